@@ -1,0 +1,31 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "vpatch",
+  products: [
+    .executable(name: "vpatch", targets: ["CLI"]),
+    .library(name: "PatchFormat", targets: ["PatchFormat"]),
+    .library(name: "Apply", targets: ["Apply"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CKernels"),
+    .target(name: "PatchFormat", dependencies: ["CKernels", "CZstd", "CCrypto"]),
+    .target(name: "Apply", dependencies: ["PatchFormat"]),
+    .executableTarget(
+      name: "CLI",
+      dependencies: [
+        "Apply", "PatchFormat",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels"]),
+    .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat"]),
+    .testTarget(name: "CLITests", dependencies: ["Apply", "PatchFormat"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,2 @@
+#pragma once
+int vp_placeholder(void);

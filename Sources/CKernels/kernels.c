@@ -1,0 +1,1 @@
+int vp_placeholder(void) { return 1; }

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Vpatch: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "vpatch")
+}
