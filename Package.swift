@@ -15,7 +15,8 @@ let package = Package(
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels"),
-    .target(name: "PatchFormat", dependencies: ["CKernels", "CZstd", "CCrypto"]),
+    .target(name: "CSystem"),
+    .target(name: "PatchFormat", dependencies: ["CKernels", "CSystem", "CZstd", "CCrypto"]),
     .target(name: "Apply", dependencies: ["PatchFormat"]),
     .executableTarget(
       name: "CLI",

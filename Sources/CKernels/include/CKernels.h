@@ -1,2 +1,32 @@
+// Kernels that need the processor's vector instructions. Each decodes the bits that spec/vpatch-format.md, section
+// 5.1, describes, exactly as the portable Swift code does; tests compare the two.
 #pragma once
-int vp_placeholder(void);
+#include <stddef.h>
+#include <stdint.h>
+
+/// A chunk of 16-bit elements to decode forward, and how far that has come.
+typedef struct {
+  const uint16_t *base;      // (count)
+  uint16_t *target;          // (count)
+  size_t count;
+  const uint8_t *classes;    // (ceil(count / group_size)) class of each group
+  size_t group_size;         // a multiple of 16, or >= count
+  const uint32_t *offsets;   // (classes, 256) exponent -> table * 4096
+  const uint32_t *slots;     // (tables, 4096) symbol | (frequency - 1) << 8 | (slot - cumulative) << 20
+  uint32_t exponent_shift, exponent_mask;
+  uint32_t *states;          // (16) in and out
+  const uint8_t *words;      // (word_count) u16, little-endian, unaligned
+  size_t word_count;
+  const uint8_t *extra;      // extra_bits bits; at least 8 readable bytes lie behind them
+  size_t extra_bits;
+  size_t done;               // out: elements decoded, a multiple of 16 and of whole groups, or all but a tail
+  size_t next_word;          // out
+  size_t next_extra;         // out: bits
+} vp_ulp16_job;
+
+/// Both stop before words run out and leave the rest to the portable code. Nonzero: the data are invalid.
+int vp_ulp16_decode_avx2(vp_ulp16_job *job);
+int vp_ulp16_decode_avx512(vp_ulp16_job *job);
+
+/// What the processor (and its operating system) can run: 0 none of these kernels, 1 avx2, 2 avx512.
+int vp_instruction_set(void);

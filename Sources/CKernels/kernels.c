@@ -1,1 +1,0 @@
-int vp_placeholder(void) { return 1; }

@@ -1,0 +1,9 @@
+// Calls that glibc declares only for _GNU_SOURCE, which Swift's import of it does not define.
+#pragma once
+#include <sys/types.h>
+
+/// copy_file_range(2) without flags.
+ssize_t vp_copy_file_range(int source, off_t *source_offset, int target, off_t *target_offset, size_t length);
+
+/// mkostemp(3) with O_CLOEXEC.
+int vp_make_temporary(char *path_template);

@@ -1,0 +1,145 @@
+// A checkpoint is one .safetensors file, or a Hugging Face directory: the shards that model.safetensors.index.json
+// names, else model.safetensors, and nothing else. Other .safetensors files beside them are not part of it.
+
+/// Named tensors in one file or a directory, open for reading.
+public struct Checkpoint: Sendable {
+  public let path: String
+  public let isDirectory: Bool
+  /// One file, or the shards in ascending order of name.
+  public let files: [File]
+  /// The text of `model.safetensors.index.json`, where that is what names the shards.
+  public let index: [UInt8]?
+  /// In ascending order of the names' bytes.
+  public let tensors: [Tensor]
+
+  public struct File: Sendable {
+    /// The name in its directory; empty for a checkpoint that is a single file.
+    public let name: String
+    public let input: InputFile
+    public let header: SafetensorsHeader
+  }
+
+  public struct Tensor: Sendable {
+    public let info: TensorInfo
+    /// Which of `files`.
+    public let file: Int
+    /// Where its bytes begin in that file.
+    public let offset: Int
+    public var name: String { info.name }
+  }
+
+  public static let indexName = "model.safetensors.index.json"
+  public static let singleName = "model.safetensors"
+
+  /// Opens a file or a directory and checks its headers and index; reads no tensor.
+  public init(path: String) throws {
+    switch PathKind.of(path) {
+    case .missing:
+      throw VPatchError(.io, path, "does not exist", remedy: "give a .safetensors file or a model directory")
+    case .directory: try self.init(directory: path)
+    default:
+      let input = try InputFile(path: path)
+      try self.init(
+        path: path, isDirectory: false,
+        files: [File(name: "", input: input, header: SafetensorsHeader(of: input))], index: nil)
+    }
+  }
+
+  private init(directory path: String) throws {
+    let indexPath = Path.join(path, Self.indexName)
+    guard PathKind.of(indexPath) != .missing else {
+      let single = Path.join(path, Self.singleName)
+      guard PathKind.of(single) != .missing else {
+        let others = try Path.entries(of: path).filter { $0.hasSuffix(".safetensors") }
+        throw VPatchError(
+          .invalid, path, "is a directory without \(Self.indexName) and without \(Self.singleName)",
+          remedy: others.isEmpty
+            ? "give a model in safetensors form" : "to take one file alone, name it: \(Path.join(path, others[0]))")
+      }
+      let input = try InputFile(path: single)
+      try self.init(
+        path: path, isDirectory: true,
+        files: [File(name: Self.singleName, input: input, header: SafetensorsHeader(of: input))], index: nil)
+      return
+    }
+    let text = try InputFile.contents(of: indexPath, limit: SafetensorsHeader.maximumLength)
+    let weightMap = try Self.weightMap(text, path: indexPath)
+    let files = try Set(weightMap.values).sorted { $0.precedes($1) }.map { name in
+      let input: InputFile
+      do { input = try InputFile(path: Path.join(path, name)) } catch let error as VPatchError {
+        throw VPatchError(
+          .io, indexPath, "names the shard \"\(name.printable)\", which \(error.reason)",
+          remedy: "download the missing shard")
+      }
+      return File(name: name, input: input, header: try SafetensorsHeader(of: input))
+    }
+    try self.init(path: path, isDirectory: true, files: files, index: text)
+    for tensor in tensors where weightMap[tensor.name.bytesKey] != files[tensor.file].name {
+      throw VPatchError(
+        .invalid, indexPath,
+        "does not place the tensor \"\(tensor.name.printable)\" in \"\(files[tensor.file].name)\", which holds it")
+    }
+    guard tensors.count == weightMap.count else {
+      let held = Set(tensors.map(\.name.bytesKey))
+      let missing = weightMap.keys.filter { !held.contains($0) }.sorted().first ?? ""
+      throw VPatchError(.invalid, indexPath, "names the tensor \"\(missing.printable)\", which its shard does not hold")
+    }
+  }
+
+  private init(path: String, isDirectory: Bool, files: [File], index: [UInt8]?) throws {
+    self.path = path
+    self.isDirectory = isDirectory
+    self.files = files
+    self.index = index
+    tensors = files.enumerated().flatMap { i, file in
+      file.header.tensors.map { Tensor(info: $0.info, file: i, offset: file.header.dataStart + $0.offset) }
+    }.sorted { $0.name.precedes($1.name) }
+    for (a, b) in zip(tensors, tensors.dropFirst()) where a.name.isSame(as: b.name) {
+      throw VPatchError(
+        .invalid, path,
+        "holds the tensor \"\(a.name.printable)\" twice, in \"\(files[a.file].name)\" and \"\(files[b.file].name)\"")
+    }
+  }
+
+  /// Tensor name (as `bytesKey`) → shard, from an index file. Shard names that lead out of the directory are refused.
+  static func weightMap(_ text: [UInt8], path: String) throws -> [String: String] {
+    let json: JSON
+    do { json = try JSON.parse(text) } catch let error as JSONError {
+      throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)")
+    }
+    guard let members = json["weight_map"]?.object, !members.isEmpty else {
+      throw VPatchError(.invalid, path, "has no weight_map")
+    }
+    var map: [String: String] = [:]
+    for member in members {
+      guard let shard = member.value.string else {
+        throw VPatchError(.invalid, path, "names no shard for the tensor \"\(member.key.printable)\"")
+      }
+      guard isValidFileName(shard) else {
+        throw VPatchError(
+          .invalid, path, "names the shard \"\(shard.printable)\", which is not a plain file name in this directory")
+      }
+      map[member.key.bytesKey] = shard
+    }
+    return map
+  }
+
+  /// File names that stay in their directory (spec, section 1).
+  public static func isValidFileName(_ name: String) -> Bool {
+    (1...255).contains(name.utf8.count) && name != "." && name != ".."
+      && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") || $0 < 0x20 }
+  }
+
+  public var totalBytes: Int { tensors.reduce(0) { $0 + $1.info.byteCount } }
+
+  /// The tensor of that name.
+  public func tensor(named name: String) -> Tensor? {
+    var low = 0
+    var high = tensors.count
+    while low < high {
+      let middle = (low + high) / 2
+      if tensors[middle].name.precedes(name) { low = middle + 1 } else { high = middle }
+    }
+    return low < tensors.count && tensors[low].name.isSame(as: name) ? tensors[low] : nil
+  }
+}

@@ -1,0 +1,222 @@
+/// Coders of chunks; the number is the first byte of the stored chunk (spec, section 5).
+public enum Coder: UInt8, Sendable, CaseIterable {
+  case zero = 0
+  case raw = 1
+  case planes = 2
+  case ulp = 3
+  case sparse = 4
+}
+
+/// What a chunk holds: a difference, or the bytes that only one side has.
+public enum ChunkRole: String, Sendable {
+  case difference = "d"
+  case base = "b"
+  case target = "t"
+}
+
+/// Encodes and decodes chunks. Buffers are aligned to their elements; one side of a difference is as long as the other.
+public enum ChunkCoder {
+  /// No chunk decodes to more.
+  public static let maximumDecoded = 1 << 22
+  /// A stored chunk is at most this much longer than what it decodes to.
+  public static let maximumOverhead = 16
+  private static let windowLog: Int32 = 23
+
+  // MARK: Encoding
+
+  /// The smallest of the encodings that suit what changed.
+  /// - Parameter rowLength: elements in a row of the tensor, where there are rows.
+  public static func encodeDifference(
+    base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, format: ElementFormat, rowLength: Int?
+  ) -> [UInt8] {
+    switch format.width {
+    case 1: encodeDifference(base.bound(UInt8.self), target.bound(UInt8.self), format, rowLength)
+    case 2: encodeDifference(base.bound(UInt16.self), target.bound(UInt16.self), format, rowLength)
+    case 4: encodeDifference(base.bound(UInt32.self), target.bound(UInt32.self), format, rowLength)
+    default: encodeDifference(base.bound(UInt64.self), target.bound(UInt64.self), format, rowLength)
+    }
+  }
+
+  private static func encodeDifference<Word: PlaneWord>(
+    _ base: UnsafeBufferPointer<Word>, _ target: UnsafeBufferPointer<Word>, _ format: ElementFormat, _ rowLength: Int?
+  ) -> [UInt8] {
+    let count = base.count
+    let changed = (0..<count).reduce(into: 0) { sum, i in sum &+= base[i] == target[i] ? 0 : 1 }
+    guard changed > 0 else { return [Coder.zero.rawValue] }
+    let differences = Differences<Word>(isFloat: format.isFloat)
+    var candidates: [[UInt8]] = []
+    if format.hasUlpCoder, count >= 64 {
+      let data: [UInt8]
+      if let base = base as? UnsafeBufferPointer<UInt16>, let target = target as? UnsafeBufferPointer<UInt16> {
+        data = UlpEncoder.encode(base: base, target: target, format: format, rowLength: rowLength)
+      } else if let base = base as? UnsafeBufferPointer<UInt32>, let target = target as? UnsafeBufferPointer<UInt32> {
+        data = UlpEncoder.encode(base: base, target: target, format: format, rowLength: rowLength)
+      } else if let base = base as? UnsafeBufferPointer<UInt8>, let target = target as? UnsafeBufferPointer<UInt8> {
+        data = UlpEncoder.encode(base: base, target: target, format: format, rowLength: rowLength)
+      } else {
+        preconditionFailure("the ulp coder has no elements of \(Word.bitWidth) bits")
+      }
+      candidates.append([Coder.ulp.rawValue] + data)
+    }
+    if changed * 8 < count || count < 64 {
+      let data = SparseCoder.encode(base: base, target: target, differences)
+      candidates.append([Coder.sparse.rawValue] + compress(data))
+    }
+    if candidates.allSatisfy({ $0.count > base.count * format.width / 2 }) {
+      let planes = Planes.split(count, Word.self) { Differences.zigzag(differences.difference(target[$0], base[$0])) }
+      candidates.append([Coder.planes.rawValue] + compress(planes))
+    }
+    let best = candidates.min { $0.count < $1.count }!
+    guard best.count > count * format.width else { return best }
+    let raw = UnsafeMutableBufferPointer<Word>.allocate(capacity: count)
+    defer { raw.deallocate() }
+    for i in 0..<count { raw[i] = differences.difference(target[i], base[i]).littleEndian }
+    return [Coder.raw.rawValue] + UnsafeRawBufferPointer(raw)
+  }
+
+  /// The bytes of one side, alone.
+  public static func encodeContent(_ bytes: UnsafeRawBufferPointer, format: ElementFormat) -> [UInt8] {
+    let planes: [UInt8] =
+      switch format.width {
+      case 1: Array(bytes)
+      case 2: split(bytes, UInt16.self)
+      case 4: split(bytes, UInt32.self)
+      default: split(bytes, UInt64.self)
+      }
+    let data = compress(planes)
+    return data.count < bytes.count ? [Coder.planes.rawValue] + data : [Coder.raw.rawValue] + bytes
+  }
+
+  private static func split<Word: PlaneWord>(_ bytes: UnsafeRawBufferPointer, _: Word.Type) -> [UInt8] {
+    let elements = bytes.bound(Word.self)
+    return Planes.split(elements.count, Word.self) { Word(littleEndian: elements[$0]) }
+  }
+
+  private static func compress(_ bytes: [UInt8]) -> [UInt8] {
+    bytes.withUnsafeBytes { Zstd.compress($0, level: bytes.count > 1 << 16 ? 3 : 19, windowLog: windowLog) }
+  }
+
+  // MARK: Decoding
+
+  /// The target from the base, or the base from the target.
+  public enum Direction: Sendable { case forward, backward }
+
+  /// Rebuilds `output` from the other side.
+  public static func decodeDifference(
+    _ stored: UnsafeRawBufferPointer, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
+    format: ElementFormat, direction: Direction, kernel: Kernel = .chosen
+  ) throws {
+    precondition(input.count == output.count)
+    switch format.width {
+    case 1: try decodeDifference(stored, input, output, UInt8.self, format, direction, kernel)
+    case 2: try decodeDifference(stored, input, output, UInt16.self, format, direction, kernel)
+    case 4: try decodeDifference(stored, input, output, UInt32.self, format, direction, kernel)
+    default: try decodeDifference(stored, input, output, UInt64.self, format, direction, kernel)
+    }
+  }
+
+  private static func decodeDifference<Word: PlaneWord>(
+    _ stored: UnsafeRawBufferPointer, _ inputBytes: UnsafeRawBufferPointer,
+    _ outputBytes: UnsafeMutableRawBufferPointer, _: Word.Type, _ format: ElementFormat, _ direction: Direction,
+    _ kernel: Kernel
+  ) throws {
+    let (coder, data) = try open(stored)
+    let input = inputBytes.bound(Word.self)
+    let output = outputBytes.bindMemory(to: Word.self)
+    let count = input.count
+    let differences = Differences<Word>(isFloat: format.isFloat)
+    func apply(_ value: Word, _ difference: Word) -> Word {
+      direction == .forward ? differences.target(value, difference) : differences.base(value, difference)
+    }
+    switch coder {
+    case .zero:
+      guard data.isEmpty else { throw ChunkError("does not end where its data end") }
+      outputBytes.copyMemory(from: inputBytes)
+    case .raw:
+      guard data.count == inputBytes.count else { throw ChunkError("does not end where its data end") }
+      for i in 0..<count {
+        let difference = data.loadUnaligned(fromByteOffset: i * MemoryLayout<Word>.size, as: Word.self)
+        output[i] = apply(input[i], Word(littleEndian: difference))
+      }
+    case .planes:
+      try decompress(data, count: inputBytes.count).withUnsafeBytes { planes in
+        for i in 0..<count {
+          output[i] = apply(input[i], Differences.unzigzag(Planes.join(planes, i, of: count, Word.self)))
+        }
+      }
+    case .sparse:
+      let limit = 4 + count * (5 + format.width)
+      let bytes = try decompress(data, count: Zstd.contentSize(data, limit: limit))
+      outputBytes.copyMemory(from: inputBytes)
+      try SparseCoder.decode(bytes, count: count, Word.self) { output[$0] = apply(input[$0], $1) }
+    case .ulp:
+      guard format.hasUlpCoder else { throw ChunkError("uses the ulp coder for a dtype that has none") }
+      switch format.width {
+      case 1: try decodeUlp(data, inputBytes, outputBytes, UInt8.self, format, direction, kernel)
+      case 2: try decodeUlp(data, inputBytes, outputBytes, UInt16.self, format, direction, kernel)
+      default: try decodeUlp(data, inputBytes, outputBytes, UInt32.self, format, direction, kernel)
+      }
+    }
+  }
+
+  private static func decodeUlp<Word: UlpWord>(
+    _ data: UnsafeRawBufferPointer, _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer,
+    _: Word.Type, _ format: ElementFormat, _ direction: Direction, _ kernel: Kernel
+  ) throws {
+    let decoder = try UlpDecoder<Word>(data, count: input.count / format.width, format: format)
+    switch direction {
+    case .forward:
+      try decoder.decode(base: input.bound(Word.self), into: output.bindMemory(to: Word.self), kernel: kernel)
+    case .backward:
+      try decoder.decodeBackward(target: input.bound(Word.self), into: output.bindMemory(to: Word.self))
+    }
+  }
+
+  /// The bytes of one side.
+  public static func decodeContent(
+    _ stored: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, format: ElementFormat
+  ) throws {
+    let (coder, data) = try open(stored)
+    switch coder {
+    case .raw:
+      guard data.count == output.count else { throw ChunkError("does not end where its data end") }
+      output.copyMemory(from: data)
+    case .planes:
+      try decompress(data, count: output.count).withUnsafeBytes { planes in
+        switch format.width {
+        case 1: output.copyMemory(from: planes)
+        case 2: join(planes, output.bindMemory(to: UInt16.self))
+        case 4: join(planes, output.bindMemory(to: UInt32.self))
+        default: join(planes, output.bindMemory(to: UInt64.self))
+        }
+      }
+    case .zero, .ulp, .sparse: throw ChunkError("uses a coder of differences for the bytes of one side")
+    }
+  }
+
+  private static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ output: UnsafeMutableBufferPointer<Word>) {
+    for i in 0..<output.count { output[i] = Planes.join(planes, i, of: output.count, Word.self).littleEndian }
+  }
+
+  private static func open(_ stored: UnsafeRawBufferPointer) throws(ChunkError) -> (Coder, UnsafeRawBufferPointer) {
+    guard let first = stored.first, let coder = Coder(rawValue: first) else {
+      throw ChunkError("is empty or uses an unknown coder")
+    }
+    return (coder, UnsafeRawBufferPointer(rebasing: stored[1...]))
+  }
+
+  private static func decompress(_ data: UnsafeRawBufferPointer, count: Int) throws -> [UInt8] {
+    do {
+      return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        try Zstd.decompress(data, into: UnsafeMutableRawBufferPointer(buffer), windowLog: windowLog)
+        initialized = count
+      }
+    } catch let failure as Zstd.Failure {
+      throw ChunkError(failure.reason)
+    }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func bound<T>(_: T.Type) -> UnsafeBufferPointer<T> { bindMemory(to: T.self) }
+}

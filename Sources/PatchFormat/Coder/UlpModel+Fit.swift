@@ -1,0 +1,254 @@
+// How the encoder chooses classes, context maps and tables. Nothing here is part of the format: a better choice
+// gives a smaller chunk that every reader understands. All arithmetic is on integers, or on floats by exactly
+// rounded operations alone, so that every machine makes the same choice.
+
+/// What the encoder knows of a chunk before it chooses a model.
+struct UlpStatistics {
+  /// The base's exponent of each element.
+  let exponents: UnsafeBufferPointer<UInt8>
+  /// The symbol of each element.
+  let symbols: UnsafeBufferPointer<UInt8>
+  /// A multiple of 16 that rows suggest as a group; nil where rows have no such length.
+  let rowLength: Int?
+
+  var count: Int { symbols.count }
+}
+
+extension UlpModel {
+  /// The model, among those tried, that codes the chunk in the fewest bits.
+  static func fit(_ statistics: UlpStatistics) -> UlpModel {
+    var best = draft(statistics, groupSize: max(statistics.count, 1), classes: [0], classCount: 1)
+    if let row = statistics.rowLength, statistics.count / row >= 8 {
+      for classCount in [2, 4] {
+        let classes = classify(statistics, groupSize: row, classCount: classCount)
+        let other = draft(statistics, groupSize: row, classes: classes, classCount: classCount)
+        if other.cost < best.cost { best = other } else { break }
+      }
+    }
+    return best.model
+  }
+
+  /// A model and what it costs, in units of 2⁻¹⁶ bits.
+  private struct Draft {
+    let model: UlpModel
+    let cost: Int64
+  }
+
+  // MARK: Classes
+
+  /// Sorts groups into classes of like size of change, then moves each to the class that codes it cheapest.
+  private static func classify(_ s: UlpStatistics, groupSize: Int, classCount: Int) -> [UInt8] {
+    let groupCount = (s.count + groupSize - 1) / groupSize
+    let sizes = meanChanges(s, groupSize: groupSize, groupCount: groupCount)
+    let ranked = sizes.indices.sorted { (sizes[$0], $0) < (sizes[$1], $1) }
+    var classes = [UInt8](repeating: 0, count: groupCount)
+    for (rank, group) in ranked.enumerated() { classes[group] = UInt8(rank * classCount / groupCount) }
+    for _ in 0..<2 {
+      let histograms = ContextHistograms(s, groupSize: groupSize, classes: classes, classCount: classCount)
+      classes = cheapest(s, groupSize: groupSize, groupCount: groupCount, histograms)
+    }
+    return classes
+  }
+
+  /// For each group the sum of |difference| × 2^exponent: proportional to the mean absolute change.
+  private static func meanChanges(_ s: UlpStatistics, groupSize: Int, groupCount: Int) -> [Double] {
+    // Exponents of other dtypes than bf16 and f32 have smaller ranges; the scale does not matter.
+    var scale = [Double](repeating: 1, count: 256)
+    for e in 1..<256 { scale[e] = scale[e - 1] * (e > 64 && e < 192 ? 2 : 1) }
+    let magnitude = (0..<256).map { Double(UlpSymbol.smallestMagnitude(ofIndex: min(UlpSymbol.index(ofSymbol: $0), 70))) }
+    return (0..<groupCount).map { group in
+      var sum = 0.0
+      for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
+        sum += magnitude[Int(s.symbols[i])] * scale[Int(s.exponents[i])]
+      }
+      return sum
+    }
+  }
+
+  private static func cheapest(
+    _ s: UlpStatistics, groupSize: Int, groupCount: Int, _ histograms: ContextHistograms
+  ) -> [UInt8] {
+    // The cost of a symbol at an exponent in each of the four classes, side by side for one vector load.
+    var costs = [SIMD4<Int32>](repeating: .zero, count: 256 * 256)
+    for e in histograms.usedExponents {
+      for c in 0..<histograms.classCount {
+        let row = histograms.row(class: c, exponent: e)
+        let total = row.reduce(0) { $0 + Int($1) }
+        for symbol in 0..<256 {
+          // A little of everything, so that what a class has not seen is dear and not impossible.
+          let rest = FixedLog.log2(total * 16 + 256) - FixedLog.log2(Int(row[symbol]) * 16 + 1)
+          costs[e * 256 + symbol][c] = Int32(rest)
+        }
+      }
+    }
+    return costs.withUnsafeBufferPointer { costs in
+      (0..<groupCount).map { group in
+        var sum = SIMD4<Int64>.zero
+        for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
+          sum &+= SIMD4<Int64>(truncatingIfNeeded: costs[Int(s.exponents[i]) << 8 | Int(s.symbols[i])])
+        }
+        return UInt8((0..<histograms.classCount).min { sum[$0] < sum[$1] }!)
+      }
+    }
+  }
+
+  // MARK: Tables
+
+  private static func draft(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int) -> Draft {
+    let histograms = ContextHistograms(s, groupSize: groupSize, classes: classes, classCount: classCount)
+    var clusters = TableClusters()
+    for c in 0..<classCount {
+      for e in histograms.usedExponents { clusters.add(histograms.row(class: c, exponent: e), context: c << 8 | e) }
+    }
+    clusters.merge(downTo: maximumTables)
+    let tableOf = clusters.tableOfContext
+    var mapBits: Int64 = 0
+    let maps = (0..<classCount).map { c -> ContextMap in
+      let used = histograms.usedExponents.filter { tableOf[c << 8 | $0] != nil }
+      guard let first = used.first, let last = used.last else { return ContextMap(first: 0, tables: [0]) }
+      var tables: [UInt8] = []
+      for e in first...last { tables.append(tableOf[c << 8 | e].map { UInt8($0) } ?? tables.last!) }
+      mapBits += 21 + zip(tables, tables.dropFirst()).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 6) }
+      return ContextMap(first: first, tables: tables)
+    }
+    let classBits = classCount == 1 ? 0 : Int64(classes.count * (classCount == 2 ? 1 : 2) + 22)
+    let model = UlpModel(
+      groupSize: groupSize, classes: classes, maps: maps, tables: clusters.histograms.map { FrequencyTable(counts: $0) })
+    return Draft(model: model, cost: clusters.cost + (mapBits + classBits) << 16)
+  }
+}
+
+/// How often each symbol occurs at each exponent in each class.
+private struct ContextHistograms {
+  let classCount: Int
+  let usedExponents: [Int]
+  private let counts: [UInt32]
+
+  init(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int) {
+    self.classCount = classCount
+    var counts = [UInt32](repeating: 0, count: classCount << 16)
+    counts.withUnsafeMutableBufferPointer { counts in
+      for (group, c) in classes.enumerated() {
+        for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
+          counts[Int(c) << 16 | Int(s.exponents[i]) << 8 | Int(s.symbols[i])] &+= 1
+        }
+      }
+    }
+    self.counts = counts
+    usedExponents = (0..<256).filter { e in
+      (0..<classCount).contains { c in counts[c << 16 | e << 8..<c << 16 | e << 8 + 256].contains { $0 > 0 } }
+    }
+  }
+
+  func row(class c: Int, exponent e: Int) -> ArraySlice<UInt32> {
+    let start = c << 16 | e << 8
+    let row = counts[start..<start + 256]
+    return ArraySlice(Array(row))
+  }
+}
+
+/// Contexts that share a table because one table costs less than two.
+private struct TableClusters {
+  private struct Cluster {
+    var counts: [UInt32]
+    var span: Range<Int>
+    var contexts: [Int]
+    var cost: Int64
+  }
+  private var clusters: [Cluster] = []
+
+  mutating func add(_ row: ArraySlice<UInt32>, context: Int) {
+    let counts = Array(row)
+    guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 }) else { return }
+    let span = first..<last + 1
+    clusters.append(Cluster(counts: counts, span: span, contexts: [context], cost: Self.cost(counts, counts, span)))
+  }
+
+  /// Bits (× 2¹⁶) to code the sum of two histograms with one table, the table included.
+  private static func cost(_ a: [UInt32], _ b: [UInt32], _ span: Range<Int>, adding: Bool = false) -> Int64 {
+    var total = 0
+    var sum: Int64 = 0
+    for s in span {
+      let n = Int(a[s]) + (adding ? Int(b[s]) : 0)
+      total += n
+      sum -= FixedLog.xlog2x(n)
+    }
+    // About what section 5.1.3 takes: 24 bits, and 4 for each symbol of the span.
+    return sum + FixedLog.xlog2x(total) + Int64(24 + 4 * span.count) << 16
+  }
+
+  private static func saving(_ a: Cluster, _ b: Cluster) -> Int64 {
+    a.cost + b.cost - cost(a.counts, b.counts, hull(a, b), adding: true)
+  }
+
+  private static func hull(_ a: Cluster, _ b: Cluster) -> Range<Int> {
+    min(a.span.lowerBound, b.span.lowerBound)..<max(a.span.upperBound, b.span.upperBound)
+  }
+
+  /// Joins the pair that saves most, again and again, until nothing saves and there are at most `limit`.
+  mutating func merge(downTo limit: Int) {
+    var savings: [[Int64]] = clusters.indices.map { i in
+      (0..<i).map { j in Self.saving(clusters[i], clusters[j]) }
+    }
+    while clusters.count > 1 {
+      var best = (saving: Int64.min, i: 1, j: 0)
+      for i in 1..<clusters.count {
+        for j in 0..<i where savings[i][j] > best.saving { best = (savings[i][j], i, j) }
+      }
+      guard best.saving > 0 || clusters.count > limit else { break }
+      let (i, j) = (best.i, best.j)
+      let b = clusters.remove(at: i)
+      savings.remove(at: i)
+      for k in savings.indices where k >= i { savings[k].remove(at: i) }
+      let span = Self.hull(clusters[j], b)
+      clusters[j].cost = Self.cost(clusters[j].counts, b.counts, span, adding: true)
+      clusters[j].span = span
+      clusters[j].contexts += b.contexts
+      for s in b.span { clusters[j].counts[s] += b.counts[s] }
+      for k in clusters.indices where k != j {
+        savings[max(j, k)][min(j, k)] = Self.saving(clusters[j], clusters[k])
+      }
+    }
+    clusters.sort { $0.contexts.min()! < $1.contexts.min()! }
+  }
+
+  var cost: Int64 { clusters.reduce(0) { $0 + $1.cost } }
+  var histograms: [[UInt32]] { clusters.map(\.counts) }
+  var tableOfContext: [Int: Int] {
+    var result: [Int: Int] = [:]
+    for (table, cluster) in clusters.enumerated() { for context in cluster.contexts { result[context] = table } }
+    return result
+  }
+}
+
+/// Logarithms that are the same on every machine: the C library's may differ in the last bit.
+enum FixedLog {
+  /// log₂ n in units of 2⁻¹⁶, for n ≥ 1; exact to about 2⁻¹².
+  static func log2(_ n: Int) -> Int64 {
+    let length = Int.bitWidth - n.leadingZeroBitCount
+    if length <= 12 { return table[n] }
+    let shift = length - 12
+    let low = table[n >> shift]
+    let high = n >> shift == 4095 ? 12 << 16 : table[n >> shift + 1]
+    return low + ((high - low) * Int64(n & (1 << shift - 1))) >> Int64(shift) + Int64(shift) << 16
+  }
+
+  static func xlog2x(_ n: Int) -> Int64 { n < 2 ? 0 : Int64(n) * log2(n) }
+
+  private static let table: [Int64] = (0..<4096).map { n in
+    guard n > 1 else { return 0 }
+    let length = 63 - n.leadingZeroBitCount
+    // The mantissa in 1 … 2, in units of 2⁻³¹; each squaring yields one more bit of the logarithm.
+    var m = UInt64(n) << UInt64(31 - length)
+    var fraction: Int64 = 0
+    for _ in 0..<16 {
+      m = (m * m) >> 31
+      fraction <<= 1
+      if m >= 1 << 32 {
+        m >>= 1
+        fraction |= 1
+      }
+    }
+    return Int64(length) << 16 | fraction
+  }
+}

@@ -1,0 +1,74 @@
+/// The bits of a float of 8, 16 or 32 bits, seen as an integer in the order of the values (spec, section 4).
+protocol UlpWord: FixedWidthInteger, UnsignedInteger, Sendable {}
+extension UInt8: UlpWord {}
+extension UInt16: UlpWord {}
+extension UInt32: UlpWord {}
+
+extension UlpWord {
+  /// The rank of the value among all values: neighbours differ by one ulp.
+  @inline(__always)
+  var ordered: Int32 {
+    let signed = Self.signExtended(Int32(truncatingIfNeeded: self))
+    return signed ^ ((signed >> 31) & Self.lowerBits)
+  }
+
+  /// The value of that rank, modulo 2ⁿ.
+  @inline(__always)
+  init(ordered: Int32) {
+    let signed = Self.signExtended(ordered)
+    self.init(truncatingIfNeeded: signed ^ ((signed >> 31) & Self.lowerBits))
+  }
+
+  /// The lower n bits as a two's complement integer.
+  @inline(__always)
+  static func signExtended(_ value: Int32) -> Int32 {
+    let shift = Int32(32 - bitWidth)
+    return (value &<< shift) &>> shift
+  }
+
+  /// What turns `base` into `target`, in ulps modulo 2ⁿ.
+  @inline(__always)
+  static func difference(_ target: Self, _ base: Self) -> Int32 {
+    signExtended(target.ordered &- base.ordered)
+  }
+
+  private static var lowerBits: Int32 { Int32(bitPattern: UInt32(1) << UInt32(bitWidth - 1) - 1) }
+}
+
+/// How a difference is split into a symbol and extra bits (spec, section 5.1.2).
+enum UlpSymbol {
+  /// The symbol of "unchanged".
+  static let zero = 128
+
+  @inline(__always)
+  static func of(_ difference: Int32) -> Int {
+    let index = index(of: difference.magnitude)
+    return difference < 0 ? zero - index : zero + index
+  }
+
+  @inline(__always)
+  static func index(of magnitude: UInt32) -> Int {
+    if magnitude < 16 { return Int(magnitude) }
+    let k = 31 - magnitude.leadingZeroBitCount
+    return 16 + 2 * (k - 4) + Int((magnitude >> UInt32(k - 1)) & 1)
+  }
+
+  @inline(__always)
+  static func index(ofSymbol symbol: Int) -> Int { abs(symbol - zero) }
+
+  @inline(__always)
+  static func extraBits(ofIndex index: Int) -> Int { index < 16 ? 0 : 3 + (index - 16) >> 1 }
+
+  /// The smallest magnitude of an index; its extra bits are added to it.
+  @inline(__always)
+  static func smallestMagnitude(ofIndex index: Int) -> UInt32 {
+    index < 16 ? UInt32(index) : UInt32(2 + index & 1) << UInt32(3 + (index - 16) >> 1)
+  }
+
+  static func largestMagnitude(ofIndex index: Int) -> UInt32 {
+    smallestMagnitude(ofIndex: index) + (UInt32(1) << UInt32(extraBits(ofIndex: index)) - 1)
+  }
+
+  /// The largest index that elements of so many bits have.
+  static func largestIndex(bits: Int) -> Int { index(of: UInt32(1) << UInt32(bits - 1)) }
+}

@@ -1,1 +1,0 @@
-public let formatVersion = 1

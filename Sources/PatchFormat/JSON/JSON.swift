@@ -1,0 +1,67 @@
+/// A JSON value (RFC 8259), with what a file format needs kept apart: the order of keys and whole numbers.
+public indirect enum JSON: Equatable, Sendable {
+  case null
+  case bool(Bool)
+  /// A number written without sign, fraction, exponent or leading zero, that fits.
+  case integer(UInt64)
+  /// Any other number, as it was written.
+  case number(String)
+  case string(String)
+  case array([JSON])
+  /// Members in the order of the text; keys are unique.
+  case object([Member])
+
+  public struct Member: Equatable, Sendable {
+    public let key: String
+    public let value: JSON
+    public init(_ key: String, _ value: JSON) {
+      self.key = key
+      self.value = value
+    }
+  }
+
+  public var string: String? { if case .string(let s) = self { s } else { nil } }
+  public var array: [JSON]? { if case .array(let a) = self { a } else { nil } }
+  public var object: [Member]? { if case .object(let o) = self { o } else { nil } }
+  public var bool: Bool? { if case .bool(let b) = self { b } else { nil } }
+
+  /// A whole number that fits an `Int`.
+  public var int: Int? { if case .integer(let n) = self { Int(exactly: n) } else { nil } }
+
+  public var double: Double? {
+    switch self {
+    case .integer(let n): Double(n)
+    case .number(let text): Double(text)
+    default: nil
+    }
+  }
+
+  /// The member of that key, where this is an object that has one.
+  public subscript(key: String) -> JSON? {
+    object?.first { $0.key == key }?.value
+  }
+
+  /// An object from pairs, leaving out those without a value.
+  public static func dictionary(_ members: KeyValuePairs<String, JSON?>) -> JSON {
+    .object(members.compactMap { key, value in value.map { Member(key, $0) } })
+  }
+
+  public init(_ value: Int) { self = value >= 0 ? .integer(UInt64(value)) : .number(String(value)) }
+
+  /// A finite number in its shortest form that reads back the same; `null` for what JSON cannot say.
+  public init(_ value: Double) {
+    if !value.isFinite {
+      self = .null
+    } else if value == value.rounded(), abs(value) < 9e15 {
+      self.init(Int(value))
+    } else {
+      self = .number("\(value)")
+    }
+  }
+}
+
+/// Why a text is not the JSON that is expected.
+public struct JSONError: Error, Equatable, Sendable {
+  public let reason: String
+  init(_ reason: String) { self.reason = reason }
+}

@@ -1,0 +1,81 @@
+/// What a header says of a tensor.
+public struct TensorInfo: Hashable, Sendable {
+  public let name: String
+  public let dtype: DType
+  /// Dimensions, the outermost first; empty for a scalar.
+  public let shape: [Int]
+  public let byteCount: Int
+
+  public init(name: String, dtype: DType, shape: [Int], byteCount: Int) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.byteCount = byteCount
+  }
+
+  /// "BF16 576×1536"
+  public var typeDescription: String {
+    shape.isEmpty ? "\(dtype) scalar" : "\(dtype) " + shape.map(String.init).joined(separator: "×")
+  }
+
+  /// Bytes of one step of the first dimension; nil for a scalar or where there are no rows.
+  public var rowBytes: Int? {
+    guard let rows = shape.first, rows > 0, byteCount % rows == 0 else { return nil }
+    return byteCount / rows
+  }
+
+  public var elementCount: Int { byteCount / dtype.element.width }
+
+  /// A hasher that has seen what precedes a tensor's bytes in its fingerprint (spec, section 2).
+  public func fingerprintHasher() -> SHA256 {
+    let hasher = SHA256()
+    hasher.update("vpatch.tensor.1\n\(dtype)\n\(shape.map(String.init).joined(separator: ","))\n")
+    return hasher
+  }
+
+  /// The bytes that a shape takes, where the dtype is known and nothing overflows.
+  public static func byteCount(dtype: DType, shape: [Int]) -> Int? {
+    guard dtype.isKnown else { return nil }
+    // A zero anywhere makes the product zero, whatever overflows elsewhere.
+    if shape.contains(0) { return 0 }
+    var count = dtype.element.width
+    for dimension in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
+      guard !overflow, dimension > 0 else { return nil }
+      count = product
+    }
+    return count
+  }
+
+  /// Names that the format can carry: 1 to 4,096 bytes without NUL.
+  public static func isValidName(_ name: String) -> Bool {
+    (1...4096).contains(name.utf8.count) && !name.utf8.contains(0)
+  }
+}
+
+extension Digest {
+  /// The root of a checkpoint (spec, section 2).
+  /// - Parameter tensors: in ascending order of the names' bytes.
+  public static func root(of tensors: some Sequence<(name: String, fingerprint: Digest)>) -> Digest {
+    let hasher = SHA256()
+    hasher.update("vpatch.root.1\n")
+    for (name, fingerprint) in tensors {
+      hasher.update(name.lengthPrefixed)
+      hasher.update(fingerprint.bytes)
+    }
+    return hasher.finalize()
+  }
+}
+
+extension String {
+  /// `u32` length, little-endian, and the UTF-8 bytes.
+  var lengthPrefixed: [UInt8] {
+    [UInt8](littleEndian: UInt32(utf8.count)) + Array(utf8)
+  }
+}
+
+extension [UInt8] {
+  init<T: FixedWidthInteger>(littleEndian value: T) {
+    self = Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }
+  }
+}
