@@ -1,0 +1,138 @@
+/// Pairs the tensors of a tuned checkpoint with the same tensors of its base, where the two
+/// files name them in different layouts.
+///
+/// A pairing says that two names mean the same place in the model; whether shape and dtype
+/// agree is the caller's to check.
+public struct KeyMap: Hashable, Sendable {
+  /// Tuned name → base name. No base name occurs twice.
+  public let names: [String: String]
+  /// Tuned names that have no partner in the base, sorted.
+  public let onlyInTuned: [String]
+  /// Base names that have no partner in the tuned checkpoint, sorted.
+  public let onlyInBase: [String]
+  /// The layouts that the two lists were read in.
+  public let tunedLayout: ModelLayout
+  public let baseLayout: ModelLayout
+
+  /// Whether each name is paired with itself: nothing needed mapping.
+  public var isIdentity: Bool { names.allSatisfy { $0.key == $0.value } }
+
+  /// Whether every tensor on both sides has a partner.
+  public var isComplete: Bool { onlyInTuned.isEmpty && onlyInBase.isEmpty }
+
+  /// Pairs the two lists by canonical name.
+  ///
+  /// In a list that no known layout fits, a prefix that every name carries (`module.`,
+  /// `_orig_mod.`, `bert.`) may be a wrapper's. It is taken off on one side at most, and where
+  /// that pairs more names than leaving it on.
+  ///
+  /// Throws where two names of one list mean the same tensor, and where nothing pairs.
+  public static func auto(
+    from tuned: some Sequence<String>, to base: some Sequence<String>
+  ) throws(KeyMapError) -> KeyMap {
+    let (tuned, base) = (Array(tuned), Array(base))
+    let tunedReadings = Reading.all(of: tuned)
+    let baseReadings = Reading.all(of: base)
+
+    var best = try KeyMap(tunedReadings[0], baseReadings[0])
+    if best.isComplete && !best.names.isEmpty { return best }
+    let guesses =
+      tunedReadings.dropFirst().map { ($0, baseReadings[0]) }
+      + baseReadings.dropFirst().map { (tunedReadings[0], $0) }
+    for (tunedReading, baseReading) in guesses {
+      // A guess that makes names ambiguous was a wrong guess, not a wrong file.
+      guard let map = try? KeyMap(tunedReading, baseReading) else { continue }
+      if map.names.count > best.names.count { best = map }
+    }
+    guard !best.names.isEmpty else {
+      throw .nothingInCommon(
+        tuned: tuned.min(), tunedLayout: best.tunedLayout.name,
+        base: base.min(), baseLayout: best.baseLayout.name)
+    }
+    return best
+  }
+
+  private init(_ tuned: Reading, _ base: Reading) throws(KeyMapError) {
+    let tunedNames = try tuned.byCanonicalName(.tuned)
+    let baseNames = try base.byCanonicalName(.base)
+    names = tunedNames.reduce(into: [:]) { map, entry in map[entry.value] = baseNames[entry.key] }
+    onlyInTuned = tunedNames.filter { baseNames[$0.key] == nil }.values.sorted()
+    onlyInBase = baseNames.filter { tunedNames[$0.key] == nil }.values.sorted()
+    tunedLayout = tuned.layout
+    baseLayout = base.layout
+  }
+}
+
+/// One way to read a list of names: in its layout, with so many leading bytes taken off each.
+private struct Reading {
+  let names: [String]
+  let wrapper: Int
+  let layout: ModelLayout
+
+  init(_ names: [String], wrapper: Int = 0) {
+    self.names = names
+    self.wrapper = wrapper
+    layout = ModelLayout.recognise(names: names.map { Self.unwrap($0, wrapper) })
+  }
+
+  /// As the names stand, and if no layout fits them, without each prefix that they all carry.
+  static func all(of names: [String]) -> [Reading] {
+    let plain = Reading(names)
+    guard plain.layout == .generic else { return [plain] }
+    return [plain] + sharedPrefixes(of: names).map { Reading(names, wrapper: $0) }
+  }
+
+  func byCanonicalName(_ side: KeyMapError.Side) throws(KeyMapError) -> [String: String] {
+    var found: [String: String] = [:]
+    for name in names {
+      let canonical = layout.canonicalName(of: Self.unwrap(name, wrapper))
+      if let first = found.updateValue(name, forKey: canonical) {
+        throw .ambiguous(side: side, first: min(first, name), second: max(first, name))
+      }
+    }
+    return found
+  }
+
+  private static func unwrap(_ name: String, _ length: Int) -> String {
+    String(decoding: name.utf8.dropFirst(length), as: UTF8.self)
+  }
+
+  /// The lengths of the prefixes, each ending in a dot, that all names share. At most four:
+  /// each costs a reading of the whole list, and nobody wraps deeper.
+  private static func sharedPrefixes(of names: [String]) -> [Int] {
+    // What the least and the greatest share, all between them share.
+    guard let least = names.min(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }),
+      let greatest = names.max(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+    else { return [] }
+    let shared = zip(least.utf8, greatest.utf8).prefix { $0 == $1 }.map(\.0)
+    let dots = shared.indices.filter { shared[$0] == UInt8(ascii: ".") }
+    return dots.prefix(4).map { $0 + 1 }
+  }
+}
+
+/// Why two lists of names cannot be paired.
+public enum KeyMapError: Error, Equatable, Sendable, CustomStringConvertible {
+  public enum Side: String, Sendable { case tuned, base }
+
+  /// Two names of one list mean the same tensor.
+  case ambiguous(side: Side, first: String, second: String)
+  /// No name of the one list means the same tensor as a name of the other.
+  case nothingInCommon(tuned: String?, tunedLayout: String, base: String?, baseLayout: String)
+
+  public var description: String {
+    switch self {
+    case .ambiguous(let side, let first, let second) where first == second:
+      "the \(side.rawValue) model lists '\(first)' twice; write the checkpoint again"
+    case .ambiguous(let side, let first, let second):
+      "'\(first)' and '\(second)' of the \(side.rawValue) model mean the same tensor; "
+        + "remove one of them from the checkpoint"
+    case .nothingInCommon(let tuned, let tunedLayout, let base, let baseLayout):
+      "no tensor of the tuned model (\(Self.sample(tuned, tunedLayout))) is in the base "
+        + "(\(Self.sample(base, baseLayout))); give the base that it was tuned from"
+    }
+  }
+
+  private static func sample(_ name: String?, _ layout: String) -> String {
+    name.map { "layout \(layout), e.g. '\($0)'" } ?? "which has no tensors"
+  }
+}
