@@ -1,0 +1,10 @@
+"""Where the bench keeps what it fetched or made: `$XDG_CACHE_HOME/vpatch`, outside the repository."""
+import os
+from pathlib import Path
+
+
+def folder(*parts):
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    path = Path(root, "vpatch", *parts)
+    path.mkdir(parents=True, exist_ok=True)
+    return path

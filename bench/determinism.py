@@ -1,0 +1,42 @@
+"""Determinism: the same patch bytes with one and two threads and with every instruction set, and the same results."""
+import checkpoint
+import machine
+from report import Bar, Column, Section, Table
+
+COLUMNS = [Column("pair", "", right=False), Column("setting", "", right=False),
+           Column("patch", "sha256 of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
+           Column("same", "patch", lambda same: "same" if same else "**differs**", right=False),
+           Column("exact", "apply, revert", lambda exact: "exact" if exact else "**wrong**", right=False)]
+
+
+def settings():
+    yield "as it comes", {}
+    for threads in (1, 2):
+        yield f"{threads} thread{'s' if threads > 1 else ''}", {"VPATCH_THREADS": str(threads)}
+    for name in machine.instruction_sets():
+        yield name, {"VPATCH_ISA": name}
+
+
+def row(context, pair, name, env):
+    patch, out, back = (context.scratch / f"same.{part}" for part in ("patch", "out", "back"))
+    try:
+        context.vpatch.create(pair.base, pair.tuned, patch, env)
+        context.vpatch.decode(pair.base, patch, out, env)
+        context.vpatch.revert(out, patch, back, env)
+        exact = checkpoint.sha256(out) == pair.tuned_sha256 and checkpoint.sha256(back) == pair.base_sha256
+        return dict(pair=pair.name, setting=name, patch=checkpoint.sha256(patch), exact=exact)
+    finally:
+        context.clear(patch, out, back)
+
+
+def section(context):
+    table = Table("The same bytes", COLUMNS, note="Instruction sets that this processor lacks are left out.")
+    for pair in [*context.real_pairs, context.made("sa-proj")]:
+        context.say(f"determinism: {pair.name}")
+        rows = [row(context, pair, name, env) for name, env in settings()]
+        table.rows += [dict(found, same=found["patch"] == rows[0]["patch"]) for found in rows]
+    different = sum(not found["same"] for found in table.rows)
+    wrong = sum(not found["exact"] for found in table.rows)
+    return Section("Determinism", [table], [
+        Bar("patches that differ by threads or instruction set", str(different), "0", different == 0),
+        Bar("results that are not exact", str(wrong), "0", wrong == 0)])

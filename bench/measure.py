@@ -1,0 +1,58 @@
+"""Commands, measured one at a time through launcher.py."""
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+
+
+class BenchError(Exception):
+    """What the person who started the bench has to know, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Run:
+    seconds: float  # wall time of the whole process, or of the part that a worker timed itself
+    peak: int       # ru_maxrss in bytes
+    output: str
+
+
+def run(*command, env=None):
+    """Runs the command to its end; raises BenchError with its words if it fails."""
+    command = [str(part) for part in command]
+    reader, writer = os.pipe()
+    launcher = subprocess.Popen(
+        [sys.executable, "-I", "-S", LAUNCHER, str(writer), *command], pass_fds=[writer],
+        env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    os.close(writer)
+    with open(reader) as report:
+        try:
+            output, errors = launcher.communicate()
+        except BaseException:  # interrupted: what was started must not go on writing
+            os.killpg(launcher.pid, signal.SIGKILL)
+            launcher.wait()
+            raise
+        line = report.readline()
+    result = json.loads(line) if line else dict(code="none")
+    if result["code"] != 0:
+        raise BenchError(f"{shlex.join(command)}\n  exit code {result['code']}: {(errors or output).strip()[-2000:]}")
+    return Run(result["seconds"], result["peak"], output)
+
+
+def copy_synced(source, out):
+    """`cp`, then fsync of what it wrote: the least that a tool can do that promises a new file on the disk."""
+    return run("sh", "-c", 'cp -- "$0" "$1" && sync -- "$1"', source, out)
+
+
+def warm(*paths):
+    """Reads the files once, so that every command that follows finds them in the page cache."""
+    for path in paths:
+        with open(path, "rb", buffering=0) as file:
+            while file.read(1 << 22):
+                pass

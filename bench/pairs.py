@@ -1,0 +1,53 @@
+"""The pairs of checkpoints that are measured."""
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cache
+import checkpoint
+import entropy
+import smollm2
+import tune
+from measure import BenchError
+
+WITHOUT_PAIRS = """**Left out: the sizes on real pairs.** There is no folder of them at `{folder}`. Put the files
+`base.safetensors` and `tuned-<name>.safetensors` (one or more; bf16, the base's tensors in the base's order) there, or
+give their folder with `--pairs DIR`."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    name: str
+    base: Path
+    tuned: Path
+
+    @cached_property
+    def limits(self):
+        return entropy.limits(self.base, self.tuned)
+
+    @cached_property
+    def tuned_sha256(self):
+        return checkpoint.sha256(self.tuned)
+
+    @cached_property
+    def base_sha256(self):
+        return checkpoint.sha256(self.base)
+
+
+def real(folder=None):
+    """(pairs, note): the real fine-tunes in the folder, or none and what to do about it."""
+    given, folder = folder is not None, Path(folder or cache.folder() / "pairs")
+    base, tuned = folder / "base.safetensors", sorted(folder.glob("tuned-*.safetensors"), reverse=True)
+    if base.exists() and tuned:
+        return [Pair(f"{path.stem.removeprefix('tuned-')} (real)", base, path) for path in tuned], ""
+    if given:
+        raise BenchError(f"{folder}: needs base.safetensors and at least one tuned-<name>.safetensors")
+    return [], WITHOUT_PAIRS.format(folder=folder)
+
+
+def made(scratch, recipe):
+    """SmolLM2-135M and a tuned copy of it that the bench makes."""
+    base = smollm2.directory() / "model.safetensors"
+    tuned = Path(scratch) / f"{recipe}.safetensors"
+    tune.tune(base, tuned, recipe)
+    return Pair(f"{recipe}, whole SmolLM2-135M (made)", base, tuned)

@@ -1,0 +1,71 @@
+"""What a section of the bench found, and how it is printed: Markdown for people, JSON for programs."""
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Column:
+    key: str
+    title: str
+    show: callable = str
+    right: bool = True
+
+
+@dataclass
+class Table:
+    title: str
+    columns: list
+    rows: list = field(default_factory=list)  # a dict each; a key that a row lacks is shown as a dash
+    note: str = ""
+
+    def markdown(self):
+        lines = [f"### {self.title}", "", " | ".join(["", *(c.title for c in self.columns), ""]).strip(),
+                 "|" + "|".join("---:" if c.right else "---" for c in self.columns) + "|"]
+        for row in self.rows:
+            cells = [c.show(row[c.key]) if row.get(c.key) is not None else "–" for c in self.columns]
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines + (["", self.note] if self.note else []))
+
+
+@dataclass(frozen=True)
+class Bar:
+    what: str
+    found: str
+    bar: str
+    met: bool
+
+
+@dataclass
+class Section:
+    title: str
+    tables: list = field(default_factory=list)
+    bars: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def markdown(self):
+        return "\n\n".join([f"## {self.title}", *self.notes, *(table.markdown() for table in self.tables)])
+
+    def plain(self):
+        return dict(title=self.title, notes=self.notes, bars=[asdict(bar) for bar in self.bars],
+                    tables=[dict(title=t.title, rows=t.rows, note=t.note) for t in self.tables])
+
+
+def bars_table(bars):
+    columns = [Column("what", "bar", right=False), Column("found", "found"), Column("bar", "must be"),
+               Column("met", "", lambda met: "met" if met else "**missed**", right=False)]
+    return Table("Bars", columns, [asdict(bar) for bar in bars])
+
+
+def count(number):
+    return f"{number:,}"
+
+
+def megabytes(number):
+    return f"{number / 1e6:.0f}"
+
+
+def seconds(number):
+    return f"{number:.3f}" if number < 10 else f"{number:.1f}"
+
+
+def fixed(digits):
+    return lambda number: f"{number:.{digits}f}"

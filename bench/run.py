@@ -1,0 +1,117 @@
+"""The bench: sizes, timings, memory and determinism of vpatch beside its peers, as Markdown on stdout.
+
+    bench/setup.sh                          once: makes the environment, prints its python
+    $(bench/setup.sh) bench/run.py          everything, on .build/release/vpatch
+
+docs/benchmarks.md says what is measured and how. What is fetched stays in the cache folder; all else is written to one
+temporary folder and removed, also when the bench fails or is stopped.
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import determinism
+import machine
+import memory
+import pairs
+import report
+import sizes
+import timings
+import tools
+from measure import BenchError
+
+SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "determinism": determinism}
+NEED_VPATCH = ("memory", "determinism")
+
+
+@dataclass
+class Context:
+    """What the sections share."""
+    vpatch: tools.Vpatch | None  # None: --peers-only
+    peers: list
+    scratch: Path
+    runs: int
+    real_pairs: list
+    pairs_note: str
+    made_pairs: dict = field(default_factory=dict)
+    runs_of: dict = field(default_factory=dict)  # (pair, tool) -> (create, decode), as the sizes ran them
+
+    def made(self, recipe):
+        """The made pair of this recipe: made at the first call, the same object (and its limits) at the next."""
+        if recipe not in self.made_pairs:
+            self.say(f"making the {recipe} pair")
+            self.made_pairs[recipe] = pairs.made(self.scratch, recipe)
+        return self.made_pairs[recipe]
+
+    def tools(self):
+        return [*([self.vpatch] if self.vpatch else []), *self.peers]
+
+    def clear(self, *paths):
+        """Removes outputs, and what vpatch writes beside them."""
+        for path in paths:
+            for found in (path, path.with_name(path.name + ".vpatch.json")):
+                if found.is_dir():
+                    shutil.rmtree(found)
+                else:
+                    found.unlink(missing_ok=True)
+
+    def say(self, words):
+        print(f"bench: {words}", file=sys.stderr, flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--peers-only", action="store_true",
+                        help="leave vpatch itself out: sizes and timings of the peers")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
+    parser.add_argument("--without", choices=[peer.key for peer in tools.PEERS], action="append", default=[],
+                        help="leave a peer out; may be given several times")
+    parser.add_argument("--pairs", metavar="DIR", help="folder of real pairs: base.safetensors, tuned-*.safetensors "
+                        "(default: `pairs` in the cache folder)")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds of the timings (default: %(default)s)")
+    parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"),
+                        help="where the temporary folder is made; on a disk, not in memory (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    chosen = [name for name in SECTIONS if name in (options.only or SECTIONS)]
+    if options.peers_only:
+        chosen = [name for name in chosen if name not in NEED_VPATCH]
+    with tempfile.TemporaryDirectory(prefix="vpatch-bench-", dir=options.scratch) as scratch:
+        real_pairs, note = pairs.real(options.pairs)
+        context = Context(None if options.peers_only else tools.Vpatch(options.vpatch),
+                          tools.peers(options.without), Path(scratch), options.runs, real_pairs, note)
+        facts = machine.facts(scratch)
+        facts["tools"] = "; ".join(tool.version() for tool in context.tools())
+        print("\n".join(["# Benchmarks", "", *(f"- {name}: {value}" for name, value in facts.items())]), flush=True)
+        sections = {}
+        for name in chosen:
+            sections[name] = SECTIONS[name].section(context)
+            print("\n" + sections[name].markdown(), flush=True)
+    bars = [bar for section in sections.values() for bar in section.bars]
+    if bars:
+        print("\n" + report.bars_table(bars).markdown())
+    if options.json:
+        plain = dict(machine=facts, sections={name: section.plain() for name, section in sections.items()})
+        Path(options.json).write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    return int(options.check and not all(bar.met for bar in bars))
+
+
+if __name__ == "__main__":
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, lambda number, _: sys.exit(128 + number))
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"bench: {error}")

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes what the bench needs: three Debian packages, and a Python virtual environment in the user's cache folder.
+#
+#   bench/setup.sh          prints the path of the environment's python, and nothing else, on stdout
+#
+# Runs in a moment when everything is there already. Installs Debian packages only when it is root; otherwise it says
+# what to type and stops.
+set -eu
+
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/venv"
+
+missing=
+command -v zstd >/dev/null || missing="$missing zstd"
+command -v xdelta3 >/dev/null || missing="$missing xdelta3"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+command -v cc >/dev/null || command -v clang >/dev/null || missing="$missing gcc libc6-dev"
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "bench/setup.sh: missing Debian packages; run: sudo apt-get install -y$missing" >&2
+    exit 1
+  fi
+  echo "installing$missing" >&2
+  apt-get update -q >&2
+  # shellcheck disable=SC2086  # a list of names, meant to be split
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
+fi
+
+# The stamp is a copy of the requirements that were installed: another list, another installation.
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+  echo "making $venv" >&2
+  rm -rf "$venv"
+  mkdir -p "$(dirname "$venv")"
+  python3 -m venv "$venv" >&2
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
+  cp "$here/requirements.txt" "$venv/requirements.txt"
+fi
+echo "$venv/bin/python"

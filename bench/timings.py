@@ -1,0 +1,133 @@
+"""Timings and memory on a whole model: SmolLM2-135M and its SA Proj tensors tuned, one file of 269 MB.
+
+All tools in turn, round after round, so that a busy moment of a shared machine meets all of them; `cp` and `apply`
+twice a round, A B A B. Median, least and most are shown. Everything is in the page cache before the first round; what
+a command wrote is removed and the disk's queue drained (sync) before the next starts, outside its time.
+"""
+import os
+from collections import defaultdict
+from statistics import median
+
+import checkpoint
+import measure
+from measure import BenchError
+from report import Bar, Column, Section, Table, fixed, megabytes, seconds
+
+APPLY_FACTOR, APPLY_SLACK = 1.2, 0.15  # of cp; seconds
+DECODE = 0.8e9                         # tuned bytes a second
+PEAK = 300e6
+
+COLUMNS = [Column("what", "", right=False), Column("median", "median, s", seconds),
+           Column("least", "least", seconds), Column("most", "most", seconds), Column("n", "runs"),
+           Column("speed", "GB/s of tuned bf16", fixed(3)), Column("peak", "peak, MB", megabytes)]
+
+
+class Rounds:
+    """Runs commands over and over and keeps what was measured."""
+
+    def __init__(self, context, pair):
+        self.context, self.pair = context, pair
+        self.runs = defaultdict(list)  # (table, row) -> runs
+        self.checked = set()
+
+    def run(self, table, row, work, out=None, expected=None):
+        """One run of `work`. The first result in `out` is compared with the expected sha256 before it counts."""
+        found = work()
+        if expected and (table, row) not in self.checked:
+            if checkpoint.sha256(out) != expected:
+                raise BenchError(f"{row}: the result is not the expected file, bit for bit")
+            self.checked.add((table, row))
+        self.context.clear(*([out] if out else []))
+        os.sync()
+        self.runs[table, row].append(found)
+
+    def table(self, table, title, note, sped=False):
+        rows = []
+        for (owner, what), runs in self.runs.items():
+            if owner == table:
+                times = [run.seconds for run in runs]
+                rows.append(dict(what=what, median=median(times), least=min(times), most=max(times), n=len(times),
+                                 speed=self.pair.limits.tuned_bytes / median(times) / 1e9 if sped else None,
+                                 peak=max(run.peak for run in runs)))
+        return Table(title, [column for column in COLUMNS if sped or column.key != "speed"], rows, note)
+
+    def median(self, table, row):
+        return median(run.seconds for run in self.runs[table, row])
+
+
+def label(tool):
+    return f"{tool.name} (inside)" if tool.inside else tool.name
+
+
+def one_round(rounds, patches):
+    context, pair, vpatch = rounds.context, rounds.pair, rounds.context.vpatch
+    out, patch = context.scratch / "round.out", context.scratch / "round.patch"
+    tuned, base = pair.tuned_sha256, pair.base_sha256
+    for _ in range(2):
+        rounds.run("apply", "cp of the base", lambda: measure.copy_synced(pair.base, out), out, base)
+        if vpatch:
+            rounds.run("apply", "vpatch apply", lambda: vpatch.decode(pair.base, patches["vpatch"], out), out, tuned)
+    if vpatch:
+        rounds.run("apply", "vpatch revert", lambda: vpatch.revert(pair.tuned, patches["vpatch"], out), out, base)
+        rounds.run("decode", "vpatch verify", lambda: vpatch.verify(pair.base, patches["vpatch"]))
+        rounds.run("create", "vpatch", lambda: vpatch.create(pair.base, pair.tuned, patch), patch)
+    for tool in context.peers:
+        if not tool.slow:
+            rounds.run("create", label(tool), lambda: tool.create(pair.base, pair.tuned, patch), patch)
+            rounds.run("decode" if tool.inside else "apply", label(tool),
+                       lambda: tool.decode(pair.base, patches[tool.key], out), out, tuned)
+
+
+def once(rounds):
+    """The slow peers: the run that the sizes made, or one of their own."""
+    context, pair = rounds.context, rounds.pair
+    out, patch = context.scratch / "once.out", context.scratch / "once.patch"
+    for tool in context.peers:
+        if tool.slow and (pair.name, tool.key) in context.runs_of:
+            create, decode = context.runs_of[pair.name, tool.key]
+            rounds.runs["create", label(tool)].append(create)
+            rounds.runs["apply", label(tool)].append(decode)
+        elif tool.slow:
+            rounds.run("create", label(tool), lambda: tool.create(pair.base, pair.tuned, patch))
+            rounds.run("apply", label(tool), lambda: tool.decode(pair.base, patch, out), out, pair.tuned_sha256)
+            context.clear(patch)
+
+
+def bars(rounds):
+    copy, apply = rounds.median("apply", "cp of the base"), rounds.median("apply", "vpatch apply")
+    most = max(APPLY_FACTOR * copy, copy + APPLY_SLACK)
+    speed = rounds.pair.limits.tuned_bytes / rounds.median("decode", "vpatch verify")
+    peak = max(run.peak for (_, row), runs in rounds.runs.items() if row.startswith("vpatch") for run in runs)
+    yield Bar("decode", f"{speed / 1e9:.2f} GB/s", f"≥ {DECODE / 1e9} GB/s", speed >= DECODE)
+    yield Bar("apply to a new file", f"{apply:.3f} s", f"≤ {most:.3f} s (cp: {copy:.3f} s)", apply <= most)
+    if any(tool.key == "zstd" for tool in rounds.context.peers):
+        create, zstd = rounds.median("create", "vpatch"), rounds.median("create", "zstd --patch-from -3")
+        yield Bar("create", f"{create:.3f} s", f"< {zstd:.3f} s (zstd --patch-from -3)", create < zstd)
+    yield Bar("peak memory, whole model", f"{peak / 1e6:.0f} MB", f"≤ {PEAK / 1e6:.0f} MB", peak <= PEAK)
+
+
+def section(context):
+    pair = context.made("sa-proj")
+    rounds, patches = Rounds(context, pair), {}
+    for tool in context.tools():
+        if not tool.slow:
+            patches[tool.key] = context.scratch / f"timed.{tool.key}"
+            tool.create(pair.base, pair.tuned, patches[tool.key])
+    measure.warm(pair.base, pair.tuned, *patches.values())
+    for number in range(context.runs):
+        context.say(f"timings: round {number + 1} of {context.runs}")
+        one_round(rounds, patches)
+    context.say("timings: the slow ones")
+    once(rounds)
+    context.clear(*patches.values())
+    inside = "*inside*: timed within the Python process, from bytes in memory to bytes in memory: neither the " \
+             "interpreter's start nor a file is in the figure. The others are whole processes."
+    return Section("Timings", [
+        rounds.table("create", "Create", inside),
+        rounds.table("decode", "Decode: the tuned tensors rebuilt",
+                     inside + " vpatch reads its files, checks the whole patch, the base's touched tensors and the "
+                     "result's (SHA-256); z4ai checks the base (BLAKE2b) and returns the whole file.", sped=True),
+        rounds.table("apply", "Apply: the whole model to a new file",
+                     "Whole processes, page cache warm, with the fsync of the result (`cp … && sync FILE`; the peers "
+                     "likewise). Peak of a pair of commands: the larger."),
+    ], list(bars(rounds)) if context.vpatch else [])
