@@ -1,0 +1,182 @@
+"""The writer's side of section 5.1, one element at a time."""
+
+import struct
+
+EXPONENT = {"F32": (23, 8), "F16": (10, 5), "BF16": (7, 8), "F8_E5M2": (2, 5), "F8_E4M3": (3, 4)}
+BITS = {"F32": 32, "F16": 16, "BF16": 16, "F8_E5M2": 8, "F8_E4M3": 8}
+TOTAL, LOW = 4096, 1 << 16
+
+
+class Bits:
+    def __init__(self):
+        self.value, self.length = 0, 0
+
+    def put(self, value: int, n: int):
+        assert 0 <= value < 1 << n
+        self.value |= value << self.length
+        self.length += n
+
+    def bytes(self) -> bytes:
+        return self.value.to_bytes((self.length + 7) // 8, "little")
+
+
+def split(d: int) -> tuple[int, int, int]:
+    """Difference → symbol, extra bits, how many."""
+    a = abs(d)
+    if a < 16:
+        return 128 + d, 0, 0
+    k = a.bit_length() - 1
+    index = 16 + 2 * (k - 4) + (a >> (k - 1) & 1)
+    return (128 + index if d > 0 else 128 - index), a & ((1 << (k - 1)) - 1), k - 1
+
+
+def join(symbol: int, extra, bits: int) -> int | None:
+    """Symbol, and the function that peeks n extra bits → difference; None if there is none such."""
+    index = abs(symbol - 128)
+    if index >= 16:
+        k = 4 + (index - 16) // 2
+        a = 1 << k | (index & 1) << (k - 1) | extra(k - 1)
+    else:
+        a = index
+    d = a if symbol >= 128 else -a
+    return d if -(1 << (bits - 1)) <= d < 1 << (bits - 1) else None
+
+
+def round_down(f: int) -> tuple[int, int, int, int]:
+    """Frequency → the largest one that can be written and is not above it: f, n, m, v."""
+    if f == 0:
+        return 0, 0, 0, 0
+    n = f.bit_length()
+    m = min(n - 1, 3)
+    v = (f >> (n - 1 - m)) & ((1 << m) - 1)
+    return (1 << (n - 1)) + (v << (n - 1 - m)), n, m, v
+
+
+class Table:
+    def __init__(self, counts: dict[int, int]):
+        total = sum(counts.values())
+        self.first, last = min(counts), max(counts)
+        self.length = last - self.first + 1
+        self.rest = max(counts, key=lambda s: (counts[s], -s))
+        scale = TOTAL
+        while True:
+            self.f = {s: round_down(max(1, c * scale // total)) for s, c in counts.items() if s != self.rest}
+            others = sum(f[0] for f in self.f.values())
+            if others < TOTAL:
+                break
+            scale = scale * 15 // 16
+        self.frequency = {s: f[0] for s, f in self.f.items()} | {self.rest: TOTAL - others}
+        self.low, at = {}, 0
+        for s in sorted(self.frequency):
+            self.low[s] = at
+            at += self.frequency[s]
+        self.slots = [s for s in sorted(self.frequency) for _ in range(self.frequency[s])]
+
+    def write(self, out: Bits):
+        out.put(self.first, 8)
+        out.put(self.length - 1, 8)
+        out.put(self.rest - self.first, 8)
+        before = 6
+        for s in range(self.first, self.first + self.length):
+            if s == self.rest:
+                continue
+            _, n, m, v = self.f.get(s, (0, 0, 0, 0))
+            if n == before:
+                out.put(0, 1)
+            elif abs(n - before) == 1:
+                out.put(1 | (n < before) << 2, 3)
+            else:
+                out.put(3 | n << 2, 6)
+            out.put(v, m)
+            before = n
+
+
+def groups_of(count: int, classes: int, group: int) -> list[int]:
+    """An arbitrary class for every group, each class used where it can be."""
+    return [(j * 7 + j // 3) % classes for j in range(-(-count // group))]
+
+
+def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1, tables=2, group=16, spoil=None) -> bytes:
+    """`targets`: orders. `spoil` may change the parts, a dict, before they are joined."""
+    bits, (low_bit, exponent_bits) = BITS[dtype], EXPONENT[dtype]
+    width = bits // 8
+    exponent = lambda u: u >> low_bit & ((1 << exponent_bits) - 1)
+    bases = [int.from_bytes(base[i : i + width], "little") for i in range(0, len(base), width)]
+    count = len(bases)
+    of_group = groups_of(count, classes, group)
+    # Contexts: exponents in `tables` even stretches, and each class shifted by one.
+    first, last = min(map(exponent, bases)), max(map(exponent, bases))
+    span = last - first + 1
+    maps = [[(e * tables // span + c) % tables for e in range(span)] for c in range(classes)]
+    context = lambda u, c: maps[c][min(max(exponent(u), first), last) - first]
+    contexts = [context(u, of_group[i // group]) for i, u in enumerate(bases)]
+    counts = [{128: 1} for _ in range(tables)]
+    for t, d in zip(contexts, ds):
+        s = split(d)[0]
+        counts[t][s] = counts[t].get(s, 0) + 16
+    made = [Table(c) for c in counts]
+
+    model = Bits()
+    model.put(classes - 1, 2)
+    model.put(tables - 1, 5)
+    if classes > 1:
+        model.put(group // 16 - 1, 22)
+    for m in maps:
+        model.put(first, 8)
+        model.put(len(m) - 1, 8)
+        for t in m:
+            model.put(t, 5)
+    for t in made:
+        t.write(model)
+    if classes > 1:
+        for c in of_group:
+            model.put(c, 1 if classes == 2 else 2)
+
+    extra = Bits()
+    positions = []
+    for d in ds:
+        positions.append(extra.length)
+        _, v, n = split(d)
+        extra.put(v, n)
+
+    states, words, slots = [LOW] * 16, [], [0] * count
+    for i in reversed(range(count)):
+        t, s, x = made[contexts[i]], split(ds[i])[0], states[i % 16]
+        f = t.frequency[s]
+        if x >= f << 20:
+            words.append(x & 0xFFFF)
+            x >>= 16
+        slots[i] = x % f + t.low[s]
+        states[i % 16] = (x // f << 12) + slots[i]
+
+    choice = Bits()
+    half = 1 << (bits - 1)
+    for i, (target, right) in enumerate(zip(targets, contexts)):
+        m = maps[of_group[i // group]]
+        unsigned = target % (2 * half)
+        own = context(unsigned ^ (half - 1) if unsigned >= half else unsigned, of_group[i // group])
+        consistent = []
+        for t in [own] + [t for t in sorted(set(m)) if t != own]:
+            d = join(made[t].slots[slots[i]], lambda n: extra.value >> positions[i] & ((1 << n) - 1), bits)
+            if d is None:
+                continue
+            u = (target - d) % (2 * half)
+            if context(u ^ (half - 1) if u >= half else u, of_group[i // group]) == t:
+                consistent.append(t)
+        for t in consistent[:-1]:
+            choice.put(t == right, 1)
+            if t == right:
+                break
+
+    parts = {
+        "model": model.bytes(),
+        "extra": extra.bytes(),
+        "choice": choice.bytes(),
+        "states": states,
+        "words": words[::-1],
+    }
+    if spoil:
+        spoil(parts)
+    sizes = struct.pack("<II", parts.get("R", len(parts["extra"])), parts.get("C", len(parts["choice"])))
+    tail = struct.pack("<16I", *parts["states"]) + struct.pack(f"<{len(parts['words'])}H", *parts["words"])
+    return parts["model"] + sizes + parts["extra"] + parts["choice"] + tail + parts.get("behind", b"")

@@ -1,0 +1,110 @@
+"""Writes fixtures/: patches that must be refused, patches that must be read, hostile checkpoints.
+
+python3 spec/reader/tests/make_golden.py [FOLDER]    (the same bytes every time, with the same zstd)
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import support  # noqa: F401: puts the reader on the path
+from support import FIXTURES
+
+import craft
+import golden_decode
+import golden_refused
+import hostile
+from craft import Draft
+
+# --- patches that must be read ----------------------------------------------------------------
+
+
+def flagged(at: int, value: int = 1) -> bytes:
+    return golden_refused.put(at, bytes([value]))()
+
+
+BY_FLAG = {
+    "read_only_safe.vpatch": ("3", "bit 0 of the flags that are safe when reading: read, never rewritten", lambda: flagged(24)),
+    "ignorable.vpatch": ("3", "bit 63 of the flags that may be ignored: read and rewritten", lambda: flagged(39, 0x80)),
+}
+
+
+def change(coder, base=golden_decode.BASE, target=golden_decode.TARGET, **options):
+    return lambda: Draft(base, target, coder=coder, frame=golden_refused.small_frame, **options).seal()
+
+
+def annotated() -> bytes:
+    d = Draft(golden_decode.BASE, golden_decode.TARGET, frame=golden_refused.small_frame)
+    d.annotations = '{ "unknown": [1.5e3, -0, null, true], "name": "\\u00fc ü" }\n'.encode()
+    return d.seal()
+
+
+ACCEPTED = {
+    "raw": ("5", "one chunk", change("raw")),
+    "raw_two_chunks": ("3.1", "chunks of 100 and 92 bytes", change("raw", chunk=100)),
+    "planes": ("5", "one chunk", change("planes")),
+    "sparse": ("5", "one chunk", change("sparse")),
+    "ulp": ("5.1", "one class, one table", change("ulp", tables=1)),
+    "ulp_two_tables": ("5.1", "one class, two tables, one choice bit", change("ulp", tables=2)),
+    "ulp_classes_2": ("5.1", "two classes in groups of 16, four tables", change("ulp", tables=2, classes=2)),
+    "ulp_classes_3": ("5.1", "three classes in groups of 48", change("ulp", tables=2, classes=3, group=48)),
+    "ulp_classes_4": ("5.1", "four classes in groups of 16", change("ulp", tables=2, classes=4)),
+    "annotations_any_json": ("7", "annotations that are not canonical, with floats", annotated),
+}
+
+README = """\
+# Fixtures
+
+Small files, each with its reason. Written by `python3 spec/reader/tests/make_golden.py`; none is ever deleted by hand.
+
+| folder | what | `REASONS.tsv` |
+|---|---|---|
+| `golden/refused/` | patches with one defect each, all digests being right but the one that is the defect: `check` refuses them | file, section of the format, rule (slug of the Python reader), reason |
+| `golden/refused-on-decode/` | patches that pass `check` and are refused when applied to `base.safetensors`, or reverted from `target.safetensors` | the same, and which command |
+| `golden/accepted-by-flag/` | patches with unknown flags of the second and third set: both are read | file, section, reason |
+| `golden/accepted/` | patches by the tests' own writer: `refused-on-decode/base.safetensors` to its `target.safetensors` and back, byte for byte | file, section, reason |
+| `hostile-safetensors/` | files that are not valid safetensors; those named `valid_…` are, odd as they look | file, reason |
+| `hostile-index/` | directories whose index lies; those named `valid_…` do not | folder, reason |
+
+`(assumed)` behind a section: the page does not say it in so many words.
+"""
+
+
+def write(root: Path) -> None:
+    made = {}
+
+    def table(folder, head, rows):
+        made[f"{folder}/REASONS.tsv"] = "".join("\t".join(row) + "\n" for row in [head, *rows]).encode()
+
+    refused = [(f"{name}.vpatch", *rest) for name, *rest in golden_refused.CASES]
+    table("golden/refused", ("file", "section", "rule", "reason"), [row[:4] for row in refused])
+    for name, *_, data in refused:
+        made[f"golden/refused/{name}"] = data if isinstance(data, bytes) else data()
+    decode = [(f"{name}.vpatch", *rest) for name, *rest in golden_decode.CASES]
+    table("golden/refused-on-decode", ("file", "section", "rule", "command", "reason"), [row[:5] for row in decode])
+    for name, *_, make in decode:
+        made[f"golden/refused-on-decode/{name}"] = make()
+    for name, c in (("base", golden_decode.BASE), ("target", golden_decode.TARGET)):
+        made[f"golden/refused-on-decode/{name}.safetensors"] = craft.file_bytes(c.files[""], c.tensors)
+    accepted = {f"{name}.vpatch": rest for name, rest in ACCEPTED.items()}
+    for folder, cases in (("golden/accepted-by-flag", BY_FLAG), ("golden/accepted", accepted)):
+        table(folder, ("file", "section", "reason"), [(name, *rest[:2]) for name, rest in cases.items()])
+        for name, (*_, make) in cases.items():
+            made[f"{folder}/{name}"] = make()
+    table("hostile-safetensors", ("file", "reason"), [row[:2] for row in hostile.FILES])
+    for name, _, data in hostile.FILES:
+        made[f"hostile-safetensors/{name}"] = data
+    table("hostile-index", ("folder", "reason"), [row[:2] for row in hostile.INDEXES])
+    for name, _, files in hostile.INDEXES:
+        made |= {f"hostile-index/{name}/{file}": data for file, data in files.items()}
+    made["README.md"] = README.encode()
+
+    for folder in sorted({Path(name).parts[0] if "/" not in name else str(Path(name).parent) for name in made} - {"README.md"}):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    for name, data in made.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else FIXTURES)

@@ -1,0 +1,114 @@
+"""Each golden file is refused by its own rule, or read; and they are what make_golden.py writes."""
+
+import csv
+import filecmp
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import support
+from support import FIXTURES
+
+import make_golden
+import zstandard
+from vpatch_reader import apply
+from vpatch_reader.checkpoint import Checkpoint
+from vpatch_reader.container import Patch
+from vpatch_reader.refused import RULES, Refused
+
+GOLDEN = FIXTURES / "golden"
+MADE_WITH_ZSTD = (1, 5, 7)
+
+
+def reasons(folder: Path):
+    with open(folder / "REASONS.tsv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+class Golden(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = Path(folder.name) / "out"
+
+    def assertRuleOf(self, error: Refused, row):
+        self.assertEqual(error.rule, row["rule"], str(error))
+        self.assertTrue(row["section"].startswith(RULES[error.rule]) or error.rule == "chunk-frame", row)  # a frame: section 1 or 5
+
+    def test_refused(self):
+        rows = reasons(GOLDEN / "refused")
+        self.assertEqual({r["file"] for r in rows}, {p.name for p in (GOLDEN / "refused").glob("*.vpatch")})
+        for row in rows:
+            with self.subTest(row["file"]):
+                with self.assertRaises(Refused) as caught:
+                    Patch(GOLDEN / "refused" / row["file"])
+                self.assertRuleOf(caught.exception, row)
+
+    def test_every_rule_has_its_file(self):
+        rules = {r["rule"] for folder in ("refused", "refused-on-decode") for r in reasons(GOLDEN / folder)}
+        of_the_checkpoint = {"wrong-base", "other-layout", "safetensors", "index", "output"}
+        self.assertEqual(set(RULES) - of_the_checkpoint, rules)
+
+    def test_refused_on_decode(self):
+        folder = GOLDEN / "refused-on-decode"
+        for row in reasons(folder):
+            with self.subTest(row["file"]):
+                Patch(folder / row["file"]).file.close()
+                model = folder / ("base.safetensors" if row["command"] == "apply" else "target.safetensors")
+                with self.assertRaises(Refused) as caught:
+                    apply.run(model, folder / row["file"], self.out, row["command"] == "revert")
+                self.assertRuleOf(caught.exception, row)
+                self.assertEqual(list(self.out.parent.iterdir()), [])
+
+    def test_accepted_by_flag(self):
+        for name, rewritable in (("read_only_safe", False), ("ignorable", True)):
+            with Patch(GOLDEN / "accepted-by-flag" / f"{name}.vpatch") as patch:
+                self.assertEqual(patch.rewritable, rewritable)
+
+    def test_accepted(self):
+        base, target = (GOLDEN / "refused-on-decode" / f"{n}.safetensors" for n in ("base", "target"))
+        identities = set()
+        for path in sorted((GOLDEN / "accepted").glob("*.vpatch")):
+            with self.subTest(path.name), Patch(path) as patch:
+                identities.add(patch.identity)
+                for model, result, backward in ((base, target, False), (target, base, True)):
+                    apply.run(model, path, self.out, backward)
+                    self.assertEqual(self.out.read_bytes(), result.read_bytes())
+                    self.out.unlink()
+        self.assertEqual(len(identities), 1)  # encoded bytes and annotations never enter
+
+    def open_all(self, folder: Path, pattern: str):
+        rows = {row.get("file") or row.get("folder"): row["reason"] for row in reasons(folder)}
+        self.assertEqual(set(rows), {p.name for p in folder.glob(pattern)} - {"REASONS.tsv"})
+        for name, reason in rows.items():
+            with self.subTest(name):
+                if name.startswith("valid_"):
+                    Checkpoint(folder / name).close()
+                    continue
+                self.assertTrue(reason)
+                with self.assertRaises(Refused) as caught:
+                    Checkpoint(folder / name)
+                self.assertIn(caught.exception.rule, ("safetensors", "index"))
+
+    def test_hostile_safetensors(self):
+        self.open_all(FIXTURES / "hostile-safetensors", "*.safetensors")
+
+    def test_hostile_index(self):
+        self.open_all(FIXTURES / "hostile-index", "*")
+
+    @unittest.skipUnless(zstandard.ZSTD_VERSION == MADE_WITH_ZSTD, "another zstd packs otherwise")
+    def test_they_are_what_is_written(self):
+        make_golden.write(self.out)
+        written = {p.relative_to(self.out) for p in self.out.rglob("*") if p.is_file()}
+        for name in sorted(written):
+            self.assertTrue(filecmp.cmp(self.out / name, FIXTURES / name, shallow=False), name)
+        self.assertLess(sum((FIXTURES / name).stat().st_size for name in written), 320_000)
+
+    def test_summary_is_json(self):
+        with Patch(GOLDEN / "accepted" / "annotations_any_json.vpatch") as patch:
+            self.assertEqual(json.loads(json.dumps(patch.summary()))["annotations"]["name"], "ü ü")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,138 @@
+"""From one side's checkpoint to the other's: apply (base → target) and revert (target → base)."""
+
+import os
+import shutil
+import struct
+from pathlib import Path
+
+from .annex import INDEX
+from .checkpoint import Checkpoint
+from .chunks import decode_bytes, decode_difference
+from .container import Patch
+from .elements import kind
+from .refused import Refused, require
+from .tensors import Tensor, fingerprint_start
+
+BLOCK = 4 * 1024 * 1024
+
+
+class Run:
+    """One patch in one direction over one checkpoint. `source` and `result` are side names."""
+
+    def __init__(self, patch: Patch, model: Checkpoint, backward: bool):
+        self.patch, self.model, self.backward = patch, model, backward
+        self.source, self.result = ("target", "base") if backward else ("base", "target")
+        self.tensors = {t.name: t for t in patch.tensors}
+        self.check_input()
+        self.exact = self.has_layout_of_source()
+        if not self.exact:
+            odd = next((t for t in patch.tensors if t.op not in ("same", "change")), None)
+            if odd:
+                raise Refused("other-layout", f"the input's files are not laid out as the patch's {self.source}, "
+                              f"and {odd.op} of {odd.name!r} needs that")
+
+    def check_input(self):
+        """Names, dtypes and shapes of all tensors; fingerprints of those that are touched."""
+        expected = {t.name: getattr(t, self.source) for t in self.patch.tensors if getattr(t, self.source)}
+        for name in sorted(expected.keys() | self.model.tensors.keys()):
+            require(name in self.model.tensors, "wrong-base", f"the input lacks the tensor {name!r}")
+            require(name in expected, "wrong-base", f"the input has the tensor {name!r} that the patch does not know")
+            info, side = self.model.tensors[name][1], expected[name]
+            alike = (info.dtype, info.shape, info.length) == (side.dtype, side.shape, side.length)
+            require(alike, "wrong-base", f"the input's tensor {name!r} is {info.dtype} {list(info.shape)}")
+            if self.tensors[name].op != "same":
+                digest = fingerprint_start(side.dtype, side.shape)
+                for piece in self.copy(name, side.length):
+                    digest.update(piece)
+                require(digest.digest() == side.fingerprint, "wrong-base", f"the input's tensor {name!r} has other bytes than the patch's {self.source}")
+
+    def has_layout_of_source(self) -> bool:
+        layout = getattr(self.patch.annex, self.source)
+        mine = [(name, file.header.text) for name, file in self.model.files.items()]
+        return mine == [(f.name, f.header.text) for f in layout.files]
+
+    def copy(self, name: str, length: int):
+        for offset in range(0, length, BLOCK):
+            yield self.model.read(name, offset, min(BLOCK, length - offset))
+
+    def pieces(self, t: Tensor):
+        """The bytes of the resulting tensor, in order."""
+        side = getattr(t, self.result)
+        if t.op == "same":
+            yield from self.copy(t.name, side.length)
+            return
+        offset = 0
+        for c in t.chunks:
+            if c.role == "d":
+                known = self.model.read(t.name, offset, c.decoded)
+                yield decode_difference(self.patch.chunk(t, c), kind(side.dtype), known, self.backward)
+                offset += c.decoded
+            elif c.role == self.result[0]:  # "b" when the base is made, "t" when the target
+                yield decode_bytes(self.patch.chunk(t, c), kind(side.dtype), c.decoded)
+
+    def write_file(self, path: Path, header):
+        with open(path, "wb") as out:
+            out.write(struct.pack("<Q", len(header.text)) + header.text)
+            for name in header.tensors:
+                t = self.tensors[name]
+                side = getattr(t, self.result)
+                digest = fingerprint_start(side.dtype, side.shape)
+                for piece in self.pieces(t):
+                    digest.update(piece)
+                    out.write(piece)
+                right = t.op == "same" or digest.digest() == side.fingerprint
+                require(right, "result", f"tensor {name!r} did not become what the patch promises")
+            out.flush()
+            os.fsync(out.fileno())
+
+    def write(self, out: Path):
+        """`out` exists when this returns, or nothing does."""
+        require(not out.exists(), "output", f"{out} is there already")
+        layout = getattr(self.patch.annex, self.result)
+        single = layout.single if self.exact else self.model.single
+        files = [(f.name, f.header) for f in layout.files] if self.exact else [(n, f.header) for n, f in self.model.files.items()]
+        index = layout.index if self.exact else self.model.index
+        temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+        try:
+            if single:
+                self.write_file(temporary, files[0][1])
+            else:
+                temporary.mkdir()
+                for name, header in files:
+                    self.write_file(temporary / name, header)
+                if index is not None:
+                    _write_bytes(temporary / INDEX, index)
+                self.write_side_files(temporary)
+            os.rename(temporary, out)
+        except BaseException:
+            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
+            raise
+
+    def write_side_files(self, folder: Path):
+        """Those of the input; where one is the patch's source, the result's instead."""
+        changed = {s.name: (getattr(s, self.source), getattr(s, self.result)) for s in self.patch.annex.side} if self.exact else {}
+        for path in self.model.side_files():
+            data = path.read_bytes()
+            source, result = changed.pop(path.name, (None, data))
+            if source is not None and source != data:
+                result = data  # somebody changed it since: theirs stays
+            if result is not None:
+                _write_bytes(folder / path.name, result)
+        for name, (source, result) in changed.items():
+            if source is None:
+                _write_bytes(folder / name, result)
+
+
+def _write_bytes(path: Path, data: bytes):
+    with open(path, "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def run(model: str, patch: str, out: str, backward: bool) -> bool:
+    """Whether the files are byte for byte those of the patch's other side."""
+    with Patch(patch) as p, Checkpoint(model) as m:
+        it = Run(p, m, backward)
+        it.write(Path(out))
+        return it.exact

@@ -1,0 +1,82 @@
+"""Section 5: one chunk and its coder."""
+
+import numpy as np
+
+from . import frame, ulp
+from .elements import Kind, from_planes, move, read, unzigzag
+from .refused import Refused, require
+
+WINDOW = 2**23
+ZERO, RAW, PLANES, ULP, SPARSE = range(5)
+
+
+def _open(stored: bytes) -> tuple[int, bytes]:
+    require(stored, "chunk-length", "a chunk without a coder byte")
+    return stored[0], stored[1:]
+
+
+def decode_bytes(stored: bytes, k: Kind, length: int) -> bytes:
+    """A `b` or `t` chunk: the elements themselves."""
+    coder, data = _open(stored)
+    if coder == RAW:
+        require(len(data) == length, "chunk-length", f"raw chunk of {len(data)} bytes, not {length}")
+        return data
+    if coder == PLANES:
+        return from_planes(frame.decode(data, WINDOW, "chunk-frame", exactly=length), k).tobytes()
+    raise Refused("coder", f"coder {coder} in a chunk of plain bytes")
+
+
+def decode_difference(stored: bytes, k: Kind, known: bytes, backward: bool) -> bytes:
+    """A `d` chunk: from the bytes of one side to those of the other."""
+    coder, data = _open(stored)
+    elements = read(known, k)
+    if coder == ULP:
+        require(k.ulp, "coder", "the ulp coder on a dtype it is not defined for")
+        return ulp.decode(data, elements, k, backward).tobytes()
+    return move(elements, _difference(coder, data, elements.size, k), k, backward).tobytes()
+
+
+def _difference(coder: int, data: bytes, count: int, k: Kind) -> np.ndarray:
+    if coder == ZERO:
+        require(not data, "chunk-length", f"zero chunk with {len(data)} bytes of data")
+        return np.zeros(count, k.unsigned)
+    if coder == RAW:
+        require(len(data) == count * k.width, "chunk-length", f"raw chunk of {len(data)} bytes, not {count * k.width}")
+        return read(data, k)
+    if coder == PLANES:
+        return unzigzag(from_planes(frame.decode(data, WINDOW, "chunk-frame", exactly=count * k.width), k))
+    if coder == SPARSE:
+        return _sparse(data, count, k)
+    raise Refused("coder", f"unknown coder {coder}")
+
+
+def _sparse(data: bytes, count: int, k: Kind) -> np.ndarray:
+    plain = frame.decode(data, WINDOW, "chunk-frame", at_most=4 + count * (5 + k.width))
+    require(len(plain) >= 4, "sparse", "sparse chunk without its count")
+    changed = int.from_bytes(plain[:4], "little")
+    require(1 <= changed <= count, "sparse", f"{changed} changes among {count} elements")
+    values = len(plain) - changed * k.width
+    require(values >= 4, "sparse", "sparse chunk ends before its differences")
+    gaps = _leb128(plain[4:values], changed)
+    where = np.cumsum(gaps + 1) - 1
+    require(where[-1] < count, "sparse", f"a gap leads to element {where[-1]} of {count}")
+    zigzag = from_planes(plain[values:], k)
+    require(zigzag.all(), "sparse", "a difference of 0 in a sparse chunk")
+    difference = np.zeros(count, k.unsigned)
+    difference[where] = unzigzag(zigzag)
+    return difference
+
+
+def _leb128(data: bytes, count: int) -> np.ndarray:
+    raw = np.frombuffer(data, np.uint8)
+    last = np.flatnonzero(raw < 128)
+    require(last.size == count and (not raw.size or raw[-1] < 128), "sparse", f"{last.size} gaps, not {count}, or one cut off")
+    first = np.concatenate(([0], last[:-1] + 1))
+    length = last - first + 1
+    require(length.max() <= 5, "sparse", "a gap of more than 5 bytes")
+    require(not np.any((raw[last] == 0) & (length > 1)), "sparse", "a gap with a superfluous zero byte")
+    gaps = np.zeros(count, np.int64)
+    for i in range(int(length.max())):
+        has = length > i
+        gaps[has] |= (raw[first[has] + i].astype(np.int64) & 127) << (7 * i)
+    return gaps

@@ -1,0 +1,149 @@
+"""Section 3: where everything is, and 3.2: whether the patch is valid, in that order."""
+
+import hashlib
+import os
+import struct
+from pathlib import Path
+
+from . import frame, strict_json, tensors
+from .annex import Annex
+from .refused import Refused, require
+
+MAGIC = b"\x89VPT\r\n\x1a\n"
+PREAMBLE = struct.Struct("<8sH6sQQQQQ8s32s32s")
+MAX_HEADER = 64 * 2**20
+MAX_ANNEX = 128 * 2**20
+MAX_ANNOTATIONS = 16 * 2**20
+HEADER_WINDOW, ANNEX_WINDOW = 2**26, 2**27
+
+
+class Patch:
+    """A patch that has passed everything that can be checked without decoding its chunks."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        try:
+            self.size = os.fstat(self.file.fileno()).st_size
+            head = self._preamble()
+            self._header(*head)
+            tensors.check(self.tensors)
+            self._layout()
+            self._who()
+            self._digests()
+            self.annex = Annex(frame.decode(self._annex, ANNEX_WINDOW, "annex-frame", exactly=self.annex_decoded), self.tensors)
+            self.annotations = strict_json.parse(self._annotations, "annotations-json")
+            require(isinstance(self.annotations, dict), "annotations-json", "the annotations are not an object")
+        except BaseException:
+            self.file.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def _read(self, offset: int, length: int) -> bytes:
+        """Only after the bounds have been checked; a file that shrinks meanwhile is refused too."""
+        self.file.seek(offset)
+        data = self.file.read(length)
+        require(len(data) == length, "layout", "the file ended while it was read")
+        return data
+
+    def _preamble(self):  # (1) … (4)
+        require(self.size >= PREAMBLE.size, "too-short", f"{self.size} bytes are too few for a patch")
+        data = self._read(0, PREAMBLE.size)
+        (magic, major, zero6, must, no_rewrite, _, stored, decoded, zero8, digest, own) = PREAMBLE.unpack(data)
+        require(magic == MAGIC, "magic", "not a .vpatch file, or damaged by a transfer in text mode")
+        require(hashlib.sha256(data[:96]).digest() == own, "preamble-digest", "the digest of the preamble is wrong")
+        require(major == 1, "major-version", f"major version {major}; this reader knows 1")
+        require(must == 0, "must-understand", f"unknown flags that must be understood: {must:#x}")
+        require(not any(zero6 + zero8), "reserved", "reserved bytes are not zero")
+        self.rewritable = no_rewrite == 0
+        return stored, decoded, digest
+
+    def _header(self, stored: int, decoded: int, digest: bytes):  # (5), (6)
+        require(decoded <= MAX_HEADER, "header-length", f"a header of {decoded} bytes, the limit is {MAX_HEADER}")
+        room = self.size - PREAMBLE.size
+        require(stored <= room, "header-length", f"a stored header of {stored} bytes, {room} remain")
+        data = self._read(PREAMBLE.size, stored)
+        require(hashlib.sha256(data).digest() == digest, "header-digest", "the digest of the header is wrong")
+        text = frame.decode(data, HEADER_WINDOW, "header-frame", exactly=decoded)
+        header = strict_json.parse_canonical(text, "header-json")
+        shape = strict_json.Shape("header-shape")
+        shape.members(header, "the header", ["annex", "base", "format", "identity", "payload", "target", "tensors"])
+        require(header["format"] == "vpatch", "header-shape", "format is not \"vpatch\"")
+        self.base, self.target, self.identity = (shape.digest(header[k], k) for k in ("base", "target", "identity"))
+        annex = shape.members(header["annex"], "annex", ["decoded", "offset", "sha256", "stored"])
+        payload = shape.members(header["payload"], "payload", ["offset", "stored"])
+        for place, where in ((annex, "annex"), (payload, "payload")):
+            for key in ("offset", "stored"):
+                shape.number(place[key], f"{where}.{key}")
+        self.annex_decoded = shape.number(annex["decoded"], "annex.decoded")
+        require(self.annex_decoded <= MAX_ANNEX, "number-limit", f"an annex of {self.annex_decoded} bytes, the limit is {MAX_ANNEX}")
+        self.payload_at, self.payload_stored = payload["offset"], payload["stored"]
+        self.annex_at, self.annex_stored = annex["offset"], annex["stored"]
+        self.annex_digest = shape.digest(annex["sha256"], "annex.sha256")
+        self.header_end = PREAMBLE.size + stored
+        entries = shape.array(header["tensors"], "tensors")
+        self.tensors = [tensors.parse(entry, f"tensors[{i}]") for i, entry in enumerate(entries)]
+
+    def _layout(self):  # (7), the places of chunks; (8)
+        end = 0
+        for t in self.tensors:
+            for c in t.chunks:
+                require(c.offset == end, "chunks", f"tensor {t.name!r}: a chunk at {c.offset}, the one before ends at {end}")
+                end += c.stored
+        require(end == self.payload_stored, "chunks", f"the chunks end at {end}, the payload at {self.payload_stored}")
+        require(self.payload_at == self.header_end, "layout", f"the payload at {self.payload_at}, the header ends at {self.header_end}")
+        end += self.payload_at
+        require(self.annex_at == end, "layout", f"the annex at {self.annex_at}, the payload ends at {end}")
+        end += self.annex_stored
+        require(end + 48 <= self.size, "layout", f"the file ends at {self.size}, before its annotations")
+        length, zero, digest = struct.unpack("<QQ32s", self._read(end, 48))
+        require(length <= MAX_ANNOTATIONS, "layout", f"annotations of {length} bytes, the limit is {MAX_ANNOTATIONS}")
+        require(zero == 0, "layout", "reserved bytes of the annotations are not zero")
+        require(end + 48 + length == self.size, "layout", f"the annotations end at {end + 48 + length}, the file at {self.size}")
+        self._annotations, self._annotations_digest = self._read(end + 48, length), digest
+
+    def _who(self):  # (9)
+        base, target = tensors.roots(self.tensors)
+        require(base == self.base, "base-root", f"base root {self.base}, the list gives {base}")
+        require(target == self.target, "target-root", f"target root {self.target}, the list gives {target}")
+        identity = tensors.identity(base, target, self.tensors)
+        require(identity == self.identity, "identity", f"identity {self.identity}, the list gives {identity}")
+
+    def _digests(self):  # (10)
+        for t in self.tensors:
+            for c in t.chunks:
+                self.chunk(t, c)
+        self._annex = self._read(self.annex_at, self.annex_stored)
+        right = hashlib.sha256(self._annex).hexdigest() == self.annex_digest
+        require(right, "annex-digest", "the digest of the annex is wrong")
+        right = hashlib.sha256(self._annotations).digest() == self._annotations_digest
+        require(right, "annotations-digest", "the digest of the annotations is wrong")
+
+    def chunk(self, t: tensors.Tensor, c: tensors.Chunk) -> bytes:
+        """A stored chunk, its digest checked at every reading."""
+        data = self._read(self.payload_at + c.offset, c.stored)
+        if hashlib.sha256(data).hexdigest() != c.digest:
+            raise Refused("chunk-digest", f"tensor {t.name!r}: the digest of the chunk at {c.offset} is wrong")
+        return data
+
+    def summary(self) -> dict:
+        operations: dict[str, int] = {}
+        for t in self.tensors:
+            operations[t.op] = operations.get(t.op, 0) + 1
+        return {
+            "file": Path(self.file.name).name,
+            "bytes": self.size,
+            "identity": self.identity,
+            "base": self.base,
+            "target": self.target,
+            "operations": operations,
+            "payload": {"stored": self.payload_stored, "decoded": sum(c.decoded for t in self.tensors for c in t.chunks)},
+            "files": {side: [f.name for f in getattr(self.annex, side).files] for side in ("base", "target")},
+            "side": [s.name for s in self.annex.side],
+            "annotations": self.annotations,
+            "rewritable": self.rewritable,
+        }

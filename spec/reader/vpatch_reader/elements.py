@@ -1,0 +1,91 @@
+"""Section 4: dtypes, lengths, the order of elements, differences."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .refused import Refused
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the elements of a dtype are read."""
+
+    bits: int
+    exponent: tuple[int, int] | None = None  # lowest and highest bit; None for integers and F64
+    float: bool = False
+
+    @property
+    def width(self) -> int:
+        return self.bits // 8
+
+    @cached_property
+    def unsigned(self) -> np.dtype:
+        return np.dtype(f"<u{self.width}")
+
+    @property
+    def ulp(self) -> bool:
+        """Whether the ulp coder is defined for it (section 5)."""
+        return self.exponent is not None
+
+
+KNOWN = {
+    "F64": Kind(64, None, True),
+    "F32": Kind(32, (23, 30), True),
+    "F16": Kind(16, (10, 14), True),
+    "BF16": Kind(16, (7, 14), True),
+    "F8_E5M2": Kind(8, (2, 6), True),
+    "F8_E4M3": Kind(8, (3, 6), True),
+    **{name: Kind(bits) for bits in (64, 32, 16, 8) for name in (f"I{bits}", f"U{bits}")},
+    "BOOL": Kind(8),
+}
+BYTES = Kind(8)  # any other dtype: one element a byte
+
+
+def kind(dtype: str) -> Kind:
+    return KNOWN.get(dtype, BYTES)
+
+
+def tensor_length(dtype: str, shape, rule: str) -> int | None:
+    """Bytes of a tensor; None where only the file can tell. No partial product may leave u64."""
+    size = 1
+    for factor in [*shape, kind(dtype).bits]:
+        size *= factor
+        if size >= 2**64:
+            raise Refused(rule, f"the shape {list(shape)} overflows")
+    return size // 8 if dtype in KNOWN else None
+
+
+def read(data, k: Kind) -> np.ndarray:
+    return np.frombuffer(data, dtype=k.unsigned)
+
+
+def order(u: np.ndarray, k: Kind) -> np.ndarray:
+    """Bits → order, modulo 2^n; it is its own inverse."""
+    if not k.float:
+        return u
+    negative = u >> u.dtype.type(k.bits - 1)
+    return u ^ (negative * u.dtype.type(2 ** (k.bits - 1) - 1))
+
+
+def exponent(u: np.ndarray, k: Kind) -> np.ndarray:
+    low, high = k.exponent
+    return (u >> u.dtype.type(low)) & u.dtype.type(2 ** (high - low + 1) - 1)
+
+
+def move(u: np.ndarray, difference: np.ndarray, k: Kind, backward: bool) -> np.ndarray:
+    """Base → target, or backward. Unsigned arithmetic wraps as the format wants."""
+    moved = order(u, k) - difference if backward else order(u, k) + difference
+    return order(moved, k)
+
+
+def unzigzag(z: np.ndarray) -> np.ndarray:
+    one = z.dtype.type(1)
+    return (z >> one) ^ (z.dtype.type(0) - (z & one))
+
+
+def from_planes(data: bytes, k: Kind) -> np.ndarray:
+    """Byte 0 of every element, then byte 1 of every element, …"""
+    planes = np.frombuffer(data, np.uint8).reshape(k.width, -1)
+    return np.ascontiguousarray(planes.T).view(k.unsigned).reshape(-1)

@@ -1,0 +1,23 @@
+"""Section 1: tensor names, dtypes, file names."""
+
+import re
+
+
+def is_tensor_name(name: str) -> bool:
+    return 1 <= len(name.encode("utf-8")) <= 4096 and "\0" not in name
+
+
+def is_dtype(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_]{1,32}", name) is not None
+
+
+def is_file_name(name: str) -> bool:
+    if not 1 <= len(name.encode("utf-8")) <= 255 or name in (".", ".."):
+        return False
+    return not any(c in "/\\" or c < " " for c in name)
+
+
+def ascending(names: list[str]) -> bool:
+    """Strictly, by their UTF-8 bytes."""
+    keys = [n.encode("utf-8") for n in names]
+    return all(a < b for a, b in zip(keys, keys[1:]))

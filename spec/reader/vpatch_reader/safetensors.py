@@ -1,0 +1,94 @@
+"""A safetensors file: u64 length of the header, the header (JSON), the tensors' bytes.
+
+Valid if and only if: (1) the length is at most 100,000,000 and within the file; (2) the header
+starts with `{` and is an object in strict JSON; (3) `__metadata__`, if there, maps strings to
+strings; (4) each other member has a valid name, dtype, shape and two offsets; (5) a dtype in the
+table of section 4 has the length that its shape says; (6) taken by offset, the tensors cover the
+data without gap or overlap; (7) the data end with the file.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+
+from . import strict_json
+from .elements import tensor_length
+from .names import is_dtype, is_tensor_name
+from .refused import require
+
+MAX_HEADER = 100_000_000
+
+
+@dataclass
+class Info:
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.begin
+
+
+class Header:
+    def __init__(self, text: bytes, rule: str = "safetensors"):
+        require(len(text) <= MAX_HEADER, rule, f"a header of {len(text)} bytes, the limit is {MAX_HEADER}")
+        require(text[:1] == b"{", rule, "the header does not start with {")
+        self.text = text
+        members = strict_json.parse(text, rule)
+        metadata = members.pop("__metadata__", {})
+        plain = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
+        require(plain, rule, "__metadata__ is not an object of strings")
+        found = {name: _info(name, value, rule) for name, value in members.items()}
+        # Empty tensors share their offset with the next: by end as well.
+        self.tensors = dict(sorted(found.items(), key=lambda item: (item[1].begin, item[1].end)))
+        self.data_length = 0
+        for name, info in self.tensors.items():
+            what = "overlaps" if info.begin < self.data_length else "leaves a gap behind"
+            require(info.begin == self.data_length, rule, f"tensor {name!r} {what} the tensor before it")
+            self.data_length = info.end
+
+
+def _whole_numbers(values) -> bool:
+    return isinstance(values, list) and all(type(v) is int and 0 <= v <= strict_json.MAX_NUMBER for v in values)
+
+
+def _info(name: str, value, rule: str) -> Info:
+    require(is_tensor_name(name), rule, f"{name[:80]!r} is not a tensor name")
+    require(isinstance(value, dict), rule, f"tensor {name!r} is not an object")
+    dtype, shape, offsets = (value.get(key) for key in ("dtype", "shape", "data_offsets"))
+    require(isinstance(dtype, str) and is_dtype(dtype), rule, f"tensor {name!r}: {dtype!r} is not a dtype")
+    require(_whole_numbers(shape), rule, f"tensor {name!r}: its shape is not an array of whole numbers")
+    good = _whole_numbers(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1]
+    require(good, rule, f"tensor {name!r}: data_offsets are not two whole numbers in ascending order")
+    info = Info(dtype, tuple(shape), *offsets)
+    length = tensor_length(dtype, shape, rule)
+    require(length in (None, info.length), rule, f"tensor {name!r} has {info.length} bytes, {dtype} {list(shape)} needs {length}")
+    return info
+
+
+class File:
+    """One file, opened once."""
+
+    def __init__(self, path):
+        self.file = open(path, "rb")
+        try:
+            size = os.fstat(self.file.fileno()).st_size
+            require(size >= 8, "safetensors", f"{path}: {size} bytes are too few")
+            (length,) = struct.unpack("<Q", self.file.read(8))
+            limit = min(MAX_HEADER, size - 8)
+            require(length <= limit, "safetensors", f"{path}: a header of {length} bytes, at most {limit} are possible")
+            self.header = Header(self.file.read(length))
+            self.data_at = 8 + length
+            end = self.data_at + self.header.data_length
+            require(end == size, "safetensors", f"{path}: the tensors end at {end}, the file at {size}")
+        except BaseException:
+            self.file.close()
+            raise
+
+    def read(self, info: Info, offset: int, length: int) -> bytes:
+        self.file.seek(self.data_at + info.begin + offset)
+        data = self.file.read(length)
+        require(len(data) == length, "safetensors", "the file ended while it was read")
+        return data

@@ -1,0 +1,131 @@
+"""JSON: read strictly, and the canonical form (section 1).
+
+Canonical is checked by writing what was read and comparing: whatever there are two ways to
+write (white space, order, escapes, numbers) then differs.
+"""
+
+import json
+
+from .refused import Refused, require
+
+MAX_NUMBER = 2**53 - 1
+MAX_DEPTH = 32
+
+
+def _unique(pairs):
+    keys = dict(pairs)
+    if len(keys) != len(pairs):
+        names = [k for k, _ in pairs]
+        raise ValueError(f"duplicate key {next(k for k in names if names.count(k) > 1)!r}")
+    return keys
+
+
+def _no_constant(text):
+    raise ValueError(f"{text} is not JSON")
+
+
+def _check(value, depth):
+    """Depth at most 32; no unpaired surrogate anywhere."""
+    if isinstance(value, str):
+        value.encode("utf-8")
+    elif isinstance(value, (dict, list)):
+        if depth == MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        if isinstance(value, dict):
+            for key in value:
+                key.encode("utf-8")
+            value = value.values()
+        for item in value:
+            _check(item, depth + 1)
+
+
+def parse(text: bytes, rule: str):
+    """RFC 8259 in UTF-8, keys unique, no unpaired surrogates, at most 32 deep."""
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        _check(value, 0)
+    except RecursionError:
+        raise Refused(rule, f"JSON nested deeper than {MAX_DEPTH}") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeError are ValueErrors
+        raise Refused(rule, f"not valid JSON: {error}") from None
+    return value
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+_TABLE = {i: _ESCAPES.get(chr(i), f"\\u{i:04x}") for i in [*range(32), ord('"'), ord("\\")]}
+
+
+def _write(value, out):
+    if isinstance(value, str):
+        out.append('"' + value.translate(_TABLE) + '"')
+    elif value is True or value is False or value is None:
+        out.append({True: "true", False: "false", None: "null"}[value])
+    elif isinstance(value, int):
+        if not 0 <= value <= MAX_NUMBER:
+            raise ValueError(f"the number {value} is not in 0 … 2^53 - 1")
+        out.append(str(value))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            out.append("," if i else "[")
+            _write(item, out)
+        out.append("]" if value else "[]")
+    elif isinstance(value, dict):
+        for i, key in enumerate(sorted(value, key=lambda k: k.encode("utf-8"))):
+            out.append("," if i else "{")
+            _write(key, out)
+            out.append(":")
+            _write(value[key], out)
+        out.append("}" if value else "{}")
+    else:
+        raise ValueError(f"{value!r} is not an integer")
+
+
+def canonical(value) -> bytes:
+    out: list[str] = []
+    _write(value, out)
+    return "".join(out).encode("utf-8")
+
+
+def parse_canonical(text: bytes, rule: str):
+    value = parse(text, rule)
+    try:
+        again = canonical(value)
+    except ValueError as error:
+        raise Refused(rule, f"not canonical JSON: {error}") from None
+    if again != text:
+        at = next((i for i, (a, b) in enumerate(zip(again, text)) if a != b), min(len(again), len(text)))
+        raise Refused(rule, f"not canonical JSON: at byte {at} it should not be {text[at:at + 12]!r}")
+    return value
+
+
+class Shape:
+    """Checks that parsed JSON has the members and types it should (3.2 (6), and section 6)."""
+
+    def __init__(self, rule: str):
+        self.rule = rule
+
+    def members(self, value, where, needed, optional=()):
+        require(isinstance(value, dict), self.rule, f"{where} is not an object")
+        for key in needed:
+            require(key in value, self.rule, f"{where} lacks {key!r}")
+        for key in value:
+            require(key in needed or key in optional, self.rule, f"{where} has the unknown member {key!r}")
+        return value
+
+    def array(self, value, where, length=None):
+        require(isinstance(value, list), self.rule, f"{where} is not an array")
+        require(length in (None, len(value)), self.rule, f"{where} has {len(value)} items, not {length}")
+        return value
+
+    def number(self, value, where):
+        require(type(value) is int, self.rule, f"{where} is not a number")
+        return value
+
+    def text(self, value, where):
+        require(isinstance(value, str), self.rule, f"{where} is not a string")
+        return value
+
+    def digest(self, value, where):
+        good = isinstance(value, str) and len(value) == 64 and all(c in "0123456789abcdef" for c in value)
+        require(good, self.rule, f"{where} is not a digest of 64 lower-case hexadecimal digits")
+        return value

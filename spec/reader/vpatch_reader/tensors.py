@@ -1,0 +1,194 @@
+"""Sections 2 and 3.1: the entries of the header, what they must be, and who the patch is."""
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+
+from .elements import KNOWN, kind, tensor_length
+from .names import ascending, is_dtype, is_tensor_name
+from .refused import Refused, require
+from .strict_json import Shape
+
+MAX_CHUNK = 4 * 1024 * 1024
+LETTER = {"change": b"c", "rows": b"r", "add": b"a", "remove": b"d", "replace": b"x"}
+HAS_BASE = {"same", "change", "rows", "remove", "replace"}
+HAS_TARGET = {"change", "rows", "add", "replace"}
+
+
+@dataclass
+class Side:
+    dtype: str
+    shape: tuple[int, ...]
+    fingerprint: bytes
+    length: int | None  # bytes; None until `bytes` has said it
+
+
+@dataclass
+class Chunk:
+    role: str
+    offset: int  # in the payload
+    stored: int
+    decoded: int
+    digest: str
+
+
+@dataclass
+class Tensor:
+    name: str
+    op: str
+    base: Side | None
+    target: Side | None  # for `same`: the base's
+    lengths: list[int] | None  # `bytes`
+    chunks: list[Chunk] = field(default_factory=list)
+
+
+# --- 3.2 (6): members and types ---------------------------------------------------------------
+
+_shape = Shape("header-shape")
+
+
+def parse(value, where: str) -> Tensor:
+    require(isinstance(value, dict), "header-shape", f"{where} is not an object")
+    op = value.get("op")
+    require(op in HAS_BASE | HAS_TARGET, "header-shape", f"{where}: unknown operation {op!r}")
+    needed = ["name", "op"]
+    needed += ["base"] if op in HAS_BASE else []
+    needed += ["target"] if op in HAS_TARGET else []
+    needed += ["chunks"] if op != "same" else []
+    _shape.members(value, where, needed, ["bytes"])
+    base = _side(value["base"], f"{where}.base") if op in HAS_BASE else None
+    target = _side(value["target"], f"{where}.target") if op in HAS_TARGET else None
+    lengths = value.get("bytes")
+    if lengths is not None or "bytes" in value:
+        lengths = [_shape.number(n, f"{where}.bytes") for n in _shape.array(lengths, f"{where}.bytes", 2)]
+    chunks = [_chunk(c, f"{where}.chunks[{i}]") for i, c in enumerate(_shape.array(value.get("chunks", []), f"{where}.chunks"))]
+    name = _shape.text(value["name"], f"{where}.name")
+    return Tensor(name, op, base, base if op == "same" else target, lengths, chunks)
+
+
+def _side(value, where: str) -> Side:
+    _shape.members(value, where, ["dtype", "fingerprint", "shape"])
+    dtype = _shape.text(value["dtype"], f"{where}.dtype")
+    shape = tuple(_shape.number(n, f"{where}.shape") for n in _shape.array(value["shape"], f"{where}.shape"))
+    fingerprint = bytes.fromhex(_shape.digest(value["fingerprint"], f"{where}.fingerprint"))
+    return Side(dtype, shape, fingerprint, tensor_length(dtype, shape, "overflow"))
+
+
+def _chunk(value, where: str) -> Chunk:
+    role, offset, stored, decoded, digest = _shape.array(value, where, 5)
+    require(role in ("d", "b", "t"), "header-shape", f"{where}: unknown role {role!r}")
+    for number in (offset, stored, decoded):
+        _shape.number(number, where)
+    require(1 <= decoded <= MAX_CHUNK, "number-limit", f"{where} decodes to {decoded} bytes, not to 1 … {MAX_CHUNK}")
+    require(1 <= stored <= decoded + 16, "number-limit", f"{where} is stored in {stored} bytes, for {decoded}")
+    return Chunk(role, offset, stored, decoded, _shape.digest(digest, where))
+
+
+# --- 3.2 (7): operations ----------------------------------------------------------------------
+
+
+def check(tensors: list[Tensor]) -> None:
+    for t in tensors:
+        require(is_tensor_name(t.name), "name", f"{t.name[:80]!r} is not a tensor name")
+    require(ascending([t.name for t in tensors]), "name-order", "the tensors' names are not strictly ascending")
+    for t in tensors:
+        try:
+            _check_sides(t)
+            _check_chunks(t)
+        except Refused as error:
+            raise Refused(error.rule, f"tensor {t.name!r}: {error.message}") from None
+
+
+def _check_sides(t: Tensor) -> None:
+    for side in (t.base, t.target):
+        require(side is None or is_dtype(side.dtype), "name", f"{side and side.dtype!r} is not a dtype")
+    _set_lengths(t)
+    if t.op in ("change", "rows"):
+        require(t.base.fingerprint != t.target.fingerprint, "operation", f"{t.op}, but the fingerprints are equal")
+    if t.op == "change":
+        same = (t.base.dtype, t.base.shape, t.base.length) == (t.target.dtype, t.target.shape, t.target.length)
+        require(same, "operation", "change, but dtype, shape or length differ")
+    if t.op == "rows":
+        require(_is_rows(t.base, t.target), "operation", "rows, but more than the first dimension differs")
+    if t.op == "replace":
+        same = (t.base.dtype, t.base.shape) == (t.target.dtype, t.target.shape)
+        require(not same and not _is_rows(t.base, t.target), "operation", "replace, where change or rows would do")
+
+
+def _set_lengths(t: Tensor) -> None:
+    sides = [t.base, t.target]
+    unknown = any(s and s.dtype not in KNOWN for s in sides)
+    require(unknown == (t.lengths is not None), "operation", "`bytes` must be there exactly if a dtype is unknown")
+    for side, length in zip(sides, t.lengths or ()):
+        if side is None:
+            require(length == 0, "operation", "`bytes` of a side that is not there")
+        else:
+            require(side.length in (None, length), "operation", f"`bytes` says {length}, shape and dtype say {side.length}")
+            side.length = length
+
+
+def _is_rows(base: Side, target: Side) -> bool:
+    alike = base.dtype == target.dtype and len(base.shape) == len(target.shape) >= 1
+    if not (alike and base.shape[1:] == target.shape[1:] and base.shape[0] != target.shape[0]):
+        return False
+    if base.dtype in KNOWN:
+        return True
+    # An unknown dtype has rows only if all of them are equally long.
+    return base.length * target.shape[0] == target.length * base.shape[0] and all(
+        s.length % s.shape[0] == 0 if s.shape[0] else s.length == 0 for s in (base, target)
+    )
+
+
+def parts(t: Tensor) -> dict[str, int]:
+    """Role → bytes which the chunks of that role cover."""
+    base, target = t.base.length if t.base else 0, t.target.length if t.target else 0
+    if t.op == "same":
+        return {"d": 0, "b": 0, "t": 0}
+    common = min(base, target) if t.op in ("change", "rows") else 0
+    return {"d": common, "b": base - common, "t": target - common}
+
+
+def _check_chunks(t: Tensor) -> None:
+    roles = "".join(c.role for c in t.chunks)
+    require(roles == "".join(sorted(roles, key="dbt".index)), "chunks", "chunks are not in the order d, b, t")
+    width = {"d": t.base, "b": t.base, "t": t.target}
+    for role, length in parts(t).items():
+        own = [c for c in t.chunks if c.role == role]
+        covered = sum(c.decoded for c in own)
+        require(covered == length, "chunks", f"the {role} chunks cover {covered} bytes of {length}")
+        for c in own:
+            require(c.decoded % kind(width[role].dtype).width == 0, "chunks", f"a chunk of {c.decoded} bytes splits an element")
+
+
+# --- section 2: who is who --------------------------------------------------------------------
+
+
+def fingerprint_start(dtype: str, shape):
+    """A SHA-256 that waits for the tensor's bytes."""
+    return hashlib.sha256(f"vpatch.tensor.1\n{dtype}\n{','.join(map(str, shape))}\n".encode())
+
+
+def _name(name: str) -> bytes:
+    data = name.encode("utf-8")
+    return struct.pack("<I", len(data)) + data
+
+
+def root(fingerprints: list[tuple[str, bytes]]) -> str:
+    """Of names with their fingerprints, in ascending order."""
+    return hashlib.sha256(b"vpatch.root.1\n" + b"".join(_name(n) + f for n, f in fingerprints)).hexdigest()
+
+
+def roots(tensors: list[Tensor]) -> tuple[str, str]:
+    return tuple(root([(t.name, s.fingerprint) for t, s in side if s]) for side in (
+        [(t, t.base) for t in tensors],
+        [(t, t.target) for t in tensors],
+    ))
+
+
+def identity(base: str, target: str, tensors: list[Tensor]) -> str:
+    text = b"vpatch.identity.1\n" + bytes.fromhex(base) + bytes.fromhex(target)
+    for t in tensors:
+        if t.op != "same":
+            sides = [s.fingerprint if s else bytes(32) for s in (t.base, t.target)]
+            text += LETTER[t.op] + _name(t.name) + sides[0] + sides[1]
+    return hashlib.sha256(text).hexdigest()
