@@ -55,20 +55,19 @@ struct UlpDecoder<Word: UlpWord> {
       done = try decodeWithKernel(kernel, base: base, into: target, &state, &bits)
       group = done / model.groupSize
     }
-    let shift = Word(format.exponentShift)
-    let mask = Word(truncatingIfNeeded: 1 << format.exponentBits - 1)
+    let scale = UlpScale<Word>(format)
     let limit = UInt32(1) << UInt32(Word.bitWidth - 1)
     var isValid = true
     state.withBuffers { state in
       tables.slots.withUnsafeBufferPointer { slots in
-        tables.contexts.withUnsafeBufferPointer { contexts in
+        tables.offsets.withUnsafeBufferPointer { offsets in
           while done < count, isValid {
             let map = Int(model.classes[group]) << 8
             let end = min((group + 1) * model.groupSize, count)
             for i in done..<end {
               let value = base[i]
-              let table = Int(contexts[map | Int((value &>> shift) & mask)])
-              let symbol = state.step(i & 15, slots, table: table)
+              let offset = offsets[map | scale.of(value)]
+              let symbol = state.step(i & 15, slots, offset: Int(offset))
               let index = abs(symbol - UlpSymbol.zero)
               var magnitude = UlpSymbol.smallestMagnitude(ofIndex: index)
               if index >= 16 {
@@ -105,8 +104,7 @@ struct UlpDecoder<Word: UlpWord> {
     state.states.withUnsafeMutableBufferPointer { states in
       model.classes.withUnsafeBufferPointer { classes in
         tables.slots.withUnsafeBufferPointer { slots in
-          let offsets = tables.contexts.map { UInt32($0) << UInt32(FrequencyTable.bits) }
-          offsets.withUnsafeBufferPointer { offsets in
+          tables.offsets.withUnsafeBufferPointer { offsets in
             job.base = UnsafeRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
             job.target = UnsafeMutableRawPointer(target.baseAddress!).assumingMemoryBound(to: UInt16.self)
             job.count = count
@@ -152,7 +150,7 @@ struct UlpDecoder<Word: UlpWord> {
             let slot = state.slot(i & 15)
             var table = resolver.context(class: Int(c), value)
             let others = resolver.others(class: Int(c), value)
-            if others != 0 {
+            if others != 0 || table == Int(UlpModel.noTable) {
               let consistent = resolver.consistent(class: Int(c), value, others: others, slot: slot, bits)
               guard var chosen = consistent.last else {
                 isValid = false
@@ -169,7 +167,7 @@ struct UlpDecoder<Word: UlpWord> {
               break
             }
             base[i] = result
-            let symbol = state.step(i & 15, slots, table: table)
+            let symbol = state.step(i & 15, slots, offset: table << FrequencyTable.bits)
             bits.skip(UlpSymbol.extraBits(ofIndex: abs(symbol - UlpSymbol.zero)))
           }
           isValid = isValid && !state.isExhausted && !bits.isExhausted
@@ -212,9 +210,9 @@ private struct RansState {
     /// Steps 1 to 3 of section 5.1.4.
     /// - Returns: the symbol.
     @inline(__always)
-    mutating func step(_ lane: Int, _ slots: UnsafeBufferPointer<UInt32>, table: Int) -> Int {
+    mutating func step(_ lane: Int, _ slots: UnsafeBufferPointer<UInt32>, offset: Int) -> Int {
       var x = states[lane]
-      let entry = slots[table << FrequencyTable.bits | Int(x & UlpTables.slotMask)]
+      let entry = slots[offset | Int(x & UlpTables.slotMask)]
       x = ((entry >> 8) & 0xFFF &+ 1) &* (x >> UInt32(FrequencyTable.bits)) &+ entry >> 20
       if x < UlpTables.lowest {
         var word: UInt16 = 0

@@ -8,20 +8,19 @@ enum UlpEncoder {
     base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>, format: ElementFormat, rowLength: Int?
   ) -> [UInt8] {
     let count = base.count
-    let exponents = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(count, 1))
+    let scales = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(count, 1))
     let symbols = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(count, 1))
     let slots = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: max(count, 1))
     defer {
-      exponents.deallocate()
+      scales.deallocate()
       symbols.deallocate()
       slots.deallocate()
     }
     var extra = BitWriter()
-    let shift = Word(format.exponentShift)
-    let mask = Word(truncatingIfNeeded: 1 << format.exponentBits - 1)
+    let scale = UlpScale<Word>(format)
     for i in 0..<count {
       let difference = Word.difference(target[i], base[i])
-      exponents[i] = UInt8(truncatingIfNeeded: (base[i] &>> shift) & mask)
+      scales[i] = UInt8(truncatingIfNeeded: scale.of(base[i]))
       let index = UlpSymbol.index(of: difference.magnitude)
       symbols[i] = UInt8(truncatingIfNeeded: difference < 0 ? UlpSymbol.zero - index : UlpSymbol.zero + index)
       if index >= 16 {
@@ -33,17 +32,18 @@ enum UlpEncoder {
 
     let model = UlpModel.fit(
       UlpStatistics(
-        exponents: UnsafeBufferPointer(rebasing: exponents[..<count]),
+        scales: UnsafeBufferPointer(rebasing: scales[..<count]),
         symbols: UnsafeBufferPointer(rebasing: symbols[..<count]),
         rowLength: rowLength.flatMap { $0 % lanes == 0 && $0 / 16 <= 1 << 22 ? $0 : nil }))
     let tables = UlpTables(model)
     let (states, words) = encodeSymbols(
-      model, tables, exponents: exponents, symbols: symbols, count: count, slots: slots)
+      model, tables, scales: scales, symbols: symbols, count: count, slots: slots)
     let choices = choiceBits(model, tables, base: base, target: target, format: format, slots: slots, extra: extra.bytes)
 
     var bits = BitWriter()
     model.write(to: &bits)
     var out = bits.bytes
+    print("DBG n", count, "K", model.maps.count, "M", model.tables.count, "model", bits.bytes.count, "extra", extra.bytes.count, "choice", choices.count, "words", words.count * 2)
     out += [UInt8](littleEndian: UInt32(extra.bytes.count))
     out += [UInt8](littleEndian: UInt32(choices.count))
     out += extra.bytes
@@ -62,7 +62,7 @@ enum UlpEncoder {
   /// Codes the symbols, last to first, and notes the slot at which the decoder will find each.
   /// - Returns: the decoder's initial states, and the words in the reverse of the order of reading.
   private static func encodeSymbols(
-    _ model: UlpModel, _ tables: UlpTables, exponents: UnsafeMutableBufferPointer<UInt8>,
+    _ model: UlpModel, _ tables: UlpTables, scales: UnsafeMutableBufferPointer<UInt8>,
     symbols: UnsafeMutableBufferPointer<UInt8>, count: Int, slots: UnsafeMutableBufferPointer<UInt16>
   ) -> (states: [UInt32], words: [UInt16]) {
     var states = [UInt32](repeating: UlpTables.lowest, count: lanes)
@@ -85,7 +85,7 @@ enum UlpEncoder {
             let first = group * model.groupSize
             var i = min(first + model.groupSize, count) - 1
             while i >= first {
-              let interval = intervals[Int(contexts[map | Int(exponents[i])]) << 8 | Int(symbols[i])]
+              let interval = intervals[Int(contexts[map | Int(scales[i])]) << 8 | Int(symbols[i])]
               let frequency = interval & 0xFFFF
               var x = states[i & 15]
               if UInt64(x) >= UInt64(frequency) << 20 {

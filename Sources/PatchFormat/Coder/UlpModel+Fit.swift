@@ -4,8 +4,8 @@
 
 /// What the encoder knows of a chunk before it chooses a model.
 struct UlpStatistics {
-  /// The base's exponent of each element.
-  let exponents: UnsafeBufferPointer<UInt8>
+  /// The scale of each element of the base.
+  let scales: UnsafeBufferPointer<UInt8>
   /// The symbol of each element.
   let symbols: UnsafeBufferPointer<UInt8>
   /// A multiple of 16 that rows suggest as a group; nil where rows have no such length.
@@ -50,7 +50,7 @@ extension UlpModel {
     return classes
   }
 
-  /// For each group the sum of |difference| × 2^exponent: proportional to the mean absolute change.
+  /// For each group the sum of |difference| × 2^scale: proportional to the mean absolute change.
   private static func meanChanges(_ s: UlpStatistics, groupSize: Int, groupCount: Int) -> [Double] {
     // Exponents of other dtypes than bf16 and f32 have smaller ranges; the scale does not matter.
     var scale = [Double](repeating: 1, count: 256)
@@ -59,7 +59,7 @@ extension UlpModel {
     return (0..<groupCount).map { group in
       var sum = 0.0
       for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
-        sum += magnitude[Int(s.symbols[i])] * scale[Int(s.exponents[i])]
+        sum += magnitude[Int(s.symbols[i])] * scale[Int(s.scales[i])]
       }
       return sum
     }
@@ -68,11 +68,11 @@ extension UlpModel {
   private static func cheapest(
     _ s: UlpStatistics, groupSize: Int, groupCount: Int, _ histograms: ContextHistograms
   ) -> [UInt8] {
-    // The cost of a symbol at an exponent in each of the four classes, side by side for one vector load.
+    // The cost of a symbol at a scale in each of the four classes, side by side for one vector load.
     var costs = [SIMD4<Int32>](repeating: .zero, count: 256 * 256)
-    for e in histograms.usedExponents {
+    for e in histograms.usedScales {
       for c in 0..<histograms.classCount {
-        let row = histograms.row(class: c, exponent: e)
+        let row = histograms.row(class: c, scale: e)
         let total = row.reduce(0) { $0 + Int($1) }
         for symbol in 0..<256 {
           // A little of everything, so that what a class has not seen is dear and not impossible.
@@ -85,7 +85,7 @@ extension UlpModel {
       (0..<groupCount).map { group in
         var sum = SIMD4<Int64>.zero
         for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
-          sum &+= SIMD4<Int64>(truncatingIfNeeded: costs[Int(s.exponents[i]) << 8 | Int(s.symbols[i])])
+          sum &+= SIMD4<Int64>(truncatingIfNeeded: costs[Int(s.scales[i]) << 8 | Int(s.symbols[i])])
         }
         return UInt8((0..<histograms.classCount).min { sum[$0] < sum[$1] }!)
       }
@@ -98,16 +98,15 @@ extension UlpModel {
     let histograms = ContextHistograms(s, groupSize: groupSize, classes: classes, classCount: classCount)
     var clusters = TableClusters()
     for c in 0..<classCount {
-      for e in histograms.usedExponents { clusters.add(histograms.row(class: c, exponent: e), context: c << 8 | e) }
+      for e in histograms.usedScales { clusters.add(histograms.row(class: c, scale: e), context: c << 8 | e) }
     }
     clusters.merge(downTo: maximumTables)
     let tableOf = clusters.tableOfContext
     var mapBits: Int64 = 0
     let maps = (0..<classCount).map { c -> ContextMap in
-      let used = histograms.usedExponents.filter { tableOf[c << 8 | $0] != nil }
+      let used = histograms.usedScales.filter { tableOf[c << 8 | $0] != nil }
       guard let first = used.first, let last = used.last else { return ContextMap(first: 0, tables: [0]) }
-      var tables: [UInt8] = []
-      for e in first...last { tables.append(tableOf[c << 8 | e].map { UInt8($0) } ?? tables.last!) }
+      let tables = (first...last).map { e in tableOf[c << 8 | e].map { UInt8($0) } ?? noTable }
       mapBits += 21 + zip(tables, tables.dropFirst()).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 6) }
       return ContextMap(first: first, tables: tables)
     }
@@ -118,10 +117,10 @@ extension UlpModel {
   }
 }
 
-/// How often each symbol occurs at each exponent in each class.
+/// How often each symbol occurs at each scale in each class.
 private struct ContextHistograms {
   let classCount: Int
-  let usedExponents: [Int]
+  let usedScales: [Int]
   private let counts: [UInt32]
 
   init(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int) {
@@ -130,17 +129,17 @@ private struct ContextHistograms {
     counts.withUnsafeMutableBufferPointer { counts in
       for (group, c) in classes.enumerated() {
         for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
-          counts[Int(c) << 16 | Int(s.exponents[i]) << 8 | Int(s.symbols[i])] &+= 1
+          counts[Int(c) << 16 | Int(s.scales[i]) << 8 | Int(s.symbols[i])] &+= 1
         }
       }
     }
     self.counts = counts
-    usedExponents = (0..<256).filter { e in
+    usedScales = (0..<256).filter { e in
       (0..<classCount).contains { c in counts[c << 16 | e << 8..<c << 16 | e << 8 + 256].contains { $0 > 0 } }
     }
   }
 
-  func row(class c: Int, exponent e: Int) -> ArraySlice<UInt32> {
+  func row(class c: Int, scale e: Int) -> ArraySlice<UInt32> {
     let start = c << 16 | e << 8
     let row = counts[start..<start + 256]
     return ArraySlice(Array(row))

@@ -2,8 +2,8 @@
 //
 //   2 bits   K − 1 classes          5 bits   M − 1 tables
 //   K > 1:   22 bits  G/16 − 1: elements in a group
-//   K maps:  8 bits first exponent E, 8 bits L − 1, the table of E in 5 bits, then for each further exponent
-//            0 = the same table as the exponent before, or 1 and its table in 5 bits
+//   K maps:  8 bits first scale E, 8 bits L − 1, the table of E in 5 bits, then for each further scale
+//            0 = the same as the scale before, or 1 and its table in 5 bits; 31 = no table
 //   M tables (section 5.1.3)
 //   K > 1:   the class of each group, 1 bit for K = 2, else 2
 //   zero bits up to a whole byte
@@ -17,20 +17,20 @@ struct UlpModel: Equatable {
   var maps: [ContextMap]
   var tables: [FrequencyTable]
 
-  /// Exponent → table, for one class.
+  /// Scale → table, for one class.
   struct ContextMap: Equatable {
     let first: Int
-    /// The tables of the exponents from `first` on.
+    /// The tables of the scales from `first` on; `noTable` for those that no element of the base has.
     let tables: [UInt8]
 
-    /// The table of every exponent 0 … 255; outside the range that of its nearest end.
+    /// The table of every scale 0 … 255.
     var expanded: [UInt8] {
-      (0..<256).map { tables[min(max($0 - first, 0), tables.count - 1)] }
+      (0..<256).map { tables.indices.contains($0 - first) ? tables[$0 - first] : UlpModel.noTable }
     }
   }
 
-  static let maximumClasses = 4
-  static let maximumTables = 32
+  static let maximumTables = 31
+  static let noTable: UInt8 = 31
 
   func write(to bits: inout BitWriter) {
     bits.write(UInt32(maps.count - 1), 2)
@@ -56,17 +56,18 @@ struct UlpModel: Equatable {
   init(from bits: inout BitReader, count: Int, largestIndex: Int) throws(ChunkError) {
     let classCount = Int(bits.read(2)) + 1
     let tableCount = Int(bits.read(5)) + 1
+    guard tableCount <= Self.maximumTables else { throw ChunkError("has more than 31 frequency tables") }
     groupSize = classCount > 1 ? (Int(bits.read(22)) + 1) * 16 : max(count, 1)
     maps = []
     for _ in 0..<classCount {
       let first = Int(bits.read(8))
       let length = Int(bits.read(8)) + 1
-      guard first + length <= 256 else { throw ChunkError("has a context map beyond the last exponent") }
+      guard first + length <= 256 else { throw ChunkError("has a context map beyond the last scale") }
       var tables = [UInt8(bits.read(5))]
       for _ in 1..<length {
         tables.append(bits.read(1) == 0 ? tables.last! : UInt8(bits.read(5)))
       }
-      guard tables.allSatisfy({ $0 < tableCount }) else { throw ChunkError("names a frequency table it does not have") }
+      guard tables.allSatisfy({ $0 < tableCount || $0 == Self.noTable }) else { throw ChunkError("names a frequency table it does not have") }
       guard !bits.isExhausted else { throw ChunkError("ends within its model") }
       maps.append(ContextMap(first: first, tables: tables))
     }

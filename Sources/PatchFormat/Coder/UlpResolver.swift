@@ -2,20 +2,18 @@
 struct UlpResolver<Word: UlpWord> {
   private let tables: UlpTables
   private let candidates: UlpCandidates<Word>
-  private let shift: Word
-  private let mask: Word
+  private let scale: UlpScale<Word>
 
   init(_ model: UlpModel, _ tables: UlpTables, format: ElementFormat) {
     self.tables = tables
     candidates = UlpCandidates(model, exponentShift: format.exponentShift, exponentBits: format.exponentBits)
-    shift = Word(format.exponentShift)
-    mask = Word(truncatingIfNeeded: 1 << format.exponentBits - 1)
+    scale = UlpScale(format)
   }
 
-  /// The table for a base value in a class.
+  /// The table for a base value in a class; `UlpModel.noTable` where there is none.
   @inline(__always)
   func context(class c: Int, _ value: Word) -> Int {
-    Int(tables.contexts[c << 8 | Int((value &>> shift) & mask)])
+    Int(tables.contexts[c << 8 | scale.of(value)])
   }
 
   /// The tables, as bits, that could have been used besides that of the target's own exponent.
@@ -49,7 +47,11 @@ struct UlpResolver<Word: UlpWord> {
   func consistent(class c: Int, _ target: Word, others: UInt32, slot: UInt32, _ extra: BitReader) -> TableList {
     var list = TableList()
     let own = context(class: c, target)
-    if let value = base(of: target, table: own, slot: slot, extra), context(class: c, value) == own { list.append(own) }
+    if own != Int(UlpModel.noTable), let value = base(of: target, table: own, slot: slot, extra),
+      context(class: c, value) == own
+    {
+      list.append(own)
+    }
     var rest = others
     while rest != 0 {
       let table = rest.trailingZeroBitCount

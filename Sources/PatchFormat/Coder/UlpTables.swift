@@ -6,13 +6,17 @@ struct UlpTables {
   static let lowest: UInt32 = 1 << 16
   static let slotMask: UInt32 = 1 << UInt32(FrequencyTable.bits) - 1
 
-  /// For each class 256 table numbers, by exponent.
+  /// For each class 256 table numbers, by scale; `UlpModel.noTable` where there is none.
   let contexts: [UInt8]
+  /// The same as offsets into `slots`. A scale without a table is not the base's: any table will do, since the
+  /// result cannot have the fingerprint that is promised.
+  let offsets: [UInt32]
   /// For each table and slot: the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
   let slots: [UInt32]
 
   init(_ model: UlpModel) {
     contexts = model.maps.flatMap(\.expanded)
+    offsets = contexts.map { $0 == UlpModel.noTable ? 0 : UInt32($0) << UInt32(FrequencyTable.bits) }
     slots = [UInt32](unsafeUninitializedCapacity: model.tables.count << FrequencyTable.bits) { buffer, count in
       var next = 0
       for table in model.tables {
@@ -49,9 +53,11 @@ struct UlpCandidates<Word: UlpWord> {
       while first < expanded.count {
         var last = first
         while last + 1 < expanded.count, expanded[last + 1] == expanded[first] { last += 1 }
-        // The base values of these exponents: one interval above zero, its mirror below.
-        let low = Int64(first) << Int64(exponentShift)
-        let high = Int64(last + 1) << Int64(exponentShift) - 1
+        defer { first = last + 1 }
+        guard expanded[first] != UlpModel.noTable else { continue }
+        // The base values of these scales: one interval above zero, its mirror below.
+        let low = first == 0 ? 0 : first == 1 ? 1 : Int64(first) << Int64(exponentShift)
+        let high = last == 0 ? 0 : Int64(last + 1) << Int64(exponentShift) - 1
         let differences = model.tables[Int(expanded[first])].differences
         for (baseLow, baseHigh) in [(low, high), (-1 - high, -1 - low)] {
           let from = baseLow + differences.lowerBound
@@ -65,7 +71,6 @@ struct UlpCandidates<Word: UlpWord> {
             bucket += 1
           }
         }
-        first = last + 1
       }
     }
     self.masks = masks

@@ -35,6 +35,24 @@ extension UlpWord {
   private static var lowerBits: Int32 { Int32(bitPattern: UInt32(1) << UInt32(bitWidth - 1) - 1) }
 }
 
+/// Which scale a value is on: its exponent, but 0 for ±0 alone; subnormals, whose ulps are those of exponent 1, with it.
+struct UlpScale<Word: UlpWord> {
+  private let shift: Word
+  private let exponent: Word
+  private let magnitude: Word
+
+  init(_ format: ElementFormat) {
+    shift = Word(format.exponentShift)
+    exponent = Word(truncatingIfNeeded: 1 << format.exponentBits - 1)
+    magnitude = Word.max &>> 1
+  }
+
+  @inline(__always)
+  func of(_ value: Word) -> Int {
+    value & magnitude == 0 ? 0 : max(Int((value &>> shift) & exponent), 1)
+  }
+}
+
 /// How a difference is split into a symbol and extra bits (spec, section 5.1.2).
 enum UlpSymbol {
   /// The symbol of "unchanged".
