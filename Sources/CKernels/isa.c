@@ -1,11 +1,10 @@
 #include "CKernels.h"
 
-int vp_instruction_set(void) {
+int vp_has_avx2(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    return 2;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) return 1;
-#endif
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+#else
   return 0;
+#endif
 }

@@ -2,16 +2,14 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-#include "ulp16.h"
+#include <string.h>
 
 #define TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
 
-typedef struct {
-  __m256i low, high;  // lanes 0 ... 7 and 8 ... 15
-} lanes16;
+enum { lanes = 32, vectors = 4, symbol_zero = 128, first_extra_index = 16, slot_mask = 4095 };
 
-// For each mask of eight lanes, which of the next words each lane takes: lane k the one numbered by the set bits below k.
+// For each mask of eight lanes, which of the next words each lane takes: lane k the one numbered by the set bits
+// below k.
 static int32_t expansion[256][8];
 
 __attribute__((constructor)) static void fill_expansion(void) {
@@ -19,25 +17,15 @@ __attribute__((constructor)) static void fill_expansion(void) {
     for (int lane = 0; lane < 8; lane++) expansion[mask][lane] = __builtin_popcount(mask & ((1 << lane) - 1));
 }
 
-/// Steps 1 to 3 of eight lanes; returns the slots' entries.
-TARGET static inline __m256i step(__m256i *x, __m256i table, const uint32_t *slots, const uint8_t *words,
-                                  size_t *word) {
-  const __m256i low12 = _mm256_set1_epi32(slot_mask);
-  __m256i slot = _mm256_or_si256(table, _mm256_and_si256(*x, low12));
-  __m256i entry = _mm256_i32gather_epi32((const int *)slots, slot, 4);
-  __m256i frequency =
-      _mm256_add_epi32(_mm256_and_si256(_mm256_srli_epi32(entry, 8), low12), _mm256_set1_epi32(1));
-  __m256i next_x =
-      _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(*x, 12)), _mm256_srli_epi32(entry, 20));
-  __m256i refill = _mm256_cmpeq_epi32(_mm256_srli_epi32(next_x, 16), _mm256_setzero_si256());
-  unsigned mask = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(refill));
-  __m256i next = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(words + 2 * *word)));
-  next = _mm256_permutevar8x32_epi32(next, _mm256_loadu_si256((const __m256i *)expansion[mask]));
-  *x = _mm256_blendv_epi8(next_x, _mm256_or_si256(_mm256_slli_epi32(next_x, 16), next), refill);
-  *word += (size_t)_mm_popcnt_u32(mask);
-  return entry;
+/// The scale of eight values: 0 for +-0, else the exponent and at least 1.
+TARGET static inline __m256i scale(__m256i base, __m128i shift, __m256i mask) {
+  __m256i exponent = _mm256_and_si256(_mm256_srl_epi32(base, shift), mask);
+  __m256i magnitude = _mm256_and_si256(base, _mm256_set1_epi32(0x7fff));
+  __m256i is_zero = _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256());
+  return _mm256_andnot_si256(is_zero, _mm256_max_epu32(exponent, _mm256_set1_epi32(1)));
 }
 
+/// base + difference in the order of the values; 16 bits in each lane of 32.
 TARGET static inline __m256i add(__m256i base, __m256i difference) {
   const __m256i lower_bits = _mm256_set1_epi32(0x7fff);
   __m256i signed_base = _mm256_srai_epi32(_mm256_slli_epi32(base, 16), 16);
@@ -47,55 +35,84 @@ TARGET static inline __m256i add(__m256i base, __m256i difference) {
   return _mm256_and_si256(target, _mm256_set1_epi32(0xffff));
 }
 
+/// Adds extra bits to the differences of the lanes in `large`, in the order of the elements. Nonzero: invalid.
+static inline int read_extra(uint32_t large, int32_t differences[lanes], const vp_ulp16_job *job, size_t *position) {
+  size_t p = *position;
+  while (large) {
+    int lane = __builtin_ctz(large);
+    large &= large - 1;
+    int difference = differences[lane];  // so far the symbol less 128
+    int index = difference < 0 ? -difference : difference;
+    int bits = 3 + ((index - first_extra_index) >> 1);
+    if (p + (size_t)bits > job->extra_bits) return 1;
+    uint64_t word;
+    memcpy(&word, job->extra + (p >> 3), 8);  // the states behind the extra bits make this readable
+    uint32_t magnitude = ((2u + (index & 1)) << bits) | ((uint32_t)(word >> (p & 7)) & ((1u << bits) - 1));
+    if (magnitude > 32768) return 1;
+    p += (size_t)bits;
+    differences[lane] = difference < 0 ? -(int32_t)magnitude : (int32_t)magnitude;
+  }
+  *position = p;
+  return 0;
+}
+
+// One step decodes thirty-two elements, one a lane. The four vectors of states depend on each other only through the
+// count of words taken, so that their loads and multiplications overlap.
 TARGET int vp_ulp16_decode_avx2(vp_ulp16_job *job) {
   const __m256i exponent_mask = _mm256_set1_epi32((int)job->exponent_mask), zero = _mm256_set1_epi32(symbol_zero);
   const __m256i last_small = _mm256_set1_epi32(first_extra_index - 1), byte = _mm256_set1_epi32(0xff);
+  const __m256i low12 = _mm256_set1_epi32(slot_mask), one = _mm256_set1_epi32(1);
   const __m128i exponent_shift = _mm_cvtsi32_si128((int)job->exponent_shift);
-  lanes16 x = {_mm256_loadu_si256((const __m256i *)job->states), _mm256_loadu_si256((const __m256i *)(job->states + 8))};
+  __m256i x[vectors];
+  for (int v = 0; v < vectors; v++) x[v] = _mm256_loadu_si256((const __m256i *)(job->states + 8 * v));
   size_t i = 0, word = 0, extra = 0;
   int failed = 0;
-  for (size_t group = 0; i < job->count && !failed; group++) {
+  for (size_t group = 0; i < job->count; group++) {
     const int *offsets = (const int *)job->offsets + 256 * (size_t)job->classes[group];
     size_t end = job->count - i < job->group_size ? job->count : i + job->group_size;
-    for (; i + 16 <= end; i += 16) {
-      if (word + 16 > job->word_count) goto out;
-      __m256i low = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(job->base + i)));
-      __m256i high = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(job->base + i + 8)));
-      __m256i low_table = _mm256_i32gather_epi32(
-          offsets, _mm256_and_si256(_mm256_srl_epi32(low, exponent_shift), exponent_mask), 4);
-      __m256i high_table = _mm256_i32gather_epi32(
-          offsets, _mm256_and_si256(_mm256_srl_epi32(high, exponent_shift), exponent_mask), 4);
-      __m256i low_entry = step(&x.low, low_table, job->slots, job->words, &word);
-      __m256i high_entry = step(&x.high, high_table, job->slots, job->words, &word);
-
-      __m256i low_symbol = _mm256_and_si256(low_entry, byte), high_symbol = _mm256_and_si256(high_entry, byte);
-      __m256i low_difference = _mm256_sub_epi32(low_symbol, zero), high_difference = _mm256_sub_epi32(high_symbol, zero);
-      __m256i low_large = _mm256_cmpgt_epi32(_mm256_abs_epi32(low_difference), last_small);
-      __m256i high_large = _mm256_cmpgt_epi32(_mm256_abs_epi32(high_difference), last_small);
-      uint32_t large = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(low_large)) |
-                       (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(high_large)) << 8;
-      if (large) {
-        uint32_t symbols[16];
-        int32_t differences[16];
-        _mm256_storeu_si256((__m256i *)symbols, low_symbol);
-        _mm256_storeu_si256((__m256i *)(symbols + 8), high_symbol);
-        _mm256_storeu_si256((__m256i *)differences, low_difference);
-        _mm256_storeu_si256((__m256i *)(differences + 8), high_difference);
-        if (read_extra(large, symbols, differences, job->extra, job->extra_bits, &extra)) {
-          failed = 1;
-          goto out;
-        }
-        low_difference = _mm256_loadu_si256((const __m256i *)differences);
-        high_difference = _mm256_loadu_si256((const __m256i *)(differences + 8));
+    for (; i + lanes <= end; i += lanes) {
+      if (word + lanes > job->word_count) goto out;
+      __m256i base[vectors], difference[vectors], next_x[vectors], refill[vectors];
+      uint32_t large = 0;
+      unsigned taken[vectors];
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++) {
+        base[v] = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(job->base + i + 8 * v)));
+        __m256i table = _mm256_i32gather_epi32(offsets, scale(base[v], exponent_shift, exponent_mask), 4);
+        __m256i slot = _mm256_or_si256(table, _mm256_and_si256(x[v], low12));
+        __m256i entry = _mm256_i32gather_epi32((const int *)job->slots, slot, 4);
+        __m256i frequency = _mm256_add_epi32(_mm256_and_si256(_mm256_srli_epi32(entry, 8), low12), one);
+        next_x[v] = _mm256_add_epi32(_mm256_mullo_epi32(frequency, _mm256_srli_epi32(x[v], 12)),
+                                     _mm256_srli_epi32(entry, 20));
+        refill[v] = _mm256_cmpeq_epi32(_mm256_srli_epi32(next_x[v], 16), _mm256_setzero_si256());
+        taken[v] = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(refill[v]));
+        difference[v] = _mm256_sub_epi32(_mm256_and_si256(entry, byte), zero);
+        __m256i is_large = _mm256_cmpgt_epi32(_mm256_abs_epi32(difference[v]), last_small);
+        large |= (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(is_large)) << (8 * v);
       }
-      __m256i packed = _mm256_packus_epi32(add(low, low_difference), add(high, high_difference));
-      _mm256_storeu_si256((__m256i *)(job->target + i), _mm256_permute4x64_epi64(packed, 0xd8));
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++) {
+        __m256i next = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(job->words + 2 * word)));
+        next = _mm256_permutevar8x32_epi32(next, _mm256_loadu_si256((const __m256i *)expansion[taken[v]]));
+        x[v] = _mm256_blendv_epi8(next_x[v], _mm256_or_si256(_mm256_slli_epi32(next_x[v], 16), next), refill[v]);
+        word += (size_t)__builtin_popcount(taken[v]);
+      }
+      if (large) {
+        int32_t differences[lanes];
+        for (int v = 0; v < vectors; v++) _mm256_storeu_si256((__m256i *)(differences + 8 * v), difference[v]);
+        failed = read_extra(large, differences, job, &extra);
+        if (failed) goto out;
+        for (int v = 0; v < vectors; v++) difference[v] = _mm256_loadu_si256((const __m256i *)(differences + 8 * v));
+      }
+      for (int v = 0; v < vectors; v += 2) {
+        __m256i packed = _mm256_packus_epi32(add(base[v], difference[v]), add(base[v + 1], difference[v + 1]));
+        _mm256_storeu_si256((__m256i *)(job->target + i + 8 * v), _mm256_permute4x64_epi64(packed, 0xd8));
+      }
     }
     if (i < end) break;
   }
 out:
-  _mm256_storeu_si256((__m256i *)job->states, x.low);
-  _mm256_storeu_si256((__m256i *)(job->states + 8), x.high);
+  for (int v = 0; v < vectors; v++) _mm256_storeu_si256((__m256i *)(job->states + 8 * v), x[v]);
   job->done = i;
   job->next_word = word;
   job->next_extra = extra;

@@ -1,4 +1,4 @@
-// Kernels that need the processor's vector instructions. Each decodes the bits that spec/vpatch-format.md, section
+// Kernels that need the processor's vector instructions. They decode the bits that spec/vpatch-format.md, section
 // 5.1, describes, exactly as the portable Swift code does; tests compare the two.
 #pragma once
 #include <stddef.h>
@@ -10,23 +10,22 @@ typedef struct {
   uint16_t *target;          // (count)
   size_t count;
   const uint8_t *classes;    // (ceil(count / group_size)) class of each group
-  size_t group_size;         // a multiple of 16, or >= count
-  const uint32_t *offsets;   // (classes, 256) exponent -> table * 4096
+  size_t group_size;         // a multiple of 32, or >= count
+  const uint32_t *offsets;   // (classes, 256) scale -> table * 4096
   const uint32_t *slots;     // (tables, 4096) symbol | (frequency - 1) << 8 | (slot - cumulative) << 20
   uint32_t exponent_shift, exponent_mask;
-  uint32_t *states;          // (16) in and out
+  uint32_t *states;          // (32) in and out
   const uint8_t *words;      // (word_count) u16, little-endian, unaligned
   size_t word_count;
   const uint8_t *extra;      // extra_bits bits; at least 8 readable bytes lie behind them
   size_t extra_bits;
-  size_t done;               // out: elements decoded, a multiple of 16 and of whole groups, or all but a tail
+  size_t done;               // out: elements decoded, a multiple of 32
   size_t next_word;          // out
   size_t next_extra;         // out: bits
 } vp_ulp16_job;
 
-/// Both stop before words run out and leave the rest to the portable code. Nonzero: the data are invalid.
+/// Stops before words run out and leaves the rest to the portable code. Nonzero: the data are invalid.
 int vp_ulp16_decode_avx2(vp_ulp16_job *job);
-int vp_ulp16_decode_avx512(vp_ulp16_job *job);
 
-/// What the processor (and its operating system) can run: 0 none of these kernels, 1 avx2, 2 avx512.
-int vp_instruction_set(void);
+/// Whether the processor (and its operating system) can run it.
+int vp_has_avx2(void);

@@ -1,7 +1,7 @@
 import CKernels
 
 // Reads a chunk of the ulp coder in both directions (spec, section 5.1). The portable code here is the reference:
-// the kernels in C decode the same bits faster, on processors that have the instructions.
+// the kernel in C decodes the same bits faster, on processors that have the instructions.
 
 /// A chunk of the ulp coder, taken apart but not yet decoded.
 struct UlpDecoder<Word: UlpWord> {
@@ -47,87 +47,78 @@ struct UlpDecoder<Word: UlpWord> {
   func decode(
     base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>, kernel: Kernel
   ) throws(ChunkError) {
-    var state = RansState(states: initialStates, words: words)
-    var bits = BitReader(extra)
-    var group = 0
-    var done = 0
-    if Word.bitWidth == 16, kernel != .portable {
-      done = try decodeWithKernel(kernel, base: base, into: target, &state, &bits)
-      group = done / model.groupSize
+    var states = initialStates
+    let isValid = states.withUnsafeMutableBufferPointer { states in
+      var state = RansState(states: states.baseAddress!, words: words)
+      var bits = BitReader(extra)
+      var done: Int? = 0
+      if Word.bitWidth == 16, kernel == .avx2 {
+        done = decodeWithKernel(base: base, into: target, &state, &bits)
+      }
+      guard let done, decode(from: done, base: base, into: target, &state, &bits) else { return false }
+      return state.isAtEnd && bits.isAtEnd
     }
+    guard isValid else { throw ChunkError.undecodable }
+  }
+
+  /// Decodes the elements from `start` on.
+  /// - Returns: whether the data are valid.
+  private func decode(
+    from start: Int, base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>,
+    _ state: inout RansState, _ bits: inout BitReader
+  ) -> Bool {
     let scale = UlpScale<Word>(format)
     let limit = UInt32(1) << UInt32(Word.bitWidth - 1)
-    var isValid = true
-    state.withBuffers { state in
-      tables.slots.withUnsafeBufferPointer { slots in
-        tables.offsets.withUnsafeBufferPointer { offsets in
-          while done < count, isValid {
-            let map = Int(model.classes[group]) << 8
-            let end = min((group + 1) * model.groupSize, count)
-            for i in done..<end {
-              let value = base[i]
-              let offset = offsets[map | scale.of(value)]
-              let symbol = state.step(i & 15, slots, offset: Int(offset))
-              let index = abs(symbol - UlpSymbol.zero)
-              var magnitude = UlpSymbol.smallestMagnitude(ofIndex: index)
-              if index >= 16 {
-                magnitude |= bits.read(UlpSymbol.extraBits(ofIndex: index))
-                isValid = isValid && magnitude <= limit
-              }
-              let signed = Int32(bitPattern: magnitude)
-              target[i] = Word(ordered: value.ordered &+ (symbol < UlpSymbol.zero ? 0 &- signed : signed))
-            }
-            isValid = isValid && !state.isExhausted && !bits.isExhausted
-            done = end
-            group += 1
-          }
+    var i = start
+    while i < count {
+      let group = i / model.groupSize
+      let offsets = tables.offsets + Int(model.classes[group]) << 8
+      let end = min((group + 1) * model.groupSize, count)
+      while i < end {
+        let value = base[i]
+        let symbol = state.step(i & (UlpTables.lanes - 1), tables.slots + Int(offsets[scale.of(value)]))
+        let index = abs(symbol &- UlpSymbol.zero)
+        var magnitude = UlpSymbol.smallestMagnitude(ofIndex: index)
+        if index >= 16 {
+          magnitude |= bits.read(UlpSymbol.extraBits(ofIndex: index))
+          guard magnitude <= limit else { return false }
         }
+        let signed = Int32(bitPattern: magnitude)
+        target[i] = Word(ordered: value.ordered &+ (symbol < UlpSymbol.zero ? 0 &- signed : signed))
+        i &+= 1
       }
+      guard !state.isExhausted, !bits.isExhausted else { return false }
     }
-    guard isValid else { throw ChunkError("has data that do not decode") }
-    try finish(state, bits)
+    return true
   }
 
-  private func finish(_ state: RansState, _ bits: BitReader) throws(ChunkError) {
-    guard state.isAtEnd, bits.isAtEnd else { throw ChunkError("does not end where its data end") }
-  }
-
-  /// Decodes as many elements as a kernel can: all but the last few.
-  /// - Returns: how many.
+  /// Decodes as many elements as the kernel can: all but the last few.
+  /// - Returns: how many; nil if the data are invalid.
   private func decodeWithKernel(
-    _ kernel: Kernel, base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>,
+    base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>,
     _ state: inout RansState, _ bits: inout BitReader
-  ) throws(ChunkError) -> Int {
-    let run = kernel == .avx512 ? vp_ulp16_decode_avx512 : vp_ulp16_decode_avx2
-    var job = vp_ulp16_job()
-    var failed = false
-    state.states.withUnsafeMutableBufferPointer { states in
-      model.classes.withUnsafeBufferPointer { classes in
-        tables.slots.withUnsafeBufferPointer { slots in
-          tables.offsets.withUnsafeBufferPointer { offsets in
-            job.base = UnsafeRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
-            job.target = UnsafeMutableRawPointer(target.baseAddress!).assumingMemoryBound(to: UInt16.self)
-            job.count = count
-            job.classes = classes.baseAddress
-            job.group_size = model.groupSize
-            job.offsets = offsets.baseAddress
-            job.slots = slots.baseAddress
-            job.exponent_shift = UInt32(format.exponentShift)
-            job.exponent_mask = 1 << UInt32(format.exponentBits) - 1
-            job.states = states.baseAddress
-            job.words = words.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            job.word_count = words.count / 2
-            job.extra = extra.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            job.extra_bits = extra.count * 8
-            failed = run(&job) != 0
-          }
-        }
-      }
+  ) -> Int? {
+    model.classes.withUnsafeBufferPointer { classes in
+      var job = vp_ulp16_job()
+      job.base = UnsafeRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
+      job.target = UnsafeMutableRawPointer(target.baseAddress!).assumingMemoryBound(to: UInt16.self)
+      job.count = count
+      job.classes = classes.baseAddress
+      job.group_size = model.groupSize
+      job.offsets = UnsafePointer(tables.offsets)
+      job.slots = UnsafePointer(tables.slots)
+      job.exponent_shift = UInt32(format.exponentShift)
+      job.exponent_mask = 1 << UInt32(format.exponentBits) - 1
+      job.states = state.states
+      job.words = words.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      job.word_count = state.wordCount
+      job.extra = extra.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      job.extra_bits = extra.count * 8
+      guard vp_ulp16_decode_avx2(&job) == 0 else { return nil }
+      state.position = job.next_word
+      bits.skip(job.next_extra)
+      return job.done
     }
-    guard !failed else { throw ChunkError("has data that do not decode") }
-    state.position = job.next_word
-    bits.skip(job.next_extra)
-    return job.done
   }
 
   // MARK: Backward
@@ -136,102 +127,47 @@ struct UlpDecoder<Word: UlpWord> {
   func decodeBackward(
     target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>
   ) throws(ChunkError) {
+    var states = initialStates
+    let isValid = states.withUnsafeMutableBufferPointer { states in
+      var state = RansState(states: states.baseAddress!, words: words)
+      return decodeBackward(target: target, into: base, &state)
+    }
+    guard isValid else { throw ChunkError.undecodable }
+  }
+
+  private func decodeBackward(
+    target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>, _ state: inout RansState
+  ) -> Bool {
     let resolver = UlpResolver<Word>(model, tables, format: format)
-    var state = RansState(states: initialStates, words: words)
     var bits = BitReader(extra)
     var choice = BitReader(choices)
-    var isValid = true
-    state.withBuffers { state in
-      tables.slots.withUnsafeBufferPointer { slots in
-        for (group, c) in model.classes.enumerated() where isValid {
-          let first = group * model.groupSize
-          for i in first..<min(first + model.groupSize, count) {
-            let value = target[i]
-            let slot = state.slot(i & 15)
-            var table = resolver.context(class: Int(c), value)
-            let others = resolver.others(class: Int(c), value)
-            if others != 0 || table == Int(UlpModel.noTable) {
-              let consistent = resolver.consistent(class: Int(c), value, others: others, slot: slot, bits)
-              guard var chosen = consistent.last else {
-                isValid = false
-                break
-              }
-              for candidate in consistent.dropLast() where choice.read(1) == 1 {
-                chosen = candidate
-                break
-              }
-              table = chosen
-            }
-            guard let result = resolver.base(of: value, table: table, slot: slot, bits) else {
-              isValid = false
-              break
-            }
-            base[i] = result
-            let symbol = state.step(i & 15, slots, offset: table << FrequencyTable.bits)
-            bits.skip(UlpSymbol.extraBits(ofIndex: abs(symbol - UlpSymbol.zero)))
-          }
-          isValid = isValid && !state.isExhausted && !bits.isExhausted
+    for (group, c) in model.classes.enumerated() {
+      let map = resolver.map(ofClass: Int(c))
+      var i = group * model.groupSize
+      let end = min(i + model.groupSize, count)
+      while i < end {
+        let value = target[i]
+        let lane = i & (UlpTables.lanes - 1)
+        let slot = state.slot(lane)
+        let table: Int
+        if let only = resolver.onlyConsistent(map, value, slot: slot, bits) {
+          (table, base[i]) = only
+        } else {
+          var found = resolver.consistent(map, value, slot: slot, bits)
+          guard found.count > 0 else { return false }
+          found.keep { _ in choice.read(1) == 1 }
+          (table, base[i]) = (found.table, found.base)
         }
+        let symbol = state.step(lane, tables.slots + table << FrequencyTable.bits)
+        bits.skip(UlpSymbol.extraBits(ofIndex: abs(symbol &- UlpSymbol.zero)))
+        i &+= 1
       }
+      guard !state.isExhausted, !bits.isExhausted else { return false }
     }
-    guard isValid else { throw ChunkError("has data that do not decode") }
-    try finish(state, bits)
-    guard choice.isAtEnd else { throw ChunkError("does not end where its data end") }
+    return state.isAtEnd && bits.isAtEnd && choice.isAtEnd
   }
 }
 
-/// The sixteen states and the words that refill them.
-private struct RansState {
-  var states: [UInt32]
-  let words: UnsafeRawBufferPointer
-  /// The next word.
-  var position = 0
-
-  init(states: [UInt32], words: UnsafeRawBufferPointer) {
-    self.states = states
-    self.words = words
-  }
-
-  /// More words were needed than there are.
-  var isExhausted: Bool { position > words.count / 2 }
-  var isAtEnd: Bool { position == words.count / 2 && states.allSatisfy { $0 == UlpTables.lowest } }
-
-  /// The states and the position in registers' reach, for a loop.
-  struct Cursor {
-    let states: UnsafeMutableBufferPointer<UInt32>
-    let words: UnsafeRawBufferPointer
-    var position: Int
-
-    var isExhausted: Bool { position > words.count / 2 }
-
-    @inline(__always)
-    func slot(_ lane: Int) -> UInt32 { states[lane] & UlpTables.slotMask }
-
-    /// Steps 1 to 3 of section 5.1.4.
-    /// - Returns: the symbol.
-    @inline(__always)
-    mutating func step(_ lane: Int, _ slots: UnsafeBufferPointer<UInt32>, offset: Int) -> Int {
-      var x = states[lane]
-      let entry = slots[offset | Int(x & UlpTables.slotMask)]
-      x = ((entry >> 8) & 0xFFF &+ 1) &* (x >> UInt32(FrequencyTable.bits)) &+ entry >> 20
-      if x < UlpTables.lowest {
-        var word: UInt16 = 0
-        if position < words.count / 2 {
-          word = UInt16(littleEndian: words.loadUnaligned(fromByteOffset: position * 2, as: UInt16.self))
-        }
-        x = x << 16 | UInt32(word)
-        position += 1
-      }
-      states[lane] = x
-      return Int(entry & 0xFF)
-    }
-  }
-
-  mutating func withBuffers(_ body: (inout Cursor) -> Void) {
-    states.withUnsafeMutableBufferPointer { buffer in
-      var cursor = Cursor(states: buffer, words: words, position: position)
-      body(&cursor)
-      position = cursor.position
-    }
-  }
+extension ChunkError {
+  fileprivate static var undecodable: ChunkError { ChunkError("has data that do not decode") }
 }

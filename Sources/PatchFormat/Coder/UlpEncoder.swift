@@ -34,7 +34,7 @@ enum UlpEncoder {
       UlpStatistics(
         scales: UnsafeBufferPointer(rebasing: scales[..<count]),
         symbols: UnsafeBufferPointer(rebasing: symbols[..<count]),
-        rowLength: rowLength.flatMap { $0 % lanes == 0 && $0 / 16 <= 1 << 22 ? $0 : nil }))
+        rowLength: rowLength.flatMap { $0 % lanes == 0 && $0 / lanes <= 1 << 22 ? $0 : nil }))
     let tables = UlpTables(model)
     let (states, words) = encodeSymbols(
       model, tables, scales: scales, symbols: symbols, count: count, slots: slots)
@@ -43,66 +43,53 @@ enum UlpEncoder {
     var bits = BitWriter()
     model.write(to: &bits)
     var out = bits.bytes
-    print("DBG n", count, "K", model.maps.count, "M", model.tables.count, "model", bits.bytes.count, "extra", extra.bytes.count, "choice", choices.count, "words", words.count * 2)
     out += [UInt8](littleEndian: UInt32(extra.bytes.count))
     out += [UInt8](littleEndian: UInt32(choices.count))
     out += extra.bytes
     out += choices
     for state in states { out += [UInt8](littleEndian: state) }
-    out.reserveCapacity(out.count + words.count * 2)
-    for word in words.reversed() {
-      out.append(UInt8(truncatingIfNeeded: word))
-      out.append(UInt8(truncatingIfNeeded: word >> 8))
-    }
+    out += words
     return out
   }
 
   private static let lanes = UlpTables.lanes
 
   /// Codes the symbols, last to first, and notes the slot at which the decoder will find each.
-  /// - Returns: the decoder's initial states, and the words in the reverse of the order of reading.
+  /// - Returns: the decoder's initial states, and the words in the order of reading, as bytes.
   private static func encodeSymbols(
     _ model: UlpModel, _ tables: UlpTables, scales: UnsafeMutableBufferPointer<UInt8>,
     symbols: UnsafeMutableBufferPointer<UInt8>, count: Int, slots: UnsafeMutableBufferPointer<UInt16>
-  ) -> (states: [UInt32], words: [UInt16]) {
+  ) -> (states: [UInt32], words: [UInt8]) {
+    let intervals = SymbolInterval.all(of: model)
     var states = [UInt32](repeating: UlpTables.lowest, count: lanes)
-    var words: [UInt16] = []
-    words.reserveCapacity(count / 4)
-    // Frequency (16 bits) and cumulative frequency (16 bits) for each table and symbol.
-    var intervals = [UInt32](repeating: 0, count: model.tables.count << 8)
-    for (t, table) in model.tables.enumerated() {
-      var cumulative: UInt32 = 0
-      for s in 0..<256 {
-        intervals[t << 8 | s] = UInt32(table.frequencies[s]) | cumulative << 16
-        cumulative += UInt32(table.frequencies[s])
-      }
-    }
+    // No symbol takes more than twelve bits; the words grow downwards from the end.
+    let words = UnsafeMutablePointer<UInt16>.allocate(capacity: count + 1)
+    defer { words.deallocate() }
+    var next = count + 1
     states.withUnsafeMutableBufferPointer { states in
       intervals.withUnsafeBufferPointer { intervals in
-        tables.contexts.withUnsafeBufferPointer { contexts in
-          for group in model.classes.indices.reversed() {
-            let map = Int(model.classes[group]) << 8
-            let first = group * model.groupSize
-            var i = min(first + model.groupSize, count) - 1
-            while i >= first {
-              let interval = intervals[Int(contexts[map | Int(scales[i])]) << 8 | Int(symbols[i])]
-              let frequency = interval & 0xFFFF
-              var x = states[i & 15]
-              if UInt64(x) >= UInt64(frequency) << 20 {
-                words.append(UInt16(truncatingIfNeeded: x))
-                x >>= 16
-              }
-              let (quotient, rest) = x.quotientAndRemainder(dividingBy: frequency)
-              x = quotient << UInt32(FrequencyTable.bits) + rest + interval >> 16
-              states[i & 15] = x
-              slots[i] = UInt16(truncatingIfNeeded: x & UlpTables.slotMask)
-              i -= 1
+        for group in model.classes.indices.reversed() {
+          let map = tables.contexts + Int(model.classes[group]) << 8
+          let first = group * model.groupSize
+          var i = min(first + model.groupSize, count) - 1
+          while i >= first {
+            let interval = intervals[Int(map[Int(scales[i])]) << 8 | Int(symbols[i])]
+            var x = states[i & (lanes - 1)]
+            if x >= interval.limit {
+              next &-= 1
+              words[next] = UInt16(truncatingIfNeeded: x).littleEndian
+              x &>>= 16
             }
+            // x / frequency · 4096 + x mod frequency + cumulative
+            x = x &+ interval.quotient(x) &* (4096 &- interval.frequency) &+ interval.cumulative
+            states[i & (lanes - 1)] = x
+            slots[i] = UInt16(truncatingIfNeeded: x & UlpTables.slotMask)
+            i &-= 1
           }
         }
       }
     }
-    return (states, words)
+    return (states, Array(UnsafeRawBufferPointer(start: words + next, count: (count + 1 - next) * 2)))
   }
 
   /// The bits that tell a decoder that knows the target, and not the base, which table each element used.
@@ -115,23 +102,65 @@ enum UlpEncoder {
       let resolver = UlpResolver<Word>(model, tables, format: format)
       var bits = BitReader(extra)
       for (group, c) in model.classes.enumerated() {
-        let first = group * model.groupSize
-        for i in first..<min(first + model.groupSize, base.count) {
+        let map = resolver.map(ofClass: Int(c))
+        var i = group * model.groupSize
+        let end = min(i + model.groupSize, base.count)
+        while i < end {
           let slot = UInt32(slots[i])
-          let table = resolver.context(class: Int(c), base[i])
-          let others = resolver.others(class: Int(c), target[i])
-          if others != 0 {
-            let consistent = resolver.consistent(class: Int(c), target[i], others: others, slot: slot, bits)
-            for candidate in consistent.dropLast() {
+          let table = resolver.context(map, base[i])
+          if resolver.onlyConsistent(map, target[i], slot: slot, bits) == nil {
+            var found = resolver.consistent(map, target[i], slot: slot, bits)
+            found.keep { candidate in
               choices.write(candidate == table ? 1 : 0, 1)
-              if candidate == table { break }
+              return candidate == table
             }
           }
           bits.skip(resolver.extraBits(table: table, slot: slot))
+          i &+= 1
         }
       }
     }
     choices.align()
     return choices.bytes
+  }
+}
+
+/// Where a symbol lies among the 4,096 slots of its table, and how to divide by its frequency.
+private struct SymbolInterval {
+  let frequency: UInt32
+  let cumulative: UInt32
+  /// A state of this size or more gives up a word first.
+  let limit: UInt32
+  /// With k = ⌈log₂ frequency⌉: ⌈2ᵏ⁺³² / frequency⌉ less 2³², and k. Multiplying is faster than dividing (Granlund and Montgomery, 1994).
+  private let factor: UInt32
+  private let shift: UInt32
+
+  private init(frequency: UInt32, cumulative: UInt32) {
+    self.frequency = frequency
+    self.cumulative = cumulative
+    // A frequency of 4,096 never overflows a state.
+    limit = frequency >= 4096 ? .max : frequency << 20
+    shift = UInt32(32 - (max(frequency, 1) - 1).leadingZeroBitCount)
+    let power = UInt64(1) << UInt64(shift + 32)
+    factor = frequency == 0 ? 0 : UInt32(truncatingIfNeeded: (power + UInt64(frequency) - 1) / UInt64(frequency))
+  }
+
+  /// ⌊x / frequency⌋, exactly, for every x.
+  @inline(__always)
+  func quotient(_ x: UInt32) -> UInt32 {
+    let high = UInt32(truncatingIfNeeded: (UInt64(x) &* UInt64(factor)) &>> 32)
+    let sum = UInt64(high) &+ UInt64(x)
+    return UInt32(truncatingIfNeeded: sum &>> UInt64(shift))
+  }
+
+  /// (tables, 256)
+  static func all(of model: UlpModel) -> [SymbolInterval] {
+    model.tables.flatMap { table in
+      var cumulative: UInt32 = 0
+      return table.frequencies.map { frequency in
+        defer { cumulative += UInt32(frequency) }
+        return SymbolInterval(frequency: UInt32(frequency), cumulative: cumulative)
+      }
+    }
   }
 }

@@ -15,18 +15,22 @@ struct UlpStatistics {
 }
 
 extension UlpModel {
-  /// The model, among those tried, that codes the chunk in the fewest bits.
+  /// The model, of the two tried, that codes the chunk in fewer bits: all rows alike, or rows in four classes.
   static func fit(_ statistics: UlpStatistics) -> UlpModel {
-    var best = draft(statistics, groupSize: max(statistics.count, 1), classes: [0], classCount: 1)
-    if let row = statistics.rowLength, statistics.count / row >= 8 {
-      for classCount in [2, 4] {
-        let classes = classify(statistics, groupSize: row, classCount: classCount)
-        let other = draft(statistics, groupSize: row, classes: classes, classCount: classCount)
-        if other.cost < best.cost { best = other } else { break }
-      }
+    guard let row = statistics.rowLength, statistics.count / row >= 16 else {
+      let whole = ContextHistograms(statistics, groupSize: max(statistics.count, 1), classes: [0], classCount: 1)
+      return draft(whole, groupSize: max(statistics.count, 1), classes: [0]).model
     }
-    return best.model
+    let classes = classify(statistics, groupSize: row)
+    let histograms = ContextHistograms(statistics, groupSize: row, classes: classes, classCount: classCount)
+    let sorted = draft(histograms, groupSize: row, classes: classes)
+    let alike = draft(histograms.joined(), groupSize: statistics.count, classes: [0])
+    return sorted.cost < alike.cost ? sorted.model : alike.model
   }
+
+  private static let classCount = 4
+  /// As many elements of a row, evenly spread, tell its class.
+  private static let sample = 192
 
   /// A model and what it costs, in units of 2⁻¹⁶ bits.
   private struct Draft {
@@ -37,65 +41,71 @@ extension UlpModel {
   // MARK: Classes
 
   /// Sorts groups into classes of like size of change, then moves each to the class that codes it cheapest.
-  private static func classify(_ s: UlpStatistics, groupSize: Int, classCount: Int) -> [UInt8] {
+  private static func classify(_ s: UlpStatistics, groupSize: Int) -> [UInt8] {
     let groupCount = (s.count + groupSize - 1) / groupSize
-    let sizes = meanChanges(s, groupSize: groupSize, groupCount: groupCount)
+    let stride = max(1, groupSize / sample)
+    let sizes = meanChanges(s, groupSize: groupSize, groupCount: groupCount, stride: stride)
     let ranked = sizes.indices.sorted { (sizes[$0], $0) < (sizes[$1], $1) }
     var classes = [UInt8](repeating: 0, count: groupCount)
     for (rank, group) in ranked.enumerated() { classes[group] = UInt8(rank * classCount / groupCount) }
-    for _ in 0..<2 {
-      let histograms = ContextHistograms(s, groupSize: groupSize, classes: classes, classCount: classCount)
-      classes = cheapest(s, groupSize: groupSize, groupCount: groupCount, histograms)
-    }
-    return classes
+    let histograms = ContextHistograms(
+      s, groupSize: groupSize, classes: classes, classCount: classCount, stride: stride)
+    return cheapest(s, groupSize: groupSize, groupCount: groupCount, stride: stride, histograms)
   }
 
   /// For each group the sum of |difference| × 2^scale: proportional to the mean absolute change.
-  private static func meanChanges(_ s: UlpStatistics, groupSize: Int, groupCount: Int) -> [Double] {
-    // Exponents of other dtypes than bf16 and f32 have smaller ranges; the scale does not matter.
+  private static func meanChanges(_ s: UlpStatistics, groupSize: Int, groupCount: Int, stride: Int) -> [Double] {
+    // Exponents of other dtypes than bf16 and f32 have smaller ranges; where the scale begins does not matter.
     var scale = [Double](repeating: 1, count: 256)
     for e in 1..<256 { scale[e] = scale[e - 1] * (e > 64 && e < 192 ? 2 : 1) }
-    let magnitude = (0..<256).map { Double(UlpSymbol.smallestMagnitude(ofIndex: min(UlpSymbol.index(ofSymbol: $0), 70))) }
+    let magnitude = (0..<256).map {
+      Double(UlpSymbol.smallestMagnitude(ofIndex: min(UlpSymbol.index(ofSymbol: $0), 70)))
+    }
     return (0..<groupCount).map { group in
       var sum = 0.0
-      for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
+      var i = group * groupSize
+      let end = min(i + groupSize, s.count)
+      while i < end {
         sum += magnitude[Int(s.symbols[i])] * scale[Int(s.scales[i])]
+        i += stride
       }
       return sum
     }
   }
 
   private static func cheapest(
-    _ s: UlpStatistics, groupSize: Int, groupCount: Int, _ histograms: ContextHistograms
+    _ s: UlpStatistics, groupSize: Int, groupCount: Int, stride: Int, _ histograms: ContextHistograms
   ) -> [UInt8] {
-    // The cost of a symbol at a scale in each of the four classes, side by side for one vector load.
+    // The cost of a symbol at a scale in each of the four classes, in units of 2⁻⁸ bits, for one vector load.
     var costs = [SIMD4<Int32>](repeating: .zero, count: 256 * 256)
     for e in histograms.usedScales {
-      for c in 0..<histograms.classCount {
+      for c in 0..<classCount {
         let row = histograms.row(class: c, scale: e)
-        let total = row.reduce(0) { $0 + Int($1) }
+        // A little of everything, so that what a class has not seen is dear and not impossible.
+        let whole = FixedLog.log2(row.reduce(0) { $0 + Int($1) } * 16 + 256)
         for symbol in 0..<256 {
-          // A little of everything, so that what a class has not seen is dear and not impossible.
-          let rest = FixedLog.log2(total * 16 + 256) - FixedLog.log2(Int(row[symbol]) * 16 + 1)
-          costs[e * 256 + symbol][c] = Int32(rest)
+          costs[e << 8 | symbol][c] = Int32((whole - FixedLog.log2(Int(row[symbol]) * 16 + 1)) >> 8)
         }
       }
     }
     return costs.withUnsafeBufferPointer { costs in
       (0..<groupCount).map { group in
-        var sum = SIMD4<Int64>.zero
-        for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
-          sum &+= SIMD4<Int64>(truncatingIfNeeded: costs[Int(s.scales[i]) << 8 | Int(s.symbols[i])])
+        var sum = SIMD4<Int32>.zero
+        var i = group * groupSize
+        let end = min(i + groupSize, s.count)
+        while i < end {
+          sum &+= costs[Int(s.scales[i]) << 8 | Int(s.symbols[i])]
+          i += stride
         }
-        return UInt8((0..<histograms.classCount).min { sum[$0] < sum[$1] }!)
+        return UInt8((0..<classCount).min { sum[$0] < sum[$1] }!)
       }
     }
   }
 
   // MARK: Tables
 
-  private static func draft(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int) -> Draft {
-    let histograms = ContextHistograms(s, groupSize: groupSize, classes: classes, classCount: classCount)
+  private static func draft(_ histograms: ContextHistograms, groupSize: Int, classes: [UInt8]) -> Draft {
+    let classCount = histograms.classCount
     var clusters = TableClusters()
     for c in 0..<classCount {
       for e in histograms.usedScales { clusters.add(histograms.row(class: c, scale: e), context: c << 8 | e) }
@@ -121,28 +131,49 @@ extension UlpModel {
 private struct ContextHistograms {
   let classCount: Int
   let usedScales: [Int]
+  /// (class, scale, symbol)
   private let counts: [UInt32]
 
-  init(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int) {
-    self.classCount = classCount
+  /// - Parameter stride: every how many-th element of a group counts.
+  init(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int, stride: Int = 1) {
     var counts = [UInt32](repeating: 0, count: classCount << 16)
     counts.withUnsafeMutableBufferPointer { counts in
       for (group, c) in classes.enumerated() {
-        for i in group * groupSize..<min((group + 1) * groupSize, s.count) {
+        var i = group * groupSize
+        let end = min(i + groupSize, s.count)
+        while i < end {
           counts[Int(c) << 16 | Int(s.scales[i]) << 8 | Int(s.symbols[i])] &+= 1
+          i &+= stride
         }
       }
     }
+    self.init(counts: counts, classCount: classCount)
+  }
+
+  private init(counts: [UInt32], classCount: Int) {
     self.counts = counts
-    usedScales = (0..<256).filter { e in
-      (0..<classCount).contains { c in counts[c << 16 | e << 8..<c << 16 | e << 8 + 256].contains { $0 > 0 } }
+    self.classCount = classCount
+    usedScales = counts.withUnsafeBufferPointer { counts in
+      (0..<256).filter { e in
+        (0..<classCount).contains { c in
+          let row = c << 16 | e << 8
+          return counts[row..<row + 256].contains { $0 > 0 }
+        }
+      }
     }
   }
 
-  func row(class c: Int, scale e: Int) -> ArraySlice<UInt32> {
+  /// All classes as one.
+  func joined() -> ContextHistograms {
+    var sum = Array(counts[0..<1 << 16])
+    for c in 1..<classCount { for i in 0..<1 << 16 { sum[i] &+= counts[c << 16 | i] } }
+    return ContextHistograms(counts: sum, classCount: 1)
+  }
+
+  /// 256 counts.
+  func row(class c: Int, scale e: Int) -> [UInt32] {
     let start = c << 16 | e << 8
-    let row = counts[start..<start + 256]
-    return ArraySlice(Array(row))
+    return Array(counts[start..<start + 256])
   }
 }
 
@@ -156,8 +187,7 @@ private struct TableClusters {
   }
   private var clusters: [Cluster] = []
 
-  mutating func add(_ row: ArraySlice<UInt32>, context: Int) {
-    let counts = Array(row)
+  mutating func add(_ counts: [UInt32], context: Int) {
     guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 }) else { return }
     let span = first..<last + 1
     clusters.append(Cluster(counts: counts, span: span, contexts: [context], cost: Self.cost(counts, counts, span)))

@@ -1,7 +1,7 @@
 // The "model" part of a chunk of the ulp coder, as bits (spec, section 5.1.1):
 //
 //   2 bits   K − 1 classes          5 bits   M − 1 tables
-//   K > 1:   22 bits  G/16 − 1: elements in a group
+//   K > 1:   22 bits  G/32 − 1: elements in a group
 //   K maps:  8 bits first scale E, 8 bits L − 1, the table of E in 5 bits, then for each further scale
 //            0 = the same as the scale before, or 1 and its table in 5 bits; 31 = no table
 //   M tables (section 5.1.3)
@@ -35,7 +35,7 @@ struct UlpModel: Equatable {
   func write(to bits: inout BitWriter) {
     bits.write(UInt32(maps.count - 1), 2)
     bits.write(UInt32(tables.count - 1), 5)
-    if maps.count > 1 { bits.write(UInt32(groupSize / 16 - 1), 22) }
+    if maps.count > 1 { bits.write(UInt32(groupSize / UlpTables.lanes - 1), 22) }
     for map in maps {
       bits.write(UInt32(map.first), 8)
       bits.write(UInt32(map.tables.count - 1), 8)
@@ -57,7 +57,7 @@ struct UlpModel: Equatable {
     let classCount = Int(bits.read(2)) + 1
     let tableCount = Int(bits.read(5)) + 1
     guard tableCount <= Self.maximumTables else { throw ChunkError("has more than 31 frequency tables") }
-    groupSize = classCount > 1 ? (Int(bits.read(22)) + 1) * 16 : max(count, 1)
+    groupSize = classCount > 1 ? (Int(bits.read(22)) + 1) * UlpTables.lanes : max(count, 1)
     maps = []
     for _ in 0..<classCount {
       let first = Int(bits.read(8))
@@ -144,19 +144,6 @@ struct FrequencyTable: Equatable {
 
   private var span: ClosedRange<Int> {
     frequencies.firstIndex { $0 > 0 }!...frequencies.lastIndex { $0 > 0 }!
-  }
-
-  /// The differences that some symbol of the table stands for: the smallest and the largest.
-  var differences: ClosedRange<Int64> {
-    func bound(_ symbol: Int, outward: Bool) -> Int64 {
-      let index = UlpSymbol.index(ofSymbol: symbol)
-      let magnitude =
-        outward ? UlpSymbol.largestMagnitude(ofIndex: index) : UlpSymbol.smallestMagnitude(ofIndex: index)
-      return symbol < UlpSymbol.zero ? -Int64(magnitude) : Int64(magnitude)
-    }
-    let low = bound(span.lowerBound, outward: span.lowerBound < UlpSymbol.zero)
-    let high = bound(span.upperBound, outward: span.upperBound > UlpSymbol.zero)
-    return low...high
   }
 
   func write(to bits: inout BitWriter) {

@@ -1,77 +1,121 @@
 /// Finds out which tables are consistent with a target value, where the base is not known (spec, section 5.1.5).
 struct UlpResolver<Word: UlpWord> {
   private let tables: UlpTables
+  private let slots: UnsafeMutablePointer<UInt32>
   private let candidates: UlpCandidates<Word>
   private let scale: UlpScale<Word>
 
   init(_ model: UlpModel, _ tables: UlpTables, format: ElementFormat) {
     self.tables = tables
-    candidates = UlpCandidates(model, exponentShift: format.exponentShift, exponentBits: format.exponentBits)
+    slots = tables.slots
+    candidates = UlpCandidates(model, tables, format)
     scale = UlpScale(format)
   }
 
-  /// The table for a base value in a class; `UlpModel.noTable` where there is none.
-  @inline(__always)
-  func context(class c: Int, _ value: Word) -> Int {
-    Int(tables.contexts[c << 8 | scale.of(value)])
+  /// What a class's elements look up.
+  struct Map {
+    let number: Int
+    /// The table that only zeros have, and the same as a bit; none where that is 0.
+    let zeroTable: Int
+    let zeroBit: UInt32
+    /// (256) table numbers, by scale; `UlpModel.noTable` where there is none.
+    let contexts: UnsafeMutablePointer<UInt8>
   }
 
-  /// The tables, as bits, that could have been used besides that of the target's own exponent.
-  @inline(__always)
-  func others(class c: Int, _ target: Word) -> UInt32 {
-    candidates.tables(class: c, target: target.ordered) & ~(1 << UInt32(context(class: c, target)))
+  func map(ofClass c: Int) -> Map {
+    let zero = candidates.zeroTables[c]
+    return Map(
+      number: c, zeroTable: zero == 0 ? 0 : zero.trailingZeroBitCount, zeroBit: zero,
+      contexts: tables.contexts + c << 8)
   }
+
+  /// The table for a base value; `UlpModel.noTable` where there is none.
+  @inline(__always)
+  func context(_ map: Map, _ value: Word) -> Int { Int(map.contexts[scale.of(value)]) }
 
   @inline(__always)
   func extraBits(table: Int, slot: UInt32) -> Int {
-    let symbol = Int(tables.slots[table << FrequencyTable.bits | Int(slot)] & 0xFF)
-    return UlpSymbol.extraBits(ofIndex: UlpSymbol.index(ofSymbol: symbol))
+    UlpSymbol.extraBits(ofIndex: abs(Int(slots[table << FrequencyTable.bits | Int(slot)] & 0xFF) &- UlpSymbol.zero))
   }
 
-  /// The base that a table leads to; nil where its extra bits make a difference that does not exist.
+  /// The base that a table leads to, if that base has this very table.
   @inline(__always)
-  func base(of target: Word, table: Int, slot: UInt32, _ extra: BitReader) -> Word? {
-    let symbol = Int(tables.slots[table << FrequencyTable.bits | Int(slot)] & 0xFF)
-    let index = UlpSymbol.index(ofSymbol: symbol)
+  private func base(_ map: Map, of target: Word, table: Int, slot: UInt32, _ extra: BitReader) -> Word? {
+    let symbol = Int(slots[table << FrequencyTable.bits | Int(slot)] & 0xFF)
+    let index = abs(symbol &- UlpSymbol.zero)
     var magnitude = UlpSymbol.smallestMagnitude(ofIndex: index)
     if index >= 16 {
       magnitude |= extra.peek(UlpSymbol.extraBits(ofIndex: index))
-      guard magnitude <= UInt32(1) << UInt32(Word.bitWidth - 1) else { return nil }
+      guard magnitude <= UInt32(1) &<< UInt32(Word.bitWidth - 1) else { return nil }
     }
     let signed = Int32(bitPattern: magnitude)
-    let difference = symbol < UlpSymbol.zero ? 0 &- signed : signed
-    return Word(ordered: target.ordered &- difference)
+    let value = Word(ordered: target.ordered &- (symbol < UlpSymbol.zero ? 0 &- signed : signed))
+    return context(map, value) == table ? value : nil
   }
 
-  /// The consistent tables in the order of the spec: first that of the target's own exponent.
-  func consistent(class c: Int, _ target: Word, others: UInt32, slot: UInt32, _ extra: BitReader) -> TableList {
-    var list = TableList()
-    let own = context(class: c, target)
-    if own != Int(UlpModel.noTable), let value = base(of: target, table: own, slot: slot, extra),
-      context(class: c, value) == own
-    {
-      list.append(own)
+  /// The table and the base, where exactly one is consistent: nearly always.
+  @inline(__always)
+  func onlyConsistent(_ map: Map, _ target: Word, slot: UInt32, _ extra: BitReader) -> (table: Int, base: Word)? {
+    let table = context(map, target)
+    var others = candidates.tables(class: map.number, target: target.ordered, slot: slot)
+    guard table != Int(UlpModel.noTable), let result = base(map, of: target, table: table, slot: slot, extra) else {
+      return nil
     }
-    var rest = others
-    while rest != 0 {
-      let table = rest.trailingZeroBitCount
-      rest &= rest - 1
-      if let value = base(of: target, table: table, slot: slot, extra), context(class: c, value) == table {
-        list.append(table)
-      }
+    others &= ~(1 &<< UInt32(table))
+    // Zeros always come into question, and hardly ever are it.
+    if map.zeroBit != 0, base(map, of: target, table: map.zeroTable, slot: slot, extra) != nil { return nil }
+    while others != 0 {
+      let other = others.trailingZeroBitCount
+      others &= others &- 1
+      if base(map, of: target, table: other, slot: slot, extra) != nil { return nil }
     }
-    return list
+    return (table, result)
+  }
+
+  /// The consistent tables in the order of the spec: first that of the target's own scale.
+  @inline(never)
+  func consistent(_ map: Map, _ target: Word, slot: UInt32, _ extra: BitReader) -> Consistent<Word> {
+    var found = Consistent<Word>()
+    let own = context(map, target)
+    var others = candidates.tables(class: map.number, target: target.ordered, slot: slot) | map.zeroBit
+    if own != Int(UlpModel.noTable) {
+      others &= ~(1 &<< UInt32(own))
+      if let value = base(map, of: target, table: own, slot: slot, extra) { found.append(own, value) }
+    }
+    while others != 0 {
+      let table = others.trailingZeroBitCount
+      others &= others &- 1
+      if let value = base(map, of: target, table: table, slot: slot, extra) { found.append(table, value) }
+    }
+    return found
   }
 }
 
-/// Up to 32 table numbers, without an allocation.
-struct TableList: RandomAccessCollection {
-  private var storage = SIMD32<UInt8>()
-  private(set) var endIndex = 0
-  var startIndex: Int { 0 }
-  subscript(i: Int) -> Int { Int(storage[i]) }
-  mutating func append(_ table: Int) {
-    storage[endIndex] = UInt8(table)
-    endIndex += 1
+/// The tables that are consistent, with the base that each leads to. Nearly always there is just one.
+struct Consistent<Word: UlpWord> {
+  private(set) var table = 0
+  private(set) var base: Word = 0
+  private(set) var count = 0
+  /// Those behind the first.
+  private var more: [(table: Int, base: Word)] = []
+
+  @inline(__always)
+  mutating func append(_ table: Int, _ base: Word) {
+    if count == 0 {
+      self.table = table
+      self.base = base
+    } else {
+      more.append((table, base))
+    }
+    count &+= 1
+  }
+
+  /// Asks of each but the last, in order, whether it is the one, and keeps that one.
+  mutating func keep(_ isChosen: (Int) -> Bool) {
+    var next = 0
+    while next < more.count, !isChosen(table) {
+      (table, base) = more[next]
+      next += 1
+    }
   }
 }

@@ -1,84 +1,118 @@
-/// A model laid out for coding.
-struct UlpTables {
-  /// Sixteen interleaved rANS states (spec, section 5.1).
-  static let lanes = 16
+/// A model laid out for coding: plain memory, since every element looks things up here several times.
+final class UlpTables {
+  /// Interleaved rANS states (spec, section 5.1).
+  static let lanes = 32
   /// States stay in `lowest` ..< 2³² between elements.
   static let lowest: UInt32 = 1 << 16
   static let slotMask: UInt32 = 1 << UInt32(FrequencyTable.bits) - 1
 
-  /// For each class 256 table numbers, by scale; `UlpModel.noTable` where there is none.
-  let contexts: [UInt8]
-  /// The same as offsets into `slots`. A scale without a table is not the base's: any table will do, since the
-  /// result cannot have the fingerprint that is promised.
-  let offsets: [UInt32]
-  /// For each table and slot: the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
-  let slots: [UInt32]
+  /// (classes, 256) table numbers, by scale; `UlpModel.noTable` where there is none.
+  let contexts: UnsafeMutablePointer<UInt8>
+  /// (classes, 256) the same as offsets into `slots`. A scale without a table is not the base's: any table will do,
+  /// since the result cannot have the fingerprint that is promised.
+  let offsets: UnsafeMutablePointer<UInt32>
+  /// (tables, 4096) the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
+  let slots: UnsafeMutablePointer<UInt32>
 
   init(_ model: UlpModel) {
-    contexts = model.maps.flatMap(\.expanded)
-    offsets = contexts.map { $0 == UlpModel.noTable ? 0 : UInt32($0) << UInt32(FrequencyTable.bits) }
-    slots = [UInt32](unsafeUninitializedCapacity: model.tables.count << FrequencyTable.bits) { buffer, count in
-      var next = 0
-      for table in model.tables {
-        for symbol in 0..<256 {
-          let f = UInt32(table.frequencies[symbol])
-          for i in 0..<f {
-            buffer[next] = UInt32(symbol) | (f - 1) << 8 | i << 20
-            next += 1
-          }
-        }
+    let contextCount = model.maps.count << 8
+    contexts = .allocate(capacity: contextCount)
+    offsets = .allocate(capacity: contextCount)
+    slots = .allocate(capacity: model.tables.count << FrequencyTable.bits)
+    for (c, map) in model.maps.enumerated() {
+      for (scale, table) in map.expanded.enumerated() {
+        contexts[c << 8 | scale] = table
+        offsets[c << 8 | scale] = table == UlpModel.noTable ? 0 : UInt32(table) << UInt32(FrequencyTable.bits)
       }
-      count = next
     }
+    var next = 0
+    for table in model.tables {
+      for (symbol, frequency) in table.frequencies.enumerated() where frequency > 0 {
+        let entry = UInt32(symbol) | (UInt32(frequency) - 1) << 8
+        for i in 0..<UInt32(frequency) { slots[next + Int(i)] = entry | i << 20 }
+        next += Int(frequency)
+      }
+    }
+  }
+
+  deinit {
+    contexts.deallocate()
+    offsets.deallocate()
+    slots.deallocate()
   }
 }
 
 /// Which tables could have coded the difference that led to a target value (spec, section 5.1.5).
 ///
-/// A superset is enough: what cannot be is never consistent. Values are looked up in buckets of neighbours.
-struct UlpCandidates<Word: UlpWord> {
-  /// For each class and bucket of target values, one bit a table.
-  private let masks: [UInt32]
-  private static var bucketBits: Int { min(Word.bitWidth, 14) }
+/// A superset is enough: what cannot be is never consistent. It is looked up by a bucket of neighbouring values and a
+/// slice of neighbouring slots, which in a table stand for neighbouring differences.
+final class UlpCandidates<Word: UlpWord> {
+  /// The table, as a bit, that only zeros have in a class, where there is one. It is left out of the masks: what zeros
+  /// were moved by is far and spread wide, so that it would come into question for half of all values.
+  let zeroTables: [UInt32]
+  /// (classes, buckets, slices) one bit a table.
+  private let masks: UnsafeMutablePointer<UInt32>
+  private static var bucketBits: Int { min(Word.bitWidth, 13) }
   private static var bucketShift: Int32 { Int32(Word.bitWidth - bucketBits) }
+  private static var sliceBits: Int { 4 }
+  private static var sliceShift: Int { FrequencyTable.bits - sliceBits }
 
-  init(_ model: UlpModel, exponentShift: Int, exponentBits: Int) {
-    let buckets = 1 << Self.bucketBits
-    var masks = [UInt32](repeating: 0, count: model.maps.count * buckets)
-    let smallest = Int64(-1) << Int64(Word.bitWidth - 1)
-    let size = Int64(1) << Int64(Word.bitWidth)
+  init(_ model: UlpModel, _ tables: UlpTables, _ format: ElementFormat) {
+    let count = model.maps.count << (Self.bucketBits + Self.sliceBits)
+    masks = .allocate(capacity: count)
+    masks.initialize(repeating: 0, count: count)
+    zeroTables = model.maps.map { map in
+      let all = map.expanded
+      return all[0] == UlpModel.noTable || all.dropFirst().contains(all[0]) ? 0 : 1 << UInt32(all[0])
+    }
     for (c, map) in model.maps.enumerated() {
-      let expanded = map.expanded.prefix(1 << exponentBits)
+      let expanded = map.expanded.prefix(1 << format.exponentBits)
       var first = 0
       while first < expanded.count {
         var last = first
         while last + 1 < expanded.count, expanded[last + 1] == expanded[first] { last += 1 }
-        defer { first = last + 1 }
-        guard expanded[first] != UlpModel.noTable else { continue }
-        // The base values of these scales: one interval above zero, its mirror below.
-        let low = first == 0 ? 0 : first == 1 ? 1 : Int64(first) << Int64(exponentShift)
-        let high = last == 0 ? 0 : Int64(last + 1) << Int64(exponentShift) - 1
-        let differences = model.tables[Int(expanded[first])].differences
-        for (baseLow, baseHigh) in [(low, high), (-1 - high, -1 - low)] {
-          let from = baseLow + differences.lowerBound
-          let length = min(baseHigh + differences.upperBound - from + 1, size)
-          // Modulo 2ⁿ, bucket by bucket.
-          var bucket = (from - smallest) >> Int64(Self.bucketShift)
-          let end = (from - smallest + length - 1) >> Int64(Self.bucketShift)
-          let lastBucket = min(end, bucket + Int64(buckets) - 1)
-          while bucket <= lastBucket {
-            masks[c * buckets + Int(bucket & Int64(buckets - 1))] |= 1 << UInt32(expanded[first])
-            bucket += 1
-          }
+        if expanded[first] != UlpModel.noTable, 1 << UInt32(expanded[first]) != zeroTables[c] {
+          mark(expanded[first], tables, class: c, Self.values(ofScales: first...last, format))
         }
+        first = last + 1
       }
     }
-    self.masks = masks
+  }
+
+  deinit { masks.deallocate() }
+
+  /// The ranks of the positive values of some scales; those of the negative ones mirror them at −½.
+  private static func values(ofScales scales: ClosedRange<Int>, _ format: ElementFormat) -> ClosedRange<Int64> {
+    // Scale 0 is zero alone, and scale 1 has the subnormals too.
+    let low = scales.lowerBound <= 1 ? Int64(scales.lowerBound) : Int64(scales.lowerBound) << Int64(format.exponentShift)
+    let high = scales.upperBound == 0 ? 0 : Int64(scales.upperBound + 1) << Int64(format.exponentShift) - 1
+    return low...high
+  }
+
+  private func mark(_ table: UInt8, _ tables: UlpTables, class c: Int, _ values: ClosedRange<Int64>) {
+    for slice in 0..<1 << Self.sliceBits {
+      let slots = tables.slots + Int(table) << FrequencyTable.bits + slice << Self.sliceShift
+      let lowest = UlpSymbol.differences(ofSymbol: Int(slots[0] & 0xFF)).lowerBound
+      let highest = UlpSymbol.differences(ofSymbol: Int(slots[1 << Self.sliceShift - 1] & 0xFF)).upperBound
+      mark(table, class: c, slice, from: values.lowerBound + lowest, through: values.upperBound + highest)
+      mark(table, class: c, slice, from: -1 - values.upperBound + lowest, through: -1 - values.lowerBound + highest)
+    }
+  }
+
+  /// Marks the buckets of an interval of target values, modulo 2ⁿ.
+  private func mark(_ table: UInt8, class c: Int, _ slice: Int, from low: Int64, through high: Int64) {
+    let buckets = 1 << Self.bucketBits
+    let smallest = Int64(-1) << Int64(Word.bitWidth - 1)
+    let first = (low - smallest) >> Int64(Self.bucketShift)
+    let last = min((high - smallest) >> Int64(Self.bucketShift), first + Int64(buckets) - 1)
+    for bucket in first...last {
+      masks[(c * buckets + Int(bucket) & (buckets - 1)) << Self.sliceBits | slice] |= 1 << UInt32(table)
+    }
   }
 
   @inline(__always)
-  func tables(class c: Int, target ordered: Int32) -> UInt32 {
+  func tables(class c: Int, target ordered: Int32, slot: UInt32) -> UInt32 {
     let bucket = Int((ordered &>> Self.bucketShift) &+ Int32(1 << (Self.bucketBits - 1)))
-    return masks[c << Self.bucketBits | bucket]
+    return masks[(c &<< Self.bucketBits | bucket) &<< Self.sliceBits | Int(slot) &>> Self.sliceShift]
   }
 }

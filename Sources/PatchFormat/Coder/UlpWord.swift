@@ -87,6 +87,14 @@ enum UlpSymbol {
     smallestMagnitude(ofIndex: index) + (UInt32(1) << UInt32(extraBits(ofIndex: index)) - 1)
   }
 
+  /// The differences that a symbol stands for, before 2ⁿ is taken off.
+  static func differences(ofSymbol symbol: Int) -> ClosedRange<Int64> {
+    let index = index(ofSymbol: symbol)
+    let low = Int64(smallestMagnitude(ofIndex: index))
+    let high = Int64(largestMagnitude(ofIndex: index))
+    return symbol < zero ? -high...(-low) : low...high
+  }
+
   /// The largest index that elements of so many bits have.
   static func largestIndex(bits: Int) -> Int { index(of: UInt32(1) << UInt32(bits - 1)) }
 }
