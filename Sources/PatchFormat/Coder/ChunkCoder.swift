@@ -98,9 +98,6 @@ public enum ChunkCoder {
 
   // MARK: Decoding
 
-  /// The target from the base, or the base from the target.
-  public enum Direction: Sendable { case forward, backward }
-
   /// Rebuilds `output` from the other side.
   public static func decodeDifference(
     _ stored: UnsafeRawBufferPointer, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,

@@ -52,8 +52,11 @@ public struct SafetensorsHeader: Sendable {
     try self.init(text: file.read(8..<8 + Int(length)), dataCount: file.size - 8 - Int(length), subject: file.path)
   }
 
-  /// Checks a header's text against the length of the data behind it.
-  public init(text: [UInt8], dataCount: Int, subject: String) throws {
+  /// Checks a header's text alone, the data being as long as the tensors say.
+  public init(text: [UInt8], subject: String) throws { try self.init(text: text, dataCount: nil, subject: subject) }
+
+  /// Checks a header's text against the length of the data behind it, where that is known.
+  public init(text: [UInt8], dataCount: Int?, subject: String) throws {
     func invalid(_ reason: String) -> VPatchError {
       VPatchError(.invalid, subject, "is not a valid safetensors file: \(reason)")
     }
@@ -74,7 +77,7 @@ public struct SafetensorsHeader: Sendable {
         continue
       }
       do {
-        entries.append(try Self.entry(member, dataCount: dataCount))
+        entries.append(try Self.entry(member, dataCount: dataCount ?? .max))
       } catch let error as EntryError {
         throw invalid("tensor \"\(member.key.printable)\" \(error.reason)")
       }
@@ -88,15 +91,11 @@ public struct SafetensorsHeader: Sendable {
       }
       end += entry.info.byteCount
     }
-    guard end == dataCount else {
-      throw invalid(
-        end < dataCount
-          ? "\(dataCount - end) bytes follow the last tensor" : "it is cut short: \(end - dataCount) bytes are missing")
-    }
+    if let dataCount, end < dataCount { throw invalid("\(dataCount - end) bytes follow the last tensor") }
     self.text = text
     self.tensors = entries
     self.metadata = metadata
-    self.dataCount = dataCount
+    self.dataCount = end
   }
 
   private struct EntryError: Error { let reason: String }

@@ -47,9 +47,9 @@ public struct TensorInfo: Hashable, Sendable {
     return count
   }
 
-  /// Names that the format can carry: 1 to 4,096 bytes without NUL.
+  /// Names that the format can carry: 1 to 4,096 bytes without NUL, and not `__metadata__`.
   public static func isValidName(_ name: String) -> Bool {
-    (1...4096).contains(name.utf8.count) && !name.utf8.contains(0)
+    (1...4096).contains(name.utf8.count) && !name.utf8.contains(0) && name != "__metadata__"
   }
 }
 

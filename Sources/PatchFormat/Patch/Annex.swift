@@ -1,0 +1,145 @@
+// What makes files come back, and not only tensors (spec, section 6). It decodes to:
+//
+//   u32     length of the manifest
+//   …       manifest: canonical JSON; "blobs" gives each blob's length and digest, the rest refers to blobs by number
+//   …       the blobs, one behind the other
+
+/// The safetensors headers and the changed side files of both sides of a patch.
+public struct Annex: Equatable, Sendable {
+  public let base: FileLayout
+  public let target: FileLayout
+  /// Files beside the checkpoint that differ, in ascending order of name.
+  public let sideFiles: [SideFile]
+
+  public struct SideFile: Equatable, Sendable {
+    public let name: String
+    /// The contents; nil where a side lacks the file.
+    public let base: [UInt8]?
+    public let target: [UInt8]?
+    public init(name: String, base: [UInt8]?, target: [UInt8]?) {
+      self.name = name
+      self.base = base
+      self.target = target
+    }
+  }
+
+  public init(base: FileLayout, target: FileLayout, sideFiles: [SideFile]) {
+    self.base = base
+    self.target = target
+    self.sideFiles = sideFiles.sorted { $0.name.precedes($1.name) }
+  }
+
+  static let windowLog: Int32 = 27
+
+  /// Names that may travel as side files.
+  public static func isSideFileName(_ name: String) -> Bool {
+    Checkpoint.isValidFileName(name) && !name.hasSuffix(".safetensors") && name != "vpatch.json"
+      && name != Checkpoint.indexName
+  }
+
+  // MARK: Writing
+
+  /// The decoded form.
+  public func encoded() -> [UInt8] {
+    var blobs: [[UInt8]] = []
+    var numbers: [Digest: Int] = [:]
+    func blob(_ bytes: [UInt8]) -> JSON {
+      let digest = SHA256.hash(bytes)
+      if let number = numbers[digest] { return JSON(number) }
+      numbers[digest] = blobs.count
+      blobs.append(bytes)
+      return JSON(blobs.count - 1)
+    }
+    func layout(_ layout: FileLayout) -> JSON {
+      .dictionary([
+        "files": .array(layout.files.map { .dictionary(["name": .string($0.name), "header": blob($0.header)]) }),
+        "index": layout.index.map(blob),
+      ])
+    }
+    let (base, target) = (layout(base), layout(target))
+    let side = sideFiles.map { file in
+      JSON.dictionary(["name": .string(file.name), "base": file.base.map(blob), "target": file.target.map(blob)])
+    }
+    let manifest = JSON.dictionary([
+      "base": base, "target": target, "side": .array(side),
+      "blobs": .array(
+        blobs.map { .dictionary(["length": JSON($0.count), "sha256": .string(SHA256.hash($0).hex)]) }),
+    ]).canonical()
+    return [UInt8](littleEndian: UInt32(manifest.count)) + manifest + blobs.joined()
+  }
+
+  // MARK: Reading
+
+  /// Rule 11 of section 3.2.
+  /// - Throws: `Malformed`.
+  init(parsing bytes: [UInt8], for tensors: [PatchTensor]) throws {
+    guard bytes.count >= 4 else { throw Malformed("has an annex without a manifest") }
+    let length = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
+    guard length <= bytes.count - 4 else { throw Malformed("has an annex without a manifest") }
+    let text = Array(bytes[4..<4 + length])
+    let json: JSON
+    do { json = try JSON.parse(text) } catch let error as JSONError {
+      throw Malformed("has an annex whose manifest has \(error.reason)")
+    }
+    guard json.canonical() == text else { throw Malformed("has an annex whose manifest is not in canonical form") }
+    var manifest = try Members(json, of: "the manifest")
+    var blobs = try Blobs(try manifest.array("blobs"), bytes[(4 + length)...])
+    base = try FileLayout(parsing: try manifest.value("base"), &blobs)
+    target = try FileLayout(parsing: try manifest.value("target"), &blobs)
+    sideFiles = try manifest.array("side").map { entry in
+      var members = try Members(entry, of: "a side file")
+      let name = try members.string("name")
+      guard Self.isSideFileName(name) else { throw Malformed("has a side file with the forbidden name \"\(name.printable)\"") }
+      let numbers = try ["base", "target"].map { members.has($0) ? try members.int($0) : nil }
+      try members.finish()
+      guard numbers[0] != numbers[1] else { throw Malformed("has a side file \"\(name)\" that does not differ") }
+      return SideFile(name: name, base: try numbers[0].map { try blobs.take($0) }, target: try numbers[1].map { try blobs.take($0) })
+    }
+    try manifest.finish()
+    for (a, b) in zip(sideFiles, sideFiles.dropFirst()) where !a.name.precedes(b.name) {
+      throw Malformed("has side files out of order")
+    }
+    guard sideFiles.isEmpty || (base.isDirectory && target.isDirectory) else {
+      throw Malformed("has side files of a checkpoint that is a single file")
+    }
+    try blobs.finish()
+    try base.check(against: tensors.compactMap { $0.base?.info })
+    try target.check(against: tensors.compactMap { $0.target?.info })
+  }
+}
+
+/// The blobs of an annex, checked.
+struct Blobs {
+  private let contents: [ArraySlice<UInt8>]
+  private var used: Set<Int> = []
+
+  init(_ list: [JSON], _ bytes: ArraySlice<UInt8>) throws {
+    var rest = bytes
+    var contents: [ArraySlice<UInt8>] = []
+    var digests: Set<Digest> = []
+    for entry in list {
+      var members = try Members(entry, of: "a blob")
+      let length = try members.int("length")
+      let digest = try members.digest("sha256")
+      try members.finish()
+      guard length <= rest.count else { throw Malformed("has an annex that ends within a blob") }
+      let blob = rest.prefix(length)
+      guard SHA256.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex") }
+      guard digests.insert(digest).inserted else { throw Malformed("has the same blob twice in its annex") }
+      contents.append(blob)
+      rest = rest.dropFirst(length)
+    }
+    guard rest.isEmpty else { throw Malformed("has bytes behind the blobs of its annex") }
+    self.contents = contents
+  }
+
+  mutating func take(_ number: Int) throws -> [UInt8] {
+    guard contents.indices.contains(number) else { throw Malformed("refers to a blob that its annex does not have") }
+    used.insert(number)
+    return Array(contents[number])
+  }
+
+  func finish() throws {
+    guard used.count == contents.count else { throw Malformed("has a blob in its annex that nothing refers to") }
+  }
+}

@@ -1,0 +1,89 @@
+/// How a checkpoint's tensors lie in files: what is needed, besides the tensors, to write the files byte for byte.
+public struct FileLayout: Equatable, Sendable {
+  /// In ascending order of name; a checkpoint that is a single file has one with the name "".
+  public let files: [File]
+  /// `model.safetensors.index.json`
+  public let index: [UInt8]?
+
+  public struct File: Equatable, Sendable {
+    public let name: String
+    /// The header's JSON text, padding included.
+    public let header: [UInt8]
+    public init(name: String, header: [UInt8]) {
+      self.name = name
+      self.header = header
+    }
+  }
+
+  public init(files: [File], index: [UInt8]?) {
+    self.files = files
+    self.index = index
+  }
+
+  public init(of checkpoint: Checkpoint) {
+    files = checkpoint.files.map { File(name: $0.name, header: $0.header.text) }
+    index = checkpoint.index
+  }
+
+  public var isDirectory: Bool { files.first?.name != "" }
+
+  /// Whether the safetensors files are the same, wherever they are; a lone file's name does not matter.
+  public func hasSameFiles(as other: FileLayout) -> Bool {
+    files.map(\.header) == other.files.map(\.header)
+      && (isDirectory != other.isDirectory ? files.count == 1 : files.map(\.name) == other.files.map(\.name))
+  }
+
+  /// - Throws: `Malformed`.
+  init(parsing json: JSON, _ blobs: inout Blobs) throws {
+    var members = try Members(json, of: "a layout")
+    index = members.has("index") ? try blobs.take(try members.int("index")) : nil
+    files = try members.array("files").map { entry in
+      var file = try Members(entry, of: "a file")
+      defer { _ = file }
+      let name = try file.string("name")
+      let header = try blobs.take(try file.int("header"))
+      try file.finish()
+      return File(name: name, header: header)
+    }
+    try members.finish()
+    guard let first = files.first else { throw Malformed("has a layout without files") }
+    if files.count == 1, first.name.isEmpty {
+      guard index == nil else { throw Malformed("has an index of a checkpoint that is a single file") }
+      return
+    }
+    for file in files where !Checkpoint.isValidFileName(file.name) || !file.name.hasSuffix(".safetensors") {
+      throw Malformed("has a file with the forbidden name \"\(file.name.printable)\"")
+    }
+    for (a, b) in zip(files, files.dropFirst()) where !a.name.precedes(b.name) {
+      throw Malformed("has files out of order")
+    }
+    guard index != nil || (files.count == 1 && first.name == Checkpoint.singleName) else {
+      throw Malformed("has several files and no index")
+    }
+  }
+
+  /// The headers, parsed, hold exactly these tensors, and the index says where they are.
+  /// - Throws: `Malformed`.
+  func check(against tensors: [TensorInfo]) throws {
+    var placed: [String: String] = [:]
+    var found: [TensorInfo] = []
+    do {
+      for file in files {
+        for entry in try SafetensorsHeader(text: file.header, subject: "its annex").tensors {
+          found.append(entry.info)
+          placed[entry.info.name.bytesKey] = file.name
+        }
+      }
+      if let index {
+        guard try Checkpoint.weightMap(index, path: "its annex") == placed else {
+          throw Malformed("has an index that does not say where its tensors are")
+        }
+      }
+    } catch let error as VPatchError {
+      throw Malformed("has an annex with an invalid header or index: \(error.reason)")
+    }
+    guard found.sorted(by: { $0.name.precedes($1.name) }) == tensors else {
+      throw Malformed("has headers in its annex that do not hold its tensors")
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/// A patch file, opened and verified as a whole: every rule of the spec's section 3.2 holds for it.
+///
+/// What is read later is checked again chunk by chunk, so a file that is changed meanwhile is found out.
+public final class Patch: Sendable {
+  public let path: String
+  public let header: PatchHeader
+  public let annex: Annex
+  /// What people and programs noted about the patch: name, note, recipe, measurements. No part of its identity.
+  public let annotations: JSON
+  public let fileSize: Int
+  /// A later version set flags that forbid to write a changed version of the file.
+  public let isReadOnly: Bool
+  let input: InputFile
+  let payloadStart: Int
+
+  public var identity: Digest { header.identity }
+  public var name: String? { annotations["name"]?.string }
+
+  /// Opens a patch and checks all of it that can be checked without a model.
+  /// - Throws: `invalid` with the first rule that does not hold.
+  public init(path: String) throws {
+    let input = try InputFile(path: path)
+    do {
+      let preamble = try PatchPreamble(
+        parsing: try input.read(0..<min(input.size, PatchPreamble.size)), fileSize: input.size)
+      let stored = try input.read(PatchPreamble.size..<PatchPreamble.size + preamble.headerStored)
+      guard SHA256.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header") }
+      header = try PatchHeader(
+        parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"))
+      payloadStart = PatchPreamble.size + preamble.headerStored
+      isReadOnly = preamble.isReadOnly
+      let annexStart = payloadStart + header.payloadBytes
+      let annexEnd = annexStart + header.annex.stored
+      guard annexEnd >= annexStart, annexEnd <= input.size else {
+        throw Malformed("is cut short: its payload and annex end at \(annexEnd), the file at \(input.size)")
+      }
+      let notes = try Self.annotations(input, from: annexEnd)
+      try Self.verifyChunks(header, input, payloadStart)
+      let annexBytes = try input.read(annexStart..<annexEnd)
+      guard SHA256.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
+      annex = try Annex(
+        parsing: Self.decompress(annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex"),
+        for: header.tensors)
+      annotations = try Self.parse(annotations: notes)
+    } catch let error as Malformed {
+      throw VPatchError(
+        .invalid, path, error.reason,
+        remedy: error.reason.contains("damaged") || error.reason.contains("cut short") ? "get it again" : nil)
+    }
+    self.path = path
+    self.input = input
+    fileSize = input.size
+  }
+
+  private static func decompress(_ bytes: [UInt8], to count: Int, windowLog: Int32, what: String) throws -> [UInt8] {
+    do {
+      return try bytes.withUnsafeBytes { frame in
+        // The frame says its length before anything of that length is allocated.
+        guard try Zstd.contentSize(frame, limit: count) == count else {
+          throw Zstd.Failure(reason: "is a zstd frame of another length than promised")
+        }
+        return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+          try Zstd.decompress(frame, into: UnsafeMutableRawBufferPointer(buffer), windowLog: windowLog)
+          initialized = count
+        }
+      }
+    } catch let failure as Zstd.Failure {
+      throw Malformed("has \(what) that \(failure.reason)")
+    }
+  }
+
+  static let maximumAnnotations = 16 << 20
+
+  /// The bytes of the annotations, which must end with the file.
+  private static func annotations(_ input: InputFile, from start: Int) throws -> [UInt8] {
+    guard input.size - start >= 48 else { throw Malformed("is cut short before its annotations") }
+    let head = try input.read(start..<start + 48)
+    func u64(_ offset: Int) -> UInt64 {
+      head[offset..<offset + 8].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
+    }
+    guard u64(8) == 0 else { throw Malformed("has a reserved field before its annotations that is not zero") }
+    guard u64(0) <= UInt64(maximumAnnotations) else { throw Malformed("claims annotations of \(u64(0)) bytes") }
+    guard Int(u64(0)) == input.size - start - 48 else {
+      throw Malformed(
+        Int(u64(0)) > input.size - start - 48 ? "is cut short in its annotations" : "has bytes behind its annotations")
+    }
+    let bytes = try input.read(start + 48..<input.size)
+    guard SHA256.hash(bytes) == Digest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations") }
+    return bytes
+  }
+
+  private static func parse(annotations bytes: [UInt8]) throws -> JSON {
+    do {
+      let json = try JSON.parse(bytes)
+      guard json.object != nil else { throw Malformed("has annotations that are not an object") }
+      return json
+    } catch let error as JSONError { throw Malformed("has annotations with \(error.reason)") }
+  }
+
+  private static func verifyChunks(_ header: PatchHeader, _ input: InputFile, _ payloadStart: Int) throws {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: ChunkCoder.maximumDecoded + ChunkCoder.maximumOverhead, alignment: 64)
+    defer { buffer.deallocate() }
+    for tensor in header.tensors {
+      for chunk in tensor.chunks {
+        let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
+        try input.read(into: stored, at: payloadStart + chunk.offset)
+        guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
+          throw Malformed("is damaged in the tensor \"\(tensor.name.printable)\"")
+        }
+      }
+    }
+  }
+
+  /// The stored bytes of a chunk, checked.
+  func read(_ chunk: Chunk, into buffer: UnsafeMutableRawBufferPointer) throws -> UnsafeRawBufferPointer {
+    let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
+    try input.read(into: stored, at: payloadStart + chunk.offset)
+    guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
+      throw VPatchError(.invalid, path, "was changed while it was read", remedy: "run the command again")
+    }
+    return UnsafeRawBufferPointer(stored)
+  }
+
+  /// The entry of a tensor.
+  public func tensor(named name: String) -> PatchTensor? {
+    var low = 0
+    var high = header.tensors.count
+    while low < high {
+      let middle = (low + high) / 2
+      if header.tensors[middle].name.precedes(name) { low = middle + 1 } else { high = middle }
+    }
+    return low < header.tensors.count && header.tensors[low].name.isSame(as: name) ? header.tensors[low] : nil
+  }
+}
+
+/// Which way a patch is used.
+public enum Direction: String, Sendable {
+  /// From base to target.
+  case forward
+  /// From target to base.
+  case backward
+}

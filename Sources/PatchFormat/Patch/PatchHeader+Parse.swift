@@ -1,0 +1,209 @@
+// Valid if and only if, checked in this order (spec, section 3.2, rules 6, 7 and 9): canonical JSON; exactly the known
+// members with values of the right kind; every tensor's sides, operation and chunks as section 3.1 says; names strictly
+// ascending; chunks one behind the other from 0 to the payload's end; roots and identity those of the list.
+
+extension PatchHeader {
+  /// - Throws: `Malformed` with the reason.
+  init(parsing text: [UInt8]) throws {
+    let json: JSON
+    do { json = try JSON.parse(text) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
+    guard json.canonical() == text else { throw Malformed("is not written in the canonical form") }
+    var object = try Members(json, of: "the header")
+    guard try object.string("format") == "vpatch" else { throw Malformed("is not of the format \"vpatch\"") }
+    let base = try object.digest("base")
+    let target = try object.digest("target")
+    let identity = try object.digest("identity")
+    let payload = try object.int("payload")
+    var annex = try Members(try object.value("annex"), of: "annex")
+    let section = Section(
+      stored: try annex.int("stored"), decoded: try annex.int("decoded"), digest: try annex.digest("sha256"))
+    try annex.finish()
+    guard section.decoded <= Self.maximumAnnex else {
+      throw Malformed("claims an annex of \(section.decoded) bytes; at most \(Self.maximumAnnex) are allowed")
+    }
+    let entries = try object.array("tensors")
+    try object.finish()
+
+    var tensors: [PatchTensor] = []
+    tensors.reserveCapacity(entries.count)
+    var end = 0
+    for entry in entries {
+      let tensor = try Self.tensor(entry)
+      if let last = tensors.last, !last.name.precedes(tensor.name) {
+        throw Malformed("lists the tensor \"\(tensor.name.printable)\" out of order or twice")
+      }
+      for chunk in tensor.chunks {
+        guard chunk.offset == end else {
+          throw Malformed(
+            "places a chunk of \"\(tensor.name.printable)\" at \(chunk.offset), where \(end) is the end of the one before")
+        }
+        end += chunk.stored
+      }
+      tensors.append(tensor)
+    }
+    guard end == payload else { throw Malformed("has chunks up to \(end) in a payload of \(payload) bytes") }
+    self.init(tensors: tensors, payloadBytes: payload, annex: section)
+    guard baseRoot == base else { throw Malformed("names a base root that is not that of its tensors") }
+    guard targetRoot == target else { throw Malformed("names a target root that is not that of its tensors") }
+    guard self.identity == identity else { throw Malformed("names an identity that is not that of its contents") }
+  }
+
+  private static func tensor(_ json: JSON) throws -> PatchTensor {
+    var object = try Members(json, of: "a tensor")
+    let name = try object.string("name")
+    guard TensorInfo.isValidName(name) else {
+      throw Malformed("has a tensor name that is empty, too long, reserved or holds NUL")
+    }
+    object.owner = "the tensor \"\(name.printable)\""
+    guard let operation = Operation(rawValue: try object.string("op")) else {
+      throw Malformed("has an unknown operation for the tensor \"\(name.printable)\"")
+    }
+    var lengths: [Int]?
+    if object.has("bytes") {
+      lengths = try object.array("bytes").map { value in
+        guard let n = value.int, n <= 1 << 53 - 1 else { throw Malformed("has an invalid length of \(object.owner)") }
+        return n
+      }
+      guard lengths?.count == 2 else { throw Malformed("has invalid lengths of \(object.owner)") }
+    }
+    let base = operation == .add ? nil : try side(&object, "base", name, lengths?[0])
+    var target: FingerprintedTensor?
+    switch operation {
+    case .same:
+      target = base
+      guard lengths.map({ $0[0] == $0[1] }) ?? true else { throw Malformed("has invalid lengths of \(object.owner)") }
+    case .remove: target = nil
+    default: target = try side(&object, "target", name, lengths?[1])
+    }
+    let chunks = operation == .same ? [] : try object.array("chunks").map { try chunk($0, object.owner) }
+    let owner = object.owner
+    try object.finish()
+
+    let isUnknown = [base, target].contains { $0.map { !$0.info.dtype.isKnown } ?? false }
+    guard isUnknown == (lengths != nil) else { throw Malformed("has lengths of \(owner) that it must not have, or lacks them") }
+    if operation == .add || operation == .remove, let lengths, lengths[operation == .add ? 0 : 1] != 0 {
+      throw Malformed("has invalid lengths of \(owner)")
+    }
+    if operation != .same, let base, let target {
+      guard Operation.turning(base.info, into: target.info) == operation else {
+        throw Malformed("calls the operation on \(owner) \"\(operation.rawValue)\", which its two sides do not bear out")
+      }
+      guard base.fingerprint != target.fingerprint else { throw Malformed("has two equal fingerprints of \(owner)") }
+    }
+    let tensor = PatchTensor(operation: operation, base: base, target: target, chunks: chunks)
+    try checkChunks(tensor, owner)
+    return tensor
+  }
+
+  private static func side(
+    _ object: inout Members, _ key: String, _ name: String, _ length: Int?
+  ) throws -> FingerprintedTensor {
+    let owner = object.owner
+    var side = try Members(try object.value(key), of: "a side of \(owner)")
+    guard let dtype = DType(try side.string("dtype")) else { throw Malformed("has an invalid dtype of \(owner)") }
+    let shape = try side.array("shape").map { value in
+      guard let n = value.int, n <= 1 << 53 - 1 else { throw Malformed("has an invalid shape of \(owner)") }
+      return n
+    }
+    let fingerprint = try side.digest("fingerprint")
+    try side.finish()
+    guard shape.count <= 64 else { throw Malformed("has an invalid shape of \(owner)") }
+    let count: Int
+    if dtype.isKnown {
+      guard let n = TensorInfo.byteCount(dtype: dtype, shape: shape), n <= 1 << 53 - 1 else {
+        throw Malformed("has a shape of \(owner) whose size overflows")
+      }
+      guard length.map({ $0 == n }) ?? true else { throw Malformed("has invalid lengths of \(owner)") }
+      count = n
+    } else {
+      guard let length else { throw Malformed("lacks the length of \(owner)") }
+      count = length
+    }
+    return FingerprintedTensor(TensorInfo(name: name, dtype: dtype, shape: shape, byteCount: count), fingerprint)
+  }
+
+  private static func chunk(_ json: JSON, _ owner: String) throws -> Chunk {
+    guard let fields = json.array, fields.count == 5, let role = fields[0].string.flatMap(ChunkRole.init),
+      let offset = fields[1].int, let stored = fields[2].int, let decoded = fields[3].int,
+      let digest = fields[4].string.flatMap(Digest.init(hex:))
+    else { throw Malformed("has an invalid chunk of \(owner)") }
+    guard (1...ChunkCoder.maximumDecoded).contains(decoded), stored >= 1,
+      stored <= decoded + ChunkCoder.maximumOverhead, offset <= 1 << 53 - 1
+    else { throw Malformed("has a chunk of \(owner) with lengths out of bounds") }
+    return Chunk(role: role, offset: offset, stored: stored, decoded: decoded, digest: digest)
+  }
+
+  /// Chunks in the order d, b, t; those of a role cover their part exactly, in whole elements.
+  private static func checkChunks(_ tensor: PatchTensor, _ owner: String) throws {
+    let parts = tensor.parts
+    var rest = tensor.chunks[...]
+    for role in [ChunkRole.difference, .base, .target] {
+      let info = (role == .target ? tensor.target : tensor.base)?.info
+      var covered = 0
+      while let chunk = rest.first, chunk.role == role {
+        guard let info, chunk.decoded % info.dtype.element.width == 0 else {
+          throw Malformed("has a chunk of \(owner) that divides an element")
+        }
+        covered += chunk.decoded
+        rest = rest.dropFirst()
+      }
+      guard covered == parts.length(role) else {
+        throw Malformed("has \"\(role.rawValue)\" chunks of \(owner) for \(covered) of \(parts.length(role)) bytes")
+      }
+    }
+    guard rest.isEmpty else { throw Malformed("has chunks of \(owner) out of order") }
+  }
+}
+
+/// Why the text of a header or a manifest is not what it should be.
+struct Malformed: Error {
+  let reason: String
+  init(_ reason: String) { self.reason = reason }
+}
+
+/// The members of an object, each to be taken once, none to be left over.
+struct Members {
+  /// What the object is, for messages.
+  var owner: String
+  private var rest: [String: JSON]
+
+  init(_ json: JSON, of owner: String) throws {
+    guard let object = json.object else { throw Malformed("has \(owner) that is not an object") }
+    self.owner = owner
+    rest = Dictionary(object.map { ($0.key, $0.value) }) { a, _ in a }
+    guard rest.count == object.count else { throw Malformed("has an unknown member in \(owner)") }
+  }
+
+  func has(_ key: String) -> Bool { rest[key] != nil }
+
+  mutating func value(_ key: String) throws -> JSON {
+    guard let value = rest.removeValue(forKey: key) else { throw Malformed("lacks \"\(key)\" in \(owner)") }
+    return value
+  }
+
+  mutating func string(_ key: String) throws -> String {
+    guard let string = try value(key).string else { throw Malformed("has no text as \"\(key)\" in \(owner)") }
+    return string
+  }
+
+  mutating func int(_ key: String) throws -> Int {
+    guard let n = try value(key).int, n <= 1 << 53 - 1 else {
+      throw Malformed("has no number within its limit as \"\(key)\" in \(owner)")
+    }
+    return n
+  }
+
+  mutating func array(_ key: String) throws -> [JSON] {
+    guard let array = try value(key).array else { throw Malformed("has no list as \"\(key)\" in \(owner)") }
+    return array
+  }
+
+  mutating func digest(_ key: String) throws -> Digest {
+    guard let digest = Digest(hex: try string(key)) else { throw Malformed("has no digest as \"\(key)\" in \(owner)") }
+    return digest
+  }
+
+  func finish() throws {
+    if let key = rest.keys.min() { throw Malformed("has an unknown member \"\(key.printable)\" in \(owner)") }
+  }
+}

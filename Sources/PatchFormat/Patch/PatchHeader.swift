@@ -1,0 +1,92 @@
+/// The index of a patch: who it is, what it does to each tensor, where the bytes are (spec, section 3.1).
+public struct PatchHeader: Sendable, Equatable {
+  public let baseRoot: Digest
+  public let targetRoot: Digest
+  public let identity: Digest
+  /// All tensors of either side, in ascending order of the names' bytes.
+  public let tensors: [PatchTensor]
+  public let payloadBytes: Int
+  public let annex: Section
+
+  /// The annex as it is stored.
+  public struct Section: Sendable, Equatable {
+    public let stored: Int
+    public let decoded: Int
+    public let digest: Digest
+  }
+
+  static let maximumDecoded = 64 << 20
+  static let maximumAnnex = 128 << 20
+
+  /// - Parameter tensors: in ascending order of name.
+  public init(tensors: [PatchTensor], payloadBytes: Int, annex: Section) {
+    self.tensors = tensors
+    self.payloadBytes = payloadBytes
+    self.annex = annex
+    baseRoot = Self.root(tensors.compactMap(\.base))
+    targetRoot = Self.root(tensors.compactMap(\.target))
+    identity = Self.identity(baseRoot, targetRoot, tensors)
+  }
+
+  private static func root(_ tensors: [FingerprintedTensor]) -> Digest {
+    Digest.root(of: tensors.lazy.map { ($0.info.name, $0.fingerprint) })
+  }
+
+  static func identity(_ baseRoot: Digest, _ targetRoot: Digest, _ tensors: [PatchTensor]) -> Digest {
+    let hasher = SHA256()
+    hasher.update("vpatch.identity.1\n")
+    hasher.update(baseRoot.bytes)
+    hasher.update(targetRoot.bytes)
+    for tensor in tensors where tensor.operation != .same {
+      hasher.update([tensor.operation.code])
+      hasher.update(tensor.name.lengthPrefixed)
+      hasher.update((tensor.base?.fingerprint ?? .zero).bytes)
+      hasher.update((tensor.target?.fingerprint ?? .zero).bytes)
+    }
+    return hasher.finalize()
+  }
+
+  public var touched: [PatchTensor] { tensors.filter { $0.operation != .same } }
+
+  // MARK: Writing
+
+  /// Canonical JSON.
+  func encoded() -> [UInt8] {
+    JSON.dictionary([
+      "format": .string("vpatch"),
+      "base": .string(baseRoot.hex),
+      "target": .string(targetRoot.hex),
+      "identity": .string(identity.hex),
+      "payload": JSON(payloadBytes),
+      "annex": .dictionary([
+        "stored": JSON(annex.stored), "decoded": JSON(annex.decoded), "sha256": .string(annex.digest.hex),
+      ]),
+      "tensors": .array(tensors.map(Self.entry)),
+    ]).canonical()
+  }
+
+  private static func entry(_ tensor: PatchTensor) -> JSON {
+    func side(_ side: FingerprintedTensor) -> JSON {
+      .dictionary([
+        "dtype": .string(side.info.dtype.name), "shape": .array(side.info.shape.map { JSON($0) }),
+        "fingerprint": .string(side.fingerprint.hex),
+      ])
+    }
+    let unknown = [tensor.base, tensor.target].contains { $0.map { !$0.info.dtype.isKnown } ?? false }
+    let lengths = JSON.array([JSON(tensor.base?.info.byteCount ?? 0), JSON(tensor.target?.info.byteCount ?? 0)])
+    let chunks = tensor.chunks.map { chunk in
+      JSON.array([
+        .string(chunk.role.rawValue), JSON(chunk.offset), JSON(chunk.stored), JSON(chunk.decoded),
+        .string(chunk.digest.hex),
+      ])
+    }
+    return .dictionary([
+      "name": .string(tensor.name),
+      "op": .string(tensor.operation.rawValue),
+      "base": tensor.base.map(side),
+      "target": tensor.operation == .same ? nil : tensor.target.map(side),
+      "bytes": unknown ? lengths : nil,
+      "chunks": tensor.operation == .same ? nil : .array(chunks),
+    ])
+  }
+}

@@ -1,0 +1,116 @@
+import Synchronization
+
+/// Writes a patch file: chunks as they come, from any thread; the header when all are there.
+public final class PatchWriter: Sendable {
+  private let path: String
+  /// Chunks in the order in which they were made; the patch has them in the order of its header.
+  private let scratch: OutputFile
+  private let used = Mutex(0)
+
+  /// A chunk in the scratch file.
+  public struct ScratchChunk: Sendable {
+    let role: ChunkRole
+    let offset: Int
+    let stored: Int
+    let decoded: Int
+    let digest: Digest
+  }
+
+  public init(path: String) throws {
+    self.path = path
+    scratch = try OutputFile(path: path)
+  }
+
+  public func add(_ stored: [UInt8], role: ChunkRole, decoded: Int) throws -> ScratchChunk {
+    let offset = used.withLock { used in
+      defer { used += stored.count }
+      return used
+    }
+    try scratch.write(stored, at: offset)
+    return ScratchChunk(
+      role: role, offset: offset, stored: stored.count, decoded: decoded, digest: SHA256.hash(stored))
+  }
+
+  /// What the patch is to say of a tensor.
+  public struct Entry: Sendable {
+    let operation: Operation
+    let base: FingerprintedTensor?
+    let target: FingerprintedTensor?
+    let chunks: [ScratchChunk]
+
+    public init(
+      operation: Operation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [ScratchChunk]
+    ) {
+      self.operation = operation
+      self.base = base
+      self.target = target
+      self.chunks = chunks
+    }
+  }
+
+  /// Writes the file and gives it its name.
+  /// - Parameter entries: every tensor of either side, in ascending order of name.
+  public func finish(_ entries: [Entry], annex: Annex, annotations: JSON) throws -> PatchHeader {
+    let annexText = annex.encoded()
+    guard annexText.count <= PatchHeader.maximumAnnex else {
+      throw VPatchError(
+        .refused, path, "would carry side files of \(annexText.count) bytes; at most \(PatchHeader.maximumAnnex) can travel")
+    }
+    let annexBytes = annexText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: Annex.windowLog) }
+    var end = 0
+    let tensors = entries.map { entry in
+      let chunks = entry.chunks.map { chunk in
+        defer { end += chunk.stored }
+        return Chunk(
+          role: chunk.role, offset: end, stored: chunk.stored, decoded: chunk.decoded, digest: chunk.digest)
+      }
+      return PatchTensor(operation: entry.operation, base: entry.base, target: entry.target, chunks: chunks)
+    }
+    let header = PatchHeader(
+      tensors: tensors, payloadBytes: end,
+      annex: .init(stored: annexBytes.count, decoded: annexText.count, digest: SHA256.hash(annexBytes)))
+    let headerText = header.encoded()
+    guard headerText.count <= PatchHeader.maximumDecoded else {
+      throw VPatchError(.refused, path, "would have a header of \(headerText.count) bytes, more than the format allows")
+    }
+    let headerBytes = headerText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: 26) }
+    let preamble = PatchPreamble(
+      headerStored: headerBytes.count, headerDecoded: headerText.count, headerDigest: SHA256.hash(headerBytes))
+
+    let file = try OutputFile(path: path)
+    try file.write(preamble.encoded, at: 0)
+    try file.write(headerBytes, at: PatchPreamble.size)
+    let payloadStart = PatchPreamble.size + headerBytes.count
+    var position = payloadStart
+    for chunk in entries.lazy.flatMap(\.chunks) {
+      try file.copy(from: scratch, chunk.offset..<chunk.offset + chunk.stored, at: position)
+      position += chunk.stored
+    }
+    try file.write(annexBytes, at: position)
+    try file.write(Self.encoded(annotations: annotations), at: position + annexBytes.count)
+    try file.commit()
+    return header
+  }
+
+  static func encoded(annotations: JSON) -> [UInt8] {
+    let text = Array(annotations.compact().utf8)
+    return [UInt8](littleEndian: UInt64(text.count)) + [UInt8](repeating: 0, count: 8) + SHA256.hash(text).bytes + text
+  }
+}
+
+extension Patch {
+  /// Writes the same patch with other annotations: the same identity, the same payload.
+  /// - Throws: `refused` for a file whose flags forbid it.
+  public func write(annotations: JSON, to path: String) throws {
+    guard !isReadOnly else {
+      throw VPatchError(
+        .refused, self.path, "was written by a later version that forbids older ones to change it",
+        remedy: "use that version")
+    }
+    let end = payloadStart + header.payloadBytes + header.annex.stored
+    let file = try OutputFile(path: path)
+    try file.copy(from: input, 0..<end, at: 0)
+    try file.write(PatchWriter.encoded(annotations: annotations), at: end)
+    try file.commit()
+  }
+}

@@ -1,0 +1,95 @@
+/// A tensor as a patch makes it: the target's from the base's, or the base's from the target's.
+///
+/// Reads decode the chunks they meet; the last one is kept, so that reading from front to back decodes each once.
+public final class PatchedTensor: TensorSource {
+  public let info: TensorInfo
+  private let source: (any TensorSource)?
+  private let patch: Patch
+  private let direction: Direction
+  /// Chunks with the place of their decoded bytes in this tensor.
+  private let pieces: [(chunk: Chunk, start: Int)]
+  private let stored: UnsafeMutableRawBufferPointer
+  private let input: UnsafeMutableRawBufferPointer
+  private let output: UnsafeMutableRawBufferPointer
+  private var decoded: Int?
+
+  /// - Parameter source: the other side's bytes; nil where that side has no such tensor.
+  /// - Returns: nil where the patch leaves no such tensor on this side.
+  public init?(_ tensor: PatchTensor, of patch: Patch, over source: (any TensorSource)?, _ direction: Direction) {
+    guard let side = direction == .forward ? tensor.target : tensor.base else { return nil }
+    info = side.info
+    self.source = source
+    self.patch = patch
+    self.direction = direction
+    let own: ChunkRole = direction == .forward ? .target : .base
+    var start = 0
+    pieces = tensor.chunks.filter { $0.role == .difference || $0.role == own }.map { chunk in
+      defer { start += chunk.decoded }
+      return (chunk, start)
+    }
+    let largest = pieces.map(\.chunk.decoded).max() ?? 0
+    stored = .allocate(byteCount: (pieces.map(\.chunk.stored).max() ?? 0) + 64, alignment: 64)
+    input = .allocate(byteCount: largest, alignment: 64)
+    output = .allocate(byteCount: largest, alignment: 64)
+  }
+
+  deinit {
+    stored.deallocate()
+    input.deallocate()
+    output.deallocate()
+  }
+
+  /// Where pieces begin: reading them whole costs no copy.
+  public var pieceRanges: [Range<Int>] { pieces.map { $0.start..<$0.start + $0.chunk.decoded } }
+
+  public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < buffer.count {
+      let i = piece(at: offset + done)
+      let start = pieces[i].start
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      if offset + done == start, rest.count >= pieces[i].chunk.decoded, Int(bitPattern: rest.baseAddress) % 8 == 0 {
+        try decode(i, into: UnsafeMutableRawBufferPointer(rebasing: rest[..<pieces[i].chunk.decoded]))
+        done += pieces[i].chunk.decoded
+        continue
+      }
+      if decoded != i {
+        decoded = nil
+        try decode(i, into: UnsafeMutableRawBufferPointer(rebasing: output[..<pieces[i].chunk.decoded]))
+        decoded = i
+      }
+      let skip = offset + done - start
+      let n = min(rest.count, pieces[i].chunk.decoded - skip)
+      rest.copyMemory(from: UnsafeRawBufferPointer(rebasing: output[skip..<skip + n]))
+      done += n
+    }
+  }
+
+  private func piece(at offset: Int) -> Int {
+    var low = 0
+    var high = pieces.count - 1
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if pieces[middle].start <= offset { low = middle } else { high = middle - 1 }
+    }
+    return low
+  }
+
+  private func decode(_ i: Int, into result: UnsafeMutableRawBufferPointer) throws {
+    let (chunk, start) = pieces[i]
+    let data = try patch.read(chunk, into: stored)
+    do {
+      guard chunk.role == .difference else {
+        return try ChunkCoder.decodeContent(data, into: result, format: info.dtype.element)
+      }
+      let other = UnsafeMutableRawBufferPointer(rebasing: input[..<chunk.decoded])
+      try source!.read(into: other, at: start)
+      try ChunkCoder.decodeDifference(
+        data, from: UnsafeRawBufferPointer(other), into: result, format: info.dtype.element, direction: direction)
+    } catch let error as ChunkError {
+      throw VPatchError(.invalid, patch.path, "has a chunk of \"\(info.name.printable)\" that \(error.reason)")
+    } catch let error as Zstd.Failure {
+      throw VPatchError(.invalid, patch.path, "has a chunk of \"\(info.name.printable)\" that \(error.reason)")
+    }
+  }
+}
