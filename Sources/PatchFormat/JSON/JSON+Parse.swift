@@ -227,7 +227,7 @@ extension String {
   public func precedes(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
 
   /// A key for sets and dictionaries under which strings are the same only if their bytes are.
-  var bytesKey: String {
+  public var bytesKey: String {
     utf8.allSatisfy { $0 < 0x80 } ? self : "\u{0}" + utf8.map { String($0, radix: 16) }.joined(separator: ".")
   }
 }

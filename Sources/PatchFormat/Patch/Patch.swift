@@ -10,6 +10,8 @@ public final class Patch: Sendable {
   public let fileSize: Int
   /// A later version set flags that forbid to write a changed version of the file.
   public let isReadOnly: Bool
+  /// The open file.
+  public var file: InputFile { input }
   let input: InputFile
   let payloadStart: Int
 

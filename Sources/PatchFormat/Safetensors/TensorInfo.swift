@@ -75,7 +75,7 @@ extension String {
 }
 
 extension [UInt8] {
-  init<T: FixedWidthInteger>(littleEndian value: T) {
+  public init<T: FixedWidthInteger>(littleEndian value: T) {
     self = Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }
   }
 }

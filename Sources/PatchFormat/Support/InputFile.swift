@@ -69,6 +69,11 @@ public final class InputFile: Sendable {
 public struct FileIdentity: Hashable, Sendable {
   public let device: UInt64
   public let inode: UInt64
+
+  public init(device: UInt64, inode: UInt64) {
+    self.device = device
+    self.inode = inode
+  }
 }
 
 extension VPatchError {
@@ -137,5 +142,12 @@ public enum Path {
       if name != ".", name != ".." { names.append(name) }
     }
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether both hold the same bytes, as memcmp finds it.
+  public func elementsAreEqual(_ other: UnsafeRawBufferPointer) -> Bool {
+    count == other.count && (count == 0 || memcmp(baseAddress!, other.baseAddress!, count) == 0)
   }
 }

@@ -1,0 +1,46 @@
+import PatchFormat
+
+extension Create {
+  /// A pair with the fingerprints of both sides.
+  struct Compared: Sendable {
+    let pair: Pair
+    let baseFingerprint: Digest?
+    let targetFingerprint: Digest?
+    var differs: Bool { baseFingerprint != targetFingerprint }
+  }
+
+  /// Reads every tensor of both sides once.
+  func compare(_ pairs: [Pair]) throws -> [Compared] {
+    let sizes = pairs.map { ($0.base?.info.byteCount ?? 0) + ($0.tuned?.info.byteCount ?? 0) }
+    work.progress.begin("comparing", total: sizes.reduce(0, +))
+    return try LargestFirst.map(sizes, threads: work.threads) { i in
+      defer { work.progress.advance(sizes[i]) }
+      let (base, target) = try fingerprints(pairs[i])
+      return Compared(pair: pairs[i], baseFingerprint: base, targetFingerprint: target)
+    }
+  }
+
+  private func fingerprints(_ pair: Pair) throws -> (Digest?, Digest?) {
+    let (base, tuned) = (baseSource(pair), tunedSource(pair))
+    guard let base, let tuned, let target = pair.target, base.info == target else {
+      return (try base?.fingerprint(), try fingerprint(tuned, pair))
+    }
+    // As long as the two are equal one hash serves both; most tensors are equal to their end.
+    let hasher = base.info.fingerprintHasher()
+    var other: SHA256?
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
+    defer { buffer.deallocate() }
+    try base.forEachPiece(of: 1 << 18) { offset, bytes in
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<bytes.count])
+      try tuned.read(into: piece, at: offset)
+      if other == nil, !bytes.elementsAreEqual(UnsafeRawBufferPointer(piece)) { other = SHA256(copying: hasher) }
+      other?.update(UnsafeRawBufferPointer(piece))
+      hasher.update(bytes)
+    }
+    let digest = hasher.finalize()
+    return (digest, other?.finalize() ?? digest)
+  }
+
+  /// The tuned tensor's fingerprint; its name does not enter.
+  private func fingerprint(_ tuned: (any TensorSource)?, _ pair: Pair) throws -> Digest? { try tuned?.fingerprint() }
+}

@@ -1,0 +1,171 @@
+import PatchFormat
+
+/// Makes a patch from a base checkpoint and a tuned one.
+public struct Create: Sendable {
+  let base: Checkpoint
+  let tuned: Checkpoint
+  let options: CreateOptions
+  let work: WorkOptions
+  let layout: ModelLayout
+
+  public init(base: Checkpoint, tuned: Checkpoint, options: CreateOptions, work: WorkOptions) {
+    self.base = base
+    self.tuned = tuned
+    self.options = options
+    self.work = work
+    layout = ModelLayout.recognise(names: base.tensors.map(\.name))
+  }
+
+  /// A tensor of either side, under the base's name.
+  struct Pair: Sendable {
+    let name: String
+    let base: Checkpoint.Tensor?
+    let tuned: Checkpoint.Tensor?
+    /// The tuned tensor as the patch is to make it: under the base's name, in the base's dtype where it is cast.
+    let target: TensorInfo?
+    let isCast: Bool
+  }
+
+  /// Compares, checks the recipe, encodes and writes.
+  /// - Throws: `refused` where what changed is not what was allowed, or nothing did.
+  public func write(to path: String) throws -> CreateResult {
+    let renames = try keyMap()
+    let pairs = try pair(renames)
+    let compared = try compare(pairs)
+    let changed = compared.filter(\.differs)
+    let others = try forbidden(changed)
+    let dropped = Set(others.map(\.pair.name.bytesKey))
+    let kept = changed.filter { !dropped.contains($0.pair.name.bytesKey) }
+    guard !kept.isEmpty else {
+      throw VPatchError(
+        .refused, tuned.path, dropped.isEmpty ? "has the same tensors as the base" : "changes nothing that is allowed",
+        remedy: "a patch needs at least one tensor that differs")
+    }
+    let side = try SideFiles.differences(base, tuned)
+    let recipe = recognisedRecipe(kept)
+    let writer = try PatchWriter(path: path)
+    let entries = try encode(compared, keeping: Set(kept.map(\.pair.name.bytesKey)), writer)
+    let isOwnLayout = renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast }
+    let baseLayout = FileLayout(of: base)
+    let target =
+      isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: entries.compactMap { $0.change }, path: path)
+    let annotations = annotations(recipe, renames, kept: kept, dropped: others)
+    let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
+    let header = try writer.finish(entries.map(\.entry), annex: annex, annotations: annotations)
+    return CreateResult(
+      header: header, annotations: annotations, layout: layout, recipe: recipe,
+      fileSize: try InputFile(path: path).size,
+      modelBytes: header.tensors.reduce(0) { $0 + ($1.target?.info.byteCount ?? 0) },
+      cast: kept.filter(\.pair.isCast).map(\.pair.name),
+      renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
+      dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut)
+  }
+
+  // MARK: Pairs
+
+  /// The names of the tuned tensors in the base's layout; nil where they are the same.
+  private func keyMap() throws -> KeyMap? {
+    let names = (base.tensors.map(\.name), tuned.tensors.map(\.name))
+    guard options.mapKeys else {
+      if Set(names.0).isDisjoint(with: names.1), let hint = KeyMap.hint(expected: names.0, found: names.1) {
+        throw VPatchError(
+          .refused, tuned.path, "has no tensor name in common with the base: \(hint.description)",
+          remedy: "use --map-keys auto")
+      }
+      return nil
+    }
+    do {
+      let map = try KeyMap.auto(from: names.1, to: names.0)
+      return map.isIdentity ? nil : map
+    } catch {
+      throw VPatchError(.refused, tuned.path, "\(error)")
+    }
+  }
+
+  private func pair(_ renames: KeyMap?) throws -> [Pair] {
+    var tunedOf: [String: (name: String, tensor: Checkpoint.Tensor)] = [:]
+    for tensor in tuned.tensors {
+      let name = renames?.names[tensor.name] ?? tensor.name
+      guard tunedOf.updateValue((name, tensor), forKey: name.bytesKey) == nil else {
+        throw VPatchError(.refused, tuned.path, "has two tensors for the base's name \"\(name.printable)\"")
+      }
+    }
+    var pairs = base.tensors.map { pair(name: $0.name, $0, tunedOf.removeValue(forKey: $0.name.bytesKey)?.tensor) }
+    for added in tunedOf.values { pairs.append(pair(name: added.name, nil, added.tensor)) }
+    return pairs.sorted { $0.name.precedes($1.name) }
+  }
+
+  private func pair(name: String, _ base: Checkpoint.Tensor?, _ tuned: Checkpoint.Tensor?) -> Pair {
+    guard let tuned else { return Pair(name: name, base: base, tuned: nil, target: nil, isCast: false) }
+    var info = tuned.info
+    var isCast = false
+    if options.castToBase, let dtype = base?.info.dtype, dtype != info.dtype,
+      let cast = CastTensor(StoredTensor(tuned, in: self.tuned), to: dtype)
+    {
+      info = cast.info
+      isCast = true
+    }
+    return Pair(
+      name: name, base: base, tuned: tuned,
+      target: TensorInfo(name: name, dtype: info.dtype, shape: info.shape, byteCount: info.byteCount), isCast: isCast)
+  }
+
+  func baseSource(_ pair: Pair) -> (any TensorSource)? { pair.base.map { StoredTensor($0, in: base) } }
+
+  func tunedSource(_ pair: Pair) -> (any TensorSource)? {
+    guard let tuned = pair.tuned, let target = pair.target else { return nil }
+    let stored = StoredTensor(tuned, in: self.tuned)
+    return pair.isCast ? CastTensor(stored, to: target.dtype) : stored
+  }
+
+  // MARK: Recipes
+
+  /// What changed and is not allowed to.
+  private func forbidden(_ changed: [Compared]) throws -> [Compared] {
+    guard let selection = options.selection else { return [] }
+    let allowed = Set(selection.filter(changed.map(\.pair.name), in: layout))
+    let others = changed.filter { !allowed.contains($0.pair.name) }
+    if others.isEmpty || options.dropOthers { return others }
+    let first = others.prefix(5).map { "\"\($0.pair.name.printable)\"" }.joined(separator: ", ")
+    let more = others.count > 5 ? " and \(others.count - 5) more" : ""
+    throw VPatchError(
+      .refused, tuned.path, "changes \(others.count) tensors outside \(selection.description): \(first)\(more)",
+      remedy: "use --drop-others to leave them out of the patch")
+  }
+
+  private func recognisedRecipe(_ kept: [Compared]) -> Recipe? {
+    if case .recipe(let recipe)? = options.selection { return recipe }
+    return Recipe.recognise(changed: kept.map { layout.component(of: $0.pair.name) })
+  }
+
+  private func annotations(
+    _ recipe: Recipe?, _ renames: KeyMap?, kept: [Compared], dropped: [Compared]
+  ) -> JSON {
+    let cast = kept.filter(\.pair.isCast)
+    func names(_ list: [Compared]) -> JSON? { list.isEmpty ? nil : .array(list.map { .string($0.pair.name) }) }
+    return .dictionary([
+      "name": options.name.map { .string($0) },
+      "note": options.note.map { .string($0) },
+      "recipe": recipe.map { .string($0.rawValue) },
+      "layout": .string(layout.name),
+      "made": .dictionary([
+        "writer": .string("vpatch \(vpatchVersion)"),
+        "cast": names(cast),
+        "keys": renames.map { .dictionary(["from": .string($0.tunedLayout.name), "to": .string($0.baseLayout.name)]) },
+        "dropped": names(dropped),
+      ]),
+    ])
+  }
+}
+
+/// The version of this vpatch.
+public let vpatchVersion = "0.1.0"
+
+extension Selection: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .recipe(let recipe): "the recipe \(recipe.rawValue)"
+    case .only(let pattern): "the pattern \(pattern.source)"
+    }
+  }
+}

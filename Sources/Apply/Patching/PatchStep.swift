@@ -1,0 +1,83 @@
+import PatchFormat
+
+/// A patch and the way it is gone.
+public struct PatchStep: Sendable {
+  public let patch: Patch
+  public let direction: Direction
+
+  public init(_ patch: Patch, _ direction: Direction) {
+    self.patch = patch
+    self.direction = direction
+  }
+
+  /// The root it starts from.
+  public var from: Digest { direction == .forward ? patch.header.baseRoot : patch.header.targetRoot }
+  /// The root it leads to.
+  public var to: Digest { direction == .forward ? patch.header.targetRoot : patch.header.baseRoot }
+
+  var inputLayout: FileLayout { direction == .forward ? patch.annex.base : patch.annex.target }
+  var outputLayout: FileLayout { direction == .forward ? patch.annex.target : patch.annex.base }
+
+  func input(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.base : tensor.target }
+  func output(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.target : tensor.base }
+
+  /// The side files it replaces: what must be there, and what comes.
+  var sideFiles: [(name: String, from: [UInt8]?, to: [UInt8]?)] {
+    patch.annex.sideFiles.map {
+      direction == .forward ? ($0.name, $0.base, $0.target) : ($0.name, $0.target, $0.base)
+    }
+  }
+
+  var layoutChanges: [LayoutChange] {
+    patch.header.touched.map { LayoutChange(name: $0.name, target: output($0)?.info) }
+  }
+}
+
+extension [PatchStep] {
+  /// The patches one on top of the other, in the order given.
+  /// - Throws: `refused` where they do not form a chain, saying what they are instead.
+  public static func chain(_ patches: [Patch]) throws -> [PatchStep] {
+    for (i, patch) in patches.enumerated() {
+      if let earlier = patches[..<i].first(where: { $0.identity == patch.identity }) {
+        let same = earlier.path == patch.path ? "is given twice" : "is the same patch as \(earlier.path)"
+        throw VPatchError(.refused, patch.path, same, remedy: "a patch is applied once")
+      }
+    }
+    for (earlier, later) in zip(patches, patches.dropFirst()) where earlier.header.targetRoot != later.header.baseRoot {
+      throw notAChain(patches, earlier, later)
+    }
+    return patches.map { PatchStep($0, .forward) }
+  }
+
+  private static func notAChain(_ patches: [Patch], _ earlier: Patch, _ later: Patch) -> VPatchError {
+    let bases = Set(patches.map(\.header.baseRoot))
+    if bases.count == 1 {
+      return VPatchError(
+        .refused, later.path, "and \(earlier.path) are made from the same base; patches of one base sum to a stack",
+        remedy: "stacks are to come: apply one of them")
+    }
+    if let order = sorted(patches) {
+      return VPatchError(
+        .refused, later.path, "does not follow \(earlier.path): the chain is in the wrong order",
+        remedy: "give them in this order: \(order.map(\.path).joined(separator: " "))")
+    }
+    return VPatchError(
+      .refused, later.path,
+      "does not follow \(earlier.path): it is made from \(later.header.baseRoot.short), that one makes "
+        + earlier.header.targetRoot.short, remedy: "see both with 'vpatch show'")
+  }
+
+  /// The one order in which each follows the one before; nil where there is none.
+  private static func sorted(_ patches: [Patch]) -> [Patch]? {
+    let targets = Set(patches.map(\.header.targetRoot))
+    let firsts = patches.filter { !targets.contains($0.header.baseRoot) }
+    guard firsts.count == 1 else { return nil }
+    var order = firsts
+    while order.count < patches.count {
+      let next = patches.filter { $0.header.baseRoot == order.last!.header.targetRoot }
+      guard next.count == 1, !order.contains(where: { $0.identity == next[0].identity }) else { return nil }
+      order += next
+    }
+    return order
+  }
+}

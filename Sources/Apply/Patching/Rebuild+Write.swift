@@ -1,0 +1,178 @@
+import PatchFormat
+
+/// What was written.
+public struct RebuildResult: Sendable {
+  public let path: String
+  public let provenancePath: String
+  public let base: Digest
+  public let target: Digest
+  public let touchedTensors: Int
+  public let touchedBytes: Int
+  public let totalBytes: Int
+  /// Tensors that were not hashed, since no patch touches them.
+  public let unverifiedTensors: Int
+  /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
+  public let isFilesExact: Bool
+  /// Side files of the input that were not those of the patch and stayed as they are.
+  public let sideFilesKept: [String]
+  /// Files of the input's folder that did not come along: weights in other forms.
+  public let leftOut: [String]
+}
+
+extension Rebuild {
+  /// Checks the input, writes the output beside its final name, checks it, and gives it its name.
+  /// - Parameters:
+  ///   - stamp: put the provenance into the files' metadata too, which changes the files' bytes.
+  ///   - full: hash the untouched tensors of the input too.
+  ///   - force: replace an existing file.
+  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws -> RebuildResult {
+    if input.isDirectory {
+      try OutputCheck.directory(path)
+    } else {
+      let inputs = input.files.map(\.input) + steps.map(\.patch.file)
+      try OutputCheck.file(path, inputs: inputs, force: force)
+    }
+    try checkInput(full: full)
+    let touched = self.touched
+    let provenance = Provenance(self, verified: full ? nil : touched.compactMap { $0.output?.info.name })
+    var (layout, isExact) = try outputLayout()
+    if stamp {
+      layout = try layout.stamped(provenance.summary, path: path)
+      isExact = false
+    }
+    let side: SideFileCopy.Outcome
+    if input.isDirectory {
+      let directory = try OutputDirectory(path: path)
+      try writeFiles(layout, touched) { Path.join(directory.temporaryPath, $0) }
+      side = try SideFileCopy(from: input, steps: steps, layout: layout).write(to: directory.temporaryPath)
+      try writeProvenance(provenance, to: Path.join(directory.temporaryPath, Provenance.directoryName))
+      try directory.commit()
+    } else {
+      try writeFiles(layout, touched) { _ in path }
+      try writeProvenance(provenance, to: Provenance.path(forModel: path, isDirectory: false))
+      side = .init(kept: [], leftOut: [])
+    }
+    let outputs = touched.compactMap(\.output)
+    return RebuildResult(
+      path: path, provenancePath: Provenance.path(forModel: path, isDirectory: input.isDirectory),
+      base: provenance.base, target: provenance.target, touchedTensors: touched.count,
+      touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
+      totalBytes: provenance.tensors.reduce(0) { $0 + $1.info.byteCount },
+      unverifiedTensors: full ? 0 : provenance.tensors.count - outputs.count,
+      isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
+  }
+
+  private func writeProvenance(_ provenance: Provenance, to path: String) throws {
+    let file = try OutputFile(path: path)
+    try file.write(provenance.json.pretty() + "\n", at: 0)
+    try file.commit()
+  }
+
+  /// Where the output's tensors lie, and whether that is the patch's own target layout.
+  private func outputLayout() throws -> (FileLayout, isExact: Bool) {
+    var layout = FileLayout(of: input)
+    var isExact = true
+    for step in steps {
+      let fits = input.isDirectory || step.outputLayout.files.count == 1
+      if isExact, fits, layout.hasSameFiles(as: step.inputLayout) {
+        layout = step.outputLayout
+      } else {
+        isExact = false
+        layout = try layout.adapted(to: step.layoutChanges, path: input.path)
+      }
+    }
+    return (layout, isExact)
+  }
+
+  // MARK: Files
+
+  /// One piece of the output.
+  private enum Piece: Sendable {
+    case copy(InputFile, Range<Int>, to: OutputFile, at: Int)
+    case tensor(FingerprintedTensor, to: OutputFile, at: Int)
+
+    var size: Int {
+      switch self {
+      case .copy(_, let range, _, _): range.count
+      // Decoding and hashing cost more than copying: these start first.
+      case .tensor(let tensor, _, _): tensor.info.byteCount * 8
+      }
+    }
+  }
+
+  private func writeFiles(_ layout: FileLayout, _ touched: [Touched], _ pathOf: (String) -> String) throws {
+    let outputOf = Dictionary(
+      touched.compactMap(\.output).map { ($0.info.name.bytesKey, $0) }, uniquingKeysWith: { a, _ in a })
+    var files: [OutputFile] = []
+    var pieces: [Piece] = []
+    for file in layout.files {
+      let name = file.name.isEmpty ? Checkpoint.singleName : file.name
+      let header = try SafetensorsHeader(text: file.header, subject: name)
+      let output = try OutputFile(path: pathOf(name))
+      try output.reserve(header.fileSize)
+      try output.write([UInt8](littleEndian: UInt64(file.header.count)) + file.header, at: 0)
+      pieces += self.pieces(header, outputOf, output)
+      files.append(output)
+    }
+    let planned = pieces
+    work.progress.begin("writing", total: touched.reduce(0) { $0 + ($1.output?.info.byteCount ?? 0) } + planned.reduce(0) {
+      if case .copy(_, let range, _, _) = $1 { $0 + range.count } else { $0 }
+    })
+    _ = try LargestFirst.map(planned.map(\.size), threads: work.threads) { i in
+      switch planned[i] {
+      case .copy(let source, let range, let output, let offset):
+        try output.copy(from: source, range, at: offset)
+        work.progress.advance(range.count)
+      case .tensor(let tensor, let output, let offset):
+        try rebuild(tensor) { try output.write($1, at: offset + $0) }
+      }
+    }
+    for file in files { try file.commit() }
+  }
+
+  private func pieces(
+    _ header: SafetensorsHeader, _ outputOf: [String: FingerprintedTensor], _ output: OutputFile
+  ) -> [Piece] {
+    // Large enough to be quick, small enough for two threads to share a file.
+    let most = 32 << 20
+    var pieces: [Piece] = []
+    for entry in header.tensors where entry.info.byteCount > 0 {
+      let offset = header.dataStart + entry.offset
+      if let tensor = outputOf[entry.info.name.bytesKey] {
+        pieces.append(.tensor(tensor, to: output, at: offset))
+        continue
+      }
+      let stored = input.tensor(named: entry.info.name)!
+      let source = input.files[stored.file].input
+      var start = stored.offset
+      let end = stored.offset + stored.info.byteCount
+      // Neighbours in the input that stay neighbours are copied as one.
+      if case .copy(let last, let range, _, let at)? = pieces.last, last === source, range.upperBound == start,
+        at + range.count == offset, range.count < most
+      {
+        pieces[pieces.count - 1] = .copy(source, range.lowerBound..<end, to: output, at: at)
+        start = end
+      }
+      while start < end {
+        let next = min(start + most, end)
+        pieces.append(.copy(source, start..<next, to: output, at: offset + start - stored.offset))
+        start = next
+      }
+    }
+    return pieces
+  }
+}
+
+extension FileLayout {
+  /// The same with a provenance in each file's metadata, under the key "vpatch".
+  func stamped(_ provenance: JSON, path: String) throws -> FileLayout {
+    FileLayout(
+      files: try files.map { file in
+        let header = try SafetensorsHeader(text: file.header, subject: path)
+        let metadata =
+          header.metadata.filter { $0.key != "vpatch" } + [JSON.Member("vpatch", .string(provenance.compact()))]
+        return File(
+          name: file.name, header: SafetensorsHeader.text(for: header.tensors.map(\.info), metadata: metadata))
+      }, index: index)
+  }
+}

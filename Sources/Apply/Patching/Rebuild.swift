@@ -1,0 +1,85 @@
+import PatchFormat
+
+/// A checkpoint with patches over it: checked, and ready to be read tensor by tensor or written out.
+public struct Rebuild: Sendable {
+  public let input: Checkpoint
+  /// From the input to the output.
+  public let steps: [PatchStep]
+  let work: WorkOptions
+
+  public init(_ input: Checkpoint, _ steps: [PatchStep], _ work: WorkOptions) {
+    precondition(!steps.isEmpty)
+    self.input = input
+    self.steps = steps
+    self.work = work
+  }
+
+  /// A tensor that some step touches.
+  struct Touched: Sendable {
+    let name: String
+    let input: FingerprintedTensor?
+    let output: FingerprintedTensor?
+  }
+
+  /// The tensors that the steps touch, in ascending order of name.
+  var touched: [Touched] {
+    let names = steps.flatMap { $0.patch.header.touched.map(\.name) }
+    var seen: Set<String> = []
+    return names.filter { seen.insert($0.bytesKey).inserted }.sorted { $0.precedes($1) }.map { name in
+      let first = steps[0]
+      let last = steps[steps.count - 1]
+      return Touched(
+        name: name, input: first.patch.tensor(named: name).flatMap(first.input),
+        output: last.patch.tensor(named: name).flatMap(last.output))
+    }
+  }
+
+  /// The tensor as the steps make it; nil where they leave none.
+  func source(_ name: String) -> (any TensorSource)? {
+    var source: (any TensorSource)? = input.tensor(named: name).map { StoredTensor($0, in: input) }
+    for step in steps {
+      guard let tensor = step.patch.tensor(named: name) else { continue }
+      if tensor.operation != .same {
+        source = PatchedTensor(tensor, of: step.patch, over: source, step.direction)
+      }
+    }
+    return source
+  }
+
+  /// Rebuilds one tensor, hands its pieces on, and compares its fingerprint with what is promised.
+  func rebuild(
+    _ tensor: FingerprintedTensor, _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let source = source(tensor.info.name)!
+    let hasher = tensor.info.fingerprintHasher()
+    // In the pieces in which the last patch decodes it, so that nothing is decoded twice or copied.
+    let ranges = (source as? PatchedTensor)?.pieceRanges ?? []
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(ranges.map(\.count).max() ?? 0, 1), alignment: 64)
+    defer { buffer.deallocate() }
+    for range in ranges {
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count])
+      try source.read(into: piece, at: range.lowerBound)
+      hasher.update(UnsafeRawBufferPointer(piece))
+      try body(range.lowerBound, UnsafeRawBufferPointer(piece))
+      work.progress.advance(range.count)
+    }
+    guard hasher.finalize() == tensor.fingerprint else {
+      throw VPatchError(
+        .mismatch, steps[steps.count - 1].patch.path,
+        "does not make the tensor \"\(tensor.info.name.printable)\" that it promises",
+        remedy: "was the model changed meanwhile? If not, this is a bug in vpatch: please report it")
+    }
+  }
+
+  /// Rebuilds all touched tensors in memory and compares their fingerprints; writes nothing.
+  /// - Returns: bytes rebuilt.
+  public func check(full: Bool = false) throws -> Int {
+    try checkInput(full: full)
+    let outputs = touched.compactMap(\.output)
+    let sizes = outputs.map(\.info.byteCount)
+    work.progress.begin("rebuilding", total: sizes.reduce(0, +))
+    _ = try LargestFirst.map(sizes, threads: work.threads) { i in try rebuild(outputs[i]) { _, _ in } }
+    return sizes.reduce(0, +)
+  }
+}
