@@ -92,7 +92,9 @@ extension CheckpointDiff {
     let key = HTMLStyle.key(metric)
     let colors = (0..<HTMLStyle.steps).map { "<i class=\"\(key)\($0)\"></i>" }.joined()
     let ticks = scale.ticks.map { tick in
-      let text = metric == .share ? Format.plain(tick * 100) + "%" : Format.significant(tick, 1)
+      let text =
+        metric == .share
+        ? Format.plain(tick * 100) + "%" : (tick == scale.low ? "≤ " : "") + Format.significant(tick, 1)
       return "<u style=\"left:\(Format.fixed(100 * scale.position(tick), 1))%\">\(text)</u>"
     }
     let kind = scale.isLogarithmic ? "\(metric.rawValue), logarithmic" : metric.rawValue
