@@ -1,0 +1,91 @@
+/// How far one set of weights is from another: a tensor, or several added together.
+///
+/// Kept as sums, so that adding two is exact in meaning: the change of a component is that of one long vector with
+/// all its weights.
+public struct Change: Hashable, Sendable {
+  /// What the norms measure.
+  public enum Numbers: Int, Sendable, Comparable {
+    /// Nothing: the elements are bytes of an unknown kind.
+    case none
+    case integers
+    case floats
+
+    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// All elements; bytes where the dtype is unknown.
+  public var elements = 0
+  /// Elements whose bits differ.
+  public var changed = 0
+  /// Pairs that the norms leave out, because a side is NaN, infinite, or (F64) beyond ±1e140.
+  public var nonFinite = 0
+  public var numbers = Numbers.none
+  /// Σ a², Σ b², Σ (b − a)² and Σ a·(b − a), over the pairs of finite numbers.
+  var squaresA = 0.0
+  var squaresB = 0.0
+  var squaresDelta = 0.0
+  var cross = 0.0
+  var largestDelta = 0.0
+
+  /// No weights at all.
+  public static let zero = Change()
+
+  init() {}
+
+  /// ‖a‖; nil where the elements are not numbers.
+  public var normA: Double? { norm(squaresA) }
+  public var normB: Double? { norm(squaresB) }
+  /// ‖b − a‖.
+  public var normDelta: Double? { norm(squaresDelta) }
+  /// max |b − a|.
+  public var maxDelta: Double? { numbers == .none ? nil : largestDelta }
+
+  /// ‖b − a‖ / ‖a‖; nil where a is zero and b is not.
+  public var relativeChange: Double? {
+    guard numbers != .none else { return nil }
+    if squaresDelta == 0 { return 0 }
+    return squaresA > 0 ? (squaresDelta / squaresA).squareRoot() : nil
+  }
+
+  /// The cosine of the angle between a and b; nil where exactly one of them is zero.
+  public var cosine: Double? { oneMinusCosine.map { 1 - $0 } }
+
+  /// 1 − cosine, to full precision also where the cosine rounds to 1.
+  public var oneMinusCosine: Double? {
+    guard numbers != .none else { return nil }
+    if squaresDelta == 0 { return 0 }
+    guard squaresA > 0, squaresB > 0 else { return nil }
+    let ratio = (squaresB / squaresA).squareRoot()  // ‖b‖ / ‖a‖
+    let along = cross / squaresA
+    let dot = 1 + along  // a·b / ‖a‖²
+    guard dot > 0 else { return min(1 - dot / ratio, 2) }
+    // ‖a‖²‖b‖² − (a·b)² is ‖a‖²‖Δ‖² − (a·Δ)²: the same area, without the cancellation.
+    let area = max(squaresDelta / squaresA - along * along, 0)
+    return area / (ratio * (ratio + dot))
+  }
+
+  /// Changed elements of all elements; 0 where there are none.
+  public var share: Double { elements == 0 ? 0 : Double(changed) / Double(elements) }
+
+  /// Adds another set of weights to this one.
+  ///
+  /// All elements are counted. The norms are those of the floats, where there are any: position numbers (integers)
+  /// of a vision tower must not drown its weights.
+  public mutating func add(_ other: Change) {
+    elements += other.elements
+    changed += other.changed
+    nonFinite += other.nonFinite
+    guard other.numbers >= numbers else { return }
+    if other.numbers > numbers {
+      numbers = other.numbers
+      (squaresA, squaresB, squaresDelta, cross, largestDelta) = (0, 0, 0, 0, 0)
+    }
+    squaresA += other.squaresA
+    squaresB += other.squaresB
+    squaresDelta += other.squaresDelta
+    cross += other.cross
+    largestDelta = max(largestDelta, other.largestDelta)
+  }
+
+  private func norm(_ squares: Double) -> Double? { numbers == .none ? nil : squares.squareRoot() }
+}

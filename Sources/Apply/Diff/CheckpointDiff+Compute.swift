@@ -1,0 +1,97 @@
+import PatchFormat
+import Synchronization
+
+extension CheckpointDiff {
+  /// Compares two checkpoints. Memory does not grow with their size; the result does not depend on the threads.
+  ///
+  /// - Parameters:
+  ///   - keys: the tensors of `b` (as the tuned side) under the names of `a`, where the two are in different layouts;
+  ///     without it, tensors pair up by name.
+  ///   - progress: told how many of how many bytes (of both sides together) are done; from any thread.
+  public static func compute(
+    _ a: Checkpoint, _ b: Checkpoint, keys: KeyMap? = nil, threads: Int,
+    progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
+  ) throws -> CheckpointDiff {
+    let layout = ModelLayout.recognise(names: a.tensors.lazy.map(\.name))
+    let matching = Matching(a, b, keys: keys)
+    func unmatched(_ a: Checkpoint.Tensor?, _ b: Checkpoint.Tensor?) -> Unmatched {
+      Unmatched(component: layout.component(of: (a ?? b)!.name), a: a?.info, b: b?.info)
+    }
+    let pairs = matching.pairs.filter { $0.a.info.shape == $0.b.info.shape && $0.isComparable }
+    let reshaped = matching.pairs.filter { $0.a.info.shape != $0.b.info.shape || !$0.isComparable }
+    let changes = try measure(pairs, in: a, b, threads: threads, progress: progress)
+    return CheckpointDiff(
+      a: Side(a), b: Side(b),
+      tensors: zip(pairs, changes).map { pair, change in
+        Tensor(
+          name: pair.a.name, component: layout.component(of: pair.a.name), shape: pair.a.info.shape,
+          dtype: pair.a.info.dtype, dtypeB: pair.b.info.dtype, change: change)
+      },
+      added: matching.onlyB.map { unmatched(nil, $0) },
+      removed: matching.onlyA.map { unmatched($0, nil) },
+      reshaped: reshaped.map { unmatched($0.a, $0.b) })
+  }
+
+  private static func measure(
+    _ pairs: [Matching.Pair], in a: Checkpoint, _ b: Checkpoint, threads: Int,
+    progress: (@Sendable (Int, Int) -> Void)?
+  ) throws -> [Change] {
+    // Large tensors are cut into slices, always at the same places, so that both threads have work to the end.
+    let slices = pairs.indices.flatMap { pair in
+      stride(from: 0, to: max(pairs[pair].elements, 1), by: Slice.elements).map { start in
+        Slice(pair: pair, start: start, end: min(start + Slice.elements, pairs[pair].elements))
+      }
+    }
+    let total = pairs.reduce(0) { $0 + $1.byteCount }
+    let done = Atomic<Int>(0)
+    let parts = try Parallel.map(slices.count, threads: threads) { i in
+      let slice = slices[i]
+      let pair = pairs[slice.pair]
+      let change = try slice.measure(pair, StoredTensor(pair.a, in: a), StoredTensor(pair.b, in: b))
+      let bytes = slice.count * pair.bytesPerElement
+      let now = done.wrappingAdd(bytes, ordering: .relaxed).newValue
+      progress?(now, total)
+      return change
+    }
+    var changes = pairs.map { _ in Change() }
+    for (slice, part) in zip(slices, parts) { changes[slice.pair].add(part) }
+    return changes
+  }
+}
+
+extension CheckpointDiff.Side {
+  fileprivate init(_ checkpoint: Checkpoint) {
+    self.init(path: checkpoint.path, tensors: checkpoint.tensors.count, bytes: checkpoint.totalBytes)
+  }
+}
+
+/// A run of elements of a pair of tensors.
+private struct Slice: Sendable {
+  /// A multiple of the meter's block, so that slices do not move the borders of blocks.
+  static let elements = 1 << 23
+
+  let pair: Int
+  let start: Int
+  let end: Int
+  var count: Int { end - start }
+
+  /// Reads both sides in step, a piece at a time.
+  func measure(_ pair: Matching.Pair, _ a: StoredTensor, _ b: StoredTensor) throws -> Change {
+    let meter = PairMeter(a.info.dtype, b.info.dtype)
+    // Pieces that stay in the second-level cache, and a whole number of blocks.
+    let step = min(1 << 17 / max(meter.widthA, meter.widthB), count)
+    let pieceA = UnsafeMutableRawBufferPointer.allocate(byteCount: max(step * meter.widthA, 1), alignment: 64)
+    defer { pieceA.deallocate() }
+    let pieceB = UnsafeMutableRawBufferPointer.allocate(byteCount: max(step * meter.widthB, 1), alignment: 64)
+    defer { pieceB.deallocate() }
+    var at = start
+    while at < end {
+      let n = min(step, end - at)
+      try a.read(into: .init(rebasing: pieceA[..<(n * meter.widthA)]), at: at * meter.widthA)
+      try b.read(into: .init(rebasing: pieceB[..<(n * meter.widthB)]), at: at * meter.widthB)
+      meter.add(pieceA.baseAddress!, pieceB.baseAddress!, count: n)
+      at += n
+    }
+    return meter.change
+  }
+}

@@ -1,0 +1,79 @@
+extension CheckpointDiff {
+  /// Some of the tensors, added together.
+  public struct Summary: Hashable, Sendable {
+    public private(set) var tensors = 0
+    public private(set) var changedTensors = 0
+    public private(set) var change = Change.zero
+
+    mutating func add(_ tensor: Tensor) {
+      tensors += 1
+      if tensor.isChanged { changedTensors += 1 }
+      change.add(tensor.change)
+    }
+
+    mutating func merge(_ other: Summary) {
+      tensors += other.tensors
+      changedTensors += other.changedTensors
+      change.add(other.change)
+    }
+  }
+
+  /// All tensors that have the same place in their layer, or a place outside the layers.
+  public struct ComponentSummary: Sendable {
+    public let region: Component.Region
+    /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique, and `.weight` goes without saying.
+    public let label: String
+    public fileprivate(set) var all = Summary()
+    /// By layer; empty outside the layers.
+    public fileprivate(set) var layers: [Int: Summary] = [:]
+
+    /// The layers in which something changed, ascending.
+    public var changedLayers: [Int] { layers.filter { $0.value.changedTensors > 0 }.keys.sorted() }
+  }
+
+  /// Everything that can be compared.
+  public var total: Summary { tensors.reduce(into: Summary()) { $0.add($1) } }
+
+  /// Component by component, in the order of a forward pass as far as it is known.
+  public var components: [ComponentSummary] {
+    struct Key: Hashable {
+      let region: Component.Region
+      let path: String
+    }
+    var order: [Component] = []
+    var found: [Key: ComponentSummary] = [:]
+    for tensor in tensors {
+      var place = tensor.component
+      let layer = place.layer
+      place.layer = nil
+      let key = Key(region: place.region, path: place.path)
+      if found[key] == nil {
+        order.append(place)
+        found[key] = ComponentSummary(region: place.region, label: place.label)
+      }
+      found[key]!.all.add(tensor)
+      if let layer { found[key]!.layers[layer, default: Summary()].add(tensor) }
+    }
+    return order.sorted { ($0.region, $0.rank, $0.path) < ($1.region, $1.rank, $1.path) }
+      .map { found[Key(region: $0.region, path: $0.path)]! }
+  }
+}
+
+extension Component {
+  /// What tables call the component, whatever the layer.
+  var label: String {
+    let inner = parameter == "weight" ? name : path
+    return region == .visionTower ? "vision tower \(inner)" : inner
+  }
+
+  /// Where in its layer it is used; what is not known comes last.
+  fileprivate var rank: Int {
+    Self.inOrder.firstIndex { name == $0 || name.hasSuffix(".\($0)") } ?? Self.inOrder.count
+  }
+
+  private static let inOrder = [
+    "input_layernorm", "norm1", "layer_norm1", "q_proj", "q_norm", "k_proj", "k_norm", "v_proj", "qkv", "o_proj",
+    "out_proj", "attn.proj", "post_attention_layernorm", "norm2", "layer_norm2", "gate_proj", "up_proj", "fc1",
+    "down_proj", "fc2",
+  ]
+}

@@ -1,0 +1,50 @@
+import PatchFormat
+
+/// Which tensors of two checkpoints belong together.
+struct Matching {
+  struct Pair: Sendable {
+    let a: Checkpoint.Tensor
+    let b: Checkpoint.Tensor
+
+    var elements: Int { a.info.elementCount }
+    var bytesPerElement: Int { a.info.dtype.element.width + b.info.dtype.element.width }
+    var byteCount: Int { elements * bytesPerElement }
+
+    /// Whether there is a one-to-one relation of elements. Of an unknown dtype only the bytes are known.
+    var isComparable: Bool {
+      a.info.dtype == b.info.dtype
+        ? a.info.byteCount == b.info.byteCount : a.info.dtype.isKnown && b.info.dtype.isKnown
+    }
+  }
+
+  /// In ascending order of the names in A; so with the other two, by their own names.
+  private(set) var pairs: [Pair] = []
+  private(set) var onlyA: [Checkpoint.Tensor] = []
+  private(set) var onlyB: [Checkpoint.Tensor] = []
+
+  /// - Parameter keys: names of B → names of A; nil where they are the same.
+  init(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) {
+    // Both sides in ascending order of the names in A, then one walk along the two.
+    var named: [(name: String, tensor: Checkpoint.Tensor)] = []
+    for tensor in b.tensors {
+      if let name = keys == nil ? tensor.name : keys?.names[tensor.name] {
+        named.append((name, tensor))
+      } else {
+        onlyB.append(tensor)
+      }
+    }
+    if keys != nil { named.sort { $0.name.precedes($1.name) } }
+    var rest = named[...]
+    for tensor in a.tensors {
+      while let next = rest.first, next.name.precedes(tensor.name) { onlyB.append(rest.removeFirst().tensor) }
+      if let next = rest.first, next.name.isSame(as: tensor.name) {
+        pairs.append(Pair(a: tensor, b: next.tensor))
+        rest.removeFirst()
+      } else {
+        onlyA.append(tensor)
+      }
+    }
+    onlyB += rest.map(\.tensor)
+    if keys != nil { onlyB.sort { $0.name.precedes($1.name) } }
+  }
+}

@@ -1,0 +1,26 @@
+/// What a heat map can show of a change.
+enum Metric: String, CaseIterable {
+  case relativeChange = "relative change"
+  case share = "share changed"
+  case angle = "1 − cosine"
+
+  /// The number to show; nil where there is none.
+  func value(_ change: Change) -> Double? {
+    switch self {
+    case .relativeChange: change.relativeChange
+    case .share: change.elements == 0 ? nil : change.share
+    case .angle: change.oneMinusCosine
+    }
+  }
+
+  func text(_ change: Change) -> String {
+    guard let value = value(change) else { return "–" }
+    return self == .share ? Format.percent(value) : Format.significant(value)
+  }
+
+  /// A scale for changes that are shown together.
+  func scale(_ changes: [Change]) -> ColorScale {
+    let values = changes.filter { $0.changed > 0 }.compactMap { value($0) }.filter { $0 > 0 }
+    return self == .share ? .linear(values) : .logarithmic(values)
+  }
+}
