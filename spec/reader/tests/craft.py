@@ -47,8 +47,8 @@ def raw_frame(data: bytes, *, size: int | None = -1, window: int | None = None, 
     return out
 
 
-def packed_frame(data: bytes, level: int = 3) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False).compress(data)
+def packed_frame(data: bytes, level: int = 3, checksum: bool = False) -> bytes:
+    return zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=checksum).compress(data)
 
 
 # --- elements ---------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def operation(base: Tensor | None, target: Tensor | None) -> str:
         return "add" if base is None else "remove"
     if (base.dtype, base.shape) == (target.dtype, target.shape) and len(base.data) == len(target.data):
         return "same" if base.data == target.data else "change"
-    alike = base.dtype == target.dtype and len(base.shape) == len(target.shape) > 0
+    alike = base.dtype == target.dtype in BITS and len(base.shape) == len(target.shape) > 0
     return "rows" if alike and base.shape[1:] == target.shape[1:] else "replace"
 
 
@@ -293,27 +293,16 @@ class Draft:
             "base": roots[0].hex(),
             "format": "vpatch",
             "identity": self.identity(),
-            "payload": {"stored": len(self.payload)},
+            "payload": len(self.payload),
             "target": roots[1].hex(),
             "tensors": self.tensors,
         }
-        # The header holds offsets that depend on its own compressed length: look for a fixed point.
-        length = 0
-        for attempt in range(64):
-            fields["payload"]["offset"] = 128 + length
-            fields["annex"]["offset"] = 128 + length + len(self.payload)
-            edited = json.loads(json.dumps(fields))
-            if header:
-                header(edited)
-            json_text = canonical(edited)
-            json_text = text(json_text) if text else json_text
-            frame = header_frame or (self.frame if attempt < 32 else raw_frame)
-            stored = frame(json_text)
-            if len(stored) == length:
-                break
-            length = len(stored)
-        else:
-            raise RuntimeError("no fixed point for the header's own length")
+        edited = json.loads(json.dumps(fields))
+        if header:
+            header(edited)
+        json_text = canonical(edited)
+        json_text = text(json_text) if text else json_text
+        stored = (header_frame or self.frame)(json_text)
         head = MAGIC + struct.pack("<H6xQQQQQ8x", 1, 0, 0, 0, len(stored), len(json_text)) + hashlib.sha256(stored).digest()
         head = preamble(head) if preamble else head
         notes = self.annotations

@@ -4,7 +4,7 @@ import struct
 
 EXPONENT = {"F32": (23, 8), "F16": (10, 5), "BF16": (7, 8), "F8_E5M2": (2, 5), "F8_E4M3": (3, 4)}
 BITS = {"F32": 32, "F16": 16, "BF16": 16, "F8_E5M2": 8, "F8_E4M3": 8}
-TOTAL, LOW = 4096, 1 << 16
+TOTAL, LOW, LANES, NONE = 4096, 1 << 16, 32, 31
 
 
 class Bits:
@@ -38,8 +38,9 @@ def join(symbol: int, extra, bits: int) -> int | None:
         a = 1 << k | (index & 1) << (k - 1) | extra(k - 1)
     else:
         a = index
-    d = a if symbol >= 128 else -a
-    return d if -(1 << (bits - 1)) <= d < 1 << (bits - 1) else None
+    if a > 1 << (bits - 1):
+        return None
+    return a if symbol >= 128 else -a
 
 
 def round_down(f: int) -> tuple[int, int, int, int]:
@@ -96,19 +97,41 @@ def groups_of(count: int, classes: int, group: int) -> list[int]:
     return [(j * 7 + j // 3) % classes for j in range(-(-count // group))]
 
 
-def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1, tables=2, group=16, spoil=None) -> bytes:
-    """`targets`: orders. `spoil` may change the parts, a dict, before they are joined."""
-    bits, (low_bit, exponent_bits) = BITS[dtype], EXPONENT[dtype]
+def write_map(out: Bits, first: int, tables: list[int]):
+    """Runs of the same table cost a bit each."""
+    out.put(first, 8)
+    out.put(len(tables) - 1, 8)
+    out.put(tables[0], 5)
+    for before, table in zip(tables, tables[1:]):
+        if table == before:
+            out.put(0, 1)
+        else:
+            out.put(1 | table << 1, 6)
+
+
+def scale_of(u: int, dtype: str) -> int:
+    low, wide = EXPONENT[dtype]
+    exponent, mantissa = u >> low & ((1 << wide) - 1), u & ((1 << low) - 1)
+    return 0 if exponent == mantissa == 0 else max(exponent, 1)
+
+
+def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1, tables=2, group=32, holes=False, spoil=None) -> bytes:
+    """`targets`: orders. `holes`: scales that no base has in a class get no table. `spoil` may change
+    the parts, a dict, before they are joined."""
+    bits = BITS[dtype]
     width = bits // 8
-    exponent = lambda u: u >> low_bit & ((1 << exponent_bits) - 1)
+    scale = lambda u: scale_of(u, dtype)
     bases = [int.from_bytes(base[i : i + width], "little") for i in range(0, len(base), width)]
     count = len(bases)
     of_group = groups_of(count, classes, group)
-    # Contexts: exponents in `tables` even stretches, and each class shifted by one.
-    first, last = min(map(exponent, bases)), max(map(exponent, bases))
+    # Contexts: scales in `tables` even stretches, and each class shifted by one.
+    first, last = min(map(scale, bases)), max(map(scale, bases))
     span = last - first + 1
     maps = [[(e * tables // span + c) % tables for e in range(span)] for c in range(classes)]
-    context = lambda u, c: maps[c][min(max(exponent(u), first), last) - first]
+    if holes:
+        used = {(of_group[i // group], scale(u) - first) for i, u in enumerate(bases)}
+        maps = [[t if (c, e) in used else NONE for e, t in enumerate(m)] for c, m in enumerate(maps)]
+    context = lambda u, c: maps[c][scale(u) - first] if first <= scale(u) <= last else NONE
     contexts = [context(u, of_group[i // group]) for i, u in enumerate(bases)]
     counts = [{128: 1} for _ in range(tables)]
     for t, d in zip(contexts, ds):
@@ -120,12 +143,9 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
     model.put(classes - 1, 2)
     model.put(tables - 1, 5)
     if classes > 1:
-        model.put(group // 16 - 1, 22)
+        model.put(group // 32 - 1, 22)
     for m in maps:
-        model.put(first, 8)
-        model.put(len(m) - 1, 8)
-        for t in m:
-            model.put(t, 5)
+        write_map(model, first, m)
     for t in made:
         t.write(model)
     if classes > 1:
@@ -139,15 +159,15 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
         _, v, n = split(d)
         extra.put(v, n)
 
-    states, words, slots = [LOW] * 16, [], [0] * count
+    states, words, slots = [LOW] * LANES, [], [0] * count
     for i in reversed(range(count)):
-        t, s, x = made[contexts[i]], split(ds[i])[0], states[i % 16]
+        t, s, x = made[contexts[i]], split(ds[i])[0], states[i % LANES]
         f = t.frequency[s]
         if x >= f << 20:
             words.append(x & 0xFFFF)
             x >>= 16
         slots[i] = x % f + t.low[s]
-        states[i % 16] = (x // f << 12) + slots[i]
+        states[i % LANES] = (x // f << 12) + slots[i]
 
     choice = Bits()
     half = 1 << (bits - 1)
@@ -156,7 +176,7 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
         unsigned = target % (2 * half)
         own = context(unsigned ^ (half - 1) if unsigned >= half else unsigned, of_group[i // group])
         consistent = []
-        for t in [own] + [t for t in sorted(set(m)) if t != own]:
+        for t in [own] * (own != NONE) + sorted({*m} - {own, NONE}):
             d = join(made[t].slots[slots[i]], lambda n: extra.value >> positions[i] & ((1 << n) - 1), bits)
             if d is None:
                 continue
@@ -178,5 +198,5 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
     if spoil:
         spoil(parts)
     sizes = struct.pack("<II", parts.get("R", len(parts["extra"])), parts.get("C", len(parts["choice"])))
-    tail = struct.pack("<16I", *parts["states"]) + struct.pack(f"<{len(parts['words'])}H", *parts["words"])
+    tail = struct.pack(f"<{LANES}I", *parts["states"]) + struct.pack(f"<{len(parts['words'])}H", *parts["words"])
     return parts["model"] + sizes + parts["extra"] + parts["choice"] + tail + parts.get("behind", b"")

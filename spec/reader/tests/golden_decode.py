@@ -1,6 +1,6 @@
 """Patches that pass `check` and must be refused when they are used: one defect in one chunk each.
 
-All apply to the same base.safetensors: "f" BF16 [96] and "i" I16 [32]. Where the defect
+All apply to the same base.safetensors: "f" BF16 [256] and "i" I16 [32]. Where the defect
 is one that only a backward reader meets, the patch is to be reverted from target.safetensors.
 """
 
@@ -21,10 +21,11 @@ def case(name, section, rule, reason, make, command="apply"):
 
 
 def _f() -> tuple[Tensor, Tensor]:
-    """Weights around the edge of a binade, moved by a few ulps, some of them far."""
+    """Weights around the edge of a binade, moved by a few ulps, mostly towards it, some of them far.
+    So a target near the edge may have come from either side: choice bits."""
     rng = np.random.default_rng(20261122)
-    base = (0x3F00 + rng.integers(-24, 24, 96)).astype("<u2")
-    move = np.where(rng.random(96) < 0.4, 0, rng.integers(-6, 7, 96))
+    base = (0x3F00 + rng.integers(-24, 24, 256)).astype("<u2")
+    move = np.where(rng.random(256) < 0.4, 0, rng.integers(-2, 7, 256)) * np.where(base < 0x3F00, 1, -1)
     move[[7, 50, 51]] = [40, -100, 19]
     return craft.array("BF16", base), craft.array("BF16", (base + move).astype("<u2"))
 
@@ -117,10 +118,10 @@ def table(first=128, length=1, rest=0, fields=()):
     return [(first, 8), (length - 1, 8), (rest, 8), *fields]
 
 
-def model(*, k=1, m=1, group=None, maps=(((0, 8), (0, 8), (0, 5)),), tables=None, classes=(), padding=0) -> bytes:
+def model(*, k=1, m=1, group=None, maps=None, tables=None, classes=(), padding=0) -> bytes:
     bits = craft_ulp.Bits()
-    fields = [(k - 1, 2), (m - 1, 5)] + ([(group // 16 - 1, 22)] if group else [])
-    fields += [f for one in maps for f in one] + [f for t in tables or [table()] for f in t] + list(classes)
+    fields = [(k - 1, 2), (m - 1, 5)] + ([(group // 32 - 1, 22)] if group else [])
+    fields += [f for one in maps or [one_map(125, 0, 0)] for f in one] + [f for t in tables or [table()] for f in t] + list(classes)
     for value, n in fields:
         bits.put(value, n)
     bits.value |= padding << bits.length
@@ -132,7 +133,7 @@ def by_hand(target=None, states=None, words=(), **of):
 
     def make():
         of.setdefault("tables", [table(129)])
-        tail = struct.pack("<16I", *(states or [65536] * 16)) + struct.pack(f"<{len(words)}H", *words)
+        tail = struct.pack("<32I", *(states or [65536] * 32)) + struct.pack(f"<{len(words)}H", *words)
         return changed("f", target or far(1), b"\3" + model(**of) + bytes(8) + tail)
 
     return make
@@ -140,7 +141,7 @@ def by_hand(target=None, states=None, words=(), **of):
 
 def far(d: int) -> Tensor:
     """The target when every element of F moves by d."""
-    return moved([d] * 96)
+    return moved([d] * 256)
 
 
 def moved(ds: list[int]) -> Tensor:
@@ -173,27 +174,34 @@ ONE_MORE, ONE_LESS, AS_BEFORE, MANTISSA = (1, 3), (5, 3), (0, 1), (0, 3)
 
 
 def one_map(first, *tables):
-    return (first, 8), (len(tables) - 1, 8), *((t, 5) for t in tables)
+    runs = ((0, 1) if a == b else (1 | b << 1, 6) for a, b in zip(tables, tables[1:]))
+    return (first, 8), (len(tables) - 1, 8), (tables[0], 5), *runs
 
 
 case("ulp_model_cut_off", "5.1.1", "ulp-model", "the chunk ends in a context map", lambda: changed("f", F2, b"\3" + model()[:3]))
-case("ulp_map_past_255", "5.1.1", "ulp-model", "a context map of exponents 200 to 264", by_hand(maps=[one_map(200, *[0] * 65)]))
-case("ulp_map_table", "5.1.1", "ulp-model", "a context map names table 1 of one", by_hand(maps=[one_map(0, 1)]))
-case("ulp_class", "5.1.1", "ulp-model", "a group of class 3, there are three", by_hand(k=3, group=96, maps=[one_map(0, 0)] * 3, classes=[(3, 2)]))
-case("ulp_classes_cut_off", "5.1.1", "ulp-model", "the chunk ends in the classes", lambda: changed("f", F2, b"\3" + model(k=2, group=16, maps=[one_map(0, 0)] * 2)))
+case("ulp_map_past_255", "5.1.1", "ulp-model", "a context map of scales 200 to 264", by_hand(maps=[one_map(200, *[0] * 65)]))
+case("ulp_map_table", "5.1.1", "ulp-model", "a context map names table 1 of one", by_hand(maps=[one_map(125, 1, 0)]))
+case("ulp_map_table_later", "5.1.1", "ulp-model", "a context map names table 30 of one, for its second scale", by_hand(maps=[one_map(125, 0, 30)]))
+case("ulp_tables_32", "5.1.1", "ulp-model", "32 tables", by_hand(m=32, tables=[table(129)] * 32))
+case("ulp_no_context", "5.1.1", "ulp-context", "the context map gives no table to scale 126, which elements of the base have: refused at once, or for the result", by_hand(F2, maps=[one_map(125, 0, 31)]))
+case("ulp_no_context_outside", "5.1.1", "ulp-context", "the context map ends at scale 125: refused at once, or for the result", by_hand(F2, maps=[one_map(125, 0)]))
+case("ulp_class", "5.1.1", "ulp-model", "a group of class 3, there are three", by_hand(k=3, group=256, maps=[one_map(125, 0, 0)] * 3, classes=[(3, 2)]))
+case("ulp_classes_cut_off", "5.1.1", "ulp-model", "the chunk ends in the classes", lambda: changed("f", F2, b"\3" + model(k=2, group=32, maps=[one_map(125, 0, 0)] * 2)))
 case("ulp_model_padding", "5.1.1", "ulp-model", "the padding of the model is not zero", by_hand(padding=1))
-case("ulp_symbol_past_range", "5.1.2", "ulp-symbol", "d = +32768: of the largest index only the negative exists", difference(32768))
 case("ulp_extra_past_range", "5.1.2", "ulp-symbol", "extra bits that make d = -32769", difference(-32769))
-case("ulp_symbol_255", "5.1.2", "ulp-symbol", "symbol 255 in BF16", by_hand(tables=[table(255)]))
+case("ulp_symbol_255", "5.1.3", "ulp-table", "symbol 255 in BF16", by_hand(tables=[table(255)]))
+case("ulp_table_symbols_below", "5.1.3", "ulp-table", "a table that begins at symbol 89, with frequency 0: BF16 has 90 to 166", by_hand(tables=[table(89, 41, 40, [bit_length(0), *[AS_BEFORE] * 39])]))
+case("ulp_table_symbols_above", "5.1.3", "ulp-table", "a table that ends at symbol 167, with frequency 0: BF16 has 90 to 166", by_hand(tables=[table(129, 39, 0, [bit_length(0), *[AS_BEFORE] * 37])]))
 case("ulp_table_j", "5.1.3", "ulp-table", "J is L", by_hand(tables=[table(129, 1, 1)]))
 case("ulp_table_sum_over", "5.1.3", "ulp-table", "frequencies beside J add up to 4096", by_hand(tables=[table(127, 3, 2, [bit_length(12), MANTISSA, AS_BEFORE, MANTISSA])]))
 case("ulp_table_bits_13", "5.1.3", "ulp-table", "a frequency of 13 bits, given as such", by_hand(tables=[table(128, 2, 1, [bit_length(13), MANTISSA])]))
 case("ulp_table_bits_above", "5.1.3", "ulp-table", "one more than 12 bits", by_hand(tables=[table(127, 3, 2, [bit_length(12), MANTISSA, ONE_MORE, MANTISSA])]))
 case("ulp_table_bits_below", "5.1.3", "ulp-table", "one less than 0 bits", by_hand(tables=[table(127, 3, 2, [bit_length(0), ONE_LESS])]))
-case("ulp_initial_state", "5.1.4", "ulp-state", "an initial state of 1, which the word 0 would make right", by_hand(states=[1] + [65536] * 15, words=[0]))
-case("ulp_final_state", "5.1.4", "ulp-state", "a final state that is not 2^16", by_hand(states=[65537] + [65536] * 15))
+case("ulp_initial_state", "5.1.4", "ulp-state", "an initial state of 1, which the word 0 would make right", by_hand(states=[1] + [65536] * 31, words=[0]))
+case("ulp_final_state", "5.1.4", "ulp-state", "a final state that is not 2^16", by_hand(states=[65537] + [65536] * 31))
+case("ulp_no_table_at_all", "5.1.5", "ulp-choice", "the context map gives no scale a table", by_hand(F2, maps=[one_map(0, 31)]), "revert")
 no_way = {"m": 2, "maps": [one_map(125, 0, 1)], "tables": [table(128 - 15), table(128 + 15)]}
-case("ulp_no_table_consistent", "5.1.5", "ulp-choice", "by 15 down from exponent 125, by 15 up from 126: nothing leads to some of the targets", by_hand(F2, **no_way), "revert")
+case("ulp_no_table_consistent", "5.1.5", "ulp-choice", "by 15 down from scale 125, by 15 up from 126: nothing leads to some of the targets", by_hand(F2, **no_way), "revert")
 
 # --- 5.1.4 and 5.1.5: a right chunk, spoiled --------------------------------------------------
 

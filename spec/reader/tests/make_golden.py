@@ -30,7 +30,11 @@ BY_FLAG = {
 
 
 def change(coder, base=golden_decode.BASE, target=golden_decode.TARGET, **options):
-    return lambda: Draft(base, target, coder=coder, frame=golden_refused.small_frame, **options).seal()
+    return lambda: Draft(base, target, coder=coder, **{"frame": golden_refused.small_frame} | options).seal()
+
+
+def checked_frame(data: bytes) -> bytes:
+    return craft.packed_frame(data, 19, checksum=True)
 
 
 def annotated() -> bytes:
@@ -41,21 +45,24 @@ def annotated() -> bytes:
 
 ACCEPTED = {
     "raw": ("5", "one chunk", change("raw")),
-    "raw_two_chunks": ("3.1", "chunks of 100 and 92 bytes", change("raw", chunk=100)),
+    "raw_two_chunks": ("3.1", "chunks of 400 and 112 bytes", change("raw", chunk=400)),
     "planes": ("5", "one chunk", change("planes")),
+    "planes_checksum": ("1", "zstd frames with a content checksum", change("planes", frame=checked_frame)),
     "sparse": ("5", "one chunk", change("sparse")),
     "ulp": ("5.1", "one class, one table", change("ulp", tables=1)),
-    "ulp_two_tables": ("5.1", "one class, two tables, one choice bit", change("ulp", tables=2)),
-    "ulp_classes_2": ("5.1", "two classes in groups of 16, four tables", change("ulp", tables=2, classes=2)),
-    "ulp_classes_3": ("5.1", "three classes in groups of 48", change("ulp", tables=2, classes=3, group=48)),
-    "ulp_classes_4": ("5.1", "four classes in groups of 16", change("ulp", tables=2, classes=4)),
+    "ulp_two_tables": ("5.1", "one class, two tables, choice bits", change("ulp", tables=2)),
+    "ulp_tables_31": ("5.1", "as many tables as there can be, most of them unused", change("ulp", tables=31)),
+    "ulp_classes_2": ("5.1", "two classes in groups of 32", change("ulp", tables=2, classes=2)),
+    "ulp_classes_3": ("5.1", "three classes in groups of 96", change("ulp", tables=2, classes=3, group=96)),
+    "ulp_classes_4": ("5.1", "four classes in groups of 32", change("ulp", tables=2, classes=4)),
+    "ulp_scales_without_table": ("5.1", "four classes, each with tables only for the scales it has", change("ulp", tables=2, classes=4, holes=True)),
     "annotations_any_json": ("7", "annotations that are not canonical, with floats", annotated),
 }
 
 README = """\
 # Fixtures
 
-Small files, each with its reason. Written by `python3 spec/reader/tests/make_golden.py`; none is ever deleted by hand.
+Small files, each with its reason. All but `keys/` are written by `python3 spec/reader/tests/make_golden.py`; none is ever deleted by hand.
 
 | folder | what | `REASONS.tsv` |
 |---|---|---|
@@ -65,8 +72,6 @@ Small files, each with its reason. Written by `python3 spec/reader/tests/make_go
 | `golden/accepted/` | patches by the tests' own writer: `refused-on-decode/base.safetensors` to its `target.safetensors` and back, byte for byte | file, section, reason |
 | `hostile-safetensors/` | files that are not valid safetensors; those named `valid_…` are, odd as they look | file, reason |
 | `hostile-index/` | directories whose index lies; those named `valid_…` do not | folder, reason |
-
-`(assumed)` behind a section: the page does not say it in so many words.
 """
 
 

@@ -1,5 +1,8 @@
 """What the tests share: paths, weights that look like weights, and the reader on the path."""
 
+import importlib
+import os
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -7,6 +10,30 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 FIXTURES = ROOT / "fixtures"
+REQUIREMENTS = HERE.parent / "requirements.txt"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+
+
+def missing(requirements: str) -> str | None:
+    """What is wrong with the packages, in words; None if nothing is."""
+    for name, least in re.findall(r"^(\w+)>=([\d.]+)$", requirements, re.M):
+        try:
+            version = importlib.import_module(name).__version__
+        except Exception as error:  # a broken build can raise anything
+            return f"{name} cannot be imported: {type(error).__name__}: {error}"
+        if _numbers(version) < _numbers(least):
+            return f"{name} is {version}, and must be {least} or newer"
+    return None
+
+
+if problem := missing(REQUIREMENTS.read_text()):
+    print(f"The second reader cannot be tested: {problem}", file=sys.stderr)
+    print(f"{sys.executable} -m pip install -r {REQUIREMENTS}", file=sys.stderr, flush=True)
+    os._exit(1)  # unittest catches even SystemExit, and would say it once for every module
+
 for folder in (HERE, HERE.parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
@@ -57,7 +84,7 @@ def nudge(base: np.ndarray, seed: int, far: float = 0.05) -> np.ndarray:
     wild = rng.random(base.size) < far
     out[wild] = np.frombuffer(rng.bytes(base.nbytes), base.dtype)[wild]
     if base.size and np.array_equal(out, base):
-        out[-1] ^= 1
+        out[-1:] ^= out.dtype.type(1)  # NumPy 1 would make a signed number of a plain 1
     return out
 
 

@@ -39,9 +39,9 @@ class Files(Refusals):
         target.write(names[1])
         names[2].write_bytes(craft.make(base, target, **options))
         before, after = contents(names[0]), contents(names[1])
-        self.assertTrue(apply.run(names[0], names[2], names[3], backward=False))
+        self.assertEqual(apply.run(names[0], names[2], names[3], backward=False), [])
         self.assertEqual(contents(names[3]), after)
-        self.assertTrue(apply.run(names[3], names[2], names[4], backward=True))
+        self.assertEqual(apply.run(names[3], names[2], names[4], backward=True), [])
         self.assertEqual(contents(names[4]), before)
         return names
 
@@ -70,7 +70,8 @@ class RoundTrips(Files):
             "changed": tensor("F32", (3, 4)), "dropped": tensor("F16", (5,)), "embed": tensor("BF16", (6, 8), 1),
             "head": tensor("BF16", (9, 8), 2), "kept": tensor("F64", (2,)), "retyped": tensor("F32", (4,)),
             "reshaped": tensor("I8", (4, 2)), "ranked": tensor("U8", (4,)), "scalar": tensor("F32", ()), "empty": tensor("F16", (0, 3)),
-            "from_none": tensor("U8", (0, 2)), "odd": tensor("F4", (4,), 3),
+            "from_none": tensor("U8", (0, 2)), "odd": tensor("F4", (4,), 3), "odd_changed": tensor("F4", (4,), 3),
+            "odd_length": craft.Tensor("X9", (4,), b"123"), "zero": craft.Tensor("F32", (2**40, 0, 2**40), b""),
         }
         grown = craft.Tensor("BF16", (11, 8), tuned(base["embed"]).data + tensor("BF16", (5, 8), 4).data)
         shrunk = craft.Tensor("BF16", (4, 8), base["head"].data[:64])
@@ -79,11 +80,13 @@ class RoundTrips(Files):
             "retyped": tensor("BF16", (4,)), "reshaped": craft.Tensor("I8", (2, 4), base["reshaped"].data), "ranked": craft.Tensor("U8", (2, 2), base["ranked"].data),
             "scalar": tuned(base["scalar"]), "empty": craft.Tensor("F16", (3, 0), b""), "added_empty": craft.Tensor("F32", (2, 0, 2), b""),
             "added_scalar": tensor("F32", ()), "from_none": tensor("U8", (3, 2)), "odd": craft.Tensor("F4", (6,), tuned(base["odd"]).data + b"!?"),
+            "odd_changed": tuned(base["odd_changed"]), "odd_length": craft.Tensor("X9", (4,), b"1234"), "zero": craft.Tensor("F32", (2**40, 0), b""),
         }
         for coder in ("raw", "planes", "sparse"):
             self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(target), coder=coder)
-        names = [e["op"] for e in craft.Draft(craft.Checkpoint(base), craft.Checkpoint(target)).tensors]
-        self.assertEqual(set(names), {"same", "change", "rows", "add", "remove", "replace"})
+        ops = {e["name"]: e["op"] for e in craft.Draft(craft.Checkpoint(base), craft.Checkpoint(target)).tensors}
+        self.assertEqual(set(ops.values()), {"same", "change", "rows", "add", "remove", "replace"})
+        self.assertEqual([ops[n] for n in ("odd", "odd_changed", "odd_length")], ["replace", "change", "replace"])
 
     def test_nothing_changes_and_no_tensors(self):
         base = {"w": tensor("F32", (2,))}
@@ -131,7 +134,7 @@ class Inputs(Files):
 
     def test_another_layout_is_kept(self):
         files = {"": craft.header_text(self.base, order=["b", "a"], metadata={"mine": "yes"})}
-        self.assertFalse(self.run_on(self.base, files))
+        self.assertIn("own layout", *self.run_on(self.base, files))
         self.assertEqual(self.out.read_bytes(), craft.file_bytes(files[""], self.target))
 
     def test_another_layout_needs_change_only(self):
@@ -165,14 +168,35 @@ class Inputs(Files):
         self.assertRefused("result", "did not become", self.run_on, self.base)
         self.assertEqual(sorted(p.name for p in self.path.iterdir()), ["in", "p.vpatch"])
 
-    def test_a_changed_side_file_stays(self):
-        one = craft.Checkpoint(self.base, {"model.safetensors": craft.header_text(self.base)}, side={"note": b"1"})
-        two = craft.Checkpoint(self.target, {"model.safetensors": craft.header_text(self.target)}, side={"note": b"2"})
+    def side_files(self, mine, **header):
+        """The patch changes note, adds new and removes old; what becomes of mine, and what is said."""
+        files = [{"model.safetensors": craft.header_text(tensors)} for tensors in (self.base, self.target)]
+        one = craft.Checkpoint(self.base, files[0], side={"note": b"1", "old": b"3"})
+        two = craft.Checkpoint(self.target, files[1], side={"note": b"2", "new": b"4"})
         self.patch.write_bytes(craft.make(one, two))
-        one.write(self.path / "in")
-        (self.path / "in" / "note").write_bytes(b"mine")
-        apply.run(self.path / "in", self.patch, self.out, False)
-        self.assertEqual((self.out / "note").read_bytes(), b"mine")
+        folder = self.path / f"in{len(list(self.path.iterdir()))}"
+        craft.Checkpoint(self.base, {"model.safetensors": craft.header_text(self.base, **header)}, side=mine).write(folder)
+        out = folder.with_suffix(".out")
+        remarks = apply.run(folder, self.patch, out, False)
+        return {n: d for n, d in contents(out).items() if n != "model.safetensors"}, remarks
+
+    def test_a_changed_side_file_stays_and_is_said(self):
+        self.assertEqual(self.side_files({"note": b"1", "old": b"3", "own": b"5"}), ({"note": b"2", "new": b"4", "own": b"5"}, []))
+        self.assertEqual(self.side_files({"note": b"2", "new": b"4"}), ({"note": b"2", "new": b"4"}, []))
+        for mine, after, words in (
+            ({"note": b"mine", "old": b"3"}, {"note": b"mine", "new": b"4"}, "note was changed"),
+            ({"old": b"3"}, {"new": b"4"}, "note is missing"),
+            ({"note": b"1", "old": b"mine"}, {"note": b"2", "new": b"4", "old": b"mine"}, "old was changed"),
+            ({"note": b"1", "old": b"3", "new": b"mine"}, {"note": b"2", "new": b"mine"}, "new was changed"),
+        ):
+            found, remarks = self.side_files(mine)
+            self.assertEqual(found, after)
+            self.assertIn(words, *remarks)
+
+    def test_side_files_do_not_ask_for_the_layout(self):
+        found, remarks = self.side_files({"note": b"1", "old": b"3"}, pad=512)
+        self.assertEqual(found, {"note": b"2", "new": b"4"})
+        self.assertIn("own layout", *remarks)
 
 
 class Command(Files):

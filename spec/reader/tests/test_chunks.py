@@ -9,7 +9,7 @@ from support import DTYPES, FLOATS, LENGTHS, Refusals, np
 import craft
 import craft_ulp
 from vpatch_reader.chunks import decode_bytes, decode_difference
-from vpatch_reader.elements import kind, order
+from vpatch_reader.elements import kind, order, scale
 
 
 def chunk(coder, base, target, dtype, **ulp):
@@ -28,6 +28,13 @@ class Elements(unittest.TestCase):
             self.assertEqual(signed[0], 0)
             self.assertEqual(signed[1 << (k.bits - 1)], -1)  # -0 is directly below +0
             np.testing.assert_array_equal(signed, craft.orders(u.tobytes(), craft.Tensor(dtype, (), b"")))
+
+    def test_scales(self):
+        for dtype in FLOATS:
+            k, values = kind(dtype), support.special(dtype)
+            expected = [craft_ulp.scale_of(int(u), dtype) for u in values]
+            self.assertEqual(scale(values, k).tolist(), expected)
+        self.assertEqual(scale(np.array([0, 0x8000, 1, 0x807F, 0x80, 0x100, 0xFFFF], "<u2"), kind("BF16")).tolist(), [0, 0, 1, 1, 1, 2, 255])
 
     def test_order_is_that_of_values(self):
         values = np.sort(np.random.default_rng(1).normal(0, 1, 999).astype("<f4"))
@@ -61,15 +68,17 @@ class RoundTrips(unittest.TestCase):
     def test_ulp_classes_and_groups(self):
         for dtype in FLOATS:
             for classes in (1, 2, 3, 4):
-                for group in (16, 48, 4096):
+                for group, holes in ((32, True), (96, False), (96, True), (4096, False)):
                     base = support.weights(dtype, 1023, classes)
-                    self.both_ways("ulp", base, support.nudge(base, group), dtype, classes=classes, tables=7, group=group)
+                    target = support.nudge(base, group)
+                    self.both_ways("ulp", base, target, dtype, classes=classes, tables=7, group=group, holes=holes)
 
-    def test_ulp_thirty_two_tables_and_far_differences(self):
+    def test_ulp_thirty_one_tables_and_far_differences(self):
         for dtype in FLOATS:
             base = support.weights(dtype, 2000, 3)
-            self.both_ways("ulp", base, support.nudge(base, 4, far=0.9), dtype, tables=32, classes=4)
-            self.both_ways("ulp", base, base, dtype, tables=32)
+            for holes in (False, True):
+                self.both_ways("ulp", base, support.nudge(base, 4, far=0.9), dtype, tables=31, classes=4, holes=holes)
+                self.both_ways("ulp", base, base, dtype, tables=31, holes=holes)
 
     def test_special_values_against_one_another(self):
         for dtype in DTYPES:
@@ -77,6 +86,9 @@ class RoundTrips(unittest.TestCase):
             base, target = (m.reshape(-1) for m in np.meshgrid(values, values))
             for coder in ["raw", "planes", "sparse"] + ["ulp"] * (dtype in FLOATS):
                 self.both_ways(coder, base, target, dtype)
+            if dtype in FLOATS:
+                for classes in (1, 4):
+                    self.both_ways("ulp", base, target, dtype, tables=31, classes=classes, holes=True)
 
     def test_sparse_gaps_of_every_length(self):
         base = np.zeros(2_200_000, "u1")
@@ -94,17 +106,21 @@ class RoundTrips(unittest.TestCase):
                     self.assertEqual(decode_bytes(stored, kind(dtype), len(data)), data)
 
     def test_speed(self):
-        """A chunk repeated: some 260,000 weights in seconds, both ways."""
-        base = support.weights("BF16", 262_144, 9)
+        """In seconds, both ways; as many classes and tables as there can be."""
+        for count, options in ((262_144, {"tables": 6}), (65_536, {"tables": 31, "classes": 4, "group": 1024})):
+            self.time_of(count, **options)
+
+    def time_of(self, count, **options):
+        base = support.weights("BF16", count, 9)
         step = np.random.default_rng(2).integers(-40, 41, base.size).astype("<u2")
         target = base + step * (np.arange(base.size) % 2).astype("<u2")
-        stored = chunk("ulp", base, target, "BF16", tables=6)
+        stored = chunk("ulp", base, target, "BF16", **options)
         k = kind("BF16")
         begun = time.monotonic()
         self.assertEqual(decode_difference(stored, k, base.tobytes(), False), target.tobytes())
         middle = time.monotonic()
         self.assertEqual(decode_difference(stored, k, target.tobytes(), True), base.tobytes())
-        print(f"ulp, 262,144 weights: forward {middle - begun:.2f} s, backward {time.monotonic() - middle:.2f} s")
+        print(f"ulp, {count:,} weights, {options}: forward {middle - begun:.2f} s, backward {time.monotonic() - middle:.2f} s")
         self.assertLess(middle - begun, 15)
 
 

@@ -28,6 +28,7 @@ class Canonical(Refusals):
                 self.assertRefused("header-json", "JSON", parse_canonical, text, "header-json")
 
     def test_strict_is_not_canonical(self):
+        self.assertEqual(parse(b"[" + b"9" * 5000 + b"]", "annotations-json"), [float("inf")])  # valid, if useless
         self.assertEqual(parse(b' { "b" : 1.5e1, "a" : "\\u00fc" } ', "index"), {"b": 15.0, "a": "ü"})
 
 

@@ -21,8 +21,9 @@ def main(arguments: list[str]) -> int:
             with Patch(patch) as p:
                 if command == "show":
                     print(json.dumps(p.summary(), indent=2, ensure_ascii=False))
-        elif not apply.run(paths[0], patch, paths[2], backward=command == "revert"):
-            print("kept the input's own layout; the patch was made from another", file=sys.stderr)
+        else:
+            for remark in apply.run(paths[0], patch, paths[2], backward=command == "revert"):
+                print(remark, file=sys.stderr)
     except (Refused, OSError) as error:
         print(f"{patch}: {error}", file=sys.stderr)
         return 1

@@ -48,6 +48,8 @@ class Annex:
         self.base = self._layout(manifest["base"], "base")
         self.target = self._layout(manifest["target"], "target")
         self.side = self._side(manifest["side"])
+        alone = self.base.single or self.target.single
+        require(not (alone and self.side), "annex-side", "side files beside a checkpoint that is a single file")
         unused = set(range(len(self._blobs))) - self._used
         require(not unused, "annex-blobs", f"blob {min(unused, default=0)} is referred to by nothing")
         _check_headers(self.base, {t.name: t.base for t in tensors if t.base}, "base")

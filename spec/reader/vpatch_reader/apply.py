@@ -25,6 +25,7 @@ class Run:
         self.tensors = {t.name: t for t in patch.tensors}
         self.check_input()
         self.exact = self.has_layout_of_source()
+        self.remarks = [] if self.exact else ["kept the input's own layout; the patch was made from another"]
         if not self.exact:
             odd = next((t for t in patch.tensors if t.op not in ("same", "change")), None)
             if odd:
@@ -109,18 +110,20 @@ class Run:
             raise
 
     def write_side_files(self, folder: Path):
-        """Those of the input; where one is the patch's source, the result's instead."""
-        changed = {s.name: (getattr(s, self.source), getattr(s, self.result)) for s in self.patch.annex.side} if self.exact else {}
-        for path in self.model.side_files():
-            data = path.read_bytes()
-            source, result = changed.pop(path.name, (None, data))
-            if source is not None and source != data:
-                result = data  # somebody changed it since: theirs stays
-            if result is not None:
-                _write_bytes(folder / path.name, result)
-        for name, (source, result) in changed.items():
-            if source is None:
-                _write_bytes(folder / name, result)
+        """Those of the input; where one is the source's, the result's instead."""
+        beside = {path.name: path for path in self.model.side_files()}
+        for s in self.patch.annex.side:
+            source, result = getattr(s, self.source), getattr(s, self.result)
+            mine = beside[s.name].read_bytes() if s.name in beside else None
+            if mine == source:
+                beside.pop(s.name, None)
+                if result is not None:
+                    _write_bytes(folder / s.name, result)
+            elif mine != result:
+                what = "is missing, and stays so" if mine is None else "was changed, and stays as it is"
+                self.remarks.append(f"{s.name} {what}: the patch was made from another")
+        for name, path in beside.items():
+            shutil.copyfile(path, folder / name)
 
 
 def _write_bytes(path: Path, data: bytes):
@@ -130,9 +133,9 @@ def _write_bytes(path: Path, data: bytes):
         os.fsync(out.fileno())
 
 
-def run(model: str, patch: str, out: str, backward: bool) -> bool:
-    """Whether the files are byte for byte those of the patch's other side."""
+def run(model: str, patch: str, out: str, backward: bool) -> list[str]:
+    """What is to be said; nothing where the files are byte for byte those of the patch's other side."""
     with Patch(patch) as p, Checkpoint(model) as m:
         it = Run(p, m, backward)
         it.write(Path(out))
-        return it.exact
+        return it.remarks

@@ -31,7 +31,7 @@ class Patch:
             self._who()
             self._digests()
             self.annex = Annex(frame.decode(self._annex, ANNEX_WINDOW, "annex-frame", exactly=self.annex_decoded), self.tensors)
-            self.annotations = strict_json.parse(self._annotations, "annotations-json")
+            self.annotations = strict_json.parse(self._annotations, "annotations-json")  # (12)
             require(isinstance(self.annotations, dict), "annotations-json", "the annotations are not an object")
         except BaseException:
             self.file.close()
@@ -74,17 +74,14 @@ class Patch:
         shape.members(header, "the header", ["annex", "base", "format", "identity", "payload", "target", "tensors"])
         require(header["format"] == "vpatch", "header-shape", "format is not \"vpatch\"")
         self.base, self.target, self.identity = (shape.digest(header[k], k) for k in ("base", "target", "identity"))
-        annex = shape.members(header["annex"], "annex", ["decoded", "offset", "sha256", "stored"])
-        payload = shape.members(header["payload"], "payload", ["offset", "stored"])
-        for place, where in ((annex, "annex"), (payload, "payload")):
-            for key in ("offset", "stored"):
-                shape.number(place[key], f"{where}.{key}")
+        annex = shape.members(header["annex"], "annex", ["decoded", "sha256", "stored"])
+        self.annex_stored = shape.number(annex["stored"], "annex.stored")
         self.annex_decoded = shape.number(annex["decoded"], "annex.decoded")
         require(self.annex_decoded <= MAX_ANNEX, "number-limit", f"an annex of {self.annex_decoded} bytes, the limit is {MAX_ANNEX}")
-        self.payload_at, self.payload_stored = payload["offset"], payload["stored"]
-        self.annex_at, self.annex_stored = annex["offset"], annex["stored"]
         self.annex_digest = shape.digest(annex["sha256"], "annex.sha256")
-        self.header_end = PREAMBLE.size + stored
+        self.payload_stored = shape.number(header["payload"], "payload")
+        self.payload_at = PREAMBLE.size + stored
+        self.annex_at = self.payload_at + self.payload_stored
         entries = shape.array(header["tensors"], "tensors")
         self.tensors = [tensors.parse(entry, f"tensors[{i}]") for i, entry in enumerate(entries)]
 
@@ -95,10 +92,7 @@ class Patch:
                 require(c.offset == end, "chunks", f"tensor {t.name!r}: a chunk at {c.offset}, the one before ends at {end}")
                 end += c.stored
         require(end == self.payload_stored, "chunks", f"the chunks end at {end}, the payload at {self.payload_stored}")
-        require(self.payload_at == self.header_end, "layout", f"the payload at {self.payload_at}, the header ends at {self.header_end}")
-        end += self.payload_at
-        require(self.annex_at == end, "layout", f"the annex at {self.annex_at}, the payload ends at {end}")
-        end += self.annex_stored
+        end = self.annex_at + self.annex_stored
         require(end + 48 <= self.size, "layout", f"the file ends at {self.size}, before its annotations")
         length, zero, digest = struct.unpack("<QQ32s", self._read(end, 48))
         require(length <= MAX_ANNOTATIONS, "layout", f"annotations of {length} bytes, the limit is {MAX_ANNOTATIONS}")

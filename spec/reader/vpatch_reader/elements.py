@@ -5,7 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .refused import Refused
+from .refused import require
+
+MAX_LENGTH = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,16 @@ def kind(dtype: str) -> Kind:
 
 
 def tensor_length(dtype: str, shape, rule: str) -> int | None:
-    """Bytes of a tensor; None where only the file can tell. No partial product may leave u64."""
-    size = 1
-    for factor in [*shape, kind(dtype).bits]:
-        size *= factor
-        if size >= 2**64:
-            raise Refused(rule, f"the shape {list(shape)} overflows")
-    return size // 8 if dtype in KNOWN else None
+    """Bytes of a tensor, at most 2^53 - 1; None where only the file can tell."""
+    if dtype not in KNOWN:
+        return None
+    if 0 in shape:
+        return 0  # whatever the other dimensions
+    length = KNOWN[dtype].width
+    for factor in shape:
+        length *= factor
+        require(length <= MAX_LENGTH, rule, f"{dtype} {list(shape)} has more than {MAX_LENGTH} bytes")
+    return length
 
 
 def read(data, k: Kind) -> np.ndarray:
@@ -69,9 +74,11 @@ def order(u: np.ndarray, k: Kind) -> np.ndarray:
     return u ^ (negative * u.dtype.type(2 ** (k.bits - 1) - 1))
 
 
-def exponent(u: np.ndarray, k: Kind) -> np.ndarray:
-    low, high = k.exponent
-    return (u >> u.dtype.type(low)) & u.dtype.type(2 ** (high - low + 1) - 1)
+def scale(u: np.ndarray, k: Kind) -> np.ndarray:
+    """5.1.1: 0 for ±0 alone, otherwise the exponent field, but at least 1."""
+    without_sign = u & u.dtype.type(2 ** (k.bits - 1) - 1)
+    exponent = without_sign >> u.dtype.type(k.exponent[0])  # the exponent is directly below the sign
+    return np.maximum(exponent, without_sign != 0)
 
 
 def move(u: np.ndarray, difference: np.ndarray, k: Kind, backward: bool) -> np.ndarray:

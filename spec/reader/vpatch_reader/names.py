@@ -4,7 +4,7 @@ import re
 
 
 def is_tensor_name(name: str) -> bool:
-    return 1 <= len(name.encode("utf-8")) <= 4096 and "\0" not in name
+    return 1 <= len(name.encode("utf-8")) <= 4096 and "\0" not in name and name != "__metadata__"
 
 
 def is_dtype(name: str) -> bool:

@@ -34,7 +34,7 @@ RULES = {
     "annex-index": "3.2 (11)",
     "annex-side": "3.2 (11)",
     "annex-headers": "3.2 (11)",
-    "annotations-json": "7",
+    "annotations-json": "3.2 (12)",
     # what only decoding can find
     "coder": "5",
     "chunk-length": "5",
@@ -42,6 +42,7 @@ RULES = {
     "sparse": "5",
     "ulp-model": "5.1.1",
     "ulp-layout": "5.1.1",
+    "ulp-context": "5.1.1",
     "ulp-symbol": "5.1.2",
     "ulp-table": "5.1.3",
     "ulp-state": "5.1.4",

@@ -111,7 +111,7 @@ def _check_sides(t: Tensor) -> None:
     if t.op == "rows":
         require(_is_rows(t.base, t.target), "operation", "rows, but more than the first dimension differs")
     if t.op == "replace":
-        same = (t.base.dtype, t.base.shape) == (t.target.dtype, t.target.shape)
+        same = (t.base.dtype, t.base.shape, t.base.length) == (t.target.dtype, t.target.shape, t.target.length)
         require(not same and not _is_rows(t.base, t.target), "operation", "replace, where change or rows would do")
 
 
@@ -119,6 +119,8 @@ def _set_lengths(t: Tensor) -> None:
     sides = [t.base, t.target]
     unknown = any(s and s.dtype not in KNOWN for s in sides)
     require(unknown == (t.lengths is not None), "operation", "`bytes` must be there exactly if a dtype is unknown")
+    if t.op == "same" and t.lengths:
+        require(t.lengths[0] == t.lengths[1], "operation", f"same, but `bytes` says {t.lengths}")
     for side, length in zip(sides, t.lengths or ()):
         if side is None:
             require(length == 0, "operation", "`bytes` of a side that is not there")
@@ -128,15 +130,8 @@ def _set_lengths(t: Tensor) -> None:
 
 
 def _is_rows(base: Side, target: Side) -> bool:
-    alike = base.dtype == target.dtype and len(base.shape) == len(target.shape) >= 1
-    if not (alike and base.shape[1:] == target.shape[1:] and base.shape[0] != target.shape[0]):
-        return False
-    if base.dtype in KNOWN:
-        return True
-    # An unknown dtype has rows only if all of them are equally long.
-    return base.length * target.shape[0] == target.length * base.shape[0] and all(
-        s.length % s.shape[0] == 0 if s.shape[0] else s.length == 0 for s in (base, target)
-    )
+    alike = base.dtype == target.dtype in KNOWN and len(base.shape) == len(target.shape) >= 1
+    return alike and base.shape[1:] == target.shape[1:] and base.shape[0] != target.shape[0]
 
 
 def parts(t: Tensor) -> dict[str, int]:

@@ -1,15 +1,15 @@
 """Sections 5.1.2, 5.1.4 and 5.1.5: the ulp coder, both ways.
 
-Sixteen lanes, one NumPy step for all of them. Forward, the extra bits are read in one go at
-the end; backward, their position is needed at once, so lanes that might have some are
-settled one by one, in order.
+Thirty-two lanes, one NumPy step for all of them; the extra bits are read in one go at the end.
+Backward, a candidate is judged by all the bases that its symbol can lead to, whatever the extra
+bits: mostly one candidate remains. Lanes where that leaves a doubt are settled one by one.
 """
 
 import numpy as np
 
-from .elements import Kind, exponent, order
+from .elements import Kind, order, scale
 from .refused import require
-from .ulp_model import LANES, TOTAL, Model, read_model
+from .ulp_model import LANES, NONE, TOTAL, Model, largest_index, read_model
 
 LOW = 1 << 16  # states are in 2^16 … 2^32 - 1
 
@@ -39,7 +39,7 @@ def _parts(data: bytes):
 
 
 class Coder:
-    """The sixteen states, and the tables laid out by slot."""
+    """The states, and the tables laid out by slot."""
 
     def __init__(self, model: Model, states, words, k: Kind):
         self.model, self.states, self.words, self.kind = model, states, words, k
@@ -71,8 +71,10 @@ class Coder:
 
 def _forward(coder: Coder, base: np.ndarray, extra: bytes) -> np.ndarray:
     model, k, count = coder.model, coder.kind, base.size
-    contexts = model.maps[model.class_of(np.arange(count)), exponent(base, k)]
-    tables = contexts.astype(np.int64) * TOTAL
+    contexts = model.maps[model.class_of(np.arange(count)), scale(base, k)]
+    without = np.flatnonzero(contexts == NONE)
+    require(not without.size, "ulp-context", f"no context for element {without[:1]}: another base than the patch was made from")
+    tables = contexts * TOTAL
     symbols = np.empty(count, np.int64)
     for i in range(0, count, LANES):
         here = tables[i : i + LANES]
@@ -80,13 +82,12 @@ def _forward(coder: Coder, base: np.ndarray, extra: bytes) -> np.ndarray:
         symbols[i : i + LANES] = coder.symbol[entries]
         coder.advance(entries)
     coder.finish()
-    magnitudes = _magnitudes(np.abs(symbols - 128), extra, k)
-    difference = np.where(symbols < 128, -magnitudes, magnitudes).astype(k.unsigned)
-    return order(order(base, k) + difference, k)
+    return order(order(base, k) + _differences(symbols, extra, k), k)
 
 
-def _magnitudes(index: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
-    """5.1.2: the extra bits of all elements, in order."""
+def _differences(symbols: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
+    """5.1.2: of all elements, with their extra bits, modulo 2^n."""
+    index = np.abs(symbols - 128)
     a = index.copy()
     big = np.flatnonzero(index >= 16)
     power = (index[big] - 16 >> 1) + 4
@@ -100,7 +101,7 @@ def _magnitudes(index: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
     bits = (window >> (starts & 7)) & ((1 << (power - 1)) - 1)
     a[big] = (2 + (index[big] & 1) << (power - 1)) + bits
     require(a.max() <= 1 << (k.bits - 1), "ulp-symbol", "extra bits lead beyond the dtype's range")
-    return a
+    return np.where(symbols < 128, -a, a).astype(k.unsigned)
 
 
 def _check_padding(data: bytes, used: int, rule: str) -> None:
@@ -109,82 +110,108 @@ def _check_padding(data: bytes, used: int, rule: str) -> None:
     require(left == 0 or data[-1] >> (8 - left) == 0, rule, "padding is not zero")
 
 
-class _Peek:
-    """Bits read one field after the other; those beyond the end are zero."""
+class _Bits:
+    """Single fields; those beyond the end are zero."""
 
     def __init__(self, data: bytes):
-        self.data, self.at = data, 0
+        self.data = data
 
-    def peek(self, n: int) -> int:
-        window = int.from_bytes(self.data[self.at >> 3 : (self.at + n + 7) >> 3], "little")
-        return window >> (self.at & 7) & ((1 << n) - 1)
+    def peek(self, at: int, n: int) -> int:
+        window = int.from_bytes(self.data[at >> 3 : (at + n + 7) >> 3], "little")
+        return window >> (at & 7) & ((1 << n) - 1)
+
+
+class _Symbols:
+    """What a symbol can mean: from the smallest to the largest difference, and its extra bits."""
+
+    def __init__(self, k: Kind):
+        index = np.abs(np.arange(256) - 128)
+        power = np.maximum(index - 16 >> 1, 0) + 4
+        self.extra = np.where(index < 16, 0, power - 1)
+        least = np.where(index < 16, index, 2 + (index & 1) << power - 1)
+        most = least + (1 << self.extra) - 1
+        negative = np.arange(256) < 128
+        self.low, self.high = np.where(negative, -most, least), np.where(negative, -least, most)
+        self.least = least.tolist()
+        self.partly = index >= largest_index(k.bits)  # not all extra bits are valid
+
+
+class _Contexts:
+    """Of one class. A place is what the scale becomes with the sign: it ascends with the order."""
+
+    def __init__(self, scales: np.ndarray, k: Kind):
+        self.low = k.exponent[0]
+        exponents = 1 << k.bits - 1 - self.low
+        positive = np.concatenate((scales[:2], scales[1:exponents]))  # 0, subnormals, exponents from 1
+        places = np.concatenate((positive[::-1], positive))
+        self.zero = positive.size - 1  # the place of −0
+        self.tables = np.unique(scales[scales != NONE])  # candidates, ascending
+        here = places == self.tables[:, None]
+        self.before = np.pad(np.cumsum(here, axis=1), ((0, 0), (1, 0)))  # how many places below have the table
+        self.place_to_table = places.tolist()
+
+    def place(self, orders):
+        return (orders >> self.low) + (orders > 0) + (orders >= -1) + self.zero
 
 
 def _backward(coder: Coder, target: np.ndarray, extra: bytes, choice: bytes) -> np.ndarray:
     model, k = coder.model, coder.kind
-    half, full = 1 << (k.bits - 1), (1 << k.bits) - 1
-    low, high = k.exponent
-    exponent_mask = (1 << (high - low + 1)) - 1
-    extra_bits, choice_bits = _Peek(extra), _Peek(choice)
-    targets = order(target, k).astype(np.int64)
-    own = model.maps[:, exponent(target, k)]  # (K, N): first candidate, if the class is k
-    candidates = [np.unique(m) for m in model.maps]  # (T,) for each class, ascending
-    bases = np.empty(target.size, np.int64)  # orders
+    half = 1 << (k.bits - 1)
+    extra_bits, choice_bits = _Bits(extra), _Bits(choice)
+    extra_at = choice_at = 0
+    targets = order(target, k).view(f"<i{k.width}").astype(np.int64)
+    own = model.maps[model.class_of(np.arange(target.size)), scale(target, k)].tolist()
+    meaning, contexts = _Symbols(k), [_Contexts(m, k) for m in model.maps]
+    partly = meaning.partly[coder.symbol].any()
+    lowest, highest = meaning.low[coder.symbol], meaning.high[coder.symbol]
+    symbols = np.empty(target.size, np.int64)
 
-    def context(base, exponents):
-        """Order of a base → its table."""
-        raw = base ^ (base >> (k.bits - 1)) * (half - 1)
-        return exponents[raw >> low & exponent_mask]
-
-    def with_extra(index, negative, t):
-        """The base's order where extra bits may follow, and how many there are; None if out of range."""
-        if index < 16:
-            a, n = index, 0
-        else:
-            n = (index - 16 >> 1) + 3
-            a = (2 + (index & 1) << n) + extra_bits.peek(n)
-        if a > half - (not negative):
-            return None, n
-        return (t + a if negative else t - a) & full, n
-
-    def settle(lane, t, own_table, symbols, exponents, tables):
-        """5.1.5 for one lane, step by step: row of the chosen candidate and the base."""
+    def settle(t, own_table, at, context, rows, row_symbols):
+        """5.1.5 for one lane, step by step: the row of the candidate. Other rows cannot be consistent."""
+        nonlocal choice_at
         found = []
-        for row in sorted(range(tables.size), key=lambda r: tables[r] != own_table):
-            index = abs(symbols[row] - 128)
-            base, n = with_extra(index, symbols[row] < 128, t)
-            if base is not None and context(base, exponents) == tables[row]:
-                found.append((row, base, n))
+        for row, symbol in sorted(zip(rows, row_symbols), key=lambda r: context.tables[r[0]] != own_table):
+            a = meaning.least[symbol] + extra_bits.peek(at, int(meaning.extra[symbol]))
+            base = (t + (a if symbol < 128 else -a) + half) % (2 * half) - half
+            if a <= half and context.place_to_table[context.place(base)] == context.tables[row]:
+                found.append(row)
         require(found, "ulp-choice", "no table is consistent with the target")
-        for row, base, n in found[:-1]:
-            require(choice_bits.at < 8 * len(choice), "ulp-choice", "the choice bits end before the elements do")
-            taken = choice_bits.peek(1)
-            choice_bits.at += 1
-            if taken:
-                break
-        else:
-            row, base, n = found[-1]
-        extra_bits.at += n
-        require(extra_bits.at <= 8 * len(extra), "ulp-extra", "the extra bits end before the elements do")
-        return row, base
+        for row in found[:-1]:
+            require(choice_at < 8 * len(choice), "ulp-choice", "the choice bits end before the elements do")
+            choice_at += 1
+            if choice_bits.peek(choice_at - 1, 1):
+                return row
+        return found[-1]
 
     for i in range(0, target.size, LANES):
         t = targets[i : i + LANES]
-        cls = model.class_of(i)  # a group is a multiple of 16 elements
-        exponents, tables = model.maps[cls], candidates[cls]
-        entries = tables[:, None] * TOTAL + (coder.states[: t.size] & (TOTAL - 1))  # (T, lanes)
-        difference = coder.symbol[entries] - 128
-        base = (t - difference) & full
-        consistent = context(base, exponents) == tables[:, None]
-        rows = consistent.argmax(axis=0)
-        chosen = base[rows, np.arange(t.size)]
-        doubtful = (consistent.sum(axis=0) != 1) | (np.abs(difference) >= 16).any(axis=0)
-        for lane in np.flatnonzero(doubtful):
-            symbols = (difference[:, lane] + 128).tolist()
-            rows[lane], chosen[lane] = settle(lane, int(t[lane]), own[cls, i + lane], symbols, exponents, tables)
-        bases[i : i + LANES] = chosen
-        coder.advance(entries[rows, np.arange(t.size)])
+        lanes = np.arange(t.size)
+        context = contexts[model.class_of(i)]  # a group is a multiple of 32 elements
+        require(context.tables.size, "ulp-choice", "no table is consistent with the target")
+        entries = context.tables[:, None] * TOTAL + (coder.states[: t.size] & (TOTAL - 1))  # (T, lanes)
+        first, last = t - highest[entries], t - lowest[entries]  # the bases that the symbol can lead to
+        wraps = (first < -half) | (last >= half)
+        np.clip(first, -half, half - 1, out=first)
+        np.clip(last, -half, half - 1, out=last)
+        first, last = context.place(first), context.place(last)
+        rows = np.arange(context.tables.size)[:, None]
+        inside = context.before[rows, last + 1] - context.before[rows, first]
+        possible = (inside > 0) | wraps
+        certain = (inside > last - first) & ~wraps
+        if partly:
+            certain &= ~meaning.partly[coder.symbol[entries]]
+        chosen = possible.argmax(axis=0)
+        doubtful = np.flatnonzero((possible.sum(axis=0) != 1) | ~certain[chosen, lanes])
+        here = coder.symbol[entries[chosen, lanes]]
+        for lane in doubtful.tolist():
+            at = extra_at + int(meaning.extra[here[:lane]].sum())
+            candidates = np.flatnonzero(possible[:, lane])
+            found = coder.symbol[entries[candidates, lane]].tolist()
+            row = settle(int(t[lane]), own[i + lane], at, context, candidates.tolist(), found)
+            chosen[lane], here[lane] = row, coder.symbol[entries[row, lane]]
+        symbols[i : i + LANES] = here
+        extra_at += int(meaning.extra[here].sum())
+        coder.advance(entries[chosen, lanes])
     coder.finish()
-    _check_padding(extra, extra_bits.at, "ulp-extra")
-    _check_padding(choice, choice_bits.at, "ulp-choice")
-    return order(bases.astype(k.unsigned), k)
+    _check_padding(choice, choice_at, "ulp-choice")
+    return order(order(target, k) - _differences(symbols, extra, k), k)

@@ -8,7 +8,9 @@ from .elements import Kind
 from .refused import Refused, require
 
 TOTAL = 4096
-LANES = 16
+LANES = 32
+MAX_TABLES = 31
+NONE = 31  # in a context map: no table
 
 
 class Bits:
@@ -39,7 +41,7 @@ class Bits:
 
 @dataclass
 class Model:
-    maps: np.ndarray  # (K, 256): exponent → table
+    maps: np.ndarray  # (K, 256): scale → table, or NONE
     tables: np.ndarray  # (M, 256): frequency of each symbol
     group: int  # elements of a group; 0 if there is one class
     classes: np.ndarray  # (⌈N/G⌉,) or (1,)
@@ -58,6 +60,7 @@ def read_model(data: bytes, count: int, k: Kind) -> Model:
     bits = Bits(data)
     class_count = bits.read(2) + 1
     table_count = bits.read(5) + 1
+    require(table_count <= MAX_TABLES, "ulp-model", f"{table_count} tables, at most {MAX_TABLES} are possible")
     group = LANES * (bits.read(22) + 1) if class_count > 1 else 0
     maps = np.stack([_map(bits, table_count) for _ in range(class_count)])
     tables = np.stack([_table(bits, k) for _ in range(table_count)])
@@ -71,10 +74,15 @@ def read_model(data: bytes, count: int, k: Kind) -> Model:
 def _map(bits: Bits, table_count: int) -> np.ndarray:
     first = bits.read(8)
     length = bits.read(8) + 1
-    require(first + length <= 256, "ulp-model", f"a context map of exponents {first} … {first + length - 1}")
-    tables = bits.array(length, 5)
-    require(tables.max() < table_count, "ulp-model", f"a context map names table {tables.max()} of {table_count}")
-    return tables[np.clip(np.arange(256) - first, 0, length - 1)]
+    require(first + length <= 256, "ulp-model", f"a context map of scales {first} … {first + length - 1}")
+    tables = np.full(256, NONE)
+    for scale in range(first, first + length):
+        if scale == first or bits.read(1):
+            table = bits.read(5)
+            good = table < table_count or table == NONE
+            require(good, "ulp-model", f"a context map names table {table} of {table_count}")
+        tables[scale] = table
+    return tables
 
 
 def _table(bits: Bits, k: Kind) -> np.ndarray:
@@ -82,7 +90,10 @@ def _table(bits: Bits, k: Kind) -> np.ndarray:
     length = bits.read(8) + 1
     rest = bits.read(8)
     require(rest < length, "ulp-table", f"symbol J = {rest} of a table of {length}")
-    frequencies = np.zeros(512, np.int64)
+    top = largest_index(k.bits)
+    good = 128 - top <= first and first + length - 1 <= 128 + top
+    require(good, "ulp-table", f"a table of symbols {first} … {first + length - 1}, beyond those of {k.bits} bits")
+    frequencies = np.zeros(256, np.int64)
     n = 6
     for j in range(length):
         if j == rest:
@@ -92,10 +103,7 @@ def _table(bits: Bits, k: Kind) -> np.ndarray:
     others = int(frequencies.sum())
     require(others < TOTAL, "ulp-table", f"frequencies beside J add up to {others}, more than 4095")
     frequencies[first + rest] = TOTAL - others
-    used = np.flatnonzero(frequencies)
-    top = largest_index(k.bits)
-    require(128 - top <= used[0] and used[-1] < 128 + top, "ulp-symbol", f"symbols {used[0]} … {used[-1]} are beyond {k.bits} bits")
-    return frequencies[:256]
+    return frequencies
 
 
 def _bit_length(bits: Bits, before: int) -> int:
