@@ -1,6 +1,57 @@
 import ArgumentParser
+import Apply
+import Glibc
+import PatchFormat
 
 @main
-struct Vpatch: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "vpatch")
+struct Vpatch: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "vpatch",
+    abstract: "Exact patches of fine-tuned models: make, apply, take back, look at.",
+    discussion: """
+      A patch holds the exact, compressed difference between a base checkpoint and a tuned one. Applying it gives the \
+      tuned checkpoint bit for bit; reverting it gives the base back, without the base.
+
+      Checkpoints are .safetensors files or Hugging Face directories (the shards that model.safetensors.index.json \
+      names, else model.safetensors).
+
+      EXIT CODES
+        0   done
+        1   the system refused: a missing file, no permission, a full disk
+        2   a file is not a valid checkpoint or patch
+        3   the patch does not belong to this model
+        4   the result would not be what the patch promises; nothing was written
+        5   what was asked for contradicts what is there: a recipe that does not hold, an output that exists
+        64  the command line is not understood
+        130 interrupted; nothing was left behind
+      """,
+    version: vpatchVersion,
+    subcommands: [
+      CreateCommand.self, ApplyCommand.self, RevertCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self,
+    ])
+
+  static func main() {
+    Interruption.handle()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as VPatchError {
+      Terminal.error(error)
+      Glibc.exit(error.code.exitCode)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+extension VPatchError.Code {
+  var exitCode: Int32 {
+    switch self {
+    case .io: 1
+    case .invalid: 2
+    case .wrongBase: 3
+    case .mismatch: 4
+    case .refused: 5
+    }
+  }
 }

@@ -1,0 +1,119 @@
+import Apply
+import ArgumentParser
+import PatchFormat
+
+struct CreateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "create",
+    abstract: "Make a patch from a base and a tuned checkpoint.",
+    discussion: """
+      Only the tensors that differ by content enter the patch.
+
+      EXAMPLES
+        vpatch create base/ tuned/ -o counting.vpatch --name counting
+        vpatch create base.safetensors tuned.safetensors -o task.vpatch --recipe sa-proj
+            proves that nothing but the attention projections changed, or writes nothing and says what did
+        vpatch create base/ tuned/ -o task.vpatch --only 'model\\.layers\\.[0-9]+\\.mlp\\..*' --drop-others
+        vpatch create base/ tuned-f32/ -o task.vpatch --cast-to-base --map-keys auto
+
+      RECIPES
+      \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
+      """)
+
+  enum KeyMapping: String, ExpressibleByArgument, CaseIterable { case auto }
+
+  @Argument(help: "The checkpoint that the patch will apply to.")
+  var base: String
+  @Argument(help: "The checkpoint that the patch will make.")
+  var tuned: String
+  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
+  var output: String
+  @Option(help: ArgumentHelp("Prove that only this recipe's tensors changed.", valueName: "name"))
+  var recipe: Recipe?
+  @Option(help: ArgumentHelp("The same for tensors whose whole name matches a regular expression.", valueName: "regex"))
+  var only: String?
+  @Flag(help: "Leave out what else changed, instead of refusing.")
+  var dropOthers = false
+  @Flag(help: "Round float32 tensors to the base's dtype, to nearest even.")
+  var castToBase = false
+  @Option(help: ArgumentHelp("auto: find the same tensors under another layout's names.", valueName: "how"))
+  var mapKeys: KeyMapping?
+  @Option(help: "A name for the patch.")
+  var name: String?
+  @Option(help: "A note to travel with the patch.")
+  var note: String?
+  @Flag(help: "Replace an existing file.")
+  var force = false
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if recipe != nil, only != nil { throw ValidationError("Give --recipe or --only, not both.") }
+    if dropOthers, recipe == nil, only == nil { throw ValidationError("--drop-others needs --recipe or --only.") }
+  }
+
+  func run() throws {
+    let base = try Checkpoint(path: base)
+    let tuned = try Checkpoint(path: tuned)
+    try OutputCheck.file(output, inputs: (base.files + tuned.files).map(\.input), force: force)
+    var options = CreateOptions()
+    options.selection = try selection()
+    options.dropOthers = dropOthers
+    options.castToBase = castToBase
+    options.mapKeys = mapKeys != nil
+    options.name = name
+    options.note = note
+    let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
+    common.print(json(result), text: text(result))
+    if !result.sideFilesLeftOut.isEmpty {
+      common.remark("too large to travel in the patch: \(result.sideFilesLeftOut.joined(separator: ", "))")
+    }
+  }
+
+  private func selection() throws -> Selection? {
+    if let recipe { return .recipe(recipe) }
+    guard let only else { return nil }
+    do { return .only(try NamePattern(only)) } catch { throw VPatchError(.refused, nil, "--only: \(error)") }
+  }
+
+  private func json(_ result: CreateResult) -> JSON {
+    .dictionary([
+      "output": .string(output), "identity": .string(result.header.identity.hex),
+      "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
+      "recipe": result.recipe.map { .string($0.rawValue) }, "layout": .string(result.layout.name),
+      "bytes": JSON(result.fileSize), "tuned_bytes": JSON(result.tunedBytes), "model_bytes": JSON(result.modelBytes),
+      "changes": PatchSummary(result.header).json,
+      "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
+      "dropped": .array(result.dropped.map { .string($0) }),
+      "side_files": .array(result.sideFiles.map { .string($0) }),
+    ])
+  }
+
+  private func text(_ result: CreateResult) -> String {
+    var lines = [PatchSummary(result.header).table(), ""]
+    if let recipe = result.recipe {
+      let proof = self.recipe == nil ? "what changed amounts to" : "proved: nothing else changed outside"
+      lines.append("recipe    \(recipe.rawValue) (\(result.dropped.isEmpty ? proof : "others were left out of") it)")
+    }
+    if !result.cast.isEmpty { lines.append("cast      \(result.cast.count) float32 tensors rounded to the base's dtype") }
+    if result.renamed > 0 { lines.append("renamed   \(result.renamed) tensors found under another layout's names") }
+    if !result.dropped.isEmpty {
+      lines.append("dropped   \(result.dropped.count) changed tensors, first \(result.dropped[0].printable): the target is the reduced one")
+    }
+    if !result.sideFiles.isEmpty { lines.append("files     \(result.sideFiles.joined(separator: ", ").printable) travel along") }
+    lines.append(
+      """
+      size      \(Format.grouped(result.fileSize)) bytes: \(share(result.fileSize, result.tunedBytes)) of the tuned \
+      tensors (\(Format.bytes(result.tunedBytes))), \(share(result.fileSize, result.modelBytes)) of the model \
+      (\(Format.bytes(result.modelBytes)))
+      identity  \(result.header.identity.hex)
+      wrote     \(output.printable)
+      """)
+    return lines.joined(separator: "\n")
+  }
+
+  private func share(_ a: Int, _ b: Int) -> String { b == 0 ? "–" : Format.percent(Double(a) / Double(b)) }
+}
+
+extension String {
+  func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}

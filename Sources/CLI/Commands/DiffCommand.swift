@@ -1,0 +1,67 @@
+import Apply
+import ArgumentParser
+import PatchFormat
+
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Compare two checkpoints, or two patches.",
+    discussion: """
+      Two checkpoints: relative change, cosine and share of weights changed, by component and layer.
+      Two patches of one base: the overlap of their tensors and, with --base, the cosine of their deltas and the \
+      share of weights that they move in opposite directions.
+
+      EXAMPLES
+        vpatch diff base/ tuned/
+        vpatch diff base/ tuned/ --html change.html
+        vpatch diff counting.vpatch clock.vpatch --base base/
+      """)
+
+  @Argument(help: "A checkpoint or a patch.")
+  var a: String
+  @Argument(help: "Another of the same kind.")
+  var b: String
+  @Option(help: ArgumentHelp("The base of two patches.", valueName: "model"))
+  var base: String?
+  @Option(help: ArgumentHelp("Write a self-contained page with a heat map.", valueName: "file"))
+  var html: String?
+  @Flag(help: "Replace an existing page.")
+  var force = false
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let isPatch = try [a, b].map { try Patch.looksLikePatch(path: $0) }
+    guard isPatch[0] == isPatch[1] else {
+      throw VPatchError(
+        .refused, isPatch[0] ? a : b, "is a patch and the other is not", remedy: "give two checkpoints or two patches")
+    }
+    if isPatch[0] { try patches() } else { try checkpoints() }
+  }
+
+  private func checkpoints() throws {
+    guard base == nil else { throw VPatchError(.refused, nil, "--base goes with two patches", remedy: "leave it out") }
+    let (first, second) = (try Checkpoint(path: a), try Checkpoint(path: b))
+    if let html {
+      try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
+    }
+    let work = common.work
+    work.progress.begin("comparing", total: first.totalBytes + second.totalBytes)
+    let last = LastValue()
+    let diff = try CheckpointDiff.compute(first, second, threads: work.threads) { done, _ in
+      work.progress.advance(last.step(to: done))
+    }
+    if let html {
+      let file = try OutputFile(path: html)
+      try file.write(diff.html(), at: 0)
+      try file.commit()
+    }
+    common.print(diff.json(), text: diff.table() + (html.map { "\nwrote \($0.printable)" } ?? ""))
+  }
+
+  private func patches() throws {
+    guard html == nil else { throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out") }
+    let diff = try PatchDiff(
+      try Patch(path: a), try Patch(path: b), base: try base.map { try Checkpoint(path: $0) }, common.work)
+    common.print(diff.json, text: diff.text)
+  }
+}

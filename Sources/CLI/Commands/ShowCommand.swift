@@ -1,0 +1,111 @@
+import Apply
+import ArgumentParser
+import PatchFormat
+
+struct ShowCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show",
+    abstract: "Say what a patch is.",
+    discussion: """
+      EXAMPLES
+        vpatch show counting.vpatch
+        vpatch show counting.vpatch --json | jq .identity
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let patch = try Patch(path: patch)
+    common.print(json(patch), text: text(patch))
+  }
+
+  private func json(_ patch: Patch) -> JSON {
+    .dictionary([
+      "identity": .string(patch.identity.hex), "base": .string(patch.header.baseRoot.hex),
+      "target": .string(patch.header.targetRoot.hex), "bytes": JSON(patch.fileSize),
+      "annotations": patch.annotations, "layout": .string(PatchSummary(patch.header).layout.name),
+      "tensors": JSON(patch.header.tensors.count), "changes": PatchSummary(patch.header).json,
+      "side_files": .array(patch.annex.sideFiles.map { .string($0.name) }),
+      "touched": .array(
+        patch.header.touched.map { tensor in
+          .dictionary([
+            "name": .string(tensor.name), "operation": .string(tensor.operation.rawValue),
+            "base": tensor.base.map { .string($0.fingerprint.hex) },
+            "target": tensor.target.map { .string($0.fingerprint.hex) },
+            "stored_bytes": JSON(tensor.storedBytes),
+          ])
+        }),
+    ])
+  }
+
+  private func text(_ patch: Patch) -> String {
+    let summary = PatchSummary(patch.header)
+    let made = patch.annotations["made"]
+    var lines: [String] = []
+    func line(_ key: String, _ value: String?) {
+      if let value { lines.append(key.padded(11) + value.printable) }
+    }
+    func count(_ value: JSON?) -> Int { value?.array?.count ?? 0 }
+    line("name", patch.name)
+    line("note", patch.annotations["note"]?.string)
+    line("identity", patch.identity.hex)
+    line("base", patch.header.baseRoot.hex)
+    line("target", patch.header.targetRoot.hex)
+    line("model", "\(summary.layout.name), \(patch.header.tensors.count) tensors, \(patch.header.touched.count) touched")
+    line("recipe", patch.annotations["recipe"]?.string)
+    line("size", "\(Format.grouped(patch.fileSize)) bytes")
+    if !patch.annex.sideFiles.isEmpty {
+      line("files", patch.annex.sideFiles.map(\.name).joined(separator: ", "))
+    }
+    line("made by", made?["writer"]?.string)
+    if count(made?["cast"]) > 0 { line("cast", "\(count(made?["cast"])) float32 tensors rounded to the base's dtype") }
+    if let keys = made?["keys"], let from = keys["from"]?.string, let to = keys["to"]?.string {
+      line("renamed", "from \(from) to \(to)")
+    }
+    if count(made?["dropped"]) > 0 { line("dropped", "\(count(made?["dropped"])) other changed tensors") }
+    let records = count(patch.annotations["forgetting"])
+    line("forgetting", records == 0 ? "unmeasured" : "\(records) records")
+    return (lines + ["", summary.table()]).joined(separator: "\n")
+  }
+}
+
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check everything about a patch that can be checked.",
+    discussion: """
+      Writes nothing. With --base the target is rebuilt in memory, with --target the base.
+
+      EXAMPLES
+        vpatch verify counting.vpatch
+        vpatch verify counting.vpatch --base base/ --target tuned/ --recipe sa-proj
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String
+  @Option(help: ArgumentHelp("The checkpoint it was made from.", valueName: "model"))
+  var base: String?
+  @Option(help: ArgumentHelp("The checkpoint it makes.", valueName: "model"))
+  var target: String?
+  @Option(help: ArgumentHelp("Prove that only this recipe's tensors are touched.", valueName: "name"))
+  var recipe: Recipe?
+  @Flag(help: "Hash the untouched tensors of the models too.")
+  var full = false
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let patch = try Patch(path: patch)
+    let verify = Verify(patch, common.work)
+    var findings = [verify.file]
+    if let recipe { findings.append(try verify.recipe(recipe)) }
+    if let base { findings.append(try verify.base(Checkpoint(path: base), full: full)) }
+    if let target { findings.append(try verify.target(Checkpoint(path: target), full: full)) }
+    let json = JSON.dictionary([
+      "identity": .string(patch.identity.hex), "ok": .bool(true),
+      "checked": .object(findings.map { JSON.Member($0.what, .string($0.detail)) }),
+    ])
+    common.print(json, text: findings.map { "ok  \($0.what.padded(8))\($0.detail)" }.joined(separator: "\n"))
+  }
+}

@@ -1,0 +1,89 @@
+import Apply
+import ArgumentParser
+import Glibc
+import PatchFormat
+
+/// What every command takes.
+struct CommonOptions: ParsableArguments {
+  @Flag(name: .shortAndLong, help: "Say nothing but errors and what was asked for.")
+  var quiet = false
+
+  @Flag(help: "Print the result as JSON.")
+  var json = false
+
+  @Option(help: ArgumentHelp("Threads at work; the result does not depend on it.", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes a number from 1 to 1024.") }
+  }
+
+  /// `--threads`, else `$VPATCH_THREADS`, else one a processor.
+  var work: WorkOptions {
+    let environment = getenv("VPATCH_THREADS").flatMap { Int(String(cString: $0)) }.flatMap { $0 > 0 ? $0 : nil }
+    let count = threads ?? environment ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    return WorkOptions(threads: count, progress: ProgressBar.progress(quiet: quiet))
+  }
+
+  /// Prints the result in the form asked for; `text` not at all where quiet.
+  func print(_ result: JSON, text: @autoclosure () -> String) {
+    ProgressBar.clear()
+    if json {
+      Terminal.out(result.pretty())
+    } else if !quiet {
+      Terminal.out(text())
+    }
+  }
+
+  /// A remark that is no result.
+  func remark(_ text: String) {
+    if !quiet, !json { Terminal.note("note: \(text.printable)") }
+  }
+}
+
+/// What writes a model.
+struct OutputOptions: ParsableArguments {
+  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a file for a file, a new folder for a folder.", valueName: "out"))
+  var output: String
+
+  @Flag(help: "Replace an existing file.")
+  var force = false
+
+  @Flag(help: "Hash all tensors of the input, not only those that the patch touches.")
+  var full = false
+
+  @Flag(help: "Write the provenance into the files' metadata too. The files are then no longer the tuned ones to the byte.")
+  var stamp = false
+}
+
+extension Recipe: ExpressibleByArgument {
+  public static var allValueStrings: [String] { allCases.map(\.rawValue) }
+}
+
+extension RebuildResult {
+  var json: JSON {
+    .dictionary([
+      "output": .string(path), "provenance": .string(provenancePath), "base": .string(base.hex),
+      "target": .string(target.hex), "touched_tensors": JSON(touchedTensors), "touched_bytes": JSON(touchedBytes),
+      "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors), "files_exact": .bool(isFilesExact),
+      "side_files_kept": .array(sideFilesKept.map { .string($0) }), "left_out": .array(leftOut.map { .string($0) }),
+    ])
+  }
+
+  func text(_ verb: String) -> String {
+    let unverified =
+      unverifiedTensors == 0 ? "all tensors verified" : "\(unverifiedTensors) untouched tensors unverified (--full hashes them)"
+    return """
+      \(verb) \(path.printable)
+        tensors     \(touchedTensors) rebuilt bit for bit, \(Format.bytes(touchedBytes)) of \(Format.bytes(totalBytes)); \(unverified)
+        files       \(isFilesExact ? "byte for byte those the patch was made with" : "in the input's own layout")
+        root        \(target.hex)
+        provenance  \(provenancePath.printable)
+      """
+  }
+
+  func remarks(_ common: CommonOptions) {
+    for name in sideFilesKept { common.remark("\(name) is not the file that the patch was made with: it stays as it is") }
+    if !leftOut.isEmpty { common.remark("did not come along: \(leftOut.joined(separator: ", "))") }
+  }
+}

@@ -1,0 +1,80 @@
+import Apply
+import Dispatch
+import Glibc
+import PatchFormat
+import Synchronization
+
+/// What is said, and where: results to standard output, everything else to standard error.
+enum Terminal {
+  static let isInteractive = isatty(2) == 1
+
+  static func out(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+  static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+  /// All of it, unbuffered: nothing is lost if the process ends right after.
+  static func write(_ text: String, to descriptor: CInt) {
+    var bytes = Array(text.utf8)[...]
+    while !bytes.isEmpty {
+      let n = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if n < 0, errno != EINTR { return }
+      bytes = bytes.dropFirst(max(n, 0))
+    }
+  }
+
+  static func error(_ error: VPatchError) {
+    ProgressBar.clear()
+    note("vpatch: \(error.description)")
+  }
+}
+
+/// One line on standard error that is drawn over and over.
+final class ProgressBar: Sendable {
+  private let state = Mutex((phase: "", percent: -1))
+
+  /// Progress that is drawn where a person looks on, and nowhere else.
+  static func progress(quiet: Bool) -> Progress {
+    guard !quiet, Terminal.isInteractive else { return Progress() }
+    let bar = ProgressBar()
+    return Progress { bar.draw($0, $1, $2) }
+  }
+
+  static func clear() {
+    if Terminal.isInteractive { Terminal.write("\r\u{1B}[K", to: STDERR_FILENO) }
+  }
+
+  private func draw(_ phase: String, _ done: Int, _ total: Int) {
+    let percent = total == 0 ? 100 : min(100, done * 100 / total)
+    let line: String? = state.withLock { state in
+      guard state.phase != phase || state.percent != percent else { return nil }
+      state = (phase, percent)
+      let filled = percent * 28 / 100
+      let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 28 - filled)
+      return "\r\u{1B}[K\(phase)  \(bar) \(percent) %  \(Format.bytes(done)) of \(Format.bytes(total))"
+    }
+    guard let line else { return }
+    Terminal.write(percent == 100 ? "\r\u{1B}[K" : line, to: STDERR_FILENO)
+  }
+}
+
+/// Ctrl-C and a polite kill leave nothing behind.
+enum Interruption {
+  // Written once, before any thread starts.
+  nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+
+  static func handle() {
+    let queue = DispatchQueue(label: "interruption")
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler {
+        ProgressBar.clear()
+        TemporaryFiles.deleteAll()
+        _exit(128 + number)
+      }
+      source.resume()
+      sources.append(source)
+    }
+    // A reader that goes away (vpatch show … | head) is no reason for a crash report.
+    signal(SIGPIPE, SIG_DFL)
+  }
+}
