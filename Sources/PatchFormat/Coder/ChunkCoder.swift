@@ -165,7 +165,7 @@ public enum ChunkCoder {
     case .forward:
       try decoder.decode(base: input.bound(Word.self), into: output.bindMemory(to: Word.self), kernel: kernel)
     case .backward:
-      try decoder.decodeBackward(target: input.bound(Word.self), into: output.bindMemory(to: Word.self))
+      try decoder.decodeBackward(target: input.bound(Word.self), into: output.bindMemory(to: Word.self), kernel: kernel)
     }
   }
 

@@ -125,10 +125,18 @@ struct UlpDecoder<Word: UlpWord> {
 
   /// Base from target: what 5.1.5 describes.
   func decodeBackward(
-    target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>
+    target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>, kernel: Kernel
   ) throws(ChunkError) {
     var states = initialStates
     let isValid = states.withUnsafeMutableBufferPointer { states in
+      if Word.bitWidth == 16, kernel != .portable {
+        let result = UnsafeMutableRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
+        return UlpResolver<Word>(model, tables, format: format).withKernel(target: target, extra: extra) {
+          vp_ulp16_decode_backward(
+            $0, result, states.baseAddress, words.baseAddress?.assumingMemoryBound(to: UInt8.self), words.count / 2,
+            choices.baseAddress?.assumingMemoryBound(to: UInt8.self), choices.count * 8) == 0
+        }
+      }
       var state = RansState(states: states.baseAddress!, words: words)
       return decodeBackward(target: target, into: base, &state)
     }

@@ -51,7 +51,7 @@ final class UlpCandidates<Word: UlpWord> {
   /// were moved by is far and spread wide, so that it would come into question for half of all values.
   let zeroTables: [UInt32]
   /// (classes, buckets, slices) one bit a table.
-  private let masks: UnsafeMutablePointer<UInt32>
+  let masks: UnsafeMutablePointer<UInt32>
   private static var bucketBits: Int { min(Word.bitWidth, 13) }
   private static var bucketShift: Int32 { Int32(Word.bitWidth - bucketBits) }
   private static var sliceBits: Int { 4 }
