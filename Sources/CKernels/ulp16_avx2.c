@@ -25,6 +25,44 @@ TARGET static inline __m256i scale(__m256i base, __m128i shift, __m256i mask) {
   return _mm256_andnot_si256(is_zero, _mm256_max_epu32(exponent, _mm256_set1_epi32(1)));
 }
 
+/// The tables of one class for thirty-two neighbouring scales, in registers: a gather would cost more than the rest.
+typedef struct {
+  __m256i below, low, high;
+  int fits;  // all scales of the class but 0 lie within 31 neighbours
+} scale_tables;
+
+/// Entry 0 is for scale 0; entry k for scale `first` + k - 1.
+TARGET static scale_tables load_tables(const uint32_t offsets[256]) {
+  int first = 1, last = 255;
+  while (first < 255 && offsets[first] == UINT32_MAX) first++;
+  while (last > first && offsets[last] == UINT32_MAX) last--;
+  uint8_t entries[32] = {0};
+  for (int k = 0; k < 32 && first + k - 1 < 256; k++) {
+    uint32_t offset = offsets[k == 0 ? 0 : first + k - 1];
+    entries[k] = offset == UINT32_MAX ? 0 : (uint8_t)(offset >> 12);
+  }
+  scale_tables t;
+  t.below = _mm256_set1_epi32(first - 1);
+  t.low = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)entries));
+  t.high = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(entries + 16)));
+  t.fits = last - first < 31;
+  return t;
+}
+
+/// The offsets of eight scales' tables. A scale that the class does not have gets some table of it.
+TARGET static inline __m256i table_offsets(const scale_tables *t, __m256i scale) {
+  __m256i index = _mm256_sub_epi32(_mm256_max_epu32(scale, t->below), t->below);
+  index = _mm256_min_epu32(index, _mm256_set1_epi32(31));
+  // A byte of 128 and more selects nothing: the upper three bytes, 16 … 31 + 112 in the low half, 0 … 15 - 16 in the
+  // high one. A byte below is taken modulo 16: 112 is 0.
+  __m256i nothing = _mm256_set1_epi32((int)0x80808000);
+  __m256i in_low = _mm256_add_epi32(index, _mm256_set1_epi32(112));
+  __m256i in_high = _mm256_sub_epi32(index, _mm256_set1_epi32(16));
+  __m256i low = _mm256_shuffle_epi8(t->low, _mm256_or_si256(in_low, nothing));
+  __m256i high = _mm256_shuffle_epi8(t->high, _mm256_or_si256(in_high, nothing));
+  return _mm256_slli_epi32(_mm256_or_si256(low, high), 12);
+}
+
 /// base + difference in the order of the values; 16 bits in each lane of 32.
 TARGET static inline __m256i add(__m256i base, __m256i difference) {
   const __m256i lower_bits = _mm256_set1_epi32(0x7fff);
@@ -33,6 +71,12 @@ TARGET static inline __m256i add(__m256i base, __m256i difference) {
   __m256i sum = _mm256_srai_epi32(_mm256_slli_epi32(_mm256_add_epi32(order, difference), 16), 16);
   __m256i target = _mm256_xor_si256(sum, _mm256_and_si256(_mm256_srai_epi32(sum, 31), lower_bits));
   return _mm256_and_si256(target, _mm256_set1_epi32(0xffff));
+}
+
+/// The same for a class with scales far apart.
+TARGET static inline __m256i gather_offsets(const uint32_t *offsets, __m256i scale) {
+  __m256i found = _mm256_i32gather_epi32((const int *)offsets, scale, 4);
+  return _mm256_andnot_si256(_mm256_cmpeq_epi32(found, _mm256_set1_epi32(-1)), found);
 }
 
 /// Adds extra bits to the differences of the lanes in `large`, in the order of the elements. Nonzero: invalid.
@@ -65,10 +109,13 @@ TARGET int vp_ulp16_decode_avx2(vp_ulp16_job *job) {
   const __m128i exponent_shift = _mm_cvtsi32_si128((int)job->exponent_shift);
   __m256i x[vectors];
   for (int v = 0; v < vectors; v++) x[v] = _mm256_loadu_si256((const __m256i *)(job->states + 8 * v));
+  scale_tables tables[4];
+  for (size_t c = 0; c < job->class_count; c++) tables[c] = load_tables(job->offsets + 256 * c);
   size_t i = 0, word = 0, extra = 0;
   int failed = 0;
   for (size_t group = 0; i < job->count; group++) {
-    const int *offsets = (const int *)job->offsets + 256 * (size_t)job->classes[group];
+    const uint32_t *offsets = job->offsets + 256 * (size_t)job->classes[group];
+    const scale_tables *neighbours = &tables[job->classes[group]];
     size_t end = job->count - i < job->group_size ? job->count : i + job->group_size;
     for (; i + lanes <= end; i += lanes) {
       if (word + lanes > job->word_count) goto out;
@@ -78,7 +125,8 @@ TARGET int vp_ulp16_decode_avx2(vp_ulp16_job *job) {
 #pragma clang loop unroll(full)
       for (int v = 0; v < vectors; v++) {
         base[v] = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(job->base + i + 8 * v)));
-        __m256i table = _mm256_i32gather_epi32(offsets, scale(base[v], exponent_shift, exponent_mask), 4);
+        __m256i s = scale(base[v], exponent_shift, exponent_mask);
+        __m256i table = neighbours->fits ? table_offsets(neighbours, s) : gather_offsets(offsets, s);
         __m256i slot = _mm256_or_si256(table, _mm256_and_si256(x[v], low12));
         __m256i entry = _mm256_i32gather_epi32((const int *)job->slots, slot, 4);
         __m256i frequency = _mm256_add_epi32(_mm256_and_si256(_mm256_srli_epi32(entry, 8), low12), one);

@@ -122,9 +122,11 @@ extension Rebuild {
       switch planned[i] {
       case .copy(let source, let range, let output, let offset):
         try output.copy(from: source, range, at: offset)
+        output.beginWriteback(offset..<offset + range.count)
         work.progress.advance(range.count)
       case .tensor(let tensor, let output, let offset):
         try rebuild(tensor) { try output.write($1, at: offset + $0) }
+        output.beginWriteback(offset..<offset + tensor.info.byteCount)
       }
     }
     for file in files { try file.commit() }

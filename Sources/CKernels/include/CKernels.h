@@ -11,7 +11,8 @@ typedef struct {
   size_t count;
   const uint8_t *classes;    // (ceil(count / group_size)) class of each group
   size_t group_size;         // a multiple of 32, or >= count
-  const uint32_t *offsets;   // (classes, 256) scale -> table * 4096
+  size_t class_count;        // 1 ... 4
+  const uint32_t *offsets;   // (classes, 256) scale -> table * 4096, UINT32_MAX: none
   const uint32_t *slots;     // (tables, 4096) symbol | (frequency - 1) << 8 | (slot - cumulative) << 20
   uint32_t exponent_shift, exponent_mask;
   uint32_t *states;          // (32) in and out

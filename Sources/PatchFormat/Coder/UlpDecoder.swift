@@ -76,7 +76,9 @@ struct UlpDecoder<Word: UlpWord> {
       let end = min((group + 1) * model.groupSize, count)
       while i < end {
         let value = base[i]
-        let symbol = state.step(i & (UlpTables.lanes - 1), tables.slots + Int(offsets[scale.of(value)]))
+        let offset = offsets[scale.of(value)]
+        guard offset != .max else { return false }
+        let symbol = state.step(i & (UlpTables.lanes - 1), tables.slots + Int(offset))
         let index = abs(symbol &- UlpSymbol.zero)
         var magnitude = UlpSymbol.smallestMagnitude(ofIndex: index)
         if index >= 16 {
@@ -105,6 +107,7 @@ struct UlpDecoder<Word: UlpWord> {
       job.count = count
       job.classes = classes.baseAddress
       job.group_size = model.groupSize
+      job.class_count = model.maps.count
       job.offsets = UnsafePointer(tables.offsets)
       job.slots = UnsafePointer(tables.slots)
       job.exponent_shift = UInt32(format.exponentShift)

@@ -8,8 +8,8 @@ final class UlpTables {
 
   /// (classes, 256) table numbers, by scale; `UlpModel.noTable` where there is none.
   let contexts: UnsafeMutablePointer<UInt8>
-  /// (classes, 256) the same as offsets into `slots`. A scale without a table is not the base's: any table will do,
-  /// since the result cannot have the fingerprint that is promised.
+  /// (classes, 256) the same as offsets into `slots`; `UInt32.max` where there is none. A scale without a table is not
+  /// the base's.
   let offsets: UnsafeMutablePointer<UInt32>
   /// (tables, 4096) the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
   let slots: UnsafeMutablePointer<UInt32>
@@ -22,7 +22,7 @@ final class UlpTables {
     for (c, map) in model.maps.enumerated() {
       for (scale, table) in map.expanded.enumerated() {
         contexts[c << 8 | scale] = table
-        offsets[c << 8 | scale] = table == UlpModel.noTable ? 0 : UInt32(table) << UInt32(FrequencyTable.bits)
+        offsets[c << 8 | scale] = table == UlpModel.noTable ? .max : UInt32(table) << UInt32(FrequencyTable.bits)
       }
     }
     var next = 0
