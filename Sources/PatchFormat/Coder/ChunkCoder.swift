@@ -191,7 +191,9 @@ public enum ChunkCoder {
     }
   }
 
-  private static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ output: UnsafeMutableBufferPointer<Word>) {
+  private static func join<Word: PlaneWord>(
+    _ planes: UnsafeRawBufferPointer, _ output: UnsafeMutableBufferPointer<Word>
+  ) {
     for i in 0..<output.count { output[i] = Planes.join(planes, i, of: output.count, Word.self).littleEndian }
   }
 

@@ -41,7 +41,8 @@ enum UlpEncoder {
     let tables = UlpTables(model)
     let (states, words) = encodeSymbols(
       model, tables, scales: scales, symbols: symbols, count: count, slots: slots)
-    let choices = choiceBits(model, tables, base: base, target: target, format: format, slots: slots, extra: extra.bytes)
+    let choices = choiceBits(
+      model, tables, base: base, target: target, format: format, slots: slots, extra: extra.bytes)
 
     var bits = BitWriter()
     model.write(to: &bits)

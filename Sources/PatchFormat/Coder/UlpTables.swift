@@ -84,7 +84,8 @@ final class UlpCandidates<Word: UlpWord> {
   /// The ranks of the positive values of some scales; those of the negative ones mirror them at −½.
   private static func values(ofScales scales: ClosedRange<Int>, _ format: ElementFormat) -> ClosedRange<Int64> {
     // Scale 0 is zero alone, and scale 1 has the subnormals too.
-    let low = scales.lowerBound <= 1 ? Int64(scales.lowerBound) : Int64(scales.lowerBound) << Int64(format.exponentShift)
+    let low =
+      scales.lowerBound <= 1 ? Int64(scales.lowerBound) : Int64(scales.lowerBound) << Int64(format.exponentShift)
     let high = scales.upperBound == 0 ? 0 : Int64(scales.upperBound + 1) << Int64(format.exponentShift) - 1
     return low...high
   }
