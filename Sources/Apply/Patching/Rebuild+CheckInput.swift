@@ -33,7 +33,7 @@ extension Rebuild {
       remedy: "the patch needs the model with root \(step.from.short)")
   }
 
-  private func checkNames(_ step: PatchStep) throws {
+  func checkNames(_ step: PatchStep) throws {
     let expected = step.patch.header.tensors.compactMap { step.input($0)?.info }
     let found = input.tensors.map(\.info)
     guard expected != found else { return }
