@@ -4,6 +4,7 @@
 # make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
 # make fuzz                  a million damaged inputs for the two parsers
 # make lint                  the formatting of the Swift sources
+# make docs                  runs the sessions that the docs show, and writes down what they print
 # make install PREFIX=DIR    the command and its shell completions; default /usr/local
 # make clean
 #
@@ -15,7 +16,7 @@ BENCH ?=
 VPATCH = .build/release/vpatch
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build demo test bench fuzz lint install deps clean
+.PHONY: help build demo test bench fuzz lint docs install deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -41,10 +42,13 @@ fuzz: deps
 lint:
 	@scripts/lint.sh
 
+docs: build
+	@python3 scripts/sessions.py README.md docs/walkthrough.md docs/design/*.md
+
 # Without the Swift libraries: the installed command runs where no Swift is.
 install: deps
 	swift build -c release --product vpatch --static-swift-stdlib --scratch-path .build-static
-	install -D -m 755 .build-static/release/vpatch $(DESTDIR)$(PREFIX)/bin/vpatch
+	install -D -s -m 755 .build-static/release/vpatch $(DESTDIR)$(PREFIX)/bin/vpatch
 	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
 	.build-static/release/vpatch --generate-completion-script bash > $(SHARE)/bash-completion/completions/vpatch
 	.build-static/release/vpatch --generate-completion-script zsh > $(SHARE)/zsh/site-functions/_vpatch
