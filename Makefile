@@ -43,7 +43,7 @@ lint:
 	@scripts/lint.sh
 
 docs: build
-	@python3 scripts/sessions.py README.md docs/walkthrough.md docs/design/*.md
+	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/walkthrough.md docs/design/*.md
 
 # Without the Swift libraries: the installed command runs where no Swift is.
 install: deps

@@ -3,8 +3,8 @@
     sessions.py [--check] FILE.md…       --check changes nothing; exit code 1 if a session has become untrue
 
 A session is a block marked `console`: lines that start with `$ ` are run, the lines below are what they printed. All
-blocks of a file are one session, in one temporary folder in which `fixtures` is the repository's and `vpatch` the
-release build. An exit code other than 0 is shown in brackets.
+blocks of a file are one session, in one temporary folder in which `fixtures` and `bench` are the repository's and
+`vpatch` is the release build. An exit code other than 0 is shown in brackets.
 """
 import os
 import re
@@ -34,7 +34,8 @@ def run(blocks):
     """What each command of each block printed."""
     script = "\n".join(f"{{ {command[2:]}\n}} 2>&1; echo '{MARK}'$?" for block in blocks for command in block)
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(ROOT / "fixtures", Path(folder, "fixtures"))
+        for name in ("fixtures", "bench"):
+            os.symlink(ROOT / name, Path(folder, name))
         path = f"{ROOT}/.build/release:{os.environ['PATH']}"
         done = subprocess.run(["bash", "-c", script], cwd=folder, env={**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"},
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
