@@ -72,7 +72,7 @@ extension RebuildResult {
 
   func text(_ verb: String) -> String {
     let unverified =
-      unverifiedTensors == 0 ? "all tensors verified" : "\(unverifiedTensors) untouched tensors unverified (--full hashes them)"
+      unverifiedTensors == 0 ? "all tensors verified" : "\(Format.counted(unverifiedTensors, "untouched tensor")) unverified (--full hashes them)"
     return """
       \(verb) \(path.printable)
         tensors     \(touchedTensors) rebuilt bit for bit, \(Format.bytes(touchedBytes)) of \(Format.bytes(totalBytes)); \(unverified)

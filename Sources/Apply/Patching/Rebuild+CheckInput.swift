@@ -54,8 +54,8 @@ extension Rebuild {
     let lacking = expected.filter { !names.1.contains($0.name.bytesKey) }
     let extra = found.filter { !names.0.contains($0.name.bytesKey) }
     var parts: [String] = []
-    if let first = lacking.first { parts.append("it lacks \(lacking.count) tensors, first \"\(first.name.printable)\"") }
-    if let first = extra.first { parts.append("it has \(extra.count) others, first \"\(first.name.printable)\"") }
+    if let first = lacking.first { parts.append("it lacks \(Format.counted(lacking.count, "tensor")), first \"\(first.name.printable)\"") }
+    if let first = extra.first { parts.append("it has \(Format.counted(extra.count, "other")), first \"\(first.name.printable)\"") }
     throw wrong(parts.joined(separator: ", and "))
   }
 }
