@@ -21,9 +21,11 @@ public enum SideFiles {
     let targetNames = try names(in: target.path)
     var changed: [Annex.SideFile] = []
     var leftOut: [String] = []
-    for name in Set(baseNames).union(targetNames).sorted(by: { $0.precedes($1) }) {
-      let files = try [(base, baseNames), (target, targetNames)].map { checkpoint, names in
-        names.contains(name) ? try InputFile(path: Path.join(checkpoint.path, name)) : nil
+    let sides = [(base, Set(baseNames.map(\.bytesKey))), (target, Set(targetNames.map(\.bytesKey)))]
+    let names = baseNames + targetNames.filter { !sides[0].1.contains($0.bytesKey) }
+    for name in names.sorted(by: { $0.precedes($1) }) {
+      let files = try sides.map { checkpoint, held in
+        held.contains(name.bytesKey) ? try InputFile(path: Path.join(checkpoint.path, name)) : nil
       }
       guard files.allSatisfy({ ($0?.size ?? 0) <= maximumSize }) else {
         leftOut.append(name)
