@@ -64,8 +64,16 @@ struct CreateCommand: ParsableCommand {
     options.note = note
     let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
     common.print(json(result), text: text(result))
+    let replaced = result.header.touched.count { tensor in
+      tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil
+    }
+    if replaced > 0 {
+      common.remark(
+        "\(Format.counted(replaced, "tensor")) of another dtype replaced whole; --cast-to-base rounds float32 to the base's BF16 or F16"
+      )
+    }
     if !result.sideFilesLeftOut.isEmpty {
-      common.remark("too large to travel in the patch: \(result.sideFilesLeftOut.joined(separator: ", "))")
+      common.remark("too large, or in a folder, and do not travel: \(result.sideFilesLeftOut.joined(separator: ", "))")
     }
   }
 
@@ -85,6 +93,7 @@ struct CreateCommand: ParsableCommand {
       "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
+      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
     ])
   }
 
