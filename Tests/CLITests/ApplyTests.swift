@@ -68,9 +68,6 @@ import Testing
   }
 
   @Test("the wrong base: names the first tensor that differs") func wrongBase() throws {
-    let run = try Command("apply", story.other, story.mlpPatch, "-o", story.out)
-    #expect(run.code == 3)
-    #expect(run.says("other.safetensors", "is not the base of", "2 of 2 touched", "model.layers.0.mlp.down_proj.weight") == false)
     let wrong = try folder.file("wrong.safetensors", story.model.tuned("0.self_attn.k_proj", seed: 9))
     let named = try Command("apply", wrong, story.saPatch, "-o", story.out)
     #expect(named.code == 3)
