@@ -29,7 +29,8 @@ extension Rebuild {
   private func isDone(_ step: PatchStep) -> VPatchError {
     guard step.direction == .forward else {
       return VPatchError(
-        .wrongBase, input.path, "does not have \(step.patch.path) applied: it is its base", remedy: "nothing is to be done")
+        .wrongBase, input.path, "does not have \(step.patch.path) applied: what that changes is as in its base",
+        remedy: "nothing is to be done")
     }
     return VPatchError(
       .wrongBase, input.path, "already has \(step.patch.path) applied",
