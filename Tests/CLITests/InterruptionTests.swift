@@ -9,9 +9,9 @@ import Testing
 
   init() throws { folder = try TestFolder() }
 
-  /// A pair of some 48 MB: enough for a signal to find the command at work.
+  /// A pair of some 24 MB: enough for a signal to find the command at work.
   private func largePair() throws {
-    let base = (0..<12).map { TestTensor.weights("model.layers.\($0).self_attn.q_proj.weight", [4, 4], seed: 3).grown(4 << 20) }
+    let base = (0..<6).map { TestTensor.weights("model.layers.\($0).self_attn.q_proj.weight", [4, 4], seed: 3).grown(4 << 20) }
     try folder.file("base.safetensors", base)
     try folder.file("tuned.safetensors", base.map { $0.tuned() })
     #expect(try Command("create", folder["base.safetensors"], folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0)
@@ -68,7 +68,7 @@ import Testing
     try largePair()
     try FileManager.default.createDirectory(atPath: folder["disk"], withIntermediateDirectories: false)
     guard geteuid() == 0,
-      try Command("/bin/mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", folder["disk"]]).code == 0
+      try Command("/bin/mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder["disk"]]).code == 0
     else { return print("skipped: a small disk can be mounted by root alone") }
     defer { _ = try? Command("/bin/umount", [folder["disk"]]) }
     let base = folder["base.safetensors"]
