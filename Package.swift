@@ -25,8 +25,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels"]),
-    .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat"]),
-    .testTarget(name: "CLITests", dependencies: ["Apply", "PatchFormat"]),
+    .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
+    .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
+    .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )

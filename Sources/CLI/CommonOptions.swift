@@ -29,7 +29,7 @@ struct CommonOptions: ParsableArguments {
   func print(_ result: JSON, text: @autoclosure () -> String) {
     ProgressBar.clear()
     if json {
-      Terminal.out(result.pretty())
+      Terminal.out(result.pretty().escapingControls)
     } else if !quiet {
       Terminal.out(text())
     }
@@ -38,6 +38,20 @@ struct CommonOptions: ParsableArguments {
   /// A remark that is no result.
   func remark(_ text: String) {
     if !quiet, !json { Terminal.note("note: \(text.printable)") }
+  }
+}
+
+extension String {
+  /// JSON in which the control characters that it may hold as they are (C1, marks of direction) are escaped too.
+  fileprivate var escapingControls: String {
+    unicodeScalars.reduce(into: "") { text, scalar in
+      if scalar.value >= 0x7F, String(scalar).printable.unicodeScalars.count > 1 {
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
   }
 }
 
@@ -72,7 +86,7 @@ extension RebuildResult {
 
   func text(_ verb: String) -> String {
     let unverified =
-      unverifiedTensors == 0 ? "all tensors verified" : "\(unverifiedTensors) untouched tensors unverified (--full hashes them)"
+      unverifiedTensors == 0 ? "all tensors verified" : "\(Format.counted(unverifiedTensors, "untouched tensor")) unverified (--full hashes them)"
     return """
       \(verb) \(path.printable)
         tensors     \(touchedTensors) rebuilt bit for bit, \(Format.bytes(touchedBytes)) of \(Format.bytes(totalBytes)); \(unverified)

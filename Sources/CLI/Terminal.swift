@@ -64,6 +64,8 @@ enum Interruption {
   static func handle() {
     let queue = DispatchQueue(label: "interruption")
     for number in [SIGINT, SIGTERM, SIGHUP] {
+      // Who started us with nohup, or in the background of a script, wants this signal ignored.
+      guard !isIgnored(number) else { continue }
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
@@ -76,5 +78,11 @@ enum Interruption {
     }
     // A reader that goes away (vpatch show … | head) is no reason for a crash report.
     signal(SIGPIPE, SIG_DFL)
+  }
+
+  private static func isIgnored(_ number: CInt) -> Bool {
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 }

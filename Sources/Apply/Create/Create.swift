@@ -123,13 +123,14 @@ public struct Create: Sendable {
   /// What changed and is not allowed to.
   private func forbidden(_ changed: [Compared]) throws -> [Compared] {
     guard let selection = options.selection else { return [] }
-    let allowed = Set(selection.filter(changed.map(\.pair.name), in: layout))
-    let others = changed.filter { !allowed.contains($0.pair.name) }
+    // By bytes: names that only look alike are two tensors, and one of them may be outside.
+    let allowed = Set(selection.filter(changed.map(\.pair.name), in: layout).map(\.bytesKey))
+    let others = changed.filter { !allowed.contains($0.pair.name.bytesKey) }
     if others.isEmpty || options.dropOthers { return others }
     let first = others.prefix(5).map { "\"\($0.pair.name.printable)\"" }.joined(separator: ", ")
     let more = others.count > 5 ? " and \(others.count - 5) more" : ""
     throw VPatchError(
-      .refused, tuned.path, "changes \(others.count) tensors outside \(selection.description): \(first)\(more)",
+      .refused, tuned.path, "changes \(Format.counted(others.count, "tensor")) outside \(selection.description): \(first)\(more)",
       remedy: "use --drop-others to leave them out of the patch")
   }
 

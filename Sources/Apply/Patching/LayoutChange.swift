@@ -42,8 +42,8 @@ extension FileLayout {
     let old = members.first { $0.key == "weight_map" }?.value.object ?? []
     let isSame =
       old.count == weightMap.count
-      && Dictionary(old.map { ($0.key, $0.value.string ?? "") }) { a, _ in a }
-        == Dictionary(weightMap) { a, _ in a }
+      && Dictionary(old.map { ($0.key.bytesKey, $0.value.string ?? "") }) { a, _ in a }
+        == Dictionary(weightMap.map { ($0.0.bytesKey, $0.1) }) { a, _ in a }
     let sorted = weightMap.sorted { $0.0.precedes($1.0) }.map { JSON.Member($0.0, .string($0.1)) }
     let updated = members.map { member -> JSON.Member in
       switch member.key {

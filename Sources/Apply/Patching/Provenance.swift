@@ -19,6 +19,15 @@ public struct Provenance: Sendable {
     isDirectory ? Path.join(path, directoryName) : path + fileSuffix
   }
 
+  /// Whether a file is one that vpatch wrote, and may replace: it belongs to the model that is replaced, or that is gone.
+  static func isProvenance(_ path: String) -> Bool {
+    guard PathKind.of(path, followingLinks: false) == .file,
+      let text = try? InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength),
+      let format = try? JSON.parse(text)["format"]?.string
+    else { return false }
+    return format == "vpatch.provenance.1"
+  }
+
   init(_ rebuild: Rebuild, verified: [String]?) {
     let last = rebuild.steps[rebuild.steps.count - 1]
     let forward = rebuild.steps.filter { $0.direction == .forward }.map(\.patch)

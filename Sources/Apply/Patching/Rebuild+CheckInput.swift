@@ -17,14 +17,7 @@ extension Rebuild {
     let wrong = zip(toCheck, digests).filter { $0.side.fingerprint != $1 }
     guard let first = wrong.first else { return }
 
-    let isDone = wrong.count == toCheck.count && wrong.allSatisfy { item, digest in step.output(item.tensor)?.fingerprint == digest }
-    if isDone {
-      throw VPatchError(
-        .wrongBase, input.path,
-        step.direction == .forward
-          ? "already has \(step.patch.path) applied" : "does not have \(step.patch.path) applied: it is its base",
-        remedy: "nothing is to be done")
-    }
+    if zip(toCheck, digests).allSatisfy({ step.output($0.tensor)?.fingerprint == $1 }) { throw isDone(step) }
     let others = wrong.count > 1 ? " and \(wrong.count - 1) more" : ""
     throw VPatchError(
       .wrongBase, input.path,
@@ -33,10 +26,23 @@ extension Rebuild {
       remedy: "the patch needs the model with root \(step.from.short)")
   }
 
+  private func isDone(_ step: PatchStep) -> VPatchError {
+    guard step.direction == .forward else {
+      return VPatchError(
+        .wrongBase, input.path, "does not have \(step.patch.path) applied: what that changes is as in its base",
+        remedy: "nothing is to be done")
+    }
+    return VPatchError(
+      .wrongBase, input.path, "already has \(step.patch.path) applied",
+      remedy: steps.count == 1 ? "nothing is to be done" : "leave that patch out")
+  }
+
   func checkNames(_ step: PatchStep) throws {
     let expected = step.patch.header.tensors.compactMap { step.input($0)?.info }
     let found = input.tensors.map(\.info)
     guard expected != found else { return }
+    // A patch that adds tensors or rows shows by the names and shapes alone which side this is.
+    if found == step.patch.header.tensors.compactMap({ step.output($0)?.info }) { throw isDone(step) }
     func wrong(_ reason: String, _ remedy: String? = nil) -> VPatchError {
       let side = step.direction == .forward ? "base" : "target"
       return VPatchError(
@@ -54,8 +60,8 @@ extension Rebuild {
     let lacking = expected.filter { !names.1.contains($0.name.bytesKey) }
     let extra = found.filter { !names.0.contains($0.name.bytesKey) }
     var parts: [String] = []
-    if let first = lacking.first { parts.append("it lacks \(lacking.count) tensors, first \"\(first.name.printable)\"") }
-    if let first = extra.first { parts.append("it has \(extra.count) others, first \"\(first.name.printable)\"") }
+    if let first = lacking.first { parts.append("it lacks \(Format.counted(lacking.count, "tensor")), first \"\(first.name.printable)\"") }
+    if let first = extra.first { parts.append("it has \(Format.counted(extra.count, "other")), first \"\(first.name.printable)\"") }
     throw wrong(parts.joined(separator: ", and "))
   }
 }

@@ -31,6 +31,8 @@ extension Rebuild {
     } else {
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
+      let beside = Provenance.path(forModel: path, isDirectory: false)
+      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isProvenance(beside))
     }
     try checkInput(full: full)
     let touched = self.touched
@@ -45,11 +47,13 @@ extension Rebuild {
       let directory = try OutputDirectory(path: path)
       try writeFiles(layout, touched) { Path.join(directory.temporaryPath, $0) }
       side = try SideFileCopy(from: input, steps: steps, layout: layout).write(to: directory.temporaryPath)
-      try writeProvenance(provenance, to: Path.join(directory.temporaryPath, Provenance.directoryName))
+      try provenanceFile(provenance, Path.join(directory.temporaryPath, Provenance.directoryName)).commit()
       try directory.commit()
     } else {
+      // All of both is written before either gets its name: a disk that fills up leaves neither.
+      let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false))
       try writeFiles(layout, touched) { _ in path }
-      try writeProvenance(provenance, to: Provenance.path(forModel: path, isDirectory: false))
+      try beside.commit()
       side = .init(kept: [], leftOut: [])
     }
     let outputs = touched.compactMap(\.output)
@@ -62,10 +66,11 @@ extension Rebuild {
       isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
   }
 
-  private func writeProvenance(_ provenance: Provenance, to path: String) throws {
+  /// Written, and without its name yet.
+  private func provenanceFile(_ provenance: Provenance, _ path: String) throws -> OutputFile {
     let file = try OutputFile(path: path)
     try file.write(provenance.json.pretty() + "\n", at: 0)
-    try file.commit()
+    return file
   }
 
   /// Where the output's tensors lie, and whether that is the patch's own target layout.

@@ -23,26 +23,33 @@ struct SideFileCopy {
   func write(to directory: String) throws -> Outcome {
     if let index = layout.index { try write(index, to: Path.join(directory, Checkpoint.indexName)) }
     var outcome = Outcome(kept: [], leftOut: [])
-    var replaced: [String: [UInt8]?] = [:]
+    var replaced: [String: Replacement] = [:]
     for step in steps {
       for file in step.sideFiles {
-        let current = try replaced[file.name] ?? contents(file.name, like: file.from)
+        let known = replaced[file.name.bytesKey]
+        let current = try known.map(\.contents) ?? contents(file.name)
         if current == file.from {
-          replaced.updateValue(file.to, forKey: file.name)
-        } else if current != file.to {
+          replaced[file.name.bytesKey] = Replacement(name: file.name, contents: file.to)
+        } else if current != file.to, !outcome.kept.contains(where: { $0.isSame(as: file.name) }) {
           outcome.kept.append(file.name)
         }
       }
     }
-    try copy(from.path, directory, "", replaced, &outcome)
-    for (name, contents) in replaced {
-      if let contents { try write(contents, to: Path.join(directory, name)) }
+    try copy(from.path, directory, "", Set(replaced.keys), &outcome)
+    for file in replaced.values.sorted(by: { $0.name.precedes($1.name) }) {
+      if let contents = file.contents { try write(contents, to: Path.join(directory, file.name)) }
     }
     return outcome
   }
 
-  /// What the input has under that name; nil where it has nothing. A file of another length is not read.
-  private func contents(_ name: String, like expected: [UInt8]?) throws -> [UInt8]? {
+  /// A file as the patches make it; without contents it is gone.
+  private struct Replacement {
+    let name: String
+    let contents: [UInt8]?
+  }
+
+  /// What the input has under that name; nil where it has nothing. What is too large to travel is not read.
+  private func contents(_ name: String) throws -> [UInt8]? {
     let path = Path.join(from.path, name)
     guard PathKind.of(path) == .file else { return nil }
     let file = try InputFile(path: path)
@@ -50,12 +57,13 @@ struct SideFileCopy {
   }
 
   private func copy(
-    _ source: String, _ target: String, _ prefix: String, _ replaced: [String: [UInt8]?], _ outcome: inout Outcome
+    _ source: String, _ target: String, _ prefix: String, _ replaced: Set<String>, _ outcome: inout Outcome
   ) throws {
-    let checkpointFiles = Set(from.files.map(\.name) + [Checkpoint.indexName, Provenance.directoryName])
+    let names = from.files.map(\.name) + [Checkpoint.indexName, Provenance.directoryName]
+    let written = replaced.union(names.map(\.bytesKey))
     for name in try Path.entries(of: source) where !name.hasPrefix(".") {
       let path = Path.join(source, name)
-      if prefix.isEmpty, checkpointFiles.contains(name) || replaced[name] != nil { continue }
+      if prefix.isEmpty, written.contains(name.bytesKey) { continue }
       switch PathKind.of(path) {
       case .file where !SideFiles.isWeights(name):
         let file = try InputFile(path: path)

@@ -20,7 +20,7 @@ public struct Verify: Sendable {
   public var file: Finding {
     let chunks = patch.header.tensors.reduce(0) { $0 + $1.chunks.count }
     return Finding(
-      what: "file", detail: "\(patch.header.tensors.count) tensors, \(chunks) chunks, roots, identity, annex, annotations")
+      what: "file", detail: "\(Format.counted(patch.header.tensors.count, "tensor")), \(Format.counted(chunks, "chunk")), roots, identity, annex, annotations")
   }
 
   /// The base is the patch's, and all that the patch makes of it has the promised fingerprints.
@@ -38,7 +38,7 @@ public struct Verify: Sendable {
   private func detail(_ bytes: Int, _ full: Bool, _ what: String) -> String {
     let touched = patch.header.touched.count
     let rest = patch.header.tensors.count - touched
-    return "\(touched) tensors, \(Format.bytes(bytes)), \(what) in memory, bit for bit; "
+    return "\(Format.counted(touched, "tensor")), \(Format.bytes(bytes)), \(what) in memory, bit for bit; "
       + (full ? "the other \(rest) hashed too" : "the other \(rest) unverified (--full hashes them)")
   }
 
@@ -50,7 +50,7 @@ public struct Verify: Sendable {
     if let first = others.first {
       throw VPatchError(
         .refused, patch.path,
-        "touches \(others.count) tensors outside the recipe \(recipe.rawValue), first \"\(first.name.printable)\"")
+        "touches \(Format.counted(others.count, "tensor")) outside the recipe \(recipe.rawValue), first \"\(first.name.printable)\"")
     }
     return Finding(what: "recipe", detail: "all \(patch.header.touched.count) touched tensors are in \(recipe.rawValue)")
   }

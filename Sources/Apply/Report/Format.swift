@@ -12,6 +12,11 @@ public enum Format {
     return (value < 0 ? "-" : "") + String(text.reversed())
   }
 
+  /// "1 tensor", "1,234 tensors"
+  public static func counted(_ count: Int, _ noun: String) -> String {
+    "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")"
+  }
+
   /// "512 B", "12.4 MB": units of 1,000, three digits.
   public static func bytes(_ count: Int) -> String {
     guard count.magnitude >= 1000 else { return "\(count) B" }

@@ -9,7 +9,11 @@ public enum OutputCheck {
   public static func file(_ path: String, inputs: [InputFile], force: Bool) throws {
     try parent(path)
     switch PathKind.of(path, followingLinks: false) {
-    case .missing: return
+    case .missing:
+      guard !path.hasSuffix("/") else {
+        throw VPatchError(.refused, path, "is the name of a folder", remedy: "give the name of a file")
+      }
+      return
     case .symbolicLink:
       throw VPatchError(
         .refused, path, "is a symbolic link; writing through it would change another file", remedy: "give another output")

@@ -64,8 +64,16 @@ struct CreateCommand: ParsableCommand {
     options.note = note
     let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
     common.print(json(result), text: text(result))
+    let replaced = result.header.touched.count { tensor in
+      tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil
+    }
+    if replaced > 0 {
+      common.remark(
+        "\(Format.counted(replaced, "tensor")) of another dtype replaced whole; --cast-to-base rounds float32 to the base's BF16 or F16"
+      )
+    }
     if !result.sideFilesLeftOut.isEmpty {
-      common.remark("too large to travel in the patch: \(result.sideFilesLeftOut.joined(separator: ", "))")
+      common.remark("too large, or in a folder, and do not travel: \(result.sideFilesLeftOut.joined(separator: ", "))")
     }
   }
 
@@ -85,6 +93,7 @@ struct CreateCommand: ParsableCommand {
       "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
+      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
     ])
   }
 
@@ -94,10 +103,12 @@ struct CreateCommand: ParsableCommand {
       let proof = self.recipe == nil ? "what changed amounts to" : "proved: nothing else changed outside"
       lines.append("recipe    \(recipe.rawValue) (\(result.dropped.isEmpty ? proof : "others were left out of") it)")
     }
-    if !result.cast.isEmpty { lines.append("cast      \(result.cast.count) float32 tensors rounded to the base's dtype") }
-    if result.renamed > 0 { lines.append("renamed   \(result.renamed) tensors found under another layout's names") }
+    if !result.cast.isEmpty { lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype") }
+    if result.renamed > 0 { lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names") }
     if !result.dropped.isEmpty {
-      lines.append("dropped   \(result.dropped.count) changed tensors, first \(result.dropped[0].printable): the target is the reduced one")
+      lines.append(
+        "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
+          + "the target is the reduced one")
     }
     if !result.sideFiles.isEmpty { lines.append("files     \(result.sideFiles.joined(separator: ", ").printable) travel along") }
     lines.append(

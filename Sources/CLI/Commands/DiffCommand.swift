@@ -30,6 +30,9 @@ struct DiffCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    for path in [a, b] where PathKind.of(path) == .missing {
+      throw VPatchError(.io, path, "does not exist", remedy: "give two checkpoints or two patches")
+    }
     let isPatch = try [a, b].map { try Patch.looksLikePatch(path: $0) }
     guard isPatch[0] == isPatch[1] else {
       throw VPatchError(

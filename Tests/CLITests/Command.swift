@@ -1,0 +1,63 @@
+import Foundation
+import Synchronization
+
+/// The built command, run as a process.
+struct Command {
+  let code: Int32
+  let output: String
+  let errors: String
+
+  /// The executable that was built with these tests: it lies beside them.
+  static let path: String = {
+    let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let folders = (CommandLine.arguments + [own].compactMap { $0 }).map { URL(filePath: $0).deletingLastPathComponent().path }
+    guard let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/vpatch") }) else {
+      fatalError("no vpatch beside the tests: build it with them")
+    }
+    return "\(folder)/vpatch"
+  }()
+
+  @discardableResult
+  init(_ arguments: String..., environment: [String: String] = [:]) throws {
+    try self.init(Self.path, arguments, environment)
+  }
+
+  /// Another program, found by its path, such as a shell around the command.
+  init(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) throws {
+    let started = try Self.start(program, arguments, environment)
+    // Both pipes are emptied at once: a full one would stop the process.
+    let errors = Mutex(Data())
+    let group = DispatchGroup()
+    DispatchQueue.global().async(group: group) {
+      let data = started.errors.readDataToEndOfFile()
+      errors.withLock { $0 = data }
+    }
+    let output = started.output.readDataToEndOfFile()
+    group.wait()
+    started.process.waitUntilExit()
+    code = started.process.terminationStatus
+    self.output = String(decoding: output, as: UTF8.self)
+    self.errors = String(decoding: errors.withLock { $0 }, as: UTF8.self)
+  }
+
+  /// Starts it and does not wait.
+  static func start(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) throws
+    -> (process: Process, output: FileHandle, errors: FileHandle)
+  {
+    let process = Process()
+    process.executableURL = URL(filePath: program)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment.merging(["COLUMNS": "100"]) { a, _ in a }) { $1 }
+    let (output, errors) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = errors
+    process.standardInput = FileHandle.nullDevice
+    try process.run()
+    return (process, output.fileHandleForReading, errors.fileHandleForReading)
+  }
+
+  /// One line on standard error that says all of these words.
+  func says(_ words: String...) -> Bool {
+    errors.split(separator: "\n").count == 1 && words.allSatisfy { errors.contains($0) }
+  }
+}

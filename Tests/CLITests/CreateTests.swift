@@ -1,0 +1,130 @@
+import PatchFormat
+import TestModels
+import Testing
+
+@Suite("vpatch create") struct CreateTests {
+  let folder: TestFolder
+  let model = TestModel.llama()
+
+  init() throws {
+    folder = try TestFolder()
+    try folder.file("base.safetensors", model)
+    try folder.file("sa.safetensors", model.tuned(TestModel.attention))
+  }
+
+  private func create(_ tuned: String, _ more: String..., output: String = "p.vpatch") throws -> Command {
+    try Command(
+      Command.path, ["create", folder["base.safetensors"], folder[tuned], "-o", folder[output]] + more)
+  }
+
+  @Test("says what changed, the recipe it amounts to, the sizes") func table() throws {
+    let run = try create("sa.safetensors")
+    #expect(run.code == 0)
+    #expect(run.output.contains("self_attn.q_proj.weight  change  0–1"))
+    #expect(run.output.contains("recipe    sa-proj (what changed amounts to it)"))
+    #expect(run.output.contains("of the tuned tensors"))
+    #expect(run.output.contains("of the model"))
+    #expect(run.errors.isEmpty)
+  }
+
+  @Test("--json is the same to a program") func json() throws {
+    let run = try create("sa.safetensors", "--json")
+    let json = try JSON.parse(Array(run.output.utf8))
+    #expect(json["recipe"]?.string == "sa-proj")
+    #expect(json["identity"]?.string?.count == 64)
+    #expect(json["changes"]?.array?.count == 4)
+    #expect(json["bytes"]?.int == (try folder.bytes("p.vpatch").count))
+  }
+
+  @Test("--quiet says nothing") func quiet() throws {
+    let run = try create("sa.safetensors", "--quiet")
+    #expect(run.code == 0)
+    #expect(run.output.isEmpty && run.errors.isEmpty)
+  }
+
+  @Test("--recipe proves") func proves() throws {
+    let run = try create("sa.safetensors", "--recipe", "sa-proj")
+    #expect(run.code == 0)
+    #expect(run.output.contains("proved"))
+  }
+
+  @Test("--recipe refuses what else changed, names it, and writes nothing") func refuses() throws {
+    try folder.file("both.safetensors", model.tuned(TestModel.attention + ["1.mlp.down_proj"]))
+    let run = try create("both.safetensors", "--recipe", "sa-proj")
+    #expect(run.code == 5)
+    #expect(run.says("both.safetensors", "changes 1 tensor outside", "model.layers.1.mlp.down_proj.weight", "--drop-others"))
+    #expect(try folder.names() == ["base.safetensors", "both.safetensors", "sa.safetensors"])
+  }
+
+  @Test("--drop-others leaves the rest out: the target is the reduced one") func drops() throws {
+    try folder.file("both.safetensors", model.tuned(TestModel.attention + ["mlp.down_proj"]))
+    let run = try create("both.safetensors", "--recipe", "sa-proj", "--drop-others")
+    #expect(run.code == 0)
+    #expect(run.output.contains("dropped   2 changed tensors, first model.layers.0.mlp.down_proj.weight"))
+    _ = try create("sa.safetensors", output: "sa.vpatch")
+    let targets = try ["p", "sa"].map { try Patch(path: folder["\($0).vpatch"]).header.targetRoot }
+    #expect(targets[0] == targets[1])
+  }
+
+  @Test("--only takes a regular expression for the whole name") func only() throws {
+    let run = try create("sa.safetensors", "--only", #"model\.layers\.\d+\.self_attn\..*"#)
+    #expect(run.code == 0)
+    let partial = try create("sa.safetensors", "--only", "self_attn", output: "q.vpatch")
+    #expect(partial.code == 5)
+    #expect(partial.says("changes 8 tensors outside the pattern self_attn"))
+    let broken = try create("sa.safetensors", "--only", "(", output: "q.vpatch")
+    #expect(broken.code == 5)
+    #expect(broken.says("--only", "is not a regular expression"))
+  }
+
+  @Test("options that do not go together") func options() throws {
+    #expect(try create("sa.safetensors", "--recipe", "mlp", "--only", "x").code == 64)
+    #expect(try create("sa.safetensors", "--drop-others").code == 64)
+    let unknown = try create("sa.safetensors", "--recipe", "attention")
+    #expect(unknown.code == 64)
+    #expect(unknown.errors.contains("sa-proj"))
+  }
+
+  @Test("the same tensors make no patch") func same() throws {
+    let run = try create("base.safetensors")
+    #expect(run.code == 5)
+    #expect(run.says("has the same tensors as the base"))
+    #expect(!folder.exists("p.vpatch"))
+  }
+
+  @Test("names and notes travel") func annotations() throws {
+    #expect(try create("sa.safetensors", "--name", "counting", "--note", "150 steps").code == 0)
+    let show = try Command("show", folder["p.vpatch"])
+    #expect(show.output.contains("name       counting\n"))
+    #expect(show.output.contains("note       150 steps\n"))
+  }
+
+  @Test("one and two threads write the same bytes") func threads() throws {
+    _ = try create("sa.safetensors", "--threads", "1", output: "one.vpatch")
+    _ = try create("sa.safetensors", "--threads", "2", output: "two.vpatch")
+    #expect(try folder.bytes("one.vpatch") == folder.bytes("two.vpatch"))
+  }
+
+  @Test("a patch that exists is replaced with --force alone") func force() throws {
+    try folder.write("p.vpatch", "mine")
+    let run = try create("sa.safetensors")
+    #expect(run.code == 5)
+    #expect(run.says("p.vpatch", "exists already", "--force"))
+    #expect(try folder.text("p.vpatch") == "mine")
+    #expect(try create("sa.safetensors", "--force").code == 0)
+  }
+
+  @Test("another layout's names: refused with a hint, found with --map-keys auto") func layouts() throws {
+    try folder.file(
+      "wrapped.safetensors",
+      model.tuned(TestModel.attention).map { $0.renamed($0.name.replacing("model.", with: "model.language_model.")) })
+    let run = try create("wrapped.safetensors")
+    #expect(run.code == 5)
+    #expect(run.says("has no tensor name in common with the base", "20 of 20", "--map-keys auto"))
+    let mapped = try create("wrapped.safetensors", "--map-keys", "auto")
+    #expect(mapped.code == 0)
+    #expect(mapped.output.contains("renamed   20 tensors found under another layout's names"))
+    _ = try create("sa.safetensors", output: "sa.vpatch")
+    #expect(try Patch(path: folder["p.vpatch"]).identity == Patch(path: folder["sa.vpatch"]).identity)
+  }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import TestModels
+import Testing
+
+/// Help texts are golden files. `VPATCH_BLESS=1 swift test --filter HelpTests` writes them anew.
+@Suite("Help") struct HelpTests {
+  private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
+
+  @Test("help texts", arguments: ["", "create", "apply", "revert", "show", "verify", "diff"])
+  func help(command: String) throws {
+    let run = try Command(Command.path, command.isEmpty ? ["--help"] : ["help", command])
+    #expect(run.code == 0)
+    #expect(run.errors.isEmpty)
+    let file = Self.folder.appending(path: command.isEmpty ? "help.txt" : "help-\(command).txt")
+    if ProcessInfo.processInfo.environment["VPATCH_BLESS"] == "1" {
+      try Data(run.output.utf8).write(to: file)
+    }
+    #expect(run.output == (try String(contentsOf: file, encoding: .utf8)))
+  }
+
+  @Test("every command has examples and says its exit codes") func contents() throws {
+    for command in ["create", "apply", "revert", "show", "verify", "diff"] {
+      #expect(try Command("help", command).output.contains("EXAMPLES"))
+    }
+    let help = try Command("--help").output
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "64 ", "130 "] { #expect(help.contains("\n  \(code)"), "\(code)") }
+  }
+
+  @Test("a command line that is not understood", arguments: [
+    ["frobnicate"], ["create"], ["create", "a"], ["apply", "a"], ["apply", "a", "b"], ["show"], ["show", "a", "b"],
+    ["show", "a", "--wrong"], ["verify", "a", "--recipe"], ["apply", "a", "b", "-o", "c", "--threads", "0"],
+    ["create", "a", "b", "-o", "c", "--map-keys", "never"], ["diff", "a", "b", "--threads", "two"],
+  ]) func usage(arguments: [String]) throws {
+    let run = try Command(Command.path, arguments)
+    #expect(run.code == 64)
+    #expect(run.errors.hasPrefix("Error: "))
+    #expect(run.errors.contains("Usage: vpatch") || run.errors.contains("--help"))
+    #expect(run.output.isEmpty)
+  }
+
+  @Test("no arguments: what there is") func nothing() throws {
+    #expect(try Command(Command.path, []).output.contains("SUBCOMMANDS"))
+  }
+
+  @Test("--version") func version() throws {
+    #expect(try Command("--version").output == "0.1.0\n")
+  }
+
+  @Test("completions", arguments: ["bash", "zsh", "fish"]) func completions(shell: String) throws {
+    let run = try Command("--generate-completion-script", shell)
+    #expect(run.code == 0)
+    for word in ["create", "apply", "revert", "show", "verify", "diff", "sa-proj"] {
+      #expect(run.output.contains(word), "\(word)")
+    }
+    let checker = ["bash": "/bin/bash", "zsh": "/usr/bin/zsh", "fish": "/usr/bin/fish"][shell]!
+    guard FileManager.default.isExecutableFile(atPath: checker) else { return }
+    let folder = try TestFolder()
+    let script = try folder.write("completion", run.output)
+    #expect(try Command(checker, ["-n", script]).code == 0)
+  }
+}
