@@ -101,7 +101,7 @@ public final class Patch: Sendable {
 
   private static func verifyChunks(_ header: PatchHeader, _ input: InputFile, _ payloadStart: Int) throws {
     let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: ChunkCoder.maximumDecoded + ChunkCoder.maximumOverhead, alignment: 64)
+      byteCount: header.tensors.lazy.flatMap(\.chunks).map(\.stored).max() ?? 0, alignment: 64)
     defer { buffer.deallocate() }
     for tensor in header.tensors {
       for chunk in tensor.chunks {
