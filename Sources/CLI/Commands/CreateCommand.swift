@@ -98,10 +98,12 @@ struct CreateCommand: ParsableCommand {
   }
 
   private func text(_ result: CreateResult) -> String {
-    var lines = [PatchSummary(result.header).table(), ""]
+    var lines = [PatchSummary(result.header).table()]
     if let recipe = result.recipe {
-      let proof = self.recipe == nil ? "what changed amounts to" : "proved: nothing else changed outside"
-      lines.append("recipe    \(recipe.rawValue) (\(result.dropped.isEmpty ? proof : "others were left out of") it)")
+      let proof =
+        self.recipe == nil
+        ? "what changes amounts to" : result.dropped.isEmpty ? "proved: nothing else changed outside" : "what else changed is left out of"
+      lines.append("recipe    \(recipe.rawValue) (\(proof) it)")
     }
     if !result.cast.isEmpty { lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype") }
     if result.renamed > 0 { lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names") }
@@ -110,7 +112,7 @@ struct CreateCommand: ParsableCommand {
         "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
           + "the target is the reduced one")
     }
-    if !result.sideFiles.isEmpty { lines.append("files     \(result.sideFiles.joined(separator: ", ").printable) travel along") }
+    if !result.sideFiles.isEmpty { lines.append("files     \(result.sideFiles.joined(separator: ", ").printable), traveling along") }
     lines.append(
       """
       size      \(Format.grouped(result.fileSize)) bytes: \(share(result.fileSize, result.tunedBytes)) of the tuned \
