@@ -21,9 +21,13 @@ import Testing
     (0xFFC0_2000, 0xFE01),
   ]
 
-  @Test("bf16", arguments: bf16Pairs) func toBF16(bits: UInt32, rounded: UInt16) { #expect(CastTensor.bf16(bits) == rounded) }
+  @Test("bf16", arguments: bf16Pairs) func toBF16(bits: UInt32, rounded: UInt16) {
+    #expect(CastTensor.bf16(bits) == rounded)
+  }
 
-  @Test("f16", arguments: f16Pairs) func toF16(bits: UInt32, rounded: UInt16) { #expect(CastTensor.f16(bits) == rounded) }
+  @Test("f16", arguments: f16Pairs) func toF16(bits: UInt32, rounded: UInt16) {
+    #expect(CastTensor.f16(bits) == rounded)
+  }
 
   @Test("what needs no rounding is not rounded") func identity() {
     for value in UInt16.min...UInt16.max where value & 0x7FFF <= 0x7F80 {

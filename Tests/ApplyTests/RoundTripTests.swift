@@ -18,7 +18,8 @@ import Testing
     return try Patch(path: folder["p.vpatch"])
   }
 
-  private func write(_ input: String, _ patch: Patch, _ direction: Direction, to output: String) throws -> RebuildResult {
+  private func write(_ input: String, _ patch: Patch, _ direction: Direction, to output: String) throws -> RebuildResult
+  {
     try Rebuild(try Checkpoint(path: folder[input]), [PatchStep(patch, direction)], WorkOptions(threads: 2))
       .write(to: folder[output], full: true)
   }
@@ -36,10 +37,14 @@ import Testing
     return patch
   }
 
-  @Test("every dtype, and one that nobody knows", arguments: [
-    ("F64", 8), ("F32", 4), ("F16", 2), ("BF16", 2), ("F8_E5M2", 1), ("F8_E4M3", 1), ("I64", 8), ("U64", 8), ("I32", 4),
-    ("U32", 4), ("I16", 2), ("U16", 2), ("I8", 1), ("U8", 1), ("BOOL", 1), ("F4_X9", 3),
-  ]) func dtypes(dtype: String, width: Int) throws {
+  @Test(
+    "every dtype, and one that nobody knows",
+    arguments: [
+      ("F64", 8), ("F32", 4), ("F16", 2), ("BF16", 2), ("F8_E5M2", 1), ("F8_E4M3", 1), ("I64", 8), ("U64", 8),
+      ("I32", 4),
+      ("U32", 4), ("I16", 2), ("U16", 2), ("I8", 1), ("U8", 1), ("BOOL", 1), ("F4_X9", 3),
+    ]) func dtypes(dtype: String, width: Int) throws
+  {
     var random = TestRandom(7)
     for count in [1, 2, 3, 7, 31, 64, 1023] {
       let folder = try RoundTripTests()
@@ -54,7 +59,8 @@ import Testing
 
   @Test("values that arithmetic would lose") func specialValues() throws {
     let bits: [UInt32] = [
-      0, 0x8000_0000, 1, 0x8000_0001, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000, 0x7FC0_1234, 0x7F80_0001, 0xFFFF_FFFF, 0x3F80_0000,
+      0, 0x8000_0000, 1, 0x8000_0001, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000, 0x7FC0_1234, 0x7F80_0001, 0xFFFF_FFFF,
+      0x3F80_0000,
       0x7F7F_FFFF, 0x007F_FFFF, 0x0080_0000,
     ]
     let pairs = bits.flatMap { a in bits.map { (a, $0) } }
@@ -130,8 +136,14 @@ import Testing
     func file(_ name: String, _ value: UInt8, _ text: String) throws {
       try folder.write(name, [UInt8](littleEndian: UInt64(text.utf8.count)) + Array(text.utf8) + [1, value])
     }
-    try file("base", 2, #"{ "b":{"data_offsets":[1,2],"shape":[1],"dtype":"U8"}, "a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}   "#)
-    try file("tuned", 3, #"{"a":{"dtype":"U8","shape":[ 1 ],"data_offsets":[0,1]},"__metadata__":{"z":"é","y":"1"},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#)
+    try file(
+      "base", 2,
+      #"{ "b":{"data_offsets":[1,2],"shape":[1],"dtype":"U8"}, "a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}   "#
+    )
+    try file(
+      "tuned", 3,
+      #"{"a":{"dtype":"U8","shape":[ 1 ],"data_offsets":[0,1]},"__metadata__":{"z":"é","y":"1"},"b":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#
+    )
     let patch = try patch("base", "tuned")
     _ = try write("base", patch, .forward, to: "out")
     _ = try write("tuned", patch, .backward, to: "back")

@@ -103,14 +103,20 @@ struct CreateCommand: ParsableCommand {
       let proof = self.recipe == nil ? "what changed amounts to" : "proved: nothing else changed outside"
       lines.append("recipe    \(recipe.rawValue) (\(result.dropped.isEmpty ? proof : "others were left out of") it)")
     }
-    if !result.cast.isEmpty { lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype") }
-    if result.renamed > 0 { lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names") }
+    if !result.cast.isEmpty {
+      lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype")
+    }
+    if result.renamed > 0 {
+      lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names")
+    }
     if !result.dropped.isEmpty {
       lines.append(
         "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
           + "the target is the reduced one")
     }
-    if !result.sideFiles.isEmpty { lines.append("files     \(result.sideFiles.joined(separator: ", ").printable) travel along") }
+    if !result.sideFiles.isEmpty {
+      lines.append("files     \(result.sideFiles.joined(separator: ", ").printable) travel along")
+    }
     lines.append(
       """
       size      \(Format.grouped(result.fileSize)) bytes: \(share(result.fileSize, result.tunedBytes)) of the tuned \

@@ -62,7 +62,9 @@ struct DiffCommand: ParsableCommand {
   }
 
   private func patches() throws {
-    guard html == nil else { throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out") }
+    guard html == nil else {
+      throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out")
+    }
     let diff = try PatchDiff(
       try Patch(path: a), try Patch(path: b), base: try base.map { try Checkpoint(path: $0) }, common.work)
     common.print(diff.json, text: diff.text)

@@ -53,14 +53,19 @@ struct ShowCommand: ParsableCommand {
     line("identity", patch.identity.hex)
     line("base", patch.header.baseRoot.hex)
     line("target", patch.header.targetRoot.hex)
-    line("model", "\(summary.layout.name), \(Format.counted(patch.header.tensors.count, "tensor")), \(patch.header.touched.count) touched")
+    line(
+      "model",
+      "\(summary.layout.name), \(Format.counted(patch.header.tensors.count, "tensor")), \(patch.header.touched.count) touched"
+    )
     line("recipe", patch.annotations["recipe"]?.string)
     line("size", "\(Format.grouped(patch.fileSize)) bytes")
     if !patch.annex.sideFiles.isEmpty {
       line("files", patch.annex.sideFiles.map(\.name).joined(separator: ", "))
     }
     line("made by", made?["writer"]?.string)
-    if count(made?["cast"]) > 0 { line("cast", "\(Format.counted(count(made?["cast"]), "float32 tensor")) rounded to the base's dtype") }
+    if count(made?["cast"]) > 0 {
+      line("cast", "\(Format.counted(count(made?["cast"]), "float32 tensor")) rounded to the base's dtype")
+    }
     if let keys = made?["keys"], let from = keys["from"]?.string, let to = keys["to"]?.string {
       line("renamed", "from \(from) to \(to)")
     }
