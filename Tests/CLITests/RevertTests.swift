@@ -103,11 +103,15 @@ import Testing
       #expect(run.code == 2)
       #expect(run.says(words), "\(run.errors)")
     }
-    #expect(try Command("show", folder["missing.vpatch"]).says("missing.vpatch", "No such file"))
+    #expect(try Command("show", folder["missing.vpatch"]).says("missing.vpatch", "does not exist"))
     #expect(try Command("apply", text, story.saPatch, "-o", story.out).says("notes.txt", "not a safetensors file"))
     #expect(try Command("apply", empty, story.saPatch, "-o", story.out).says("empty", "it has only 0 bytes"))
     let swapped = try Command("apply", story.saPatch, story.base, "-o", story.out)
     #expect(swapped.code == 2)
     #expect(swapped.says("not a vpatch file"))
+    let model = try Command("apply", story.saPatch, story.saPatch, "-o", story.out)
+    #expect(model.code == 2)
+    #expect(model.says("sa.vpatch", "is a patch and not a checkpoint"))
+    #expect(try Command("show", folder.path).says("is a directory and not a patch"))
   }
 }

@@ -52,8 +52,8 @@ struct CreateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let base = try Checkpoint(path: base)
-    let tuned = try Checkpoint(path: tuned)
+    let base = try Inputs.checkpoint(base)
+    let tuned = try Inputs.checkpoint(tuned)
     try OutputCheck.file(output, inputs: (base.files + tuned.files).map(\.input), force: force)
     var options = CreateOptions()
     options.selection = try selection()

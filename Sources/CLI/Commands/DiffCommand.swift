@@ -43,7 +43,7 @@ struct DiffCommand: ParsableCommand {
 
   private func checkpoints() throws {
     guard base == nil else { throw VPatchError(.refused, nil, "--base goes with two patches", remedy: "leave it out") }
-    let (first, second) = (try Checkpoint(path: a), try Checkpoint(path: b))
+    let (first, second) = (try Inputs.checkpoint(a), try Inputs.checkpoint(b))
     if let html {
       try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
     }
@@ -66,7 +66,7 @@ struct DiffCommand: ParsableCommand {
       throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out")
     }
     let diff = try PatchDiff(
-      try Patch(path: a), try Patch(path: b), base: try base.map { try Checkpoint(path: $0) }, common.work)
+      try Inputs.patch(a), try Inputs.patch(b), base: try base.map { try Inputs.checkpoint($0) }, common.work)
     common.print(diff.json, text: diff.text)
   }
 }

@@ -17,7 +17,7 @@ struct ShowCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Patch(path: patch)
+    let patch = try Inputs.patch(patch)
     common.print(json(patch), text: text(patch))
   }
 
@@ -101,12 +101,12 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Patch(path: patch)
+    let patch = try Inputs.patch(patch)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }
-    if let base { findings.append(try verify.base(Checkpoint(path: base), full: full)) }
-    if let target { findings.append(try verify.target(Checkpoint(path: target), full: full)) }
+    if let base { findings.append(try verify.base(Inputs.checkpoint(base), full: full)) }
+    if let target { findings.append(try verify.target(Inputs.checkpoint(target), full: full)) }
     let json = JSON.dictionary([
       "identity": .string(patch.identity.hex), "ok": .bool(true),
       "checked": .object(findings.map { JSON.Member($0.what, .string($0.detail)) }),
