@@ -4,7 +4,8 @@ import PatchFormat
 enum Inputs {
   static func checkpoint(_ path: String) throws -> Checkpoint {
     guard try !Patch.looksLikePatch(path: path) else {
-      throw VPatchError(.invalid, path, "is a patch and not a checkpoint", remedy: "are the arguments in the right order?")
+      throw VPatchError(
+        .invalid, path, "is a patch and not a checkpoint", remedy: "are the arguments in the right order?")
     }
     return try Checkpoint(path: path)
   }

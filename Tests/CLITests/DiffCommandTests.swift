@@ -65,6 +65,8 @@ import Testing
     #expect(
       try Command("diff", story.saPatch, story.otherPatch, "--html", folder["x.html"]).says(
         "--html goes with two checkpoints"))
+    let none = try folder.file("none.safetensors", [.weights("z", [4])])
+    #expect(try Command("diff", story.base, none).output.contains("The two have no tensor in common."))
     let missing = try Command("diff", folder["nothing.vpatch"], story.saPatch)
     #expect(missing.code == 1)
     #expect(missing.says("nothing.vpatch", "does not exist"))
