@@ -57,7 +57,9 @@ extension String {
 
 /// What writes a model.
 struct OutputOptions: ParsableArguments {
-  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a file for a file, a new folder for a folder.", valueName: "out"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("Where to write: a file for a file, a new folder for a folder.", valueName: "out"))
   var output: String
 
   @Flag(help: "Replace an existing file.")
@@ -66,7 +68,8 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "Hash all tensors of the input, not only those that the patch touches.")
   var full = false
 
-  @Flag(help: "Write the provenance into the files' metadata too. The files are then no longer the tuned ones to the byte.")
+  @Flag(
+    help: "Write the provenance into the files' metadata too. The files are then no longer the tuned ones to the byte.")
   var stamp = false
 }
 
@@ -79,7 +82,8 @@ extension RebuildResult {
     .dictionary([
       "output": .string(path), "provenance": .string(provenancePath), "base": .string(base.hex),
       "target": .string(target.hex), "touched_tensors": JSON(touchedTensors), "touched_bytes": JSON(touchedBytes),
-      "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors), "files_exact": .bool(isFilesExact),
+      "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors),
+      "files_exact": .bool(isFilesExact),
       "side_files_kept": .array(sideFilesKept.map { .string($0) }), "left_out": .array(leftOut.map { .string($0) }),
     ])
   }
@@ -106,7 +110,9 @@ extension RebuildResult {
   }
 
   func remarks(_ common: CommonOptions) {
-    for name in sideFilesKept { common.remark("\(name) is not the file that the patch was made with: it stays as it is") }
+    for name in sideFilesKept {
+      common.remark("\(name) is not the file that the patch was made with: it stays as it is")
+    }
     if !leftOut.isEmpty { common.remark("did not come along: \(leftOut.joined(separator: ", "))") }
   }
 }

@@ -1,5 +1,5 @@
-import ArgumentParser
 import Apply
+import ArgumentParser
 import Glibc
 import PatchFormat
 

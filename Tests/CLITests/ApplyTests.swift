@@ -71,7 +71,9 @@ import Testing
     let wrong = try folder.file("wrong.safetensors", story.model.tuned("0.self_attn.k_proj", seed: 9))
     let named = try Command("apply", wrong, story.saPatch, "-o", story.out)
     #expect(named.code == 3)
-    #expect(named.says("1 of 8 tensors differ", "\"model.layers.0.self_attn.k_proj.weight\"", "the patch needs the model with root"))
+    #expect(
+      named.says(
+        "1 of 8 tensors differ", "\"model.layers.0.self_attn.k_proj.weight\"", "the patch needs the model with root"))
     #expect(try story.leftNothing("wrong.safetensors"))
   }
 
@@ -94,7 +96,8 @@ import Testing
 
   @Test("tensors too many, too few, of another shape") func shapes() throws {
     let lacking = try folder.file("lacking.safetensors", story.model.without("model.norm"))
-    #expect(try Command("apply", lacking, story.saPatch, "-o", story.out).says("it lacks 1 tensor", "\"model.norm.weight\""))
+    #expect(
+      try Command("apply", lacking, story.saPatch, "-o", story.out).says("it lacks 1 tensor", "\"model.norm.weight\""))
     let extra = try folder.file("extra.safetensors", story.model + [.weights("lm_head.weight", [4])])
     #expect(try Command("apply", extra, story.saPatch, "-o", story.out).says("it has 1 other", "\"lm_head.weight\""))
     let other = try folder.file("other-shape.safetensors", story.model.replacing(.weights("model.norm.weight", [8])))

@@ -10,7 +10,9 @@ struct Command {
   /// The executable that was built with these tests: it lies beside them.
   static let path: String = {
     let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let folders = (CommandLine.arguments + [own].compactMap { $0 }).map { URL(filePath: $0).deletingLastPathComponent().path }
+    let folders = (CommandLine.arguments + [own].compactMap { $0 }).map {
+      URL(filePath: $0).deletingLastPathComponent().path
+    }
     guard let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/vpatch") }) else {
       fatalError("no vpatch beside the tests: build it with them")
     }
@@ -47,7 +49,9 @@ struct Command {
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment.merging(["COLUMNS": "100"]) { a, _ in a }) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      environment.merging(["COLUMNS": "100"]) { a, _ in a }
+    ) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors

@@ -52,7 +52,8 @@ import Testing
     try folder.file("both.safetensors", model.tuned(TestModel.attention + ["1.mlp.down_proj"]))
     let run = try create("both.safetensors", "--recipe", "sa-proj")
     #expect(run.code == 5)
-    #expect(run.says("both.safetensors", "changes 1 tensor outside", "model.layers.1.mlp.down_proj.weight", "--drop-others"))
+    #expect(
+      run.says("both.safetensors", "changes 1 tensor outside", "model.layers.1.mlp.down_proj.weight", "--drop-others"))
     #expect(try folder.names() == ["base.safetensors", "both.safetensors", "sa.safetensors"])
   }
 

@@ -38,7 +38,9 @@ import Testing
     try folder.file("b.safetensors", [.f32("x", [4], [0, 0, 0, 0]), .f32("y", [2], [1, 1])])
     try folder.file("1.safetensors", [.f32("x", [4], [1, 1, 0, 2]), .f32("y", [2], [2, 3])])
     try folder.file("2.safetensors", [.f32("x", [4], [1, -1, 3, 0]), .f32("y", [2], [3, 5])])
-    for i in 1...2 { try Command("create", folder["b.safetensors"], folder["\(i).safetensors"], "-o", folder["\(i).vpatch"]) }
+    for i in 1...2 {
+      try Command("create", folder["b.safetensors"], folder["\(i).safetensors"], "-o", folder["\(i).vpatch"])
+    }
     let run = try Command(
       "diff", folder["1.vpatch"], folder["2.vpatch"], "--base", folder["b.safetensors"], "--json")
     #expect(run.code == 0)
@@ -60,7 +62,11 @@ import Testing
     #expect(run.code == 5)
     #expect(run.says("sa.vpatch", "is a patch and the other is not"))
     #expect(try Command("diff", story.base, story.sa, "--base", story.base).says("--base goes with two patches"))
-    #expect(try Command("diff", story.saPatch, story.otherPatch, "--html", folder["x.html"]).says("--html goes with two checkpoints"))
+    #expect(
+      try Command("diff", story.saPatch, story.otherPatch, "--html", folder["x.html"]).says(
+        "--html goes with two checkpoints"))
+    let none = try folder.file("none.safetensors", [.weights("z", [4])])
+    #expect(try Command("diff", story.base, none).output.contains("The two have no tensor in common."))
     let missing = try Command("diff", folder["nothing.vpatch"], story.saPatch)
     #expect(missing.code == 1)
     #expect(missing.says("nothing.vpatch", "does not exist"))

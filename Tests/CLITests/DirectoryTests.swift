@@ -27,7 +27,8 @@ import Testing
 
   @Test("there and back, sharded or not", arguments: [0, 1, 3]) func roundTrip(shards: Int) throws {
     try folder.directory("base", model, shards: shards, files: side)
-    try folder.directory("tuned", tuned, shards: shards, files: side.merging(["config.json": "{\"x\": 2}\n", "new.txt": "n"]) { $1 })
+    try folder.directory(
+      "tuned", tuned, shards: shards, files: side.merging(["config.json": "{\"x\": 2}\n", "new.txt": "n"]) { $1 })
     try make("base", "tuned")
     #expect(try apply("base", "out").code == 0)
     #expect(try files("out") == files("tuned"))
@@ -65,7 +66,8 @@ import Testing
     try folder.directory("tuned", tuned, shards: 2, files: side)
     try FileManager.default.createDirectory(atPath: folder["snapshot"], withIntermediateDirectories: false)
     for name in try folder.names(in: "blobs") {
-      try FileManager.default.createSymbolicLink(atPath: folder["snapshot/\(name)"], withDestinationPath: "../blobs/\(name)")
+      try FileManager.default.createSymbolicLink(
+        atPath: folder["snapshot/\(name)"], withDestinationPath: "../blobs/\(name)")
     }
     try make("snapshot", "tuned")
     #expect(try apply("snapshot", "out").code == 0)
@@ -97,7 +99,9 @@ import Testing
   }
 
   @Test("folders come along; weights in other forms and stray shards do not, and are said") func others() throws {
-    let more = side.merging(["templates/a.jinja": "{{ x }}", "pytorch_model.bin": "old", "extra.safetensors": "old"]) { $1 }
+    let more = side.merging(["templates/a.jinja": "{{ x }}", "pytorch_model.bin": "old", "extra.safetensors": "old"]) {
+      $1
+    }
     try folder.directory("base", model, files: more)
     try folder.directory("tuned", tuned, files: side.merging(["templates/a.jinja": "{{ y }}"]) { $1 })
     let create = try Command("create", folder["base"], folder["tuned"], "-o", folder["p.vpatch"])
@@ -130,7 +134,8 @@ import Testing
     try FileManager.default.removeItem(atPath: folder["base/model-00002-of-00002.safetensors"])
     let missing = try apply("base", "out")
     #expect(missing.code == 1)
-    #expect(missing.says("index.json", "names the shard \"model-00002-of-00002.safetensors\"", "download the missing shard"))
+    #expect(
+      missing.says("index.json", "names the shard \"model-00002-of-00002.safetensors\"", "download the missing shard"))
     try folder.write("evil/model.safetensors.index.json", #"{"weight_map": {"a": "../../x"}}"#)
     let evil = try apply("evil", "out")
     #expect(evil.code == 2)

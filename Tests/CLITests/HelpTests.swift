@@ -26,11 +26,14 @@ import Testing
     for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "64 ", "130 "] { #expect(help.contains("\n  \(code)"), "\(code)") }
   }
 
-  @Test("a command line that is not understood", arguments: [
-    ["frobnicate"], ["create"], ["create", "a"], ["apply", "a"], ["apply", "a", "b"], ["show"], ["show", "a", "b"],
-    ["show", "a", "--wrong"], ["verify", "a", "--recipe"], ["apply", "a", "b", "-o", "c", "--threads", "0"],
-    ["create", "a", "b", "-o", "c", "--map-keys", "never"], ["diff", "a", "b", "--threads", "two"],
-  ]) func usage(arguments: [String]) throws {
+  @Test(
+    "a command line that is not understood",
+    arguments: [
+      ["frobnicate"], ["create"], ["create", "a"], ["apply", "a"], ["apply", "a", "b"], ["show"], ["show", "a", "b"],
+      ["show", "a", "--wrong"], ["verify", "a", "--recipe"], ["apply", "a", "b", "-o", "c", "--threads", "0"],
+      ["create", "a", "b", "-o", "c", "--map-keys", "never"], ["diff", "a", "b", "--threads", "two"],
+    ]) func usage(arguments: [String]) throws
+  {
     let run = try Command(Command.path, arguments)
     #expect(run.code == 64)
     #expect(run.errors.hasPrefix("Error: "))

@@ -11,10 +11,14 @@ import Testing
 
   /// A pair of some 24 MB: enough for a signal to find the command at work.
   private func largePair() throws {
-    let base = (0..<6).map { TestTensor.weights("model.layers.\($0).self_attn.q_proj.weight", [4, 4], seed: 3).grown(4 << 20) }
+    let base = (0..<6).map {
+      TestTensor.weights("model.layers.\($0).self_attn.q_proj.weight", [4, 4], seed: 3).grown(4 << 20)
+    }
     try folder.file("base.safetensors", base)
     try folder.file("tuned.safetensors", base.map { $0.tuned() })
-    #expect(try Command("create", folder["base.safetensors"], folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0)
+    #expect(
+      try Command("create", folder["base.safetensors"], folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0
+    )
   }
 
   /// Starts an apply and sends a signal once its temporary file is there.
@@ -23,7 +27,9 @@ import Testing
       Command.path,
       ["apply", folder["base.safetensors"], folder["p.vpatch"], "-o", folder["out.safetensors"], "--threads", "1"])
     let end = Date().addingTimeInterval(20)
-    while run.process.isRunning, Date() < end, try !folder.names().contains(where: { $0.hasPrefix(".out.safetensors.vpatch-") }) {
+    while run.process.isRunning, Date() < end,
+      try !folder.names().contains(where: { $0.hasPrefix(".out.safetensors.vpatch-") })
+    {
       usleep(500)
     }
     let ended = !run.process.isRunning
@@ -86,7 +92,12 @@ import Testing
 
   @Test("a reader that goes away is no crash") func closedPipe() throws {
     try largePair()
-    let run = try Command("/bin/bash", ["-c", "set -o pipefail; \"$0\" show \"$1\" --json | head -c 1; exit ${PIPESTATUS[0]}", Command.path, folder["p.vpatch"]])
+    let run = try Command(
+      "/bin/bash",
+      [
+        "-c", "set -o pipefail; \"$0\" show \"$1\" --json | head -c 1; exit ${PIPESTATUS[0]}", Command.path,
+        folder["p.vpatch"],
+      ])
     #expect([0, 128 + SIGPIPE].contains(run.code))
     #expect(run.errors.isEmpty)
   }

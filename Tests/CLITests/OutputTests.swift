@@ -127,7 +127,9 @@ import Testing
   }
 
   @Test("what is written has the permissions that the user's umask says") func mode() throws {
-    let run = try Command("/bin/sh", ["-c", "umask 027; exec \"$0\" \"$@\"", Command.path, "apply", story.base, story.saPatch, "-o", story.out])
+    let run = try Command(
+      "/bin/sh",
+      ["-c", "umask 027; exec \"$0\" \"$@\"", Command.path, "apply", story.base, story.saPatch, "-o", story.out])
     #expect(run.code == 0)
     var info = stat()
     #expect(stat(story.out, &info) == 0)

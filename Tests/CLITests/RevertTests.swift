@@ -65,7 +65,10 @@ import Testing
   @Test("show, to a person and to a program") func show() throws {
     let text = try Command("show", story.saPatch)
     #expect(text.code == 0)
-    for line in ["name       sa.safetensors", "recipe     sa-proj", "model      llama, 20 tensors, 8 touched", "forgetting unmeasured"] {
+    for line in [
+      "name       sa.safetensors", "recipe     sa-proj", "model      llama, 20 tensors, 8 touched",
+      "forgetting unmeasured",
+    ] {
       #expect(text.output.contains(line + "\n"), "\(line)")
     }
     let json = try JSON.parse(Array(Command("show", story.saPatch, "--json").output.utf8))
@@ -93,16 +96,22 @@ import Testing
   @Test("files that are something else") func somethingElse() throws {
     let text = try folder.write("notes.txt", "not a model\n")
     let empty = try folder.write("empty", [UInt8]())
-    for (patch, words) in [(text, "not a vpatch file"), (empty, "not a vpatch file"), (story.base, "not a vpatch file")] {
+    for (patch, words) in [
+      (text, "not a vpatch file"), (empty, "not a vpatch file"), (story.base, "not a vpatch file"),
+    ] {
       let run = try Command("show", patch)
       #expect(run.code == 2)
       #expect(run.says(words), "\(run.errors)")
     }
-    #expect(try Command("show", folder["missing.vpatch"]).says("missing.vpatch", "No such file"))
+    #expect(try Command("show", folder["missing.vpatch"]).says("missing.vpatch", "does not exist"))
     #expect(try Command("apply", text, story.saPatch, "-o", story.out).says("notes.txt", "not a safetensors file"))
     #expect(try Command("apply", empty, story.saPatch, "-o", story.out).says("empty", "it has only 0 bytes"))
     let swapped = try Command("apply", story.saPatch, story.base, "-o", story.out)
     #expect(swapped.code == 2)
     #expect(swapped.says("not a vpatch file"))
+    let model = try Command("apply", story.saPatch, story.saPatch, "-o", story.out)
+    #expect(model.code == 2)
+    #expect(model.says("sa.vpatch", "is a patch and not a checkpoint"))
+    #expect(try Command("show", folder.path).says("is a directory and not a patch"))
   }
 }

@@ -31,7 +31,8 @@ struct Story {
 
   /// Nothing but what was there, under any name, hidden ones too.
   func leftNothing(_ more: String...) throws -> Bool {
-    let known = ["base", "sa", "both", "other"].map { "\($0).safetensors" } + ["sa", "mlp", "other"].map { "\($0).vpatch" }
+    let known =
+      ["base", "sa", "both", "other"].map { "\($0).safetensors" } + ["sa", "mlp", "other"].map { "\($0).vpatch" }
     return try folder.names() == (known + more).sorted()
   }
 }

@@ -16,8 +16,10 @@ import Testing
     try folder.file("c.safetensors", [tensor.tuned(seed: 8)])
     let patch = folder["p.vpatch"]
     let runs = [
-      try Command("create", folder["a.safetensors"], folder["b.safetensors"], "-o", folder["q.vpatch"], "--recipe", "mlp"),
-      try Command("create", folder["a.safetensors"], folder["b.safetensors"], "-o", patch, "--name", hostile, "--note", hostile),
+      try Command(
+        "create", folder["a.safetensors"], folder["b.safetensors"], "-o", folder["q.vpatch"], "--recipe", "mlp"),
+      try Command(
+        "create", folder["a.safetensors"], folder["b.safetensors"], "-o", patch, "--name", hostile, "--note", hostile),
       try Command("show", patch), try Command("show", patch, "--json"),
       try Command("apply", folder["c.safetensors"], patch, "-o", folder["\u{1B}[31mout.safetensors"]),
       try Command("apply", folder["a.safetensors"], patch, "-o", folder["\u{1B}[31mout.safetensors"]),

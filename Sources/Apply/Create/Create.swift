@@ -130,7 +130,8 @@ public struct Create: Sendable {
     let first = others.prefix(5).map { "\"\($0.pair.name.printable)\"" }.joined(separator: ", ")
     let more = others.count > 5 ? " and \(others.count - 5) more" : ""
     throw VPatchError(
-      .refused, tuned.path, "changes \(Format.counted(others.count, "tensor")) outside \(selection.description): \(first)\(more)",
+      .refused, tuned.path,
+      "changes \(Format.counted(others.count, "tensor")) outside \(selection.description): \(first)\(more)",
       remedy: "use --drop-others to leave them out of the patch")
   }
 

@@ -19,6 +19,7 @@ extension CheckpointDiff {
   var headline: String {
     if isIdentical { return "The two are identical: all \(Format.grouped(tensors.count)) tensors, bit for bit." }
     let total = total
+    guard total.tensors > 0 else { return "The two have no tensor in common." }
     guard total.changedTensors > 0 else { return "All tensors that both sides have are the same, bit for bit." }
     return "\(Format.grouped(total.changedTensors)) of \(Format.grouped(total.tensors)) tensors differ, in "
       + "\(Format.grouped(total.change.changed)) of \(Format.grouped(total.change.elements)) elements "

@@ -120,9 +120,15 @@ public struct PatchDiff: Sendable {
 
   // MARK: Words
 
+  private var bases: String {
+    if a.identity == b.identity { return "the same, and the same patch" }
+    if isSameBase { return "the same: siblings" }
+    return b.header.baseRoot == a.header.targetRoot ? "a chain: the second is made on top of the first" : "different"
+  }
+
   public var text: String {
     var lines = [
-      "bases     \(isSameBase ? "the same: siblings" : b.header.baseRoot == a.header.targetRoot ? "a chain: the second is made on top of the first" : "different")",
+      "bases     \(bases)",
       "tensors   \(shared.count) touched by both, \(onlyA.count) only by the first, \(onlyB.count) only by the second",
     ]
     guard let deltas, let total else {

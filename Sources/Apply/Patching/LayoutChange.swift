@@ -15,7 +15,9 @@ extension FileLayout {
     var placed: Set<String> = []
     let parsed = try files.map { try SafetensorsHeader(text: $0.header, subject: path) }
     for header in parsed { placed.formUnion(header.tensors.map(\.info.name.bytesKey)) }
-    let added = changes.filter { !placed.contains($0.name.bytesKey) }.compactMap(\.target).sorted { $0.name.precedes($1.name) }
+    let added = changes.filter { !placed.contains($0.name.bytesKey) }.compactMap(\.target).sorted {
+      $0.name.precedes($1.name)
+    }
     var weightMap: [(String, String)] = []
     var total = 0
     let adapted = zip(files, parsed).enumerated().map { i, pair -> File in

@@ -6,12 +6,6 @@ struct SideFileCopy {
   let steps: [PatchStep]
   let layout: FileLayout
 
-  init(from: Checkpoint, steps: [PatchStep], layout: FileLayout) {
-    self.from = from
-    self.steps = steps
-    self.layout = layout
-  }
-
   struct Outcome {
     /// Files that a patch changes, but that were not what it was made from.
     var kept: [String]

@@ -20,7 +20,10 @@ public struct Verify: Sendable {
   public var file: Finding {
     let chunks = patch.header.tensors.reduce(0) { $0 + $1.chunks.count }
     return Finding(
-      what: "file", detail: "\(Format.counted(patch.header.tensors.count, "tensor")), \(Format.counted(chunks, "chunk")), roots, identity, annex, annotations")
+      what: "file",
+      detail:
+        "\(Format.counted(patch.header.tensors.count, "tensor")), \(Format.counted(chunks, "chunk")), roots, identity, annex, annotations"
+    )
   }
 
   /// The base is the patch's, and all that the patch makes of it has the promised fingerprints.
@@ -50,8 +53,10 @@ public struct Verify: Sendable {
     if let first = others.first {
       throw VPatchError(
         .refused, patch.path,
-        "touches \(Format.counted(others.count, "tensor")) outside the recipe \(recipe.rawValue), first \"\(first.name.printable)\"")
+        "touches \(Format.counted(others.count, "tensor")) outside the recipe \(recipe.rawValue), first \"\(first.name.printable)\""
+      )
     }
-    return Finding(what: "recipe", detail: "all \(patch.header.touched.count) touched tensors are in \(recipe.rawValue)")
+    return Finding(
+      what: "recipe", detail: "all \(patch.header.touched.count) touched tensors are in \(recipe.rawValue)")
   }
 }

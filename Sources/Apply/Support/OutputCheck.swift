@@ -16,7 +16,8 @@ public enum OutputCheck {
       return
     case .symbolicLink:
       throw VPatchError(
-        .refused, path, "is a symbolic link; writing through it would change another file", remedy: "give another output")
+        .refused, path, "is a symbolic link; writing through it would change another file",
+        remedy: "give another output")
     case .directory: throw VPatchError(.refused, path, "is a directory", remedy: "give the name of a file")
     case .other: throw VPatchError(.refused, path, "is not a regular file", remedy: "give another output")
     case .file: break
@@ -44,7 +45,8 @@ public enum OutputCheck {
       }
     case .symbolicLink:
       throw VPatchError(.refused, path, "is a symbolic link", remedy: "give another output")
-    default: throw VPatchError(.refused, path, "is a file; a model directory gives a directory", remedy: "give another output")
+    default:
+      throw VPatchError(.refused, path, "is a file; a model directory gives a directory", remedy: "give another output")
     }
   }
 

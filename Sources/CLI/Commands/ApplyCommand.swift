@@ -23,8 +23,8 @@ struct ApplyCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let steps = try [PatchStep].chain(patches.map { try Patch(path: $0, threads: common.work.threads) })
-    let rebuild = Rebuild(try Checkpoint(path: base), steps, common.work)
+    let steps = try [PatchStep].chain(patches.map { try Inputs.patch($0) })
+    let rebuild = Rebuild(try Inputs.checkpoint(base), steps, common.work)
     let result = try rebuild.write(
       to: output.output, stamp: output.stamp, full: output.full, force: output.force)
     common.print(result.json, text: result.text("wrote"))
@@ -50,8 +50,8 @@ struct RevertCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let step = PatchStep(try Patch(path: patch, threads: common.work.threads), .backward)
-    let rebuild = Rebuild(try Checkpoint(path: model), [step], common.work)
+    let step = PatchStep(try Inputs.patch(patch), .backward)
+    let rebuild = Rebuild(try Inputs.checkpoint(model), [step], common.work)
     let result = try rebuild.write(
       to: output.output, stamp: output.stamp, full: output.full, force: output.force)
     common.print(result.json, text: result.text("reverted to"))

@@ -52,8 +52,8 @@ struct CreateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let base = try Checkpoint(path: base)
-    let tuned = try Checkpoint(path: tuned)
+    let base = try Inputs.checkpoint(base)
+    let tuned = try Inputs.checkpoint(tuned)
     try OutputCheck.file(output, inputs: (base.files + tuned.files).map(\.input), force: force)
     var options = CreateOptions()
     options.selection = try selection()
@@ -102,17 +102,24 @@ struct CreateCommand: ParsableCommand {
     if let recipe = result.recipe {
       let proof =
         self.recipe == nil
-        ? "what changes amounts to" : result.dropped.isEmpty ? "proved: nothing else changed outside" : "what else changed is left out of"
-      lines.append("recipe    \(recipe.rawValue) (\(proof) it)")
+        ? "what changes amounts to it"
+        : result.dropped.isEmpty ? "proved: nothing else changed" : "what else changed is left out"
+      lines.append("recipe    \(recipe.rawValue) (\(proof))")
     }
-    if !result.cast.isEmpty { lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype") }
-    if result.renamed > 0 { lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names") }
+    if !result.cast.isEmpty {
+      lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype")
+    }
+    if result.renamed > 0 {
+      lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names")
+    }
     if !result.dropped.isEmpty {
       lines.append(
         "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
           + "the target is the reduced one")
     }
-    if !result.sideFiles.isEmpty { lines.append("files     \(result.sideFiles.joined(separator: ", ").printable), traveling along") }
+    if !result.sideFiles.isEmpty {
+      lines.append("files     \(result.sideFiles.joined(separator: ", ").printable), traveling along")
+    }
     lines.append(
       """
       size      \(Format.grouped(result.fileSize)) bytes: \(share(result.fileSize, result.tunedBytes)) of the tuned \

@@ -43,7 +43,7 @@ struct DiffCommand: ParsableCommand {
 
   private func checkpoints() throws {
     guard base == nil else { throw VPatchError(.refused, nil, "--base goes with two patches", remedy: "leave it out") }
-    let (first, second) = (try Checkpoint(path: a), try Checkpoint(path: b))
+    let (first, second) = (try Inputs.checkpoint(a), try Inputs.checkpoint(b))
     if let html {
       try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
     }
@@ -62,9 +62,11 @@ struct DiffCommand: ParsableCommand {
   }
 
   private func patches() throws {
-    guard html == nil else { throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out") }
+    guard html == nil else {
+      throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out")
+    }
     let diff = try PatchDiff(
-      try Patch(path: a, threads: common.work.threads), try Patch(path: b, threads: common.work.threads), base: try base.map { try Checkpoint(path: $0) }, common.work)
+      try Inputs.patch(a), try Inputs.patch(b), base: try base.map { try Inputs.checkpoint($0) }, common.work)
     common.print(diff.json, text: diff.text)
   }
 }

@@ -17,7 +17,7 @@ struct ShowCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Patch(path: patch, threads: common.work.threads)
+    let patch = try Inputs.patch(patch)
     common.print(json(patch), text: text(patch))
   }
 
@@ -53,14 +53,19 @@ struct ShowCommand: ParsableCommand {
     line("identity", patch.identity.hex)
     line("base", patch.header.baseRoot.hex)
     line("target", patch.header.targetRoot.hex)
-    line("model", "\(summary.layout.name), \(Format.counted(patch.header.tensors.count, "tensor")), \(patch.header.touched.count) touched")
+    line(
+      "model",
+      "\(summary.layout.name), \(Format.counted(patch.header.tensors.count, "tensor")), \(patch.header.touched.count) touched"
+    )
     line("recipe", patch.annotations["recipe"]?.string)
     line("size", "\(Format.grouped(patch.fileSize)) bytes")
     if !patch.annex.sideFiles.isEmpty {
       line("files", patch.annex.sideFiles.map(\.name).joined(separator: ", "))
     }
     line("made by", made?["writer"]?.string)
-    if count(made?["cast"]) > 0 { line("cast", "\(Format.counted(count(made?["cast"]), "float32 tensor")) rounded to the base's dtype") }
+    if count(made?["cast"]) > 0 {
+      line("cast", "\(Format.counted(count(made?["cast"]), "float32 tensor")) rounded to the base's dtype")
+    }
     if let keys = made?["keys"], let from = keys["from"]?.string, let to = keys["to"]?.string {
       line("renamed", "from \(from) to \(to)")
     }
@@ -96,12 +101,12 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Patch(path: patch, threads: common.work.threads)
+    let patch = try Inputs.patch(patch)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }
-    if let base { findings.append(try verify.base(Checkpoint(path: base), full: full)) }
-    if let target { findings.append(try verify.target(Checkpoint(path: target), full: full)) }
+    if let base { findings.append(try verify.base(Inputs.checkpoint(base), full: full)) }
+    if let target { findings.append(try verify.target(Inputs.checkpoint(target), full: full)) }
     let json = JSON.dictionary([
       "identity": .string(patch.identity.hex), "ok": .bool(true),
       "checked": .object(findings.map { JSON.Member($0.what, .string($0.detail)) }),

@@ -1,0 +1,68 @@
+import PatchFormat
+import TestModels
+import Testing
+
+@testable import Apply
+
+@Suite("Rounding to the base's dtype") struct CastTests {
+  /// float32 bits → bf16 bits, to nearest, ties to even.
+  static let bf16Pairs: [(UInt32, UInt16)] = [
+    (0x3F80_0000, 0x3F80), (0x3F80_7FFF, 0x3F80), (0x3F80_8000, 0x3F80), (0x3F80_8001, 0x3F81), (0x3F81_8000, 0x3F82),
+    (0x3F81_7FFF, 0x3F81), (0x8000_0000, 0x8000), (0x0000_0001, 0x0000), (0x0000_8000, 0x0000), (0x0000_8001, 0x0001),
+    (0x7F7F_FFFF, 0x7F80), (0x7F7F_7FFF, 0x7F7F), (0xFF7F_8000, 0xFF80), (0x7F80_0000, 0x7F80), (0xFF80_0000, 0xFF80),
+    (0x7FC0_0000, 0x7FC0), (0x7F80_0001, 0x7FC0), (0xFFFF_FFFF, 0xFFFF),
+  ]
+  /// float32 bits → f16 bits.
+  static let f16Pairs: [(UInt32, UInt16)] = [
+    (0x3F80_0000, 0x3C00), (0x3F80_1000, 0x3C00), (0x3F80_1001, 0x3C01), (0x3F80_3000, 0x3C02), (0x8000_0000, 0x8000),
+    (0x477F_E000, 0x7BFF), (0x477F_EFFF, 0x7BFF), (0x477F_F000, 0x7C00), (0xC780_0000, 0xFC00), (0x7F80_0000, 0x7C00),
+    (0x3880_0000, 0x0400), (0x387F_C000, 0x03FF), (0x387F_F000, 0x0400), (0x3380_0000, 0x0001), (0x3300_0000, 0x0000),
+    (0x3300_0001, 0x0001), (0x33C0_0000, 0x0002), (0x0000_0001, 0x0000), (0x7FC0_0000, 0x7E00), (0x7F80_0001, 0x7E00),
+    (0xFFC0_2000, 0xFE01),
+  ]
+
+  @Test("bf16", arguments: bf16Pairs) func toBF16(bits: UInt32, rounded: UInt16) {
+    #expect(CastTensor.bf16(bits) == rounded)
+  }
+
+  @Test("f16", arguments: f16Pairs) func toF16(bits: UInt32, rounded: UInt16) {
+    #expect(CastTensor.f16(bits) == rounded)
+  }
+
+  @Test("what needs no rounding is not rounded") func identity() {
+    for value in UInt16.min...UInt16.max where value & 0x7FFF <= 0x7F80 {
+      #expect(CastTensor.bf16(UInt32(value) << 16) == value)
+    }
+  }
+
+  @Test("a float32 result becomes a patch of the base's dtype") func patch() throws {
+    let folder = try TestFolder()
+    let model = TestModel.llama()
+    try folder.file("base", model)
+    let tuned = model.tuned("self_attn")
+    // Each weight a little beside its bf16 value, so that rounding finds it again.
+    try folder.file(
+      "wide",
+      tuned.map { tensor in
+        let words = stride(from: 0, to: tensor.bytes.count, by: 2).map { i in
+          UInt32(tensor.bytes[i]) << 16 | UInt32(tensor.bytes[i + 1]) << 24 | 0x1234
+        }
+        return TestTensor(tensor.name, "F32", tensor.shape, words)
+      })
+    try folder.file("tuned", tuned)
+    func create(_ name: String, cast: Bool) throws -> (Patch, CreateResult) {
+      var options = CreateOptions()
+      options.castToBase = cast
+      let create = Create(
+        base: try Checkpoint(path: folder["base"]), tuned: try Checkpoint(path: folder[name]), options: options,
+        work: WorkOptions(threads: 2))
+      let result = try create.write(to: folder["\(name).vpatch"])
+      return (try Patch(path: folder["\(name).vpatch"]), result)
+    }
+    let (cast, result) = try create("wide", cast: true)
+    #expect(result.cast.count == 8)
+    #expect(result.recipe == .saProj)
+    #expect(try cast.identity == create("tuned", cast: false).0.identity)
+    #expect(try create("wide", cast: false).0.header.touched.allSatisfy { $0.operation == .replace })
+  }
+}
