@@ -62,7 +62,7 @@ ACCEPTED = {
 README = """\
 # Fixtures
 
-Small files, each with its reason. All but `keys/` are written by `python3 spec/reader/tests/make_golden.py`; none is ever deleted by hand.
+Small files, each with its reason. All but `keys/` and `golden/written/` are written by `python3 spec/reader/tests/make_golden.py`; none is ever deleted by hand.
 
 | folder | what | `REASONS.tsv` |
 |---|---|---|
@@ -70,6 +70,7 @@ Small files, each with its reason. All but `keys/` are written by `python3 spec/
 | `golden/refused-on-decode/` | patches that pass `check` and are refused when applied to `base.safetensors`, or reverted from `target.safetensors` | the same, and which command |
 | `golden/accepted-by-flag/` | patches with unknown flags of the second and third set: both are read | file, section, reason |
 | `golden/accepted/` | patches by the tests' own writer: `refused-on-decode/base.safetensors` to its `target.safetensors` and back, byte for byte | file, section, reason |
+| `golden/written/` | patches that vpatch itself wrote, each with its base and its target (`result` where options make it another one): both readers apply and revert them. `make.py` there writes the inputs and holds the commands | |
 | `hostile-safetensors/` | files that are not valid safetensors; those named `valid_…` are, odd as they look | file, reason |
 | `hostile-index/` | directories whose index lies; those named `valid_…` do not | folder, reason |
 """
