@@ -73,7 +73,8 @@ enum HTMLStyle {
     .scroll{overflow-x:auto}
     .map+.map{margin-top:22px}
     .map h3{font-size:14px;margin:0 0 6px;color:var(--soft);font-weight:600}
-    svg{display:block;font-size:12px}
+    svg{display:block;font-size:12px;height:auto}
+    @media(min-width:860px){svg.fits{max-width:100%}}
     svg text{fill:var(--ink)}
     svg text.soft{fill:var(--soft)}
     svg .mono,td.mono,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
@@ -94,6 +95,7 @@ enum HTMLStyle {
     th:last-child,td:last-child{padding-right:0}
     tbody tr:last-child td{border-bottom:0}
     td.n,th.n{text-align:right;white-space:nowrap}
+    td:first-child{min-width:11em}
     td code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:12.5px;
     overflow-wrap:anywhere}
     .meter{display:inline-block;width:70px;height:6px;border-radius:3px;background:var(--none);margin-right:8px;

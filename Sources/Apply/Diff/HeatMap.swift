@@ -39,7 +39,8 @@ struct HeatMap {
     let width = labelWidth + Double(layers.count) * column + Self.valueWidth
     let height = Self.headHeight + Double(rows.count + 1) * Self.rowHeight + 8
     var out =
-      "<svg role=\"img\" aria-label=\"\(HTML.escaped(title))\" width=\"\(px(width))\" height=\"\(px(height))\">\n"
+      "<svg role=\"img\" aria-label=\"\(HTML.escaped(title))\" width=\"\(px(width))\" height=\"\(px(height))\" "
+      + "viewBox=\"0 0 \(px(width)) \(px(height))\"\(width < 1400 ? " class=\"fits\"" : "")>\n"
     out += axis(labelWidth, column)
     for (i, row) in rows.enumerated() {
       let y = Self.headHeight + Double(i) * Self.rowHeight
