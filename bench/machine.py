@@ -21,7 +21,7 @@ def flags():
 
 def instruction_sets():
     """The values of VPATCH_ISA that this processor can run."""
-    wanted = {"baseline": set(), "avx2": {"avx2"}, "avx512": {"avx512f", "avx512bw", "avx512vl"}}
+    wanted = {"baseline": set(), "avx2": {"avx2", "bmi2", "popcnt"}}
     return [name for name, needs in wanted.items() if needs <= flags()]
 
 

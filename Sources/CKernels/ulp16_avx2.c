@@ -17,12 +17,60 @@ __attribute__((constructor)) static void fill_expansion(void) {
     for (int lane = 0; lane < 8; lane++) expansion[mask][lane] = __builtin_popcount(mask & ((1 << lane) - 1));
 }
 
-/// The scale of eight values: 0 for +-0, else the exponent and at least 1.
-TARGET static inline __m256i scale(__m256i base, __m128i shift, __m256i mask) {
+/// The exponents of eight values, and at least 1: their scales, but for those of +-0, where `is_zero` is set.
+TARGET static inline __m256i nonzero_scale(__m256i base, __m128i shift, __m256i mask, __m256i *is_zero) {
   __m256i exponent = _mm256_and_si256(_mm256_srl_epi32(base, shift), mask);
   __m256i magnitude = _mm256_and_si256(base, _mm256_set1_epi32(0x7fff));
-  __m256i is_zero = _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256());
-  return _mm256_andnot_si256(is_zero, _mm256_max_epu32(exponent, _mm256_set1_epi32(1)));
+  *is_zero = _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256());
+  return _mm256_max_epu32(exponent, _mm256_set1_epi32(1));
+}
+
+/// The tables of one class for neighbouring scales, in registers: a gather would cost more than the rest.
+typedef struct {
+  __m256i below, low, high;
+  int fits;  // all scales of the class but 0 are among 29 neighbours
+} scale_tables;
+
+enum { no_table = 0x80 };
+
+/// Entry 0 is for scale 0; entry k for scale `below` + k, of which the first and the last have none.
+TARGET static scale_tables load_tables(const uint32_t offsets[256]) {
+  int first = 1, last = 255;
+  while (first < 255 && offsets[first] == UINT32_MAX) first++;
+  while (last > first && offsets[last] == UINT32_MAX) last--;
+  int below = first - 2;
+  uint8_t entries[32];
+  memset(entries, no_table, sizeof entries);
+  for (int k = 0; k < 31; k++) {
+    int scale = k == 0 ? 0 : below + k;
+    if ((k == 0 || (scale >= first && scale <= last)) && offsets[scale] != UINT32_MAX)
+      entries[k] = (uint8_t)(offsets[scale] >> 12);
+  }
+  scale_tables t;
+  t.below = _mm256_set1_epi32(below);
+  t.low = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)entries));
+  t.high = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(entries + 16)));
+  t.fits = last - first < 29;
+  return t;
+}
+
+/// The tables of eight scales; `no_table` where there is none.
+TARGET static inline __m256i find_tables(const scale_tables *t, __m256i scale, __m256i is_zero) {
+  __m256i index = _mm256_andnot_si256(is_zero, _mm256_sub_epi32(scale, t->below));
+  index = _mm256_min_epu32(index, _mm256_set1_epi32(31));
+  // A byte of 128 and more selects nothing: the upper three bytes, 16 … 31 + 112 in the low half, 0 … 15 - 16 in the
+  // high one. A byte below is taken modulo 16: 112 is 0.
+  __m256i nothing = _mm256_set1_epi32((int)0x80808000);
+  __m256i in_low = _mm256_or_si256(_mm256_add_epi32(index, _mm256_set1_epi32(112)), nothing);
+  __m256i in_high = _mm256_or_si256(_mm256_sub_epi32(index, _mm256_set1_epi32(16)), nothing);
+  return _mm256_or_si256(_mm256_shuffle_epi8(t->low, in_low), _mm256_shuffle_epi8(t->high, in_high));
+}
+
+/// The same for a class with scales far apart.
+TARGET static inline __m256i gather_tables(const uint32_t *offsets, __m256i scale, __m256i is_zero) {
+  __m256i found = _mm256_i32gather_epi32((const int *)offsets, _mm256_andnot_si256(is_zero, scale), 4);
+  // UINT32_MAX becomes 0xff: no table.
+  return _mm256_and_si256(_mm256_srli_epi32(found, 12), _mm256_set1_epi32(0xff));
 }
 
 /// base + difference in the order of the values; 16 bits in each lane of 32.
@@ -65,10 +113,14 @@ TARGET int vp_ulp16_decode_avx2(vp_ulp16_job *job) {
   const __m128i exponent_shift = _mm_cvtsi32_si128((int)job->exponent_shift);
   __m256i x[vectors];
   for (int v = 0; v < vectors; v++) x[v] = _mm256_loadu_si256((const __m256i *)(job->states + 8 * v));
+  scale_tables tables[4];
+  for (size_t c = 0; c < job->class_count; c++) tables[c] = load_tables(job->offsets + 256 * c);
+  __m256i seen = _mm256_setzero_si256();
   size_t i = 0, word = 0, extra = 0;
   int failed = 0;
   for (size_t group = 0; i < job->count; group++) {
-    const int *offsets = (const int *)job->offsets + 256 * (size_t)job->classes[group];
+    const uint32_t *offsets = job->offsets + 256 * (size_t)job->classes[group];
+    const scale_tables *neighbours = &tables[job->classes[group]];
     size_t end = job->count - i < job->group_size ? job->count : i + job->group_size;
     for (; i + lanes <= end; i += lanes) {
       if (word + lanes > job->word_count) goto out;
@@ -78,7 +130,11 @@ TARGET int vp_ulp16_decode_avx2(vp_ulp16_job *job) {
 #pragma clang loop unroll(full)
       for (int v = 0; v < vectors; v++) {
         base[v] = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(job->base + i + 8 * v)));
-        __m256i table = _mm256_i32gather_epi32(offsets, scale(base[v], exponent_shift, exponent_mask), 4);
+        __m256i is_zero, scale = nonzero_scale(base[v], exponent_shift, exponent_mask, &is_zero);
+        __m256i table = neighbours->fits ? find_tables(neighbours, scale, is_zero)
+                                         : gather_tables(offsets, scale, is_zero);
+        seen = _mm256_or_si256(seen, table);
+        table = _mm256_slli_epi32(_mm256_and_si256(table, _mm256_set1_epi32(31)), 12);
         __m256i slot = _mm256_or_si256(table, _mm256_and_si256(x[v], low12));
         __m256i entry = _mm256_i32gather_epi32((const int *)job->slots, slot, 4);
         __m256i frequency = _mm256_add_epi32(_mm256_and_si256(_mm256_srli_epi32(entry, 8), low12), one);
@@ -116,7 +172,7 @@ out:
   job->done = i;
   job->next_word = word;
   job->next_extra = extra;
-  return failed;
+  return failed || !_mm256_testz_si256(seen, _mm256_set1_epi32(no_table));
 }
 #else
 int vp_ulp16_decode_avx2(vp_ulp16_job *job) { return job->done = job->next_word = job->next_extra = 0; }

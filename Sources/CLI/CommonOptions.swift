@@ -89,15 +89,22 @@ extension RebuildResult {
   }
 
   func text(_ verb: String) -> String {
-    let unverified =
-      unverifiedTensors == 0
-      ? "all tensors verified"
-      : "\(Format.counted(unverifiedTensors, "untouched tensor")) unverified (--full hashes them)"
+    let isKnown = unverifiedTensors == 0
+    let untouched =
+      isKnown
+      ? "hashed too: all is what the patch promises"
+      : "\(Format.counted(unverifiedTensors, "tensor")) as in the input, unverified (--full hashes them)"
+    let files =
+      !isFilesExact
+      ? "in the input's own layout"
+      : "byte for byte those the patch was made with" + (isKnown ? "" : ", if the untouched tensors are")
     return """
       \(verb) \(path.printable)
-        tensors     \(touchedTensors) rebuilt bit for bit, \(Format.bytes(touchedBytes)) of \(Format.bytes(totalBytes)); \(unverified)
-        files       \(isFilesExact ? "byte for byte those the patch was made with" : "in the input's own layout")
-        root        \(target.hex)
+        rebuilt     \(Format.counted(touchedTensors, "tensor")) bit for bit, \(Format.bytes(touchedBytes)) of \
+      \(Format.bytes(totalBytes))
+        untouched   \(untouched)
+        files       \(files)
+        root        \(target.hex)\(isKnown ? "" : ", if the untouched tensors are the patch's")
         provenance  \(provenancePath.printable)
       """
   }

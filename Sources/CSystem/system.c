@@ -9,4 +9,8 @@ ssize_t vp_copy_file_range(int source, off_t *source_offset, int target, off_t *
   return copy_file_range(source, source_offset, target, target_offset, length, 0);
 }
 
+void vp_begin_writeback(int descriptor, off_t offset, off_t length) {
+  sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 int vp_make_temporary(char *path_template) { return mkostemp(path_template, O_CLOEXEC); }

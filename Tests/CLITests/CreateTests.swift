@@ -21,7 +21,7 @@ import Testing
     let run = try create("sa.safetensors")
     #expect(run.code == 0)
     #expect(run.output.contains("self_attn.q_proj.weight  change  0–1"))
-    #expect(run.output.contains("recipe    sa-proj (what changed amounts to it)"))
+    #expect(run.output.contains("recipe    sa-proj (what changes amounts to it)"))
     #expect(run.output.contains("of the tuned tensors"))
     #expect(run.output.contains("of the model"))
     #expect(run.errors.isEmpty)

@@ -28,12 +28,12 @@ import Testing
           try result.withUnsafeMutableBufferPointer { try decoder.decode(base: b, into: $0, kernel: kernel) }
         }
         #expect(result == target, "\(kernel)")
+        var back = [Word](repeating: 0, count: base.count)
+        try target.withUnsafeBufferPointer { t in
+          try back.withUnsafeMutableBufferPointer { try decoder.decodeBackward(target: t, into: $0, kernel: kernel) }
+        }
+        #expect(back == base, "\(kernel)")
       }
-      var result = [Word](repeating: 0, count: base.count)
-      try target.withUnsafeBufferPointer { t in
-        try result.withUnsafeMutableBufferPointer { try decoder.decodeBackward(target: t, into: $0) }
-      }
-      #expect(result == base)
     }
   }
 

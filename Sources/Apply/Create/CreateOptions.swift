@@ -12,8 +12,6 @@ public struct CreateOptions: Sendable {
   public var mapKeys = false
   public var name: String?
   public var note: String?
-  /// Decode every difference again, in both directions, before it is written.
-  public var checks = true
 
   public init() {}
 }

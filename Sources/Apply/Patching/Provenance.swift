@@ -6,10 +6,10 @@ public struct Provenance: Sendable {
   public let target: Digest
   public let patches: [Patch]
   public let reverted: [Patch]
-  /// Every tensor of the result, in ascending order of name.
-  public let tensors: [FingerprintedTensor]
-  /// Names of the tensors whose bits were hashed on this occasion; nil: all of them.
-  public let verified: [String]?
+  /// The tensors of the result whose bits were hashed on this occasion, in ascending order of name.
+  public let verified: [FingerprintedTensor]
+  /// The others: what they are if the input was what the patch was made from. Nobody looked.
+  public let unverified: [FingerprintedTensor]
 
   static let fileSuffix = ".vpatch.json"
   static let directoryName = "vpatch.json"
@@ -28,15 +28,26 @@ public struct Provenance: Sendable {
     return format == "vpatch.provenance.1"
   }
 
-  init(_ rebuild: Rebuild, verified: [String]?) {
+  /// What the provenance beside a model says that its root is; nil where there is none, or none of ours.
+  static func claimedRoot(of checkpoint: Checkpoint) -> Digest? {
+    let path = path(forModel: checkpoint.path, isDirectory: checkpoint.isDirectory)
+    guard isProvenance(path), let text = try? InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength),
+      let json = try? JSON.parse(text)
+    else { return nil }
+    return json["target"]?.string.flatMap(Digest.init(hex:))
+  }
+
+  /// - Parameter isVerified: whether a tensor's bits were hashed.
+  init(_ rebuild: Rebuild, isVerified: (String) -> Bool) {
     let last = rebuild.steps[rebuild.steps.count - 1]
     let forward = rebuild.steps.filter { $0.direction == .forward }.map(\.patch)
     patches = forward
     reverted = rebuild.steps.filter { $0.direction == .backward }.map(\.patch)
     target = last.to
     base = forward.isEmpty ? last.to : rebuild.steps[0].from
-    tensors = last.patch.header.tensors.compactMap(last.output)
-    self.verified = verified
+    let tensors = last.patch.header.tensors.compactMap(last.output)
+    verified = tensors.filter { isVerified($0.info.name) }
+    unverified = tensors.filter { !isVerified($0.info.name) }
   }
 
   /// Without the fingerprints of the tensors: what fits into a file's metadata.
@@ -64,11 +75,12 @@ public struct Provenance: Sendable {
   }
 
   public var json: JSON {
-    .object(
+    func fingerprints(_ tensors: [FingerprintedTensor]) -> JSON {
+      .object(tensors.map { JSON.Member($0.info.name, .string($0.fingerprint.hex)) })
+    }
+    return .object(
       (summary.object ?? []) + [
-        JSON.Member("verified", verified.map { .array($0.map { .string($0) }) } ?? .string("all")),
-        JSON.Member(
-          "tensors", .object(tensors.map { JSON.Member($0.info.name, .string($0.fingerprint.hex)) })),
+        JSON.Member("verified", fingerprints(verified)), JSON.Member("unverified", fingerprints(unverified)),
       ])
   }
 }

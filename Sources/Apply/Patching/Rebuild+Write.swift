@@ -25,7 +25,9 @@ extension Rebuild {
   ///   - stamp: put the provenance into the files' metadata too, which changes the files' bytes.
   ///   - full: hash the untouched tensors of the input too.
   ///   - force: replace an existing file.
-  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws -> RebuildResult {
+  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws
+    -> RebuildResult
+  {
     if input.isDirectory {
       try OutputCheck.directory(path)
     } else {
@@ -34,9 +36,13 @@ extension Rebuild {
       let beside = Provenance.path(forModel: path, isDirectory: false)
       try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isProvenance(beside))
     }
+    // A model that says it is another one is not taken at half its word.
+    let claim = Provenance.claimedRoot(of: input)
+    let full = full || (claim != nil && claim != steps[0].from)
     try checkInput(full: full)
     let touched = self.touched
-    let provenance = Provenance(self, verified: full ? nil : touched.compactMap { $0.output?.info.name })
+    let rebuilt = Set(touched.map(\.name.bytesKey))
+    let provenance = Provenance(self) { full || rebuilt.contains($0.bytesKey) }
     var (layout, isExact) = try outputLayout()
     if stamp {
       layout = try layout.stamped(provenance.summary, path: path)
@@ -61,8 +67,8 @@ extension Rebuild {
       path: path, provenancePath: Provenance.path(forModel: path, isDirectory: input.isDirectory),
       base: provenance.base, target: provenance.target, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
-      totalBytes: provenance.tensors.reduce(0) { $0 + $1.info.byteCount },
-      unverifiedTensors: full ? 0 : provenance.tensors.count - outputs.count,
+      totalBytes: (provenance.verified + provenance.unverified).reduce(0) { $0 + $1.info.byteCount },
+      unverifiedTensors: provenance.unverified.count,
       isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
   }
 
@@ -75,7 +81,7 @@ extension Rebuild {
 
   /// Where the output's tensors lie, and whether that is the patch's own target layout.
   private func outputLayout() throws -> (FileLayout, isExact: Bool) {
-    var layout = FileLayout(of: input)
+    var layout = try FileLayout(of: input).unstamped(path: input.path)
     var isExact = true
     for step in steps {
       let fits = input.isDirectory || step.outputLayout.files.count == 1
@@ -120,16 +126,21 @@ extension Rebuild {
       files.append(output)
     }
     let planned = pieces
-    work.progress.begin("writing", total: touched.reduce(0) { $0 + ($1.output?.info.byteCount ?? 0) } + planned.reduce(0) {
-      if case .copy(_, let range, _, _) = $1 { $0 + range.count } else { $0 }
-    })
+    work.progress.begin(
+      "writing",
+      total: touched.reduce(0) { $0 + ($1.output?.info.byteCount ?? 0) }
+        + planned.reduce(0) {
+          if case .copy(_, let range, _, _) = $1 { $0 + range.count } else { $0 }
+        })
     _ = try LargestFirst.map(planned.map(\.size), threads: work.threads) { i in
       switch planned[i] {
       case .copy(let source, let range, let output, let offset):
         try output.copy(from: source, range, at: offset)
+        output.beginWriteback(offset..<offset + range.count)
         work.progress.advance(range.count)
       case .tensor(let tensor, let output, let offset):
         try rebuild(tensor) { try output.write($1, at: offset + $0) }
+        output.beginWriteback(offset..<offset + tensor.info.byteCount)
       }
     }
     for file in files { try file.commit() }
@@ -169,15 +180,30 @@ extension Rebuild {
 }
 
 extension FileLayout {
-  /// The same with a provenance in each file's metadata, under the key "vpatch".
-  func stamped(_ provenance: JSON, path: String) throws -> FileLayout {
+  private static var stampKey: String { "vpatch" }
+
+  /// The same without what `--stamp` put there: it says what the model was.
+  func unstamped(path: String) throws -> FileLayout {
+    try withMetadata(path: path) {
+      $0.contains { $0.key == Self.stampKey } ? $0.filter { $0.key != Self.stampKey } : nil
+    }
+  }
+
+  /// Headers with other metadata; nil from `change` leaves one as it is.
+  private func withMetadata(path: String, _ change: ([JSON.Member]) -> [JSON.Member]?) throws -> FileLayout {
     FileLayout(
       files: try files.map { file in
         let header = try SafetensorsHeader(text: file.header, subject: path)
-        let metadata =
-          header.metadata.filter { $0.key != "vpatch" } + [JSON.Member("vpatch", .string(provenance.compact()))]
+        guard let metadata = change(header.metadata) else { return file }
         return File(
           name: file.name, header: SafetensorsHeader.text(for: header.tensors.map(\.info), metadata: metadata))
       }, index: index)
+  }
+
+  /// The same with a provenance in each file's metadata, under the key "vpatch".
+  func stamped(_ provenance: JSON, path: String) throws -> FileLayout {
+    try withMetadata(path: path) { metadata in
+      metadata.filter { $0.key != Self.stampKey } + [JSON.Member(Self.stampKey, .string(provenance.compact()))]
+    }
   }
 }

@@ -36,7 +36,11 @@ public struct Rebuild: Sendable {
 
   /// The tensor as the steps make it; nil where they leave none.
   func source(_ name: String) -> (any TensorSource)? {
-    var source: (any TensorSource)? = input.tensor(named: name).map { StoredTensor($0, in: input) }
+    source(name, over: input.tensor(named: name).map { StoredTensor($0, in: input) })
+  }
+
+  private func source(_ name: String, over stored: (any TensorSource)?) -> (any TensorSource)? {
+    var source = stored
     for step in steps {
       guard let tensor = step.patch.tensor(named: name) else { continue }
       if tensor.operation != .same {
@@ -48,9 +52,10 @@ public struct Rebuild: Sendable {
 
   /// Rebuilds one tensor, hands its pieces on, and compares its fingerprint with what is promised.
   func rebuild(
-    _ tensor: FingerprintedTensor, _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    _ tensor: FingerprintedTensor, over stored: (any TensorSource)? = nil,
+    _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let source = source(tensor.info.name)!
+    let source = (stored.map { self.source(tensor.info.name, over: $0) } ?? self.source(tensor.info.name))!
     let hasher = tensor.info.fingerprintHasher()
     // In the pieces in which the last patch decodes it, so that nothing is decoded twice or copied.
     let ranges = (source as? PatchedTensor)?.pieceRanges ?? []
@@ -75,11 +80,27 @@ public struct Rebuild: Sendable {
   /// Rebuilds all touched tensors in memory and compares their fingerprints; writes nothing.
   /// - Returns: bytes rebuilt.
   public func check(full: Bool = false) throws -> Int {
-    try checkInput(full: full)
-    let outputs = touched.compactMap(\.output)
-    let sizes = outputs.map(\.info.byteCount)
+    try checkNames(steps[0])
+    let touched = self.touched
+    let sizes = touched.map { $0.output?.info.byteCount ?? 0 }
     work.progress.begin("rebuilding", total: sizes.reduce(0, +))
-    _ = try LargestFirst.map(sizes, threads: work.threads) { i in try rebuild(outputs[i]) { _, _ in } }
+    do {
+      // Nothing is written here, so the input may be hashed as it is read, and read once.
+      _ = try LargestFirst.map(sizes, threads: work.threads) { i in try check(touched[i]) }
+      if full { try checkInput(full: true) }
+    } catch {
+      // The wrong input gives all kinds of errors; this one says so, if it is that.
+      try checkInput(full: false)
+      throw error
+    }
     return sizes.reduce(0, +)
+  }
+
+  private func check(_ tensor: Touched) throws {
+    let stored = input.tensor(named: tensor.name).map { HashedTensor(StoredTensor($0, in: input)) }
+    if let output = tensor.output { try rebuild(output, over: stored) { _, _ in } }
+    guard try stored?.finish() == tensor.input?.fingerprint else {
+      throw VPatchError(.wrongBase, input.path, "differs in the tensor \"\(tensor.name.printable)\"")
+    }
   }
 }

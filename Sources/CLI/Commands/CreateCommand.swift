@@ -98,10 +98,13 @@ struct CreateCommand: ParsableCommand {
   }
 
   private func text(_ result: CreateResult) -> String {
-    var lines = [PatchSummary(result.header).table(), ""]
+    var lines = [PatchSummary(result.header).table()]
     if let recipe = result.recipe {
-      let proof = self.recipe == nil ? "what changed amounts to" : "proved: nothing else changed outside"
-      lines.append("recipe    \(recipe.rawValue) (\(result.dropped.isEmpty ? proof : "others were left out of") it)")
+      let proof =
+        self.recipe == nil
+        ? "what changes amounts to"
+        : result.dropped.isEmpty ? "proved: nothing else changed outside" : "what else changed is left out of"
+      lines.append("recipe    \(recipe.rawValue) (\(proof) it)")
     }
     if !result.cast.isEmpty {
       lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype")
@@ -115,7 +118,7 @@ struct CreateCommand: ParsableCommand {
           + "the target is the reduced one")
     }
     if !result.sideFiles.isEmpty {
-      lines.append("files     \(result.sideFiles.joined(separator: ", ").printable) travel along")
+      lines.append("files     \(result.sideFiles.joined(separator: ", ").printable), traveling along")
     }
     lines.append(
       """

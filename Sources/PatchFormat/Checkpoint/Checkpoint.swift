@@ -50,7 +50,7 @@ public struct Checkpoint: Sendable {
     guard PathKind.of(indexPath) != .missing else {
       let single = Path.join(path, Self.singleName)
       guard PathKind.of(single) != .missing else {
-        let others = try Path.entries(of: path).filter { $0.hasSuffix(".safetensors") }
+        let others = try Path.entries(of: path).filter(Self.isSafetensorsName)
         throw VPatchError(
           .invalid, path, "is a directory without \(Self.indexName) and without \(Self.singleName)",
           remedy: others.isEmpty
@@ -129,6 +129,9 @@ public struct Checkpoint: Sendable {
     (1...255).contains(name.utf8.count) && name != "." && name != ".."
       && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") || $0 < 0x20 }
   }
+
+  /// By bytes: `hasSuffix` compares characters, and a mark before the dot makes it part of another one.
+  static func isSafetensorsName(_ name: String) -> Bool { name.utf8.suffix(12).elementsEqual(".safetensors".utf8) }
 
   public var totalBytes: Int { tensors.reduce(0) { $0 + $1.info.byteCount } }
 

@@ -165,7 +165,7 @@ public enum ChunkCoder {
     case .forward:
       try decoder.decode(base: input.bound(Word.self), into: output.bindMemory(to: Word.self), kernel: kernel)
     case .backward:
-      try decoder.decodeBackward(target: input.bound(Word.self), into: output.bindMemory(to: Word.self))
+      try decoder.decodeBackward(target: input.bound(Word.self), into: output.bindMemory(to: Word.self), kernel: kernel)
     }
   }
 
@@ -191,7 +191,9 @@ public enum ChunkCoder {
     }
   }
 
-  private static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ output: UnsafeMutableBufferPointer<Word>) {
+  private static func join<Word: PlaneWord>(
+    _ planes: UnsafeRawBufferPointer, _ output: UnsafeMutableBufferPointer<Word>
+  ) {
     for i in 0..<output.count { output[i] = Planes.join(planes, i, of: output.count, Word.self).littleEndian }
   }
 

@@ -76,7 +76,9 @@ struct UlpDecoder<Word: UlpWord> {
       let end = min((group + 1) * model.groupSize, count)
       while i < end {
         let value = base[i]
-        let symbol = state.step(i & (UlpTables.lanes - 1), tables.slots + Int(offsets[scale.of(value)]))
+        let offset = offsets[scale.of(value)]
+        guard offset != .max else { return false }
+        let symbol = state.step(i & (UlpTables.lanes - 1), tables.slots + Int(offset))
         let index = abs(symbol &- UlpSymbol.zero)
         var magnitude = UlpSymbol.smallestMagnitude(ofIndex: index)
         if index >= 16 {
@@ -105,6 +107,7 @@ struct UlpDecoder<Word: UlpWord> {
       job.count = count
       job.classes = classes.baseAddress
       job.group_size = model.groupSize
+      job.class_count = model.maps.count
       job.offsets = UnsafePointer(tables.offsets)
       job.slots = UnsafePointer(tables.slots)
       job.exponent_shift = UInt32(format.exponentShift)
@@ -125,10 +128,18 @@ struct UlpDecoder<Word: UlpWord> {
 
   /// Base from target: what 5.1.5 describes.
   func decodeBackward(
-    target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>
+    target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>, kernel: Kernel
   ) throws(ChunkError) {
     var states = initialStates
     let isValid = states.withUnsafeMutableBufferPointer { states in
+      if Word.bitWidth == 16, kernel != .portable {
+        let result = UnsafeMutableRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
+        return UlpResolver<Word>(model, tables, format: format).withKernel(target: target, extra: extra) {
+          vp_ulp16_decode_backward(
+            $0, result, states.baseAddress, words.baseAddress?.assumingMemoryBound(to: UInt8.self), words.count / 2,
+            choices.baseAddress?.assumingMemoryBound(to: UInt8.self), choices.count * 8) == 0
+        }
+      }
       var state = RansState(states: states.baseAddress!, words: words)
       return decodeBackward(target: target, into: base, &state)
     }

@@ -1,3 +1,6 @@
+import CKernels
+import Glibc
+
 // Writes a chunk of the ulp coder (spec, section 5.1). A rANS encoder works backwards: the last element first, so
 // that the decoder meets the first one first.
 
@@ -38,7 +41,8 @@ enum UlpEncoder {
     let tables = UlpTables(model)
     let (states, words) = encodeSymbols(
       model, tables, scales: scales, symbols: symbols, count: count, slots: slots)
-    let choices = choiceBits(model, tables, base: base, target: target, format: format, slots: slots, extra: extra.bytes)
+    let choices = choiceBits(
+      model, tables, base: base, target: target, format: format, slots: slots, extra: extra.bytes)
 
     var bits = BitWriter()
     model.write(to: &bits)
@@ -97,6 +101,9 @@ enum UlpEncoder {
     _ model: UlpModel, _ tables: UlpTables, base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>,
     format: ElementFormat, slots: UnsafeMutableBufferPointer<UInt16>, extra: [UInt8]
   ) -> [UInt8] {
+    if Word.bitWidth == 16, Kernel.chosen != .portable {
+      return choiceBitsWithKernel(model, tables, base: base, target: target, format: format, slots: slots, extra: extra)
+    }
     var choices = BitWriter()
     extra.withUnsafeBytes { extra in
       let resolver = UlpResolver<Word>(model, tables, format: format)
@@ -122,6 +129,26 @@ enum UlpEncoder {
     }
     choices.align()
     return choices.bytes
+  }
+}
+
+extension UlpEncoder {
+  private static func choiceBitsWithKernel<Word: UlpWord>(
+    _ model: UlpModel, _ tables: UlpTables, base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>,
+    format: ElementFormat, slots: UnsafeMutableBufferPointer<UInt16>, extra: [UInt8]
+  ) -> [UInt8] {
+    // Each element has at most 30 bits; nearly all have none. `calloc`: pages that are not touched cost nothing.
+    let room = base.count * 30
+    let bits = calloc(room / 8 + 1, 1)!.assumingMemoryBound(to: UInt8.self)
+    defer { free(bits) }
+    let values = UnsafeRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
+    let count = extra.withUnsafeBytes { extra in
+      UlpResolver<Word>(model, tables, format: format).withKernel(target: target, extra: extra) {
+        vp_ulp16_find_choices($0, values, slots.baseAddress, bits, room)
+      }
+    }
+    precondition(count <= room, "a difference that could not be decoded backwards")
+    return Array(UnsafeBufferPointer(start: bits, count: (count + 7) / 8))
   }
 }
 

@@ -122,7 +122,8 @@ extension UlpModel {
     }
     let classBits = classCount == 1 ? 0 : Int64(classes.count * (classCount == 2 ? 1 : 2) + 22)
     let model = UlpModel(
-      groupSize: groupSize, classes: classes, maps: maps, tables: clusters.histograms.map { FrequencyTable(counts: $0) })
+      groupSize: groupSize, classes: classes, maps: maps, tables: clusters.histograms.map { FrequencyTable(counts: $0) }
+    )
     return Draft(model: model, cost: clusters.cost + (mapBits + classBits) << 16)
   }
 }
@@ -188,7 +189,9 @@ private struct TableClusters {
   private var clusters: [Cluster] = []
 
   mutating func add(_ counts: [UInt32], context: Int) {
-    guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 }) else { return }
+    guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 }) else {
+      return
+    }
     let span = first..<last + 1
     clusters.append(Cluster(counts: counts, span: span, contexts: [context], cost: Self.cost(counts, counts, span)))
   }

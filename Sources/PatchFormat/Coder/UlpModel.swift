@@ -67,7 +67,9 @@ struct UlpModel: Equatable {
       for _ in 1..<length {
         tables.append(bits.read(1) == 0 ? tables.last! : UInt8(bits.read(5)))
       }
-      guard tables.allSatisfy({ $0 < tableCount || $0 == Self.noTable }) else { throw ChunkError("names a frequency table it does not have") }
+      guard tables.allSatisfy({ $0 < tableCount || $0 == Self.noTable }) else {
+        throw ChunkError("names a frequency table it does not have")
+      }
       guard !bits.isExhausted else { throw ChunkError("ends within its model") }
       maps.append(ContextMap(first: first, tables: tables))
     }

@@ -1,15 +1,48 @@
+import CKernels
+
 /// Finds out which tables are consistent with a target value, where the base is not known (spec, section 5.1.5).
 struct UlpResolver<Word: UlpWord> {
+  private let model: UlpModel
+  private let format: ElementFormat
   private let tables: UlpTables
   private let slots: UnsafeMutablePointer<UInt32>
   private let candidates: UlpCandidates<Word>
   private let scale: UlpScale<Word>
 
   init(_ model: UlpModel, _ tables: UlpTables, format: ElementFormat) {
+    self.model = model
+    self.format = format
     self.tables = tables
     slots = tables.slots
     candidates = UlpCandidates(model, tables, format)
     scale = UlpScale(format)
+  }
+
+  /// Calls `body` with what the kernels in C look up; only for elements of 16 bits.
+  func withKernel<R>(
+    target: UnsafeBufferPointer<Word>, extra: UnsafeRawBufferPointer,
+    _ body: (UnsafePointer<vp_ulp16_resolver>) -> R
+  ) -> R {
+    precondition(Word.bitWidth == 16)
+    return model.classes.withUnsafeBufferPointer { classes in
+      candidates.zeroTables.withUnsafeBufferPointer { zeroTables in
+        var resolver = vp_ulp16_resolver()
+        resolver.target = UnsafeRawPointer(target.baseAddress!).assumingMemoryBound(to: UInt16.self)
+        resolver.count = target.count
+        resolver.classes = classes.baseAddress
+        resolver.group_size = model.groupSize
+        resolver.contexts = UnsafePointer(tables.contexts)
+        resolver.slots = UnsafePointer(tables.slots)
+        resolver.masks = UnsafePointer(candidates.masks)
+        resolver.zero_tables = zeroTables.baseAddress
+        resolver.exponent_shift = UInt32(format.exponentShift)
+        resolver.exponent_mask = 1 << UInt32(format.exponentBits) - 1
+        resolver.extra = extra.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        resolver.extra_bits = extra.count * 8
+        resolver.extra_bytes_readable = extra.count
+        return body(&resolver)
+      }
+    }
   }
 
   /// What a class's elements look up.

@@ -8,8 +8,8 @@ final class UlpTables {
 
   /// (classes, 256) table numbers, by scale; `UlpModel.noTable` where there is none.
   let contexts: UnsafeMutablePointer<UInt8>
-  /// (classes, 256) the same as offsets into `slots`. A scale without a table is not the base's: any table will do,
-  /// since the result cannot have the fingerprint that is promised.
+  /// (classes, 256) the same as offsets into `slots`; `UInt32.max` where there is none. A scale without a table is not
+  /// the base's.
   let offsets: UnsafeMutablePointer<UInt32>
   /// (tables, 4096) the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
   let slots: UnsafeMutablePointer<UInt32>
@@ -22,7 +22,7 @@ final class UlpTables {
     for (c, map) in model.maps.enumerated() {
       for (scale, table) in map.expanded.enumerated() {
         contexts[c << 8 | scale] = table
-        offsets[c << 8 | scale] = table == UlpModel.noTable ? 0 : UInt32(table) << UInt32(FrequencyTable.bits)
+        offsets[c << 8 | scale] = table == UlpModel.noTable ? .max : UInt32(table) << UInt32(FrequencyTable.bits)
       }
     }
     var next = 0
@@ -51,7 +51,7 @@ final class UlpCandidates<Word: UlpWord> {
   /// were moved by is far and spread wide, so that it would come into question for half of all values.
   let zeroTables: [UInt32]
   /// (classes, buckets, slices) one bit a table.
-  private let masks: UnsafeMutablePointer<UInt32>
+  let masks: UnsafeMutablePointer<UInt32>
   private static var bucketBits: Int { min(Word.bitWidth, 13) }
   private static var bucketShift: Int32 { Int32(Word.bitWidth - bucketBits) }
   private static var sliceBits: Int { 4 }
@@ -84,7 +84,8 @@ final class UlpCandidates<Word: UlpWord> {
   /// The ranks of the positive values of some scales; those of the negative ones mirror them at −½.
   private static func values(ofScales scales: ClosedRange<Int>, _ format: ElementFormat) -> ClosedRange<Int64> {
     // Scale 0 is zero alone, and scale 1 has the subnormals too.
-    let low = scales.lowerBound <= 1 ? Int64(scales.lowerBound) : Int64(scales.lowerBound) << Int64(format.exponentShift)
+    let low =
+      scales.lowerBound <= 1 ? Int64(scales.lowerBound) : Int64(scales.lowerBound) << Int64(format.exponentShift)
     let high = scales.upperBound == 0 ? 0 : Int64(scales.upperBound + 1) << Int64(format.exponentShift) - 1
     return low...high
   }

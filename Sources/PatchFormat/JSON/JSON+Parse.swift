@@ -45,8 +45,10 @@ private struct Parser {
   }
 
   mutating func value(depth: Int) throws -> JSON {
-    guard depth <= maximumDepth else { throw error("nested more than \(maximumDepth) deep") }
     skipSpace()
+    if peek == UInt8(ascii: "{") || peek == UInt8(ascii: "["), depth >= maximumDepth {
+      throw error("nested more than \(maximumDepth) deep")
+    }
     switch peek {
     case UInt8(ascii: "{"): return try object(depth: depth)
     case UInt8(ascii: "["): return try array(depth: depth)

@@ -1,5 +1,5 @@
 /// A JSON value (RFC 8259), with what a file format needs kept apart: the order of keys and whole numbers.
-public indirect enum JSON: Equatable, Sendable {
+public enum JSON: Equatable, Sendable {
   case null
   case bool(Bool)
   /// A number written without sign, fraction, exponent or leading zero, that fits.

@@ -33,7 +33,7 @@ public struct Annex: Equatable, Sendable {
 
   /// Names that may travel as side files.
   public static func isSideFileName(_ name: String) -> Bool {
-    Checkpoint.isValidFileName(name) && !name.hasSuffix(".safetensors") && name != "vpatch.json"
+    Checkpoint.isValidFileName(name) && !Checkpoint.isSafetensorsName(name) && name != "vpatch.json"
       && name != Checkpoint.indexName
   }
 
@@ -110,12 +110,13 @@ public struct Annex: Equatable, Sendable {
 
 /// The blobs of an annex, checked.
 struct Blobs {
-  private let contents: [ArraySlice<UInt8>]
+  /// Each once in memory, however often it is referred to.
+  private let contents: [[UInt8]]
   private var used: Set<Int> = []
 
   init(_ list: [JSON], _ bytes: ArraySlice<UInt8>) throws {
     var rest = bytes
-    var contents: [ArraySlice<UInt8>] = []
+    var contents: [[UInt8]] = []
     var digests: Set<Digest> = []
     for entry in list {
       var members = try Members(entry, of: "a blob")
@@ -126,7 +127,7 @@ struct Blobs {
       let blob = rest.prefix(length)
       guard SHA256.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex") }
       guard digests.insert(digest).inserted else { throw Malformed("has the same blob twice in its annex") }
-      contents.append(blob)
+      contents.append(Array(blob))
       rest = rest.dropFirst(length)
     }
     guard rest.isEmpty else { throw Malformed("has bytes behind the blobs of its annex") }
@@ -136,7 +137,7 @@ struct Blobs {
   mutating func take(_ number: Int) throws -> [UInt8] {
     guard contents.indices.contains(number) else { throw Malformed("refers to a blob that its annex does not have") }
     used.insert(number)
-    return Array(contents[number])
+    return contents[number]
   }
 
   func finish() throws {

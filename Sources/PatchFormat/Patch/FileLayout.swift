@@ -51,7 +51,7 @@ public struct FileLayout: Equatable, Sendable {
       guard index == nil else { throw Malformed("has an index of a checkpoint that is a single file") }
       return
     }
-    for file in files where !Checkpoint.isValidFileName(file.name) || !file.name.hasSuffix(".safetensors") {
+    for file in files where !Checkpoint.isValidFileName(file.name) || !Checkpoint.isSafetensorsName(file.name) {
       throw Malformed("has a file with the forbidden name \"\(file.name.printable)\"")
     }
     for (a, b) in zip(files, files.dropFirst()) where !a.name.precedes(b.name) {
@@ -68,10 +68,18 @@ public struct FileLayout: Equatable, Sendable {
     var placed: [String: String] = [:]
     var found: [TensorInfo] = []
     do {
+      // Files may share one blob. Each is parsed once, or a small patch could ask for days of work.
+      var withoutTensors: Set<UnsafeRawPointer?> = []
       for file in files {
-        for entry in try SafetensorsHeader(text: file.header, subject: "its annex").tensors {
+        let blob = file.header.withUnsafeBytes { $0.baseAddress }
+        if withoutTensors.contains(blob) { continue }
+        let entries = try SafetensorsHeader(text: file.header, subject: "its annex").tensors
+        if entries.isEmpty { withoutTensors.insert(blob) }
+        for entry in entries {
           found.append(entry.info)
-          placed[entry.info.name.bytesKey] = file.name
+          guard placed.updateValue(file.name, forKey: entry.info.name.bytesKey) == nil else {
+            throw Malformed("has headers in its annex that hold a tensor twice")
+          }
         }
       }
       if let index {

@@ -19,8 +19,9 @@ public final class Patch: Sendable {
   public var name: String? { annotations["name"]?.string }
 
   /// Opens a patch and checks all of it that can be checked without a model.
+  /// - Parameter threads: how many hash the payload.
   /// - Throws: `invalid` with the first rule that does not hold.
-  public init(path: String) throws {
+  public init(path: String, threads: Int = 2) throws {
     let input = try InputFile(path: path)
     do {
       let preamble = try PatchPreamble(
@@ -37,7 +38,7 @@ public final class Patch: Sendable {
         throw Malformed("is cut short: its payload and annex end at \(annexEnd), the file at \(input.size)")
       }
       let notes = try Self.annotations(input, from: annexEnd)
-      try Self.verifyChunks(header, input, payloadStart)
+      try Self.verifyChunks(header, input, payloadStart, threads: threads)
       let annexBytes = try input.read(annexStart..<annexEnd)
       guard SHA256.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
       annex = try Annex(
@@ -99,16 +100,19 @@ public final class Patch: Sendable {
     } catch let error as JSONError { throw Malformed("has annotations with \(error.reason)") }
   }
 
-  private static func verifyChunks(_ header: PatchHeader, _ input: InputFile, _ payloadStart: Int) throws {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: ChunkCoder.maximumDecoded + ChunkCoder.maximumOverhead, alignment: 64)
-    defer { buffer.deallocate() }
-    for tensor in header.tensors {
-      for chunk in tensor.chunks {
+  private static func verifyChunks(
+    _ header: PatchHeader, _ input: InputFile, _ payloadStart: Int, threads: Int
+  ) throws {
+    let tensors = header.tensors.filter { !$0.chunks.isEmpty }
+    try Parallel.forEach(tensors.count, threads: threads) { i in
+      let largest = tensors[i].chunks.map(\.stored).max()!
+      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: largest, alignment: 64)
+      defer { buffer.deallocate() }
+      for chunk in tensors[i].chunks {
         let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
         try input.read(into: stored, at: payloadStart + chunk.offset)
         guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
-          throw Malformed("is damaged in the tensor \"\(tensor.name.printable)\"")
+          throw Malformed("is damaged in the tensor \"\(tensors[i].name.printable)\"")
         }
       }
     }

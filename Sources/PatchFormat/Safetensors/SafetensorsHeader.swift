@@ -111,7 +111,8 @@ public struct SafetensorsHeader: Sendable {
     guard let dimensions = member.value["shape"]?.array, dimensions.count <= 64 else {
       throw EntryError(reason: "has no valid shape")
     }
-    let shape = dimensions.compactMap(\.int)
+    // The limit of a patch's own numbers: what is larger could not be written into one.
+    let shape = dimensions.compactMap(\.int).filter { $0 <= 1 << 53 - 1 }
     guard shape.count == dimensions.count else { throw EntryError(reason: "has no valid shape") }
     guard let offsets = member.value["data_offsets"]?.array, offsets.count == 2, let begin = offsets[0].int,
       let end = offsets[1].int

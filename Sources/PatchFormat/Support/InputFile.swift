@@ -109,25 +109,28 @@ public enum PathKind: Sendable, Equatable {
 /// Pieces of paths, by text alone.
 public enum Path {
   public static func join(_ directory: String, _ name: String) -> String {
-    directory.hasSuffix("/") ? directory + name : directory + "/" + name
+    directory.utf8.last == slash ? directory + name : directory + "/" + name
   }
 
   /// The folder that holds what the path names.
   public static func parent(_ path: String) -> String {
     let trimmed = trimming(path)
-    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    guard let last = trimmed.lastIndex(of: slash) else { return "." }
+    return last == trimmed.startIndex ? "/" : String(Substring(trimmed[..<last]))
   }
 
   public static func name(_ path: String) -> String {
     let trimmed = trimming(path)
-    return trimmed.lastIndex(of: "/").map { String(trimmed[trimmed.index(after: $0)...]) } ?? trimmed
+    return String(Substring(trimmed.lastIndex(of: slash).map { trimmed[trimmed.index(after: $0)...] } ?? trimmed))
   }
 
-  private static func trimming(_ path: String) -> String {
-    var trimmed = Substring(path)
-    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
-    return String(trimmed)
+  // By bytes: a mark behind a slash makes both one character, which is no slash.
+  private static let slash = UInt8(ascii: "/")
+
+  private static func trimming(_ path: String) -> Substring.UTF8View {
+    var trimmed = Substring(path).utf8
+    while trimmed.count > 1, trimmed.last == slash { trimmed.removeLast() }
+    return trimmed
   }
 
   /// The names in a folder, ascending.

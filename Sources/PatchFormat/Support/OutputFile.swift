@@ -72,6 +72,11 @@ public final class OutputFile: Sendable {
     try copy(fromDescriptor: source.descriptor, source.path, range, at: offset)
   }
 
+  /// Lets the disk begin with a range that is complete, while there is still work to do.
+  public func beginWriteback(_ range: Range<Int>) {
+    vp_begin_writeback(descriptor, off_t(range.lowerBound), off_t(range.count))
+  }
+
   /// Copies a range of another output that is still being written.
   public func copy(from source: OutputFile, _ range: Range<Int>, at offset: Int) throws {
     try copy(fromDescriptor: source.descriptor, source.temporaryPath, range, at: offset)

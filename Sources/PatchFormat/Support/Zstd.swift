@@ -27,7 +27,17 @@ public enum Zstd {
     guard size < ZSTD_CONTENTSIZE_ERROR_, size <= UInt64(limit) else {
       throw Failure(reason: "is not a zstd frame, or longer than it may be")
     }
+    // A block of 4 bytes gives at most 128 KiB, so what a frame can hold is bounded by its own length.
+    guard size <= UInt64(frame.count) << 15 else { throw Failure(reason: "is a zstd frame that claims more than it can hold") }
     return Int(size)
+  }
+
+  /// The window that a frame asks for (RFC 8878, section 3.1.1.1), the frame being one that zstd has recognised.
+  private static func windowSize(_ frame: UnsafeRawBufferPointer) -> UInt64 {
+    let isSingleSegment = frame[4] & 0x20 != 0
+    guard !isSingleSegment else { return ZSTD_getFrameContentSize(frame.baseAddress, frame.count) }
+    let base = UInt64(1) << (10 + UInt64(frame[5] >> 3))
+    return base + base / 8 * UInt64(frame[5] & 7)
   }
 
   /// Decodes exactly one frame, the whole of `frame`, that must hold exactly `output.count` bytes.
@@ -45,10 +55,13 @@ public enum Zstd {
     guard ZSTD_getDictID_fromFrame(frame.baseAddress, frame.count) == 0 else {
       throw Failure(reason: "is a zstd frame that needs a dictionary")
     }
+    guard windowSize(frame) <= 1 << UInt64(windowLog) else {
+      throw Failure(reason: "is a zstd frame whose window is larger than it may be")
+    }
     guard let context = ZSTD_createDCtx() else { throw Failure(reason: "zstd cannot allocate") }
     defer { ZSTD_freeDCtx(context) }
+    // This bounds what zstd allocates. It is not enough alone: a frame given whole is decoded without a window.
     ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, windowLog)
-    // The streaming call is the one that enforces the window limit; it also bounds what zstd allocates.
     var source = ZSTD_inBuffer(src: frame.baseAddress, size: frame.count, pos: 0)
     var target = ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
     while true {

@@ -59,21 +59,6 @@ ACCEPTED = {
     "annotations_any_json": ("7", "annotations that are not canonical, with floats", annotated),
 }
 
-README = """\
-# Fixtures
-
-Small files, each with its reason. All but `keys/` are written by `python3 spec/reader/tests/make_golden.py`; none is ever deleted by hand.
-
-| folder | what | `REASONS.tsv` |
-|---|---|---|
-| `golden/refused/` | patches with one defect each, all digests being right but the one that is the defect: `check` refuses them | file, section of the format, rule (slug of the Python reader), reason |
-| `golden/refused-on-decode/` | patches that pass `check` and are refused when applied to `base.safetensors`, or reverted from `target.safetensors` | the same, and which command |
-| `golden/accepted-by-flag/` | patches with unknown flags of the second and third set: both are read | file, section, reason |
-| `golden/accepted/` | patches by the tests' own writer: `refused-on-decode/base.safetensors` to its `target.safetensors` and back, byte for byte | file, section, reason |
-| `hostile-safetensors/` | files that are not valid safetensors; those named `valid_…` are, odd as they look | file, reason |
-| `hostile-index/` | directories whose index lies; those named `valid_…` do not | folder, reason |
-"""
-
 
 def write(root: Path) -> None:
     made = {}
@@ -102,9 +87,8 @@ def write(root: Path) -> None:
     table("hostile-index", ("folder", "reason"), [row[:2] for row in hostile.INDEXES])
     for name, _, files in hostile.INDEXES:
         made |= {f"hostile-index/{name}/{file}": data for file, data in files.items()}
-    made["README.md"] = README.encode()
 
-    for folder in sorted({Path(name).parts[0] if "/" not in name else str(Path(name).parent) for name in made} - {"README.md"}):
+    for folder in sorted({str(Path(name).parent) for name in made}):
         shutil.rmtree(root / folder, ignore_errors=True)
     for name, data in made.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

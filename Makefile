@@ -1,0 +1,58 @@
+# make demo                  makes a patch from a real fine-tune, applies it, reverts it, and shows what happened
+# make demo MODEL=smollm2    the same on a whole model, which it fetches (93 MB)
+# make test                  all tests
+# make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
+# make fuzz                  a million damaged inputs for the two parsers
+# make lint                  the formatting of the Swift sources
+# make docs                  runs the sessions that the docs show, and writes down what they print
+# make install PREFIX=DIR    the command and its shell completions; default /usr/local
+# make clean
+#
+# What is missing on Debian or Ubuntu is installed first (scripts/install-deps.sh).
+
+PREFIX ?= /usr/local
+MODEL ?= pair
+BENCH ?=
+VPATCH = .build/release/vpatch
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+.PHONY: help build demo test bench fuzz lint docs install deps clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+deps:
+	@scripts/install-deps.sh
+
+# With the Swift libraries inside: it starts in half the time, and runs where no Swift is. lld, since gold warns of a
+# function in Foundation that nothing here calls.
+build: deps
+	swift build -c release --product vpatch --static-swift-stdlib -Xswiftc -use-ld=lld
+
+demo: build
+	@scripts/demo.sh $(MODEL)
+
+test:
+	@scripts/test.sh
+
+bench: build
+	@python=$$(bench/setup.sh) && "$$python" bench/run.py $(BENCH)
+
+fuzz: deps
+	@fuzz/run.sh
+
+lint:
+	@scripts/lint.sh
+
+docs: build
+	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/walkthrough.md docs/design/*.md
+
+install: build
+	install -D -s -m 755 $(VPATCH) $(DESTDIR)$(PREFIX)/bin/vpatch
+	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(VPATCH) --generate-completion-script bash > $(SHARE)/bash-completion/completions/vpatch
+	$(VPATCH) --generate-completion-script zsh > $(SHARE)/zsh/site-functions/_vpatch
+	$(VPATCH) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/vpatch.fish
+
+clean:
+	rm -rf .build

@@ -1,0 +1,110 @@
+import PatchFormat
+import Testing
+
+/// Every file of `fixtures/golden`, against what its folder and its row promise.
+@Suite struct GoldenTests {
+  /// What a message must say, by the rule that is broken; one of them.
+  static let words: [String: [String]] = [
+    "too-short": ["not a vpatch file", "cut short"], "magic": ["not a vpatch file", "text mode"],
+    "preamble-digest": ["damaged in its preamble"], "major-version": ["version 1"],
+    "must-understand": ["a feature that this vpatch does not know"], "reserved": ["reserved bytes"],
+    "header-length": ["claims a header of"], "header-digest": ["damaged in its header"],
+    "header-frame": ["a header that is"],
+    "header-json": [
+      "at byte", "canonical form", "invalid shape", "invalid chunk",
+    ],
+    "header-shape": [
+      "unknown member", "lacks \"", "has no ", "invalid lengths", "invalid chunk", "not of the format", "not an object",
+      "unknown operation",
+    ],
+    "number-limit": ["out of bounds", "at most 134217728"], "overflow": ["overflows"],
+    "name": ["a tensor name that", "invalid dtype"], "name-order": ["out of order or twice"],
+    "operation": ["do not bear out", "lengths", "lacks the length", "two equal fingerprints"],
+    "chunks": ["chunks", "a chunk of"], "layout": ["cut short", "annotations"],
+    "base-root": ["a base root that is not"], "target-root": ["a target root that is not"],
+    "identity": ["an identity that is not"], "chunk-digest": ["damaged in the tensor"],
+    "annex-digest": ["damaged in its annex"], "annotations-digest": ["damaged in its annotations"],
+    "annex-frame": ["an annex that is"], "annex-json": ["an annex whose manifest"],
+    "annex-shape": ["a manifest", "the manifest", "a layout"], "annex-blobs": ["blob"],
+    "annex-files": ["forbidden name", "files out of order", "no index", "without files", "an index of"],
+    "annex-index": ["an index that does not say", "invalid header or index"],
+    "annex-side": ["a side file", "side files"],
+    "annex-headers": ["an invalid header", "headers in its annex"], "annotations-json": ["has annotations"],
+    "coder": ["coder"], "chunk-length": ["does not end where its data end"], "chunk-frame": ["zstd frame"],
+    "sparse": ["element", "data", "longer than it need be"],
+    "ulp-model": ["model", "map", "class", "frequency table"], "ulp-symbol": ["do not decode"],
+    "ulp-table": ["frequency", "frequencies"], "ulp-state": ["initial state", "do not decode"],
+    "ulp-choice": ["do not decode"], "ulp-layout": ["ends within"], "ulp-words": ["do not decode"],
+    "ulp-extra": ["do not decode"], "ulp-context": ["do not decode"], "result": ["what was promised"],
+  ]
+
+  func expectWords(_ error: VPatchError, _ row: [String: String]) {
+    #expect(error.code == .invalid, "\(error)")
+    #expect(!error.description.contains("\n"))
+    let words = Self.words[row["rule"]!] ?? []
+    #expect(words.contains { error.reason.contains($0) }, "\(row["rule"]!): \(error.reason)")
+    #expect(error.subject?.hasSuffix(row["file"]!) == true)
+  }
+
+  @Test(arguments: Fixtures.reasons("golden/refused"))
+  func refused(row: [String: String]) throws {
+    let path = Fixtures.path("golden/refused/\(row["file"]!)")
+    expectWords(try #require(refusal(path) { _ = try Patch(path: path) }), row)
+  }
+
+  @Test(arguments: Fixtures.reasons("golden/refused-on-decode"))
+  func refusedOnDecode(row: [String: String]) throws {
+    let patch = try Patch(path: Fixtures.path("golden/refused-on-decode/\(row["file"]!)"))
+    let isRevert = row["command"] == "revert"
+    let model = try Checkpoint(
+      path: Fixtures.path("golden/refused-on-decode/\(isRevert ? "target" : "base").safetensors"))
+    do {
+      let wrong = try patch.wrongTensors(over: model, isRevert ? .backward : .forward)
+      #expect(!wrong.isEmpty, "decodes to what was promised")
+      #expect(["result", "ulp-context"].contains(row["rule"]))
+    } catch let error as VPatchError {
+      expectWords(error, row)
+    }
+  }
+
+  @Test(arguments: Fixtures.reasons("golden/accepted"))
+  func accepted(row: [String: String]) throws {
+    let patch = try Patch(path: Fixtures.path("golden/accepted/\(row["file"]!)"))
+    let base = try Checkpoint(path: Fixtures.path("golden/refused-on-decode/base.safetensors"))
+    let target = try Checkpoint(path: Fixtures.path("golden/refused-on-decode/target.safetensors"))
+    #expect(!patch.header.touched.isEmpty)
+    #expect(try patch.wrongTensors(over: base, .forward) == [])
+    #expect(try patch.wrongTensors(over: target, .backward) == [])
+    #expect(!patch.isReadOnly)
+  }
+
+  @Test func everyFileHasItsRow() throws {
+    for folder in ["refused", "refused-on-decode", "accepted", "accepted-by-flag"] {
+      let files = try Fixtures.names(in: "golden/\(folder)", suffix: ".vpatch")
+      #expect(Set(Fixtures.reasons("golden/\(folder)").map { $0["file"]! }) == Set(files))
+    }
+    #expect(Fixtures.reasons("golden/refused").count >= 209)
+  }
+
+  @Test func flagThatForbidsToRewrite() throws {
+    let scratch = Scratch()
+    let patch = try Patch(path: Fixtures.path("golden/accepted-by-flag/read_only_safe.vpatch"))
+    #expect(patch.isReadOnly)
+    let error = try #require(
+      refusal("rewriting") { try patch.write(annotations: .object([]), to: scratch.file("new.vpatch")) })
+    #expect(error.code == .refused)
+    #expect(error.reason.contains("later version that forbids older ones to change it"))
+    #expect(scratch.entries == [])
+  }
+
+  @Test func flagThatMayBeIgnored() throws {
+    let scratch = Scratch()
+    let patch = try Patch(path: Fixtures.path("golden/accepted-by-flag/ignorable.vpatch"))
+    #expect(!patch.isReadOnly)
+    try patch.write(annotations: .object([JSON.Member("name", .string("x"))]), to: scratch.file("new.vpatch"))
+    let again = try Patch(path: scratch.file("new.vpatch"))
+    #expect(again.name == "x")
+    // The flag travels on: the first 128 bytes are the same.
+    #expect(try contents(again.path)[..<128] == contents(patch.path)[..<128])
+  }
+}

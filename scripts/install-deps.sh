@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what is missing to build, test and demonstrate vpatch on Debian or Ubuntu. Silent when nothing is missing.
+#
+# As root it installs directly, else with sudo, else it says what to type. Swift itself it only looks for.
+set -eu
+
+if ! command -v swift >/dev/null; then
+  cat >&2 <<'END'
+vpatch is written in Swift, and there is no `swift` on the PATH. Install Swift 6.1 or newer, one of:
+  https://www.swift.org/install/linux/        swiftly, or a tarball for your system
+  docker run -it -v "$PWD":/src -w /src swift:6.3-bookworm
+END
+  exit 1
+fi
+version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)
+case $version in
+  6.0 | [0-5].*)
+    echo "vpatch needs Swift 6.1 or newer; $(command -v swift) is $version: see https://www.swift.org/install/linux/" >&2
+    exit 1 ;;
+esac
+
+missing=
+command -v git >/dev/null || missing="$missing git ca-certificates" # SwiftPM fetches the argument parser with it
+command -v make >/dev/null || missing="$missing make"
+command -v pkg-config >/dev/null || missing="$missing pkg-config"
+pkg-config --exists libzstd 2>/dev/null || missing="$missing libzstd-dev"
+pkg-config --exists libcrypto 2>/dev/null || missing="$missing libssl-dev"
+command -v python3 >/dev/null || missing="$missing python3"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "missing, by their Debian names:$missing" >&2
+  exit 1
+elif [ "$(id -u)" -eq 0 ]; then
+  sudo=
+elif command -v sudo >/dev/null; then
+  sudo=sudo
+else
+  echo "missing packages; as root, run: apt-get install -y --no-install-recommends$missing" >&2
+  exit 1
+fi
+echo "installing$missing" >&2
+$sudo apt-get update -q >&2
+# shellcheck disable=SC2086  # a list of names, meant to be split
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2

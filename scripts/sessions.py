@@ -1,0 +1,64 @@
+"""Runs the sessions that the docs show, and writes down what really came out.
+
+    sessions.py [--check] FILE.md…       --check changes nothing; exit code 1 if a session has become untrue
+
+A session is a block marked `console`: lines that start with `$ ` are run, the lines below are what they printed. All
+blocks of a file are one session, in one temporary folder in which `fixtures` and `bench` are the repository's and
+`vpatch` is the release build. An exit code other than 0 is shown in brackets.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
+MARK = "\x1eexit "  # ends the output of a command
+
+
+def commands(block):
+    """The commands; one that ends in a backslash goes on in the next line."""
+    found, more = [], False
+    for line in block.splitlines():
+        if more:
+            found[-1] += "\n" + line
+        elif line.startswith("$ "):
+            found.append(line)
+        more = line.endswith("\\") and (more or line.startswith("$ "))
+    return found
+
+
+def run(blocks):
+    """What each command of each block printed."""
+    script = "\n".join(f"{{ {command[2:]}\n}} 2>&1; echo '{MARK}'$?" for block in blocks for command in block)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("fixtures", "bench"):
+            os.symlink(ROOT / name, Path(folder, name))
+        path = f"{ROOT}/.build/release:{os.environ['PATH']}"
+        done = subprocess.run(["bash", "-c", script], cwd=folder, env={**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"},
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+    outputs = re.findall(rf"(.*?){MARK}(\d+)\n", done.stdout, re.S)
+    return iter([text + (f"[exit code {code}]\n" if code != "0" else "") for text, code in outputs])
+
+
+def refreshed(text):
+    blocks = [commands(block) for block in BLOCK.findall(text)]
+    outputs, left = run(blocks), iter(blocks)
+    return BLOCK.sub(lambda _: "".join(f"{command}\n{next(outputs)}" for command in next(left)), text)
+
+
+if __name__ == "__main__":
+    check, files = "--check" in sys.argv, [Path(name) for name in sys.argv[1:] if name != "--check"]
+    stale = False
+    for file in files:
+        old = file.read_text()
+        new = refreshed(old)
+        if new != old:
+            stale = True
+            if check:
+                print(f"{file}: shows what the commands no longer print; run make docs", file=sys.stderr)
+            else:
+                file.write_text(new)
+    sys.exit(int(check and stale))
