@@ -102,9 +102,9 @@ struct CreateCommand: ParsableCommand {
     if let recipe = result.recipe {
       let proof =
         self.recipe == nil
-        ? "what changes amounts to"
-        : result.dropped.isEmpty ? "proved: nothing else changed outside" : "what else changed is left out of"
-      lines.append("recipe    \(recipe.rawValue) (\(proof) it)")
+        ? "what changes amounts to it"
+        : result.dropped.isEmpty ? "proved: nothing else changed" : "what else changed is left out"
+      lines.append("recipe    \(recipe.rawValue) (\(proof))")
     }
     if !result.cast.isEmpty {
       lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype")
