@@ -10,11 +10,11 @@ enum Inputs {
     return try Checkpoint(path: path)
   }
 
-  static func patch(_ path: String) throws -> Patch {
+  static func patch(_ path: String, _ threads: Int) throws -> Patch {
     switch PathKind.of(path) {
     case .missing: throw VPatchError(.io, path, "does not exist", remedy: "give a .vpatch file")
     case .directory: throw VPatchError(.invalid, path, "is a directory and not a patch", remedy: "give a .vpatch file")
-    default: return try Patch(path: path)
+    default: return try Patch(path: path, threads: threads)
     }
   }
 }

@@ -117,7 +117,7 @@ import Testing
     #expect(run.says("/proc/out.safetensors", "cannot be written"))
     // The right to read, and none to write: as nobody, where that can be had.
     guard FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv") else { return }
-    chmod(folder.path, 0o755)
+    for path in [folder.path, folder["locked"]] { chmod(path, 0o755) }
     let nobody = try Command(
       "/usr/bin/setpriv", ["--reuid=65534", "--clear-groups", Command.path] + arguments)
     // The build folder itself may be closed to others.

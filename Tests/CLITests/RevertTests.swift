@@ -28,6 +28,14 @@ import Testing
     #expect(try folder.bytes("out.safetensors") == folder.bytes("sa.safetensors"))
   }
 
+  @Test("out of the middle of a chain: the model's provenance tells") func middle() throws {
+    try Command("apply", story.base, story.saPatch, story.mlpPatch, "-o", story.out)
+    let run = try Command("revert", story.out, story.saPatch, "-o", folder["middle.safetensors"])
+    #expect(run.code == 3)
+    #expect(run.says("out.safetensors", "is not the target of", "sa.vpatch"), "\(run.errors)")
+    #expect(try story.leftNothing("out.safetensors", "out.safetensors.vpatch.json"))
+  }
+
   @Test("a model that is the base already") func base() throws {
     let run = try Command("revert", story.base, story.saPatch, "-o", story.out)
     #expect(run.code == 3)

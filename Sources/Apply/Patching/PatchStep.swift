@@ -53,7 +53,8 @@ extension [PatchStep] {
     let bases = Set(patches.map(\.header.baseRoot))
     if bases.count == 1 {
       return VPatchError(
-        .refused, later.path, "is made from the same base as \(earlier.path), not on top of it; such patches sum to a stack",
+        .refused, later.path,
+        "is made from the same base as \(earlier.path), not on top of it; such patches sum to a stack",
         remedy: "stacks are to come: apply one of them")
     }
     if let order = sorted(patches) {

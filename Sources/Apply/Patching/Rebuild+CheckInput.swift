@@ -13,7 +13,8 @@ extension Rebuild {
     let touched = Set(self.touched.map(\.name.bytesKey))
     let toCheck = expected.filter { full || touched.contains($0.side.info.name.bytesKey) }
     let tensors = toCheck.map { input.tensor(named: $0.side.info.name)! }
-    let digests = try input.fingerprints(of: tensors, work, phase: "verifying \(step.direction == .forward ? "base" : "model")")
+    let digests = try input.fingerprints(
+      of: tensors, work, phase: "verifying \(step.direction == .forward ? "base" : "model")")
     let wrong = zip(toCheck, digests).filter { $0.side.fingerprint != $1 }
     guard let first = wrong.first else { return }
 
@@ -55,13 +56,18 @@ extension Rebuild {
       throw wrong("the tensor \"\(a.name.printable)\" is \(b.typeDescription) where \(a.typeDescription) is expected")
     }
     if let hint = KeyMap.hint(expected: expected.map(\.name), found: found.map(\.name)) {
-      throw wrong(hint.description, "convert the model to that layout, or make the patch from this base with --map-keys auto")
+      throw wrong(
+        hint.description, "convert the model to that layout, or make the patch from this base with --map-keys auto")
     }
     let lacking = expected.filter { !names.1.contains($0.name.bytesKey) }
     let extra = found.filter { !names.0.contains($0.name.bytesKey) }
     var parts: [String] = []
-    if let first = lacking.first { parts.append("it lacks \(Format.counted(lacking.count, "tensor")), first \"\(first.name.printable)\"") }
-    if let first = extra.first { parts.append("it has \(Format.counted(extra.count, "other")), first \"\(first.name.printable)\"") }
+    if let first = lacking.first {
+      parts.append("it lacks \(Format.counted(lacking.count, "tensor")), first \"\(first.name.printable)\"")
+    }
+    if let first = extra.first {
+      parts.append("it has \(Format.counted(extra.count, "other")), first \"\(first.name.printable)\"")
+    }
     throw wrong(parts.joined(separator: ", and "))
   }
 }

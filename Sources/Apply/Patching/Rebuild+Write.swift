@@ -25,7 +25,9 @@ extension Rebuild {
   ///   - stamp: put the provenance into the files' metadata too, which changes the files' bytes.
   ///   - full: hash the untouched tensors of the input too.
   ///   - force: replace an existing file.
-  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws -> RebuildResult {
+  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws
+    -> RebuildResult
+  {
     if input.isDirectory {
       try OutputCheck.directory(path)
     } else {
@@ -124,9 +126,12 @@ extension Rebuild {
       files.append(output)
     }
     let planned = pieces
-    work.progress.begin("writing", total: touched.reduce(0) { $0 + ($1.output?.info.byteCount ?? 0) } + planned.reduce(0) {
-      if case .copy(_, let range, _, _) = $1 { $0 + range.count } else { $0 }
-    })
+    work.progress.begin(
+      "writing",
+      total: touched.reduce(0) { $0 + ($1.output?.info.byteCount ?? 0) }
+        + planned.reduce(0) {
+          if case .copy(_, let range, _, _) = $1 { $0 + range.count } else { $0 }
+        })
     _ = try LargestFirst.map(planned.map(\.size), threads: work.threads) { i in
       switch planned[i] {
       case .copy(let source, let range, let output, let offset):
@@ -179,7 +184,9 @@ extension FileLayout {
 
   /// The same without what `--stamp` put there: it says what the model was.
   func unstamped(path: String) throws -> FileLayout {
-    try withMetadata(path: path) { $0.contains { $0.key == Self.stampKey } ? $0.filter { $0.key != Self.stampKey } : nil }
+    try withMetadata(path: path) {
+      $0.contains { $0.key == Self.stampKey } ? $0.filter { $0.key != Self.stampKey } : nil
+    }
   }
 
   /// Headers with other metadata; nil from `change` leaves one as it is.

@@ -23,7 +23,7 @@ struct ApplyCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let steps = try [PatchStep].chain(patches.map { try Inputs.patch($0) })
+    let steps = try [PatchStep].chain(patches.map { try Inputs.patch($0, common.work.threads) })
     let rebuild = Rebuild(try Inputs.checkpoint(base), steps, common.work)
     let result = try rebuild.write(
       to: output.output, stamp: output.stamp, full: output.full, force: output.force)
@@ -50,7 +50,7 @@ struct RevertCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let step = PatchStep(try Inputs.patch(patch), .backward)
+    let step = PatchStep(try Inputs.patch(patch, common.work.threads), .backward)
     let rebuild = Rebuild(try Inputs.checkpoint(model), [step], common.work)
     let result = try rebuild.write(
       to: output.output, stamp: output.stamp, full: output.full, force: output.force)

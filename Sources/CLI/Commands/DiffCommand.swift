@@ -66,7 +66,8 @@ struct DiffCommand: ParsableCommand {
       throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out")
     }
     let diff = try PatchDiff(
-      try Inputs.patch(a), try Inputs.patch(b), base: try base.map { try Inputs.checkpoint($0) }, common.work)
+      try Inputs.patch(a, common.work.threads), try Inputs.patch(b, common.work.threads),
+      base: try base.map { try Inputs.checkpoint($0) }, common.work)
     common.print(diff.json, text: diff.text)
   }
 }

@@ -17,7 +17,7 @@ struct ShowCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch)
+    let patch = try Inputs.patch(patch, common.work.threads)
     common.print(json(patch), text: text(patch))
   }
 
@@ -101,7 +101,7 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch)
+    let patch = try Inputs.patch(patch, common.work.threads)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }

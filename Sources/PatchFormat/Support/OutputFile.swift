@@ -25,9 +25,7 @@ public final class OutputFile: Sendable {
     self.descriptor = fd
     TemporaryFiles.add(temporaryPath)
     // mkstemp makes 0600; what `open` would have made is what a user expects.
-    let mask = umask(0)
-    _ = umask(mask)
-    fchmod(fd, 0o666 & ~mask)
+    fchmod(fd, 0o666 & ~Umask.value)
   }
 
   deinit {
@@ -146,9 +144,7 @@ public final class OutputDirectory: Sendable {
     guard mkdtemp(&template) != nil else { throw VPatchError.system(path, "cannot be created") }
     temporaryPath = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     TemporaryFiles.add(temporaryPath)
-    let mask = umask(0)
-    _ = umask(mask)
-    chmod(temporaryPath, 0o777 & ~mask)
+    chmod(temporaryPath, 0o777 & ~Umask.value)
   }
 
   deinit {
@@ -166,6 +162,16 @@ public final class OutputDirectory: Sendable {
     TemporaryFiles.remove(temporaryPath)
     Directory.sync(Path.parent(path))
   }
+}
+
+/// What the user's new files must not allow. It can only be read by setting it, for the whole process: so once, and
+/// not on two threads, of which one would take the other's zero for it.
+private enum Umask {
+  static let value: mode_t = {
+    let mask = umask(0)
+    umask(mask)
+    return mask
+  }()
 }
 
 enum Directory {
