@@ -21,9 +21,9 @@ struct Vpatch: ParsableCommand {
         2   a file is not a valid checkpoint or patch
         3   the patch does not belong to this model
         4   the result would not be what the patch promises; nothing was written
-        5   what was asked for contradicts what is there: a recipe that does not hold, an output that exists
+        5   a contradiction: a recipe that does not hold, an output that exists
         64  the command line is not understood
-        130 interrupted; nothing was left behind
+        129, 130, 143   interrupted; nothing was left behind
       """,
     version: vpatchVersion,
     subcommands: [
