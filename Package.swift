@@ -24,9 +24,19 @@ let package = Package(
         "Apply", "PatchFormat",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels"]),
+    .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
+    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat"]),
     .testTarget(name: "CLITests", dependencies: ["Apply", "PatchFormat"]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzzer needs the toolchain's libFuzzer, which not every toolchain has: see fuzz/run.sh.
+if Context.environment["VPATCH_FUZZ"] != nil {
+  package.products.append(.executable(name: "vpatch-fuzz", targets: ["vpatch-fuzz"]))
+  package.targets.append(
+    .executableTarget(
+      name: "vpatch-fuzz", dependencies: ["Fuzzing"], path: "fuzz/Fuzz",
+      linkerSettings: [.linkedLibrary("stdc++")]))
+}
