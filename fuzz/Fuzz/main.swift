@@ -3,13 +3,13 @@ import Fuzzing
 import Glibc
 
 @_silgen_name("LLVMFuzzerRunDriver")
-func LLVMFuzzerRunDriver(
+func runDriver(
   _ argc: UnsafeMutablePointer<CInt>, _ argv: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
   _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 ) -> CInt
 
 @_silgen_name("LLVMFuzzerMutate")
-func LLVMFuzzerMutate(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int) -> Int
+func mutate(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int) -> Int
 
 nonisolated(unsafe) let targets = FuzzTargets()
 nonisolated(unsafe) var isPatch = false
@@ -18,14 +18,14 @@ nonisolated(unsafe) var isPatch = false
 @_cdecl("LLVMFuzzerCustomMutator")
 public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int, _ seed: UInt32) -> Int {
   var random = StructuredMutator(seed: UInt64(seed))
-  guard random.next() % 2 == 0 else { return LLVMFuzzerMutate(data, size, maximum) }
+  guard random.next() % 2 == 0 else { return mutate(data, size, maximum) }
   let input = Array(UnsafeBufferPointer(start: data, count: size))
   let output: [UInt8]
   if isPatch {
     output = random.patch(input)
   } else {
     // The header's text as JSON, its length right again.
-    guard size > 8 else { return LLVMFuzzerMutate(data, size, maximum) }
+    guard size > 8 else { return mutate(data, size, maximum) }
     let length = input[..<8].enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
     let end = 8 + Int(min(length, UInt64(size - 8)))
     let text = random.json(Array(input[8..<end]))
@@ -51,7 +51,7 @@ atexit { say("accepted \(targets.accepted), decoded \(targets.decoded)\n") }
 let status = arguments.withUnsafeMutableBufferPointer { buffer in
   var argv = buffer.baseAddress!
   return withUnsafeMutablePointer(to: &argv) { pointer in
-    LLVMFuzzerRunDriver(&count, pointer) { data, size in
+    runDriver(&count, pointer) { data, size in
       let bytes = UnsafeRawBufferPointer(start: data, count: size)
       isPatch ? targets.patch(bytes) : targets.safetensors(bytes)
       return 0
