@@ -72,13 +72,13 @@ public struct Annex: Equatable, Sendable {
 
   /// Rule 11 of section 3.2.
   /// - Throws: `Malformed`.
-  init(parsing bytes: [UInt8], for tensors: [PatchTensor]) throws {
+  init(parsing bytes: [UInt8], for tensors: [PatchTensor], maximumValues: Int = .max) throws {
     guard bytes.count >= 4 else { throw Malformed("has an annex without a manifest") }
     let length = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
     guard length <= bytes.count - 4 else { throw Malformed("has an annex without a manifest") }
     let text = Array(bytes[4..<4 + length])
     let json: JSON
-    do { json = try JSON.parse(text) } catch let error as JSONError {
+    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
       throw Malformed("has an annex whose manifest has \(error.reason)")
     }
     guard json.canonical() == text else { throw Malformed("has an annex whose manifest is not in canonical form") }
@@ -103,8 +103,8 @@ public struct Annex: Equatable, Sendable {
       throw Malformed("has side files of a checkpoint that is a single file")
     }
     try blobs.finish()
-    try base.check(against: tensors.compactMap { $0.base?.info })
-    try target.check(against: tensors.compactMap { $0.target?.info })
+    try base.check(against: tensors.compactMap { $0.base?.info }, maximumValues: maximumValues)
+    try target.check(against: tensors.compactMap { $0.target?.info }, maximumValues: maximumValues)
   }
 }
 

@@ -4,9 +4,9 @@
 
 extension PatchHeader {
   /// - Throws: `Malformed` with the reason.
-  init(parsing text: [UInt8]) throws {
+  init(parsing text: [UInt8], maximumValues: Int) throws {
     let json: JSON
-    do { json = try JSON.parse(text) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
+    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
     guard json.canonical() == text else { throw Malformed("is not written in the canonical form") }
     var object = try Members(json, of: "the header")
     guard try object.string("format") == "vpatch" else { throw Malformed("is not of the format \"vpatch\"") }
