@@ -24,10 +24,20 @@ let package = Package(
         "Apply", "PatchFormat",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels"]),
+    .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
+    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+// The fuzzer needs the toolchain's libFuzzer, which not every toolchain has: see fuzz/run.sh.
+if Context.environment["VPATCH_FUZZ"] != nil {
+  package.products.append(.executable(name: "vpatch-fuzz", targets: ["vpatch-fuzz"]))
+  package.targets.append(
+    .executableTarget(
+      name: "vpatch-fuzz", dependencies: ["Fuzzing"], path: "fuzz/Fuzz",
+      linkerSettings: [.linkedLibrary("stdc++")]))
+}

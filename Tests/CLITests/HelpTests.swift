@@ -23,7 +23,9 @@ import Testing
       #expect(try Command("help", command).output.contains("EXAMPLES"))
     }
     let help = try Command("--help").output
-    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "64 ", "130 "] { #expect(help.contains("\nX }
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "64 ", "129, 130, 143 "] {
+      #expect(help.contains("\n  \(code)"), "\(code)")
+    }
   }
 
   @Test(

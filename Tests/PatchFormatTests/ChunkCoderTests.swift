@@ -6,7 +6,8 @@ import Testing
 @Suite struct ChunkCoderTests {
   static let lengths = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129, 1023, 5000]
   static let dtypes = [
-    "F64", "F32", "F16", "BF16", "F8_E5M2", "F8_E4M3", "I64", "U64", "I32", "U32", "I16", "U16", "I8", "U8", "BOOL", "X9",
+    "F64", "F32", "F16", "BF16", "F8_E5M2", "F8_E4M3", "I64", "U64", "I32", "U32", "I16", "U16", "I8", "U8", "BOOL",
+    "X9",
   ]
 
   /// Bytes aligned to the widest element.
@@ -111,7 +112,9 @@ import Testing
     let moved = stride(from: 0, to: 8192, by: 2).flatMap {
       [UInt8](littleEndian: random.moved(UInt16(weights[$0]) | UInt16(weights[$0 + 1]) << 8, by: 0.001))
     }
-    #expect(try check(weights, moved, .init(width: 2, isFloat: true, exponentShift: 7, exponentBits: 8), rowLength: 64) == .ulp)
+    #expect(
+      try check(weights, moved, .init(width: 2, isFloat: true, exponentShift: 7, exponentBits: 8), rowLength: 64)
+        == .ulp)
   }
 
   @Test func orderOfFloats() {

@@ -22,7 +22,8 @@ import Testing
     #expect(TensorInfo.byteCount(dtype: dtype, shape: []) == width)
   }
 
-  @Test(arguments: ["F4", "F6_E2M3", "F8_E8M0", "bf16", "X9_odd", "C64"]) func unknownOnesAreBytes(name: String) throws {
+  @Test(arguments: ["F4", "F6_E2M3", "F8_E8M0", "bf16", "X9_odd", "C64"]) func unknownOnesAreBytes(name: String) throws
+  {
     let dtype = try #require(DType(name))
     #expect(!dtype.isKnown)
     #expect(dtype.element == .bytes)
@@ -42,7 +43,9 @@ import Testing
   }
 
   @Test func tensorNames() {
-    for bad in ["", "a\u{0}", "__metadata__", String(repeating: "n", count: 4097)] { #expect(!TensorInfo.isValidName(bad)) }
+    for bad in ["", "a\u{0}", "__metadata__", String(repeating: "n", count: 4097)] {
+      #expect(!TensorInfo.isValidName(bad))
+    }
     for good in ["a", " ", "../x", String(repeating: "n", count: 4096)] { #expect(TensorInfo.isValidName(good)) }
   }
 

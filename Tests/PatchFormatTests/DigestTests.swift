@@ -26,7 +26,9 @@ import Testing
     #expect(Digest(hex: digest.hex) == digest)
     #expect(Digest(bytes: digest.bytes) == digest)
     #expect(digest.short == "ba7816bf8f01")
-    for bad in [digest.hex.uppercased(), String(digest.hex.dropLast()), digest.hex + "0", "", "g" + digest.hex.dropFirst()] {
+    for bad in [
+      digest.hex.uppercased(), String(digest.hex.dropLast()), digest.hex + "0", "", "g" + digest.hex.dropFirst(),
+    ] {
       #expect(Digest(hex: bad) == nil)
     }
     #expect(Digest(bytes: [UInt8](repeating: 0, count: 31)) == nil)
@@ -55,7 +57,8 @@ import Testing
   @Test func roots() {
     #expect(Digest.root(of: [(name: "a", fingerprint: Self.a), ("s", Self.scalar)]) == Self.baseRoot)
     #expect(
-      Digest.root(of: [(name: "a", fingerprint: Self.aTuned), ("s", Self.scalar), ("z", Self.empty)]) == Self.targetRoot)
+      Digest.root(of: [(name: "a", fingerprint: Self.aTuned), ("s", Self.scalar), ("z", Self.empty)]) == Self.targetRoot
+    )
     #expect(
       Digest.root(of: [(name: String, fingerprint: Digest)]()).hex
         == "a90dab5923fd66f7750f651c39f37ba6157c983f9a2b67c972de564ea4a459ad")

@@ -30,7 +30,9 @@ import Testing
   }
 
   @Test func bytesThatAreNotUTF8() {
-    for bad: [UInt8] in [[0xFF], [0xC0, 0x80], [0xC1, 0xB7], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xE2, 0x82]] {
+    for bad: [UInt8] in [
+      [0xFF], [0xC0, 0x80], [0xC1, 0xB7], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xE2, 0x82],
+    ] {
       #expect(throws: JSONError.self) { try JSON.parse([0x22] + bad + [0x22]) }
       #expect(throws: JSONError.self) { try JSON.parse([0x22, 0x5C, 0x6E] + bad + [0x22]) }
     }
@@ -78,7 +80,8 @@ import Testing
   }
 
   @Test func canonicalForm() throws {
-    let text = " { \"b\" : [ 1 , true , null ] , \"a\" : \"\\u001f\\u000a\\/\u{E9}\" , \"\u{FF5E}\":0, \"\u{1F600}\":0 } "
+    let text =
+      " { \"b\" : [ 1 , true , null ] , \"a\" : \"\\u001f\\u000a\\/\u{E9}\" , \"\u{FF5E}\":0, \"\u{1F600}\":0 } "
     let canonical = "{\"a\":\"\\u001f\\n/\u{E9}\",\"b\":[1,true,null],\"\u{FF5E}\":0,\"\u{1F600}\":0}"
     #expect(String(decoding: try JSON.parse(text).canonical(), as: UTF8.self) == canonical)
     #expect(try JSON.parse(canonical).canonical() == Array(canonical.utf8))

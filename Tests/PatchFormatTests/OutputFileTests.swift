@@ -93,7 +93,8 @@ import Testing
     try file.copy(from: source, 10..<99_000, at: 2)
     try file.commit()
     let other = try OutputFile(path: scratch.file("other"))
-    #expect(refusal { try other.copy(from: source, 0..<100_001, at: 0) }?.reason.contains("ends at byte 100000") == true)
+    #expect(
+      refusal { try other.copy(from: source, 0..<100_001, at: 0) }?.reason.contains("ends at byte 100000") == true)
     #expect(try contents(scratch.file("out"))[2..<100] == bytes[10..<108])
   }
 
@@ -127,7 +128,8 @@ import Testing
     let path = scratch.write([1, 2, 3, 4], as: "in")
     let file = try InputFile(path: path)
     truncate(path, 2)
-    #expect(refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was cut while it was read") == true)
+    #expect(
+      refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was cut while it was read") == true)
     #expect(refusal { _ = try InputFile.contents(of: path, limit: 1) }?.reason.contains("at most 1") == true)
   }
 }

@@ -102,9 +102,9 @@ public struct Checkpoint: Sendable {
   }
 
   /// Tensor name (as `bytesKey`) → shard, from an index file. Shard names that lead out of the directory are refused.
-  static func weightMap(_ text: [UInt8], path: String) throws -> [String: String] {
+  static func weightMap(_ text: [UInt8], path: String, maximumValues: Int = .max) throws -> [String: String] {
     let json: JSON
-    do { json = try JSON.parse(text) } catch let error as JSONError {
+    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
       throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)")
     }
     guard let members = json["weight_map"]?.object, !members.isEmpty else {

@@ -3,9 +3,12 @@
 
 extension JSON {
   /// - Throws: `JSONError` saying what is wrong and at which byte.
-  public static func parse(_ bytes: some ContiguousBytesLike, maximumDepth: Int = 32) throws -> JSON {
+  /// - Parameter maximumValues: what a text that was compressed may hold, since a value takes more memory than a byte.
+  public static func parse(
+    _ bytes: some ContiguousBytesLike, maximumDepth: Int = 32, maximumValues: Int = .max
+  ) throws -> JSON {
     try bytes.withContiguousBytes { raw in
-      var parser = Parser(bytes: raw, maximumDepth: maximumDepth)
+      var parser = Parser(bytes: raw, maximumDepth: maximumDepth, valuesLeft: maximumValues)
       return try parser.document()
     }
   }
@@ -14,6 +17,7 @@ extension JSON {
 private struct Parser {
   let bytes: UnsafeRawBufferPointer
   let maximumDepth: Int
+  var valuesLeft: Int
   var position = 0
 
   mutating func document() throws -> JSON {
@@ -46,6 +50,8 @@ private struct Parser {
 
   mutating func value(depth: Int) throws -> JSON {
     skipSpace()
+    guard valuesLeft > 0 else { throw error("more values than a file of its size can need") }
+    valuesLeft -= 1
     if peek == UInt8(ascii: "{") || peek == UInt8(ascii: "["), depth >= maximumDepth {
       throw error("nested more than \(maximumDepth) deep")
     }

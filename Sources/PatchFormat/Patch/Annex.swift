@@ -72,13 +72,13 @@ public struct Annex: Equatable, Sendable {
 
   /// Rule 11 of section 3.2.
   /// - Throws: `Malformed`.
-  init(parsing bytes: [UInt8], for tensors: [PatchTensor]) throws {
+  init(parsing bytes: [UInt8], for tensors: [PatchTensor], maximumValues: Int = .max) throws {
     guard bytes.count >= 4 else { throw Malformed("has an annex without a manifest") }
     let length = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
     guard length <= bytes.count - 4 else { throw Malformed("has an annex without a manifest") }
     let text = Array(bytes[4..<4 + length])
     let json: JSON
-    do { json = try JSON.parse(text) } catch let error as JSONError {
+    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
       throw Malformed("has an annex whose manifest has \(error.reason)")
     }
     guard json.canonical() == text else { throw Malformed("has an annex whose manifest is not in canonical form") }
@@ -89,11 +89,14 @@ public struct Annex: Equatable, Sendable {
     sideFiles = try manifest.array("side").map { entry in
       var members = try Members(entry, of: "a side file")
       let name = try members.string("name")
-      guard Self.isSideFileName(name) else { throw Malformed("has a side file with the forbidden name \"\(name.printable)\"") }
+      guard Self.isSideFileName(name) else {
+        throw Malformed("has a side file with the forbidden name \"\(name.printable)\"")
+      }
       let numbers = try ["base", "target"].map { members.has($0) ? try members.int($0) : nil }
       try members.finish()
       guard numbers[0] != numbers[1] else { throw Malformed("has a side file \"\(name)\" that does not differ") }
-      return SideFile(name: name, base: try numbers[0].map { try blobs.take($0) }, target: try numbers[1].map { try blobs.take($0) })
+      return SideFile(
+        name: name, base: try numbers[0].map { try blobs.take($0) }, target: try numbers[1].map { try blobs.take($0) })
     }
     try manifest.finish()
     for (a, b) in zip(sideFiles, sideFiles.dropFirst()) where !a.name.precedes(b.name) {
@@ -103,8 +106,8 @@ public struct Annex: Equatable, Sendable {
       throw Malformed("has side files of a checkpoint that is a single file")
     }
     try blobs.finish()
-    try base.check(against: tensors.compactMap { $0.base?.info })
-    try target.check(against: tensors.compactMap { $0.target?.info })
+    try base.check(against: tensors.compactMap { $0.base?.info }, maximumValues: maximumValues)
+    try target.check(against: tensors.compactMap { $0.target?.info }, maximumValues: maximumValues)
   }
 }
 

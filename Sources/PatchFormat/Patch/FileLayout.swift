@@ -64,7 +64,7 @@ public struct FileLayout: Equatable, Sendable {
 
   /// The headers, parsed, hold exactly these tensors, and the index says where they are.
   /// - Throws: `Malformed`.
-  func check(against tensors: [TensorInfo]) throws {
+  func check(against tensors: [TensorInfo], maximumValues: Int) throws {
     var placed: [String: String] = [:]
     var found: [TensorInfo] = []
     do {
@@ -73,7 +73,9 @@ public struct FileLayout: Equatable, Sendable {
       for file in files {
         let blob = file.header.withUnsafeBytes { $0.baseAddress }
         if withoutTensors.contains(blob) { continue }
-        let entries = try SafetensorsHeader(text: file.header, subject: "its annex").tensors
+        let entries = try SafetensorsHeader(
+          text: file.header, dataCount: nil, subject: "its annex", maximumValues: maximumValues
+        ).tensors
         if entries.isEmpty { withoutTensors.insert(blob) }
         for entry in entries {
           found.append(entry.info)
@@ -83,7 +85,7 @@ public struct FileLayout: Equatable, Sendable {
         }
       }
       if let index {
-        guard try Checkpoint.weightMap(index, path: "its annex") == placed else {
+        guard try Checkpoint.weightMap(index, path: "its annex", maximumValues: maximumValues) == placed else {
           throw Malformed("has an index that does not say where its tensors are")
         }
       }

@@ -29,7 +29,8 @@ public final class Patch: Sendable {
       let stored = try input.read(PatchPreamble.size..<PatchPreamble.size + preamble.headerStored)
       guard SHA256.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header") }
       header = try PatchHeader(
-        parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"))
+        parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"),
+        maximumValues: Self.maximumValues(stored.count))
       payloadStart = PatchPreamble.size + preamble.headerStored
       isReadOnly = preamble.isReadOnly
       let annexStart = payloadStart + header.payloadBytes
@@ -43,7 +44,7 @@ public final class Patch: Sendable {
       guard SHA256.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
       annex = try Annex(
         parsing: Self.decompress(annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex"),
-        for: header.tensors)
+        for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
       annotations = try Self.parse(annotations: notes)
     } catch let error as Malformed {
       throw VPatchError(
@@ -54,6 +55,10 @@ public final class Patch: Sendable {
     self.input = input
     fileSize = input.size
   }
+
+  /// JSON values that so many stored bytes may decode to. A tensor's entry has about ten and a fingerprint that does
+  /// not compress; 64 MiB of zeros and commas, which would take a gigabyte, are stored in 6 KB.
+  private static func maximumValues(_ stored: Int) -> Int { 1 << 16 + 64 * stored }
 
   private static func decompress(_ bytes: [UInt8], to count: Int, windowLog: Int32, what: String) throws -> [UInt8] {
     do {

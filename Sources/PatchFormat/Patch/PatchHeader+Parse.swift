@@ -4,9 +4,11 @@
 
 extension PatchHeader {
   /// - Throws: `Malformed` with the reason.
-  init(parsing text: [UInt8]) throws {
+  init(parsing text: [UInt8], maximumValues: Int) throws {
     let json: JSON
-    do { json = try JSON.parse(text) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
+    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
+      throw Malformed("has \(error.reason)")
+    }
     guard json.canonical() == text else { throw Malformed("is not written in the canonical form") }
     var object = try Members(json, of: "the header")
     guard try object.string("format") == "vpatch" else { throw Malformed("is not of the format \"vpatch\"") }
@@ -35,7 +37,8 @@ extension PatchHeader {
       for chunk in tensor.chunks {
         guard chunk.offset == end else {
           throw Malformed(
-            "places a chunk of \"\(tensor.name.printable)\" at \(chunk.offset), where \(end) is the end of the one before")
+            "places a chunk of \"\(tensor.name.printable)\" at \(chunk.offset), where \(end) is the end of the one before"
+          )
         }
         end += chunk.stored
       }
@@ -80,13 +83,16 @@ extension PatchHeader {
     try object.finish()
 
     let isUnknown = [base, target].contains { $0.map { !$0.info.dtype.isKnown } ?? false }
-    guard isUnknown == (lengths != nil) else { throw Malformed("has lengths of \(owner) that it must not have, or lacks them") }
+    guard isUnknown == (lengths != nil) else {
+      throw Malformed("has lengths of \(owner) that it must not have, or lacks them")
+    }
     if operation == .add || operation == .remove, let lengths, lengths[operation == .add ? 0 : 1] != 0 {
       throw Malformed("has invalid lengths of \(owner)")
     }
     if operation != .same, let base, let target {
       guard Operation.turning(base.info, into: target.info) == operation else {
-        throw Malformed("calls the operation on \(owner) \"\(operation.rawValue)\", which its two sides do not bear out")
+        throw Malformed(
+          "calls the operation on \(owner) \"\(operation.rawValue)\", which its two sides do not bear out")
       }
       guard base.fingerprint != target.fingerprint else { throw Malformed("has two equal fingerprints of \(owner)") }
     }

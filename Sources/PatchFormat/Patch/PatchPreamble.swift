@@ -48,13 +48,17 @@ struct PatchPreamble {
     func u64(_ offset: Int) -> UInt64 {
       bytes[offset..<offset + 8].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
     }
-    guard Digest(bytes: bytes[96..<128]) == SHA256.hash(bytes[0..<96]) else { throw Malformed("is damaged in its preamble") }
+    guard Digest(bytes: bytes[96..<128]) == SHA256.hash(bytes[0..<96]) else {
+      throw Malformed("is damaged in its preamble")
+    }
     let version = UInt16(bytes[8]) | UInt16(bytes[9]) << 8
     guard version == Self.majorVersion else {
       throw Malformed("is of version \(version) of the format; this vpatch reads version \(Self.majorVersion)")
     }
     guard u64(16) == 0 else { throw Malformed("needs a feature that this vpatch does not know") }
-    guard bytes[10..<16].allSatisfy({ $0 == 0 }), u64(56) == 0 else { throw Malformed("has reserved bytes that are not zero") }
+    guard bytes[10..<16].allSatisfy({ $0 == 0 }), u64(56) == 0 else {
+      throw Malformed("has reserved bytes that are not zero")
+    }
     isReadOnly = u64(24) != 0
     guard u64(40) <= UInt64(fileSize - Self.size), u64(48) <= UInt64(PatchHeader.maximumDecoded) else {
       throw Malformed("is cut short, or claims a header of \(u64(40)) bytes stored and \(u64(48)) decoded")

@@ -54,7 +54,8 @@ public final class PatchWriter: Sendable {
     let annexText = annex.encoded()
     guard annexText.count <= PatchHeader.maximumAnnex else {
       throw VPatchError(
-        .refused, path, "would carry side files of \(annexText.count) bytes; at most \(PatchHeader.maximumAnnex) can travel")
+        .refused, path,
+        "would carry side files of \(annexText.count) bytes; at most \(PatchHeader.maximumAnnex) can travel")
     }
     let annexBytes = annexText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: Annex.windowLog) }
     var end = 0

@@ -56,13 +56,15 @@ public struct SafetensorsHeader: Sendable {
   public init(text: [UInt8], subject: String) throws { try self.init(text: text, dataCount: nil, subject: subject) }
 
   /// Checks a header's text against the length of the data behind it, where that is known.
-  public init(text: [UInt8], dataCount: Int?, subject: String) throws {
+  public init(text: [UInt8], dataCount: Int?, subject: String, maximumValues: Int = .max) throws {
     func invalid(_ reason: String) -> VPatchError {
       VPatchError(.invalid, subject, "is not a valid safetensors file: \(reason)")
     }
     guard text.first == UInt8(ascii: "{") else { throw invalid("its header does not begin with '{'") }
     let json: JSON
-    do { json = try JSON.parse(text) } catch let error as JSONError { throw invalid("its header has \(error.reason)") }
+    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
+      throw invalid("its header has \(error.reason)")
+    }
     guard let members = json.object else { throw invalid("its header is not an object") }
 
     var entries: [Entry] = []

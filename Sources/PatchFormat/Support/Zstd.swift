@@ -24,11 +24,13 @@ public enum Zstd {
   /// What a frame says it decodes to, where that is at most `limit`.
   public static func contentSize(_ frame: UnsafeRawBufferPointer, limit: Int) throws -> Int {
     let size = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
-    guard size < ZSTD_CONTENTSIZE_ERROR_, size <= UInt64(limit) else {
+    guard size < contentSizeError, size <= UInt64(limit) else {
       throw Failure(reason: "is not a zstd frame, or longer than it may be")
     }
     // A block of 4 bytes gives at most 128 KiB, so what a frame can hold is bounded by its own length.
-    guard size <= UInt64(frame.count) << 15 else { throw Failure(reason: "is a zstd frame that claims more than it can hold") }
+    guard size <= UInt64(frame.count) << 15 else {
+      throw Failure(reason: "is a zstd frame that claims more than it can hold")
+    }
     return Int(size)
   }
 
@@ -45,8 +47,8 @@ public enum Zstd {
     _ frame: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, windowLog: Int32
   ) throws {
     let size = ZSTD_getFrameContentSize(frame.baseAddress, frame.count)
-    guard size != ZSTD_CONTENTSIZE_ERROR_ else { throw Failure(reason: "is not a zstd frame") }
-    guard size != ZSTD_CONTENTSIZE_UNKNOWN_, size == UInt64(output.count) else {
+    guard size != contentSizeError else { throw Failure(reason: "is not a zstd frame") }
+    guard size != contentSizeUnknown, size == UInt64(output.count) else {
       throw Failure(reason: "is a zstd frame of another length than promised")
     }
     guard ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count) == frame.count else {
@@ -80,5 +82,5 @@ public enum Zstd {
 }
 
 // The header defines these with a C cast, which Swift does not import.
-private let ZSTD_CONTENTSIZE_UNKNOWN_ = UInt64.max
-private let ZSTD_CONTENTSIZE_ERROR_ = UInt64.max - 1
+private let contentSizeUnknown = UInt64.max
+private let contentSizeError = UInt64.max - 1

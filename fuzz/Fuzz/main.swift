@@ -1,0 +1,61 @@
+// The parsers under libFuzzer: vpatch-fuzz safetensors|patch [libFuzzer's arguments]. See fuzz/run.sh.
+import Fuzzing
+import Glibc
+
+@_silgen_name("LLVMFuzzerRunDriver")
+func runDriver(
+  _ argc: UnsafeMutablePointer<CInt>, _ argv: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+  _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+@_silgen_name("LLVMFuzzerMutate")
+func mutate(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int) -> Int
+
+nonisolated(unsafe) let targets = FuzzTargets()
+nonisolated(unsafe) var isPatch = false
+
+/// libFuzzer's own changes half of the time; the structured ones for the rest.
+@_cdecl("LLVMFuzzerCustomMutator")
+public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int, _ seed: UInt32) -> Int {
+  var random = StructuredMutator(seed: UInt64(seed))
+  guard random.next() % 2 == 0 else { return mutate(data, size, maximum) }
+  let input = Array(UnsafeBufferPointer(start: data, count: size))
+  let output: [UInt8]
+  if isPatch {
+    output = random.patch(input)
+  } else {
+    // The header's text as JSON, its length right again.
+    guard size > 8 else { return mutate(data, size, maximum) }
+    let length = input[..<8].enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
+    let end = 8 + Int(min(length, UInt64(size - 8)))
+    let text = random.json(Array(input[8..<end]))
+    output = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text + input[end...]
+  }
+  let count = min(output.count, maximum)
+  for i in 0..<count { data[i] = output[i] }
+  return count
+}
+
+func say(_ text: String) {
+  _ = text.withCString { write(2, $0, strlen($0)) }
+}
+
+guard CommandLine.arguments.count > 1, ["safetensors", "patch"].contains(CommandLine.arguments[1]) else {
+  say("vpatch-fuzz safetensors|patch [libFuzzer's arguments]\n")
+  exit(64)
+}
+isPatch = CommandLine.arguments[1] == "patch"
+var arguments = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
+var count = CInt(arguments.count - 1)
+atexit { say("accepted \(targets.accepted), decoded \(targets.decoded)\n") }
+let status = arguments.withUnsafeMutableBufferPointer { buffer in
+  var argv = buffer.baseAddress!
+  return withUnsafeMutablePointer(to: &argv) { pointer in
+    runDriver(&count, pointer) { data, size in
+      let bytes = UnsafeRawBufferPointer(start: data, count: size)
+      isPatch ? targets.patch(bytes) : targets.safetensors(bytes)
+      return 0
+    }
+  }
+}
+exit(status)

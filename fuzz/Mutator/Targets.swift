@@ -1,0 +1,77 @@
+import Glibc
+import PatchFormat
+
+/// What is fuzzed: every error is right but one that is no `VPatchError`, and a crash or a hang is what is looked for.
+public final class FuzzTargets {
+  /// A file in memory: the readers want a file.
+  private let descriptor: CInt
+  public let path: String
+  /// How many inputs were accepted, and how many chunks decoded, so that a run shows that it got behind the digests.
+  public private(set) var accepted = 0
+  public private(set) var decoded = 0
+
+  public init() {
+    let folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+    var template = Array("\(folder)/vpatch-fuzz-XXXXXX".utf8CString)
+    descriptor = mkstemp(&template)
+    precondition(descriptor >= 0)
+    unlink(template)
+    path = "/proc/self/fd/\(descriptor)"
+  }
+
+  deinit { close(descriptor) }
+
+  private func place(_ bytes: UnsafeRawBufferPointer) {
+    precondition(ftruncate(descriptor, off_t(bytes.count)) == 0)
+    precondition(bytes.isEmpty || pwrite(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count)
+  }
+
+  /// A checkpoint in one file: its header, and the bytes of its tensors.
+  public func safetensors(_ bytes: UnsafeRawBufferPointer) {
+    if bytes.count > 8 { _ = try? SafetensorsHeader(text: Array(bytes[8...]), subject: "fuzz") }
+    place(bytes)
+    expectVPatchError {
+      let checkpoint = try Checkpoint(path: path)
+      accepted += 1
+      for tensor in checkpoint.tensors.prefix(8) { _ = try StoredTensor(tensor, in: checkpoint).fingerprint() }
+    }
+  }
+
+  /// A patch: opened, every tensor decoded in both directions over zeros.
+  public func patch(_ bytes: UnsafeRawBufferPointer) {
+    place(bytes)
+    expectVPatchError {
+      let patch = try Patch(path: path)
+      accepted += 1
+      for tensor in patch.header.touched {
+        for (direction, side) in [(Direction.forward, tensor.base), (.backward, tensor.target)] {
+          let source = side.map { Zeros(info: $0.info) }
+          guard let result = PatchedTensor(tensor, of: patch, over: source, direction),
+            result.info.byteCount <= 1 << 20
+          else { continue }
+          expectVPatchError {
+            _ = try result.fingerprint()
+            decoded += 1
+          }
+        }
+      }
+    }
+  }
+
+  private func expectVPatchError(_ body: () throws -> Void) {
+    do { try body() } catch let error as VPatchError {
+      precondition(!error.description.utf8.contains(0x0A), "an error of several lines")
+    } catch { preconditionFailure("\(type(of: error)): \(error)") }
+  }
+}
+
+/// A tensor of bytes that repeat: 0, 0x3F, 0x80, …, which makes sense as most dtypes.
+private final class Zeros: TensorSource {
+  let info: TensorInfo
+  init(info: TensorInfo) { self.info = info }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
+    let pattern: [UInt8] = [0x00, 0x3F, 0x80, 0xBF, 0x12, 0x00, 0xFF, 0x7F]
+    for i in buffer.indices { buffer[i] = pattern[(offset + i) % pattern.count] }
+  }
+}
