@@ -21,7 +21,7 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "PatchFormat",
+        "Apply", "PatchFormat", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),

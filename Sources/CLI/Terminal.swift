@@ -70,8 +70,7 @@ enum Interruption {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {
         ProgressBar.clear()
-        TemporaryFiles.deleteAll()
-        _exit(128 + number)
+        TemporaryFiles.deleteAll(andExit: 128 + number)
       }
       source.resume()
       sources.append(source)

@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import CSystem
 import Glibc
 import PatchFormat
 
@@ -32,6 +33,7 @@ struct Vpatch: ParsableCommand {
 
   static func main() {
     Interruption.handle()
+    vp_keep_freed_memory()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -2,6 +2,7 @@
 #include "CSystem.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,6 +12,11 @@ ssize_t vp_copy_file_range(int source, off_t *source_offset, int target, off_t *
 
 void vp_begin_writeback(int descriptor, off_t offset, off_t length) {
   sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+void vp_keep_freed_memory(void) {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 int vp_make_temporary(char *path_template) { return mkostemp(path_template, O_CLOEXEC); }

@@ -27,7 +27,7 @@ import Testing
     #expect(json["target"]?.string == patches[1].header.targetRoot.hex)
     #expect(json["patches"]?.array?.map { $0["identity"]?.string } == patches.map(\.identity.hex))
     #expect(json["patches"]?.array?.map { $0["name"]?.string } == ["sa.safetensors", "both.safetensors"])
-    #expect(json["forgetting"]?.array == [])
+    #expect(json["patches"]?.array?.map { $0["forgetting"]?.array } == [[], []])
     #expect(json["verified"]?.object?.count == 10)
     #expect(json["unverified"]?.object?.count == 10)
   }
@@ -113,6 +113,20 @@ import Testing
     let run = try Command("revert", chained, story.saPatch, "-o", story.out)
     #expect(run.code == 3)
     #expect(run.says("tensors differ in their bits"))
+  }
+
+  @Test("a chain applied and reverted patch by patch has the provenance of the chain")
+  func steps() throws {
+    func patches(_ model: String) throws -> [String?]? {
+      try JSON.parse(folder.bytes(model + ".vpatch.json"))["patches"]?.array?.map { $0["identity"]?.string }
+    }
+    let identities = try [story.saPatch, story.mlpPatch].map { try Patch(path: $0).identity.hex }
+    let (first, second) = (folder["first.safetensors"], folder["second.safetensors"])
+    #expect(try Command("apply", story.base, story.saPatch, "-o", first).code == 0)
+    #expect(try Command("apply", first, story.mlpPatch, "-o", second).code == 0)
+    #expect(try patches("second.safetensors") == identities)
+    #expect(try Command("revert", second, story.mlpPatch, "-o", story.out).code == 0)
+    #expect(try patches("out.safetensors") == [identities[0]])
   }
 
   @Test("a stamp comes off again") func stampReverted() throws {

@@ -4,8 +4,8 @@ import PatchFormat
 public struct Provenance: Sendable {
   public let base: Digest
   public let target: Digest
-  public let patches: [Patch]
-  public let reverted: [Patch]
+  /// The patches between the two, in their order: a JSON record each, with what is measured of its forgetting.
+  public let patches: [JSON]
   /// The tensors of the result whose bits were hashed on this occasion, in ascending order of name.
   public let verified: [FingerprintedTensor]
   /// The others: what they are if the input was what the patch was made from. Nobody looked.
@@ -19,58 +19,66 @@ public struct Provenance: Sendable {
     isDirectory ? Path.join(path, directoryName) : path + fileSuffix
   }
 
-  /// Whether a file is one that vpatch wrote, and may replace: it belongs to the model that is replaced, or that is gone.
-  static func isProvenance(_ path: String) -> Bool {
+  /// A file that vpatch wrote, read; nil for any other.
+  static func read(_ path: String) -> JSON? {
     guard PathKind.of(path, followingLinks: false) == .file,
       let text = try? InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength),
-      let format = try? JSON.parse(text)["format"]?.string
-    else { return false }
-    return format == "vpatch.provenance.1"
+      let json = try? JSON.parse(text), json["format"]?.string == format
+    else { return nil }
+    return json
   }
+
+  private static let format = "vpatch.provenance.1"
 
   /// What the provenance beside a model says that its root is; nil where there is none, or none of ours.
   static func claimedRoot(of checkpoint: Checkpoint) -> Digest? {
-    let path = path(forModel: checkpoint.path, isDirectory: checkpoint.isDirectory)
-    guard isProvenance(path), let text = try? InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength),
-      let json = try? JSON.parse(text)
-    else { return nil }
-    return json["target"]?.string.flatMap(Digest.init(hex:))
+    read(path(forModel: checkpoint.path, isDirectory: checkpoint.isDirectory))?["target"]?.string
+      .flatMap(Digest.init(hex:))
   }
 
   /// - Parameter isVerified: whether a tensor's bits were hashed.
   init(_ rebuild: Rebuild, isVerified: (String) -> Bool) {
     let last = rebuild.steps[rebuild.steps.count - 1]
-    let forward = rebuild.steps.filter { $0.direction == .forward }.map(\.patch)
-    patches = forward
-    reverted = rebuild.steps.filter { $0.direction == .backward }.map(\.patch)
+    let root = rebuild.steps[0].from
+    // What the input's own provenance says goes on, if it speaks of the model that the input has to be.
+    let beside = Self.path(forModel: rebuild.input.path, isDirectory: rebuild.input.isDirectory)
+    let earlier = Self.read(beside).flatMap { $0["target"]?.string == root.hex ? $0 : nil }
+    var patches = earlier?["patches"]?.array ?? []
+    for step in rebuild.steps {
+      if step.direction == .forward {
+        patches.append(Self.record(step.patch))
+      } else if patches.last?["identity"]?.string == step.patch.identity.hex {
+        patches.removeLast()
+      } else {
+        patches = []
+      }
+    }
+    self.patches = patches
     target = last.to
-    base = forward.isEmpty ? last.to : rebuild.steps[0].from
+    base = patches.first?["base"]?.string.flatMap(Digest.init(hex:)) ?? last.to
     let tensors = last.patch.header.tensors.compactMap(last.output)
     verified = tensors.filter { isVerified($0.info.name) }
     unverified = tensors.filter { !isVerified($0.info.name) }
   }
 
+  private static func record(_ patch: Patch) -> JSON {
+    .dictionary([
+      "identity": .string(patch.identity.hex), "name": patch.name.map { .string($0) },
+      "recipe": patch.annotations["recipe"], "scale": JSON(1),
+      "base": .string(patch.header.baseRoot.hex), "target": .string(patch.header.targetRoot.hex),
+      // Every record names the bits it was measured on; what nobody measured has none.
+      "forgetting": patch.annotations["forgetting"] ?? .array([]),
+    ])
+  }
+
   /// Without the fingerprints of the tensors: what fits into a file's metadata.
   public var summary: JSON {
-    func list(_ patches: [Patch]) -> JSON {
-      .array(
-        patches.map { patch in
-          .dictionary([
-            "identity": .string(patch.identity.hex), "name": patch.name.map { .string($0) },
-            "recipe": patch.annotations["recipe"], "scale": JSON(1),
-            "base": .string(patch.header.baseRoot.hex), "target": .string(patch.header.targetRoot.hex),
-          ])
-        })
-    }
-    return .dictionary([
-      "format": .string("vpatch.provenance.1"),
+    .dictionary([
+      "format": .string(Self.format),
       "writer": .string("vpatch \(vpatchVersion)"),
       "base": .string(base.hex),
       "target": .string(target.hex),
-      "patches": list(patches),
-      "reverted": reverted.isEmpty ? nil : list(reverted),
-      // Every record names the bits it was measured on; what nobody measured is not here.
-      "forgetting": .array(patches.flatMap { $0.annotations["forgetting"]?.array ?? [] }),
+      "patches": .array(patches),
     ])
   }
 

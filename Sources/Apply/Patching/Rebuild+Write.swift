@@ -34,7 +34,7 @@ extension Rebuild {
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
       let beside = Provenance.path(forModel: path, isDirectory: false)
-      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isProvenance(beside))
+      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.read(beside) != nil)
     }
     // A model that says it is another one is not taken at half its word.
     let claim = Provenance.claimedRoot(of: input)

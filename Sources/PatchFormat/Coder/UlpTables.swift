@@ -29,7 +29,9 @@ final class UlpTables {
     for table in model.tables {
       for (symbol, frequency) in table.frequencies.enumerated() where frequency > 0 {
         let entry = UInt32(symbol) | (UInt32(frequency) - 1) << 8
-        for i in 0..<UInt32(frequency) { slots[next + Int(i)] = entry | i << 20 }
+        // Written so that it vectorises: there are as many slots as a small chunk has elements.
+        let first = slots + next
+        for i in 0..<Int(frequency) { first[i] = entry &+ UInt32(truncatingIfNeeded: i) &<< 20 }
         next += Int(frequency)
       }
     }

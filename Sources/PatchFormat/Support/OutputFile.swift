@@ -18,12 +18,12 @@ public final class OutputFile: Sendable {
   /// - Throws: `io` where the folder cannot be written to.
   public init(path: String) throws {
     self.path = path
-    var template = Array(Path.join(Path.parent(path), ".\(Path.name(path).prefixBytes(200)).vpatch-XXXXXX").utf8CString)
-    let fd = vp_make_temporary(&template)
-    guard fd >= 0 else { throw VPatchError.system(path, "cannot be written") }
-    self.temporaryPath = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    self.descriptor = fd
-    TemporaryFiles.add(temporaryPath)
+    var fd: CInt = -1
+    temporaryPath = try TemporaryFiles.create(beside: path, "cannot be written") { template in
+      fd = vp_make_temporary(template)
+      return fd >= 0
+    }
+    descriptor = fd
     // mkstemp makes 0600; what `open` would have made is what a user expects.
     fchmod(fd, 0o666 & ~Umask.value)
   }
@@ -140,10 +140,7 @@ public final class OutputDirectory: Sendable {
 
   public init(path: String) throws {
     self.path = path
-    var template = Array(Path.join(Path.parent(path), ".\(Path.name(path).prefixBytes(200)).vpatch-XXXXXX").utf8CString)
-    guard mkdtemp(&template) != nil else { throw VPatchError.system(path, "cannot be created") }
-    temporaryPath = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    TemporaryFiles.add(temporaryPath)
+    temporaryPath = try TemporaryFiles.create(beside: path, "cannot be created") { mkdtemp($0) != nil }
     chmod(temporaryPath, 0o777 & ~Umask.value)
   }
 

@@ -8,13 +8,31 @@ import Synchronization
 public enum TemporaryFiles {
   private static let paths = Mutex<Set<String>>([])
 
-  static func add(_ path: String) { paths.withLock { _ = $0.insert(path) } }
+  /// Makes a hidden one in the same folder as `path`, known from its first moment on.
+  /// - Parameters:
+  ///   - failure: what to say of `path` where it cannot be made.
+  ///   - make: is given a template that ends in XXXXXX, and says whether it could.
+  /// - Returns: its path.
+  static func create(
+    beside path: String, _ failure: String, _ make: (UnsafeMutablePointer<CChar>) -> Bool
+  ) throws -> String {
+    var template = Array(Path.join(Path.parent(path), ".\(Path.name(path).prefixBytes(200)).vpatch-XXXXXX").utf8CString)
+    return try paths.withLock { paths in
+      guard make(&template) else { throw VPatchError.system(path, failure) }
+      let made = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+      paths.insert(made)
+      return made
+    }
+  }
+
   static func remove(_ path: String) { paths.withLock { _ = $0.remove(path) } }
 
-  /// Deletes them all. To be called right before the process ends.
-  public static func deleteAll() {
-    let all = paths.withLock { $0 }
-    for path in all { delete(path) }
+  /// Deletes them all and ends the process; meanwhile no thread can make another.
+  public static func deleteAll(andExit code: CInt) -> Never {
+    paths.withLock { paths in
+      for path in paths { delete(path) }
+      _exit(code)
+    }
   }
 
   static func delete(_ path: String) {
