@@ -110,6 +110,10 @@ class Vpatch(Tool):
         """Rebuilds every touched tensor in memory and checks base and result; writes nothing."""
         return measure.run(self.binary, "verify", patch, "--base", base, env=env)
 
+    def open(self, patch, env=None):
+        """What `verify` does before it rebuilds: the process starts, the whole patch is verified."""
+        return measure.run(self.binary, "verify", patch, env=env)
+
 
 PEERS = [Zstd, Xdelta3, Z4ai, Xor]
 
