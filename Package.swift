@@ -6,10 +6,13 @@ let package = Package(
   products: [
     .executable(name: "vpatch", targets: ["CLI"]),
     .library(name: "PatchFormat", targets: ["PatchFormat"]),
+    .library(name: "Measure", targets: ["Measure"]),
     .library(name: "Apply", targets: ["Apply"]),
+    .library(name: "Catalogue", targets: ["Catalogue"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
   ],
   targets: [
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -17,16 +20,23 @@ let package = Package(
     .target(name: "CKernels"),
     .target(name: "CSystem"),
     .target(name: "PatchFormat", dependencies: ["CKernels", "CSystem", "CZstd", "CCrypto"]),
-    .target(name: "Apply", dependencies: ["PatchFormat"]),
+    .target(name: "Measure", dependencies: ["PatchFormat"]),
+    .target(name: "Apply", dependencies: ["CKernels", "PatchFormat"]),
+    .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+    .target(
+      name: "Catalogue",
+      dependencies: ["CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "PatchFormat", "CSystem",
+        "Apply", "Catalogue", "Measure", "PatchFormat", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
+    .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat"]),
+    .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
   ],

@@ -25,6 +25,7 @@ command -v make >/dev/null || missing="$missing make"
 command -v pkg-config >/dev/null || missing="$missing pkg-config"
 pkg-config --exists libzstd 2>/dev/null || missing="$missing libzstd-dev"
 pkg-config --exists libcrypto 2>/dev/null || missing="$missing libssl-dev"
+pkg-config --exists sqlite3 2>/dev/null || missing="$missing libsqlite3-dev"
 command -v python3 >/dev/null || missing="$missing python3"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0

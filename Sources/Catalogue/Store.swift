@@ -1,0 +1,4 @@
+import CSQLite
+import GRDB
+import Measure
+import PatchFormat

@@ -1,0 +1,128 @@
+/// How the patches of a stack become one change (spec/stacks.md, section 3).
+public struct MergeMethod: Hashable, Sendable {
+  public enum Kind: String, Sendable, CaseIterable {
+    /// Task arithmetic: base + Σ scale · (tuned − base).
+    case sum
+    /// The mean of the tuned models, weighted by the scales.
+    case linear
+    /// The largest changes of each patch, where they agree in sign with the majority.
+    case ties
+    /// Changes dropped at random, the others made larger for it.
+    case dare
+    /// DARE's dropping, TIES' agreement in sign.
+    case dareTies = "dare-ties"
+    /// The way along the sphere between two tuned models; the scales say how far.
+    case slerp
+
+    var hasDensity: Bool { self == .ties || self == .dare || self == .dareTies }
+    var hasLambda: Bool { self == .ties || self == .dareTies }
+    var hasSeed: Bool { self == .dare || self == .dareTies }
+  }
+
+  public let kind: Kind
+  /// The share of each patch's changes that is kept, in (0, 1]; nil where the kind has none.
+  public let density: Double?
+  /// What the agreed change is multiplied by; nil where the kind has none.
+  public let lambda: Double?
+  /// Which changes are dropped; nil where the kind has none.
+  public let seed: UInt64?
+  /// How much of the way back to the base the result is moved (WiSE-FT), in 0 … 1.
+  public let towardBase: Double
+
+  public static let sum = try! MergeMethod(.sum)
+
+  /// Parameters that are left out get their defaults: density 0.5, lambda 1, seed 0.
+  /// - Throws: `refused` for a parameter that the kind does not have, or that is out of range.
+  public init(
+    _ kind: Kind, density: Double? = nil, lambda: Double? = nil, seed: UInt64? = nil, towardBase: Double = 0
+  ) throws {
+    func refuse(_ reason: String, _ remedy: String) -> VPatchError {
+      VPatchError(.refused, "the method \(kind.rawValue)", reason, remedy: remedy)
+    }
+    let parameters = [
+      ("density", density != nil, kind.hasDensity), ("lambda", lambda != nil, kind.hasLambda),
+      ("seed", seed != nil, kind.hasSeed),
+    ]
+    for (name, isGiven, isKnown) in parameters where isGiven && !isKnown {
+      throw refuse("has no \(name)", "leave it out")
+    }
+    if let density, !(density > 0 && density <= 1) {
+      throw refuse("cannot keep a share of \(density) of the changes", "give a density above 0 and at most 1")
+    }
+    if let lambda, !lambda.isFinite { throw refuse("has a lambda that is not finite", "give a number") }
+    guard towardBase >= 0, towardBase <= 1 else {
+      throw refuse("cannot go \(towardBase) of the way to the base", "give a number from 0 to 1")
+    }
+    self.kind = kind
+    self.density = kind.hasDensity ? density ?? 0.5 : nil
+    self.lambda = kind.hasLambda ? lambda ?? 1 : nil
+    self.seed = kind.hasSeed ? seed ?? 0 : nil
+    // −0 and 0 are one number, and one text.
+    self.towardBase = towardBase == 0 ? 0 : towardBase
+  }
+
+  /// The one way of writing it: `ties density=0.5 lambda=1`.
+  public var text: String {
+    var parts = [kind.rawValue]
+    if let density { parts.append("density=\(density.shortest)") }
+    if let lambda { parts.append("lambda=\(lambda.shortest)") }
+    if let seed { parts.append("seed=\(seed)") }
+    if towardBase != 0 { parts.append("toward-base=\(towardBase.shortest)") }
+    return parts.joined(separator: " ")
+  }
+
+  /// - Throws: `refused`, saying what is not understood.
+  public init(text: String) throws {
+    let words = text.split(separator: " ").map(String.init)
+    func refuse(_ reason: String) -> VPatchError {
+      VPatchError(
+        .refused, "the method \"\(text.printable)\"", reason,
+        remedy: "write it like \"ties density=0.5\"; methods are "
+          + Kind.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    guard let name = words.first, let kind = Kind(rawValue: name) else { throw refuse("is not known") }
+    var values: [String: String] = [:]
+    for word in words.dropFirst() {
+      let pair = word.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+      guard pair.count == 2, ["density", "lambda", "seed", "toward-base"].contains(pair[0]) else {
+        throw refuse("has the word \"\(word.printable)\"")
+      }
+      guard values.updateValue(pair[1], forKey: pair[0]) == nil else { throw refuse("gives \(pair[0]) twice") }
+    }
+    func number(_ key: String) throws -> Double? {
+      guard let text = values[key] else { return nil }
+      guard let number = Double(decimal: text) else { throw refuse("has the \(key) \"\(text.printable)\"") }
+      return number
+    }
+    var seed: UInt64?
+    if let text = values["seed"] {
+      guard let number = UInt64(text) else { throw refuse("has the seed \"\(text.printable)\"") }
+      seed = number
+    }
+    try self.init(
+      kind, density: try number("density"), lambda: try number("lambda"), seed: seed,
+      towardBase: try number("toward-base") ?? 0)
+  }
+}
+
+extension Double {
+  /// The shortest decimal that reads back as this number, without a trailing ".0".
+  public var shortest: String {
+    let text = "\(self)"
+    return text.utf8.suffix(2).elementsEqual(".0".utf8) ? String(text.dropLast(2)) : text
+  }
+
+  /// A finite decimal number; `inf`, `nan` and hexadecimal are none.
+  public init?(decimal text: String) {
+    let allowed = text.utf8.allSatisfy { c in
+      switch c {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "e"), UInt8(ascii: "E"):
+        true
+      default: false
+      }
+    }
+    guard allowed, let value = Double(text), value.isFinite else { return nil }
+    self = value
+  }
+}

@@ -1,0 +1,111 @@
+/// A base, a set of patches with scales, and a merge method: a recipe for exactly one checkpoint (spec/stacks.md).
+public struct StackDefinition: Hashable, Sendable {
+  public struct Member: Hashable, Sendable {
+    public let identity: Digest
+    public let scale: Double
+
+    public init(_ identity: Digest, scale: Double = 1) {
+      self.identity = identity
+      // −0 and 0 are one number.
+      self.scale = scale == 0 ? 0 : scale
+    }
+  }
+
+  /// The root that all members are made from.
+  public let base: Digest
+  public let method: MergeMethod
+  /// In ascending order of identity, whatever the order in which they were given.
+  public let members: [Member]
+
+  /// - Throws: `refused` for a patch given twice, a scale that is not finite, a method that needs other members.
+  public init(base: Digest, method: MergeMethod = .sum, members: [Member]) throws {
+    self.base = base
+    self.method = method
+    self.members = members.sorted { $0.identity < $1.identity }
+    for (a, b) in zip(self.members, self.members.dropFirst()) where a.identity == b.identity {
+      throw VPatchError(
+        .refused, "patch \(a.identity.short)", "is in the stack twice", remedy: "give it once, with one scale")
+    }
+    for member in members where !member.scale.isFinite {
+      throw VPatchError(
+        .refused, "patch \(member.identity.short)", "has a scale that is not finite", remedy: "give a number")
+    }
+    try checkWeights()
+  }
+
+  private func checkWeights() throws {
+    let subject = "the method \(method.kind.rawValue)"
+    switch method.kind {
+    case .sum, .dare: return
+    case .linear, .ties, .dareTies:
+      guard members.isEmpty || members.reduce(0, { $0 + $1.scale }) != 0 else {
+        throw VPatchError(.refused, subject, "divides by the sum of the scales, which is 0", remedy: "give other scales")
+      }
+    case .slerp:
+      guard members.count == 2 else {
+        throw VPatchError(
+          .refused, subject, "goes between two patches, not \(members.count)",
+          remedy: "give two, and how far from one to the other by their scales: a@0.7 b@0.3")
+      }
+      guard members.allSatisfy({ $0.scale >= 0 }), members.contains(where: { $0.scale > 0 }) else {
+        throw VPatchError(.refused, subject, "needs scales that are not negative, one above 0", remedy: "give other scales")
+      }
+    }
+  }
+
+  /// What it is, whatever it is called (spec/stacks.md, section 2).
+  public var identity: Digest {
+    let hasher = SHA256()
+    hasher.update("vpatch.stack.1\n")
+    hasher.update(base.bytes)
+    hasher.update(method.text + "\n")
+    for member in members {
+      hasher.update(member.identity.bytes)
+      hasher.update([UInt8](littleEndian: member.scale.bitPattern))
+    }
+    return hasher.finalize()
+  }
+
+  /// The same with another member; one of that identity is replaced.
+  public func adding(_ member: Member) throws -> StackDefinition {
+    try StackDefinition(
+      base: base, method: method, members: members.filter { $0.identity != member.identity } + [member])
+  }
+
+  /// The same without a member; unchanged where it is none.
+  public func removing(_ identity: Digest) throws -> StackDefinition {
+    try StackDefinition(base: base, method: method, members: members.filter { $0.identity != identity })
+  }
+
+  // MARK: JSON
+
+  /// - Parameter describe: more about a member: its name, its measurements.
+  public func json(_ describe: (Digest) -> [JSON.Member] = { _ in [] }) -> JSON {
+    .dictionary([
+      "identity": .string(identity.hex), "base": .string(base.hex), "method": .string(method.text),
+      "members": .array(
+        members.map {
+          .object(
+            [JSON.Member("identity", .string($0.identity.hex)), JSON.Member("scale", JSON($0.scale))]
+              + describe($0.identity))
+        }),
+    ])
+  }
+
+  /// What `json` wrote.
+  /// - Throws: `invalid` where something is missing, or the identity is not that of the rest.
+  public init(json: JSON, subject: String) throws {
+    func invalid(_ reason: String) -> VPatchError { VPatchError(.invalid, subject, "has a stack \(reason)") }
+    guard let base = json["base"]?.string.flatMap(Digest.init(hex:)) else { throw invalid("without a base") }
+    guard let method = json["method"]?.string else { throw invalid("without a method") }
+    guard let members = json["members"]?.array else { throw invalid("without members") }
+    try self.init(
+      base: base, method: MergeMethod(text: method),
+      members: members.map { member in
+        guard let identity = member["identity"]?.string.flatMap(Digest.init(hex:)), let scale = member["scale"]?.double
+        else { throw invalid("with a member that has no identity or no scale") }
+        return Member(identity, scale: scale)
+      })
+    guard json["identity"]?.string == identity.hex else { throw invalid("whose identity is not that of its members") }
+  }
+}

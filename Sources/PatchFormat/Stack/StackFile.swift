@@ -1,0 +1,91 @@
+// A stack as a text file that people keep under version control:
+//
+//   # anything
+//   vpatch-stack 1
+//   name    triage
+//   base    7e4d89b0d8cb8d03b8c3d63bee24a61806af262c0e30dba104ca0d087e4fde30
+//   method  ties density=0.5 lambda=1
+//   patch   7bea7afa2b3fb44629ffbf93e67915713c21c7626edcd4c893acc5c5eb1cfa02@0.8   # counting
+//
+// UTF-8; one statement a line; words parted by spaces or tabs; from a `#` that begins a word on, a remark. Valid if and
+// only if (1) the first statement is `vpatch-stack 1`, (2) every other is one of the four above, (3) `base` is there
+// once, `name` and `method` at most once, (4) nothing is left over on a line.
+
+/// A stack as its text file says it. Members may be names that only a store can resolve.
+public struct StackFile: Equatable, Sendable {
+  public var name: String?
+  /// 64 digits, or the path of a checkpoint.
+  public var base: String
+  public var method: MergeMethod
+  public var members: [MemberReference]
+
+  public init(name: String?, base: String, method: MergeMethod, members: [MemberReference]) {
+    self.name = name
+    self.base = base
+    self.method = method
+    self.members = members
+  }
+
+  /// - Parameter label: what a member is called, for the person who reads the file.
+  public init(name: String?, _ definition: StackDefinition) {
+    self.init(
+      name: name, base: definition.base.hex, method: definition.method,
+      members: definition.members.map { MemberReference(name: $0.identity.hex, scale: $0.scale) })
+  }
+
+  /// - Parameter label: what a member is called, for the person who reads the file.
+  public func text(label: (MemberReference) -> String? = { _ in nil }) -> String {
+    var lines = ["vpatch-stack 1"]
+    if let name { lines.append("name    \(name)") }
+    lines += ["base    \(base)", "method  \(method.text)"]
+    lines += members.map { member in
+      "patch   \(member.name)@\(member.scale.shortest)" + (label(member).map { "   # \($0.printable)" } ?? "")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// - Throws: `invalid` with the number of the line that is not understood.
+  public init(text bytes: [UInt8], path: String) throws {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw VPatchError(.invalid, path, "is not UTF-8 text", remedy: "is it a stack file?")
+    }
+    var name: String?
+    var base: String?
+    var method: MergeMethod?
+    var members: [MemberReference] = []
+    var isHeaded = false
+    for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+      var words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+      if let remark = words.firstIndex(where: { $0.utf8.first == UInt8(ascii: "#") }) { words.removeSubrange(remark...) }
+      guard let key = words.first else { continue }
+      let values = Array(words.dropFirst())
+      func invalid(_ reason: String) -> VPatchError {
+        VPatchError(.invalid, path, "\(reason) in line \(number + 1)")
+      }
+      guard isHeaded || (key == "vpatch-stack" && values == ["1"]) else {
+        throw VPatchError(
+          .invalid, path,
+          key == "vpatch-stack"
+            ? "is a stack file of version \(values.first?.printable ?? "?"); this is a reader of version 1"
+            : "is not a stack file: it does not begin with \"vpatch-stack 1\"")
+      }
+      guard isHeaded else {
+        isHeaded = true
+        continue
+      }
+      guard !values.isEmpty else { throw invalid("says nothing of \"\(key.printable)\"") }
+      guard key == "method" || values.count == 1 else { throw invalid("says too much of \"\(key.printable)\"") }
+      switch key {
+      case "name" where name == nil: name = values[0]
+      case "base" where base == nil: base = values[0]
+      case "method" where method == nil: method = try MergeMethod(text: values.joined(separator: " "))
+      case "patch": members.append(try MemberReference(values[0]))
+      case "name", "base", "method": throw invalid("says \"\(key)\" a second time")
+      default: throw invalid("has the unknown word \"\(key.printable)\"")
+      }
+    }
+    guard isHeaded else { throw VPatchError(.invalid, path, "is empty", remedy: "is it a stack file?") }
+    guard let base else { throw VPatchError(.invalid, path, "does not say its base") }
+    self.init(name: name, base: base, method: method ?? .sum, members: members)
+  }
+}

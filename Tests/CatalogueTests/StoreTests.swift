@@ -1,0 +1,7 @@
+import Catalogue
+import Measure
+import Testing
+
+@Suite struct StoreTests {
+  @Test func nothingMeasuredIsSaid() { #expect(ForgettingSummary.unmeasured.status == .unmeasured) }
+}

@@ -1,0 +1,6 @@
+import Measure
+import Testing
+
+@Suite struct SummaryTests {
+  @Test func nothingMeasuredIsSaid() { #expect(ForgettingSummary.unmeasured.status == .unmeasured) }
+}
