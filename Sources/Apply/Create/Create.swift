@@ -44,14 +44,16 @@ public struct Create: Sendable {
     let side = try SideFiles.differences(base, tuned)
     let recipe = recognisedRecipe(kept)
     let writer = try PatchWriter(path: path)
-    let entries = try encode(compared, keeping: Set(kept.map(\.pair.name.bytesKey)), writer)
+    let tensors = patchTensors(compared, keeping: Set(kept.map(\.pair.name.bytesKey)))
+    let entries = try PatchBuilder(subject: tuned.path, work: work).entries(tensors, writer)
+    let changes = kept.map { LayoutChange(name: $0.pair.name, target: $0.pair.target) }
     let isOwnLayout = renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast }
     let baseLayout = FileLayout(of: base)
     let target =
-      isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: entries.compactMap { $0.change }, path: path)
+      isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: changes, path: path)
     let annotations = annotations(recipe, renames, kept: kept, dropped: others)
     let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
-    let header = try writer.finish(entries.map(\.entry), annex: annex, annotations: annotations)
+    let header = try writer.finish(entries, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,
       fileSize: try InputFile(path: path).size,
@@ -59,6 +61,21 @@ public struct Create: Sendable {
       cast: kept.filter(\.pair.isCast).map(\.pair.name),
       renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
       dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut)
+  }
+
+  /// What the patch says of each tensor. One that is left out of it is as in the base, and what the base lacks is
+  /// not there.
+  private func patchTensors(_ compared: [Compared], keeping kept: Set<String>) -> [PatchBuilder.Tensor] {
+    compared.compactMap { item in
+      let pair = item.pair
+      let base = pair.base.map { FingerprintedTensor($0.info, item.baseFingerprint!) }
+      guard kept.contains(pair.name.bytesKey) else {
+        return base.map { PatchBuilder.Tensor(base: $0, target: $0, content: .same) }
+      }
+      return PatchBuilder.Tensor(
+        base: base, target: pair.target.map { FingerprintedTensor($0, item.targetFingerprint!) },
+        content: .encoded(base: { baseSource(pair) }, target: { tunedSource(pair) }))
+    }
   }
 
   // MARK: Pairs

@@ -31,6 +31,15 @@ public final class PatchWriter: Sendable {
       role: role, offset: offset, stored: stored.count, decoded: decoded, digest: SHA256.hash(stored))
   }
 
+  /// A chunk of another patch, as it stands there.
+  public func copy(_ chunk: Chunk, of patch: Patch) throws -> ScratchChunk {
+    let stored = try [UInt8](unsafeUninitializedCapacity: chunk.stored) { buffer, count in
+      _ = try patch.read(chunk, into: UnsafeMutableRawBufferPointer(buffer))
+      count = chunk.stored
+    }
+    return try add(stored, role: chunk.role, decoded: chunk.decoded)
+  }
+
   /// What the patch is to say of a tensor.
   public struct Entry: Sendable {
     let operation: Operation
