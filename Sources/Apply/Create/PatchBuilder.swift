@@ -17,10 +17,14 @@ struct PatchBuilder: Sendable {
     /// Both sides are the same.
     case same
     /// To be encoded. Each is called from several threads, and gives a source for that thread alone.
-    case encoded(base: @Sendable () throws -> (any TensorSource)?, target: @Sendable () throws -> (any TensorSource)?)
+    case encoded(base: Source, target: Source)
+    /// The same, of bytes of which only the differences are right.
+    case differences(base: Source, target: Source)
     /// Another patch has exactly this entry.
     case copied(from: Patch, PatchTensor)
   }
+
+  typealias Source = @Sendable () throws -> (any TensorSource)?
 
   /// Whose bits the patch makes, for messages.
   let subject: String
@@ -50,7 +54,7 @@ struct PatchBuilder: Sendable {
     return try tensors.enumerated().map { i, tensor in
       switch tensor.content {
       case .same: PatchWriter.Entry(operation: .same, base: tensor.base, target: tensor.base, chunks: [])
-      case .encoded:
+      case .encoded, .differences:
         PatchWriter.Entry(
           operation: tensor.operation, base: tensor.base, target: tensor.target, chunks: chunksOf[i] ?? [])
       case .copied(let patch, let entry):
@@ -62,7 +66,10 @@ struct PatchBuilder: Sendable {
   }
 
   private static func jobs(_ i: Int, _ tensor: Tensor) -> [Job] {
-    guard case .encoded = tensor.content else { return [] }
+    switch tensor.content {
+    case .same, .copied: return []
+    case .encoded, .differences: break
+    }
     let parts = PatchTensor.Parts(tensor.operation, tensor.base?.info, tensor.target?.info)
     let shared = parts.difference
     return split(shared, tensor.target?.info).map { Job(tensor: i, role: .difference, range: $0) }
@@ -84,7 +91,12 @@ struct PatchBuilder: Sendable {
   }
 
   private func encode(_ job: Job, _ tensor: Tensor) throws -> [UInt8] {
-    guard case .encoded(let base, let target) = tensor.content else { preconditionFailure("nothing to encode") }
+    let (base, target, withContext): (Source, Source, Bool)
+    switch tensor.content {
+    case .encoded(let a, let b): (base, target, withContext) = (a, b, true)
+    case .differences(let a, let b): (base, target, withContext) = (a, b, false)
+    case .same, .copied: preconditionFailure("nothing to encode")
+    }
     let format = ((job.role == .base ? tensor.base : tensor.target) ?? tensor.target!).info.dtype.element
     guard job.role == .difference else {
       return try read(job.role == .base ? base : target, job.range) {
@@ -94,7 +106,8 @@ struct PatchBuilder: Sendable {
     let rowLength = tensor.target?.info.shape.last.flatMap { $0 > 0 ? $0 : nil }
     return try read(base, job.range) { base in
       try read(target, job.range) { target in
-        let stored = ChunkCoder.encodeDifference(base: base, target: target, format: format, rowLength: rowLength)
+        let stored = ChunkCoder.encodeDifference(
+          base: base, target: target, format: format, rowLength: rowLength, withContext: withContext)
         try check(stored, base: base, target: target, format, tensor)
         return stored
       }
@@ -102,7 +115,7 @@ struct PatchBuilder: Sendable {
   }
 
   private func read<R>(
-    _ source: () throws -> (any TensorSource)?, _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> R
+    _ source: Source, _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> R
   ) throws -> R {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: 64)
     defer { buffer.deallocate() }

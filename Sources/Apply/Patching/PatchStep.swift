@@ -4,10 +4,13 @@ import PatchFormat
 public struct PatchStep: Sendable {
   public let patch: Patch
   public let direction: Direction
+  /// The stack of which the patch is the composite.
+  public let stack: StackRecord?
 
-  public init(_ patch: Patch, _ direction: Direction) {
+  public init(_ patch: Patch, _ direction: Direction, stack: StackRecord? = nil) {
     self.patch = patch
     self.direction = direction
+    self.stack = stack
   }
 
   /// The root it starts from.
@@ -20,6 +23,9 @@ public struct PatchStep: Sendable {
 
   func input(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.base : tensor.target }
   func output(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.target : tensor.base }
+
+  /// All tensors of what it makes, in ascending order of name.
+  var outputs: [FingerprintedTensor] { patch.header.tensors.compactMap(output) }
 
   /// The side files it replaces: what must be there, and what comes.
   var sideFiles: [(name: String, from: [UInt8]?, to: [UInt8]?)] {

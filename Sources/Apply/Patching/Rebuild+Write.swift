@@ -34,16 +34,17 @@ extension Rebuild {
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
       let beside = Provenance.path(forModel: path, isDirectory: false)
-      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.read(beside) != nil)
+      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isOne(beside))
     }
     // A model that says it is another one is not taken at half its word.
-    let claim = Provenance.claimedRoot(of: input)
-    let full = full || (claim != nil && claim != steps[0].from)
+    let earlier = try? Provenance.of(input)
+    let speaks = Provenance.isOne(Provenance.path(forModel: input.path, isDirectory: input.isDirectory))
+    let full = full || (speaks && earlier?.state.root != steps[0].from)
     try checkInput(full: full)
     let touched = self.touched
     let rebuilt = Set(touched.map(\.name.bytesKey))
-    let provenance = Provenance(self) { full || rebuilt.contains($0.bytesKey) }
-    var (layout, isExact) = try outputLayout()
+    let provenance = Provenance(self, earlier: earlier, inPlace: false) { full || rebuilt.contains($0.bytesKey) }
+    var (layout, isExact) = try view.layout()
     if stamp {
       layout = try layout.stamped(provenance.summary, path: path)
       isExact = false
@@ -67,7 +68,7 @@ extension Rebuild {
       path: path, provenancePath: Provenance.path(forModel: path, isDirectory: input.isDirectory),
       base: provenance.base, target: provenance.target, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
-      totalBytes: (provenance.verified + provenance.unverified).reduce(0) { $0 + $1.info.byteCount },
+      totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,
       isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
   }
@@ -75,24 +76,8 @@ extension Rebuild {
   /// Written, and without its name yet.
   private func provenanceFile(_ provenance: Provenance, _ path: String) throws -> OutputFile {
     let file = try OutputFile(path: path)
-    try file.write(provenance.json.pretty() + "\n", at: 0)
+    try file.write(provenance.text, at: 0)
     return file
-  }
-
-  /// Where the output's tensors lie, and whether that is the patch's own target layout.
-  private func outputLayout() throws -> (FileLayout, isExact: Bool) {
-    var layout = try FileLayout(of: input).unstamped(path: input.path)
-    var isExact = true
-    for step in steps {
-      let fits = input.isDirectory || step.outputLayout.files.count == 1
-      if isExact, fits, layout.hasSameFiles(as: step.inputLayout) {
-        layout = step.outputLayout
-      } else {
-        isExact = false
-        layout = try layout.adapted(to: step.layoutChanges, path: input.path)
-      }
-    }
-    return (layout, isExact)
   }
 
   // MARK: Files

@@ -21,41 +21,32 @@ public struct Rebuild: Sendable {
     let output: FingerprintedTensor?
   }
 
-  /// The tensors that the steps touch, in ascending order of name.
+  /// The tensors that the steps change, in ascending order of name. What one step changes and a later one changes back
+  /// is none of them.
   var touched: [Touched] {
     let names = steps.flatMap { $0.patch.header.touched.map(\.name) }
     var seen: Set<String> = []
-    return names.filter { seen.insert($0.bytesKey).inserted }.sorted { $0.precedes($1) }.map { name in
+    return names.filter { seen.insert($0.bytesKey).inserted }.sorted { $0.precedes($1) }.map { name -> Touched in
       let first = steps[0]
       let last = steps[steps.count - 1]
       return Touched(
         name: name, input: first.patch.tensor(named: name).flatMap(first.input),
         output: last.patch.tensor(named: name).flatMap(last.output))
-    }
+    }.filter { $0.input != $0.output }
   }
+
+  /// The output, tensor by tensor.
+  var view: ModelView { ModelView(input, steps) }
 
   /// The tensor as the steps make it; nil where they leave none.
-  func source(_ name: String) -> (any TensorSource)? {
-    source(name, over: input.tensor(named: name).map { StoredTensor($0, in: input) })
-  }
-
-  private func source(_ name: String, over stored: (any TensorSource)?) -> (any TensorSource)? {
-    var source = stored
-    for step in steps {
-      guard let tensor = step.patch.tensor(named: name) else { continue }
-      if tensor.operation != .same {
-        source = PatchedTensor(tensor, of: step.patch, over: source, step.direction)
-      }
-    }
-    return source
-  }
+  func source(_ name: String) -> (any TensorSource)? { view.source(name) }
 
   /// Rebuilds one tensor, hands its pieces on, and compares its fingerprint with what is promised.
   func rebuild(
     _ tensor: FingerprintedTensor, over stored: (any TensorSource)? = nil,
     _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let source = (stored.map { self.source(tensor.info.name, over: $0) } ?? self.source(tensor.info.name))!
+    let source = (stored.map { view.source(tensor.info.name, over: $0) } ?? self.source(tensor.info.name))!
     let hasher = tensor.info.fingerprintHasher()
     // In the pieces in which the last patch decodes it, so that nothing is decoded twice or copied.
     let ranges = (source as? PatchedTensor)?.pieceRanges ?? []

@@ -25,27 +25,38 @@ public enum ChunkCoder {
   // MARK: Encoding
 
   /// The smallest of the encodings that suit what changed.
-  /// - Parameter rowLength: elements in a row of the tensor, where there are rows.
+  /// - Parameters:
+  ///   - rowLength: elements in a row of the tensor, where there are rows.
+  ///   - withContext: whether the decoder will have these very bits of the other side; where only the differences are
+  ///     right, the coders that look at more are left out.
   public static func encodeDifference(
-    base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, format: ElementFormat, rowLength: Int?
+    base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, format: ElementFormat, rowLength: Int?,
+    withContext: Bool = true
   ) -> [UInt8] {
-    switch format.width {
-    case 1: encodeDifference(base.bound(UInt8.self), target.bound(UInt8.self), format, rowLength)
-    case 2: encodeDifference(base.bound(UInt16.self), target.bound(UInt16.self), format, rowLength)
-    case 4: encodeDifference(base.bound(UInt32.self), target.bound(UInt32.self), format, rowLength)
-    default: encodeDifference(base.bound(UInt64.self), target.bound(UInt64.self), format, rowLength)
+    func encode<Word: PlaneWord>(_: Word.Type) -> [UInt8] {
+      encodeDifference(base.bound(Word.self), target.bound(Word.self), format, rowLength, withContext)
+    }
+    return switch format.width {
+    case 1: encode(UInt8.self)
+    case 2: encode(UInt16.self)
+    case 4: encode(UInt32.self)
+    default: encode(UInt64.self)
     }
   }
 
+  /// Whether a stored chunk decodes to differences that depend on the other side's bits.
+  public static func needsContext(_ stored: UnsafeRawBufferPointer) -> Bool { stored.first == Coder.ulp.rawValue }
+
   private static func encodeDifference<Word: PlaneWord>(
-    _ base: UnsafeBufferPointer<Word>, _ target: UnsafeBufferPointer<Word>, _ format: ElementFormat, _ rowLength: Int?
+    _ base: UnsafeBufferPointer<Word>, _ target: UnsafeBufferPointer<Word>, _ format: ElementFormat, _ rowLength: Int?,
+    _ withContext: Bool
   ) -> [UInt8] {
     let count = base.count
     let changed = (0..<count).reduce(into: 0) { sum, i in sum &+= base[i] == target[i] ? 0 : 1 }
     guard changed > 0 else { return [Coder.zero.rawValue] }
     let differences = Differences<Word>(isFloat: format.isFloat)
     var candidates: [[UInt8]] = []
-    if format.hasUlpCoder, count >= 64 {
+    if withContext, format.hasUlpCoder, count >= 64 {
       let data: [UInt8]
       if let base = base as? UnsafeBufferPointer<UInt16>, let target = target as? UnsafeBufferPointer<UInt16> {
         data = UlpEncoder.encode(base: base, target: target, format: format, rowLength: rowLength)

@@ -133,6 +133,16 @@ public final class Patch: Sendable {
     return UnsafeRawBufferPointer(stored)
   }
 
+  /// Whether a tensor's differences depend on the bits of the other side, as the ulp coder's do.
+  public func needsContext(_ tensor: PatchTensor) throws -> Bool {
+    try tensor.chunks.contains { chunk in
+      guard chunk.role == .difference else { return false }
+      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk.stored, alignment: 64)
+      defer { buffer.deallocate() }
+      return ChunkCoder.needsContext(try read(chunk, into: buffer))
+    }
+  }
+
   /// The entry of a tensor.
   public func tensor(named name: String) -> PatchTensor? {
     var low = 0

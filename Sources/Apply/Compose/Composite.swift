@@ -1,0 +1,92 @@
+import PatchFormat
+
+/// The patch that a stack is: from its base to its result.
+struct Composite {
+  let merge: Merge
+  let patches: [Patch]
+  let record: StackRecord
+  /// The stack's base.
+  let base: ModelView
+  let work: WorkOptions
+
+  init(_ merge: Merge, patches: [Patch], record: StackRecord, base: ModelView, work: WorkOptions) {
+    self.merge = merge
+    self.patches = patches
+    self.record = record
+    self.base = base
+    self.work = work
+  }
+
+  /// Merges, encodes and writes. What is read is verified: the base's touched tensors, and each member's.
+  /// - Throws: `refused` where the result is the base.
+  func write(to path: String) throws -> PatchHeader {
+    let names = merge.touched
+    let results = try results(names)
+    let resultOf = Dictionary(uniqueKeysWithValues: zip(names.map(\.bytesKey), results))
+    let baseTensors = patches[0].header.tensors.compactMap(\.base)
+    let baseNames = Set(baseTensors.map(\.info.name.bytesKey))
+    var tensors = baseTensors.map { tensor in
+      guard let result = resultOf[tensor.info.name.bytesKey], result != tensor else {
+        return PatchBuilder.Tensor(base: tensor, target: tensor, content: .same)
+      }
+      return PatchBuilder.Tensor(base: tensor, target: result, content: content(tensor.info.name))
+    }
+    for (name, result) in zip(names, results) where !baseNames.contains(name.bytesKey) {
+      if let result { tensors.append(.init(base: nil, target: result, content: content(name))) }
+    }
+    tensors.sort { $0.name.precedes($1.name) }
+    let changed = tensors.filter { $0.base != $0.target }
+    guard !changed.isEmpty else {
+      throw VPatchError(
+        .refused, record.name.map { "the stack \"\($0.printable)\"" } ?? "the stack", "changes nothing",
+        remedy: "give scales other than 0")
+    }
+    let writer = try PatchWriter(path: path)
+    let entries = try PatchBuilder(subject: base.path, work: work).entries(tensors, writer)
+    let layout = try base.layout().0
+    let target = try layout.adapted(
+      to: changed.map { LayoutChange(name: $0.name, target: $0.target?.info) }, path: base.path)
+    let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles : [])
+    return try writer.finish(entries, annex: annex, annotations: annotations(changed))
+  }
+
+  /// What becomes of each tensor; nil where it goes.
+  private func results(_ names: [String]) throws -> [FingerprintedTensor?] {
+    let sizes = names.map { merge.target($0)?.byteCount ?? 0 }
+    work.progress.begin("merging", total: sizes.reduce(0, +))
+    return try LargestFirst.map(sizes, threads: work.threads) { i in
+      defer { work.progress.advance(sizes[i]) }
+      guard let info = merge.target(names[i]) else { return nil }
+      return FingerprintedTensor(info, try merge.fingerprint(names[i]) { base.source(names[i]) })
+    }
+  }
+
+  private func content(_ name: String) -> PatchBuilder.Content {
+    .encoded(
+      base: { base.source(name) },
+      target: { merge.target(name) == nil ? nil : try merge.source(name) { base.source(name) } })
+  }
+
+  /// The files beside the model that one member changes, or several to the same; where they disagree, none.
+  private var sideFiles: [Annex.SideFile] {
+    var files: [String: Annex.SideFile?] = [:]
+    for file in patches.flatMap(\.annex.sideFiles) {
+      if let known = files[file.name.bytesKey], known != file {
+        files[file.name.bytesKey] = .some(nil)
+      } else {
+        files[file.name.bytesKey] = file
+      }
+    }
+    return files.values.compactMap { $0 }
+  }
+
+  private func annotations(_ changed: [PatchBuilder.Tensor]) -> JSON {
+    let layout = ModelLayout.recognise(names: patches[0].header.tensors.compactMap { $0.base?.info.name })
+    let recipe = Recipe.recognise(changed: changed.map { layout.component(of: $0.name) })
+    return .dictionary([
+      "name": record.name.map { .string($0) }, "recipe": recipe.map { .string($0.rawValue) },
+      "layout": .string(layout.name),
+      "made": .dictionary(["writer": .string("vpatch \(vpatchVersion)"), "stack": record.definition.json()]),
+    ])
+  }
+}

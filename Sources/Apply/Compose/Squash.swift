@@ -1,0 +1,199 @@
+import PatchFormat
+
+/// A chain of patches as one: from the base of the first to the target of the last, bit for bit.
+///
+/// Most of it needs no model: what only one patch touches is copied as it stands, what a patch of the chain holds whole
+/// is followed from there, and differences whose coders need no context add up. Where several patches change a tensor
+/// with a coder that needs the base's bits, the base is asked for.
+public struct Squash: Sendable {
+  let patches: [Patch]
+  let base: ModelView?
+  let work: WorkOptions
+
+  /// - Parameters:
+  ///   - patches: each made on top of the one before.
+  ///   - base: what the first was made from; nil to do without.
+  public init(_ patches: [Patch], base: Checkpoint?, _ work: WorkOptions) throws {
+    guard patches.count > 1 else {
+      throw VPatchError(.refused, patches.first?.path, "is one patch already", remedy: "give two or more of a chain")
+    }
+    _ = try [PatchStep].chain(patches)
+    self.patches = patches
+    self.base = base.map { ModelView($0) }
+    self.work = work
+    if let base { try Rebuild(base, [PatchStep(patches[0], .forward)], work).checkInput(full: false) }
+  }
+
+  public struct Result: Sendable {
+    public let header: PatchHeader
+    /// Tensors whose chunks were copied.
+    public let copied: Int
+    /// Tensors that were encoded anew.
+    public let encoded: Int
+    public let fileSize: Int
+  }
+
+  public func write(to path: String, name: String?, note: String?) throws -> Result {
+    let tensors = try tensors()
+    guard tensors.contains(where: { $0.base != $0.target }) else {
+      throw VPatchError(.refused, patches[0].path, "ends where it began: together the patches change nothing")
+    }
+    let writer = try PatchWriter(path: path)
+    let entries = try PatchBuilder(subject: patches[0].path, work: work).entries(tensors, writer)
+    let header = try writer.finish(
+      entries, annex: try annex(tensors), annotations: annotations(tensors, name: name, note: note))
+    let copied = tensors.count { if case .copied = $0.content { true } else { false } }
+    return Result(
+      header: header, copied: copied, encoded: header.touched.count - copied,
+      fileSize: try InputFile(path: path).size)
+  }
+
+  // MARK: Tensors
+
+  /// A patch of the chain that touches a tensor.
+  private struct Link: Sendable {
+    let patch: Patch
+    let tensor: PatchTensor
+  }
+
+  private func tensors() throws -> [PatchBuilder.Tensor] {
+    var links: [String: [Link]] = [:]
+    for patch in patches {
+      for tensor in patch.header.touched {
+        links[tensor.name.bytesKey, default: []].append(Link(patch: patch, tensor: tensor))
+      }
+    }
+    let untouched = patches[0].header.tensors.compactMap(\.base).filter { links[$0.info.name.bytesKey] == nil }
+    let same = untouched.map { PatchBuilder.Tensor(base: $0, target: $0, content: .same) }
+    return try (same + links.values.compactMap(tensor)).sorted { $0.name.precedes($1.name) }
+  }
+
+  private func tensor(_ links: [Link]) throws -> PatchBuilder.Tensor? {
+    let base = links[0].tensor.base
+    let target = links[links.count - 1].tensor.target
+    if base == nil, target == nil { return nil }
+    if base == target { return PatchBuilder.Tensor(base: base, target: base, content: .same) }
+    let content: PatchBuilder.Content
+    if links.count == 1 {
+      content = .copied(from: links[0].patch, links[0].tensor)
+    } else if let known = known(links) {
+      content = .encoded(
+        base: { follow(known(), links, from: known().state, to: 0) },
+        target: { follow(known(), links, from: known().state, to: links.count) })
+    } else if try isSummable(links) {
+      // Any bits do for the base's: zeros, whose place in the order is 0.
+      content = .differences(
+        base: { ZeroTensor(base!.info) },
+        target: { follow(Known(state: 0, source: ZeroTensor(base!.info)), links, from: 0, to: links.count) })
+    } else {
+      throw VPatchError(
+        .refused, links[1].patch.path,
+        "changes \"\(links[0].tensor.name.printable)\" after \(links[0].patch.path), and the two differences cannot be added "
+          + "without the weights between them",
+        remedy: "give the base of the chain: --base MODEL")
+    }
+    return PatchBuilder.Tensor(base: base, target: target, content: content)
+  }
+
+  /// A place in the chain where a tensor's bytes are known: state i is before link i, and after link i − 1.
+  private struct Known {
+    let state: Int
+    let source: (any TensorSource)?
+  }
+
+  private func known(_ links: [Link]) -> (@Sendable () -> Known)? {
+    if let base { return { [links] in Known(state: 0, source: base.source(links[0].tensor.name)) } }
+    for (i, link) in links.enumerated() {
+      switch link.tensor.operation {
+      case .add: return { Known(state: i, source: nil) }
+      case .replace, .remove:
+        return { Known(state: i, source: PatchedTensor(link.tensor, of: link.patch, over: nil, .backward)) }
+      case .same, .change, .rows: continue
+      }
+    }
+    return nil
+  }
+
+  /// Whether the differences add up as they stand.
+  private func isSummable(_ links: [Link]) throws -> Bool {
+    try links.allSatisfy { try $0.tensor.operation == .change && !$0.patch.needsContext($0.tensor) }
+  }
+
+  /// The bytes at another place of the chain.
+  private func follow(_ known: Known, _ links: [Link], from start: Int, to end: Int) -> (any TensorSource)? {
+    var source = known.source
+    if end >= start {
+      for link in links[start..<end] {
+        source = PatchedTensor(link.tensor, of: link.patch, over: source, .forward)
+      }
+    } else {
+      for link in links[end..<start].reversed() {
+        source = PatchedTensor(link.tensor, of: link.patch, over: source, .backward)
+      }
+    }
+    return source
+  }
+
+  // MARK: Files and words
+
+  /// The layouts of the chain's ends, where one leads to the other; else the first's, adapted.
+  private func annex(_ tensors: [PatchBuilder.Tensor]) throws -> Annex {
+    let first = patches[0].annex
+    let last = patches[patches.count - 1].annex
+    let isConnected = zip(patches, patches.dropFirst()).allSatisfy { $0.annex.target == $1.annex.base }
+    let changes = tensors.filter { $0.base != $0.target }.map { LayoutChange(name: $0.name, target: $0.target?.info) }
+    let target = isConnected ? last.target : try first.base.adapted(to: changes, path: patches[0].path)
+    return Annex(
+      base: first.base, target: target,
+      sideFiles: first.base.isDirectory && target.isDirectory ? sideFiles : [])
+  }
+
+  /// What a file was before the first patch that changes it, and after the last, as long as each finds what the one
+  /// before left.
+  private var sideFiles: [Annex.SideFile] {
+    var files: [String: Annex.SideFile] = [:]
+    for file in patches.flatMap(\.annex.sideFiles) {
+      guard let earlier = files[file.name.bytesKey] else {
+        files[file.name.bytesKey] = file
+        continue
+      }
+      guard earlier.target == file.base else { continue }
+      files[file.name.bytesKey] = Annex.SideFile(name: file.name, base: earlier.base, target: file.target)
+    }
+    return files.values.filter { $0.base != $0.target }
+  }
+
+  private func annotations(_ tensors: [PatchBuilder.Tensor], name: String?, note: String?) -> JSON {
+    let layout = ModelLayout.recognise(names: patches[0].header.tensors.compactMap { $0.base?.info.name })
+    let recipe = Recipe.recognise(
+      changed: tensors.filter { $0.base != $0.target }.map { layout.component(of: $0.name) })
+    return .dictionary([
+      "name": name.map { .string($0) }, "note": note.map { .string($0) }, "recipe": recipe.map { .string($0.rawValue) },
+      "layout": .string(layout.name),
+      "made": .dictionary([
+        "writer": .string("vpatch \(vpatchVersion)"),
+        "composed": .array(patches.map { .string($0.identity.hex) }),
+      ]),
+      "forgetting": measuredHere,
+    ])
+  }
+
+  /// What was measured between exactly the two ends.
+  private var measuredHere: JSON? {
+    let base = patches[0].header.baseRoot.hex
+    let target = patches[patches.count - 1].header.targetRoot.hex
+    let records = patches[patches.count - 1].annotations["forgetting"]?.array?.filter {
+      $0["reference"]?.string == base && $0["measured"]?.string == target
+    }
+    return records.flatMap { $0.isEmpty ? nil : .array($0) }
+  }
+}
+
+/// A tensor of zero bytes.
+private final class ZeroTensor: TensorSource {
+  let info: TensorInfo
+  init(_ info: TensorInfo) { self.info = info }
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
+    buffer.initializeMemory(as: UInt8.self, repeating: 0)
+  }
+}

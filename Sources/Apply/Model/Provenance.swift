@@ -1,0 +1,144 @@
+import PatchFormat
+
+/// What a model that vpatch wrote is: a small JSON file beside it, bound to its bits by fingerprints.
+public struct Provenance: Equatable, Sendable {
+  public let state: ModelState
+  /// What the model was before it was changed in place, the latest last.
+  public let history: [ModelState]
+  /// The tensors of the model whose bits were hashed on this occasion, in ascending order of name.
+  public let verified: [Fingerprint]
+  /// The others: what they are if the input was what the patch was made from. Nobody looked.
+  public let unverified: [Fingerprint]
+
+  /// A tensor's name and fingerprint.
+  public struct Fingerprint: Equatable, Sendable {
+    public let name: String
+    public let digest: Digest
+  }
+
+  public var base: Digest { state.base }
+  public var target: Digest { state.root }
+
+  static let fileSuffix = ".vpatch.json"
+  static let directoryName = "vpatch.json"
+  private static let format = "vpatch.provenance.1"
+  /// How many earlier states are kept.
+  private static let maximumHistory = 16
+
+  /// Where the file of a model belongs.
+  public static func path(forModel path: String, isDirectory: Bool) -> String {
+    isDirectory ? Path.join(path, directoryName) : path + fileSuffix
+  }
+
+  /// What is to be written of the result.
+  /// - Parameters:
+  ///   - earlier: the input's own provenance; it goes on if it speaks of the model that the input has to be.
+  ///   - isVerified: whether a tensor's bits were hashed.
+  ///   - inPlace: whether the input is no longer there then.
+  init(_ rebuild: Rebuild, earlier: Provenance?, inPlace: Bool, isVerified: (String) -> Bool) {
+    let last = rebuild.steps[rebuild.steps.count - 1]
+    let root = rebuild.steps[0].from
+    let before = earlier.flatMap { $0.state.root == root ? $0 : nil }
+    let input = before?.state ?? ModelState(base: root)
+    state = rebuild.steps.reduce(input) { $0.applying($1) }
+    history = inPlace ? Array(((before?.history ?? []) + [input]).suffix(Self.maximumHistory)) : []
+    let tensors = last.outputs.map {
+      Fingerprint(name: $0.info.name, digest: $0.fingerprint)
+    }
+    verified = tensors.filter { isVerified($0.name) }
+    unverified = tensors.filter { !isVerified($0.name) }
+  }
+
+  // MARK: Reading
+
+  /// Whether a path is a file that vpatch wrote as a provenance.
+  static func isOne(_ path: String) -> Bool { (try? json(path))?["format"]?.string == format }
+
+  private static func json(_ path: String) throws -> JSON? {
+    guard PathKind.of(path, followingLinks: false) == .file else { return nil }
+    return try? JSON.parse(InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength))
+  }
+
+  /// The provenance beside a model; nil where there is none, or none of ours.
+  /// - Throws: `invalid` for one of ours that says what cannot be.
+  public static func of(_ checkpoint: Checkpoint) throws -> Provenance? {
+    try read(path(forModel: checkpoint.path, isDirectory: checkpoint.isDirectory))
+  }
+
+  static func read(_ path: String) throws -> Provenance? {
+    guard let json = try json(path), json["format"]?.string == format else { return nil }
+    func invalid(_ reason: String) -> VPatchError {
+      VPatchError(
+        .invalid, path, reason, remedy: "remove that file: without it the model is hashed to find out what it is")
+    }
+    guard let base = json["base"]?.string.flatMap(Digest.init(hex:)),
+      let target = json["target"]?.string.flatMap(Digest.init(hex:))
+    else { throw invalid("does not say the model's base and root") }
+    func state(_ base: Digest, _ json: JSON?) throws -> ModelState {
+      let entries = try (json?.array ?? []).map { try ModelState.Entry(json: $0, subject: path) }
+      for (root, entry) in zip([base] + entries.map(\.to), entries) where entry.from != root {
+        throw invalid("has patches that are not made one on top of the other")
+      }
+      return ModelState(base: base, entries: entries)
+    }
+    let now = try state(base, json["patches"])
+    guard now.root == target else { throw invalid("has patches that do not lead to the root it names") }
+    let history = try (json["history"]?.array ?? []).map { earlier in
+      guard let base = earlier["base"]?.string.flatMap(Digest.init(hex:)) else {
+        throw invalid("has a history without a base")
+      }
+      return try state(base, earlier["patches"])
+    }
+    func fingerprints(_ key: String) throws -> [Fingerprint] {
+      try (json[key]?.object ?? []).map { member in
+        guard let digest = member.value.string.flatMap(Digest.init(hex:)) else {
+          throw invalid("has no fingerprint for \"\(member.key.printable)\"")
+        }
+        return Fingerprint(name: member.key, digest: digest)
+      }
+    }
+    let provenance = Provenance(
+      state: now, history: history, verified: try fingerprints("verified"), unverified: try fingerprints("unverified"))
+    let all = (provenance.verified + provenance.unverified).sorted { $0.name.precedes($1.name) }
+    guard Digest.root(of: all.lazy.map { ($0.name, $0.digest) }) == target else {
+      throw invalid("has fingerprints that are not those of the root it names")
+    }
+    return provenance
+  }
+
+  private init(state: ModelState, history: [ModelState], verified: [Fingerprint], unverified: [Fingerprint]) {
+    self.state = state
+    self.history = history
+    self.verified = verified
+    self.unverified = unverified
+  }
+
+  // MARK: Writing
+
+  /// Without the fingerprints of the tensors: what fits into a file's metadata.
+  public var summary: JSON {
+    .dictionary([
+      "format": .string(Self.format),
+      "writer": .string("vpatch \(vpatchVersion)"),
+      "base": .string(base.hex),
+      "target": .string(target.hex),
+      "patches": .array(state.entries.map(\.json)),
+    ])
+  }
+
+  public var json: JSON {
+    func fingerprints(_ list: [Fingerprint]) -> JSON {
+      .object(list.map { JSON.Member($0.name, .string($0.digest.hex)) })
+    }
+    let earlier = history.map { state in
+      JSON.dictionary(["base": .string(state.base.hex), "patches": .array(state.entries.map(\.json))])
+    }
+    return .object(
+      (summary.object ?? []) + (earlier.isEmpty ? [] : [JSON.Member("history", .array(earlier))]) + [
+        JSON.Member("verified", fingerprints(verified)), JSON.Member("unverified", fingerprints(unverified)),
+      ])
+  }
+
+  /// The file's text.
+  var text: [UInt8] { Array((json.pretty() + "\n").utf8) }
+}
