@@ -4,7 +4,7 @@ extension Rebuild {
   /// The input is what the first step starts from: names, dtypes and shapes of all tensors, and the bits of those that
   /// are touched (of all, where `full`).
   /// - Throws: `wrongBase`, naming what differs first and what the model seems to be instead.
-  func checkInput(full: Bool) throws {
+  public func checkInput(full: Bool) throws {
     let step = steps[0]
     try checkNames(step)
     let expected = step.patch.header.tensors.compactMap { tensor in
