@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import determinism
+import inplace
 import machine
 import memory
 import pairs
@@ -26,8 +27,8 @@ import timings
 import tools
 from measure import BenchError
 
-SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "determinism": determinism}
-NEED_VPATCH = ("memory", "determinism")
+SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "inplace": inplace, "determinism": determinism}
+NEED_VPATCH = ("memory", "inplace", "determinism")
 
 
 @dataclass
@@ -89,6 +90,7 @@ def main():
     if options.peers_only:
         chosen = [name for name in chosen if name not in NEED_VPATCH]
     with tempfile.TemporaryDirectory(prefix="vpatch-bench-", dir=options.scratch) as scratch:
+        os.environ["VPATCH_STORE"] = str(Path(scratch, "store"))
         real_pairs, note = pairs.real(options.pairs)
         context = Context(None if options.peers_only else tools.Vpatch(options.vpatch),
                           tools.peers(options.without), Path(scratch), options.runs, real_pairs, note)

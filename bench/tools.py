@@ -106,6 +106,12 @@ class Vpatch(Tool):
     def revert(self, model, patch, out, env=None):
         return measure.run(self.binary, "revert", model, patch, "-o", out, "--quiet", env=env)
 
+    def switch(self, model, stack, env=None):
+        return measure.run(self.binary, "switch", model, stack, "--quiet", env=env)
+
+    def revert_in_place(self, model, patch, env=None):
+        return measure.run(self.binary, "revert", model, patch, "--quiet", env=env)
+
     def verify(self, base, patch, env=None):
         """Rebuilds every touched tensor in memory and checks base and result; writes nothing."""
         return measure.run(self.binary, "verify", patch, "--base", base, env=env)
