@@ -29,6 +29,7 @@ struct Vpatch: ParsableCommand {
     version: vpatchVersion,
     subcommands: [
       CreateCommand.self, ApplyCommand.self, RevertCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self,
+      RecoverCommand.self, InPlaceCommand.self,
     ])
 
   static func main() {

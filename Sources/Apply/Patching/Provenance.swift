@@ -14,9 +14,9 @@ public struct Provenance: Sendable {
   static let fileSuffix = ".vpatch.json"
   static let directoryName = "vpatch.json"
 
-  /// Where the file of a model belongs.
+  /// Where the file of a model belongs: beside the model itself, if a symbolic link leads there.
   public static func path(forModel path: String, isDirectory: Bool) -> String {
-    isDirectory ? Path.join(path, directoryName) : path + fileSuffix
+    isDirectory ? Path.join(path, directoryName) : ModelPlace(path).path + fileSuffix
   }
 
   /// A file that vpatch wrote, read; nil for any other.
@@ -70,6 +70,9 @@ public struct Provenance: Sendable {
       "forgetting": patch.annotations["forgetting"] ?? .array([]),
     ])
   }
+
+  /// The text of the file beside the model.
+  public var text: String { json.pretty() + "\n" }
 
   /// Without the fingerprints of the tensors: what fits into a file's metadata.
   public var summary: JSON {
