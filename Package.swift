@@ -9,6 +9,8 @@ let package = Package(
     .library(name: "Measure", targets: ["Measure"]),
     .library(name: "Apply", targets: ["Apply"]),
     .library(name: "Catalogue", targets: ["Catalogue"]),
+    // Loaded into the command by its tests (Tests/Faults/faults.c), and by nothing else.
+    .library(name: "VPatchFaults", type: .dynamic, targets: ["Faults"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -33,6 +35,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
+    .target(name: "Faults", path: "Tests/Faults"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat"]),

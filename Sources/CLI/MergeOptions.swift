@@ -9,7 +9,8 @@ extension MergeMethod.Kind: ExpressibleByArgument {
 struct MergeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How patches of one base are combined (default: sum).", valueName: "name"))
   var method: MergeMethod.Kind?
-  @Option(help: ArgumentHelp("ties, dare: the share of each patch's changes to keep (default: 0.5).", valueName: "share"))
+  @Option(
+    help: ArgumentHelp("ties, dare: the share of each patch's changes to keep (default: 0.5).", valueName: "share"))
   var density: Double?
   @Option(help: ArgumentHelp("ties, dare-ties: multiply the agreed change (default: 1).", valueName: "factor"))
   var lambda: Double?

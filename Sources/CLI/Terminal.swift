@@ -71,6 +71,7 @@ enum Interruption {
       source.setEventHandler {
         ProgressBar.clear()
         TemporaryFiles.deleteAll(andExit: 128 + number)
+        Terminal.note("vpatch: what is begun can no longer be taken back, and is being finished")
       }
       source.resume()
       sources.append(source)

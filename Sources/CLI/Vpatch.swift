@@ -30,6 +30,7 @@ struct Vpatch: ParsableCommand {
     subcommands: [
       CreateCommand.self, ApplyCommand.self, RevertCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self,
       ComposeCommand.self, StatusCommand.self,
+      RecoverCommand.self, InPlaceCommand.self,
     ])
 
   static func main() {

@@ -25,9 +25,9 @@ public struct Provenance: Equatable, Sendable {
   /// How many earlier states are kept.
   private static let maximumHistory = 16
 
-  /// Where the file of a model belongs.
+  /// Where the file of a model belongs: beside the model itself, if a symbolic link leads there.
   public static func path(forModel path: String, isDirectory: Bool) -> String {
-    isDirectory ? Path.join(path, directoryName) : path + fileSuffix
+    isDirectory ? Path.join(path, directoryName) : ModelPlace(path).path + fileSuffix
   }
 
   /// What is to be written of the result.
@@ -140,5 +140,5 @@ public struct Provenance: Equatable, Sendable {
   }
 
   /// The file's text.
-  var text: [UInt8] { Array((json.pretty() + "\n").utf8) }
+  public var text: [UInt8] { Array((json.pretty() + "\n").utf8) }
 }

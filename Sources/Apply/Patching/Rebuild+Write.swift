@@ -36,14 +36,10 @@ extension Rebuild {
       let beside = Provenance.path(forModel: path, isDirectory: false)
       try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isOne(beside))
     }
-    // A model that says it is another one is not taken at half its word.
-    let earlier = try? Provenance.of(input)
-    let speaks = Provenance.isOne(Provenance.path(forModel: input.path, isDirectory: input.isDirectory))
-    let full = full || (speaks && earlier?.state.root != steps[0].from)
+    let full = full || contradictsItself
     try checkInput(full: full)
     let touched = self.touched
-    let rebuilt = Set(touched.map(\.name.bytesKey))
-    let provenance = Provenance(self, earlier: earlier, inPlace: false) { full || rebuilt.contains($0.bytesKey) }
+    let provenance = self.provenance(full: full)
     var (layout, isExact) = try view.layout()
     if stamp {
       layout = try layout.stamped(provenance.summary, path: path)
@@ -52,14 +48,15 @@ extension Rebuild {
     let side: SideFileCopy.Outcome
     if input.isDirectory {
       let directory = try OutputDirectory(path: path)
-      try writeFiles(layout, touched) { Path.join(directory.temporaryPath, $0) }
+      let files = try writeFiles(layout.files, touched) { Path.join(directory.temporaryPath, $0) }
+      for file in files { try file.commit() }
       side = try SideFileCopy(from: input, steps: steps, layout: layout).write(to: directory.temporaryPath)
       try provenanceFile(provenance, Path.join(directory.temporaryPath, Provenance.directoryName)).commit()
       try directory.commit()
     } else {
       // All of both is written before either gets its name: a disk that fills up leaves neither.
       let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false))
-      try writeFiles(layout, touched) { _ in path }
+      for file in try writeFiles(layout.files, touched, { _ in path }) { try file.commit() }
       try beside.commit()
       side = .init(kept: [], leftOut: [])
     }
@@ -71,6 +68,23 @@ extension Rebuild {
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,
       isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
+  }
+
+  /// What the result will be.
+  /// - Parameters:
+  ///   - full: whether the untouched tensors are hashed too.
+  ///   - inPlace: whether the result takes the input's place.
+  public func provenance(full: Bool, inPlace: Bool = false) -> Provenance {
+    let rebuilt = Set(touched.map(\.name.bytesKey))
+    return Provenance(self, earlier: try? Provenance.of(input), inPlace: inPlace) {
+      full || rebuilt.contains($0.bytesKey)
+    }
+  }
+
+  /// A model whose provenance says that it is another one, or cannot be read, is not taken at half its word.
+  var contradictsItself: Bool {
+    Provenance.isOne(Provenance.path(forModel: input.path, isDirectory: input.isDirectory))
+      && (try? Provenance.of(input))?.state.root != steps[0].from
   }
 
   /// Written, and without its name yet.
@@ -96,12 +110,15 @@ extension Rebuild {
     }
   }
 
-  private func writeFiles(_ layout: FileLayout, _ touched: [Touched], _ pathOf: (String) -> String) throws {
+  /// Writes whole files, which have no name yet when this comes back.
+  func writeFiles(
+    _ layout: [FileLayout.File], _ touched: [Touched], _ pathOf: (String) -> String
+  ) throws -> [OutputFile] {
     let outputOf = Dictionary(
       touched.compactMap(\.output).map { ($0.info.name.bytesKey, $0) }, uniquingKeysWith: { a, _ in a })
     var files: [OutputFile] = []
     var pieces: [Piece] = []
-    for file in layout.files {
+    for file in layout {
       let name = file.name.isEmpty ? Checkpoint.singleName : file.name
       let header = try SafetensorsHeader(text: file.header, subject: name)
       let output = try OutputFile(path: pathOf(name))
@@ -128,7 +145,7 @@ extension Rebuild {
         output.beginWriteback(offset..<offset + tensor.info.byteCount)
       }
     }
-    for file in files { try file.commit() }
+    return files
   }
 
   private func pieces(
@@ -166,6 +183,13 @@ extension Rebuild {
 
 extension FileLayout {
   private static var stampKey: String { "vpatch" }
+
+  /// Whether `--stamp` put a provenance into the files.
+  func isStamped(path: String) throws -> Bool {
+    try files.contains { file in
+      try SafetensorsHeader(text: file.header, subject: path).metadata.contains { $0.key == Self.stampKey }
+    }
+  }
 
   /// The same without what `--stamp` put there: it says what the model was.
   func unstamped(path: String) throws -> FileLayout {

@@ -77,7 +77,7 @@ public struct Rebuild: Sendable {
     work.progress.begin("rebuilding", total: sizes.reduce(0, +))
     do {
       // Nothing is written here, so the input may be hashed as it is read, and read once.
-      _ = try LargestFirst.map(sizes, threads: work.threads) { i in try check(touched[i]) }
+      _ = try LargestFirst.map(sizes, threads: work.threads) { i in try rebuildChecked(touched[i]) { _, _ in } }
       if full { try checkInput(full: true) }
     } catch {
       // The wrong input gives all kinds of errors; this one says so, if it is that.
@@ -87,9 +87,13 @@ public struct Rebuild: Sendable {
     return sizes.reduce(0, +)
   }
 
-  private func check(_ tensor: Touched) throws {
+  /// Rebuilds a tensor and compares the input's fingerprint too, reading it once. For results that count only when
+  /// this has come back: what is handed on may be made of wrong bits.
+  func rebuildChecked(
+    _ tensor: Touched, _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+  ) throws {
     let stored = input.tensor(named: tensor.name).map { HashedTensor(StoredTensor($0, in: input)) }
-    if let output = tensor.output { try rebuild(output, over: stored) { _, _ in } }
+    if let output = tensor.output { try rebuild(output, over: stored, body) }
     guard try stored?.finish() == tensor.input?.fingerprint else {
       throw VPatchError(.wrongBase, input.path, "differs in the tensor \"\(tensor.name.printable)\"")
     }

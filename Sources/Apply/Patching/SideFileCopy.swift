@@ -16,38 +16,13 @@ struct SideFileCopy {
   /// Writes the index and all side files into `directory`.
   func write(to directory: String) throws -> Outcome {
     if let index = layout.index { try write(index, to: Path.join(directory, Checkpoint.indexName)) }
-    var outcome = Outcome(kept: [], leftOut: [])
-    var replaced: [String: Replacement] = [:]
-    for step in steps {
-      for file in step.sideFiles {
-        let known = replaced[file.name.bytesKey]
-        let current = try known.map(\.contents) ?? contents(file.name)
-        if current == file.from {
-          replaced[file.name.bytesKey] = Replacement(name: file.name, contents: file.to)
-        } else if current != file.to, !outcome.kept.contains(where: { $0.isSame(as: file.name) }) {
-          outcome.kept.append(file.name)
-        }
-      }
-    }
-    try copy(from.path, directory, "", Set(replaced.keys), &outcome)
-    for file in replaced.values.sorted(by: { $0.name.precedes($1.name) }) {
+    let changes = try SideFileChanges(from, steps)
+    var outcome = Outcome(kept: changes.kept, leftOut: [])
+    try copy(from.path, directory, "", Set(changes.replaced.map(\.name.bytesKey)), &outcome)
+    for file in changes.replaced {
       if let contents = file.contents { try write(contents, to: Path.join(directory, file.name)) }
     }
     return outcome
-  }
-
-  /// A file as the patches make it; without contents it is gone.
-  private struct Replacement {
-    let name: String
-    let contents: [UInt8]?
-  }
-
-  /// What the input has under that name; nil where it has nothing. What is too large to travel is not read.
-  private func contents(_ name: String) throws -> [UInt8]? {
-    let path = Path.join(from.path, name)
-    guard PathKind.of(path) == .file else { return nil }
-    let file = try InputFile(path: path)
-    return file.size > SideFiles.maximumSize ? [] : try file.read(0..<file.size)
   }
 
   private func copy(

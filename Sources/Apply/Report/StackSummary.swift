@@ -11,7 +11,8 @@ extension StackDefinition {
     let base = base ?? first.patch.header.baseRoot
     for (patch, _) in members where patch.header.baseRoot != base {
       let isChain = members.contains { $0.patch.header.targetRoot == patch.header.baseRoot }
-      let other = members.first { $0.patch.header.baseRoot == base }.map { ", \($0.patch.path) from" } ?? "; the stack's is"
+      let other =
+        members.first { $0.patch.header.baseRoot == base }.map { ", \($0.patch.path) from" } ?? "; the stack's is"
       throw VPatchError(
         .refused, patch.path,
         "is made from another base, \(patch.header.baseRoot.short)\(other) \(base.short): a stack has one",

@@ -1,5 +1,6 @@
 // Calls that glibc declares only for _GNU_SOURCE, which Swift's import of it does not define.
 #pragma once
+#include <stdint.h>
 #include <sys/types.h>
 
 /// copy_file_range(2) without flags.
@@ -14,3 +15,13 @@ void vp_keep_freed_memory(void);
 
 /// mkostemp(3) with O_CLOEXEC.
 int vp_make_temporary(char *path_template);
+
+/// Locks a whole file that is open for writing, against every other opening of it, until this one is closed.
+/// 0 if it could; else -1, and errno is EAGAIN or EACCES where another holds it.
+int vp_lock(int descriptor);
+
+/// 1 if another opening of the file holds such a lock, 0 if none does or the file system has no locks.
+int vp_is_locked(int descriptor);
+
+/// When the file was made, by the file system's own account; both zero where it keeps none. 0 if it could.
+int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds);

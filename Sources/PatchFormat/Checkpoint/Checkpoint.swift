@@ -32,7 +32,9 @@ public struct Checkpoint: Sendable {
   public static let singleName = "model.safetensors"
 
   /// Opens a file or a directory and checks its headers and index; reads no tensor.
+  /// - Throws: `refused` for a model whose change in place is not finished.
   public init(path: String) throws {
+    try Self.refuseUnfinished(path)
     switch PathKind.of(path) {
     case .missing:
       throw VPatchError(.io, path, "does not exist", remedy: "give a .safetensors file or a model directory")
@@ -56,6 +58,7 @@ public struct Checkpoint: Sendable {
           remedy: others.isEmpty
             ? "give a model in safetensors form" : "to take one file alone, name it: \(Path.join(path, others[0]))")
       }
+      try Self.refuseUnfinished(single)
       let input = try InputFile(path: single)
       try self.init(
         path: path, isDirectory: true,
@@ -65,6 +68,7 @@ public struct Checkpoint: Sendable {
     let text = try InputFile.contents(of: indexPath, limit: SafetensorsHeader.maximumLength)
     let weightMap = try Self.weightMap(text, path: indexPath)
     let files = try Set(weightMap.values).sorted { $0.precedes($1) }.map { name in
+      try Self.refuseUnfinished(Path.join(path, name))
       let input: InputFile
       do { input = try InputFile(path: Path.join(path, name)) } catch let error as VPatchError {
         throw VPatchError(

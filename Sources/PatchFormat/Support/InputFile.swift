@@ -127,6 +127,16 @@ public enum Path {
   // By bytes: a mark behind a slash makes both one character, which is no slash.
   private static let slash = UInt8(ascii: "/")
 
+  /// Without slashes at its end, which would follow a symbolic link there.
+  static func trimmed(_ path: String) -> String { String(Substring(trimming(path))) }
+
+  /// What a path leads to, without any symbolic link in it; the path itself where it leads nowhere.
+  static func resolved(_ path: String) -> String {
+    guard let real = realpath(path, nil) else { return path }
+    defer { free(real) }
+    return String(cString: real)
+  }
+
   private static func trimming(_ path: String) -> Substring.UTF8View {
     var trimmed = Substring(path).utf8
     while trimmed.count > 1, trimmed.last == slash { trimmed.removeLast() }

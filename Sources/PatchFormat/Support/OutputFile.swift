@@ -6,13 +6,14 @@ import Synchronization
 ///
 /// It is written under a temporary name in the same folder, made durable, and renamed. Dropped without
 /// `commit`, it leaves nothing behind. The final name is never opened for writing, so nothing is ever written
-/// through a symbolic link or into a file that someone has mapped or hard-linked.
+/// through a symbolic link or into a file that someone has mapped or hard-linked. It is locked until it is dropped:
+/// a temporary file that nobody has locked is one that a killed process left.
 public final class OutputFile: Sendable {
   public let path: String
   private let temporaryPath: String
   private let descriptor: CInt
-  private let state = Mutex(State.open)
-  private enum State { case open, closed }
+  private let state = Mutex(State.temporary)
+  private enum State { case temporary, settled }
 
   /// Creates the temporary file.
   /// - Throws: `io` where the folder cannot be written to.
@@ -24,20 +25,22 @@ public final class OutputFile: Sendable {
       return fd >= 0
     }
     descriptor = fd
+    // A file system without locks does without: then nobody can tell what a killed process left.
+    _ = try? FileLock.take(fd, path)
     // mkstemp makes 0600; what `open` would have made is what a user expects.
     fchmod(fd, 0o666 & ~Umask.value)
   }
 
   deinit {
-    if state.withLock({ $0 == .open }) { abandon() }
+    if state.withLock({ $0 == .temporary }) {
+      unlink(temporaryPath)
+      TemporaryFiles.remove(temporaryPath)
+    }
+    close(descriptor)
   }
 
-  private func abandon() {
-    state.withLock { $0 = .closed }
-    close(descriptor)
-    unlink(temporaryPath)
-    TemporaryFiles.remove(temporaryPath)
-  }
+  /// What it is called until it has its name, in the same folder.
+  public var temporaryName: String { Path.name(temporaryPath) }
 
   /// Reserves `size` bytes, so that a full disk is found before the work and not after it.
   public func reserve(_ size: Int) throws {
@@ -50,15 +53,7 @@ public final class OutputFile: Sendable {
   }
 
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-    var done = 0
-    while done < bytes.count {
-      let n = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
-      if n < 0 {
-        if errno == EINTR { continue }
-        throw VPatchError.system(path, "cannot be written")
-      }
-      done += n
-    }
+    try Descriptor.write(bytes, to: descriptor, at: offset, path)
   }
 
   public func write(_ bytes: some ContiguousBytesLike, at offset: Int) throws {
@@ -67,7 +62,12 @@ public final class OutputFile: Sendable {
 
   /// Copies a range of another file, in the kernel where it can.
   public func copy(from source: InputFile, _ range: Range<Int>, at offset: Int) throws {
-    try copy(fromDescriptor: source.descriptor, source.path, range, at: offset)
+    try Descriptor.copy(from: source.descriptor, source.path, range, to: descriptor, at: offset, path)
+  }
+
+  /// Copies a range of another output that is still being written.
+  public func copy(from source: OutputFile, _ range: Range<Int>, at offset: Int) throws {
+    try Descriptor.copy(from: source.descriptor, source.temporaryPath, range, to: descriptor, at: offset, path)
   }
 
   /// Lets the disk begin with a range that is complete, while there is still work to do.
@@ -75,59 +75,31 @@ public final class OutputFile: Sendable {
     vp_begin_writeback(descriptor, off_t(range.lowerBound), off_t(range.count))
   }
 
-  /// Copies a range of another output that is still being written.
-  public func copy(from source: OutputFile, _ range: Range<Int>, at offset: Int) throws {
-    try copy(fromDescriptor: source.descriptor, source.temporaryPath, range, at: offset)
-  }
-
-  private func copy(fromDescriptor source: CInt, _ name: String, _ range: Range<Int>, at offset: Int) throws {
-    var from = off_t(range.lowerBound)
-    var to = off_t(offset)
-    while from < off_t(range.upperBound) {
-      let n = vp_copy_file_range(source, &from, descriptor, &to, range.upperBound - Int(from))
-      if n > 0 { continue }
-      if n == 0 { throw VPatchError(.io, name, "ends at byte \(from): it was cut while it was read") }
-      switch errno {
-      case EINTR: continue
-      case EXDEV, EINVAL, ENOSYS, EOPNOTSUPP, EBADF:
-        return try copyByHand(source, name, Int(from)..<range.upperBound, at: Int(to))
-      default: throw VPatchError.system(path, "cannot be written")
-      }
-    }
-  }
-
-  private func copyByHand(_ source: CInt, _ name: String, _ range: Range<Int>, at offset: Int) throws {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(1 << 20, max(range.count, 1)), alignment: 64)
-    defer { buffer.deallocate() }
-    var position = range.lowerBound
-    while position < range.upperBound {
-      let n = pread(source, buffer.baseAddress, min(buffer.count, range.upperBound - position), off_t(position))
-      if n < 0 && errno == EINTR { continue }
-      guard n > 0 else { throw VPatchError.system(name, "cannot be read") }
-      try write(UnsafeRawBufferPointer(rebasing: buffer[..<n]), at: offset + position - range.lowerBound)
-      position += n
-    }
-  }
-
   /// Reads back what was written.
   public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-    var done = 0
-    while done < buffer.count {
-      let n = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-      if n < 0 && errno == EINTR { continue }
-      guard n > 0 else { throw VPatchError.system(path, "cannot be read back") }
-      done += n
-    }
+    try Descriptor.readBack(from: descriptor, into: buffer, at: offset, path)
   }
+
+  /// Makes the bytes durable.
+  public func sync() throws { try Descriptor.sync(descriptor, path) }
 
   /// Makes the bytes durable and gives the file its name. An existing file of that name is replaced, whole.
   public func commit() throws {
-    guard fsync(descriptor) == 0 else { throw VPatchError.system(path, "cannot be made durable") }
-    guard rename(temporaryPath, path) == 0 else { throw VPatchError.system(path, "cannot be given its name") }
-    state.withLock { $0 = .closed }
-    TemporaryFiles.remove(temporaryPath)
-    close(descriptor)
+    try sync()
+    try rename()
     Directory.sync(Path.parent(path))
+  }
+
+  /// Gives the file its name, which the folder may lose again in a power cut until it is synced.
+  func rename() throws {
+    guard Glibc.rename(temporaryPath, path) == 0 else { throw VPatchError.system(path, "cannot be given its name") }
+    settle()
+  }
+
+  /// Leaves the file under its temporary name when this value goes: something else is to give it its name, or has.
+  func settle() {
+    state.withLock { $0 = .settled }
+    TemporaryFiles.remove(temporaryPath)
   }
 }
 
@@ -171,13 +143,31 @@ private enum Umask {
   }()
 }
 
-enum Directory {
-  /// Makes a rename durable. A file system that cannot sync a folder is left to its own promises.
-  static func sync(_ path: String) {
+public enum Directory {
+  /// Makes a rename durable as far as the folder can.
+  static func sync(_ path: String) { try? syncOrFail(path) }
+
+  /// Makes renames and removals in a folder durable, where what follows relies on it.
+  /// - Throws: `io` where the disk fails. A file system that cannot sync folders is left to its own promises.
+  public static func syncOrFail(_ path: String) throws {
     let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard fd >= 0 else { return }
-    fsync(fd)
-    close(fd)
+    guard fd >= 0 else { throw VPatchError.system(path, "cannot be opened") }
+    defer { close(fd) }
+    guard fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS else {
+      throw VPatchError.system(path, "cannot be made durable")
+    }
+  }
+}
+
+extension Directory {
+  /// Takes a file's name away; it is no error where nothing has that name.
+  public static func remove(_ path: String) throws {
+    guard unlink(path) == 0 || errno == ENOENT else { throw VPatchError.system(path, "cannot be removed") }
+  }
+
+  /// Gives a file another name, in place of what has that name.
+  public static func rename(_ path: String, to other: String) throws {
+    guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be given its name") }
   }
 }
 

@@ -1,0 +1,46 @@
+import PatchFormat
+
+/// Whole files of a folder that are replaced or go, all together, when a journal says so.
+struct FileSwaps {
+  let folder: String
+  /// What comes, written and without its name yet.
+  private(set) var outputs: [OutputFile] = []
+  private(set) var removals: [Journal.Removal] = []
+
+  init(in folder: String) { self.folder = folder }
+
+  var isEmpty: Bool { outputs.isEmpty && removals.isEmpty }
+
+  /// A file of these contents in place of what has that name; without contents nothing.
+  mutating func replace(_ name: String, with contents: [UInt8]?) throws {
+    guard let contents else { return remove(name) }
+    let output = try OutputFile(path: Path.join(folder, name))
+    try output.write(contents, at: 0)
+    outputs.append(output)
+  }
+
+  mutating func replace(with written: [OutputFile]) { outputs += written }
+
+  mutating func remove(_ name: String) {
+    guard let identity = identity(name) else { return }
+    removals.append(Journal.Removal(name: name, identity: identity))
+  }
+
+  /// Makes what comes durable, and says who it is.
+  func renames() throws -> [Journal.Rename] {
+    try outputs.map { output in
+      try output.sync()
+      guard let identity = identity(output.temporaryName) else {
+        throw VPatchError(.io, output.path, "has lost its temporary file", remedy: "run the command again")
+      }
+      let name = Path.name(output.path)
+      return Journal.Rename(
+        from: output.temporaryName, to: name, identity: identity, over: self.identity(name))
+    }
+  }
+
+  /// Of the name itself: where it is a symbolic link, that is what is replaced.
+  private func identity(_ name: String) -> LastingIdentity? {
+    LastingIdentity(at: Path.join(folder, name), followingLinks: false)
+  }
+}

@@ -1,0 +1,164 @@
+import PatchFormat
+
+/// What became of a model.
+public struct InPlaceResult: Sendable {
+  public let path: String
+  /// Nil where the model is its own base, which needs none.
+  public let provenancePath: String?
+  public let from: Digest
+  public let to: Digest
+  public let touchedTensors: Int
+  /// Bytes of tensors that were written over, or of whole files where these were replaced.
+  public let writtenBytes: Int
+  public let totalBytes: Int
+  /// Tensors that were not hashed, since no patch touches them.
+  public let unverifiedTensors: Int
+  /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
+  public let isFilesExact: Bool
+  /// Side files of the model that were not those of the patch and stayed as they are.
+  public let sideFilesKept: [String]
+}
+
+extension Rebuild {
+  /// Puts the result over the model itself: at every instant the model is the old one or the new one, if need be with
+  /// the help of `Recovery` (docs/design/in-place.md).
+  ///
+  /// The touched tensors' bits are compared with their fingerprints before the first byte is written, and again after
+  /// the last.
+  /// - Parameters:
+  ///   - provenance: the text of the provenance file that belongs to the result; nil where it is the plain base, and
+  ///     that file is removed.
+  ///   - full: hash the untouched tensors first too.
+  ///   - allowLinks: write through symbolic links and into files with several hard links.
+  ///   - byRename: write whole files and rename them over the old ones, which whoever has those open or mapped keeps
+  ///     as they were.
+  /// - Throws: `refused` for a model that is locked, unfinished, linked, or whose layout would change; `wrongBase`
+  ///   where it is not what the first step starts from; `io`. Where the remedy speaks of `vpatch recover`, the change
+  ///   is decided and unfinished; else the model is as it was.
+  public func writeInPlace(provenance: [UInt8]?, full: Bool, allowLinks: Bool, byRename: Bool) throws -> InPlaceResult {
+    let touched = self.touched
+    try checkNames(steps[0])
+    if !byRename { try checkLayoutStays(touched) }
+    let places = byRename ? [] : self.places(touched)
+    let changed = places.filter(\.isChanged)
+    let model = try HeldModel(input, written: Set(changed.map(\.tensor.file)), allowLinks: allowLinks)
+    let provenancePath = Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
+    _ = try TemporaryFiles.removeAbandoned(
+      in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))
+
+    let full = full || contradictsItself
+    let side = try SideFileChanges(input, steps)
+    var swaps = FileSwaps(in: model.place.folder)
+    for file in side.replaced { try swaps.replace(file.name, with: file.contents) }
+    try swaps.replace(Path.name(provenancePath), with: provenance)
+
+    let isExact: Bool
+    let written: Int
+    if byRename {
+      try checkInput(full: full)
+      (isExact, written) = try replaceFiles(touched, model, &swaps)
+      try commit([], model, swaps) { _ in }
+    } else {
+      if full { try checkInput(full: true) }
+      let (layout, hasLayout) = try view.layout()
+      isExact = hasLayout && layout.hasSameFiles(as: FileLayout(of: input))
+      written = changed.reduce(0) { $0 + $1.tensor.info.byteCount }
+      try commit(changed, model, swaps) { try fill($0, places) }
+    }
+    let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
+    return InPlaceResult(
+      path: input.path, provenancePath: provenance == nil ? nil : provenancePath, from: steps[0].from,
+      to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
+      totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
+      unverifiedTensors: full ? 0 : outputs.count - touched.compactMap(\.output).count, isFilesExact: isExact,
+      sideFilesKept: side.kept)
+  }
+
+  /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
+  private func commit(
+    _ changed: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
+  ) throws {
+    let written = input.files.indices.filter { i in changed.contains { $0.tensor.file == i } }
+    let journal = Journal(
+      from: steps[0].from, to: steps[steps.count - 1].to,
+      files: try written.map { i in
+        let path = model.files[i].path
+        guard let identity = LastingIdentity(at: path, followingLinks: true) else {
+          throw VPatchError.system(path, "cannot be examined")
+        }
+        return Journal.File(name: Path.name(path), identity: identity)
+      },
+      regions: changed.map {
+        Journal.Region(
+          file: written.firstIndex(of: $0.tensor.file)!, offset: $0.tensor.offset, tensor: $0.touched.output!)
+      },
+      renames: try swaps.renames(), removals: swaps.removals)
+    let file = try JournalFile(journal, at: model.place.journalPath, renaming: swaps.outputs)
+    try fill(file)
+    try TemporaryFiles.uninterrupted {
+      try file.commit()
+      let payload = try InputFile(path: model.place.journalPath)
+      try journal.carryOut(
+        payload, from: payload.size - journal.payloadBytes, onto: written.map { model.files[$0] }, model.place, work)
+    }
+  }
+
+  // MARK: Over the old bytes
+
+  /// A touched tensor and where it lies.
+  private struct Place {
+    let touched: Touched
+    let tensor: Checkpoint.Tensor
+    /// Several steps together may give a tensor the bits that it has.
+    var isChanged: Bool { touched.input?.fingerprint != touched.output?.fingerprint }
+  }
+
+  private func checkLayoutStays(_ touched: [Touched]) throws {
+    let remedy = "use --by-rename, which writes whole files"
+    if let moved = touched.first(where: { $0.input?.info != $0.output?.info }) {
+      throw VPatchError(
+        .refused, input.path,
+        "cannot be changed in place: the tensor \"\(moved.name.printable)\" is added, removed or of another shape",
+        remedy: remedy)
+    }
+    guard try !FileLayout(of: input).isStamped(path: input.path) else {
+      throw VPatchError(
+        .refused, input.path, "cannot be changed in place: its files' metadata say what it is (--stamp)",
+        remedy: remedy)
+    }
+  }
+
+  private func places(_ touched: [Touched]) -> [Place] {
+    touched.map { Place(touched: $0, tensor: input.tensor(named: $0.name)!) }
+      .sorted { ($0.tensor.file, $0.tensor.offset) < ($1.tensor.file, $1.tensor.offset) }
+  }
+
+  /// Decodes the new bytes into the journal, and checks the old ones that they are made from, read once for both.
+  private func fill(_ journal: JournalFile, _ places: [Place]) throws {
+    var regions = 0
+    let regionOf = places.map { place -> Int? in
+      defer { regions += place.isChanged ? 1 : 0 }
+      return place.isChanged ? regions : nil
+    }
+    let sizes = places.map(\.tensor.info.byteCount)
+    work.progress.begin("decoding", total: sizes.reduce(0, +))
+    do {
+      _ = try LargestFirst.map(sizes, threads: work.threads) { i in
+        guard let region = regionOf[i] else { return try checkUnchanged(places[i]) }
+        try rebuildChecked(places[i].touched) { try journal.write($1, region: region, at: $0) }
+        journal.beginWriteback(region: region)
+      }
+    } catch let error as VPatchError {
+      // The wrong input gives all kinds of errors; this one says so, if it is that.
+      if error.code != .io { try checkInput(full: false) }
+      throw error
+    }
+  }
+
+  private func checkUnchanged(_ place: Place) throws {
+    guard try StoredTensor(place.tensor, in: input).fingerprint() == place.touched.input?.fingerprint else {
+      throw VPatchError(.wrongBase, input.path, "differs in the tensor \"\(place.touched.name.printable)\"")
+    }
+    work.progress.advance(place.tensor.info.byteCount)
+  }
+}

@@ -1,0 +1,53 @@
+/// A journal that is being written, and the finished files that it will give their names.
+public final class JournalFile: Sendable {
+  public let journal: Journal
+  private let output: OutputFile
+  private let renamed: [OutputFile]
+  private let offsets: [Int]
+
+  /// Takes the space that the whole of it needs.
+  /// - Parameter renamed: the files of the journal's renames, durable.
+  public init(_ journal: Journal, at path: String, renaming renamed: [OutputFile]) throws {
+    self.journal = journal
+    self.renamed = renamed
+    let head = journal.head()
+    output = try OutputFile(path: path)
+    offsets = journal.payloadOffsets(from: head.count)
+    try output.reserve(head.count + journal.payloadBytes)
+    try output.write(head, at: 0)
+  }
+
+  /// Writes a piece of the new bytes of a region.
+  public func write(_ bytes: UnsafeRawBufferPointer, region: Int, at offset: Int) throws {
+    try output.write(bytes, at: offsets[region] + offset)
+  }
+
+  /// To be called when a region is complete.
+  public func beginWriteback(region: Int) {
+    output.beginWriteback(offsets[region]..<offsets[region] + journal.regions[region].range.count)
+  }
+
+  /// The point of no return: when this has come back, the journal will be carried out, by this process or by
+  /// `vpatch recover`. It stays locked until this value goes.
+  /// - Throws: `io`; then the model is as it was.
+  public func commit() throws {
+    try output.sync()
+    try output.rename()
+    do {
+      try Directory.syncOrFail(Path.parent(output.path))
+    } catch {
+      try withdraw(because: error)
+    }
+    for file in renamed { file.settle() }
+  }
+
+  /// Nothing was touched yet: without the journal all is as before.
+  private func withdraw(because error: any Error) throws -> Never {
+    do { try Directory.remove(output.path) } catch {
+      // It is whole and stays, so what it speaks of has to stay too.
+      for file in renamed { file.settle() }
+      throw error
+    }
+    throw error
+  }
+}

@@ -1,0 +1,69 @@
+import CSystem
+import Glibc
+
+/// Whole reads, writes and copies on open files, however little the system does at a time.
+enum Descriptor {
+  static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt, at offset: Int, _ path: String) throws {
+    var done = 0
+    while done < bytes.count {
+      let n = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      if n < 0 {
+        if errno == EINTR { continue }
+        throw VPatchError.system(path, "cannot be written")
+      }
+      done += n
+    }
+  }
+
+  /// Reads back what was written there.
+  static func readBack(
+    from descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: Int, _ path: String
+  ) throws {
+    var done = 0
+    while done < buffer.count {
+      let n = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+      if n < 0 && errno == EINTR { continue }
+      guard n > 0 else { throw VPatchError.system(path, "cannot be read back") }
+      done += n
+    }
+  }
+
+  /// Copies a range of one file into another, in the kernel where it can.
+  static func copy(
+    from source: CInt, _ sourcePath: String, _ range: Range<Int>, to target: CInt, at offset: Int, _ path: String
+  ) throws {
+    var from = off_t(range.lowerBound)
+    var to = off_t(offset)
+    while from < off_t(range.upperBound) {
+      let n = vp_copy_file_range(source, &from, target, &to, range.upperBound - Int(from))
+      if n > 0 { continue }
+      if n == 0 { throw VPatchError(.io, sourcePath, "ends at byte \(from): it was cut while it was read") }
+      switch errno {
+      case EINTR: continue
+      case EXDEV, EINVAL, ENOSYS, EOPNOTSUPP, EBADF:
+        return try copyByHand(from: source, sourcePath, Int(from)..<range.upperBound, to: target, at: Int(to), path)
+      default: throw VPatchError.system(path, "cannot be written")
+      }
+    }
+  }
+
+  private static func copyByHand(
+    from source: CInt, _ sourcePath: String, _ range: Range<Int>, to target: CInt, at offset: Int, _ path: String
+  ) throws {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(1 << 20, max(range.count, 1)), alignment: 64)
+    defer { buffer.deallocate() }
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let n = pread(source, buffer.baseAddress, min(buffer.count, range.upperBound - position), off_t(position))
+      if n < 0 && errno == EINTR { continue }
+      guard n > 0 else { throw VPatchError.system(sourcePath, "cannot be read") }
+      let piece = UnsafeRawBufferPointer(rebasing: buffer[..<n])
+      try write(piece, to: target, at: offset + position - range.lowerBound, path)
+      position += n
+    }
+  }
+
+  static func sync(_ descriptor: CInt, _ path: String) throws {
+    guard fsync(descriptor) == 0 else { throw VPatchError.system(path, "cannot be made durable") }
+  }
+}

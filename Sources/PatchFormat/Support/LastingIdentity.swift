@@ -1,0 +1,33 @@
+import CSystem
+import Glibc
+
+/// Which file this is, in a form that can be written down: unlike `FileIdentity` it holds over a restart of the
+/// machine, which may number its devices anew. A file put in another's place differs by the time of its making even
+/// where the file system hands out the same inode again.
+public struct LastingIdentity: Hashable, Sendable, CustomStringConvertible {
+  /// In decimal: inode, size in bytes, time of making in seconds and nanoseconds (zero where the file system keeps
+  /// none), joined by colons.
+  public let description: String
+  public let size: Int
+
+  /// What stands at a path; nil where nothing does.
+  public init?(at path: String, followingLinks: Bool) {
+    var info = stat()
+    guard (followingLinks ? stat(path, &info) : lstat(path, &info)) == 0 else { return nil }
+    var seconds: Int64 = 0
+    var nanoseconds: UInt32 = 0
+    guard vp_birth(path, followingLinks ? 1 : 0, &seconds, &nanoseconds) == 0 else { return nil }
+    size = Int(info.st_size)
+    description = "\(info.st_ino):\(size):\(seconds):\(nanoseconds)"
+  }
+
+  /// Fails where the text does not have the form.
+  init?(_ text: String) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let isNumbers = parts.allSatisfy { part in !part.isEmpty && part.utf8.allSatisfy { (48...57).contains($0) } }
+    guard parts.count == 4, isNumbers, let size = Int(parts[1])
+    else { return nil }
+    self.size = size
+    description = text
+  }
+}
