@@ -56,13 +56,16 @@ struct Composite {
     work.progress.begin("merging", total: sizes.reduce(0, +))
     return try LargestFirst.map(sizes, threads: work.threads) { i in
       defer { work.progress.advance(sizes[i]) }
+      // What one patch alone decides is as that patch promises, and verified when it is rebuilt.
+      if let copied = merge.copied(names[i]) { return copied.tensor.target }
       guard let info = merge.target(names[i]) else { return nil }
       return FingerprintedTensor(info, try merge.fingerprint(names[i]) { base.source(names[i]) })
     }
   }
 
   private func content(_ name: String) -> PatchBuilder.Content {
-    .encoded(
+    if let (patch, tensor) = merge.copied(name) { return .copied(from: patch, tensor) }
+    return .encoded(
       base: { base.source(name) },
       target: { merge.target(name) == nil ? nil : try merge.source(name) { base.source(name) } })
   }

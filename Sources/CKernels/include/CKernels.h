@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "merge.h"
+
 /// A chunk of 16-bit elements to decode forward, and how far that has come.
 typedef struct {
   const uint16_t *base;      // (count)

@@ -35,12 +35,15 @@ public struct StackDefinition: Hashable, Sendable {
 
   private func checkWeights() throws {
     let subject = "the method \(method.kind.rawValue)"
+    let total = members.reduce(0) { $0 + $1.scale }
+    func isDivisor(_ number: Double) -> Bool { number.isFinite && number != 0 }
     switch method.kind {
-    case .sum, .dare: return
-    case .linear, .ties, .dareTies:
-      guard members.isEmpty || members.reduce(0, { $0 + $1.scale }) != 0 else {
+    case .sum, .dare, .ties, .dareTies: return
+    case .linear:
+      guard members.allSatisfy({ $0.scale == 0 }) || isDivisor(total) else {
         throw VPatchError(
-          .refused, subject, "divides by the sum of the scales, which is 0", remedy: "give other scales")
+          .refused, subject, "divides by the sum of the scales, which is \(total.shortest)", remedy: "give other scales"
+        )
       }
     case .slerp:
       guard members.count == 2 else {
@@ -48,9 +51,10 @@ public struct StackDefinition: Hashable, Sendable {
           .refused, subject, "goes between two patches, not \(members.count)",
           remedy: "give two, and how far from one to the other by their scales: a@0.7 b@0.3")
       }
-      guard members.allSatisfy({ $0.scale >= 0 }), members.contains(where: { $0.scale > 0 }) else {
+      guard members.allSatisfy({ $0.scale >= 0 }), isDivisor(total) else {
         throw VPatchError(
-          .refused, subject, "needs scales that are not negative, one above 0", remedy: "give other scales")
+          .refused, subject, "needs scales that are not negative, one above 0, of a finite sum",
+          remedy: "give other scales")
       }
     }
   }

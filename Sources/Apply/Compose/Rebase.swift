@@ -1,0 +1,150 @@
+import PatchFormat
+
+/// A patch moved to another base by its float difference: what it adds to the old base is added to the new.
+///
+/// The rule is that of a sum (spec/stacks.md, section 8) with the new base in the base's place: an element that the
+/// patch does not change keeps the new base's bits, one in which the two bases agree takes the tuned bits, any other is
+/// round(new + (tuned − old)). Another model comes of it, which nobody measured.
+public struct Rebase: Sendable {
+  let patch: Patch
+  let old: ModelView
+  let new: Checkpoint
+  let work: WorkOptions
+
+  /// - Parameters:
+  ///   - old: what the patch was made from.
+  ///   - new: what it is to be made from.
+  public init(_ patch: Patch, from old: ModelView, onto new: Checkpoint, _ work: WorkOptions) {
+    self.patch = patch
+    self.old = old
+    self.new = new
+    self.work = work
+  }
+
+  private var newView: ModelView { ModelView(new) }
+
+  public struct Result: Sendable {
+    public let header: PatchHeader
+    public let annotations: JSON
+    /// Tensors that are as the patch makes them, since both bases have the same.
+    public let exact: Int
+    /// Tensors of which the difference was added to other weights.
+    public let moved: Int
+    public let fileSize: Int
+  }
+
+  public func write(to path: String, name: String?) throws -> Result {
+    try checkOld()
+    let newTensors = try fingerprints()
+    let newOf = Dictionary(uniqueKeysWithValues: newTensors.map { ($0.info.name.bytesKey, $0) })
+    var tensors: [PatchBuilder.Tensor] = []
+    let touched = patch.header.touched
+    let touchedNames = Set(touched.map(\.name.bytesKey))
+    for tensor in newTensors where !touchedNames.contains(tensor.info.name.bytesKey) {
+      tensors.append(.init(base: tensor, target: tensor, content: .same))
+    }
+    let sizes = touched.map { $0.target?.info.byteCount ?? 0 }
+    work.progress.begin("moving", total: sizes.reduce(0, +))
+    tensors += try LargestFirst.map(sizes, threads: work.threads) { i in
+      defer { work.progress.advance(sizes[i]) }
+      return try moved(touched[i], newOf[touched[i].name.bytesKey])
+    }
+    tensors.sort { $0.name.precedes($1.name) }
+    let changed = tensors.filter { $0.base != $0.target }
+    guard !changed.isEmpty else {
+      throw VPatchError(.refused, new.path, "already has what \(patch.path) changes", remedy: "nothing is to be done")
+    }
+    let writer = try PatchWriter(path: path)
+    let entries = try PatchBuilder(subject: new.path, work: work).entries(tensors, writer)
+    let layout = try newView.layout().0
+    let target = try layout.adapted(
+      to: changed.map { LayoutChange(name: $0.name, target: $0.target?.info) }, path: new.path)
+    let annotations = annotations(name: name)
+    let header = try writer.finish(
+      entries, annex: Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : []),
+      annotations: annotations)
+    let exact = touched.count { tensor in newOf[tensor.name.bytesKey] == tensor.base }
+    return Result(
+      header: header, annotations: annotations, exact: exact, moved: touched.count - exact,
+      fileSize: try InputFile(path: path).size)
+  }
+
+  /// The old base is what the patch was made from, as far as the patch touches it.
+  private func checkOld() throws {
+    guard old.steps.isEmpty || old.steps[old.steps.count - 1].to == patch.header.baseRoot else {
+      throw VPatchError(.wrongBase, old.path, "does not lead to the base of \(patch.path)")
+    }
+    if old.steps.isEmpty {
+      try Rebuild(old.checkpoint, [PatchStep(patch, .forward)], work).checkInput(full: false)
+    }
+  }
+
+  /// Every tensor of the new base is hashed: the patch names them all.
+  private func fingerprints() throws -> [FingerprintedTensor] {
+    let digests = try new.fingerprints(of: new.tensors, work, phase: "hashing the new base")
+    return zip(new.tensors, digests).map { FingerprintedTensor($0.info, $1) }
+  }
+
+  private func moved(_ tensor: PatchTensor, _ new: FingerprintedTensor?) throws -> PatchBuilder.Tensor {
+    let name = tensor.name
+    if new == tensor.base {
+      return PatchBuilder.Tensor(
+        base: new, target: tensor.target, content: .copied(from: patch, tensor))
+    }
+    guard tensor.operation == .change, let old = tensor.base?.info, old.dtype.element.isFloat, old.dtype.isKnown else {
+      throw VPatchError(
+        .refused, patch.path,
+        "\(tensor.operation == .change ? "changes the integers of" : tensor.operation.verb) \"\(name.printable)\", "
+          + "which is another tensor in \(self.new.path): that has no difference to add",
+        remedy: "make the patch anew from that base")
+    }
+    guard let new, new.info == old else {
+      let found = new.map { "is \($0.info.typeDescription)" } ?? "is missing"
+      throw VPatchError(
+        .wrongBase, self.new.path,
+        "cannot take \(patch.path): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected")
+    }
+    let source: @Sendable () -> (any TensorSource)? = { self.source(tensor) }
+    let result = FingerprintedTensor(new.info, try source()!.fingerprint())
+    return PatchBuilder.Tensor(
+      base: new, target: result,
+      content: result == new ? .same : .encoded(base: { newView.source(name) }, target: source))
+  }
+
+  private func source(_ tensor: PatchTensor) -> any TensorSource {
+    RebasedTensor(
+      new: newView.source(tensor.name)!, old: old.source(tensor.name)!,
+      tuned: PatchedTensor(tensor, of: patch, over: old.source(tensor.name), .forward)!)
+  }
+
+  private func annotations(name: String?) -> JSON {
+    // Measurements stay with the bits that were measured: these are others.
+    let kept = (patch.annotations.object ?? []).filter { ["note", "recipe", "layout"].contains($0.key) }
+    let named = (name ?? patch.name).map { [JSON.Member("name", .string($0))] } ?? []
+    return .object(
+      named + kept + [
+        JSON.Member(
+          "made",
+          .dictionary([
+            "writer": .string("vpatch \(vpatchVersion)"),
+            "rebased": .dictionary([
+              "from": .string(patch.identity.hex), "base": .string(patch.header.baseRoot.hex),
+            ]),
+          ]))
+      ])
+  }
+}
+
+extension Operation {
+  /// What a patch does to a tensor, as a verb.
+  var verb: String {
+    switch self {
+    case .same: "leaves"
+    case .change: "changes"
+    case .rows: "adds or removes rows of"
+    case .add: "adds"
+    case .remove: "removes"
+    case .replace: "replaces"
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import CKernels
+import PatchFormat
+
+/// A tensor with what a patch adds to another base's (spec/stacks.md, section 8).
+final class RebasedTensor: TensorSource {
+  let info: TensorInfo
+  private let new: any TensorSource
+  private let old: any TensorSource
+  private let tuned: any TensorSource
+  private let width: Int
+  private let kernels = Kernel.chosen.merging
+
+  init(new: any TensorSource, old: any TensorSource, tuned: any TensorSource) {
+    info = new.info
+    self.new = new
+    self.old = old
+    self.tuned = tuned
+    width = info.dtype.element.width
+  }
+
+  /// - Parameter offset: where an element begins, as do all pieces that are read of a tensor.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+    precondition(offset % width == 0 && buffer.count % width == 0)
+    let pieces = (0..<3).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: buffer.count, alignment: 64) }
+    defer { for piece in pieces { piece.deallocate() } }
+    for (source, piece) in zip([new, old, tuned], pieces) { try source.read(into: piece, at: offset) }
+    kernels.rebase(
+      info.dtype.kernelType!, pieces[0].baseAddress, pieces[1].baseAddress, pieces[2].baseAddress, buffer.baseAddress,
+      buffer.count / width)
+  }
+}

@@ -1,0 +1,107 @@
+import CKernels
+import PatchFormat
+
+extension Merge {
+  /// Verifies one tensor, the base's bits and those that every contributor makes of it, and says what the result's
+  /// are. After a trimming or an angle is found, that is one pass over the tensor.
+  /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
+  /// - Returns: the result's fingerprint; `Digest.zero` where the stack removes the tensor.
+  /// - Throws: `wrongBase`, `mismatch`, and what reading throws.
+  public func fingerprint(_ name: String, base: () -> (any TensorSource)?) throws -> Digest {
+    let tensor = touchedTensor(name)
+    let stored = try checked(tensor, base).map(HashedTensor.init)
+    do {
+      let tuned = try members(tensor, base)
+      let result = try merged(tensor, stored, tuned.map(\.source), base)?.fingerprint()
+      for member in tuned {
+        guard try member.source.finish() == member.contributor.tensor.target!.fingerprint else {
+          throw VPatchError(
+            .mismatch, member.contributor.patch.path,
+            "does not make the tensor \"\(tensor.name.printable)\" that it promises",
+            remedy: "was the model changed meanwhile? If not, this is a bug in vpatch: please report it")
+        }
+      }
+      try check(stored, of: tensor)
+      return result ?? tensor.contributors[0].tensor.target?.fingerprint ?? .zero
+    } catch {
+      // The wrong base gives all kinds of errors; this one says so, if it is that.
+      try check(base().map(HashedTensor.init), of: tensor)
+      throw error
+    }
+  }
+
+  /// The tensor that the stack makes. Several threads may read, each with a source of its own.
+  /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
+  public func source(_ name: String, base: () -> (any TensorSource)?) throws -> any TensorSource {
+    let tensor = touchedTensor(name)
+    let stored = try checked(tensor, base)
+    if let tuned = exactCopy(tensor) {
+      guard let source = PatchedTensor(tuned.tensor, of: tuned.patch, over: stored, .forward) else {
+        preconditionFailure("the stack removes this tensor")
+      }
+      return source
+    }
+    return try merged(tensor, stored, members(tensor, base).map(\.source), base)!
+  }
+
+  /// The entry of the one patch whose bits of a tensor are the result's; nil where they have to be computed.
+  func copied(_ name: String) -> (patch: Patch, tensor: PatchTensor)? {
+    exactCopy(touchedTensor(name)).map { ($0.patch, $0.tensor) }
+  }
+
+  private func touchedTensor(_ name: String) -> TouchedTensor {
+    guard let tensor = tensor(name) else { preconditionFailure("no member touches this tensor") }
+    return tensor
+  }
+
+  /// The one member whose bits are the result's.
+  private func exactCopy(_ tensor: TouchedTensor) -> Contributor? {
+    let first = tensor.contributors[0]
+    guard tensor.isMergeable else { return first }
+    guard case .differences(let kind) = rule.kind, kind == VP_ADD, rule.keepBelow == nil, rule.rest == 1,
+      tensor.contributors.count == 1, first.weight == 1
+    else { return nil }
+    return first
+  }
+
+  /// What the contributors make, hashed as it is read.
+  private func members(
+    _ tensor: TouchedTensor, _ base: () -> (any TensorSource)?
+  ) throws -> [(contributor: Contributor, source: HashedTensor)] {
+    try tensor.contributors.compactMap { contributor in
+      try PatchedTensor(contributor.tensor, of: contributor.patch, over: checked(tensor, base), .forward)
+        .map { (contributor, HashedTensor($0)) }
+    }
+  }
+
+  /// nil where a member's bits are the result's.
+  private func merged(
+    _ tensor: TouchedTensor, _ stored: (any TensorSource)?, _ tuned: [any TensorSource],
+    _ base: () -> (any TensorSource)?
+  ) throws -> MergedTensor? {
+    guard exactCopy(tensor) == nil else { return nil }
+    let plan = try plans.plan(of: tensor.name) {
+      try MergePlan(tensor, rule, kernel, base: checked(tensor, base)!, tuned: members(tensor, base).map(\.source))
+    }
+    return MergedTensor(tensor, rule, plan, kernel, base: stored!, tuned: tuned)
+  }
+
+  private func checked(_ tensor: TouchedTensor, _ base: () -> (any TensorSource)?) throws -> (any TensorSource)? {
+    let source = base()
+    guard source?.info.dtype == tensor.base?.info.dtype, source?.info.shape == tensor.base?.info.shape,
+      source?.info.byteCount == tensor.base?.info.byteCount
+    else { throw wrongBase(tensor) }
+    return source
+  }
+
+  private func check(_ stored: HashedTensor?, of tensor: TouchedTensor) throws {
+    guard try stored?.finish() == tensor.base?.fingerprint else { throw wrongBase(tensor) }
+  }
+
+  private func wrongBase(_ tensor: TouchedTensor) -> VPatchError {
+    VPatchError(
+      .wrongBase, tensor.contributors[0].patch.path,
+      "is not made from this base, which differs in the tensor \"\(tensor.name.printable)\"",
+      remedy: "the stack needs the model with root \(definition.base.short)")
+  }
+}

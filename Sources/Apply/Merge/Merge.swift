@@ -1,0 +1,82 @@
+import PatchFormat
+
+/// The tensors of a stack's result, made from the base and the members' patches by the rules of spec/stacks.md.
+public struct Merge: Sendable {
+  public let definition: StackDefinition
+  /// Names that the result may change, in ascending order of their bytes.
+  public var touched: [String] { definition.method.rest == 0 ? [] : tensors.map(\.name) }
+
+  let patches: [Patch]
+  let rule: MergeRule
+  let kernel: Kernel
+  /// What some member touches, in ascending order of the names' bytes.
+  let tensors: [TouchedTensor]
+  private let places: [String: Int]
+  let plans = MergePlans()
+
+  /// A tensor with the members that take part and touch it, in ascending order of identity.
+  struct TouchedTensor: Sendable {
+    let name: String
+    let contributors: [Contributor]
+
+    var base: FingerprintedTensor? { contributors[0].tensor.base }
+    /// Whether its elements are numbers that can be computed with.
+    var isMergeable: Bool {
+      contributors.allSatisfy { $0.tensor.operation == .change && $0.tensor.base!.info.dtype.element.isFloat }
+    }
+  }
+
+  struct Contributor: Sendable {
+    let patch: Patch
+    let tensor: PatchTensor
+    let scale: Double
+    /// What its differences are multiplied by.
+    let weight: Double
+    /// Whether it is the first of the stack's members.
+    let isFirst: Bool
+  }
+
+  /// Checks all that needs no model.
+  /// - Parameter patches: the members, in any order.
+  /// - Throws: `refused` for patches that are not the members, that have other bases, or that do to a tensor what
+  ///   cannot be combined; it names them and the tensor.
+  public init(_ definition: StackDefinition, patches: [Patch]) throws {
+    try self.init(definition, patches: patches, kernel: .chosen)
+  }
+
+  init(_ definition: StackDefinition, patches: [Patch], kernel: Kernel) throws {
+    let sorted = try Self.match(definition, patches)
+    self.definition = definition
+    self.patches = sorted
+    self.kernel = kernel
+    rule = MergeRule(definition)
+    tensors = Self.touched(sorted, rule)
+    places = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name.bytesKey, $0) })
+    for tensor in tensors where !tensor.isMergeable { try checkReplacement(tensor) }
+  }
+
+  private static func touched(_ patches: [Patch], _ rule: MergeRule) -> [TouchedTensor] {
+    var contributors: [String: [Contributor]] = [:]
+    for (patch, member) in zip(patches, rule.members) {
+      guard let member else { continue }
+      for tensor in patch.header.touched {
+        contributors[tensor.name.bytesKey, default: []].append(
+          Contributor(
+            patch: patch, tensor: tensor, scale: member.scale, weight: member.weight,
+            isFirst: patch.identity == patches[0].identity))
+      }
+    }
+    return contributors.values.map { TouchedTensor(name: $0[0].tensor.name, contributors: $0) }
+      .sorted { $0.name.precedes($1.name) }
+  }
+
+  /// What the tensor becomes; nil where it goes, or never was.
+  public func target(_ name: String) -> TensorInfo? {
+    guard let tensor = tensor(name), definition.method.rest != 0 else {
+      return patches.lazy.compactMap { $0.tensor(named: name)?.base?.info }.first
+    }
+    return tensor.contributors[0].tensor.target?.info
+  }
+
+  func tensor(_ name: String) -> TouchedTensor? { places[name.bytesKey].map { tensors[$0] } }
+}

@@ -1,0 +1,67 @@
+import CKernels
+import PatchFormat
+import Synchronization
+
+/// What must be known of whole tensors before an element can be merged.
+enum MergePlan: Sendable {
+  case none
+  /// Of each contributor, which differences are kept.
+  case trims([Trim])
+  case slerp(SlerpCoefficients)
+
+  /// - Parameter base, tuned: read once or more, from front to back.
+  init(
+    _ tensor: Merge.TouchedTensor, _ rule: MergeRule, _ kernel: Kernel, base: any TensorSource,
+    tuned: [any TensorSource]
+  ) throws {
+    if let share = rule.trimmed {
+      self = .trims(try tuned.map { try Trim(share, of: $0, over: base, kernel) })
+    } else if case .slerp(let t) = rule.kind {
+      let (a, b) = tensor.sides(base, tuned)
+      self = .slerp(try SlerpCoefficients(t: t, between: a, and: b, kernel))
+    } else {
+      self = .none
+    }
+  }
+}
+
+/// The plans that were made, each once a tensor and for all who read it.
+final class MergePlans: Sendable {
+  private let plans = Mutex<[String: MergePlan]>([:])
+
+  func plan(of name: String, _ make: () throws -> MergePlan) throws -> MergePlan {
+    if let plan = plans.withLock({ $0[name.bytesKey] }) { return plan }
+    // Two threads at once may both make it; they make the same.
+    let plan = try make()
+    plans.withLock { $0[name.bytesKey] = plan }
+    return plan
+  }
+}
+
+extension Merge.TouchedTensor {
+  /// What the two members of a SLERP make of it: the base's where one of them does not touch it.
+  func sides<T>(_ base: T, _ tuned: [T]) -> (T, T) {
+    guard tuned.count == 1 else { return (tuned[0], tuned[1]) }
+    return contributors[0].isFirst ? (tuned[0], base) : (base, tuned[0])
+  }
+}
+
+extension Kernel {
+  /// The merge's code.
+  var merging: vp_merge_kernels { self == .avx2 ? vp_merge_avx2 : vp_merge_baseline }
+}
+
+extension DType {
+  /// As the kernels know it; nil where the elements are no floats of the format.
+  var kernelType: vp_float? {
+    switch name {
+    case "F64": VP_F64
+    case "F32": VP_F32
+    case "F16": VP_F16
+    case "BF16": VP_BF16
+    case "F8_E5M2": VP_F8_E5M2
+    case "F8_E4M3": VP_F8_E4M3
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import CKernels
+import PatchFormat
+
+/// A stack's method as numbers: who takes part with which weight, and what is done with the differences.
+struct MergeRule: Sendable {
+  enum Kind: Sendable {
+    case differences(vp_merge_rule)
+    /// From the first member's tensor to the second's.
+    case slerp(t: Double)
+  }
+
+  let kind: Kind
+  /// In the order of the definition's members; nil for those that take no part.
+  let members: [Member?]
+  /// The result is a mean of tensors: who does not touch one counts, with the base's.
+  let isMean: Bool
+  /// The share of the largest differences that is kept; nil where none is trimmed.
+  let trimmed: Double?
+  /// A difference is dropped unless its 53 random bits are below this; nil where none is dropped.
+  let keepBelow: UInt64?
+  let seed: UInt64
+  let lambda: Double
+  /// How much of the difference is left on the way back to the base.
+  let rest: Double
+
+  struct Member: Sendable {
+    let scale: Double
+    let weight: Double
+  }
+
+  init(_ definition: StackDefinition) {
+    let method = definition.method
+    let density = method.density ?? 1
+    seed = method.seed ?? 0
+    lambda = method.lambda ?? 1
+    rest = method.rest
+    trimmed = method.kind == .ties && density < 1 ? density : nil
+    keepBelow = method.kind != .ties && density < 1 ? UInt64((density * 0x1p53).rounded(.up)) : nil
+    isMean = method.kind == .linear || method.kind == .slerp
+
+    var scales = definition.members.map(\.scale)
+    let total = scales.reduce(0, +)
+    kind =
+      switch method.kind {
+      case .sum, .linear, .dare: .differences(VP_ADD)
+      case .ties: .differences(VP_ELECT_MEAN)
+      case .dareTies: .differences(VP_ELECT_SUM)
+      case .slerp:
+        switch scales[1] / total {
+        case 0: .differences(VP_ADD)
+        case 1: .differences(VP_ADD)
+        case let t: .slerp(t: t)
+        }
+      }
+    // At either end there is nothing between: the one tensor alone.
+    if method.kind == .slerp, case .differences = kind { scales = scales.map { $0 == total ? 1 : 0 } }
+    members = scales.map { scale in
+      guard scale != 0 else { return nil }
+      let weight =
+        switch method.kind {
+        case .sum, .ties: scale
+        case .linear: scale / total
+        case .dare, .dareTies: scale / density
+        case .slerp: 1.0
+        }
+      return Member(scale: scale, weight: weight)
+    }
+  }
+}
+
+extension MergeMethod {
+  /// How much of the difference is left on the way back to the base.
+  var rest: Double { 1 - towardBase }
+}

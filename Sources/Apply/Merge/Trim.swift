@@ -1,0 +1,48 @@
+import CKernels
+import PatchFormat
+
+/// Which differences TIES keeps of a patch's tensor (spec/stacks.md, section 5.4): those of a greater magnitude than
+/// one, and of those equal to it the first few. Magnitudes are bits of float64, whose order is that of the values.
+struct Trim: Equatable, Sendable {
+  let magnitude: UInt64
+  /// From this element on, a difference of that very magnitude is not kept.
+  let before: Int
+
+  /// All but zeros.
+  static let nothing = Trim(magnitude: 0, before: 0)
+
+  /// Found by its digits, from the top: one pass over the tensor for each, and most often the first one is enough.
+  init(_ share: Double, of tuned: any TensorSource, over base: any TensorSource, _ kernel: Kernel) throws {
+    let pair = TensorPair(base, tuned, kernel)
+    let count = base.info.elementCount
+    var left = UInt64(max(1, (share * Double(count)).rounded(.down)))
+    var prefix: UInt64 = 0
+    for (shift, digits) in [(44, 19), (29, 15), (14, 15), (0, 14)] as [(UInt32, UInt32)] {
+      let (counts, low) = try pair.counts(shift, digits, prefix)
+      if shift == 44, counts.reduce(0, +) <= left {
+        self = .nothing
+        return
+      }
+      var digit = counts.count - 1
+      while counts[digit] < left {
+        left -= counts[digit]
+        digit -= 1
+      }
+      prefix = prefix << UInt64(digits) | UInt64(digit)
+      if low == 0 {
+        magnitude = prefix << UInt64(shift)
+        before = counts[digit] == left ? count : try pair.end(of: left, magnitude)
+        return
+      }
+    }
+    preconditionFailure("no bits are left below the last digit")
+  }
+
+  private init(magnitude: UInt64, before: Int) {
+    self.magnitude = magnitude
+    self.before = before
+  }
+
+  /// Differences of a greater magnitude than this are kept, at element `index`.
+  func above(at index: Int) -> UInt64 { index < before ? magnitude - 1 : magnitude }
+}

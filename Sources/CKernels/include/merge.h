@@ -1,0 +1,67 @@
+// Kernels of the merge engine. They compute what spec/stacks.md, section 5, says, to the last bit: the table for every
+// processor and the table for AVX2 hold the same code, compiled twice, and nothing in it depends on the order or the
+// width in which it is vectorised.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { VP_F64, VP_F32, VP_F16, VP_BF16, VP_F8_E5M2, VP_F8_E4M3 } vp_float;
+
+typedef enum {
+  VP_ADD,         // acc = the sum of weight * delta
+  VP_ELECT_MEAN,  // acc = lambda * the weighted mean of those deltas that have the elected sign
+  VP_ELECT_SUM    // acc = lambda * the sum of weight * delta over them
+} vp_merge_rule;
+
+typedef struct {
+  const void *tuned;  // (count)
+  double weight;
+  uint64_t above;     // only deltas of a greater magnitude are kept; magnitudes are bits of float64
+  uint64_t key;       // of the generator that drops deltas
+} vp_merge_member;
+
+enum { VP_MERGE_BLOCK = 256 };
+
+typedef struct {
+  vp_float type;
+  vp_merge_rule rule;
+  double lambda;
+  double rest;               // 1 - the share of the way back to the base
+  int drops;
+  uint64_t keep_below;       // a delta is dropped unless its 53 random bits are below this
+  const vp_merge_member *members;
+  size_t member_count;
+  const void *base;          // (count)
+  void *result;              // (count)
+  size_t count;
+  uint64_t first;            // the first element's index in its tensor
+  double *deltas;            // (member_count, VP_MERGE_BLOCK), where the rule is to elect
+} vp_merge_job;
+
+/// Elements of a tensor between two others.
+typedef struct {
+  vp_float type;
+  const void *base, *a, *b;  // (count)
+  void *result;              // (count)
+  size_t count;
+  double coefficient_a, coefficient_b, rest;
+  int is_linear;
+} vp_slerp_job;
+
+typedef struct {
+  void (*merge)(const vp_merge_job *job);
+  void (*slerp)(const vp_slerp_job *job);
+  /// new + (tuned - old), where the bits of all three differ.
+  void (*rebase)(vp_float type, const void *new_base, const void *old_base, const void *tuned, void *result,
+                 size_t count);
+  /// Adds a*a, b*b, a*b to eight lanes each; the first element goes to lane 0.
+  void (*dots)(vp_float type, const void *a, const void *b, size_t count, double lanes[24]);
+  /// Counts the magnitudes of deltas, but 0, whose bits from `shift + digits` on are `prefix`, by the `digits` bits
+  /// below; gathers in `low` what bits they have below `shift`.
+  void (*count)(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift, unsigned digits,
+                uint64_t prefix, uint64_t *counts, uint64_t *low);
+  /// How many elements it takes until `*left` deltas have that magnitude; takes off `*left` those it finds.
+  size_t (*find)(vp_float type, const void *base, const void *tuned, size_t count, uint64_t magnitude, uint64_t *left);
+} vp_merge_kernels;
+
+extern const vp_merge_kernels vp_merge_baseline, vp_merge_avx2;
