@@ -23,6 +23,7 @@ struct Vpatch: ParsableCommand {
         3   the patch does not belong to this model
         4   the result would not be what the patch promises; nothing was written
         5   a contradiction: a recipe that does not hold, an output that exists
+        10–14   of gate: exceeded, undecided, unmeasured, reported, predicted
         64  the command line is not understood
         129, 130, 143   interrupted; nothing was left behind
       """,
@@ -31,6 +32,7 @@ struct Vpatch: ParsableCommand {
       CreateCommand.self, ApplyCommand.self, RevertCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self,
       ComposeCommand.self, StatusCommand.self,
       RecoverCommand.self, InPlaceCommand.self,
+      AnnotateCommand.self, GateCommand.self, SignCommand.self,
     ])
 
   static func main() {

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Apply
+@testable import PatchFormat
 
 @Suite("Diff: text tables and numbers")
 struct DiffFormatTests {

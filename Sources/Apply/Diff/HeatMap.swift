@@ -1,3 +1,5 @@
+import PatchFormat
+
 /// A region's layers (columns) and components (rows) as a drawing.
 struct HeatMap {
   /// More than a page can show; what is left out is said.

@@ -1,3 +1,5 @@
+import PatchFormat
+
 /// What a heat map can show of a change.
 enum Metric: String, CaseIterable {
   case relativeChange = "relative change"

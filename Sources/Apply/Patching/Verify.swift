@@ -59,4 +59,12 @@ public struct Verify: Sendable {
     return Finding(
       what: "recipe", detail: "all \(patch.header.touched.count) touched tensors are in \(recipe.rawValue)")
   }
+
+  /// Each of these keys signed the patch and its annotations, as they are.
+  /// - Throws: `refused` for the first that did not.
+  public func signatures(by keys: [Ed25519.PublicKey]) throws -> Finding {
+    for key in keys { try patch.checkSignature(by: key) }
+    return Finding(
+      what: "signed", detail: "identity and annotations, by \(keys.map(\.short).joined(separator: ", "))")
+  }
 }

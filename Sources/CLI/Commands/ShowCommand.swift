@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import Measure
 import PatchFormat
 
 struct ShowCommand: ParsableCommand {
@@ -25,7 +26,16 @@ struct ShowCommand: ParsableCommand {
     .dictionary([
       "identity": .string(patch.identity.hex), "base": .string(patch.header.baseRoot.hex),
       "target": .string(patch.header.targetRoot.hex), "bytes": JSON(patch.fileSize),
-      "annotations": patch.annotations, "layout": .string(PatchSummary(patch.header).layout.name),
+      "annotations": patch.annotations,
+      "forgetting": (try? ForgettingReport(patch))?.json ?? .dictionary(["status": .string("invalid")]),
+      "signatures": .array(
+        PatchSignature.all(in: patch.annotations).signatures.map { signature in
+          .dictionary([
+            "key": .string(signature.key.hex),
+            "holds": .bool(signature.isValid(for: patch.identity, patch.annotations)),
+          ])
+        }),
+      "layout": .string(PatchSummary(patch.header).layout.name),
       "tensors": JSON(patch.header.tensors.count), "changes": PatchSummary(patch.header).json,
       "side_files": .array(patch.annex.sideFiles.map { .string($0.name) }),
       "touched": .array(
@@ -70,9 +80,27 @@ struct ShowCommand: ParsableCommand {
       line("renamed", "from \(from) to \(to)")
     }
     if count(made?["dropped"]) > 0 { line("dropped", Format.counted(count(made?["dropped"]), "other changed tensor")) }
-    let records = count(patch.annotations["forgetting"])
-    line("forgetting", records == 0 ? "unmeasured" : Format.counted(records, "record"))
-    return (lines + ["", summary.table()]).joined(separator: "\n")
+    var tables = ["", summary.table()]
+    do {
+      let report = try ForgettingReport(patch)
+      for (key, value) in report.lines { line(key, value) }
+      if !report.records.isEmpty || !report.foreign.isEmpty { tables.append(report.table()) }
+    } catch {
+      line("forgetting", "invalid: " + ((error as? VPatchError)?.reason ?? "\(error)"))
+    }
+    for signature in signatures(patch) { line("signed by", signature) }
+    return (lines + tables).joined(separator: "\n")
+  }
+
+  /// Whether a signature is true of the patch, anyone can see; whose it is, only who knows the key.
+  private func signatures(_ patch: Patch) -> [String] {
+    let (signatures, malformed) = PatchSignature.all(in: patch.annotations)
+    let lines = signatures.map { signature in
+      signature.isValid(for: patch.identity, patch.annotations)
+        ? "\(signature.key.short) (verify --signer says whether that is whom you mean)"
+        : "\(signature.key.short) (void: the patch was changed since)"
+    }
+    return lines + (malformed == 0 ? [] : ["\(Format.counted(malformed, "entry")) that is no signature"])
   }
 }
 
@@ -86,6 +114,7 @@ struct VerifyCommand: ParsableCommand {
       EXAMPLES
         vpatch verify counting.vpatch
         vpatch verify counting.vpatch --base base/ --target tuned/ --recipe sa-proj
+        vpatch verify counting.vpatch --signer pub.pem
       """)
 
   @Argument(help: "The patch.")
@@ -96,15 +125,21 @@ struct VerifyCommand: ParsableCommand {
   var target: String?
   @Option(help: ArgumentHelp("Prove that only this recipe's tensors are touched.", valueName: "name"))
   var recipe: Recipe?
+  @Option(
+    help: ArgumentHelp(
+      "Prove that the owner of this key signed it, as it is: a PEM file or 64 digits; repeatable.", valueName: "key"))
+  var signer: [String] = []
   @Flag(help: "Hash the untouched tensors of the models too.")
   var full = false
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    let signers = try signer.map { try Ed25519.PublicKey($0) }
     let patch = try Inputs.patch(patch, common.work.threads)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }
+    if !signers.isEmpty { findings.append(try verify.signatures(by: signers)) }
     if let base { findings.append(try verify.base(Inputs.checkpoint(base), full: full)) }
     if let target { findings.append(try verify.target(Inputs.checkpoint(target), full: full)) }
     let json = JSON.dictionary([

@@ -46,6 +46,15 @@ public enum JSON: Equatable, Sendable {
     .object(members.compactMap { key, value in value.map { Member(key, $0) } })
   }
 
+  /// The object with another value of that key, where it stood before or else at its end; without it for nil.
+  public func setting(_ key: String, to value: JSON?) -> JSON {
+    var members = object ?? []
+    let old = members.firstIndex { $0.key.isSame(as: key) }
+    if let old { members.remove(at: old) }
+    if let value { members.insert(Member(key, value), at: old ?? members.count) }
+    return .object(members)
+  }
+
   public init(_ value: Int) { self = value >= 0 ? .integer(UInt64(value)) : .number(String(value)) }
 
   /// A finite number in its shortest form that reads back the same; `null` for what JSON cannot say.

@@ -110,17 +110,24 @@ public final class PatchWriter: Sendable {
 
 extension Patch {
   /// Writes the same patch with other annotations: the same identity, the same payload.
-  /// - Throws: `refused` for a file whose flags forbid it.
+  /// - Throws: `refused` for a file whose flags forbid it, or annotations beyond the format's limits.
   public func write(annotations: JSON, to path: String) throws {
     guard !isReadOnly else {
       throw VPatchError(
         .refused, self.path, "was written by a later version that forbids older ones to change it",
         remedy: "use that version")
     }
+    let tail = PatchWriter.encoded(annotations: annotations)
+    // A patch that no reader would open is worse than one without the note.
+    guard tail.count <= 48 + Patch.maximumAnnotations, (try? JSON.parse(Array(tail[48...]))) != nil else {
+      throw VPatchError(
+        .refused, self.path, "would have annotations that are too large, or nested too deep, for a patch",
+        remedy: "annotate it with less")
+    }
     let end = payloadStart + header.payloadBytes + header.annex.stored
     let file = try OutputFile(path: path)
     try file.copy(from: input, 0..<end, at: 0)
-    try file.write(PatchWriter.encoded(annotations: annotations), at: end)
+    try file.write(tail, at: end)
     try file.commit()
   }
 }

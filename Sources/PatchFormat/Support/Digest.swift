@@ -19,24 +19,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
   /// Fails unless the text is 64 lower-case hexadecimal digits.
   public init?(hex: String) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(32)
-    var high: UInt8?
-    for c in hex.utf8 {
-      let nibble: UInt8
-      switch c {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): nibble = c - UInt8(ascii: "0")
-      case UInt8(ascii: "a")...UInt8(ascii: "f"): nibble = c - UInt8(ascii: "a") + 10
-      default: return nil
-      }
-      if let h = high {
-        bytes.append(h << 4 | nibble)
-        high = nil
-      } else {
-        high = nibble
-      }
-    }
-    guard high == nil else { return nil }
+    guard let bytes = [UInt8](hex: hex) else { return nil }
     self.init(bytes: bytes)
   }
 
@@ -47,10 +30,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
   }
 
   /// 64 lower-case hexadecimal digits.
-  public var hex: String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-  }
+  public var hex: String { bytes.hex }
 
   /// The first 12 digits: enough for a person to tell digests apart.
   public var short: String { String(hex.prefix(12)) }

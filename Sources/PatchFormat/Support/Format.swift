@@ -57,7 +57,18 @@ public enum Format {
   }
 
   /// So many digits after the point: "0.97", "3".
-  public static func fixed(_ value: Double, _ decimals: Int) -> String { printed("%.\(decimals)f", value) }
+  /// What rounds to nothing has no sign.
+  public static func fixed(_ value: Double, _ decimals: Int) -> String {
+    let text = printed("%.\(decimals)f", value)
+    return value.isFinite && text.utf8.first == UInt8(ascii: "-") && !text.contains { ("1"..."9").contains($0) }
+      ? String(text.dropFirst()) : text
+  }
+
+  /// The same with its sign: "+0.97", "-3".
+  public static func signed(_ value: Double, _ decimals: Int) -> String {
+    let text = fixed(value, decimals)
+    return value > 0 && text.contains { ("1"..."9").contains($0) } ? "+" + text : text
+  }
 
   /// Whole numbers in ascending order as ranges: "0–11, 14".
   public static func ranges(_ numbers: [Int]) -> String {

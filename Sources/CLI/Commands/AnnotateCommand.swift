@@ -1,0 +1,116 @@
+import Apply
+import ArgumentParser
+import Measure
+import PatchFormat
+
+struct AnnotateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "annotate",
+    abstract: "Write into a patch what it taught and what it cost.",
+    discussion: """
+      From two results files of lm-evaluation-harness, of lmms-eval, or of vpatch's own form: one of the base, one of \
+      the tuned model. A task that is neither a target nor a probe is held out: its loss is forgetting.
+
+      With --model, all tensors of the model are hashed; if they are what the patch makes, the records are measured. \
+      Otherwise they are reported, and never pass a gate.
+
+      EXAMPLES
+        vpatch annotate counting.vpatch --results tuned.json --base-results base.json --target counting --model tuned/
+        vpatch annotate counting.vpatch --results t/results.json --samples t/ --base-results b/results.json \
+      --base-samples b/
+            item by item: narrower intervals, and what was lost and won
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String
+  @Option(help: ArgumentHelp("Results of the tuned model.", valueName: "file"))
+  var results: String
+  @Option(help: ArgumentHelp("Results of the base.", valueName: "file"))
+  var baseResults: String
+  @Option(help: ArgumentHelp("The tuned model, to be hashed.", valueName: "model"))
+  var model: String?
+  @Option(help: ArgumentHelp("The base, to be hashed too.", valueName: "model"))
+  var baseModel: String?
+  @Option(help: ArgumentHelp("The folder with the tuned model's samples files.", valueName: "folder"))
+  var samples: String?
+  @Option(help: ArgumentHelp("The folder with the base's samples files.", valueName: "folder"))
+  var baseSamples: String?
+  @Option(help: ArgumentHelp("A task that the patch is to teach, or a pattern; repeatable.", valueName: "task"))
+  var target: [String] = []
+  @Option(help: ArgumentHelp("A task that is neither success nor failure; repeatable.", valueName: "task"))
+  var probe: [String] = []
+  @Option(help: ArgumentHelp("A task to leave out; repeatable.", valueName: "task"))
+  var without: [String] = []
+  @Option(help: ArgumentHelp("Which metric speaks for a task; repeatable.", valueName: "task=metric"))
+  var metric: [String] = []
+  @Flag(help: "Drop all records that are there, not only those of the same measurements.")
+  var replaceAll = false
+  @OptionGroup var output: AnnotatedOutput
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if baseModel != nil, model == nil { throw ValidationError("--base-model goes with --model.") }
+    if (samples == nil) != (baseSamples == nil) { throw ValidationError("--samples and --base-samples go together.") }
+    for metric in metric where !(metric.firstIndex(of: "=").map { $0 > metric.startIndex } ?? false) {
+      throw ValidationError("--metric takes TASK=METRIC, not \(metric.printable).")
+    }
+  }
+
+  func run() throws {
+    let patch = try Inputs.patch(patch, common.work.threads)
+    let comparison = try comparison()
+    try comparison.checkOrder(model: model, baseModel: baseModel)
+    // The records say the roots, so the patch's own may stand for the base's; the model's must be found.
+    let measured = try model.map {
+      try patch.checkedRoot(of: Inputs.checkpoint($0), endOf: .forward, common.work)
+    }
+    if let baseModel { _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel), endOf: .backward, common.work) }
+    let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
+    let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.path)
+    let all = old.adding(outcome.records)
+    let (annotations, dropped) = PatchSignature.droppingStale(
+      from: all.replacing(in: patch.annotations), patch.identity)
+    let path = try output.write(patch, annotations: annotations)
+
+    let written = ForgettingReport(outcome.records, of: patch)
+    let report = ForgettingReport(all, of: patch)
+    common.print(
+      json(path, patch, report, outcome, dropped),
+      text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + ["wrote      \(path.printable)"])
+        .joined(separator: "\n"))
+    for remark in outcome.remarks { common.remark(remark) }
+    if measured == nil {
+      common.remark("no model was hashed, so the records are reported and pass no gate; --model hashes it")
+    }
+    for signature in dropped {
+      common.remark("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
+    }
+  }
+
+  private func comparison() throws -> Comparison {
+    var options = Comparison.Options()
+    options.targets = target
+    options.probes = probe
+    options.without = without
+    options.metrics = metric.map { text in
+      let equals = text.firstIndex(of: "=")!
+      return (String(text[..<equals]), String(text[text.index(after: equals)...]))
+    }
+    return try Comparison(
+      before: EvaluationResults(path: baseResults), after: EvaluationResults(path: results), options: options,
+      samplesBefore: baseSamples.map { try SamplesFolder(path: $0) },
+      samplesAfter: samples.map { try SamplesFolder(path: $0) })
+  }
+
+  private func json(
+    _ path: String, _ patch: Patch, _ report: ForgettingReport, _ outcome: Comparison.Outcome,
+    _ dropped: [PatchSignature]
+  ) -> JSON {
+    .dictionary([
+      "output": .string(path), "identity": .string(patch.identity.hex),
+      "written": .array(outcome.records.map(\.json)), "forgetting": report.json,
+      "remarks": .array(outcome.remarks.map { .string($0) }),
+      "signatures_dropped": .array(dropped.map { .string($0.key.hex) }),
+    ])
+  }
+}

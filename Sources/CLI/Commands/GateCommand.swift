@@ -1,0 +1,79 @@
+import ArgumentParser
+import Measure
+import PatchFormat
+
+struct GateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gate",
+    abstract: "Pass or stop a pipeline by what a patch forgets.",
+    discussion: """
+      Limits are in percentage points. A limit holds only if the worse end of the 95 % interval is within it, and only \
+      for records that were measured on the patch's own bits.
+
+      EXAMPLES
+        vpatch gate counting.vpatch --max-forgetting 1.0
+        vpatch gate counting.vpatch --max-forgetting 1.0 --min-learning 10 --probe docvqa --probe number_mass=5
+
+      EXIT CODES
+        0   passed: the intervals' worse ends are within the limits
+        10  exceeded: even the better end is beyond a limit
+        11  undecided: the limit lies within the interval; it says how many items would decide
+        12  unmeasured
+        13  reported: no model was hashed for it
+        14  predicted: from the members of a stack
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String
+  @Option(help: ArgumentHelp("What the held-out tasks may lose on average.", valueName: "points"))
+  var maxForgetting: Double
+  @Option(help: ArgumentHelp("What the target tasks must gain on average.", valueName: "points"))
+  var minLearning: Double?
+  @Option(
+    help: ArgumentHelp(
+      "A task that must not lose more by itself: as much as all together, or its own limit; repeatable.",
+      valueName: "task[=limit]"))
+  var probe: [String] = []
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let gate = try Gate(
+      maxForgetting: maxForgetting, minLearning: minLearning, probes: probe.map(Gate.Probe.init(text:)))
+    // What else has records and a summary (a stack) is to be looked up here.
+    let report = try ForgettingReport(try Inputs.patch(patch, common.work.threads))
+    let outcome = gate.judge(report.records, report.summary)
+    let json = JSON.object(
+      (outcome.json.object ?? []) + [
+        JSON.Member("exit_code", JSON(Int(outcome.verdict.exitCode))), JSON.Member("forgetting", report.json),
+      ])
+    let hasRows = !report.records.isEmpty || !report.foreign.isEmpty
+    common.print(json, text: (hasRows ? report.table() + "\n" : "") + outcome.sentence.printable)
+    if outcome.verdict != .passed { throw ExitCode(outcome.verdict.exitCode) }
+  }
+}
+
+extension Gate.Probe {
+  /// `TASK` or `TASK=LIMIT`; the last `=` parts where a number follows.
+  fileprivate init(text: String) {
+    if let equals = text.utf8.lastIndex(of: UInt8(ascii: "=")),
+      let limit = Double(decimal: String(Substring(text.utf8[text.utf8.index(after: equals)...])))
+    {
+      self.init(task: String(Substring(text.utf8[..<equals])), limit: limit)
+    } else {
+      self.init(task: text)
+    }
+  }
+}
+
+extension Gate.Verdict {
+  var exitCode: Int32 {
+    switch self {
+    case .passed: 0
+    case .exceeded: 10
+    case .undecided: 11
+    case .unmeasured: 12
+    case .reported: 13
+    case .predicted: 14
+    }
+  }
+}

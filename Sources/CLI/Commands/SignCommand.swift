@@ -1,0 +1,45 @@
+import ArgumentParser
+import PatchFormat
+
+struct SignCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sign",
+    abstract: "Sign a patch and all that is noted in it.",
+    discussion: """
+      The signature (Ed25519) covers the patch's identity and its annotations: name, note, forgetting records. Whatever \
+      changes them later makes it void. Several people can sign one patch.
+
+      EXAMPLES
+        openssl genpkey -algorithm ed25519 -out key.pem
+        openssl pkey -in key.pem -pubout -out pub.pem
+        vpatch sign counting.vpatch --key key.pem
+        vpatch verify counting.vpatch --signer pub.pem
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String
+  @Option(help: ArgumentHelp("A private key in PEM form, not encrypted.", valueName: "file"))
+  var key: String
+  @OptionGroup var output: AnnotatedOutput
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let key = try Ed25519.PrivateKey(path: key)
+    let patch = try Inputs.patch(patch, common.work.threads)
+    let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.identity)
+    let path = try output.write(patch, annotations: kept.signed(patch.identity, by: key))
+    common.print(
+      .dictionary([
+        "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),
+        "signatures_dropped": .array(dropped.map { .string($0.key.hex) }),
+      ]),
+      text: """
+        signed by  \(key.publicKey.hex)
+        identity   \(patch.identity.hex)
+        wrote      \(path.printable)
+        """)
+    for signature in dropped where signature.key != key.publicKey {
+      common.remark("the signature by \(signature.key.short) was no longer true of the patch, and is dropped")
+    }
+  }
+}

@@ -1,0 +1,197 @@
+// One entry of the annotation "forgetting" (spec, section 7.1):
+//
+//   {"task": "arc_easy", "metric": "acc_norm", "role": "held-out", "unit": "share", "higher_is_better": true,
+//    "n": 2376, "before": 0.61, "after": 0.6, "change": -0.01,
+//    "interval": {"low": -0.024, "high": 0.003, "level": 0.95, "method": "bonett-price"},
+//    "flips": {"lost": 120, "won": 96}, "p": 0.117,
+//    "reference": root, "measured": root or null, "status": "measured" or "reported", "probe_set": digest or null,
+//    "evaluator": {"name": "lm-evaluation-harness", "version": "0.4.13"}, "settings": {"n_shot": 0, …},
+//    "date": "2026-11-22T10:00:00Z", "sources": {"before": {"sha256": digest, "model": text}, "after": {…}}}
+//
+// Valid if and only if (1) task, metric, role, unit, higher_is_better, n, before, after, reference, status and evaluator
+// are there and of the right kind, (2) n is above 0, (3) numbers are finite, those of a share or a probability within
+// 0 … 1, (4) change, if there, is after − before, (5) the interval has level 0.95 and holds the change, and is there for a
+// share, (6) flips are not more than n, p within 0 … 1, (7) status is "measured" exactly if measured is a root,
+// (8) settings are plain values.
+
+import Glibc
+import PatchFormat
+
+extension ForgettingRecord {
+  public var json: JSON {
+    func source(_ source: Source) -> JSON {
+      .dictionary(["sha256": .string(source.digest.hex), "model": source.model.map { .string($0) }])
+    }
+    let known = JSON.dictionary([
+      "task": .string(task), "metric": .string(metric), "role": .string(role.rawValue),
+      "unit": .string(unit.rawValue), "higher_is_better": .bool(higherIsBetter), "n": JSON(items),
+      "before": JSON(before), "after": JSON(after), "change": JSON(change),
+      "interval": interval.map {
+        .dictionary([
+          "low": JSON($0.low), "high": JSON($0.high), "level": JSON(Interval.level),
+          "method": .string($0.method.rawValue),
+        ])
+      },
+      "flips": flips.map { .dictionary(["lost": JSON($0.lost), "won": JSON($0.won)]) },
+      "p": pValue.map { JSON($0) },
+      "reference": .string(reference.hex), "measured": measured.map { .string($0.hex) } ?? .null,
+      "status": .string(status.rawValue), "probe_set": probeSet.map { .string($0.hex) } ?? .null,
+      "evaluator": .dictionary([
+        "name": .string(evaluator.name), "version": evaluator.version.map { .string($0) },
+      ]),
+      "settings": .object(settings), "date": date.map { .string($0) },
+      "sources": sourceBefore == nil && sourceAfter == nil
+        ? nil : .dictionary(["before": sourceBefore.map(source), "after": sourceAfter.map(source)]),
+    ])
+    return .object((known.object ?? []) + others)
+  }
+
+  private static let known: Set<String> = [
+    "task", "metric", "role", "unit", "higher_is_better", "n", "before", "after", "change", "interval", "flips", "p",
+    "reference", "measured", "status", "probe_set", "evaluator", "settings", "date", "sources",
+  ]
+
+  /// - Throws: `InvalidRecord` with the first rule that does not hold.
+  init(json: JSON) throws(InvalidRecord) {
+    guard let members = json.object else { throw InvalidRecord("is no object") }
+    func text(_ key: String, in json: JSON = json) throws(InvalidRecord) -> String {
+      guard let text = json[key]?.string, !text.isEmpty else { throw InvalidRecord("has no text as \"\(key)\"") }
+      return text
+    }
+    func number(_ key: String, in json: JSON = json) throws(InvalidRecord) -> Double {
+      guard let number = json[key]?.double, number.isFinite else {
+        throw InvalidRecord("has no finite number as \"\(key)\"")
+      }
+      return number
+    }
+    func digest(_ key: String, in json: JSON = json) throws(InvalidRecord) -> Digest? {
+      guard let value = json[key], value != .null else { return nil }
+      guard let digest = value.string.flatMap(Digest.init(hex:)) else {
+        throw InvalidRecord("has no digest as \"\(key)\"")
+      }
+      return digest
+    }
+    task = try text("task")
+    metric = try text("metric")
+    guard let role = Role(rawValue: try text("role")) else {
+      throw InvalidRecord("has a role that is not target, held-out or probe")
+    }
+    self.role = role
+    unit = MeasurementUnit(rawValue: try text("unit"))
+    guard let higherIsBetter = json["higher_is_better"]?.bool else {
+      throw InvalidRecord("does not say whether higher is better")
+    }
+    self.higherIsBetter = higherIsBetter
+    guard let items = json["n"]?.int, items > 0 else { throw InvalidRecord("has no number of items above 0 as \"n\"") }
+    self.items = items
+    before = try number("before")
+    after = try number("after")
+    guard !unit.isWithinOne || [before, after].allSatisfy({ (0...1).contains($0) }) else {
+      throw InvalidRecord("has a \(unit.rawValue) outside 0 … 1")
+    }
+    let tolerance = 1e-9 * max(1, abs(before), abs(after))
+    if json["change"] != nil {
+      guard abs(try number("change") - (after - before)) <= tolerance else {
+        throw InvalidRecord("has a change that is not after − before")
+      }
+    }
+    interval = try Self.interval(json["interval"], number)
+    if let interval {
+      guard (interval.low - tolerance...interval.high + tolerance).contains(after - before) else {
+        throw InvalidRecord("has an interval that does not hold its change")
+      }
+    }
+    guard interval != nil || unit != .share else { throw InvalidRecord("has a share without an interval") }
+    if let entry = json["flips"], entry != .null {
+      guard let lost = entry["lost"]?.int, let won = entry["won"]?.int, lost <= items, won <= items - lost else {
+        throw InvalidRecord("has flips that are not two counts of at most n")
+      }
+      flips = Flips(lost: lost, won: won)
+    }
+    if let entry = json["p"], entry != .null {
+      let p = try number("p")
+      guard (0...1).contains(p) else { throw InvalidRecord("has a p outside 0 … 1") }
+      pValue = p
+    }
+    guard let reference = try digest("reference") else { throw InvalidRecord("has no digest as \"reference\"") }
+    self.reference = reference
+    measured = try digest("measured")
+    probeSet = try digest("probe_set")
+    guard let status = MeasurementStatus(rawValue: try text("status")), status <= .reported,
+      (status == .measured) == (measured != nil)
+    else { throw InvalidRecord("has a status that does not go with what was measured") }
+    guard let evaluator = json["evaluator"] else { throw InvalidRecord("has no evaluator") }
+    self.evaluator = Evaluator(name: try text("name", in: evaluator), version: evaluator["version"]?.string)
+    settings = json["settings"]?.object ?? []
+    guard json["settings"].map({ $0.object != nil }) ?? true, settings.allSatisfy(\.value.isPlain) else {
+      throw InvalidRecord("has settings that are not plain values")
+    }
+    date = json["date"]?.string
+    func source(_ key: String) throws(InvalidRecord) -> Source? {
+      guard let entry = json["sources"]?[key] else { return nil }
+      guard let digest = try digest("sha256", in: entry) else { throw InvalidRecord("has a source without a digest") }
+      return Source(digest: digest, model: entry["model"]?.string)
+    }
+    sourceBefore = try source("before")
+    sourceAfter = try source("after")
+    others = members.filter { !Self.known.contains($0.key) }
+  }
+
+  private static func interval(
+    _ json: JSON?, _ number: (String, JSON) throws(InvalidRecord) -> Double
+  ) throws(InvalidRecord) -> Interval? {
+    guard let json, json != .null else { return nil }
+    let (low, high) = (try number("low", json), try number("high", json))
+    guard try number("level", json) == Interval.level else {
+      throw InvalidRecord("has an interval of another level than \(Interval.level)")
+    }
+    guard low <= high else { throw InvalidRecord("has an interval that ends before it begins") }
+    guard let method = json["method"]?.string.flatMap(Interval.Method.init(rawValue:)) else {
+      throw InvalidRecord("has an interval by an unknown method")
+    }
+    return Interval(low: low, high: high, method)
+  }
+}
+
+/// Why an entry is no record.
+struct InvalidRecord: Error {
+  let reason: String
+  init(_ reason: String) { self.reason = reason }
+}
+
+extension JSON {
+  var isPlain: Bool { array == nil && object == nil }
+}
+
+extension [ForgettingRecord] {
+  static let annotation = "forgetting"
+
+  /// The records in a patch's annotations.
+  /// - Parameter subject: the patch, for the message.
+  /// - Throws: `invalid`, saying which record is none, and why.
+  public init(annotations: JSON, subject: String) throws {
+    self = []
+    guard let member = annotations[Self.annotation], member != .null else { return }
+    guard let entries = member.array else {
+      throw VPatchError(.invalid, subject, "has forgetting records that are not a list", remedy: Self.remedy)
+    }
+    for (i, entry) in entries.enumerated() {
+      do { append(try ForgettingRecord(json: entry)) } catch {
+        throw VPatchError(
+          .invalid, subject, "has a forgetting record, number \(i + 1), that \(error.reason)", remedy: Self.remedy)
+      }
+    }
+  }
+
+  private static let remedy = "vpatch annotate --replace-all writes them anew"
+
+  /// These, in place of the annotation's own.
+  public func replacing(in annotations: JSON) -> JSON {
+    annotations.setting(Self.annotation, to: isEmpty ? nil : .array(map(\.json)))
+  }
+
+  /// These with others, which replace what measures the same.
+  public func adding(_ others: [ForgettingRecord]) -> [ForgettingRecord] {
+    filter { old in !others.contains { $0.isSameMeasurement(as: old) } } + others
+  }
+}

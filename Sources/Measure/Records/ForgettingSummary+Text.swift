@@ -1,0 +1,33 @@
+import PatchFormat
+
+extension ForgettingSummary {
+  /// "0.6 ± 0.4 pp (n 2,400)", "reported 0.6 ± 0.4 pp (n 2,400)", "predicted …", "unmeasured".
+  public var forgettingText: String { text(forgetting, forgettingItems) }
+
+  /// The same of what was learned: "+24.9 ± 1.2 pp (n 1,000)".
+  public var learningText: String { text(learning, learningItems, sign: true) }
+
+  private func text(_ estimate: Estimate?, _ items: Int, sign: Bool = false) -> String {
+    guard let estimate, status != .unmeasured else { return MeasurementStatus.unmeasured.rawValue }
+    let prefix = status == .measured ? "" : "\(status.rawValue) "
+    return "\(prefix)\(estimate.text(sign: sign)) pp (n \(Format.grouped(items)))"
+  }
+
+  public var json: JSON {
+    .dictionary([
+      "status": .string(status.rawValue), "learning": learning.map { $0.json(items: learningItems) },
+      "forgetting": forgetting.map { $0.json(items: forgettingItems) }, "drift": drift.map { JSON($0) },
+    ])
+  }
+}
+
+extension Estimate {
+  /// "0.6 ± 0.4", to the farther end of the interval.
+  public func text(sign: Bool = false) -> String {
+    "\(sign ? Format.signed(value, 1) : Format.fixed(value, 1)) ± \(Format.fixed(halfWidth, 1))"
+  }
+
+  func json(items: Int) -> JSON {
+    .dictionary(["value": JSON(value), "low": JSON(low), "high": JSON(high), "n": JSON(items)])
+  }
+}

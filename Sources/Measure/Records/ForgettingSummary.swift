@@ -1,0 +1,90 @@
+import Glibc
+import PatchFormat
+
+/// A number with the interval that holds it with 95 % confidence.
+public struct Estimate: Equatable, Sendable {
+  public let value: Double
+  public let low: Double
+  public let high: Double
+
+  public init(_ value: Double, low: Double, high: Double) {
+    self.value = value
+    self.low = low
+    self.high = high
+  }
+
+  public static prefix func - (a: Estimate) -> Estimate { Estimate(-a.value, low: -a.high, high: -a.low) }
+
+  /// To the farther end.
+  public var halfWidth: Double { max(high - value, value - low) }
+
+  /// The mean of independent estimates. Distances to the ends are added as variances are, each side for itself
+  /// (G. Y. Zou, A. Donner, Stat. Med. 27 (2008) 1693, "MOVER").
+  public static func mean(of estimates: [Estimate]) -> Estimate? {
+    guard !estimates.isEmpty else { return nil }
+    let count = Double(estimates.count)
+    let value = estimates.reduce(0) { $0 + $1.value } / count
+    let below = estimates.reduce(0) { $0 + ($1.value - $1.low) * ($1.value - $1.low) }.squareRoot() / count
+    let above = estimates.reduce(0) { $0 + ($1.high - $1.value) * ($1.high - $1.value) }.squareRoot() / count
+    return Estimate(value, low: value - below, high: value + above)
+  }
+}
+
+/// What a patch or a stack taught and cost, in percentage points against its base: the mean over the records of a role.
+public struct ForgettingSummary: Equatable, Sendable {
+  /// Of what enters the two means, the least that is known.
+  public let status: MeasurementStatus
+  /// Mean change for the better on the target tasks: above zero is learned.
+  public let learning: Estimate?
+  /// Mean loss on the held-out tasks: above zero is forgotten.
+  public let forgetting: Estimate?
+  /// Items behind `learning`.
+  public let learningItems: Int
+  /// Items behind `forgetting`.
+  public let forgettingItems: Int
+  /// KL(base ‖ model) per token on neutral text, in nats.
+  public let drift: Double?
+
+  public init(
+    status: MeasurementStatus, learning: Estimate? = nil, forgetting: Estimate? = nil, learningItems: Int = 0,
+    forgettingItems: Int = 0, drift: Double? = nil
+  ) {
+    self.status = status
+    self.learning = learning
+    self.forgetting = forgetting
+    self.learningItems = learningItems
+    self.forgettingItems = forgettingItems
+    self.drift = drift
+  }
+
+  public static let unmeasured = ForgettingSummary(status: .unmeasured)
+
+  /// The means over records. Only shares enter; of a KL divergence, that on held-out (neutral) text is the drift.
+  public init(records: [ForgettingRecord]) {
+    let targets = records.filter { $0.role == .target && $0.unit == .share }
+    let heldOut = records.filter { $0.role == .heldOut && $0.unit == .share }
+    self.init(
+      status: (targets + heldOut).map(\.status).max() ?? .unmeasured,
+      learning: .mean(of: targets.compactMap(\.gain)),
+      forgetting: .mean(of: heldOut.compactMap { $0.gain.map { -$0 } }),
+      learningItems: targets.reduce(0) { $0 + $1.items }, forgettingItems: heldOut.reduce(0) { $0 + $1.items },
+      drift: records.first { $0.role == .heldOut && $0.unit == .nats && $0.metric.isSame(as: Self.klMetric) }?.after)
+  }
+
+  /// What records call KL(base ‖ model).
+  public static let klMetric = "kl"
+
+  /// The summary of a patch, from its annotations; of records that speak of other models, and of annotations in which
+  /// any record is malformed, nothing is taken.
+  /// - Parameters:
+  ///   - base: the patch's base root; nil takes what the records say.
+  ///   - target: the patch's target root; nil takes what the records say.
+  public init(annotations: JSON, base: Digest? = nil, target: Digest? = nil) {
+    let records = (try? [ForgettingRecord](annotations: annotations, subject: "")) ?? []
+    self.init(
+      records: records.filter { record in
+        (base == nil || record.reference == base)
+          && (target == nil || record.measured == nil || record.measured == target)
+      })
+  }
+}

@@ -1,0 +1,137 @@
+import PatchFormat
+
+/// Makes forgetting records of two results files: one of the base, one of what was tuned from it.
+public struct Comparison {
+  public struct Options: Sendable {
+    /// Names or patterns of the tasks that the patch is to teach.
+    public var targets: [String] = []
+    /// Names or patterns of probes; whatever is neither is held out.
+    public var probes: [String] = []
+    /// Names or patterns of tasks to leave out.
+    public var without: [String] = []
+    /// Task → metric, as the results file writes it: "acc", or "exact_match,strict-match".
+    public var metrics: [(task: String, metric: String)] = []
+
+    public init() {}
+  }
+
+  public let before: EvaluationResults
+  public let after: EvaluationResults
+  let options: Options
+  let samplesBefore: SamplesFolder?
+  let samplesAfter: SamplesFolder?
+
+  /// - Throws: `refused` where the two files are one, or by other evaluators.
+  public init(
+    before: EvaluationResults, after: EvaluationResults, options: Options = Options(),
+    samplesBefore: SamplesFolder? = nil, samplesAfter: SamplesFolder? = nil
+  ) throws {
+    guard before.digest != after.digest else {
+      throw VPatchError(
+        .refused, after.path, "is the same file as \(before.path)",
+        remedy: "give the results of the base and those of the tuned model")
+    }
+    guard before.evaluator == after.evaluator else {
+      throw VPatchError(
+        .refused, after.path,
+        "is by \(after.evaluator.text), and \(Path.name(before.path)) by \(before.evaluator.text): they cannot be compared",
+        remedy: "evaluate both with one version")
+    }
+    self.before = before
+    self.after = after
+    self.options = options
+    self.samplesBefore = samplesBefore
+    self.samplesAfter = samplesAfter
+  }
+
+  /// The files are not swapped, as far as the names that they give to their models tell.
+  /// - Throws: `refused` where the base's file names the tuned model, or the other way round.
+  public func checkOrder(model: String?, baseModel: String?) throws {
+    func names(_ results: EvaluationResults, _ model: String?) -> Bool {
+      guard let model, let named = results.model else { return false }
+      return Path.name(named).isSame(as: Path.name(model))
+    }
+    for (results, other, wrong) in [(before, after, model), (after, before, baseModel)]
+    where names(results, wrong) && !names(other, wrong) {
+      throw VPatchError(
+        .refused, results.path, "is of the model \(results.model!), which is given as the other one",
+        remedy: "are --results and --base-results swapped?")
+    }
+  }
+
+  /// What came of it.
+  public struct Outcome: Sendable {
+    /// In the order of the tuned model's file.
+    public var records: [ForgettingRecord] = []
+    /// What was left out, and why.
+    public var remarks: [String] = []
+  }
+
+  /// - Parameters:
+  ///   - reference: the root of the base.
+  ///   - measured: the root of the tuned model, where it was hashed.
+  /// - Throws: `refused` or `invalid`, naming the task, where two results cannot be compared.
+  public func records(reference: Digest, measured: Digest?) throws -> Outcome {
+    var outcome = Outcome()
+    let names = after.tasks + before.tasks.filter { name in !after.tasks.contains { $0.isSame(as: name) } }
+    let targets = try NamePatterns(options.targets, "--target", names: names)
+    let probes = try NamePatterns(options.probes, "--probe", names: names)
+    let without = try NamePatterns(options.without, "--without", names: names)
+    _ = try NamePatterns(options.metrics.map(\.task), "--metric", names: names)
+    for task in names where !without.matches(task) {
+      let (old, new) = (before.measurements(of: task), after.measurements(of: task))
+      guard !old.isEmpty, !new.isEmpty else {
+        let holder = old.isEmpty ? after : before
+        outcome.remarks.append("\(task) is in \(Path.name(holder.path)) alone: left out")
+        continue
+      }
+      guard !(targets.matches(task) && probes.matches(task)) else {
+        throw VPatchError(.refused, nil, "the task \"\(task.printable)\" is named by --target and by --probe")
+      }
+      let pair = TaskPair(
+        task: task, before: try choose(task, old, before), after: try choose(task, new, after), comparison: self)
+      var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
+      record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : .heldOut
+      outcome.records.append(record)
+    }
+    guard !outcome.records.isEmpty else {
+      throw VPatchError(
+        .refused, after.path, "has no task in common with \(Path.name(before.path))",
+        remedy: "evaluate both models on the same tasks")
+    }
+    return outcome
+  }
+
+  /// The metric that speaks for a task: as asked for, else the preferred, else the only one.
+  private func choose(
+    _ task: String, _ measurements: [EvaluationResults.Measurement], _ results: EvaluationResults
+  ) throws -> EvaluationResults.Measurement {
+    let there = measurements.map(\.metricText).joined(separator: ", ")
+    if let asked = options.metrics.last(where: { NamePatterns.matches($0.task, task) })?.metric {
+      guard let found = measurements.first(where: { $0.metricText.isSame(as: asked) }) ?? byFilter(measurements, asked)
+      else {
+        throw VPatchError(
+          .refused, results.path, "has no metric \"\(asked.printable)\" for the task \"\(task.printable)\"",
+          remedy: "it has \(there.printable)")
+      }
+      return found
+    }
+    for name in KnownMetric.preferred {
+      if let found = byFilter(measurements, name) { return found }
+    }
+    guard measurements.count == 1 else {
+      throw VPatchError(
+        .refused, results.path, "has several metrics for the task \"\(task.printable)\", and none that vpatch knows",
+        remedy: "choose one with --metric \(task.printable)=…, or --without \(task.printable): \(there.printable)")
+    }
+    return measurements[0]
+  }
+
+  private func byFilter(
+    _ measurements: [EvaluationResults.Measurement], _ metric: String
+  ) -> EvaluationResults.Measurement? {
+    let named = measurements.filter { $0.metric.isSame(as: metric) }
+    return KnownMetric.preferredFilters.lazy.compactMap { filter in named.first { $0.filter == filter } }.first
+      ?? named.first
+  }
+}

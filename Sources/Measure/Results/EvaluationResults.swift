@@ -1,0 +1,93 @@
+import PatchFormat
+
+/// What an evaluator wrote about one model, whatever its form: lm-evaluation-harness, lmms-eval, or vpatch's own.
+public struct EvaluationResults: Sendable {
+  public let path: String
+  /// SHA-256 of the file.
+  public let digest: Digest
+  public let evaluator: ForgettingRecord.Evaluator
+  /// What the file calls the model.
+  public let model: String?
+  public let date: String?
+  /// In the order of the file. Names of tasks and metrics are the file's.
+  public let measurements: [Measurement]
+
+  /// One metric of one task.
+  public struct Measurement: Sendable {
+    public let task: String
+    public let metric: String
+    /// How the answer was taken from what the model wrote; nil where that is as it stands.
+    public let filter: String?
+    public let unit: MeasurementUnit
+    public let higherIsBetter: Bool?
+    public let items: Int?
+    public let value: Double
+    public let standardError: Double?
+    /// The standard error knows that the items come in clusters (questions to one video, …).
+    public let isClustered: Bool
+    public let settings: [JSON.Member]
+    public let probeSet: Digest?
+    /// The tasks that a group is the mean of; the task itself where it is none.
+    public let leaves: [Leaf]
+    /// One an item, in the items' order, where the file itself holds them.
+    public let scores: [Double]?
+
+    /// A task that has items of its own.
+    public struct Leaf: Sendable {
+      public let task: String
+      /// What the evaluator says that the items hash to.
+      public let hash: String?
+    }
+
+    /// "exact_match", "exact_match,strict-match"
+    public var metricText: String { filter.map { "\(metric),\($0)" } ?? metric }
+  }
+
+  /// More than any results file has; the samples are in files of their own.
+  private static let maximumFile = 256 << 20
+
+  /// Reads a results file of any of the known forms.
+  /// - Throws: `invalid` for anything else.
+  public init(path: String) throws {
+    guard PathKind.of(path) != .directory else {
+      throw VPatchError(
+        .invalid, path, "is a directory and not a results file",
+        remedy: "give the file in it: results_….json, or …_results.json")
+    }
+    guard try !Patch.looksLikePatch(path: path) else {
+      throw VPatchError(
+        .invalid, path, "is a patch and not a results file", remedy: "are the arguments in the right order?")
+    }
+    let bytes = try InputFile.contents(of: path, limit: Self.maximumFile)
+    let json: JSON
+    do { json = try JSON.parse(bytes) } catch let error as JSONError {
+      throw VPatchError(
+        .invalid, path, "is not valid JSON: \(error.reason)",
+        remedy: "where NaN or Infinity stands, which is no JSON, that task has no value: take it out")
+    }
+    self.path = path
+    digest = SHA256.hash(bytes)
+    if json["format"]?.string == OwnResults.format {
+      let own = try OwnResults(json, path: path)
+      (evaluator, model, date, measurements) = (own.evaluator, own.model, own.date, own.measurements)
+    } else if json["results"]?.object != nil {
+      let harness = try HarnessResults(json, path: path)
+      (evaluator, model, date, measurements) = (harness.evaluator, harness.model, harness.date, harness.measurements)
+    } else {
+      throw VPatchError(
+        .invalid, path, "is no results file of lm-evaluation-harness, of lmms-eval, or of vpatch's own form",
+        remedy: "docs/measurements.md has the forms")
+    }
+    guard !measurements.isEmpty else {
+      throw VPatchError(.invalid, path, "holds no number for any task", remedy: "did the evaluation end?")
+    }
+  }
+
+  /// In the order of the file, each once.
+  public var tasks: [String] {
+    var seen: Set<String> = []
+    return measurements.map(\.task).filter { seen.insert($0.bytesKey).inserted }
+  }
+
+  func measurements(of task: String) -> [Measurement] { measurements.filter { $0.task.isSame(as: task) } }
+}

@@ -1,0 +1,32 @@
+import PatchFormat
+
+/// What the items of a task hash to, as the harnesses compute it for "task_hashes".
+struct TaskHash {
+  private let hasher = SHA256()
+  private let isLmms: Bool
+  private var count = 0
+  private var isWhole = true
+
+  init(evaluator: String) { isLmms = evaluator == HarnessResults.lmmsEval }
+
+  /// One line of a samples file.
+  mutating func add(_ sample: JSON) {
+    // lm-eval: hash_string of doc_hash + prompt_hash + target_hash of every line; lmms-eval: "sample_0" + doc_hash, …
+    let keys = isLmms ? ["doc_hash"] : ["doc_hash", "prompt_hash", "target_hash"]
+    let parts = keys.compactMap { sample[$0]?.string }
+    isWhole = isWhole && parts.count == keys.count
+    hasher.update((isLmms ? "sample_\(count)" : "") + parts.joined())
+    count += 1
+  }
+
+  /// Nil where a line lacks what is hashed.
+  func finish() -> String? { isWhole && count > 0 ? hasher.finalize().hex : nil }
+
+  /// What the items of several tasks are: the hash itself of one; nil where one has none.
+  /// - Parameter hashes: in ascending order of the tasks' names.
+  static func probeSet(_ hashes: [String?]) -> Digest? {
+    let known = hashes.compactMap { $0.flatMap(Digest.init(hex:)) }
+    guard known.count == hashes.count, let first = known.first else { return nil }
+    return known.count == 1 ? first : SHA256.hash(known.flatMap(\.bytes))
+  }
+}

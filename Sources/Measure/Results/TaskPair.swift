@@ -1,0 +1,154 @@
+import PatchFormat
+
+/// One metric of one task, before and after.
+struct TaskPair {
+  typealias Measurement = EvaluationResults.Measurement
+
+  let task: String
+  let before: Measurement
+  let after: Measurement
+  let comparison: Comparison
+
+  private var paths: (before: String, after: String) {
+    (Path.name(comparison.before.path), Path.name(comparison.after.path))
+  }
+
+  private func refuse(_ reason: String, remedy: String? = nil) -> VPatchError {
+    VPatchError(
+      .refused, "the task \(task)", reason,
+      remedy: remedy ?? "mend it, or leave it out with --without \(task.printable)")
+  }
+
+  /// A record, as held out.
+  func record(reference: Digest, measured: Digest?, remarks: inout [String]) throws -> ForgettingRecord {
+    let items = try check()
+    let scores = try pairedScores(items, &remarks)
+    let probeSet = before.probeSet ?? scores?.probeSet
+    let (interval, flips) = try interval(items, scores)
+    return ForgettingRecord(
+      task: task, metric: before.metric, role: .heldOut, unit: before.unit, higherIsBetter: before.higherIsBetter!,
+      items: items, before: scores?.before.mean ?? before.value, after: scores?.after.mean ?? after.value,
+      interval: interval, flips: flips, reference: reference,
+      measured: measured, probeSet: probeSet, evaluator: comparison.after.evaluator, settings: before.settings,
+      date: [comparison.before.date, comparison.after.date].compactMap { $0 }.max { $0.precedes($1) },
+      sourceBefore: .init(digest: comparison.before.digest, model: comparison.before.model),
+      sourceAfter: .init(digest: comparison.after.digest, model: comparison.after.model))
+  }
+
+  // MARK: What can be compared
+
+  /// - Returns: the number of items.
+  private func check() throws -> Int {
+    guard before.metricText.isSame(as: after.metricText) else {
+      throw refuse(
+        "has the metric \(before.metricText) in \(paths.before) and \(after.metricText) in \(paths.after)",
+        remedy: "choose one that both have with --metric \(task.printable)=…")
+    }
+    for (measurement, path) in [(before, paths.before), (after, paths.after)] {
+      guard let items = measurement.items, items > 0 else {
+        throw refuse("does not say in \(path) how many items it has (n), so nothing can be said of its error")
+      }
+      guard !measurement.unit.isWithinOne || (0...1).contains(measurement.value) else {
+        throw refuse(
+          "has the \(measurement.metric) \(measurement.value.shortest) in \(path), which is no share of 0 … 1")
+      }
+      guard measurement.higherIsBetter != nil else {
+        throw refuse("does not say in \(path) whether a higher \(measurement.metric) is better")
+      }
+    }
+    guard before.items == after.items else {
+      throw refuse("has \(before.items!) items in \(paths.before) and \(after.items!) in \(paths.after)")
+    }
+    guard before.unit == after.unit, before.higherIsBetter == after.higherIsBetter else {
+      throw refuse("counts \(before.metric) in another way in \(paths.before) than in \(paths.after)")
+    }
+    for key in (before.settings + after.settings).map(\.key) {
+      let (old, new) = (setting(key, before), setting(key, after))
+      guard old == new else {
+        throw refuse("has \(key) \(text(old)) in \(paths.before) and \(text(new)) in \(paths.after)")
+      }
+    }
+    if let old = before.probeSet, let new = after.probeSet, old != new {
+      throw refuse("has other items, or other prompts, in \(paths.before) than in \(paths.after)")
+    }
+    return before.items!
+  }
+
+  private func setting(_ key: String, _ measurement: Measurement) -> JSON? {
+    measurement.settings.first { $0.key.isSame(as: key) }?.value
+  }
+
+  private func text(_ value: JSON?) -> String { value.map { $0.string ?? $0.compact() } ?? "unset" }
+
+  // MARK: Item by item
+
+  private struct PairedScores {
+    let before: [Double]
+    let after: [Double]
+    let probeSet: Digest?
+
+    var areBinary: Bool { (before + after).allSatisfy { $0 == 0 || $0 == 1 } }
+  }
+
+  private func pairedScores(_ items: Int, _ remarks: inout [String]) throws -> PairedScores? {
+    if let old = before.scores, let new = after.scores { return PairedScores(before: old, after: new, probeSet: nil) }
+    guard let folderBefore = comparison.samplesBefore, let folderAfter = comparison.samplesAfter else { return nil }
+    guard let old = try folderBefore.scores(of: before, in: comparison.before),
+      let new = try folderAfter.scores(of: after, in: comparison.after)
+    else {
+      remarks.append("\(task): no samples with scores of its items; compared without them")
+      return nil
+    }
+    let keys = old.items.keys.sorted()
+    guard old.items.count == new.items.count,
+      keys.allSatisfy({ key in new.items[key].map { $0.hash == old.items[key]!.hash } ?? false })
+    else { throw refuse("has samples of other items before than after") }
+    let scores = PairedScores(
+      before: keys.map { old.items[$0]!.score }, after: keys.map { new.items[$0]!.score },
+      probeSet: old.hashes.count == new.hashes.count && old.hashes == new.hashes ? TaskHash.probeSet(old.hashes) : nil)
+    guard keys.count == items, scores.before.average(to: before.value), scores.after.average(to: after.value) else {
+      remarks.append("\(task): its samples do not average to its results; compared without them")
+      return nil
+    }
+    return scores
+  }
+
+  // MARK: The interval
+
+  /// By the narrowest method that the data allow: pairs of items, else proportions, else standard errors.
+  private func interval(_ items: Int, _ scores: PairedScores?) throws -> (Interval?, Flips?) {
+    if let scores, scores.areBinary {
+      let pairs = zip(scores.before, scores.after)
+      let flips = Flips(lost: pairs.count { $0 > $1 }, won: pairs.count { $0 < $1 })
+      return (ChangeInterval.bonettPrice(lost: flips.lost, won: flips.won, items: items), flips)
+    }
+    if let scores, items >= 2 {
+      return (ChangeInterval.paired(zip(scores.before, scores.after).map { $1 - $0 }), nil)
+    }
+    let errors = before.standardError.flatMap { old in after.standardError.map { (old, $0) } }
+    // Items in clusters are no independent proportions: there the evaluator's own errors know better.
+    if before.unit == .share, !(before.isClustered && errors != nil), let old = proportion(before, items),
+      let new = proportion(after, items)
+    {
+      return (ChangeInterval.newcombe(before: old, after: new), nil)
+    }
+    if let errors {
+      return (
+        ChangeInterval.standardErrors(before: before.value, errors.0, after: after.value, errors.1), nil
+      )
+    }
+    guard before.unit != .share else {
+      throw refuse(
+        "has no standard error, and its \(before.metric) is no count of \(items) items, so no interval can be made",
+        remedy: "give --samples and --base-samples, or leave it out with --without \(task.printable)")
+    }
+    return (nil, nil)
+  }
+
+  /// The count of right items behind a share, if it is one.
+  private func proportion(_ measurement: Measurement, _ items: Int) -> Proportion? {
+    let hits = (measurement.value * Double(items)).rounded()
+    guard abs(hits / Double(items) - measurement.value) <= 1e-9 else { return nil }
+    return Proportion(Int(hits), of: items)
+  }
+}

@@ -1,0 +1,97 @@
+// A signature in a patch's annotations (spec, section 7.2):
+//
+//   "signatures": [{"key": 64 hexadecimal digits, "signature": 128}, …]
+//
+// What is signed: "vpatch.signature.1\n", the 32 bytes of the patch's identity, and the SHA-256 of the annotations
+// without the member "signatures", in compact JSON with keys in ascending order of their bytes at every level, and
+// numbers as they stand. So it holds for what the patch does and for everything that is said of it, other signatures
+// excepted: several people can sign one patch.
+
+/// Somebody's word for a patch and its annotations.
+public struct PatchSignature: Hashable, Sendable {
+  public let key: Ed25519.PublicKey
+  public let signature: [UInt8]
+
+  static let annotation = "signatures"
+
+  /// Signs a patch of this identity with these annotations.
+  public init(_ identity: Digest, _ annotations: JSON, by key: Ed25519.PrivateKey) {
+    self.key = key.publicKey
+    signature = key.sign(Self.message(identity, annotations))
+  }
+
+  /// Fails for anything but an object with a key of 32 and a signature of 64 bytes.
+  init?(json: JSON) {
+    guard let key = json["key"]?.string.flatMap(Ed25519.PublicKey.init(hex:)),
+      let signature = json["signature"]?.string.flatMap([UInt8].init(hex:)),
+      signature.count == Ed25519.signatureBytes
+    else { return nil }
+    self.key = key
+    self.signature = signature
+  }
+
+  public var json: JSON { .dictionary(["key": .string(key.hex), "signature": .string(signature.hex)]) }
+
+  /// Whether the key signed exactly this. Whose key it is, only its owner can say.
+  public func isValid(for identity: Digest, _ annotations: JSON) -> Bool {
+    key.isValid(signature, of: Self.message(identity, annotations))
+  }
+
+  static func message(_ identity: Digest, _ annotations: JSON) -> [UInt8] {
+    Array("vpatch.signature.1\n".utf8) + identity.bytes
+      + SHA256.hash(annotations.setting(annotation, to: nil).canonical()).bytes
+  }
+
+  // MARK: Annotations
+
+  /// The signatures in annotations, and how many entries are none.
+  public static func all(in annotations: JSON) -> (signatures: [PatchSignature], malformed: Int) {
+    guard let member = annotations[annotation] else { return ([], 0) }
+    guard let entries = member.array else { return ([], 1) }
+    let signatures = entries.compactMap(PatchSignature.init(json:))
+    return (signatures, entries.count - signatures.count)
+  }
+
+  /// Annotations without the signatures that are not, or no longer, true of them.
+  public static func droppingStale(
+    from annotations: JSON, _ identity: Digest
+  ) -> (annotations: JSON, dropped: [PatchSignature]) {
+    let all = all(in: annotations).signatures
+    let valid = all.filter { $0.isValid(for: identity, annotations) }
+    return (annotations.setting(valid), all.filter { !valid.contains($0) })
+  }
+}
+
+extension JSON {
+  /// Annotations with one more signature, in place of an earlier one by the same key.
+  public func signed(_ identity: Digest, by key: Ed25519.PrivateKey) -> JSON {
+    let others = PatchSignature.all(in: self).signatures.filter { $0.key != key.publicKey }
+    return setting(others + [PatchSignature(identity, self, by: key)])
+  }
+
+  /// Annotations with these signatures in place of all others.
+  fileprivate func setting(_ signatures: [PatchSignature]) -> JSON {
+    setting(PatchSignature.annotation, to: signatures.isEmpty ? nil : .array(signatures.map(\.json)))
+  }
+}
+
+extension Patch {
+  /// The signature by this key is there, and true of the patch as it is.
+  /// - Throws: `refused` where it is not.
+  public func checkSignature(by key: Ed25519.PublicKey) throws {
+    let (signatures, _) = PatchSignature.all(in: annotations)
+    let own = signatures.filter { $0.key == key }
+    guard !own.isEmpty else {
+      let others = signatures.isEmpty ? "not signed" : "not signed by \(key.short)"
+      throw VPatchError(
+        .refused, path, "is \(others)",
+        remedy: signatures.isEmpty
+          ? "sign it with vpatch sign" : "it is signed by \(signatures.map(\.key.short).joined(separator: ", "))")
+    }
+    guard own.contains(where: { $0.isValid(for: identity, annotations) }) else {
+      throw VPatchError(
+        .refused, path, "was changed after \(key.short) signed it, or never signed by it",
+        remedy: "get the signed file again, or have it signed anew")
+    }
+  }
+}
