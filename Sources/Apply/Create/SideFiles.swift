@@ -10,7 +10,10 @@ public enum SideFiles {
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".onnx", ".h5", ".msgpack", ".npz", ".pkl",
   ]
 
-  static func isWeights(_ name: String) -> Bool { weights.contains { name.lowercased().hasSuffix($0) } }
+  /// Journals of changes in place hold weights too.
+  static func isWeights(_ name: String) -> Bool {
+    (weights + [Journal.suffix]).contains { name.lowercased().hasSuffix($0) }
+  }
 
   /// What differs between two directories, and what does not travel: files that are too large, and, since a patch
   /// holds plain names alone, those in folders of their own.

@@ -31,10 +31,13 @@ public final class JournalFile: Sendable {
   /// `vpatch recover`. It stays locked until this value goes.
   /// - Throws: `io`; then the model is as it was.
   public func commit() throws {
+    let folder = Path.parent(output.path)
     try output.sync()
+    // The names of what the journal speaks of before the journal's own: a folder may keep one and lose the others.
+    if !renamed.isEmpty { try Directory.syncOrFail(folder) }
     try output.rename()
     do {
-      try Directory.syncOrFail(Path.parent(output.path))
+      try Directory.syncOrFail(folder)
     } catch {
       try withdraw(because: error)
     }

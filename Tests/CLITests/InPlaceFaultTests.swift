@@ -1,0 +1,146 @@
+import Foundation
+import TestModels
+import Testing
+
+/// A fault at every call that changes a file: what `recover` leaves is the old model or the new one, whole, with its
+/// provenance, and nothing besides. The counts that these print stand in docs/design/in-place.md.
+@Suite("Faults in place", .serialized) struct InPlaceFaultTests {
+  enum Way: String, CaseIterable, Sendable { case forward, backward, byRename }
+
+  static let ways: [(Switched.Form, Way)] = [
+    (.file, .forward), (.directory, .forward), (.directory, .backward), (.file, .byRename), (.layout, .byRename),
+  ]
+
+  @Test("a failure or a kill at every call of a switch", arguments: ways) func everyCall(
+    form: Switched.Form, way: Way
+  ) throws {
+    let switched = try Switched(form)
+    let prepare: @Sendable (TestFolder) throws -> [String] = { folder in
+      switch way {
+      case .forward: try switched.forward(folder)
+      case .backward: try switched.backward(folder)
+      case .byRename: try switched.forward(folder) + (form == .layout ? [] : ["--by-rename"])
+      }
+    }
+    let (before, after) = way == .backward ? (switched.new, switched.old) : (switched.old, switched.new)
+    let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
+      let isDecided = run.errors.contains("run 'vpatch recover")
+      if !fault.mode.isKill {
+        if run.code == 0 {
+          guard try folder.tree(".") == after else { return "it claims to be done" }
+        } else if !isDecided, fault.mode != .eioOn {
+          guard try folder.tree(".") == before else { return "it claims that nothing was done: \(run.errors)" }
+        }
+        guard run.code == 0 || run.errors.split(separator: "\n").count == 1 else { return run.errors }
+      }
+      let recovered = try switched.recover(folder)
+      guard recovered.code == 0 else { return "recover: \(recovered.errors)" }
+      let tree = try folder.tree(".")
+      guard tree == before || tree == after else { return "neither old nor new: \(try switched.names(folder))" }
+      if isDecided, tree != after { return "it was decided, and is the old one" }
+      if recovered.output.contains("\"new\""), tree != after { return "recover says new" }
+      if recovered.output.contains("\"old\""), tree != before { return "recover says old" }
+      return nil
+    }
+    print("faults: \(form.rawValue) \(way.rawValue): \(count)")
+    #expect(count > 60)
+    #expect(complaints == [])
+  }
+
+  @Test("a failure or a kill at every call of recover", arguments: [Switched.Form.directory, .layout])
+  func recovery(form: Switched.Form) throws {
+    let switched = try Switched(form)
+    let prepare: @Sendable (TestFolder) throws -> [String] = { try Self.decided(switched, $0) }
+    let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
+      if run.code == 0 { return try switched.isNew(folder) ? nil : "it claims to be done" }
+      let again = try switched.recover(folder)
+      guard again.code == 0 else { return "recover: \(again.errors)" }
+      return try switched.isNew(folder) ? nil : "not the new one: \(try switched.names(folder))"
+    }
+    print("faults: \(form.rawValue) recover: \(count)")
+    #expect(count > 30)
+    #expect(complaints == [])
+  }
+
+  /// A switch that was killed right after its decision; the arguments of the command that finishes it.
+  static func decided(_ switched: Switched, _ folder: TestFolder) throws -> [String] {
+    let arguments = try switched.forward(folder)
+    let trial = try TestFolder()
+    let call = try FaultRun.log(in: trial, switched.forward(trial)).firstIndex {
+      $0.hasPrefix("rename") && $0.hasSuffix(".vpatch-journal")
+    }
+    let run = try FaultRun.run(in: folder, arguments, .killAfter, at: call! + 1)
+    precondition(run.code == SIGKILL)
+    return ["recover", switched.model(in: folder)]
+  }
+
+  @Test("a power cut after every call, with any part of what was not yet durable", arguments: ways) func powerCut(
+    form: Switched.Form, way: Way
+  ) throws {
+    let switched = try Switched(form)
+    let folder = try TestFolder()
+    let arguments = try way == .backward ? switched.backward(folder) : switched.forward(folder)
+    let (before, after) = way == .backward ? (switched.new, switched.old) : (switched.old, switched.new)
+    let more = way == .byRename && form != .layout ? ["--by-rename"] : []
+    // The links are the simulation's own, which keeps the files alive.
+    let cut = try PowerCut(folder, arguments + ["--allow-links"] + more)
+    let decision = try #require(
+      cut.calls.firstIndex { $0.hasPrefix("rename") && $0.hasSuffix(".vpatch-journal") })
+    var random = TestRandom(7)
+    var count = 0
+    for call in 0...cut.calls.count {
+      for _ in 0..<(call > decision ? 4 : 2) {
+        try cut.cut(after: call, &random)
+        let left = try switched.names(folder)
+        let recovered = try switched.recover(folder)
+        count += 1
+        let name = "after \(call) calls, of: \(left)"
+        guard recovered.code == 0 else {
+          Issue.record("\(name): \(recovered.errors)")
+          continue
+        }
+        let tree = try folder.tree(".")
+        // Until the journal has its name the old one; from when the folder knows it for sure the new one.
+        let isRight =
+          call <= decision ? tree == before : call > decision + 1 ? tree == after : [before, after].contains(tree)
+        #expect(isRight, "\(name)")
+      }
+    }
+    print("power cuts: \(form.rawValue) \(way.rawValue): \(count)")
+  }
+
+  @Test("the order of events", arguments: [Switched.Form.file, .directory]) func order(form: Switched.Form) throws {
+    let switched = try Switched(form)
+    let folder = try TestFolder()
+    let calls = try FaultRun.log(in: folder, switched.forward(folder)).map { $0.split(separator: " ").map(String.init) }
+    func all(_ isMeant: ([String]) -> Bool) -> [Int] { calls.indices.filter { isMeant(calls[$0]) } }
+    func isModel(_ name: String) -> Bool { name.hasPrefix("model") && name.hasSuffix(".safetensors") }
+
+    let decision = try #require(all { $0[0] == "rename" && $0[2].hasSuffix(".vpatch-journal") }.first)
+    let end = try #require(all { $0[0] == "unlink" && $0[1].hasSuffix(".vpatch-journal") }.first)
+    let writes = all { $0[0] == "write" && isModel($0[1]) }
+    let renames = all { $0[0] == "rename" }.filter { $0 != decision }
+    let folderSyncs = all { $0 == ["fsync", "."] }
+    // The journal, and the names of the files it speaks of, are durable before it has its name, and its name before the model's first byte changes.
+    #expect(calls[decision - 2] == ["fsync", calls[decision][1]])
+    #expect(calls[decision - 1] == ["fsync", "."])
+    #expect(calls[decision + 1] == ["fsync", "."])
+    #expect(all { $0[0] == "write" && $0[1] == calls[decision][1] }.allSatisfy { $0 < decision })
+    #expect(writes.count == 2 && writes.allSatisfy { $0 > decision + 1 })
+    // So are the files that get their names.
+    for i in renames {
+      #expect(all { $0[0] == "write" && $0[1] == calls[i][1] }.allSatisfy { $0 < decision })
+      #expect(all { $0 == ["fsync", calls[i][1]] }.contains { $0 < decision })
+      #expect(i > decision)
+    }
+    // The journal goes when every file is durable after its last write, and the folder after its last rename.
+    for i in writes {
+      let syncs = all { $0 == ["fsync", calls[i][1]] }
+      #expect(syncs.count == 1, "few fsyncs: each costs a wait for the disk")
+      #expect(syncs.contains { i < $0 && $0 < end })
+    }
+    #expect(folderSyncs.contains { renames.max()! < $0 && $0 < end })
+    #expect(folderSyncs.contains { end < $0 })
+    #expect(folderSyncs.count == 4)
+  }
+}

@@ -1,0 +1,338 @@
+import Foundation
+import Glibc
+import PatchFormat
+import TestModels
+import Testing
+
+@Suite("In place") struct InPlaceTests {
+  let folder: TestFolder
+
+  init() throws { folder = try TestFolder() }
+
+  private func run(_ arguments: [String], _ more: String...) throws -> Command {
+    try Command(Command.path, arguments + more)
+  }
+
+  @Test("there and back: the same bytes, the same files, nothing besides", arguments: Switched.Form.allCases)
+  func roundTrip(form: Switched.Form) throws {
+    let switched = try Switched(form)
+    #expect(try run(switched.forward(folder)).code == 0)
+    #expect(try switched.isNew(folder))
+    let back = ["in-place", switched.model(in: folder), switched.patch, "--backward"]
+    #expect(try run(back + (form == .layout ? ["--by-rename"] : [])).code == 0)
+    #expect(try switched.isOld(folder))
+  }
+
+  @Test("the file stays the same file; by rename whoever has the old one open keeps it") func inode() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    let shard = "model-00001-of-00002.safetensors"
+    let open = try InputFile(path: folder[shard])
+    #expect(try run(arguments).code == 0)
+    #expect(try InputFile(path: folder[shard]).identity == open.identity)
+    #expect(try open.read(0..<open.size) == switched.new[shard])
+    #expect(try run(arguments, "--backward", "--by-rename").code == 0)
+    #expect(try InputFile(path: folder[shard]).identity != open.identity)
+    #expect(try open.read(0..<open.size) == switched.new[shard])
+    #expect(try switched.isOld(folder))
+  }
+
+  @Test(
+    "only touched bytes are written; a shard that no tensor of the patch lies in is not opened for writing by rename")
+  func untouched() throws {
+    let model = TestModel.llama()
+    try folder.directory("model", model, shards: 3)
+    try folder.directory("tuned", model.tuned("embed_tokens"), shards: 3)
+    #expect(try Command("create", folder["model"], folder["tuned"], "-o", folder["p.vpatch"]).code == 0)
+    let arguments = ["in-place", folder["model"], folder["p.vpatch"]]
+    let log = try FaultRun.log(in: folder, arguments)
+    let writes = log.filter { $0.hasPrefix("write model/model-") }
+    let tensor = try #require(Checkpoint(path: folder["model"]).tensor(named: "model.embed_tokens.weight"))
+    #expect(writes == ["write model/model-00001-of-00003.safetensors \(tensor.offset) \(tensor.info.byteCount)"])
+    let before = try (1...3).map { try InputFile(path: folder["model/model-0000\($0)-of-00003.safetensors"]).identity }
+    #expect(try run(arguments, "--backward", "--by-rename").code == 0)
+    let after = try (1...3).map { try InputFile(path: folder["model/model-0000\($0)-of-00003.safetensors"]).identity }
+    #expect(zip(before, after).map { $0 == $1 } == [false, true, true])
+  }
+
+  @Test("a wrong base is found before anything is written") func wrongBase() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    #expect(try run(arguments).code == 0)
+    for more in [[], ["--by-rename"]] {
+      let twice = try run(arguments + more)
+      #expect(twice.code == 3)
+      #expect(twice.says("already has", "applied"), "\(twice.errors)")
+    }
+    #expect(try switched.isNew(folder))
+    var bytes = try folder.bytes("model-00002-of-00002.safetensors")
+    bytes[bytes.count - 1] ^= 1
+    try folder.write("model-00002-of-00002.safetensors", bytes)
+    let full = try run(arguments, "--backward", "--full")
+    #expect(full.code == 3)
+    #expect(full.says("1 of 4 tensors differ in their bits", "model.norm.weight"), "\(full.errors)")
+    #expect(try folder.names().filter { $0.hasPrefix(".") } == [])
+  }
+
+  @Test("a layout that changes, and a stamp, need --by-rename") func layout() throws {
+    let switched = try Switched(.layout)
+    let refused = try run(switched.forward(folder).filter { $0 != "--by-rename" })
+    #expect(refused.code == 5)
+    #expect(refused.says("cannot be changed in place", "\"z.weight\" is added", "--by-rename"), "\(refused.errors)")
+    #expect(try switched.isOld(folder))
+
+    let story = try Story()
+    #expect(try Command("apply", story.base, story.saPatch, "-o", story.out, "--stamp").code == 0)
+    let stamped = try Command("in-place", story.out, story.mlpPatch)
+    #expect(stamped.code == 5)
+    #expect(stamped.says("its files' metadata say what it is", "--by-rename"), "\(stamped.errors)")
+    #expect(try Command("in-place", story.out, story.mlpPatch, "--by-rename").code == 0)
+    #expect(try story.folder.bytes("out.safetensors") == story.folder.bytes("both.safetensors"))
+  }
+
+  // MARK: Links
+
+  @Test("links are refused, unless they are allowed") func links() throws {
+    let switched = try Switched(.file)
+    _ = try switched.forward(folder)
+    let files = FileManager.default
+    try files.createSymbolicLink(atPath: folder["soft"], withDestinationPath: "model.safetensors")
+    let soft = try Command("in-place", folder["soft"], switched.patch)
+    #expect(soft.code == 5)
+    #expect(soft.says("soft: is a symbolic link", "--allow-links", "-o"), "\(soft.errors)")
+    #expect(try Command("in-place", folder["soft"], switched.patch, "--by-rename").code == 5)
+    #expect(try Command("in-place", folder["soft"], switched.patch, "--allow-links").code == 0)
+    #expect(try folder.bytes("model.safetensors") == switched.new["model.safetensors"])
+    // What belongs to the model is beside the model.
+    #expect(try folder.names() == ["model.safetensors", "model.safetensors.vpatch.json", "soft"])
+    #expect(try Command("in-place", folder["soft"], switched.patch, "--backward", "--allow-links").code == 0)
+    #expect(try folder.names() == ["model.safetensors", "soft"])
+
+    try files.linkItem(atPath: folder["model.safetensors"], toPath: folder["hard"])
+    let hard = try Command("in-place", folder["hard"], switched.patch)
+    #expect(hard.code == 5)
+    #expect(hard.says("hard: is a file with several hard links", "--allow-links"), "\(hard.errors)")
+    // A whole new file changes nobody else's.
+    #expect(try Command("in-place", folder["hard"], switched.patch, "--by-rename").code == 0)
+    #expect(try folder.bytes("hard") == switched.new["model.safetensors"])
+    #expect(try folder.bytes("model.safetensors") == switched.old["model.safetensors"])
+  }
+
+  @Test("a hub's snapshot: links to blobs, which stay as they are") func snapshot() throws {
+    let switched = try Switched(.directory)
+    for (name, bytes) in switched.old { try folder.write("blobs/\(name)", bytes) }
+    try FileManager.default.createDirectory(atPath: folder["model"], withIntermediateDirectories: false)
+    for name in switched.old.keys {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder["model/\(name)"], withDestinationPath: "../blobs/\(name)")
+    }
+    try FileManager.default.createSymbolicLink(atPath: folder["link"], withDestinationPath: "model")
+    let shard = try Command("in-place", folder["model"], switched.patch)
+    #expect(shard.code == 5)
+    #expect(shard.says("model-00001-of-00002.safetensors: is a symbolic link", "--allow-links"), "\(shard.errors)")
+    for path in [folder["link"], folder["link/"]] {
+      let link = try Command("in-place", path, switched.patch, "--by-rename")
+      #expect(link.code == 5)
+      #expect(link.says("is a symbolic link"), "\(link.errors)")
+    }
+    #expect(try Command("in-place", folder["model"], switched.patch, "--by-rename").code == 0)
+    #expect(try folder.tree("blobs") == switched.old)
+    #expect(try folder.tree("model") == switched.new)
+  }
+
+  // MARK: What does not let itself be written to
+
+  @Test("a file system that is read-only: one line, nothing changed") func readOnly() throws {
+    let switched = try Switched(.file)
+    try FileManager.default.createDirectory(atPath: folder["disk"], withIntermediateDirectories: false)
+    guard geteuid() == 0, try Command("/bin/mount", ["-t", "tmpfs", "tmpfs", folder["disk"]]).code == 0 else {
+      return print("skipped: a disk can be mounted by root alone")
+    }
+    defer { _ = try? Command("/bin/umount", [folder["disk"]]) }
+    try folder.write("disk/model.safetensors", switched.old["model.safetensors"]!)
+    #expect(try Command("/bin/mount", ["-o", "remount,ro", folder["disk"]]).code == 0)
+    for more in [[], ["--by-rename"]] {
+      let run = try run(["in-place", folder["disk/model.safetensors"], switched.patch] + more)
+      #expect(run.code == 1)
+      #expect(run.says("model.safetensors: cannot be opened for writing", "check the permissions"), "\(run.errors)")
+    }
+    #expect(try folder.tree("disk") == switched.old)
+  }
+
+  @Test("a full disk is found before anything is written") func fullDisk() throws {
+    let switched = try Switched(.file)
+    let arguments = try switched.forward(folder)
+    let call = try #require(
+      FaultRun.log(in: folder, arguments).firstIndex { $0.hasPrefix("allocate") && $0.contains("journal") })
+    #expect(try run(arguments, "--backward").code == 0)
+    let run = try FaultRun.run(in: folder, arguments, .enospc, at: call + 1)
+    #expect(run.code == 1)
+    #expect(run.says("vpatch-journal: needs ", "No space left on device", "free some space"), "\(run.errors)")
+    #expect(try switched.isOld(folder))
+  }
+
+  // MARK: Unfinished, and under way
+
+  /// A switch that was killed after its decision.
+  private func decided(_ form: Switched.Form) throws -> Switched {
+    let switched = try Switched(form)
+    _ = try InPlaceFaultTests.decided(switched, folder)
+    return switched
+  }
+
+  @Test("every command notices an unfinished switch, by whatever path it comes") func noticed() throws {
+    let switched = try decided(.directory)
+    let model = folder.path
+    let shard = folder["model-00001-of-00002.safetensors"]
+    for arguments in [
+      ["apply", model, switched.patch, "-o", folder["x"]], ["revert", model, switched.patch, "-o", folder["x"]],
+      ["create", model, switched.sources["tuned"], "-o", folder["x"]], ["diff", model, switched.sources["tuned"]],
+      ["verify", switched.patch, "--base", model], ["in-place", model, switched.patch],
+      ["in-place", model, switched.patch, "--backward", "--by-rename"], ["diff", shard, shard],
+    ] {
+      let run = try run(arguments)
+      #expect(run.code == 5)
+      #expect(run.says("has an unfinished switch; run 'vpatch recover \(model)'"), "\(run.errors)")
+    }
+    let recovered = try Command("recover", model)
+    #expect(recovered.output == "\(model) is switched: what was missing is written and verified\n")
+    #expect(try switched.isNew(folder))
+    #expect(try Command("recover", model).output == "\(model) has no unfinished switch: nothing to do\n")
+    #expect(try Command("recover", folder["nobody"]).says("nobody: does not exist"))
+  }
+
+  @Test("a shard that is switched alone is noticed in its folder") func shardAlone() throws {
+    let switched = try Switched(.file)
+    _ = try InPlaceFaultTests.decided(switched, folder)
+    let run = try Command("diff", folder.path, folder.path)
+    #expect(run.code == 5)
+    #expect(run.says("run 'vpatch recover \(folder["model.safetensors"])'"), "\(run.errors)")
+  }
+
+  @Test(
+    "killed before the decision: the model is the old one for everybody, and what is left goes with the next switch")
+  func undecided() throws {
+    let switched = try Switched(.file)
+    let arguments = try switched.forward(folder)
+    let trial = try TestFolder()
+    let call = try FaultRun.log(in: trial, switched.forward(trial)).firstIndex { $0.hasPrefix("rename") }!
+    #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
+    #expect(try folder.names().count == 3, "the journal and the provenance under their temporary names")
+    try folder.write(".other.safetensors.vpatch-abcdef", "another's")
+    #expect(try Command("diff", folder["model.safetensors"], folder["model.safetensors"]).code == 0)
+    #expect(try run(arguments).code == 0)
+    try FileManager.default.removeItem(atPath: folder[".other.safetensors.vpatch-abcdef"])
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test("while one process switches, others are told so, and take nothing away") func locked() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    let held = try InPlaceFile(path: folder["model-00002-of-00002.safetensors"])
+    #expect(try held.lock())
+    for more in [[], ["--by-rename"]] {
+      let run = try run(arguments + more)
+      #expect(run.code == 5)
+      #expect(run.says("is being switched by another process", "try again"), "\(run.errors)")
+    }
+    #expect(try switched.isOld(folder))
+    // What a living process writes is no leftover.
+    let writing = try OutputFile(path: folder["config.json"])
+    #expect(try switched.recover(folder).output.contains("\"nothing\""))
+    #expect(try folder.names().contains(writing.temporaryName))
+  }
+
+  @Test("a journal that a living process carries out is left to it") func carriedOut() throws {
+    let switched = try decided(.directory)
+    let before = try folder.tree(".")
+    do {
+      let journal = try InPlaceFile(path: folder[".vpatch-journal"])
+      #expect(try journal.lock())
+      for arguments in [["recover", folder.path], ["diff", folder.path, folder.path]] {
+        let run = try run(arguments)
+        #expect(run.code == 5)
+        #expect(run.says("is being switched by another process", "try again"), "\(run.errors)")
+      }
+    }
+    #expect(try folder.tree(".") == before)
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  // MARK: Journals that cannot be carried out
+
+  @Test("a damaged journal is refused, and nothing is touched") func damaged() throws {
+    let switched = try decided(.directory)
+    let journal = try folder.bytes(".vpatch-journal")
+    let header = Int(journal[16]) | Int(journal[17]) << 8
+    var kinds: [(String, [UInt8], String)] = [
+      ("empty", [], "is not a journal"), ("cut", Array(journal.dropLast(1)), "is cut short"),
+      ("longer", journal + [0], "is cut short or has bytes behind it"),
+      ("of text", Array("hello".utf8), "is not a journal"),
+    ]
+    for (offset, words) in [
+      (0, "is not a journal"), (8, "version"), (12, "version"), (16, "cut short"), (24, "cut short"), (40, "header"),
+      (70, "header"), (64 + header, "is damaged in the tensor \"model.layers.0.self_attn.q_proj.weight\""),
+      (journal.count - 1, "is damaged in the tensor \"model.layers.1.self_attn.q_proj.weight\""),
+    ] {
+      var bytes = journal
+      bytes[offset] ^= 4
+      kinds.append(("at \(offset)", bytes, words))
+    }
+    for (name, bytes, words) in kinds {
+      try folder.write(".vpatch-journal", bytes)
+      let before = try folder.tree(".")
+      let run = try switched.recover(folder)
+      #expect(run.code == 2, "\(name)")
+      #expect(
+        run.says(".vpatch-journal: ", words, "nothing was touched", "restore the model"), "\(name): \(run.errors)")
+      #expect(try folder.tree(".") == before)
+    }
+    try folder.write(".vpatch-journal", journal)
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test(
+    "a model that is another one than the journal was written for",
+    arguments: ["model-00001-of-00002.safetensors", "config.json", "gone.txt"])
+  func replaced(name: String) throws {
+    let switched = try decided(.directory)
+    let bytes = try folder.bytes(name)
+    try FileManager.default.removeItem(atPath: folder[name])
+    // On some file systems it gets the very inode that has become free.
+    try folder.write(name, bytes)
+    let before = try folder.tree(".")
+    let run = try switched.recover(folder)
+    #expect(run.code == 5)
+    #expect(run.says(".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched"))
+    #expect(try folder.tree(".") == before)
+  }
+
+  @Test("a copy of a model with its journal is not the model") func copied() throws {
+    let switched = try decided(.file)
+    let copy = try TestFolder()
+    for name in try folder.names() { try copy.write(name, folder.bytes(name)) }
+    let run = try switched.recover(copy)
+    #expect(run.code == 5)
+    #expect(run.says("was it copied"), "\(run.errors)")
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test("once it is decided, Ctrl-C does not stop it") func interrupted() throws {
+    let layers = (0..<4).map { TestTensor.weights("layers.\($0).q_proj.weight", [1024, 512]) }
+    try folder.file("model.safetensors", layers)
+    let tuned = layers.map { $0.tuned() }
+    try folder.file("tuned.safetensors", tuned)
+    let model = folder["model.safetensors"]
+    #expect(try Command("create", model, folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0)
+    let started = try Command.start(Command.path, ["in-place", model, folder["p.vpatch"], "--threads", "1"])
+    while started.process.isRunning, !folder.exists("model.safetensors.vpatch-journal") { usleep(100) }
+    kill(started.process.processIdentifier, SIGINT)
+    started.process.waitUntilExit()
+    #expect(started.process.terminationStatus == 0)
+    #expect(try folder.bytes("model.safetensors") == folder.bytes("tuned.safetensors"))
+    #expect(!folder.exists("model.safetensors.vpatch-journal"))
+  }
+}
