@@ -188,10 +188,10 @@ INLINE void dots_all(vp_float type, const void *a, const void *b, size_t count, 
   memcpy(lanes + 16, ab, 64);
 }
 
-INLINE void count_all(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift,
-                      unsigned digits, uint64_t prefix, uint64_t *counts, uint64_t *low) {
+INLINE uint64_t count_all(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift,
+                          unsigned digits, uint64_t prefix, uint64_t *counts, uint64_t *low) {
   double delta[block];
-  uint64_t changed[block], mask = (1ull << digits) - 1, seen = 0;
+  uint64_t changed[block], mask = (1ull << digits) - 1, seen = 0, total = 0;
   for (size_t start = 0; start < count; start += block) {
     size_t n = shorter(block, count - start);
     subtract(type, AT(type, base, start), AT(type, tuned, start), n, delta, changed);
@@ -199,10 +199,18 @@ INLINE void count_all(vp_float type, const void *base, const void *tuned, size_t
       uint64_t m = (uint64_t)magnitude(delta[i]);
       if (m == 0 || m >> (shift + digits) != prefix) continue;
       counts[m >> shift & mask]++;
+      total++;
       seen |= m;
     }
   }
   *low |= seen & ((1ull << shift) - 1);
+  return total;
+}
+
+static size_t reach(const uint64_t *counts, size_t count, uint64_t *left) {
+  size_t i = count - 1;
+  for (; i > 0 && counts[i] < *left; i--) *left -= counts[i];
+  return i;
 }
 
 INLINE size_t find_all(vp_float type, const void *base, const void *tuned, size_t count, uint64_t wanted,
@@ -259,11 +267,13 @@ static void dots(vp_float type, const void *a, const void *b, size_t count, doub
 #undef CALL
 }
 
-static void count_magnitudes(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift,
-                             unsigned digits, uint64_t prefix, uint64_t *counts, uint64_t *low) {
-#define CALL(type) count_all(type, base, tuned, count, shift, digits, prefix, counts, low)
+static uint64_t count_magnitudes(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift,
+                                 unsigned digits, uint64_t prefix, uint64_t *counts, uint64_t *low) {
+  uint64_t total = 0;
+#define CALL(type) total = count_all(type, base, tuned, count, shift, digits, prefix, counts, low)
   FOR_TYPE(type, CALL)
 #undef CALL
+  return total;
 }
 
 static size_t find(vp_float type, const void *base, const void *tuned, size_t count, uint64_t wanted,
@@ -275,4 +285,4 @@ static size_t find(vp_float type, const void *base, const void *tuned, size_t co
   return end;
 }
 
-const vp_merge_kernels KERNELS = {merge, slerp, rebase, dots, count_magnitudes, find};
+const vp_merge_kernels KERNELS = {merge, slerp, rebase, dots, count_magnitudes, reach, find};

@@ -17,15 +17,18 @@ struct TensorPair {
     kernels = kernel.merging
   }
 
-  /// How many magnitudes that begin with `prefix` go on with each value of the next digits, and the bits behind those.
-  func counts(_ shift: UInt32, _ digits: UInt32, _ prefix: UInt64) throws -> (counts: [UInt64], low: UInt64) {
+  /// How many magnitudes that begin with `prefix` go on with each value of the next digits, how many they are, and what
+  /// bits they have behind those.
+  func counts(
+    _ shift: UInt32, _ digits: UInt32, _ prefix: UInt64
+  ) throws -> (counts: [UInt64], total: UInt64, low: UInt64) {
     var counts = [UInt64](repeating: 0, count: 1 << Int(digits))
-    var low: UInt64 = 0
+    var (total, low) = (UInt64(0), UInt64(0))
     try forEachPiece { _, a, b in
-      kernels.count(type, a.baseAddress, b.baseAddress, a.count / width, shift, digits, prefix, &counts, &low)
+      total += kernels.count(type, a.baseAddress, b.baseAddress, a.count / width, shift, digits, prefix, &counts, &low)
       return true
     }
-    return (counts, low)
+    return (counts, total, low)
   }
 
   /// The index behind the element that is the `count`th of that magnitude.

@@ -18,20 +18,16 @@ struct Trim: Equatable, Sendable {
     var left = UInt64(max(1, (share * Double(count)).rounded(.down)))
     var prefix: UInt64 = 0
     for (shift, digits) in [(44, 19), (29, 15), (14, 15), (0, 14)] as [(UInt32, UInt32)] {
-      let (counts, low) = try pair.counts(shift, digits, prefix)
-      if shift == 44, counts.reduce(0, +) <= left {
+      let found = try pair.counts(shift, digits, prefix)
+      if shift == 44, found.total <= left {
         self = .nothing
         return
       }
-      var digit = counts.count - 1
-      while counts[digit] < left {
-        left -= counts[digit]
-        digit -= 1
-      }
+      let digit = kernel.merging.reach(found.counts, found.counts.count, &left)
       prefix = prefix << UInt64(digits) | UInt64(digit)
-      if low == 0 {
+      if found.low == 0 {
         magnitude = prefix << UInt64(shift)
-        before = counts[digit] == left ? count : try pair.end(of: left, magnitude)
+        before = found.counts[digit] == left ? count : try pair.end(of: left, magnitude)
         return
       }
     }

@@ -57,9 +57,11 @@ typedef struct {
   /// Adds a*a, b*b, a*b to eight lanes each; the first element goes to lane 0.
   void (*dots)(vp_float type, const void *a, const void *b, size_t count, double lanes[24]);
   /// Counts the magnitudes of deltas, but 0, whose bits from `shift + digits` on are `prefix`, by the `digits` bits
-  /// below; gathers in `low` what bits they have below `shift`.
-  void (*count)(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift, unsigned digits,
+  /// below; gathers in `low` what bits they have below `shift`. Returns how many there are.
+  uint64_t (*count)(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift, unsigned digits,
                 uint64_t prefix, uint64_t *counts, uint64_t *low);
+  /// The index at which the counts, added up from the last one down, reach `*left`; takes off `*left` those above it.
+  size_t (*reach)(const uint64_t *counts, size_t count, uint64_t *left);
   /// How many elements it takes until `*left` deltas have that magnitude; takes off `*left` those it finds.
   size_t (*find)(vp_float type, const void *base, const void *tuned, size_t count, uint64_t magnitude, uint64_t *left);
 } vp_merge_kernels;
