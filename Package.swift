@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
-    .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat"]),
+    .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),

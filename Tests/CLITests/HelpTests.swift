@@ -6,7 +6,8 @@ import Testing
 @Suite("Help") struct HelpTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
 
-  @Test("help texts", arguments: ["", "create", "apply", "revert", "show", "verify", "diff"])
+  @Test(
+    "help texts", arguments: ["", "create", "apply", "revert", "show", "verify", "diff", "annotate", "gate", "sign"])
   func help(command: String) throws {
     let run = try Command(Command.path, command.isEmpty ? ["--help"] : ["help", command])
     #expect(run.code == 0)
@@ -19,7 +20,7 @@ import Testing
   }
 
   @Test("every command has examples and says its exit codes") func contents() throws {
-    for command in ["create", "apply", "revert", "show", "verify", "diff"] {
+    for command in ["create", "apply", "revert", "show", "verify", "diff", "annotate", "gate", "sign"] {
       #expect(try Command("help", command).output.contains("EXAMPLES"))
     }
     let help = try Command("--help").output
