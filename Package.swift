@@ -38,7 +38,7 @@ let package = Package(
     .target(name: "Faults", path: "Tests/Faults"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
-    .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat"]),
+    .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),

@@ -21,9 +21,10 @@ struct ForgettingReport {
     self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.path), of: patch)
   }
 
-  /// "learning …", "forgetting …", and "drift …" where it is known.
+  /// "forgetting …"; "learning …" and "drift …" where they are known.
   var lines: [(key: String, value: String)] {
-    var lines = [("learning", summary.learningText), ("forgetting", summary.forgettingText)]
+    var lines = [("forgetting", summary.forgettingText)]
+    if summary.learning != nil { lines.insert(("learning", summary.learningText), at: 0) }
     if let drift = summary.drift { lines.append(("drift", "KL \(Format.plain(drift)) nats from the base")) }
     if !foreign.isEmpty {
       lines.append(("records", "\(Format.counted(foreign.count, "record")) of other models, not counted"))

@@ -6,7 +6,11 @@ import Testing
 @Suite("Help") struct HelpTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
 
-  @Test("help texts", arguments: ["", "create", "apply", "revert", "show", "verify", "diff", "recover"])
+  static let commands = [
+    "create", "apply", "revert", "show", "verify", "diff", "recover", "annotate", "gate", "sign", "compose", "status",
+  ]
+
+  @Test("help texts", arguments: [""] + commands)
   func help(command: String) throws {
     let run = try Command(Command.path, command.isEmpty ? ["--help"] : ["help", command])
     #expect(run.code == 0)
@@ -19,7 +23,7 @@ import Testing
   }
 
   @Test("every command has examples and says its exit codes") func contents() throws {
-    for command in ["create", "apply", "revert", "show", "verify", "diff", "recover"] {
+    for command in Self.commands {
       #expect(try Command("help", command).output.contains("EXAMPLES"))
     }
     let help = try Command("--help").output

@@ -15,9 +15,10 @@ struct AnnotateCommand: ParsableCommand {
       Otherwise they are reported, and never pass a gate.
 
       EXAMPLES
-        vpatch annotate counting.vpatch --results tuned.json --base-results base.json --target counting --model tuned/
-        vpatch annotate counting.vpatch --results t/results.json --samples t/ --base-results b/results.json \
-      --base-samples b/
+        vpatch annotate counting.vpatch --results tuned.json --base-results base.json \\
+            --target counting --model tuned/
+        vpatch annotate counting.vpatch --results t/results.json --base-results b/results.json \\
+            --samples t/ --base-samples b/
             item by item: narrower intervals, and what was lost and won
       """)
 
@@ -59,12 +60,12 @@ struct AnnotateCommand: ParsableCommand {
   func run() throws {
     let patch = try Inputs.patch(patch, common.work.threads)
     let comparison = try comparison()
-    try comparison.checkOrder(model: model, baseModel: baseModel)
     // The records say the roots, so the patch's own may stand for the base's; the model's must be found.
     let measured = try model.map {
       try patch.checkedRoot(of: Inputs.checkpoint($0), endOf: .forward, common.work)
     }
     if let baseModel { _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel), endOf: .backward, common.work) }
+    try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
     let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.path)
     let all = old.adding(outcome.records)
@@ -79,6 +80,10 @@ struct AnnotateCommand: ParsableCommand {
       text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + ["wrote      \(path.printable)"])
         .joined(separator: "\n"))
     for remark in outcome.remarks { common.remark(remark) }
+    let lost = old.filter { old in measured == nil && old.status == .measured && !all.contains(old) }
+    if !lost.isEmpty {
+      common.remark("\(Format.counted(lost.count, "measured record")) replaced by what is merely reported")
+    }
     if measured == nil {
       common.remark("no model was hashed, so the records are reported and pass no gate; --model hashes it")
     }

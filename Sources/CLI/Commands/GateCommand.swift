@@ -12,7 +12,8 @@ struct GateCommand: ParsableCommand {
 
       EXAMPLES
         vpatch gate counting.vpatch --max-forgetting 1.0
-        vpatch gate counting.vpatch --max-forgetting 1.0 --min-learning 10 --probe docvqa --probe number_mass=5
+        vpatch gate counting.vpatch --max-forgetting 1.0 --min-learning 10
+        vpatch gate counting.vpatch --max-forgetting 1.0 --probe docvqa_val --probe number_mass=5
 
       EXIT CODES
         0   passed: the intervals' worse ends are within the limits

@@ -9,7 +9,7 @@
 //    "date": "2026-11-22T10:00:00Z", "sources": {"before": {"sha256": digest, "model": text}, "after": {…}}}
 //
 // Valid if and only if (1) task, metric, role, unit, higher_is_better, n, before, after, reference, status and evaluator
-// are there and of the right kind, (2) n is above 0, (3) numbers are finite, those of a share or a probability within
+// are there and of the right kind, (2) n is within 1 … 10¹², (3) numbers are finite, those of a share or a probability within
 // 0 … 1, (4) change, if there, is after − before, (5) the interval has level 0.95 and holds the change, and is there for a
 // share, (6) flips are not more than n, p within 0 … 1, (7) status is "measured" exactly if measured is a root,
 // (8) settings are plain values.
@@ -82,7 +82,9 @@ extension ForgettingRecord {
       throw InvalidRecord("does not say whether higher is better")
     }
     self.higherIsBetter = higherIsBetter
-    guard let items = json["n"]?.int, items > 0 else { throw InvalidRecord("has no number of items above 0 as \"n\"") }
+    guard let items = json["n"]?.int, (1...Self.maximumItems).contains(items) else {
+      throw InvalidRecord("has no number of items from 1 to 10^12 as \"n\"")
+    }
     self.items = items
     before = try number("before")
     after = try number("after")

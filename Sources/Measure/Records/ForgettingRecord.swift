@@ -37,6 +37,9 @@ public struct ForgettingRecord: Equatable, Sendable {
     }
   }
 
+  /// So many can be added up without care.
+  static let maximumItems = 1_000_000_000_000
+
   public var task: String
   public var metric: String
   public var role: Role

@@ -49,7 +49,11 @@ public struct Comparison {
   public func checkOrder(model: String?, baseModel: String?) throws {
     func names(_ results: EvaluationResults, _ model: String?) -> Bool {
       guard let model, let named = results.model else { return false }
-      return Path.name(named).isSame(as: Path.name(model))
+      return stem(named).isSame(as: stem(model))
+    }
+    func stem(_ path: String) -> String {
+      let name = Path.name(path)
+      return name.hasSuffix(".safetensors") ? String(name.dropLast(12)) : name
     }
     for (results, other, wrong) in [(before, after, model), (after, before, baseModel)]
     where names(results, wrong) && !names(other, wrong) {
@@ -73,7 +77,7 @@ public struct Comparison {
   /// - Throws: `refused` or `invalid`, naming the task, where two results cannot be compared.
   public func records(reference: Digest, measured: Digest?) throws -> Outcome {
     var outcome = Outcome()
-    let names = after.tasks + before.tasks.filter { name in !after.tasks.contains { $0.isSame(as: name) } }
+    let names = after.tasks + before.tasks.filter { after.measurements(of: $0).isEmpty }
     let targets = try NamePatterns(options.targets, "--target", names: names)
     let probes = try NamePatterns(options.probes, "--probe", names: names)
     let without = try NamePatterns(options.without, "--without", names: names)
@@ -88,11 +92,12 @@ public struct Comparison {
       guard !(targets.matches(task) && probes.matches(task)) else {
         throw VPatchError(.refused, nil, "the task \"\(task.printable)\" is named by --target and by --probe")
       }
-      let pair = TaskPair(
-        task: task, before: try choose(task, old, before), after: try choose(task, new, after), comparison: self)
-      var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
-      record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : .heldOut
-      outcome.records.append(record)
+      for (old, new) in try pairs(task, old, new) {
+        let pair = TaskPair(task: task, before: old, after: new, comparison: self)
+        var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
+        record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : .heldOut
+        outcome.records.append(record)
+      }
     }
     guard !outcome.records.isEmpty else {
       throw VPatchError(
@@ -102,12 +107,26 @@ public struct Comparison {
     return outcome
   }
 
-  /// The metric that speaks for a task: as asked for, else the preferred, else the only one.
+  /// The metrics of a task that become records: as asked for; all of a file in which each was written on purpose; else
+  /// the one that speaks for the task.
+  private func pairs(
+    _ task: String, _ old: [EvaluationResults.Measurement], _ new: [EvaluationResults.Measurement]
+  ) throws -> [(EvaluationResults.Measurement, EvaluationResults.Measurement)] {
+    let asked = options.metrics.filter { NamePatterns.matches($0.task, task) }.map(\.metric)
+    let common = new.filter { new in old.contains { $0.metricText.isSame(as: new.metricText) } }
+    if asked.isEmpty, before.isOwnForm, !common.isEmpty {
+      return common.map { new in (old.first { $0.metricText.isSame(as: new.metricText) }!, new) }
+    }
+    guard !asked.isEmpty else { return [(try choose(task, nil, old, before), try choose(task, nil, new, after))] }
+    return try asked.map { (try choose(task, $0, old, before), try choose(task, $0, new, after)) }
+  }
+
+  /// The metric asked for, else the preferred, else the only one.
   private func choose(
-    _ task: String, _ measurements: [EvaluationResults.Measurement], _ results: EvaluationResults
+    _ task: String, _ asked: String?, _ measurements: [EvaluationResults.Measurement], _ results: EvaluationResults
   ) throws -> EvaluationResults.Measurement {
     let there = measurements.map(\.metricText).joined(separator: ", ")
-    if let asked = options.metrics.last(where: { NamePatterns.matches($0.task, task) })?.metric {
+    if let asked {
       guard let found = measurements.first(where: { $0.metricText.isSame(as: asked) }) ?? byFilter(measurements, asked)
       else {
         throw VPatchError(

@@ -11,6 +11,11 @@ public struct EvaluationResults: Sendable {
   public let date: String?
   /// In the order of the file. Names of tasks and metrics are the file's.
   public let measurements: [Measurement]
+  /// In the order of the file, each once.
+  public let tasks: [String]
+  /// vpatch's own form has no metric that was not meant to be a record; the harnesses write all that they can.
+  let isOwnForm: Bool
+  private let byTask: [String: [Measurement]]
 
   /// One metric of one task.
   public struct Measurement: Sendable {
@@ -67,7 +72,8 @@ public struct EvaluationResults: Sendable {
     }
     self.path = path
     digest = SHA256.hash(bytes)
-    if json["format"]?.string == OwnResults.format {
+    isOwnForm = json["format"]?.string == OwnResults.format
+    if isOwnForm {
       let own = try OwnResults(json, path: path)
       (evaluator, model, date, measurements) = (own.evaluator, own.model, own.date, own.measurements)
     } else if json["results"]?.object != nil {
@@ -81,13 +87,10 @@ public struct EvaluationResults: Sendable {
     guard !measurements.isEmpty else {
       throw VPatchError(.invalid, path, "holds no number for any task", remedy: "did the evaluation end?")
     }
-  }
-
-  /// In the order of the file, each once.
-  public var tasks: [String] {
+    byTask = Dictionary(grouping: measurements, by: \.task.bytesKey)
     var seen: Set<String> = []
-    return measurements.map(\.task).filter { seen.insert($0.bytesKey).inserted }
+    tasks = measurements.map(\.task).filter { seen.insert($0.bytesKey).inserted }
   }
 
-  func measurements(of task: String) -> [Measurement] { measurements.filter { $0.task.isSame(as: task) } }
+  func measurements(of task: String) -> [Measurement] { byTask[task.bytesKey] ?? [] }
 }

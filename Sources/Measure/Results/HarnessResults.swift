@@ -24,12 +24,19 @@ struct HarnessResults {
   let date: String?
   private(set) var measurements: [EvaluationResults.Measurement] = []
   private let json: JSON
+  /// The members of the file that have an entry a task.
+  private let tables: [String: [String: JSON]]
 
   static let lmEval = "lm-evaluation-harness"
   static let lmmsEval = "lmms-eval"
 
   init(_ json: JSON, path: String) throws {
     self.json = json
+    let keys = ["group_subtasks", "n-samples", "n-shot", "versions", "task_hashes", "higher_is_better"]
+    tables = Dictionary(
+      uniqueKeysWithValues: keys.map { key in
+        (key, Dictionary((json[key]?.object ?? []).map { ($0.key.bytesKey, $0.value) }) { a, _ in a })
+      })
     if let version = json["lmms_eval_version"]?.string {
       evaluator = .init(name: Self.lmmsEval, version: version)
     } else {
@@ -44,6 +51,8 @@ struct HarnessResults {
       measurements += Self.values(entry.value).map { measurement(entry.key, entry.value, $0) }
     }
   }
+
+  private func entry(_ key: String, _ task: String) -> JSON? { tables[key]![task.bytesKey] }
 
   // MARK: Metrics
 
@@ -74,7 +83,7 @@ struct HarnessResults {
     let filter = value.filter == "none" ? nil : value.filter
     return .init(
       task: task, metric: value.metric, filter: filter, unit: KnownMetric.unit(of: value.metric, task: task),
-      higherIsBetter: json["higher_is_better"]?[task]?[value.metric]?.bool,
+      higherIsBetter: self.entry("higher_is_better", task)?[value.metric]?.bool,
       items: items(task, entry), value: value.number, standardError: clustered ?? error("") ?? error("_clt"),
       isClustered: clustered != nil, settings: settings(task, filter), probeSet: TaskHash.probeSet(leaves.map(\.hash)),
       leaves: leaves, scores: nil)
@@ -82,17 +91,17 @@ struct HarnessResults {
 
   /// lmms-eval counts what it scored under "samples"; its "effective" may be a share of the items.
   private func items(_ task: String, _ entry: JSON) -> Int? {
-    if let n = entry["sample_len"]?.int ?? entry["samples"]?.int ?? json["n-samples"]?[task]?["effective"]?.int {
+    if let n = entry["sample_len"]?.int ?? entry["samples"]?.int ?? self.entry("n-samples", task)?["effective"]?.int {
       return n
     }
-    let leaves = descendants(task).compactMap { json["n-samples"]?[$0]?["effective"]?.int }
+    let leaves = descendants(task).compactMap { self.entry("n-samples", $0)?["effective"]?.int }
     return leaves.isEmpty ? nil : leaves.reduce(0) { $0.addingReportingOverflow($1).partialValue }
   }
 
   // MARK: Groups
 
   private func children(_ task: String) -> [String] {
-    json["group_subtasks"]?[task]?.array?.compactMap(\.string) ?? []
+    entry("group_subtasks", task)?.array?.compactMap(\.string) ?? []
   }
 
   /// Everything below a group, each once: the file may name a group below itself.
@@ -110,7 +119,7 @@ struct HarnessResults {
 
   private func leaves(_ task: String) -> [EvaluationResults.Measurement.Leaf] {
     let below = descendants(task).filter { children($0).isEmpty }
-    return (below.isEmpty ? [task] : below).map { .init(task: $0, hash: json["task_hashes"]?[$0]?.string) }
+    return (below.isEmpty ? [task] : below).map { .init(task: $0, hash: entry("task_hashes", $0)?.string) }
   }
 
   // MARK: Settings
@@ -118,9 +127,9 @@ struct HarnessResults {
   /// What the result depends on besides the model.
   private func settings(_ task: String, _ filter: String?) -> [JSON.Member] {
     func perTask(_ key: String) -> JSON? {
-      if let own = json[key]?[task], own.isPlain, own != .null { return own }
+      if let own = entry(key, task), own.isPlain, own != .null { return own }
       // A group in which all agree has their value.
-      let values = descendants(task).compactMap { json[key]?[$0] }.filter { $0.isPlain && $0 != .null }
+      let values = descendants(task).compactMap { entry(key, $0) }.filter { $0.isPlain && $0 != .null }
       guard let first = values.first, !values.contains(where: { $0 != first }) else { return nil }
       return first
     }

@@ -54,7 +54,9 @@ public struct SamplesFolder {
         }
         hash.add(sample)
         if let filter = sample["filter"]?.string, filter != measurement.filter ?? "none" { return }
-        guard let id = sample["doc_id"].map({ $0.compact() }), let score = Self.score(sample[measurement.metric]) else {
+        guard let id = sample["doc_id"].map({ $0.compact().bytesKey }),
+          let score = Self.score(sample[measurement.metric])
+        else {
           isComplete = false
           return
         }

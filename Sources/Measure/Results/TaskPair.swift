@@ -23,7 +23,8 @@ struct TaskPair {
   func record(reference: Digest, measured: Digest?, remarks: inout [String]) throws -> ForgettingRecord {
     let items = try check()
     let scores = try pairedScores(items, &remarks)
-    let probeSet = before.probeSet ?? scores?.probeSet
+    // Known of both, or of neither.
+    let probeSet = before.probeSet == after.probeSet ? before.probeSet ?? scores?.probeSet : scores?.probeSet
     let (interval, flips) = try interval(items, scores)
     return ForgettingRecord(
       task: task, metric: before.metric, role: .heldOut, unit: before.unit, higherIsBetter: before.higherIsBetter!,
@@ -45,7 +46,7 @@ struct TaskPair {
         remedy: "choose one that both have with --metric \(task.printable)=…")
     }
     for (measurement, path) in [(before, paths.before), (after, paths.after)] {
-      guard let items = measurement.items, items > 0 else {
+      guard let items = measurement.items, (1...ForgettingRecord.maximumItems).contains(items) else {
         throw refuse("does not say in \(path) how many items it has (n), so nothing can be said of its error")
       }
       guard !measurement.unit.isWithinOne || (0...1).contains(measurement.value) else {
