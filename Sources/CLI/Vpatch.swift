@@ -29,6 +29,8 @@ struct Vpatch: ParsableCommand {
     version: vpatchVersion,
     subcommands: [
       CreateCommand.self, ApplyCommand.self, RevertCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self,
+      AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self, TagCommand.self, RemoveCommand.self,
+      FsckCommand.self, GcCommand.self,
     ])
 
   static func main() {

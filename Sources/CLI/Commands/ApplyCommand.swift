@@ -20,10 +20,11 @@ struct ApplyCommand: ParsableCommand {
   @Argument(help: "Patches, each made on top of the one before.")
   var patches: [String]
   @OptionGroup var output: OutputOptions
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let steps = try [PatchStep].chain(patches.map { try Inputs.patch($0, common.work.threads) })
+    let steps = try [PatchStep].chain(patches.map { try Inputs.patch($0, common.work.threads, store) })
     let rebuild = Rebuild(try Inputs.checkpoint(base), steps, common.work)
     let result = try rebuild.write(
       to: output.output, stamp: output.stamp, full: output.full, force: output.force)
@@ -47,10 +48,11 @@ struct RevertCommand: ParsableCommand {
   @Argument(help: "The patch to take off.")
   var patch: String
   @OptionGroup var output: OutputOptions
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let step = PatchStep(try Inputs.patch(patch, common.work.threads), .backward)
+    let step = PatchStep(try Inputs.patch(patch, common.work.threads, store), .backward)
     let rebuild = Rebuild(try Inputs.checkpoint(model), [step], common.work)
     let result = try rebuild.write(
       to: output.output, stamp: output.stamp, full: output.full, force: output.force)

@@ -14,10 +14,11 @@ struct ShowCommand: ParsableCommand {
 
   @Argument(help: "The patch.")
   var patch: String
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads)
+    let patch = try Inputs.patch(patch, common.work.threads, store)
     common.print(json(patch), text: text(patch))
   }
 
@@ -98,10 +99,11 @@ struct VerifyCommand: ParsableCommand {
   var recipe: Recipe?
   @Flag(help: "Hash the untouched tensors of the models too.")
   var full = false
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads)
+    let patch = try Inputs.patch(patch, common.work.threads, store)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }

@@ -21,7 +21,8 @@ public struct MemberReference: Hashable, Sendable {
     if let scale = Double(decimal: tail) {
       try self.init(checked: head, scale)
     } else if Double(tail) != nil {
-      throw VPatchError(.refused, head, "has the scale \"\(tail)\", which is not a finite number", remedy: "give a number")
+      throw VPatchError(
+        .refused, head, "has the scale \"\(tail)\", which is not a finite number", remedy: "give a number")
     } else {
       try self.init(checked: text, 1)
     }

@@ -39,7 +39,8 @@ public struct StackDefinition: Hashable, Sendable {
     case .sum, .dare: return
     case .linear, .ties, .dareTies:
       guard members.isEmpty || members.reduce(0, { $0 + $1.scale }) != 0 else {
-        throw VPatchError(.refused, subject, "divides by the sum of the scales, which is 0", remedy: "give other scales")
+        throw VPatchError(
+          .refused, subject, "divides by the sum of the scales, which is 0", remedy: "give other scales")
       }
     case .slerp:
       guard members.count == 2 else {
@@ -48,7 +49,8 @@ public struct StackDefinition: Hashable, Sendable {
           remedy: "give two, and how far from one to the other by their scales: a@0.7 b@0.3")
       }
       guard members.allSatisfy({ $0.scale >= 0 }), members.contains(where: { $0.scale > 0 }) else {
-        throw VPatchError(.refused, subject, "needs scales that are not negative, one above 0", remedy: "give other scales")
+        throw VPatchError(
+          .refused, subject, "needs scales that are not negative, one above 0", remedy: "give other scales")
       }
     }
   }

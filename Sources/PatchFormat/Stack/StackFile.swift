@@ -56,7 +56,9 @@ public struct StackFile: Equatable, Sendable {
     var isHeaded = false
     for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
       var words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
-      if let remark = words.firstIndex(where: { $0.utf8.first == UInt8(ascii: "#") }) { words.removeSubrange(remark...) }
+      if let remark = words.firstIndex(where: { $0.utf8.first == UInt8(ascii: "#") }) {
+        words.removeSubrange(remark...)
+      }
       guard let key = words.first else { continue }
       let values = Array(words.dropFirst())
       func invalid(_ reason: String) -> VPatchError {

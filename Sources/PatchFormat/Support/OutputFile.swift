@@ -121,13 +121,24 @@ public final class OutputFile: Sendable {
   }
 
   /// Makes the bytes durable and gives the file its name. An existing file of that name is replaced, whole.
-  public func commit() throws {
+  public func commit() throws { try Self.commit([self], threads: 1) }
+
+  /// Several at once: all are durable before the first gets its name, and each folder is synced once.
+  public static func commit(_ files: [OutputFile], threads: Int) throws {
+    try Parallel.forEach(files.count, threads: threads) { try files[$0].flush() }
+    for file in files { try file.place() }
+    for folder in Set(files.map { Path.parent($0.path) }).sorted() { Directory.sync(folder) }
+  }
+
+  private func flush() throws {
     guard fsync(descriptor) == 0 else { throw VPatchError.system(path, "cannot be made durable") }
+  }
+
+  private func place() throws {
     guard rename(temporaryPath, path) == 0 else { throw VPatchError.system(path, "cannot be given its name") }
     state.withLock { $0 = .closed }
     TemporaryFiles.remove(temporaryPath)
     close(descriptor)
-    Directory.sync(Path.parent(path))
   }
 }
 
@@ -169,16 +180,6 @@ private enum Umask {
     umask(mask)
     return mask
   }()
-}
-
-enum Directory {
-  /// Makes a rename durable. A file system that cannot sync a folder is left to its own promises.
-  static func sync(_ path: String) {
-    let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard fd >= 0 else { return }
-    fsync(fd)
-    close(fd)
-  }
 }
 
 extension String {
