@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import Catalogue
 import PatchFormat
 
 /// Where a patch with other annotations goes: onto its own file, or a copy.
@@ -16,10 +17,13 @@ struct AnnotatedOutput: ParsableArguments {
     if force, output == nil { throw ValidationError("--force goes with --output.") }
   }
 
-  /// Every rewriting of annotations comes through here: whatever else knows a patch's annotations (a store's
-  /// catalogue) is to be told here.
+  /// Every rewriting of annotations comes through here; of a patch in the store the catalogue learns of it.
   /// - Returns: the path that was written.
-  func write(_ patch: Patch, annotations: JSON) throws -> String {
+  func write(_ patch: Patch, annotations: JSON, _ options: StoreOptions) throws -> String {
+    if output == nil, let store = try options.existing(), try store.path(of: patch.identity) == patch.path {
+      try store.annotate(patch.identity, annotations)
+      return patch.path
+    }
     let path = output ?? patch.path
     try OutputCheck.file(path, inputs: output == nil ? [] : [patch.file], force: output == nil || force)
     try patch.write(annotations: annotations, to: path)

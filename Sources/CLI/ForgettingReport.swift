@@ -1,4 +1,5 @@
 import Apply
+import Catalogue
 import Measure
 import PatchFormat
 
@@ -14,6 +15,23 @@ struct ForgettingReport {
     self.records = records.filter { $0.isAbout(base: patch.header.baseRoot, target: patch.header.targetRoot) }
     foreign = records.filter { !$0.isAbout(base: patch.header.baseRoot, target: patch.header.targetRoot) }
     summary = ForgettingSummary(records: self.records)
+  }
+
+  /// Measured on exactly the stack's bits, else predicted from its members.
+  init(ofStack stored: StoredStack, _ store: Store) throws {
+    if let composite = try store.composite(stackIdentity: stored.definition.identity), try store.contains(composite) {
+      let report = try ForgettingReport(store.patch(composite))
+      if report.summary.status != .unmeasured {
+        self = report
+        return
+      }
+    }
+    records = []
+    foreign = []
+    summary = .predicted(
+      members: try stored.definition.members.map { member in
+        (member.scale, try store.stored(member.identity)?.summary ?? .unmeasured)
+      })
   }
 
   /// - Throws: `invalid` where a record is malformed.

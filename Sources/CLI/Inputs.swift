@@ -1,3 +1,4 @@
+import Catalogue
 import PatchFormat
 
 /// Opens what the arguments name, and says what it is instead where two arguments were swapped.
@@ -10,11 +11,31 @@ enum Inputs {
     return try Checkpoint(path: path)
   }
 
-  static func patch(_ path: String, _ threads: Int) throws -> Patch {
-    switch PathKind.of(path) {
-    case .missing: throw VPatchError(.io, path, "does not exist", remedy: "give a .vpatch file")
-    case .directory: throw VPatchError(.invalid, path, "is a directory and not a patch", remedy: "give a .vpatch file")
-    default: return try Patch(path: path, threads: threads)
+  /// A patch: a file, else one in the store, by its alias, its tag or the beginning of its identity.
+  static func patch(_ name: String, _ threads: Int, _ options: StoreOptions) throws -> Patch {
+    switch PathKind.of(name) {
+    case .missing: return try storedPatch(name, threads, options)
+    case .directory:
+      // A model's folder may well be called what its patch is called.
+      if let store = try options.existing(), let identity = try? store.resolve(name) {
+        return try store.patch(identity, threads: threads)
+      }
+      throw VPatchError(.invalid, name, "is a directory and not a patch", remedy: "give a .vpatch file")
+    default: return try Patch(path: name, threads: threads)
     }
+  }
+
+  private static func storedPatch(_ name: String, _ threads: Int, _ options: StoreOptions) throws -> Patch {
+    guard let store = try options.existing() else {
+      throw VPatchError(
+        .io, name, "does not exist, and there is no store \(try options.path()) to look in",
+        remedy: "give a .vpatch file, or make a store with vpatch add")
+    }
+    let identity: Digest
+    do { identity = try store.resolve(name) } catch let error as VPatchError where error.code == .io {
+      guard error.subject == name else { throw error }
+      throw VPatchError(.io, name, "does not exist, and \(error.reason)", remedy: error.remedy)
+    }
+    return try store.patch(identity, threads: threads)
   }
 }

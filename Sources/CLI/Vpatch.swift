@@ -29,10 +29,11 @@ struct Vpatch: ParsableCommand {
       """,
     version: vpatchVersion,
     subcommands: [
-      CreateCommand.self, ApplyCommand.self, RevertCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self,
-      ComposeCommand.self, StatusCommand.self,
-      RecoverCommand.self, InPlaceCommand.self,
-      AnnotateCommand.self, GateCommand.self, SignCommand.self,
+      CreateCommand.self, ApplyCommand.self, RevertCommand.self, SwitchCommand.self, RecoverCommand.self,
+      StatusCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self, ComposeCommand.self,
+      RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
+      TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, GateCommand.self,
+      SignCommand.self, InPlaceCommand.self,
     ])
 
   static func main() {

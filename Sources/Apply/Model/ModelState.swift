@@ -32,6 +32,19 @@ public struct ModelState: Equatable, Sendable {
     ([base] + entries.map(\.to)).lastIndex(of: root)
   }
 
+  /// Whether a patch is applied: by itself, or as a member of a stack.
+  public func mentions(_ identity: Digest) -> Bool {
+    entries.contains { entry in
+      entry.identity == identity
+        || (entry.stack?.definition.members.contains { $0.identity == identity } ?? false)
+    }
+  }
+
+  /// The base and the entries.
+  public var json: JSON {
+    .dictionary(["base": .string(base.hex), "patches": .array(entries.map(\.json))])
+  }
+
   /// What the model is after a step.
   public func applying(_ step: PatchStep) -> ModelState {
     if step.direction == .forward { return ModelState(base: base, entries: entries + [Entry(step)]) }

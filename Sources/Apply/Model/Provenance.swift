@@ -130,9 +130,7 @@ public struct Provenance: Equatable, Sendable {
     func fingerprints(_ list: [Fingerprint]) -> JSON {
       .object(list.map { JSON.Member($0.name, .string($0.digest.hex)) })
     }
-    let earlier = history.map { state in
-      JSON.dictionary(["base": .string(state.base.hex), "patches": .array(state.entries.map(\.json))])
-    }
+    let earlier = history.map(\.json)
     return .object(
       (summary.object ?? []) + (earlier.isEmpty ? [] : [JSON.Member("history", .array(earlier))]) + [
         JSON.Member("verified", fingerprints(verified)), JSON.Member("unverified", fingerprints(unverified)),

@@ -47,6 +47,7 @@ struct AnnotateCommand: ParsableCommand {
   @Flag(help: "Drop all records that are there, not only those of the same measurements.")
   var replaceAll = false
   @OptionGroup var output: AnnotatedOutput
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -58,7 +59,7 @@ struct AnnotateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads)
+    let patch = try Inputs.patch(patch, common.work.threads, store)
     let comparison = try comparison()
     // The records say the roots, so the patch's own may stand for the base's; the model's must be found.
     let measured = try model.map {
@@ -71,7 +72,7 @@ struct AnnotateCommand: ParsableCommand {
     let all = old.adding(outcome.records)
     let (annotations, dropped) = PatchSignature.droppingStale(
       from: all.replacing(in: patch.annotations), patch.identity)
-    let path = try output.write(patch, annotations: annotations)
+    let path = try output.write(patch, annotations: annotations, store)
 
     let written = ForgettingReport(outcome.records, of: patch)
     let report = ForgettingReport(all, of: patch)

@@ -5,56 +5,86 @@ import PatchFormat
 struct ApplyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apply",
-    abstract: "Apply a patch, or a chain of patches, to its base.",
+    abstract: "Apply a patch, a chain of patches, or a stack to its base.",
     discussion: """
-      The whole patch and the touched tensors of the base are verified first, the result before it gets its name.
-      Beside the output goes its provenance: OUT.vpatch.json, in a folder vpatch.json.
+      Patches that are made one on top of the other form a chain and are applied in its order. Patches of one base are \
+      siblings and form a stack: they are combined by a merge method, each with its scale, in an order of their own.
+
+      The whole patch and the touched tensors of the base are verified first, the result before it gets its name. \
+      Beside the output goes its provenance: OUT.vpatch.json, in a folder vpatch.json. A stack's undo is kept in the \
+      store, or where --undo says.
 
       EXAMPLES
         vpatch apply base.safetensors counting.vpatch -o counting.safetensors
-        vpatch apply base/ counting.vpatch clock.vpatch -o model/     a chain, in its order
+        vpatch apply base/ counting clock -o model/                  a chain, in its order, or siblings
+        vpatch apply base/ counting@0.8 clock -o model/ --method ties --density 0.4
+        vpatch apply base/ --stack triage -o model/
       """)
 
   @Argument(help: "The checkpoint that the first patch was made from.")
   var base: String
-  @Argument(help: "Patches, each made on top of the one before.")
-  var patches: [String]
+  @Argument(help: "Patches as NAME_OR_FILE[@SCALE]: a chain, or siblings.")
+  var patches: [String] = []
+  @Option(help: ArgumentHelp("Apply a stack of the store, or of a stack file.", valueName: "name"))
+  var stack: String?
+  @OptionGroup(title: "Stacks") var merge: MergeOptions
+  @Option(help: ArgumentHelp("Write the undo of a stack there, and not into the store.", valueName: "file"))
+  var undo: String?
   @OptionGroup var output: OutputOptions
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
-  func run() throws {
-    let steps = try [PatchStep].chain(patches.map { try Inputs.patch($0, common.work.threads) })
-    let rebuild = Rebuild(try Inputs.checkpoint(base), steps, common.work)
-    let result = try rebuild.write(
-      to: output.output, stamp: output.stamp, full: output.full, force: output.force)
-    common.print(result.json, text: result.text("wrote"))
-    result.remarks(common)
+  func validate() throws {
+    if stack != nil, !patches.isEmpty { throw ValidationError("Give patches or --stack, not both.") }
+    if stack == nil, patches.isEmpty { throw ValidationError("Give at least one patch, or --stack NAME.") }
+    if stack != nil, merge.isGiven {
+      throw ValidationError("The stack has its method: leave out --method and its parameters.")
+    }
   }
-}
-
-struct RevertCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "revert",
-    abstract: "Take a patch off a model: gives the base's bits, from the model and the patch alone.",
-    discussion: """
-      EXAMPLES
-        vpatch revert counting.safetensors counting.vpatch -o base.safetensors
-        vpatch revert model/ clock.vpatch -o before-clock/      the last of a chain first
-      """)
-
-  @Argument(help: "The model that the patch makes.")
-  var model: String
-  @Argument(help: "The patch to take off.")
-  var patch: String
-  @OptionGroup var output: OutputOptions
-  @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let step = PatchStep(try Inputs.patch(patch, common.work.threads), .backward)
-    let rebuild = Rebuild(try Inputs.checkpoint(model), [step], common.work)
-    let result = try rebuild.write(
-      to: output.output, stamp: output.stamp, full: output.full, force: output.force)
-    common.print(result.json, text: result.text("reverted to"))
+    let checkpoint = try Inputs.checkpoint(base)
+    if let stack { return try apply(StackInput(stack, store, common.work.threads), to: checkpoint) }
+    let members = try patches.map { try MemberReference($0) }
+    let opened = try members.map { try Inputs.patch($0.name, common.work.threads, store) }
+    let areSiblings = opened.count > 1 && Set(opened.map(\.header.baseRoot)).count == 1
+    guard areSiblings || merge.isGiven || members.contains(where: { $0.scale != 1 }) else {
+      if undo != nil {
+        throw VPatchError(.refused, nil, "a chain needs no undo: its patches are that", remedy: "leave out --undo")
+      }
+      return try write(checkpoint, [PatchStep].chain(opened))
+    }
+    try apply(
+      StackInput(members: members, method: merge.mergeMethod(), store, common.work.threads), to: checkpoint)
+  }
+
+  private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
+    let library = StoreLibrary(input.patches, store, threads: common.work.threads)
+    if let undo { try OutputCheck.file(undo, inputs: checkpoint.files.map(\.input), force: output.force) }
+    let kept: any PatchLibrary =
+      try undo.map {
+        try OpenPatches(
+          input.definition.members.map { try library.patch($0.identity) }, undoPath: $0, scratchBeside: output.output)
+      } ?? library
+    let steps = try [PatchStep].stack(
+      input.definition, name: input.name, over: ModelView(checkpoint), kept, common.work)
+    try write(checkpoint, steps, undo == nil ? library : nil)
+  }
+
+  private func write(_ checkpoint: Checkpoint, _ steps: [PatchStep], _ library: StoreLibrary? = nil) throws {
+    let rebuild = Rebuild(checkpoint, steps, common.work)
+    let after = rebuild.provenance(full: output.full).state
+    let entry = try library?.begin(
+      model: output.output, kind: "apply", before: ModelState(base: steps[0].from), after: after, states: [after])
+    let result: RebuildResult
+    do {
+      result = try rebuild.write(to: output.output, stamp: output.stamp, full: output.full, force: output.force)
+    } catch {
+      try library?.abandon(entry ?? nil)
+      throw error
+    }
+    try library?.finish(entry ?? nil, model: output.output)
+    common.print(result.json, text: result.text("wrote"))
     result.remarks(common)
   }
 }

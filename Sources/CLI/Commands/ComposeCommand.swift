@@ -27,10 +27,11 @@ struct ComposeCommand: ParsableCommand {
   var note: String?
   @Flag(help: "Replace an existing file.")
   var force = false
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let chain = try patches.map { try Inputs.patch($0, common.work.threads) }
+    let chain = try patches.map { try Inputs.patch($0, common.work.threads, store) }
     let base = try base.map { try Inputs.checkpoint($0) }
     try OutputCheck.file(output, inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), force: force)
     let result = try Squash(chain, base: base, common.work).write(to: output, name: name, note: note)

@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import Catalogue
 import PatchFormat
 
 struct CreateCommand: ParsableCommand {
@@ -38,12 +39,15 @@ struct CreateCommand: ParsableCommand {
   var castToBase = false
   @Option(help: ArgumentHelp("auto: find the same tensors under another layout's names.", valueName: "how"))
   var mapKeys: KeyMapping?
-  @Option(help: "A name for the patch.")
+  @Option(help: "A name for the patch, and its alias in the store.")
   var name: String?
   @Option(help: "A note to travel with the patch.")
   var note: String?
   @Flag(help: "Replace an existing file.")
   var force = false
+  @Flag(help: "Do not take the patch into the store.")
+  var noStore = false
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -55,6 +59,8 @@ struct CreateCommand: ParsableCommand {
     let base = try Inputs.checkpoint(base)
     let tuned = try Inputs.checkpoint(tuned)
     try OutputCheck.file(output, inputs: (base.files + tuned.files).map(\.input), force: force)
+    // A store that cannot be used is found before the work and not after it.
+    let store = noStore ? nil : try store.open(create: true)
     var options = CreateOptions()
     options.selection = try selection()
     options.dropOthers = dropOthers
@@ -63,7 +69,9 @@ struct CreateCommand: ParsableCommand {
     options.name = name
     options.note = note
     let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
-    common.print(json(result), text: text(result))
+    let stored = try store.map { try keep(in: $0, base, result) }
+    common.print(json(result, stored), text: text(result, stored))
+    for remark in stored?.sayings ?? [] { common.remark(remark) }
     let replaced = result.header.touched.count { tensor in
       tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil
     }
@@ -77,13 +85,20 @@ struct CreateCommand: ParsableCommand {
     }
   }
 
+  private func keep(in store: Store, _ base: Checkpoint, _ result: CreateResult) throws -> Addition {
+    let alias = name.flatMap { Name.isValid($0) ? $0 : nil }
+    let stored = try store.add(file: output, alias: alias, threads: common.work.threads)
+    try store.sawBase(result.header.baseRoot, path: Path.absolute(base.path), layout: result.layout.name)
+    return stored
+  }
+
   private func selection() throws -> Selection? {
     if let recipe { return .recipe(recipe) }
     guard let only else { return nil }
     do { return .only(try NamePattern(only)) } catch { throw VPatchError(.refused, nil, "--only: \(error)") }
   }
 
-  private func json(_ result: CreateResult) -> JSON {
+  private func json(_ result: CreateResult, _ stored: Addition?) -> JSON {
     .dictionary([
       "output": .string(output), "identity": .string(result.header.identity.hex),
       "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
@@ -93,11 +108,11 @@ struct CreateCommand: ParsableCommand {
       "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
-      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
+      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }), "stored": stored?.json,
     ])
   }
 
-  private func text(_ result: CreateResult) -> String {
+  private func text(_ result: CreateResult, _ stored: Addition?) -> String {
     var lines = [PatchSummary(result.header).table()]
     if let recipe = result.recipe {
       let proof =
@@ -128,6 +143,7 @@ struct CreateCommand: ParsableCommand {
       identity  \(result.header.identity.hex)
       wrote     \(output.printable)
       """)
+    if let stored { lines.append("stored    \(stored.alias.map { "as \($0)" } ?? stored.identity.short)") }
     return lines.joined(separator: "\n")
   }
 

@@ -27,13 +27,12 @@ struct DiffCommand: ParsableCommand {
   var html: String?
   @Flag(help: "Replace an existing page.")
   var force = false
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    for path in [a, b] where PathKind.of(path) == .missing {
-      throw VPatchError(.io, path, "does not exist", remedy: "give two checkpoints or two patches")
-    }
-    let isPatch = try [a, b].map { try Patch.looksLikePatch(path: $0) }
+    // What is not there can only be the name of a patch in the store.
+    let isPatch = try [a, b].map { try PathKind.of($0) == .missing || Patch.looksLikePatch(path: $0) }
     guard isPatch[0] == isPatch[1] else {
       throw VPatchError(
         .refused, isPatch[0] ? a : b, "is a patch and the other is not", remedy: "give two checkpoints or two patches")
@@ -66,7 +65,7 @@ struct DiffCommand: ParsableCommand {
       throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out")
     }
     let diff = try PatchDiff(
-      try Inputs.patch(a, common.work.threads), try Inputs.patch(b, common.work.threads),
+      try Inputs.patch(a, common.work.threads, store), try Inputs.patch(b, common.work.threads, store),
       base: try base.map { try Inputs.checkpoint($0) }, common.work)
     common.print(diff.json, text: diff.text)
   }

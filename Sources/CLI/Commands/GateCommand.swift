@@ -5,7 +5,7 @@ import PatchFormat
 struct GateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gate",
-    abstract: "Pass or stop a pipeline by what a patch forgets.",
+    abstract: "Pass or stop a pipeline by what a patch or a stack forgets.",
     discussion: """
       Limits are in percentage points. A limit holds only if the worse end of the 95 % interval is within it, and only \
       for records that were measured on the patch's own bits.
@@ -24,8 +24,8 @@ struct GateCommand: ParsableCommand {
         14  predicted: from the members of a stack
       """)
 
-  @Argument(help: "The patch.")
-  var patch: String
+  @Argument(help: "The patch, or a stack of the store.")
+  var subject: String
   @Option(help: ArgumentHelp("What the held-out tasks may lose on average.", valueName: "points"))
   var maxForgetting: Double
   @Option(help: ArgumentHelp("What the target tasks must gain on average.", valueName: "points"))
@@ -35,13 +35,13 @@ struct GateCommand: ParsableCommand {
       "A task that must not lose more by itself: as much as all together, or its own limit; repeatable.",
       valueName: "task[=limit]"))
   var probe: [String] = []
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let gate = try Gate(
       maxForgetting: maxForgetting, minLearning: minLearning, probes: probe.map(Gate.Probe.init(text:)))
-    // What else has records and a summary (a stack) is to be looked up here.
-    let report = try ForgettingReport(try Inputs.patch(patch, common.work.threads))
+    let report = try report()
     let outcome = gate.judge(report.records, report.summary)
     let json = JSON.object(
       (outcome.json.object ?? []) + [
@@ -50,6 +50,16 @@ struct GateCommand: ParsableCommand {
     let hasRows = !report.records.isEmpty || !report.foreign.isEmpty
     common.print(json, text: (hasRows ? report.table() + "\n" : "") + outcome.sentence.printable)
     if outcome.verdict != .passed { throw ExitCode(outcome.verdict.exitCode) }
+  }
+
+  /// Of a stack, unless a file or a patch in the store has that name.
+  private func report() throws -> ForgettingReport {
+    if PathKind.of(subject) == .missing, let store = try store.existing(), (try? store.resolve(subject)) == nil,
+      try store.stacks().contains(where: { $0.name.isSame(as: subject) })
+    {
+      return try ForgettingReport(ofStack: store.stack(subject), store)
+    }
+    return try ForgettingReport(Inputs.patch(subject, common.work.threads, store))
   }
 }
 

@@ -13,10 +13,11 @@ struct InPlaceCommand: ParsableCommand {
   @Flag var full = false
   @Flag var allowLinks = false
   @Flag var byRename = false
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let step = PatchStep(try Inputs.patch(patch, common.work.threads), backward ? .backward : .forward)
+    let step = PatchStep(try Inputs.patch(patch, common.work.threads, store), backward ? .backward : .forward)
     let rebuild = Rebuild(try Inputs.checkpoint(model), [step], common.work)
     let provenance = rebuild.provenance(full: full)
     let result = try rebuild.writeInPlace(

@@ -15,10 +15,11 @@ struct ShowCommand: ParsableCommand {
 
   @Argument(help: "The patch.")
   var patch: String
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads)
+    let patch = try Inputs.patch(patch, common.work.threads, store)
     common.print(json(patch), text: text(patch))
   }
 
@@ -131,11 +132,12 @@ struct VerifyCommand: ParsableCommand {
   var signer: [String] = []
   @Flag(help: "Hash the untouched tensors of the models too.")
   var full = false
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let signers = try signer.map { try Ed25519.PublicKey($0) }
-    let patch = try Inputs.patch(patch, common.work.threads)
+    let patch = try Inputs.patch(patch, common.work.threads, store)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }

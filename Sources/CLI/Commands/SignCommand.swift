@@ -21,13 +21,14 @@ struct SignCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A private key in PEM form, not encrypted.", valueName: "file"))
   var key: String
   @OptionGroup var output: AnnotatedOutput
+  @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let key = try Ed25519.PrivateKey(path: key)
-    let patch = try Inputs.patch(patch, common.work.threads)
+    let patch = try Inputs.patch(patch, common.work.threads, store)
     let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.identity)
-    let path = try output.write(patch, annotations: kept.signed(patch.identity, by: key))
+    let path = try output.write(patch, annotations: kept.signed(patch.identity, by: key), store)
     common.print(
       .dictionary([
         "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),

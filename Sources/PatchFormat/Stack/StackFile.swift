@@ -34,12 +34,12 @@ public struct StackFile: Equatable, Sendable {
   }
 
   /// - Parameter label: what a member is called, for the person who reads the file.
-  public func text(label: (MemberReference) -> String? = { _ in nil }) -> String {
+  public func text(label: (MemberReference) throws -> String? = { _ in nil }) rethrows -> String {
     var lines = ["vpatch-stack 1"]
     if let name { lines.append("name    \(name)") }
     lines += ["base    \(base)", "method  \(method.text)"]
-    lines += members.map { member in
-      "patch   \(member.name)@\(member.scale.shortest)" + (label(member).map { "   # \($0.printable)" } ?? "")
+    lines += try members.map { member in
+      try "patch   \(member.name)@\(member.scale.shortest)" + (label(member).map { "   # \($0.printable)" } ?? "")
     }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -13,8 +13,20 @@ public enum Format {
   }
 
   /// "1 tensor", "1,234 tensors"
-  public static func counted(_ count: Int, _ noun: String) -> String {
-    "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")"
+  /// - Parameter plural: nil where it is the noun and an s.
+  public static func counted(_ count: Int, _ noun: String, plural: String? = nil) -> String {
+    "\(grouped(count)) \(count == 1 ? noun : plural ?? noun + "s")"
+  }
+
+  /// "2026-11-23 01:32" in the time zone of the system.
+  /// - Parameter seconds: since 1970.
+  public static func time(_ seconds: Int) -> String {
+    var (moment, parts) = (time_t(seconds), tm())
+    localtime_r(&moment, &parts)
+    let text = [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+      count = buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 64, "%Y-%m-%d %H:%M", &parts) }
+    }
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// "512 B", "12.4 MB": units of 1,000, three digits.

@@ -84,10 +84,13 @@ public final class OutputFile: Sendable {
   public func sync() throws { try Descriptor.sync(descriptor, path) }
 
   /// Makes the bytes durable and gives the file its name. An existing file of that name is replaced, whole.
-  public func commit() throws {
-    try sync()
-    try rename()
-    Directory.sync(Path.parent(path))
+  public func commit() throws { try Self.commit([self], threads: 1) }
+
+  /// Several at once: all are durable before the first gets its name, and each folder is synced once.
+  public static func commit(_ files: [OutputFile], threads: Int) throws {
+    try Parallel.forEach(files.count, threads: threads) { try files[$0].sync() }
+    for file in files { try file.rename() }
+    for folder in Set(files.map { Path.parent($0.path) }).sorted() { Directory.sync(folder) }
   }
 
   /// Gives the file its name, which the folder may lose again in a power cut until it is synced.
@@ -141,34 +144,6 @@ private enum Umask {
     umask(mask)
     return mask
   }()
-}
-
-public enum Directory {
-  /// Makes a rename durable as far as the folder can.
-  static func sync(_ path: String) { try? syncOrFail(path) }
-
-  /// Makes renames and removals in a folder durable, where what follows relies on it.
-  /// - Throws: `io` where the disk fails. A file system that cannot sync folders is left to its own promises.
-  public static func syncOrFail(_ path: String) throws {
-    let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard fd >= 0 else { throw VPatchError.system(path, "cannot be opened") }
-    defer { close(fd) }
-    guard fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS else {
-      throw VPatchError.system(path, "cannot be made durable")
-    }
-  }
-}
-
-extension Directory {
-  /// Takes a file's name away; it is no error where nothing has that name.
-  public static func remove(_ path: String) throws {
-    guard unlink(path) == 0 || errno == ENOENT else { throw VPatchError.system(path, "cannot be removed") }
-  }
-
-  /// Gives a file another name, in place of what has that name.
-  public static func rename(_ path: String, to other: String) throws {
-    guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be given its name") }
-  }
 }
 
 extension String {

@@ -1,0 +1,110 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import PatchFormat
+
+struct AddCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "add",
+    abstract: "Take patches into the store.",
+    discussion: """
+      The store keeps a verified copy of each. A patch is known by its identity, so the same one is there once; it can \
+      be called by its alias, by a tag, or by the first digits of its identity wherever a command takes a patch.
+
+      EXAMPLES
+        vpatch add counting.vpatch
+        vpatch add counting.vpatch --name triage/counting
+        vpatch add patches/*.vpatch --tag sweep-7
+      """)
+
+  @Argument(help: ArgumentHelp("Patch files.", valueName: "file"))
+  var files: [String]
+  @Option(
+    help: "An alias for the one patch; it moves if another has it. (default: the patch's own name, where it is free)")
+  var name: String?
+  @Option(help: ArgumentHelp("A tag for all of them; may be given several times.", valueName: "tag"))
+  var tag: [String] = []
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if name != nil, files.count > 1 { throw ValidationError("--name is for one file.") }
+  }
+
+  func run() throws {
+    var bytes = 0
+    for file in files {
+      switch PathKind.of(file) {
+      case .missing: throw VPatchError(.io, file, "does not exist", remedy: "nothing was added")
+      case .directory:
+        throw VPatchError(
+          .invalid, file, "is a directory and not a patch", remedy: "give its files: \(Path.join(file, "*.vpatch"))")
+      default: bytes += try InputFile(path: file).size
+      }
+    }
+    for tag in tag { try Name.check(tag, "tag") }
+    let store = try store.open(create: true)
+    let work = common.work
+    work.progress.begin("adding", total: bytes)
+    var additions: [Addition] = []
+    // Also when a file in the middle is no patch: what is in the store by then has to be said.
+    defer { report(additions) }
+    try store.add(
+      files, alias: name, threads: work.threads, progress: { work.progress.advance($0) }, each: { additions.append($0) }
+    )
+    if !tag.isEmpty { for identity in Set(additions.map(\.identity)) { try store.tag(identity, tag) } }
+  }
+
+  private func report(_ additions: [Addition]) {
+    let json = JSON.dictionary(["patches": .array(additions.map(\.json))])
+    common.print(json, text: text(additions))
+    for addition in additions {
+      for remark in addition.sayings { common.remark(remark) }
+    }
+  }
+
+  private func text(_ additions: [Addition]) -> String {
+    func count(_ outcome: Addition.Outcome) -> Int { additions.count { $0.outcome == outcome } }
+    var lines: [String] = []
+    // A line each for as many as a person reads.
+    if additions.count <= 20 {
+      lines = additions.map {
+        "\($0.outcome.words.padded(11))\($0.identity.short)  \($0.alias ?? Path.name($0.path).printable)"
+      }
+    }
+    if additions.count != 1 {
+      let parts = [(Addition.Outcome.added, ""), (.present, ""), (.restored, "")].map { ($0.0, count($0.0)) }
+        .filter { $0.1 > 0 }.map { "\(Format.grouped($0.1)) \($0.0.words)" }
+      let bytes = additions.filter { $0.outcome == .added }.reduce(0) { $0 + $1.fileBytes }
+      lines.append(
+        Format.counted(additions.count, "file") + (parts.isEmpty ? "" : ": \(parts.joined(separator: ", "))")
+          + ", \(Format.bytes(bytes)) new")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension Addition.Outcome {
+  var words: String {
+    switch self {
+    case .added: "added"
+    case .present: "known"
+    case .restored: "restored"
+    }
+  }
+}
+
+extension Addition {
+  var json: JSON {
+    .dictionary([
+      "file": .string(path), "identity": .string(identity.hex), "outcome": .string(outcome.rawValue),
+      "bytes": JSON(fileBytes), "alias": alias.map { .string($0) },
+    ])
+  }
+
+  /// What a person should know of it.
+  var sayings: [String] {
+    remarks
+      + (aliasWasOf.map { ["the alias \(alias ?? "") was of \($0.short), and is of \(identity.short) now"] } ?? [])
+  }
+}

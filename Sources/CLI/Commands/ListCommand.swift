@@ -1,0 +1,132 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import Measure
+import PatchFormat
+
+struct ListCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "List the patches in the store, the newest first.",
+    discussion: """
+      EXAMPLES
+        vpatch list
+        vpatch list count --recipe sa-proj --max-drift 0.02
+        vpatch list --base 7e4d --tag sweep-7 --json
+        vpatch list --base counting             those made on top of the patch counting
+      """)
+
+  @Argument(help: ArgumentHelp("Only patches with this in their name.", valueName: "name"))
+  var name: String?
+  @Option(
+    help: ArgumentHelp(
+      "Only patches made from this: the first digits of a root, a model's path, or a patch, for what it makes.",
+      valueName: "base"))
+  var base: String?
+  @Option(help: ArgumentHelp("Only patches of this recipe.", valueName: "name"))
+  var recipe: Recipe?
+  @Option(help: ArgumentHelp("Only patches with this tag.", valueName: "tag"))
+  var tag: String?
+  @Option(
+    help: ArgumentHelp("Only patches whose drift is measured and at most this, in nats per token.", valueName: "n"))
+  var maxDrift: Double?
+  @Flag(help: "Only patches whose forgetting was measured.")
+  var measured = false
+  @Flag(help: "Only patches whose forgetting was not measured.")
+  var unmeasured = false
+  @Flag(help: "The composites of stacks too, and what takes back applications.")
+  var all = false
+  @Option(help: ArgumentHelp("At most so many; 0 for all. (default: 100, and all with --json)", valueName: "n"))
+  var limit: Int?
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if measured, unmeasured { throw ValidationError("Give --measured or --unmeasured, not both.") }
+    if let limit, limit < 0 { throw ValidationError("--limit takes a number from 0 on.") }
+    if let maxDrift, !maxDrift.isFinite { throw ValidationError("--max-drift takes a number.") }
+  }
+
+  func run() throws {
+    let store = try store.open()
+    var filter = PatchFilter()
+    filter.name = name
+    filter.base = try base.map { try store.resolveBase($0, absolutePath: Path.absolute($0)) }
+    filter.recipe = recipe?.rawValue
+    filter.tag = tag
+    filter.maximumDrift = maxDrift
+    filter.isMeasured = measured ? true : unmeasured ? false : nil
+    filter.includesDerived = all
+    let most = limit ?? (common.json ? 0 : 100)
+    if most > 0 { filter.limit = most + 1 }
+    var patches = try store.patches(filter)
+    var more: String?
+    if most > 0, patches.count > most {
+      patches.removeLast(patches.count - most)
+      more = "the newest \(Format.grouped(most)) of \(Format.grouped(try store.count(filter))); --limit 0 lists all"
+    }
+    common.print(.dictionary(["patches": .array(patches.map(\.json))]), text: text(patches))
+    if let more { common.remark(more) }
+  }
+
+  private func text(_ patches: [StoredPatch]) -> String {
+    guard !patches.isEmpty else { return "no patches" }
+    // What no patch of the list has takes no room.
+    let hasKind = all
+    let hasDrift = patches.contains { $0.summary.drift != nil }
+    let hasTags = patches.contains { !$0.tags.isEmpty }
+    var columns: [TextTable.Column] = [.init("name"), .init("identity"), .init("base"), .init("recipe")]
+    if hasKind { columns.append(.init("kind")) }
+    columns += [.init("tensors", .right), .init("size", .right), .init("learning"), .init("forgetting")]
+    if hasDrift { columns.append(.init("drift", .right)) }
+    if hasTags { columns.append(.init("tags")) }
+    var table = TextTable(columns + [.init("added")])
+    for patch in patches {
+      var cells = [patch.title, patch.identity.short, patch.base.short, patch.recipe ?? "–"]
+      if hasKind { cells.append(patch.kind.rawValue) }
+      cells += [
+        Format.grouped(patch.tensors), Format.bytes(patch.fileBytes),
+        patch.summary.cell(patch.summary.learning, patch.summary.learningItems),
+        patch.summary.cell(patch.summary.forgetting, patch.summary.forgettingItems),
+      ]
+      if hasDrift { cells.append(patch.summary.drift.map { Format.significant($0) } ?? "–") }
+      if hasTags { cells.append(patch.tags.joined(separator: " ")) }
+      table.add(cells + [Format.time(patch.added)])
+    }
+    return String(table.text().dropLast())
+  }
+}
+
+extension StoredPatch {
+  /// All its aliases; without any, the name that its maker gave it, in brackets: it cannot be called by that.
+  var title: String { aliases.isEmpty ? name.map { "(\($0))" } ?? "–" : aliases.joined(separator: ", ") }
+
+  var json: JSON {
+    .dictionary([
+      "identity": .string(identity.hex), "aliases": .array(aliases.map { .string($0) }),
+      "tags": .array(tags.map { .string($0) }), "kind": .string(kind.rawValue), "name": name.map { .string($0) },
+      "note": note.map { .string($0) }, "recipe": recipe.map { .string($0) }, "base": .string(base.hex),
+      "target": .string(target.hex), "tensors": JSON(tensors), "tuned_bytes": JSON(tunedBytes),
+      "bytes": JSON(fileBytes), "status": .string(summary.status.rawValue),
+      "learning": summary.learning.map { $0.json(items: summary.learningItems) },
+      "forgetting": summary.forgetting.map { $0.json(items: summary.forgettingItems) },
+      "drift": summary.drift.map { JSON($0) }, "added": JSON(added),
+    ])
+  }
+}
+
+extension Estimate {
+  fileprivate func json(items: Int) -> JSON {
+    .dictionary(["value": JSON(value), "low": JSON(low), "high": JSON(high), "n": JSON(items)])
+  }
+}
+
+extension ForgettingSummary {
+  /// "+4.10 (3.02 … 5.18, n 500)", with what it is where nobody measured it.
+  fileprivate func cell(_ estimate: Estimate?, _ items: Int) -> String {
+    guard let estimate else { return status == .unmeasured ? status.rawValue : "–" }
+    let mark = status == .measured ? "" : "\(status.rawValue) "
+    return "\(mark)\(estimate.value > 0 ? "+" : "")\(Format.fixed(estimate.value, 2)) "
+      + "(\(Format.fixed(estimate.low, 2)) … \(Format.fixed(estimate.high, 2)), n \(Format.grouped(items)))"
+  }
+}

@@ -1,0 +1,101 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import PatchFormat
+
+struct AliasCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "alias",
+    abstract: "Let a name stand for a patch in the store.",
+    discussion: """
+      An alias is of one patch at a time, and moves when it is given to another.
+
+      EXAMPLES
+        vpatch alias                      all there are
+        vpatch alias counting 7bea7a
+        vpatch alias --delete counting
+      """)
+
+  @Argument(help: "The name: \(Name.rule).")
+  var name: String?
+  @Argument(help: "The patch.")
+  var patch: String?
+  @Flag(help: "Take the name away; the patch stays.")
+  var delete = false
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if delete, name == nil || patch != nil { throw ValidationError("--delete takes a name alone.") }
+    if !delete, name != nil, patch == nil { throw ValidationError("Give the patch that the name is to stand for.") }
+  }
+
+  func run() throws {
+    let store = try store.open()
+    guard let name else { return list(try store.aliases()) }
+    guard let patch else {
+      try store.removeAlias(name)
+      return common.print(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
+    }
+    let identity = try store.identity(patch)
+    let before = try store.alias(name, identity)
+    common.print(
+      .dictionary([
+        "alias": .string(name), "identity": .string(identity.hex), "was": before.map { .string($0.hex) },
+      ]), text: "\(name) is \(identity.short)" + (before.map { ", and was \($0.short)" } ?? ""))
+  }
+
+  private func list(_ aliases: [Alias]) {
+    var table = TextTable([.init("alias"), .init("identity")])
+    for alias in aliases { table.add([alias.name, alias.identity.short]) }
+    common.print(
+      .object(aliases.map { JSON.Member($0.name, .string($0.identity.hex)) }),
+      text: aliases.isEmpty ? "no aliases" : String(table.text().dropLast()))
+  }
+}
+
+struct TagCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tag",
+    abstract: "Tag a patch in the store.",
+    discussion: """
+      A tag may be of many patches. Where only one has it, it stands for that one.
+
+      EXAMPLES
+        vpatch tag                        all there are
+        vpatch tag counting sweep-7 good
+        vpatch tag --delete counting good
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String?
+  @Argument(help: ArgumentHelp("Tags: \(Name.rule).", valueName: "tag"))
+  var tags: [String] = []
+  @Flag(help: "Take the tags away; the patch stays.")
+  var delete = false
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if patch != nil || delete, tags.isEmpty { throw ValidationError("Give a patch and its tags.") }
+  }
+
+  func run() throws {
+    let store = try store.open()
+    guard let patch else { return list(try store.tags()) }
+    let identity = try store.identity(patch)
+    if delete { try store.untag(identity, tags) } else { try store.tag(identity, tags) }
+    let now = try store.stored(identity)?.tags ?? []
+    common.print(
+      .dictionary(["identity": .string(identity.hex), "tags": .array(now.map { .string($0) })]),
+      text: "\(identity.short)  \(now.isEmpty ? "no tags" : now.joined(separator: " "))")
+  }
+
+  private func list(_ tags: [(name: String, patches: Int)]) {
+    var table = TextTable([.init("tag"), .init("patches", .right)])
+    for tag in tags { table.add([tag.name, Format.grouped(tag.patches)]) }
+    common.print(
+      .object(tags.map { JSON.Member($0.name, JSON($0.patches)) }),
+      text: tags.isEmpty ? "no tags" : String(table.text().dropLast()))
+  }
+}

@@ -1,0 +1,56 @@
+import Apply
+import ArgumentParser
+import PatchFormat
+
+struct RebaseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rebase",
+    abstract: "Move a patch to another base.",
+    discussion: """
+      Where both bases have the same weights the patch's own bits come of it; where they differ, what the patch adds to \
+      the old base is added to the new one. That is another model: the patch says what it was moved from, and \
+      measurements stay behind.
+
+      EXAMPLES
+        vpatch rebase clock --base with-counting/ --onto base/ -o clock-alone.vpatch
+            takes a patch out of its chain: it was made on top of counting, and is moved to the base
+      """)
+
+  @Argument(help: "The patch.")
+  var patch: String
+  @Option(help: ArgumentHelp("What the patch was made from.", valueName: "model"))
+  var base: String
+  @Option(help: ArgumentHelp("What it is to be made from.", valueName: "model"))
+  var onto: String
+  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
+  var output: String
+  @Option(help: "A name for the patch; without one it keeps its own.")
+  var name: String?
+  @Flag(help: "Replace an existing file.")
+  var force = false
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let patch = try Inputs.patch(patch, common.work.threads, store)
+    let (old, new) = (try Inputs.checkpoint(base), try Inputs.checkpoint(onto))
+    try OutputCheck.file(output, inputs: [patch.file] + (old.files + new.files).map(\.input), force: force)
+    let result = try Rebase(patch, from: ModelView(old), onto: new, common.work).write(to: output, name: name)
+    let json = JSON.dictionary([
+      "output": .string(output), "identity": .string(result.header.identity.hex),
+      "from": .string(patch.identity.hex), "base": .string(result.header.baseRoot.hex),
+      "target": .string(result.header.targetRoot.hex), "exact_tensors": JSON(result.exact),
+      "moved_tensors": JSON(result.moved), "bytes": JSON(result.fileSize),
+      "changes": PatchSummary(result.header).json,
+    ])
+    common.print(
+      json,
+      text: """
+        \(PatchSummary(result.header).table())
+        rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference
+        size      \(Format.grouped(result.fileSize)) bytes
+        identity  \(result.header.identity.hex)
+        wrote     \(output.printable)
+        """)
+  }
+}

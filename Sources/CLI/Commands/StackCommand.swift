@@ -1,0 +1,296 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import Measure
+import PatchFormat
+
+struct StackCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stack",
+    abstract: "Combine patches of one base: define, change, look at and compare stacks.",
+    discussion: """
+      A stack is a base, a set of its patches with scales, and a merge method. Its result does not depend on the order \
+      in which the members were typed, and taking one out gives what was there before it came. Each change makes a new \
+      version; the old ones stay.
+
+      EXAMPLES
+        vpatch stack new triage --base base/ counting@0.8 clock
+        vpatch stack add triage receipts
+        vpatch stack remove triage counting
+        vpatch apply base/ --stack triage -o model/
+        vpatch stack export triage -o triage.stack        a text file, for version control
+      """,
+    subcommands: [
+      New.self, Add.self, Remove.self, Show.self, Diff.self, List.self, Export.self, Import.self, Delete.self,
+    ])
+
+  struct New: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Define a stack.")
+
+    @Argument(help: "What it is to be called.")
+    var name: String
+    @Option(help: ArgumentHelp("The checkpoint that all members are made from, or its root.", valueName: "model"))
+    var base: String
+    @Argument(help: "Patches as NAME_OR_FILE[@SCALE].")
+    var members: [String]
+    @OptionGroup var merge: MergeOptions
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open(create: true)
+      if try store.stacks().contains(where: { $0.name.isSame(as: name) }) {
+        throw VPatchError(
+          .refused, "the stack \"\(name.printable)\"", "exists already",
+          remedy: "'vpatch stack add' and 'remove' change it")
+      }
+      let members = try self.members.map { try MemberReference($0) }
+      let root = try StackBase.root(base, common.work)
+      let input = try StackInput(
+        members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
+      _ = try Merge(input.definition, patches: input.patches)
+      try StackEdit.keep(input.patches, store, common.work.threads)
+      if PathKind.of(base) != .missing { try store.sawBase(input.definition.base, path: Path.absolute(base)) }
+      _ = try store.saveStack(name: name, definition: input.definition)
+      try StackShow(try store.stack(name), store, common).print()
+    }
+  }
+
+  struct Add: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Add members, or give them other scales; with --method another method.")
+
+    @Argument(help: "The stack.")
+    var name: String
+    @Argument(help: "Patches as NAME_OR_FILE[@SCALE].")
+    var members: [String] = []
+    @OptionGroup var merge: MergeOptions
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open(create: true)
+      let stored = try store.stack(name)
+      var opened: [(patch: Patch, scale: Double)] = []
+      for member in try members.map({ try MemberReference($0) }) {
+        opened.append((try Inputs.patch(member.name, common.work.threads, self.store), member.scale))
+      }
+      // All of one base, said as for a new stack.
+      if !opened.isEmpty { _ = try StackDefinition(opened, method: .sum, base: stored.definition.base) }
+      let given = Set(opened.map(\.patch.identity))
+      let definition = try StackDefinition(
+        base: stored.definition.base, method: merge.changing(stored.definition.method),
+        members: stored.definition.members.filter { !given.contains($0.identity) }
+          + opened.map { .init($0.patch.identity, scale: $0.scale) })
+      try StackEdit.keep(opened.map(\.patch), store, common.work.threads)
+      try StackEdit.check(definition, store, common.work.threads)
+      _ = try store.saveStack(name: name, definition: definition)
+      try StackShow(try store.stack(name), store, common).print()
+    }
+  }
+
+  struct Remove: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Take members out.")
+
+    @Argument(help: "The stack.")
+    var name: String
+    @Argument(help: "Members.")
+    var members: [String]
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open(create: true)
+      let stored = try store.stack(name)
+      var definition = stored.definition
+      for member in members {
+        let identity = try store.identity(member)
+        guard definition.members.contains(where: { $0.identity == identity }) else {
+          throw VPatchError(
+            .refused, "the stack \"\(name.printable)\"", "does not have \(member.printable)",
+            remedy: "see 'vpatch stack show \(name)'")
+        }
+        definition = try definition.removing(identity)
+      }
+      _ = try store.saveStack(name: name, definition: definition)
+      try StackShow(try store.stack(name), store, common).print()
+    }
+  }
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Say what a stack is: members, overlap, what is known of its forgetting.")
+
+    @Argument(help: "The stack.")
+    var name: String
+    @Option(help: ArgumentHelp("An earlier version.", valueName: "n"))
+    var version: Int?
+    @Option(help: ArgumentHelp("Compare the members' changes, weight by weight, over their base.", valueName: "model"))
+    var base: String?
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open()
+      try StackShow(
+        try store.stack(name, version: version), store, common, base: base.map { try Inputs.checkpoint($0) }
+      ).print()
+    }
+  }
+
+  struct Diff: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Say what makes two stacks different.")
+
+    @Argument(help: "A stack, or a stack file.")
+    var a: String
+    @Argument(help: "Another.")
+    var b: String
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let inputs = try [a, b].map { try StackInput($0, self.store, common.work.threads) }
+      let store = try self.store.existing()
+      let changes = StackDiff(inputs[0].definition, inputs[1].definition).changes
+      let lines = try changes.map { try $0.text { try store?.label($0) ?? $0.short } }
+      let json = JSON.dictionary([
+        "a": .string(inputs[0].definition.identity.hex), "b": .string(inputs[1].definition.identity.hex),
+        "same": .bool(changes.isEmpty), "changes": .array(lines.map { .string($0) }),
+      ])
+      common.print(json, text: lines.isEmpty ? "the same" : lines.joined(separator: "\n"))
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List the stacks of the store.")
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open()
+      let stacks = try store.stacks()
+      var table = TextTable([
+        .init("stack"), .init("version", .right), .init("base"), .init("method"), .init("members"),
+      ])
+      for stack in stacks {
+        let members = try stack.definition.members.map { member in
+          MemberReference(name: try store.label(member.identity) ?? member.identity.short, scale: member.scale).text
+        }
+        table.add([
+          stack.name, String(stack.version), stack.definition.base.short, stack.definition.method.text,
+          members.joined(separator: " "),
+        ])
+      }
+      let json = JSON.array(
+        stacks.map { stack in
+          .object(
+            [JSON.Member("name", .string(stack.name)), JSON.Member("version", JSON(stack.version))]
+              + stack.definition.json().object!)
+        })
+      common.print(json, text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : table.text())
+    }
+  }
+
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Write a stack to a text file.")
+
+    @Argument(help: "The stack.")
+    var name: String
+    @Option(
+      name: .shortAndLong, help: ArgumentHelp("Where to write; without it the text is printed.", valueName: "file"))
+    var output: String?
+    @Flag(help: "Replace an existing file.")
+    var force = false
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open()
+      let stored = try store.stack(name)
+      let text = try StackFile(name: stored.name, stored.definition).text { member in
+        try Digest(hex: member.name).flatMap { try store.label($0) }
+      }
+      guard let output else { return Terminal.write(text, to: 1) }
+      try OutputCheck.file(output, inputs: [], force: force)
+      let file = try OutputFile(path: output)
+      try file.write(text, at: 0)
+      try file.commit()
+      common.print(.dictionary(["output": .string(output)]), text: "wrote \(output.printable)")
+    }
+  }
+
+  struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Read a stack from a text file.")
+
+    @Argument(help: "The file.")
+    var file: String
+    @Option(help: "What it is to be called; without one as the file says.")
+    var name: String?
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      let store = try self.store.open(create: true)
+      let input = try StackInput(file: file, self.store, common.work.threads)
+      guard let name = name ?? input.name else {
+        throw VPatchError(.refused, file, "does not say what the stack is called", remedy: "give --name")
+      }
+      try StackEdit.keep(input.patches, store, common.work.threads)
+      try StackEdit.check(input.definition, store, common.work.threads)
+      _ = try store.saveStack(name: name, definition: input.definition)
+      try StackShow(try store.stack(name), store, common).print()
+    }
+  }
+
+  struct Delete: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Forget a stack and its versions; its patches stay.")
+
+    @Argument(help: "The stack.")
+    var name: String
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+      try store.open().removeStack(name)
+      common.print(.dictionary(["deleted": .string(name)]), text: "deleted the stack \(name.printable)")
+    }
+  }
+}
+
+/// What several of the commands above do.
+enum StackEdit {
+  /// Members given as files come into the store: a stack there must not depend on files elsewhere.
+  static func keep(_ patches: [Patch], _ store: Store, _ threads: Int) throws {
+    for patch in patches where try store.path(of: patch.identity) == nil { _ = try store.add(file: patch.path) }
+  }
+
+  /// What its members do can be combined.
+  static func check(_ definition: StackDefinition, _ store: Store, _ threads: Int) throws {
+    guard !definition.members.isEmpty else { return }
+    _ = try Merge(definition, patches: definition.members.map { try store.patch($0.identity, threads: threads) })
+  }
+}
+
+/// The base of a stack as it is typed.
+enum StackBase {
+  /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
+  static func root(_ text: String, _ work: WorkOptions) throws -> Digest {
+    if PathKind.of(text) == .missing, let root = Digest(hex: text) { return root }
+    let checkpoint = try Inputs.checkpoint(text)
+    return try Provenance.of(checkpoint)?.target ?? checkpoint.root(work)
+  }
+}
+
+extension StackDiff.Change {
+  func text(_ name: (Digest) throws -> String) rethrows -> String {
+    switch self {
+    case .base(let a, let b): "base    \(a.short) → \(b.short)"
+    case .method(let a, let b): "method  \(a.text) → \(b.text)"
+    case .removed(let member): "-       \(try name(member.identity))@\(member.scale.shortest)"
+    case .added(let member): "+       \(try name(member.identity))@\(member.scale.shortest)"
+    case .scale(let identity, let a, let b): "scale   \(try name(identity)): \(a.shortest) → \(b.shortest)"
+    }
+  }
+}

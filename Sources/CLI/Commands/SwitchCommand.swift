@@ -1,0 +1,123 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import PatchFormat
+
+/// What changes a model where it lies.
+struct InPlaceOptions: ParsableArguments {
+  @Flag(help: "Write whole files and rename them over the old ones: safe for a model that is being served.")
+  var byRename = false
+
+  @Flag(help: "Write through symbolic links, and into files with several names.")
+  var allowLinks = false
+}
+
+struct SwitchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "switch",
+    abstract: "Make a model another stack of the same base, in place.",
+    discussion: """
+      Only the tensors that change are read and written. Their old bits are verified before the first write, the new \
+      ones after the last; what is interrupted is finished by 'vpatch recover'. Whoever has the model mapped sees the \
+      change as it happens; --by-rename writes whole files beside, which they see when they open the model again.
+
+      STACK is a stack of the store, a stack file, or a patch with its scale.
+
+      EXAMPLES
+        vpatch switch model/ triage
+        vpatch switch model.safetensors counting@0.8
+        vpatch revert model/        back to the base
+      """)
+
+  @Argument(help: "The model: the stack's base, or anything that vpatch made of it.")
+  var model: String
+  @Argument(help: "The stack.")
+  var stack: String
+  @Flag(help: "Hash the untouched tensors too.")
+  var full = false
+  @OptionGroup var inPlace: InPlaceOptions
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let input = try StackInput(stack, store, common.work.threads)
+    let library = StoreLibrary(input.patches, store, threads: common.work.threads)
+    let change = try ModelChange(Inputs.checkpoint(model), library, common.work)
+    let steps = try change.steps(toStack: input.definition, name: input.name)
+    try InPlaceChange(change, steps, library, "switch", self.inPlace, full: full).run(common, verb: "switched")
+  }
+}
+
+/// A change of a model in place, entered into the store before it begins and after it is done.
+struct InPlaceChange {
+  let change: ModelChange
+  let steps: [PatchStep]
+  let library: StoreLibrary
+  let kind: String
+  let options: InPlaceOptions
+  let full: Bool
+
+  init(
+    _ change: ModelChange, _ steps: [PatchStep], _ library: StoreLibrary, _ kind: String, _ options: InPlaceOptions,
+    full: Bool
+  ) {
+    self.change = change
+    self.steps = steps
+    self.library = library
+    self.kind = kind
+    self.options = options
+    self.full = full
+  }
+
+  func run(_ common: CommonOptions, verb: String) throws {
+    let rebuild = Rebuild(change.model, steps, common.work)
+    // A model that was hashed just now needs no second look at what no patch touches.
+    let isFull = full || change.isHashed
+    let provenance = rebuild.provenance(full: isFull, inPlace: true)
+    try library.keepOpen()
+    let entry = try library.begin(
+      model: change.model.path, kind: kind, before: change.state, after: provenance.state,
+      states: provenance.history + [provenance.state])
+    let result: InPlaceResult
+    do {
+      result = try rebuild.writeInPlace(
+        provenance: provenance.text, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
+    } catch {
+      // One that is decided and not finished stays entered, for what it needs to be undone.
+      if (try? Checkpoint.refuseUnfinished(change.model.path)) != nil { try library.abandon(entry) }
+      throw error
+    }
+    try library.finish(entry, model: change.model.path)
+    common.print(json(result, provenance), text: text(result, provenance, verb))
+    for name in result.sideFilesKept {
+      common.remark("\(name) is not the file that the patch was made with: it stays as it is")
+    }
+  }
+
+  private func json(_ result: InPlaceResult, _ provenance: Provenance) -> JSON {
+    .dictionary([
+      "model": .string(result.path), "from": .string(result.from.hex), "to": .string(result.to.hex),
+      "base": .string(provenance.base.hex), "patches": provenance.summary["patches"],
+      "touched_tensors": JSON(result.touchedTensors), "written_bytes": JSON(result.writtenBytes),
+      "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(result.unverifiedTensors),
+      "files_exact": .bool(result.isFilesExact), "provenance": .string(result.provenancePath ?? ""),
+      "side_files_kept": .array(result.sideFilesKept.map { .string($0) }),
+    ])
+  }
+
+  private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
+    let now = provenance.state.entries.map(\.text).joined(separator: ", then ")
+    let rest =
+      result.unverifiedTensors == 0
+      ? "all hashed" : "\(Format.counted(result.unverifiedTensors, "tensor")), unverified (--full hashes them)"
+    return """
+      \(verb) \(result.path.printable)
+        now         \(now.isEmpty ? "the base" : now.printable)
+        rewritten   \(Format.counted(result.touchedTensors, "tensor")), \(Format.bytes(result.writtenBytes)) of \
+      \(Format.bytes(result.totalBytes)), verified before and after
+        untouched   \(rest)
+        root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors are the patch's")
+        provenance  \((result.provenancePath ?? "none").printable)
+      """
+  }
+}

@@ -1,0 +1,49 @@
+import Apply
+import Catalogue
+import PatchFormat
+
+/// A stack that the command line names.
+struct StackInput {
+  /// What it is called in the store, or in its file; nil for one that was typed.
+  let name: String?
+  let definition: StackDefinition
+  /// Members that are open already.
+  let patches: [Patch]
+
+  private init(name: String?, definition: StackDefinition, patches: [Patch]) {
+    self.name = name
+    self.definition = definition
+    self.patches = patches
+  }
+
+  /// Members as typed, of one base.
+  init(
+    members: [MemberReference], method: MergeMethod, base: Digest? = nil, name: String? = nil, _ store: StoreOptions,
+    _ threads: Int
+  ) throws {
+    let opened = try members.map { (patch: try Inputs.patch($0.name, threads, store), scale: $0.scale) }
+    self.init(
+      name: name, definition: try StackDefinition(opened, method: method, base: base), patches: opened.map(\.patch))
+  }
+
+  /// A stack of the store, a stack file, or one patch with its scale.
+  init(_ text: String, _ store: StoreOptions, _ threads: Int) throws {
+    if PathKind.of(text) == .file, !(try Patch.looksLikePatch(path: text)) {
+      try self.init(file: text, store, threads)
+    } else if let stored = try store.existing()?.stacks().first(where: { $0.name.isSame(as: text) }) {
+      self.init(name: stored.name, definition: stored.definition, patches: [])
+    } else {
+      try self.init(members: [MemberReference(text)], method: .sum, store, threads)
+    }
+  }
+
+  init(file path: String, _ store: StoreOptions, _ threads: Int) throws {
+    let file = try StackFile(text: InputFile.contents(of: path, limit: 1 << 20), path: path)
+    guard let base = Digest(hex: file.base) else {
+      throw VPatchError(
+        .invalid, path, "has the base \"\(file.base.printable)\", which is not a root of 64 digits",
+        remedy: "'vpatch status MODEL' says a model's root")
+    }
+    try self.init(members: file.members, method: file.method, base: base, name: file.name, store, threads)
+  }
+}

@@ -1,0 +1,99 @@
+import Apply
+import Catalogue
+import PatchFormat
+
+/// Patches by identity: those that are open already, else the store's. Composites are kept in the store, and what is
+/// done to models is entered there.
+final class StoreLibrary: PatchLibrary {
+  private let open: [Patch]
+  private let options: StoreOptions
+  private let threads: Int
+
+  init(_ open: [Patch] = [], _ store: StoreOptions, threads: Int) {
+    self.open = open
+    options = store
+    self.threads = threads
+  }
+
+  func patch(_ identity: Digest) throws -> Patch {
+    if let patch = open.first(where: { $0.identity == identity }) { return patch }
+    guard let store = try options.existing() else {
+      throw VPatchError(
+        .io, "patch \(identity.short)", "is not at hand, and there is no store at \(try options.path())",
+        remedy: "give the store that has it: --store DIR")
+    }
+    return try store.patch(identity, threads: threads)
+  }
+
+  func composite(of stack: StackDefinition) throws -> Patch? {
+    guard let store = try options.existing() else { return nil }
+    return try store.composite(stackIdentity: stack.identity).map { try store.patch($0, threads: threads) }
+  }
+
+  func keepComposite(of stack: StackDefinition, making make: (String) throws -> Void) throws -> Patch {
+    let store = try options.open(create: true)
+    let patch = try store.keep(.composite, threads, make)
+    try store.setComposite(stackIdentity: stack.identity, patch: patch.identity)
+    return patch
+  }
+
+  /// The undo of a model whose own is lost: its difference to the base, kept in the store.
+  /// - Throws: `wrongBase` where that is not the base of the model.
+  func difference(from base: Checkpoint, to model: Checkpoint, root: Digest, _ work: WorkOptions) throws -> Patch {
+    try options.open(create: true).keep(.undo, threads) { path in
+      let result = try Create(base: base, tuned: model, options: CreateOptions(), work: work).write(to: path)
+      guard result.header.baseRoot == root else {
+        throw VPatchError(
+          .wrongBase, base.path,
+          "is not the base of \(model.path): its root is \(result.header.baseRoot.short), not \(root.short)",
+          remedy: "'vpatch status' says a model's base")
+      }
+    }
+  }
+
+  // MARK: Applications
+
+  /// Enters what is about to be done to a model, so that nothing goes that its undo needs.
+  /// - Parameter states: what it is to be, and what it was, as far back as it can be brought.
+  /// - Returns: nil where there is no store.
+  func begin(model: String, kind: String, before: ModelState, after: ModelState, states: [ModelState]) throws -> Int64?
+  {
+    guard let store = try options.existing() else { return nil }
+    let needed = try Set(states.flatMap(\.entries).map(\.identity)).filter { try store.contains($0) }
+    return try store.beginApplication(
+      model: Path.absolute(model), kind: kind, before: before.json, after: after.json, patches: needed.sorted())
+  }
+
+  /// It is done; what was entered of the model earlier is contained in it.
+  func finish(_ application: Int64?, model: String) throws {
+    guard let application else { return }
+    let store = try options.open()
+    try store.finishApplication(application)
+    for earlier in try store.applications(model: Path.absolute(model))
+    where earlier.id < application && earlier.state == .done {
+      try store.markUndone(earlier.id)
+    }
+  }
+
+  func abandon(_ application: Int64?) throws {
+    if let application { try options.open().abandonApplication(application) }
+  }
+
+  /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
+  func keepOpen() throws {
+    for patch in open where patch.path != (try options.existing()?.path(of: patch.identity)) {
+      _ = try options.open(create: true).add(file: patch.path, threads: threads)
+    }
+  }
+}
+
+extension Store {
+  /// Takes in a patch that `make` writes.
+  fileprivate func keep(_ kind: PatchKind, _ threads: Int, _ make: (String) throws -> Void) throws -> Patch {
+    // A folder that goes again: a temporary one, which gc removes if a kill leaves it.
+    let scratch = try OutputDirectory(path: Path.join(path, "making"))
+    let file = Path.join(scratch.temporaryPath, "made.vpatch")
+    try make(file)
+    return try patch(add(file: file, kind: kind, threads: threads).identity, threads: threads)
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Catalogue
+import Glibc
+import PatchFormat
+
+/// What takes patches by their names in the store.
+struct StoreOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The folder of the store. (default: $VPATCH_STORE, else ~/.local/share/vpatch)", valueName: "dir"))
+  var store: String?
+
+  func path() throws -> String { try store ?? Store.defaultPath() }
+
+  func open(create: Bool = false) throws -> Store { try Store(path: path(), create: create) }
+
+  /// The store, where there is one.
+  func existing() throws -> Store? { try PathKind.of(path()) == .missing ? nil : open() }
+}
+
+extension Store {
+  /// The patch that an argument means: a file's, or by name.
+  func identity(_ text: String) throws -> Digest {
+    if try Patch.looksLikePatch(path: text) { return try Patch(path: text).identity }
+    return try resolve(text)
+  }
+}
+
+extension Path {
+  /// The path from the root on, links resolved as far as there is something.
+  static func absolute(_ path: String) -> String {
+    if let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+    if path.utf8.first == UInt8(ascii: "/") { return path }
+    guard let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return join(String(cString: folder), path)
+  }
+}

@@ -1,0 +1,37 @@
+import PatchFormat
+
+/// What lies below `patches/`, by names alone.
+struct PatchFolder {
+  /// Files under names that patches have.
+  private(set) var patches: [(identity: Digest, path: String)] = []
+  /// What an interrupted process left.
+  private(set) var temporaries: [String] = []
+  /// What vpatch never puts there.
+  private(set) var foreign: [String] = []
+
+  init(_ store: Store) throws {
+    let catalogue = Store.cataloguePath(store.path)
+    temporaries = try Path.entries(of: store.path)
+      .filter { Store.isTemporary($0, of: Path.name(catalogue)) }.map { Path.join(store.path, $0) }
+    guard PathKind.of(store.patchesPath) == .directory else { return }
+    for name in try Path.entries(of: store.patchesPath) {
+      let folder = Path.join(store.patchesPath, name)
+      guard name.utf8.count == 2, PathKind.of(folder) == .directory else {
+        foreign.append(folder)
+        continue
+      }
+      for file in try Path.entries(of: folder) {
+        let path = Path.join(folder, file)
+        if Store.isTemporary(file) {
+          temporaries.append(path)
+        } else if file.hasSuffix(".vpatch"), let identity = Digest(hex: String(file.dropLast(7))),
+          file.hasPrefix(name), PathKind.of(path, followingLinks: false) == .file
+        {
+          patches.append((identity, path))
+        } else {
+          foreign.append(path)
+        }
+      }
+    }
+  }
+}

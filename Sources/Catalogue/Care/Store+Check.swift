@@ -1,0 +1,157 @@
+import GRDB
+import PatchFormat
+
+/// Something that is not as it should be in a store.
+public struct Finding: Sendable, Equatable {
+  public enum Kind: String, Sendable, CaseIterable {
+    /// SQLite's own structures.
+    case catalogue
+    /// A patch whose file is gone.
+    case missing
+    /// A file that is not the patch that its name says.
+    case damaged
+    /// A row that is not what its file says.
+    case stale
+    /// A patch that the catalogue does not know.
+    case unknown
+    /// What an interrupted process left.
+    case temporary
+    /// A file that vpatch never puts there.
+    case foreign
+    /// A stack whose members or identity do not fit its definition.
+    case stack
+  }
+
+  public let kind: Kind
+  /// A path, or the name of what it is about.
+  public let subject: String
+  public let what: String
+  /// Whether `repair` mended it.
+  public internal(set) var isRepaired = false
+}
+
+/// What was looked at, and what was found.
+public struct CheckReport: Sendable, Equatable {
+  public let patches: Int
+  public let bytes: Int
+  public let findings: [Finding]
+  public var isSound: Bool { findings.allSatisfy(\.isRepaired) }
+}
+
+extension Store {
+  /// Reads everything again: the catalogue, and every byte of every patch.
+  /// - Parameters:
+  ///   - repair: mend what can be mended without losing anything: rows are written anew from their files, patches that
+  ///     the catalogue does not know are taken in, what interrupted processes left is deleted.
+  ///   - progress: is told the bytes of all files first, then how many are done.
+  public func check(
+    repair: Bool = false, threads: Int = 2, begin: (Int) -> Void = { _ in },
+    progress: @Sendable (Int) -> Void = { _ in }
+  ) throws -> CheckReport {
+    // Also when nothing is repaired: a patch that is being added looks like one that nobody knows.
+    try locked { try lockedCheck(repair, threads, begin, progress) }
+  }
+
+  private func lockedCheck(
+    _ repair: Bool, _ threads: Int, _ begin: (Int) -> Void, _ progress: @Sendable (Int) -> Void
+  ) throws -> CheckReport {
+    var findings = try checkCatalogue()
+    var filter = PatchFilter()
+    filter.includesDerived = true
+    let rows = try patches(filter).sorted { $0.identity < $1.identity }
+    begin(rows.reduce(0) { $0 + $1.fileBytes })
+    let checked = try Parallel.map(rows.count, threads: threads) { i in
+      defer { progress(rows[i].fileBytes) }
+      return check(rows[i])
+    }
+    for (finding, facts) in checked.compactMap({ $0 }) {
+      var finding = finding
+      if repair, let facts {
+        try write { db in try facts.update(db) }
+        finding.isRepaired = true
+      }
+      findings.append(finding)
+    }
+    let folder = try PatchFolder(self)
+    let known = Set(rows.map(\.identity))
+    for (identity, path) in folder.patches where !known.contains(identity) {
+      findings.append(try checkUnknown(identity, path, repair))
+    }
+    if repair { _ = try unlink(folder.temporaries) }
+    findings += folder.temporaries.map {
+      Finding(kind: .temporary, subject: $0, what: "was left by an interrupted process", isRepaired: repair)
+    }
+    findings += folder.foreign.map { Finding(kind: .foreign, subject: $0, what: "is nothing that vpatch puts there") }
+    return CheckReport(patches: rows.count, bytes: rows.reduce(0) { $0 + $1.fileBytes }, findings: findings)
+  }
+
+  private func checkCatalogue() throws -> [Finding] {
+    let name = Self.cataloguePath(path)
+    var findings = try read { db in
+      try Row.fetchAll(db, sql: "PRAGMA integrity_check(20)").map { try $0.text(0) }.filter { $0 != "ok" }
+        .map { Finding(kind: .catalogue, subject: name, what: $0) }
+        + Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map {
+          Finding(kind: .catalogue, subject: name, what: "refers in \(try $0.text(0)) to what is not there")
+        }
+    }
+    for stack in try read({ db in try Row.fetchAll(db, sql: "SELECT name FROM stacks").map { try $0.text(0) } }) {
+      do {
+        for version in try versions(ofStack: stack) where try !membersAgree(version) {
+          findings.append(
+            Finding(kind: .stack, subject: stack, what: "has other members in version \(version.version) than it says"))
+        }
+      } catch let error as VPatchError {
+        findings.append(Finding(kind: .stack, subject: stack, what: error.reason))
+      }
+    }
+    return findings
+  }
+
+  private func membersAgree(_ stack: StoredStack) throws -> Bool {
+    let members = try read { db in
+      try Row.fetchAll(
+        db,
+        sql: """
+          SELECT p.identity, m.scale FROM stack_members m JOIN patches p ON p.id = m.patch
+          JOIN stack_versions v ON v.id = m.version JOIN stacks s ON s.id = v.stack
+          WHERE s.name = ? AND v.version = ? ORDER BY p.identity
+          """, arguments: [stack.name, stack.version]
+      ).map { StackDefinition.Member(try $0.digest(0), scale: try $0.double(1)) }
+    }
+    return members == stack.definition.members
+  }
+
+  /// What is wrong with a patch that the catalogue knows; with what its file says, where that is to be believed.
+  private func check(_ row: StoredPatch) -> (Finding, PatchFacts?)? {
+    let file = file(of: row.identity)
+    guard PathKind.of(file) == .file else {
+      return (Finding(kind: .missing, subject: file, what: "is gone: \(row.label ?? "a patch without a name")"), nil)
+    }
+    do {
+      let facts = PatchFacts(try Patch(path: file, threads: 1))
+      guard facts.identity == row.identity else {
+        return (Finding(kind: .damaged, subject: file, what: "is another patch: \(facts.identity.short)"), nil)
+      }
+      guard facts.agrees(with: row) else {
+        return (Finding(kind: .stale, subject: file, what: "says something else than the catalogue"), facts)
+      }
+      return nil
+    } catch {
+      return (
+        Finding(kind: .damaged, subject: file, what: (error as? VPatchError)?.reason ?? "cannot be read"), nil
+      )
+    }
+  }
+
+  private func checkUnknown(_ identity: Digest, _ path: String, _ repair: Bool) throws -> Finding {
+    guard let patch = try? Patch(path: path, threads: 1), patch.identity == identity else {
+      return Finding(kind: .damaged, subject: path, what: "is no whole patch, and the catalogue does not know it")
+    }
+    if repair {
+      let now = Moment.now
+      try write { db in try PatchFacts(patch).insert(db, kind: .patch, now: now) }
+    }
+    return Finding(
+      kind: .unknown, subject: path, what: "is a patch that the catalogue does not know", isRepaired: repair)
+  }
+}

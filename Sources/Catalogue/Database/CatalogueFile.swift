@@ -1,0 +1,125 @@
+// catalogue.sqlite, as far as it is looked at before SQLite is let near it:
+//
+//   0   16 bytes  "SQLite format 3\0"       60  u32  user_version: the schema's, from 1 on
+//   18  2 bytes   2 2: it keeps a WAL       68  u32  application_id = "vpat"
+//
+// All numbers are big-endian. It is ours if and only if (1) it is a regular file and no link, (2) these bytes are as
+// above, (3) the version is known, (4) its schema is, object by object, what the migrations up to that version make:
+// no view, no trigger, no table of anybody else's.
+
+import CSQLite
+import GRDB
+import PatchFormat
+
+struct CatalogueFile {
+  static let name = "catalogue.sqlite"
+  static let applicationID: UInt32 = 0x7670_6174
+
+  let path: String
+
+  /// Checks the file, opens it, and brings its schema up to date.
+  func open() throws -> DatabaseQueue {
+    try checkHeader()
+    return try Self.translating(path) {
+      let queue = try DatabaseQueue(path: path, configuration: Self.configuration)
+      let version = try queue.read { db in
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        try checkVersion(version)
+        let expected = try Schema.make(version: version)
+        guard try Schema.Object.all(db) == expected.read(Schema.Object.all) else {
+          throw VPatchError(
+            .invalid, path, "has other tables, views or triggers than a catalogue has", remedy: Self.remedy)
+        }
+        return version
+      }
+      if version < Schema.version { try Schema.migrator.migrate(queue) }
+      return queue
+    }
+  }
+
+  /// Writes an empty catalogue, whole or not at all.
+  static func create(_ path: String) throws {
+    var image = try translating(path) {
+      try Schema.make(version: Schema.version).read { db in
+        var count: sqlite3_int64 = 0
+        guard let bytes = sqlite3_serialize(db.sqliteConnection, "main", &count, 0) else {
+          throw VPatchError(.io, path, "cannot be made: SQLite is out of memory")
+        }
+        defer { sqlite3_free(bytes) }
+        return [UInt8](UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+      }
+    }
+    // A database in memory has no WAL; this one does from its first opening on.
+    image[18] = 2
+    image[19] = 2
+    let file = try OutputFile(path: path)
+    try file.write(image, at: 0)
+    try file.commit()
+  }
+
+  private func checkHeader() throws {
+    guard PathKind.of(path, followingLinks: false) == .file else {
+      throw VPatchError(.invalid, path, "is not a regular file", remedy: "give another --store")
+    }
+    let file = try InputFile(path: path)
+    guard file.size >= 512 else { throw VPatchError(.invalid, path, "is cut short", remedy: Self.remedy) }
+    let header = try file.read(0..<100)
+    func u32(_ offset: Int) -> UInt32 { header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) } }
+    guard header[..<16].elementsEqual(Array("SQLite format 3".utf8) + [0]) else {
+      throw VPatchError(.invalid, path, "is not a SQLite database", remedy: Self.remedy)
+    }
+    guard u32(68) == Self.applicationID, header[18] == 2, header[19] == 2 else {
+      throw VPatchError(
+        .invalid, path, "is a SQLite database of another program", remedy: "give another --store; it is left as it is")
+    }
+    try checkVersion(Int(u32(60)))
+  }
+
+  private func checkVersion(_ version: Int) throws {
+    guard version <= Schema.version else {
+      throw VPatchError(
+        .refused, path,
+        "was written by a later version of vpatch (schema \(version); this one knows \(Schema.version))",
+        remedy: "use that version")
+    }
+    guard version > 0 else { throw VPatchError(.invalid, path, "has no schema version", remedy: Self.remedy) }
+  }
+
+  private static let remedy =
+    "move it away and run vpatch fsck --repair: it makes a new catalogue of the patch files"
+
+  static var configuration: Configuration {
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = true
+    configuration.busyMode = .timeout(10)
+    configuration.prepareDatabase { db in
+      let code = vp_sqlite_defend(db.sqliteConnection)
+      guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+      // FULL: with a WAL, NORMAL may lose the last transactions in a power cut.
+      try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON")
+    }
+    return configuration
+  }
+
+  /// Says what SQLite's errors mean.
+  static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
+    do { return try body() } catch let error as DamagedRow {
+      throw VPatchError(.invalid, path, "has a catalogue with \(error.what)", remedy: "run vpatch fsck")
+    } catch let error as DatabaseError {
+      let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+      switch error.resultCode {
+      case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+        throw VPatchError(.invalid, path, "has a damaged catalogue: \(words)", remedy: remedy)
+      case .SQLITE_FULL:
+        throw VPatchError(.io, path, "has no space left for its catalogue", remedy: "free some space; nothing was lost")
+      case .SQLITE_BUSY, .SQLITE_LOCKED:
+        throw VPatchError(.io, path, "is in use by another vpatch", remedy: "try again when that has ended")
+      case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
+        throw VPatchError(.io, path, "has a catalogue that cannot be opened: \(words)", remedy: "check the permissions")
+      case .SQLITE_SCHEMA, .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH:
+        throw VPatchError(.invalid, path, "has a catalogue that SQLite refuses: \(words)", remedy: "run vpatch fsck")
+      default: throw VPatchError(.io, path, "has a catalogue that cannot be read or written: \(words)")
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import GRDB
+import PatchFormat
+
+extension Store {
+  /// Digits of an identity that are enough to be meant as one.
+  static let shortestPrefix = 4
+
+  /// The patch that is meant: by an alias, by a tag that only one patch has, or by the beginning of its identity.
+  /// - Throws: `refused` where several are meant, with all of them; `io` where none is, with what is spelled alike.
+  public func resolve(_ text: String) throws -> Digest {
+    try read { db in
+      if let identity = try Self.owner(ofAlias: text, db) { return identity }
+      let tagged = try Row.fetchAll(
+        db,
+        sql: "SELECT p.identity FROM tags t JOIN patches p ON p.id = t.patch WHERE t.name = ? ORDER BY p.identity",
+        arguments: [text]
+      ).map { try $0.digest(0) }
+      if tagged.count > 1 { throw try ambiguous(text, "is a tag of", tagged, db) }
+      if let identity = tagged.first { return identity }
+      if let prefix = DigestPrefix(text) {
+        let found = try Row.fetchAll(
+          db, sql: "SELECT identity FROM patches WHERE identity BETWEEN ? AND ? ORDER BY identity LIMIT 20",
+          arguments: [prefix.first.data, prefix.last.data]
+        ).map { try $0.digest(0) }
+        if found.count > 1 { throw try ambiguous(text, "begins the identities of", found, db) }
+        if let identity = found.first { return identity }
+      }
+      throw unknown(text, "is no alias, tag or identity of a patch in the store", try Self.allNames(db))
+    }
+  }
+
+  /// The root of a checkpoint that is meant: by the beginning of the root, by a path where it was seen, or by a patch,
+  /// which means the model that the patch makes.
+  /// - Throws: as `resolve`.
+  public func resolveBase(_ text: String, absolutePath: String? = nil) throws -> Digest {
+    let root: Digest? = try read { db in
+      if let prefix = DigestPrefix(text) {
+        let found = try Row.fetchAll(
+          db,
+          sql: """
+            SELECT root FROM bases WHERE root BETWEEN ?1 AND ?2
+            UNION SELECT target FROM patches WHERE target BETWEEN ?1 AND ?2 ORDER BY 1 LIMIT 20
+            """, arguments: [prefix.first.data, prefix.last.data]
+        ).map { try $0.digest(0) }
+        if found.count > 1 {
+          throw VPatchError(
+            .refused, text, "begins the roots of \(found.map(\.short).joined(separator: ", "))",
+            remedy: "give more of the digits")
+        }
+        if let root = found.first { return root }
+      }
+      guard let absolutePath else { return nil }
+      return try Row.fetchOne(
+        db, sql: "SELECT base FROM sightings WHERE path = ? ORDER BY seen DESC, base LIMIT 1", arguments: [absolutePath]
+      )?.digest(0)
+    }
+    if let root { return root }
+    guard let stored = try stored(try resolve(text)) else { throw unknown(text, "is no base in the store", []) }
+    return stored.target
+  }
+
+  private func ambiguous(_ text: String, _ what: String, _ found: [Digest], _ db: Database) throws -> VPatchError {
+    let names = try found.prefix(10).map { identity in
+      let label = try Row.fetchOne(
+        db,
+        sql: """
+          SELECT coalesce((SELECT min(a.name) FROM aliases a WHERE a.patch = p.id), p.name)
+          FROM patches p WHERE p.identity = ?
+          """, arguments: [identity.data]
+      )?.optionalText(0)
+      return identity.short + (label.map { " (\($0))" } ?? "")
+    }
+    return VPatchError(
+      .refused, text, "\(what) several patches: \(names.joined(separator: ", "))" + (found.count > 10 ? ", …" : ""),
+      remedy: "give an alias or more of the identity")
+  }
+
+  func unknown(_ text: String, _ what: String, _ names: [String]) -> VPatchError {
+    let near = NearMiss.of(text, among: names)
+    return VPatchError(
+      .io, text, what,
+      remedy: near.isEmpty ? "vpatch list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
+  }
+
+  static func allNames(_ db: Database) throws -> [String] {
+    try Row.fetchAll(db, sql: "SELECT name FROM aliases UNION SELECT name FROM tags UNION SELECT name FROM stacks").map
+    {
+      try $0.text(0)
+    }
+  }
+}
+
+/// The first digits of a digest.
+struct DigestPrefix {
+  /// The lowest and the highest digest that begin so.
+  let first, last: Digest
+
+  /// Fails for anything but 4 to 64 hexadecimal digits.
+  init?(_ text: String) {
+    let count = text.utf8.count
+    guard (Store.shortestPrefix...64).contains(count),
+      let first = Digest(hex: text.lowercased() + String(repeating: "0", count: 64 - count)),
+      let last = Digest(hex: text.lowercased() + String(repeating: "f", count: 64 - count))
+    else { return nil }
+    self.first = first
+    self.last = last
+  }
+}

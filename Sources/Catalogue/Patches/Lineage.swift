@@ -1,0 +1,103 @@
+import PatchFormat
+
+/// What is made from what: bases, the patches from them, the patches from those, and stacks beside the patches.
+///
+///     ○ base
+///     ├─● patch
+///     │ ● made on top of it: a chain
+///     └─◆ stack
+public struct Lineage: Sendable {
+  public enum Node: Sendable {
+    /// A checkpoint that no patch of the store makes.
+    case base(Base)
+    case patch(StoredPatch)
+    case stack(StoredStack)
+  }
+
+  /// What is drawn left of a node, and the node.
+  public struct Line: Sendable {
+    public let graph: String
+    public let node: Node
+  }
+
+  private let bases: [Base]
+  private let children: [Digest: [Node]]
+
+  /// - Parameters:
+  ///   - patches: in any order; children are drawn the oldest first.
+  ///   - around: a patch; then only what it is made from, what is made from it, and the stacks with one of those.
+  public init(bases: [Base], patches: [StoredPatch], stacks: [StoredStack], around: Digest? = nil) {
+    var patches = patches.sorted { ($0.added, $0.identity) < ($1.added, $1.identity) }
+    var stacks = stacks
+    if let around {
+      let kept = Self.relatives(of: around, patches)
+      patches.removeAll { !kept.contains($0.identity) }
+      stacks.removeAll { stack in !stack.definition.members.contains { kept.contains($0.identity) } }
+    }
+    var children: [Digest: [Node]] = [:]
+    for patch in patches { children[patch.base, default: []].append(.patch(patch)) }
+    for stack in stacks { children[stack.definition.base, default: []].append(.stack(stack)) }
+    self.children = children
+    let made = Set(patches.map(\.target))
+    // Where patches make each other in a circle, none of their bases comes first: then the one seen first does.
+    let used = bases.filter { children[$0.root] != nil }
+    self.bases = used.filter { !made.contains($0.root) } + used.filter { made.contains($0.root) }
+  }
+
+  private static func relatives(of identity: Digest, _ patches: [StoredPatch]) -> Set<Digest> {
+    func walk(_ from: (StoredPatch) -> Digest, _ to: (StoredPatch) -> Digest) -> Set<Digest> {
+      let byRoot = Dictionary(grouping: patches, by: to)
+      var found: Set<Digest> = []
+      var rest = patches.filter { $0.identity == identity }
+      while let patch = rest.popLast() {
+        if found.insert(patch.identity).inserted { rest += byRoot[from(patch)] ?? [] }
+      }
+      return found
+    }
+    return walk(\.base, \.target).union(walk(\.target, \.base))
+  }
+
+  /// - Parameter root: only this checkpoint, and what is made from it; also one that a patch makes.
+  public func lines(from root: Digest? = nil) -> [Line] {
+    var lines: [Line] = []
+    var drawn: Set<Digest> = []
+    for base in bases where root == nil || base.root == root {
+      // A base that a patch makes has been drawn below that patch, but in a circle.
+      let below = unseen(base.root, drawn)
+      guard !below.isEmpty else { continue }
+      lines.append(Line(graph: "○ ", node: .base(base)))
+      var rest = Self.branches(below, "")
+      while let (node, lead, indent) = rest.popLast() {
+        guard case .patch(let patch) = node else {
+          lines.append(Line(graph: lead + "◆ ", node: node))
+          continue
+        }
+        guard drawn.insert(patch.identity).inserted else { continue }
+        lines.append(Line(graph: lead + "● ", node: node))
+        let below = unseen(patch.target, drawn)
+        rest += below.count == 1 ? [(below[0], indent, indent)] : Self.branches(below, indent)
+      }
+    }
+    return lines
+  }
+
+  private func unseen(_ root: Digest, _ drawn: Set<Digest>) -> [Node] {
+    (children[root] ?? []).filter { node in
+      if case .patch(let patch) = node { !drawn.contains(patch.identity) } else { true }
+    }
+  }
+
+  /// In reverse, since they are taken from the end.
+  private static func branches(_ nodes: [Node], _ indent: String) -> [(Node, String, String)] {
+    nodes.enumerated().map { i, node in
+      i == nodes.count - 1 ? (node, indent + "└─", indent + "  ") : (node, indent + "├─", indent + "│ ")
+    }.reversed()
+  }
+}
+
+extension Store {
+  /// - Parameter around: see `Lineage`.
+  public func lineage(around: Digest? = nil) throws -> Lineage {
+    Lineage(bases: try bases(), patches: try patches(), stacks: try stacks(), around: around)
+  }
+}

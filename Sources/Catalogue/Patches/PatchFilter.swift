@@ -1,0 +1,71 @@
+import Foundation
+import GRDB
+import PatchFormat
+
+/// Which patches are asked for; nil where that does not matter.
+public struct PatchFilter: Sendable {
+  /// The root that they are made from.
+  public var base: Digest?
+  public var recipe: String?
+  public var tag: String?
+  /// Patches whose drift is known and at most this, in nats per token.
+  public var maximumDrift: Double?
+  public var isMeasured: Bool?
+  /// Part of an alias or of the maker's name; upper and lower case are the same.
+  public var name: String?
+  /// Composites of stacks and undos too.
+  public var includesDerived = false
+  public var limit: Int?
+
+  public init() {}
+
+  /// A condition over a table `p`, and its arguments.
+  var condition: (sql: String, arguments: StatementArguments) {
+    var parts = ["1"]
+    var arguments: StatementArguments = []
+    func require(_ sql: String, _ values: (any DatabaseValueConvertible)?...) {
+      parts.append(sql)
+      arguments += StatementArguments(values)
+    }
+    if !includesDerived { require("p.kind = 'patch'") }
+    if let base { require("p.base = ?", base.data) }
+    if let recipe { require("p.recipe = ?", recipe) }
+    if let tag { require("p.id IN (SELECT patch FROM tags WHERE name = ?)", tag) }
+    if let maximumDrift { require("p.drift <= ?", maximumDrift) }
+    if let isMeasured { require(isMeasured ? "p.status = 'measured'" : "p.status <> 'measured'") }
+    if let name {
+      let pattern = "%" + name.replacing(#/[%_\\]/#, with: { "\\" + $0.output }) + "%"
+      require(
+        #"""
+        (p.name LIKE ? ESCAPE '\' OR p.id IN (SELECT patch FROM aliases WHERE name LIKE ? ESCAPE '\'))
+        """#, pattern, pattern)
+    }
+    return (parts.joined(separator: " AND "), arguments)
+  }
+}
+
+extension Store {
+  /// The patches that are asked for, the newest first.
+  public func patches(_ filter: PatchFilter = PatchFilter()) throws -> [StoredPatch] {
+    let (condition, arguments) = filter.condition
+    return try read { db in
+      let cursor = try Row.fetchCursor(
+        db,
+        sql: """
+          SELECT \(StoredPatch.columns) FROM patches p WHERE \(condition)
+          ORDER BY p.added DESC, p.id DESC LIMIT \(filter.limit ?? -1)
+          """, arguments: arguments)
+      var found: [StoredPatch] = []
+      while let row = try cursor.next() { found.append(try StoredPatch(row)) }
+      return found
+    }
+  }
+
+  /// How many there are, whatever the limit.
+  public func count(_ filter: PatchFilter = PatchFilter()) throws -> Int {
+    let (condition, arguments) = filter.condition
+    return try read { db in
+      try Int.fetchOne(db, sql: "SELECT count(*) FROM patches p WHERE \(condition)", arguments: arguments) ?? 0
+    }
+  }
+}

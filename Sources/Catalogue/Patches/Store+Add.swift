@@ -1,0 +1,168 @@
+import GRDB
+import PatchFormat
+
+/// What became of a file that was added.
+public struct Addition: Sendable, Equatable {
+  public enum Outcome: String, Sendable {
+    case added
+    /// It was there already.
+    case present
+    /// It was there, but its file was gone or damaged, and is whole again.
+    case restored
+  }
+
+  public let path: String
+  public let identity: Digest
+  public internal(set) var outcome: Outcome
+  public let fileBytes: Int
+  /// The alias that it has now because of this.
+  public internal(set) var alias: String?
+  /// The patch that had the alias before.
+  public internal(set) var aliasWasOf: Digest?
+  /// What a person should know.
+  public internal(set) var remarks: [String] = []
+}
+
+extension Store {
+  /// Files at a time: as many as are durable, and then known, together.
+  private static let batch = 128
+
+  /// Takes copies of patch files into the store. What was reported to `each` is durable.
+  ///
+  /// The first file that is not a patch ends it: those before it are in the store then, those behind it are not.
+  /// - Parameters:
+  ///   - alias: for the one file; it moves if another patch has it. Without, a patch is called what its maker named it,
+  ///     where nothing else is called so.
+  ///   - progress: is told how many bytes more are done.
+  /// - Throws: `invalid` for a file that is no patch, `refused` for an alias that cannot be one.
+  public func add(
+    _ files: [String], kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2,
+    progress: @Sendable (Int) -> Void = { _ in }, each: (Addition) -> Void = { _ in }
+  ) throws {
+    precondition(alias == nil || files.count == 1, "one alias is for one file")
+    if let alias { try Name.check(alias, "alias") }
+    for start in stride(from: 0, to: files.count, by: Self.batch) {
+      let paths = files[start..<min(start + Self.batch, files.count)]
+      let opened = try Parallel.map(paths.count, threads: threads) { i in
+        Result { try Candidate(paths[start + i], threads: files.count == 1 ? threads : 1) }
+      }
+      let good = opened.prefix { (try? $0.get()) != nil }.map { try! $0.get() }
+      let additions = try locked { try add(good, kind, alias, threads, progress) }
+      additions.forEach(each)
+      // The first that was none, if there is one.
+      if good.count < opened.count { _ = try opened[good.count].get() }
+    }
+  }
+
+  /// Takes a copy of one patch file into the store.
+  @discardableResult
+  public func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> Addition {
+    var additions: [Addition] = []
+    try add([file], kind: kind, alias: alias, threads: threads, each: { additions.append($0) })
+    return additions[0]
+  }
+
+  /// A file outside the store, verified. The patch itself is let go of: a hundred headers take room.
+  private struct Candidate: Sendable {
+    let file: InputFile
+    let facts: PatchFacts
+
+    init(_ path: String, threads: Int) throws {
+      let patch = try Patch(path: path, threads: threads)
+      file = patch.file
+      facts = PatchFacts(patch)
+    }
+  }
+
+  private func add(
+    _ candidates: [Candidate], _ kind: PatchKind, _ alias: String?, _ threads: Int, _ progress: @Sendable (Int) -> Void
+  ) throws -> [Addition] {
+    let known = try read { db in try candidates.map { try Self.id(of: $0.facts.identity, db) != nil } }
+    var seen: Set<Digest> = []
+    let isFirst = candidates.map { seen.insert($0.facts.identity).inserted }
+    let isWhole = try Parallel.map(candidates.count, threads: threads) { i in
+      known[i] && self.isWhole(candidates[i].facts.identity)
+    }
+    let missing = candidates.indices.filter { isFirst[$0] && !isWhole[$0] }
+    try place(missing.map { candidates[$0] }, threads)
+    let now = Moment.now
+    let additions = try write { db in
+      try candidates.indices.map { i in
+        let facts = candidates[i].facts
+        var addition = Addition(
+          path: candidates[i].file.path, identity: facts.identity, outcome: .present, fileBytes: facts.fileBytes)
+        if !known[i], isFirst[i] {
+          try facts.insert(db, kind: kind, now: now)
+          addition.outcome = .added
+        } else if !isWhole[i], isFirst[i] {
+          try facts.update(db)
+          addition.outcome = .restored
+        } else if let row = try Self.row(facts.identity, db), !facts.agrees(with: row) {
+          addition.remarks.append(
+            "\(addition.path) has another name, note, recipe or measurements than the patch in the store, which stay")
+        }
+        if kind == .patch { try promote(facts.identity, db) }
+        try name(&addition, alias ?? (kind == .patch ? facts.name : nil), isAsked: alias != nil, db)
+        return addition
+      }
+    }
+    candidates.forEach { progress($0.facts.fileBytes) }
+    return additions
+  }
+
+  private static func row(_ identity: Digest, _ db: Database) throws -> StoredPatch? {
+    try Row.fetchOne(
+      db, sql: "SELECT \(StoredPatch.columns) FROM patches p WHERE p.identity = ?", arguments: [identity.data]
+    ).map(StoredPatch.init)
+  }
+
+  private func isWhole(_ identity: Digest) -> Bool {
+    (try? Patch(path: file(of: identity), threads: 1))?.identity == identity
+  }
+
+  /// What somebody adds is somebody's, also where a composite had come to the same before.
+  private func promote(_ identity: Digest, _ db: Database) throws {
+    try db.cachedStatement(sql: "UPDATE patches SET kind = 'patch' WHERE identity = ? AND kind <> 'patch'")
+      .execute(arguments: [identity.data])
+  }
+
+  /// Copies the files to their places, durably, and looks whether what lies there now is what was verified.
+  private func place(_ candidates: [Candidate], _ threads: Int) throws {
+    for folder in Set(candidates.map { Path.parent(file(of: $0.facts.identity)) }).sorted() {
+      try Directory.make(folder)
+    }
+    let copies = try Parallel.map(candidates.count, threads: threads) { i in
+      let copy = try OutputFile(path: file(of: candidates[i].facts.identity))
+      let source = candidates[i].file
+      try copy.reserve(source.size)
+      try copy.copy(from: source, 0..<source.size, at: 0)
+      copy.beginWriteback(0..<source.size)
+      return copy
+    }
+    try OutputFile.commit(copies, threads: threads)
+    try Parallel.forEach(candidates.count, threads: threads) { i in
+      guard isWhole(candidates[i].facts.identity) else {
+        throw VPatchError(
+          .invalid, candidates[i].file.path, "was changed while it was read", remedy: "run the command again")
+      }
+    }
+  }
+
+  private func name(_ addition: inout Addition, _ name: String?, isAsked: Bool, _ db: Database) throws {
+    guard let name, isAsked || Name.isValid(name) else {
+      if let name { addition.remarks.append("its name \"\(name)\" cannot be an alias: \(Name.rule)") }
+      return
+    }
+    let owner = try Self.owner(ofAlias: name, db)
+    if let owner, owner != addition.identity, !isAsked {
+      addition.remarks.append(
+        "the alias \(name) is of \(owner.short) and stays there; vpatch alias \(name) \(addition.identity.short) moves it"
+      )
+      return
+    }
+    addition.alias = name
+    guard owner != addition.identity else { return }
+    addition.aliasWasOf = owner
+    try setAlias(name, addition.identity, db)
+  }
+}

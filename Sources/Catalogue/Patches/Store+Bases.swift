@@ -1,0 +1,64 @@
+import GRDB
+import PatchFormat
+
+/// A checkpoint that patches are made from.
+public struct Base: Sendable, Equatable {
+  public let root: Digest
+  /// nil where only the root is known.
+  public let tensors, bytes: Int?
+  /// The model's architecture, as far as its names tell.
+  public let layout: String?
+  /// Absolute paths where it was seen, the last one first.
+  public let paths: [String]
+}
+
+extension Store {
+  /// Notes a checkpoint, and where it is.
+  /// - Parameter path: absolute; nil where only the root is known.
+  public func sawBase(
+    _ root: Digest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
+  ) throws {
+    let now = Moment.now
+    try write { db in
+      try db.execute(
+        sql: """
+          INSERT INTO bases (root, tensors, bytes, layout, seen) VALUES (?, ?, ?, ?, ?)
+          ON CONFLICT (root) DO UPDATE SET tensors = coalesce(tensors, excluded.tensors),
+            bytes = coalesce(bytes, excluded.bytes), layout = coalesce(layout, excluded.layout)
+          """, arguments: [root.data, tensors, bytes, layout, now])
+      guard let path else { return }
+      try db.execute(
+        sql: """
+          INSERT INTO sightings (base, path, seen) VALUES (?, ?, ?)
+          ON CONFLICT (base, path) DO UPDATE SET seen = excluded.seen
+          """, arguments: [root.data, path, now])
+    }
+  }
+
+  /// Where a checkpoint was seen, the last place first.
+  public func sightings(_ root: Digest) throws -> [String] {
+    try read { db in try Self.sightings(root, db) }
+  }
+
+  static func sightings(_ root: Digest, _ db: Database) throws -> [String] {
+    try Row.fetchAll(
+      db, sql: "SELECT path FROM sightings WHERE base = ? ORDER BY seen DESC, path", arguments: [root.data]
+    ).map { try $0.text(0) }
+  }
+
+  /// All bases, those first that were seen first.
+  public func bases() throws -> [Base] {
+    try read { db in
+      let paths = try Row.fetchAll(db, sql: "SELECT base, path FROM sightings ORDER BY seen DESC, path").reduce(
+        into: [Digest: [String]]()
+      ) { $0[try $1.digest(0), default: []].append(try $1.text(1)) }
+      return try Row.fetchAll(db, sql: "SELECT root, tensors, bytes, layout FROM bases ORDER BY seen, root").map {
+        row in
+        let root = try row.digest(0)
+        return Base(
+          root: root, tensors: try row.optionalInteger(1), bytes: try row.optionalInteger(2),
+          layout: try row.optionalText(3), paths: paths[root] ?? [])
+      }
+    }
+  }
+}

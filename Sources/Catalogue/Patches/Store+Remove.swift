@@ -1,0 +1,89 @@
+import GRDB
+import Glibc
+import PatchFormat
+
+extension Store {
+  /// Takes patches out of the store: all of them, or none.
+  /// - Parameters:
+  ///   - named: what each was called by; an alias that was typed goes with its patch.
+  ///   - force: their other aliases and their tags go too.
+  /// - Returns: the bytes of the files that are gone.
+  /// - Throws: `refused` for a patch that a stack or an application needs, or that has other names.
+  @discardableResult
+  public func remove(_ patches: [Digest], named: [String] = [], force: Bool = false) throws -> Int {
+    try locked {
+      // First what is known, then what is there: killed in between, a file is left that nothing speaks of.
+      try write { db in
+        for identity in Set(patches).sorted() {
+          let id = try requiredID(of: identity, db)
+          try refuseIfNeeded(id, identity, db)
+          if !force { try refuseIfNamed(id, identity, named, db) }
+          try forget(id, db)
+        }
+      }
+      return try unlink(Set(patches).map { file(of: $0) })
+    }
+  }
+
+  /// Deletes the row of a patch and all that is only about it.
+  func forget(_ id: Int64, _ db: Database) throws {
+    for table in ["aliases", "tags", "composites"] {
+      try db.execute(sql: "DELETE FROM \(table) WHERE patch = ?", arguments: [id])
+    }
+    try db.execute(sql: "DELETE FROM patches WHERE id = ?", arguments: [id])
+  }
+
+  /// Deletes files, durably. One that is gone already is no error.
+  /// - Returns: their bytes.
+  func unlink(_ files: [String]) throws -> Int {
+    var bytes = 0
+    for file in files.sorted() {
+      var info = stat()
+      guard lstat(file, &info) == 0 else { continue }
+      guard Glibc.unlink(file) == 0 else { throw VPatchError.system(file, "cannot be deleted") }
+      bytes += Int(info.st_size)
+    }
+    for folder in Set(files.map(Path.parent)).sorted() { Directory.sync(folder) }
+    return bytes
+  }
+
+  private func refuseIfNeeded(_ id: Int64, _ identity: Digest, _ db: Database) throws {
+    let stacks = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT s.name, group_concat(v.version, ', ') FROM stack_members m
+        JOIN stack_versions v ON v.id = m.version JOIN stacks s ON s.id = v.stack
+        WHERE m.patch = ? GROUP BY s.name ORDER BY s.name
+        """, arguments: [id]
+    ).map { "\(try $0.text(0)) (version \(try $0.text(1)))" }
+    guard stacks.isEmpty else {
+      throw VPatchError(
+        .refused, "patch \(identity.short)", "is in the stack \(stacks.joined(separator: ", "))",
+        remedy: "remove the stack first")
+    }
+    let applications = try Row.fetchAll(
+      db,
+      sql: """
+        SELECT DISTINCT a.model FROM application_patches n JOIN applications a ON a.id = n.application
+        WHERE n.patch = ? ORDER BY a.model
+        """, arguments: [id]
+    ).map { try $0.text(0) }
+    guard applications.isEmpty else {
+      throw VPatchError(
+        .refused, "patch \(identity.short)", "is needed to revert \(applications.joined(separator: ", "))",
+        remedy: "revert the model first; if it is gone, vpatch gc --forget MODEL")
+    }
+  }
+
+  private func refuseIfNamed(_ id: Int64, _ identity: Digest, _ named: [String], _ db: Database) throws {
+    for (table, what) in [("aliases", "alias"), ("tags", "tag")] {
+      let names = try Row.fetchAll(db, sql: "SELECT name FROM \(table) WHERE patch = ? ORDER BY name", arguments: [id])
+        .map { try $0.text(0) }.filter { !named.contains($0) }
+      guard names.isEmpty else {
+        throw VPatchError(
+          .refused, "patch \(identity.short)", "has the \(what) \(names.joined(separator: ", "))",
+          remedy: "--force removes it all the same")
+      }
+    }
+  }
+}

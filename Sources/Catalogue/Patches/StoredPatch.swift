@@ -1,0 +1,69 @@
+import GRDB
+import Measure
+import PatchFormat
+
+/// Why a patch is in the store.
+public enum PatchKind: String, Sendable, CaseIterable {
+  /// Somebody's.
+  case patch
+  /// What a stack comes to, kept so that it is not made again.
+  case composite
+  /// What takes back an application.
+  case undo
+}
+
+/// A patch as the catalogue has it.
+public struct StoredPatch: Sendable, Equatable {
+  public let identity, base, target: Digest
+  public let kind: PatchKind
+  public let name, note, recipe: String?
+  /// Tensors that it touches.
+  public let tensors: Int
+  /// Their bytes in the target.
+  public let tunedBytes: Int
+  public let fileBytes: Int
+  public let summary: ForgettingSummary
+  /// When it came into the store: seconds since 1970.
+  public let added: Int
+  /// In ascending order.
+  public let aliases, tags: [String]
+
+  /// What a person calls it: its first alias, else the name that its maker gave it.
+  public var label: String? { aliases.first ?? name }
+
+  /// The columns that `init` reads, of a table `p`.
+  static let columns =
+    (["identity", "kind", "added"] + PatchFacts.columns).map { "p.\($0)" }.joined(separator: ", ")
+      + """
+      , (SELECT group_concat(name, ' ') FROM (SELECT name FROM aliases WHERE patch = p.id ORDER BY name))
+      , (SELECT group_concat(name, ' ') FROM (SELECT name FROM tags WHERE patch = p.id ORDER BY name))
+      """
+
+  init(_ row: Row) throws {
+    identity = try row.digest(0)
+    guard let kind = PatchKind(rawValue: try row.text(1)) else { throw DamagedRow(what: "a patch of an unknown kind") }
+    self.kind = kind
+    added = try row.integer(2)
+    base = try row.digest(3)
+    target = try row.digest(4)
+    name = try row.optionalText(5)
+    note = try row.optionalText(6)
+    recipe = try row.optionalText(7)
+    tensors = try row.integer(8)
+    tunedBytes = try row.integer(9)
+    fileBytes = try row.integer(10)
+    guard let status = MeasurementStatus(rawValue: try row.text(11)) else {
+      throw DamagedRow(what: "a patch of an unknown status")
+    }
+    summary = ForgettingSummary(
+      status: status, learning: try Self.estimate(row, 12), forgetting: try Self.estimate(row, 16),
+      learningItems: try row.integer(15), forgettingItems: try row.integer(19), drift: try row.optionalDouble(20))
+    aliases = try row.words(21)
+    tags = try row.words(22)
+  }
+
+  private static func estimate(_ row: Row, _ i: Int) throws -> Estimate? {
+    guard let value = try row.optionalDouble(i) else { return nil }
+    return Estimate(value, low: try row.double(i + 1), high: try row.double(i + 2))
+  }
+}

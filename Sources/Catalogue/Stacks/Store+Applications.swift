@@ -1,0 +1,131 @@
+import GRDB
+import PatchFormat
+
+/// Something that was done to a model in place.
+public struct Application: Sendable, Equatable {
+  public enum State: String, Sendable {
+    /// Begun; whether it came to its end, the model's journal knows.
+    case pending
+    case done
+    /// Taken back.
+    case undone
+  }
+
+  public let id: Int64
+  /// Absolute.
+  public let model: String
+  /// What was done: switch, revert, …
+  public let kind: String
+  public let state: State
+  /// The model's provenance before and after.
+  public let before, after: JSON
+  /// Seconds since 1970.
+  public let started: Int
+  /// What it takes to undo it, in ascending order.
+  public let patches: [Digest]
+}
+
+extension Store {
+  /// Notes what is about to be done to a model. From now on the patches stay, until this is abandoned or undone.
+  /// - Parameters:
+  ///   - model: its absolute path.
+  ///   - patches: those in the model before and after; all must be in the store.
+  public func beginApplication(
+    model: String, kind: String, before: JSON, after: JSON, patches: [Digest]
+  ) throws -> Int64 {
+    let now = Moment.now
+    return try write { db in
+      try db.execute(
+        sql: """
+          INSERT INTO applications (model, kind, state, before, after, started) VALUES (?, ?, 'pending', ?, ?, ?)
+          """, arguments: [model, kind, before.compact(), after.compact(), now])
+      let id = db.lastInsertedRowID
+      for identity in Set(patches) {
+        try db.execute(
+          sql: "INSERT INTO application_patches (application, patch) VALUES (?, ?)",
+          arguments: [id, try requiredID(of: identity, db)])
+      }
+      return id
+    }
+  }
+
+  /// The model has it.
+  public func finishApplication(_ id: Int64) throws { try setState(id, .done, from: "'pending'") }
+
+  /// It was taken back: its patches need not stay for it.
+  public func markUndone(_ id: Int64) throws {
+    try setState(id, .undone, from: "'pending', 'done'") { db in
+      try db.execute(sql: "DELETE FROM application_patches WHERE application = ?", arguments: [id])
+    }
+  }
+
+  /// It never happened.
+  public func abandonApplication(_ id: Int64) throws {
+    try write { db in
+      try db.execute(sql: "DELETE FROM applications WHERE id = ? AND state = 'pending'", arguments: [id])
+      try requireChange(id, db)
+    }
+  }
+
+  /// What was done to a model, the oldest first.
+  public func applications(model: String) throws -> [Application] { try applications("a.model = ?", [model]) }
+
+  /// What was done to any model, the oldest first.
+  public func applications() throws -> [Application] { try applications("1", []) }
+
+  /// Lets go of what was done to a model that is no more: nothing needs to stay for it.
+  /// - Throws: `io` where nothing is known of the model.
+  public func forgetApplications(model: String) throws {
+    try write { db in
+      try db.execute(sql: "DELETE FROM applications WHERE model = ?", arguments: [model])
+      guard db.changesCount > 0 else {
+        let known = try Row.fetchAll(db, sql: "SELECT DISTINCT model FROM applications").map { try $0.text(0) }
+        throw unknown(model, "is no model that the store knows of", known)
+      }
+    }
+  }
+
+  private func setState(
+    _ id: Int64, _ state: Application.State, from: String, _ more: (Database) throws -> Void = { _ in }
+  ) throws {
+    try write { db in
+      try db.execute(
+        sql: "UPDATE applications SET state = ? WHERE id = ? AND state IN (\(from))", arguments: [state.rawValue, id])
+      try requireChange(id, db)
+      try more(db)
+    }
+  }
+
+  private func requireChange(_ id: Int64, _ db: Database) throws {
+    guard db.changesCount > 0 else {
+      throw VPatchError(.refused, path, "has no application \(id) that is under way", remedy: "look with vpatch status")
+    }
+  }
+
+  private func applications(_ condition: String, _ arguments: StatementArguments) throws -> [Application] {
+    try read { db in
+      let needed = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT n.application, p.identity FROM application_patches n JOIN patches p ON p.id = n.patch
+          JOIN applications a ON a.id = n.application WHERE \(condition) ORDER BY p.identity
+          """, arguments: arguments
+      ).reduce(into: [Int: [Digest]]()) { $0[try $1.integer(0), default: []].append(try $1.digest(1)) }
+      return try Row.fetchAll(
+        db,
+        sql: """
+          SELECT a.id, a.model, a.kind, a.state, a.before, a.after, a.started FROM applications a
+          WHERE \(condition) ORDER BY a.id
+          """, arguments: arguments
+      ).map { row in
+        guard let state = Application.State(rawValue: try row.text(3)) else {
+          throw DamagedRow(what: "an application in an unknown state")
+        }
+        let id = try row.integer(0)
+        return Application(
+          id: Int64(id), model: try row.text(1), kind: try row.text(2), state: state, before: try row.json(4),
+          after: try row.json(5), started: try row.integer(6), patches: needed[id] ?? [])
+      }
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import GRDB
+import PatchFormat
+
+/// One version of a stack that has a name.
+public struct StoredStack: Sendable, Equatable {
+  public let name: String
+  /// From 1 on.
+  public let version: Int
+  public let definition: StackDefinition
+  /// The patch that it comes to, where it was made once and is kept.
+  public let composite: Digest?
+  /// Seconds since 1970.
+  public let created: Int
+}
+
+extension Store {
+  /// Saves a stack as the next version of its name; the same definition as the last one's is no new version.
+  /// - Returns: the version that has this definition now.
+  /// - Throws: `refused` for a name that cannot be one, `io` for a member that is not in the store, `wrongBase` for one
+  ///   that is made from something else than the stack's base.
+  public func saveStack(name: String, definition: StackDefinition) throws -> Int {
+    try Name.check(name, "stack")
+    let now = Moment.now
+    return try write { db in
+      if let latest = try Self.stacks(db, "s.name = ?", [name]).last, latest.definition == definition {
+        return latest.version
+      }
+      try db.execute(sql: "INSERT OR IGNORE INTO stacks (name) VALUES (?)", arguments: [name])
+      try db.execute(
+        sql: "INSERT OR IGNORE INTO bases (root, seen) VALUES (?, ?)", arguments: [definition.base.data, now])
+      try db.execute(
+        sql: """
+          INSERT INTO stack_versions (stack, version, base, identity, definition, created)
+          SELECT s.id, 1 + coalesce((SELECT max(version) FROM stack_versions WHERE stack = s.id), 0), ?, ?, ?, ?
+          FROM stacks s WHERE s.name = ?
+          """,
+        arguments: [
+          definition.base.data, definition.identity.data, definition.json().compact(), now, name,
+        ])
+      let id = db.lastInsertedRowID
+      for member in definition.members {
+        try requireBase(of: member.identity, definition.base, db)
+        try db.execute(
+          sql: "INSERT INTO stack_members (version, patch, scale) VALUES (?, ?, ?)",
+          arguments: [id, try requiredID(of: member.identity, db), member.scale])
+      }
+      return try Int.fetchOne(db, sql: "SELECT version FROM stack_versions WHERE id = ?", arguments: [id]) ?? 0
+    }
+  }
+
+  private func requireBase(of member: Digest, _ base: Digest, _ db: Database) throws {
+    guard
+      let own = try Row.fetchOne(db, sql: "SELECT base FROM patches WHERE identity = ?", arguments: [member.data])?
+        .digest(0), own != base
+    else { return }
+    throw VPatchError(
+      .wrongBase, "patch \(member.short)", "is made from \(own.short) and the stack is of \(base.short)",
+      remedy: "a stack has patches of one base; vpatch rebase moves one to another")
+  }
+
+  /// - Parameter version: nil for the last one.
+  /// - Throws: `io` where there is no such stack or version, with what is spelled alike.
+  public func stack(_ name: String, version: Int? = nil) throws -> StoredStack {
+    try read { db in
+      let versions = try Self.stacks(db, "s.name = ?", [name])
+      guard let last = versions.last else {
+        let names = try Row.fetchAll(db, sql: "SELECT name FROM stacks").map { try $0.text(0) }
+        let near = NearMiss.of(name, among: names)
+        throw VPatchError(
+          .io, name, "is no stack in the store",
+          remedy: near.isEmpty
+            ? "vpatch stack list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
+      }
+      guard let version else { return last }
+      guard let found = versions.first(where: { $0.version == version }) else {
+        throw VPatchError(.io, name, "has no version \(version)", remedy: "its last one is \(last.version)")
+      }
+      return found
+    }
+  }
+
+  /// The last version of each, in ascending order of name.
+  public func stacks() throws -> [StoredStack] {
+    try read { db in
+      try Self.stacks(
+        db, "v.version = (SELECT max(w.version) FROM stack_versions w WHERE w.stack = v.stack)", [])
+    }
+  }
+
+  /// All versions of one, in their order.
+  public func versions(ofStack name: String) throws -> [StoredStack] {
+    try read { db in try Self.stacks(db, "s.name = ?", [name]) }
+  }
+
+  /// Removes all versions of a stack; its members stay.
+  /// - Throws: `io` where there is none of that name.
+  public func removeStack(_ name: String) throws {
+    _ = try stack(name)
+    try write { db in try db.execute(sql: "DELETE FROM stacks WHERE name = ?", arguments: [name]) }
+  }
+
+  static func stacks(_ db: Database, _ condition: String, _ arguments: StatementArguments) throws -> [StoredStack] {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT s.name, v.version, v.definition, v.created, v.identity,
+          (SELECT p.identity FROM composites c JOIN patches p ON p.id = c.patch WHERE c.stack = v.identity)
+        FROM stack_versions v JOIN stacks s ON s.id = v.stack WHERE \(condition) ORDER BY s.name, v.version
+        """, arguments: arguments
+    ).map { row in
+      let name = try row.text(0)
+      let definition = try StackDefinition(json: row.json(2), subject: "stack \(name)")
+      guard try row.digest(4) == definition.identity else {
+        throw DamagedRow(what: "the stack \(name), which is not what its identity says")
+      }
+      return StoredStack(
+        name: name, version: try row.integer(1), definition: definition,
+        composite: row.hasNull(atIndex: 5) ? nil : try row.digest(5), created: try row.integer(3))
+    }
+  }
+
+  // MARK: Composites
+
+  /// Notes which patch in the store a stack comes to.
+  public func setComposite(stackIdentity: Digest, patch: Digest) throws {
+    try write { db in
+      try db.execute(
+        sql:
+          "INSERT INTO composites (stack, patch) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET patch = excluded.patch",
+        arguments: [stackIdentity.data, try requiredID(of: patch, db)])
+    }
+  }
+
+  /// The patch that a stack comes to; nil where none is kept.
+  public func composite(stackIdentity: Digest) throws -> Digest? {
+    try read { db in
+      try Row.fetchOne(
+        db, sql: "SELECT p.identity FROM composites c JOIN patches p ON p.id = c.patch WHERE c.stack = ?",
+        arguments: [stackIdentity.data]
+      )?.digest(0)
+    }
+  }
+
+  // MARK: Records
+
+  /// Keeps what was measured of a stack.
+  public func addRecord(stackIdentity: Digest, _ record: JSON) throws {
+    try write { db in
+      try db.execute(
+        sql: "INSERT INTO records (stack, record) VALUES (?, ?)", arguments: [stackIdentity.data, record.compact()])
+    }
+  }
+
+  /// What was measured of a stack, the oldest first.
+  public func records(stackIdentity: Digest) throws -> [JSON] {
+    try read { db in
+      try Row.fetchAll(
+        db, sql: "SELECT record FROM records WHERE stack = ? ORDER BY id", arguments: [stackIdentity.data]
+      ).map { try $0.json(0) }
+    }
+  }
+}
