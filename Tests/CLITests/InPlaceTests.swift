@@ -218,6 +218,10 @@ import Testing
     let call = try FaultRun.log(in: trial, switched.forward(trial)).firstIndex { $0.hasPrefix("rename") }!
     #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
     #expect(try folder.names().count == 3, "the journal and the provenance under their temporary names")
+    let old = try Command("recover", folder["model.safetensors"])
+    #expect(old.output.contains("is as it was before the switch; what that left behind is removed"))
+    #expect(try switched.isOld(folder))
+    #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
     try folder.write(".other.safetensors.vpatch-abcdef", "another's")
     #expect(try Command("diff", folder["model.safetensors"], folder["model.safetensors"]).code == 0)
     #expect(try run(arguments).code == 0)
