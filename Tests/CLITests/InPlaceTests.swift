@@ -324,6 +324,41 @@ import Testing
     #expect(try switched.isNew(folder))
   }
 
+  @Test("a patch that brings a journal as a side file is refused", arguments: [".vpatch-journal", "a.vpatch-journal"])
+  func hostileSideFile(name: String) throws {
+    let tensor = TestTensor.weights("w", [4])
+    let base = try Checkpoint(path: folder.directory("base", [tensor]))
+    let same = FingerprintedTensor(tensor.info, try StoredTensor(base.tensors[0], in: base).fingerprint())
+    let layout = FileLayout(of: base)
+    _ = try PatchWriter(path: folder["p.vpatch"]).finish(
+      [.init(operation: .same, base: same, target: same, chunks: [])],
+      annex: Annex(base: layout, target: layout, sideFiles: [.init(name: name, base: nil, target: [1])]),
+      annotations: .object([]))
+    for arguments in [
+      ["apply", base.path, folder["p.vpatch"], "-o", folder["out"]], ["in-place", base.path, folder["p.vpatch"]],
+    ] {
+      let run = try run(arguments)
+      #expect(run.code == 5)
+      #expect(run.says("p.vpatch: has a side file with the name of a journal", name), "\(run.errors)")
+    }
+    #expect(try folder.names(in: "base") == ["model.safetensors"])
+    #expect(try folder.names() == ["base", "p.vpatch"])
+  }
+
+  @Test("of many switches at once one does it, and the model is whole") func race() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    let started = try (0..<6).map { _ in try Command.start(Command.path, arguments) }
+    let codes = started.map { run in
+      run.process.waitUntilExit()
+      return run.process.terminationStatus
+    }
+    // The others were told that it is locked, or came when it was done.
+    #expect(codes.filter { $0 == 0 }.count == 1, "\(codes)")
+    #expect(codes.allSatisfy { [0, 3, 5].contains($0) }, "\(codes)")
+    #expect(try switched.isNew(folder))
+  }
+
   @Test("once it is decided, Ctrl-C does not stop it") func interrupted() throws {
     let layers = (0..<4).map { TestTensor.weights("layers.\($0).q_proj.weight", [1024, 512]) }
     try folder.file("model.safetensors", layers)

@@ -121,6 +121,15 @@ import Testing
     #expect(error.code == .invalid)
   }
 
+  @Test func aHeaderHasItsLimit() throws {
+    let path = scratch.write(
+      Array(journal(files: []).head()[..<16]) + [UInt8](littleEndian: UInt64(1 << 26 + 1))
+        + [UInt8](repeating: 0, count: 40), as: "journal")
+    truncate(path, 64 + 1 << 26 + 1)
+    let error = try #require(refusal { _ = try Journal.read(InputFile(path: path)) })
+    #expect(error.reason == "claims a header of 67108865 bytes")
+  }
+
   // MARK: Identities and leftovers
 
   @Test func anIdentityIsThatOfTheFileAndNotOfItsName() throws {
