@@ -218,6 +218,10 @@ import Testing
     let call = try FaultRun.log(in: trial, switched.forward(trial)).firstIndex { $0.hasPrefix("rename") }!
     #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
     #expect(try folder.names().count == 3, "the journal and the provenance under their temporary names")
+    let old = try Command("recover", folder["model.safetensors"])
+    #expect(old.output.contains("is as it was before the switch; what that left behind is removed"))
+    #expect(try switched.isOld(folder))
+    #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
     try folder.write(".other.safetensors.vpatch-abcdef", "another's")
     #expect(try Command("diff", folder["model.safetensors"], folder["model.safetensors"]).code == 0)
     #expect(try run(arguments).code == 0)
@@ -317,6 +321,41 @@ import Testing
     #expect(run.code == 5)
     #expect(run.says("was it copied"), "\(run.errors)")
     #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test("a patch that brings a journal as a side file is refused", arguments: [".vpatch-journal", "a.vpatch-journal"])
+  func hostileSideFile(name: String) throws {
+    let tensor = TestTensor.weights("w", [4])
+    let base = try Checkpoint(path: folder.directory("base", [tensor]))
+    let same = FingerprintedTensor(tensor.info, try StoredTensor(base.tensors[0], in: base).fingerprint())
+    let layout = FileLayout(of: base)
+    _ = try PatchWriter(path: folder["p.vpatch"]).finish(
+      [.init(operation: .same, base: same, target: same, chunks: [])],
+      annex: Annex(base: layout, target: layout, sideFiles: [.init(name: name, base: nil, target: [1])]),
+      annotations: .object([]))
+    for arguments in [
+      ["apply", base.path, folder["p.vpatch"], "-o", folder["out"]], ["in-place", base.path, folder["p.vpatch"]],
+    ] {
+      let run = try run(arguments)
+      #expect(run.code == 5)
+      #expect(run.says("p.vpatch: has a side file with the name of a journal", name), "\(run.errors)")
+    }
+    #expect(try folder.names(in: "base") == ["model.safetensors"])
+    #expect(try folder.names() == ["base", "p.vpatch"])
+  }
+
+  @Test("of many switches at once one does it, and the model is whole") func race() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    let started = try (0..<6).map { _ in try Command.start(Command.path, arguments) }
+    let codes = started.map { run in
+      run.process.waitUntilExit()
+      return run.process.terminationStatus
+    }
+    // The others were told that it is locked, or came when it was done.
+    #expect(codes.filter { $0 == 0 }.count == 1, "\(codes)")
+    #expect(codes.allSatisfy { [0, 3, 5].contains($0) }, "\(codes)")
     #expect(try switched.isNew(folder))
   }
 

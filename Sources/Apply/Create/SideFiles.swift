@@ -12,7 +12,7 @@ public enum SideFiles {
 
   /// Journals of changes in place hold weights too.
   static func isWeights(_ name: String) -> Bool {
-    (weights + [Journal.suffix]).contains { name.lowercased().hasSuffix($0) }
+    Journal.isJournalName(name) || weights.contains { name.lowercased().hasSuffix($0) }
   }
 
   /// What differs between two directories, and what does not travel: files that are too large, and, since a patch

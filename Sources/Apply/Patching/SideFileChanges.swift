@@ -13,11 +13,18 @@ struct SideFileChanges {
     let contents: [UInt8]?
   }
 
+  /// - Throws: `refused` for a patch that brings a journal.
   init(_ checkpoint: Checkpoint, _ steps: [PatchStep]) throws {
     var replaced: [String: Replacement] = [:]
     var kept: [String] = []
     for step in checkpoint.isDirectory ? steps : [] {
       for file in step.sideFiles {
+        // The format allows the name; what a file of it means is not for a patch to say.
+        guard !Journal.isJournalName(file.name) else {
+          throw VPatchError(
+            .refused, step.patch.path, "has a side file with the name of a journal, \"\(file.name.printable)\"",
+            remedy: "do not use this patch: it would make the model look half-switched")
+        }
         let known = replaced[file.name.bytesKey]
         let current = try known.map(\.contents) ?? Self.contents(file.name, of: checkpoint)
         if current == file.from {

@@ -1,5 +1,5 @@
 // Valid if and only if, checked in this order (spec/journal.md): (1) 64 bytes and the magic; (2) version 1, reserved
-// bytes zero; (3) preamble, header and payload are the whole file; (4) the digest is right; (5) the header is canonical
+// bytes zero; (3) preamble, header (of at most 64 MiB) and payload are the whole file; (4) the digest is right; (5) the header is canonical
 // JSON of exactly the known members; (6) names are plain file names, each changed by one entry alone; (7) regions lie in
 // their files, in order and apart, and are as long as the payload. The payload's fingerprints are checked by whoever
 // reads it.
@@ -20,6 +20,7 @@ extension Journal {
       }
       let rest = UInt64(file.size - preambleSize)
       guard u64(16) <= rest, u64(24) == rest - u64(16) else { throw Malformed("is cut short or has bytes behind it") }
+      guard u64(16) <= UInt64(maximumHeader) else { throw Malformed("claims a header of \(u64(16)) bytes") }
       let payloadStart = preambleSize + Int(u64(16))
       let header = try file.read(preambleSize..<payloadStart)
       guard SHA256.hash(Array(preamble[..<32]) + header) == Digest(bytes: preamble[32...]) else {

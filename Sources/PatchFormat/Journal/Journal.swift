@@ -84,6 +84,11 @@ public struct Journal: Sendable, Equatable {
   /// Behind a file's name, and a folder's journal as it is.
   public static let suffix = ".vpatch-journal"
 
+  /// By bytes, as a file system sees it.
+  public static func isJournalName(_ name: String) -> Bool {
+    name.utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+  }
+
   /// Whether a change of the model at a path is under way or was cut off.
   public static func isPending(_ modelPath: String) -> Bool {
     PathKind.of(ModelPlace(modelPath).journalPath, followingLinks: false) != .missing
@@ -92,6 +97,7 @@ public struct Journal: Sendable, Equatable {
   static let preambleSize = 64
   static let magic: [UInt8] = [0x89, 0x56, 0x50, 0x4A, 0x0D, 0x0A, 0x1A, 0x0A]
   static let version: UInt16 = 1
+  static let maximumHeader = 64 << 20
 
   public var payloadBytes: Int { regions.reduce(0) { $0 + $1.range.count } }
 

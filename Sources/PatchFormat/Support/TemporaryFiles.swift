@@ -82,7 +82,8 @@ public enum TemporaryFiles {
 
   /// Whether a name has the form of those made here.
   static func isTemporary(_ name: String) -> Bool {
-    name.utf8.first == UInt8(ascii: ".") && name.utf8.dropLast(6).suffix(mark.utf8.count).elementsEqual(mark.utf8)
+    name.utf8.count > 7 + mark.utf8.count && name.utf8.first == UInt8(ascii: ".")
+      && name.utf8.dropLast(6).suffix(mark.utf8.count).elementsEqual(mark.utf8)
       && name.utf8.suffix(6).allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) }
   }
 }
