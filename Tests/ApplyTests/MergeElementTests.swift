@@ -25,7 +25,10 @@ import Testing
   ]
 
   /// Tensors of every float dtype and length; siblings that change some elements a little, some to anything odd.
-  static func models(_ count: Int) -> (base: [TestTensor], tuned: [[TestTensor]]) {
+  /// - Parameter ordinary: the length of two more tensors, of which "calm" moves little and "apart" becomes another one.
+  static func models(
+    _ count: Int, lengths: [Int] = lengths, ordinary: Int = 200
+  ) -> (base: [TestTensor], tuned: [[TestTensor]]) {
     var random = TestRandom(17)
     var base: [TestTensor] = []
     var tuned = [[TestTensor]](repeating: [], count: count)
@@ -34,7 +37,7 @@ import Testing
         random.next() % 4 == 0
           ? format.odd[Int(random.next() % UInt64(format.odd.count))] : format.rounded(Double(random.normal()) * 0.02)
       }
-      for (kind, length) in lengths.map({ ("\($0)", $0) }) + [("calm", 200), ("apart", 200)] {
+      for (kind, length) in lengths.map({ ("\($0)", $0) }) + [("calm", ordinary), ("apart", ordinary)] {
         let isCalm = kind == "calm" || kind == "apart"
         let name = "\(format.name).\(kind)"
         func calm() -> UInt64 { format.rounded(Double(random.normal())) }

@@ -11,7 +11,7 @@ extension Merge {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base).map(HashedTensor.init)
     do {
-      let tuned = try members(tensor, base)
+      let tuned = try members(tensor, base).map { ($0, source: HashedTensor($1)) } as [Verified]
       let result = try merged(tensor, stored, tuned.map(\.source), base)?.fingerprint()
       for member in tuned {
         guard try member.source.finish() == member.contributor.tensor.target!.fingerprint else {
@@ -64,13 +64,15 @@ extension Merge {
     return first
   }
 
-  /// What the contributors make, hashed as it is read.
+  private typealias Verified = (contributor: Contributor, source: HashedTensor)
+
+  /// What the contributors make; those that remove the tensor make nothing.
   private func members(
     _ tensor: TouchedTensor, _ base: () -> (any TensorSource)?
-  ) throws -> [(contributor: Contributor, source: HashedTensor)] {
+  ) throws -> [(contributor: Contributor, source: PatchedTensor)] {
     try tensor.contributors.compactMap { contributor in
       try PatchedTensor(contributor.tensor, of: contributor.patch, over: checked(tensor, base), .forward)
-        .map { (contributor, HashedTensor($0)) }
+        .map { (contributor, $0) }
     }
   }
 

@@ -55,9 +55,9 @@ public struct MergeMethod: Hashable, Sendable {
     }
     self.kind = kind
     self.density = kind.hasDensity ? density ?? 0.5 : nil
-    self.lambda = kind.hasLambda ? lambda ?? 1 : nil
-    self.seed = kind.hasSeed ? seed ?? 0 : nil
     // −0 and 0 are one number, and one text.
+    self.lambda = kind.hasLambda ? lambda.map { $0 == 0 ? 0 : $0 } ?? 1 : nil
+    self.seed = kind.hasSeed ? seed ?? 0 : nil
     self.towardBase = towardBase == 0 ? 0 : towardBase
   }
 

@@ -7,9 +7,9 @@
 //   method  ties density=0.5 lambda=1
 //   patch   7bea7afa2b3fb44629ffbf93e67915713c21c7626edcd4c893acc5c5eb1cfa02@0.8   # counting
 //
-// UTF-8; one statement a line; words parted by spaces or tabs; from a `#` that begins a word on, a remark. Valid if and
-// only if (1) the first statement is `vpatch-stack 1`, (2) every other is one of the four above, (3) `base` is there
-// once, `name` and `method` at most once, (4) nothing is left over on a line.
+// UTF-8; one statement a line, ended by LF or CR LF; words parted by spaces or tabs; from a `#` that begins a word on, a
+// remark. Valid if and only if (1) the first statement is `vpatch-stack 1`, (2) every other is one of the four above,
+// (3) `base` is there once, `name` and `method` at most once, (4) nothing is left over on a line.
 
 /// A stack as its text file says it. Members may be names that only a store can resolve.
 public struct StackFile: Equatable, Sendable {
@@ -54,8 +54,11 @@ public struct StackFile: Equatable, Sendable {
     var method: MergeMethod?
     var members: [MemberReference] = []
     var isHeaded = false
-    for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
-      var words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+    // By bytes: a mark behind a space makes it another character.
+    for (number, line) in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+    {
+      let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+      var words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }.map { String(Substring($0)) }
       if let remark = words.firstIndex(where: { $0.utf8.first == UInt8(ascii: "#") }) {
         words.removeSubrange(remark...)
       }

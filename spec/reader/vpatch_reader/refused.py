@@ -56,6 +56,9 @@ RULES = {
     "safetensors": "safetensors",
     "index": "index",
     "output": "output",
+    # stacks.md
+    "stack": "stacks 3, 4",
+    "stack-file": "stacks 6",
 }
 
 
