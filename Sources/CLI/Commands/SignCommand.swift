@@ -27,7 +27,7 @@ struct SignCommand: ParsableCommand {
     let key = try Ed25519.PrivateKey(path: key)
     let patch = try Inputs.patch(patch, common.work.threads)
     let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.identity)
-    let path = try output.write(patch, annotations: kept.signed(patch.identity, by: key))
+    let path = try output.write(patch, annotations: try kept.signed(patch.identity, by: key))
     common.print(
       .dictionary([
         "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),
