@@ -45,7 +45,7 @@ lint:
 	@scripts/lint.sh
 
 docs: build
-	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/walkthrough.md docs/design/*.md
+	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/walkthrough.md docs/measurements.md docs/design/*.md
 
 install: build
 	install -D -s -m 755 $(VPATCH) $(DESTDIR)$(PREFIX)/bin/vpatch

@@ -80,6 +80,8 @@ import Testing
     #expect(try annotate(story.saPatch, "--model", story.sa).code == 0)
     #expect(try Command("gate", story.saPatch, "--max-forgetting", "99").code == 0)
     #expect(try Patch(path: story.saPatch).annotations["forgetting"]?.array?.count == 3)
+    let probe = try annotate(story.saPatch, "--model", story.sa, "--probe", "gsm8k")
+    #expect(probe.code == 0 && probe.says("gsm8k was held-out, and is probe now"))
     #expect(try annotate(story.saPatch).errors.contains("3 measured records replaced by what is merely reported"))
   }
 

@@ -148,6 +148,24 @@ import Testing
     #expect(Records.refusal { _ = try EvaluationResults(path: circle) }?.reason == "holds no number for any task")
   }
 
+  @Test("a score on a scale of its own is kept, and enters no mean") func scores() throws {
+    let old = "\"exact_match,none\": "
+    func file(_ side: String) throws -> EvaluationResults {
+      let path = try side == "base" ? lmEval().before.path : lmEval().after.path
+      let text = try folder.text(path).replacingOccurrences(
+        of: "\"acc_norm,none\": 0.6", with: "\"a\": 0, \"points,none\": 160"
+      )
+      .replacingOccurrences(of: "\"acc,none\": ", with: "\"b\": ")
+      .replacingOccurrences(of: "\"acc_norm\": true", with: "\"points\": true")
+      #expect(text.contains(old) && text.contains("points,none"))
+      return try EvaluationResults(path: folder.write("\(side).json", text))
+    }
+    let outcome = try records(Comparison(before: file("base"), after: file("tuned")))
+    #expect(outcome.remarks == ["arc_easy: points has a scale of its own, and enters no mean"])
+    #expect(outcome.records[1].unit == .score && outcome.records[1].interval == nil)
+    #expect(ForgettingSummary(records: outcome.records).forgettingItems == 100)
+  }
+
   // MARK: What cannot be compared
 
   /// A file of the harness's form, with one thing changed: `old` by `new` in the text.

@@ -88,7 +88,7 @@ import Testing
     #expect(unsigned?.code == .refused && unsigned?.reason == "is not signed")
 
     for signer in [key, other, key] {
-      try patch.write(annotations: patch.annotations.signed(patch.identity, by: signer), to: path)
+      try patch.write(annotations: try patch.annotations.signed(patch.identity, by: signer), to: path)
       patch = try Patch(path: path)
     }
     #expect(PatchSignature.all(in: patch.annotations).signatures.count == 2)
@@ -120,6 +120,22 @@ import Testing
       #expect(PatchSignature.all(in: json).malformed == count, "\(text)")
       #expect(PatchSignature.droppingStale(from: json, .zero).annotations["signatures"] == nil)
     }
+  }
+
+  @Test("more signatures than anyone needs are not read, nor written") func many() throws {
+    let entries = (0..<100).map { i in
+      JSON.dictionary([
+        "key": .string([UInt8](repeating: UInt8(i), count: 32).hex),
+        "signature": .string([UInt8](repeating: 0, count: 64).hex),
+      ])
+    }
+    let json = JSON.dictionary(["signatures": .array(entries)])
+    let all = PatchSignature.all(in: json)
+    #expect(all.signatures.count == 64 && all.malformed == 36)
+    let key = try Ed25519.PrivateKey(path: key("key"))
+    #expect(
+      refusal { _ = try json.signed(.zero, by: key) }?.reason
+        == "the patch has 64 signatures, and more would not be read")
   }
 
   @Test("annotations beyond the format's limits are not written") func limits() throws {

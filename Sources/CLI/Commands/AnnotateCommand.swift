@@ -81,6 +81,11 @@ struct AnnotateCommand: ParsableCommand {
       text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + ["wrote      \(path.printable)"])
         .joined(separator: "\n"))
     for remark in outcome.remarks { common.remark(remark) }
+    for new in outcome.records {
+      if let old = old.first(where: new.isSameMeasurement), old.role != new.role {
+        common.remark("\(new.task) was \(old.role.rawValue), and is \(new.role.rawValue) now")
+      }
+    }
     let lost = old.filter { old in measured == nil && old.status == .measured && !all.contains(old) }
     if !lost.isEmpty {
       common.remark("\(Format.counted(lost.count, "measured record")) replaced by what is merely reported")

@@ -96,6 +96,9 @@ public struct Comparison {
         let pair = TaskPair(task: task, before: old, after: new, comparison: self)
         var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
         record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : .heldOut
+        if record.unit == .score, record.role != .probe {
+          outcome.remarks.append("\(task): \(record.metric) has a scale of its own, and enters no mean")
+        }
         outcome.records.append(record)
       }
     }

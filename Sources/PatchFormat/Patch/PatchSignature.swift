@@ -1,6 +1,6 @@
 // A signature in a patch's annotations (spec, section 7.2):
 //
-//   "signatures": [{"key": 64 hexadecimal digits, "signature": 128}, …]
+//   "signatures": [{"key": 64 hexadecimal digits, "signature": 128}, …]      at most 64
 //
 // What is signed: "vpatch.signature.1\n", the 32 bytes of the patch's identity, and the SHA-256 of the annotations
 // without the member "signatures", in compact JSON with keys in ascending order of their bytes at every level, and
@@ -13,6 +13,8 @@ public struct PatchSignature: Hashable, Sendable {
   public let signature: [UInt8]
 
   static let annotation = "signatures"
+  /// Checking one takes a tenth of a millisecond, and a file could hold 80,000.
+  static let maximumCount = 64
 
   /// Signs a patch of this identity with these annotations.
   public init(_ identity: Digest, _ annotations: JSON, by key: Ed25519.PrivateKey) {
@@ -48,7 +50,7 @@ public struct PatchSignature: Hashable, Sendable {
   public static func all(in annotations: JSON) -> (signatures: [PatchSignature], malformed: Int) {
     guard let member = annotations[annotation] else { return ([], 0) }
     guard let entries = member.array else { return ([], 1) }
-    let signatures = entries.compactMap(PatchSignature.init(json:))
+    let signatures = entries.prefix(maximumCount).compactMap(PatchSignature.init(json:))
     return (signatures, entries.count - signatures.count)
   }
 
@@ -64,8 +66,13 @@ public struct PatchSignature: Hashable, Sendable {
 
 extension JSON {
   /// Annotations with one more signature, in place of an earlier one by the same key.
-  public func signed(_ identity: Digest, by key: Ed25519.PrivateKey) -> JSON {
+  /// - Throws: `refused` where there are too many.
+  public func signed(_ identity: Digest, by key: Ed25519.PrivateKey) throws -> JSON {
     let others = PatchSignature.all(in: self).signatures.filter { $0.key != key.publicKey }
+    guard others.count < PatchSignature.maximumCount else {
+      throw VPatchError(
+        .refused, nil, "the patch has \(others.count) signatures, and more would not be read", remedy: "sign a copy")
+    }
     return setting(others + [PatchSignature(identity, self, by: key)])
   }
 
