@@ -98,7 +98,7 @@ class Vpatch(Tool):
         return "vpatch " + first_line(self.binary, "--version").removeprefix("vpatch ")
 
     def create(self, base, tuned, patch, env=None):
-        return measure.run(self.binary, "create", base, tuned, "-o", patch, "--quiet", env=env)
+        return measure.run(self.binary, "create", base, tuned, "-o", patch, "--quiet", "--no-store", env=env)
 
     def decode(self, base, patch, out, env=None):
         return measure.run(self.binary, "apply", base, patch, "-o", out, "--quiet", env=env)

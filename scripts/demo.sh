@@ -46,6 +46,7 @@ attention projections (AdamW 2e-5, 150 steps)."
   *) fail "MODEL=$model: pair (the default) or smollm2" ;;
 esac
 cd "$tmp"
+export VPATCH_STORE=$tmp/.store # and not the user's own
 
 # Files byte for byte; folders file by file, but for the provenance that vpatch adds.
 same() {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
+CLOCK = {"SOURCE_DATE_EPOCH": "1790000000", "TZ": "UTC"}  # what the store calls now, so that runs agree
 MARK = "\x1eexit "  # ends the output of a command
 
 
@@ -33,11 +34,12 @@ def commands(block):
 def run(blocks):
     """What each command of each block printed."""
     script = "\n".join(f"{{ {command[2:]}\n}} 2>&1; echo '{MARK}'$?" for block in blocks for command in block)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data:
         for name in ("fixtures", "bench"):
             os.symlink(ROOT / name, Path(folder, name))
         path = f"{ROOT}/.build/release:{os.environ['PATH']}"
-        done = subprocess.run(["bash", "-c", script], cwd=folder, env={**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"},
+        done = subprocess.run(["bash", "-c", script], cwd=folder, env={
+            **os.environ, "PATH": path, "LC_ALL": "C.UTF-8", "VPATCH_STORE": f"{data}/store", **CLOCK},
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
     outputs = re.findall(rf"(.*?){MARK}(\d+)\n", done.stdout, re.S)
     return iter([text + (f"[exit code {code}]\n" if code != "0" else "") for text, code in outputs])

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestModels
 
 /// The built command, run as a process.
 struct Command {
@@ -49,8 +50,10 @@ struct Command {
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
+    // A test must not write into its user's home: its store lies beside its folder, which its arguments name.
+    let defaults = ["COLUMNS": "100", "VPATCH_STORE": TestFolder.store(for: arguments) ?? "/dev/null/no-store"]
     process.environment = ProcessInfo.processInfo.environment.merging(
-      environment.merging(["COLUMNS": "100"]) { a, _ in a }
+      environment.merging(defaults) { a, _ in a }
     ) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output

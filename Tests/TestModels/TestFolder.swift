@@ -10,7 +10,18 @@ public final class TestFolder: Sendable {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  deinit {
+    for path in [path, store] { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  /// A store for commands that work in this folder: beside it, so that it is not among its names.
+  public var store: String { "\(path)-store" }
+
+  /// The store of the test folder that one of these arguments names.
+  public static func store(for arguments: [String]) -> String? {
+    let marked = arguments.lazy.compactMap { $0.firstMatch(of: #//.*/vpatch-test-[0-9A-F-]{36}/#) }
+    return marked.first.map { "\($0.output)-store" }
+  }
 
   /// The path of something in it.
   public subscript(name: String) -> String { "\(path)/\(name)" }
