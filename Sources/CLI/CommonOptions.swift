@@ -80,8 +80,8 @@ extension Recipe: ExpressibleByArgument {
 extension RebuildResult {
   var json: JSON {
     .dictionary([
-      "output": .string(path), "provenance": .string(provenancePath), "base": .string(base.hex),
-      "target": .string(target.hex), "touched_tensors": JSON(touchedTensors), "touched_bytes": JSON(touchedBytes),
+      "output": .string(path), "provenance": .string(provenancePath), "base": .string(state.base.hex),
+      "target": .string(state.root.hex), "patches": state.json["patches"], "touched_tensors": JSON(touchedTensors), "touched_bytes": JSON(touchedBytes),
       "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors),
       "files_exact": .bool(isFilesExact),
       "side_files_kept": .array(sideFilesKept.map { .string($0) }), "left_out": .array(leftOut.map { .string($0) }),
@@ -98,13 +98,18 @@ extension RebuildResult {
       !isFilesExact
       ? "in the input's own layout"
       : "byte for byte those the patch was made with" + (isKnown ? "" : ", if the untouched tensors are")
+    let applied = state.entries.map { entry in
+      ([entry.text] + (entry.stack?.memberLines ?? []).map { "  " + $0 }).map(\.printable)
+    }
+    let what = applied.isEmpty ? "nothing: it is the base" : applied.joined().joined(separator: "\n              ")
     return """
       \(verb) \(path.printable)
+        applied     \(what)
         rebuilt     \(Format.counted(touchedTensors, "tensor")) bit for bit, \(Format.bytes(touchedBytes)) of \
       \(Format.bytes(totalBytes))
         untouched   \(untouched)
         files       \(files)
-        root        \(target.hex)\(isKnown ? "" : ", if the untouched tensors are the patch's")
+        root        \(state.root.hex)\(isKnown ? "" : ", if the untouched tensors are the patch's")
         provenance  \(provenancePath.printable)
       """
   }

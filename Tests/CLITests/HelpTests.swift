@@ -7,7 +7,8 @@ import Testing
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
 
   static let commands = [
-    "create", "apply", "revert", "show", "verify", "diff", "recover", "annotate", "gate", "sign", "compose", "status",
+    "create", "apply", "revert", "switch", "recover", "status", "show", "verify", "diff", "compose", "rebase", "stack",
+    "add", "list", "log", "alias", "tag", "rm", "fsck", "gc", "annotate", "gate", "sign",
   ]
 
   @Test("help texts", arguments: [""] + commands)

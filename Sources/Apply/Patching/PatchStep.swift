@@ -39,16 +39,23 @@ public struct PatchStep: Sendable {
   }
 }
 
-extension [PatchStep] {
-  /// The patches one on top of the other, in the order given.
-  /// - Throws: `refused` where they do not form a chain, saying what they are instead.
-  public static func chain(_ patches: [Patch]) throws -> [PatchStep] {
-    for (i, patch) in patches.enumerated() {
-      if let earlier = patches[..<i].first(where: { $0.identity == patch.identity }) {
+extension [Patch] {
+  /// - Throws: `refused` where one is given twice.
+  public func requireDistinct() throws {
+    for (i, patch) in enumerated() {
+      if let earlier = self[..<i].first(where: { $0.identity == patch.identity }) {
         let same = earlier.path == patch.path ? "is given twice" : "is the same patch as \(earlier.path)"
         throw VPatchError(.refused, patch.path, same, remedy: "a patch is applied once")
       }
     }
+  }
+}
+
+extension [PatchStep] {
+  /// The patches one on top of the other, in the order given.
+  /// - Throws: `refused` where they do not form a chain, saying what they are instead.
+  public static func chain(_ patches: [Patch]) throws -> [PatchStep] {
+    try patches.requireDistinct()
     for (earlier, later) in zip(patches, patches.dropFirst()) where earlier.header.targetRoot != later.header.baseRoot {
       throw notAChain(patches, earlier, later)
     }
@@ -56,12 +63,18 @@ extension [PatchStep] {
   }
 
   private static func notAChain(_ patches: [Patch], _ earlier: Patch, _ later: Patch) -> VPatchError {
-    let bases = Set(patches.map(\.header.baseRoot))
-    if bases.count == 1 {
+    let siblings = patches.filter { $0.header.baseRoot == patches[0].header.baseRoot }
+    if siblings.count == patches.count {
       return VPatchError(
         .refused, later.path,
         "is made from the same base as \(earlier.path), not on top of it; such patches sum to a stack",
-        remedy: "stacks are to come: apply one of them")
+        remedy: "make it one with a method or scales: [PatchStep].stack")
+    }
+    if siblings.count > 1, let other = patches.first(where: { $0.header.baseRoot != siblings[0].header.baseRoot }) {
+      return VPatchError(
+        .refused, other.path,
+        "is made from another base than \(siblings[0].path) and \(siblings[1].path): a stack has patches of one base",
+        remedy: "'vpatch compose' makes one patch of a chain, 'vpatch rebase' moves one to another base")
     }
     if let order = sorted(patches) {
       return VPatchError(

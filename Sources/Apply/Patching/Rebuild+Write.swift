@@ -4,8 +4,8 @@ import PatchFormat
 public struct RebuildResult: Sendable {
   public let path: String
   public let provenancePath: String
-  public let base: Digest
-  public let target: Digest
+  /// What was put onto its base.
+  public let state: ModelState
   public let touchedTensors: Int
   public let touchedBytes: Int
   public let totalBytes: Int
@@ -63,7 +63,7 @@ extension Rebuild {
     let outputs = touched.compactMap(\.output)
     return RebuildResult(
       path: path, provenancePath: Provenance.path(forModel: path, isDirectory: input.isDirectory),
-      base: provenance.base, target: provenance.target, touchedTensors: touched.count,
+      state: provenance.state, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,

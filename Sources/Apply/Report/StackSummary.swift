@@ -8,6 +8,7 @@ extension StackDefinition {
     guard let first = members.first else {
       throw VPatchError(.refused, nil, "a stack needs at least one patch", remedy: "name its members")
     }
+    try members.map(\.patch).requireDistinct()
     let base = base ?? first.patch.header.baseRoot
     for (patch, _) in members where patch.header.baseRoot != base {
       let isChain = members.contains { $0.patch.header.targetRoot == patch.header.baseRoot }
