@@ -360,7 +360,7 @@ import Testing
   }
 
   @Test("once it is decided, Ctrl-C does not stop it") func interrupted() throws {
-    let layers = (0..<4).map { TestTensor.weights("layers.\($0).q_proj.weight", [1024, 512]) }
+    let layers = (0..<4).map { TestTensor.weights("layers.\($0).q_proj.weight", [256, 512]) }
     try folder.file("model.safetensors", layers)
     let tuned = layers.map { $0.tuned() }
     try folder.file("tuned.safetensors", tuned)
