@@ -38,6 +38,9 @@ import Testing
       let tree = try folder.tree(".")
       guard tree == before || tree == after else { return "neither old nor new: \(try switched.names(folder))" }
       if isDecided, tree != after { return "it was decided, and is the old one" }
+      if !fault.mode.isKill, run.code != 0, !isDecided, tree != before {
+        return "it was not decided, and is the new one"
+      }
       if recovered.output.contains("\"new\""), tree != after { return "recover says new" }
       if recovered.output.contains("\"old\""), tree != before { return "recover says old" }
       return nil
