@@ -38,6 +38,9 @@ import Testing
       let tree = try folder.tree(".")
       guard tree == before || tree == after else { return "neither old nor new: \(try switched.names(folder))" }
       if isDecided, tree != after { return "it was decided, and is the old one" }
+      if !fault.mode.isKill, run.code != 0, !isDecided, tree != before {
+        return "it was not decided, and is the new one"
+      }
       if recovered.output.contains("\"new\""), tree != after { return "recover says new" }
       if recovered.output.contains("\"old\""), tree != before { return "recover says old" }
       return nil
@@ -50,7 +53,8 @@ import Testing
   @Test("a failure or a kill at every call of recover", arguments: [Switched.Form.directory, .layout])
   func recovery(form: Switched.Form) throws {
     let switched = try Switched(form)
-    let prepare: @Sendable (TestFolder) throws -> [String] = { try Self.decided(switched, $0) }
+    let call = try Self.decision(switched)
+    let prepare: @Sendable (TestFolder) throws -> [String] = { try Self.decided(switched, $0, at: call) }
     let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
       if run.code == 0 { return try switched.isNew(folder) ? nil : "it claims to be done" }
       let again = try switched.recover(folder)
@@ -62,14 +66,16 @@ import Testing
     #expect(complaints == [])
   }
 
+  /// Which call of a switch gives the journal its name, from 1.
+  private static func decision(_ switched: Switched) throws -> Int {
+    let folder = try TestFolder()
+    let calls = try FaultRun.log(in: folder, switched.forward(folder))
+    return calls.firstIndex { $0.hasPrefix("rename") && $0.hasSuffix(".vpatch-journal") }! + 1
+  }
+
   /// A switch that was killed right after its decision; the arguments of the command that finishes it.
-  static func decided(_ switched: Switched, _ folder: TestFolder) throws -> [String] {
-    let arguments = try switched.forward(folder)
-    let trial = try TestFolder()
-    let call = try FaultRun.log(in: trial, switched.forward(trial)).firstIndex {
-      $0.hasPrefix("rename") && $0.hasSuffix(".vpatch-journal")
-    }
-    let run = try FaultRun.run(in: folder, arguments, .killAfter, at: call! + 1)
+  static func decided(_ switched: Switched, _ folder: TestFolder, at call: Int? = nil) throws -> [String] {
+    let run = try FaultRun.run(in: folder, switched.forward(folder), .killAfter, at: call ?? decision(switched))
     precondition(run.code == SIGKILL)
     return ["recover", switched.model(in: folder)]
   }
@@ -107,6 +113,26 @@ import Testing
       }
     }
     print("power cuts: \(form.rawValue) \(way.rawValue): \(count)")
+  }
+
+  @Test("a power cut after every call of recover", arguments: [Switched.Form.directory, .layout])
+  func powerCutOfRecovery(form: Switched.Form) throws {
+    let switched = try Switched(form)
+    let folder = try TestFolder()
+    let cut = try PowerCut(folder, Self.decided(switched, folder))
+    var random = TestRandom(8)
+    var count = 0
+    for call in 0...cut.calls.count {
+      for _ in 0..<3 {
+        try cut.cut(after: call, &random)
+        let left = try switched.names(folder)
+        let recovered = try switched.recover(folder)
+        let isRight = try recovered.code == 0 && switched.isNew(folder)
+        #expect(isRight, "after \(call) calls, of: \(left): \(recovered.errors)")
+        count += 1
+      }
+    }
+    print("power cuts: \(form.rawValue) recover: \(count)")
   }
 
   @Test("the order of events", arguments: [Switched.Form.file, .directory]) func order(form: Switched.Form) throws {

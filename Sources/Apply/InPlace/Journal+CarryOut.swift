@@ -9,17 +9,11 @@ extension Journal {
   func carryOut(
     _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace, _ work: WorkOptions
   ) throws {
-    do {
-      try copyRegions(payload, from: start, onto: files, work)
-      for file in files { try file.sync() }
-      try swapFiles(in: place.folder)
-      // Last, when all it speaks of is durable.
-      try Directory.remove(place.journalPath)
-    } catch let error as VPatchError {
-      throw VPatchError(
-        error.code, error.subject, error.reason,
-        remedy: "the switch is decided and not finished: mend that, then run 'vpatch recover \(place.path)'")
-    }
+    try copyRegions(payload, from: start, onto: files, work)
+    for file in files { try file.sync() }
+    try swapFiles(in: place.folder)
+    // Last, when all it speaks of is durable.
+    try Directory.remove(place.journalPath)
     // Should the folder forget this, the journal is back after a power cut, and doing it again changes nothing.
     try? Directory.syncOrFail(place.folder)
   }

@@ -93,13 +93,15 @@ extension Rebuild {
           file: written.firstIndex(of: $0.tensor.file)!, offset: $0.tensor.offset, tensor: $0.touched.output!)
       },
       renames: try swaps.renames(), removals: swaps.removals)
-    let file = try JournalFile(journal, at: model.place.journalPath, renaming: swaps.outputs)
+    let file = try JournalFile(journal, of: model.place, renaming: swaps.outputs)
     try fill(file)
     try TemporaryFiles.uninterrupted {
       try file.commit()
-      let payload = try InputFile(path: model.place.journalPath)
-      try journal.carryOut(
-        payload, from: payload.size - journal.payloadBytes, onto: written.map { model.files[$0] }, model.place, work)
+      try model.place.whileDecided {
+        let payload = try InputFile(path: model.place.journalPath)
+        try journal.carryOut(
+          payload, from: payload.size - journal.payloadBytes, onto: written.map { model.files[$0] }, model.place, work)
+      }
     }
   }
 

@@ -47,7 +47,7 @@ public enum Recovery {
       }
       return opened
     }
-    try journal.carryOut(payload, from: start, onto: files, place, work)
+    try place.whileDecided { try journal.carryOut(payload, from: start, onto: files, place, work) }
   }
 }
 

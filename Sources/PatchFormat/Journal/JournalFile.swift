@@ -1,17 +1,19 @@
 /// A journal that is being written, and the finished files that it will give their names.
 public final class JournalFile: Sendable {
   public let journal: Journal
+  private let place: ModelPlace
   private let output: OutputFile
   private let renamed: [OutputFile]
   private let offsets: [Int]
 
   /// Takes the space that the whole of it needs.
   /// - Parameter renamed: the files of the journal's renames, durable.
-  public init(_ journal: Journal, at path: String, renaming renamed: [OutputFile]) throws {
+  public init(_ journal: Journal, of place: ModelPlace, renaming renamed: [OutputFile]) throws {
     self.journal = journal
+    self.place = place
     self.renamed = renamed
     let head = journal.head()
-    output = try OutputFile(path: path)
+    output = try OutputFile(path: place.journalPath)
     offsets = journal.payloadOffsets(from: head.count)
     try output.reserve(head.count + journal.payloadBytes)
     try output.write(head, at: 0)
@@ -29,15 +31,14 @@ public final class JournalFile: Sendable {
 
   /// The point of no return: when this has come back, the journal will be carried out, by this process or by
   /// `vpatch recover`. It stays locked until this value goes.
-  /// - Throws: `io`; then the model is as it was.
+  /// - Throws: `io`; the model is as it was, unless the remedy speaks of `vpatch recover`.
   public func commit() throws {
-    let folder = Path.parent(output.path)
     try output.sync()
     // The names of what the journal speaks of before the journal's own: a folder may keep one and lose the others.
-    if !renamed.isEmpty { try Directory.syncOrFail(folder) }
+    if !renamed.isEmpty { try Directory.syncOrFail(place.folder) }
     try output.rename()
     do {
-      try Directory.syncOrFail(folder)
+      try Directory.syncOrFail(place.folder)
     } catch {
       try withdraw(because: error)
     }
@@ -46,10 +47,12 @@ public final class JournalFile: Sendable {
 
   /// Nothing was touched yet: without the journal all is as before.
   private func withdraw(because error: any Error) throws -> Never {
-    do { try Directory.remove(output.path) } catch {
-      // It is whole and stays, so what it speaks of has to stay too.
-      for file in renamed { file.settle() }
-      throw error
+    try place.whileDecided {
+      do { try Directory.remove(output.path) } catch {
+        // It is whole and stays, so what it speaks of has to stay too.
+        for file in renamed { file.settle() }
+        throw error
+      }
     }
     throw error
   }

@@ -22,6 +22,15 @@ public struct ModelPlace: Sendable {
     isDirectory ? Path.join(path, Journal.suffix) : path + Journal.suffix
   }
 
+  /// Does what is done while there is a journal; an error says then that it is not the end.
+  public func whileDecided<R>(_ body: () throws -> R) throws -> R {
+    do { return try body() } catch let error as VPatchError {
+      throw VPatchError(
+        error.code, error.subject, error.reason,
+        remedy: "the switch is decided and not finished: mend that, then run 'vpatch recover \(path)'")
+    }
+  }
+
   /// The files that are removed with `TemporaryFiles.removeAbandoned` when they are found half-written: nil for all in
   /// the folder.
   public func ownNames(_ others: [String]) -> [String]? {

@@ -1,0 +1,197 @@
+import Foundation
+import Glibc
+import PatchFormat
+import TestModels
+import Testing
+
+/// Models that another process switches, or that one was killed at.
+@Suite("Unfinished switches") struct UnfinishedTests {
+  let folder: TestFolder
+
+  init() throws { folder = try TestFolder() }
+
+  private func run(_ arguments: [String], _ more: String...) throws -> Command {
+    try Command(Command.path, arguments + more)
+  }
+
+  /// A switch that was killed after its decision.
+  private func decided(_ form: Switched.Form) throws -> Switched {
+    let switched = try Switched(form)
+    _ = try InPlaceFaultTests.decided(switched, folder)
+    return switched
+  }
+
+  @Test("every command notices an unfinished switch, by whatever path it comes") func noticed() throws {
+    let switched = try decided(.directory)
+    let model = folder.path
+    let shard = folder["model-00001-of-00002.safetensors"]
+    for arguments in [
+      ["apply", model, switched.patch, "-o", folder["x"]], ["revert", model, switched.patch, "-o", folder["x"]],
+      ["create", model, switched.sources["tuned"], "-o", folder["x"]], ["diff", model, switched.sources["tuned"]],
+      ["verify", switched.patch, "--base", model], ["in-place", model, switched.patch],
+      ["in-place", model, switched.patch, "--backward", "--by-rename"], ["diff", shard, shard],
+    ] {
+      let run = try run(arguments)
+      #expect(run.code == 5)
+      #expect(run.says("has an unfinished switch; run 'vpatch recover \(model)'"), "\(run.errors)")
+    }
+    let recovered = try Command("recover", model)
+    #expect(recovered.output == "\(model) is switched: what was missing is written and verified\n")
+    #expect(try switched.isNew(folder))
+    #expect(try Command("recover", model).output == "\(model) has no unfinished switch: nothing to do\n")
+    #expect(try Command("recover", folder["nobody"]).says("nobody: does not exist"))
+  }
+
+  @Test("a shard that is switched alone is noticed in its folder") func shardAlone() throws {
+    let switched = try Switched(.file)
+    _ = try InPlaceFaultTests.decided(switched, folder)
+    let run = try Command("diff", folder.path, folder.path)
+    #expect(run.code == 5)
+    #expect(run.says("run 'vpatch recover \(folder["model.safetensors"])'"), "\(run.errors)")
+  }
+
+  @Test(
+    "killed before the decision: the model is the old one for everybody, and what is left goes with the next switch")
+  func undecided() throws {
+    let switched = try Switched(.file)
+    let arguments = try switched.forward(folder)
+    let trial = try TestFolder()
+    let call = try FaultRun.log(in: trial, switched.forward(trial)).firstIndex { $0.hasPrefix("rename") }!
+    #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
+    #expect(try folder.names().count == 3, "the journal and the provenance under their temporary names")
+    let old = try Command("recover", folder["model.safetensors"])
+    #expect(old.output.contains("is as it was before the switch; what that left behind is removed"))
+    #expect(try switched.isOld(folder))
+    #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
+    try folder.write(".other.safetensors.vpatch-abcdef", "another's")
+    #expect(try Command("diff", folder["model.safetensors"], folder["model.safetensors"]).code == 0)
+    #expect(try run(arguments).code == 0)
+    try FileManager.default.removeItem(atPath: folder[".other.safetensors.vpatch-abcdef"])
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test("while one process switches, others are told so, and take nothing away") func locked() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    let held = try InPlaceFile(path: folder["model-00002-of-00002.safetensors"])
+    #expect(try held.lock())
+    for more in [[], ["--by-rename"]] {
+      let run = try run(arguments + more)
+      #expect(run.code == 5)
+      #expect(run.says("is being switched by another process", "try again"), "\(run.errors)")
+    }
+    #expect(try switched.isOld(folder))
+    // What a living process writes is no leftover.
+    let writing = try OutputFile(path: folder["config.json"])
+    #expect(try switched.recover(folder).output.contains("\"nothing\""))
+    #expect(try folder.names().contains(writing.temporaryName))
+  }
+
+  @Test("a journal that a living process carries out is left to it") func carriedOut() throws {
+    let switched = try decided(.directory)
+    let before = try folder.tree(".")
+    do {
+      let journal = try InPlaceFile(path: folder[".vpatch-journal"])
+      #expect(try journal.lock())
+      for arguments in [["recover", folder.path], ["diff", folder.path, folder.path]] {
+        let run = try run(arguments)
+        #expect(run.code == 5)
+        #expect(run.says("is being switched by another process", "try again"), "\(run.errors)")
+      }
+    }
+    #expect(try folder.tree(".") == before)
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  // MARK: Journals that cannot be carried out
+
+  @Test("a damaged journal is refused, and nothing is touched") func damaged() throws {
+    let switched = try decided(.directory)
+    let journal = try folder.bytes(".vpatch-journal")
+    let header = Int(journal[16]) | Int(journal[17]) << 8
+    var kinds: [(String, [UInt8], String)] = [
+      ("empty", [], "is not a journal"), ("cut", Array(journal.dropLast(1)), "is cut short"),
+      ("longer", journal + [0], "is cut short or has bytes behind it"),
+      ("of text", Array("hello".utf8), "is not a journal"),
+    ]
+    for (offset, words) in [
+      (0, "is not a journal"), (8, "version"), (12, "version"), (16, "cut short"), (24, "cut short"), (40, "header"),
+      (70, "header"), (64 + header, "is damaged in the tensor \"model.layers.0.self_attn.q_proj.weight\""),
+      (journal.count - 1, "is damaged in the tensor \"model.layers.1.self_attn.q_proj.weight\""),
+    ] {
+      var bytes = journal
+      bytes[offset] ^= 4
+      kinds.append(("at \(offset)", bytes, words))
+    }
+    for (name, bytes, words) in kinds {
+      try folder.write(".vpatch-journal", bytes)
+      let before = try folder.tree(".")
+      let run = try switched.recover(folder)
+      #expect(run.code == 2, "\(name)")
+      #expect(
+        run.says(".vpatch-journal: ", words, "nothing was touched", "restore the model"), "\(name): \(run.errors)")
+      #expect(try folder.tree(".") == before)
+    }
+    try folder.write(".vpatch-journal", journal)
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test(
+    "a model that is another one than the journal was written for",
+    arguments: ["model-00001-of-00002.safetensors", "config.json", "gone.txt"])
+  func replaced(name: String) throws {
+    let switched = try decided(.directory)
+    let bytes = try folder.bytes(name)
+    try FileManager.default.removeItem(atPath: folder[name])
+    // On some file systems it gets the very inode that has become free.
+    try folder.write(name, bytes)
+    let before = try folder.tree(".")
+    let run = try switched.recover(folder)
+    #expect(run.code == 5)
+    #expect(run.says(".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched"))
+    #expect(try folder.tree(".") == before)
+  }
+
+  @Test("a copy of a model with its journal is not the model") func copied() throws {
+    let switched = try decided(.file)
+    let copy = try TestFolder()
+    for name in try folder.names() { try copy.write(name, folder.bytes(name)) }
+    let run = try switched.recover(copy)
+    #expect(run.code == 5)
+    #expect(run.says("was it copied"), "\(run.errors)")
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test("of many switches at once one does it, and the model is whole") func race() throws {
+    let switched = try Switched(.directory)
+    let arguments = try switched.forward(folder)
+    let started = try (0..<6).map { _ in try Command.start(Command.path, arguments) }
+    let codes = started.map { run in
+      run.process.waitUntilExit()
+      return run.process.terminationStatus
+    }
+    // The others were told that it is locked, or came when it was done.
+    #expect(codes.filter { $0 == 0 }.count == 1, "\(codes)")
+    #expect(codes.allSatisfy { [0, 3, 5].contains($0) }, "\(codes)")
+    #expect(try switched.isNew(folder))
+  }
+
+  @Test("once it is decided, Ctrl-C does not stop it") func interrupted() throws {
+    let layers = (0..<4).map { TestTensor.weights("layers.\($0).q_proj.weight", [256, 512]) }
+    try folder.file("model.safetensors", layers)
+    let tuned = layers.map { $0.tuned() }
+    try folder.file("tuned.safetensors", tuned)
+    let model = folder["model.safetensors"]
+    #expect(try Command("create", model, folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0)
+    let started = try Command.start(Command.path, ["in-place", model, folder["p.vpatch"], "--threads", "1"])
+    while started.process.isRunning, !folder.exists("model.safetensors.vpatch-journal") { usleep(100) }
+    kill(started.process.processIdentifier, SIGINT)
+    started.process.waitUntilExit()
+    #expect(started.process.terminationStatus == 0)
+    #expect(try folder.bytes("model.safetensors") == folder.bytes("tuned.safetensors"))
+    #expect(!folder.exists("model.safetensors.vpatch-journal"))
+  }
+}
