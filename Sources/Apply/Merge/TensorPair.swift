@@ -22,12 +22,13 @@ struct TensorPair {
   func counts(
     _ shift: UInt32, _ digits: UInt32, _ prefix: UInt64
   ) throws -> (counts: [UInt64], total: UInt64, low: UInt64) {
-    var counts = [UInt64](repeating: 0, count: 1 << Int(digits))
+    var counts = [UInt64](repeating: 0, count: 1 << Int(digits) + VP_MERGE_SPARE)
     var (total, low) = (UInt64(0), UInt64(0))
     try forEachPiece { _, a, b in
       total += kernels.count(type, a.baseAddress, b.baseAddress, a.count / width, shift, digits, prefix, &counts, &low)
       return true
     }
+    counts.removeLast(VP_MERGE_SPARE)
     return (counts, total, low)
   }
 

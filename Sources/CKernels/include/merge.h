@@ -20,7 +20,7 @@ typedef struct {
   uint64_t key;       // of the generator that drops deltas
 } vp_merge_member;
 
-enum { VP_MERGE_BLOCK = 256 };
+enum { VP_MERGE_BLOCK = 256, VP_MERGE_SPARE = 8 };
 
 typedef struct {
   vp_float type;
@@ -57,7 +57,8 @@ typedef struct {
   /// Adds a*a, b*b, a*b to eight lanes each; the first element goes to lane 0.
   void (*dots)(vp_float type, const void *a, const void *b, size_t count, double lanes[24]);
   /// Counts the magnitudes of deltas, but 0, whose bits from `shift + digits` on are `prefix`, by the `digits` bits
-  /// below; gathers in `low` what bits they have below `shift`. Returns how many there are.
+  /// below; gathers in `low` what bits they have below `shift`. Returns how many there are. `counts` has room for
+  /// VP_MERGE_SPARE more numbers than that, which mean nothing.
   uint64_t (*count)(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift, unsigned digits,
                 uint64_t prefix, uint64_t *counts, uint64_t *low);
   /// The index at which the counts, added up from the last one down, reach `*left`; takes off `*left` those above it.
