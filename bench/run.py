@@ -22,12 +22,14 @@ import memory
 import pairs
 import report
 import sizes
+import store
 import timings
 import tools
 from measure import BenchError
 
-SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "determinism": determinism}
-NEED_VPATCH = ("memory", "determinism")
+SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "determinism": determinism,
+            "store": store}
+NEED_VPATCH = ("memory", "determinism", "store")
 
 
 @dataclass

@@ -45,6 +45,9 @@ public final class Store: Sendable {
     return Path.join(home, ".local/share/vpatch")
   }
 
+  /// Lets go of the catalogue's file. The store must not be used after that.
+  public func close() throws { try CatalogueFile.translating(path) { try queue.close() } }
+
   // MARK: Reading and writing
 
   /// One consistent view.

@@ -24,7 +24,8 @@ struct LogCommand: ParsableCommand {
   func run() throws {
     let store = try store.open()
     let lines = try lines(store)
-    common.print(json(lines), text: lines.isEmpty ? "no patches" : lines.map { text($0, store) }.joined(separator: "\n"))
+    common.print(
+      json(lines), text: lines.isEmpty ? "no patches" : lines.map { text($0, store) }.joined(separator: "\n"))
   }
 
   private func lines(_ store: Store) throws -> [Lineage.Line] {
