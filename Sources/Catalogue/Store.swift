@@ -94,7 +94,7 @@ extension Store {
     guard create else {
       throw VPatchError(
         .io, path, "has no \(CatalogueFile.name)",
-        remedy: names.contains("patches")
+        remedy: (try? Path.entries(of: Path.join(path, "patches")).isEmpty) == false
           ? "vpatch fsck --repair makes a new one of its patch files" : "vpatch add FILE makes one")
     }
     let lock = try StoreLock(store: path)

@@ -6,7 +6,12 @@ import Testing
 @Suite("Help") struct HelpTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
 
-  @Test("help texts", arguments: ["", "create", "apply", "revert", "show", "verify", "diff"])
+  @Test(
+    "help texts",
+    arguments: [
+      "", "create", "apply", "revert", "show", "verify", "diff", "add", "list", "log", "alias", "tag", "rm", "fsck",
+      "gc",
+    ])
   func help(command: String) throws {
     let run = try Command(Command.path, command.isEmpty ? ["--help"] : ["help", command])
     #expect(run.code == 0)
@@ -19,7 +24,9 @@ import Testing
   }
 
   @Test("every command has examples and says its exit codes") func contents() throws {
-    for command in ["create", "apply", "revert", "show", "verify", "diff"] {
+    for command in [
+      "create", "apply", "revert", "show", "verify", "diff", "add", "list", "log", "alias", "tag", "rm", "fsck", "gc",
+    ] {
       #expect(try Command("help", command).output.contains("EXAMPLES"))
     }
     let help = try Command("--help").output
@@ -54,7 +61,7 @@ import Testing
   @Test("completions", arguments: ["bash", "zsh", "fish"]) func completions(shell: String) throws {
     let run = try Command("--generate-completion-script", shell)
     #expect(run.code == 0)
-    for word in ["create", "apply", "revert", "show", "verify", "diff", "sa-proj"] {
+    for word in ["create", "apply", "revert", "show", "verify", "diff", "add", "fsck", "sa-proj"] {
       #expect(run.output.contains(word), "\(word)")
     }
     let checker = ["bash": "/bin/bash", "zsh": "/usr/bin/zsh", "fish": "/usr/bin/fish"][shell]!
