@@ -39,7 +39,11 @@ let package = Package(
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
-    .testTarget(name: "CatalogueTests", dependencies: ["Catalogue", "Measure", "PatchFormat", "TestModels"]),
+    .testTarget(
+      name: "CatalogueTests",
+      dependencies: [
+        "Catalogue", "Measure", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
     .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
   ],

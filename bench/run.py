@@ -23,12 +23,14 @@ import memory
 import pairs
 import report
 import sizes
+import store
 import timings
 import tools
 from measure import BenchError
 
-SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "inplace": inplace, "determinism": determinism}
-NEED_VPATCH = ("memory", "inplace", "determinism")
+SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "inplace": inplace, "determinism": determinism,
+            "store": store}
+NEED_VPATCH = ("memory", "inplace", "determinism", "store")
 
 
 @dataclass

@@ -45,6 +45,9 @@ public final class Store: Sendable {
     return Path.join(home, ".local/share/vpatch")
   }
 
+  /// Lets go of the catalogue's file. The store must not be used after that.
+  public func close() throws { try CatalogueFile.translating(path) { try queue.close() } }
+
   // MARK: Reading and writing
 
   /// One consistent view.
@@ -91,7 +94,7 @@ extension Store {
     guard create else {
       throw VPatchError(
         .io, path, "has no \(CatalogueFile.name)",
-        remedy: names.contains("patches")
+        remedy: (try? Path.entries(of: Path.join(path, "patches")).isEmpty) == false
           ? "vpatch fsck --repair makes a new one of its patch files" : "vpatch add FILE makes one")
     }
     let lock = try StoreLock(store: path)

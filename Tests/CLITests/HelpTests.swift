@@ -59,7 +59,7 @@ import Testing
   @Test("completions", arguments: ["bash", "zsh", "fish"]) func completions(shell: String) throws {
     let run = try Command("--generate-completion-script", shell)
     #expect(run.code == 0)
-    for word in ["create", "apply", "revert", "show", "verify", "diff", "sa-proj"] {
+    for word in ["create", "apply", "revert", "show", "verify", "diff", "add", "fsck", "sa-proj"] {
       #expect(run.output.contains(word), "\(word)")
     }
     let checker = ["bash": "/bin/bash", "zsh": "/usr/bin/zsh", "fish": "/usr/bin/fish"][shell]!

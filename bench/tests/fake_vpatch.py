@@ -21,7 +21,7 @@ def rebuild(model, patch, out):
 
 
 def main(command, *arguments):
-    match command, *(a for a in arguments if a != "--quiet"):
+    match command, *(a for a in arguments if a not in ("--quiet", "--no-store")):
         case ["--version"]:
             print("vpatch 0 (fake)")
         case "create", base, tuned, "-o", patch:

@@ -25,7 +25,7 @@ public struct Addition: Sendable, Equatable {
 
 extension Store {
   /// Files at a time: as many as are durable, and then known, together.
-  private static let batch = 128
+  private static let batch = 256
 
   /// Takes copies of patch files into the store. What was reported to `each` is durable.
   ///
@@ -106,7 +106,7 @@ extension Store {
         return addition
       }
     }
-    candidates.forEach { progress($0.facts.fileBytes) }
+    for candidate in candidates { progress(candidate.facts.fileBytes) }
     return additions
   }
 
@@ -128,9 +128,7 @@ extension Store {
 
   /// Copies the files to their places, durably, and looks whether what lies there now is what was verified.
   private func place(_ candidates: [Candidate], _ threads: Int) throws {
-    for folder in Set(candidates.map { Path.parent(file(of: $0.facts.identity)) }).sorted() {
-      try Directory.make(folder)
-    }
+    try Directory.make(Set(candidates.map { Path.parent(file(of: $0.facts.identity)) }).sorted())
     let copies = try Parallel.map(candidates.count, threads: threads) { i in
       let copy = try OutputFile(path: file(of: candidates[i].facts.identity))
       let source = candidates[i].file

@@ -26,13 +26,22 @@ public enum Directory {
     guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be given its name") }
   }
 
-  /// Makes a folder, durably, and those above it that are missing. One that is there already is left as it is.
-  public static func make(_ path: String) throws {
+  /// Makes folders, durably, and those above them that are missing. One that is there already is left as it is.
+  public static func make(_ paths: String...) throws { try make(paths) }
+
+  public static func make(_ paths: [String]) throws {
+    var parents: Set<String> = []
+    for path in paths { try make(path, &parents) }
+    // Once for all: on most file systems each sync that follows a change waits for the disk.
+    for parent in parents.sorted() { sync(parent) }
+  }
+
+  private static func make(_ path: String, _ parents: inout Set<String>) throws {
     guard PathKind.of(path) != .directory else { return }
     let parent = Path.parent(path)
-    if parent != path { try make(parent) }
+    if parent != path { try make(parent, &parents) }
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw VPatchError.system(path, "cannot be made") }
     guard PathKind.of(path) == .directory else { throw VPatchError(.io, path, "is a file where a folder has to be") }
-    sync(parent)
+    parents.insert(parent)
   }
 }

@@ -42,6 +42,8 @@ public struct VPatchError: Error, Equatable, Sendable, CustomStringConvertible {
 extension String {
   /// The text with control characters made visible, so that a hostile name cannot rewrite a terminal.
   public var printable: String {
+    // Most texts are plain, and a table has many.
+    if utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return self }
     guard unicodeScalars.contains(where: \.isControl) else { return self }
     return unicodeScalars.reduce(into: "") { text, scalar in
       if scalar.isControl {
