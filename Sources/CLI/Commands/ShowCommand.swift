@@ -33,7 +33,7 @@ struct ShowCommand: ParsableCommand {
         PatchSignature.all(in: patch.annotations).signatures.map { signature in
           .dictionary([
             "key": .string(signature.key.hex),
-            "holds": .bool(signature.isValid(for: patch.identity, patch.annotations)),
+            "holds": .bool(signature.isValid(for: patch.signedContent, patch.annotations)),
           ])
         }),
       "layout": .string(PatchSummary(patch.header).layout.name),
@@ -97,7 +97,7 @@ struct ShowCommand: ParsableCommand {
   private func signatures(_ patch: Patch) -> [String] {
     let (signatures, malformed) = PatchSignature.all(in: patch.annotations)
     let lines = signatures.map { signature in
-      signature.isValid(for: patch.identity, patch.annotations)
+      signature.isValid(for: patch.signedContent, patch.annotations)
         ? "\(signature.key.short) (verify --signer says whether that is whom you mean)"
         : "\(signature.key.short) (void: the patch was changed since)"
     }
