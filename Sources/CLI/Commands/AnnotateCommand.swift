@@ -71,7 +71,7 @@ struct AnnotateCommand: ParsableCommand {
     let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.label)
     let all = old.adding(outcome.records)
     let (annotations, dropped) = PatchSignature.droppingStale(
-      from: all.replacing(in: patch.annotations), patch.identity)
+      from: all.replacing(in: patch.annotations), patch.signedContent)
     let path = try output.write(patch, annotations: annotations, store)
 
     let written = ForgettingReport(outcome.records, of: patch)

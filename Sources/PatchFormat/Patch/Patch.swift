@@ -10,6 +10,8 @@ public final class Patch: Sendable {
   /// What people and programs noted about the patch: name, note, recipe, measurements. No part of its identity.
   public let annotations: JSON
   public let fileSize: Int
+  /// What signatures are about, besides the annotations.
+  public let signedContent: SignedContent
   /// A later version set flags that forbid to write a changed version of the file.
   public let isReadOnly: Bool
   /// The open file.
@@ -46,9 +48,11 @@ public final class Patch: Sendable {
       try Self.verifyChunks(header, input, payloadStart, threads: threads)
       let annexBytes = try input.read(annexStart..<annexEnd)
       guard SHA256.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
+      let annexText = try Self.decompress(
+        annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex")
       annex = try Annex(
-        parsing: Self.decompress(annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex"),
-        for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
+        parsing: annexText, for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
+      signedContent = SignedContent(identity: header.identity, annex: SHA256.hash(annexText))
       annotations = try Self.parse(annotations: notes)
     } catch let error as Malformed {
       throw VPatchError(
