@@ -11,8 +11,6 @@ public struct InPlaceResult: Sendable {
   /// Bytes of tensors that were written over, or of whole files where these were replaced.
   public let writtenBytes: Int
   public let totalBytes: Int
-  /// Tensors that were not hashed, since no patch touches them.
-  public let unverifiedTensors: Int
   /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
   public let isFilesExact: Bool
   /// Side files of the model that were not those of the patch and stayed as they are.
@@ -70,7 +68,7 @@ extension Rebuild {
       path: input.path, provenancePath: provenance == nil ? nil : provenancePath, from: steps[0].from,
       to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
       totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
-      unverifiedTensors: full ? 0 : outputs.count - touched.compactMap(\.output).count, isFilesExact: isExact,
+      isFilesExact: isExact,
       sideFilesKept: side.kept)
   }
 

@@ -108,7 +108,9 @@ struct GcCommand: ParsableCommand {
 
   @Flag(help: "Delete what is shown.")
   var yes = false
-  @Option(help: ArgumentHelp("Let go of what was done to this model: it is not to be reverted.", valueName: "model"))
+  @Option(
+    help: ArgumentHelp(
+      "Let go, at once, of what was done to this model: it is not to be reverted.", valueName: "model"))
   var forget: [String] = []
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions

@@ -99,24 +99,25 @@ struct InPlaceChange {
       "model": .string(result.path), "from": .string(result.from.hex), "to": .string(result.to.hex),
       "base": .string(provenance.base.hex), "patches": provenance.summary["patches"],
       "touched_tensors": JSON(result.touchedTensors), "written_bytes": JSON(result.writtenBytes),
-      "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(result.unverifiedTensors),
+      "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(provenance.unverified.count),
       "files_exact": .bool(result.isFilesExact), "provenance": .string(result.provenancePath ?? ""),
       "side_files_kept": .array(result.sideFilesKept.map { .string($0) }),
     ])
   }
 
   private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
-    let now = provenance.state.entries.map(\.text).joined(separator: ", then ")
+    let now = provenance.state.entries.map(\.title).joined(separator: ", then ")
+    let unverified = provenance.unverified.count
     let rest =
-      result.unverifiedTensors == 0
-      ? "all hashed" : "\(Format.counted(result.unverifiedTensors, "tensor")), unverified (--full hashes them)"
+      unverified == 0
+      ? "hashed, now or before" : "\(Format.counted(unverified, "tensor")), unverified (--full hashes them)"
     return """
       \(verb) \(result.path.printable)
         now         \(now.isEmpty ? "the base" : now.printable)
         rewritten   \(Format.counted(result.touchedTensors, "tensor")), \(Format.bytes(result.writtenBytes)) of \
       \(Format.bytes(result.totalBytes)), verified before and after
         untouched   \(rest)
-        root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors are the patch's")
+        root        \(result.to.hex)\(unverified == 0 ? "" : ", if the untouched tensors are the patch's")
         provenance  \((result.provenancePath ?? "none").printable)
       """
   }
