@@ -81,7 +81,7 @@ final class StoreLibrary: PatchLibrary {
 
   /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
   func keepOpen() throws {
-    for patch in open where patch.path != (try options.existing()?.path(of: patch.identity)) {
+    for patch in open where try options.existing()?.path(of: patch.identity) == nil {
       _ = try options.open(create: true).add(file: patch.path, threads: threads)
     }
   }
