@@ -143,13 +143,15 @@ def bits_table(rows):
     columns = [
         report.Column("title", "method", right=False), report.Column("weights", "weights", report.count),
         report.Column("float64", "other bits", report.count),
+        report.Column("undecided", "of them undecided", report.count),
         report.Column("at_threshold", "of them at TIES' threshold", report.count),
         report.Column("stable", "other bits, ties by index", report.count),
         report.Column("float32", "other bits in float32", report.count),
         report.Column("float32_far", "of them by more than 1 ulp", report.count)]
     return report.Table(
         "The same bits as mergekit?", columns, rows,
-        "Equal magnitudes at TIES' threshold: mergekit keeps any of them, vpatch those of the lowest index; "
+        "*Undecided*: halfway between two bf16 numbers, or what is left where all cancels out. There a float64's last place "
+        "decides, in which base + the sum of w·Δ and the sum of w·tuned differ. Equal magnitudes at TIES' threshold: mergekit keeps any of them, vpatch those of the lowest index; "
         "*ties by index* is mergekit with a stable sort. The last two columns are mergekit's own arithmetic, float32.")
 
 
@@ -186,7 +188,7 @@ def main():
         if not options.without_times:
             times = [bench.times(case) for case in cases if case.speed]
             print("\n" + speed_table(times).markdown())
-    good = all(row["float64"] == row.get("at_threshold", 0) and not row.get("stable") for row in rows)
+    good = all(row["float64"] <= row["undecided"] + row.get("at_threshold", 0) and not row.get("stable") for row in rows)
     return int(options.check and not (good and all(row["ratio"] >= 2 for row in times)))
 
 

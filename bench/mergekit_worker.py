@@ -27,6 +27,13 @@ def to_bf16(x):
     return (exact.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
 
 
+def undecided(x, inputs):
+    """Where a float64's last places decide the bf16: halfway between two of them, or where the inputs cancel out."""
+    rest = x.view(np.uint64) & np.uint64((1 << 45) - 1)
+    largest = np.max([np.abs(one.double().numpy().reshape(-1)) for one in inputs], axis=0)
+    return (np.abs(rest.astype(np.int64) - (1 << 44)) < 64) | (np.abs(x) < 2.0**-48 * largest)
+
+
 def mask(seed, identity, name, shape, density):
     """spec/stacks.md, section 5.5."""
     digest = hashlib.sha256(b"vpatch.dare.1\n" + struct.pack("<Q", seed) + bytes.fromhex(identity) + name.encode()).digest()
@@ -64,11 +71,11 @@ class Job:
         torch.bernoulli = lambda p: next(masks).to(p.dtype)
         return self.call((group,), parameters=parameters, dtype=dtype)[0]
 
-    def bits(self, name, base, tuned, dtype):
-        merged = self.merge(name, base, tuned, dtype)
-        if dtype == torch.float64:
-            return to_bf16(merged.numpy().reshape(-1))
-        return merged.to(torch.bfloat16).view(torch.uint16).numpy().reshape(-1)
+    def exact(self, name, base, tuned):
+        return self.merge(name, base, tuned, torch.float64).numpy().reshape(-1)
+
+    def single(self, name, base, tuned):
+        return self.merge(name, base, tuned, torch.float32).to(torch.bfloat16).view(torch.uint16).numpy().reshape(-1)
 
     def at_threshold(self, base, tuned):
         """Where a difference is of the smallest magnitude that TIES keeps, which is a float32 to mergekit."""
@@ -81,7 +88,7 @@ class Job:
 
     def run(self):
         names = self.files[0].keys()
-        totals = dict(weights=0, float64=0, float32=0, float32_far=0)
+        totals = dict(weights=0, float64=0, undecided=0, float32=0, float32_far=0)
         if self.method in TIES:
             totals |= dict(at_threshold=0, stable=0)
         argsort = torch.argsort
@@ -90,16 +97,18 @@ class Job:
             tuned = [one, two]
             mine = ours.view(torch.uint16).numpy().reshape(-1)
             totals["weights"] += base.numel()
-            other = self.bits(name, base, tuned, torch.float64) != mine
+            exact = self.exact(name, base, tuned)
+            other = to_bf16(exact) != mine
             totals["float64"] += int(other.sum())
-            single = self.bits(name, base, tuned, torch.float32)
+            totals["undecided"] += int((other & undecided(exact, (base, one, two))).sum())
+            single = self.single(name, base, tuned)
             totals["float32"] += int((single != mine).sum())
             # Of one sign, neighbours differ by 1 in their bits; across zero these are far apart, and counted as such.
             totals["float32_far"] += int((np.abs(single.astype(np.int32) - mine) > 1).sum())
             if self.method in TIES:
                 totals["at_threshold"] += int((other & self.at_threshold(base, tuned)).sum())
                 mergekit.sparsify.torch.argsort = lambda w, descending: argsort(w, descending=descending, stable=True)
-                totals["stable"] += int((self.bits(name, base, tuned, torch.float64) != mine).sum())
+                totals["stable"] += int((to_bf16(self.exact(name, base, tuned)) != mine).sum())
                 mergekit.sparsify.torch.argsort = argsort
         return totals
 
