@@ -33,6 +33,8 @@ def main(command, *arguments):
         case "verify", patch, "--base", base:
             for file, (_, delta) in zip(checkpoint.weight_files(base), pickle.loads(Path(patch).read_bytes())):
                 Xor().decode(file.read_bytes(), delta)
+        case "verify", patch:
+            pickle.loads(Path(patch).read_bytes())
         case wrong:
             sys.exit(f"fake vpatch: {wrong}")
 
