@@ -121,6 +121,20 @@ import Testing
     #expect(try store.check().isSound)
   }
 
+  @Test("names that are no names: zero bytes, megabytes, look-alikes") func hostileNames() throws {
+    let names = [
+      "count\0ing", String(repeating: "x", count: 3 << 20), "e\u{301}", "é", "\u{1B}[2J", "a'); DROP TABLE tags; --",
+    ]
+    for (i, name) in names.enumerated() {
+      let addition = try store.add(file: fixture.patch("p\(i)", to: Int32(i + 1), name: name, recipe: name, note: name))
+      #expect(addition.alias == nil && addition.remarks.count == 1)
+    }
+    #expect(try store.patches().count == names.count)
+    #expect(try store.patches().allSatisfy { $0.name!.utf8.count <= 200 })
+    #expect(try store.check().findings == [])
+    #expect(code { _ = try store.resolve("count") } == .io)
+  }
+
   @Test("two stores on one folder see each other, and wait for each other") func two() throws {
     let other = try fixture.reopened()
     let files = try (0..<40).map { try fixture.patch("p\($0)", to: Int32($0 + 1)) }

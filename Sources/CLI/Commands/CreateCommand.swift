@@ -69,7 +69,11 @@ struct CreateCommand: ParsableCommand {
     options.name = name
     options.note = note
     let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
-    let stored = try store.map { try keep(in: $0, base, result) }
+    let stored: Addition?
+    do { stored = try store.map { try keep(in: $0, base, result) } } catch {
+      common.remark("\(output) is written, and not in the store")
+      throw error
+    }
     common.print(json(result, stored), text: text(result, stored))
     for remark in stored?.sayings ?? [] { common.remark(remark) }
     let replaced = result.header.touched.count { tensor in

@@ -148,7 +148,7 @@ extension Store {
 
   private func name(_ addition: inout Addition, _ name: String?, isAsked: Bool, _ db: Database) throws {
     guard let name, isAsked || Name.isValid(name) else {
-      if let name { addition.remarks.append("its name \"\(name)\" cannot be an alias: \(Name.rule)") }
+      if let name { addition.remarks.append("the name \"\(name)\" cannot be an alias: \(Name.rule)") }
       return
     }
     let owner = try Self.owner(ofAlias: name, db)
