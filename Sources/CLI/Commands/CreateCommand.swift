@@ -91,8 +91,8 @@ struct CreateCommand: ParsableCommand {
 
   private func keep(in store: Store, _ base: Checkpoint, _ result: CreateResult) throws -> Addition {
     let alias = name.flatMap { Name.isValid($0) ? $0 : nil }
-    let stored = try store.add(file: output, alias: alias, threads: common.work.threads)
-    try store.sawBase(result.header.baseRoot, path: Path.absolute(base.path), layout: result.layout.name)
+    let stored = try store.addReporting(file: output, alias: alias, threads: common.work.threads)
+    try store.sawBase(root: result.header.baseRoot, path: Path.absolute(base.path), layout: result.layout.name)
     return stored
   }
 
