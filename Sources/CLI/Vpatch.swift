@@ -19,7 +19,7 @@ struct Vpatch: ParsableCommand {
       EXIT CODES
         0   done
         1   the system refused: a missing file, no permission, a full disk
-        2   a file is not a valid checkpoint or patch
+        2   a file is not a valid checkpoint, patch or catalogue
         3   the patch does not belong to this model
         4   the result would not be what the patch promises; nothing was written
         5   a contradiction: a recipe that does not hold, an output that exists
