@@ -81,7 +81,8 @@ extension RebuildResult {
   var json: JSON {
     .dictionary([
       "output": .string(path), "provenance": .string(provenancePath), "base": .string(state.base.hex),
-      "target": .string(state.root.hex), "patches": state.json["patches"], "touched_tensors": JSON(touchedTensors), "touched_bytes": JSON(touchedBytes),
+      "target": .string(state.root.hex), "patches": state.json["patches"], "touched_tensors": JSON(touchedTensors),
+      "touched_bytes": JSON(touchedBytes),
       "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors),
       "files_exact": .bool(isFilesExact),
       "side_files_kept": .array(sideFilesKept.map { .string($0) }), "left_out": .array(leftOut.map { .string($0) }),
