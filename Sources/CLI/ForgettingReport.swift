@@ -19,7 +19,9 @@ struct ForgettingReport {
 
   /// Measured on exactly the stack's bits, else predicted from its members.
   init(ofStack stored: StoredStack, _ store: Store) throws {
-    if let composite = try store.composite(stackIdentity: stored.definition.identity), try store.contains(composite) {
+    if let composite = try store.composite(stackIdentity: stored.definition.identity),
+      try store.path(of: composite) != nil
+    {
       let report = try ForgettingReport(store.patch(composite))
       if report.summary.status != .unmeasured {
         self = report

@@ -26,8 +26,11 @@ final class StoreLibrary: PatchLibrary {
   }
 
   func composite(of stack: StackDefinition) throws -> Patch? {
-    guard let store = try options.existing() else { return nil }
-    return try store.composite(stackIdentity: stack.identity).map { try store.patch($0, threads: threads) }
+    // One whose file is lost or damaged is made again: the store restores it then.
+    guard let store = try options.existing(), let identity = try store.composite(stackIdentity: stack.identity) else {
+      return nil
+    }
+    return try? store.patch(identity, threads: threads)
   }
 
   func keepComposite(of stack: StackDefinition, making make: (String) throws -> Void) throws -> Patch {
@@ -53,35 +56,53 @@ final class StoreLibrary: PatchLibrary {
 
   // MARK: Applications
 
-  /// Enters what is about to be done to a model, so that nothing goes that its undo needs.
-  /// - Parameter states: what it is to be, and what it was, as far back as it can be brought.
-  /// - Returns: nil where there is no store.
-  func begin(model: String, kind: String, before: ModelState, after: ModelState, states: [ModelState]) throws -> Int64?
-  {
-    guard let store = try options.existing() else { return nil }
-    let needed = try Set(states.flatMap(\.entries).map(\.identity)).filter { try store.contains($0) }
-    return try store.beginApplication(
-      model: Path.absolute(model), kind: kind, before: before.json, after: after.json, patches: needed.sorted())
+  /// Does something to a model, and enters it into the store, where there is one: before, so that nothing goes that its
+  /// undo needs, and when it is done.
+  /// - Parameters:
+  ///   - states: what the model is to be, and what it was, as far back as it can be brought.
+  ///   - remark: is told what went wrong with the entry alone: what was done to the model stays done.
+  func entering<Result>(
+    _ kind: String, model: String, before: ModelState, after: ModelState, states: [ModelState],
+    remark: (String) -> Void, _ body: () throws -> Result
+  ) throws -> Result {
+    let path = Path.absolute(model)
+    let store = try options.existing()
+    let entry = try store.map { store in
+      let needed = try Set(states.flatMap(\.entries).map(\.identity)).filter { try store.contains($0) }
+      return try store.beginApplication(
+        model: path, kind: kind, before: before.json, after: after.json, patches: needed.sorted())
+    }
+    guard let store, let entry else { return try body() }
+    let result: Result
+    do { result = try body() } catch {
+      // One that is decided and not finished stays entered, for what it needs to be undone.
+      if !isDecided(model, after) { try? store.abandonApplication(entry) }
+      throw error
+    }
+    do { try finish(entry, path, store) } catch let error as VPatchError {
+      remark("the store still takes this for unfinished, and keeps what its undo needs: \(error.description)")
+    }
+    return result
   }
 
-  /// It is done; what was entered of the model earlier is contained in it.
-  func finish(_ application: Int64?, model: String) throws {
-    guard let application else { return }
-    let store = try options.open()
-    try store.finishApplication(application)
-    for earlier in try store.applications(model: Path.absolute(model))
-    where earlier.id < application && earlier.state == .done {
+  /// Whether the model is what it was to be, or will be with `vpatch recover`.
+  private func isDecided(_ model: String, _ after: ModelState) -> Bool {
+    guard PathKind.of(model) != .missing else { return false }
+    guard let checkpoint = try? Checkpoint(path: model) else { return true }
+    return (try? Provenance.of(checkpoint))?.state.root == after.root
+  }
+
+  /// What was entered of the model earlier is contained in this: also what was killed, since that is over or fails.
+  private func finish(_ entry: Int64, _ path: String, _ store: Store) throws {
+    try store.finishApplication(entry)
+    for earlier in try store.applications(model: path) where earlier.id < entry && earlier.state != .undone {
       try store.markUndone(earlier.id)
     }
   }
 
-  func abandon(_ application: Int64?) throws {
-    if let application { try options.open().abandonApplication(application) }
-  }
-
   /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
   func keepOpen() throws {
-    for patch in open where patch.path != (try options.existing()?.path(of: patch.identity)) {
+    for patch in open where try options.existing()?.path(of: patch.identity) == nil {
       _ = try options.open(create: true).add(file: patch.path, threads: threads)
     }
   }

@@ -29,14 +29,16 @@ extension Store {
 extension Path {
   /// The path from the root on, links resolved as far as there is something.
   static func absolute(_ path: String) -> String {
-    if let resolved = realpath(path, nil) {
-      defer { free(resolved) }
-      return String(cString: resolved)
-    }
-    if path.utf8.first == UInt8(ascii: "/") { return path }
-    guard let folder = getcwd(nil, 0) else { return path }
-    defer { free(folder) }
-    return join(String(cString: folder), path)
+    // What is not there yet is in a folder that is.
+    if let resolved = resolved(path) ?? resolved(parent(path)).map({ join($0, name(path)) }) { return resolved }
+    guard path.utf8.first != UInt8(ascii: "/"), let here = resolved(".") else { return path }
+    return join(here, path)
+  }
+
+  private static func resolved(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
   }
 
   /// A path from the root on as one would type it here, if it lies in the current folder.

@@ -19,7 +19,7 @@ struct Vpatch: ParsableCommand {
       EXIT CODES
         0   done
         1   the system refused: a missing file, no permission, a full disk
-        2   a file is not a valid checkpoint or patch
+        2   a file is not a valid checkpoint, patch or catalogue
         3   the patch does not belong to this model
         4   bits are not what was promised of them; nothing was written
         5   a contradiction: a recipe that does not hold, an output that exists
@@ -33,7 +33,7 @@ struct Vpatch: ParsableCommand {
       StatusCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self, ComposeCommand.self,
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
       TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, GateCommand.self,
-      SignCommand.self, InPlaceCommand.self,
+      SignCommand.self,
     ])
 
   static func main() {

@@ -22,7 +22,7 @@ import Testing
       case .byRename: try switched.forward(folder) + (form == .layout ? [] : ["--by-rename"])
       }
     }
-    let (before, after) = way == .backward ? (switched.new, switched.old) : (switched.old, switched.new)
+    let (before, after) = way == .backward ? (switched.new, switched.reverted) : (switched.old, switched.new)
     let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
       let isDecided = run.errors.contains("run 'vpatch recover")
       if !fault.mode.isKill {
@@ -86,7 +86,7 @@ import Testing
     let switched = try Switched(form)
     let folder = try TestFolder()
     let arguments = try way == .backward ? switched.backward(folder) : switched.forward(folder)
-    let (before, after) = way == .backward ? (switched.new, switched.old) : (switched.old, switched.new)
+    let (before, after) = way == .backward ? (switched.new, switched.reverted) : (switched.old, switched.new)
     let more = way == .byRename && form != .layout ? ["--by-rename"] : []
     // The links are the simulation's own, which keeps the files alive.
     let cut = try PowerCut(folder, arguments + ["--allow-links"] + more)

@@ -18,23 +18,22 @@ import Testing
     let switched = try Switched(form)
     #expect(try run(switched.forward(folder)).code == 0)
     #expect(try switched.isNew(folder))
-    let back = ["in-place", switched.model(in: folder), switched.patch, "--backward"]
-    #expect(try run(back + (form == .layout ? ["--by-rename"] : [])).code == 0)
-    #expect(try switched.isOld(folder))
+    #expect(try run(switched.backward(in: folder)).code == 0)
+    #expect(try switched.isReverted(folder))
   }
 
   @Test("the file stays the same file; by rename whoever has the old one open keeps it") func inode() throws {
     let switched = try Switched(.directory)
-    let arguments = try switched.forward(folder)
     let shard = "model-00001-of-00002.safetensors"
+    let arguments = try switched.forward(folder)
     let open = try InputFile(path: folder[shard])
     #expect(try run(arguments).code == 0)
     #expect(try InputFile(path: folder[shard]).identity == open.identity)
     #expect(try open.read(0..<open.size) == switched.new[shard])
-    #expect(try run(arguments, "--backward", "--by-rename").code == 0)
+    #expect(try run(switched.backward(in: folder), "--by-rename").code == 0)
     #expect(try InputFile(path: folder[shard]).identity != open.identity)
     #expect(try open.read(0..<open.size) == switched.new[shard])
-    #expect(try switched.isOld(folder))
+    #expect(try switched.isReverted(folder))
   }
 
   @Test(
@@ -44,31 +43,43 @@ import Testing
     try folder.directory("model", model, shards: 3)
     try folder.directory("tuned", model.tuned("embed_tokens"), shards: 3)
     #expect(try Command("create", folder["model"], folder["tuned"], "-o", folder["p.vpatch"]).code == 0)
-    let arguments = ["in-place", folder["model"], folder["p.vpatch"]]
-    let log = try FaultRun.log(in: folder, arguments)
+    let log = try FaultRun.log(in: folder, ["switch", folder["model"], folder["p.vpatch"]])
     let writes = log.filter { $0.hasPrefix("write model/model-") }
     let tensor = try #require(Checkpoint(path: folder["model"]).tensor(named: "model.embed_tokens.weight"))
     #expect(writes == ["write model/model-00001-of-00003.safetensors \(tensor.offset) \(tensor.info.byteCount)"])
     let before = try (1...3).map { try InputFile(path: folder["model/model-0000\($0)-of-00003.safetensors"]).identity }
-    #expect(try run(arguments, "--backward", "--by-rename").code == 0)
+    #expect(try Command("revert", folder["model"], folder["p.vpatch"], "--by-rename").code == 0)
     let after = try (1...3).map { try InputFile(path: folder["model/model-0000\($0)-of-00003.safetensors"]).identity }
     #expect(zip(before, after).map { $0 == $1 } == [false, true, true])
   }
 
   @Test("a wrong base is found before anything is written") func wrongBase() throws {
     let switched = try Switched(.directory)
-    let arguments = try switched.forward(folder)
-    #expect(try run(arguments).code == 0)
-    for more in [[], ["--by-rename"]] {
-      let twice = try run(arguments + more)
-      #expect(twice.code == 3)
-      #expect(twice.says("already has", "applied"), "\(twice.errors)")
-    }
+    #expect(try run(switched.forward(folder)).code == 0)
+    let twice = try run(switched.forward(in: folder))
+    #expect(twice.code == 5)
+    #expect(twice.says("is that stack already"), "\(twice.errors)")
     #expect(try switched.isNew(folder))
-    var bytes = try folder.bytes("model-00002-of-00002.safetensors")
+    // Behind vpatch's back: a tensor that is touched, with a provenance that still says otherwise, and without one.
+    let first = "model-00001-of-00002.safetensors"
+    try folder.write(first, switched.old[first]!)
+    let before = try folder.tree(".")
+    for more in [[], ["--by-rename"]] {
+      let edited = try run(switched.backward(in: folder) + more)
+      #expect(edited.code == 3)
+      #expect(edited.says("1 of 2 tensors differ", "model.layers.0.self_attn.q_proj.weight"), "\(edited.errors)")
+      #expect(try folder.tree(".") == before)
+    }
+    try FileManager.default.removeItem(atPath: folder["vpatch.json"])
+    let stranger = try run(switched.forward(in: folder))
+    #expect(stranger.code == 3)
+    #expect(stranger.says("is not made from the base of the stack", "vpatch status"), "\(stranger.errors)")
+    // A tensor that no patch touches.
+    for (name, bytes) in switched.new { try folder.write(name, bytes) }
+    var bytes = switched.new["model-00002-of-00002.safetensors"]!
     bytes[bytes.count - 1] ^= 1
     try folder.write("model-00002-of-00002.safetensors", bytes)
-    let full = try run(arguments, "--backward", "--full")
+    let full = try run(switched.backward(in: folder), "--full")
     #expect(full.code == 3)
     #expect(full.says("1 of 4 tensors differ in their bits", "model.norm.weight"), "\(full.errors)")
     #expect(try folder.names().filter { $0.hasPrefix(".") } == [])
@@ -83,10 +94,10 @@ import Testing
 
     let story = try Story()
     #expect(try Command("apply", story.base, story.saPatch, "-o", story.out, "--stamp").code == 0)
-    let stamped = try Command("in-place", story.out, story.mlpPatch)
+    let stamped = try Command("switch", story.out, story.mlpPatch)
     #expect(stamped.code == 5)
     #expect(stamped.says("its files' metadata say what it is", "--by-rename"), "\(stamped.errors)")
-    #expect(try Command("in-place", story.out, story.mlpPatch, "--by-rename").code == 0)
+    #expect(try Command("switch", story.out, story.mlpPatch, "--by-rename").code == 0)
     #expect(try story.folder.bytes("out.safetensors") == story.folder.bytes("both.safetensors"))
   }
 
@@ -97,23 +108,23 @@ import Testing
     _ = try switched.forward(folder)
     let files = FileManager.default
     try files.createSymbolicLink(atPath: folder["soft"], withDestinationPath: "model.safetensors")
-    let soft = try Command("in-place", folder["soft"], switched.patch)
+    let soft = try Command("switch", folder["soft"], switched.patch)
     #expect(soft.code == 5)
     #expect(soft.says("soft: is a symbolic link", "--allow-links", "a copy"), "\(soft.errors)")
-    #expect(try Command("in-place", folder["soft"], switched.patch, "--by-rename").code == 5)
-    #expect(try Command("in-place", folder["soft"], switched.patch, "--allow-links").code == 0)
+    #expect(try Command("switch", folder["soft"], switched.patch, "--by-rename").code == 5)
+    #expect(try Command("switch", folder["soft"], switched.patch, "--allow-links").code == 0)
     #expect(try folder.bytes("model.safetensors") == switched.new["model.safetensors"])
     // What belongs to the model is beside the model.
     #expect(try folder.names() == ["model.safetensors", "model.safetensors.vpatch.json", "soft"])
-    #expect(try Command("in-place", folder["soft"], switched.patch, "--backward", "--allow-links").code == 0)
-    #expect(try folder.names() == ["model.safetensors", "soft"])
+    #expect(try Command("revert", folder["soft"], switched.patch, "--allow-links").code == 0)
+    #expect(try folder.bytes("model.safetensors") == switched.old["model.safetensors"])
 
     try files.linkItem(atPath: folder["model.safetensors"], toPath: folder["hard"])
-    let hard = try Command("in-place", folder["hard"], switched.patch)
+    let hard = try Command("switch", folder["hard"], switched.patch)
     #expect(hard.code == 5)
     #expect(hard.says("hard: is a file with several hard links", "--by-rename", "--allow-links"), "\(hard.errors)")
     // A whole new file changes nobody else's.
-    #expect(try Command("in-place", folder["hard"], switched.patch, "--by-rename").code == 0)
+    #expect(try Command("switch", folder["hard"], switched.patch, "--by-rename").code == 0)
     #expect(try folder.bytes("hard") == switched.new["model.safetensors"])
     #expect(try folder.bytes("model.safetensors") == switched.old["model.safetensors"])
   }
@@ -127,15 +138,15 @@ import Testing
         atPath: folder["model/\(name)"], withDestinationPath: "../blobs/\(name)")
     }
     try FileManager.default.createSymbolicLink(atPath: folder["link"], withDestinationPath: "model")
-    let shard = try Command("in-place", folder["model"], switched.patch)
+    let shard = try Command("switch", folder["model"], switched.patch)
     #expect(shard.code == 5)
     #expect(shard.says("model-00001-of-00002.safetensors: is a symbolic link", "--allow-links"), "\(shard.errors)")
     for path in [folder["link"], folder["link/"]] {
-      let link = try Command("in-place", path, switched.patch, "--by-rename")
+      let link = try Command("switch", path, switched.patch, "--by-rename")
       #expect(link.code == 5)
       #expect(link.says("is a symbolic link"), "\(link.errors)")
     }
-    #expect(try Command("in-place", folder["model"], switched.patch, "--by-rename").code == 0)
+    #expect(try Command("switch", folder["model"], switched.patch, "--by-rename").code == 0)
     #expect(try folder.tree("blobs") == switched.old)
     #expect(try folder.tree("model") == switched.new)
   }
@@ -152,7 +163,7 @@ import Testing
     try folder.write("disk/model.safetensors", switched.old["model.safetensors"]!)
     #expect(try Command("/bin/mount", ["-o", "remount,ro", folder["disk"]]).code == 0)
     for more in [[], ["--by-rename"]] {
-      let run = try run(["in-place", folder["disk/model.safetensors"], switched.patch] + more)
+      let run = try run(["switch", folder["disk/model.safetensors"], switched.patch] + more)
       #expect(run.code == 1)
       #expect(run.says("model.safetensors: cannot be opened for writing", "check the permissions"), "\(run.errors)")
     }
@@ -164,8 +175,8 @@ import Testing
     let arguments = try switched.forward(folder)
     let call = try #require(
       FaultRun.log(in: folder, arguments).firstIndex { $0.hasPrefix("allocate") && $0.contains("journal") })
-    #expect(try run(arguments, "--backward").code == 0)
-    let run = try FaultRun.run(in: folder, arguments, .enospc, at: call + 1)
+    for name in try folder.names() { try FileManager.default.removeItem(atPath: folder[name]) }
+    let run = try FaultRun.run(in: folder, switched.forward(folder), .enospc, at: call + 1)
     #expect(run.code == 1)
     #expect(run.says("vpatch-journal: needs ", "No space left on device", "free some space"), "\(run.errors)")
     #expect(try switched.isOld(folder))
@@ -182,7 +193,7 @@ import Testing
       annex: Annex(base: layout, target: layout, sideFiles: [.init(name: name, base: nil, target: [1])]),
       annotations: .object([]))
     for arguments in [
-      ["apply", base.path, folder["p.vpatch"], "-o", folder["out"]], ["in-place", base.path, folder["p.vpatch"]],
+      ["apply", base.path, folder["p.vpatch"], "-o", folder["out"]], ["switch", base.path, folder["p.vpatch"]],
     ] {
       let run = try run(arguments)
       #expect(run.code == 5)

@@ -14,11 +14,11 @@ struct Switched: Sendable {
 
   let form: Form
   let sources: TestFolder
-  /// The model's files before and after, by their names, with the provenance.
-  let old, new: [String: [UInt8]]
+  /// The model's files by their names, with the provenance: before, switched, and taken back again.
+  let old, new, reverted: [String: [UInt8]]
 
   var patch: String { sources["p.vpatch"] }
-  private var options: [String] { form == .layout ? ["--by-rename"] : [] }
+  private var options: [String] { (form == .layout ? ["--by-rename"] : []) + ["--store", sources.store] }
 
   init(_ form: Form) throws {
     self.form = form
@@ -41,34 +41,45 @@ struct Switched: Sendable {
         "tuned", changed + more, shards: 2, files: text.merging(["config.json": "{\"a\": 2}\n", "new.txt": "n"]) { $1 })
     }
     let names = ["base", "tuned"].map { form == .file ? "\($0)/model.safetensors" : $0 }
-    let run = try Command("create", sources[names[0]], sources[names[1]], "-o", sources["p.vpatch"])
+    let run = try Command("create", sources[names[0]], sources[names[1]], "-o", sources["p.vpatch"], "--name", "p")
     precondition(run.code == 0, run.errors)
     old = try sources.tree("base")
     let folder = try TestFolder()
+    let path = form == .file ? folder["model.safetensors"] : folder.path
+    let more = (form == .layout ? ["--by-rename"] : []) + ["--store", sources.store]
+    func tree(after arguments: [String]) throws -> [String: [UInt8]] {
+      let run = try Command(Command.path, arguments + more)
+      precondition(run.code == 0, run.errors)
+      return try folder.tree(".")
+    }
     for (name, bytes) in old { try folder.write(name, bytes) }
-    let switched = try Command(
-      Command.path,
-      ["in-place", form == .file ? folder["model.safetensors"] : folder.path, sources["p.vpatch"]]
-        + (form == .layout ? ["--by-rename"] : []))
-    precondition(switched.code == 0, switched.errors)
-    new = try folder.tree(".")
+    new = try tree(after: ["switch", path, "p"])
+    reverted = try tree(after: ["revert", path, "p"])
     // What the patch promises, and not only what the command under test made of it.
-    let plain = new.filter { $0.key != "vpatch.json" && $0.key != "model.safetensors.vpatch.json" }
     let tuned = try sources.tree("tuned")
-    precondition(plain == tuned)
+    precondition(Self.plain(new) == tuned && Self.plain(reverted) == old)
+  }
+
+  /// Without the provenance.
+  private static func plain(_ tree: [String: [UInt8]]) -> [String: [UInt8]] {
+    tree.filter { $0.key != "vpatch.json" && $0.key != "model.safetensors.vpatch.json" }
   }
 
   func model(in folder: TestFolder) -> String { form == .file ? folder["model.safetensors"] : folder.path }
 
+  /// The arguments of the command that switches the model, and of the one that takes it back.
+  func forward(in folder: TestFolder) -> [String] { ["switch", model(in: folder), "p"] + options }
+  func backward(in folder: TestFolder) -> [String] { ["revert", model(in: folder), "p"] + options }
+
   /// Lays the old model out, and gives the arguments of the command that switches it.
   func forward(_ folder: TestFolder) throws -> [String] {
     for (name, bytes) in old { try folder.write(name, bytes) }
-    return ["in-place", model(in: folder), patch] + options
+    return forward(in: folder)
   }
 
   func backward(_ folder: TestFolder) throws -> [String] {
     for (name, bytes) in new { try folder.write(name, bytes) }
-    return ["in-place", model(in: folder), patch, "--backward"] + options
+    return backward(in: folder)
   }
 
   func recover(_ folder: TestFolder) throws -> Command { try Command("recover", model(in: folder), "--json") }
@@ -76,6 +87,7 @@ struct Switched: Sendable {
   /// Whether a folder holds exactly that, under these names and no other.
   func isNew(_ folder: TestFolder) throws -> Bool { try folder.tree(".") == new }
   func isOld(_ folder: TestFolder) throws -> Bool { try folder.tree(".") == old }
+  func isReverted(_ folder: TestFolder) throws -> Bool { try folder.tree(".") == reverted }
 
   func names(_ folder: TestFolder) throws -> String { try folder.names().joined(separator: " ") }
 }

@@ -28,8 +28,8 @@ import Testing
     for arguments in [
       ["apply", model, switched.patch, "-o", folder["x"]], ["revert", model, switched.patch, "-o", folder["x"]],
       ["create", model, switched.sources["tuned"], "-o", folder["x"]], ["diff", model, switched.sources["tuned"]],
-      ["verify", switched.patch, "--base", model], ["in-place", model, switched.patch],
-      ["in-place", model, switched.patch, "--backward", "--by-rename"], ["diff", shard, shard],
+      ["verify", switched.patch, "--base", model], ["switch", model, switched.patch],
+      ["revert", model, switched.patch, "--by-rename"], ["status", model], ["diff", shard, shard],
     ] {
       let run = try run(arguments)
       #expect(run.code == 5)
@@ -186,7 +186,7 @@ import Testing
     try folder.file("tuned.safetensors", tuned)
     let model = folder["model.safetensors"]
     #expect(try Command("create", model, folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0)
-    let started = try Command.start(Command.path, ["in-place", model, folder["p.vpatch"], "--threads", "1"])
+    let started = try Command.start(Command.path, ["switch", model, folder["p.vpatch"], "--threads", "1"])
     while started.process.isRunning, !folder.exists("model.safetensors.vpatch-journal") { usleep(100) }
     kill(started.process.processIdentifier, SIGINT)
     started.process.waitUntilExit()

@@ -3,8 +3,7 @@ import PatchFormat
 /// What became of a model.
 public struct InPlaceResult: Sendable {
   public let path: String
-  /// Nil where the model is its own base, which needs none.
-  public let provenancePath: String?
+  public let provenancePath: String
   public let from: Digest
   public let to: Digest
   public let touchedTensors: Int
@@ -24,8 +23,7 @@ extension Rebuild {
   /// The touched tensors' bits are compared with their fingerprints before the first byte is written, and again after
   /// the last.
   /// - Parameters:
-  ///   - provenance: the text of the provenance file that belongs to the result; nil where it is the plain base, and
-  ///     that file is removed.
+  ///   - provenance: what is to be written of the result beside it, as `provenance(full:inPlace:)` makes it.
   ///   - full: hash the untouched tensors first too.
   ///   - allowLinks: write through symbolic links and into files with several hard links.
   ///   - byRename: write whole files and rename them over the old ones, which whoever has those open or mapped keeps
@@ -33,7 +31,9 @@ extension Rebuild {
   /// - Throws: `refused` for a model that is locked, unfinished, linked, or whose layout would change; `wrongBase`
   ///   where it is not what the first step starts from; `io`. Where the remedy speaks of `vpatch recover`, the change
   ///   is decided and unfinished; else the model is as it was.
-  public func writeInPlace(provenance: [UInt8]?, full: Bool, allowLinks: Bool, byRename: Bool) throws -> InPlaceResult {
+  public func writeInPlace(_ provenance: Provenance, full: Bool, allowLinks: Bool, byRename: Bool) throws
+    -> InPlaceResult
+  {
     let touched = self.touched
     try checkNames(steps[0])
     if !byRename { try checkLayoutStays(touched) }
@@ -48,7 +48,7 @@ extension Rebuild {
     let side = try SideFileChanges(input, steps)
     var swaps = FileSwaps(in: model.place.folder)
     for file in side.replaced { try swaps.replace(file.name, with: file.contents) }
-    try swaps.replace(Path.name(provenancePath), with: provenance)
+    try swaps.replace(Path.name(provenancePath), with: provenance.text)
 
     let isExact: Bool
     let written: Int
@@ -65,10 +65,10 @@ extension Rebuild {
     }
     let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
     return InPlaceResult(
-      path: input.path, provenancePath: provenance == nil ? nil : provenancePath, from: steps[0].from,
+      path: input.path, provenancePath: provenancePath, from: steps[0].from,
       to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
       totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
-      isFilesExact: isExact,
+      unverifiedTensors: full ? 0 : provenance.unverified.count, isFilesExact: isExact,
       sideFilesKept: side.kept)
   }
 

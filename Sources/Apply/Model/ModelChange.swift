@@ -115,7 +115,7 @@ public struct ModelChange {
         guard entry.stack != nil else { throw error }
         throw VPatchError(
           error.code, model.path, "needs the undo of its stack, which is not at hand: \(error.description)",
-          remedy: "write the model anew from its base: vpatch apply BASE … -o OUT")
+          remedy: "give the base: vpatch revert MODEL --base BASE")
       }
     }
   }

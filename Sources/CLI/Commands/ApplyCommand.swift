@@ -74,16 +74,13 @@ struct ApplyCommand: ParsableCommand {
   private func write(_ checkpoint: Checkpoint, _ steps: [PatchStep], _ library: StoreLibrary? = nil) throws {
     let rebuild = Rebuild(checkpoint, steps, common.work)
     let after = rebuild.provenance(full: output.full).state
-    let entry = try library?.begin(
-      model: output.output, kind: "apply", before: ModelState(base: steps[0].from), after: after, states: [after])
-    let result: RebuildResult
-    do {
-      result = try rebuild.write(to: output.output, stamp: output.stamp, full: output.full, force: output.force)
-    } catch {
-      try library?.abandon(entry ?? nil)
-      throw error
+    func write() throws -> RebuildResult {
+      try rebuild.write(to: output.output, stamp: output.stamp, full: output.full, force: output.force)
     }
-    try library?.finish(entry ?? nil, model: output.output)
+    let result =
+      try library?.entering(
+        "apply", model: output.output, before: ModelState(base: steps[0].from), after: after, states: [after],
+        remark: common.remark, write) ?? write()
     common.print(result.json, text: result.text("wrote"))
     result.remarks(common)
   }

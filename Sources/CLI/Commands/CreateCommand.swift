@@ -69,7 +69,11 @@ struct CreateCommand: ParsableCommand {
     options.name = name
     options.note = note
     let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
-    let stored = try store.map { try keep(in: $0, base, result) }
+    let stored: Addition?
+    do { stored = try store.map { try keep(in: $0, base, result) } } catch {
+      common.remark("\(output) is written, and not in the store")
+      throw error
+    }
     common.print(json(result, stored), text: text(result, stored))
     for remark in stored?.sayings ?? [] { common.remark(remark) }
     let replaced = result.header.touched.count { tensor in
@@ -87,8 +91,8 @@ struct CreateCommand: ParsableCommand {
 
   private func keep(in store: Store, _ base: Checkpoint, _ result: CreateResult) throws -> Addition {
     let alias = name.flatMap { Name.isValid($0) ? $0 : nil }
-    let stored = try store.add(file: output, alias: alias, threads: common.work.threads)
-    try store.sawBase(result.header.baseRoot, path: Path.absolute(base.path), layout: result.layout.name)
+    let stored = try store.addReporting(file: output, alias: alias, threads: common.work.threads)
+    try store.sawBase(root: result.header.baseRoot, path: Path.absolute(base.path), layout: result.layout.name)
     return stored
   }
 

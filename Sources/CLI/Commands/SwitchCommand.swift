@@ -75,19 +75,13 @@ struct InPlaceChange {
     let isFull = full || change.isHashed
     let provenance = rebuild.provenance(full: isFull, inPlace: true)
     try library.keepOpen()
-    let entry = try library.begin(
-      model: change.model.path, kind: kind, before: change.state, after: provenance.state,
-      states: provenance.history + [provenance.state])
-    let result: InPlaceResult
-    do {
-      result = try rebuild.writeInPlace(
-        provenance: provenance.text, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
-    } catch {
-      // One that is decided and not finished stays entered, for what it needs to be undone.
-      if (try? Checkpoint.refuseUnfinished(change.model.path)) != nil { try library.abandon(entry) }
-      throw error
+    let result = try library.entering(
+      kind, model: change.model.path, before: change.state, after: provenance.state,
+      states: provenance.history + [provenance.state], remark: common.remark
+    ) {
+      try rebuild.writeInPlace(
+        provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
     }
-    try library.finish(entry, model: change.model.path)
     common.print(json(result, provenance), text: text(result, provenance, verb))
     for name in result.sideFilesKept {
       common.remark("\(name) is not the file that the patch was made with: it stays as it is")
@@ -99,26 +93,26 @@ struct InPlaceChange {
       "model": .string(result.path), "from": .string(result.from.hex), "to": .string(result.to.hex),
       "base": .string(provenance.base.hex), "patches": provenance.summary["patches"],
       "touched_tensors": JSON(result.touchedTensors), "written_bytes": JSON(result.writtenBytes),
-      "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(provenance.unverified.count),
-      "files_exact": .bool(result.isFilesExact), "provenance": .string(result.provenancePath ?? ""),
+      "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(result.unverifiedTensors),
+      "files_exact": .bool(result.isFilesExact), "provenance": .string(result.provenancePath),
       "side_files_kept": .array(result.sideFilesKept.map { .string($0) }),
     ])
   }
 
   private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
     let now = provenance.state.entries.map(\.title).joined(separator: ", then ")
-    let unverified = provenance.unverified.count
     let rest =
-      unverified == 0
-      ? "hashed, now or before" : "\(Format.counted(unverified, "tensor")), unverified (--full hashes them)"
+      result.unverifiedTensors == 0
+      ? "hashed, now or before"
+      : "\(Format.counted(result.unverifiedTensors, "tensor")), unverified (--full hashes them)"
     return """
       \(verb) \(result.path.printable)
         now         \(now.isEmpty ? "the base" : now.printable)
         rewritten   \(Format.counted(result.touchedTensors, "tensor")), \(Format.bytes(result.writtenBytes)) of \
       \(Format.bytes(result.totalBytes)), verified before and after
         untouched   \(rest)
-        root        \(result.to.hex)\(unverified == 0 ? "" : ", if the untouched tensors are the patch's")
-        provenance  \((result.provenancePath ?? "none").printable)
+        root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors are the patch's")
+        provenance  \(result.provenancePath.printable)
       """
   }
 }

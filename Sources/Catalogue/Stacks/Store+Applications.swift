@@ -73,18 +73,6 @@ extension Store {
   /// What was done to any model, the oldest first.
   public func applications() throws -> [Application] { try applications("1", []) }
 
-  /// Lets go of what was done to a model that is no more: nothing needs to stay for it.
-  /// - Throws: `io` where nothing is known of the model.
-  public func forgetApplications(model: String) throws {
-    try write { db in
-      try db.execute(sql: "DELETE FROM applications WHERE model = ?", arguments: [model])
-      guard db.changesCount > 0 else {
-        let known = try Row.fetchAll(db, sql: "SELECT DISTINCT model FROM applications").map { try $0.text(0) }
-        throw unknown(model, "is no model that the store knows of", known)
-      }
-    }
-  }
-
   private func setState(
     _ id: Int64, _ state: Application.State, from: String, _ more: (Database) throws -> Void = { _ in }
   ) throws {
