@@ -10,6 +10,8 @@ public struct InPlaceResult: Sendable {
   /// Bytes of tensors that were written over, or of whole files where these were replaced.
   public let writtenBytes: Int
   public let totalBytes: Int
+  /// Tensors that were not hashed, since no patch touches them.
+  public let unverifiedTensors: Int
   /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
   public let isFilesExact: Bool
   /// Side files of the model that were not those of the patch and stayed as they are.
