@@ -50,13 +50,25 @@ extension Store {
   }
 
   /// The model has it.
-  public func finishApplication(_ id: Int64) throws { try setState(id, .done, from: "'pending'") }
+  /// - Parameter supersedingEarlier: it has all that taking back the model's earlier applications takes, so that they
+  ///   need nothing any more: also those that were killed, since they are over, or failed.
+  public func finishApplication(_ id: Int64, supersedingEarlier: Bool = false) throws {
+    try setState(id, .done, from: "'pending'") { db in
+      guard supersedingEarlier else { return }
+      try setUndone("id < ?1 AND state <> 'undone' AND model = (SELECT model FROM applications WHERE id = ?1)", id, db)
+    }
+  }
 
   /// It was taken back: its patches need not stay for it.
   public func markUndone(_ id: Int64) throws {
-    try setState(id, .undone, from: "'pending', 'done'") { db in
-      try db.execute(sql: "DELETE FROM application_patches WHERE application = ?", arguments: [id])
-    }
+    try setState(id, .undone, from: "'pending', 'done'") { db in try setUndone("id = ?1", id, db) }
+  }
+
+  private func setUndone(_ condition: String, _ id: Int64, _ db: Database) throws {
+    try db.execute(
+      sql: "DELETE FROM application_patches WHERE application IN (SELECT id FROM applications WHERE \(condition))",
+      arguments: [id])
+    try db.execute(sql: "UPDATE applications SET state = 'undone' WHERE \(condition)", arguments: [id])
   }
 
   /// It never happened.
