@@ -52,7 +52,7 @@ public struct Rebase: Sendable {
     tensors.sort { $0.name.precedes($1.name) }
     let changed = tensors.filter { $0.base != $0.target }
     guard !changed.isEmpty else {
-      throw VPatchError(.refused, new.path, "already has what \(patch.path) changes", remedy: "nothing is to be done")
+      throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
     }
     let writer = try PatchWriter(path: path)
     let entries = try PatchBuilder(subject: new.path, work: work).entries(tensors, writer)
@@ -72,7 +72,7 @@ public struct Rebase: Sendable {
   /// The old base is what the patch was made from, as far as the patch touches it.
   private func checkOld() throws {
     guard old.steps.isEmpty || old.steps[old.steps.count - 1].to == patch.header.baseRoot else {
-      throw VPatchError(.wrongBase, old.path, "does not lead to the base of \(patch.path)")
+      throw VPatchError(.wrongBase, old.path, "does not lead to the base of \(patch.label)")
     }
     if old.steps.isEmpty {
       try Rebuild(old.checkpoint, [PatchStep(patch, .forward)], work).checkInput(full: false)
@@ -93,7 +93,7 @@ public struct Rebase: Sendable {
     }
     guard tensor.operation == .change, let old = tensor.base?.info, old.dtype.element.isFloat, old.dtype.isKnown else {
       throw VPatchError(
-        .refused, patch.path,
+        .refused, patch.label,
         "\(tensor.operation == .change ? "changes the integers of" : tensor.operation.verb) \"\(name.printable)\", "
           + "which is another tensor in \(self.new.path): that has no difference to add",
         remedy: "make the patch anew from that base")
@@ -102,7 +102,8 @@ public struct Rebase: Sendable {
       let found = new.map { "is \($0.info.typeDescription)" } ?? "is missing"
       throw VPatchError(
         .wrongBase, self.new.path,
-        "cannot take \(patch.path): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected")
+        "cannot take \(patch.label): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected"
+      )
     }
     let source: @Sendable () -> (any TensorSource)? = { self.source(tensor) }
     let result = FingerprintedTensor(new.info, try source()!.fingerprint())

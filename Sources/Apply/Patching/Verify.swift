@@ -52,7 +52,7 @@ public struct Verify: Sendable {
     let others = patch.header.touched.filter { !recipe.contains(layout.component(of: $0.name)) }
     if let first = others.first {
       throw VPatchError(
-        .refused, patch.path,
+        .refused, patch.label,
         "touches \(Format.counted(others.count, "tensor")) outside the recipe \(recipe.rawValue), first \"\(first.name.printable)\""
       )
     }

@@ -37,7 +37,7 @@ struct SignCommand: ParsableCommand {
       text: """
         signed by  \(key.publicKey.hex)
         identity   \(patch.identity.hex)
-        wrote      \(path.printable)
+        wrote      \((path == patch.path ? patch.label : path).printable)
         """)
     for signature in dropped where signature.key != key.publicKey {
       common.remark("the signature by \(signature.key.short) was no longer true of the patch, and is dropped")

@@ -188,7 +188,9 @@ struct StackCommand: ParsableCommand {
             [JSON.Member("name", .string(stack.name)), JSON.Member("version", JSON(stack.version))]
               + stack.definition.json().object!)
         })
-      common.print(json, text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : table.text())
+      common.print(
+        json,
+        text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : String(table.text().dropLast()))
     }
   }
 

@@ -100,10 +100,11 @@ struct InPlaceChange {
   }
 
   private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
-    let now = provenance.state.entries.map(\.text).joined(separator: ", then ")
+    let now = provenance.state.entries.map(\.title).joined(separator: ", then ")
     let rest =
       result.unverifiedTensors == 0
-      ? "all hashed" : "\(Format.counted(result.unverifiedTensors, "tensor")), unverified (--full hashes them)"
+      ? "hashed, now or before"
+      : "\(Format.counted(result.unverifiedTensors, "tensor")), unverified (--full hashes them)"
     return """
       \(verb) \(result.path.printable)
         now         \(now.isEmpty ? "the base" : now.printable)

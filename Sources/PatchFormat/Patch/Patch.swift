@@ -3,6 +3,8 @@
 /// What is read later is checked again chunk by chunk, so a file that is changed meanwhile is found out.
 public final class Patch: Sendable {
   public let path: String
+  /// What errors call it: its path, or what a store calls it.
+  public let label: String
   public let header: PatchHeader
   public let annex: Annex
   /// What people and programs noted about the patch: name, note, recipe, measurements. No part of its identity.
@@ -21,9 +23,11 @@ public final class Patch: Sendable {
   public var name: String? { annotations["name"]?.string }
 
   /// Opens a patch and checks all of it that can be checked without a model.
-  /// - Parameter threads: how many hash the payload.
+  /// - Parameters:
+  ///   - threads: how many hash the payload.
+  ///   - label: what errors are to call it, if not by its path.
   /// - Throws: `invalid` with the first rule that does not hold.
-  public init(path: String, threads: Int = 2) throws {
+  public init(path: String, threads: Int = 2, label: String? = nil) throws {
     let input = try InputFile(path: path)
     do {
       let preamble = try PatchPreamble(
@@ -56,6 +60,7 @@ public final class Patch: Sendable {
         remedy: error.reason.contains("damaged") || error.reason.contains("cut short") ? "get it again" : nil)
     }
     self.path = path
+    self.label = label ?? path
     self.input = input
     fileSize = input.size
   }
@@ -132,7 +137,7 @@ public final class Patch: Sendable {
     let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
     try input.read(into: stored, at: payloadStart + chunk.offset)
     guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
-      throw VPatchError(.invalid, path, "was changed while it was read", remedy: "run the command again")
+      throw VPatchError(.invalid, label, "was changed while it was read", remedy: "run the command again")
     }
     return UnsafeRawBufferPointer(stored)
   }
