@@ -33,7 +33,7 @@ public struct Rebase: Sendable {
     public let fileSize: Int
   }
 
-  public func write(to path: String, name: String?) throws -> Result {
+  public func write(to path: String, name: String?, note: String? = nil) throws -> Result {
     try checkOld()
     let newTensors = try fingerprints()
     let newOf = Dictionary(uniqueKeysWithValues: newTensors.map { ($0.info.name.bytesKey, $0) })
@@ -59,7 +59,7 @@ public struct Rebase: Sendable {
     let layout = try newView.layout().0
     let target = try layout.adapted(
       to: changed.map { LayoutChange(name: $0.name, target: $0.target?.info) }, path: new.path)
-    let annotations = annotations(name: name)
+    let annotations = annotations(name: name, note: note)
     let header = try writer.finish(
       entries, annex: Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : []),
       annotations: annotations)
@@ -118,12 +118,14 @@ public struct Rebase: Sendable {
       tuned: PatchedTensor(tensor, of: patch, over: old.source(tensor.name), .forward)!)
   }
 
-  private func annotations(name: String?) -> JSON {
+  private func annotations(name: String?, note: String?) -> JSON {
     // Measurements stay with the bits that were measured: these are others.
-    let kept = (patch.annotations.object ?? []).filter { ["note", "recipe", "layout"].contains($0.key) }
-    let named = (name ?? patch.name).map { [JSON.Member("name", .string($0))] } ?? []
+    let kept = (patch.annotations.object ?? []).filter { ["recipe", "layout"].contains($0.key) }
+    let said = JSON.dictionary([
+      "name": (name ?? patch.name).map { .string($0) }, "note": note.map { .string($0) } ?? patch.annotations["note"],
+    ])
     return .object(
-      named + kept + [
+      said.object! + kept + [
         JSON.Member(
           "made",
           .dictionary([
