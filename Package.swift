@@ -45,7 +45,8 @@ let package = Package(
         "Catalogue", "Measure", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
-    .testTarget(name: "CLITests", dependencies: ["CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
+    .testTarget(
+      name: "CLITests", dependencies: ["Apply", "Catalogue", "CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -35,7 +35,7 @@ final class StoreLibrary: PatchLibrary {
 
   func keepComposite(of stack: StackDefinition, making make: (String) throws -> Void) throws -> Patch {
     let store = try options.open(create: true)
-    let patch = try store.keep(.composite, threads, make)
+    let patch = try store.keep(.composite, threads: threads, making: make)
     try store.setComposite(stackIdentity: stack.identity, patch: patch.identity)
     return patch
   }
@@ -43,7 +43,7 @@ final class StoreLibrary: PatchLibrary {
   /// The undo of a model whose own is lost: its difference to the base, kept in the store.
   /// - Throws: `wrongBase` where that is not the base of the model.
   func difference(from base: Checkpoint, to model: Checkpoint, root: Digest, _ work: WorkOptions) throws -> Patch {
-    try options.open(create: true).keep(.undo, threads) { path in
+    try options.open(create: true).keep(.undo, threads: threads) { path in
       let result = try Create(base: base, tuned: model, options: CreateOptions(), work: work).write(to: path)
       guard result.header.baseRoot == root else {
         throw VPatchError(
@@ -96,16 +96,5 @@ final class StoreLibrary: PatchLibrary {
     for patch in open where try options.existing()?.path(of: patch.identity) == nil {
       _ = try options.open(create: true).add(file: patch.path, threads: threads)
     }
-  }
-}
-
-extension Store {
-  /// Takes in a patch that `make` writes.
-  fileprivate func keep(_ kind: PatchKind, _ threads: Int, _ make: (String) throws -> Void) throws -> Patch {
-    // A folder that goes again: a temporary one, which gc removes if a kill leaves it.
-    let scratch = try OutputDirectory(path: Path.join(path, "making"))
-    let file = Path.join(scratch.temporaryPath, "made.vpatch")
-    try make(file)
-    return try patch(add(file: file, kind: kind, threads: threads), threads: threads)
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Catalogue
 import Glibc
 import PatchFormat
+import Synchronization
 
 /// What takes patches by their names in the store.
 struct StoreOptions: ParsableArguments {
@@ -12,10 +13,27 @@ struct StoreOptions: ParsableArguments {
 
   func path() throws -> String { try store ?? Store.defaultPath() }
 
-  func open(create: Bool = false) throws -> Store { try Store(path: path(), create: create) }
+  func open(create: Bool = false) throws -> Store { try OpenStores.open(path(), create: create) }
 
   /// The store, where there is one.
   func existing() throws -> Store? { try PathKind.of(path()) == .missing ? nil : open() }
+}
+
+/// The stores of this process: each is opened once, whoever asks for it, since opening one checks its whole schema.
+enum OpenStores {
+  private static let stores = Mutex<[String: Store]>([:])
+
+  fileprivate static func open(_ path: String, create: Bool) throws -> Store {
+    try stores.withLock { stores in
+      if let store = stores[path] { return store }
+      let store = try Store(path: path, create: create)
+      stores[path] = store
+      return store
+    }
+  }
+
+  /// Lets go of them, so that nothing is left beside their catalogues.
+  static func close() { stores.withLock { $0 = [:] } }
 }
 
 extension Store {

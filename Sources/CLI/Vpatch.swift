@@ -40,6 +40,7 @@ struct Vpatch: ParsableCommand {
     Interruption.handle()
     vp_keep_freed_memory()
     do {
+      defer { OpenStores.close() }
       var command = try parseAsRoot()
       try command.run()
     } catch let error as VPatchError {

@@ -17,11 +17,14 @@ enum FaultMode: String, CaseIterable, Sendable {
 
   /// Those that differ from others at a call. The state after a call is that before the next, so being killed after
   /// one is told apart only at the last; only writes can be done by half; only what takes space finds a disk full.
+  /// SQLite takes a failure of any kind for the same, and goes on or not; its own files get one failure and one kill.
   static func telling(_ call: String, isLast: Bool) -> [FaultMode] {
-    allCases.filter { mode in
+    let isWrite = call.hasPrefix("write ")
+    if call.contains("/catalogue.sqlite"), !isLast { return [.eio, isWrite ? .killHalf : .killBefore] }
+    return allCases.filter { mode in
       switch mode {
       case .enospc: ["write", "create", "allocate", "mkdir", "link"].contains { call.hasPrefix($0) }
-      case .killHalf: call.hasPrefix("write ")
+      case .killHalf: isWrite
       case .killAfter: isLast
       default: true
       }
@@ -44,7 +47,9 @@ enum FaultRun {
 
   private static func environment(_ folder: TestFolder, _ more: [String: String]) -> [String: String] {
     precondition(FileManager.default.fileExists(atPath: library), "build the tests with swift build --build-tests")
-    return ["LD_PRELOAD": library, "FAULT_ROOT": folder.path, "VPATCH_THREADS": "1"].merging(more) { $1 }
+    return [
+      "LD_PRELOAD": library, "FAULT_ROOT": folder.path, "VPATCH_THREADS": "1", "SOURCE_DATE_EPOCH": "1",
+    ].merging(more) { $1 }
   }
 
   /// Runs the command without a fault.

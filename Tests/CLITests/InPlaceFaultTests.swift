@@ -33,16 +33,15 @@ import Testing
         }
         guard run.code == 0 || run.errors.split(separator: "\n").count == 1 else { return run.errors }
       }
-      let recovered = try switched.recover(folder)
-      guard recovered.code == 0 else { return "recover: \(recovered.errors)" }
+      let outcome = try switched.recovered(folder)
       let tree = try folder.tree(".")
       guard tree == before || tree == after else { return "neither old nor new: \(try switched.names(folder))" }
       if isDecided, tree != after { return "it was decided, and is the old one" }
       if !fault.mode.isKill, run.code != 0, !isDecided, tree != before {
         return "it was not decided, and is the new one"
       }
-      if recovered.output.contains("\"new\""), tree != after { return "recover says new" }
-      if recovered.output.contains("\"old\""), tree != before { return "recover says old" }
+      if outcome == .new, tree != after { return "recover says new" }
+      if outcome == .old, tree != before { return "recover says old" }
       return nil
     }
     print("faults: \(form.rawValue) \(way.rawValue): \(count)")
@@ -57,8 +56,7 @@ import Testing
     let prepare: @Sendable (TestFolder) throws -> [String] = { try Self.decided(switched, $0, at: call) }
     let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
       if run.code == 0 { return try switched.isNew(folder) ? nil : "it claims to be done" }
-      let again = try switched.recover(folder)
-      guard again.code == 0 else { return "recover: \(again.errors)" }
+      _ = try switched.recovered(folder)
       return try switched.isNew(folder) ? nil : "not the new one: \(try switched.names(folder))"
     }
     print("faults: \(form.rawValue) recover: \(count)")
@@ -98,13 +96,9 @@ import Testing
       for _ in 0..<(call > decision ? 4 : 2) {
         try cut.cut(after: call, &random)
         let left = try switched.names(folder)
-        let recovered = try switched.recover(folder)
-        count += 1
         let name = "after \(call) calls, of: \(left)"
-        guard recovered.code == 0 else {
-          Issue.record("\(name): \(recovered.errors)")
-          continue
-        }
+        #expect(throws: Never.self, "\(name)") { try switched.recovered(folder) }
+        count += 1
         let tree = try folder.tree(".")
         // Until the journal has its name the old one; from when the folder knows it for sure the new one.
         let isRight =
@@ -126,9 +120,8 @@ import Testing
       for _ in 0..<3 {
         try cut.cut(after: call, &random)
         let left = try switched.names(folder)
-        let recovered = try switched.recover(folder)
-        let isRight = try recovered.code == 0 && switched.isNew(folder)
-        #expect(isRight, "after \(call) calls, of: \(left): \(recovered.errors)")
+        #expect(throws: Never.self, "after \(call) calls, of: \(left)") { try switched.recovered(folder) }
+        #expect(try switched.isNew(folder), "after \(call) calls, of: \(left)")
         count += 1
       }
     }

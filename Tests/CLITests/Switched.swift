@@ -1,3 +1,4 @@
+import Apply
 import Foundation
 import TestModels
 
@@ -83,6 +84,11 @@ struct Switched: Sendable {
   }
 
   func recover(_ folder: TestFolder) throws -> Command { try Command("recover", model(in: folder), "--json") }
+
+  /// The same without a process.
+  @discardableResult func recovered(_ folder: TestFolder) throws -> Recovery.Outcome {
+    try Recovery.recover(model(in: folder), WorkOptions(threads: 1))
+  }
 
   /// Whether a folder holds exactly that, under these names and no other.
   func isNew(_ folder: TestFolder) throws -> Bool { try folder.tree(".") == new }

@@ -280,6 +280,8 @@ int unlinkat(int folder, const char *name, int flags) {
 
 int unlink(const char *name) { return unlinkat(AT_FDCWD, name, 0); }
 
+int rmdir(const char *name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
+
 // MARK: New files
 
 int mkostemp(char *template, int flags) {
@@ -294,6 +296,12 @@ int mkostemp(char *template, int flags) {
 }
 
 int mkostemp64(char *template, int flags) { return mkostemp(template, flags); }
+
+char *mkdtemp(char *template) {
+  char path[PATH_MAX];
+  if (!absolute(AT_FDCWD, template, path)) return REAL(mkdtemp)(template);
+  WHOLE(event("mkdir %s", path), NULL, REAL(mkdtemp)(template));
+}
 
 int mkdir(const char *name, mode_t rights) {
   char path[PATH_MAX];

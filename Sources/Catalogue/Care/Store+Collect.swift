@@ -68,7 +68,7 @@ extension Store {
     let files = derived.map { file(of: $0.identity) } + orphans + folder.temporaries
     let bytes = files.reduce(0) { sum, file in
       var info = stat()
-      return sum + (lstat(file, &info) == 0 ? Int(info.st_size) : 0)
+      return sum + (lstat(file, &info) == 0 && info.st_mode & S_IFMT == S_IFREG ? Int(info.st_size) : 0)
     }
     return Garbage(derived: derived, orphans: orphans, temporaries: folder.temporaries, bytes: bytes)
   }

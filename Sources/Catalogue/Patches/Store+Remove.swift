@@ -33,15 +33,19 @@ extension Store {
     try db.execute(sql: "DELETE FROM patches WHERE id = ?", arguments: [id])
   }
 
-  /// Deletes files, durably. One that is gone already is no error.
-  /// - Returns: their bytes.
+  /// Deletes files and empty folders, durably. One that is gone already is no error.
+  /// - Returns: the files' bytes.
   func unlink(_ files: [String]) throws -> Int {
     var bytes = 0
-    for file in files.sorted() {
+    // What is in a folder before the folder.
+    for file in files.sorted().reversed() {
       var info = stat()
       guard lstat(file, &info) == 0 else { continue }
-      guard Glibc.unlink(file) == 0 else { throw VPatchError.system(file, "cannot be deleted") }
-      bytes += Int(info.st_size)
+      let isFolder = info.st_mode & S_IFMT == S_IFDIR
+      guard (isFolder ? rmdir(file) : Glibc.unlink(file)) == 0 else {
+        throw VPatchError.system(file, "cannot be deleted")
+      }
+      bytes += isFolder ? 0 : Int(info.st_size)
     }
     for folder in Set(files.map(Path.parent)).sorted() { Directory.sync(folder) }
     return bytes
