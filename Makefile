@@ -1,4 +1,4 @@
-# make demo                  makes a patch from a real fine-tune, applies it, reverts it, and shows what happened
+# make demo                  makes a patch from a real fine-tune, applies it, reverts it; stacks three, takes one out
 # make demo MODEL=smollm2    the same on a whole model, which it fetches (93 MB)
 # make test                  all tests
 # make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
@@ -45,7 +45,7 @@ lint:
 	@scripts/lint.sh
 
 docs: build
-	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/walkthrough.md docs/measurements.md docs/design/*.md
+	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/*.md docs/design/*.md
 
 install: build
 	install -D -s -m 755 $(VPATCH) $(DESTDIR)$(PREFIX)/bin/vpatch

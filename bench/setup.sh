@@ -1,14 +1,16 @@
 #!/bin/sh
 # Makes what the bench needs: three Debian packages, and a Python virtual environment in the user's cache folder.
 #
-#   bench/setup.sh          prints the path of the environment's python, and nothing else, on stdout
+#   bench/setup.sh            prints the path of the environment's python, and nothing else, on stdout
+#   bench/setup.sh mergekit   the same for bench/merge.py's other side, an environment of its own (about 1 GB)
 #
 # Runs in a moment when everything is there already. Installs Debian packages only when it is root; otherwise it says
 # what to type and stops.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/venv"
+venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/${1:-venv}"
+requirements="$here/requirements${1:+-$1}.txt"
 
 missing=
 command -v zstd >/dev/null || missing="$missing zstd"
@@ -27,12 +29,12 @@ if [ -n "$missing" ]; then
 fi
 
 # The stamp is a copy of the requirements that were installed: another list, another installation.
-if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+if ! cmp -s "$requirements" "$venv/requirements.txt"; then
   echo "making $venv" >&2
   rm -rf "$venv"
   mkdir -p "$(dirname "$venv")"
   python3 -m venv "$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt" >&2
-  cp "$here/requirements.txt" "$venv/requirements.txt"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+  cp "$requirements" "$venv/requirements.txt"
 fi
 echo "$venv/bin/python"

@@ -1,6 +1,6 @@
 """Makes a fine-tuned checkpoint from a base, with the statistics of a real one and in seconds.
 
-    tune.py BASE OUT [--recipe sa-proj|gate-up] [--seed N] [--steps N]       a file, or a Hugging Face directory, bf16
+    tune.py BASE OUT [--recipe sa-proj|gate-up|all] [--seed N] [--steps N]       a file, or a Hugging Face directory, bf16
 
 No model is run: the gradients are drawn. What then happens to the weights is what AdamW does to them: float32 masters,
 both moments with bias correction, a cosine learning rate, and one rounding to bf16 (nearest, ties to even) at the end.
@@ -43,6 +43,8 @@ class Recipe:
 RECIPES = {
     "sa-proj": Recipe(re.compile(r"model\.layers\.\d+\.self_attn\.[qkvo]_proj\.weight"), 2e-5, 150, 0.11, 0.25),
     "gate-up": Recipe(re.compile(r"model\.layers\.\d+\.mlp\.(gate|up)_proj\.weight"), 1e-5, 60, 1.0, 0.0),
+    # Every tensor there is, as for a whole model: merge.py's siblings.
+    "all": Recipe(re.compile(r".*"), 1e-5, 60, 1.0, 0.0),
 }
 BETA1, BETA2, EPSILON = np.float32(0.9), np.float32(0.999), np.float32(1e-8)
 ONE, HALF = np.float32(1), np.float32(0.5)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# A patch, end to end, each command shown before what it prints. Exit code ≠ 0 if anything is not exact.
+# A patch, end to end, then three in a stack, each command shown before what it prints. Exit code ≠ 0 if anything is not
+# exact.
 #
 #   scripts/demo.sh            on fixtures/pair: tensors of one layer of a real fine-tune, in a second
-#   scripts/demo.sh smollm2    on the whole of SmolLM2-135M-Instruct, fetched; its tuned copy is made by bench/tune.py
+#   scripts/demo.sh smollm2    on the whole of SmolLM2-135M-Instruct, fetched; bench/tune.py makes its tuned copies
 #
 # Everything happens in a temporary folder; the patch and the page stay in .build/demo.
 set -euo pipefail
@@ -25,21 +26,24 @@ tmp=$(mktemp -d "${TMPDIR:-/var/tmp}/vpatch-demo-XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM HUP
 
-# What the demo works on: base and tuned, files or folders; $file is the weights' name within, if they are folders.
+# What the demo works on: base, tuned and mlp, files or folders; $file is the weights' name within, if they are folders.
 case $model in
   pair)
     base=base.safetensors tuned=tuned.safetensors applied=applied.safetensors reverted=reverted.safetensors
-    other=other.safetensors file=
+    mlp=mlp.safetensors other=other.safetensors live=live.safetensors never=never.safetensors file=
     cp "$root/fixtures/pair/base.safetensors" "$tmp/$base"
     cp "$root/fixtures/pair/tuned-sa-proj.safetensors" "$tmp/$tuned"
+    cp "$root/fixtures/pair/tuned-gate-up.safetensors" "$tmp/$mlp"
     what="The base: tensors of the last layer of SmolLM2-135M-Instruct. Tuned: the same after real fine-tuning of the
 attention projections (AdamW 2e-5, 150 steps)."
     ;;
   smollm2)
-    base=base tuned=tuned applied=applied reverted=reverted other=other file=/model.safetensors
+    base=base tuned=tuned applied=applied reverted=reverted
+    mlp=mlp other=other live=live never=never file=/model.safetensors
     python=$("$root/bench/setup.sh")
     ln -s "$("$python" "$root/bench/smollm2.py")" "$tmp/$base"
     "$python" "$root/bench/tune.py" "$tmp/$base" "$tmp/$tuned" --recipe sa-proj >/dev/null
+    "$python" "$root/bench/tune.py" "$tmp/$base" "$tmp/$mlp" --recipe gate-up >/dev/null
     what="The base: SmolLM2-135M-Instruct, a Hugging Face folder. Tuned: a copy whose attention projections were moved in
 150 AdamW steps with drawn gradients (bench/tune.py), to the statistics of real training."
     ;;
@@ -92,6 +96,26 @@ run vpatch apply $other task.vpatch -o wrong 2>&1 || code=$?
 echo "(exit code $code)"
 [ $code -eq 3 ] || fail "a wrong base must be refused with exit code 3"
 [ ! -e wrong ] || fail "something was written in spite of the error"
+
+say "Another fine-tune of the same base changed the MLP. Its gate and its up projections, each as a patch of its own:"
+run vpatch create $base $mlp -o gate.vpatch --only '.*gate_proj.weight' --drop-others --name gate --quiet
+run vpatch create $base $mlp -o up.vpatch --only '.*up_proj.weight' --drop-others --name up --quiet
+
+say "Patches of one base make a stack, in any order. All three were taken into a store, and go by their names there:"
+run vpatch stack new three --base $base counting@0.8 gate up
+
+say "Turn a copy of the base into that stack, in place. Only the tensors that change are read and written:"
+cp -rL $base $live
+run vpatch switch $live three
+
+say "Take one out of the middle. The model is, byte for byte, one that never had it:"
+run vpatch revert $live gate
+run vpatch apply $base counting@0.8 up -o $never --quiet
+same $live $never
+
+say "And back to the base:"
+run vpatch revert $live
+same $live $base
 
 say "Sizes side by side:"
 number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" again.json | head -n 1; }

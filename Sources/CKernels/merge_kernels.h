@@ -86,14 +86,17 @@ INLINE void add_block(vp_float type, const vp_merge_job *job, size_t start, size
     if (job->drops) drop(member->key, job->first + start, job->keep_below, n, delta, changed);
     uint64_t each = member->weight == 1 && job->rest == 1 ? one_as_is : one;
     for (size_t i = 0; i < n; i++) {
-      // A delta of 0 adds 0, whatever its weight: the sum begins with +0 and never becomes -0.
-      m.sum[i] += member->weight * delta[i];
+      // A weight can be infinite (a scale divided by a small number); times 0 that is NaN.
+      m.sum[i] += only(changed[i], member->weight * delta[i]);
       m.taking[i] += changed[i] & each;
       m.bits[i] = choose(changed[i], load(type, tuned, i), m.bits[i]);
     }
   }
   write(type, job, start, n, &m);
 }
+
+/// What a member adds to the vote; nothing for a delta of 0, that is one that is not kept.
+INLINE double share_of(double weight, double delta) { return only(mask(delta != 0), weight * delta); }
 
 INLINE void elect_block(vp_float type, const vp_merge_job *job, size_t start, size_t n) {
   merged m = {0};
@@ -105,7 +108,7 @@ INLINE void elect_block(vp_float type, const vp_merge_job *job, size_t start, si
     subtract(type, AT(type, job->base, start), AT(type, member->tuned, start), n, delta, changed);
     if (job->drops) drop(member->key, job->first + start, job->keep_below, n, delta, changed);
     trim(member->above, n, delta);
-    for (size_t i = 0; i < n; i++) votes[i] += member->weight * delta[i];
+    for (size_t i = 0; i < n; i++) votes[i] += share_of(member->weight, delta[i]);
   }
   for (size_t k = 0; k < job->member_count; k++) {
     const vp_merge_member *member = job->members + k;
@@ -114,7 +117,7 @@ INLINE void elect_block(vp_float type, const vp_merge_job *job, size_t start, si
     int is_exact = job->lambda == 1 && job->rest == 1 && (job->rule == VP_ELECT_MEAN || member->weight == 1);
     uint64_t each = is_exact ? one_as_is : one;
     for (size_t i = 0; i < n; i++) {
-      double share = member->weight * delta[i];
+      double share = share_of(member->weight, delta[i]);
       uint64_t is_nan = mask(votes[i] != votes[i]), is_up = mask(votes[i] >= 0);
       uint64_t agrees = choose(is_up, mask(share > 0), mask(share < 0));
       agrees = choose(is_nan, mask(share != 0), agrees);

@@ -38,7 +38,7 @@ struct ForgettingReport {
 
   /// - Throws: `invalid` where a record is malformed.
   init(_ patch: Patch) throws {
-    self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.path), of: patch)
+    self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.label), of: patch)
   }
 
   /// "forgetting …"; "learning …" and "drift …" where they are known.

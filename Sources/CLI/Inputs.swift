@@ -25,6 +25,14 @@ enum Inputs {
     }
   }
 
+  /// A stack of the store, unless a file or a patch in the store has that name.
+  static func stack(_ name: String, _ options: StoreOptions) throws -> (StoredStack, Store)? {
+    guard PathKind.of(name) == .missing, let store = try options.existing(),
+      let stack = try store.stacks().first(where: { $0.name.isSame(as: name) }), (try? store.resolve(name)) == nil
+    else { return nil }
+    return (stack, store)
+  }
+
   private static func storedPatch(_ name: String, _ threads: Int, _ options: StoreOptions) throws -> Patch {
     guard let store = try options.existing() else {
       throw VPatchError(

@@ -33,7 +33,14 @@ struct StackInput {
     } else if let stored = try store.existing()?.stacks().first(where: { $0.name.isSame(as: text) }) {
       self.init(name: stored.name, definition: stored.definition, patches: [])
     } else {
-      try self.init(members: [MemberReference(text)], method: .sum, store, threads)
+      do { try self.init(members: [MemberReference(text)], method: .sum, store, threads) } catch let error
+        as VPatchError where error.code == .io && PathKind.of(text) == .missing
+      {
+        throw VPatchError(
+          .io, text, "is no stack, and no patch either: it \(error.reason)",
+          remedy: error.remedy?.contains("did you mean") == true
+            ? error.remedy : "vpatch stack list and vpatch list show what there is")
+      }
     }
   }
 

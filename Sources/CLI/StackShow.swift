@@ -73,7 +73,7 @@ struct StackShow {
         String(member.patch.header.touched.count), summary.learningText, summary.forgettingText,
       ])
     }
-    lines += ["", table.text(), ""]
+    lines += ["", table.text()]
     lines.append(
       "overlap     \(Format.counted(overlap.alone, "tensor")) touched by one member, \(overlap.shared) by several")
     for (pair, delta) in zip(overlap.pairs, deltas) {

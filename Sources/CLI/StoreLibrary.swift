@@ -65,12 +65,11 @@ final class StoreLibrary: PatchLibrary {
     _ kind: String, model: String, before: ModelState, after: ModelState, states: [ModelState],
     remark: (String) -> Void, _ body: () throws -> Result
   ) throws -> Result {
-    let path = Path.absolute(model)
     let store = try options.existing()
     let entry = try store.map { store in
       let needed = try Set(states.flatMap(\.entries).map(\.identity)).filter { try store.contains($0) }
       return try store.beginApplication(
-        model: path, kind: kind, before: before.json, after: after.json, patches: needed.sorted())
+        model: Path.absolute(model), kind: kind, before: before.json, after: after.json, patches: needed.sorted())
     }
     guard let store, let entry else { return try body() }
     let result: Result
@@ -79,7 +78,7 @@ final class StoreLibrary: PatchLibrary {
       if !isDecided(model, after) { try? store.abandonApplication(entry) }
       throw error
     }
-    do { try finish(entry, path, store) } catch let error as VPatchError {
+    do { try store.finishApplication(entry, supersedingEarlier: true) } catch let error as VPatchError {
       remark("the store still takes this for unfinished, and keeps what its undo needs: \(error.description)")
     }
     return result
@@ -92,17 +91,9 @@ final class StoreLibrary: PatchLibrary {
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }
 
-  /// What was entered of the model earlier is contained in this: also what was killed, since that is over or fails.
-  private func finish(_ entry: Int64, _ path: String, _ store: Store) throws {
-    try store.finishApplication(entry)
-    for earlier in try store.applications(model: path) where earlier.id < entry && earlier.state != .undone {
-      try store.markUndone(earlier.id)
-    }
-  }
-
   /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
   func keepOpen() throws {
-    for patch in open where patch.path != (try options.existing()?.path(of: patch.identity)) {
+    for patch in open where try options.existing()?.path(of: patch.identity) == nil {
       _ = try options.open(create: true).add(file: patch.path, threads: threads)
     }
   }

@@ -58,4 +58,12 @@ extension Path {
     defer { free(resolved) }
     return String(cString: resolved)
   }
+
+  /// A path from the root on as one would type it here, if it lies in the current folder.
+  static func fromHere(_ path: String) -> String {
+    guard let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    let here = join(String(cString: folder), "")
+    return path.utf8.starts(with: here.utf8) ? String(Substring(path.utf8.dropFirst(here.utf8.count))) : path
+  }
 }

@@ -8,7 +8,7 @@ import PatchFormat
 struct Vpatch: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vpatch",
-    abstract: "Exact patches of fine-tuned models: make, apply, take back, look at.",
+    abstract: "Exact patches of fine-tuned models: make, apply, stack, switch, take back.",
     discussion: """
       A patch holds the exact, compressed difference between a base checkpoint and a tuned one. Applying it gives the \
       tuned checkpoint bit for bit; reverting it gives the base back, without the base.
@@ -19,9 +19,9 @@ struct Vpatch: ParsableCommand {
       EXIT CODES
         0   done
         1   the system refused: a missing file, no permission, a full disk
-        2   a file is not a valid checkpoint or patch
+        2   a file is not a valid checkpoint, patch or catalogue
         3   the patch does not belong to this model
-        4   the result would not be what the patch promises; nothing was written
+        4   bits are not what was promised of them; nothing was written
         5   a contradiction: a recipe that does not hold, an output that exists
         10–14   of gate: exceeded, undecided, unmeasured, reported, predicted
         64  the command line is not understood

@@ -17,6 +17,8 @@ import Testing
     ("dare density=0.5 seed=7", [1, 1, 1]), ("dare density=0.5 seed=0", [0.5, 0.25, 1]),
     ("dare density=1 seed=1", [1, 0, 1]), ("dare density=0.1 seed=18446744073709551615", [1, 1, 0]),
     ("dare-ties density=0.5 lambda=1 seed=7", [1, 1, 1]), ("dare-ties density=0.5 lambda=1 seed=3", [0.5, 0.5, 1]),
+    // Weights that overflow.
+    ("dare density=0.1 seed=1", [1e308, 1, -1e308]), ("dare-ties density=0.1 lambda=1 seed=1", [1e308, 1, 1]),
     ("dare-ties density=0.9 lambda=1.5 seed=3 toward-base=0.3", [1, 2, 3]),
   ]
   static let arcs: [(String, [Double])] = [

@@ -100,9 +100,10 @@ struct MergeReference {
 
   private func elected(_ i: Int, _ kept: [[Double]], _ rest: Double) -> UInt64 {
     var vote = 0.0
-    for (contributor, differences) in zip(contributors, kept) { vote += contributor.weight * differences[i] }
+    func share(_ k: Int) -> Double { kept[k][i] == 0 ? 0 : contributors[k].weight * kept[k][i] }
+    for k in contributors.indices { vote += share(k) }
     let taking = contributors.indices.filter { k in
-      let share = contributors[k].weight * kept[k][i]
+      let share = share(k)
       return vote.isNaN ? share != 0 : vote >= 0 ? share > 0 : share < 0
     }
     if taking.isEmpty { return base[i] }
@@ -112,7 +113,7 @@ struct MergeReference {
     var sum = 0.0
     var weights = 0.0
     for k in taking {
-      sum += contributors[k].weight * kept[k][i]
+      sum += share(k)
       weights += contributors[k].weight
     }
     if method.kind == .ties { sum = taking.count == 1 ? kept[taking[0]][i] : weights == 0 ? sum : sum / weights }

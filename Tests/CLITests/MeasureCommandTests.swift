@@ -152,7 +152,7 @@ import Testing
     #expect(run.code == 0)
     #expect(run.output.hasPrefix("signed by  d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\n"))
     let verify = try Command("verify", story.saPatch, "--signer", key("pub"))
-    #expect(verify.code == 0 && verify.output.contains("ok  signed  identity and annotations, by d75a980182b1"))
+    #expect(verify.code == 0 && verify.output.contains("ok  signed  identity, annex and annotations, by d75a980182b1"))
     let hex = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
     let stranger = try Command("verify", story.saPatch, "--signer", hex)
     #expect(stranger.code == 5 && stranger.says("is not signed by 3d4017c3e843; it is signed by d75a980182b1"))

@@ -13,7 +13,7 @@ import Testing
 
   @Test("a copy under its identity, a row, and the maker's name as alias") func add() throws {
     let file = try fixture.patch("a.vpatch", to: 1, name: "counting", recipe: "full", note: "n")
-    let addition = try store.add(file: file)
+    let addition = try store.addReporting(file: file)
     #expect(addition.outcome == .added && addition.alias == "counting" && addition.remarks == [])
     let identity = try Patch(path: file).identity
     #expect(addition.identity == identity)
@@ -30,11 +30,12 @@ import Testing
 
   @Test("a second time it is there already; annotations that differ are said, and stay") func again() throws {
     try store.add(file: fixture.patch("a", to: 1, name: "counting"))
-    let same = try store.add(file: folder["a"])
+    let same = try store.addReporting(file: folder["a"])
     #expect(same.outcome == .present && same.alias == "counting" && same.remarks == [])
-    let other = try store.add(file: fixture.patch("b", to: 1, name: "counting", note: "new"))
+    let other = try store.addReporting(file: fixture.patch("b", to: 1, name: "counting", note: "new"))
     #expect(other.outcome == .present)
-    #expect(other.remarks.count == 1 && other.remarks[0].contains("another name, note, recipe or measurements"))
+    #expect(
+      other.remarks.count == 1 && other.remarks[0].contains("has other annotations (name, note, measurements) than"))
     #expect(try store.stored(other.identity)?.note == nil)
     #expect(try store.count() == 1)
   }
@@ -45,13 +46,13 @@ import Testing
     let gone = message { _ = try store.patch(identity) }
     #expect(gone.contains("has lost its file") && gone.contains("add the file again with vpatch add"))
     #expect(try store.path(of: identity) == nil)
-    #expect(try store.add(file: folder["0-1.vpatch"]).outcome == .restored)
+    #expect(try store.addReporting(file: folder["0-1.vpatch"]).outcome == .restored)
     _ = try store.patch(identity)
     var bytes = try folder.bytes(fixture.file(of: identity))
     bytes[bytes.count / 2] ^= 1
     try Data(bytes).write(to: URL(filePath: fixture.file(of: identity)))
     #expect(code { _ = try store.patch(identity) } == .invalid)
-    #expect(try store.add(file: folder["0-1.vpatch"]).outcome == .restored)
+    #expect(try store.addReporting(file: folder["0-1.vpatch"]).outcome == .restored)
     #expect(try store.patch(identity).identity == identity)
   }
 
@@ -91,16 +92,16 @@ import Testing
 
   @Test("an alias that is taken stays; one that was asked for moves") func aliases() throws {
     let first = try fixture.added(to: 1, name: "counting")
-    let second = try store.add(file: fixture.patch("b", to: 2, name: "counting"))
+    let second = try store.addReporting(file: fixture.patch("b", to: 2, name: "counting"))
     #expect(second.alias == nil)
     #expect(
       second.remarks == [
         "the alias counting is of \(first.short) and stays there; vpatch alias counting \(second.identity.short) moves it"
       ])
-    let moved = try store.add(file: folder["b"], alias: "counting")
+    let moved = try store.addReporting(file: folder["b"], alias: "counting")
     #expect(moved.alias == "counting" && moved.aliasWasOf == first)
     #expect(try store.resolve("counting") == second.identity)
-    let odd = try store.add(file: fixture.patch("c", to: 3, name: "150 steps"))
+    let odd = try store.addReporting(file: fixture.patch("c", to: 3, name: "150 steps"))
     #expect(odd.alias == nil && odd.remarks.first?.contains("cannot be an alias: 1 to 100 letters") == true)
     #expect(code { try store.add(file: folder["c"], alias: "a@b") } == .refused)
   }
@@ -119,6 +120,21 @@ import Testing
     #expect(try store.patch(identity).annotations["note"]?.string == "n")
     #expect(try store.stored(identity)?.name == "two")
     #expect(try store.check().isSound)
+  }
+
+  @Test("names that are no names: zero bytes, megabytes, look-alikes") func hostileNames() throws {
+    let names = [
+      "count\0ing", String(repeating: "x", count: 3 << 20), "e\u{301}", "é", "\u{1B}[2J", "a'); DROP TABLE tags; --",
+    ]
+    for (i, name) in names.enumerated() {
+      let addition = try store.addReporting(
+        file: fixture.patch("p\(i)", to: Int32(i + 1), name: name, recipe: name, note: name))
+      #expect(addition.alias == nil && addition.remarks.count == 1)
+    }
+    #expect(try store.patches().count == names.count)
+    #expect(try store.patches().allSatisfy { $0.name!.utf8.count <= 200 })
+    #expect(try store.check().findings == [])
+    #expect(code { _ = try store.resolve("count") } == .io)
   }
 
   @Test("two stores on one folder see each other, and wait for each other") func two() throws {

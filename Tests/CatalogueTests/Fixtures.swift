@@ -54,7 +54,6 @@ struct StoreFixture {
     -> Digest
   {
     try store.add(file: patch("\(from)-\(to).vpatch", from: from, to: to, name: name, recipe: recipe), kind: kind)
-      .identity
   }
 
   func file(of identity: Digest) -> String {

@@ -1,6 +1,9 @@
-import Catalogue
+import GRDB
+import Measure
 import PatchFormat
 import Testing
+
+@testable import Catalogue
 
 @Suite("Listing a store") struct ListTests {
   let fixture: StoreFixture
@@ -44,6 +47,28 @@ import Testing
     #expect(try list { $0.isMeasured = true } == [])
     #expect(try list { $0.isMeasured = false } == ids.reversed())
     #expect(try list { $0.maximumDrift = 1 } == [])
+  }
+
+  @Test("what was measured comes back as it was, and can be filtered by") func measured() throws {
+    try store.write { db in
+      try db.execute(
+        sql: """
+          UPDATE patches SET status = 'measured', learning = 4.5, learning_low = 3, learning_high = 6,
+            learning_items = 500, forgetting = -0.25, forgetting_low = -1, forgetting_high = 0.5,
+            forgetting_items = 2000, drift = 0.01 WHERE identity = ?
+          """, arguments: [ids[0].data])
+      try db.execute(
+        sql: "UPDATE patches SET status = 'reported', drift = 0.02 WHERE identity = ?", arguments: [ids[1].data])
+    }
+    let summary = ForgettingSummary(
+      status: .measured, learning: Estimate(4.5, low: 3, high: 6), forgetting: Estimate(-0.25, low: -1, high: 0.5),
+      learningItems: 500, forgettingItems: 2000, drift: 0.01)
+    #expect(try store.stored(ids[0])?.summary == summary)
+    #expect(try list { $0.isMeasured = true } == [ids[0]])
+    #expect(try list { $0.isMeasured = false } == [ids[2], ids[1]])
+    #expect(try list { $0.maximumDrift = 0.01 } == [ids[0]])
+    #expect(try list { $0.maximumDrift = 0.05 } == [ids[1], ids[0]])
+    #expect(try list { ($0.maximumDrift, $0.isMeasured) = (0.05, false) } == [ids[1]])
   }
 
   @Test("an alias is searched too") func alias() throws {

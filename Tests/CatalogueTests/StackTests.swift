@@ -106,7 +106,7 @@ import Testing
     #expect(try store.collect().isEmpty)
     #expect(
       message { try store.remove([ids[0]], force: true) }
-        == "patch \(ids[0].short): is needed to revert /m; revert the model first; if it is gone, vpatch gc --forget MODEL"
+        == "patch \(ids[0].short): is needed to revert /m; revert the model first; if it is gone, vpatch gc --forget MODEL --yes"
     )
     try store.finishApplication(id)
     #expect(code { try store.finishApplication(id) } == .refused)
@@ -131,9 +131,12 @@ import Testing
       model: "/m", kind: "switch", before: .null, after: .null, patches: [composite])
     #expect(second > first)
     try store.finishApplication(second)
-    #expect(message { try store.forgetApplications(model: "/n") }.contains("/n: is no model that the store knows of"))
-    try store.forgetApplications(model: "/m")
-    #expect(try store.collect().derived.count == 1)
+    #expect(message { _ = try store.garbage(forgetting: ["/n"]) }.contains("/n: is no model that the store knows of"))
+    #expect(try store.garbage().isEmpty)
+    #expect(try store.garbage(forgetting: ["/m"]).derived.count == 1)
+    #expect(try store.applications().count == 1)
+    #expect(try store.collect(forgetting: ["/m"]).derived.count == 1)
+    #expect(try store.applications() == [])
     #expect(
       code { _ = try store.beginApplication(model: "/m", kind: "x", before: .null, after: .null, patches: [.zero]) }
         == .io)

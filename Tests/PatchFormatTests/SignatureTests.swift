@@ -70,12 +70,12 @@ import Testing
   // MARK: Of a patch
 
   @Test("what is signed, to the byte") func message() throws {
-    let identity = SHA256.hash("identity")
+    let content = SignedContent(identity: SHA256.hash("identity"), annex: SHA256.hash("annex"))
     let annotations = try JSON.parse(#"{ "b": [1.50, {"z": -0, "a": "ü\u00fc"}], "signatures": [3], "a": null }"#)
     let text = #"{"a":null,"b":[1.50,{"a":"üü","z":-0}]}"#
     #expect(
-      PatchSignature.message(identity, annotations)
-        == Array("vpatch.signature.1\n".utf8) + identity.bytes + SHA256.hash(text).bytes)
+      PatchSignature.message(content, annotations)
+        == Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes + SHA256.hash(text).bytes)
   }
 
   @Test("it holds for this patch and these annotations, and for no others") func patch() throws {
@@ -88,7 +88,7 @@ import Testing
     #expect(unsigned?.code == .refused && unsigned?.reason == "is not signed")
 
     for signer in [key, other, key] {
-      try patch.write(annotations: try patch.annotations.signed(patch.identity, by: signer), to: path)
+      try patch.write(annotations: try patch.annotations.signed(patch.signedContent, by: signer), to: path)
       patch = try Patch(path: path)
     }
     #expect(PatchSignature.all(in: patch.annotations).signatures.count == 2)
@@ -99,26 +99,35 @@ import Testing
 
     // The order of members says nothing; any other change does.
     let reordered = JSON.object(patch.annotations.object!.reversed())
-    #expect(PatchSignature.droppingStale(from: reordered, patch.identity).dropped.isEmpty)
+    #expect(PatchSignature.droppingStale(from: reordered, patch.signedContent).dropped.isEmpty)
     let renamed = patch.annotations.setting("name", to: .string("other"))
-    let (kept, dropped) = PatchSignature.droppingStale(from: renamed, patch.identity)
+    let (kept, dropped) = PatchSignature.droppingStale(from: renamed, patch.signedContent)
     #expect(dropped.count == 2 && kept["signatures"] == nil && kept["name"] == .string("other"))
-    #expect(PatchSignature.droppingStale(from: patch.annotations, SHA256.hash("another")).dropped.count == 2)
+    let content = patch.signedContent
+    for other in [
+      SignedContent(identity: SHA256.hash("another"), annex: content.annex),
+      SignedContent(identity: content.identity, annex: SHA256.hash("another")),
+    ] {
+      #expect(PatchSignature.droppingStale(from: patch.annotations, other).dropped.count == 2)
+    }
 
     try patch.write(annotations: renamed, to: path)
     let changed = refusal { try Patch(path: path).checkSignature(by: key.publicKey) }
     #expect(changed?.reason == "was changed after d75a980182b1 signed it, or never signed by it")
   }
 
+  static let nothing = SignedContent(identity: .zero, annex: .zero)
+
   @Test("entries that are no signatures") func malformed() throws {
-    let hex = String(repeating: "0", count: 64)
+    // Zeros would be a key that accepts every fourth message: it is of small order.
+    let hex = String(repeating: "7", count: 64)
     for (text, count) in [
       ("3", 1), ("[3]", 1), ("[{}]", 1), (#"[{"key":"\#(hex)"}]"#, 1), (#"[{"key":"\#(hex)","signature":"00"}]"#, 1),
       ("[]", 0), (#"[{"key":"\#(hex)","signature":"\#(hex)\#(hex)"}]"#, 0),
     ] {
       let json = JSON.dictionary(["signatures": try JSON.parse(text)])
       #expect(PatchSignature.all(in: json).malformed == count, "\(text)")
-      #expect(PatchSignature.droppingStale(from: json, .zero).annotations["signatures"] == nil)
+      #expect(PatchSignature.droppingStale(from: json, Self.nothing).annotations["signatures"] == nil)
     }
   }
 
@@ -134,7 +143,7 @@ import Testing
     #expect(all.signatures.count == 64 && all.malformed == 36)
     let key = try Ed25519.PrivateKey(path: key("key"))
     #expect(
-      refusal { _ = try json.signed(.zero, by: key) }?.reason
+      refusal { _ = try json.signed(Self.nothing, by: key) }?.reason
         == "the patch has 64 signatures, and more would not be read")
   }
 

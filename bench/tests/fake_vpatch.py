@@ -30,9 +30,13 @@ def main(command, *arguments):
                 [(theirs.name, Xor().create(mine.read_bytes(), theirs.read_bytes())) for mine, theirs in files]))
         case ("apply" | "revert"), model, patch, "-o", out:
             rebuild(model, patch, out)
+        case "verify", patch:
+            pickle.loads(Path(patch).read_bytes())
         case "verify", patch, "--base", base:
             for file, (_, delta) in zip(checkpoint.weight_files(base), pickle.loads(Path(patch).read_bytes())):
                 Xor().decode(file.read_bytes(), delta)
+        case "verify", patch:
+            pickle.loads(Path(patch).read_bytes())
         case wrong:
             sys.exit(f"fake vpatch: {wrong}")
 

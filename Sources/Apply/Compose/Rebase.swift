@@ -33,7 +33,7 @@ public struct Rebase: Sendable {
     public let fileSize: Int
   }
 
-  public func write(to path: String, name: String?) throws -> Result {
+  public func write(to path: String, name: String?, note: String? = nil) throws -> Result {
     try checkOld()
     let newTensors = try fingerprints()
     let newOf = Dictionary(uniqueKeysWithValues: newTensors.map { ($0.info.name.bytesKey, $0) })
@@ -52,14 +52,14 @@ public struct Rebase: Sendable {
     tensors.sort { $0.name.precedes($1.name) }
     let changed = tensors.filter { $0.base != $0.target }
     guard !changed.isEmpty else {
-      throw VPatchError(.refused, new.path, "already has what \(patch.path) changes", remedy: "nothing is to be done")
+      throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
     }
     let writer = try PatchWriter(path: path)
     let entries = try PatchBuilder(subject: new.path, work: work).entries(tensors, writer)
     let layout = try newView.layout().0
     let target = try layout.adapted(
       to: changed.map { LayoutChange(name: $0.name, target: $0.target?.info) }, path: new.path)
-    let annotations = annotations(name: name)
+    let annotations = annotations(name: name, note: note)
     let header = try writer.finish(
       entries, annex: Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : []),
       annotations: annotations)
@@ -72,7 +72,7 @@ public struct Rebase: Sendable {
   /// The old base is what the patch was made from, as far as the patch touches it.
   private func checkOld() throws {
     guard old.steps.isEmpty || old.steps[old.steps.count - 1].to == patch.header.baseRoot else {
-      throw VPatchError(.wrongBase, old.path, "does not lead to the base of \(patch.path)")
+      throw VPatchError(.wrongBase, old.path, "does not lead to the base of \(patch.label)")
     }
     if old.steps.isEmpty {
       try Rebuild(old.checkpoint, [PatchStep(patch, .forward)], work).checkInput(full: false)
@@ -93,7 +93,7 @@ public struct Rebase: Sendable {
     }
     guard tensor.operation == .change, let old = tensor.base?.info, old.dtype.element.isFloat, old.dtype.isKnown else {
       throw VPatchError(
-        .refused, patch.path,
+        .refused, patch.label,
         "\(tensor.operation == .change ? "changes the integers of" : tensor.operation.verb) \"\(name.printable)\", "
           + "which is another tensor in \(self.new.path): that has no difference to add",
         remedy: "make the patch anew from that base")
@@ -102,7 +102,8 @@ public struct Rebase: Sendable {
       let found = new.map { "is \($0.info.typeDescription)" } ?? "is missing"
       throw VPatchError(
         .wrongBase, self.new.path,
-        "cannot take \(patch.path): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected")
+        "cannot take \(patch.label): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected"
+      )
     }
     let source: @Sendable () -> (any TensorSource)? = { self.source(tensor) }
     let result = FingerprintedTensor(new.info, try source()!.fingerprint())
@@ -117,12 +118,14 @@ public struct Rebase: Sendable {
       tuned: PatchedTensor(tensor, of: patch, over: old.source(tensor.name), .forward)!)
   }
 
-  private func annotations(name: String?) -> JSON {
+  private func annotations(name: String?, note: String?) -> JSON {
     // Measurements stay with the bits that were measured: these are others.
-    let kept = (patch.annotations.object ?? []).filter { ["note", "recipe", "layout"].contains($0.key) }
-    let named = (name ?? patch.name).map { [JSON.Member("name", .string($0))] } ?? []
+    let kept = (patch.annotations.object ?? []).filter { ["recipe", "layout"].contains($0.key) }
+    let said = JSON.dictionary([
+      "name": (name ?? patch.name).map { .string($0) }, "note": note.map { .string($0) } ?? patch.annotations["note"],
+    ])
     return .object(
-      named + kept + [
+      said.object! + kept + [
         JSON.Member(
           "made",
           .dictionary([

@@ -15,7 +15,7 @@ public struct Squash: Sendable {
   ///   - base: what the first was made from; nil to do without.
   public init(_ patches: [Patch], base: Checkpoint?, _ work: WorkOptions) throws {
     guard patches.count > 1 else {
-      throw VPatchError(.refused, patches.first?.path, "is one patch already", remedy: "give two or more of a chain")
+      throw VPatchError(.refused, patches.first?.label, "is one patch already", remedy: "give two or more of a chain")
     }
     _ = try [PatchStep].chain(patches)
     self.patches = patches
@@ -36,10 +36,10 @@ public struct Squash: Sendable {
   public func write(to path: String, name: String?, note: String?) throws -> Result {
     let tensors = try tensors()
     guard tensors.contains(where: { $0.base != $0.target }) else {
-      throw VPatchError(.refused, patches[0].path, "ends where it began: together the patches change nothing")
+      throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")
     }
     let writer = try PatchWriter(path: path)
-    let entries = try PatchBuilder(subject: patches[0].path, work: work).entries(tensors, writer)
+    let entries = try PatchBuilder(subject: patches[0].label, work: work).entries(tensors, writer)
     let header = try writer.finish(
       entries, annex: try annex(tensors), annotations: annotations(tensors, name: name, note: note))
     let copied = tensors.count { if case .copied = $0.content { true } else { false } }
@@ -87,8 +87,8 @@ public struct Squash: Sendable {
         target: { follow(Known(state: 0, source: ZeroTensor(base!.info)), links, from: 0, to: links.count) })
     } else {
       throw VPatchError(
-        .refused, links[1].patch.path,
-        "changes \"\(links[0].tensor.name.printable)\" after \(links[0].patch.path), and the two differences cannot be added "
+        .refused, links[1].patch.label,
+        "changes \"\(links[0].tensor.name.printable)\" after \(links[0].patch.label), and the two differences cannot be added "
           + "without the weights between them",
         remedy: "give the base of the chain: --base MODEL")
     }
@@ -142,7 +142,7 @@ public struct Squash: Sendable {
     let last = patches[patches.count - 1].annex
     let isConnected = zip(patches, patches.dropFirst()).allSatisfy { $0.annex.target == $1.annex.base }
     let changes = tensors.filter { $0.base != $0.target }.map { LayoutChange(name: $0.name, target: $0.target?.info) }
-    let target = isConnected ? last.target : try first.base.adapted(to: changes, path: patches[0].path)
+    let target = isConnected ? last.target : try first.base.adapted(to: changes, path: patches[0].label)
     return Annex(
       base: first.base, target: target,
       sideFiles: first.base.isDirectory && target.isDirectory ? sideFiles : [])

@@ -14,7 +14,7 @@ struct HeldModel: Sendable {
   ///   - allowLinks: follow symbolic links, and write into files with several names.
   init(_ input: Checkpoint, written: Set<Int>, allowLinks: Bool) throws {
     let place = ModelPlace(input.path)
-    if place.isLink, !allowLinks { throw Self.link(input.path, "is a symbolic link") }
+    if place.isLink, !allowLinks { throw Self.link(input.path, "is a symbolic link", else: "change a copy of it") }
     self.place = place
     files = try input.files.enumerated().map { i, file in
       let path = input.isDirectory ? Path.join(place.path, file.name) : place.path
@@ -38,9 +38,11 @@ struct HeldModel: Sendable {
     try Checkpoint.refuseUnfinished(input.path)
   }
 
-  private static func link(_ path: String, _ what: String) -> VPatchError {
+  private static func link(
+    _ path: String, _ what: String, else remedy: String = "use --by-rename, which puts a file of its own there"
+  ) -> VPatchError {
     VPatchError(
       .refused, path, "\(what): writing in place would change another model too",
-      remedy: "use --allow-links if that is meant, or write a new model with -o")
+      remedy: "\(remedy), or --allow-links if that is meant")
   }
 }

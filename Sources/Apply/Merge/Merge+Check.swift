@@ -10,7 +10,7 @@ extension Merge {
     for patch in patches {
       guard patch.header.baseRoot == definition.base else {
         throw VPatchError(
-          .refused, patch.path,
+          .refused, patch.label,
           "is made from \(patch.header.baseRoot.short), and the stack's base is \(definition.base.short)",
           remedy: "a stack's patches have one base: put a chain on in its order, or move the patch to this base")
       }
@@ -19,7 +19,7 @@ extension Merge {
     let members = Set(definition.members.map(\.identity))
     for patch in patches where !members.contains(patch.identity) {
       throw VPatchError(
-        .refused, patch.path, "is no member of the stack", remedy: "leave it out, or add it to the stack")
+        .refused, patch.label, "is no member of the stack", remedy: "leave it out, or add it to the stack")
     }
     return try definition.members.map { member in
       guard let patch = found[member.identity] else {
@@ -37,20 +37,20 @@ extension Merge {
     let name = "\"\(tensor.name.printable)\""
     for other in tensor.contributors.dropFirst() where other.tensor.target != first.tensor.target {
       throw VPatchError(
-        .refused, other.patch.path,
-        "does not go together with \(first.patch.path): the one \(other.tensor.does) \(name), "
+        .refused, other.patch.label,
+        "does not go together with \(first.patch.label): the one \(other.tensor.does) \(name), "
           + "the other \(first.tensor.does) it, with different results",
         remedy: "only float tensors of one shape can be combined; leave one of the two patches out")
     }
     guard definition.method.towardBase == 0 else {
       throw VPatchError(
-        .refused, first.patch.path, "cannot be moved toward its base: it \(first.tensor.does) \(name)",
+        .refused, first.patch.label, "cannot be moved toward its base: it \(first.tensor.does) \(name)",
         remedy: "leave --toward-base out")
     }
     guard !rule.isMean else { return try checkMean(tensor) }
     for contributor in tensor.contributors where contributor.scale != 1 {
       throw VPatchError(
-        .refused, contributor.patch.path,
+        .refused, contributor.patch.label,
         "cannot be scaled by \(contributor.scale.shortest): it \(contributor.tensor.does) \(name)",
         remedy: "give it the scale 1")
     }
@@ -62,8 +62,8 @@ extension Merge {
     for (patch, member) in zip(patches, rule.members) where member != nil {
       guard tensor.contributors.contains(where: { $0.patch.identity == patch.identity }) else {
         throw VPatchError(
-          .refused, patch.path,
-          "does not go together with \(first.patch.path) by the method \(definition.method.kind.rawValue): "
+          .refused, patch.label,
+          "does not go together with \(first.patch.label) by the method \(definition.method.kind.rawValue): "
             + "that one \(first.tensor.does) \"\(tensor.name.printable)\", this one leaves it as it is",
           remedy: "use the method sum")
       }

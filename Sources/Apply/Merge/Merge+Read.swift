@@ -16,7 +16,7 @@ extension Merge {
       for member in tuned {
         guard try member.source.finish() == member.contributor.tensor.target!.fingerprint else {
           throw VPatchError(
-            .mismatch, member.contributor.patch.path,
+            .mismatch, member.contributor.patch.label,
             "does not make the tensor \"\(tensor.name.printable)\" that it promises",
             remedy: "was the model changed meanwhile? If not, this is a bug in vpatch: please report it")
         }
@@ -102,7 +102,7 @@ extension Merge {
 
   private func wrongBase(_ tensor: TouchedTensor) -> VPatchError {
     VPatchError(
-      .wrongBase, tensor.contributors[0].patch.path,
+      .wrongBase, tensor.contributors[0].patch.label,
       "is not made from this base, which differs in the tensor \"\(tensor.name.printable)\"",
       remedy: "the stack needs the model with root \(definition.base.short)")
   }

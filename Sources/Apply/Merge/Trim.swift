@@ -8,7 +8,7 @@ struct Trim: Equatable, Sendable {
   /// From this element on, a difference of that very magnitude is not kept.
   let before: Int
 
-  /// All but zeros.
+  /// Nothing is trimmed but zeros.
   static let nothing = Trim(magnitude: 0, before: 0)
 
   /// Found by its digits, from the top: one pass over the tensor for each, and most often the first one is enough.
@@ -17,21 +17,26 @@ struct Trim: Equatable, Sendable {
     let count = base.info.elementCount
     var left = UInt64(max(1, (share * Double(count)).rounded(.down)))
     var prefix: UInt64 = 0
-    for (shift, digits) in [(44, 19), (29, 15), (14, 15), (0, 14)] as [(UInt32, UInt32)] {
+    var shift: UInt32 = 63
+    while true {
+      // A large table saves a pass, and costs more than one over a small tensor.
+      let digits = min(shift, shift == 63 && count > 1 << 16 ? 19 : 13)
+      let isFirst = shift == 63
+      shift -= digits
       let found = try pair.counts(shift, digits, prefix)
-      if shift == 44, found.total <= left {
+      if isFirst, found.total <= left {
         self = .nothing
         return
       }
       let digit = kernel.merging.reach(found.counts, found.counts.count, &left)
       prefix = prefix << UInt64(digits) | UInt64(digit)
+      // Below the last digit there are no bits.
       if found.low == 0 {
         magnitude = prefix << UInt64(shift)
         before = found.counts[digit] == left ? count : try pair.end(of: left, magnitude)
         return
       }
     }
-    preconditionFailure("no bits are left below the last digit")
   }
 
   private init(magnitude: UInt64, before: Int) {

@@ -76,7 +76,7 @@ public struct ModelChange {
       let rest = try stack.definition.removing(identity)
       return rest.members.isEmpty ? back : back + (try forward(rest, name: nil, over: back))
     }
-    if let i = state.entries.firstIndex(where: { $0.identity == identity }) {
+    if let i = state.entries.lastIndex(where: { $0.mentions(identity) }) {
       let later = state.entries[(i + 1)...].map { $0.name ?? $0.identity.short }.joined(separator: ", ")
       throw VPatchError(
         .refused, model.path, "has \(name.printable) in the middle of a chain: \(later.printable) stands on it",

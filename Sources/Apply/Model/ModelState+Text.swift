@@ -1,13 +1,16 @@
 import PatchFormat
 
 extension ModelState.Entry {
+  /// What it is called, in a sentence.
+  public var title: String {
+    guard let stack else { return name ?? identity.short }
+    return "stack \(stack.name ?? stack.definition.identity.short) (\(stack.definition.method.text))"
+  }
+
   /// A line for a person.
   public var text: String {
-    if let stack {
-      return "stack \(stack.name ?? stack.definition.identity.short) (\(stack.definition.method.text))"
-    }
-    let recipe = details.first { $0.key == "recipe" }?.value.string
-    return [name ?? identity.short, recipe].compactMap { $0 }.joined(separator: "  ")
+    let recipe = stack == nil ? details.first { $0.key == "recipe" }?.value.string : nil
+    return [title, recipe].compactMap { $0 }.joined(separator: "  ")
   }
 }
 

@@ -23,7 +23,11 @@ public struct ModelState: Equatable, Sendable {
     public let details: [JSON.Member]
 
     public var name: String? { stack?.name ?? details.first { $0.key == "name" }?.value.string }
-    public var forgetting: JSON { details.first { $0.key == "forgetting" }?.value ?? .array([]) }
+
+    /// Whether it is that patch, or the stack has it as a member.
+    public func mentions(_ patch: Digest) -> Bool {
+      identity == patch || (stack?.definition.members.contains { $0.identity == patch } ?? false)
+    }
   }
 
   /// Where among the roots that the model went through one is; nil where it is none of them.
@@ -34,10 +38,7 @@ public struct ModelState: Equatable, Sendable {
 
   /// Whether a patch is applied: by itself, or as a member of a stack.
   public func mentions(_ identity: Digest) -> Bool {
-    entries.contains { entry in
-      entry.identity == identity
-        || (entry.stack?.definition.members.contains { $0.identity == identity } ?? false)
-    }
+    entries.contains { $0.mentions(identity) }
   }
 
   /// The base and the entries.

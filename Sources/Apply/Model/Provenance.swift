@@ -5,13 +5,13 @@ public struct Provenance: Equatable, Sendable {
   public let state: ModelState
   /// What the model was before it was changed in place, the latest last.
   public let history: [ModelState]
-  /// The tensors of the model whose bits were hashed on this occasion, in ascending order of name.
+  /// The tensors of the model whose bits were hashed, when it was written or changed, in ascending order of name.
   public let verified: [Fingerprint]
   /// The others: what they are if the input was what the patch was made from. Nobody looked.
   public let unverified: [Fingerprint]
 
   /// A tensor's name and fingerprint.
-  public struct Fingerprint: Equatable, Sendable {
+  public struct Fingerprint: Hashable, Sendable {
     public let name: String
     public let digest: Digest
   }
@@ -45,8 +45,10 @@ public struct Provenance: Equatable, Sendable {
     let tensors = last.outputs.map {
       Fingerprint(name: $0.info.name, digest: $0.fingerprint)
     }
-    verified = tensors.filter { isVerified($0.name) }
-    unverified = tensors.filter { !isVerified($0.name) }
+    // What was hashed when the model was changed before, and is the same now, needs no second look to be remembered.
+    let known = Set(inPlace ? (before?.verified ?? []) : [])
+    verified = tensors.filter { isVerified($0.name) || known.contains($0) }
+    unverified = tensors.filter { !isVerified($0.name) && !known.contains($0) }
   }
 
   // MARK: Reading

@@ -44,8 +44,8 @@ extension [Patch] {
   public func requireDistinct() throws {
     for (i, patch) in enumerated() {
       if let earlier = self[..<i].first(where: { $0.identity == patch.identity }) {
-        let same = earlier.path == patch.path ? "is given twice" : "is the same patch as \(earlier.path)"
-        throw VPatchError(.refused, patch.path, same, remedy: "a patch is applied once")
+        let same = earlier.label == patch.label ? "is given twice" : "is the same patch as \(earlier.label)"
+        throw VPatchError(.refused, patch.label, same, remedy: "a patch is applied once")
       }
     }
   }
@@ -66,24 +66,24 @@ extension [PatchStep] {
     let siblings = patches.filter { $0.header.baseRoot == patches[0].header.baseRoot }
     if siblings.count == patches.count {
       return VPatchError(
-        .refused, later.path,
-        "is made from the same base as \(earlier.path), not on top of it; such patches sum to a stack",
-        remedy: "make it one with a method or scales: [PatchStep].stack")
+        .refused, later.label,
+        "is made from the same base as \(earlier.label), not on top of it; such patches sum to a stack",
+        remedy: "'vpatch apply' combines them, 'vpatch stack new' gives that a name")
     }
     if siblings.count > 1, let other = patches.first(where: { $0.header.baseRoot != siblings[0].header.baseRoot }) {
       return VPatchError(
-        .refused, other.path,
-        "is made from another base than \(siblings[0].path) and \(siblings[1].path): a stack has patches of one base",
+        .refused, other.label,
+        "is made from another base than \(siblings[0].label) and \(siblings[1].label): a stack has patches of one base",
         remedy: "'vpatch compose' makes one patch of a chain, 'vpatch rebase' moves one to another base")
     }
     if let order = sorted(patches) {
       return VPatchError(
-        .refused, later.path, "does not follow \(earlier.path): the chain is in the wrong order",
-        remedy: "give them in this order: \(order.map(\.path).joined(separator: " "))")
+        .refused, later.label, "does not follow \(earlier.label): the chain is in the wrong order",
+        remedy: "give them in this order: \(order.map(\.label).joined(separator: " "))")
     }
     return VPatchError(
-      .refused, later.path,
-      "does not follow \(earlier.path): it is made from \(later.header.baseRoot.short), that one makes "
+      .refused, later.label,
+      "does not follow \(earlier.label): it is made from \(later.header.baseRoot.short), that one makes "
         + earlier.header.targetRoot.short, remedy: "see both with 'vpatch show'")
   }
 

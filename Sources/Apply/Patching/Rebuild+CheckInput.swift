@@ -22,7 +22,7 @@ extension Rebuild {
     let others = wrong.count > 1 ? " and \(wrong.count - 1) more" : ""
     throw VPatchError(
       .wrongBase, input.path,
-      "is not the \(step.direction == .forward ? "base" : "target") of \(step.patch.path): \(wrong.count) of "
+      "is not the \(step.direction == .forward ? "base" : "target") of \(step.patch.label): \(wrong.count) of "
         + "\(toCheck.count) tensors differ in their bits, first \"\(first.0.side.info.name.printable)\"\(others)",
       remedy: "the patch needs the model with root \(step.from.short)")
   }
@@ -30,11 +30,11 @@ extension Rebuild {
   private func isDone(_ step: PatchStep) -> VPatchError {
     guard step.direction == .forward else {
       return VPatchError(
-        .wrongBase, input.path, "does not have \(step.patch.path) applied: what that changes is as in its base",
+        .wrongBase, input.path, "does not have \(step.patch.label) applied: what that changes is as in its base",
         remedy: "nothing is to be done")
     }
     return VPatchError(
-      .wrongBase, input.path, "already has \(step.patch.path) applied",
+      .wrongBase, input.path, "already has \(step.patch.label) applied",
       remedy: steps.count == 1 ? "nothing is to be done" : "leave that patch out")
   }
 
@@ -47,7 +47,7 @@ extension Rebuild {
     func wrong(_ reason: String, _ remedy: String? = nil) -> VPatchError {
       let side = step.direction == .forward ? "base" : "target"
       return VPatchError(
-        .wrongBase, input.path, "is not the \(side) of \(step.patch.path): \(reason)",
+        .wrongBase, input.path, "is not the \(side) of \(step.patch.label): \(reason)",
         remedy: remedy ?? "the patch needs the model with root \(step.from.short)")
     }
     let names = (Set(expected.map(\.name.bytesKey)), Set(found.map(\.name.bytesKey)))

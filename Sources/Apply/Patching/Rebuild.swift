@@ -62,7 +62,7 @@ public struct Rebuild: Sendable {
     }
     guard hasher.finalize() == tensor.fingerprint else {
       throw VPatchError(
-        .mismatch, steps[steps.count - 1].patch.path,
+        .mismatch, steps[steps.count - 1].patch.label,
         "does not make the tensor \"\(tensor.info.name.printable)\" that it promises",
         remedy: "was the model changed meanwhile? If not, this is a bug in vpatch: please report it")
     }

@@ -22,7 +22,7 @@ struct SideFileChanges {
         // The format allows the name; what a file of it means is not for a patch to say.
         guard !Journal.isJournalName(file.name) else {
           throw VPatchError(
-            .refused, step.patch.path, "has a side file with the name of a journal, \"\(file.name.printable)\"",
+            .refused, step.patch.label, "has a side file with the name of a journal, \"\(file.name.printable)\"",
             remedy: "do not use this patch: it would make the model look half-switched")
         }
         let known = replaced[file.name.bytesKey]

@@ -52,7 +52,7 @@ public struct Verify: Sendable {
     let others = patch.header.touched.filter { !recipe.contains(layout.component(of: $0.name)) }
     if let first = others.first {
       throw VPatchError(
-        .refused, patch.path,
+        .refused, patch.label,
         "touches \(Format.counted(others.count, "tensor")) outside the recipe \(recipe.rawValue), first \"\(first.name.printable)\""
       )
     }
@@ -60,16 +60,11 @@ public struct Verify: Sendable {
       what: "recipe", detail: "all \(patch.header.touched.count) touched tensors are in \(recipe.rawValue)")
   }
 
-  /// Each of these keys signed the patch's identity and its annotations, as they are. Side files that travel along are
-  /// no part of either.
+  /// Each of these keys signed the patch, the files that travel along, and its annotations, as they are.
   /// - Throws: `refused` for the first that did not.
   public func signatures(by keys: [Ed25519.PublicKey]) throws -> Finding {
     for key in keys { try patch.checkSignature(by: key) }
     let signers = keys.map(\.short).joined(separator: ", ")
-    let sideFiles = patch.annex.sideFiles.count
-    return Finding(
-      what: "signed",
-      detail: "identity and annotations, by \(signers)"
-        + (sideFiles == 0 ? "" : "; \(Format.counted(sideFiles, "side file")) not covered"))
+    return Finding(what: "signed", detail: "identity, annex and annotations, by \(signers)")
   }
 }

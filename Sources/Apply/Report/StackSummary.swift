@@ -13,9 +13,9 @@ extension StackDefinition {
     for (patch, _) in members where patch.header.baseRoot != base {
       let isChain = members.contains { $0.patch.header.targetRoot == patch.header.baseRoot }
       let other =
-        members.first { $0.patch.header.baseRoot == base }.map { ", \($0.patch.path) from" } ?? "; the stack's is"
+        members.first { $0.patch.header.baseRoot == base }.map { ", \($0.patch.label) from" } ?? "; the stack's is"
       throw VPatchError(
-        .refused, patch.path,
+        .refused, patch.label,
         "is made from another base, \(patch.header.baseRoot.short)\(other) \(base.short): a stack has one",
         remedy: isChain
           ? "it is made on top of another member: 'vpatch compose' makes one patch of the two, 'vpatch rebase' moves it"

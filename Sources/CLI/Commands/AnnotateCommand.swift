@@ -68,18 +68,19 @@ struct AnnotateCommand: ParsableCommand {
     if let baseModel { _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel), endOf: .backward, common.work) }
     try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
-    let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.path)
+    let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.label)
     let all = old.adding(outcome.records)
     let (annotations, dropped) = PatchSignature.droppingStale(
-      from: all.replacing(in: patch.annotations), patch.identity)
+      from: all.replacing(in: patch.annotations), patch.signedContent)
     let path = try output.write(patch, annotations: annotations, store)
 
     let written = ForgettingReport(outcome.records, of: patch)
     let report = ForgettingReport(all, of: patch)
     common.print(
       json(path, patch, report, outcome, dropped),
-      text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + ["wrote      \(path.printable)"])
-        .joined(separator: "\n"))
+      text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + [
+        "wrote      \((path == patch.path ? patch.label : path).printable)"
+      ]).joined(separator: "\n"))
     for remark in outcome.remarks { common.remark(remark) }
     for new in outcome.records {
       if let old = old.first(where: new.isSameMeasurement), old.role != new.role {

@@ -103,20 +103,20 @@ struct GcCommand: ParsableCommand {
       EXAMPLES
         vpatch gc
         vpatch gc --yes
-        vpatch gc --forget /srv/model.safetensors     nothing needs to stay for a model that is no more
+        vpatch gc --forget /srv/model.safetensors --yes     nothing needs to stay for a model that is no more
       """)
 
   @Flag(help: "Delete what is shown.")
   var yes = false
-  @Option(help: ArgumentHelp("Let go of what was done to this model: it is not to be reverted.", valueName: "model"))
+  @Option(help: ArgumentHelp("Keep nothing to revert this model, which is no more.", valueName: "model"))
   var forget: [String] = []
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let store = try store.open()
-    for model in forget { try store.forgetApplications(model: Path.absolute(model)) }
-    let garbage = try yes ? store.collect() : store.garbage()
+    let forgetting = forget.map(Path.absolute)
+    let garbage = try yes ? store.collect(forgetting: forgetting) : store.garbage(forgetting: forgetting)
     common.print(json(garbage), text: text(garbage))
   }
 

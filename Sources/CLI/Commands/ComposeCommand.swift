@@ -17,39 +17,37 @@ struct ComposeCommand: ParsableCommand {
 
   @Argument(help: "Patches, each made on top of the one before.")
   var patches: [String]
-  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
-  var output: String
   @Option(help: ArgumentHelp("What the first patch was made from.", valueName: "model"))
   var base: String?
-  @Option(help: "A name for the patch.")
-  var name: String?
-  @Option(help: "A note to travel with the patch.")
-  var note: String?
-  @Flag(help: "Replace an existing file.")
-  var force = false
-  @OptionGroup var store: StoreOptions
+  @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let chain = try patches.map { try Inputs.patch($0, common.work.threads, store) }
+    let chain = try patches.map { try Inputs.patch($0, common.work.threads, output.store) }
     let base = try base.map { try Inputs.checkpoint($0) }
-    try OutputCheck.file(output, inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), force: force)
-    let result = try Squash(chain, base: base, common.work).write(to: output, name: name, note: note)
+    let squash = try Squash(chain, base: base, common.work)
+    let (result, stored) = try output.write(
+      inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), base: base?.path, common
+    ) { try squash.write(to: $0, name: output.name, note: output.note) }
     let header = result.header
     let json = JSON.dictionary([
-      "output": .string(output), "identity": .string(header.identity.hex), "base": .string(header.baseRoot.hex),
+      "output": .string(output.output), "identity": .string(header.identity.hex), "base": .string(header.baseRoot.hex),
       "target": .string(header.targetRoot.hex), "copied_tensors": JSON(result.copied),
       "encoded_tensors": JSON(result.encoded), "bytes": JSON(result.fileSize), "changes": PatchSummary(header).json,
+      "stored": stored.json,
     ])
     let before = chain.reduce(0) { $0 + $1.fileSize }
     common.print(
       json,
-      text: """
+      text: ([
+        """
         \(PatchSummary(header).table())
         composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded anew
         size      \(Format.grouped(result.fileSize)) bytes; the \(chain.count) patches have \(Format.grouped(before))
         identity  \(header.identity.hex)
-        wrote     \(output.printable)
-        """)
+        wrote     \(output.output.printable)
+        """
+      ] + stored.lines).joined(separator: "\n"))
+    common.remarks(stored)
   }
 }

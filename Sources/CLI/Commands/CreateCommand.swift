@@ -27,8 +27,6 @@ struct CreateCommand: ParsableCommand {
   var base: String
   @Argument(help: "The checkpoint that the patch will make.")
   var tuned: String
-  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
-  var output: String
   @Option(help: ArgumentHelp("Prove that only this recipe's tensors changed.", valueName: "name"))
   var recipe: Recipe?
   @Option(help: ArgumentHelp("The same for tensors whose whole name matches a regular expression.", valueName: "regex"))
@@ -39,15 +37,7 @@ struct CreateCommand: ParsableCommand {
   var castToBase = false
   @Option(help: ArgumentHelp("auto: find the same tensors under another layout's names.", valueName: "how"))
   var mapKeys: KeyMapping?
-  @Option(help: "A name for the patch, and its alias in the store.")
-  var name: String?
-  @Option(help: "A note to travel with the patch.")
-  var note: String?
-  @Flag(help: "Replace an existing file.")
-  var force = false
-  @Flag(help: "Do not take the patch into the store.")
-  var noStore = false
-  @OptionGroup var store: StoreOptions
+  @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
@@ -58,20 +48,19 @@ struct CreateCommand: ParsableCommand {
   func run() throws {
     let base = try Inputs.checkpoint(base)
     let tuned = try Inputs.checkpoint(tuned)
-    try OutputCheck.file(output, inputs: (base.files + tuned.files).map(\.input), force: force)
-    // A store that cannot be used is found before the work and not after it.
-    let store = noStore ? nil : try store.open(create: true)
     var options = CreateOptions()
     options.selection = try selection()
     options.dropOthers = dropOthers
     options.castToBase = castToBase
     options.mapKeys = mapKeys != nil
-    options.name = name
-    options.note = note
-    let result = try Create(base: base, tuned: tuned, options: options, work: common.work).write(to: output)
-    let stored = try store.map { try keep(in: $0, base, result) }
+    options.name = output.name
+    options.note = output.note
+    let create = Create(base: base, tuned: tuned, options: options, work: common.work)
+    let (result, stored) = try output.write(
+      inputs: (base.files + tuned.files).map(\.input), base: base.path, common
+    ) { try create.write(to: $0) }
     common.print(json(result, stored), text: text(result, stored))
-    for remark in stored?.sayings ?? [] { common.remark(remark) }
+    common.remarks(stored)
     let replaced = result.header.touched.count { tensor in
       tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil
     }
@@ -85,22 +74,15 @@ struct CreateCommand: ParsableCommand {
     }
   }
 
-  private func keep(in store: Store, _ base: Checkpoint, _ result: CreateResult) throws -> Addition {
-    let alias = name.flatMap { Name.isValid($0) ? $0 : nil }
-    let stored = try store.add(file: output, alias: alias, threads: common.work.threads)
-    try store.sawBase(result.header.baseRoot, path: Path.absolute(base.path), layout: result.layout.name)
-    return stored
-  }
-
   private func selection() throws -> Selection? {
     if let recipe { return .recipe(recipe) }
     guard let only else { return nil }
     do { return .only(try NamePattern(only)) } catch { throw VPatchError(.refused, nil, "--only: \(error)") }
   }
 
-  private func json(_ result: CreateResult, _ stored: Addition?) -> JSON {
+  private func json(_ result: CreateResult, _ stored: PatchOutput.Stored) -> JSON {
     .dictionary([
-      "output": .string(output), "identity": .string(result.header.identity.hex),
+      "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
       "recipe": result.recipe.map { .string($0.rawValue) }, "layout": .string(result.layout.name),
       "bytes": JSON(result.fileSize), "tuned_bytes": JSON(result.tunedBytes), "model_bytes": JSON(result.modelBytes),
@@ -108,11 +90,11 @@ struct CreateCommand: ParsableCommand {
       "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
-      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }), "stored": stored?.json,
+      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }), "stored": stored.json,
     ])
   }
 
-  private func text(_ result: CreateResult, _ stored: Addition?) -> String {
+  private func text(_ result: CreateResult, _ stored: PatchOutput.Stored) -> String {
     var lines = [PatchSummary(result.header).table()]
     if let recipe = result.recipe {
       let proof =
@@ -141,10 +123,9 @@ struct CreateCommand: ParsableCommand {
       tensors (\(Format.bytes(result.tunedBytes))), \(share(result.fileSize, result.modelBytes)) of the model \
       (\(Format.bytes(result.modelBytes)))
       identity  \(result.header.identity.hex)
-      wrote     \(output.printable)
+      wrote     \(output.output.printable)
       """)
-    if let stored { lines.append("stored    \(stored.alias.map { "as \($0)" } ?? stored.identity.short)") }
-    return lines.joined(separator: "\n")
+    return (lines + stored.lines).joined(separator: "\n")
   }
 
   private func share(_ a: Int, _ b: Int) -> String { b == 0 ? "–" : Format.percent(Double(a) / Double(b)) }

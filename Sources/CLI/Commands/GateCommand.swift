@@ -52,13 +52,8 @@ struct GateCommand: ParsableCommand {
     if outcome.verdict != .passed { throw ExitCode(outcome.verdict.exitCode) }
   }
 
-  /// Of a stack, unless a file or a patch in the store has that name.
   private func report() throws -> ForgettingReport {
-    if PathKind.of(subject) == .missing, let store = try store.existing(), (try? store.resolve(subject)) == nil,
-      try store.stacks().contains(where: { $0.name.isSame(as: subject) })
-    {
-      return try ForgettingReport(ofStack: store.stack(subject), store)
-    }
+    if let (stack, store) = try Inputs.stack(subject, store) { return try ForgettingReport(ofStack: stack, store) }
     return try ForgettingReport(Inputs.patch(subject, common.work.threads, store))
   }
 }

@@ -45,7 +45,7 @@ struct LogCommand: ParsableCommand {
     case .base(let base):
       words = [
         base.root.short, base.layout, base.tensors.map { Format.counted($0, "tensor") }, base.bytes.map(Format.bytes),
-        base.paths.first,
+        base.paths.first.map(Path.fromHere),
       ]
     case .patch(let patch):
       words = [

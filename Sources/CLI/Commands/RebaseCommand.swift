@@ -22,35 +22,34 @@ struct RebaseCommand: ParsableCommand {
   var base: String
   @Option(help: ArgumentHelp("What it is to be made from.", valueName: "model"))
   var onto: String
-  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
-  var output: String
-  @Option(help: "A name for the patch; without one it keeps its own.")
-  var name: String?
-  @Flag(help: "Replace an existing file.")
-  var force = false
-  @OptionGroup var store: StoreOptions
+  @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads, store)
+    let patch = try Inputs.patch(patch, common.work.threads, output.store)
     let (old, new) = (try Inputs.checkpoint(base), try Inputs.checkpoint(onto))
-    try OutputCheck.file(output, inputs: [patch.file] + (old.files + new.files).map(\.input), force: force)
-    let result = try Rebase(patch, from: ModelView(old), onto: new, common.work).write(to: output, name: name)
+    let rebase = Rebase(patch, from: ModelView(old), onto: new, common.work)
+    let (result, stored) = try output.write(
+      inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
+    ) { try rebase.write(to: $0, name: output.name, note: output.note) }
     let json = JSON.dictionary([
-      "output": .string(output), "identity": .string(result.header.identity.hex),
+      "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "from": .string(patch.identity.hex), "base": .string(result.header.baseRoot.hex),
       "target": .string(result.header.targetRoot.hex), "exact_tensors": JSON(result.exact),
       "moved_tensors": JSON(result.moved), "bytes": JSON(result.fileSize),
-      "changes": PatchSummary(result.header).json,
+      "changes": PatchSummary(result.header).json, "stored": stored.json,
     ])
     common.print(
       json,
-      text: """
+      text: ([
+        """
         \(PatchSummary(result.header).table())
         rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference
         size      \(Format.grouped(result.fileSize)) bytes
         identity  \(result.header.identity.hex)
-        wrote     \(output.printable)
-        """)
+        wrote     \(output.output.printable)
+        """
+      ] + stored.lines).joined(separator: "\n"))
+    common.remarks(stored)
   }
 }

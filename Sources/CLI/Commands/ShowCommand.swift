@@ -6,20 +6,21 @@ import PatchFormat
 struct ShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "Say what a patch is.",
+    abstract: "Say what a patch or a stack is.",
     discussion: """
       EXAMPLES
         vpatch show counting.vpatch
         vpatch show counting.vpatch --json | jq .identity
       """)
 
-  @Argument(help: "The patch.")
-  var patch: String
+  @Argument(help: "The patch, or a stack of the store.")
+  var subject: String
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads, store)
+    if let (stack, store) = try Inputs.stack(subject, store) { return try StackShow(stack, store, common).print() }
+    let patch = try Inputs.patch(subject, common.work.threads, store)
     common.print(json(patch), text: text(patch))
   }
 
@@ -33,7 +34,7 @@ struct ShowCommand: ParsableCommand {
         PatchSignature.all(in: patch.annotations).signatures.map { signature in
           .dictionary([
             "key": .string(signature.key.hex),
-            "holds": .bool(signature.isValid(for: patch.identity, patch.annotations)),
+            "holds": .bool(signature.isValid(for: patch.signedContent, patch.annotations)),
           ])
         }),
       "layout": .string(PatchSummary(patch.header).layout.name),
@@ -97,7 +98,7 @@ struct ShowCommand: ParsableCommand {
   private func signatures(_ patch: Patch) -> [String] {
     let (signatures, malformed) = PatchSignature.all(in: patch.annotations)
     let lines = signatures.map { signature in
-      signature.isValid(for: patch.identity, patch.annotations)
+      signature.isValid(for: patch.signedContent, patch.annotations)
         ? "\(signature.key.short) (verify --signer says whether that is whom you mean)"
         : "\(signature.key.short) (void: the patch was changed since)"
     }

@@ -27,8 +27,8 @@ struct SignCommand: ParsableCommand {
   func run() throws {
     let key = try Ed25519.PrivateKey(path: key)
     let patch = try Inputs.patch(patch, common.work.threads, store)
-    let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.identity)
-    let path = try output.write(patch, annotations: try kept.signed(patch.identity, by: key), store)
+    let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.signedContent)
+    let path = try output.write(patch, annotations: try kept.signed(patch.signedContent, by: key), store)
     common.print(
       .dictionary([
         "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),
@@ -37,7 +37,7 @@ struct SignCommand: ParsableCommand {
       text: """
         signed by  \(key.publicKey.hex)
         identity   \(patch.identity.hex)
-        wrote      \(path.printable)
+        wrote      \((path == patch.path ? patch.label : path).printable)
         """)
     for signature in dropped where signature.key != key.publicKey {
       common.remark("the signature by \(signature.key.short) was no longer true of the patch, and is dropped")

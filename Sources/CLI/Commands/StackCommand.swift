@@ -50,7 +50,7 @@ struct StackCommand: ParsableCommand {
         members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
       _ = try Merge(input.definition, patches: input.patches)
       try StackEdit.keep(input.patches, store, common.work.threads)
-      if PathKind.of(base) != .missing { try store.sawBase(input.definition.base, path: Path.absolute(base)) }
+      if PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
       _ = try store.saveStack(name: name, definition: input.definition)
       try StackShow(try store.stack(name), store, common).print()
     }
@@ -188,7 +188,9 @@ struct StackCommand: ParsableCommand {
             [JSON.Member("name", .string(stack.name)), JSON.Member("version", JSON(stack.version))]
               + stack.definition.json().object!)
         })
-      common.print(json, text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : table.text())
+      common.print(
+        json,
+        text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : String(table.text().dropLast()))
     }
   }
 

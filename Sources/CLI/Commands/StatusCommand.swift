@@ -59,6 +59,7 @@ struct StatusCommand: ParsableCommand {
     for (i, entry) in provenance.state.entries.enumerated() {
       line(i == 0 ? "applied" : "", entry.text)
       for member in entry.stack?.memberLines ?? [] { line("", "  " + member) }
+      line("", "  forgetting \(entry.summary.forgettingText)")
     }
     let hashed = status.isTrue ? "are what is written here" : "were hashed"
     let rest =
@@ -69,5 +70,17 @@ struct StatusCommand: ParsableCommand {
       line("earlier", "\(Format.counted(provenance.history.count, "state")) (vpatch revert --last)")
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension ModelState.Entry {
+  /// What is known of its forgetting: measured on exactly its bits, else, of a stack, predicted from its members.
+  fileprivate var summary: ForgettingSummary {
+    let own = ForgettingSummary(annotations: .object(details), base: from, target: to)
+    guard let stack, own.status == .unmeasured else { return own }
+    return .predicted(
+      members: zip(stack.definition.members, stack.members).map { member, details in
+        (member.scale, ForgettingSummary(annotations: .object(details), base: stack.definition.base))
+      })
   }
 }

@@ -100,16 +100,19 @@ struct InPlaceChange {
   }
 
   private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
-    let now = provenance.state.entries.map(\.text).joined(separator: ", then ")
+    let now = provenance.state.entries.map(\.title).joined(separator: ", then ")
+    let untouched = provenance.verified.count + provenance.unverified.count - result.touchedTensors
     let rest =
       result.unverifiedTensors == 0
-      ? "all hashed" : "\(Format.counted(result.unverifiedTensors, "tensor")), unverified (--full hashes them)"
+      ? "hashed now or before"
+      : result.unverifiedTensors == untouched
+        ? "unverified (--full hashes them)" : "\(result.unverifiedTensors) of them unverified (--full hashes them)"
     return """
       \(verb) \(result.path.printable)
         now         \(now.isEmpty ? "the base" : now.printable)
         rewritten   \(Format.counted(result.touchedTensors, "tensor")), \(Format.bytes(result.writtenBytes)) of \
       \(Format.bytes(result.totalBytes)), verified before and after
-        untouched   \(rest)
+        untouched   \(Format.counted(untouched, "tensor")), \(rest)
         root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors are the patch's")
         provenance  \(result.provenancePath.printable)
       """

@@ -43,37 +43,45 @@ extension Store {
   /// - Parameters:
   ///   - repair: mend what can be mended without losing anything: rows are written anew from their files, patches that
   ///     the catalogue does not know are taken in, what interrupted processes left is deleted.
-  ///   - progress: is told the bytes of all files first, then how many are done.
+  ///   - begin: is told the bytes of all files.
+  ///   - progress: is told how many bytes more are done.
   public func check(
     repair: Bool = false, threads: Int = 2, begin: (Int) -> Void = { _ in },
     progress: @Sendable (Int) -> Void = { _ in }
   ) throws -> CheckReport {
-    // Also when nothing is repaired: a patch that is being added looks like one that nobody knows.
-    try locked { try lockedCheck(repair, threads, begin, progress) }
-  }
-
-  private func lockedCheck(
-    _ repair: Bool, _ threads: Int, _ begin: (Int) -> Void, _ progress: @Sendable (Int) -> Void
-  ) throws -> CheckReport {
-    var findings = try checkCatalogue()
     var filter = PatchFilter()
     filter.includesDerived = true
     let rows = try patches(filter).sorted { $0.identity < $1.identity }
-    begin(rows.reduce(0) { $0 + $1.fileBytes })
-    let checked = try Parallel.map(rows.count, threads: threads) { i in
+    let bytes = rows.reduce(0) { $0 + $1.fileBytes }
+    begin(bytes)
+    // The long part, while others may add and remove.
+    let isSuspect = try Parallel.map(rows.count, threads: threads) { i in
       defer { progress(rows[i].fileBytes) }
-      return check(rows[i])
+      return check(rows[i]) != nil
     }
-    for (finding, facts) in checked.compactMap({ $0 }) {
-      var finding = finding
+    let suspects = zip(rows, isSuspect).filter(\.1).map(\.0.identity)
+    // The judgement, while nobody does: a patch that is being added looks like one that nobody knows.
+    let findings = try locked { try checkCatalogue() + recheck(suspects, repair) + checkFolder(repair) }
+    return CheckReport(patches: rows.count, bytes: bytes, findings: findings)
+  }
+
+  private func recheck(_ suspects: [Digest], _ repair: Bool) throws -> [Finding] {
+    try suspects.compactMap { identity in
+      guard let row = try stored(identity), case (var finding, let facts)? = check(row) else { return nil }
       if repair, let facts {
         try write { db in try facts.update(db) }
         finding.isRepaired = true
       }
-      findings.append(finding)
+      return finding
     }
+  }
+
+  private func checkFolder(_ repair: Bool) throws -> [Finding] {
     let folder = try PatchFolder(self)
-    let known = Set(rows.map(\.identity))
+    let known = try read { db in
+      try Set(Row.fetchAll(db, sql: "SELECT identity FROM patches").map { try $0.digest(0) })
+    }
+    var findings: [Finding] = []
     for (identity, path) in folder.patches where !known.contains(identity) {
       findings.append(try checkUnknown(identity, path, repair))
     }
@@ -81,8 +89,8 @@ extension Store {
     findings += folder.temporaries.map {
       Finding(kind: .temporary, subject: $0, what: "was left by an interrupted process", isRepaired: repair)
     }
-    findings += folder.foreign.map { Finding(kind: .foreign, subject: $0, what: "is nothing that vpatch puts there") }
-    return CheckReport(patches: rows.count, bytes: rows.reduce(0) { $0 + $1.fileBytes }, findings: findings)
+    return findings
+      + folder.foreign.map { Finding(kind: .foreign, subject: $0, what: "is nothing that vpatch puts there") }
   }
 
   private func checkCatalogue() throws -> [Finding] {
@@ -149,7 +157,14 @@ extension Store {
     }
     if repair {
       let now = Moment.now
-      try write { db in try PatchFacts(patch).insert(db, kind: .patch, now: now) }
+      let facts = PatchFacts(patch)
+      try write { db in
+        try facts.insert(db, kind: .patch, now: now)
+        // Where the catalogue was lost, the names that their makers gave them are what is left.
+        if let name = facts.name, Name.isValid(name), try Self.owner(ofAlias: name, db) == nil {
+          try setAlias(name, identity, db)
+        }
+      }
     }
     return Finding(
       kind: .unknown, subject: path, what: "is a patch that the catalogue does not know", isRepaired: repair)

@@ -18,15 +18,18 @@ public struct Garbage: Sendable, Equatable {
 
 extension Store {
   /// What could go.
-  public func garbage() throws -> Garbage { try locked { try findGarbage() } }
+  /// - Parameter forgetting: models that nothing needs to stay for, since they are no more.
+  /// - Throws: `io` where nothing is known of such a model.
+  public func garbage(forgetting: [String] = []) throws -> Garbage { try locked { try findGarbage(forgetting) } }
 
-  /// Removes what nothing refers to at this moment.
+  /// Removes what nothing refers to at this moment, and what was done to those models.
   /// - Returns: what is gone.
-  public func collect() throws -> Garbage {
+  public func collect(forgetting: [String] = []) throws -> Garbage {
     try locked {
-      let garbage = try findGarbage()
+      let garbage = try findGarbage(forgetting)
       // As in `remove`: first what is known, then what is there.
       try write { db in
+        for model in forgetting { try db.execute(sql: "DELETE FROM applications WHERE model = ?", arguments: [model]) }
         for patch in garbage.derived { try forget(requiredID(of: patch.identity, db), db) }
       }
       _ = try unlink(garbage.derived.map { file(of: $0.identity) } + garbage.orphans + garbage.temporaries)
@@ -34,8 +37,14 @@ extension Store {
     }
   }
 
-  private func findGarbage() throws -> Garbage {
+  private func findGarbage(_ forgetting: [String]) throws -> Garbage {
     let (derived, known) = try read { db in
+      let models = try Row.fetchAll(db, sql: "SELECT DISTINCT model FROM applications ORDER BY model").map {
+        try $0.text(0)
+      }
+      for model in forgetting where !models.contains(where: { $0.isSame(as: model) }) {
+        throw unknown(model, "is no model that the store knows of", models)
+      }
       let derived = try Row.fetchAll(
         db,
         sql: """
@@ -43,11 +52,13 @@ extension Store {
           AND NOT EXISTS (SELECT 1 FROM aliases WHERE patch = p.id)
           AND NOT EXISTS (SELECT 1 FROM tags WHERE patch = p.id)
           AND NOT EXISTS (SELECT 1 FROM stack_members WHERE patch = p.id)
-          AND NOT EXISTS (SELECT 1 FROM application_patches WHERE patch = p.id)
+          AND NOT EXISTS (
+            SELECT 1 FROM application_patches n JOIN applications a ON a.id = n.application
+            WHERE n.patch = p.id AND a.model NOT IN (\(forgetting.map { _ in "?" }.joined(separator: ", "))))
           AND NOT EXISTS (
             SELECT 1 FROM composites c JOIN stack_versions v ON v.identity = c.stack WHERE c.patch = p.id)
           ORDER BY p.identity
-          """
+          """, arguments: StatementArguments(forgetting)
       ).map(StoredPatch.init)
       let known = try Row.fetchAll(db, sql: "SELECT identity FROM patches").map { try $0.digest(0) }
       return (derived, Set(known))

@@ -24,10 +24,10 @@ public struct Lineage: Sendable {
   private let children: [Digest: [Node]]
 
   /// - Parameters:
-  ///   - patches: in any order; children are drawn the oldest first.
+  ///   - patches: in the order in which children are drawn.
   ///   - around: a patch; then only what it is made from, what is made from it, and the stacks with one of those.
   public init(bases: [Base], patches: [StoredPatch], stacks: [StoredStack], around: Digest? = nil) {
-    var patches = patches.sorted { ($0.added, $0.identity) < ($1.added, $1.identity) }
+    var patches = patches
     var stacks = stacks
     if let around {
       let kept = Self.relatives(of: around, patches)
@@ -98,6 +98,6 @@ public struct Lineage: Sendable {
 extension Store {
   /// - Parameter around: see `Lineage`.
   public func lineage(around: Digest? = nil) throws -> Lineage {
-    Lineage(bases: try bases(), patches: try patches(), stacks: try stacks(), around: around)
+    Lineage(bases: try bases(), patches: try patches().reversed(), stacks: try stacks(), around: around)
   }
 }

@@ -20,10 +20,10 @@ struct PatchFacts: Equatable, Sendable {
     identity = header.identity
     base = header.baseRoot
     target = header.targetRoot
-    name = patch.annotations["name"]?.string
-    note = patch.annotations["note"]?.string
-    recipe = patch.annotations["recipe"]?.string
-    layout = patch.annotations["layout"]?.string
+    name = Self.text(patch, "name", 200)
+    note = Self.text(patch, "note", 4000)
+    recipe = Self.text(patch, "recipe", 200)
+    layout = Self.text(patch, "layout", 200)
     let ofBase = header.tensors.compactMap(\.base)
     baseTensors = ofBase.count
     baseBytes = ofBase.reduce(0) { $0 + $1.info.byteCount }
@@ -32,6 +32,11 @@ struct PatchFacts: Equatable, Sendable {
     tunedBytes = touched.reduce(0) { $0 + ($1.target ?? $1.base)!.info.byteCount }
     fileBytes = patch.fileSize
     summary = ForgettingSummary(annotations: patch.annotations, base: header.baseRoot, target: header.targetRoot)
+  }
+
+  /// An annotation as the catalogue keeps it: annotations may have megabytes, and SQLite's texts end at a zero byte.
+  private static func text(_ patch: Patch, _ key: String, _ limit: Int) -> String? {
+    patch.annotations[key]?.string?.replacing("\0", with: "\u{FFFD}").prefixBytes(limit)
   }
 
   // MARK: The row

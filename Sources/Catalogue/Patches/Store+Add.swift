@@ -55,8 +55,16 @@ extension Store {
   }
 
   /// Takes a copy of one patch file into the store.
+  /// - Returns: the patch's identity.
   @discardableResult
-  public func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> Addition {
+  public func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> Digest {
+    try addReporting(file: file, kind: kind, alias: alias, threads: threads).identity
+  }
+
+  /// The same, with what became of it.
+  public func addReporting(
+    file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2
+  ) throws -> Addition {
     var additions: [Addition] = []
     try add([file], kind: kind, alias: alias, threads: threads, each: { additions.append($0) })
     return additions[0]
@@ -66,11 +74,35 @@ extension Store {
   private struct Candidate: Sendable {
     let file: InputFile
     let facts: PatchFacts
+    let extras: Extras
 
     init(_ path: String, threads: Int) throws {
       let patch = try Patch(path: path, threads: threads)
       file = patch.file
       facts = PatchFacts(patch)
+      extras = Extras(patch)
+    }
+  }
+
+  /// What may differ between two files of one patch, and is more than packing.
+  private struct Extras: Sendable {
+    let annotations, annex: Digest
+
+    init(_ patch: Patch) {
+      annotations = SHA256.hash(patch.annotations.canonical())
+      annex = patch.header.annex.digest
+    }
+
+    /// What a person should know who adds a file with these where others are stored.
+    func remarks(on path: String, stored: Extras) -> [String] {
+      var differences: [String] = []
+      if annotations != stored.annotations { differences.append("annotations (name, note, measurements)") }
+      if annex != stored.annex { differences.append("headers or side files") }
+      guard !differences.isEmpty else { return [] }
+      return [
+        "\(path) has other \(differences.joined(separator: ", and other ")) than the same patch in the store, which "
+          + "stays as it is; vpatch rm and add replace it"
+      ]
     }
   }
 
@@ -80,11 +112,14 @@ extension Store {
     let known = try read { db in try candidates.map { try Self.id(of: $0.facts.identity, db) != nil } }
     var seen: Set<Digest> = []
     let isFirst = candidates.map { seen.insert($0.facts.identity).inserted }
-    let isWhole = try Parallel.map(candidates.count, threads: threads) { i in
-      known[i] && self.isWhole(candidates[i].facts.identity)
+    let stored = try Parallel.map(candidates.count, threads: threads) { i in
+      known[i] ? extras(of: candidates[i].facts.identity) : nil
     }
-    let missing = candidates.indices.filter { isFirst[$0] && !isWhole[$0] }
+    let missing = candidates.indices.filter { isFirst[$0] && stored[$0] == nil }
     try place(missing.map { candidates[$0] }, threads)
+    let kept = Dictionary(
+      candidates.indices.map { (candidates[$0].facts.identity, stored[$0] ?? candidates[$0].extras) },
+      uniquingKeysWith: { first, _ in first })
     let now = Moment.now
     let additions = try write { db in
       try candidates.indices.map { i in
@@ -94,12 +129,11 @@ extension Store {
         if !known[i], isFirst[i] {
           try facts.insert(db, kind: kind, now: now)
           addition.outcome = .added
-        } else if !isWhole[i], isFirst[i] {
+        } else if stored[i] == nil, isFirst[i] {
           try facts.update(db)
           addition.outcome = .restored
-        } else if let row = try Self.row(facts.identity, db), !facts.agrees(with: row) {
-          addition.remarks.append(
-            "\(addition.path) has another name, note, recipe or measurements than the patch in the store, which stay")
+        } else {
+          addition.remarks += candidates[i].extras.remarks(on: addition.path, stored: kept[facts.identity]!)
         }
         if kind == .patch { try promote(facts.identity, db) }
         try name(&addition, alias ?? (kind == .patch ? facts.name : nil), isAsked: alias != nil, db)
@@ -110,14 +144,10 @@ extension Store {
     return additions
   }
 
-  private static func row(_ identity: Digest, _ db: Database) throws -> StoredPatch? {
-    try Row.fetchOne(
-      db, sql: "SELECT \(StoredPatch.columns) FROM patches p WHERE p.identity = ?", arguments: [identity.data]
-    ).map(StoredPatch.init)
-  }
-
-  private func isWhole(_ identity: Digest) -> Bool {
-    (try? Patch(path: file(of: identity), threads: 1))?.identity == identity
+  /// Of the stored file; nil where it is gone, damaged, or another patch.
+  private func extras(of identity: Digest) -> Extras? {
+    guard let patch = try? Patch(path: file(of: identity), threads: 1), patch.identity == identity else { return nil }
+    return Extras(patch)
   }
 
   /// What somebody adds is somebody's, also where a composite had come to the same before.
@@ -139,7 +169,7 @@ extension Store {
     }
     try OutputFile.commit(copies, threads: threads)
     try Parallel.forEach(candidates.count, threads: threads) { i in
-      guard isWhole(candidates[i].facts.identity) else {
+      guard extras(of: candidates[i].facts.identity) != nil else {
         throw VPatchError(
           .invalid, candidates[i].file.path, "was changed while it was read", remedy: "run the command again")
       }
@@ -148,7 +178,7 @@ extension Store {
 
   private func name(_ addition: inout Addition, _ name: String?, isAsked: Bool, _ db: Database) throws {
     guard let name, isAsked || Name.isValid(name) else {
-      if let name { addition.remarks.append("its name \"\(name)\" cannot be an alias: \(Name.rule)") }
+      if let name { addition.remarks.append("the name \"\(name)\" cannot be an alias: \(Name.rule)") }
       return
     }
     let owner = try Self.owner(ofAlias: name, db)

@@ -16,7 +16,7 @@ extension Store {
   /// Notes a checkpoint, and where it is.
   /// - Parameter path: absolute; nil where only the root is known.
   public func sawBase(
-    _ root: Digest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
+    root: Digest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
   ) throws {
     let now = Moment.now
     try write { db in

@@ -10,7 +10,7 @@ extension Store {
     return try withExtendedLifetime((scratch, lock)) {
       let file = Path.join(scratch.temporaryPath, "made.vpatch")
       try make(file)
-      return try patch(add(file: file, kind: kind, threads: threads).identity, threads: threads)
+      return try patch(add(file: file, kind: kind, threads: threads), threads: threads)
     }
   }
 

@@ -25,7 +25,8 @@ extension Store {
       throw VPatchError(
         .io, "patch \(identity.short)", "is not in the store \(path)", remedy: "add its file with vpatch add")
     }
-    let name = "patch \(row.label ?? identity.short)"
+    let label = row.label ?? identity.short
+    let name = "patch \(label)"
     let file = file(of: identity)
     guard PathKind.of(file) == .file else {
       throw VPatchError(
@@ -33,7 +34,9 @@ extension Store {
         remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
     }
     let patch: Patch
-    do { patch = try Patch(path: file, threads: threads) } catch let error as VPatchError where error.code == .invalid {
+    do { patch = try Patch(path: file, threads: threads, label: label) } catch let error as VPatchError
+      where error.code == .invalid
+    {
       throw VPatchError(
         .invalid, file, error.reason, remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
     }
@@ -54,7 +57,7 @@ extension Store {
     }
   }
 
-  /// What a person calls a patch: its first alias, else the name that its maker gave it.
+  /// What a person calls a patch.
   public func label(_ identity: Digest) throws -> String? { try stored(identity)?.label }
 
   static func id(of identity: Digest, _ db: Database) throws -> Int64? {

@@ -75,7 +75,7 @@ extension Store {
     guard applications.isEmpty else {
       throw VPatchError(
         .refused, "patch \(identity.short)", "is needed to revert \(applications.joined(separator: ", "))",
-        remedy: "revert the model first; if it is gone, vpatch gc --forget MODEL")
+        remedy: "revert the model first; if it is gone, vpatch gc --forget MODEL --yes")
     }
   }
 

@@ -28,8 +28,8 @@ public struct StoredPatch: Sendable, Equatable {
   /// In ascending order.
   public let aliases, tags: [String]
 
-  /// What a person calls it: its first alias, else the name that its maker gave it.
-  public var label: String? { aliases.first ?? name }
+  /// What a person calls it: its own name where that is an alias of it, else its first alias, else its own name.
+  public var label: String? { aliases.first { alias in name.map(alias.isSame) ?? false } ?? aliases.first ?? name }
 
   /// The columns that `init` reads, of a table `p`.
   static let columns =

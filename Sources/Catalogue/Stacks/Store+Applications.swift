@@ -50,13 +50,25 @@ extension Store {
   }
 
   /// The model has it.
-  public func finishApplication(_ id: Int64) throws { try setState(id, .done, from: "'pending'") }
+  /// - Parameter supersedingEarlier: it has all that taking back the model's earlier applications takes, so that they
+  ///   need nothing any more: also those that were killed, since they are over, or failed.
+  public func finishApplication(_ id: Int64, supersedingEarlier: Bool = false) throws {
+    try setState(id, .done, from: "'pending'") { db in
+      guard supersedingEarlier else { return }
+      try setUndone("id < ?1 AND state <> 'undone' AND model = (SELECT model FROM applications WHERE id = ?1)", id, db)
+    }
+  }
 
   /// It was taken back: its patches need not stay for it.
   public func markUndone(_ id: Int64) throws {
-    try setState(id, .undone, from: "'pending', 'done'") { db in
-      try db.execute(sql: "DELETE FROM application_patches WHERE application = ?", arguments: [id])
-    }
+    try setState(id, .undone, from: "'pending', 'done'") { db in try setUndone("id = ?1", id, db) }
+  }
+
+  private func setUndone(_ condition: String, _ id: Int64, _ db: Database) throws {
+    try db.execute(
+      sql: "DELETE FROM application_patches WHERE application IN (SELECT id FROM applications WHERE \(condition))",
+      arguments: [id])
+    try db.execute(sql: "UPDATE applications SET state = 'undone' WHERE \(condition)", arguments: [id])
   }
 
   /// It never happened.
@@ -72,18 +84,6 @@ extension Store {
 
   /// What was done to any model, the oldest first.
   public func applications() throws -> [Application] { try applications("1", []) }
-
-  /// Lets go of what was done to a model that is no more: nothing needs to stay for it.
-  /// - Throws: `io` where nothing is known of the model.
-  public func forgetApplications(model: String) throws {
-    try write { db in
-      try db.execute(sql: "DELETE FROM applications WHERE model = ?", arguments: [model])
-      guard db.changesCount > 0 else {
-        let known = try Row.fetchAll(db, sql: "SELECT DISTINCT model FROM applications").map { try $0.text(0) }
-        throw unknown(model, "is no model that the store knows of", known)
-      }
-    }
-  }
 
   private func setState(
     _ id: Int64, _ state: Application.State, from: String, _ more: (Database) throws -> Void = { _ in }

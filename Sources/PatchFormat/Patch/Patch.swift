@@ -3,11 +3,15 @@
 /// What is read later is checked again chunk by chunk, so a file that is changed meanwhile is found out.
 public final class Patch: Sendable {
   public let path: String
+  /// What errors call it: its path, or what a store calls it.
+  public let label: String
   public let header: PatchHeader
   public let annex: Annex
   /// What people and programs noted about the patch: name, note, recipe, measurements. No part of its identity.
   public let annotations: JSON
   public let fileSize: Int
+  /// What signatures are about, besides the annotations.
+  public let signedContent: SignedContent
   /// A later version set flags that forbid to write a changed version of the file.
   public let isReadOnly: Bool
   /// The open file.
@@ -19,9 +23,11 @@ public final class Patch: Sendable {
   public var name: String? { annotations["name"]?.string }
 
   /// Opens a patch and checks all of it that can be checked without a model.
-  /// - Parameter threads: how many hash the payload.
+  /// - Parameters:
+  ///   - threads: how many hash the payload.
+  ///   - label: what errors are to call it, if not by its path.
   /// - Throws: `invalid` with the first rule that does not hold.
-  public init(path: String, threads: Int = 2) throws {
+  public init(path: String, threads: Int = 2, label: String? = nil) throws {
     let input = try InputFile(path: path)
     do {
       let preamble = try PatchPreamble(
@@ -42,9 +48,11 @@ public final class Patch: Sendable {
       try Self.verifyChunks(header, input, payloadStart, threads: threads)
       let annexBytes = try input.read(annexStart..<annexEnd)
       guard SHA256.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
+      let annexText = try Self.decompress(
+        annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex")
       annex = try Annex(
-        parsing: Self.decompress(annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex"),
-        for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
+        parsing: annexText, for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
+      signedContent = SignedContent(identity: header.identity, annex: SHA256.hash(annexText))
       annotations = try Self.parse(annotations: notes)
     } catch let error as Malformed {
       throw VPatchError(
@@ -52,6 +60,7 @@ public final class Patch: Sendable {
         remedy: error.reason.contains("damaged") || error.reason.contains("cut short") ? "get it again" : nil)
     }
     self.path = path
+    self.label = label ?? path
     self.input = input
     fileSize = input.size
   }
@@ -128,7 +137,7 @@ public final class Patch: Sendable {
     let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
     try input.read(into: stored, at: payloadStart + chunk.offset)
     guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
-      throw VPatchError(.invalid, path, "was changed while it was read", remedy: "run the command again")
+      throw VPatchError(.invalid, label, "was changed while it was read", remedy: "run the command again")
     }
     return UnsafeRawBufferPointer(stored)
   }

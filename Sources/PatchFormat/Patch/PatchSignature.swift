@@ -2,10 +2,22 @@
 //
 //   "signatures": [{"key": 64 hexadecimal digits, "signature": 128}, …]      at most 64
 //
-// What is signed: "vpatch.signature.1\n", the 32 bytes of the patch's identity, and the SHA-256 of the annotations
-// without the member "signatures", in compact JSON with keys in ascending order of their bytes at every level, and
-// numbers as they stand. So it holds for what the patch does and for everything that is said of it, other signatures
-// excepted: several people can sign one patch.
+// What is signed: "vpatch.signature.1\n", the 32 bytes of the patch's identity, the SHA-256 of the decoded annex, and
+// that of the annotations without the member "signatures", in compact JSON with keys in ascending order of their bytes
+// at every level, and numbers as they stand. So it holds for what the patch does to tensors and files and for everything
+// that is said of it, other signatures excepted: several people can sign one patch.
+
+/// What a signature is about, besides the annotations: what the patch does to tensors, and to files.
+public struct SignedContent: Hashable, Sendable {
+  public let identity: Digest
+  /// Of the decoded annex.
+  public let annex: Digest
+
+  public init(identity: Digest, annex: Digest) {
+    self.identity = identity
+    self.annex = annex
+  }
+}
 
 /// Somebody's word for a patch and its annotations.
 public struct PatchSignature: Hashable, Sendable {
@@ -16,10 +28,10 @@ public struct PatchSignature: Hashable, Sendable {
   /// Checking one takes a tenth of a millisecond, and a file could hold 80,000.
   static let maximumCount = 64
 
-  /// Signs a patch of this identity with these annotations.
-  public init(_ identity: Digest, _ annotations: JSON, by key: Ed25519.PrivateKey) {
+  /// Signs a patch of this content with these annotations.
+  public init(_ content: SignedContent, _ annotations: JSON, by key: Ed25519.PrivateKey) {
     self.key = key.publicKey
-    signature = key.sign(Self.message(identity, annotations))
+    signature = key.sign(Self.message(content, annotations))
   }
 
   /// Fails for anything but an object with a key of 32 and a signature of 64 bytes.
@@ -35,12 +47,12 @@ public struct PatchSignature: Hashable, Sendable {
   public var json: JSON { .dictionary(["key": .string(key.hex), "signature": .string(signature.hex)]) }
 
   /// Whether the key signed exactly this. Whose key it is, only its owner can say.
-  public func isValid(for identity: Digest, _ annotations: JSON) -> Bool {
-    key.isValid(signature, of: Self.message(identity, annotations))
+  public func isValid(for content: SignedContent, _ annotations: JSON) -> Bool {
+    key.isValid(signature, of: Self.message(content, annotations))
   }
 
-  static func message(_ identity: Digest, _ annotations: JSON) -> [UInt8] {
-    Array("vpatch.signature.1\n".utf8) + identity.bytes
+  static func message(_ content: SignedContent, _ annotations: JSON) -> [UInt8] {
+    Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes
       + SHA256.hash(annotations.setting(annotation, to: nil).canonical()).bytes
   }
 
@@ -56,10 +68,10 @@ public struct PatchSignature: Hashable, Sendable {
 
   /// Annotations without the signatures that are not, or no longer, true of them.
   public static func droppingStale(
-    from annotations: JSON, _ identity: Digest
+    from annotations: JSON, _ content: SignedContent
   ) -> (annotations: JSON, dropped: [PatchSignature]) {
     let all = all(in: annotations).signatures
-    let valid = all.filter { $0.isValid(for: identity, annotations) }
+    let valid = all.filter { $0.isValid(for: content, annotations) }
     return (annotations.setting(valid), all.filter { !valid.contains($0) })
   }
 }
@@ -67,13 +79,13 @@ public struct PatchSignature: Hashable, Sendable {
 extension JSON {
   /// Annotations with one more signature, in place of an earlier one by the same key.
   /// - Throws: `refused` where there are too many.
-  public func signed(_ identity: Digest, by key: Ed25519.PrivateKey) throws -> JSON {
+  public func signed(_ content: SignedContent, by key: Ed25519.PrivateKey) throws -> JSON {
     let others = PatchSignature.all(in: self).signatures.filter { $0.key != key.publicKey }
     guard others.count < PatchSignature.maximumCount else {
       throw VPatchError(
         .refused, nil, "the patch has \(others.count) signatures, and more would not be read", remedy: "sign a copy")
     }
-    return setting(others + [PatchSignature(identity, self, by: key)])
+    return setting(others + [PatchSignature(content, self, by: key)])
   }
 
   /// Annotations with these signatures in place of all others.
@@ -95,7 +107,7 @@ extension Patch {
         remedy: signatures.isEmpty
           ? "sign it with vpatch sign" : "it is signed by \(signatures.map(\.key.short).joined(separator: ", "))")
     }
-    guard own.contains(where: { $0.isValid(for: identity, annotations) }) else {
+    guard own.contains(where: { $0.isValid(for: signedContent, annotations) }) else {
       throw VPatchError(
         .refused, path, "was changed after \(key.short) signed it, or never signed by it",
         remedy: "get the signed file again, or have it signed anew")

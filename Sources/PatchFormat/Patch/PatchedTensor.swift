@@ -87,9 +87,9 @@ public final class PatchedTensor: TensorSource {
       try ChunkCoder.decodeDifference(
         data, from: UnsafeRawBufferPointer(other), into: result, format: info.dtype.element, direction: direction)
     } catch let error as ChunkError {
-      throw VPatchError(.invalid, patch.path, "has a chunk of \"\(info.name.printable)\" that \(error.reason)")
+      throw VPatchError(.invalid, patch.label, "has a chunk of \"\(info.name.printable)\" that \(error.reason)")
     } catch let error as Zstd.Failure {
-      throw VPatchError(.invalid, patch.path, "has a chunk of \"\(info.name.printable)\" that \(error.reason)")
+      throw VPatchError(.invalid, patch.label, "has a chunk of \"\(info.name.printable)\" that \(error.reason)")
     }
   }
 }

@@ -145,12 +145,3 @@ private enum Umask {
     return mask
   }()
 }
-
-extension String {
-  /// At most `limit` bytes of it, cut between characters.
-  func prefixBytes(_ limit: Int) -> String {
-    var text = ""
-    for character in self where text.utf8.count + character.utf8.count <= limit { text.append(character) }
-    return text
-  }
-}

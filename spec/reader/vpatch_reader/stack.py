@@ -243,7 +243,7 @@ class Merge:
             if self.method == "ties" and self.parameters["density"] < 1:
                 delta = largest(delta, max(1, math.floor(self.parameters["density"] * base.size)))
             kept.append(delta)
-        shares = [w * delta for w, delta in zip(weights, kept)]
+        shares = [np.where(delta == 0, 0.0, w * delta) for w, delta in zip(weights, kept)]
         votes = np.zeros(base.size)
         for p in shares:
             votes = votes + p

@@ -1,0 +1,62 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import PatchFormat
+
+/// Where a patch that is made goes: into a file, and into the store.
+struct PatchOutput: ParsableArguments {
+  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
+  var output: String
+  @Option(help: "A name for the patch, and its alias in the store.")
+  var name: String?
+  @Option(help: "A note to travel with the patch.")
+  var note: String?
+  @Flag(help: "Replace an existing file.")
+  var force = false
+  @Flag(help: "Do not take the patch into the store.")
+  var noStore = false
+  @OptionGroup var store: StoreOptions
+
+  /// What became of it in the store.
+  struct Stored {
+    let addition: Addition?
+
+    var json: JSON? { addition?.json }
+    /// A line for the table of results; empty where there is nothing to say.
+    var lines: [String] { addition.map { ["stored    \($0.alias.map { "as \($0)" } ?? $0.identity.short)"] } ?? [] }
+  }
+
+  /// Checks the output and the store, makes the patch, and takes it into the store: one that cannot be used is found
+  /// before the work and not after it.
+  /// - Parameters:
+  ///   - inputs: files that are read.
+  ///   - base: where what the patch is made from was seen, if it is at hand.
+  ///   - make: writes the patch to the path that it is given.
+  func write<Result>(
+    inputs: [InputFile], base: String?, _ common: CommonOptions, _ make: (_ path: String) throws -> Result
+  ) throws -> (Result, Stored) {
+    try OutputCheck.file(output, inputs: inputs, force: force)
+    let store = noStore ? nil : try store.open(create: true)
+    let result = try make(output)
+    do { return (result, Stored(addition: try store.map { try keep(in: $0, base, common) })) } catch {
+      common.remark("\(output) is written, and not in the store")
+      throw error
+    }
+  }
+
+  private func keep(in store: Store, _ base: String?, _ common: CommonOptions) throws -> Addition {
+    let alias = name.flatMap { Name.isValid($0) ? $0 : nil }
+    let addition = try store.addReporting(file: output, alias: alias, threads: common.work.threads)
+    if let base, let stored = try store.stored(addition.identity) {
+      try store.sawBase(root: stored.base, path: Path.absolute(base))
+    }
+    return addition
+  }
+}
+
+extension CommonOptions {
+  /// What there is to say of a patch that came into the store.
+  func remarks(_ stored: PatchOutput.Stored) {
+    for remark in stored.addition?.sayings ?? [] { self.remark(remark) }
+  }
+}

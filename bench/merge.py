@@ -1,0 +1,199 @@
+"""Stacks beside mergekit, on whole SmolLM2-135M: the same bits? and how fast? Markdown on stdout.
+
+    $(bench/setup.sh) bench/merge.py            on .build/release/vpatch; a quarter of an hour, 3 GB of memory and of disk
+
+Two made fine-tunes of all tensors (tune.py) are merged by `vpatch apply` and by mergekit's own methods, and every weight
+is compared. DARE's masks are those of spec/stacks.md on both sides. mergekit computes in float64 here, which is no
+setting of its own choice, and in float32; its results in float64 are rounded to bf16 once, as vpatch's are.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import checkpoint
+import measure
+import report
+import smollm2
+import tools
+import tune
+from measure import BenchError
+
+HERE = Path(__file__).parent
+SCALES = (0.8, 1.0)
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Case:
+    title: str
+    method: str             # vpatch's
+    mergekit: str
+    density: float | None = None
+    apart: bool = False     # with a second model that is far from the base, so that SLERP has an arc
+    speed: bool = False     # whole processes are timed, too
+    options: dict = field(default_factory=dict)  # of mergekit
+
+    def arguments(self):
+        density = ["--density", self.density] if self.density else []
+        return ["--method", self.method, *density, *(["--seed", SEED] if "dare" in self.method else [])]
+
+
+CASES = [
+    Case("sum", "sum", "task_arithmetic"),
+    Case("linear", "linear", "linear"),
+    Case("TIES, density 0.5", "ties", "ties", 0.5, speed=True),
+    Case("TIES, density 0.05", "ties", "ties", 0.05),
+    # mergekit makes up for what DARE drops by the ratio of L1 norms; turned off, and the weights divided instead.
+    Case("DARE, density 0.5", "dare", "dare_linear", 0.5, speed=True, options=dict(rescale=False)),
+    Case("DARE-TIES, density 0.3", "dare-ties", "dare_ties", 0.3, options=dict(rescale=False)),
+    Case("SLERP, siblings", "slerp", "slerp"),
+    Case("SLERP, far apart", "slerp", "slerp", apart=True),
+]
+
+
+class Bench:
+    def __init__(self, vpatch, scratch, runs):
+        self.vpatch, self.scratch, self.runs = tools.Vpatch(vpatch), scratch, runs
+        self.python = subprocess.run([HERE / "setup.sh", "mergekit"], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout.strip()
+        self.base = smollm2.directory()
+        self.tuned = [scratch / name for name in ("a", "b", "apart")]
+
+    def say(self, words):
+        print(f"bench: {words}", file=sys.stderr, flush=True)
+
+    def prepare(self):
+        for seed, out in enumerate(self.tuned[:2], start=1):
+            self.say(f"making {out.name}")
+            tune.tune(self.base, out, "all", seed, steps=12)
+        self.say("making apart")
+        tune.tune(self.base, self.tuned[2], "sa-proj", 3, steps=1)
+        for file in checkpoint.weight_files(self.tuned[2]):
+            for tensor in checkpoint.read_header(file)[0]:
+                if "self_attn" in tensor.name:
+                    rows = checkpoint.read_bits(file, tensor).reshape(tensor.shape)
+                    with open(file, "r+b") as out:
+                        out.seek(tensor.begin)
+                        out.write(rows[::-1].tobytes())
+        self.patches = []
+        for tuned in self.tuned:
+            patch = self.scratch / f"{tuned.name}.vpatch"
+            self.vpatch.create(self.base, tuned, patch)
+            shown = measure.run(self.vpatch.binary, "show", patch, "--json").output
+            self.patches.append((patch, json.loads(shown)["identity"]))
+
+    def pair(self, case):
+        """Tuned checkpoint, patch, identity, scale of both members, in order of identity."""
+        chosen = (0, 2) if case.apart else (0, 1)
+        members = [(self.tuned[i], *self.patches[i], scale) for i, scale in zip(chosen, SCALES)]
+        return sorted(members, key=lambda member: member[2])
+
+    def apply(self, case, out):
+        references = [f"{patch}@{scale}" if scale != 1 else patch for _, patch, _, scale in self.pair(case)]
+        return measure.run(self.vpatch.binary, "apply", self.base, *references, "-o", out, *case.arguments(), "--quiet")
+
+    def compare(self, case):
+        out = self.scratch / "ours"
+        self.apply(case, out)
+        members = self.pair(case)
+        job = dict(base=str(self.base), ours=str(out), tuned=[str(m[0]) for m in members],
+                   identities=[m[2] for m in members], scales=[m[3] for m in members], method=case.mergekit,
+                   density=case.density, seed=SEED, options=case.options)
+        found = measure.run(self.python, HERE / "mergekit_worker.py", json.dumps(job)).output
+        self.clear(out)
+        return dict(title=case.title, **json.loads(found))
+
+    def clear(self, out):
+        subprocess.run(["rm", "-rf", out, f"{out}.vpatch.json"], check=True)
+
+    def configuration(self, case, dtype):
+        parameters = [dict(model=str(tuned), parameters=dict(weight=scale, density=case.density))
+                      for tuned, _, _, scale in self.pair(case)]
+        path = self.scratch / "config.yaml"  # JSON is YAML
+        path.write_text(json.dumps(dict(merge_method=case.mergekit, base_model=str(self.base), models=parameters,
+                                        dtype=dtype, out_dtype="bfloat16")))
+        return path
+
+    def times(self, case):
+        """Medians of whole processes, taken in turn."""
+        found = {"vpatch": [], "bfloat16": [], "float32": []}
+        for _ in range(self.runs):
+            for name, runs in found.items():
+                out = self.scratch / "timed"
+                if name == "vpatch":
+                    runs.append(self.apply(case, out))
+                else:
+                    program = Path(self.python).with_name("mergekit-yaml")
+                    runs.append(measure.run(program, self.configuration(case, name), out, "--no-copy-tokenizer"))
+                self.clear(out)
+        row = {name: statistics.median(run.seconds for run in runs) for name, runs in found.items()}
+        peaks = {name: max(run.peak for run in runs) for name, runs in found.items()}
+        faster = min(row["bfloat16"], row["float32"])
+        return dict(title=case.title, **row, ratio=faster / row["vpatch"], ours_peak=peaks["vpatch"],
+                    their_peak=min(peaks["bfloat16"], peaks["float32"]))
+
+
+def bits_table(rows):
+    columns = [
+        report.Column("title", "method", right=False), report.Column("weights", "weights", report.count),
+        report.Column("float64", "other bits", report.count),
+        report.Column("undecided", "of them undecided", report.count),
+        report.Column("at_threshold", "of them at TIES' threshold", report.count),
+        report.Column("stable", "other bits, ties by index", report.count),
+        report.Column("float32", "other bits in float32", report.count),
+        report.Column("float32_far", "of them by more than 1 ulp", report.count)]
+    return report.Table(
+        "The same bits as mergekit?", columns, rows,
+        "*Undecided*: halfway between two bf16 numbers, or what is left where all cancels out. There a float64's last place "
+        "decides, in which base + the sum of w·Δ and the sum of w·tuned differ. Equal magnitudes at TIES' threshold: mergekit keeps any of them, vpatch those of the lowest index; "
+        "*ties by index* is mergekit with a stable sort. The last two columns are mergekit's own arithmetic, float32.")
+
+
+def speed_table(rows):
+    columns = [
+        report.Column("title", "method", right=False), report.Column("vpatch", "vpatch, s", report.seconds),
+        report.Column("bfloat16", "mergekit bf16, s", report.seconds),
+        report.Column("float32", "mergekit float32, s", report.seconds),
+        report.Column("ratio", "times as fast", report.fixed(1)),
+        report.Column("ours_peak", "vpatch, MB", report.megabytes),
+        report.Column("their_peak", "mergekit, MB", report.megabytes)]
+    return report.Table("Whole processes, two patches on SmolLM2-135M", columns, rows,
+                        "vpatch also verifies every bit of the base and of both patches. Against the faster setting.")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds of the timings (default: %(default)s)")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="methods whose titles contain it")
+    parser.add_argument("--without-times", action="store_true")
+    parser.add_argument("--check", action="store_true", help="exit code 1 if bits differ unexplained, or below 2 times as fast")
+    parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"))
+    options = parser.parse_args()
+    cases = [case for case in CASES if not options.only or any(text in case.title for text in options.only)]
+    with tempfile.TemporaryDirectory(prefix="vpatch-merge-", dir=options.scratch) as scratch:
+        bench = Bench(options.vpatch, Path(scratch), options.runs)
+        bench.prepare()
+        rows, times = [], []
+        for case in cases:
+            bench.say(case.title)
+            rows.append(bench.compare(case))
+        print("# Stacks beside mergekit 0.1.5\n\n" + bits_table(rows).markdown(), flush=True)
+        if not options.without_times:
+            times = [bench.times(case) for case in cases if case.speed]
+            print("\n" + speed_table(times).markdown())
+    good = all(row["float64"] <= row["undecided"] + row.get("at_threshold", 0) and not row.get("stable") for row in rows)
+    return int(options.check and not (good and all(row["ratio"] >= 2 for row in times)))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"bench: {error}")

@@ -1,0 +1,118 @@
+"""One merge by mergekit, tensor by tensor, compared weight by weight with vpatch's result.
+
+    mergekit_worker.py JOB      run by merge.py, in mergekit's environment; JOB and what is printed are JSON
+"""
+import hashlib
+import json
+import struct
+import sys
+from pathlib import Path
+
+import mergekit.sparsify
+import numpy as np
+import torch
+from mergekit.merge_methods import registry
+from mergekit.merge_methods.base import TensorGroup
+from safetensors import safe_open
+
+TIES = ("ties",)
+
+
+def to_bf16(x):
+    """float64 -> bf16 bits by one rounding to nearest, ties to even. torch would go through float32."""
+    bits = x.view(np.uint64)
+    rounded = (bits + np.uint64((1 << 44) - 1) + ((bits >> np.uint64(45)) & np.uint64(1))) >> np.uint64(45) << np.uint64(45)
+    tiny = np.abs(x) < 2.0**-126
+    exact = np.where(tiny, np.rint(x * 2.0**133) * 2.0**-133, rounded.view(np.float64))
+    return (exact.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def undecided(x, inputs):
+    """Where a float64's last places decide the bf16: halfway between two of them, or where the inputs cancel out."""
+    rest = x.view(np.uint64) & np.uint64((1 << 45) - 1)
+    largest = np.max([np.abs(one.double().numpy().reshape(-1)) for one in inputs], axis=0)
+    return (np.abs(rest.astype(np.int64) - (1 << 44)) < 64) | (np.abs(x) < 2.0**-48 * largest)
+
+
+def mask(seed, identity, name, shape, density):
+    """spec/stacks.md, section 5.5."""
+    digest = hashlib.sha256(b"vpatch.dare.1\n" + struct.pack("<Q", seed) + bytes.fromhex(identity) + name.encode()).digest()
+    u = np.uint64
+    z = u(int.from_bytes(digest[:8], "little")) + np.arange(1, np.prod(shape) + 1, dtype=u) * u(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> u(30))) * u(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> u(27))) * u(0x94D049BB133111EB)
+    z ^= z >> u(31)
+    return torch.from_numpy(((z >> u(11)) * 2.0**-53 < density).reshape(shape))
+
+
+class Job:
+    def __init__(self, job):
+        self.__dict__.update(job)
+        self.call = registry.get(self.method)
+        self.files = [safe_open(Path(p) / "model.safetensors", "pt") for p in (self.base, *self.tuned, self.ours)]
+
+    def merge(self, name, base, tuned, dtype):
+        """mergekit's result; in `dtype`, not yet rounded."""
+        ids = ["base", *self.identities]
+        if self.method == "slerp":
+            # Its first tensor is called the base; t is how far the way to the second one has gone.
+            group, parameters = TensorGroup.from_tensors(tuned, base_index=0), dict(t=self.scales[1] / sum(self.scales))
+        elif self.method == "linear":
+            group = TensorGroup.from_tensors(tuned, ids=self.identities)
+            parameters = dict(weight=dict(zip(self.identities, self.scales)))
+        else:
+            group = TensorGroup.from_tensors([base, *tuned], ids=ids, base_index=0)
+            density = self.density or 1
+            share = density if "dare" in self.method else 1
+            parameters = dict(weight={i: s / share for i, s in zip(self.identities, self.scales)},
+                              density=dict.fromkeys(self.identities, density), **self.options)
+        masks = iter([mask(self.seed, i, name, base.shape, self.density) for i in self.identities]
+                     if "dare" in self.method else [])
+        torch.bernoulli = lambda p: next(masks).to(p.dtype)
+        return self.call((group,), parameters=parameters, dtype=dtype)[0]
+
+    def exact(self, name, base, tuned):
+        return self.merge(name, base, tuned, torch.float64).numpy().reshape(-1)
+
+    def single(self, name, base, tuned):
+        return self.merge(name, base, tuned, torch.float32).to(torch.bfloat16).view(torch.uint16).numpy().reshape(-1)
+
+    def at_threshold(self, base, tuned):
+        """Where a difference is of the smallest magnitude that TIES keeps, which is a float32 to mergekit."""
+        found = np.zeros(base.numel(), bool)
+        count = max(1, int(self.density * base.numel()))
+        for one in tuned:
+            size = (one.double() - base.double()).abs().float().numpy().reshape(-1)
+            found |= size == np.partition(size, -count)[-count]
+        return found
+
+    def run(self):
+        names = self.files[0].keys()
+        totals = dict(weights=0, float64=0, undecided=0, float32=0, float32_far=0)
+        if self.method in TIES:
+            totals |= dict(at_threshold=0, stable=0)
+        argsort = torch.argsort
+        for name in names:
+            base, one, two, ours = (file.get_tensor(name) for file in self.files)
+            tuned = [one, two]
+            mine = ours.view(torch.uint16).numpy().reshape(-1)
+            totals["weights"] += base.numel()
+            exact = self.exact(name, base, tuned)
+            other = to_bf16(exact) != mine
+            totals["float64"] += int(other.sum())
+            totals["undecided"] += int((other & undecided(exact, (base, one, two))).sum())
+            single = self.single(name, base, tuned)
+            totals["float32"] += int((single != mine).sum())
+            # Of one sign, neighbours differ by 1 in their bits; across zero these are far apart, and counted as such.
+            totals["float32_far"] += int((np.abs(single.astype(np.int32) - mine) > 1).sum())
+            if self.method in TIES:
+                totals["at_threshold"] += int((other & self.at_threshold(base, tuned)).sum())
+                mergekit.sparsify.torch.argsort = lambda w, descending: argsort(w, descending=descending, stable=True)
+                totals["stable"] += int((to_bf16(self.exact(name, base, tuned)) != mine).sum())
+                mergekit.sparsify.torch.argsort = argsort
+        return totals
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    print(json.dumps(Job(json.loads(sys.argv[1])).run()))
