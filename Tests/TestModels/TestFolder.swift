@@ -111,3 +111,8 @@ extension Checkpoint {
     }
   }
 }
+
+extension TestFolder {
+  /// The tensors of a checkpoint in it, read whole.
+  public func testTensors(_ name: String) throws -> [TestTensor] { try Checkpoint(path: self[name]).testTensors() }
+}
