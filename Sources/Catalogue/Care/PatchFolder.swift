@@ -11,8 +11,10 @@ struct PatchFolder {
 
   init(_ store: Store) throws {
     let catalogue = Store.cataloguePath(store.path)
-    temporaries = try Path.entries(of: store.path)
-      .filter { Store.isTemporary($0, of: Path.name(catalogue)) }.map { Path.join(store.path, $0) } + store.abandonedScratch()
+    temporaries =
+      try Path.entries(of: store.path)
+      .filter { Store.isTemporary($0, of: Path.name(catalogue)) }.map { Path.join(store.path, $0) }
+      + store.abandonedScratch()
     guard PathKind.of(store.patchesPath) == .directory else { return }
     for name in try Path.entries(of: store.patchesPath) {
       let folder = Path.join(store.patchesPath, name)

@@ -160,8 +160,10 @@ extension Store {
       let facts = PatchFacts(patch)
       try write { db in
         try facts.insert(db, kind: .patch, now: now)
-        // Where the catalogue was lost, the names that their makers gave them are what is left.
-        if let name = facts.name, Name.isValid(name), try Self.owner(ofAlias: name, db) == nil {
+        // Where the catalogue was lost, the names that their makers gave them are what is left. A composite has that of
+        // its stack.
+        let isComposite = patch.annotations["made"]?["stack"] != nil
+        if !isComposite, let name = facts.name, Name.isValid(name), try Self.owner(ofAlias: name, db) == nil {
           try setAlias(name, identity, db)
         }
       }
