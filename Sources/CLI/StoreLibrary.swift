@@ -78,7 +78,10 @@ final class StoreLibrary: PatchLibrary {
       if !isDecided(model, after) { try? store.abandonApplication(entry) }
       throw error
     }
-    do { try store.finishApplication(entry, supersedingEarlier: true) } catch let error as VPatchError {
+    // It is done, so Ctrl-C comes too late: the entry is to say so.
+    do {
+      try TemporaryFiles.uninterrupted { try store.finishApplication(entry, supersedingEarlier: true) }
+    } catch let error as VPatchError {
       remark("the store still takes this for unfinished, and keeps what its undo needs: \(error.description)")
     }
     return result

@@ -7,18 +7,27 @@ import TestModels
 ///     base ──sa──▶      attention
 ///     ├────mlp──▶       gate and up projections
 ///     └────both──▶      attention again, otherwise
-struct StackStory {
+struct StackStory: Sendable {
   let folder: TestFolder
   let model = TestModel.llama(layers: 1)
   let base: String
-  /// What each patch changes.
-  static let parts = ["sa": TestModel.attention, "mlp": TestModel.gateUp, "both": ["q_proj", "up_proj"]]
+
+  /// Made once: most of a test's time is that of the commands that it runs.
+  private static let ofFiles = Result { try StackStory(in: TestFolder(), isDirectory: false) }
+  private static let ofFolders = Result { try StackStory(in: TestFolder(), isDirectory: true) }
 
   /// - Parameter isDirectory: folders of two shards, with side files that sa changes.
   init(isDirectory: Bool = false) throws {
-    folder = try TestFolder()
+    let first = try (isDirectory ? Self.ofFolders : Self.ofFiles).get()
+    folder = try TestFolder(copying: first.folder)
+    base = folder[Path.name(first.base)]
+  }
+
+  private init(in folder: TestFolder, isDirectory: Bool) throws {
+    self.folder = folder
     base = try Self.write(folder, "base", model, isDirectory)
-    for (name, parts) in Self.parts.sorted(by: { $0.key < $1.key }) {
+    let parts = ["sa": TestModel.attention, "mlp": TestModel.gateUp, "both": ["q_proj", "up_proj"]]
+    for (name, parts) in parts.sorted(by: { $0.key < $1.key }) {
       let tuned = model.tuned(parts, seed: UInt64(name.utf8.count))
       let path = try Self.write(folder, name, tuned, isDirectory)
       let run = try Command("create", base, path, "-o", folder["\(name).vpatch"], "--name", name)

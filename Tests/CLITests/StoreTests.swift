@@ -135,6 +135,8 @@ import Testing
     #expect(names(try json("list", "OTH")) == ["other.safetensors", "both.safetensors"])
     #expect(names(try json("list", "--base", "sa.safetensors")) == ["both.safetensors"])
     let root = try Patch(path: story.saPatch).header.baseRoot
+    // A base is known by the places where it was seen.
+    #expect(try run("create", story.base, story.sa, "-o", folder["again.vpatch"]).code == 0)
     for base in [String(root.hex.prefix(8)), story.base] {
       #expect(names(try json("list", "--base", base)) == ["other.safetensors", "sa.safetensors"])
     }

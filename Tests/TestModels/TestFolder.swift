@@ -10,6 +10,13 @@ public final class TestFolder: Sendable {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
+  /// A folder with the same in it as another, its store too.
+  public convenience init(copying other: TestFolder) throws {
+    try self.init()
+    for name in try other.names() { try FileManager.default.copyItem(atPath: other[name], toPath: self[name]) }
+    if PathKind.of(other.store) != .missing { try FileManager.default.copyItem(atPath: other.store, toPath: store) }
+  }
+
   deinit {
     for path in [path, store] { try? FileManager.default.removeItem(atPath: path) }
   }
