@@ -60,6 +60,8 @@ CASES = [
 class Bench:
     def __init__(self, vpatch, scratch, runs):
         self.vpatch, self.scratch, self.runs = tools.Vpatch(vpatch), scratch, runs
+        self.store = scratch / "store"
+        os.environ["VPATCH_STORE"] = str(self.store)
         self.python = subprocess.run([HERE / "setup.sh", "mergekit"], check=True, text=True,
                                      stdout=subprocess.PIPE).stdout.strip()
         self.base = smollm2.directory()
@@ -110,7 +112,8 @@ class Bench:
         return dict(title=case.title, **json.loads(found))
 
     def clear(self, out):
-        subprocess.run(["rm", "-rf", out, f"{out}.vpatch.json"], check=True)
+        """With the store: it keeps what a stack came to, and the next run is to merge again."""
+        subprocess.run(["rm", "-rf", out, f"{out}.vpatch.json", self.store], check=True)
 
     def configuration(self, case, dtype):
         parameters = [dict(model=str(tuned), parameters=dict(weight=scale, density=case.density))
