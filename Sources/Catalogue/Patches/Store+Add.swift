@@ -168,6 +168,8 @@ extension Store {
       return copy
     }
     try OutputFile.commit(copies, threads: threads)
+    // The catalogue is about to confirm these names: a folder that cannot be made durable is an error here.
+    for folder in Set(copies.map { Path.parent($0.path) }).sorted() { try Directory.syncOrFail(folder) }
     try Parallel.forEach(candidates.count, threads: threads) { i in
       guard extras(of: candidates[i].facts.identity) != nil else {
         throw VPatchError(
