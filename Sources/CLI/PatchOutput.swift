@@ -36,11 +36,19 @@ struct PatchOutput: ParsableArguments {
     inputs: [InputFile], base: String?, _ common: CommonOptions, _ make: (_ path: String) throws -> Result
   ) throws -> (Result, Stored) {
     try OutputCheck.file(output, inputs: inputs, force: force)
-    let store = noStore ? nil : try store.open(create: true)
+    let store = noStore ? nil : try openStore()
     let result = try make(output)
     do { return (result, Stored(addition: try store.map { try keep(in: $0, base, common) })) } catch {
       common.remark("\(output) is written, and not in the store")
       throw error
+    }
+  }
+
+  private func openStore() throws -> Store {
+    do { return try store.open(create: true) } catch let error as VPatchError {
+      let wayOut = "--no-store writes the patch alone"
+      throw VPatchError(
+        error.code, error.subject, error.reason, remedy: error.remedy.map { "\($0); \(wayOut)" } ?? wayOut)
     }
   }
 

@@ -128,4 +128,15 @@ import Testing
     _ = try create("sa.safetensors", output: "sa.vpatch")
     #expect(try Patch(path: folder["p.vpatch"]).identity == Patch(path: folder["sa.vpatch"]).identity)
   }
+
+  @Test("a store that cannot be made: said before the work, with the way out") func noStore() throws {
+    let story = try Story()
+    let patch = story.folder["new.vpatch"]
+    let run = try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store")
+    #expect(run.code == 1)
+    #expect(run.says("/proc/none", "cannot be made", "--no-store writes the patch alone"), "\(run.errors)")
+    #expect(PathKind.of(patch) == .missing)
+    #expect(
+      try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store", "--no-store").code == 0)
+  }
 }
