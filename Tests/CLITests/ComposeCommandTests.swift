@@ -66,4 +66,16 @@ import Testing
     #expect(wrong.code == 3, "\(wrong.errors)")
     #expect(!folder.exists("x"))
   }
+
+  @Test("rebase: the store knows where the old base is; without one it is asked for") func seenBase() throws {
+    let onto = try folder.file("onto.safetensors", try folder.testTensors("base.safetensors").tuned("embed", seed: 3))
+    let known = try story.done("rebase", "sa", "--onto", onto, "-o", folder["known.vpatch"], "--no-store")
+    let given = try story.done(
+      "rebase", "sa", "--base", story.base, "--onto", onto, "-o", folder["given.vpatch"], "--no-store")
+    #expect(known.contains("rebased") && given.contains("rebased"))
+    #expect(try Patch(path: folder["known.vpatch"]).identity == Patch(path: folder["given.vpatch"]).identity)
+    let file = try folder.write("alone.vpatch", folder.bytes("known.vpatch"))
+    let unknown = try story.run("rebase", file, "--onto", story.base, "-o", folder["x"], "--store", folder["none"])
+    #expect(unknown.code == 5 && unknown.says("alone.vpatch", "give it: --base MODEL"), "\(unknown.errors)")
+  }
 }

@@ -18,8 +18,9 @@ struct RebaseCommand: ParsableCommand {
 
   @Argument(help: "The patch.")
   var patch: String
-  @Option(help: ArgumentHelp("What the patch was made from.", valueName: "model"))
-  var base: String
+  @Option(
+    help: ArgumentHelp("What the patch was made from. (default: where the store saw it)", valueName: "model"))
+  var base: String?
   @Option(help: ArgumentHelp("What it is to be made from.", valueName: "model"))
   var onto: String
   @OptionGroup var output: PatchOutput
@@ -27,7 +28,7 @@ struct RebaseCommand: ParsableCommand {
 
   func run() throws {
     let patch = try Inputs.patch(patch, common.work.threads, output.store)
-    let (old, new) = (try Inputs.checkpoint(base), try Inputs.checkpoint(onto))
+    let (old, new) = (try Inputs.checkpoint(base ?? seen(patch)), try Inputs.checkpoint(onto))
     let rebase = Rebase(patch, from: ModelView(old), onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
@@ -51,5 +52,17 @@ struct RebaseCommand: ParsableCommand {
         """
       ] + stored.lines).joined(separator: "\n"))
     common.remarks(stored)
+  }
+
+  /// Where the store saw the patch's base last; whether it still is that, `Rebase` finds out.
+  private func seen(_ patch: Patch) throws -> String {
+    let paths = try output.store.existing()?.sightings(patch.header.baseRoot) ?? []
+    guard let path = paths.first(where: { PathKind.of($0) != .missing }) else {
+      throw VPatchError(
+        .refused, patch.label,
+        "has to be compared with what it was made from, \(patch.header.baseRoot.short), and no "
+          + "store has seen where that is", remedy: "give it: --base MODEL")
+    }
+    return path
   }
 }
