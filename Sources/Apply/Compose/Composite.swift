@@ -59,7 +59,8 @@ struct Composite {
       // What one patch alone decides is as that patch promises, and verified when it is rebuilt.
       if let copied = merge.copied(names[i]) { return copied.tensor.target }
       guard let info = merge.target(names[i]) else { return nil }
-      return FingerprintedTensor(info, try merge.fingerprint(names[i]) { base.source(names[i]) })
+      return FingerprintedTensor(
+        info, try merge.fingerprint(names[i], base: base.repeatable(names[i], threads: work.threads)))
     }
   }
 

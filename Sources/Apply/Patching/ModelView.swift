@@ -17,6 +17,18 @@ public struct ModelView: Sendable {
     source(name, over: checkpoint.tensor(named: name).map { StoredTensor($0, in: checkpoint) })
   }
 
+  /// A tensor's bytes for several passes over it: sources of the same kind at each call. Where the bytes have to be
+  /// decoded, a tensor that is not too large is decoded once, and held for as long as the result is.
+  /// - Parameter threads: how many do so at once; together they hold 192 MiB at most.
+  func repeatable(_ name: String, threads: Int) throws -> () -> (any TensorSource)? {
+    let isDecoded = steps.contains { $0.patch.tensor(named: name).map { $0.operation != .same } ?? false }
+    guard isDecoded, let source = source(name), source.info.byteCount <= (192 << 20) / threads else {
+      return { self.source(name) }
+    }
+    let held = try HeldTensor(source)
+    return { held }
+  }
+
   func source(_ name: String, over stored: (any TensorSource)?) -> (any TensorSource)? {
     var source = stored
     for step in steps {
@@ -40,5 +52,25 @@ public struct ModelView: Sendable {
       }
     }
     return (layout, isExact)
+  }
+}
+
+/// A tensor in memory. It can be read from several threads.
+private final class HeldTensor: TensorSource {
+  let info: TensorInfo
+  private let bytes: [UInt8]
+
+  init(_ source: any TensorSource) throws {
+    info = source.info
+    bytes = try [UInt8](unsafeUninitializedCapacity: source.info.byteCount) { buffer, count in
+      try source.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+      count = source.info.byteCount
+    }
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
+    bytes.withUnsafeBytes {
+      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count]))
+    }
   }
 }
