@@ -103,7 +103,7 @@ import Testing
   // MARK: Rebase
 
   private func rebase(_ patch: Patch, onto new: String) throws -> Patch {
-    _ = try Rebase(patch, from: ModelView(checkpoint("base")), onto: checkpoint(new), work)
+    _ = try Rebase(patch, from: checkpoint("base"), onto: checkpoint(new), work)
       .write(to: folder["moved.vpatch"], name: nil)
     return try Patch(path: folder["moved.vpatch"])
   }
@@ -153,7 +153,7 @@ import Testing
     try folder.file("other", base.without("q_proj"))
     #expect(throws: VPatchError.self) { try rebase(b, onto: "other") }
     #expect(throws: VPatchError.self) {
-      try Rebase(b, from: ModelView(checkpoint("b-model")), onto: checkpoint("base"), work)
+      try Rebase(b, from: checkpoint("b-model"), onto: checkpoint("base"), work)
         .write(to: folder["x"], name: nil)
     }
   }

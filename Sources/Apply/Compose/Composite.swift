@@ -35,8 +35,7 @@ struct Composite {
       if let result { tensors.append(.init(base: nil, target: result, content: content(name))) }
     }
     tensors.sort { $0.name.precedes($1.name) }
-    let changed = tensors.filter { $0.base != $0.target }
-    guard !changed.isEmpty else {
+    guard !tensors.changed.isEmpty else {
       throw VPatchError(
         .refused, record.name.map { "the stack \"\($0.printable)\"" } ?? "the stack", "changes nothing",
         remedy: "give scales other than 0")
@@ -44,10 +43,9 @@ struct Composite {
     let writer = try PatchWriter(path: path)
     let entries = try PatchBuilder(subject: base.path, work: work).entries(tensors, writer)
     let layout = try base.layout().0
-    let target = try layout.adapted(
-      to: changed.map { LayoutChange(name: $0.name, target: $0.target?.info) }, path: base.path)
+    let target = try layout.adapted(to: tensors.layoutChanges, path: base.path)
     let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles : [])
-    return try writer.finish(entries, annex: annex, annotations: annotations(changed))
+    return try writer.finish(entries, annex: annex, annotations: annotations(tensors))
   }
 
   /// What becomes of each tensor; nil where it goes.
@@ -84,12 +82,10 @@ struct Composite {
     return files.values.compactMap { $0 }
   }
 
-  private func annotations(_ changed: [PatchBuilder.Tensor]) -> JSON {
-    let layout = ModelLayout.recognise(names: patches[0].header.tensors.compactMap { $0.base?.info.name })
-    let recipe = Recipe.recognise(changed: changed.map { layout.component(of: $0.name) })
+  private func annotations(_ tensors: [PatchBuilder.Tensor]) -> JSON {
+    let (layout, recipe) = tensors.annotated
     return .dictionary([
-      "name": record.name.map { .string($0) }, "recipe": recipe.map { .string($0.rawValue) },
-      "layout": .string(layout.name),
+      "name": record.name.map { .string($0) }, "recipe": recipe, "layout": layout,
       "made": .dictionary(["writer": .string("vpatch \(vpatchVersion)"), "stack": record.definition.json()]),
     ])
   }

@@ -7,25 +7,22 @@ import PatchFormat
 /// round(new + (tuned − old)). Another model comes of it, which nobody measured.
 public struct Rebase: Sendable {
   let patch: Patch
-  let old: ModelView
+  let old: Checkpoint
   let new: Checkpoint
   let work: WorkOptions
 
   /// - Parameters:
   ///   - old: what the patch was made from.
   ///   - new: what it is to be made from.
-  public init(_ patch: Patch, from old: ModelView, onto new: Checkpoint, _ work: WorkOptions) {
+  public init(_ patch: Patch, from old: Checkpoint, onto new: Checkpoint, _ work: WorkOptions) {
     self.patch = patch
     self.old = old
     self.new = new
     self.work = work
   }
 
-  private var newView: ModelView { ModelView(new) }
-
   public struct Result: Sendable {
     public let header: PatchHeader
-    public let annotations: JSON
     /// Tensors that are as the patch makes them, since both bases have the same.
     public let exact: Int
     /// Tensors of which the difference was added to other weights.
@@ -34,7 +31,8 @@ public struct Rebase: Sendable {
   }
 
   public func write(to path: String, name: String?, note: String? = nil) throws -> Result {
-    try checkOld()
+    // The old base is what the patch was made from, as far as the patch touches it.
+    try Rebuild(old, [PatchStep(patch, .forward)], work).checkInput(full: false)
     let newTensors = try fingerprints()
     let newOf = Dictionary(uniqueKeysWithValues: newTensors.map { ($0.info.name.bytesKey, $0) })
     var tensors: [PatchBuilder.Tensor] = []
@@ -50,33 +48,20 @@ public struct Rebase: Sendable {
       return try moved(touched[i], newOf[touched[i].name.bytesKey])
     }
     tensors.sort { $0.name.precedes($1.name) }
-    let changed = tensors.filter { $0.base != $0.target }
-    guard !changed.isEmpty else {
+    guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
     }
     let writer = try PatchWriter(path: path)
     let entries = try PatchBuilder(subject: new.path, work: work).entries(tensors, writer)
-    let layout = try newView.layout().0
-    let target = try layout.adapted(
-      to: changed.map { LayoutChange(name: $0.name, target: $0.target?.info) }, path: new.path)
-    let annotations = annotations(name: name, note: note)
+    let layout = try ModelView(new).layout().0
+    let target = try layout.adapted(to: tensors.layoutChanges, path: new.path)
     let header = try writer.finish(
       entries, annex: Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : []),
-      annotations: annotations)
+      annotations: annotations(name: name, note: note))
     let exact = touched.count { tensor in newOf[tensor.name.bytesKey] == tensor.base }
     return Result(
-      header: header, annotations: annotations, exact: exact, moved: touched.count - exact,
+      header: header, exact: exact, moved: touched.count - exact,
       fileSize: try InputFile(path: path).size)
-  }
-
-  /// The old base is what the patch was made from, as far as the patch touches it.
-  private func checkOld() throws {
-    guard old.steps.isEmpty || old.steps[old.steps.count - 1].to == patch.header.baseRoot else {
-      throw VPatchError(.wrongBase, old.path, "does not lead to the base of \(patch.label)")
-    }
-    if old.steps.isEmpty {
-      try Rebuild(old.checkpoint, [PatchStep(patch, .forward)], work).checkInput(full: false)
-    }
   }
 
   /// Every tensor of the new base is hashed: the patch names them all.
@@ -109,12 +94,13 @@ public struct Rebase: Sendable {
     let result = FingerprintedTensor(new.info, try source()!.fingerprint())
     return PatchBuilder.Tensor(
       base: new, target: result,
-      content: result == new ? .same : .encoded(base: { newView.source(name) }, target: source))
+      content: result == new ? .same : .encoded(base: { ModelView(self.new).source(name) }, target: source))
   }
 
   private func source(_ tensor: PatchTensor) -> any TensorSource {
-    RebasedTensor(
-      new: newView.source(tensor.name)!, old: old.source(tensor.name)!,
+    let old = ModelView(old)
+    return RebasedTensor(
+      new: ModelView(new).source(tensor.name)!, old: old.source(tensor.name)!,
       tuned: PatchedTensor(tensor, of: patch, over: old.source(tensor.name), .forward)!)
   }
 

@@ -35,7 +35,7 @@ public struct Squash: Sendable {
 
   public func write(to path: String, name: String?, note: String?) throws -> Result {
     let tensors = try tensors()
-    guard tensors.contains(where: { $0.base != $0.target }) else {
+    guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")
     }
     let writer = try PatchWriter(path: path)
@@ -141,8 +141,7 @@ public struct Squash: Sendable {
     let first = patches[0].annex
     let last = patches[patches.count - 1].annex
     let isConnected = zip(patches, patches.dropFirst()).allSatisfy { $0.annex.target == $1.annex.base }
-    let changes = tensors.filter { $0.base != $0.target }.map { LayoutChange(name: $0.name, target: $0.target?.info) }
-    let target = isConnected ? last.target : try first.base.adapted(to: changes, path: patches[0].label)
+    let target = isConnected ? last.target : try first.base.adapted(to: tensors.layoutChanges, path: patches[0].label)
     return Annex(
       base: first.base, target: target,
       sideFiles: first.base.isDirectory && target.isDirectory ? sideFiles : [])
@@ -164,12 +163,9 @@ public struct Squash: Sendable {
   }
 
   private func annotations(_ tensors: [PatchBuilder.Tensor], name: String?, note: String?) -> JSON {
-    let layout = ModelLayout.recognise(names: patches[0].header.tensors.compactMap { $0.base?.info.name })
-    let recipe = Recipe.recognise(
-      changed: tensors.filter { $0.base != $0.target }.map { layout.component(of: $0.name) })
+    let (layout, recipe) = tensors.annotated
     return .dictionary([
-      "name": name.map { .string($0) }, "note": note.map { .string($0) }, "recipe": recipe.map { .string($0.rawValue) },
-      "layout": .string(layout.name),
+      "name": name.map { .string($0) }, "note": note.map { .string($0) }, "recipe": recipe, "layout": layout,
       "made": .dictionary([
         "writer": .string("vpatch \(vpatchVersion)"),
         "composed": .array(patches.map { .string($0.identity.hex) }),

@@ -40,8 +40,7 @@ extension Rebuild {
     try checkNames(steps[0])
     if !byRename { try checkLayoutStays(touched) }
     let places = byRename ? [] : self.places(touched)
-    let changed = places.filter(\.isChanged)
-    let model = try HeldModel(input, written: Set(changed.map(\.tensor.file)), allowLinks: allowLinks)
+    let model = try HeldModel(input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks)
     let provenancePath = Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
     _ = try TemporaryFiles.removeAbandoned(
       in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))
@@ -62,8 +61,8 @@ extension Rebuild {
       if full { try checkInput(full: true) }
       let (layout, hasLayout) = try view.layout()
       isExact = hasLayout && layout.hasSameFiles(as: FileLayout(of: input))
-      written = changed.reduce(0) { $0 + $1.tensor.info.byteCount }
-      try commit(changed, model, swaps) { try fill($0, places) }
+      written = places.reduce(0) { $0 + $1.tensor.info.byteCount }
+      try commit(places, model, swaps) { try fill($0, places) }
     }
     let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
     return InPlaceResult(
@@ -76,9 +75,9 @@ extension Rebuild {
 
   /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
   private func commit(
-    _ changed: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
+    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
   ) throws {
-    let written = input.files.indices.filter { i in changed.contains { $0.tensor.file == i } }
+    let written = input.files.indices.filter { i in places.contains { $0.tensor.file == i } }
     let journal = Journal(
       from: steps[0].from, to: steps[steps.count - 1].to,
       files: try written.map { i in
@@ -88,7 +87,7 @@ extension Rebuild {
         }
         return Journal.File(name: Path.name(path), identity: identity)
       },
-      regions: changed.map {
+      regions: places.map {
         Journal.Region(
           file: written.firstIndex(of: $0.tensor.file)!, offset: $0.tensor.offset, tensor: $0.touched.output!)
       },
@@ -111,8 +110,6 @@ extension Rebuild {
   private struct Place {
     let touched: Touched
     let tensor: Checkpoint.Tensor
-    /// Several steps together may give a tensor the bits that it has.
-    var isChanged: Bool { touched.input?.fingerprint != touched.output?.fingerprint }
   }
 
   private func checkLayoutStays(_ touched: [Touched]) throws {
@@ -137,30 +134,17 @@ extension Rebuild {
 
   /// Decodes the new bytes into the journal, and checks the old ones that they are made from, read once for both.
   private func fill(_ journal: JournalFile, _ places: [Place]) throws {
-    var regions = 0
-    let regionOf = places.map { place -> Int? in
-      defer { regions += place.isChanged ? 1 : 0 }
-      return place.isChanged ? regions : nil
-    }
     let sizes = places.map(\.tensor.info.byteCount)
     work.progress.begin("decoding", total: sizes.reduce(0, +))
     do {
       _ = try LargestFirst.map(sizes, threads: work.threads) { i in
-        guard let region = regionOf[i] else { return try checkUnchanged(places[i]) }
-        try rebuildChecked(places[i].touched) { try journal.write($1, region: region, at: $0) }
-        journal.beginWriteback(region: region)
+        try rebuildChecked(places[i].touched) { try journal.write($1, region: i, at: $0) }
+        journal.beginWriteback(region: i)
       }
     } catch let error as VPatchError {
       // The wrong input gives all kinds of errors; this one says so, if it is that.
       if error.code != .io { try checkInput(full: false) }
       throw error
     }
-  }
-
-  private func checkUnchanged(_ place: Place) throws {
-    guard try StoredTensor(place.tensor, in: input).fingerprint() == place.touched.input?.fingerprint else {
-      throw VPatchError(.wrongBase, input.path, "differs in the tensor \"\(place.touched.name.printable)\"")
-    }
-    work.progress.advance(place.tensor.info.byteCount)
   }
 }

@@ -29,7 +29,7 @@ struct RebaseCommand: ParsableCommand {
   func run() throws {
     let patch = try Inputs.patch(patch, common.work.threads, output.store)
     let (old, new) = (try Inputs.checkpoint(base ?? seen(patch)), try Inputs.checkpoint(onto))
-    let rebase = Rebase(patch, from: ModelView(old), onto: new, common.work)
+    let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
     ) { try rebase.write(to: $0, name: output.name, note: output.note) }
