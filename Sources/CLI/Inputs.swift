@@ -28,7 +28,7 @@ enum Inputs {
   /// A stack of the store, unless a file or a patch in the store has that name.
   static func stack(_ name: String, _ options: StoreOptions) throws -> (StoredStack, Store)? {
     guard PathKind.of(name) == .missing, let store = try options.existing(),
-      let stack = try store.stacks().first(where: { $0.name.isSame(as: name) }), (try? store.resolve(name)) == nil
+      let stack = try store.stackIfAny(name), (try? store.resolve(name)) == nil
     else { return nil }
     return (stack, store)
   }

@@ -22,15 +22,22 @@ struct StackInput {
     _ threads: Int
   ) throws {
     let opened = try members.map { (patch: try Inputs.patch($0.name, threads, store), scale: $0.scale) }
+    try self.init(opened, method: method, base: base, name: name)
+  }
+
+  /// Members that are open, of one base.
+  init(
+    _ members: [(patch: Patch, scale: Double)], method: MergeMethod, base: Digest? = nil, name: String? = nil
+  ) throws {
     self.init(
-      name: name, definition: try StackDefinition(opened, method: method, base: base), patches: opened.map(\.patch))
+      name: name, definition: try StackDefinition(members, method: method, base: base), patches: members.map(\.patch))
   }
 
   /// A stack of the store, a stack file, or one patch with its scale.
   init(_ text: String, _ store: StoreOptions, _ threads: Int) throws {
     if PathKind.of(text) == .file, !(try Patch.looksLikePatch(path: text)) {
       try self.init(file: text, store, threads)
-    } else if let stored = try store.existing()?.stacks().first(where: { $0.name.isSame(as: text) }) {
+    } else if let stored = try store.existing()?.stackIfAny(text) {
       self.init(name: stored.name, definition: stored.definition, patches: [])
     } else {
       do { try self.init(members: [MemberReference(text)], method: .sum, store, threads) } catch let error

@@ -73,7 +73,7 @@ struct AddCommand: ParsableCommand {
       }
     }
     if additions.count != 1 {
-      let parts = [(Addition.Outcome.added, ""), (.present, ""), (.restored, "")].map { ($0.0, count($0.0)) }
+      let parts = [Addition.Outcome.added, .present, .restored].map { ($0, count($0)) }
         .filter { $0.1 > 0 }.map { "\(Format.grouped($0.1)) \($0.0.words)" }
       let bytes = additions.filter { $0.outcome == .added }.reduce(0) { $0 + $1.fileBytes }
       lines.append(

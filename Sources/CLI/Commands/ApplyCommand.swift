@@ -54,8 +54,8 @@ struct ApplyCommand: ParsableCommand {
       }
       return try write(checkpoint, [PatchStep].chain(opened))
     }
-    try apply(
-      StackInput(members: members, method: merge.mergeMethod(), store, common.work.threads), to: checkpoint)
+    let scaled = zip(opened, members).map { (patch: $0, scale: $1.scale) }
+    try apply(StackInput(scaled, method: merge.mergeMethod()), to: checkpoint)
   }
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {

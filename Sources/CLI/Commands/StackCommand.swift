@@ -39,7 +39,7 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       let store = try self.store.open(create: true)
-      if try store.stacks().contains(where: { $0.name.isSame(as: name) }) {
+      if try store.stackIfAny(name) != nil {
         throw VPatchError(
           .refused, "the stack \"\(name.printable)\"", "exists already",
           remedy: "'vpatch stack add' and 'remove' change it")
@@ -48,11 +48,8 @@ struct StackCommand: ParsableCommand {
       let root = try StackBase.root(base, common.work)
       let input = try StackInput(
         members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
-      _ = try Merge(input.definition, patches: input.patches)
-      try StackEdit.keep(input.patches, store, common.work.threads)
+      try StackEdit.save(name, input.definition, opened: input.patches, store, common)
       if PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
-      _ = try store.saveStack(name: name, definition: input.definition)
-      try StackShow(try store.stack(name), store, common).print()
     }
   }
 
@@ -82,10 +79,7 @@ struct StackCommand: ParsableCommand {
         base: stored.definition.base, method: merge.changing(stored.definition.method),
         members: stored.definition.members.filter { !given.contains($0.identity) }
           + opened.map { .init($0.patch.identity, scale: $0.scale) })
-      try StackEdit.keep(opened.map(\.patch), store, common.work.threads)
-      try StackEdit.check(definition, store, common.work.threads)
-      _ = try store.saveStack(name: name, definition: definition)
-      try StackShow(try store.stack(name), store, common).print()
+      try StackEdit.save(name, definition, opened: opened.map(\.patch), store, common)
     }
   }
 
@@ -238,10 +232,7 @@ struct StackCommand: ParsableCommand {
       guard let name = name ?? input.name else {
         throw VPatchError(.refused, file, "does not say what the stack is called", remedy: "give --name")
       }
-      try StackEdit.keep(input.patches, store, common.work.threads)
-      try StackEdit.check(input.definition, store, common.work.threads)
-      _ = try store.saveStack(name: name, definition: input.definition)
-      try StackShow(try store.stack(name), store, common).print()
+      try StackEdit.save(name, input.definition, opened: input.patches, store, common)
     }
   }
 
@@ -263,15 +254,20 @@ struct StackCommand: ParsableCommand {
 
 /// What several of the commands above do.
 enum StackEdit {
-  /// Members given as files come into the store: a stack there must not depend on files elsewhere.
-  static func keep(_ patches: [Patch], _ store: Store, _ threads: Int) throws {
-    for patch in patches where try store.path(of: patch.identity) == nil { _ = try store.add(file: patch.path) }
-  }
-
-  /// What its members do can be combined.
-  static func check(_ definition: StackDefinition, _ store: Store, _ threads: Int) throws {
-    guard !definition.members.isEmpty else { return }
-    _ = try Merge(definition, patches: definition.members.map { try store.patch($0.identity, threads: threads) })
+  /// Saves a stack whose members can be combined, and shows it. Members given as files come into the store: a stack
+  /// there must not depend on files elsewhere.
+  /// - Parameter opened: members that are open already.
+  static func save(
+    _ name: String, _ definition: StackDefinition, opened: [Patch], _ store: Store, _ common: CommonOptions
+  ) throws {
+    let members = try definition.members.map { member in
+      try opened.first { $0.identity == member.identity }
+        ?? store.patch(member.identity, threads: common.work.threads)
+    }
+    if !members.isEmpty { _ = try Merge(definition, patches: members) }
+    for patch in opened where try store.path(of: patch.identity) == nil { _ = try store.add(file: patch.path) }
+    _ = try store.saveStack(name: name, definition: definition)
+    try StackShow(try store.stack(name), store, common).print()
   }
 }
 

@@ -46,7 +46,7 @@ extension Store {
       let opened = try Parallel.map(paths.count, threads: threads) { i in
         Result { try Candidate(paths[start + i], threads: files.count == 1 ? threads : 1) }
       }
-      let good = opened.prefix { (try? $0.get()) != nil }.map { try! $0.get() }
+      let good = opened.prefix { (try? $0.get()) != nil }.compactMap { try? $0.get() }
       let additions = try locked { try add(good, kind, alias, threads, progress) }
       additions.forEach(each)
       // The first that was none, if there is one.
@@ -168,8 +168,6 @@ extension Store {
       return copy
     }
     try OutputFile.commit(copies, threads: threads)
-    // The catalogue is about to confirm these names: a folder that cannot be made durable is an error here.
-    for folder in Set(copies.map { Path.parent($0.path) }).sorted() { try Directory.syncOrFail(folder) }
     try Parallel.forEach(candidates.count, threads: threads) { i in
       guard extras(of: candidates[i].facts.identity) != nil else {
         throw VPatchError(

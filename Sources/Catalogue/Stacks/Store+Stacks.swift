@@ -58,6 +58,9 @@ extension Store {
       remedy: "a stack has patches of one base; vpatch rebase moves one to another")
   }
 
+  /// The last version of a stack; nil where there is none of that name.
+  public func stackIfAny(_ name: String) throws -> StoredStack? { try versions(ofStack: name).last }
+
   /// - Parameter version: nil for the last one.
   /// - Throws: `io` where there is no such stack or version, with what is spelled alike.
   public func stack(_ name: String, version: Int? = nil) throws -> StoredStack {

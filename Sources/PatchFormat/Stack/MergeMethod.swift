@@ -29,6 +29,7 @@ public struct MergeMethod: Hashable, Sendable {
   /// How much of the way back to the base the result is moved (WiSE-FT), in 0 … 1.
   public let towardBase: Double
 
+  // Without parameters there is nothing to refuse.
   public static let sum = try! MergeMethod(.sum)
 
   /// Parameters that are left out get their defaults: density 0.5, lambda 1, seed 0.

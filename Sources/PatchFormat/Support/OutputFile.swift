@@ -84,13 +84,18 @@ public final class OutputFile: Sendable {
   public func sync() throws { try Descriptor.sync(descriptor, path) }
 
   /// Makes the bytes durable and gives the file its name. An existing file of that name is replaced, whole.
-  public func commit() throws { try Self.commit([self], threads: 1) }
+  public func commit() throws {
+    try sync()
+    try rename()
+    Directory.sync(Path.parent(path))
+  }
 
-  /// Several at once: all are durable before the first gets its name, and each folder is synced once.
+  /// Several at once, whose names are confirmed to somebody afterwards: all are durable before the first gets its name,
+  /// each folder is synced once, and one that cannot be is an error.
   public static func commit(_ files: [OutputFile], threads: Int) throws {
     try Parallel.forEach(files.count, threads: threads) { try files[$0].sync() }
     for file in files { try file.rename() }
-    for folder in Set(files.map { Path.parent($0.path) }).sorted() { Directory.sync(folder) }
+    for folder in Set(files.map { Path.parent($0.path) }).sorted() { try Directory.syncOrFail(folder) }
   }
 
   /// Gives the file its name, which the folder may lose again in a power cut until it is synced.
