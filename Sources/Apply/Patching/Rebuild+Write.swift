@@ -83,8 +83,7 @@ extension Rebuild {
 
   /// A model whose provenance says that it is another one, or cannot be read, is not taken at half its word.
   var contradictsItself: Bool {
-    Provenance.isOne(Provenance.path(forModel: input.path, isDirectory: input.isDirectory))
-      && (try? Provenance.of(input))?.state.root != steps[0].from
+    do { return try Provenance.of(input).map { $0.state.root != steps[0].from } ?? false } catch { return true }
   }
 
   /// Written, and without its name yet.

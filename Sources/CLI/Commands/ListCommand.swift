@@ -115,12 +115,6 @@ extension StoredPatch {
   }
 }
 
-extension Estimate {
-  fileprivate func json(items: Int) -> JSON {
-    .dictionary(["value": JSON(value), "low": JSON(low), "high": JSON(high), "n": JSON(items)])
-  }
-}
-
 extension ForgettingSummary {
   /// "+4.10 (3.02 … 5.18, n 500)", with what it is where nobody measured it.
   fileprivate func cell(_ estimate: Estimate?, _ items: Int) -> String {

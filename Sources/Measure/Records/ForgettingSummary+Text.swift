@@ -27,7 +27,8 @@ extension Estimate {
     "\(sign ? Format.signed(value, 1) : Format.fixed(value, 1)) ± \(Format.fixed(halfWidth, 1))"
   }
 
-  func json(items: Int) -> JSON {
+  /// - Parameter items: how many are behind it.
+  public func json(items: Int) -> JSON {
     .dictionary(["value": JSON(value), "low": JSON(low), "high": JSON(high), "n": JSON(items)])
   }
 }
