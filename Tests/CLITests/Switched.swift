@@ -85,7 +85,8 @@ struct Switched: Sendable {
 
   func recover(_ folder: TestFolder) throws -> Command { try Command("recover", model(in: folder), "--json") }
 
-  /// The same without a process.
+  /// The same without a process; once for a model's files, since a process that another test starts meanwhile has this
+  /// one's open files, and their locks, until its exec.
   @discardableResult func recovered(_ folder: TestFolder) throws -> Recovery.Outcome {
     try Recovery.recover(model(in: folder), WorkOptions(threads: 1))
   }
