@@ -9,6 +9,10 @@ let package = Package(
     .library(name: "Measure", targets: ["Measure"]),
     .library(name: "Apply", targets: ["Apply"]),
     .library(name: "Catalogue", targets: ["Catalogue"]),
+    .library(name: "Text", targets: ["Text"]),
+    .library(name: "Model", targets: ["Model"]),
+    .library(name: "Evaluate", targets: ["Evaluate"]),
+    .library(name: "Train", targets: ["Train"]),
     // Loaded into the command by its tests (Tests/Faults/faults.c), and by nothing else.
     .library(name: "VPatchFaults", type: .dynamic, targets: ["Faults"]),
   ],
@@ -28,10 +32,15 @@ let package = Package(
     .target(
       name: "Catalogue",
       dependencies: ["CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "CCompute"),
+    .target(name: "Text", dependencies: ["PatchFormat"]),
+    .target(name: "Model", dependencies: ["Apply", "CCompute", "PatchFormat", "Text"]),
+    .target(name: "Evaluate", dependencies: ["Measure", "Model", "PatchFormat", "Text"]),
+    .target(name: "Train", dependencies: ["Apply", "CCompute", "Evaluate", "Measure", "Model", "PatchFormat", "Text"]),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "Catalogue", "Measure", "PatchFormat", "CSystem",
+        "Apply", "Catalogue", "Evaluate", "Measure", "Model", "PatchFormat", "Text", "Train", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
@@ -39,6 +48,11 @@ let package = Package(
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
+    .testTarget(name: "TextTests", dependencies: ["PatchFormat", "TestModels", "Text"]),
+    .testTarget(name: "ModelTests", dependencies: ["CCompute", "Model", "PatchFormat", "TestModels"]),
+    .testTarget(
+      name: "EvaluateTests", dependencies: ["Evaluate", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
+    .testTarget(name: "TrainTests", dependencies: ["Apply", "Model", "PatchFormat", "TestModels", "Train"]),
     .testTarget(
       name: "CatalogueTests",
       dependencies: [

@@ -1,0 +1,6 @@
+#ifndef CCOMPUTE_H
+#define CCOMPUTE_H
+
+#include "gemm_bf16.h"
+
+#endif
