@@ -2,5 +2,6 @@
 #define CCOMPUTE_H
 
 #include "gemm_bf16.h"
+#include "model_kernels.h"
 
 #endif
