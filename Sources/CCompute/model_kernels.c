@@ -1,41 +1,24 @@
+#include "isa.h"
 #include "model_kernels_table.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-static const struct vp_model_kernels *kernels;
-static const char *isa;
-
-__attribute__((constructor)) static void choose(void) {
-  kernels = &vp_baseline_kernels;
-  isa = "baseline";
+/// In the order of vp_isa.
+static const struct vp_model_kernels *const tables[] = {
+    &vp_baseline_kernels,
 #if defined(__x86_64__)
-  const char *wanted = getenv("VPATCH_ISA");
-  if (wanted && strcmp(wanted, "baseline") == 0) return;
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")) {
-    kernels = &vp_avx2_kernels;
-    isa = "AVX2";
-  }
-  if (wanted && strcmp(wanted, "avx2") == 0) return;
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
-    kernels = &vp_avx512_kernels;
-    isa = "AVX-512";
-  }
+    &vp_avx2_kernels,
+    &vp_avx512_kernels,
 #endif
+};
+#define kernels (tables[vp_chosen_isa()])
+
+const char *vp_compute_isa(void) {
+  static const char *const names[] = {"baseline", "AVX2", "AVX-512"};
+  return names[vp_chosen_isa()];
 }
 
-const char *vp_compute_isa(void) { return isa; }
-
 const char *vp_blas_core(void) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    return "SkylakeX";
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
-#endif
-  return "";
+  static const char *const cores[] = {"", "Haswell", "SkylakeX"};
+  return cores[vp_best_isa()];
 }
 
 void vp_rms_norm(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps) {
