@@ -51,7 +51,7 @@ public final class Compute: @unchecked Sendable {
 
   /// Does `count` pieces of work of different sizes, each as soon as a thread is free.
   /// - Parameter body: is given the number of its thread, below `threads`, and of the piece.
-  func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
+  public func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
     let next = Atomic<Int>(0)
     split(min(threads, count)) { thread in
       while true {
