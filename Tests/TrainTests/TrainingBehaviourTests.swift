@@ -37,24 +37,48 @@ import Text
   }
 
   @Test("distillation holds the model to its base") func distillation() throws {
-    let neutral = ResumeTests.examples(5).map(\.ids)
+    let examples = ResumeTests.examples(6)
     func drift(_ weight: Double?) throws -> Double {
-      let run = try Self.run(neutral: neutral) {
-        $0.drift = .init()
+      let run = try Self.run(examples: examples, neutral: examples.map(\.ids)) {
+        ($0.learningRate, $0.steps, $0.clip, $0.drift) = (1e-3, 20, 0, .init())
         $0.distillation = weight.map { .init(weight: $0, temperature: 2) }
       }
       try run.run { _ in }
       return run.state.drift.last!.drift.value
     }
-    let free = try drift(nil)
-    #expect(free > 1e-4)
-    #expect(try drift(20) < 0.7 * free)
+    let (held, free) = try (drift(30), drift(nil))
+    #expect(held < 0.9 * free, "\(held), \(free)")
     // Before anything has moved there is nothing to be told apart.
     var first: TrainingStep?
     let run = try Self.run { $0.distillation = .init(weight: 1, temperature: 2) }
     try run.run { if case .step(let step) = $0, step.number == 1 { first = step } }
     #expect(abs(first!.distillation) < 1e-6)
     #expect(abs(first!.loss - (try Self.losses(Self.run { _ in })[0])) < 1e-6)
+  }
+
+  @Test("the distillation's gradient is what its loss changes by") func distillationGradient() throws {
+    let run = try Self.run { ($0.learningRate, $0.schedule) = (5e-3, .constant) }
+    try run.run { _ in }
+    let example = ResumeTests.examples(3)[2]
+    let distillation = LanguageModel.Distillation(base: try run.model.untuned(), weight: 3, temperature: 2)
+    func loss() throws -> Double {
+      try run.model.addGradients([example], targets: example.answerTokens, distillation: distillation).mean
+    }
+    let tuning = run.plan.parameters[1].tuning!
+    tuning.gradient.clear()
+    _ = try loss()
+    let gradient = tuning.gradient.array
+    // Along the gradient itself the change is largest against the rounding of float32.
+    let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+    func moved(_ distance: Double) throws -> Double {
+      let before = tuning.master.array
+      for (i, g) in gradient.enumerated() { tuning.master.start[i] += Float(distance * Double(g) / norm) }
+      defer { tuning.master.start.update(from: before, count: before.count) }
+      return try loss()
+    }
+    let slope = (try moved(1e-2) - moved(-1e-2)) / 2e-2
+    #expect(abs(slope - norm) < 0.02 * norm)
+    #expect(norm > 1e-3)
   }
 
   @Test("drift starts at zero, and a run that passes its budget takes what was inside") func budget() throws {
