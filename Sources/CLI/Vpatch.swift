@@ -33,7 +33,7 @@ struct Vpatch: ParsableCommand {
       StatusCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self, ComposeCommand.self,
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
       TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, GateCommand.self,
-      SignCommand.self,
+      SignCommand.self, ReportCommand.self,
     ])
 
   static func main() {
