@@ -11,7 +11,7 @@ extension CheckpointDiff {
       [label, layers, "\(summary.changedTensors) of \(summary.tensors)"] + numbers(summary.change)
     }
     var rows = changed.prefix(Self.maximumRows).map { component in
-      let chip = "<i class=\"chip \(HeatMap.classes(component.all.change, scales))\"></i>"
+      let chip = "<i class=\"chip \(ChangeMaps.classes(component.all.change, scales))\"></i>"
       return row(
         "\(chip)<code>\(HTML.escaped(component.label))</code>", Format.ranges(component.changedLayers), component.all)
     }

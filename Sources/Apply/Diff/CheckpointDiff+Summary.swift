@@ -35,27 +35,43 @@ extension CheckpointDiff {
   public var total: Summary { tensors.reduce(into: Summary()) { $0.add($1) } }
 
   /// Component by component, in the order of a forward pass as far as it is known.
-  public var components: [ComponentSummary] {
-    struct Key: Hashable {
-      let region: Component.Region
-      let path: String
+  public var components: [ComponentSummary] { Self.components(of: tensors) }
+
+  static func components(of tensors: [Tensor]) -> [ComponentSummary] {
+    ComponentGroup.groups(tensors.map { ($0.component, $0) }).map { group in
+      var summary = ComponentSummary(region: group.region, label: group.label)
+      for (layer, tensor) in group.items {
+        summary.all.add(tensor)
+        if let layer { summary.layers[layer, default: Summary()].add(tensor) }
+      }
+      return summary
     }
+  }
+}
+
+/// What belongs to the tensors of one place in their layers, or of one place outside the layers.
+package struct ComponentGroup<Item> {
+  package let region: Component.Region
+  /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique, and `.weight` goes without saying.
+  package let label: String
+  package fileprivate(set) var items: [(layer: Int?, item: Item)] = []
+
+  /// In the order of a forward pass as far as it is known.
+  package static func groups(_ items: [(Component, Item)]) -> [ComponentGroup] {
     var order: [Component] = []
-    var found: [Key: ComponentSummary] = [:]
-    for tensor in tensors {
-      var place = tensor.component
-      let layer = place.layer
+    var found: [String: ComponentGroup] = [:]
+    for (component, item) in items {
+      var place = component
       place.layer = nil
-      let key = Key(region: place.region, path: place.path)
+      let key = "\(place.region) \(place.path)".bytesKey
       if found[key] == nil {
         order.append(place)
-        found[key] = ComponentSummary(region: place.region, label: place.label)
+        found[key] = ComponentGroup(region: place.region, label: place.label)
       }
-      found[key]!.all.add(tensor)
-      if let layer { found[key]!.layers[layer, default: Summary()].add(tensor) }
+      found[key]!.items.append((component.layer, item))
     }
     return order.sorted { ($0.region, $0.rank, $0.path) < ($1.region, $1.rank, $1.path) }
-      .map { found[Key(region: $0.region, path: $0.path)]! }
+      .map { found["\($0.region) \($0.path)".bytesKey]! }
   }
 }
 

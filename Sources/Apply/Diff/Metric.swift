@@ -1,10 +1,19 @@
 import PatchFormat
 
 /// What a heat map can show of a change.
-enum Metric: String, CaseIterable {
+package enum Metric: String, CaseIterable, Sendable {
   case relativeChange = "relative change"
   case share = "share changed"
   case angle = "1 − cosine"
+
+  /// Its short name in classes of style sheets.
+  package var key: String {
+    switch self {
+    case .relativeChange: "r"
+    case .share: "s"
+    case .angle: "c"
+    }
+  }
 
   /// The number to show; nil where there is none.
   func value(_ change: Change) -> Double? {
@@ -15,7 +24,7 @@ enum Metric: String, CaseIterable {
     }
   }
 
-  func text(_ change: Change) -> String {
+  package func text(_ change: Change) -> String {
     guard let value = value(change) else { return "–" }
     return self == .share ? Format.percent(value) : Format.significant(value)
   }

@@ -1,6 +1,8 @@
 #ifndef CCOMPUTE_H
 #define CCOMPUTE_H
 
-#include "gemm_bf16.h"
+#include "gemm.h"
+#include "isa.h"
+#include "model_kernels.h"
 
 #endif

@@ -81,6 +81,12 @@ struct ShowCommand: ParsableCommand {
     if let keys = made?["keys"], let from = keys["from"]?.string, let to = keys["to"]?.string {
       line("renamed", "from \(from) to \(to)")
     }
+    do {
+      let training = try TrainingRecord(annotations: patch.annotations, subject: patch.label)
+      for (key, value) in training?.lines ?? [] { line(key, value) }
+    } catch {
+      line("trained", "invalid: " + ((error as? VPatchError)?.reason ?? "\(error)"))
+    }
     if count(made?["dropped"]) > 0 { line("dropped", Format.counted(count(made?["dropped"]), "other changed tensor")) }
     var tables = ["", summary.table()]
     do {

@@ -53,31 +53,15 @@ extension ForgettingRecord {
 
   /// - Throws: `InvalidRecord` with the first rule that does not hold.
   init(json: JSON) throws(InvalidRecord) {
-    guard let members = json.object else { throw InvalidRecord("is no object") }
-    func text(_ key: String, in json: JSON = json) throws(InvalidRecord) -> String {
-      guard let text = json[key]?.string, !text.isEmpty else { throw InvalidRecord("has no text as \"\(key)\"") }
-      return text
-    }
-    func number(_ key: String, in json: JSON = json) throws(InvalidRecord) -> Double {
-      guard let number = json[key]?.double, number.isFinite else {
-        throw InvalidRecord("has no finite number as \"\(key)\"")
-      }
-      return number
-    }
-    func digest(_ key: String, in json: JSON = json) throws(InvalidRecord) -> Digest? {
-      guard let value = json[key], value != .null else { return nil }
-      guard let digest = value.string.flatMap(Digest.init(hex:)) else {
-        throw InvalidRecord("has no digest as \"\(key)\"")
-      }
-      return digest
-    }
-    task = try text("task")
-    metric = try text("metric")
-    guard let role = Role(rawValue: try text("role")) else {
+    let reader = RecordReader(json)
+    try reader.requireObject()
+    task = try reader.text("task")
+    metric = try reader.text("metric")
+    guard let role = Role(rawValue: try reader.text("role")) else {
       throw InvalidRecord("has a role that is not target, held-out or probe")
     }
     self.role = role
-    unit = MeasurementUnit(rawValue: try text("unit"))
+    unit = MeasurementUnit(rawValue: try reader.text("unit"))
     guard let higherIsBetter = json["higher_is_better"]?.bool else {
       throw InvalidRecord("does not say whether higher is better")
     }
@@ -86,65 +70,64 @@ extension ForgettingRecord {
       throw InvalidRecord("has no number of items from 1 to 10^12 as \"n\"")
     }
     self.items = items
-    before = try number("before")
-    after = try number("after")
+    before = try reader.number("before")
+    after = try reader.number("after")
     guard !unit.isWithinOne || [before, after].allSatisfy({ (0...1).contains($0) }) else {
       throw InvalidRecord("has a \(unit.rawValue) outside 0 … 1")
     }
     let tolerance = 1e-9 * max(1, abs(before), abs(after))
     if json["change"] != nil {
-      guard abs(try number("change") - (after - before)) <= tolerance else {
+      guard abs(try reader.number("change") - (after - before)) <= tolerance else {
         throw InvalidRecord("has a change that is not after − before")
       }
     }
-    interval = try Self.interval(json["interval"], number)
+    interval = try Self.interval(reader.optional("interval"))
     if let interval {
       guard (interval.low - tolerance...interval.high + tolerance).contains(after - before) else {
         throw InvalidRecord("has an interval that does not hold its change")
       }
     }
     guard interval != nil || unit != .share else { throw InvalidRecord("has a share without an interval") }
-    if let entry = json["flips"], entry != .null {
+    if let entry = reader.optional("flips") {
       guard let lost = entry["lost"]?.int, let won = entry["won"]?.int, lost <= items, won <= items - lost else {
         throw InvalidRecord("has flips that are not two counts of at most n")
       }
       flips = Flips(lost: lost, won: won)
     }
-    if let entry = json["p"], entry != .null {
-      let p = try number("p")
+    if reader.optional("p") != nil {
+      let p = try reader.number("p")
       guard (0...1).contains(p) else { throw InvalidRecord("has a p outside 0 … 1") }
       pValue = p
     }
-    guard let reference = try digest("reference") else { throw InvalidRecord("has no digest as \"reference\"") }
+    guard let reference = try reader.digest("reference") else { throw InvalidRecord("has no digest as \"reference\"") }
     self.reference = reference
-    measured = try digest("measured")
-    probeSet = try digest("probe_set")
-    guard let status = MeasurementStatus(rawValue: try text("status")), status <= .reported,
+    measured = try reader.digest("measured")
+    probeSet = try reader.digest("probe_set")
+    guard let status = MeasurementStatus(rawValue: try reader.text("status")), status <= .reported,
       (status == .measured) == (measured != nil)
     else { throw InvalidRecord("has a status that does not go with what was measured") }
     guard let evaluator = json["evaluator"] else { throw InvalidRecord("has no evaluator") }
-    self.evaluator = Evaluator(name: try text("name", in: evaluator), version: evaluator["version"]?.string)
-    settings = json["settings"]?.object ?? []
-    guard json["settings"].map({ $0.object != nil }) ?? true, settings.allSatisfy(\.value.isPlain) else {
-      throw InvalidRecord("has settings that are not plain values")
-    }
+    self.evaluator = Evaluator(
+      name: try RecordReader(evaluator).text("name"), version: evaluator["version"]?.string)
+    settings = try reader.plainValues("settings")
     date = json["date"]?.string
     func source(_ key: String) throws(InvalidRecord) -> Source? {
       guard let entry = json["sources"]?[key] else { return nil }
-      guard let digest = try digest("sha256", in: entry) else { throw InvalidRecord("has a source without a digest") }
+      guard let digest = try RecordReader(entry).digest("sha256") else {
+        throw InvalidRecord("has a source without a digest")
+      }
       return Source(digest: digest, model: entry["model"]?.string)
     }
     sourceBefore = try source("before")
     sourceAfter = try source("after")
-    others = members.filter { !Self.known.contains($0.key) }
+    others = reader.others(than: Self.known)
   }
 
-  private static func interval(
-    _ json: JSON?, _ number: (String, JSON) throws(InvalidRecord) -> Double
-  ) throws(InvalidRecord) -> Interval? {
-    guard let json, json != .null else { return nil }
-    let (low, high) = (try number("low", json), try number("high", json))
-    guard try number("level", json) == Interval.level else {
+  private static func interval(_ json: JSON?) throws(InvalidRecord) -> Interval? {
+    guard let json else { return nil }
+    let reader = RecordReader(json)
+    let (low, high) = (try reader.number("low"), try reader.number("high"))
+    guard try reader.number("level") == Interval.level else {
       throw InvalidRecord("has an interval of another level than \(Interval.level)")
     }
     guard low <= high else { throw InvalidRecord("has an interval that ends before it begins") }
@@ -153,16 +136,6 @@ extension ForgettingRecord {
     }
     return Interval(low: low, high: high, method)
   }
-}
-
-/// Why an entry is no record.
-struct InvalidRecord: Error {
-  let reason: String
-  init(_ reason: String) { self.reason = reason }
-}
-
-extension JSON {
-  var isPlain: Bool { array == nil && object == nil }
 }
 
 extension [ForgettingRecord] {

@@ -29,6 +29,13 @@ public enum Format {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// "0.42 s", "42.0 s", "3 min 1 s", "2 h 5 min"
+  public static func duration(_ seconds: Double) -> String {
+    guard seconds >= 59.95, seconds < 1e15 else { return significant(seconds) + " s" }
+    let whole = Int(seconds.rounded())
+    return whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(grouped(whole / 3600)) h \(whole % 3600 / 60) min"
+  }
+
   /// "512 B", "12.4 MB": units of 1,000, three digits.
   public static func bytes(_ count: Int) -> String {
     guard count.magnitude >= 1000 else { return "\(count) B" }

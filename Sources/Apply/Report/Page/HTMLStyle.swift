@@ -1,5 +1,5 @@
-/// The look of the page: one style sheet, light and dark.
-enum HTMLStyle {
+/// The look of the pages: one style sheet, light and dark.
+package enum HTMLStyle {
   /// Blue of even steps of lightness (OKLCH, hue 262), from little to much, for a light and a dark background.
   private static let light = [
     "dce9fe", "c0d7ff", "a4c4ff", "88b2fe", "6c9ffe", "518bfb", "3c78ed", "2b66db", "1d56c5", "1346ab", "0d398f",
@@ -9,28 +9,21 @@ enum HTMLStyle {
     "142b59", "193976", "1f4793", "2856af", "3366c9", "4177df", "5289f2", "689cfe", "86b0fe", "a3c3fe", "bfd6ff",
     "dce9fe",
   ]
-  static var steps: Int { light.count }
+  package static var steps: Int { light.count }
 
-  /// A metric's short name in classes: `r3` is step 3 of the relative change.
-  static func key(_ metric: Metric) -> String {
-    switch metric {
-    case .relativeChange: "r"
-    case .share: "s"
-    case .angle: "c"
-    }
-  }
-
-  static var sheet: String {
-    let ramps = Metric.allCases.map { metric in
-      let key = key(metric)
+  /// - Parameter metrics: the keys of what the page's heat maps can show: `r3` is step 3 of the metric `r`, which shows
+  ///   where the body has the class `m-r`.
+  package static func sheet(metrics: [String]) -> String {
+    let ramps = metrics.map { key in
       let steps = (0..<steps).map { ".m-\(key) .\(key)\($0){fill:var(--h\($0));background:var(--h\($0))}" }
-      let others = Metric.allCases.filter { $0 != metric }.map { ".m-\(key) .only-\(HTMLStyle.key($0))" }
-      return steps.joined(separator: "\n") + "\n\(others.joined(separator: ",")){display:none}\n"
+      let others = metrics.filter { $0 != key }.map { ".m-\(key) .only-\($0)" }
+      let hidden = others.isEmpty ? "" : "\(others.joined(separator: ",")){display:none}\n"
+      return steps.joined(separator: "\n") + "\n" + hidden
     }
     return """
       :root{color-scheme:light dark;--bg:#f7f8fa;--card:#fff;--ink:#191d24;--soft:#5d6675;--line:#e2e6ec;--none:#eceff3;
       --odd:#9aa2ae;--accent:#2b66db;\(variables(light))}
-      @media (prefers-color-scheme:dark){:root{--bg:#0e1116;--card:#161a21;--ink:#e7eaf0;--soft:#98a1b0;--line:#272d37;
+      @media screen and (prefers-color-scheme:dark){:root{--bg:#0e1116;--card:#161a21;--ink:#e7eaf0;--soft:#98a1b0;--line:#272d37;
       --none:#1d222a;--odd:#5c6573;--accent:#86b0fe;\(variables(dark))}}
       \(layout)
       \(ramps.joined())

@@ -1,21 +1,24 @@
 import Glibc
 
 /// Maps values to positions between 0 and 1, from one round number to another.
-struct ColorScale {
-  let low: Double
-  let high: Double
-  let isLogarithmic: Bool
+package struct ColorScale {
+  package let low: Double
+  package let high: Double
+  package let isLogarithmic: Bool
 
   /// Equal ratios get equal steps. Spans at least a factor of five (small differences must not look large) and at
   /// most four powers of ten.
-  static func logarithmic(_ values: [Double]) -> ColorScale {
+  package static func logarithmic(_ values: [Double]) -> ColorScale {
     guard let least = values.min(), let most = values.max() else { return ColorScale(0.1, 1, true) }
     let high = roundedUp(most)
     return ColorScale(max(min(roundedDown(least), roundedDown(high / 5)), high / 10_000), high, true)
   }
 
   /// From zero on.
-  static func linear(_ values: [Double]) -> ColorScale { ColorScale(0, roundedUp(values.max() ?? 1), false) }
+  package static func linear(_ values: [Double]) -> ColorScale { ColorScale(0, roundedUp(values.max() ?? 1), false) }
+
+  /// Whole numbers up to the greatest, each with its own colour as far as there are.
+  package static func counts(upTo most: Int) -> ColorScale { ColorScale(0, Double(max(most, 1)), false) }
 
   private init(_ low: Double, _ high: Double, _ isLogarithmic: Bool) {
     self.low = low
@@ -23,16 +26,16 @@ struct ColorScale {
     self.isLogarithmic = isLogarithmic
   }
 
-  func position(_ value: Double) -> Double {
+  package func position(_ value: Double) -> Double {
     let position = isLogarithmic ? log(value / low) / log(high / low) : (value - low) / (high - low)
     return min(max(position, 0), 1)
   }
 
   /// Which of `count` equal steps.
-  func step(_ value: Double, of count: Int) -> Int { min(Int(position(value) * Double(count)), count - 1) }
+  package func step(_ value: Double, of count: Int) -> Int { min(Int(position(value) * Double(count)), count - 1) }
 
   /// Round numbers from end to end, few enough to be written beside a legend.
-  var ticks: [Double] {
+  package var ticks: [Double] {
     guard isLogarithmic else { return (0...4).map { high * Double($0) / 4 } }
     var ticks: [Double] = []
     var tick = low
@@ -51,12 +54,12 @@ struct ColorScale {
   }
 
   /// The next of 1, 2, 5 × 10ⁿ, up or down.
-  static func roundedUp(_ value: Double) -> Double {
+  package static func roundedUp(_ value: Double) -> Double {
     let power = pow(10, (log10(value)).rounded(.down))
     return ([1, 2, 5, 10].first { $0 * power >= value * 0.999999 } ?? 10) * power
   }
 
-  static func roundedDown(_ value: Double) -> Double {
+  package static func roundedDown(_ value: Double) -> Double {
     let power = pow(10, (log10(value)).rounded(.down))
     return ([5, 2, 1].first { $0 * power <= value * 1.000001 } ?? 1) * power
   }

@@ -1,0 +1,74 @@
+import PatchFormat
+
+/// How far tensors are moved by patches over their base, component by component: what `diff` measures of two
+/// checkpoints, without the second one being written.
+public struct WeightChange: Sendable {
+  /// Everything that the base has; of what stays as it is, only the elements are counted.
+  public let components: [CheckpointDiff.ComponentSummary]
+
+  /// Of one patch.
+  /// - Throws: `wrongBase` where the touched tensors are not the base's.
+  public init(_ patch: Patch, base: Checkpoint, _ work: WorkOptions) throws {
+    let rebuild = Rebuild(base, [PatchStep(patch, .forward)], work)
+    try rebuild.checkInput(full: false)
+    try self.init(touched: patch.header.touched.map(\.name), base: base, work) { rebuild.source($0) }
+  }
+
+  /// Of a stack.
+  /// - Parameter patches: its members, in any order.
+  /// - Throws: `wrongBase` where the touched tensors are not the base's, `refused` for what cannot be combined.
+  public init(_ stack: StackDefinition, patches: [Patch], base: Checkpoint, _ work: WorkOptions) throws {
+    let merge = try Merge(stack, patches: patches)
+    for patch in patches { try Rebuild(base, [PatchStep(patch, .forward)], work).checkInput(full: false) }
+    let view = ModelView(base)
+    try self.init(touched: merge.touched, base: base, work) { name in
+      merge.target(name) == nil ? nil : try merge.source(name) { view.source(name) }
+    }
+  }
+
+  private init(
+    touched: [String], base: Checkpoint, _ work: WorkOptions,
+    _ target: @Sendable (String) throws -> (any TensorSource)?
+  ) throws {
+    let names = Set(touched.map(\.bytesKey))
+    let tensors = base.tensors
+    let sizes = tensors.map { names.contains($0.name.bytesKey) ? $0.info.byteCount : 0 }
+    work.progress.begin("comparing", total: sizes.reduce(0, +))
+    let changes = try LargestFirst.map(sizes, threads: work.threads) { i -> Change? in
+      defer { work.progress.advance(sizes[i]) }
+      guard names.contains(tensors[i].name.bytesKey) else { return Self.none(tensors[i].info) }
+      guard let target = try target(tensors[i].name) else { return nil }
+      return try Self.measure(StoredTensor(tensors[i], in: base), target)
+    }
+    let layout = ModelLayout.recognise(names: tensors.map(\.name))
+    components = CheckpointDiff.components(
+      of: zip(tensors, changes).compactMap { tensor, change in
+        change.map {
+          CheckpointDiff.Tensor(
+            name: tensor.name, component: layout.component(of: tensor.name), shape: tensor.info.shape,
+            dtype: tensor.info.dtype, dtypeB: tensor.info.dtype, change: $0)
+        }
+      })
+  }
+
+  private static func none(_ info: TensorInfo) -> Change {
+    var change = Change.zero
+    change.elements = info.elementCount
+    return change
+  }
+
+  /// Nil for what cannot be compared number by number: another shape, another dtype.
+  private static func measure(_ base: StoredTensor, _ target: any TensorSource) throws -> Change? {
+    guard base.info.shape == target.info.shape, base.info.dtype == target.info.dtype else { return nil }
+    let meter = PairMeter(base.info.dtype, target.info.dtype)
+    // A whole number of the meter's blocks.
+    let size = 1 << 20
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(size, max(base.info.byteCount, 1)), alignment: 64)
+    defer { piece.deallocate() }
+    try base.forEachPiece(of: size) { offset, bytes in
+      try target.read(into: UnsafeMutableRawBufferPointer(rebasing: piece[..<bytes.count]), at: offset)
+      meter.add(bytes.baseAddress!, piece.baseAddress!, count: bytes.count / meter.widthA)
+    }
+    return meter.change
+  }
+}

@@ -1,0 +1,89 @@
+// What a transformer does to its numbers besides matrix products: norms, rotary embedding, SiLU, softmax, cross-entropy,
+// AdamW. Each call works on the calling thread alone.
+//
+// Every sum has sixteen lanes that are added up in one fixed order, and no product is fused with a sum, so the bits do
+// not depend on the processor's instructions. Matrices are row-major; a stride counts floats from row to row.
+#ifndef CCOMPUTE_MODEL_KERNELS_H
+#define CCOMPUTE_MODEL_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// The instructions that the kernels use here: "AVX-512", "AVX2" or "baseline". $VPATCH_ISA=baseline has the last.
+const char *vp_compute_isa(void);
+/// What OpenBLAS calls its best float32 kernels for this processor; empty where it should find out itself.
+const char *vp_blas_core(void);
+
+/// y = x / √(mean(x²) + eps) · weight, row by row (Zhang and Sennrich, arXiv 1910.07467).
+void vp_rms_norm(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps);
+/// dx += what dy means for x. dweight, where it is not null, gets what dy means for the weight added.
+void vp_rms_norm_backward(
+    const float *dy, const float *x, const float *weight, float *dx, float *dweight, size_t rows, size_t n, float eps);
+
+/// y += x.
+void vp_add(float *y, const float *x, size_t n);
+/// Each row of y += the bias.
+void vp_add_to_rows(float *y, const float *bias, size_t rows, size_t n, size_t stride);
+/// sums += the sum of x's rows.
+void vp_sum_rows(const float *x, float *sums, size_t rows, size_t n, size_t stride);
+
+/// h = silu(gate) · up. A row of gate_up is gate and then up, each n long.
+void vp_silu_mul(const float *gate_up, float *h, size_t rows, size_t n);
+/// d_gate_up = what dh means for gate and up. It may be dh's successor in memory, not dh itself.
+void vp_silu_mul_backward(const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n);
+
+/// Rotates pairs (i, i + half) of each head of each row by the angles of the row's position (Su et al., arXiv
+/// 2104.09864, in the half-split order of LLaMA as Hugging Face has it).
+/// cosines, sines: a row of `half` for each row of x. direction: 1 forward, −1 back.
+void vp_rotate(
+    float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines,
+    float direction);
+
+/// Rows of attention scores become probabilities, where row i sees columns 0 … first + i. log_sums gets, per row, the
+/// logarithm of the sum of exp(scale · score). The columns a row does not see become 0.
+void vp_causal_softmax(float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale);
+/// The same probabilities from the log_sums.
+void vp_causal_softmax_again(
+    float *scores, const float *log_sums, size_t rows, size_t columns, size_t first, float scale);
+/// dp = p · (dp − dots) · scale: what the probabilities' gradient means for the scores. dots has one a row.
+void vp_softmax_backward(const float *p, float *dp, const float *dots, size_t rows, size_t columns, float scale);
+/// The product of each row of a with that of b.
+void vp_dot_rows(const float *a, const float *b, float *dots, size_t rows, size_t n, size_t stride_a, size_t stride_b);
+
+/// Of one row of logits: the logarithm of Σ exp(logit), and which is the first of the largest.
+typedef struct {
+  float log_sum;
+  uint32_t largest;
+} vp_row_summary;
+vp_row_summary vp_summarize(const float *logits, size_t n);
+/// logits −= log_sum: log-probabilities.
+void vp_subtract(float *logits, float log_sum, size_t n);
+/// logits = exp(logits − log_sum) · scale.
+void vp_probabilities(float *logits, float log_sum, float scale, size_t n);
+/// Σ exp(a) · (a − b), for a and b log-probabilities: KL(a ‖ b), in nats.
+double vp_kl(const float *a, const float *b, size_t n);
+/// gradient += scale · (exp(a) − exp(b)), for a and b log-probabilities.
+void vp_add_difference(float *gradient, const float *a, const float *b, float scale, size_t n);
+/// x *= scale.
+void vp_scale(float *x, float scale, size_t n);
+
+/// One AdamW step (Loshchilov and Hutter, arXiv 1711.05101), in the order of operations of PyTorch's.
+typedef struct {
+  float lr, beta1, beta2, eps, weight_decay;
+  /// 1 − beta1^t, √(1 − beta2^t)
+  float correction1, correction2_root;
+  /// The gradient is multiplied by this first.
+  float gradient_scale;
+} vp_adamw_step;
+void vp_adamw(float *weights, const float *gradient, float *m, float *v, size_t n, const vp_adamw_step *step);
+
+/// Σ x², in float64.
+double vp_sum_squares(const float *x, size_t n);
+/// Whether any is infinite or NaN.
+int vp_has_nonfinite(const float *x, size_t n);
+
+/// Widens bf16 or f16 to float32.
+void vp_widen_bf16_rows(const void *x, float *y, size_t n);
+void vp_widen_f16_rows(const void *x, float *y, size_t n);
+
+#endif

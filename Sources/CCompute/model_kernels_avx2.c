@@ -1,0 +1,8 @@
+#include "model_kernels_table.h"
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
+#define NAME(x) vp_avx2_##x
+#include "model_kernels_impl.h"
+#pragma clang attribute pop
+#endif

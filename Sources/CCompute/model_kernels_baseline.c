@@ -1,0 +1,4 @@
+#include "model_kernels_table.h"
+
+#define NAME(x) vp_baseline_##x
+#include "model_kernels_impl.h"

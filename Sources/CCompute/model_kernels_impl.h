@@ -1,0 +1,433 @@
+// The kernels of model_kernels.h for one set of instructions. NAME(x) names a function of this set; the file that
+// includes this one sets the target.
+
+#include <math.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+// All helpers are inlined: how a vector would be passed is of no consequence.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+enum { LANES = 16 };
+typedef float floats __attribute__((vector_size(64)));
+typedef float unaligned_floats __attribute__((vector_size(64), aligned(4)));
+typedef int32_t ints __attribute__((vector_size(64)));
+typedef uint32_t words __attribute__((vector_size(64)));
+typedef uint16_t halves __attribute__((vector_size(32), aligned(1)));
+typedef double doubles __attribute__((vector_size(128)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE floats load(const float *x) { return *(const unaligned_floats *)x; }
+INLINE void store(float *x, floats v) { *(unaligned_floats *)x = v; }
+
+/// The first n < 16, and zeros.
+INLINE floats load_some(const float *x, size_t n) {
+  floats v = {0};
+  memcpy(&v, x, n * sizeof(float));
+  return v;
+}
+INLINE void store_some(float *x, floats v, size_t n) { memcpy(x, &v, n * sizeof(float)); }
+
+/// Goes over n numbers in sixteens. In the body AT(p) is what stands there, PUT(p, v) changes it.
+#define EACH(n, body)                                      \
+  do {                                                     \
+    size_t i = 0;                                          \
+    for (; i + LANES <= (n); i += LANES) {                 \
+      enum { some = 0 };                                   \
+      const size_t rest = LANES;                           \
+      (void)rest;                                          \
+      body                                                 \
+    }                                                      \
+    if (i < (n)) {                                         \
+      enum { some = 1 };                                   \
+      const size_t rest = (n) - i;                         \
+      body                                                 \
+    }                                                      \
+  } while (0)
+#define AT(p) (some ? load_some((p) + i, rest) : load((p) + i))
+#define PUT(p, v)                               \
+  do {                                          \
+    floats put_ = (v);                          \
+    if (some)                                   \
+      store_some((p) + i, put_, rest);          \
+    else                                        \
+      store((p) + i, put_);                     \
+  } while (0)
+
+/// Lanes are added in halves: always the same order.
+INLINE float sum_lanes(floats v) {
+  float s[LANES];
+  memcpy(s, &v, sizeof s);
+  for (int width = 8; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) s[i] += s[i + width];
+  return s[0];
+}
+INLINE double sum_double_lanes(doubles v) {
+  double s[LANES];
+  memcpy(s, &v, sizeof s);
+  for (int width = 8; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) s[i] += s[i + width];
+  return s[0];
+}
+INLINE doubles widen_lanes(floats v) { return __builtin_convertvector(v, doubles); }
+INLINE floats select_lanes(ints mask, floats yes, floats no) {
+  return (floats)(((ints)yes & mask) | ((ints)no & ~mask));
+}
+INLINE floats larger(floats a, floats b) { return select_lanes(a > b, a, b); }
+INLINE float largest_lane(floats v) {
+  float m = v[0];
+  for (int i = 1; i < LANES; i++)
+    if (v[i] > m) m = v[i];
+  return m;
+}
+INLINE floats splat(float x) { return (floats){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+
+/// exp(x), within 2 ulp; 0 below −87.33, where the result would be subnormal; infinity above 88.72; NaN stays.
+///
+/// Cody and Waite's reduction, x = k·ln 2 + r with |r| ≤ ½ ln 2, and the Taylor polynomial of degree 7 (its remainder,
+/// r⁸/8!, is below 2⁻²⁷).
+INLINE floats exp_lanes(floats x) {
+  const floats magic = splat(12582912.0f);  // 1.5·2²³: adding it rounds to an integer
+  floats bounded = select_lanes(x < splat(-87.33f), splat(-87.33f), x);
+  bounded = select_lanes(bounded > splat(88.73f), splat(88.73f), bounded);
+  floats k = bounded * splat(1.44269504f) + magic;
+  ints exponent = (ints)k - (ints)magic;
+  k -= magic;
+  floats r = bounded - k * splat(0.693359375f);
+  r = r - k * splat(-2.12194440e-4f);
+  floats p = splat(1.0f / 5040);
+  p = p * r + splat(1.0f / 720);
+  p = p * r + splat(1.0f / 120);
+  p = p * r + splat(1.0f / 24);
+  p = p * r + splat(1.0f / 6);
+  p = p * r + splat(0.5f);
+  p = p * r * r + r;
+  p = p + splat(1.0f);
+  // In two factors: 2¹²⁸ is no float, and at the upper end the result may still be one.
+  ints half = exponent >> 1;
+  floats result = p * (floats)((half + 127) << 23) * (floats)((exponent - half + 127) << 23);
+  result = select_lanes(x < splat(-87.33f), splat(0.0f), result);
+  result = select_lanes(x > splat(88.7228394f), splat(INFINITY), result);
+  return select_lanes(x != x, x, result);
+}
+
+static float NAME(inverse_rms)(const float *x, size_t n, float eps) {
+  floats sum = {0};
+  EACH(n, {
+    floats v = AT(x);
+    sum += v * v;
+  });
+  return 1.0f / sqrtf(sum_lanes(sum) / (float)n + eps);
+}
+
+static void NAME(rms_norm)(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps) {
+  for (size_t r = 0; r < rows; r++, x += n, y += n) {
+    floats inverse = splat(NAME(inverse_rms)(x, n, eps));
+    EACH(n, { PUT(y, AT(x) * inverse * AT(weight)); });
+  }
+}
+
+static void NAME(rms_norm_backward)(
+    const float *dy, const float *x, const float *weight, float *dx, float *dweight, size_t rows, size_t n, float eps) {
+  for (size_t r = 0; r < rows; r++, x += n, dy += n, dx += n) {
+    float inverse = NAME(inverse_rms)(x, n, eps);
+    floats dot = {0};
+    EACH(n, { dot += AT(dy) * AT(weight) * AT(x); });
+    // d(x/rms) = (dy·w − x · Σ(dy·w·x) / (n·rms²)) / rms
+    floats back = splat(sum_lanes(dot) * inverse * inverse / (float)n);
+    floats scale = splat(inverse);
+    EACH(n, { PUT(dx, AT(dx) + (AT(dy) * AT(weight) - AT(x) * back) * scale); });
+    if (dweight) EACH(n, { PUT(dweight, AT(dweight) + AT(dy) * AT(x) * scale); });
+  }
+}
+
+static void NAME(add)(float *y, const float *x, size_t n) {
+  EACH(n, { PUT(y, AT(y) + AT(x)); });
+}
+
+static void NAME(add_to_rows)(float *y, const float *bias, size_t rows, size_t n, size_t stride) {
+  for (size_t r = 0; r < rows; r++, y += stride) EACH(n, { PUT(y, AT(y) + AT(bias)); });
+}
+
+static void NAME(sum_rows)(const float *x, float *sums, size_t rows, size_t n, size_t stride) {
+  for (size_t r = 0; r < rows; r++, x += stride) EACH(n, { PUT(sums, AT(sums) + AT(x)); });
+}
+
+INLINE floats sigmoid_lanes(floats x) { return splat(1.0f) / (splat(1.0f) + exp_lanes(-x)); }
+
+static void NAME(silu_mul)(const float *gate_up, float *h, size_t rows, size_t n) {
+  for (size_t r = 0; r < rows; r++, gate_up += 2 * n, h += n) {
+    const float *up = gate_up + n;
+    EACH(n, {
+      floats g = AT(gate_up);
+      PUT(h, g * sigmoid_lanes(g) * AT(up));
+    });
+  }
+}
+
+static void NAME(silu_mul_backward)(
+    const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n) {
+  for (size_t r = 0; r < rows; r++, gate_up += 2 * n, dh += n, d_gate_up += 2 * n) {
+    const float *up = gate_up + n;
+    float *d_up = d_gate_up + n;
+    EACH(n, {
+      floats g = AT(gate_up);
+      floats d = AT(dh);
+      floats s = sigmoid_lanes(g);
+      PUT(d_gate_up, d * AT(up) * s * (splat(1.0f) + g * (splat(1.0f) - s)));
+      PUT(d_up, d * g * s);
+    });
+  }
+}
+
+static void NAME(rotate)(
+    float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines,
+    float direction) {
+  floats sign = splat(direction);
+  for (size_t r = 0; r < rows; r++, x += stride, cosines += half, sines += half)
+    for (size_t head = 0; head < heads; head++) {
+      float *a = x + head * 2 * half;
+      float *b = a + half;
+      EACH(half, {
+        floats c = AT(cosines);
+        floats s = AT(sines) * sign;
+        floats u = AT(a);
+        floats v = AT(b);
+        PUT(a, u * c - v * s);
+        PUT(b, v * c + u * s);
+      });
+    }
+}
+
+static void NAME(causal_softmax)(
+    float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale) {
+  for (size_t r = 0; r < rows; r++, scores += columns) {
+    size_t n = first + r + 1 < columns ? first + r + 1 : columns;
+    float most = scores[0];
+    {
+      floats m = splat(most);
+      EACH(n, {
+        floats v = AT(scores);
+        // The zeros behind the end are no scores.
+        if (some)
+          for (size_t j = rest; j < LANES; j++) v[j] = most;
+        m = larger(v, m);
+      });
+      most = largest_lane(m);
+    }
+    floats sum = {0};
+    floats top = splat(most);
+    floats factor = splat(scale);
+    EACH(n, {
+      floats e = exp_lanes((AT(scores) - top) * factor);
+      PUT(scores, e);
+      if (some)
+        for (size_t j = rest; j < LANES; j++) e[j] = 0;
+      sum += e;
+    });
+    float total = sum_lanes(sum);
+    floats inverse = splat(1.0f / total);
+    EACH(n, { PUT(scores, AT(scores) * inverse); });
+    memset(scores + n, 0, (columns - n) * sizeof(float));
+    if (log_sums) log_sums[r] = most * scale + logf(total);
+  }
+}
+
+static void NAME(causal_softmax_again)(
+    float *scores, const float *log_sums, size_t rows, size_t columns, size_t first, float scale) {
+  for (size_t r = 0; r < rows; r++, scores += columns) {
+    size_t n = first + r + 1 < columns ? first + r + 1 : columns;
+    floats factor = splat(scale);
+    floats log_sum = splat(log_sums[r]);
+    EACH(n, { PUT(scores, exp_lanes(AT(scores) * factor - log_sum)); });
+    memset(scores + n, 0, (columns - n) * sizeof(float));
+  }
+}
+
+static void NAME(softmax_backward)(
+    const float *p, float *dp, const float *dots, size_t rows, size_t columns, float scale) {
+  for (size_t r = 0; r < rows; r++, p += columns, dp += columns) {
+    floats dot = splat(dots[r]);
+    floats factor = splat(scale);
+    EACH(columns, { PUT(dp, AT(p) * (AT(dp) - dot) * factor); });
+  }
+}
+
+static void NAME(dot_rows)(
+    const float *a, const float *b, float *dots, size_t rows, size_t n, size_t stride_a, size_t stride_b) {
+  for (size_t r = 0; r < rows; r++, a += stride_a, b += stride_b) {
+    floats sum = {0};
+    EACH(n, { sum += AT(a) * AT(b); });
+    dots[r] = sum_lanes(sum);
+  }
+}
+
+static vp_row_summary NAME(summarize)(const float *logits, size_t n) {
+  // Which is the largest: lane by lane the first of the largest, then the first of the lanes'.
+  floats m = splat(-INFINITY);
+  ints at = {0};
+  ints place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  EACH(n, {
+    floats v = AT(logits);
+    if (some)
+      for (size_t j = rest; j < LANES; j++) v[j] = -INFINITY;
+    ints is_larger = v > m;
+    m = select_lanes(is_larger, v, m);
+    at = (place & is_larger) | (at & ~is_larger);
+    place += LANES;
+  });
+  float most = m[0];
+  uint32_t largest = (uint32_t)at[0];
+  for (int i = 1; i < LANES; i++)
+    if (m[i] > most || (m[i] == most && (uint32_t)at[i] < largest)) {
+      most = m[i];
+      largest = (uint32_t)at[i];
+    }
+  floats sum = {0};
+  floats top = splat(most);
+  EACH(n, {
+    floats e = exp_lanes(AT(logits) - top);
+    if (some)
+      for (size_t j = rest; j < LANES; j++) e[j] = 0;
+    sum += e;
+  });
+  return (vp_row_summary){most + logf(sum_lanes(sum)), largest};
+}
+
+static void NAME(subtract)(float *logits, float log_sum, size_t n) {
+  floats s = splat(log_sum);
+  EACH(n, { PUT(logits, AT(logits) - s); });
+}
+
+static void NAME(probabilities)(float *logits, float log_sum, float scale, size_t n) {
+  floats s = splat(log_sum);
+  floats factor = splat(scale);
+  EACH(n, { PUT(logits, exp_lanes(AT(logits) - s) * factor); });
+}
+
+static double NAME(kl)(const float *a, const float *b, size_t n) {
+  doubles sum = {0};
+  EACH(n, {
+    floats u = AT(a);
+    floats term = exp_lanes(u) * (u - AT(b));
+    // A token that a rules out counts nothing, however b sees it.
+    term = select_lanes(u < splat(-87.33f), splat(0.0f), term);
+    if (some)
+      for (size_t j = rest; j < LANES; j++) term[j] = 0;
+    sum += widen_lanes(term);
+  });
+  return sum_double_lanes(sum);
+}
+
+static void NAME(add_difference)(float *gradient, const float *a, const float *b, float scale, size_t n) {
+  floats factor = splat(scale);
+  EACH(n, { PUT(gradient, AT(gradient) + (exp_lanes(AT(a)) - exp_lanes(AT(b))) * factor); });
+}
+
+static void NAME(scale)(float *x, float scale, size_t n) {
+  floats factor = splat(scale);
+  EACH(n, { PUT(x, AT(x) * factor); });
+}
+
+static void NAME(adamw)(
+    float *weights, const float *gradient, float *m, float *v, size_t n, const vp_adamw_step *step) {
+  floats decay = splat(1.0f - step->lr * step->weight_decay);
+  floats keep1 = splat(1.0f - step->beta1);
+  floats beta2 = splat(step->beta2);
+  floats keep2 = splat(1.0f - step->beta2);
+  floats rate = splat(step->lr / step->correction1);
+  floats root2 = splat(step->correction2_root);
+  floats eps = splat(step->eps);
+  floats scale = splat(step->gradient_scale);
+  EACH(n, {
+    floats g = AT(gradient) * scale;
+    floats w = AT(weights) * decay;
+    floats mean = AT(m);
+    mean = mean + (g - mean) * keep1;
+    floats square = AT(v) * beta2 + g * g * keep2;
+    floats root = __builtin_elementwise_sqrt(square);
+    PUT(weights, w - rate * mean / (root / root2 + eps));
+    PUT(m, mean);
+    PUT(v, square);
+  });
+}
+
+static double NAME(sum_squares)(const float *x, size_t n) {
+  doubles sum = {0};
+  EACH(n, {
+    doubles v = widen_lanes(AT(x));
+    sum += v * v;
+  });
+  return sum_double_lanes(sum);
+}
+
+static int NAME(has_nonfinite)(const float *x, size_t n) {
+  ints found = {0};
+  EACH(n, {
+    ints exponent = (ints)AT(x) & 0x7F800000;
+    found |= exponent == 0x7F800000;
+  });
+  for (int i = 0; i < LANES; i++)
+    if (found[i]) return 1;
+  return 0;
+}
+
+static void NAME(widen_bf16_rows)(const void *x, float *y, size_t n) {
+  const char *bytes = x;
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    words w = __builtin_convertvector(*(const halves *)(bytes + 2 * i), words) << 16;
+    store(y + i, (floats)w);
+  }
+  for (; i < n; i++) {
+    uint16_t h;
+    memcpy(&h, bytes + 2 * i, 2);
+    uint32_t w = (uint32_t)h << 16;
+    memcpy(y + i, &w, 4);
+  }
+}
+
+/// Without F16C's own instruction: the exponent is moved by a product, which makes subnormals right too.
+static void NAME(widen_f16_rows)(const void *x, float *y, size_t n) {
+  const char *bytes = x;
+  for (size_t i = 0; i < n; i++) {
+    uint16_t h;
+    memcpy(&h, bytes + 2 * i, 2);
+    uint32_t magnitude = (uint32_t)(h & 0x7FFF) << 13;
+    float value;
+    memcpy(&value, &magnitude, 4);
+    value *= 0x1p112f;
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    if ((h & 0x7C00) == 0x7C00) bits = 0x7F800000 | magnitude;
+    bits |= (uint32_t)(h & 0x8000) << 16;
+    memcpy(y + i, &bits, 4);
+  }
+}
+
+const struct vp_model_kernels NAME(kernels) = {
+    .rms_norm = NAME(rms_norm),
+    .rms_norm_backward = NAME(rms_norm_backward),
+    .add = NAME(add),
+    .add_to_rows = NAME(add_to_rows),
+    .sum_rows = NAME(sum_rows),
+    .silu_mul = NAME(silu_mul),
+    .silu_mul_backward = NAME(silu_mul_backward),
+    .rotate = NAME(rotate),
+    .causal_softmax = NAME(causal_softmax),
+    .causal_softmax_again = NAME(causal_softmax_again),
+    .softmax_backward = NAME(softmax_backward),
+    .dot_rows = NAME(dot_rows),
+    .summarize = NAME(summarize),
+    .subtract = NAME(subtract),
+    .probabilities = NAME(probabilities),
+    .kl = NAME(kl),
+    .add_difference = NAME(add_difference),
+    .scale = NAME(scale),
+    .adamw = NAME(adamw),
+    .sum_squares = NAME(sum_squares),
+    .has_nonfinite = NAME(has_nonfinite),
+    .widen_bf16_rows = NAME(widen_bf16_rows),
+    .widen_f16_rows = NAME(widen_f16_rows),
+};

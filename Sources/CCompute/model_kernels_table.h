@@ -1,0 +1,30 @@
+// The kernels of one set of instructions, in one table, so that the choice is made once.
+#include "include/model_kernels.h"
+
+struct vp_model_kernels {
+  void (*rms_norm)(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps);
+  void (*rms_norm_backward)(const float *dy, const float *x, const float *weight, float *dx, float *dweight, size_t rows, size_t n, float eps);
+  void (*add)(float *y, const float *x, size_t n);
+  void (*add_to_rows)(float *y, const float *bias, size_t rows, size_t n, size_t stride);
+  void (*sum_rows)(const float *x, float *sums, size_t rows, size_t n, size_t stride);
+  void (*silu_mul)(const float *gate_up, float *h, size_t rows, size_t n);
+  void (*silu_mul_backward)(const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n);
+  void (*rotate)(float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines, float direction);
+  void (*causal_softmax)(float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale);
+  void (*causal_softmax_again)(float *scores, const float *log_sums, size_t rows, size_t columns, size_t first, float scale);
+  void (*softmax_backward)(const float *p, float *dp, const float *dots, size_t rows, size_t columns, float scale);
+  void (*dot_rows)(const float *a, const float *b, float *dots, size_t rows, size_t n, size_t stride_a, size_t stride_b);
+  vp_row_summary (*summarize)(const float *logits, size_t n);
+  void (*subtract)(float *logits, float log_sum, size_t n);
+  void (*probabilities)(float *logits, float log_sum, float scale, size_t n);
+  double (*kl)(const float *a, const float *b, size_t n);
+  void (*add_difference)(float *gradient, const float *a, const float *b, float scale, size_t n);
+  void (*scale)(float *x, float scale, size_t n);
+  void (*adamw)(float *weights, const float *gradient, float *m, float *v, size_t n, const vp_adamw_step *step);
+  double (*sum_squares)(const float *x, size_t n);
+  int (*has_nonfinite)(const float *x, size_t n);
+  void (*widen_bf16_rows)(const void *x, float *y, size_t n);
+  void (*widen_f16_rows)(const void *x, float *y, size_t n);
+};
+
+extern const struct vp_model_kernels vp_baseline_kernels, vp_avx2_kernels, vp_avx512_kernels;

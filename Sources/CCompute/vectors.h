@@ -1,0 +1,74 @@
+// Vectors of LANES float32 or 32-bit words, loaded from any vp_type. Included once in a file, which sets
+//   LANES     16, 8 or 4
+//   HAS_F16   1 if its instructions convert float16
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "gemm.h"
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+typedef float floats __attribute__((vector_size(4 * LANES)));
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef int32_t conditions __attribute__((vector_size(4 * LANES)));
+typedef uint16_t halfwords __attribute__((vector_size(2 * LANES)));
+
+INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+INLINE size_t rounded_up(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
+
+INLINE size_t width(vp_type type) { return type == VP_F32 ? 4 : 2; }
+
+INLINE const void *at(vp_type type, const void *numbers, size_t index) {
+  return (const char *)numbers + index * width(type);
+}
+
+INLINE words load_words(const void *p) {
+  words v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE words load_halfwords(const void *p) {
+  halfwords v;
+  memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, words);
+}
+
+INLINE floats widen_bf16(const void *p) { return (floats)(load_halfwords(p) << 16); }
+
+/// Exact; a NaN is quieted.
+INLINE floats widen_f16(const void *p) {
+#if HAS_F16
+  typedef _Float16 halves __attribute__((vector_size(2 * LANES)));
+  halves v;
+  memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, floats);
+#else
+  words bits = load_halfwords(p);
+  words magnitude = bits & 0x7fff;
+  // Exponents are 112 apart. A subnormal number is one in float32 too, until it is multiplied.
+  words finite = (words)((floats)(magnitude << 13) * 0x1p112f);
+  words special = (words)(magnitude >= 0x7c00) & 0x7f800000;
+  words quiet = (words)(magnitude > 0x7c00) & 0x00400000;
+  return (floats)(finite | special | quiet | (bits & 0x8000) << 16);
+#endif
+}
+
+/// LANES numbers as float32.
+INLINE floats load_floats(vp_type type, const void *p) {
+  switch (type) {
+    case VP_F32: return (floats)load_words(p);
+    case VP_BF16: return widen_bf16(p);
+    case VP_F16: return widen_f16(p);
+  }
+}
+
+/// The first `count` of them, and zeros.
+INLINE floats load_some_floats(vp_type type, const void *p, size_t count) {
+  if (count >= LANES) return load_floats(type, p);
+  uint32_t numbers[LANES] = {0};
+  memcpy(numbers, p, count * width(type));
+  return load_floats(type, numbers);
+}

@@ -1,0 +1,68 @@
+/// The loss and the learning rate, step by step.
+///
+/// A point stands for the steps after the point before it up to its own: `losses` has the mean of their losses, `rates`
+/// the learning rate of its own step.
+public struct TrainingCurve: Equatable, Sendable {
+  /// Ascending, from 1 on.
+  public let steps: [Int]
+  /// Mean over the answer tokens of a batch, before the step's update; nats.
+  public let losses: [Double]
+  public let rates: [Double]
+
+  /// So many points say all that a page can show.
+  public static let mostPoints = 300
+
+  public init(steps: [Int], losses: [Double], rates: [Double]) {
+    precondition(steps.count == losses.count && steps.count == rates.count, "a curve whose lists differ in length")
+    self.steps = steps
+    self.losses = losses
+    self.rates = rates
+  }
+
+  public var count: Int { steps.count }
+
+  /// The same with at most `count` points, neighbours being put together. The last point stays the last.
+  public func thinned(to count: Int = mostPoints) -> TrainingCurve {
+    guard self.count > count, count > 0 else { return self }
+    var (steps, losses, rates): ([Int], [Double], [Double]) = ([], [], [])
+    var taken = 0
+    for point in 1...count {
+      let end = self.count * point / count
+      var (sum, weight) = (0.0, 0.0)
+      for i in taken..<end {
+        let covered = Double(self.steps[i] - (i == 0 ? 0 : self.steps[i - 1]))
+        sum += covered * self.losses[i]
+        weight += covered
+      }
+      steps.append(self.steps[end - 1])
+      losses.append(sum / weight)
+      rates.append(self.rates[end - 1])
+      taken = end
+    }
+    return TrainingCurve(steps: steps, losses: losses, rates: rates)
+  }
+}
+
+/// KL(base ‖ model) on neutral text after some of the steps: nats a token, with intervals of 95 %.
+public struct DriftCurve: Equatable, Sendable {
+  public struct Point: Equatable, Sendable {
+    public let step: Int
+    public let drift: Estimate
+
+    public init(step: Int, drift: Estimate) {
+      self.step = step
+      self.drift = drift
+    }
+  }
+
+  /// In ascending order of steps; step 0 is the base.
+  public let points: [Point]
+
+  public init(_ points: [Point]) { self.points = points }
+
+  /// The same with at most `count` points, of which the first and the last stay.
+  public func thinned(to count: Int = TrainingCurve.mostPoints) -> DriftCurve {
+    guard points.count > count, count > 1 else { return self }
+    return DriftCurve((0..<count).map { points[$0 * (points.count - 1) / (count - 1)] })
+  }
+}

@@ -1,0 +1,78 @@
+import CCompute
+import Dispatch
+import PatchFormat
+import Synchronization
+
+/// How a model's numbers are computed: in which precision, with which kernels, on how many threads.
+///
+/// It has scratch memory of its own, so one piece of work at a time.
+public final class Compute: @unchecked Sendable {
+  public enum Precision: String, Sendable, CaseIterable {
+    /// Products of float32 numbers.
+    case f32
+    /// Products of numbers rounded to bf16, summed in float32.
+    case bf16
+  }
+
+  public let threads: Int
+  public let precision: Precision
+  let blas: Blas
+  /// Part of a weight as float32, at most: it stays in the processor's cache between being widened and being used.
+  static let blockBytes = 32 << 20
+  private var scratch: [Int: Floats] = [:]
+
+  /// - Throws: `io` where OpenBLAS is not installed; `refused` where the processor cannot do what is asked.
+  public init(threads: Int, precision: Precision = .f32) throws {
+    guard precision == .f32 || vp_has_bf16() else {
+      throw VPatchError(
+        .refused, nil, "this processor has no instructions for bf16 products (AVX512-BF16)",
+        remedy: "use --compute f32")
+    }
+    self.threads = max(1, threads)
+    self.precision = precision
+    blas = try Blas.load()
+  }
+
+  /// What the bits of a result depend on besides its inputs.
+  public var kernels: String {
+    let products = precision == .f32 ? "" : ", bf16 products"
+    return "OpenBLAS \(blas.version) \(blas.core), \(String(cString: vp_compute_isa()))\(products), threads \(threads)"
+  }
+
+  /// Splits 0 ..< count over the threads, in ranges of at least `least`.
+  func split(_ count: Int, least: Int = 1, _ body: @Sendable (Range<Int>) -> Void) {
+    let parts = min(threads, max(1, count / max(1, least)))
+    guard parts > 1 else {
+      if count > 0 { body(0..<count) }
+      return
+    }
+    DispatchQueue.concurrentPerform(iterations: parts) { body(count * $0 / parts..<count * ($0 + 1) / parts) }
+  }
+
+  /// Does `count` pieces of work of different sizes, each as soon as a thread is free.
+  /// - Parameter body: is given the number of its thread, below `threads`, and of the piece.
+  func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
+    let next = Atomic<Int>(0)
+    split(min(threads, count)) { thread in
+      while true {
+        let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard i < count else { return }
+        body(thread.lowerBound, i)
+      }
+    }
+  }
+
+  /// Memory for one purpose, kept from call to call and made larger when needed.
+  func scratch(_ purpose: Scratch, _ count: Int) -> UnsafeMutablePointer<Float> {
+    if let held = scratch[purpose.rawValue], held.count >= count { return held.start }
+    scratch[purpose.rawValue] = nil
+    let made = Floats(count)
+    scratch[purpose.rawValue] = made
+    return made.start
+  }
+
+  enum Scratch: Int {
+    case widened, normed, hidden, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
+    case gathered, gatheredGradient
+  }
+}

@@ -1,0 +1,66 @@
+import CCompute
+
+/// Attention of new tokens to those before them, whose keys and values are kept.
+extension Attention {
+  /// - Parameters:
+  ///   - qkv: [tokens, attentionWidth] of the new tokens, queries and keys already turned.
+  ///   - caches: one a sequence; get the new tokens' keys and values.
+  ///   - output: [tokens, queryWidth].
+  func forward(
+    _ layer: Int, _ batch: TokenBatch, _ qkv: FloatPointer, _ caches: [KeyValueCache], output: FloatPointer
+  ) {
+    let (d, group) = (config.headSize, config.heads / config.keyValueHeads)
+    let (queryWidth, keyValueWidth, heads) = (config.queryWidth, config.keyValueWidth, config.keyValueHeads)
+    let width = config.attentionWidth
+    for (cache, tokens) in zip(caches, batch.sequences) {
+      cache.append(layer, keys: qkv + tokens.lowerBound * width + queryWidth, stride: width, tokens: tokens.count)
+    }
+    let pieces = zip(caches, batch.sequences).map { cache, tokens in
+      Piece(
+        tokens: tokens, before: cache.count, keys: Shared(cache.keys(layer)), values: Shared(cache.values(layer)))
+    }
+    let longest = pieces.map { $0.before + $0.tokens.count }.max() ?? 0
+    let size = max(Self.block, group) * longest
+    let memory = Shared(compute.scratch(.attentionScores, size * compute.threads))
+    let (qkv, output) = (Shared(qkv), Shared(output))
+    compute.each(pieces.count * heads) { thread, i in
+      let (piece, head) = (pieces[i / heads], i % heads)
+      let scores = memory.pointer + thread * size
+      let keys = piece.keys.pointer + head * d
+      let values = piece.values.pointer + head * d
+      func attend(_ rows: Int, columns: Int, visible: Int, token: Int, head: Int, stride: Int, outputStride: Int) {
+        compute.blas.multiply(
+          rows, columns, d, .init(data: qkv.pointer + token * width + head * d, stride: stride),
+          .init(data: keys, stride: keyValueWidth, isTransposed: true), into: scores, stride: columns)
+        vp_causal_softmax(scores, nil, rows, columns, visible, scale)
+        compute.blas.multiply(
+          rows, d, columns, .init(data: scores, stride: columns), .init(data: values, stride: keyValueWidth),
+          into: output.pointer + token * queryWidth + head * d, stride: outputStride)
+      }
+      if piece.tokens.count == 1 {
+        // All heads of the group are the rows, and see all that there is.
+        let columns = piece.before + 1
+        return attend(
+          group, columns: columns, visible: columns, token: piece.tokens.lowerBound, head: head * group, stride: d,
+          outputStride: d)
+      }
+      for first in stride(from: 0, to: piece.tokens.count, by: Self.block) {
+        let rows = min(Self.block, piece.tokens.count - first)
+        for head in head * group..<(head + 1) * group {
+          attend(
+            rows, columns: piece.before + first + rows, visible: piece.before + first,
+            token: piece.tokens.lowerBound + first, head: head, stride: width, outputStride: queryWidth)
+        }
+      }
+    }
+  }
+
+  /// One sequence's part of a layer.
+  private struct Piece: Sendable {
+    let tokens: Range<Int>
+    /// Tokens that the cache held before these.
+    let before: Int
+    let keys: Shared<FloatPointer>
+    let values: Shared<FloatPointer>
+  }
+}

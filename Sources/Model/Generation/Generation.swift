@@ -1,0 +1,46 @@
+import PatchFormat
+
+/// Several texts being continued at once, a token each at a time.
+final class Generation {
+  private let model: LanguageModel
+  private var caches: [KeyValueCache]
+  /// The residual stream behind each text's last token.
+  private let last: Floats
+  private let width: Int
+
+  /// Reads the prompts.
+  /// - Parameter limit: most tokens that a text will get.
+  init(_ model: LanguageModel, _ prompts: [[Int32]], limit: Int) throws {
+    try model.check(prompts)
+    if prompts.contains(where: \.isEmpty) {
+      throw VPatchError(.invalid, nil, "has nothing to go on from: the prompt has no token", remedy: "give a text")
+    }
+    self.model = model
+    width = model.config.hiddenSize
+    caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + limit) }
+    last = Floats(prompts.count * width)
+    // Long prompts in parts: nothing needs to be kept of them but keys and values.
+    for (i, prompt) in prompts.enumerated() {
+      for start in stride(from: 0, to: prompt.count, by: LanguageModel.portion) {
+        run([i], [Array(prompt[start..<min(start + LanguageModel.portion, prompt.count)])])
+      }
+    }
+  }
+
+  /// Calls `body` with the log-probabilities of what comes next in some of the texts.
+  func forEachDistribution(_ texts: [Int], _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void) rethrows {
+    try model.pass.forEachDistribution(last.start, rows: texts) { i, distribution in try body(texts[i], distribution) }
+  }
+
+  /// Puts a token behind each of some texts.
+  func append(_ tokens: [(text: Int, id: Int32)]) { run(tokens.map(\.text), tokens.map { [$0.id] }) }
+
+  private func run(_ texts: [Int], _ sequences: [[Int32]]) {
+    let caches = texts.map { self.caches[$0] }
+    let batch = TokenBatch(sequences, from: caches.map(\.count))
+    let stream = model.pass.forward(batch, caches: caches)
+    for (text, tokens) in zip(texts, batch.sequences) {
+      (last.start + text * width).update(from: stream + (tokens.upperBound - 1) * width, count: width)
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import PatchFormat
+import Text
+
+/// How a model learns: gradients of tuned tensors.
+extension LanguageModel {
+  /// What the answers of some examples cost.
+  public struct Loss: Equatable, Sendable {
+    /// The negative log-probabilities of the answers' tokens, added up, in nats.
+    public var negativeLogLikelihood = 0.0
+    /// λ·T²·KL(base ‖ model) over the same tokens, added up, in nats.
+    public var distillation = 0.0
+    /// Tokens that count.
+    public var tokens = 0
+
+    public init() {}
+
+    public static func += (a: inout Loss, b: Loss) {
+      a.negativeLogLikelihood += b.negativeLogLikelihood
+      a.distillation += b.distillation
+      a.tokens += b.tokens
+    }
+
+    /// Per token.
+    public var mean: Double { (negativeLogLikelihood + distillation) / Double(max(1, tokens)) }
+  }
+
+  /// Learning without forgetting: stay near what the base would have answered.
+  public struct Distillation {
+    /// With memory of its own: `untuned()`.
+    public let base: LanguageModel
+    /// λ
+    public let weight: Float
+    public let temperature: Float
+
+    public init(base: LanguageModel, weight: Float, temperature: Float) {
+      self.base = base
+      self.weight = weight
+      self.temperature = temperature
+    }
+  }
+
+  /// What a forward pass keeps.
+  public enum Keeping: Sendable {
+    /// All that the backward pass needs.
+    case activations
+    /// Each layer's input; the rest is computed a second time.
+    case inputs
+  }
+
+  /// Adds the gradients of the mean loss to those of the tuned tensors.
+  /// - Parameters:
+  ///   - examples: a batch, or a part of one.
+  ///   - targets: how many tokens count in the whole batch.
+  /// - Returns: the examples' own loss.
+  public func addGradients(
+    _ examples: [Example], targets count: Int, keeping: Keeping = .activations, distillation: Distillation? = nil
+  ) throws -> Loss {
+    try check(examples.map(\.ids))
+    let batch = TokenBatch(examples.map(\.ids))
+    let targets = zip(examples, batch.sequences).flatMap { example, tokens in
+      example.labels.indices.dropFirst().compactMap { i in
+        example.labels[i] == Example.ignored
+          ? nil : DecoderPass.Target(row: tokens.lowerBound + i - 1, id: example.labels[i])
+      }
+    }
+    try check([targets.map(\.id)])
+    var loss = Loss()
+    loss.tokens = targets.count
+    guard batch.count > 0, !targets.isEmpty else { return loss }
+    let lowest = pass.decoder.lowestTuned ?? config.layers
+    let kept: DecoderPass.Keeping = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
+    let stream = pass.forward(batch, keeping: kept)
+    let other = distillation.map {
+      DecoderPass.Distillation(
+        pass: $0.base.pass, stream: $0.base.pass.forward(batch),
+        strength: .init(weight: $0.weight, temperature: $0.temperature))
+    }
+    let gradient = pass.activations.gradient.start
+    (loss.negativeLogLikelihood, loss.distillation) = pass.loss(
+      stream, tokens: batch.count, targets, scale: 1 / Float(count), gradient: gradient, distillation: other)
+    pass.backward(batch, gradient: gradient, keeping: kept)
+    return loss
+  }
+}

@@ -1,0 +1,82 @@
+import PatchFormat
+
+extension ModelConfig {
+  /// Reads `config.json` in a model's folder, and of `generation_config.json` the tokens that end a text.
+  /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
+  public init(folder: String) throws {
+    let path = Path.join(folder, "config.json")
+    guard PathKind.of(folder) == .directory else {
+      throw VPatchError(
+        .refused, folder, "is not a folder with a model in it: config.json and tokenizer are needed, too",
+        remedy: "give the model's folder")
+    }
+    guard PathKind.of(path) != .missing else {
+      throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
+    }
+    let config = try Self.json(path)
+    let generation = Path.join(folder, "generation_config.json")
+    try self.init(
+      config, generation: PathKind.of(generation) == .missing ? nil : Self.json(generation), path: path)
+  }
+
+  private static func json(_ path: String) throws -> JSON {
+    do { return try JSON.parse(try InputFile.contents(of: path, limit: 16 << 20)) } catch let error as JSONError {
+      throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)")
+    }
+  }
+
+  /// - Parameter path: whose config it is, for messages.
+  init(_ json: JSON, generation: JSON?, path: String) throws {
+    func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
+    func positive(_ key: String, _ standard: Int? = nil) throws -> Int {
+      guard let value = json[key], value != .null else {
+        if let standard { return standard }
+        throw missing(key)
+      }
+      guard let number = value.int, (1...(1 << 31)).contains(number) else { throw missing(key) }
+      return number
+    }
+    let type = json["model_type"]?.string ?? ""
+    guard let family = Family(rawValue: type) else {
+      throw VPatchError(
+        .refused, path, "is of the model type \"\(type.printable)\", which is not known",
+        remedy: "known are \(Family.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    self.family = family
+    let activation = json["hidden_act"]?.string ?? "silu"
+    guard activation == "silu" else {
+      throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is known")
+    }
+    vocabularySize = try positive("vocab_size")
+    hiddenSize = try positive("hidden_size")
+    intermediateSize = try positive("intermediate_size")
+    layers = try positive("num_hidden_layers")
+    heads = try positive("num_attention_heads")
+    keyValueHeads = try positive("num_key_value_heads", heads)
+    guard heads % keyValueHeads == 0 else {
+      throw VPatchError(
+        .invalid, path, "has \(heads) attention heads, which \(keyValueHeads) key and value heads cannot serve")
+    }
+    guard json["head_dim"]?.int != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
+    headSize = try positive("head_dim", hiddenSize / heads)
+    guard headSize % 2 == 0 else { throw VPatchError(.invalid, path, "has an odd head_dim: \(headSize)") }
+    let epsilon = json["rms_norm_eps"]?.double ?? 1e-6
+    guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
+    normEpsilon = Float(epsilon)
+    // The default of both families' config classes in transformers.
+    isTied = json["tie_word_embeddings"]?.bool ?? false
+    maximumLength = try positive("max_position_embeddings", 2048)
+    if let window = json["sliding_window"]?.int, json["use_sliding_window"]?.bool ?? (family == .mistral) {
+      // Up to its width a window sees all there is.
+      maximumLength = min(maximumLength, window)
+    }
+    rotary = try RotaryEmbedding(json, headSize: headSize, path: path)
+    endTokens = Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(json["eos_token_id"]) ?? []
+  }
+
+  /// One id or a list of ids.
+  private static func tokens(_ json: JSON?) -> [Int32]? {
+    if let one = json?.int { return Int32(exactly: one).map { [$0] } }
+    return json?.array?.compactMap { $0.int.flatMap(Int32.init(exactly:)) }
+  }
+}

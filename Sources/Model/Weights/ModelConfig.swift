@@ -1,0 +1,30 @@
+/// What a model's `config.json` says of its language model.
+public struct ModelConfig: Equatable, Sendable {
+  /// `model_type`: who wrote the rules that the numbers below follow.
+  public enum Family: String, Sendable, CaseIterable { case llama, mistral, qwen2 }
+
+  public var family: Family
+  public var vocabularySize: Int
+  public var hiddenSize: Int
+  public var intermediateSize: Int
+  public var layers: Int
+  public var heads: Int
+  /// Heads of keys and values; each serves `heads` / `keyValueHeads` heads of queries.
+  public var keyValueHeads: Int
+  public var headSize: Int
+  public var normEpsilon: Float
+  public var rotary: RotaryEmbedding
+  /// The head is the embedding.
+  public var isTied: Bool
+  /// Positions that it was trained on.
+  public var maximumLength: Int
+  /// Generation ends with any of these.
+  public var endTokens: [Int32]
+
+  /// Width of the queries, and of the attention's output.
+  var queryWidth: Int { heads * headSize }
+  /// Width of the keys, and of the values.
+  var keyValueWidth: Int { keyValueHeads * headSize }
+  /// Queries, keys and values side by side.
+  var attentionWidth: Int { queryWidth + 2 * keyValueWidth }
+}

@@ -1,0 +1,100 @@
+import CCompute
+import Glibc
+import PatchFormat
+
+/// One tensor of a model: as it stands in its file, or being tuned.
+///
+/// A matrix is [outputs, inputs] as in the file. A vector counts as one row.
+public final class Parameter: @unchecked Sendable {
+  public let info: TensorInfo
+  public var name: String { info.name }
+  public let rows: Int
+  public let columns: Int
+  /// The tensor's bytes in the file's dtype: mapped, or in memory where they had to be decoded.
+  let bytes: UnsafeRawPointer
+  private let owner: AnyObject
+  /// Set while the tensor is tuned; products then use its master.
+  public private(set) var tuning: Tuning?
+  /// Of a vector: its values. Norms and biases are small and used all the time.
+  private let vector: Floats?
+
+  /// What belongs to a tensor that is being tuned; all of `rows` × `columns`.
+  public final class Tuning: @unchecked Sendable {
+    public let master: Floats
+    public let gradient: Floats
+    /// AdamW's running means of the gradient and of its square.
+    public let firstMoment: Floats
+    public let secondMoment: Floats
+
+    init(_ count: Int) {
+      master = Floats(count)
+      gradient = Floats(zeros: count)
+      firstMoment = Floats(zeros: count)
+      secondMoment = Floats(zeros: count)
+    }
+  }
+
+  /// - Parameter owner: keeps the bytes alive.
+  init(_ info: TensorInfo, bytes: UnsafeRawPointer, owner: AnyObject) {
+    precondition([.f32, .bf16, .f16].contains(info.dtype), "a dtype that cannot be widened")
+    self.info = info
+    self.bytes = bytes
+    self.owner = owner
+    rows = info.shape.count < 2 ? 1 : info.shape[0]
+    columns = rows == 0 ? 0 : info.elementCount / rows
+    guard info.shape.count < 2 else {
+      vector = nil
+      return
+    }
+    let values = Floats(info.elementCount)
+    Self.widen(bytes, info.dtype, into: values.start, info.elementCount)
+    vector = values
+  }
+
+  public var count: Int { rows * columns }
+
+  /// The values of a vector.
+  var values: UnsafeMutablePointer<Float> { tuning?.master.start ?? vector!.start }
+
+  /// A float32 matrix where it lies, if that is what it is; else it has to be widened.
+  func floats(fromRow row: Int) -> UnsafePointer<Float>? {
+    if let tuning { return UnsafePointer(tuning.master.start + row * columns) }
+    guard info.dtype == .f32, UInt(bitPattern: bytes) % 4 == 0 else { return nil }
+    return bytes.assumingMemoryBound(to: Float.self) + row * columns
+  }
+
+  /// Writes rows as float32.
+  func widen(rows range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+    let count = range.count * columns
+    if let tuning {
+      out.update(from: tuning.master.start + range.lowerBound * columns, count: count)
+    } else {
+      let width = info.dtype.element.width
+      Self.widen(bytes + range.lowerBound * columns * width, info.dtype, into: out, count)
+    }
+  }
+
+  private static func widen(
+    _ bytes: UnsafeRawPointer, _ dtype: DType, into out: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    switch dtype {
+    case .bf16: vp_widen_bf16_rows(bytes, out, count)
+    case .f16: vp_widen_f16_rows(bytes, out, count)
+    default: memcpy(out, bytes, count * 4)
+    }
+  }
+
+  /// Gives it a master, a gradient of zeros, and moments of zeros.
+  public func beginTuning() {
+    guard tuning == nil else { return }
+    let tuning = Tuning(count)
+    widen(rows: 0..<rows, into: tuning.master.start)
+    self.tuning = tuning
+  }
+
+  /// The same bytes, as the file has them.
+  var untuned: Parameter { Parameter(info, bytes: bytes, owner: owner) }
+
+  /// From now on it is again what the file has.
+  public func endTuning() { tuning = nil }
+}

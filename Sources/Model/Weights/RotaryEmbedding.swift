@@ -1,0 +1,102 @@
+import Glibc
+import PatchFormat
+
+/// Positions as angles by which pairs of numbers are turned (Su et al., arXiv 2104.09864).
+public struct RotaryEmbedding: Equatable, Sendable {
+  /// How a model was stretched to longer texts than it was first trained on.
+  public enum Scaling: Equatable, Sendable {
+    case none
+    /// All positions divided (Chen et al., arXiv 2306.15595).
+    case linear(factor: Double)
+    /// Llama 3.1's: low frequencies divided, high ones kept, those between blended.
+    case llama3(factor: Double, low: Double, high: Double, originalLength: Double)
+  }
+
+  public var theta: Double
+  public var scaling: Scaling
+  /// Half of a head's size: how many pairs a head has.
+  public var half: Int
+
+  /// From a config, old (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
+  init(_ json: JSON, headSize: Int, path: String) throws {
+    let parameters = [json["rope_parameters"], json["rope_scaling"]].compactMap(\.self).first { $0.object != nil }
+    func number(_ key: String) throws -> Double {
+      guard let value = parameters?[key]?.double, value.isFinite, value > 0 else {
+        throw VPatchError(.invalid, path, "has no usable \"\(key)\" for its rotary embedding")
+      }
+      return value
+    }
+    half = headSize / 2
+    theta = parameters?["rope_theta"]?.double ?? json["rope_theta"]?.double ?? 10_000
+    guard theta.isFinite, theta > 0 else { throw VPatchError(.invalid, path, "has no usable \"rope_theta\"") }
+    guard (json["partial_rotary_factor"] ?? parameters?["partial_rotary_factor"])?.double ?? 1 == 1 else {
+      throw VPatchError(.refused, path, "turns only a part of each head, which is not known here")
+    }
+    let type = parameters?["rope_type"]?.string ?? parameters?["type"]?.string ?? "default"
+    switch type {
+    case "default": scaling = .none
+    case "linear": scaling = .linear(factor: try number("factor"))
+    case "llama3":
+      scaling = .llama3(
+        factor: try number("factor"), low: try number("low_freq_factor"), high: try number("high_freq_factor"),
+        originalLength: try number("original_max_position_embeddings"))
+    default:
+      throw VPatchError(
+        .refused, path, "has the rotary embedding \"\(type.printable)\", which is not known",
+        remedy: "known are default, linear, llama3")
+    }
+  }
+
+  /// The angle of each pair at position 1.
+  var frequencies: [Float] {
+    (0..<half).map { i in
+      let frequency = pow(theta, -Double(i) / Double(half))
+      switch scaling {
+      case .none: return Float(frequency)
+      case .linear(let factor): return Float(frequency / factor)
+      case .llama3(let factor, let low, let high, let originalLength):
+        let turns = originalLength * frequency / (2 * .pi)
+        if turns > high { return Float(frequency) }
+        if turns < low { return Float(frequency / factor) }
+        let share = (turns - low) / (high - low)
+        return Float((1 - share) * frequency / factor + share * frequency)
+      }
+    }
+  }
+}
+
+/// Cosines and sines of positions, computed once for each position.
+final class RotaryTable {
+  private let frequencies: [Float]
+  private var cosines = Floats(0)
+  private var sines = Floats(0)
+  private var length = 0
+
+  init(_ embedding: RotaryEmbedding) { frequencies = embedding.frequencies }
+
+  /// A row of `half` cosines and one of sines for each position given.
+  func rows(_ positions: [Int32], cosines out: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
+    let half = frequencies.count
+    grow(to: Int(positions.max() ?? 0) + 1)
+    for (i, position) in positions.enumerated() {
+      memcpy(out + i * half, cosines.start + Int(position) * half, half * 4)
+      memcpy(sines + i * half, self.sines.start + Int(position) * half, half * 4)
+    }
+  }
+
+  private func grow(to wanted: Int) {
+    guard wanted > length else { return }
+    let half = frequencies.count
+    let size = max(wanted, 2 * length, 256)
+    let (c, s) = (Floats(size * half), Floats(size * half))
+    for position in 0..<size {
+      for (i, frequency) in frequencies.enumerated() {
+        // The product in float32, as the models were trained; the functions in float64, rounded once.
+        let angle = Double(Float(position) * frequency)
+        c.start[position * half + i] = Float(cos(angle))
+        s.start[position * half + i] = Float(sin(angle))
+      }
+    }
+    (cosines, sines, length) = (c, s, size)
+  }
+}

@@ -1,0 +1,95 @@
+import Apply
+import PatchFormat
+import TestModels
+import Testing
+import Text
+
+@testable import Model
+
+/// The same numbers as PyTorch's, on models small enough to hold all of them.
+@Suite("Parity with PyTorch") struct ParityTests {
+  static func model(_ tiny: TinyModel, threads: Int = 2) throws -> LanguageModel {
+    try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: Compute(threads: threads))
+  }
+
+  @Test("logits", arguments: TinyModel.languageModels) func logits(name: String) throws {
+    let tiny = try TinyModel(name)
+    let model = try Self.model(tiny)
+    let ids = try tiny.ids("input_ids")
+    let expected = try tiny.floats("logits")
+    let stream = model.pass.forward(TokenBatch([ids]))
+    var logits: [Float] = []
+    model.pass.forEachLogits(stream, rows: Array(ids.indices)) { which, _, _, memory in
+      logits += UnsafeBufferPointer(start: memory, count: which.count * model.vocabularySize)
+    }
+    #expect(largestDifference(logits, expected) < 1e-4)
+  }
+
+  @Test("every gradient, kept or computed again, alone or in a batch", arguments: TinyModel.languageModels)
+  func gradients(name: String) throws {
+    let tiny = try TinyModel(name)
+    let example = Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"))
+    for (keeping, copies) in [(LanguageModel.Keeping.activations, 1), (.inputs, 1), (.activations, 3)] {
+      let model = try Self.model(tiny)
+      for parameter in model.weights.parameters { parameter.beginTuning() }
+      let examples = [Example](repeating: example, count: copies)
+      let loss = try model.addGradients(examples, targets: copies * example.answerTokens, keeping: keeping)
+      #expect(abs(Float(loss.mean) - (try tiny.floats("loss")[0])) < 1e-4)
+      var count = 0
+      for parameter in model.weights.parameters {
+        let expected = try tiny.floats("grad." + parameter.name)
+        let distance = relativeDistance(parameter.tuning!.gradient.array, expected)
+        #expect(distance < 1e-4, "\(parameter.name)")
+        count += 1
+      }
+      #expect(count == tiny.referenceNames.count { $0.hasPrefix("grad.") })
+    }
+  }
+
+  @Test("gradients of a few tensors are those of all", arguments: TinyModel.languageModels)
+  func someGradients(name: String) throws {
+    let tiny = try TinyModel(name)
+    let example = Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"))
+    for wanted in ["layers.1.self_attn.v_proj", "layers.0.mlp.up_proj", "layers.1.mlp.down_proj", "model.norm"] {
+      let model = try Self.model(tiny)
+      let tuned = model.weights.parameters.filter { $0.name.contains(wanted) }
+      #expect(!tuned.isEmpty)
+      for parameter in tuned { parameter.beginTuning() }
+      _ = try model.addGradients([example], targets: example.answerTokens)
+      for parameter in tuned {
+        let distance = relativeDistance(parameter.tuning!.gradient.array, try tiny.floats("grad." + parameter.name))
+        #expect(distance < 1e-4, "\(parameter.name)")
+      }
+    }
+  }
+
+  @Test("scores and continuations do not depend on how they are grouped, or on the cache")
+  func grouping() throws {
+    let tiny = try TinyModel("tiny-qwen2")
+    let model = try Self.model(tiny)
+    var random = SeededRandom(seed: 5)
+    let sequences = [3, 1, 40, 17, 150].map { (length: Int) in
+      (0..<length).map { _ in Int32(random.next() % UInt64(model.vocabularySize)) }
+    }
+    let together = try model.scores(of: sequences)
+    let alone = try sequences.map { try model.scores(of: [$0])[0] }
+    for (a, b) in zip(together, alone) {
+      #expect(a.count == b.count)
+      #expect(largestDifference(a.map(\.logProbability), b.map(\.logProbability)) < 1e-4)
+      #expect(a.map(\.isGreedy) == b.map(\.isGreedy))
+    }
+    let texts = try model.continueGreedily(sequences, stop: [], limit: 12, observe: nil)
+    for (prompt, text) in zip(sequences, texts) {
+      #expect(text.count == 12)
+      // What was generated is what the model finds most probable when it sees all of it at once.
+      let greedy = try model.scores(of: [prompt + text])[0].suffix(12).map(\.isGreedy)
+      #expect(!greedy.contains(false))
+      var one: [Int32] = []
+      try model.generate(prompt, limit: 12, .greedy, stop: []) {
+        one.append($0)
+        return true
+      }
+      #expect(one == text)
+    }
+  }
+}

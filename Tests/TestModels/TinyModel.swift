@@ -1,0 +1,43 @@
+import Foundation
+import PatchFormat
+
+/// A small model of random weights, with what PyTorch makes of it (fixtures/tiny-models).
+public struct TinyModel: Sendable {
+  public let folder: String
+  private let reference: Checkpoint
+
+  public static let languageModels = ["tiny-llama", "tiny-qwen2"]
+
+  public init(_ name: String) throws {
+    folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/tiny-models/\(name)"
+    reference = try Checkpoint(path: folder + "/reference.safetensors")
+  }
+
+  public var referenceNames: [String] { reference.tensors.map(\.name) }
+
+  /// A float32 tensor of the reference.
+  public func floats(_ name: String) throws -> [Float] { try values(name) }
+
+  /// An int64 tensor of the reference, which has one row.
+  public func ids(_ name: String) throws -> [Int32] { try (values(name) as [Int64]).map(Int32.init) }
+
+  private func values<T>(_ name: String) throws -> [T] {
+    let source = StoredTensor(reference.tensor(named: name)!, in: reference)
+    return try [T](unsafeUninitializedCapacity: source.info.elementCount) { buffer, count in
+      try source.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+      count = buffer.count
+    }
+  }
+}
+
+/// How far two lists of numbers are apart, relative to the second.
+public func relativeDistance(_ a: [Float], _ b: [Float]) -> Double {
+  precondition(a.count == b.count)
+  let (difference, size) = zip(a, b).reduce(into: (0.0, 0.0)) { sums, pair in
+    sums.0 += pow(Double(pair.0) - Double(pair.1), 2)
+    sums.1 += pow(Double(pair.1), 2)
+  }
+  return (difference / max(size, 1e-30)).squareRoot()
+}
+
+public func largestDifference(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
