@@ -1,0 +1,46 @@
+/// A text, and where it is cut.
+struct Pieces: Sendable {
+  var scalars: [Unicode.Scalar]
+  /// The end of each piece, ascending; no piece is empty.
+  var ends: [Int]
+  /// Whether it is the beginning of what is encoded.
+  var isFirst: Bool
+
+  init(_ scalars: [Unicode.Scalar], isFirst: Bool) {
+    self.scalars = scalars
+    self.isFirst = isFirst
+    ends = scalars.isEmpty ? [] : [scalars.count]
+  }
+
+  var ranges: [Range<Int>] {
+    var start = 0
+    return ends.map { end in
+      defer { start = end }
+      return start..<end
+    }
+  }
+
+  /// Cuts each piece where `cut` says: the ends of its parts, relative to the piece, the last being its own.
+  mutating func cut(_ cut: (UnsafeBufferPointer<Unicode.Scalar>) -> [Int]) {
+    var new: [Int] = []
+    scalars.withUnsafeBufferPointer { text in
+      for range in ranges {
+        for end in cut(UnsafeBufferPointer(rebasing: text[range])) where range.lowerBound + end > new.last ?? 0 {
+          new.append(range.lowerBound + end)
+        }
+      }
+    }
+    ends = new
+  }
+
+  /// Replaces each piece by another text, which may be empty.
+  mutating func replace(_ replacement: (ArraySlice<Unicode.Scalar>, _ isFirst: Bool, inout [Unicode.Scalar]) -> Void) {
+    var (text, ends): ([Unicode.Scalar], [Int]) = ([], [])
+    text.reserveCapacity(scalars.count + scalars.count / 4)
+    for range in ranges {
+      replacement(scalars[range], isFirst && range.lowerBound == 0, &text)
+      if text.count > ends.last ?? 0 { ends.append(text.count) }
+    }
+    (self.scalars, self.ends) = (text, ends)
+  }
+}

@@ -1,0 +1,99 @@
+/// A set of characters, as a class of a regular expression names it.
+struct ScalarSet: Sendable, Equatable {
+  enum Item: Sendable, Equatable {
+    case range(ClosedRange<UInt32>)
+    /// General categories, one bit each.
+    case categories(UInt32)
+    case whitespace, notWhitespace
+  }
+
+  private let items: [Item]
+  private let isNegated: Bool
+  /// The answers for the first 128 characters.
+  private let ascii: (UInt64, UInt64)
+
+  init(_ items: [Item], negated: Bool = false) {
+    self.items = items
+    isNegated = negated
+    var bits: (UInt64, UInt64) = (0, 0)
+    for value in UInt32(0)..<128 where Self.has(items, Unicode.Scalar(UInt8(value))) != negated {
+      if value < 64 { bits.0 |= 1 << value } else { bits.1 |= 1 << (value - 64) }
+    }
+    ascii = bits
+  }
+
+  static func == (a: ScalarSet, b: ScalarSet) -> Bool { a.items == b.items && a.isNegated == b.isNegated }
+
+  func contains(_ scalar: Unicode.Scalar) -> Bool {
+    let value = scalar.value
+    if value < 64 { return ascii.0 >> value & 1 == 1 }
+    if value < 128 { return ascii.1 >> (value - 64) & 1 == 1 }
+    return Self.has(items, scalar) != isNegated
+  }
+
+  private static func has(_ items: [Item], _ scalar: Unicode.Scalar) -> Bool {
+    for item in items {
+      switch item {
+      case .range(let range): if range.contains(scalar.value) { return true }
+      case .categories(let mask): if mask >> scalar.properties.generalCategory.bit & 1 == 1 { return true }
+      case .whitespace: if scalar.properties.isWhitespace { return true }
+      case .notWhitespace: if !scalar.properties.isWhitespace { return true }
+      }
+    }
+    return false
+  }
+
+  /// Nd, Nl, No: what Rust calls numeric.
+  static let numeric = ScalarSet([.categories(categories(named: "N")!)])
+
+  /// The bits of a category ("Lu") or of a group of them ("L").
+  static func categories(named name: String) -> UInt32? {
+    let names = Unicode.GeneralCategory.names
+    let mask = names.indices.reduce(UInt32(0)) { names[$1] == name || names[$1].prefix(1) == name ? $0 | 1 << $1 : $0 }
+    return mask == 0 ? nil : mask
+  }
+}
+
+extension Unicode.GeneralCategory {
+  /// In the order of `bit`.
+  fileprivate static let names = [
+    "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm",
+    "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn",
+  ]
+
+  fileprivate var bit: UInt32 {
+    switch self {
+    case .uppercaseLetter: 0
+    case .lowercaseLetter: 1
+    case .titlecaseLetter: 2
+    case .modifierLetter: 3
+    case .otherLetter: 4
+    case .nonspacingMark: 5
+    case .spacingMark: 6
+    case .enclosingMark: 7
+    case .decimalNumber: 8
+    case .letterNumber: 9
+    case .otherNumber: 10
+    case .connectorPunctuation: 11
+    case .dashPunctuation: 12
+    case .openPunctuation: 13
+    case .closePunctuation: 14
+    case .initialPunctuation: 15
+    case .finalPunctuation: 16
+    case .otherPunctuation: 17
+    case .mathSymbol: 18
+    case .currencySymbol: 19
+    case .modifierSymbol: 20
+    case .otherSymbol: 21
+    case .spaceSeparator: 22
+    case .lineSeparator: 23
+    case .paragraphSeparator: 24
+    case .control: 25
+    case .format: 26
+    case .surrogate: 27
+    case .privateUse: 28
+    case .unassigned: 29
+    @unknown default: 29
+    }
+  }
+}

@@ -1,0 +1,48 @@
+extension Tokenizer {
+  /// The ids of a text. Special tokens that are spelled out in it ("<|im_end|>") are found.
+  /// - Parameter addSpecialTokens: whether what the tokenizer puts around a text (Llama's "<s>") is put there.
+  public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
+    var ids: [Int32] = []
+    if addSpecialTokens { ids = postProcessor.prefix }
+    let scalars = Array(text.unicodeScalars)
+    for part in added.split(scalars) {
+      switch part {
+      case .token(let id): ids.append(id)
+      case .text(let range): encode(Array(scalars[range]), isFirst: range.lowerBound == 0, into: &ids)
+      }
+    }
+    if addSpecialTokens { ids += postProcessor.suffix }
+    return ids
+  }
+
+  /// What is between two added tokens.
+  private func encode(_ raw: [Unicode.Scalar], isFirst: Bool, into ids: inout [Int32]) {
+    let text = normalizer?.apply(to: raw) ?? raw
+    for part in added.splitNormalized(text) {
+      switch part {
+      case .token(let id): ids.append(id)
+      case .text(let range):
+        var pieces = Pieces(Array(text[range]), isFirst: isFirst && range.lowerBound == 0)
+        preTokenizer?.apply(to: &pieces)
+        pieces.scalars.withUnsafeBufferPointer { scalars in
+          for range in pieces.ranges {
+            cache.encode(UnsafeBufferPointer(rebasing: scalars[range]), into: &ids, model.encode)
+          }
+        }
+      }
+    }
+  }
+
+  /// The text of ids. Ids that are not in the vocabulary have none; bytes that are not UTF-8 are U+FFFD.
+  public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> String {
+    var decoder = decoder(skipSpecialTokens: skipSpecialTokens)
+    var text = ""
+    for id in ids { text += decoder.append(id) }
+    return text + decoder.finish()
+  }
+
+  /// For ids that come one at a time.
+  public func decoder(skipSpecialTokens: Bool) -> TokenDecoder {
+    TokenDecoder(self, skipsSpecialTokens: skipSpecialTokens)
+  }
+}
