@@ -20,6 +20,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
   ],
   targets: [
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -37,7 +38,11 @@ let package = Package(
     .target(name: "CCompute"),
     .target(name: "Text", dependencies: ["PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "PatchFormat", "Text"]),
-    .target(name: "Evaluate", dependencies: ["Measure", "Model", "PatchFormat", "Text"]),
+    .target(
+      name: "Evaluate",
+      dependencies: [
+        "Apply", "Measure", "Model", "PatchFormat", "Text", .product(name: "TOMLKit", package: "TOMLKit"),
+      ]),
     .target(name: "Train", dependencies: ["Apply", "CCompute", "Evaluate", "Measure", "Model", "PatchFormat", "Text"]),
     .executableTarget(
       name: "CLI",
@@ -53,7 +58,8 @@ let package = Package(
     .testTarget(name: "TextTests", dependencies: ["PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "ModelTests", dependencies: ["CCompute", "Model", "PatchFormat", "TestModels"]),
     .testTarget(
-      name: "EvaluateTests", dependencies: ["Evaluate", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
+      name: "EvaluateTests",
+      dependencies: ["Apply", "Evaluate", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "TrainTests", dependencies: ["Apply", "Model", "PatchFormat", "TestModels", "Train"]),
     .testTarget(
       name: "CatalogueTests",

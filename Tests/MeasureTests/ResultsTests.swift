@@ -287,6 +287,11 @@ import Testing
       ("[1, 0]", "[1, 1]", "with scores whose mean is not its value"), ("[1, 0]", "[1, null]", "not a list of numbers"),
       ("{\"a\": 1}", "{\"a\": []}", "with settings that are not plain values"),
       ("\"settings\"", "\"probe_set\": \"12\", \"settings\"", "with a probe set that is not 64"),
+      ("\"settings\"", "\"reference\": 12, \"settings\"", "with a reference that is not 64"),
+      ("\"settings\"", "\"role\": \"goal\", \"settings\"", "with a role that is not target, held-out or probe"),
+      ("\"settings\"", "\"weights\": [1], \"settings\"", "with weights that are not a number above zero"),
+      ("\"settings\"", "\"weights\": [1, 0], \"settings\"", "with weights that are not a number above zero"),
+      ("\"settings\"", "\"weights\": [1, 3], \"settings\"", "with scores whose mean is not its value"),
     ])
   func ownEntries(old: String, new: String, reason: String) throws {
     let entry =
@@ -328,5 +333,51 @@ import Testing
       error?.description.hasPrefix("the task arc_easy: has no standard error, and its acc_norm is no count of 200")
         == true)
     #expect(error?.remedy?.contains("--samples") == true)
+  }
+
+  private func own(_ name: String, _ scores: [Double], root: Digest? = nil, _ more: String) throws -> EvaluationResults
+  {
+    let value = exp((scores[0] + 3 * scores[1]) / 4)
+    return try EvaluationResults(
+      path: folder.write(
+        name,
+        """
+        {"format": "vpatch.results.1", "evaluator": {"name": "e"}\(root.map { ", \"root\": \"\($0.hex)\"" } ?? ""),
+         "tasks": [{"task": "t", "metric": "perplexity", "unit": "perplexity", "higher_is_better": false,
+                    "value": \(value), "scores": [\(scores[0]), \(scores[1])], \(more)}]}
+        """))
+  }
+
+  @Test("scores with weights, and a role that the file gives") func weights() throws {
+    let more = #""weights": [1, 3], "role": "probe""#
+    let comparison = try Comparison(before: own("a.json", [2, 3], more), after: own("b.json", [2.5, 3], more))
+    let record = try #require(comparison.records(reference: Records.base, measured: nil).records.first)
+    #expect(record.before == exp(2.75) && record.after == exp(2.875))
+    #expect(record.role == .probe)
+    #expect(record.items == 2)
+    #expect(
+      record.interval
+        == ChangeInterval.weighted(before: [2, 3], after: [2.5, 3], weights: [1, 3], isExponential: true))
+    let other = try own("c.json", [2.5, 3], #""weights": [1.0, 3.0000001]"#)
+    let error = Records.refusal { _ = try records(Comparison(before: own("a.json", [2, 3], more), after: other)) }
+    #expect(error?.reason == "has items of other weights in a.json than in c.json")
+  }
+
+  @Test("results of other bits than they are taken for") func roots() throws {
+    let more = #""weights": [1, 3]"#
+    let (base, other) = (Records.base, SHA256.hash("other"))
+    let after = try own("b.json", [2.5, 3], root: Records.tuned, more)
+    let ofBase = try Comparison(before: own("a.json", [2, 3], root: base, more), after: after)
+    #expect(try ofBase.records(reference: base, measured: Records.tuned).records.count == 1)
+    #expect(try ofBase.records(reference: base, measured: nil).records.count == 1)
+    for (reference, measured) in [(other, Records.tuned), (base, other)] {
+      let error = Records.refusal { _ = try ofBase.records(reference: reference, measured: measured) }
+      #expect(error?.code == .refused)
+      #expect(error?.reason.contains("and not of \(other.short)") == true)
+    }
+    let from = #"\#(more), "reference": "\#(other.hex)""#
+    let divergence = try Comparison(before: own("c.json", [2, 3], from), after: own("d.json", [2.5, 3], from))
+    let error = Records.refusal { _ = try divergence.records(reference: base, measured: nil) }
+    #expect(error?.reason.contains("a divergence from a model with the root \(other.short)") == true)
   }
 }

@@ -80,9 +80,33 @@ import Testing
 
   @Test("differences item by item, and standard errors") func errors() {
     let paired = ChangeInterval.paired([0.25, -0.5, 0, 0.1, 0.3])
-    #expect(isNear(paired.low, -0.24993885036228922) && isNear(paired.high, 0.3099388503622892))
+    #expect(isNear(paired.low, -0.3665556800909633) && isNear(paired.high, 0.42655568009096323))
     let both = ChangeInterval.standardErrors(before: 0.5, 0.03, after: 0.6, 0.04)
     #expect(isNear(both.low, 0.1 - Normal.z95 * 0.05) && isNear(both.high, 0.1 + Normal.z95 * 0.05))
+  }
+
+  @Test(
+    "Student's t",
+    arguments: [
+      (1, 12.706204736174694), (2, 4.302652729749462), (4, 2.7764451051977934), (9, 2.262157162798205),
+      (29, 2.045229642132703), (1000, 1.9623390808264083),
+    ])
+  func student(degrees: Int, t: Double) {
+    #expect(isNear(Student.t95(degrees: degrees), t, 1e-11))
+    #expect(isNear(Student.tails(t, degrees: degrees), 0.05, 1e-12))
+  }
+
+  @Test("differences of items with weights, and of a perplexity made of them") func weighted() {
+    let (before, after, weights) = ([3.1, 2.9, 3.4, 2.5], [3.0, 3.2, 3.3, 2.7], [10.0, 200, 35, 80])
+    let mean = ChangeInterval.weighted(before: before, after: after, weights: weights, isExponential: false)
+    #expect(isNear(mean.low, -0.004505732812872226) && isNear(mean.high, 0.44450573281287176))
+    #expect(mean.method == .weightedDifferences)
+    let perplexity = ChangeInterval.weighted(before: before, after: after, weights: weights, isExponential: true)
+    #expect(isNear(perplexity.low, -0.7687306931591689, 1e-10) && isNear(perplexity.high, 9.37571294299058, 1e-10))
+    // Of equal weights it is the interval of paired differences.
+    let equal = ChangeInterval.weighted(before: before, after: after, weights: [2, 2, 2, 2], isExponential: false)
+    let paired = ChangeInterval.paired(zip(before, after).map { $1 - $0 })
+    #expect(isNear(equal.low, paired.low) && isNear(equal.high, paired.high))
   }
 
   @Test("Wilson's interval holds the share in about 95 of 100") func coverage() {

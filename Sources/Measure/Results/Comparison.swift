@@ -76,6 +76,7 @@ public struct Comparison {
   ///   - measured: the root of the tuned model, where it was hashed.
   /// - Throws: `refused` or `invalid`, naming the task, where two results cannot be compared.
   public func records(reference: Digest, measured: Digest?) throws -> Outcome {
+    try checkRoots(reference: reference, measured: measured)
     var outcome = Outcome()
     let names = after.tasks + before.tasks.filter { after.measurements(of: $0).isEmpty }
     let targets = try NamePatterns(options.targets, "--target", names: names)
@@ -95,7 +96,7 @@ public struct Comparison {
       for (old, new) in try pairs(task, old, new) {
         let pair = TaskPair(task: task, before: old, after: new, comparison: self)
         var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
-        record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : .heldOut
+        record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : new.role ?? .heldOut
         if record.unit == .score, record.role != .probe {
           outcome.remarks.append("\(task): \(record.metric) has a scale of its own, and enters no mean")
         }
@@ -108,6 +109,23 @@ public struct Comparison {
         remedy: "evaluate both models on the same tasks")
     }
     return outcome
+  }
+
+  /// The bits that a file names are those that the records are of.
+  private func checkRoots(reference: Digest, measured: Digest?) throws {
+    for (results, root) in [(before, Optional(reference)), (after, measured)] {
+      guard let said = results.root, let root, said != root else { continue }
+      throw VPatchError(
+        .refused, results.path, "is of a model with the root \(said.short), and not of \(root.short)",
+        remedy: "evaluate the model that the records are to be of")
+    }
+    for measurement in after.measurements {
+      guard let said = measurement.reference, said != reference else { continue }
+      throw VPatchError(
+        .refused, after.path,
+        "has a divergence from a model with the root \(said.short), and not from \(reference.short)",
+        remedy: "evaluate it against this base")
+    }
   }
 
   /// The metrics of a task that become records: as asked for; all of a file in which each was written on purpose; else

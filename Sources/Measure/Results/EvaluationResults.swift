@@ -9,6 +9,8 @@ public struct EvaluationResults: Sendable {
   /// What the file calls the model.
   public let model: String?
   public let date: String?
+  /// The root of the model, where the file says it: what its evaluator had loaded, by its word.
+  public let root: Digest?
   /// In the order of the file. Names of tasks and metrics are the file's.
   public let measurements: [Measurement]
   /// In the order of the file, each once.
@@ -35,7 +37,11 @@ public struct EvaluationResults: Sendable {
     /// The tasks that a group is the mean of; the task itself where it is none.
     public let leaves: [Leaf]
     /// One an item, in the items' order, where the file itself holds them.
-    public let scores: [Double]?
+    public let scores: ItemScores?
+    /// What the task is for, where the file says it.
+    public var role: ForgettingRecord.Role?
+    /// The root of the model that a divergence is from, where the file says it.
+    public var reference: Digest?
 
     /// A task that has items of its own.
     public struct Leaf: Sendable {
@@ -63,7 +69,13 @@ public struct EvaluationResults: Sendable {
       throw VPatchError(
         .invalid, path, "is a patch and not a results file", remedy: "are the arguments in the right order?")
     }
-    let bytes = try InputFile.contents(of: path, limit: Self.maximumFile)
+    try self.init(InputFile.contents(of: path, limit: Self.maximumFile), path: path)
+  }
+
+  /// Reads the text of a results file.
+  /// - Parameter path: what messages and records call it.
+  /// - Throws: `invalid` where it is none.
+  public init(_ bytes: [UInt8], path: String) throws {
     let json: JSON
     do { json = try JSON.parse(bytes) } catch let error as JSONError {
       throw VPatchError(
@@ -75,10 +87,12 @@ public struct EvaluationResults: Sendable {
     isOwnForm = json["format"]?.string == OwnResults.format
     if isOwnForm {
       let own = try OwnResults(json, path: path)
-      (evaluator, model, date, measurements) = (own.evaluator, own.model, own.date, own.measurements)
+      (evaluator, model, date, root) = (own.evaluator, own.model, own.date, own.root)
+      measurements = own.measurements
     } else if json["results"]?.object != nil {
       let harness = try HarnessResults(json, path: path)
-      (evaluator, model, date, measurements) = (harness.evaluator, harness.model, harness.date, harness.measurements)
+      (evaluator, model, date, root) = (harness.evaluator, harness.model, harness.date, nil)
+      measurements = harness.measurements
     } else {
       throw VPatchError(
         .invalid, path, "is no results file of lm-evaluation-harness, of lmms-eval, or of vpatch's own form",

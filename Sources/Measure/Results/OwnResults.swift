@@ -5,7 +5,10 @@
 //               "standard_error": 0.035, "scores": [1, 0, …], "probe_set": 64 digits, "settings": {plain values}}, …]}
 //
 // Of a task "task", "metric", "unit", "higher_is_better" and "value" must be there; "n", or "scores" of which it is the
-// count. Scores are one an item, in the same order before and after; their mean is the value.
+// count. Scores are one an item, in the same order before and after; their mean is the value. With "weights", one an
+// item, it is the weighted mean; of a perplexity, whose scores are then losses in nats, the exponential of that.
+// "role" is what the task is for, "reference" the root of the model that a divergence is from; beside "tasks", "root" is
+// that of the model that was evaluated. Other members are not read.
 
 import PatchFormat
 
@@ -15,6 +18,7 @@ struct OwnResults {
   let evaluator: ForgettingRecord.Evaluator
   let model: String?
   let date: String?
+  let root: Digest?
   let measurements: [EvaluationResults.Measurement]
 
   init(_ json: JSON, path: String) throws {
@@ -24,6 +28,7 @@ struct OwnResults {
     evaluator = .init(name: name, version: json["evaluator"]?["version"]?.string)
     model = json["model"]?.string
     date = json["date"]?.string
+    root = try Self.digest("root", in: json) { VPatchError(.invalid, path, "has a root that \($0)") }
     guard let entries = json["tasks"]?.array else { throw VPatchError(.invalid, path, "has no list of tasks") }
     var seen: Set<String> = []
     measurements = try entries.enumerated().map { i, entry in
@@ -50,27 +55,37 @@ struct OwnResults {
       }
       let items = entry["n"]?.int ?? scores?.count
       if let scores, scores.count != items { throw invalid("with \(scores.count) scores for n = \(items ?? 0)") }
-      if let scores, !scores.average(to: value) { throw invalid("with scores whose mean is not its value") }
-      let probeSet = try entry["probe_set"].map { text in
-        guard let digest = text.string.flatMap(Digest.init(hex:)) else {
-          throw invalid("with a probe set that is not 64 hexadecimal digits")
+      let weights = try entry["weights"].map { list in
+        guard let weights = list.array?.map({ $0.double ?? 0 }), weights.allSatisfy({ $0 > 0 && $0.isFinite }),
+          weights.count == scores?.count
+        else { throw invalid("with weights that are not a number above zero for each score") }
+        return weights
+      }
+      let itemScores = scores.map { ItemScores($0, weights: weights, unit: MeasurementUnit(rawValue: unit)) }
+      if let itemScores, !itemScores.average(to: value) { throw invalid("with scores whose mean is not its value") }
+      let probeSet = try Self.digest("probe_set", in: entry) { invalid("with a probe set that \($0)") }
+      let reference = try Self.digest("reference", in: entry) { invalid("with a reference that \($0)") }
+      let role = try entry["role"].map { text in
+        guard let role = text.string.flatMap(ForgettingRecord.Role.init(rawValue:)) else {
+          throw invalid("with a role that is not target, held-out or probe")
         }
-        return digest
+        return role
       }
       let settings = entry["settings"]?.object ?? []
       guard settings.allSatisfy(\.value.isPlain) else { throw invalid("with settings that are not plain values") }
       return .init(
         task: task, metric: metric, filter: nil, unit: MeasurementUnit(rawValue: unit), higherIsBetter: higherIsBetter,
         items: items, value: value, standardError: entry["standard_error"]?.double.flatMap { $0 >= 0 ? $0 : nil },
-        isClustered: false, settings: settings, probeSet: probeSet, leaves: [], scores: scores)
+        isClustered: false, settings: settings, probeSet: probeSet, leaves: [], scores: itemScores,
+        role: role, reference: reference)
     }
   }
-}
 
-extension [Double] {
-  /// Of at least one.
-  var mean: Double { reduce(0, +) / Double(count) }
-
-  /// Whether their mean is this value, but for the rounding of one that was written with six digits.
-  func average(to value: Double) -> Bool { !isEmpty && abs(mean - value) <= 1e-6 * Swift.max(1, abs(value)) }
+  private static func digest(
+    _ key: String, in json: JSON, _ error: (_ reason: String) -> VPatchError
+  ) throws -> Digest? {
+    guard let value = json[key] else { return nil }
+    guard let digest = value.string.flatMap(Digest.init(hex:)) else { throw error("is not 64 hexadecimal digits") }
+    return digest
+  }
 }

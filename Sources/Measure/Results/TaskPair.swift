@@ -28,7 +28,7 @@ struct TaskPair {
     let (interval, flips) = try interval(items, scores)
     return ForgettingRecord(
       task: task, metric: before.metric, role: .heldOut, unit: before.unit, higherIsBetter: before.higherIsBetter!,
-      items: items, before: scores?.before.mean ?? before.value, after: scores?.after.mean ?? after.value,
+      items: items, before: scores?.before.value ?? before.value, after: scores?.after.value ?? after.value,
       interval: interval, flips: flips, reference: reference,
       measured: measured, probeSet: probeSet, evaluator: comparison.after.evaluator, settings: before.settings,
       date: [comparison.before.date, comparison.after.date].compactMap { $0 }.max { $0.precedes($1) },
@@ -72,6 +72,12 @@ struct TaskPair {
     if let old = before.probeSet, let new = after.probeSet, old != new {
       throw refuse("has other items, or other prompts, in \(paths.before) than in \(paths.after)")
     }
+    guard before.reference == after.reference else {
+      throw refuse("is a divergence from other models in \(paths.before) and \(paths.after)")
+    }
+    guard before.scores?.weights == after.scores?.weights || before.scores == nil || after.scores == nil else {
+      throw refuse("has items of other weights in \(paths.before) than in \(paths.after)")
+    }
     return before.items!
   }
 
@@ -84,11 +90,11 @@ struct TaskPair {
   // MARK: Item by item
 
   private struct PairedScores {
-    let before: [Double]
-    let after: [Double]
+    let before: ItemScores
+    let after: ItemScores
     let probeSet: Digest?
 
-    var areBinary: Bool { (before + after).allSatisfy { $0 == 0 || $0 == 1 } }
+    var areBinary: Bool { before.areBinary && after.areBinary }
   }
 
   private func pairedScores(_ items: Int, _ remarks: inout [String]) throws -> PairedScores? {
@@ -105,7 +111,8 @@ struct TaskPair {
       keys.allSatisfy({ key in new.items[key].map { $0.hash == old.items[key]!.hash } ?? false })
     else { throw refuse("has samples of other items before than after") }
     let scores = PairedScores(
-      before: keys.map { old.items[$0]!.score }, after: keys.map { new.items[$0]!.score },
+      before: ItemScores(keys.map { old.items[$0]!.score }, unit: before.unit),
+      after: ItemScores(keys.map { new.items[$0]!.score }, unit: after.unit),
       probeSet: old.hashes.count == new.hashes.count && old.hashes == new.hashes ? TaskHash.probeSet(old.hashes) : nil)
     guard keys.count == items, scores.before.average(to: before.value), scores.after.average(to: after.value) else {
       remarks.append("\(task): its samples do not average to its results; compared without them")
@@ -119,12 +126,19 @@ struct TaskPair {
   /// By the narrowest method that the data allow: pairs of items, else proportions, else standard errors.
   private func interval(_ items: Int, _ scores: PairedScores?) throws -> (Interval?, Flips?) {
     if let scores, scores.areBinary {
-      let pairs = zip(scores.before, scores.after)
+      let pairs = zip(scores.before.values, scores.after.values)
       let flips = Flips(lost: pairs.count { $0 > $1 }, won: pairs.count { $0 < $1 })
       return (ChangeInterval.bonettPrice(lost: flips.lost, won: flips.won, items: items), flips)
     }
     if let scores, items >= 2 {
-      return (ChangeInterval.paired(zip(scores.before, scores.after).map { $1 - $0 }), nil)
+      let (old, new) = (scores.before.values, scores.after.values)
+      guard let weights = scores.before.weights else {
+        return (ChangeInterval.paired(zip(old, new).map { $1 - $0 }), nil)
+      }
+      return (
+        ChangeInterval.weighted(
+          before: old, after: new, weights: weights, isExponential: scores.before.isExponential), nil
+      )
     }
     let errors = before.standardError.flatMap { old in after.standardError.map { (old, $0) } }
     // Items in clusters are no independent proportions: there the evaluator's own errors know better.

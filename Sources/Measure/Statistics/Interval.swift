@@ -11,6 +11,8 @@ public struct Interval: Equatable, Sendable {
     case bonettPrice = "bonett-price"
     /// From the scores' differences, item by item.
     case pairedDifferences = "paired-differences"
+    /// The same for items of unlike weights, such as documents of unlike lengths.
+    case weightedDifferences = "weighted-differences"
     /// From two standard errors that the evaluator gives.
     case standardErrors = "standard-errors"
   }
@@ -81,15 +83,43 @@ public enum ChangeInterval {
     return Interval(low: max(p - q - half, -1), high: min(p - q + half, 1), .bonettPrice)
   }
 
-  /// The mean of differences item by item, plus and minus z standard errors (sample variance, n − 1).
+  /// The mean of differences item by item, plus and minus t standard errors (sample variance, n − 1 degrees of freedom).
   /// - Parameter differences: at least two.
   public static func paired(_ differences: [Double]) -> Interval {
-    precondition(differences.count >= 2, "a variance of fewer than two")
-    let n = Double(differences.count)
-    let mean = differences.reduce(0, +) / n
-    let variance = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
-    let half = Normal.z95 * (variance / n).squareRoot()
+    let half = halfWidth(differences.map { ($0, 1) })
+    let mean = differences.reduce(0, +) / Double(differences.count)
     return Interval(low: mean - half, high: mean + half, .pairedDifferences)
+  }
+
+  /// Of the change of a weighted mean: a ratio of two sums over the items, linearised (W. G. Cochran, Sampling
+  /// Techniques, 3rd ed. 1977, section 6.4), with Student's t.
+  /// - Parameters:
+  ///   - before, after: scores of the items, at least two.
+  ///   - weights: of the items, above zero.
+  ///   - isExponential: the values are the exponentials of the means, as a perplexity is; the interval is then of the
+  ///     change of these (delta method).
+  public static func weighted(before: [Double], after: [Double], weights: [Double], isExponential: Bool) -> Interval {
+    precondition(before.count == weights.count && after.count == weights.count, "one score and weight an item")
+    let (old, new) = (before.mean(weights: weights), after.mean(weights: weights))
+    let (oldValue, newValue) = isExponential ? (exp(old), exp(new)) : (old, new)
+    let (oldSlope, newSlope) = isExponential ? (oldValue, newValue) : (1, 1)
+    let change = newValue - oldValue
+    let half = halfWidth(
+      weights.indices.map { (newSlope * (after[$0] - new) - oldSlope * (before[$0] - old), weights[$0]) })
+    return Interval(low: change - half, high: change + half, .weightedDifferences)
+  }
+
+  /// t times the standard error of the weighted mean of these values.
+  private static func halfWidth(_ items: [(value: Double, weight: Double)]) -> Double {
+    precondition(items.count >= 2, "a variance of fewer than two")
+    let n = Double(items.count)
+    let total = items.reduce(0) { $0 + $1.weight }
+    let mean = items.reduce(0) { $0 + $1.value * $1.weight } / total
+    let squares = items.reduce(0) { sum, item in
+      let term = item.weight * (item.value - mean)
+      return sum + term * term
+    }
+    return Student.t95(degrees: items.count - 1) * (squares * n / (n - 1)).squareRoot() / total
   }
 
   /// From the standard errors of two independent measurements, whose variances add up.

@@ -1,0 +1,103 @@
+import Glibc
+import Measure
+import Model
+import PatchFormat
+
+/// A suite that is measured on a model, beside its base.
+public struct Evaluation {
+  /// What a model is compared with.
+  public enum Reference {
+    /// Nothing: divergences are left out.
+    case none
+    /// Itself: it is the base, and its divergences are zero.
+    case itself
+    case base(any NextTokenModel, root: Digest?)
+  }
+
+  public let suite: Suite
+  public let tokenizer: any EvaluationTokenizer
+  /// What results depend on besides model, items and tokenizer, such as the arithmetic; plain values.
+  public var settings: [JSON.Member] = []
+  /// The longest sequence that the model takes.
+  public var maximumLength: Int?
+  /// Is told how many items of a task are done.
+  public var report: (_ task: String, _ done: Int, _ items: Int) -> Void = { _, _, _ in }
+
+  public init(_ suite: Suite, tokenizer: any EvaluationTokenizer) {
+    self.suite = suite
+    self.tokenizer = tokenizer
+  }
+
+  /// Measures all tasks on one model.
+  /// - Parameters:
+  ///   - name: what the results call the model.
+  ///   - root: its root, where it is known.
+  /// - Throws: `refused`, naming task and item, for what cannot be measured.
+  public func results(
+    of model: any NextTokenModel, name: String, root: Digest?, against reference: Reference
+  ) throws -> SuiteResults {
+    var entries: [SuiteResults.Entry] = []
+    var remarks: [String] = []
+    for task in suite.tasks {
+      let run = TaskRun(
+        task: task, model: model, tokenizer: tokenizer, maximumLength: maximumLength,
+        report: { report(task.name, $0, task.items.count) })
+      let outcome: TaskOutcome
+      var from: Digest?
+      switch (task.kind, reference) {
+      case (.perplexity(let kind), _): outcome = try kind.run(run)
+      case (.multipleChoice(let kind), _): outcome = try kind.run(run)
+      case (.exactMatch(let kind), _): outcome = try kind.run(run)
+      case (.mass(let kind), _): outcome = try kind.run(run)
+      case (.divergence, .none):
+        remarks.append("\(task.name) is a divergence from a base, and none is given: left out")
+        continue
+      case (.divergence(let kind), .itself):
+        outcome = try kind.run(run, base: nil)
+        from = root
+      case (.divergence(let kind), .base(let base, let baseRoot)):
+        outcome = try kind.run(run, base: base)
+        from = baseRoot
+      }
+      entries += self.entries(task, outcome, reference: from)
+    }
+    return SuiteResults(
+      model: name, root: root, suite: suite.digest, date: Self.now(), entries: entries, remarks: remarks)
+  }
+
+  /// The first metric has the task's role; the others are looks at how the model behaves, or the task would count twice.
+  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: Digest?) -> [SuiteResults.Entry] {
+    // Records hold plain values: lists become their text.
+    let settings = (task.settings + tokenizer.settings + self.settings).map { member in
+      member.value.array == nil ? member : JSON.Member(member.key, .string(member.value.compact()))
+    }
+    return outcome.metrics.enumerated().map { i, metric in
+      .init(
+        task: task.name, metric: metric.name, role: i == 0 ? task.role : .probe, unit: metric.unit,
+        higherIsBetter: metric.higherIsBetter, scores: metric.scores, probeSet: task.probeSet, settings: settings,
+        reference: reference, details: i == 0 ? outcome.details : [])
+    }
+  }
+
+  /// Forgetting records of two results of one suite.
+  /// - Parameters:
+  ///   - before: of the base, with this root.
+  ///   - after: of the tuned model, with this root; nil where it was not hashed.
+  /// - Throws: `refused` where they are not of the same items, settings or bits.
+  public static func records(
+    before: EvaluationResults, reference: Digest, after: EvaluationResults, measured: Digest?
+  ) throws -> Comparison.Outcome {
+    try Comparison(before: before, after: after).records(reference: reference, measured: measured)
+  }
+
+  /// Now; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
+  private static func now() -> String {
+    var moment = getenv("SOURCE_DATE_EPOCH").flatMap { time_t(String(cString: $0)) } ?? time(nil)
+    var parts = tm()
+    gmtime_r(&moment, &parts)
+    let text = [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+      count = buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}

@@ -1,0 +1,48 @@
+/// What of an answer is compared, and what is not looked at.
+public struct AnswerForm: Sendable, Equatable {
+  public enum Part: String, Sendable, CaseIterable {
+    /// All of it.
+    case all
+    /// The first line that is not blank.
+    case line
+    /// The first number in digits ("-1,234.5" is one), without its commas.
+    case number
+  }
+
+  public enum Ignored: String, Sendable, CaseIterable {
+    /// Upper and lower case.
+    case letterCase = "case"
+    /// All but letters, digits and white space, by Unicode's categories.
+    case punctuation
+    /// The words a, an, the.
+    case articles
+  }
+
+  public var part = Part.all
+  public var ignored: [Ignored] = []
+
+  public init() {}
+
+  /// The text as it is compared. White space at the ends is dropped, and between words counts as one space.
+  public func normalized(_ text: String) -> String {
+    var text = taken(text)
+    if ignored.contains(.letterCase) { text = text.lowercased() }
+    if ignored.contains(.punctuation) {
+      text.unicodeScalars.removeAll {
+        !$0.properties.isAlphabetic && $0.properties.numericType == nil && !$0.properties.isWhitespace
+      }
+    }
+    var words = text.split(whereSeparator: \.isWhitespace)
+    if ignored.contains(.articles) { words.removeAll { ["a", "an", "the"].contains($0.lowercased()) } }
+    return words.joined(separator: " ")
+  }
+
+  private func taken(_ text: String) -> String {
+    switch part {
+    case .all: text
+    case .line: text.split(whereSeparator: \.isNewline).first { !$0.allSatisfy(\.isWhitespace) }.map(String.init) ?? ""
+    case .number:
+      text.firstMatch(of: #/-?[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?/#).map { $0.output.filter { $0 != "," } } ?? ""
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import Glibc
+import Measure
+import Model
+import PatchFormat
+
+/// KL(base ‖ model) per token, in nats: how far the model's predictions have moved from the base's. The items are rows or
+/// documents, each with as many tokens' weight as it has positions.
+public struct DivergenceTask: Sendable {
+  public enum Positions: String, Sendable, CaseIterable {
+    /// The prediction after every token.
+    case all
+    /// That after the last: of the first token of the answer to a prompt.
+    case last
+  }
+
+  public var positions = Positions.all
+  /// Tokens that the models see at once: longer rows are cut into pieces of so many, each on its own.
+  public var context = 512
+
+  public init() {}
+
+  init(_ table: inout TOMLReader) throws {
+    positions = try table.word("positions") ?? positions
+    context = try table.int("context", in: 1...(1 << 20)) ?? context
+  }
+
+  var settings: [JSON.Member] {
+    [
+      .init("positions", .string(positions.rawValue)), .init("context", JSON(context)),
+      .init("direction", "base || model"),
+    ]
+  }
+
+  /// - Parameter base: nil where the model is the base itself.
+  func run(_ run: TaskRun, base: (any NextTokenModel)?) throws -> TaskOutcome {
+    var (sequences, ranges, owners): ([[Int32]], [Range<Int>], [Int]) = ([], [], [])
+    for (i, item) in run.task.items.enumerated() {
+      let ids = try tokens(item, i, run)
+      // What is seen at once, and after which of its tokens the predictions are compared.
+      let pieces =
+        positions == .last
+        ? [(ids[...], ids.count - 1..<ids.count)]
+        : stride(from: 0, to: ids.count, by: context).map { start in
+          let piece = ids[start..<min(start + context, ids.count)]
+          return (piece, 0..<piece.count)
+        }
+      for (piece, range) in pieces {
+        try run.check(length: piece.count, of: i)
+        sequences.append(Array(piece))
+        ranges.append(range)
+        owners.append(i)
+      }
+    }
+    var weights = [Double](repeating: 0, count: run.task.items.count)
+    for (owner, range) in zip(owners, ranges) { weights[owner] += Double(range.count) }
+    var sums = [Double](repeating: 0, count: weights.count)
+    if let base {
+      try Divergence.check(base: base, model: run.model)
+      for batch in TaskRun.batches(sequences.map(\.count)) {
+        let values = try Divergence.sums(
+          base: base, model: run.model, sequences: Array(sequences[batch]), positions: Array(ranges[batch]))
+        for (owner, value) in zip(owners[batch], values) { sums[owner] += try run.checked(value, of: owner) }
+        run.report(batch.upperBound < owners.count ? owners[batch.upperBound] : weights.count)
+      }
+    }
+    return TaskOutcome(
+      metrics: [
+        .init(
+          name: ForgettingSummary.klMetric, unit: .nats, higherIsBetter: false,
+          scores: ItemScores(zip(sums, weights).map { $0 / $1 }, weights: weights, unit: .nats))
+      ])
+  }
+
+  private func tokens(_ item: EvaluationItem, _ i: Int, _ run: TaskRun) throws -> [Int32] {
+    let ids: [Int32]
+    if case .text(let text) = item.content {
+      ids = try run.tokenizer.encode(text, addingSpecialTokens: true)
+    } else {
+      ids = try run.task.prompt.tokens(item, run.tokenizer)
+    }
+    guard !ids.isEmpty else { throw run.error(i, "has no tokens") }
+    return ids
+  }
+}
+
+/// KL(base ‖ model) of next-token distributions: Σ p(v) · (log p(v) − log q(v)), p of the base, in nats.
+public enum Divergence {
+  /// At most so many bytes of the base's log-probabilities are held at once.
+  private static let maximumHeld = 256 << 20
+
+  /// - Throws: `refused` where the two have other vocabularies.
+  public static func check(base: any NextTokenModel, model: any NextTokenModel) throws {
+    guard base.vocabularySize == model.vocabularySize else {
+      throw VPatchError(
+        .refused, nil,
+        "the base has \(Format.grouped(base.vocabularySize)) tokens and the model \(Format.grouped(model.vocabularySize)), so there is no divergence between them",
+        remedy: "compare a model with the base that it was tuned from")
+    }
+  }
+
+  /// The sum over chosen positions of each sequence.
+  /// - Parameters:
+  ///   - positions: for each sequence, after which of its tokens.
+  public static func sums(
+    base: any NextTokenModel, model: any NextTokenModel, sequences: [[Int32]], positions: [Range<Int>]
+  ) throws -> [Double] {
+    precondition(sequences.count == positions.count, "one range of positions a sequence")
+    let vocabulary = base.vocabularySize
+    precondition(vocabulary == model.vocabularySize, "two vocabularies")
+    var sums = [Double](repeating: 0, count: sequences.count)
+    for block in blocks(positions, atOnce: max(1, maximumHeld / (4 * vocabulary))) {
+      let part = block.map { sequences[$0.sequence] }
+      let ranges = block.map(\.positions)
+      let count = ranges.reduce(0) { $0 + $1.count }
+      let held = UnsafeMutableBufferPointer<Float>.allocate(capacity: count * vocabulary)
+      defer { held.deallocate() }
+      var next = 0
+      try base.forEachDistribution(of: part, at: ranges) { _, _, values in
+        (held.baseAddress! + next * vocabulary).initialize(from: values.baseAddress!, count: vocabulary)
+        next += 1
+      }
+      next = 0
+      try model.forEachDistribution(of: part, at: ranges) { sequence, _, values in
+        let before = UnsafeBufferPointer(start: held.baseAddress! + next * vocabulary, count: vocabulary)
+        sums[block[sequence].sequence] += value(before, values)
+        next += 1
+      }
+    }
+    return sums
+  }
+
+  /// Of one pair of distributions, given as log-probabilities.
+  static func value(_ base: UnsafeBufferPointer<Float>, _ model: UnsafeBufferPointer<Float>) -> Double {
+    var sum = 0.0
+    for i in 0..<base.count {
+      let p = expf(base[i])
+      // What the base never says weighs nothing, whatever the model thinks of it.
+      if p > 0 { sum += Double(p) * Double(base[i] - model[i]) }
+    }
+    return sum
+  }
+
+  /// Sequences with ranges of positions, in pieces of so many positions at most.
+  static func blocks(_ positions: [Range<Int>], atOnce: Int) -> [[(sequence: Int, positions: Range<Int>)]] {
+    var blocks: [[(sequence: Int, positions: Range<Int>)]] = []
+    var room = 0
+    for (sequence, range) in positions.enumerated() {
+      var rest = range
+      while !rest.isEmpty {
+        if room == 0 {
+          blocks.append([])
+          room = atOnce
+        }
+        let count = min(room, rest.count)
+        blocks[blocks.count - 1].append((sequence, rest.prefix(count)))
+        (rest, room) = (rest.dropFirst(count), room - count)
+      }
+    }
+    return blocks
+  }
+}

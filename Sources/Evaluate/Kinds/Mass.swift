@@ -1,0 +1,52 @@
+import Glibc
+import Measure
+import PatchFormat
+
+/// How much probability the model gives to a set of words while it answers: the counting-bias probe for number words,
+/// and its general form. Greedy generation; per step the mass Σ p(v) on the tokens of the set, averaged over the steps
+/// (that at which the answer ends, too), then over the items.
+public struct MassTask: Sendable {
+  public var words = WordSet.numbers
+  /// Most steps.
+  public var maximumTokens = 32
+
+  public init() {}
+
+  init(_ table: inout TOMLReader) throws {
+    if let list = try table.texts("words") {
+      words = .list(list)
+      guard !list.isEmpty, !list.contains("") else {
+        throw table.error("has an empty list of \"words\", or an empty word")
+      }
+    }
+    maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
+  }
+
+  var settings: [JSON.Member] { [.init("max_tokens", JSON(maximumTokens)), .init("words", words.json)] }
+
+  func run(_ run: TaskRun) throws -> TaskOutcome {
+    let tokens = (0..<Int32(run.model.vocabularySize)).filter { id in
+      run.tokenizer.entry(id).map(words.contains) ?? false
+    }
+    guard !tokens.isEmpty else {
+      throw VPatchError(
+        .refused, "the task \(run.task.name)", "names words of which none is a token of the model",
+        remedy: "give words that the vocabulary has whole")
+    }
+    var sums = [Double](repeating: 0, count: run.task.items.count)
+    var steps = [Int](repeating: 0, count: sums.count)
+    let answers = try run.continueGreedily(
+      try run.prompts(room: maximumTokens), stop: run.tokenizer.endTokens, limit: maximumTokens
+    ) { item, values in
+      sums[item] += tokens.reduce(0.0) { $0 + Double(expf(values[Int($1)])) }
+      steps[item] += 1
+    }
+    // Rounding may lead past one.
+    let masses = try sums.indices.map { min(1, try run.checked(sums[$0] / Double(steps[$0]), of: $0)) }
+    return TaskOutcome(
+      metrics: [
+        .init(name: "mass", unit: .probability, higherIsBetter: false, scores: ItemScores(masses, unit: .probability))
+      ],
+      details: answers.map { .dictionary(["answer": .string(run.tokenizer.decode($0))]) })
+  }
+}

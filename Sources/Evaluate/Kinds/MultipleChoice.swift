@@ -1,0 +1,105 @@
+import Measure
+import Model
+import PatchFormat
+
+/// Which of several answers the model finds most likely, counted as lm-evaluation-harness 0.4.13 does.
+public struct MultipleChoiceTask: Sendable {
+  public enum Metric: String, Sendable, CaseIterable {
+    /// By log-likelihood.
+    case accuracy = "acc"
+    /// By log-likelihood over the choice's length in characters (Unicode scalars).
+    case byLength = "acc_norm"
+    /// By log-likelihood over the choice's length in bytes of UTF-8.
+    case byBytes = "acc_bytes"
+  }
+
+  public var metrics: [Metric] = [.byLength, .accuracy]
+
+  public init() {}
+
+  init(_ table: inout TOMLReader) throws {
+    metrics = try table.words("metrics") ?? metrics
+    guard !metrics.isEmpty else { throw table.error("has no \"metrics\"") }
+  }
+
+  var settings: [JSON.Member] { [] }
+
+  func run(_ run: TaskRun) throws -> TaskOutcome {
+    var (sequences, owners, continuations): ([[Int32]], [Int], [Int]) = ([], [], [])
+    for (i, item) in run.task.items.enumerated() {
+      for choice in item.choices {
+        let pair = try pair(item, choice, run)
+        guard !pair.context.isEmpty, !pair.continuation.isEmpty else {
+          throw run.error(i, "has a prompt or a choice without tokens")
+        }
+        try run.check(length: pair.context.count + pair.continuation.count, of: i)
+        sequences.append(pair.context + pair.continuation)
+        owners.append(i)
+        continuations.append(pair.continuation.count)
+      }
+    }
+    var likelihoods = [[Double]](repeating: [], count: run.task.items.count)
+    for (scores, (owner, count)) in zip(try run.scores(of: sequences, items: owners), zip(owners, continuations)) {
+      let sum = scores.suffix(count).reduce(0) { $0 + Double($1.logProbability) }
+      likelihoods[owner].append(try run.checked(sum, of: owner))
+    }
+    let items = zip(run.task.items, likelihoods)
+    return TaskOutcome(
+      metrics: metrics.map { metric in
+        let right = items.map { item, values in item.correct.contains(metric.choice(values, item.choices)) ? 1.0 : 0 }
+        return .init(
+          name: metric.rawValue, unit: .share, higherIsBetter: true, scores: ItemScores(right, unit: .share))
+      },
+      details: items.map { item, values in
+        .dictionary([
+          "log_likelihoods": .array(values.map { JSON($0) }), "correct": .array(item.correct.map { JSON($0) }),
+        ])
+      })
+  }
+
+  private func pair(
+    _ item: EvaluationItem, _ choice: String, _ run: TaskRun
+  ) throws -> (context: [Int32], continuation: [Int32]) {
+    let format = run.task.prompt
+    switch format.style {
+    case .raw:
+      return try ContinuationPair.encode(format.rawContext(item), format.delimiter + choice, run.tokenizer)
+    case .chat:
+      return (
+        try run.tokenizer.encode(chat: format.conversation(item)),
+        try run.tokenizer.encode(format.delimiter + choice, addingSpecialTokens: false)
+      )
+    }
+  }
+}
+
+extension MultipleChoiceTask.Metric {
+  /// The choice with the greatest value; of equal ones the first.
+  func choice(_ logLikelihoods: [Double], _ choices: [String]) -> Int {
+    let values = zip(logLikelihoods, choices).map { value, choice in
+      switch self {
+      case .accuracy: value
+      case .byLength: value / Double(choice.unicodeScalars.count)
+      case .byBytes: value / Double(choice.utf8.count)
+      }
+    }
+    return values.firstIndex(of: values.max()!)!
+  }
+}
+
+/// A context and what follows it, as tokens.
+enum ContinuationPair {
+  /// As lm-evaluation-harness does it (`_encode_pair` of 0.4.13): white space at the context's end goes to the
+  /// continuation, both are encoded together, and the continuation is what the context alone does not take.
+  static func encode(
+    _ context: String, _ continuation: String, _ tokenizer: any EvaluationTokenizer
+  ) throws -> (context: [Int32], continuation: [Int32]) {
+    let space = context.unicodeScalars.reversed().prefix {
+      $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value)
+    }
+    let kept = String(String.UnicodeScalarView(context.unicodeScalars.dropLast(space.count)))
+    let whole = try tokenizer.encode(context + continuation, addingSpecialTokens: true)
+    let head = try tokenizer.encode(kept, addingSpecialTokens: true)
+    return (head, Array(whole.dropFirst(head.count)))
+  }
+}

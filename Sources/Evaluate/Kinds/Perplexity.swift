@@ -1,0 +1,69 @@
+import Glibc
+import Measure
+import PatchFormat
+
+/// How well the model predicts documents, token by token, through windows (`Window`). The items are the documents.
+///
+/// `perplexity` is the exponential of the mean loss of a token; `bits_per_byte` the loss of all tokens in bits over the
+/// bytes that they stand for, which models of other vocabularies can be compared by.
+public struct PerplexityTask: Sendable {
+  public enum Metric: String, Sendable, CaseIterable {
+    case perplexity
+    case bitsPerByte = "bits_per_byte"
+  }
+
+  /// Tokens that the model sees at once.
+  public var context = 1024
+  /// From window to window.
+  public var stride = 512
+  public var metrics: [Metric] = [.perplexity]
+
+  public init() {}
+
+  init(_ table: inout TOMLReader) throws {
+    context = try table.int("context", in: 2...(1 << 20)) ?? context
+    stride = try table.int("stride", in: 1...(1 << 20)) ?? max(1, context / 2)
+    metrics = try table.words("metrics") ?? metrics
+    guard stride < context else { throw table.error("has a \"stride\" that is not smaller than its \"context\"") }
+    guard !metrics.isEmpty else { throw table.error("has no \"metrics\"") }
+  }
+
+  var settings: [JSON.Member] { [.init("context", JSON(context)), .init("stride", JSON(stride))] }
+
+  func run(_ run: TaskRun) throws -> TaskOutcome {
+    var (tokens, bytes): ([Double], [Double]) = ([], [])
+    var (sequences, owners, counted): ([[Int32]], [Int], [Int]) = ([], [], [])
+    for (i, item) in run.task.items.enumerated() {
+      guard case .text(let text) = item.content else { preconditionFailure("perplexity of what is no text") }
+      let ids = try run.tokenizer.encode(text, addingSpecialTokens: true)
+      guard ids.count >= 2 else { throw run.error(i, "has fewer than two tokens, of which the first is not scored") }
+      try run.check(length: min(context, ids.count), of: i)
+      tokens.append(Double(ids.count - 1))
+      // The first token is not scored, and what it stands for does not count.
+      bytes.append(Double(max(1, text.utf8.count - run.tokenizer.decode([ids[0]]).utf8.count)))
+      for window in Window.over(ids.count, context: context, stride: stride) {
+        sequences.append(Array(ids[window.tokens]))
+        owners.append(i)
+        counted.append(window.scored.count)
+      }
+    }
+    var losses = [Double](repeating: 0, count: tokens.count)
+    for (scores, (owner, count)) in zip(try run.scores(of: sequences, items: owners), zip(owners, counted)) {
+      losses[owner] -= scores.suffix(count).reduce(0) { $0 + Double($1.logProbability) }
+    }
+    for (i, loss) in losses.enumerated() { _ = try run.checked(loss, of: i) }
+    return TaskOutcome(
+      metrics: metrics.map { metric in
+        switch metric {
+        case .perplexity:
+          .init(
+            name: metric.rawValue, unit: .perplexity, higherIsBetter: false,
+            scores: ItemScores(zip(losses, tokens).map { $0 / $1 }, weights: tokens, unit: .perplexity))
+        case .bitsPerByte:
+          .init(
+            name: metric.rawValue, unit: .bits, higherIsBetter: false,
+            scores: ItemScores(zip(losses, bytes).map { $0 / log(2) / $1 }, weights: bytes, unit: .bits))
+        }
+      })
+  }
+}

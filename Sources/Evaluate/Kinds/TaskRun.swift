@@ -1,0 +1,104 @@
+import Measure
+import Model
+import PatchFormat
+
+/// One task while it is measured on one model.
+struct TaskRun {
+  let task: EvaluationTask
+  let model: any NextTokenModel
+  let tokenizer: any EvaluationTokenizer
+  /// The longest sequence that the model takes; nil where none is known.
+  let maximumLength: Int?
+  /// Is told how many items are done.
+  let report: (_ done: Int) -> Void
+
+  /// About so many tokens are given to the model at once: enough to keep it busy, little enough to report on.
+  static let tokensAtOnce = 2048
+
+  func error(_ item: Int, _ reason: String, remedy: String? = nil) -> VPatchError {
+    VPatchError(.refused, "the task \(task.name)", "item \(item + 1) \(reason)", remedy: remedy)
+  }
+
+  /// - Throws: `refused` for a sequence that the model cannot see whole: what is cut is another question.
+  func check(length: Int, of item: Int) throws {
+    guard length <= maximumLength ?? .max else {
+      throw error(
+        item, "has \(Format.counted(length, "token")), and the model takes \(Format.grouped(maximumLength!))",
+        remedy: "take it out, or show fewer examples")
+    }
+  }
+
+  func checked(_ value: Double, of item: Int) throws -> Double {
+    guard value.isFinite else {
+      throw error(item, "gets no number from the model: its weights are damaged, or diverged")
+    }
+    return value
+  }
+
+  /// The tokens of every item's prompt.
+  /// - Parameter room: how many tokens are to fit behind it.
+  func prompts(room: Int = 0) throws -> [[Int32]] {
+    try task.items.enumerated().map { i, item in
+      let ids = try task.prompt.tokens(item, tokenizer)
+      guard !ids.isEmpty else { throw error(i, "has no tokens") }
+      try check(length: ids.count + room, of: i)
+      return ids
+    }
+  }
+
+  /// The scores of sequences, batch by batch. Sequences of one item follow each other.
+  /// - Parameter items: which item each sequence is of.
+  func scores(of sequences: [[Int32]], items: [Int]) throws -> [[TokenScore]] {
+    var scores: [[TokenScore]] = []
+    for batch in Self.batches(sequences.map(\.count)) {
+      scores += try model.scores(of: Array(sequences[batch]))
+      report(batch.upperBound < items.count ? items[batch.upperBound] : task.items.count)
+    }
+    return scores
+  }
+
+  /// Continues the prompts greedily, batch by batch.
+  /// - Parameter observe: is given the log-probabilities that each token of an item is chosen from.
+  func continueGreedily(
+    _ prompts: [[Int32]], stop: Set<Int32>, limit: Int,
+    observe: ((_ item: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)? = nil
+  ) throws -> [[Int32]] {
+    var answers: [[Int32]] = []
+    for batch in Self.batches(prompts.map { $0.count + limit }) {
+      answers += try model.continueGreedily(
+        Array(prompts[batch]), stop: stop, limit: limit,
+        observe: observe.map { observe in { prompt, _, values in observe(batch.lowerBound + prompt, values) } })
+      report(batch.upperBound)
+    }
+    return answers
+  }
+
+  /// Ranges of about `tokensAtOnce` together, each of at least one.
+  static func batches(_ lengths: [Int]) -> [Range<Int>] {
+    var batches: [Range<Int>] = []
+    var (start, tokens) = (0, 0)
+    for (i, length) in lengths.enumerated() {
+      if i > start, tokens + length > tokensAtOnce {
+        batches.append(start..<i)
+        (start, tokens) = (i, 0)
+      }
+      tokens += length
+    }
+    return start < lengths.count ? batches + [start..<lengths.count] : batches
+  }
+}
+
+/// What came of a task.
+struct TaskOutcome {
+  struct Metric {
+    let name: String
+    let unit: MeasurementUnit
+    let higherIsBetter: Bool
+    let scores: ItemScores
+  }
+
+  /// The first speaks for the task.
+  let metrics: [Metric]
+  /// What more is known of each item, to be read by people.
+  var details: [JSON] = []
+}

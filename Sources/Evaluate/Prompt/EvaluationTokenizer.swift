@@ -1,0 +1,23 @@
+import PatchFormat
+import Text
+
+/// A tokenizer with the chat template of its model, as evaluations see it.
+public protocol EvaluationTokenizer {
+  /// - Parameter addingSpecialTokens: as the model expects them around a text: a beginning of sequence, for many.
+  func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32]
+
+  /// A conversation in the chat template, with what opens the assistant's answer.
+  func encode(chat messages: [Message]) throws -> [Int32]
+
+  /// The text of these tokens, without special ones.
+  func decode(_ ids: [Int32]) -> String
+
+  /// The vocabulary's entry as `tokenizer.json` writes it ("Ġthree", "▁three"); nil where there is none.
+  func entry(_ id: Int32) -> String?
+
+  /// Tokens that end an answer.
+  var endTokens: Set<Int32> { get }
+
+  /// What stands for it in records: plain values, such as a digest of its file.
+  var settings: [JSON.Member] { get }
+}

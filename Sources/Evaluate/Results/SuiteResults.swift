@@ -1,0 +1,72 @@
+import Apply
+import Measure
+import PatchFormat
+
+/// What a suite came to on one model, item by item: a results file in vpatch's own form (docs/measurements.md), with the
+/// log-likelihoods and answers of the items beside their scores.
+public struct SuiteResults: Sendable {
+  public struct Entry: Sendable {
+    public let task: String
+    public let metric: String
+    public let role: ForgettingRecord.Role
+    public let unit: MeasurementUnit
+    public let higherIsBetter: Bool
+    public let scores: ItemScores
+    public let probeSet: Digest
+    public let settings: [JSON.Member]
+    /// The base that a divergence is from.
+    public let reference: Digest?
+    /// What more is known of each item; empty where that is nothing.
+    public let details: [JSON]
+  }
+
+  /// What the model is called.
+  public let model: String
+  /// The root of the model, where it is known.
+  public let root: Digest?
+  /// Of the suite.
+  public let suite: Digest
+  /// As in "2026-11-22T10:00:00Z".
+  public let date: String
+  public let entries: [Entry]
+  /// What was left out, and why.
+  public let remarks: [String]
+
+  public static let evaluator = ForgettingRecord.Evaluator(name: "vpatch", version: vpatchVersion)
+
+  /// The results file.
+  public var json: JSON {
+    .dictionary([
+      "format": "vpatch.results.1",
+      "evaluator": .dictionary(["name": .string(Self.evaluator.name), "version": .string(vpatchVersion)]),
+      "model": .string(model), "root": root.map { .string($0.hex) }, "suite": .string(suite.hex),
+      "date": .string(date), "tasks": .array(entries.map(\.json)),
+    ])
+  }
+
+  /// The same as what records are made from.
+  /// - Parameter path: what messages call it.
+  public func results(path: String) throws -> EvaluationResults {
+    try EvaluationResults(Array(json.pretty().utf8), path: path)
+  }
+
+  /// Writes the results file, whole or not at all.
+  public func write(to path: String) throws {
+    let file = try OutputFile(path: path)
+    try file.write(json.pretty(), at: 0)
+    try file.commit()
+  }
+}
+
+extension SuiteResults.Entry {
+  fileprivate var json: JSON {
+    .dictionary([
+      "task": .string(task), "metric": .string(metric), "role": .string(role.rawValue),
+      "unit": .string(unit.rawValue), "higher_is_better": .bool(higherIsBetter), "n": JSON(scores.values.count),
+      "value": JSON(scores.value), "scores": .array(scores.values.map { JSON($0) }),
+      "weights": scores.weights.map { .array($0.map { JSON($0) }) }, "probe_set": .string(probeSet.hex),
+      "reference": reference.map { .string($0.hex) }, "settings": .object(settings),
+      "items": details.isEmpty ? nil : .array(details),
+    ])
+  }
+}

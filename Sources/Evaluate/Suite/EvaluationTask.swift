@@ -1,0 +1,89 @@
+import Measure
+import PatchFormat
+
+/// One task of a suite: items, how they are shown, and what is measured of them.
+public struct EvaluationTask: Sendable {
+  public let name: String
+  public let role: ForgettingRecord.Role
+  public let kind: Kind
+  public let prompt: PromptFormat
+  public let items: [EvaluationItem]
+
+  public enum Kind: Sendable {
+    case perplexity(PerplexityTask)
+    case multipleChoice(MultipleChoiceTask)
+    case exactMatch(ExactMatchTask)
+    case divergence(DivergenceTask)
+    case mass(MassTask)
+
+    /// What suites call them.
+    enum Name: String, CaseIterable {
+      case perplexity, mass, kl
+      case multipleChoice = "multiple-choice"
+      case exactMatch = "exact-match"
+    }
+
+    var name: Name {
+      switch self {
+      case .perplexity: .perplexity
+      case .multipleChoice: .multipleChoice
+      case .exactMatch: .exactMatch
+      case .divergence: .kl
+      case .mass: .mass
+      }
+    }
+
+    var ownSettings: [JSON.Member] {
+      switch self {
+      case .perplexity(let task): task.settings
+      case .multipleChoice(let task): task.settings
+      case .exactMatch(let task): task.settings
+      case .divergence(let task): task.settings
+      case .mass(let task): task.settings
+      }
+    }
+  }
+
+  public init(
+    name: String, role: ForgettingRecord.Role, kind: Kind, prompt: PromptFormat = PromptFormat(.raw),
+    items: [EvaluationItem]
+  ) {
+    self.name = name
+    self.role = role
+    self.kind = kind
+    self.prompt = prompt
+    self.items = items
+  }
+
+  /// Needs the base's probabilities beside the model's own.
+  public var isDivergence: Bool {
+    if case .divergence = kind { return true }
+    return false
+  }
+
+  /// What the result depends on besides the model and the items.
+  var settings: [JSON.Member] {
+    [JSON.Member("kind", .string(kind.name.rawValue))] + (showsPrompts ? prompt.settings : []) + kind.ownSettings
+  }
+
+  private var showsPrompts: Bool {
+    items.contains { item in
+      if case .text = item.content { return false }
+      return true
+    }
+  }
+
+  /// What the items and the way they are asked are, by content: SHA-256 over a canonical JSON object
+  /// (docs/evaluation.md, "Probe sets").
+  public var probeSet: Digest {
+    SHA256.hash(
+      JSON.dictionary([
+        "format": "vpatch.probe-set.1", "settings": .object(settings), "items": .array(items.map(\.json)),
+        "examples": .array(prompt.examples.map(\.json)),
+      ]).canonical())
+  }
+}
+
+extension JSON: ExpressibleByStringLiteral {
+  public init(stringLiteral value: String) { self = .string(value) }
+}

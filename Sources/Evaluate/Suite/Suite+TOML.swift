@@ -1,0 +1,152 @@
+import Measure
+import PatchFormat
+
+extension Suite {
+  /// Reads a suite and its data.
+  /// - Parameter path: a TOML file; paths in it are relative to its folder.
+  /// - Throws: `invalid` for what is not a suite, naming the task and the key; `io` for data that cannot be read.
+  public init(path: String) throws {
+    var file = try TOMLReader.file(path)
+    let name = try file.text("name")
+    let tables = try file.tables("task")
+    try file.finish()
+    guard !tables.isEmpty else { throw file.error("has no task", remedy: "write [[task]] above the keys of each") }
+    var names: Set<String> = []
+    let tasks = try tables.enumerated().map { i, table in
+      var first = TOMLReader(table, path: path, place: "the task number \(i + 1)")
+      let name = try first.requiredText("name")
+      guard names.insert(name).inserted else { throw first.error("is called \"\(name)\" as another is") }
+      return try EvaluationTask(
+        TOMLReader(table, path: path, place: "the task \"\(name)\""), folder: Path.parent(path))
+    }
+    self.init(name: name ?? Path.name(path), tasks: tasks)
+  }
+}
+
+extension EvaluationTask {
+  fileprivate init(_ table: TOMLReader, folder: String) throws {
+    var table = table
+    let name = try table.requiredText("name")
+    guard let kind = try table.word("kind", Kind.Name.self) else {
+      throw table.error("has no \"kind\"", remedy: "kinds are \(TOMLReader.list(Kind.Name.self))")
+    }
+    guard let role = try table.word("role", ForgettingRecord.Role.self) else {
+      throw table.error("has no \"role\"", remedy: "roles are \(TOMLReader.list(ForgettingRecord.Role.self))")
+    }
+    let data = try table.requiredText("data")
+    let limit = try table.int("limit", in: 1...Int(UInt32.max))
+    let needs = EvaluationItem.Needs(kind)
+    var format = try PromptFormat.Declared(&table, needs)
+    let parsed = try Kind(kind, &table)
+    try table.finish()
+
+    func path(_ name: String) -> String { name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder, name) }
+    let shots = format.shots
+    var items = try EvaluationItem.read(
+      path(data), needs, limit: limit.map { $0 + (format.shotsData == nil ? shots : 0) })
+    if shots > 0 {
+      var examples = items
+      if let other = format.shotsData {
+        examples = try EvaluationItem.read(path(other), needs.withAnswer, limit: shots)
+      } else {
+        // The first are shown, and not asked.
+        items = Array(items.dropFirst(shots))
+      }
+      guard examples.count >= shots, !items.isEmpty else {
+        throw table.error("has too few items for \(shots) examples and one question")
+      }
+      format.examples = Array(examples.prefix(shots))
+    }
+    self.init(
+      name: name, role: role, kind: parsed, prompt: try format.checked(items, table), items: items)
+  }
+}
+
+extension EvaluationItem.Needs {
+  fileprivate init(_ kind: EvaluationTask.Kind.Name) {
+    switch kind {
+    case .perplexity: self.init(texts: true)
+    case .multipleChoice: self.init(prompts: true, choices: true)
+    case .exactMatch: self.init(prompts: true, answer: true)
+    case .kl: self.init(texts: true, prompts: true)
+    case .mass: self.init(prompts: true)
+    }
+  }
+
+  /// The same of an item that is shown with its answer.
+  fileprivate var withAnswer: Self {
+    var needs = self
+    needs.texts = false
+    needs.answer = !choices
+    return needs
+  }
+}
+
+extension PromptFormat {
+  /// The keys of a task that say how its prompts are shown.
+  fileprivate struct Declared {
+    let style: Style?
+    let system: String?
+    let template: String?
+    let delimiter: String?
+    let shots: Int
+    let shotsData: String?
+    var examples: [EvaluationItem] = []
+
+    init(_ table: inout TOMLReader, _ needs: EvaluationItem.Needs) throws {
+      guard needs.prompts else {
+        (style, system, template, delimiter, shots, shotsData) = (nil, nil, nil, nil, 0, nil)
+        return
+      }
+      style = try table.word("format")
+      system = try table.text("system")
+      template = try table.text("template")
+      delimiter = try table.text("delimiter")
+      shots = try table.int("few_shot", in: 0...1000) ?? 0
+      shotsData = try table.text("few_shot_data")
+      if let template, template.firstRange(of: PromptFormat.slot) == nil {
+        throw table.error("has a \"template\" without \(PromptFormat.slot)")
+      }
+      if shots > 0, shotsData == nil, !needs.answer, !needs.choices {
+        throw table.error("needs \"few_shot_data\": its own rows have no answers to show")
+      }
+      if shots == 0, shotsData != nil { throw table.error("has \"few_shot_data\" without \"few_shot\"") }
+    }
+
+    /// The format, for these items.
+    func checked(_ items: [EvaluationItem], _ table: TOMLReader) throws -> PromptFormat {
+      let all = items + examples
+      let hasPrompts = all.contains { if case .text = $0.content { false } else { true } }
+      let hasMessages = all.contains { if case .messages = $0.content { true } else { false } }
+      guard hasPrompts else {
+        guard style == nil, system == nil, template == nil, shots == 0 else {
+          throw table.error(
+            "has texts and no prompts, so \"format\", \"system\", \"template\" and \"few_shot\" go with none")
+        }
+        return PromptFormat(.raw)
+      }
+      guard let style else {
+        throw table.error(
+          "has no \"format\"", remedy: "write format = \"chat\" for the model's chat template, or \"raw\"")
+      }
+      if style == .raw, hasMessages { throw table.error("has rows with messages: they need format = \"chat\"") }
+      if style == .raw, system != nil { throw table.error("has a \"system\" message, which needs format = \"chat\"") }
+      if style == .chat, template != nil, hasMessages {
+        throw table.error("has rows with messages, and a \"template\" for prompts")
+      }
+      return PromptFormat(style, system: system, template: template, delimiter: delimiter, examples: examples)
+    }
+  }
+}
+
+extension EvaluationTask.Kind {
+  fileprivate init(_ name: Name, _ table: inout TOMLReader) throws {
+    switch name {
+    case .perplexity: self = .perplexity(try PerplexityTask(&table))
+    case .multipleChoice: self = .multipleChoice(try MultipleChoiceTask(&table))
+    case .exactMatch: self = .exactMatch(try ExactMatchTask(&table))
+    case .kl: self = .divergence(try DivergenceTask(&table))
+    case .mass: self = .mass(try MassTask(&table))
+    }
+  }
+}
