@@ -36,7 +36,7 @@ struct ForestPlot {
       case .probe: nil
       }
     let drawn = records.filter(\.unit.isWithinOne).compactMap(\.gain) + (mean.map { [$0] } ?? [])
-    let axis = Axis(covering: drawn.flatMap { [$0.low, $0.high] }, ticks: 5)
+    let axis = Axis(covering: drawn.flatMap { [$0.low, $0.high] }, ticks: 3)
     let rows = records.map { record in
       row(
         role, record.status, axis, record.unit.isWithinOne ? record.gain : nil, isMean: false,
