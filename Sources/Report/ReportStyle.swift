@@ -91,6 +91,7 @@ enum ReportStyle {
     .forest .fticks td.soft{padding-left:22px}
     .point line.bar{opacity:.75;stroke-width:1.5}
     .point circle{fill:var(--c);stroke:var(--c);stroke-width:2}
+    .point.measured circle{stroke:var(--card);stroke-width:1.5}
     .point text{fill:var(--on);font-weight:650;font-size:11.5px}
     .point.reported circle,.point.predicted circle{fill:var(--card)}
     .point.reported text,.point.predicted text{fill:var(--c)}
