@@ -17,6 +17,13 @@ struct ForgettingReport {
     summary = ForgettingSummary(records: self.records)
   }
 
+  /// Records that were made just now.
+  init(_ records: [ForgettingRecord]) {
+    self.records = records
+    foreign = []
+    summary = ForgettingSummary(records: records)
+  }
+
   /// Measured on exactly the stack's bits, else predicted from its members.
   init(ofStack stored: StoredStack, _ store: Store) throws {
     if let composite = try store.composite(stackIdentity: stored.definition.identity),
@@ -63,18 +70,20 @@ struct ForgettingReport {
     return table.text()
   }
 
+  /// A metric's value as tables have it.
+  static func value(_ value: Double, _ unit: MeasurementUnit) -> String {
+    unit == .share || unit == .probability ? Format.fixed(value * 100, 1) + "%" : Format.significant(value)
+  }
+
   private static func row(_ record: ForgettingRecord, _ status: String) -> [String] {
     let isShare = record.unit == .share || record.unit == .probability
-    func value(_ value: Double) -> String {
-      isShare ? Format.fixed(value * 100, 1) + "%" : Format.significant(value)
-    }
     func change(_ change: Double) -> String {
       isShare
         ? Format.signed(change * 100, 1) : (change > 0 ? "+" : "") + Format.significant(change)
     }
     return [
-      record.task, record.role.rawValue, record.metric, Format.grouped(record.items), value(record.before),
-      value(record.after), change(record.change),
+      record.task, record.role.rawValue, record.metric, Format.grouped(record.items), value(record.before, record.unit),
+      value(record.after, record.unit), change(record.change),
       record.interval.map { "\(change($0.low)) … \(change($0.high))" } ?? "–",
       record.flips.map { "\(Format.grouped($0.lost))/\(Format.grouped($0.won))" } ?? "–",
       record.pValue.map { $0 < 0.001 ? "< 0.001" : Format.fixed($0, 3) } ?? "–", status,

@@ -32,7 +32,8 @@ struct Vpatch: ParsableCommand {
       CreateCommand.self, ApplyCommand.self, RevertCommand.self, SwitchCommand.self, RecoverCommand.self,
       StatusCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self, ComposeCommand.self,
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
-      TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, GateCommand.self,
+      TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, EvalCommand.self,
+      GateCommand.self,
       SignCommand.self,
     ])
 
