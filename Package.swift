@@ -9,6 +9,7 @@ let package = Package(
     .library(name: "Measure", targets: ["Measure"]),
     .library(name: "Apply", targets: ["Apply"]),
     .library(name: "Catalogue", targets: ["Catalogue"]),
+    .library(name: "Report", targets: ["Report"]),
     .library(name: "Text", targets: ["Text"]),
     .library(name: "Model", targets: ["Model"]),
     .library(name: "Evaluate", targets: ["Evaluate"]),
@@ -33,6 +34,7 @@ let package = Package(
     .target(
       name: "Catalogue",
       dependencies: ["CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "Report", dependencies: ["Apply", "Measure", "PatchFormat"]),
     .target(name: "CCompute"),
     .target(name: "Text", dependencies: ["PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "PatchFormat", "Text"]),
@@ -45,7 +47,7 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "Catalogue", "Evaluate", "Measure", "Model", "PatchFormat", "Text", "Train", "CSystem",
+        "Apply", "Catalogue", "Evaluate", "Measure", "Model", "PatchFormat", "Report", "Text", "Train", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Fuzzing", dependencies: ["PatchFormat"], path: "fuzz/Mutator"),
@@ -65,6 +67,7 @@ let package = Package(
         "Catalogue", "Measure", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
       ]),
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
+    .testTarget(name: "ReportTests", dependencies: ["Apply", "Measure", "PatchFormat", "Report", "TestModels"]),
     .testTarget(
       name: "CLITests", dependencies: ["Apply", "Catalogue", "CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
   ],

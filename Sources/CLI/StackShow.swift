@@ -24,7 +24,7 @@ struct StackShow {
         label: try store.label(member.identity) ?? member.identity.short)
     }
     let overlap = StackOverlap(members.map(\.patch))
-    let report = try ForgettingReport(ofStack: stored, store)
+    let report = try ForgettingReport(ofStack: stored.definition, store)
     let pairs = try comparisons(overlap)
     common.print(
       json(members, overlap, report, pairs), text: text(members, overlap, report, pairs))

@@ -34,7 +34,7 @@ struct Vpatch: ParsableCommand {
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
       TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, EvalCommand.self,
       GateCommand.self,
-      SignCommand.self,
+      SignCommand.self, ReportCommand.self,
     ])
 
   static func main() {

@@ -64,7 +64,7 @@ public final class LanguageModel {
   }
 
   /// Runs sequences through the layers, some at a time.
-  private func forEachPortion(
+  func forEachPortion(
     _ sequences: [[Int32]], _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
   ) throws {
     try check(sequences)

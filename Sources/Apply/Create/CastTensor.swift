@@ -1,13 +1,13 @@
 import PatchFormat
 
 /// A float32 tensor rounded to a narrower dtype, to nearest, ties to even; NaNs stay NaNs and become quiet.
-final class CastTensor: TensorSource {
-  let info: TensorInfo
+public final class CastTensor: TensorSource {
+  public let info: TensorInfo
   private let source: any TensorSource
   private let round: (UInt32) -> UInt16
 
   /// - Returns: nil where there is no rule for these two dtypes.
-  init?(_ source: any TensorSource, to dtype: DType) {
+  public init?(_ source: any TensorSource, to dtype: DType) {
     guard source.info.dtype == .f32 else { return nil }
     switch dtype {
     case .bf16: round = Self.bf16
@@ -19,7 +19,7 @@ final class CastTensor: TensorSource {
       name: source.info.name, dtype: dtype, shape: source.info.shape, byteCount: source.info.byteCount / 2)
   }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+  public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     let wide = UnsafeMutableRawBufferPointer.allocate(byteCount: buffer.count * 2, alignment: 64)
     defer { wide.deallocate() }
     try source.read(into: wide, at: offset * 2)

@@ -39,8 +39,14 @@ package struct ChangeMaps {
       isQuiet: all.changedTensors == 0)
   }
 
+  /// Whether anything has layers.
+  package var hasMaps: Bool { !maps.isEmpty }
+
   /// The maps with what switches between the metrics; nothing where there are no layers.
-  package func section(_ title: String, note: String = "") -> String {
+  /// - Parameters:
+  ///   - note: HTML that stands before the maps.
+  ///   - more: HTML that stands after them.
+  package func section(_ title: String, note: String = "", after more: String = "") -> String {
     guard !maps.isEmpty else { return "" }
     let metrics = Metric.allCases.map { metric in
       "<label><input type=\"radio\" name=\"metric\" value=\"\(metric.key)\""
@@ -50,7 +56,7 @@ package struct ChangeMaps {
       <section>
       <div class="head"><h2>\(title)</h2>
       <form class="switch" hidden autocomplete="off">\(metrics.joined())</form></div>
-      \(note)\(HeatMap.html(maps, legend: Metric.allCases.map(legend).joined()))</section>
+      \(note)\(HeatMap.html(maps, legend: Metric.allCases.map(legend).joined()))\(more)</section>
 
       """
   }

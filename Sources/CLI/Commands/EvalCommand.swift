@@ -104,7 +104,7 @@ struct EvalCommand: ParsableCommand {
     for entry in entries {
       table.add([
         entry.task, entry.role.rawValue, entry.metric, Format.grouped(entry.scores.values.count),
-        ForgettingReport.value(entry.scores.value, entry.unit),
+        entry.unit.text(entry.scores.value),
       ])
     }
     let json = JSON.dictionary([

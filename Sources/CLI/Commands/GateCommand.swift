@@ -53,7 +53,9 @@ struct GateCommand: ParsableCommand {
   }
 
   private func report() throws -> ForgettingReport {
-    if let (stack, store) = try Inputs.stack(subject, store) { return try ForgettingReport(ofStack: stack, store) }
+    if let (stack, store) = try Inputs.stack(subject, store) {
+      return try ForgettingReport(ofStack: stack.definition, store)
+    }
     return try ForgettingReport(Inputs.patch(subject, common.work.threads, store))
   }
 }

@@ -6,6 +6,8 @@ import PatchFormat
 public struct PatchFilter: Sendable {
   /// The root that they are made from.
   public var base: Digest?
+  /// The root that they make.
+  public var target: Digest?
   public var recipe: String?
   public var tag: String?
   /// Patches whose drift is known and at most this, in nats per token.
@@ -29,6 +31,7 @@ public struct PatchFilter: Sendable {
     }
     if !includesDerived { require("p.kind = 'patch'") }
     if let base { require("p.base = ?", base.data) }
+    if let target { require("p.target = ?", target.data) }
     if let recipe { require("p.recipe = ?", recipe) }
     if let tag { require("p.id IN (SELECT patch FROM tags WHERE name = ?)", tag) }
     if let maximumDrift { require("p.drift <= ?", maximumDrift) }

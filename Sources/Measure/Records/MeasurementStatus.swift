@@ -30,5 +30,5 @@ public struct MeasurementUnit: RawRepresentable, Hashable, Sendable {
   /// Points on a scale of the task's own.
   public static let score = MeasurementUnit(rawValue: "score")
 
-  var isWithinOne: Bool { self == .share || self == .probability }
+  public var isWithinOne: Bool { self == .share || self == .probability }
 }

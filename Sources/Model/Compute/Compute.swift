@@ -41,23 +41,28 @@ public final class Compute: @unchecked Sendable {
 
   /// Splits 0 ..< count over the threads, in ranges of at least `least`.
   func split(_ count: Int, least: Int = 1, _ body: @Sendable (Range<Int>) -> Void) {
+    splitNumbered(count, least: least) { body($1) }
+  }
+
+  /// The same; `body` is given the number of its thread, too, below `threads`.
+  func splitNumbered(_ count: Int, least: Int = 1, _ body: @Sendable (_ thread: Int, Range<Int>) -> Void) {
     let parts = min(threads, max(1, count / max(1, least)))
     guard parts > 1 else {
-      if count > 0 { body(0..<count) }
+      if count > 0 { body(0, 0..<count) }
       return
     }
-    DispatchQueue.concurrentPerform(iterations: parts) { body(count * $0 / parts..<count * ($0 + 1) / parts) }
+    DispatchQueue.concurrentPerform(iterations: parts) { body($0, count * $0 / parts..<count * ($0 + 1) / parts) }
   }
 
   /// Does `count` pieces of work of different sizes, each as soon as a thread is free.
   /// - Parameter body: is given the number of its thread, below `threads`, and of the piece.
-  func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
+  public func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
     let next = Atomic<Int>(0)
-    split(min(threads, count)) { thread in
+    splitNumbered(min(threads, count)) { thread, _ in
       while true {
         let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard i < count else { return }
-        body(thread.lowerBound, i)
+        body(thread, i)
       }
     }
   }
@@ -72,7 +77,7 @@ public final class Compute: @unchecked Sendable {
   }
 
   enum Scratch: Int {
-    case widened, normed, hidden, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
+    case weights, packing, normed, hidden, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
     case gathered, gatheredGradient
   }
 }

@@ -5,7 +5,7 @@ import Glibc
 /// vocabulary is large, so they are made for a few rows at a time, and only for rows that somebody asks for.
 extension DecoderPass {
   /// Bytes of logits at a time.
-  private static let logitBytes = 96 << 20
+  static let logitBytes = 96 << 20
 
   private var vocabulary: Int { decoder.config.vocabularySize }
 

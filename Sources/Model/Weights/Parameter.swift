@@ -57,10 +57,22 @@ public final class Parameter: @unchecked Sendable {
   var values: UnsafeMutablePointer<Float> { tuning?.master.start ?? vector!.start }
 
   /// A float32 matrix where it lies, if that is what it is; else it has to be widened.
-  func floats(fromRow row: Int) -> UnsafePointer<Float>? {
-    if let tuning { return UnsafePointer(tuning.master.start + row * columns) }
-    guard info.dtype == .f32, UInt(bitPattern: bytes) % 4 == 0 else { return nil }
-    return bytes.assumingMemoryBound(to: Float.self) + row * columns
+  var floats: UnsafePointer<Float>? {
+    if let tuning { return UnsafePointer(tuning.master.start) }
+    guard info.dtype == .f32 else { return nil }
+    return bytes.assumingMemoryBound(to: Float.self)
+  }
+
+  /// The matrix where it lies, from a row on.
+  func matrix(fromRow row: Int) -> Compute.Matrix {
+    if let tuning { return Compute.Matrix(tuning.master.start + row * columns, stride: columns) }
+    let type: vp_type =
+      switch info.dtype {
+      case .bf16: VP_BF16
+      case .f16: VP_F16
+      default: VP_F32
+      }
+    return Compute.Matrix(bytes, type, stride: columns).advanced(by: row * columns)
   }
 
   /// Writes rows as float32.

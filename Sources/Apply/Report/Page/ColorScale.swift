@@ -5,6 +5,8 @@ package struct ColorScale {
   package let low: Double
   package let high: Double
   package let isLogarithmic: Bool
+  /// Whether its ticks are whole numbers.
+  private let isWhole: Bool
 
   /// Equal ratios get equal steps. Spans at least a factor of five (small differences must not look large) and at
   /// most four powers of ten.
@@ -18,12 +20,13 @@ package struct ColorScale {
   package static func linear(_ values: [Double]) -> ColorScale { ColorScale(0, roundedUp(values.max() ?? 1), false) }
 
   /// Whole numbers up to the greatest, each with its own colour as far as there are.
-  package static func counts(upTo most: Int) -> ColorScale { ColorScale(0, Double(max(most, 1)), false) }
+  package static func counts(upTo most: Int) -> ColorScale { ColorScale(0, Double(max(most, 1)), false, isWhole: true) }
 
-  private init(_ low: Double, _ high: Double, _ isLogarithmic: Bool) {
+  private init(_ low: Double, _ high: Double, _ isLogarithmic: Bool, isWhole: Bool = false) {
     self.low = low
     self.high = high
     self.isLogarithmic = isLogarithmic
+    self.isWhole = isWhole
   }
 
   package func position(_ value: Double) -> Double {
@@ -36,6 +39,7 @@ package struct ColorScale {
 
   /// Round numbers from end to end, few enough to be written beside a legend.
   package var ticks: [Double] {
+    if isWhole { return Array(stride(from: 0, through: high, by: max((high / 8).rounded(.up), 1))) }
     guard isLogarithmic else { return (0...4).map { high * Double($0) / 4 } }
     var ticks: [Double] = []
     var tick = low

@@ -112,7 +112,8 @@ package struct HeatMap: Sendable {
 
   private func line(_ row: Row, _ y: Double, _ labelWidth: Double, _ column: Double, isSum: Bool) -> String {
     let baseline = px(y + Self.rowHeight / 2 + 3)
-    var out = "<text class=\"\(isSum ? "" : "mono ")\(row.isQuiet || isSum ? "soft" : "")\" x=\"0\" y=\"\(baseline)\">"
+    let style = (isSum ? "" : "mono ") + (row.isQuiet || isSum ? "soft" : "")
+    var out = "<text class=\"\(style)\" x=\"0\" y=\"\(baseline)\">"
     out += "\(HTML.escaped(shortened(row.label)))</text>\n"
     for (i, layer) in layers.enumerated() {
       guard let cell = row.cells[layer] else { continue }

@@ -1,0 +1,74 @@
+import PatchFormat
+
+/// Makes a patch from a model and new contents of some of its tensors, which are of the same dtypes and shapes.
+public struct TunedTensors: Sendable {
+  /// A tensor and what it becomes; the source is asked for from several threads, each of which gets its own.
+  public struct Change: Sendable {
+    public let name: String
+    public let source: @Sendable () -> any TensorSource
+
+    public init(name: String, source: @escaping @Sendable () -> any TensorSource) {
+      self.name = name
+      self.source = source
+    }
+  }
+
+  let base: ModelView
+  let work: WorkOptions
+
+  /// - Parameter base: patches over it are part of the base.
+  public init(base: ModelView, work: WorkOptions) {
+    self.base = base
+    self.work = work
+  }
+
+  /// The fingerprints of all of the base's tensors, from their bytes.
+  public func fingerprints() throws -> [FingerprintedTensor] {
+    let tensors = base.checkpoint.tensors
+    work.progress.begin("hashing", total: base.checkpoint.totalBytes)
+    let found = try LargestFirst.map(tensors.map(\.info.byteCount), threads: work.threads) { i in
+      defer { work.progress.advance(tensors[i].info.byteCount) }
+      return try base.source(tensors[i].name).map { FingerprintedTensor($0.info, try $0.fingerprint()) }
+    }
+    return found.compactMap(\.self)
+  }
+
+  /// Encodes and writes.
+  /// - Parameters:
+  ///   - fingerprints: those of the base.
+  ///   - annotations: of the patch; recipe, layout and writer are added.
+  /// - Throws: `refused` where nothing differs.
+  public func write(
+    _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String
+  ) throws -> PatchHeader {
+    let changeOf = Dictionary(uniqueKeysWithValues: changes.map { ($0.name.bytesKey, $0) })
+    work.progress.begin("hashing", total: changes.count)
+    let tensors = try LargestFirst.map(fingerprints.map(\.info.byteCount), threads: work.threads) { i in
+      let tensor = fingerprints[i]
+      guard let change = changeOf[tensor.info.name.bytesKey] else {
+        return PatchBuilder.Tensor(base: tensor, target: tensor, content: .same)
+      }
+      defer { work.progress.advance(1) }
+      let source = change.source()
+      precondition(source.info == tensor.info, "tuning keeps dtypes and shapes")
+      let target = FingerprintedTensor(source.info, try source.fingerprint())
+      guard target != tensor else { return PatchBuilder.Tensor(base: tensor, target: tensor, content: .same) }
+      return PatchBuilder.Tensor(
+        base: tensor, target: target, content: .encoded(base: { base.source(tensor.info.name) }, target: change.source))
+    }
+    guard !tensors.changed.isEmpty else {
+      throw VPatchError(
+        .refused, path, "would be empty: rounded to the base's dtype, no tuned weight differs from the base",
+        remedy: "use a higher learning rate, or more steps")
+    }
+    let writer = try PatchWriter(path: path)
+    let entries = try PatchBuilder(subject: base.path, work: work).entries(tensors, writer)
+    let layout = try base.layout().0
+    let annex = Annex(base: layout, target: layout, sideFiles: [])
+    let (layoutName, recognised) = tensors.annotated
+    let all = annotations.setting("recipe", to: recipe.map { .string($0.rawValue) } ?? recognised)
+      .setting("layout", to: layoutName)
+      .setting("made", to: .dictionary(["writer": .string("vpatch \(vpatchVersion)")]))
+    return try writer.finish(entries, annex: annex, annotations: all)
+  }
+}

@@ -1,0 +1,76 @@
+import Apply
+import ArgumentParser
+import Catalogue
+import PatchFormat
+import Report
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Write a page about a patch or a stack: what it taught, what it cost, how it was trained.",
+    discussion: """
+      One self-contained page: learning against forgetting with intervals, the curves of the training, a heat map by \
+      layer and component, the lineage, the size. What is not known is said. Several patches or stacks are compared, \
+      each a point of learning against forgetting.
+
+      EXAMPLES
+        vpatch report counting.vpatch -o report.html
+        vpatch report counting --base base/ -o report.html
+            measures over the base how far each component moved
+        vpatch report triage -o triage.html
+            a stack of the store
+        vpatch report study/*.vpatch -o study.html
+      """)
+
+  @Argument(
+    help: ArgumentHelp(
+      "A patch, a stack of the store, or a stack file; several are compared.", valueName: "patch-or-stack"))
+  var subjects: [String]
+  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the page.", valueName: "file"))
+  var output: String
+  @Option(help: ArgumentHelp("The base, to measure how far weights moved.", valueName: "model"))
+  var base: String?
+  @Flag(help: "Replace an existing page.")
+  var force = false
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    if base != nil, subjects.count > 1 {
+      throw VPatchError(.refused, nil, "--base goes with one patch or stack", remedy: "leave it out")
+    }
+    let base = try base.map { try Inputs.checkpoint($0) }
+    let subjects = try subjects.map { try ReportSubject($0, store, common.work.threads) }
+    try OutputCheck.file(
+      output, inputs: subjects.flatMap(\.inputs) + (base?.files.map(\.input) ?? []), force: force)
+    let (html, json) = try page(subjects, base)
+    let file = try OutputFile(path: output)
+    try file.write(html, at: 0)
+    try file.commit()
+    common.print(
+      .object([JSON.Member("output", .string(output))] + (json.object ?? [])), text: "wrote \(output.printable)")
+  }
+
+  private func page(_ subjects: [ReportSubject], _ base: Checkpoint?) throws -> (html: String, json: JSON) {
+    let work = common.work
+    func stack(_ input: StackInput) throws -> StackReport { try StackReport(input, base: base, store, work) }
+    guard subjects.count == 1 else {
+      let report = ComparisonReport(
+        try subjects.map { subject in
+          switch subject {
+          case .patch(let patch): .init(patch)
+          case .stack(let input): try stack(input).entry
+          }
+        })
+      return (report.html(), report.json)
+    }
+    switch subjects[0] {
+    case .patch(let patch):
+      let report = try PatchReport(patch, base: base, try store.existing(), work)
+      return (report.html(), report.json)
+    case .stack(let input):
+      let report = try stack(input)
+      return (report.html(), report.json)
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import Apply
+import Catalogue
+import Measure
+import PatchFormat
+import Report
+
+/// What `report` is given: a patch or a stack, with what the store knows of it.
+enum ReportSubject {
+  case patch(ReportedPatch)
+  case stack(StackInput)
+
+  init(_ text: String, _ store: StoreOptions, _ threads: Int) throws {
+    let isStackFile = try PathKind.of(text) == .file && !Patch.looksLikePatch(path: text)
+    if isStackFile {
+      self = .stack(try StackInput(file: text, store, threads))
+    } else if try Inputs.stack(text, store) != nil {
+      self = .stack(try StackInput(text, store, threads))
+    } else {
+      let patch = try Inputs.patch(text, threads, store)
+      self = .patch(ReportedPatch(patch, name: try store.existing()?.label(patch.identity)))
+    }
+  }
+
+  /// The files that are read.
+  var inputs: [InputFile] {
+    switch self {
+    case .patch(let subject): [subject.patch.file]
+    case .stack(let input): input.patches.map(\.file)
+    }
+  }
+}
+
+extension PatchReport {
+  init(_ subject: ReportedPatch, base: Checkpoint?, _ store: Store?, _ work: WorkOptions) throws {
+    self.init(
+      subject, lineage: try ReportLineage(of: subject.patch, store),
+      change: try base.map { try WeightChange(subject.patch, base: $0, work) })
+  }
+}
+
+extension StackReport {
+  init(_ input: StackInput, base: Checkpoint?, _ store: StoreOptions, _ work: WorkOptions) throws {
+    let (definition, existing) = (input.definition, try store.existing())
+    let library = StoreLibrary(input.patches, store, threads: work.threads)
+    let members = try definition.members.map { member in
+      let patch = try library.patch(member.identity)
+      return Member(ReportedPatch(patch, name: try existing?.label(patch.identity)), scale: member.scale)
+    }
+    let stored = try input.name.flatMap { try existing?.stackIfAny($0) }
+    self.init(
+      name: input.name ?? definition.identity.short,
+      version: stored?.definition == definition ? stored?.version : nil, definition: definition,
+      composite: try existing?.composite(stackIdentity: definition.identity), members: members,
+      measured: try existing.flatMap { try ForgettingReport.measured(ofStack: definition, $0) },
+      lineage: try existing.map { try ReportLineage(of: definition, members, $0) },
+      change: try base.map {
+        try WeightChange(definition, patches: members.map(\.subject.patch), base: $0, work)
+      })
+  }
+}
+
+// MARK: Lineage
+
+extension ReportLineage {
+  fileprivate init(of patch: Patch, _ store: Store?) throws {
+    let header = patch.header
+    guard let store else {
+      let base = header.tensors.compactMap(\.base)
+      self.init(
+        base: Entry(
+          title: header.baseRoot.short,
+          details: [
+            PatchSummary(header).layout.name, Format.counted(base.count, "tensor"),
+            Format.bytes(base.reduce(0) { $0 + $1.info.byteCount }),
+          ]), remark: "No store was at hand, so what else is made from this base is not known.")
+      return
+    }
+    let kin = try store.kin(ofPatch: header.identity, base: header.baseRoot, target: header.targetRoot)
+    self.init(
+      base: Entry(kin), chain: kin.chain.map(Entry.init), after: kin.after.map(Entry.init),
+      siblings: kin.siblings.map(Entry.init), stacks: try kin.stacks.map { try Entry($0, store) },
+      remark: try store.contains(header.identity) ? nil : "The patch is not in the store; what is around it there is.")
+  }
+
+  fileprivate init(of stack: StackDefinition, _ members: [StackReport.Member], _ store: Store) throws {
+    let kin = try store.kin(ofStack: stack)
+    self.init(
+      base: Entry(kin), chain: kin.chain.map(Entry.init),
+      siblings: members.map { member in
+        Entry(
+          title: MemberReference(name: member.subject.name, scale: member.scale).text,
+          details: [member.subject.patch.annotations["recipe"]?.string, member.subject.patch.identity.short]
+            .compactMap { $0 })
+      }, stacks: try kin.stacks.map { try Entry($0, store) })
+  }
+}
+
+extension ReportLineage.Entry {
+  /// The base; of where it was seen, only the last name: a page is shown to others.
+  fileprivate init(_ kin: Kin) {
+    let name = kin.base?.paths.first.map(Path.name)
+    self.init(
+      title: name ?? kin.root.short,
+      details: [
+        name == nil ? nil : kin.root.short, kin.base?.layout, kin.base?.tensors.map { Format.counted($0, "tensor") },
+        kin.base?.bytes.map(Format.bytes),
+      ].compactMap { $0 })
+  }
+
+  fileprivate init(_ patch: StoredPatch) {
+    let summary = patch.summary
+    let known: [String?] =
+      summary.status == .unmeasured
+      ? [summary.status.rawValue]
+      : [
+        summary.learning == nil ? nil : "learning \(summary.learningText)",
+        summary.forgetting == nil ? nil : "forgetting \(summary.forgettingText)",
+      ]
+    self.init(
+      title: patch.label ?? patch.identity.short,
+      details: ([patch.identity.short, patch.recipe, Format.bytes(patch.fileBytes)] + known).compactMap { $0 })
+  }
+
+  fileprivate init(_ stack: StoredStack, _ store: Store) throws {
+    let members = try stack.definition.members.map { member in
+      MemberReference(name: try store.label(member.identity) ?? member.identity.short, scale: member.scale).text
+    }
+    self.init(
+      title: "\(stack.name) v\(stack.version)",
+      details: [stack.definition.method.text, members.joined(separator: " + ")])
+  }
+}

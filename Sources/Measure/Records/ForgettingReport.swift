@@ -1,0 +1,54 @@
+import PatchFormat
+
+/// What a patch's annotations say of its forgetting.
+public struct ForgettingReport: Sendable {
+  /// Those that speak of the patch's base and target.
+  public let records: [ForgettingRecord]
+  /// Those of other models: a patch that was rebased still has its old ones.
+  public let foreign: [ForgettingRecord]
+  public let summary: ForgettingSummary
+
+  public init(_ records: [ForgettingRecord], of patch: Patch) {
+    self.records = records.filter { $0.isAbout(base: patch.header.baseRoot, target: patch.header.targetRoot) }
+    foreign = records.filter { !$0.isAbout(base: patch.header.baseRoot, target: patch.header.targetRoot) }
+    summary = ForgettingSummary(records: self.records)
+  }
+
+  /// Records that were made just now.
+  public init(_ records: [ForgettingRecord]) {
+    self.records = records
+    foreign = []
+    summary = ForgettingSummary(records: records)
+  }
+
+  /// - Throws: `invalid` where a record is malformed.
+  public init(_ patch: Patch) throws {
+    self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.label), of: patch)
+  }
+
+  /// Of a stack that nobody measured.
+  public init(predicted summary: ForgettingSummary) {
+    records = []
+    foreign = []
+    self.summary = summary
+  }
+
+  /// "forgetting …"; "learning …" and "drift …" where they are known.
+  public var lines: [(key: String, value: String)] {
+    var lines = [("forgetting", summary.forgettingText)]
+    if summary.learning != nil { lines.insert(("learning", summary.learningText), at: 0) }
+    if let drift = summary.drift { lines.append(("drift", "KL \(Format.plain(drift)) nats from the base")) }
+    if !foreign.isEmpty {
+      lines.append(("records", "\(Format.counted(foreign.count, "record")) of other models, not counted"))
+    }
+    return lines
+  }
+
+  public var json: JSON {
+    .object(
+      (summary.json.object ?? []) + [
+        JSON.Member("records", .array(records.map(\.json))),
+        JSON.Member("records_of_other_models", .array(foreign.map(\.json))),
+      ])
+  }
+}

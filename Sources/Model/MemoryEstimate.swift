@@ -1,0 +1,48 @@
+import PatchFormat
+
+/// What a training step needs, in bytes, part by part.
+public struct MemoryEstimate: Equatable, Sendable {
+  /// The model's files: mapped, so the system takes back what it needs.
+  public let mapped: Int
+  /// Masters, gradients and two moments of the tuned tensors.
+  public let tuned: Int
+  /// What the forward pass keeps for the way back.
+  public let activations: Int
+  /// Scratch: widened weights, logits, a layer's intermediate results.
+  public let scratch: Int
+
+  public var needed: Int { tuned + activations + scratch }
+
+  /// - Parameters:
+  ///   - tokens: that go through the model together.
+  ///   - models: that compute: 2 where another one is compared with.
+  public init(
+    _ model: LanguageModel, tuned: [Parameter], tokens: Int, keeping: LanguageModel.Keeping, models: Int = 1
+  ) {
+    let config = model.config
+    mapped = model.weights.parameters.reduce(0) { $0 + $1.info.byteCount }
+    self.tuned = tuned.reduce(0) { $0 + 16 * $1.count }
+    let names = Set(tuned.map(\.name.bytesKey))
+    let decoder = model.pass.decoder
+    let lowest =
+      names.contains(decoder.embedding.name.bytesKey)
+      ? 0
+      : decoder.layers.firstIndex { layer in layer.parameters.contains { names.contains($0.name.bytesKey) } }
+        ?? config.layers
+    let (kept, layer) = (config.layers - lowest, Activations.bytesPerToken(config))
+    let perToken: Int
+    switch keeping {
+    case .activations: perToken = kept * layer + (lowest > 0 ? layer : 0)
+    case .inputs: perToken = kept * 4 * config.hiddenSize + layer
+    }
+    activations = tokens * (perToken + 4 * (2 * config.hiddenSize + 2 * config.rotary.half))
+    let wide = 3 * config.intermediateSize + config.hiddenSize + config.queryWidth + config.attentionWidth
+    scratch = models * (Compute.blockBytes + DecoderPass.logitBytes + tokens * 4 * wide)
+  }
+}
+
+extension Decoder.Layer {
+  var parameters: [Parameter] {
+    [inputNorm, middleNorm] + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
+  }
+}

@@ -1,0 +1,90 @@
+import Apply
+import Measure
+import PatchFormat
+
+/// The page of one patch.
+public struct PatchReport: Sendable {
+  public let subject: ReportedPatch
+  public let lineage: ReportLineage?
+  /// How far weights moved, where the base was at hand.
+  public let change: WeightChange?
+
+  public init(_ subject: ReportedPatch, lineage: ReportLineage? = nil, change: WeightChange? = nil) {
+    self.subject = subject
+    self.lineage = lineage
+    self.change = change
+  }
+
+  private var patch: Patch { subject.patch }
+
+  public func html() -> String {
+    let header = patch.header
+    let made = patch.annotations["made"]?["writer"]?.string
+    let entry = ReportLineage.Entry(title: subject.name, details: ["this patch", header.identity.short])
+    let body =
+      Part.facts([
+        ("identity", Part.code(header.identity.hex)), ("base", Part.code(header.baseRoot.hex)),
+        ("target", Part.code(header.targetRoot.hex)),
+        ("note", patch.annotations["note"]?.string.map(HTML.escaped)), ("made by", made.map(HTML.escaped)),
+      ]) + "<p class=\"lead\">\(HTML.escaped(headline))</p>\n" + problems + cards
+      + ForgettingSection(
+        title: "Learning against forgetting", report: subject.forgetting,
+        unmeasured:
+          """
+          Nobody measured what this patch taught and what it cost. 'vpatch annotate' notes it from the results of an \
+          evaluation.
+          """
+      ).html + TrainingSection(training: subject.training).html + moved
+      + LineageSection(subject: entry, isStack: false, lineage: lineage).html + SizeSection(subject: subject).html
+    return Part.page(
+      kind: "patch", title: subject.name, metrics: change == nil ? [StoredMap.bitsKey] : ChangeMaps.keys, body: body)
+  }
+
+  /// What it is, in a sentence.
+  private var headline: String {
+    let layout = PatchSummary(patch.header).layout.name
+    let recipe = subject.recipe.map { ": \($0)" } ?? ""
+    return "Changes \(Format.grouped(subject.touched.count)) of "
+      + "\(Format.counted(patch.header.tensors.count, "tensor")) of a model of the layout \(layout)\(recipe)."
+  }
+
+  private var problems: String {
+    subject.problems.map { "<p class=\"problem\">The patch \(HTML.escaped($0)); nothing is taken from there.</p>\n" }
+      .joined()
+  }
+
+  private var cards: String {
+    var cards = Part.cards(subject.summary)
+    if let training = subject.training, let loss = SmoothLoss(training.curve) {
+      let count = loss.window > 1 ? ", means of \(loss.window) points" : ""
+      cards.append(
+        Part.card(
+          Format.significant(loss.values.last!),
+          "loss at the end, \(Format.significant(loss.values[0])) at first\(count)"))
+    }
+    if subject.modelWeights > 0 {
+      let share = Format.percent(Double(subject.tunedWeights) / Double(subject.modelWeights))
+      cards.append(Part.card(share, "of the weights tuned: \(Format.grouped(subject.tunedWeights))"))
+    }
+    cards.append(
+      Part.card(Format.bytes(patch.fileSize), "the patch; the model has \(Format.bytes(subject.modelBytes))"))
+    return Part.cards(cards)
+  }
+
+  private var moved: String {
+    if let change { return MovedSection(change: change).html }
+    let map = StoredMap.bits(patch)
+    let why =
+      map.isEmpty
+      ? "The tensors' names show no layers, so there is no map."
+      : """
+      Without the base only the patch's own bits are known: the farther a component's weights moved, in units in the \
+      last place, the more bits it takes to say so. 'vpatch report --base MODEL' measures the change itself.
+      """
+    return Part.section("What moved", Part.paragraph(why) + map)
+  }
+
+  public var json: JSON {
+    .object((subject.json.object ?? []) + (lineage.map { [JSON.Member("lineage", $0.json)] } ?? []))
+  }
+}

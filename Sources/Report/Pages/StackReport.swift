@@ -1,0 +1,132 @@
+import Apply
+import Measure
+import PatchFormat
+
+/// The page of a stack.
+public struct StackReport: Sendable {
+  public struct Member: Sendable {
+    public let subject: ReportedPatch
+    public let scale: Double
+
+    public init(_ subject: ReportedPatch, scale: Double) {
+      self.subject = subject
+      self.scale = scale
+    }
+  }
+
+  public let name: String
+  /// nil for a stack that is in no store.
+  public let version: Int?
+  public let definition: StackDefinition
+  /// The patch that it comes to, where it was made.
+  public let composite: Digest?
+  public let members: [Member]
+  /// Measured on the stack's own bits, or predicted.
+  public let forgetting: ForgettingReport
+  public let lineage: ReportLineage?
+  public let change: WeightChange?
+
+  /// - Parameter measured: what was measured on the stack's own bits; nil predicts it from the members.
+  public init(
+    name: String, version: Int? = nil, definition: StackDefinition, composite: Digest? = nil, members: [Member],
+    measured: ForgettingReport? = nil, lineage: ReportLineage? = nil, change: WeightChange? = nil
+  ) {
+    self.name = name
+    self.version = version
+    self.definition = definition
+    self.composite = composite
+    self.members = members
+    forgetting =
+      measured ?? ForgettingReport(predicted: .predicted(members: members.map { ($0.scale, $0.subject.summary) }))
+    self.lineage = lineage
+    self.change = change
+  }
+
+  public func html() -> String {
+    let entry = ReportLineage.Entry(
+      title: name, details: ["this stack", definition.method.text, definition.identity.short])
+    let body =
+      Part.facts([
+        ("version", version.map(String.init)), ("identity", Part.code(definition.identity.hex)),
+        ("base", Part.code(definition.base.hex)), ("method", Part.code(definition.method.text)),
+        ("composite", composite.map { Part.code($0.hex) }),
+      ]) + "<p class=\"lead\">\(HTML.escaped(headline))</p>\n" + cards
+      + ForgettingSection(title: "Learning against forgetting", report: forgetting, unmeasured: unmeasured).html
+      + membersSection + memberRecords + moved
+      + LineageSection(subject: entry, isStack: true, lineage: lineage).html
+    return Part.page(
+      kind: "stack", title: name, metrics: change == nil ? [StoredMap.membersKey] : ChangeMaps.keys, body: body)
+  }
+
+  private var headline: String {
+    "\(Format.counted(members.count, "patch", plural: "patches")) of one base, combined by \(definition.method.text)."
+  }
+
+  private var cards: String {
+    let overlap = StackOverlap(members.map(\.subject.patch))
+    return Part.cards(
+      Part.cards(forgetting.summary) + [
+        Part.card(Format.grouped(overlap.alone), "tensors that one member touches"),
+        Part.card(Format.grouped(overlap.shared), "tensors that several touch"),
+      ])
+  }
+
+  private var unmeasured: String {
+    switch forgetting.summary.status {
+    case .predicted:
+      """
+      Nobody measured this stack. The numbers above are a prediction from its members: losses are taken to add up in \
+      proportion to the scales, learning is the mean over the members that have one, and errors are added as if all \
+      were wrong in the same direction. No gate takes a prediction for a measurement.
+      """
+    default:
+      "Nobody measured this stack, and of a member it is not known what it costs: there is nothing to predict from."
+    }
+  }
+
+  private var membersSection: String {
+    guard !members.isEmpty else { return Part.section("Members", Part.paragraph("The stack has no members.")) }
+    let entries = members.map { ComparisonReport.Entry($0.subject, scale: $0.scale) }
+    return Comparison(entries: entries + [entry], hasScales: true).html(title: "Members")
+  }
+
+  /// The stack as one among others.
+  public var entry: ComparisonReport.Entry {
+    .init(
+      name: name, identity: definition.identity, recipe: "stack, \(definition.method.text)", bytes: nil,
+      summary: forgetting.summary)
+  }
+
+  /// Each member's records, folded.
+  private var memberRecords: String {
+    let measured = members.filter { !$0.subject.forgetting.records.isEmpty }
+    guard !measured.isEmpty else { return "" }
+    let details = measured.map { member in
+      let report = member.subject.forgetting
+      return "<details><summary>\(HTML.escaped(member.subject.name)) \(Pill.html(report.summary.status))</summary>\n"
+        + ForestPlot(records: report.records, summary: report.summary).html + "</details>\n"
+    }
+    return Part.section(
+      "What was measured of the members, each alone at scale 1", "<div class=\"folds\">\(details.joined())</div>\n")
+  }
+
+  private var moved: String {
+    if let change { return MovedSection(change: change).html }
+    let map = StoredMap.members(members.map(\.subject.patch))
+    guard !map.isEmpty else { return "" }
+    return Part.section(
+      "Who touches what",
+      Part.paragraph(
+        "Members that touch each component. 'vpatch report --base MODEL' measures how far the stack moves it.") + map)
+  }
+
+  public var json: JSON {
+    .dictionary([
+      "name": .string(name), "version": version.map { JSON($0) }, "stack": definition.json(),
+      "composite": composite.map { .string($0.hex) }, "forgetting": forgetting.json,
+      "members": .array(
+        members.map { .object([JSON.Member("scale", JSON($0.scale))] + ($0.subject.json.object ?? [])) }),
+      "lineage": lineage?.json,
+    ])
+  }
+}

@@ -1,0 +1,32 @@
+import Apply
+import Measure
+import PatchFormat
+
+/// Learning against forgetting: each record with its interval, and the two means.
+struct ForgettingSection {
+  let title: String
+  let report: ForgettingReport
+  /// What is said where nothing is known.
+  let unmeasured: String
+
+  var html: String {
+    let foreign =
+      report.foreign.isEmpty
+      ? ""
+      : Part.paragraph(
+        """
+        \(Format.counted(report.foreign.count, "record")) of other models, not counted and not shown: the bits that they \
+        speak of are not these.
+        """
+      )
+    guard !report.records.isEmpty else {
+      return Part.section(title, mark: Pill.html(report.summary.status), Part.paragraph(unmeasured) + foreign)
+    }
+    let evaluators = Set(report.records.map(\.evaluator.text)).sorted().joined(separator: ", ")
+    let plot = ForestPlot(records: report.records, summary: report.summary).html
+    return Part.section(
+      title, mark: Pill.html(report.summary.status),
+      plot + foreign + Part.paragraph("Evaluated by \(evaluators). p is McNemar's exact one, of what was lost and won.")
+    )
+  }
+}

@@ -1,0 +1,42 @@
+import Apply
+import PatchFormat
+
+/// What it is made from and what is around it, as a line from the base downwards.
+struct LineageSection {
+  /// The patch or the stack of the page.
+  let subject: ReportLineage.Entry
+  let isStack: Bool
+  let lineage: ReportLineage?
+
+  /// More of a kind would say less.
+  private static let most = 24
+
+  var html: String {
+    guard let lineage else { return "" }
+    let rail =
+      item(lineage.base, "base") + lineage.chain.map { item($0, "patch") }.joined()
+      + item(subject, isStack ? "stack this" : "patch this") + lineage.after.map { item($0, "patch") }.joined()
+    func list(_ title: String, _ entries: [ReportLineage.Entry], _ style: String) -> String {
+      guard !entries.isEmpty else { return "" }
+      let items = entries.prefix(Self.most).map { item($0, style) }.joined()
+      let rest = entries.count - Self.most
+      let more = rest > 0 ? "<p class=\"note\">and \(Format.grouped(rest)) more</p>\n" : ""
+      return "<div><h3>\(title)</h3>\n<ol class=\"rail loose\">\n\(items)</ol>\n\(more)</div>\n"
+    }
+    return Part.section(
+      "Lineage",
+      """
+      <div class="kin"><div><h3>From the base</h3>
+      <ol class="rail">
+      \(rail)</ol></div>
+      \(list(isStack ? "Members" : "Siblings, made from the same checkpoint", lineage.siblings, "patch"))\
+      \(list(isStack ? "Other stacks of this base" : "Stacks that have it", lineage.stacks, "stack"))</div>
+      \(lineage.remark.map(Part.paragraph) ?? "")
+      """)
+  }
+
+  private func item(_ entry: ReportLineage.Entry, _ style: String) -> String {
+    let details = entry.details.map(HTML.escaped).joined(separator: " · ")
+    return "<li class=\"\(style)\"><b>\(HTML.escaped(entry.title))</b><span>\(details)</span></li>\n"
+  }
+}

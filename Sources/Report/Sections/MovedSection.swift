@@ -1,0 +1,28 @@
+import Apply
+import PatchFormat
+
+/// How far weights moved, measured over the base: the heat map, and a row for each component that changed.
+struct MovedSection {
+  let change: WeightChange
+
+  var html: String {
+    let maps = ChangeMaps(change.components, sum: "all that is tuned")
+    let note = Part.paragraph(
+      """
+      Measured over the base: ‖Δ‖ / ‖W‖ of the tuned tensors of each cell, the share of their weights that changed, \
+      and 1 − cosine.
+      """)
+    let rows = change.components.filter { $0.all.changedTensors > 0 }.map { component in
+      [
+        Part.code(component.label), component.changedLayers.isEmpty ? "–" : Format.ranges(component.changedLayers),
+        Format.grouped(component.all.changedTensors),
+      ] + Metric.allCases.map { $0.text(component.all.change) }
+    }
+    let table = HTML.table(
+      ["component", "layers", "tensors"] + Metric.allCases.map(\.rawValue), numeric: 2, rows: rows)
+    let title = "What moved"
+    // Of a model whose names show no layers there is no map.
+    guard maps.hasMaps else { return Part.section(title, note + table) }
+    return maps.section(title, note: note, after: table)
+  }
+}

@@ -1,0 +1,37 @@
+import Apply
+import PatchFormat
+
+/// How large the patch is beside what it changes, and beside the model; by component.
+struct SizeSection {
+  let subject: ReportedPatch
+
+  var html: String {
+    let (patch, tuned, model) = (subject.patch.fileSize, subject.tunedBytes, subject.modelBytes)
+    let whole = max(patch, model, 1)
+    func bar(_ label: String, _ bytes: Int, _ detail: String) -> String {
+      let share = Format.fixed(100 * Double(bytes) / Double(whole), 2)
+      return "<div class=\"size\"><span>\(label)</span><i><b style=\"width:\(share)%\"></b></i>"
+        + "<span><b>\(Format.bytes(bytes))</b> \(detail)</span></div>\n"
+    }
+    func share(_ whole: Int, _ of: String) -> String {
+      whole > 0 ? "\(Format.percent(Double(patch) / Double(whole))) of \(of)" : ""
+    }
+    let parts = [share(tuned, "what it tunes"), share(model, "the model")].filter { !$0.isEmpty }
+    let rows = PatchSummary(subject.patch.header).rows.map { row in
+      [
+        Part.code(row.component), row.operation.rawValue,
+        row.layers.isEmpty ? "–" : Format.ranges(row.layers.sorted()), Format.grouped(row.tensors),
+        Format.grouped(row.elements), Format.bytes(row.rawBytes), Format.bytes(row.storedBytes),
+        row.elements == 0 ? "–" : Format.fixed(8 * Double(row.storedBytes) / Double(row.elements), 3),
+      ]
+    }
+    return Part.section(
+      "Size",
+      "<div class=\"sizes\">\n" + bar("model", model, Format.count(subject.modelWeights) + " weights")
+        + bar("tuned tensors", tuned, Format.count(subject.tunedWeights) + " weights")
+        + bar("patch", patch, parts.joined(separator: ", ")) + "</div>\n"
+        + HTML.table(
+          ["component", "change", "layers", "tensors", "weights", "raw", "stored", "bits/weight"], numeric: 3,
+          rows: rows))
+  }
+}

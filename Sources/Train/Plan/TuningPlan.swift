@@ -1,0 +1,65 @@
+import Apply
+import Model
+import PatchFormat
+
+/// Which of a model's tensors are tuned, and what that takes.
+public struct TuningPlan: Sendable {
+  public let parameters: [Parameter]
+  /// Weights of the model in all.
+  public let modelWeights: Int
+  public let layout: ModelLayout
+
+  public var names: [String] { parameters.map(\.name) }
+  public var weights: Int { parameters.reduce(0) { $0 + $1.count } }
+  public var share: Double { Double(weights) / Double(max(1, modelWeights)) }
+
+  /// - Throws: `refused` where nothing is selected.
+  public init(_ weights: ModelWeights, _ options: TrainingOptions) throws {
+    layout = weights.layout
+    let all = weights.parameters
+    modelWeights = all.reduce(0) { $0 + $1.count }
+    let selected = Set(options.selection.filter(all.map(\.name), in: layout).map(\.bytesKey))
+    var chosen = all.filter { selected.contains($0.name.bytesKey) }
+    let path = weights.view.path
+    guard !chosen.isEmpty else {
+      throw VPatchError(
+        .refused, path, "has no tensor of \(options.selection)",
+        remedy: "'vpatch show \(path)' lists its tensors, 'vpatch train --help' the recipes")
+    }
+    if let layers = options.layers {
+      let found = chosen.compactMap { [layout] in layout.component(of: $0.name).layer }
+      chosen = chosen.filter { [layout] in layout.component(of: $0.name).layer.map(layers.contains) ?? false }
+      guard !chosen.isEmpty else {
+        throw VPatchError(
+          .refused, path, "has nothing to tune in layers \(layers.lowerBound) to \(layers.upperBound)",
+          remedy: found.isEmpty ? nil : "\(options.selection) is in layers \(found.min()!) to \(found.max()!)")
+      }
+    }
+    parameters = chosen
+  }
+
+  /// A line for each module: how many tensors and weights, in which layers.
+  public var groups: [Group] {
+    var order: [String] = []
+    var groups: [String: Group] = [:]
+    for parameter in parameters {
+      let component = layout.component(of: parameter.name)
+      let key = "\(component.region) \(component.name)"
+      if groups[key] == nil {
+        order.append(key)
+        groups[key] = Group(name: component.name, tensors: 0, weights: 0, layers: [])
+      }
+      groups[key]!.tensors += 1
+      groups[key]!.weights += parameter.count
+      if let layer = component.layer, !groups[key]!.layers.contains(layer) { groups[key]!.layers.append(layer) }
+    }
+    return order.map { groups[$0]! }
+  }
+
+  public struct Group: Equatable, Sendable {
+    public let name: String
+    public var tensors: Int
+    public var weights: Int
+    public var layers: [Int]
+  }
+}

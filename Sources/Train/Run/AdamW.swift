@@ -1,0 +1,45 @@
+import CCompute
+import Glibc
+import Model
+
+/// AdamW over the tuned tensors (Loshchilov and Hutter, arXiv 1711.05101), with PyTorch's order of operations.
+struct AdamW {
+  let options: TrainingOptions
+  let compute: Compute
+
+  /// √Σ g² over all gradients. Added up tensor by tensor, so it does not depend on the threads.
+  func gradientNorm(_ parameters: [Parameter]) -> Double {
+    let sums = Sums(parameters.count)
+    compute.each(parameters.count) { _, i in
+      let gradient = parameters[i].tuning!.gradient
+      sums.values[i] = vp_sum_squares(gradient.start, gradient.count)
+    }
+    return (0..<parameters.count).reduce(0) { $0 + sums.values[$1] }.squareRoot()
+  }
+
+  /// One step; gradients are zero afterwards.
+  /// - Parameters:
+  ///   - number: of the step, from 1 on.
+  ///   - norm: the gradients' norm.
+  func step(_ parameters: [Parameter], number: Int, learningRate: Double, norm: Double) {
+    let scale = options.clip > 0 && norm > options.clip ? options.clip / (norm + 1e-6) : 1
+    let step = vp_adamw_step(
+      lr: Float(learningRate), beta1: Float(options.beta1), beta2: Float(options.beta2), eps: Float(options.epsilon),
+      weight_decay: Float(options.weightDecay), correction1: Float(1 - pow(options.beta1, Double(number))),
+      correction2_root: Float((1 - pow(options.beta2, Double(number))).squareRoot()), gradient_scale: Float(scale))
+    compute.each(parameters.count) { _, i in
+      let tuning = parameters[i].tuning!
+      var step = step
+      vp_adamw(
+        tuning.master.start, tuning.gradient.start, tuning.firstMoment.start, tuning.secondMoment.start,
+        parameters[i].count, &step)
+      tuning.gradient.clear()
+    }
+  }
+
+  private final class Sums: @unchecked Sendable {
+    let values: UnsafeMutablePointer<Double>
+    init(_ count: Int) { values = .allocate(capacity: max(1, count)) }
+    deinit { values.deallocate() }
+  }
+}

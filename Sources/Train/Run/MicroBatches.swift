@@ -1,0 +1,31 @@
+import Text
+
+/// A batch in portions that go through the model together, so that what is kept of them fits into memory.
+enum MicroBatches {
+  /// Tokens of a portion, where nobody says how many rows it is to have.
+  static let tokens = 2048
+
+  /// - Parameter rows: of each portion; nil: as many as make up `tokens`, at least one.
+  static func split(_ batch: [Example], rows: Int?) -> [[Example]] {
+    var portions: [[Example]] = []
+    var count = 0
+    for example in batch {
+      let isFull =
+        portions.last.map { last in rows.map { last.count >= $0 } ?? (count + example.ids.count > tokens) } ?? true
+      if isFull {
+        portions.append([])
+        count = 0
+      }
+      portions[portions.count - 1].append(example)
+      count += example.ids.count
+    }
+    return portions
+  }
+
+  /// The most tokens that a portion of any batch may have.
+  static func largest(_ examples: [Example], batch: Int, rows: Int?) -> Int {
+    let lengths = examples.map(\.ids.count).sorted(by: >)
+    if let rows { return lengths.prefix(min(rows, batch)).reduce(0, +) }
+    return max(lengths.first ?? 0, min(tokens, lengths.prefix(batch).reduce(0, +)))
+  }
+}

@@ -1,0 +1,29 @@
+import Measure
+
+/// What happens in a training run, as it happens.
+public enum TrainingEvent: Sendable {
+  case resumed(step: Int)
+  case step(TrainingStep)
+  case drift(step: Int, Estimate)
+  case saved(step: Int)
+}
+
+/// One step.
+public struct TrainingStep: Equatable, Sendable {
+  /// From 1 on.
+  public let number: Int
+  /// Steps in all.
+  public let total: Int
+  /// Mean over the batch's answer tokens, before the step's update, in nats.
+  public let loss: Double
+  /// The distillation's part of it.
+  public let distillation: Double
+  public let learningRate: Double
+  /// Of all gradients, before clipping.
+  public let gradientNorm: Double
+  /// All tokens of the batch.
+  public let tokens: Int
+  public let seconds: Double
+
+  public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
+}

@@ -1,0 +1,61 @@
+import Apply
+import Measure
+import Model
+import PatchFormat
+
+extension TrainingRun {
+  /// What was trained, and how it went, to travel with the patch.
+  public func record(data: [TrainingRecord.DataSet], settings: [JSON.Member], seconds: Double) -> TrainingRecord {
+    let tuned: TrainingRecord.Tuned =
+      switch options.selection {
+      case .recipe(let recipe): .recipe(recipe.rawValue)
+      case .only(let pattern): .only(pattern.source)
+      }
+    let end = state.stopped == nil ? state.step : state.inside?.step ?? state.step
+    return TrainingRecord(
+      tuned: tuned, layers: options.layers.map { "\($0.lowerBound)-\($0.upperBound)" }, data: data, settings: settings,
+      kernels: model.compute.kernels, steps: end, tokens: state.tokens, seconds: seconds,
+      tokensPerSecond: Double(state.tokens) / max(state.seconds, 1e-9), stopped: state.stopped,
+      curve: TrainingCurve(steps: Array(1..<state.step + 1), losses: state.losses, rates: state.rates).thinned(),
+      drift: state.drift.isEmpty ? nil : DriftCurve(state.drift).thinned())
+  }
+
+  /// Writes the patch from the base to the tuned weights, rounded to the base's dtype.
+  ///
+  /// That nothing else changes is certain by how it is made: every tensor that is not of the plan is entered with the
+  /// base's own fingerprint on both sides.
+  /// - Parameter fingerprints: of the base.
+  public func writePatch(
+    to path: String, over fingerprints: [FingerprintedTensor], annotations: JSON, work: WorkOptions
+  ) throws -> PatchHeader {
+    let changes = plan.parameters.map { parameter in
+      TunedTensors.Change(name: parameter.name) { TunedMaster.source(parameter) }
+    }
+    let recipe: Recipe? = if case .recipe(let recipe) = options.selection { recipe } else { nil }
+    return try TunedTensors(base: model.weights.view, work: work).write(
+      changes, over: fingerprints, annotations: annotations, recipe: recipe, to: path)
+  }
+}
+
+/// A tuned tensor's master as the bytes of a float32 tensor.
+final class TunedMaster: TensorSource {
+  let info: TensorInfo
+  private let master: Floats
+
+  private init(_ parameter: Parameter) {
+    master = parameter.tuning!.master
+    info = TensorInfo(
+      name: parameter.name, dtype: .f32, shape: parameter.info.shape, byteCount: 4 * parameter.count)
+  }
+
+  /// Rounded to the dtype that the model has it in.
+  static func source(_ parameter: Parameter) -> any TensorSource {
+    let master = TunedMaster(parameter)
+    return CastTensor(master, to: parameter.info.dtype) ?? master
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
+    buffer.copyMemory(
+      from: UnsafeRawBufferPointer(start: UnsafeRawPointer(master.start) + offset, count: buffer.count))
+  }
+}

@@ -1,0 +1,141 @@
+import Apply
+import Dispatch
+import Measure
+import Model
+import PatchFormat
+import Text
+
+/// Tunes the tensors of a plan on some examples.
+///
+/// What it does follows from the options, the examples, the base's bits, the kernels and the number of threads: the same
+/// again gives the same weights, also when it is killed and resumed in between.
+public final class TrainingRun {
+  public let model: LanguageModel
+  public let plan: TuningPlan
+  public let options: TrainingOptions
+  public let totalSteps: Int
+  let examples: [Example]
+  private let order: BatchOrder
+  private let optimizer: AdamW
+  private let neutral: [[Int32]]
+  /// Where the state is kept, and how often.
+  private let store: TrainingStateFile?
+  private let saveEvery: Int
+  private lazy var base = Result { try model.untuned() }
+
+  var state: TrainingState
+
+  /// - Parameters:
+  ///   - examples: each with at least one answer token.
+  ///   - neutral: texts by which drift is measured; at least two where the options ask for it.
+  ///   - stateFolder: the state is kept there; one that is there is gone on from.
+  ///   - saveEvery: steps.
+  /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
+  public init(
+    _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], neutral: [[Int32]] = [],
+    stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
+  ) throws {
+    precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
+    self.model = model
+    self.options = options
+    self.examples = examples
+    self.neutral = neutral
+    self.saveEvery = max(1, saveEvery)
+    plan = try TuningPlan(model.weights, options)
+    order = BatchOrder(
+      rows: examples.count, batch: min(options.batch, examples.count), seed: options.seed,
+      isShuffled: options.isShuffled)
+    totalSteps = options.steps ?? max(1, Int((options.epochs * Double(order.stepsPerEpoch)).rounded()))
+    optimizer = AdamW(options: options, compute: model.compute)
+    store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
+    state = TrainingState()
+  }
+
+  /// Memory that the run needs, at its largest.
+  public var memory: MemoryEstimate {
+    MemoryEstimate(
+      model, tuned: plan.parameters,
+      tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
+      keeping: options.recomputes ? .inputs : .activations,
+      models: options.distillation == nil && options.drift == nil ? 1 : 2)
+  }
+
+  /// Trains to the end.
+  /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
+  /// - Throws: `mismatch` where the loss is no number any more; the state before that step is saved if there is a folder.
+  public func run(_ observe: (TrainingEvent) throws -> Void) throws {
+    for parameter in plan.parameters { parameter.beginTuning() }
+    if let store, let saved = try store.read(into: plan.parameters) {
+      state = saved
+      try observe(.resumed(step: state.step))
+    }
+    let meter = try options.drift.map { _ in try DriftMeter(base: base.get(), texts: neutral) }
+    if let meter, state.drift.isEmpty { try measureDrift(meter, observe) }
+    while state.step < totalSteps, state.stopped == nil {
+      let started = DispatchTime.now().uptimeNanoseconds
+      let step = try advance(started)
+      try observe(.step(step))
+      if let meter, state.step % driftEvery == 0 || state.step == totalSteps { try measureDrift(meter, observe) }
+      if let store, state.step % saveEvery == 0 || state.step == totalSteps {
+        try store.write(state, plan.parameters)
+        try observe(.saved(step: state.step))
+      }
+    }
+    if let inside = state.inside, state.stopped != nil { inside.restore(plan.parameters) }
+  }
+
+  private var driftEvery: Int { options.drift?.every ?? max(1, totalSteps / 10) }
+
+  // MARK: A step
+
+  private func advance(_ started: UInt64) throws -> TrainingStep {
+    let rows = order.rows(ofStep: state.step)
+    let batch = rows.map { examples[$0] }
+    let targets = batch.reduce(0) { $0 + $1.answerTokens }
+    var loss = LanguageModel.Loss()
+    let distillation = try options.distillation.map {
+      LanguageModel.Distillation(base: try base.get(), weight: Float($0.weight), temperature: Float($0.temperature))
+    }
+    for portion in MicroBatches.split(batch, rows: options.microBatch) {
+      loss += try model.addGradients(
+        portion, targets: targets, keeping: options.recomputes ? .inputs : .activations, distillation: distillation)
+    }
+    let norm = optimizer.gradientNorm(plan.parameters)
+    guard loss.mean.isFinite, norm.isFinite else { throw try divergence(loss.mean, norm, rows) }
+    let rate = options.learningRate(step: state.step, of: totalSteps)
+    optimizer.step(plan.parameters, number: state.step + 1, learningRate: rate, norm: norm)
+    let step = TrainingStep(
+      number: state.step + 1, total: totalSteps, loss: loss.mean,
+      distillation: loss.distillation / Double(max(1, loss.tokens)), learningRate: rate, gradientNorm: norm,
+      tokens: batch.reduce(0) { $0 + $1.ids.count },
+      seconds: Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9)
+    state.add(step)
+    return step
+  }
+
+  /// The last good state is that before this step: its update was not made.
+  private func divergence(_ loss: Double, _ norm: Double, _ rows: [Int]) throws -> VPatchError {
+    try store?.write(state, plan.parameters)
+    let what = loss.isFinite ? "the gradients' norm is \(norm)" : "the loss is \(loss)"
+    let lines = rows.prefix(8).map { "\($0 + 1)" }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
+    let kept = store.map { "; the state after step \(state.step) is in \($0.path)" } ?? ""
+    return VPatchError(
+      .mismatch, nil,
+      "training went astray: at step \(state.step + 1) \(what), in the rows \(lines) of the data\(kept)",
+      remedy: "use a lower learning rate or --clip, or look at those rows")
+  }
+
+  // MARK: Drift
+
+  private func measureDrift(_ meter: DriftMeter, _ observe: (TrainingEvent) throws -> Void) throws {
+    let drift = try meter.measure(model)
+    state.drift.append(.init(step: state.step, drift: drift))
+    try observe(.drift(step: state.step, drift))
+    guard let budget = options.drift?.budget else { return }
+    if drift.value <= budget {
+      state.inside = TunedSnapshot(plan.parameters, step: state.step)
+    } else {
+      state.stopped = "max-drift"
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import Measure
+import Model
+import PatchFormat
+
+/// Where a run stands, besides the tensors.
+struct TrainingState {
+  /// Steps done.
+  var step = 0
+  var tokens = 0
+  /// While stepping.
+  var seconds = 0.0
+  var losses: [Double] = []
+  var rates: [Double] = []
+  var drift: [DriftCurve.Point] = []
+  /// Why it ended before its last step.
+  var stopped: String?
+  /// The weights when the drift was last within its budget.
+  var inside: TunedSnapshot?
+
+  mutating func add(_ step: TrainingStep) {
+    self.step = step.number
+    tokens += step.tokens
+    seconds += step.seconds
+    losses.append(step.loss)
+    rates.append(step.learningRate)
+  }
+}
+
+/// The masters of the tuned tensors at some step.
+struct TunedSnapshot {
+  let step: Int
+  let values: [Floats]
+
+  init(_ parameters: [Parameter], step: Int) {
+    self.step = step
+    values = parameters.map { parameter in
+      let copy = Floats(parameter.count)
+      copy.start.update(from: parameter.tuning!.master.start, count: parameter.count)
+      return copy
+    }
+  }
+
+  init(step: Int, values: [Floats]) {
+    self.step = step
+    self.values = values
+  }
+
+  func restore(_ parameters: [Parameter]) {
+    for (parameter, values) in zip(parameters, values) {
+      parameter.tuning!.master.start.update(from: values.start, count: parameter.count)
+    }
+  }
+}

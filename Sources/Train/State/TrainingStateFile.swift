@@ -1,0 +1,137 @@
+// The state of a training run: a safetensors file, training.safetensors, in a folder of its own. Each tuned tensor NAME is
+// there as "master NAME", "first_moment NAME" and "second_moment NAME", all F32 (and "inside NAME", where a drift budget
+// is kept: the masters when it was last kept). Its metadata has, under "vpatch.training", the JSON text
+//
+//   {"version": 1, "identity": {…}, "step": n, "tokens": n, "seconds": x, "losses": […], "rates": […],
+//    "drift": [[step, kl, low, high], …], "stopped": text or null, "inside": step or null}
+//
+// where identity is all that the run's bits depend on: one that differs is another run's.
+
+import Apply
+import Glibc
+import Measure
+import Model
+import PatchFormat
+
+struct TrainingStateFile {
+  static let name = "training.safetensors"
+  private static let key = "vpatch.training"
+
+  let path: String
+  private let identity: JSON
+
+  init(folder: String, identity: JSON) throws {
+    path = Path.join(folder, Self.name)
+    self.identity = identity
+    switch PathKind.of(folder) {
+    case .directory: break
+    case .missing:
+      guard mkdir(folder, 0o777) == 0 else { throw VPatchError.system(folder, "cannot be created") }
+    default: throw VPatchError(.refused, folder, "is not a folder", remedy: "give one for the state of the run")
+    }
+  }
+
+  // MARK: Writing
+
+  /// Replaces the state, whole: a run that is killed meanwhile has the one before.
+  func write(_ state: TrainingState, _ parameters: [Parameter]) throws {
+    let tensors = parameters.enumerated().flatMap { i, parameter in
+      let tuning = parameter.tuning!
+      var parts = [
+        ("master", tuning.master), ("first_moment", tuning.firstMoment), ("second_moment", tuning.secondMoment),
+      ]
+      if let inside = state.inside { parts.append(("inside", inside.values[i])) }
+      return parts.map { (info: Self.info("\($0.0) \(parameter.name)", parameter), values: $0.1) }
+    }
+    let text = SafetensorsHeader.text(
+      for: tensors.map(\.info), metadata: [JSON.Member(Self.key, .string(json(state).compact()))])
+    let file = try OutputFile(path: path)
+    let start = 8 + text.count
+    try file.reserve(start + tensors.reduce(0) { $0 + $1.info.byteCount })
+    try file.write([UInt8](littleEndian: UInt64(text.count)) + text, at: 0)
+    var offset = start
+    for tensor in tensors {
+      try file.write(UnsafeRawBufferPointer(start: tensor.values.start, count: tensor.info.byteCount), at: offset)
+      offset += tensor.info.byteCount
+    }
+    try file.commit()
+  }
+
+  private static func info(_ name: String, _ parameter: Parameter) -> TensorInfo {
+    TensorInfo(name: name, dtype: .f32, shape: parameter.info.shape, byteCount: 4 * parameter.count)
+  }
+
+  private func json(_ state: TrainingState) -> JSON {
+    .dictionary([
+      "version": JSON(1), "identity": identity, "step": JSON(state.step), "tokens": JSON(state.tokens),
+      "seconds": JSON(state.seconds), "losses": .array(state.losses.map { JSON($0) }),
+      "rates": .array(state.rates.map { JSON($0) }),
+      "drift": .array(
+        state.drift.map {
+          .array([JSON($0.step), JSON($0.drift.value), JSON($0.drift.low), JSON($0.drift.high)])
+        }), "stopped": state.stopped.map { .string($0) } ?? .null,
+      "inside": state.inside.map { JSON($0.step) } ?? .null,
+    ])
+  }
+
+  // MARK: Reading
+
+  /// Fills the tuned tensors; nil where no state is there yet.
+  /// - Throws: `refused` for another run's state, saying in what it differs.
+  func read(into parameters: [Parameter]) throws -> TrainingState? {
+    guard PathKind.of(path) != .missing else { return nil }
+    let checkpoint = try Checkpoint(path: path)
+    let remedy = "give another folder, or delete it to begin anew"
+    func invalid(_ reason: String) -> VPatchError { VPatchError(.invalid, path, reason, remedy: remedy) }
+    let text = checkpoint.files[0].header.metadata.first { $0.key == Self.key }?.value.string
+    guard let text, let json = try? JSON.parse(Array(text.utf8)), json["version"]?.int == 1 else {
+      throw invalid("is no state of a training run that this version knows")
+    }
+    try checkIdentity(json["identity"] ?? .null, remedy)
+    guard let step = json["step"]?.int, let tokens = json["tokens"]?.int, let seconds = json["seconds"]?.double,
+      let losses = json["losses"]?.array?.compactMap(\.double), losses.count == step,
+      let rates = json["rates"]?.array?.compactMap(\.double), rates.count == step
+    else { throw invalid("is damaged: its counts contradict each other") }
+    var state = TrainingState(step: step, tokens: tokens, seconds: seconds, losses: losses, rates: rates)
+    state.drift = try (json["drift"]?.array ?? []).map { point in
+      let values = point.array?.compactMap(\.double) ?? []
+      guard values.count == 4 else { throw invalid("is damaged: a measurement of the drift is not whole") }
+      return .init(step: Int(values[0]), drift: Estimate(values[1], low: values[2], high: values[3]))
+    }
+    state.stopped = json["stopped"]?.string
+    func fill(_ kind: String, _ parameter: Parameter, _ values: Floats) throws {
+      guard let tensor = checkpoint.tensor(named: "\(kind) \(parameter.name)"),
+        tensor.info == Self.info(tensor.name, parameter)
+      else { throw invalid("lacks the \(kind) of \"\(parameter.name.printable)\"") }
+      try StoredTensor(tensor, in: checkpoint).read(
+        into: UnsafeMutableRawBufferPointer(start: values.start, count: tensor.info.byteCount), at: 0)
+    }
+    for parameter in parameters {
+      try fill("master", parameter, parameter.tuning!.master)
+      try fill("first_moment", parameter, parameter.tuning!.firstMoment)
+      try fill("second_moment", parameter, parameter.tuning!.secondMoment)
+    }
+    if let inside = json["inside"]?.int {
+      state.inside = TunedSnapshot(
+        step: inside,
+        values: try parameters.map { parameter in
+          let values = Floats(parameter.count)
+          try fill("inside", parameter, values)
+          return values
+        })
+    }
+    return state
+  }
+
+  private func checkIdentity(_ found: JSON, _ remedy: String) throws {
+    let (mine, theirs) = (identity.object ?? [], found.object ?? [])
+    let differing =
+      mine.filter { member in found[member.key] != member.value }.map(\.key)
+      + theirs.filter { identity[$0.key] == nil }.map(\.key)
+    guard differing.isEmpty else {
+      throw VPatchError(
+        .refused, path, "is the state of another run: it differs in \(differing.joined(separator: ", ").printable)",
+        remedy: remedy)
+    }
+  }
+}
