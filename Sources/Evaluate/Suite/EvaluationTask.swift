@@ -66,7 +66,7 @@ public struct EvaluationTask: Sendable {
     [JSON.Member("kind", .string(kind.name.rawValue))] + (showsPrompts ? prompt.settings : []) + kind.ownSettings
   }
 
-  private var showsPrompts: Bool {
+  var showsPrompts: Bool {
     items.contains { item in
       if case .text = item.content { return false }
       return true
