@@ -43,7 +43,9 @@ let package = Package(
       dependencies: [
         "Apply", "Measure", "Model", "PatchFormat", "Text", .product(name: "TOMLKit", package: "TOMLKit"),
       ]),
-    .target(name: "Train", dependencies: ["Apply", "CCompute", "Evaluate", "Measure", "Model", "PatchFormat", "Text"]),
+    .target(
+      name: "Train", dependencies: ["Apply", "CCompute", "Evaluate", "Measure", "Model", "PatchFormat", "Text"],
+      resources: [.embedInCode("Resources/neutral.txt")]),
     .executableTarget(
       name: "CLI",
       dependencies: [

@@ -1,4 +1,5 @@
 #include "gemm_internal.h"
+#include "isa.h"
 
 /// A product packs as many columns of B at a time as fit: they stay in the last-level cache.
 static const size_t most_packed = 4 << 20;
@@ -35,6 +36,16 @@ static void multiply(const vp_gemm_kernels *kernels, size_t steps, bool transpos
   }
 }
 
+const vp_gemm_kernels *vp_gemm_f32_kernels(vp_isa isa) {
+#if defined(__x86_64__)
+  if (isa == VP_AVX512) return &vp_gemm_kernels_avx512;
+  if (isa == VP_AVX2) return &vp_gemm_kernels_avx2;
+#endif
+  return &vp_gemm_kernels_baseline;
+}
+
+static const vp_gemm_kernels *f32(void) { return vp_gemm_f32_kernels(vp_chosen_isa()); }
+
 static const vp_gemm_kernels *bf16(void) {
 #if defined(__x86_64__)
   return &vp_gemm_kernels_bf16;
@@ -43,26 +54,29 @@ static const vp_gemm_kernels *bf16(void) {
 #endif
 }
 
+static size_t numbers(size_t k) { return k; }
+
 static size_t pairs(size_t k) { return (k + 1) / 2; }
 
-void vp_gemm_bf16(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, vp_type a_type,
-                  size_t lda, const void *b, vp_type b_type, size_t ldb, float *c, size_t ldc, bool accumulate,
-                  void *scratch) {
-  multiply(bf16(), pairs(k), transpose_a, transpose_b, m, n, k, a, a_type, lda, b, b_type, ldb, c, ldc, accumulate,
-           scratch);
-}
+#define DEFINE_PRODUCT(kind, steps)                                                                                  \
+  void vp_gemm_##kind(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a,               \
+                      vp_type a_type, size_t lda, const void *b, vp_type b_type, size_t ldb, float *c, size_t ldc,   \
+                      bool accumulate, void *scratch) {                                                              \
+    multiply(kind(), steps(k), transpose_a, transpose_b, m, n, k, a, a_type, lda, b, b_type, ldb, c, ldc,            \
+             accumulate, scratch);                                                                                   \
+  }                                                                                                                  \
+  size_t vp_gemm_##kind##_scratch(size_t m, size_t n, size_t k) { return scratch_bytes(m, n, steps(k)); }            \
+  void vp_pack_b_##kind(bool transpose_b, size_t n, size_t k, const void *b, vp_type b_type, size_t ldb,             \
+                        void *packed) {                                                                              \
+    kind()->pack_b(transpose_b, n, k, b, b_type, ldb, packed);                                                       \
+  }                                                                                                                  \
+  size_t vp_packed_b_##kind(size_t n, size_t k) { return packed_bytes(n, steps(k)); }                                \
+  void vp_gemm_##kind##_packed(bool transpose_a, size_t m, size_t n, size_t k, const void *a, vp_type a_type,        \
+                               size_t lda, const void *packed, float *c, size_t ldc, bool accumulate,                \
+                               void *scratch) {                                                                      \
+    kind()->multiply_packed(transpose_a, m, n, k, a, a_type, lda, packed, c, ldc, accumulate, scratch);              \
+  }                                                                                                                  \
+  size_t vp_gemm_##kind##_packed_scratch(size_t m, size_t k) { return block_bytes(m, steps(k)); }
 
-size_t vp_gemm_bf16_scratch(size_t m, size_t n, size_t k) { return scratch_bytes(m, n, pairs(k)); }
-
-void vp_pack_b_bf16(bool transpose_b, size_t n, size_t k, const void *b, vp_type b_type, size_t ldb, void *packed) {
-  bf16()->pack_b(transpose_b, n, k, b, b_type, ldb, packed);
-}
-
-size_t vp_packed_b_bf16(size_t n, size_t k) { return packed_bytes(n, pairs(k)); }
-
-void vp_gemm_bf16_packed(bool transpose_a, size_t m, size_t n, size_t k, const void *a, vp_type a_type, size_t lda,
-                         const void *packed, float *c, size_t ldc, bool accumulate, void *scratch) {
-  bf16()->multiply_packed(transpose_a, m, n, k, a, a_type, lda, packed, c, ldc, accumulate, scratch);
-}
-
-size_t vp_gemm_bf16_packed_scratch(size_t m, size_t k) { return block_bytes(m, pairs(k)); }
+DEFINE_PRODUCT(bf16, pairs)
+DEFINE_PRODUCT(f32, numbers)

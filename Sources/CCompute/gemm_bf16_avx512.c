@@ -5,8 +5,9 @@
                              apply_to = function)
 #define KERNELS vp_gemm_kernels_bf16
 #define LANES 16
-#define HAS_F16 1
+#define HAS_FMA 1
 #define ROWS 8
+#define VECTORS 3
 #define PAIRS 1
 #include "gemm_kernels.h"
 #pragma clang attribute pop

@@ -1,17 +1,17 @@
 // The code of a matrix product, included once in a file for each kind of instructions, which sets
 //   KERNELS            the name of its table
-//   LANES, HAS_F16     as vectors.h says
-//   ROWS               of C that a tile has: a divisor of LANES
+//   LANES, HAS_FMA     as vectors.h says
+//   ROWS, VECTORS      of C that a tile has: a divisor of LANES, and at most 3
 //   PAIRS              1 if a 32-bit word holds two bf16 of neighbouring k, 0 if it holds one float32
 //
-// The words of a row of op(A) along k, and of a column of op(B), are called steps. Packed, the steps of ROWS rows, or of
-// TILE columns, lie side by side: (panel, step, row or column). A tile of ROWS x TILE sums stays in registers over the
-// steps of a block; its operands stream from the second-level cache, which keeps up with the multiplications.
+// The words of a row of op(A) along k, and of a column of op(B), are called steps. Packed, the steps of ROWS rows, or
+// of TILE columns, lie side by side: (panel, step, row or column). A tile of ROWS x TILE sums stays in registers over
+// the steps of a block; its operands stream from the second-level cache, which keeps up with the multiplications.
 #include "gemm_internal.h"
 #include "vectors.h"
 #include "transpose.h"
 
-enum { vectors = 3, TILE = vectors * LANES, most_steps = VP_BLOCK_STEPS, most_rows = VP_BLOCK_ROWS };
+enum { TILE = VECTORS * LANES, most_steps = VP_BLOCK_STEPS, most_rows = VP_BLOCK_ROWS };
 
 _Static_assert(VP_GEMM_COLUMNS % TILE == 0 && LANES % ROWS == 0, "panels of B begin where columns are packed apart");
 
@@ -38,7 +38,7 @@ INLINE words load_halfwords_of(vp_type type, const void *p, size_t count) {
   return (words)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, p));
 }
 
-/// One step of LANES rows, of which `count` are there; the numbers of the second k lie `next` numbers on, if it is there.
+/// One step of LANES rows, of which `count` are there; those of its second k lie `next` numbers on, if there is one.
 INLINE words load_across(vp_type type, const void *p, size_t count, size_t next, bool has_second) {
   words low = load_halfwords_of(type, p, count);
   return has_second ? low | load_halfwords_of(type, at(type, p, next), count) << 16 : low;
@@ -57,8 +57,7 @@ INLINE words load_across(vp_type type, const void *p, size_t count, size_t next,
 }
 
 INLINE floats multiply_add(floats sum, words a, words b) {
-#pragma clang fp contract(fast)
-  return sum + (floats)a * (floats)b;
+  return fused_multiply_add(sum, (floats)a, (floats)b);
 }
 
 #endif
@@ -73,8 +72,8 @@ INLINE void store_step(words v, uint32_t *packed, size_t panel_rows, size_t pane
   }
 }
 
-/// Packs rows (of A, or columns of B) whose numbers of one k lie `row_stride` apart, and those of one row `k_stride`: one
-/// of the two is 1. Rows are filled up with zeros to a multiple of LANES, k to a whole step. `panel`: words of a panel.
+/// Packs rows of A, or columns of B. `along`: the numbers of a row lie side by side, and rows `stride` apart; else the
+/// other way round. Rows are filled up with zeros to a multiple of LANES, k to a whole step. `panel`: words of a panel.
 INLINE void pack_typed(vp_type type, bool along, size_t rows, size_t k, const void *source, size_t stride,
                        size_t panel_rows, uint32_t *packed, size_t panel) {
   const size_t unit = PAIRS + 1, steps = steps_in(k);
@@ -82,22 +81,38 @@ INLINE void pack_typed(vp_type type, bool along, size_t rows, size_t k, const vo
     for (size_t first = 0; first < rows; first += LANES) {
       size_t present = smaller(LANES, rows - first);
       for (size_t step = 0; step < steps; step += LANES) {
+        const void *corner = at(type, source, first * stride + step * unit);
+        size_t length = k - step * unit;
         words block[LANES];
-        for (size_t i = 0; i < LANES; i++)
-          block[i] = i < present
-            ? load_along(type, at(type, source, (first + i) * stride + step * unit), k - step * unit) : (words){0};
-        transpose(block);
-        for (size_t i = 0; i < smaller(LANES, steps - step); i++)
-          store_step(block[i], packed, panel_rows, panel, first, step + i);
+        if (present == LANES && length >= unit * LANES) {
+          _Pragma("unroll") for (size_t i = 0; i < LANES; i++) {
+            block[i] = load_along(type, at(type, corner, i * stride), unit * LANES);
+            // The next rows: so many short streams are more than the processor sees coming.
+            for (size_t line = 0; line < unit * LANES * width(type); line += 64)
+              __builtin_prefetch((const char *)at(type, corner, (i + LANES) * stride) + line);
+          }
+          transpose(block);
+          _Pragma("unroll") for (size_t i = 0; i < LANES; i++)
+            store_step(block[i], packed, panel_rows, panel, first, step + i);
+        } else {
+          for (size_t i = 0; i < LANES; i++)
+            block[i] = i < present ? load_along(type, at(type, corner, i * stride), length) : (words){0};
+          transpose(block);
+          for (size_t i = 0; i < smaller(LANES, steps - step); i++)
+            store_step(block[i], packed, panel_rows, panel, first, step + i);
+        }
       }
     }
   } else {
     // Panel by panel, or as many rows as a vector has.
+    const size_t steps_ahead = 8;
     const size_t together = panel_rows < LANES ? LANES : panel_rows;
     for (size_t start = 0; start < rows; start += together) {
       for (size_t step = 0; step < steps; step++) {
         const void *line = at(type, source, step * unit * stride);
         for (size_t first = start; first < smaller(rows, start + together); first += LANES) {
+          for (size_t i = 0; i < unit; i++)
+            __builtin_prefetch(at(type, line, (steps_ahead * unit + i) * stride + first));
           words v = load_across(type, at(type, line, first), rows - first, stride, step * unit + 1 < k);
           store_step(v, packed, panel_rows, panel, first, step);
         }
@@ -128,15 +143,22 @@ static void pack_b(bool transpose, size_t n, size_t k, const void *b, vp_type ty
 /// A tile, of whose columns the first `count` vectors are computed, and `rows` x `columns` sums are stored.
 INLINE void multiply_tile(int count, size_t steps, const uint32_t *a, const uint32_t *b, size_t rows, size_t columns,
                           float *c, size_t ldc, bool accumulate) {
-  floats sums[ROWS][vectors];
+  // The sums' way from a far cache, or memory, is as long as a good part of the multiplications.
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j += LANES) __builtin_prefetch(c + i * ldc + j, 1);
+  floats sums[ROWS][VECTORS];
   _Pragma("unroll") for (int i = 0; i < ROWS; i++)
     _Pragma("unroll") for (int j = 0; j < count; j++) sums[i][j] = (floats){0};
   for (size_t step = 0; step < steps; step++, a += ROWS, b += TILE) {
-    words column[vectors];
+    words column[VECTORS];
     _Pragma("unroll") for (int j = 0; j < count; j++) column[j] = load_words(b + j * LANES);
     _Pragma("unroll") for (int i = 0; i < ROWS; i++) {
       words row = (words){0} + a[i];
       _Pragma("unroll") for (int j = 0; j < count; j++) sums[i][j] = multiply_add(sums[i][j], row, column[j]);
+#if LANES == 8
+      // All 16 registers are taken: a row's number must not be loaded before the one above is done with.
+      _Pragma("unroll") for (int j = 0; j < count; j++) __asm__ volatile("" : "+x"(sums[i][j]) : : "memory");
+#endif
     }
   }
   if (rows == ROWS && columns == (size_t)count * LANES) {
@@ -163,7 +185,7 @@ static void multiply_block(size_t m, size_t n, size_t steps, const uint32_t *a, 
   for (size_t j = 0; j < n; j += TILE, b += panel) {
     size_t columns = smaller(TILE, n - j);
     for (size_t i = 0; i < m; i += ROWS) {
-      if (columns > 2 * LANES) MULTIPLY(3);
+      if (VECTORS == 3 && columns > 2 * LANES) MULTIPLY(3);
       else if (columns > LANES) MULTIPLY(2);
       else MULTIPLY(1);
     }
@@ -182,8 +204,8 @@ static void multiply_packed(bool transpose_a, size_t m, size_t n, size_t k, cons
       size_t steps = smaller(block, all_steps - step), first = step * unit;
       pack_a(transpose_a, rows, smaller(steps * unit, k - first),
              at(a_type, a, transpose_a ? first * lda + i : i * lda + first), a_type, lda, scratch);
-      multiply_block(rows, n, steps, scratch, (const uint32_t *)packed + step * TILE, all_steps * TILE, c + i * ldc, ldc,
-                     accumulate || step > 0);
+      multiply_block(rows, n, steps, scratch, (const uint32_t *)packed + step * TILE, all_steps * TILE, c + i * ldc,
+                     ldc, accumulate || step > 0);
       if (all_steps == 0) break;
     }
   }

@@ -1,11 +1,19 @@
 // Vectors of LANES float32 or 32-bit words, loaded from any vp_type. Included once in a file, which sets
 //   LANES     16, 8 or 4
-//   HAS_F16   1 if its instructions convert float16
+//   HAS_FMA   1 if there are instructions for fused multiply-add, and to convert float16; left out for the baseline
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "gemm.h"
+
+#ifndef HAS_FMA
+#if defined(__aarch64__)
+#define HAS_FMA 1
+#else
+#define HAS_FMA 0
+#endif
+#endif
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
@@ -40,7 +48,7 @@ INLINE floats widen_bf16(const void *p) { return (floats)(load_halfwords(p) << 1
 
 /// Exact; a NaN is quieted.
 INLINE floats widen_f16(const void *p) {
-#if HAS_F16
+#if HAS_FMA
   typedef _Float16 halves __attribute__((vector_size(2 * LANES)));
   halves v;
   memcpy(&v, p, sizeof v);
@@ -53,6 +61,15 @@ INLINE floats widen_f16(const void *p) {
   words special = (words)(magnitude >= 0x7c00) & 0x7f800000;
   words quiet = (words)(magnitude > 0x7c00) & 0x00400000;
   return (floats)(finite | special | quiet | (bits & 0x8000) << 16);
+#endif
+}
+
+/// sum + a * b, rounded once where HAS_FMA.
+INLINE floats fused_multiply_add(floats sum, floats a, floats b) {
+#if HAS_FMA
+  return __builtin_elementwise_fma(a, b, sum);
+#else
+  return sum + a * b;
 #endif
 }
 
@@ -72,3 +89,7 @@ INLINE floats load_some_floats(vp_type type, const void *p, size_t count) {
   memcpy(numbers, p, count * width(type));
   return load_floats(type, numbers);
 }
+
+INLINE void store_floats(float *p, floats v) { memcpy(p, &v, sizeof v); }
+
+INLINE void store_some_floats(float *p, floats v, size_t count) { memcpy(p, &v, count * sizeof(float)); }

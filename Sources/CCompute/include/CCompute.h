@@ -1,7 +1,9 @@
 #ifndef CCOMPUTE_H
 #define CCOMPUTE_H
 
+#include "convert.h"
 #include "gemm.h"
+#include "gemv.h"
 #include "isa.h"
 #include "model_kernels.h"
 

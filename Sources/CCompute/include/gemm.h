@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "isa.h"
+
 /// In which form the numbers of a matrix lie in memory.
 typedef enum { VP_F32 = 0, VP_BF16 = 1, VP_F16 = 2 } vp_type;
 
@@ -36,5 +38,26 @@ size_t vp_packed_b_bf16(size_t n, size_t k);
 void vp_gemm_bf16_packed(bool transpose_a, size_t m, size_t n, size_t k, const void *a, vp_type a_type, size_t lda,
                          const void *packed, float *c, size_t ldc, bool accumulate, void *scratch);
 size_t vp_gemm_bf16_packed_scratch(size_t m, size_t k);
+
+/// The product of float32 numbers; those of other types are widened.
+void vp_gemm_f32(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, vp_type a_type,
+                 size_t lda, const void *b, vp_type b_type, size_t ldb, float *c, size_t ldc, bool accumulate,
+                 void *scratch);
+size_t vp_gemm_f32_scratch(size_t m, size_t n, size_t k);
+void vp_pack_b_f32(bool transpose_b, size_t n, size_t k, const void *b, vp_type b_type, size_t ldb, void *packed);
+size_t vp_packed_b_f32(size_t n, size_t k);
+void vp_gemm_f32_packed(bool transpose_a, size_t m, size_t n, size_t k, const void *a, vp_type a_type, size_t lda,
+                        const void *packed, float *c, size_t ldc, bool accumulate, void *scratch);
+size_t vp_gemm_f32_packed_scratch(size_t m, size_t k);
+
+/// The two parts of a product, for one kind of instructions.
+typedef struct {
+  void (*pack_b)(bool transpose, size_t n, size_t k, const void *b, vp_type type, size_t ldb, void *packed);
+  void (*multiply_packed)(bool transpose_a, size_t m, size_t n, size_t k, const void *a, vp_type a_type, size_t lda,
+                          const void *packed, float *c, size_t ldc, bool accumulate, void *scratch);
+} vp_gemm_kernels;
+
+/// Those of the product of float32 numbers that use these instructions, so that tests reach all.
+const vp_gemm_kernels *vp_gemm_f32_kernels(vp_isa isa);
 
 #endif

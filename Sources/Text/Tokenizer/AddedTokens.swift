@@ -19,8 +19,15 @@ struct AddedTokens: Sendable {
 
   /// Part of a text: a token found in it, or what is between two of them.
   enum Part {
-    case token(Int32)
+    /// With the white space that it takes in.
+    case token(Int32, Range<Int>)
     case text(Range<Int>)
+
+    var range: Range<Int> {
+      switch self {
+      case .token(_, let range), .text(let range): range
+      }
+    }
   }
 
   let tokens: [Token]
@@ -102,7 +109,7 @@ extension AddedTokens {
         if token.stripsLeft { while start > done, text[start - 1].properties.isWhitespace { start -= 1 } }
         if token.stripsRight { while end < text.count, text[end].properties.isWhitespace { end += 1 } }
         if done < start { parts.append(.text(done..<start)) }
-        parts.append(.token(token.id))
+        parts.append(.token(token.id, start..<end))
         done = end
       }
       if done < text.count { parts.append(.text(done..<text.count)) }

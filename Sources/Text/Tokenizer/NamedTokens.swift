@@ -12,6 +12,12 @@ public struct NamedTokens: Sendable, Equatable {
   public let beginningText: String?
   public let endText: String?
 
+  /// Tokens of which only the texts are known.
+  init(beginningText: String?, endText: String?) {
+    (beginning, end, stops) = (nil, nil, [])
+    (self.beginningText, self.endText) = (beginningText, endText)
+  }
+
   /// From "tokenizer_config.json", else "special_tokens_map.json"; the end also from "generation_config.json", else
   /// "config.json".
   init(folder: String, _ added: AddedTokens, _ vocabulary: Vocabulary) throws {

@@ -1,8 +1,9 @@
-import Foundation
+// Foundation's normalization takes characters above U+FFFF for others; the standard library's is what `==` uses.
+@_spi(_Unicode) import Swift
 
 /// What happens to a text before it is cut into words.
 indirect enum Normalizer: Sendable {
-  case nfc, nfd, nfkc, nfkd
+  case nfc, nfd
   case lowercase
   case prepend([Unicode.Scalar])
   case replace(Matcher, by: [Unicode.Scalar])
@@ -13,8 +14,6 @@ indirect enum Normalizer: Sendable {
     switch try part.type {
     case "NFC": self = .nfc
     case "NFD": self = .nfd
-    case "NFKC": self = .nfkc
-    case "NFKD": self = .nfkd
     case "Lowercase": self = .lowercase
     case "Prepend": self = .prepend(Array(try part.string("prepend").unicodeScalars))
     case "Replace":
@@ -23,7 +22,7 @@ indirect enum Normalizer: Sendable {
     case "Sequence": self = .sequence(try part.elements("normalizers").map(Normalizer.init))
     case let type:
       throw part.unsupported(
-        "the normalizer \"\(type)\"", supported: "NFC, NFD, NFKC, NFKD, Lowercase, Prepend, Replace, Strip, Sequence")
+        "the normalizer \"\(type)\"", supported: "NFC, NFD, Lowercase, Prepend, Replace, Strip, Sequence")
     }
   }
 
@@ -35,10 +34,8 @@ indirect enum Normalizer: Sendable {
 
   func apply(to text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     switch self {
-    case .nfc: text.allSatisfy { $0.value < 0x300 } ? text : text.mapped(\.precomposedStringWithCanonicalMapping)
-    case .nfd: text.isASCII ? text : text.mapped(\.decomposedStringWithCanonicalMapping)
-    case .nfkc: text.isASCII ? text : text.mapped(\.precomposedStringWithCompatibilityMapping)
-    case .nfkd: text.isASCII ? text : text.mapped(\.decomposedStringWithCompatibilityMapping)
+    case .nfc: text.allSatisfy { $0.value < 0x300 } ? text : text.normalized { Array($0._nfc) }
+    case .nfd: text.allSatisfy(\.isASCII) ? text : text.normalized { Array($0._nfd) }
     // Character by character, as Hugging Face does: no sigma is final.
     case .lowercase: text.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
     case .prepend(let prefix): text.isEmpty ? text : prefix + text
@@ -50,12 +47,20 @@ indirect enum Normalizer: Sendable {
 }
 
 extension [Unicode.Scalar] {
-  fileprivate var isASCII: Bool { allSatisfy(\.isASCII) }
-
-  fileprivate func mapped(_ mapping: (String) -> String) -> [Unicode.Scalar] {
-    var view = String.UnicodeScalarView()
-    view.append(contentsOf: self)
-    return Array(mapping(String(view)).unicodeScalars)
+  /// Normalized by the rules of Unicode 9, which are Hugging Face's: to these, a younger character is none that joins
+  /// or changes places with others.
+  fileprivate func normalized(_ normalize: (String) -> [Unicode.Scalar]) -> [Unicode.Scalar] {
+    var (result, run): ([Unicode.Scalar], String.UnicodeScalarView) = ([], .init())
+    for scalar in self {
+      if scalar.value < 0x300 || scalar.properties.age.map({ $0.major <= 9 }) ?? true {
+        run.append(scalar)
+      } else {
+        result += normalize(String(run))
+        result.append(scalar)
+        run = .init()
+      }
+    }
+    return result + normalize(String(run))
   }
 
   fileprivate func stripped(left: Bool, right: Bool) -> [Unicode.Scalar] {

@@ -35,7 +35,7 @@ struct ScalarSet: Sendable, Equatable {
     for item in items {
       switch item {
       case .range(let range): if range.contains(scalar.value) { return true }
-      case .categories(let mask): if mask >> scalar.properties.generalCategory.bit & 1 == 1 { return true }
+      case .categories(let mask): if mask >> scalar.categoryBit & 1 == 1 { return true }
       case .whitespace: if scalar.properties.isWhitespace { return true }
       case .notWhitespace: if !scalar.properties.isWhitespace { return true }
       }
@@ -51,6 +51,21 @@ struct ScalarSet: Sendable, Equatable {
     let names = Unicode.GeneralCategory.names
     let mask = names.indices.reduce(UInt32(0)) { names[$1] == name || names[$1].prefix(1) == name ? $0 | 1 << $1 : $0 }
     return mask == 0 ? nil : mask
+  }
+}
+
+extension Unicode.Scalar {
+  /// The bit of its general category in Unicode 16, which is Hugging Face's; characters that are younger are not
+  /// assigned, so that a newer Swift does not cut text into other words.
+  fileprivate var categoryBit: UInt32 { value < 0x10000 ? UInt32(Self.basicPlane[Int(value)]) : computedCategoryBit }
+
+  private static let basicPlane: [UInt8] = (0..<0x10000).map { value in
+    UInt8(Unicode.Scalar(UInt32(value))?.computedCategoryBit ?? Unicode.GeneralCategory.surrogate.bit)
+  }
+
+  private var computedCategoryBit: UInt32 {
+    let isYounger = properties.age.map { $0.major > 16 } ?? false
+    return (isYounger ? .unassigned : properties.generalCategory).bit
   }
 }
 

@@ -7,20 +7,21 @@ extension Tokenizer {
     let scalars = Array(text.unicodeScalars)
     for part in added.split(scalars) {
       switch part {
-      case .token(let id): ids.append(id)
-      case .text(let range): encode(Array(scalars[range]), isFirst: range.lowerBound == 0, into: &ids)
+      case .token(let id, _): ids.append(id)
+      case .text(let range): ids += encode(Array(scalars[range]), isFirst: range.lowerBound == 0)
       }
     }
     if addSpecialTokens { ids += postProcessor.suffix }
     return ids
   }
 
-  /// What is between two added tokens.
-  private func encode(_ raw: [Unicode.Scalar], isFirst: Bool, into ids: inout [Int32]) {
+  /// The ids of what is between two added tokens.
+  func encode(_ raw: [Unicode.Scalar], isFirst: Bool) -> [Int32] {
+    var ids: [Int32] = []
     let text = normalizer?.apply(to: raw) ?? raw
     for part in added.splitNormalized(text) {
       switch part {
-      case .token(let id): ids.append(id)
+      case .token(let id, _): ids.append(id)
       case .text(let range):
         var pieces = Pieces(Array(text[range]), isFirst: isFirst && range.lowerBound == 0)
         preTokenizer?.apply(to: &pieces)
@@ -31,6 +32,7 @@ extension Tokenizer {
         }
       }
     }
+    return ids
   }
 
   /// The text of ids. Ids that are not in the vocabulary have none; bytes that are not UTF-8 are U+FFFD.

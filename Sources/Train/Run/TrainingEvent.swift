@@ -4,7 +4,6 @@ import Measure
 public enum TrainingEvent: Sendable {
   case resumed(step: Int)
   case step(TrainingStep)
-  case drift(step: Int, Estimate)
   case saved(step: Int)
 }
 
@@ -23,7 +22,10 @@ public struct TrainingStep: Equatable, Sendable {
   public let gradientNorm: Double
   /// All tokens of the batch.
   public let tokens: Int
+  /// Of the step alone.
   public let seconds: Double
+  /// KL(base ‖ model) after the step's update, in nats a token, where it was measured.
+  public internal(set) var drift: Estimate?
 
   public var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 }

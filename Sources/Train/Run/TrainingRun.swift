@@ -18,6 +18,7 @@ public final class TrainingRun {
   private let order: BatchOrder
   private let optimizer: AdamW
   private let neutral: [[Int32]]
+  private let rowNames: [String]
   /// Where the state is kept, and how often.
   private let store: TrainingStateFile?
   private let saveEvery: Int
@@ -27,19 +28,21 @@ public final class TrainingRun {
 
   /// - Parameters:
   ///   - examples: each with at least one answer token.
+  ///   - rowNames: what people call the examples; their numbers, if empty.
   ///   - neutral: texts by which drift is measured; at least two where the options ask for it.
   ///   - stateFolder: the state is kept there; one that is there is gone on from.
   ///   - saveEvery: steps.
   /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
   public init(
-    _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], neutral: [[Int32]] = [],
-    stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
+    _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
+    neutral: [[Int32]] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
   ) throws {
     precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
     self.model = model
     self.options = options
     self.examples = examples
     self.neutral = neutral
+    self.rowNames = rowNames.isEmpty ? examples.indices.map { "\($0 + 1)" } : rowNames
     self.saveEvery = max(1, saveEvery)
     plan = try TuningPlan(model.weights, options)
     order = BatchOrder(
@@ -50,6 +53,9 @@ public final class TrainingRun {
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
   }
+
+  /// Steps done, and why there are no more to come before the last one.
+  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
   /// Memory that the run needs, at its largest.
   public var memory: MemoryEstimate {
@@ -70,12 +76,15 @@ public final class TrainingRun {
       try observe(.resumed(step: state.step))
     }
     let meter = try options.drift.map { _ in try DriftMeter(base: base.get(), texts: neutral) }
-    if let meter, state.drift.isEmpty { try measureDrift(meter, observe) }
+    if meter != nil, state.drift.isEmpty { note(drift: Estimate(0, low: 0, high: 0)) }
     while state.step < totalSteps, state.stopped == nil {
       let started = DispatchTime.now().uptimeNanoseconds
-      let step = try advance(started)
+      var step = try advance(started)
+      if let meter, state.step % driftEvery == 0 || state.step == totalSteps {
+        step.drift = try meter.measure(model)
+        note(drift: step.drift!)
+      }
       try observe(.step(step))
-      if let meter, state.step % driftEvery == 0 || state.step == totalSteps { try measureDrift(meter, observe) }
       if let store, state.step % saveEvery == 0 || state.step == totalSteps {
         try store.write(state, plan.parameters)
         try observe(.saved(step: state.step))
@@ -117,20 +126,18 @@ public final class TrainingRun {
   private func divergence(_ loss: Double, _ norm: Double, _ rows: [Int]) throws -> VPatchError {
     try store?.write(state, plan.parameters)
     let what = loss.isFinite ? "the gradients' norm is \(norm)" : "the loss is \(loss)"
-    let lines = rows.prefix(8).map { "\($0 + 1)" }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
+    let lines = rows.prefix(8).map { rowNames[$0] }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
     let kept = store.map { "; the state after step \(state.step) is in \($0.path)" } ?? ""
     return VPatchError(
       .mismatch, nil,
-      "training went astray: at step \(state.step + 1) \(what), in the rows \(lines) of the data\(kept)",
+      "training went astray: at step \(state.step + 1) \(what), in the rows \(lines)\(kept)",
       remedy: "use a lower learning rate or --clip, or look at those rows")
   }
 
   // MARK: Drift
 
-  private func measureDrift(_ meter: DriftMeter, _ observe: (TrainingEvent) throws -> Void) throws {
-    let drift = try meter.measure(model)
+  private func note(drift: Estimate) {
     state.drift.append(.init(step: state.step, drift: drift))
-    try observe(.drift(step: state.step, drift))
     guard let budget = options.drift?.budget else { return }
     if drift.value <= budget {
       state.inside = TunedSnapshot(plan.parameters, step: state.step)

@@ -1,0 +1,8 @@
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#define KERNELS vp_convert_kernels_avx2
+#define LANES 8
+#define HAS_FMA 1
+#include "convert_kernels.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,3 @@
+#define KERNEL vp_gemv_baseline
+#define REGISTERS 4
+#include "gemv_kernels.h"

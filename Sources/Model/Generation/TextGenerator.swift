@@ -1,0 +1,56 @@
+import PatchFormat
+import Text
+
+/// A model that reads and writes text: a prompt or a conversation in, pieces of text out as they are made.
+public struct TextGenerator {
+  public let model: LanguageModel
+  public let text: ModelText
+  public var sampling: Sampling
+  /// Most tokens of an answer.
+  public var limit: Int
+
+  public init(_ model: LanguageModel, _ text: ModelText, sampling: Sampling = .greedy, limit: Int = 256) {
+    self.model = model
+    self.text = text
+    self.sampling = sampling
+    self.limit = limit
+  }
+
+  /// What came of a prompt.
+  public struct Answer: Equatable, Sendable {
+    public let ids: [Int32]
+    public let text: String
+    /// Whether the model ended it, and not the limit.
+    public let isEnded: Bool
+    public let promptTokens: Int
+  }
+
+  /// Continues a text.
+  /// - Parameter each: is given whole characters as they are made.
+  public func complete(_ prompt: String, each: (String) -> Void = { _ in }) throws -> Answer {
+    try answer(text.tokenizer.encode(prompt), each)
+  }
+
+  /// Answers the last message.
+  public func reply(to messages: [Message], each: (String) -> Void = { _ in }) throws -> Answer {
+    try answer(text.prompt(messages), each)
+  }
+
+  private func answer(_ prompt: [Int32], _ each: (String) -> Void) throws -> Answer {
+    let tokenizer = try text.tokenizer
+    let stop = tokenizer.named.stops.union(model.config.endTokens)
+    var decoder = tokenizer.decoder(skipSpecialTokens: true)
+    var ids: [Int32] = []
+    var written = ""
+    try model.generate(prompt, limit: limit, sampling, stop: stop) { id in
+      ids.append(id)
+      let piece = decoder.append(id)
+      written += piece
+      if !piece.isEmpty { each(piece) }
+      return true
+    }
+    let rest = decoder.finish()
+    if !rest.isEmpty { each(rest) }
+    return Answer(ids: ids, text: written + rest, isEnded: ids.count < limit, promptTokens: prompt.count)
+  }
+}

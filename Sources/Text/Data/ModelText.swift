@@ -1,0 +1,47 @@
+import PatchFormat
+
+/// What turns a model's text into ids: its tokenizer and its chat template.
+///
+/// Ready ids need neither, so what is missing is an error only where it is asked for.
+public struct ModelText: Sendable {
+  private let loadedTokenizer: Result<Tokenizer, VPatchError>
+  private let loadedTemplate: Result<ChatTemplate, VPatchError>
+
+  /// - Parameters:
+  ///   - folder: the model's.
+  ///   - chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  /// - Throws: `refused` for a name that is none.
+  public init(folder: String, chatTemplate: String? = nil) throws {
+    if let chatTemplate { try ChatTemplate.checkName(chatTemplate) }
+    let tokenizer = try Self.result { try Tokenizer(folder: folder) }
+    loadedTokenizer = tokenizer
+    loadedTemplate = try Self.result {
+      let tokens = try tokenizer.get().named
+      return try chatTemplate.map { try ChatTemplate.named($0, tokens) } ?? ChatTemplate.of(folder: folder, tokens)
+    }
+  }
+
+  public init(tokenizer: Tokenizer, template: ChatTemplate) {
+    loadedTokenizer = .success(tokenizer)
+    loadedTemplate = .success(template)
+  }
+
+  /// - Throws: why the model has none that can be used.
+  public var tokenizer: Tokenizer { get throws { try loadedTokenizer.get() } }
+
+  /// - Throws: why the model has none that can be used, or that it has no tokenizer.
+  public var template: ChatTemplate { get throws { try loadedTemplate.get() } }
+
+  private static func result<T>(_ body: () throws -> T) throws -> Result<T, VPatchError> {
+    do {
+      return .success(try body())
+    } catch let error as VPatchError {
+      return .failure(error)
+    }
+  }
+
+  /// The ids of a conversation that the model is to go on with.
+  public func prompt(_ messages: [Message]) throws -> [Int32] {
+    try tokenizer.encode(template.render(messages, addGenerationPrompt: true), addSpecialTokens: false).ids
+  }
+}
