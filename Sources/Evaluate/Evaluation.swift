@@ -66,9 +66,11 @@ public struct Evaluation {
   }
 
   /// The first metric has the task's role; the others are looks at how the model behaves, or the task would count twice.
-  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: Digest?) throws -> [SuiteResults.Entry] {
+  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: Digest?) throws -> [SuiteResults
+    .Entry]
+  {
     // Records hold plain values: lists become their text.
-    let ofTokenizer = try tokenizer.settings(chat: task.showsPrompts && task.prompt.style == .chat)
+    let ofTokenizer = try tokenizer.settings(chat: task.usesChat)
     let settings = (task.settings + ofTokenizer + self.settings).map { member in
       member.value.array == nil ? member : JSON.Member(member.key, .string(member.value.compact()))
     }

@@ -8,7 +8,7 @@ import Testing
 
   static let commands = [
     "create", "apply", "revert", "switch", "recover", "status", "show", "verify", "diff", "compose", "rebase", "stack",
-    "add", "list", "log", "alias", "tag", "rm", "fsck", "gc", "annotate", "gate", "sign",
+    "add", "list", "log", "alias", "tag", "rm", "fsck", "gc", "annotate", "eval", "gate", "sign",
   ]
 
   @Test("help texts", arguments: [""] + commands)

@@ -40,7 +40,7 @@ struct EvalCommand: ParsableCommand {
   var baseResults: String?
   @Flag(help: "Replace an existing --results file.")
   var force = false
-  @Option(help: "How products are computed: f32 or bf16.")
+  @Option(help: "How products are computed.")
   var compute: Compute.Precision = .f32
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -161,12 +161,13 @@ private struct Evaluator {
     self.tuned = (try LanguageModel(tuned.view, compute: compute), tuned)
     self.reference = try reference.map { (try LanguageModel($0.view, compute: compute), $0) }
     let tokenizer = try ModelTokenizer(folder: tuned.view.path)
-    if let reference, reference.view.path != tuned.view.path,
-      try ModelTokenizer(folder: reference.view.path).settings != tokenizer.settings
-    {
-      throw VPatchError(
-        .refused, tuned.view.path, "has another tokenizer, or chat template, than \(reference.view.path)",
-        remedy: "measure both with the files of one")
+    if let reference, reference.view.path != tuned.view.path {
+      let other = try ModelTokenizer(folder: reference.view.path)
+      guard try other.settings(chat: suite.usesChat) == tokenizer.settings(chat: suite.usesChat) else {
+        throw VPatchError(
+          .refused, tuned.view.path, "has another tokenizer, or chat template, than \(reference.view.path)",
+          remedy: "measure both with the files of one")
+      }
     }
     var evaluation = Evaluation(suite, tokenizer: tokenizer)
     evaluation.settings = [JSON.Member("compute", .string(precision.rawValue))]

@@ -13,7 +13,7 @@ public struct ModelTokenizer: EvaluationTokenizer {
   public init(folder: String, chatTemplate: String? = nil) throws {
     text = try ModelText(folder: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
-    digest = SHA256.hash(try InputFile.contents(of: tokenizer.path, limit: 1 << 30))
+    digest = try InputFile(path: tokenizer.path).digest()
   }
 
   public func encode(_ text: String, addingSpecialTokens: Bool) -> [Int32] {

@@ -66,7 +66,9 @@ public struct EvaluationTask: Sendable {
     [JSON.Member("kind", .string(kind.name.rawValue))] + (showsPrompts ? prompt.settings : []) + kind.ownSettings
   }
 
-  var showsPrompts: Bool {
+  var usesChat: Bool { showsPrompts && prompt.style == .chat }
+
+  private var showsPrompts: Bool {
     items.contains { item in
       if case .text = item.content { return false }
       return true
