@@ -1,6 +1,7 @@
 import Apply
 import ArgumentParser
 import Glibc
+import Model
 import PatchFormat
 
 /// What every command takes.
@@ -54,6 +55,8 @@ extension String {
     }
   }
 }
+
+extension Compute.Precision: ExpressibleByArgument {}
 
 /// What writes a model.
 struct OutputOptions: ParsableArguments {

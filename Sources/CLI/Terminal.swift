@@ -35,21 +35,28 @@ final class ProgressBar: Sendable {
   static func progress(quiet: Bool) -> Progress {
     guard !quiet, Terminal.isInteractive else { return Progress() }
     let bar = ProgressBar()
-    return Progress { bar.draw($0, $1, $2) }
+    return Progress { bar.draw($0, $1, $2) { "\(Format.bytes($0)) of \(Format.bytes($1))" } }
+  }
+
+  /// The same for what is counted.
+  static func counting(_ noun: String, quiet: Bool) -> (_ phase: String, _ done: Int, _ total: Int) -> Void {
+    guard !quiet, Terminal.isInteractive else { return { _, _, _ in } }
+    let bar = ProgressBar()
+    return { bar.draw($0, $1, $2) { "\(Format.grouped($0)) of \(Format.counted($1, noun))" } }
   }
 
   static func clear() {
     if Terminal.isInteractive { Terminal.write("\r\u{1B}[K", to: STDERR_FILENO) }
   }
 
-  private func draw(_ phase: String, _ done: Int, _ total: Int) {
+  private func draw(_ phase: String, _ done: Int, _ total: Int, _ text: (_ done: Int, _ total: Int) -> String) {
     let percent = total == 0 ? 100 : min(100, done * 100 / total)
     let line: String? = state.withLock { state in
       guard state.phase != phase || state.percent != percent else { return nil }
       state = (phase, percent)
       let filled = percent * 28 / 100
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 28 - filled)
-      return "\r\u{1B}[K\(phase)  \(bar) \(percent) %  \(Format.bytes(done)) of \(Format.bytes(total))"
+      return "\r\u{1B}[K\(phase)  \(bar) \(percent) %  \(text(done, total))"
     }
     guard let line else { return }
     Terminal.write(percent == 100 ? "\r\u{1B}[K" : line, to: STDERR_FILENO)

@@ -59,16 +59,19 @@ public struct Evaluation {
         outcome = try kind.run(run, base: base)
         from = baseRoot
       }
-      entries += self.entries(task, outcome, reference: from)
+      entries += try self.entries(task, outcome, reference: from)
     }
     return SuiteResults(
       model: name, root: root, suite: suite.digest, date: Self.now(), entries: entries, remarks: remarks)
   }
 
   /// The first metric has the task's role; the others are looks at how the model behaves, or the task would count twice.
-  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: Digest?) -> [SuiteResults.Entry] {
+  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: Digest?) throws -> [SuiteResults
+    .Entry]
+  {
     // Records hold plain values: lists become their text.
-    let settings = (task.settings + tokenizer.settings + self.settings).map { member in
+    let ofTokenizer = try tokenizer.settings(chat: task.usesChat)
+    let settings = (task.settings + ofTokenizer + self.settings).map { member in
       member.value.array == nil ? member : JSON.Member(member.key, .string(member.value.compact()))
     }
     return outcome.metrics.enumerated().map { i, metric in

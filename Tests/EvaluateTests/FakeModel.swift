@@ -74,7 +74,9 @@ struct FakeTokenizer: EvaluationTokenizer {
   static let words = [" answer", " twenty", " three", "three", " the", " 3", "21st"]
   static let size = 257 + words.count
   var addsBeginning = false
-  var settings: [JSON.Member] { [JSON.Member("tokenizer", "fake")] }
+  func settings(chat: Bool) -> [JSON.Member] {
+    [JSON.Member("tokenizer", "fake")] + (chat ? [JSON.Member("chat_template", "angles")] : [])
+  }
   var endTokens: Set<Int32> { [0] }
 
   func encode(_ text: String, addingSpecialTokens: Bool) -> [Int32] {

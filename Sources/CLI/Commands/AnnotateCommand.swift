@@ -69,9 +69,7 @@ struct AnnotateCommand: ParsableCommand {
     try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
     let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.label)
-    let all = old.adding(outcome.records)
-    let (annotations, dropped) = PatchSignature.droppingStale(
-      from: all.replacing(in: patch.annotations), patch.signedContent)
+    let (annotations, all, dropped) = try patch.annotations(adding: outcome.records, replaceAll: replaceAll)
     let path = try output.write(patch, annotations: annotations, store)
 
     let written = ForgettingReport(outcome.records, of: patch)

@@ -18,6 +18,7 @@ public protocol EvaluationTokenizer {
   /// Tokens that end an answer.
   var endTokens: Set<Int32> { get }
 
-  /// What stands for it in records: plain values, such as a digest of its file.
-  var settings: [JSON.Member] { get }
+  /// What stands for it in records: plain values, such as digests of its file and of its template.
+  /// - Parameter chat: of a task whose prompts are in the chat template.
+  func settings(chat: Bool) throws -> [JSON.Member]
 }

@@ -66,6 +66,8 @@ public struct EvaluationTask: Sendable {
     [JSON.Member("kind", .string(kind.name.rawValue))] + (showsPrompts ? prompt.settings : []) + kind.ownSettings
   }
 
+  var usesChat: Bool { showsPrompts && prompt.style == .chat }
+
   private var showsPrompts: Bool {
     items.contains { item in
       if case .text = item.content { return false }

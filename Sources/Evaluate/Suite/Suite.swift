@@ -11,6 +11,9 @@ public struct Suite: Sendable {
     self.tasks = tasks
   }
 
+  /// Whether any prompt is in the model's chat template.
+  public var usesChat: Bool { tasks.contains(where: \.usesChat) }
+
   /// What is measured, by content: SHA-256 over the names, roles, metrics and probe sets of its tasks.
   public var digest: Digest {
     let entries = tasks.map { task in

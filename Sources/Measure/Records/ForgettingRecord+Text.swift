@@ -3,8 +3,8 @@ import PatchFormat
 /// A record's numbers as people read them: in percent and percentage points what lies within 0 … 1.
 extension ForgettingRecord {
   /// "61.0%", "14.2"
-  public var beforeText: String { text(before) }
-  public var afterText: String { text(after) }
+  public var beforeText: String { unit.text(before) }
+  public var afterText: String { unit.text(after) }
 
   /// "-0.5", "+38.3"
   public var changeText: String { text(change: change) }
@@ -22,11 +22,14 @@ extension ForgettingRecord {
   /// "0.117", "< 0.001", or "–".
   public var pText: String { pValue.map { $0 < 0.001 ? "< 0.001" : Format.fixed($0, 3) } ?? "–" }
 
-  private func text(_ value: Double) -> String {
-    unit.isWithinOne ? Format.fixed(value * 100, 1) + "%" : Format.significant(value)
-  }
-
   private func text(change: Double) -> String {
     unit.isWithinOne ? Format.signed(change * 100, 1) : (change > 0 ? "+" : "") + Format.significant(change)
+  }
+}
+
+extension MeasurementUnit {
+  /// A value in it, as tables have it: "61.0%", "14.2".
+  public func text(_ value: Double) -> String {
+    isWithinOne ? Format.fixed(value * 100, 1) + "%" : Format.significant(value)
   }
 }

@@ -14,6 +14,13 @@ public struct ForgettingReport: Sendable {
     summary = ForgettingSummary(records: self.records)
   }
 
+  /// Records that were made just now.
+  public init(_ records: [ForgettingRecord]) {
+    self.records = records
+    foreign = []
+    summary = ForgettingSummary(records: records)
+  }
+
   /// - Throws: `invalid` where a record is malformed.
   public init(_ patch: Patch) throws {
     self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.label), of: patch)

@@ -1,0 +1,208 @@
+import Apply
+import ArgumentParser
+import Evaluate
+import Measure
+import Model
+import PatchFormat
+
+struct EvalCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "eval",
+    abstract: "Measure a language model on a suite, and what patches change of it.",
+    discussion: """
+      A suite is a TOML file that names tasks and their data: perplexity, multiple choice, exact match, KL from the \
+      base, and the probability on words such as numbers. docs/evaluation.md has all of its keys.
+
+      With --patch or --stack, the model is measured without and with them, in memory; with --base, beside another \
+      model. All tensors are hashed first, so the records are of exactly these bits, and --record binds them to the \
+      patch, or to the stack in the store.
+
+      EXAMPLES
+        vpatch eval model/ --suite suites/neutral/suite.toml
+        vpatch eval base/ --patch counting.vpatch --suite suite.toml --record
+        vpatch eval base/ --stack triage --suite suite.toml --base-results base.json
+            base.json is written, or read where it is there: the base is measured once
+        vpatch eval tuned/ --base base/ --suite suite.toml --results tuned.json
+      """)
+
+  @Argument(help: "The model: a folder with config.json and tokenizer.json.")
+  var model: String
+  @OptionGroup var overlay: OverlayOptions
+  @Option(help: ArgumentHelp("What to compare with, instead of the model without patches.", valueName: "model"))
+  var base: String?
+  @Option(help: ArgumentHelp("The suite.", valueName: "file"))
+  var suite: String
+  @Flag(help: "Write the records into the patch, or the stack's composite in the store.")
+  var record = false
+  @Option(help: ArgumentHelp("Write the results, item by item.", valueName: "file"))
+  var results: String?
+  @Option(help: ArgumentHelp("The base's results: read if the file is there, else written.", valueName: "file"))
+  var baseResults: String?
+  @Flag(help: "Replace an existing --results file.")
+  var force = false
+  @Option(help: "How products are computed.")
+  var compute: Compute.Precision = .f32
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    let comparesNothing = base == nil && overlay.isEmpty
+    if record, overlay.isEmpty { throw ValidationError("--record goes with --patch or --stack.") }
+    if baseResults != nil, comparesNothing {
+      throw ValidationError("--base-results goes with --patch, --stack or --base.")
+    }
+    if force, results == nil { throw ValidationError("--force goes with --results.") }
+  }
+
+  func run() throws {
+    let suite = try Suite(path: suite)
+    if let results { try OutputCheck.file(results, inputs: [], force: force) }
+    let checkpoint = try Inputs.checkpoint(model)
+    let other = try base.map { try Inputs.checkpoint($0) }
+    let steps = overlay.isEmpty ? [] : try overlay.steps(over: checkpoint, store, common.work)
+    let bound = record ? try patchToBind(steps, hasOtherBase: other != nil) : nil
+    if let bound { try RecordWriting.check(bound, store) }
+
+    let tuned = try PatchedModel(checkpoint, steps, common.work)
+    let reference = try other.map { try PatchedModel($0, [], common.work) } ?? tuned.withoutPatches
+    let evaluator = try Evaluator(suite, tuned, reference, compute: compute, common)
+    guard let reference else { return try printValues(evaluator.results(), suite) }
+
+    let before = try baseResults.map { try evaluator.baseResults(keptAt: $0) } ?? evaluator.baseResults()
+    let after = try evaluator.results()
+    if let results { try after.write(to: results) }
+    let outcome = try Evaluation.records(
+      before: before, reference: reference.root, after: after.results(path: results ?? "these results"),
+      measured: tuned.root)
+    let writing = try bound.map {
+      try RecordWriting(outcome.records, to: $0, store, threads: common.work.threads)
+    }
+    print(outcome, tuned, reference, suite, writing)
+  }
+
+  /// The patch, or the stack's composite, that the records are about.
+  private func patchToBind(_ steps: [PatchStep], hasOtherBase: Bool) throws -> Patch {
+    guard steps.count == 1, !hasOtherBase else {
+      throw VPatchError(
+        .refused, nil,
+        hasOtherBase
+          ? "--record binds what is measured against the model without the patch, and --base names another"
+          : "--record needs one patch or one stack, and this is a chain of \(steps.count)",
+        remedy: hasOtherBase
+          ? "leave out --base" : "measure each on top of the one before, or make one of them with 'vpatch compose'")
+    }
+    return steps[0].patch
+  }
+
+  // MARK: Words
+
+  private func printValues(_ outcome: SuiteResults, _ suite: Suite) throws {
+    if let results { try outcome.write(to: results) }
+    // Against itself a model has no divergence, and there is nothing to be said of it.
+    let entries = outcome.entries.filter { $0.reference == nil }
+    var table = TextTable([.init("task"), .init("role"), .init("metric"), .init("n", .right), .init("value", .right)])
+    for entry in entries {
+      table.add([
+        entry.task, entry.role.rawValue, entry.metric, Format.grouped(entry.scores.values.count),
+        entry.unit.text(entry.scores.value),
+      ])
+    }
+    let json = JSON.dictionary([
+      "model": .string(outcome.model), "root": outcome.root.map { .string($0.hex) }, "suite": .string(suite.digest.hex),
+      "tasks": .array(
+        entries.map {
+          .dictionary([
+            "task": .string($0.task), "metric": .string($0.metric), "role": .string($0.role.rawValue),
+            "unit": .string($0.unit.rawValue), "n": JSON($0.scores.values.count), "value": JSON($0.scores.value),
+          ])
+        }), "results": results.map { .string($0) },
+    ])
+    common.print(json, text: String(table.text().dropLast()))
+    for entry in outcome.entries where entry.reference != nil {
+      common.remark("\(entry.task) is a divergence from a base: give --base, --patch or --stack")
+    }
+  }
+
+  private func print(
+    _ outcome: Comparison.Outcome, _ tuned: PatchedModel, _ reference: PatchedModel, _ suite: Suite,
+    _ writing: RecordWriting?
+  ) {
+    let report = ForgettingReport(outcome.records)
+    let json = JSON.dictionary([
+      "model": .string(tuned.name), "root": .string(tuned.root.hex), "base": .string(reference.name),
+      "base_root": .string(reference.root.hex), "suite": .string(suite.digest.hex), "forgetting": report.json,
+      "remarks": .array(outcome.remarks.map { .string($0) }), "results": results.map { .string($0) },
+      "recorded": writing.map { .array($0.places.map { .string($0) }) },
+      "signatures_dropped": writing.map { .array($0.dropped.map { .string($0.key.hex) }) },
+    ])
+    let written = (writing?.places ?? []) + (results.map { [$0] } ?? [])
+    common.print(
+      json,
+      text: ([report.table()] + report.lines.map { $0.key.padded(11) + $0.value }
+        + written.map { "wrote      \($0.printable)" }).joined(separator: "\n"))
+    for remark in outcome.remarks { common.remark(remark) }
+    writing?.remarks(common)
+  }
+}
+
+/// The two models of an evaluation, opened.
+private struct Evaluator {
+  private let evaluation: Evaluation
+  private let tuned: (model: LanguageModel, names: PatchedModel)
+  private let reference: (model: LanguageModel, names: PatchedModel)?
+  private let common: CommonOptions
+
+  init(
+    _ suite: Suite, _ tuned: PatchedModel, _ reference: PatchedModel?, compute precision: Compute.Precision,
+    _ common: CommonOptions
+  ) throws {
+    self.common = common
+    let compute = try Compute(threads: common.work.threads, precision: precision)
+    self.tuned = (try LanguageModel(tuned.view, compute: compute), tuned)
+    self.reference = try reference.map { (try LanguageModel($0.view, compute: compute), $0) }
+    let tokenizer = try ModelTokenizer(folder: tuned.view.path)
+    if let reference, reference.view.path != tuned.view.path {
+      let other = try ModelTokenizer(folder: reference.view.path)
+      guard try other.settings(chat: suite.usesChat) == tokenizer.settings(chat: suite.usesChat) else {
+        throw VPatchError(
+          .refused, tuned.view.path, "has another tokenizer, or chat template, than \(reference.view.path)",
+          remedy: "measure both with the files of one")
+      }
+    }
+    var evaluation = Evaluation(suite, tokenizer: tokenizer)
+    evaluation.settings = [JSON.Member("compute", .string(precision.rawValue))]
+    evaluation.maximumLength = self.tuned.model.config.maximumLength
+    self.evaluation = evaluation
+  }
+
+  /// Of the model with its patches.
+  func results() throws -> SuiteResults {
+    try run(tuned, against: reference.map { .base($0.model, root: $0.names.root) } ?? .itself)
+  }
+
+  func baseResults() throws -> EvaluationResults {
+    try run(reference!, against: .itself).results(path: "the base's results")
+  }
+
+  /// From the file; made and written where there is none.
+  func baseResults(keptAt path: String) throws -> EvaluationResults {
+    if PathKind.of(path, followingLinks: false) == .missing {
+      try OutputCheck.file(path, inputs: [], force: false)
+      try run(reference!, against: .itself).write(to: path)
+    } else {
+      common.remark("the base's results are those of \(path)")
+    }
+    return try EvaluationResults(path: path)
+  }
+
+  private func run(
+    _ subject: (model: LanguageModel, names: PatchedModel), against other: Evaluation.Reference
+  ) throws -> SuiteResults {
+    var evaluation = evaluation
+    let isBase = subject.model === reference?.model
+    let bar = ProgressBar.counting("item", quiet: common.quiet)
+    evaluation.report = { bar(isBase ? "\($0), base" : $0, $1, $2) }
+    return try evaluation.results(
+      of: subject.model, name: subject.names.name, root: subject.names.root, against: other)
+  }
+}

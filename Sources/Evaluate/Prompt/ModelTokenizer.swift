@@ -1,0 +1,40 @@
+import PatchFormat
+import Text
+
+/// The tokenizer and the chat template of a model's folder.
+public struct ModelTokenizer: EvaluationTokenizer {
+  private let tokenizer: Tokenizer
+  private let text: ModelText
+  private let digest: Digest
+
+  /// - Parameter chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
+  ///   an error only where it is needed.
+  public init(folder: String, chatTemplate: String? = nil) throws {
+    text = try ModelText(folder: folder, chatTemplate: chatTemplate)
+    tokenizer = try text.tokenizer
+    digest = try InputFile(path: tokenizer.path).digest()
+  }
+
+  public func encode(_ text: String, addingSpecialTokens: Bool) -> [Int32] {
+    tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
+  }
+
+  public func encode(chat messages: [Message]) throws -> [Int32] { try text.prompt(messages) }
+
+  public func decode(_ ids: [Int32]) -> String { tokenizer.decode(ids, skipSpecialTokens: true) }
+
+  public func entry(_ id: Int32) -> String? { tokenizer.token(id) }
+
+  public var endTokens: Set<Int32> { tokenizer.named.stops }
+
+  /// The SHA-256 of tokenizer.json; and of a short conversation as the template writes it, which tells templates apart
+  /// whatever they are called.
+  public func settings(chat: Bool) throws -> [JSON.Member] {
+    let ofTokenizer = JSON.Member("tokenizer", .string(digest.hex))
+    guard chat else { return [ofTokenizer] }
+    let sample = [Message(.user, "a"), Message(.assistant, "b"), Message(.user, "c")]
+    let shown = try text.template.render(sample, addGenerationPrompt: true).text
+    return [ofTokenizer, JSON.Member("chat_template", .string(SHA256.hash(shown).hex))]
+  }
+}
