@@ -1,5 +1,6 @@
 """What the study's files say: records of one stage, changes between two, means with intervals."""
 import json
+import re
 from dataclasses import dataclass
 from math import comb, sqrt
 
@@ -53,6 +54,7 @@ class Measured:
         report = json.loads(stage.file(".json").read_text())["forgetting"]
         self.records = {record["task"]: record for record in report["records"]}
         self.results = scores(stage.file(".results.json"))
+        self.borrowed = borrowed(stage)
         self.facts = json.loads(stage.file(".run.json").read_text())
         self.losses = [json.loads(line) for line in stage.file(".log.jsonl").read_text().splitlines()]
 
@@ -61,6 +63,23 @@ class Measured:
 
     def value(self, task):
         return self.records[task]["after"]
+
+
+def words(text):
+    """In lower case; of numbers only that they are some."""
+    return set(re.sub(r"[0-9]+", "0", text.lower()).replace(",", " ").replace(".", " ").split())
+
+
+def borrowed(stage):
+    """How many of the short answers are wrong and hold a word of the answers that the stage trained."""
+    folder = stage.work / f"seed-{stage.seed}" / "data"
+    trained = [json.loads(line)["messages"][-1]["content"]
+               for line in (folder / f"{stage.task}-train.jsonl").read_text().splitlines()]
+    vocabulary = set().union(*map(words, trained))
+    found = next(task for task in json.loads(stage.file(".results.json").read_text())["tasks"]
+                 if task["task"] == "short answers")
+    return sum(score == 0 and not vocabulary.isdisjoint(words(item["answer"]))
+               for item, score in zip(found["items"], found["scores"], strict=True))
 
 
 def scores(path):
