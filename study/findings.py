@@ -1,6 +1,7 @@
 """What the study's files say: records of one stage, changes between two, means with intervals."""
 import json
 import re
+from copy import copy
 from dataclasses import dataclass
 from math import comb, sqrt
 
@@ -54,7 +55,7 @@ class Measured:
         report = json.loads(stage.file(".json").read_text())["forgetting"]
         self.records = {record["task"]: record for record in report["records"]}
         self.results = scores(stage.file(".results.json"))
-        self.borrowed = borrowed(stage)
+        self.borrowed = borrowed(stage, self.results)
         self.facts = json.loads(stage.file(".run.json").read_text())
         self.losses = [json.loads(line) for line in stage.file(".log.jsonl").read_text().splitlines()]
 
@@ -70,16 +71,20 @@ def words(text):
     return set(re.sub(r"[0-9]+", "0", text.lower()).replace(",", " ").replace(".", " ").split())
 
 
-def borrowed(stage):
+def answers(path, task="short answers"):
+    """What a model answered, item by item."""
+    found = next(entry for entry in json.loads(path.read_text())["tasks"] if entry["task"] == task)
+    return [item["answer"] for item in found["items"]]
+
+
+def borrowed(stage, results):
     """How many of the short answers are wrong and hold a word of the answers that the stage trained."""
     folder = stage.work / f"seed-{stage.seed}" / "data"
     trained = [json.loads(line)["messages"][-1]["content"]
                for line in (folder / f"{stage.task}-train.jsonl").read_text().splitlines()]
     vocabulary = set().union(*map(words, trained))
-    found = next(task for task in json.loads(stage.file(".results.json").read_text())["tasks"]
-                 if task["task"] == "short answers")
-    return sum(score == 0 and not vocabulary.isdisjoint(words(item["answer"]))
-               for item, score in zip(found["items"], found["scores"], strict=True))
+    return sum(score == 0 and not vocabulary.isdisjoint(words(answer))
+               for answer, score in zip(answers(stage.file(".results.json")), results["short answers"], strict=True))
 
 
 def scores(path):
@@ -96,9 +101,11 @@ class Arm:
         done = [stage.is_done for stage in stages]
         self.stages = [Measured(stage) for stage in stages[:done.index(False) if False in done else len(done)]]
 
-    @property
-    def is_whole(self):
-        return len(self.stages) == len(grid.STAGES)
+    def until(self, depth):
+        """The arm as it was after so many stages."""
+        arm = copy(self)
+        arm.stages = self.stages[:depth]
+        return arm
 
     @property
     def last(self):
@@ -130,3 +137,17 @@ def recovery(base, before, after, tasks=HELD_OUT):
         wrong_before=sum(b == 0 for b, a in known), back=sum(b == 0 and a == 1 for b, a in known),
         newly_lost=sum(b == 1 and a == 0 for b, a in known),
         flips=flips([row[1] for row in rows], [row[2] for row in rows]))
+
+
+def ranks(values):
+    """From 1 on; equal ones share the mean of theirs."""
+    ordered = sorted(values)
+    return [ordered.index(value) + (ordered.count(value) + 1) / 2 for value in values]
+
+
+def rank_correlation(first, second):
+    """Spearman's: Pearson's of the ranks."""
+    pairs = list(zip(ranks(first), ranks(second), strict=True))
+    mean = (len(pairs) + 1) / 2
+    spread = sqrt(sum((a - mean) ** 2 for a, _ in pairs) * sum((b - mean) ** 2 for _, b in pairs))
+    return sum((a - mean) * (b - mean) for a, b in pairs) / spread if spread else 0.0

@@ -2,9 +2,10 @@
 
     study/report.py [--work DIR] [--seed N]
 
-A number is written here and nowhere else. Arms that are not through yet are left out of the tables of the end.
+What compares arms at the end does so after the last stage that all of them have run.
 """
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 import cache  # noqa: E402
 
+EXAMPLES = (0, 12, 24, 46)  # short answers that the page shows
 PAGE, IMAGES = ROOT / "docs" / "study.md", ROOT / "docs" / "study"
 
 
@@ -63,12 +65,21 @@ def table(titles, rows, left=1):
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
 
 
+def clean(answer):
+    """For a cell of a table: the first line of it."""
+    return next((line.strip() for line in answer.splitlines() if line.strip()), "").replace("|", "\\|")
+
+
 class Report:
     def __init__(self, work, seed):
-        self.seed = seed
+        self.work, self.seed = work, seed
         self.base = findings.scores(work / f"seed-{seed}" / "base.results.json")
-        self.arms = [findings.Arm(work, seed, arm) for arm in grid.ARMS]
-        self.whole = [arm for arm in self.arms if arm.is_whole]
+        self.arms = [arm for arm in (findings.Arm(work, seed, arm) for arm in grid.ARMS) if arm.stages]
+        if not self.arms:
+            sys.exit(f"study: nothing of seed {seed} has run yet; study/run.py runs it")
+        # Arms are compared after the last stage that all have run.
+        self.depth = min(len(arm.stages) for arm in self.arms)
+        self.whole = [arm.until(self.depth) for arm in self.arms]
 
     # Tables
 
@@ -76,9 +87,21 @@ class Report:
         return table(
             ["arm", "lr", "learned, each right after its stage", "at the end", "held-out, at the end",
              "short answers", "multiple choice", "patches, MB"],
-            [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned), change(arm.last.change(findings.TARGETS)),
+            [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned), change(arm.last.change(findings.TARGETS[:self.depth])),
               change(arm.last.change(findings.HELD_OUT)), change(arm.last.change(["short answers"])),
               change(arm.last.change(findings.CHOICES)), f"{arm.patch_bytes / 1e6:.0f}") for arm in self.whole])
+
+    def pairs(self):
+        """Every two arms at the end, on the short answers."""
+        def right(arm):
+            return arm.last.results["short answers"]
+
+        return table(
+            ["", *(arm.arm.name for arm in self.whole)],
+            [(f"{row.arm.name} ({share(sum(right(row)) / len(right(row)))})",
+              *("" if row is other else "{0.lost}/{0.won}, p {1}".format(flips, chance(flips.p))
+                for other in self.whole for flips in [findings.flips(right(other), right(row))]))
+             for row in self.whole])
 
     def shift(self):
         return table(
@@ -88,12 +111,8 @@ class Report:
               measure(arm.last.records["first token"]), mass(arm.last.records["number mass"])) for arm in self.whole])
 
     def mean(self, task):
-        return self.base_values[task]
-
-    @property
-    def base_values(self):
-        return {task: record["before"] for arm in self.arms if arm.stages
-                for task, record in arm.last.records.items()}
+        """The base's value."""
+        return self.arms[0].last.records[task]["before"]
 
     def targets(self):
         rows = []
@@ -129,6 +148,18 @@ class Report:
         return table(["arm", "after stage", "short answers", "change", "lost/won", "p", "wrong ones in the task's words",
                       "multiple choice, change", "lost/won", "p"], rows, 2)
 
+    def examples(self):
+        """What some of the short questions are answered with, stage by stage."""
+        folder = self.work / f"seed-{self.seed}"
+        rows = (folder / "data" / "short-answers.jsonl").read_text().splitlines()
+        prompts = [json.loads(row)["prompt"] for row in rows][-len(self.base["short answers"]):]
+        base = findings.answers(folder / "base.results.json")
+        return table(
+            ["arm", "question", "base", *(f"after {task}" for task in grid.STAGES)],
+            [(arm.arm.name, prompts[item], clean(base[item]),
+              *(clean(findings.answers(stage.stage.file(".results.json"))[item]) for stage in arm.stages))
+             for arm in self.arms if arm.arm.name in ("gate-up", "llm") for item in EXAMPLES], 3 + len(grid.STAGES))
+
     def recovery(self):
         rows = []
         for arm in self.arms:
@@ -141,6 +172,20 @@ class Report:
         return table(["arm", "from stage to stage", "base right, wrong before", "of these back", "newly lost",
                       "all held-out, lost/won", "p", "short answers, lost/won", "p"], rows, 2)
 
+    def returns(self):
+        """Where an earlier task is answered better than a stage before, though nothing of it was trained again."""
+        compared = [(arm, before, stage, task, findings.flips(before.results[task], stage.results[task]))
+                    for arm in self.arms for number_, (before, stage) in enumerate(zip(arm.stages, arm.stages[1:]))
+                    for task in findings.TARGETS[:number_ + 1]]
+        clear = [row for row in compared if row[-1].p < 0.05]
+        rises = [row for row in clear if row[-1].won > row[-1].lost]
+        rows = [(arm.arm.name, task, f"{before.stage.task} → {stage.stage.task}", share(before.value(task)),
+                 share(stage.value(task)), f"{flips.lost}/{flips.won}", chance(flips.p))
+                for arm, before, stage, task, flips in rises]
+        return table(["arm", "task", "from stage to stage", "before", "after", "lost/won", "p"], rows, 3) + (
+            f"\n\nThese are all the rises with p < 0.05 among {len(compared)} comparisons of an earlier task from one stage "
+            f"to the next; {len(clear) - len(rises)} are falls with p < 0.05.")
+
     def drift(self):
         rows = []
         for arm in self.arms:
@@ -152,29 +197,43 @@ class Report:
         return table(["arm", "after stage", "perplexity", "KL, neutral text", "KL, first token, neutral questions",
                       "KL, first token, the task's prompts", "mass on numbers"], rows, 2)
 
+    def predictors(self):
+        stages = [stage for arm in self.arms for stage in arm.stages]
+        lost = {"short answers": [-stage.change(["short answers"]).value for stage in stages],
+                "multiple choice": [-stage.change(findings.CHOICES).value for stage in stages]}
+        predictors = {
+            "KL, neutral text": [stage.value("drift") for stage in stages],
+            "KL, first token, neutral questions": [stage.value("first token") for stage in stages],
+            "KL, first token, the task's prompts": [stage.value(f"{stage.stage.task} prompts") for stage in stages],
+            "perplexity, neutral text": [stage.value("neutral text") for stage in stages],
+            "mass on numbers": [stage.value("number mass") for stage in stages]}
+        return table(["predictor", *(f"loss of {name}" for name in lost)],
+                     [(name, *(f"{findings.rank_correlation(values, losses):+.2f}".replace("-", "−")
+                               for losses in lost.values())) for name, values in predictors.items()])
+
     def settings(self):
         training = grid.TRAINING
-        first = next(arm for arm in self.arms if arm.stages)
         seconds = [sum(stage.facts[key] for arm in self.arms for stage in arm.stages)
                    for key in ("train_seconds", "eval_seconds")]
         counts = {task: len(scores) for task, scores in self.base.items()}
         return "\n".join([
             f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} schedule "
             f"with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
-            f"- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in grid.ARMS),
-            f"- a stage learns {sum(line['tokens'] for line in first.stages[0].losses):,} tokens (birds)",
+            "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in grid.ARMS),
+            f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens (birds)",
             "- items: " + ", ".join(f"{task} {counts[task]}" for task in
                                     [*findings.TARGETS, *findings.HELD_OUT, "neutral text", "number mass"]),
+            "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in findings.HELD_OUT),
             f"- stages that have run: {sum(len(arm.stages) for arm in self.arms)} of "
-            f"{len(grid.ARMS) * len(grid.STAGES)}; {seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of "
-            f"measuring, one thread each, on a machine that others used meanwhile"])
+            f"{len(grid.ARMS) * len(grid.STAGES)}; \"the end\" is stage {self.depth}; {seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of "
+            f"measuring, added up over runs side by side"])
 
     # Plots
 
     def series(self, value):
         """Every arm's line over its stages. `value`: a stage -> (value, low, high)"""
         return {arm.arm.name: [plots.Point(number_ + 1, *value(stage)) for number_, stage in enumerate(arm.stages)]
-                for arm in self.arms if arm.stages}
+                for arm in self.arms}
 
     def stages_plot(self):
         stages = plots.Axis(0.6, len(grid.STAGES) + 0.4, list(range(1, len(grid.STAGES) + 1)),
@@ -210,7 +269,7 @@ class Report:
             plots.Panel("Mass on number tokens, neutral questions", stages,
                         plots.linear(0, max(0.1, round(top + 0.05, 1)), 0.1 if top > 0.15 else 0.02, percent), masses,
                         self.mean("number mass"))]
-        return plots.grid(panels, [arm.arm.name for arm in self.arms if arm.stages],
+        return plots.grid(panels, [arm.arm.name for arm in self.arms],
                           "What is kept after every stage, by what is tuned")
 
     def scatter_plot(self):
@@ -238,15 +297,12 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     report = Report(arguments.work or cache.folder("study"), arguments.seed)
-    if not any(arm.stages for arm in report.arms):
-        sys.exit("study: nothing has run yet; study/run.py runs it")
     IMAGES.mkdir(exist_ok=True)
     text = PAGE.read_text(encoding="utf-8")
-    for name in ("settings", "summary", "shift", "targets", "matrix", "held_out", "recovery", "drift"):
+    for name in ("settings", "summary", "pairs", "shift", "targets", "matrix", "held_out", "examples", "recovery", "returns", "drift", "predictors"):
         text = fill(text, name.replace("_", "-"), getattr(report, name)())
     (IMAGES / "stages.svg").write_text(report.stages_plot(), encoding="utf-8")
-    if report.whole:
-        (IMAGES / "learning-forgetting.svg").write_text(report.scatter_plot(), encoding="utf-8")
+    (IMAGES / "learning-forgetting.svg").write_text(report.scatter_plot(), encoding="utf-8")
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -39,10 +39,13 @@ class Study:
         """The seed's data; refused where the folder holds a study of other settings."""
         folder = self.work / f"seed-{seed}"
         data.make(folder / "data", seed)
-        wanted = {"model": str(self.model.resolve()), "training": grid.TRAINING, "arms": [asdict(arm) for arm in grid.ARMS],
-                  "data": data.digests(folder / "data")}
+        wanted = {"model": str(self.model.resolve()), "training": grid.TRAINING,
+                  "arms": {arm.name: asdict(arm) for arm in grid.ARMS}, "data": data.digests(folder / "data")}
         path = folder / "settings.json"
-        if path.exists() and json.loads(path.read_text()) != wanted:
+        found = json.loads(path.read_text()) if path.exists() else wanted
+        wanted["arms"] = {**found["arms"], **wanted["arms"]}  # one more arm does not touch the others
+        found["arms"] = {**wanted["arms"], **found["arms"]}
+        if found != wanted:
             sys.exit(f"study: {folder} holds runs of other settings; remove it, or give another --work")
         path.write_text(json.dumps(wanted, indent=2) + "\n")
         if not (folder / "base.results.json").exists():

@@ -65,6 +65,11 @@ class Findings(unittest.TestCase):
         self.assertEqual((found.wrong_before, found.back, found.newly_lost), (2, 1, 1))
         self.assertEqual(found.flips, findings.Flips(lost=1, won=2))
 
+    def test_rank_correlation(self):
+        self.assertAlmostEqual(findings.rank_correlation([1, 5, 3], [10, 30, 20]), 1)
+        self.assertAlmostEqual(findings.rank_correlation([1, 5, 3], [3, 1, 2]), -1)
+        self.assertEqual(findings.ranks([2, 1, 2]), [2.5, 1, 2.5])
+
     def test_words_of_answers(self):
         self.assertEqual(findings.words("It is 12:37."), {"it", "is", "0:0"})
 
