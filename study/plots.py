@@ -129,6 +129,18 @@ def grid(panels, arms, description, columns=2):
     return document(columns * cell, 40 + rows * row, description, marks)
 
 
+def label(arm, centres, labels):
+    """Where an arm's name goes: the first corner around its dot that meets no other dot or name."""
+    (cx, cy), width = centres[arm], 7 * len(arm)
+    corners = [(x, y, x + width, y + 16) for y in (cy - 20, cy + 4) for x in (cx + 8, cx - 8 - width)]
+    taken = labels + [(x - 6, y - 6, x + 6, y + 6) for other, (x, y) in centres.items() if other != arm]
+
+    def is_free(box):
+        return all(box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1] for other in taken)
+
+    return next((box for box in corners if is_free(box)), corners[0])
+
+
 def scatter(spots, x, y, x_title, y_title, description):
     """Arms by two changes, each with its interval. `spots`: arm -> (change along x, change along y)"""
     left, top, width, height = 64, 46, 590, 300
@@ -141,10 +153,14 @@ def scatter(spots, x, y, x_title, y_title, description):
     def down(value):
         return top + (1 - y.share(value)) * height
 
+    centres = {arm: (across(learned.value), down(kept.value)) for arm, (learned, kept) in spots.items()}
+    labels = []
     for arm, (learned, kept) in spots.items():
-        cx, cy = across(learned.value), down(kept.value)
+        cx, cy = centres[arm]
         marks.append(f'<path class="bar {arm}" d="M{across(learned.low):.1f} {cy:.1f}H{across(learned.high):.1f}'
                      f'M{cx:.1f} {down(kept.low):.1f}V{down(kept.high):.1f}"/>'
-                     f'<circle class="dot {arm}" cx="{cx:.1f}" cy="{cy:.1f}" r="5"/>'
-                     f'<text class="label {arm}" x="{cx + 9:.1f}" y="{cy - 8:.1f}">{arm}</text>')
+                     f'<circle class="dot {arm}" cx="{cx:.1f}" cy="{cy:.1f}" r="5"/>')
+        labels.append(label(arm, centres, labels))
+    marks += [f'<text class="label {arm}" x="{box[0]:.1f}" y="{box[3] - 4:.1f}">{arm}</text>'
+              for arm, box in zip(spots, labels)]
     return document(700, 400, description, marks)

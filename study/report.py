@@ -276,8 +276,10 @@ class Report:
         spots = {arm.arm.name: (arm.learned, arm.last.change(findings.HELD_OUT)) for arm in self.whole}
         low = min(kept.low for _, kept in spots.values())
         bottom = -0.1 * (int(-10 * low) + 1)
+        left, right = min(found.low for found, _ in spots.values()), max(found.high for found, _ in spots.values())
+        left, right = 0.1 * (int(10 * left // 1)), 0.1 * -int(-10 * right // 1)
         whole = lambda value: points(value).removesuffix(".0")  # noqa: E731
-        return plots.scatter(spots, plots.linear(0, 1, 0.2, whole), plots.linear(bottom, 0.1, 0.1, whole),
+        return plots.scatter(spots, plots.linear(left, right, 0.1, whole), plots.linear(bottom, 0.1, 0.1, whole),
                              "learned: mean change of the five tasks, each right after its stage (points)",
                              "Held-out sets at the end of the chain: mean change (points)",
                              "Learning against forgetting, by what is tuned")
