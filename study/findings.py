@@ -79,9 +79,8 @@ def answers(path, task="short answers"):
 
 def borrowed(stage, results):
     """How many of the short answers are wrong and hold a word of the answers that the stage trained."""
-    folder = stage.work / f"seed-{stage.seed}" / "data"
     trained = [json.loads(line)["messages"][-1]["content"]
-               for line in (folder / f"{stage.task}-train.jsonl").read_text().splitlines()]
+               for line in (stage.data / f"{stage.task}-train.jsonl").read_text().splitlines()]
     vocabulary = set().union(*map(words, trained))
     return sum(score == 0 and not vocabulary.isdisjoint(words(answer))
                for answer, score in zip(answers(stage.file(".results.json")), results["short answers"], strict=True))

@@ -37,6 +37,10 @@ class Stage:
         return self.work / f"seed-{self.seed}" / self.arm.name / f"{self.number + 1}-{self.task}{ending}"
 
     @property
+    def data(self):
+        return self.work / f"seed-{self.seed}" / "data"
+
+    @property
     def chain(self):
         """The patches of the stages before this one."""
         return [Stage(self.work, self.seed, self.arm, number).file(".vpatch") for number in range(self.number)]

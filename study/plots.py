@@ -77,7 +77,8 @@ def panel(plot, left, top, width, height):
     for tick in plot.y.ticks:
         y = place(plot.x.low, tick)[1]
         out.append(f'<path class="frame" d="M{left} {y:.1f}h{width}"/>'
-                   f'<text class="soft" x="{left - 7}" y="{y + 4:.1f}" text-anchor="end">{escape(plot.y.text(tick))}</text>')
+                   f'<text class="soft" x="{left - 7}" y="{y + 4:.1f}" text-anchor="end">'
+                   f'{escape(plot.y.text(tick))}</text>')
     for tick in plot.x.ticks:
         x = place(tick, plot.y.low)[0]
         out.append(f'<text class="soft" x="{x:.1f}" y="{top + height + 17}" text-anchor="middle">'
@@ -112,8 +113,9 @@ def legend(arms, left, top):
     out, x = [], left
     for arm in arms:
         dash = f' stroke-dasharray="{DASHES[arm]}"' if arm in DASHES else ""
-        out.append(f'<path class="line {arm}" d="M{x} {top}h26"{dash}/><circle class="dot {arm}" cx="{x + 13}" cy="{top}" '
-                   f'r="3.2"/><text x="{x + 33}" y="{top + 4}">{arm}</text>')
+        out.append(f'<path class="line {arm}" d="M{x} {top}h26"{dash}/>'
+                   f'<circle class="dot {arm}" cx="{x + 13}" cy="{top}" r="3.2"/>'
+                   f'<text x="{x + 33}" y="{top + 4}">{arm}</text>')
         x += 62 + 7 * len(arm)
     out.append(f'<path class="base" d="M{x} {top}h26"/><text class="soft" x="{x + 33}" y="{top + 4}">base</text>')
     return out

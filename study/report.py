@@ -87,8 +87,9 @@ class Report:
         return table(
             ["arm", "lr", "learned, each right after its stage", "at the end", "held-out, at the end",
              "short answers", "multiple choice", "patches, MB"],
-            [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned), change(arm.last.change(findings.TARGETS[:self.depth])),
-              change(arm.last.change(findings.HELD_OUT)), change(arm.last.change(["short answers"])),
+            [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned),
+              *(change(arm.last.change(tasks)) for tasks in (
+                  findings.TARGETS[:self.depth], findings.HELD_OUT, ["short answers"])),
               change(arm.last.change(findings.CHOICES)), f"{arm.patch_bytes / 1e6:.0f}") for arm in self.whole])
 
     def pairs(self):
@@ -123,7 +124,8 @@ class Report:
                 flips = findings.flips(stage.results[task], arm.last.results[task])
                 rows.append((arm.arm.name, task, share(then["before"]), share(then["after"]), recorded(then),
                              share(now["after"]), f"{flips.lost}/{flips.won}", chance(flips.p)))
-        return table(["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
+        return table(
+            ["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
 
     def matrix(self):
         rows = []
@@ -142,11 +144,12 @@ class Report:
                 record = stage.records["short answers"]
                 choices = [findings.flips(self.base[task], stage.results[task]) for task in findings.CHOICES]
                 both = findings.Flips(sum(f.lost for f in choices), sum(f.won for f in choices))
-                rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", share(record["after"]), recorded(record),
-                             f"{record['flips']['lost']}/{record['flips']['won']}", chance(record["p"]),
-                             f"{stage.borrowed} of {stage.results['short answers'].count(0)}", change(stage.change(findings.CHOICES)), f"{both.lost}/{both.won}", chance(both.p)))
-        return table(["arm", "after stage", "short answers", "change", "lost/won", "p", "wrong ones in the task's words",
-                      "multiple choice, change", "lost/won", "p"], rows, 2)
+                rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", share(record["after"]),
+                             recorded(record), f"{record['flips']['lost']}/{record['flips']['won']}", chance(record["p"]),
+                             f"{stage.borrowed} of {stage.results['short answers'].count(0)}",
+                             change(stage.change(findings.CHOICES)), f"{both.lost}/{both.won}", chance(both.p)))
+        return table(["arm", "after stage", "short answers", "change", "lost/won", "p",
+                      "wrong ones in the task's words", "multiple choice, change", "lost/won", "p"], rows, 2)
 
     def examples(self):
         """What some of the short questions are answered with, stage by stage."""
@@ -183,8 +186,8 @@ class Report:
                  share(stage.value(task)), f"{flips.lost}/{flips.won}", chance(flips.p))
                 for arm, before, stage, task, flips in rises]
         return table(["arm", "task", "from stage to stage", "before", "after", "lost/won", "p"], rows, 3) + (
-            f"\n\nThese are all the rises with p < 0.05 among {len(compared)} comparisons of an earlier task from one stage "
-            f"to the next; {len(clear) - len(rises)} are falls with p < 0.05.")
+            f"\n\nThese are all the rises with p < 0.05 among {len(compared)} comparisons of an earlier task from one "
+            f"stage to the next; {len(clear) - len(rises)} are falls with p < 0.05.")
 
     def drift(self):
         rows = []
@@ -217,16 +220,16 @@ class Report:
                    for key in ("train_seconds", "eval_seconds")]
         counts = {task: len(scores) for task, scores in self.base.items()}
         return "\n".join([
-            f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} schedule "
-            f"with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
+            f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} "
+            f"schedule with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
             "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in grid.ARMS),
             f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens (birds)",
             "- items: " + ", ".join(f"{task} {counts[task]}" for task in
                                     [*findings.TARGETS, *findings.HELD_OUT, "neutral text", "number mass"]),
             "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in findings.HELD_OUT),
             f"- stages that have run: {sum(len(arm.stages) for arm in self.arms)} of "
-            f"{len(grid.ARMS) * len(grid.STAGES)}; \"the end\" is stage {self.depth}; {seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of "
-            f"measuring, added up over runs side by side"])
+            f"{len(grid.ARMS) * len(grid.STAGES)}; \"the end\" is stage {self.depth}; "
+            f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of measuring, added up over runs side by side"])
 
     # Plots
 
@@ -301,7 +304,8 @@ def main():
     report = Report(arguments.work or cache.folder("study"), arguments.seed)
     IMAGES.mkdir(exist_ok=True)
     text = PAGE.read_text(encoding="utf-8")
-    for name in ("settings", "summary", "pairs", "shift", "targets", "matrix", "held_out", "examples", "recovery", "returns", "drift", "predictors"):
+    for name in ("settings", "summary", "pairs", "shift", "held_out", "examples", "recovery", "targets", "matrix",
+                 "returns", "drift", "predictors"):
         text = fill(text, name.replace("_", "-"), getattr(report, name)())
     (IMAGES / "stages.svg").write_text(report.stages_plot(), encoding="utf-8")
     (IMAGES / "learning-forgetting.svg").write_text(report.scatter_plot(), encoding="utf-8")

@@ -59,16 +59,15 @@ class Study:
         for ending in (".vpatch", ".log.jsonl"):
             stage.file(ending).unlink(missing_ok=True)
         self.call("train", self.model, *chain, "--recipe", stage.arm.recipe, "--lr", stage.arm.rate, *options,
-                  "--seed", stage.seed, "--data", stage.work / f"seed-{stage.seed}" / "data" / f"{stage.task}-train.jsonl",
-                  "--log", stage.file(".log.jsonl"), "-o", stage.file(".vpatch"), "--no-store")
+                  "--seed", stage.seed, "--data", stage.data / f"{stage.task}-train.jsonl", "--log", stage.file(".log.jsonl"), "-o", stage.file(".vpatch"), "--no-store")
 
     def measure(self, stage):
-        folder = stage.work / f"seed-{stage.seed}"
         chain = [f"--patch={patch}" for patch in [*stage.chain, stage.file(".vpatch")]]
         part = stage.file(".json.part")
         with open(part, "w") as out:
-            self.call("eval", self.model, *chain, "--suite", folder / "data" / f"suite-{stage.task}.toml", "--base-results",
-                      folder / "base.results.json", "--results", stage.file(".results.json"), "--force", "--json", stdout=out)
+            self.call("eval", self.model, *chain, "--suite", stage.data / f"suite-{stage.task}.toml",
+                      "--base-results", stage.data.parent / "base.results.json",
+                      "--results", stage.file(".results.json"), "--force", "--json", stdout=out)
         part.rename(stage.file(".json"))
 
     def run(self, stage):
@@ -98,7 +97,8 @@ def main():
     parser.add_argument("--model", type=Path, help="a Hugging Face folder; default: SmolLM2-135M-Instruct, fetched")
     parser.add_argument("--work", type=Path, help="default: study in the cache folder")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="arms at once, which share the processors")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
+                        help="arms at once, which share the processors")
     parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"))
     arguments = parser.parse_args()
     model = arguments.model or smollm2.directory()
