@@ -77,7 +77,7 @@ struct TrainingSession {
     var table = TextTable([.init("tuned"), .init("tensors", .right), .init("weights", .right), .init("layers")])
     for group in plan.groups {
       table.add([
-        group.name, Format.grouped(group.tensors), Format.grouped(group.weights), Format.ranges(group.layers),
+        group.name, Format.grouped(group.tensors), Format.grouped(group.weights), Format.ranges(group.layers.sorted()),
       ])
     }
     table.setTotals([
