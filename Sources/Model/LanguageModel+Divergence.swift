@@ -66,7 +66,9 @@ extension DecoderPass {
               let (p, q) = (theirs.pointer + i * vocabulary, mine.pointer + i * vocabulary)
               vp_subtract(p, vp_summarize(p, vocabulary).log_sum, vocabulary)
               vp_subtract(q, vp_summarize(q, vocabulary).log_sum, vocabulary)
-              results.pointer[which.lowerBound + i] = max(0, vp_kl(p, q, vocabulary))
+              let kl = vp_kl(p, q, vocabulary)
+              // Not `max`, which would take a NaN for zero.
+              results.pointer[which.lowerBound + i] = kl < 0 ? 0 : kl
             }
           }
         }
