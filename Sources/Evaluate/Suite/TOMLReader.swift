@@ -5,12 +5,16 @@ import TOMLKit
 struct TOMLReader {
   /// The file, for messages.
   let path: String
-  /// Which table, for messages: "the task \"arc\"".
-  let place: String
+  /// Which table, for messages: "the task \"arc\""; nil for the file itself.
+  let place: String?
   private let members: [JSON.Member]
+  /// Texts and questions are in files of their own.
+  private static let maximumSize = 64 << 10
+  /// A suite has lists in tables in a list.
+  private static let maximumDepth = 4
   private var known: [String] = []
 
-  init(_ members: [JSON.Member], path: String, place: String) {
+  init(_ members: [JSON.Member], path: String, place: String?) {
     self.members = members
     self.path = path
     self.place = place
@@ -19,21 +23,23 @@ struct TOMLReader {
   /// Reads a file's outermost table.
   /// - Throws: `invalid` with the line where the file is not TOML.
   static func file(_ path: String) throws -> TOMLReader {
-    let bytes = try InputFile.contents(of: path, limit: 16 << 20)
+    let bytes = try InputFile.contents(of: path, limit: maximumSize)
     guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains(0) else {
       throw VPatchError(.invalid, path, "is not text in UTF-8")
     }
     do {
-      return TOMLReader(try members(TOMLTable(string: text)), path: path, place: "it")
+      // The parser calls itself for every part of a dotted key.
+      let found = try DeepStack.run { try Self.members(TOMLTable(string: text), depth: 0) }
+      return TOMLReader(found, path: path, place: nil)
     } catch let error as TOMLParseError {
       throw VPatchError(.invalid, path, "line \(error.source.begin.line): is not TOML: \(error.description)")
     } catch let error as OtherValue {
-      throw VPatchError(.invalid, path, "has a \(error.type) as \"\(error.key)\", which no key of a suite takes")
+      throw VPatchError(.invalid, path, "has \(error.what) as \"\(error.key)\", which no key of a suite takes")
     }
   }
 
   func error(_ reason: String, remedy: String? = nil) -> VPatchError {
-    VPatchError(.invalid, path, "\(place) \(reason)", remedy: remedy)
+    VPatchError(.invalid, path, (place.map { $0 + " " } ?? "") + reason, remedy: remedy)
   }
 
   // MARK: Values
@@ -119,23 +125,25 @@ struct TOMLReader {
   // MARK: From TOMLKit
 
   private struct OtherValue: Error {
-    let type: String
+    let what: String
     let key: String
   }
 
-  private static func members(_ table: TOMLTable) throws -> [JSON.Member] {
-    try table.keys.map { JSON.Member($0, try json(table[$0]!, $0)) }
+  private static func members(_ table: TOMLTable, depth: Int) throws -> [JSON.Member] {
+    try table.keys.map { JSON.Member($0, try json(table[$0]!, $0, depth: depth + 1)) }
   }
 
-  private static func json(_ value: any TOMLValueConvertible, _ key: String) throws -> JSON {
+  private static func json(_ value: any TOMLValueConvertible, _ key: String, depth: Int) throws -> JSON {
     switch value.type {
-    case .table: return .object(try members(value.table!))
-    case .array: return .array(try value.array!.map { try json($0, key) })
+    case .table, .array:
+      guard depth < maximumDepth else { throw OtherValue(what: "values that deep", key: key) }
+      if let table = value.table { return .object(try members(table, depth: depth)) }
+      return .array(try value.array!.map { try json($0, key, depth: depth + 1) })
     case .string: return .string(value.string!)
     case .int: return JSON(value.int!)
     case .double: return .number("\(value.double!)")
     case .bool: return .bool(value.bool!)
-    case .date, .time, .dateTime: throw OtherValue(type: value.type.description, key: key)
+    case .date, .time, .dateTime: throw OtherValue(what: "a \(value.type.description)", key: key)
     }
   }
 }
