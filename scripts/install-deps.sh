@@ -26,7 +26,6 @@ command -v pkg-config >/dev/null || missing="$missing pkg-config"
 pkg-config --exists libzstd 2>/dev/null || missing="$missing libzstd-dev"
 pkg-config --exists libcrypto 2>/dev/null || missing="$missing libssl-dev"
 pkg-config --exists sqlite3 2>/dev/null || missing="$missing libsqlite3-dev"
-ldconfig -p 2>/dev/null | grep -q libopenblas.so.0 || missing="$missing libopenblas0-pthread" # loaded by training and evaluation
 command -v python3 >/dev/null || missing="$missing python3"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0

@@ -16,11 +16,6 @@ const char *vp_compute_isa(void) {
   return names[vp_chosen_isa()];
 }
 
-const char *vp_blas_core(void) {
-  static const char *const cores[] = {"", "Haswell", "SkylakeX"};
-  return cores[vp_best_isa()];
-}
-
 void vp_rms_norm(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps) {
   kernels->rms_norm(x, weight, y, rows, n, eps);
 }
@@ -87,10 +82,4 @@ double vp_sum_squares(const float *x, size_t n) {
 }
 int vp_has_nonfinite(const float *x, size_t n) {
   return kernels->has_nonfinite(x, n);
-}
-void vp_widen_bf16_rows(const void *x, float *y, size_t n) {
-  kernels->widen_bf16_rows(x, y, n);
-}
-void vp_widen_f16_rows(const void *x, float *y, size_t n) {
-  kernels->widen_f16_rows(x, y, n);
 }

@@ -12,8 +12,6 @@ enum { LANES = 16 };
 typedef float floats __attribute__((vector_size(64)));
 typedef float unaligned_floats __attribute__((vector_size(64), aligned(4)));
 typedef int32_t ints __attribute__((vector_size(64)));
-typedef uint32_t words __attribute__((vector_size(64)));
-typedef uint16_t halves __attribute__((vector_size(32), aligned(1)));
 typedef double doubles __attribute__((vector_size(128)));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -373,39 +371,6 @@ static int NAME(has_nonfinite)(const float *x, size_t n) {
   return 0;
 }
 
-static void NAME(widen_bf16_rows)(const void *x, float *y, size_t n) {
-  const char *bytes = x;
-  size_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    words w = __builtin_convertvector(*(const halves *)(bytes + 2 * i), words) << 16;
-    store(y + i, (floats)w);
-  }
-  for (; i < n; i++) {
-    uint16_t h;
-    memcpy(&h, bytes + 2 * i, 2);
-    uint32_t w = (uint32_t)h << 16;
-    memcpy(y + i, &w, 4);
-  }
-}
-
-/// Without F16C's own instruction: the exponent is moved by a product, which makes subnormals right too.
-static void NAME(widen_f16_rows)(const void *x, float *y, size_t n) {
-  const char *bytes = x;
-  for (size_t i = 0; i < n; i++) {
-    uint16_t h;
-    memcpy(&h, bytes + 2 * i, 2);
-    uint32_t magnitude = (uint32_t)(h & 0x7FFF) << 13;
-    float value;
-    memcpy(&value, &magnitude, 4);
-    value *= 0x1p112f;
-    uint32_t bits;
-    memcpy(&bits, &value, 4);
-    if ((h & 0x7C00) == 0x7C00) bits = 0x7F800000 | magnitude;
-    bits |= (uint32_t)(h & 0x8000) << 16;
-    memcpy(y + i, &bits, 4);
-  }
-}
-
 const struct vp_model_kernels NAME(kernels) = {
     .rms_norm = NAME(rms_norm),
     .rms_norm_backward = NAME(rms_norm_backward),
@@ -428,6 +393,4 @@ const struct vp_model_kernels NAME(kernels) = {
     .adamw = NAME(adamw),
     .sum_squares = NAME(sum_squares),
     .has_nonfinite = NAME(has_nonfinite),
-    .widen_bf16_rows = NAME(widen_bf16_rows),
-    .widen_f16_rows = NAME(widen_f16_rows),
 };

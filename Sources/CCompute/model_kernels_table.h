@@ -23,8 +23,6 @@ struct vp_model_kernels {
   void (*adamw)(float *weights, const float *gradient, float *m, float *v, size_t n, const vp_adamw_step *step);
   double (*sum_squares)(const float *x, size_t n);
   int (*has_nonfinite)(const float *x, size_t n);
-  void (*widen_bf16_rows)(const void *x, float *y, size_t n);
-  void (*widen_f16_rows)(const void *x, float *y, size_t n);
 };
 
 extern const struct vp_model_kernels vp_baseline_kernels, vp_avx2_kernels, vp_avx512_kernels;

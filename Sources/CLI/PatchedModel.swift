@@ -63,8 +63,5 @@ struct PatchedModel {
     self.init(view: ModelView(checkpoint, steps), root: last.to)
   }
 
-  /// "base/ + counting"
-  var name: String {
-    ([view.path] + view.steps.map { $0.stack?.name ?? $0.patch.label }).joined(separator: " + ")
-  }
+  var name: String { view.name }
 }

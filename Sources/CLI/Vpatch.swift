@@ -8,7 +8,7 @@ import PatchFormat
 struct Vpatch: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vpatch",
-    abstract: "Exact patches of fine-tuned models: make, apply, stack, switch, take back.",
+    abstract: "Exact patches of fine-tuned models: train, measure, apply, stack, switch, take back.",
     discussion: """
       A patch holds the exact, compressed difference between a base checkpoint and a tuned one. Applying it gives the \
       tuned checkpoint bit for bit; reverting it gives the base back, without the base.
@@ -32,9 +32,9 @@ struct Vpatch: ParsableCommand {
       CreateCommand.self, ApplyCommand.self, RevertCommand.self, SwitchCommand.self, RecoverCommand.self,
       StatusCommand.self, ShowCommand.self, VerifyCommand.self, DiffCommand.self, ComposeCommand.self,
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
-      TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, AnnotateCommand.self, EvalCommand.self,
-      GateCommand.self,
-      SignCommand.self, ReportCommand.self,
+      TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, TrainCommand.self, EvalCommand.self,
+      GenerateCommand.self, ScoreCommand.self, AnnotateCommand.self, GateCommand.self, SignCommand.self,
+      ReportCommand.self,
     ])
 
   static func main() {

@@ -64,8 +64,8 @@ enum ReportStyle {
     dl.settings dd{margin:0;overflow-wrap:anywhere;font-weight:500}
     table.forest{display:block;font-size:13.5px}
     .forest tbody{display:block}
-    .forest tr{display:grid;grid-template-columns:minmax(150px,1.4fr) 118px minmax(200px,3fr) 172px 60px 66px 62px;
-    column-gap:14px;align-items:center}
+    .forest tr{display:grid;grid-template-columns:minmax(120px,1.4fr) 108px minmax(140px,3fr) 170px 52px 60px 56px;
+    column-gap:12px;align-items:center}
     .forest th,.forest td{border:0;padding:0}
     .forest td:first-child{min-width:0}
     .forest .frow{min-height:34px;border-top:1px solid var(--line)}
@@ -91,6 +91,7 @@ enum ReportStyle {
     .forest .fticks td.soft{padding-left:22px}
     .point line.bar{opacity:.75;stroke-width:1.5}
     .point circle{fill:var(--c);stroke:var(--c);stroke-width:2}
+    .point.measured circle{stroke:var(--card);stroke-width:1.5}
     .point text{fill:var(--on);font-weight:650;font-size:11.5px}
     .point.reported circle,.point.predicted circle{fill:var(--card)}
     .point.reported text,.point.predicted text{fill:var(--c)}
@@ -123,7 +124,7 @@ enum ReportStyle {
     .kin>div{margin-bottom:10px}
     section>:last-child{margin-bottom:0}
     .forest+.note,.sizes+.scroll,.legend+.scroll{margin-top:14px}
-    @media(max-width:860px){
+    @media screen and (max-width:880px){
     main{padding:24px 14px 40px}
     section{padding:16px 14px}
     h1{font-size:25px}
@@ -148,7 +149,20 @@ enum ReportStyle {
     .keys{float:none;display:block}
     .keys i:first-child{margin-left:0}
     }
-    @media print{main{padding:0;max-width:none}section,.card{break-inside:avoid}details:not([open])>*{display:revert}}
+    @media print{
+    @page{margin:12mm}
+    body{font-size:12px}
+    main{padding:0;max-width:none}
+    section,.card{border-radius:6px}
+    section{padding:14px}
+    h2,h3,summary,.fgroup,.note{break-after:avoid}
+    .card,.plot,.map,tr,li{break-inside:avoid}
+    .scroll{overflow:visible}
+    .map svg{max-width:100%}
+    table,table.forest{font-size:11px}
+    .task small,.change small,.forest .fhead{font-size:10.5px}
+    .forest tr{grid-template-columns:minmax(90px,1.4fr) 92px minmax(90px,2fr) 136px 40px 52px 44px;column-gap:8px}
+    }
 
     """
 }

@@ -8,7 +8,8 @@ import Testing
 
   static let commands = [
     "create", "apply", "revert", "switch", "recover", "status", "show", "verify", "diff", "compose", "rebase", "stack",
-    "add", "list", "log", "alias", "tag", "rm", "fsck", "gc", "annotate", "eval", "gate", "sign",
+    "add", "list", "log", "alias", "tag", "rm", "fsck", "gc", "annotate", "train", "eval", "generate", "score", "gate",
+    "sign", "report",
   ]
 
   @Test("help texts", arguments: [""] + commands)

@@ -148,6 +148,26 @@ import Testing
     }
   }
 
+  @Test("numbers out of all bounds are valid in records, and end nothing") func extreme() throws {
+    for huge in [1e308, .leastNonzeroMagnitude] {
+      let subject = try scene.patch("x") { patch in
+        var training = ReportScene.training(budget: huge)
+        training.curve = TrainingCurve(
+          steps: (1...200).map { $0 * (Int.max / 200) }, losses: (1...200).map { $0 % 2 == 0 ? huge : -huge },
+          rates: Array(repeating: huge, count: 200))
+        training.drift = DriftCurve([.init(step: 0, drift: Estimate(0, low: -huge, high: huge))])
+        (training.seconds, training.tokensPerSecond) = (huge, huge)
+        var records = ReportScene.records(patch)
+        for i in records.indices { records[i].interval = Interval(low: -huge - 1, high: huge + 1, .newcombe) }
+        return training.replacing(in: records.replacing(in: patch.annotations))
+      }
+      #expect(subject.problems.isEmpty)
+      let html = PatchReport(subject).html()
+      #expect(html.contains("<h2>Training</h2>") && !html.contains("nan%") && !html.contains("inf%"))
+      #expect(ComparisonReport([.init(subject), .init(subject)]).html().contains("<g class=\"point"))
+    }
+  }
+
   @Test("the lineage: from the base to the patch and on, siblings, stacks") func lineage() throws {
     func entry(_ title: String) -> ReportLineage.Entry { .init(title: title, details: ["about \(title)"]) }
     let lineage = ReportLineage(

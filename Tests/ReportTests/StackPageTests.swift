@@ -63,4 +63,25 @@ import Testing
     let none = ComparisonReport([.init(b), .init(b)]).html()
     #expect(none.contains("there is nothing to draw") && !none.contains("<svg"))
   }
+
+  @Test("whether the points compare: the same tasks, in the same way") func likeness() throws {
+    let patch = try scene.full("a").patch
+    func entry(_ target: String, _ heldOut: String, metric: String = "acc") -> ComparisonReport.Entry {
+      .init(
+        name: "x", identity: patch.identity, recipe: nil, bytes: nil, summary: .unmeasured,
+        records: [
+          ReportScene.record(patch, target, .target, before: 0, after: 0.5),
+          ReportScene.record(patch, heldOut, .heldOut, before: 0.5, after: 0.5, metric: metric),
+        ])
+    }
+    let first = entry("counting", "arc")
+    let predicted = ComparisonReport.Entry(
+      name: "s", identity: patch.identity, recipe: nil, bytes: nil, summary: .unmeasured, records: [])
+    #expect(Comparison.likeness([first, first, predicted]).hasPrefix("All that was measured"))
+    #expect(Comparison.likeness([first, entry("clock", "arc")]).contains("target tasks of its own"))
+    #expect(Comparison.likeness([first, entry("counting", "piqa")]).hasPrefix("Forgetting does not compare"))
+    #expect(Comparison.likeness([first, entry("clock", "arc", metric: "acc_norm")]).hasPrefix("Neither"))
+    let html = ComparisonReport([.init(try scene.full("a")), .init(try scene.full("c-3", ["q_proj"]))]).html()
+    #expect(html.contains("measured on the same tasks in the same way"))
+  }
 }

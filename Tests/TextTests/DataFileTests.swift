@@ -171,6 +171,26 @@ import Text
     #expect(try error("", " ", model: nil).reason == "has no rows")
   }
 
+  @Test func aConversationToGoOnWith() throws {
+    let tokenizer = try Tokenizer(folder: "\(TokenizerCase.fixtures)/smollm2")
+    let folder = try TestFolder()
+    try folder.write(
+      "tokenizer.json",
+      try InputFile.contents(of: "\(TokenizerCase.fixtures)/smollm2/tokenizer.json", limit: 1 << 20))
+    try folder.write("generation_config.json", #"{"eos_token_id": 3}"#)
+    let text = try ModelText(folder: folder.path, chatTemplate: "smollm2")
+    let prompt = try text.prompt([Message(.user, "The fox")])
+    #expect(
+      tokenizer.decode(prompt, skipSpecialTokens: false)
+        == "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        + "<|im_start|>user\nThe fox<|im_end|>\n<|im_start|>assistant\n")
+    #expect(try text.stops(answering: false) == [3])
+    #expect(try text.stops(answering: true) == [3, try #require(tokenizer.id(of: "<|im_end|>"))])
+    // The model has no template of its own.
+    #expect(throws: VPatchError.self) { try ModelText(folder: folder.path).prompt([Message(.user, "The fox")]) }
+    #expect(throws: VPatchError.self) { try ModelText(folder: folder.path, chatTemplate: "none") }
+  }
+
   // MARK: Helpers
 
   /// - Parameter model: a folder of `fixtures/tokenizers`; nil for a model that has no text.

@@ -4,7 +4,7 @@ import Testing
 import Text
 
 @Suite struct TokenizerTests {
-  @Test func fixturesAreThere() { #expect(TokenizerCase.names.count == 7) }
+  @Test func fixturesAreThere() { #expect(TokenizerCase.names.count == 12) }
 
   @Test(arguments: TokenizerCase.names) func idsAndTextsAreThoseOfHuggingFace(name: String) throws {
     let folder = "\(TokenizerCase.fixtures)/\(name)"

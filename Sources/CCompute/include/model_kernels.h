@@ -11,8 +11,6 @@
 
 /// The instructions that the kernels use here: "AVX-512", "AVX2" or "baseline". $VPATCH_ISA=baseline has the last.
 const char *vp_compute_isa(void);
-/// What OpenBLAS calls its best float32 kernels for this processor; empty where it should find out itself.
-const char *vp_blas_core(void);
 
 /// y = x / √(mean(x²) + eps) · weight, row by row (Zhang and Sennrich, arXiv 1910.07467).
 void vp_rms_norm(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps);
@@ -81,9 +79,5 @@ void vp_adamw(float *weights, const float *gradient, float *m, float *v, size_t 
 double vp_sum_squares(const float *x, size_t n);
 /// Whether any is infinite or NaN.
 int vp_has_nonfinite(const float *x, size_t n);
-
-/// Widens bf16 or f16 to float32.
-void vp_widen_bf16_rows(const void *x, float *y, size_t n);
-void vp_widen_f16_rows(const void *x, float *y, size_t n);
 
 #endif

@@ -22,7 +22,7 @@ extension Store {
   ///   - base: the root that it is made from.
   ///   - target: the root that it makes.
   public func kin(ofPatch identity: Digest, base: Digest, target: Digest) throws -> Kin {
-    let (root, chain) = try chain(to: base)
+    let (root, chain) = try chain(to: base, notThrough: target)
     return Kin(
       root: root, base: try bases().first { $0.root == root }, chain: chain,
       after: try made(from: target).filter { $0.identity != identity },
@@ -31,7 +31,7 @@ extension Store {
   }
 
   public func kin(ofStack stack: StackDefinition) throws -> Kin {
-    let (root, chain) = try chain(to: stack.base)
+    let (root, chain) = try chain(to: stack.base, notThrough: nil)
     return Kin(
       root: root, base: try bases().first { $0.root == root }, chain: chain, after: [], siblings: [],
       stacks: try stacks().filter { $0.definition.base == stack.base && $0.definition != stack })
@@ -44,9 +44,10 @@ extension Store {
   }
 
   /// Where several patches make a checkpoint, the oldest stands for them.
-  private func chain(to target: Digest) throws -> (root: Digest, chain: [StoredPatch]) {
+  /// - Parameter end: what the subject makes: where patches go in a circle, the chain begins there.
+  private func chain(to target: Digest, notThrough end: Digest?) throws -> (root: Digest, chain: [StoredPatch]) {
     var (root, chain) = (target, [StoredPatch]())
-    var seen: Set<Digest> = []
+    var seen: Set<Digest> = end.map { [$0] } ?? []
     while seen.insert(root).inserted {
       var filter = PatchFilter()
       filter.target = root

@@ -16,12 +16,9 @@ public final class Compute: @unchecked Sendable {
 
   public let threads: Int
   public let precision: Precision
-  let blas: Blas
-  /// Part of a weight as float32, at most: it stays in the processor's cache between being widened and being used.
-  static let blockBytes = 32 << 20
   private var scratch: [Int: Floats] = [:]
 
-  /// - Throws: `io` where OpenBLAS is not installed; `refused` where the processor cannot do what is asked.
+  /// - Throws: `refused` where the processor cannot do what is asked.
   public init(threads: Int, precision: Precision = .f32) throws {
     guard precision == .f32 || vp_has_bf16() else {
       throw VPatchError(
@@ -30,14 +27,11 @@ public final class Compute: @unchecked Sendable {
     }
     self.threads = max(1, threads)
     self.precision = precision
-    blas = try Blas.load()
   }
 
-  /// What the bits of a result depend on besides its inputs.
-  public var kernels: String {
-    let products = precision == .f32 ? "" : ", bf16 products"
-    return "OpenBLAS \(blas.version) \(blas.core), \(String(cString: vp_compute_isa()))\(products), threads \(threads)"
-  }
+  /// What computes. AVX2 and AVX-512 give the same bits in float32, however many threads there are; processors without
+  /// fused multiply-add, and bf16 products, give others.
+  public var kernels: String { "\(precision.rawValue) products, \(String(cString: vp_compute_isa()))" }
 
   /// Splits 0 ..< count over the threads, in ranges of at least `least`.
   func split(_ count: Int, least: Int = 1, _ body: @Sendable (Range<Int>) -> Void) {

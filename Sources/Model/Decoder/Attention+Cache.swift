@@ -20,21 +20,21 @@ extension Attention {
         tokens: tokens, before: cache.count, keys: Shared(cache.keys(layer)), values: Shared(cache.values(layer)))
     }
     let longest = pieces.map { $0.before + $0.tokens.count }.max() ?? 0
-    let size = max(Self.block, group) * longest
-    let memory = Shared(compute.scratch(.attentionScores, size * compute.threads))
+    let rows = max(Self.block, group)
+    let memory = ThreadMemory(self, scores: rows * longest, rows: rows, longest)
     let (qkv, output) = (Shared(qkv), Shared(output))
     compute.each(pieces.count * heads) { thread, i in
       let (piece, head) = (pieces[i / heads], i % heads)
-      let scores = memory.pointer + thread * size
+      let (scores, products) = (memory.scores(thread), memory.products(thread))
       let keys = piece.keys.pointer + head * d
       let values = piece.values.pointer + head * d
       func attend(_ rows: Int, columns: Int, visible: Int, token: Int, head: Int, stride: Int, outputStride: Int) {
-        compute.blas.multiply(
-          rows, columns, d, .init(data: qkv.pointer + token * width + head * d, stride: stride),
-          .init(data: keys, stride: keyValueWidth, isTransposed: true), into: scores, stride: columns)
+        products.multiply(
+          rows, columns, d, Matrix(qkv.pointer + token * width + head * d, stride: stride),
+          Matrix(keys, stride: keyValueWidth).transposed, into: scores, stride: columns)
         vp_causal_softmax(scores, nil, rows, columns, visible, scale)
-        compute.blas.multiply(
-          rows, d, columns, .init(data: scores, stride: columns), .init(data: values, stride: keyValueWidth),
+        products.multiply(
+          rows, d, columns, Matrix(scores, stride: columns), Matrix(values, stride: keyValueWidth),
           into: output.pointer + token * queryWidth + head * d, stride: outputStride)
       }
       if piece.tokens.count == 1 {

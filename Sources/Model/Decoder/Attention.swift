@@ -13,15 +13,52 @@ struct Attention {
 
   /// One sequence and one head of keys and values; the queries that it serves.
   private func eachHead(
-    _ batch: TokenBatch, scratch rowsOfScores: Int,
-    _ body: @Sendable (_ tokens: Range<Int>, _ keyValueHead: Int, _ memory: FloatPointer) -> Void
+    _ batch: TokenBatch, scratch matrices: Int,
+    _ body: @Sendable (_ tokens: Range<Int>, _ keyValueHead: Int, _ scores: FloatPointer, _ products: Products) -> Void
   ) {
     let longest = batch.sequences.map(\.count).max() ?? 0
-    let size = rowsOfScores * Self.block * longest
-    let memory = Shared(compute.scratch(.attentionScores, size * compute.threads))
+    let memory = ThreadMemory(self, scores: matrices * Self.block * longest, rows: Self.block, longest)
     let heads = config.keyValueHeads
     compute.each(batch.sequences.count * heads) { thread, i in
-      body(batch.sequences[i / heads], i % heads, memory.pointer + thread * size)
+      body(batch.sequences[i / heads], i % heads, memory.scores(thread), memory.products(thread))
+    }
+  }
+
+  /// Scratch memory of each thread: for scores, and for the products.
+  struct ThreadMemory: @unchecked Sendable {
+    private let start: FloatPointer
+    private let scores: Int
+    private let scratch: Int
+    private let compute: Compute
+
+    /// - Parameters:
+    ///   - rows: of queries at a time.
+    ///   - longest: most keys that they see.
+    init(_ attention: Attention, scores: Int, rows: Int, _ longest: Int) {
+      let (compute, d) = (attention.compute, attention.config.headSize)
+      self.compute = compute
+      self.scores = (scores + 15) / 16 * 16
+      // Scores, what they weigh, and their gradients' products with queries: the three shapes that occur.
+      let needed = [(rows, longest, d), (rows, d, longest), (longest, d, rows)].map { compute.smallScratch($0, $1, $2) }
+      scratch = (needed.max()! + 15) / 16 * 16
+      start = compute.scratch(.attentionScores, (self.scores + scratch) * compute.threads)
+    }
+
+    func scores(_ thread: Int) -> FloatPointer { start + thread * (scores + scratch) }
+
+    func products(_ thread: Int) -> Products { Products(compute: compute, scratch: scores(thread) + scores) }
+  }
+
+  /// Products on one thread, with its memory.
+  struct Products {
+    let compute: Compute
+    let scratch: FloatPointer
+
+    func multiply(
+      _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, into c: FloatPointer, stride: Int,
+      accumulate: Bool = false
+    ) {
+      compute.multiplySmall(m, n, k, a, b, into: c, stride: stride, accumulate: accumulate, scratch: scratch)
     }
   }
 
@@ -32,7 +69,7 @@ struct Attention {
   func forward(_ batch: TokenBatch, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer) {
     let (qkv, output, logSums) = (Shared(qkv), Shared(output), Shared(logSums))
     let (d, group) = (config.headSize, config.heads / config.keyValueHeads)
-    eachHead(batch, scratch: 1) { tokens, keyValueHead, scores in
+    eachHead(batch, scratch: 1) { tokens, keyValueHead, scores, products in
       let keys = qkv.pointer + tokens.lowerBound * width + config.queryWidth + keyValueHead * d
       let values = keys + config.keyValueWidth
       for first in stride(from: 0, to: tokens.count, by: Self.block) {
@@ -40,12 +77,12 @@ struct Attention {
         let columns = first + rows
         for head in keyValueHead * group..<(keyValueHead + 1) * group {
           let token = tokens.lowerBound + first
-          compute.blas.multiply(
-            rows, columns, d, .init(data: qkv.pointer + token * width + head * d, stride: width),
-            .init(data: keys, stride: width, isTransposed: true), into: scores, stride: columns)
+          products.multiply(
+            rows, columns, d, Matrix(qkv.pointer + token * width + head * d, stride: width),
+            Matrix(keys, stride: width).transposed, into: scores, stride: columns)
           vp_causal_softmax(scores, logSums.pointer + head * batch.count + token, rows, columns, first, scale)
-          compute.blas.multiply(
-            rows, d, columns, .init(data: scores, stride: columns), .init(data: values, stride: width),
+          products.multiply(
+            rows, d, columns, Matrix(scores, stride: columns), Matrix(values, stride: width),
             into: output.pointer + token * config.queryWidth + head * d, stride: config.queryWidth)
         }
       }
@@ -63,7 +100,7 @@ struct Attention {
     let (qkv, output, logSums) = (Shared(qkv), Shared(output), Shared(logSums))
     let (dOutput, dqkv) = (Shared(dOutput), Shared(dqkv))
     let (d, group) = (config.headSize, config.heads / config.keyValueHeads)
-    eachHead(batch, scratch: 2) { tokens, keyValueHead, memory in
+    eachHead(batch, scratch: 2) { tokens, keyValueHead, memory, products in
       let key = config.queryWidth + keyValueHead * d
       let keys = qkv.pointer + tokens.lowerBound * width + key
       let values = keys + config.keyValueWidth
@@ -82,26 +119,26 @@ struct Attention {
             let query = qkv.pointer + token * width + head * d
             let out = output.pointer + token * config.queryWidth + head * d
             let dOut = dOutput.pointer + token * config.queryWidth + head * d
-            let dOutOperand = Blas.Operand(data: dOut, stride: config.queryWidth)
-            compute.blas.multiply(
-              rows, columns, d, .init(data: query, stride: width),
-              .init(data: keys, stride: width, isTransposed: true), into: memory, stride: columns)
+            let dOutOperand = Matrix(dOut, stride: config.queryWidth)
+            products.multiply(
+              rows, columns, d, Matrix(query, stride: width),
+              Matrix(keys, stride: width).transposed, into: memory, stride: columns)
             vp_causal_softmax_again(
               memory, logSums.pointer + head * batch.count + token, rows, columns, first, scale)
-            compute.blas.multiply(
-              rows, columns, d, dOutOperand, .init(data: values, stride: width, isTransposed: true), into: dScores,
+            products.multiply(
+              rows, columns, d, dOutOperand, Matrix(values, stride: width).transposed, into: dScores,
               stride: columns)
             vp_dot_rows(dOut, out, dots, rows, d, config.queryWidth, config.queryWidth)
-            compute.blas.multiply(
-              columns, d, rows, .init(data: memory, stride: columns, isTransposed: true), dOutOperand, into: dValues,
+            products.multiply(
+              columns, d, rows, Matrix(memory, stride: columns).transposed, dOutOperand, into: dValues,
               stride: width, accumulate: !isFirst)
             vp_softmax_backward(memory, dScores, dots, rows, columns, scale)
-            compute.blas.multiply(
-              rows, d, columns, .init(data: dScores, stride: columns), .init(data: keys, stride: width),
+            products.multiply(
+              rows, d, columns, Matrix(dScores, stride: columns), Matrix(keys, stride: width),
               into: dqkv.pointer + token * width + head * d, stride: width)
-            compute.blas.multiply(
-              columns, d, rows, .init(data: dScores, stride: columns, isTransposed: true),
-              .init(data: query, stride: width), into: dKeys, stride: width, accumulate: !isFirst)
+            products.multiply(
+              columns, d, rows, Matrix(dScores, stride: columns).transposed,
+              Matrix(query, stride: width), into: dKeys, stride: width, accumulate: !isFirst)
             isFirst = false
           }
         }

@@ -56,23 +56,14 @@ public final class Parameter: @unchecked Sendable {
   /// The values of a vector.
   var values: UnsafeMutablePointer<Float> { tuning?.master.start ?? vector!.start }
 
-  /// A float32 matrix where it lies, if that is what it is; else it has to be widened.
-  var floats: UnsafePointer<Float>? {
-    if let tuning { return UnsafePointer(tuning.master.start) }
-    guard info.dtype == .f32 else { return nil }
-    return bytes.assumingMemoryBound(to: Float.self)
-  }
-
-  /// The matrix where it lies, from a row on.
-  func matrix(fromRow row: Int) -> Compute.Matrix {
-    if let tuning { return Compute.Matrix(tuning.master.start + row * columns, stride: columns) }
-    let type: vp_type =
-      switch info.dtype {
-      case .bf16: VP_BF16
-      case .f16: VP_F16
-      default: VP_F32
-      }
-    return Compute.Matrix(bytes, type, stride: columns).advanced(by: row * columns)
+  /// The matrix where it lies.
+  var matrix: Matrix {
+    if let tuning { return Matrix(tuning.master.start, stride: columns) }
+    switch info.dtype {
+    case .bf16: return Matrix(bytes, VP_BF16, stride: columns)
+    case .f16: return Matrix(bytes, VP_F16, stride: columns)
+    default: return Matrix(bytes, VP_F32, stride: columns)
+    }
   }
 
   /// Writes rows as float32.
@@ -90,8 +81,8 @@ public final class Parameter: @unchecked Sendable {
     _ bytes: UnsafeRawPointer, _ dtype: DType, into out: UnsafeMutablePointer<Float>, _ count: Int
   ) {
     switch dtype {
-    case .bf16: vp_widen_bf16_rows(bytes, out, count)
-    case .f16: vp_widen_f16_rows(bytes, out, count)
+    case .bf16: vp_widen_bf16(bytes.assumingMemoryBound(to: UInt16.self), out, count)
+    case .f16: vp_widen_f16(bytes.assumingMemoryBound(to: UInt16.self), out, count)
     default: memcpy(out, bytes, count * 4)
     }
   }
@@ -102,6 +93,20 @@ public final class Parameter: @unchecked Sendable {
     let tuning = Tuning(count)
     widen(rows: 0..<rows, into: tuning.master.start)
     self.tuning = tuning
+  }
+
+  /// Rounds the master to what the file's dtype can hold: what a patch would make of it.
+  public func roundMaster() {
+    guard let master = tuning?.master, info.dtype != .f32 else { return }
+    let narrow = UnsafeMutablePointer<UInt16>.allocate(capacity: max(1, count))
+    defer { narrow.deallocate() }
+    if info.dtype == .bf16 {
+      vp_narrow_bf16(master.start, narrow, count)
+      vp_widen_bf16(narrow, master.start, count)
+    } else {
+      for i in 0..<count { narrow[i] = Float16(master.start[i]).bitPattern }
+      vp_widen_f16(narrow, master.start, count)
+    }
   }
 
   /// The same bytes, as the file has them.

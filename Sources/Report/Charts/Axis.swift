@@ -9,12 +9,15 @@ struct Axis: Equatable {
   let step: Double
 
   /// - Parameters:
-  ///   - values: finite; all of them lie on the axis, and zero too unless they are far from it.
+  ///   - values: all of them lie on the axis but for what is out of all bounds: files may hold any number.
   ///   - count: about how many ticks there are to be.
+  ///   - fromZero: whether zero lies on it too.
   init(covering values: [Double], ticks count: Int = 4, fromZero: Bool = true) {
+    let values = values.map { min(max($0, -Self.largest), Self.largest) }.filter(\.isFinite)
     var (least, most) = (values.min() ?? 0, values.max() ?? 1)
-    if fromZero { (least, most) = (min(least, 0), max(most, 0)) }
-    if least == most { (least, most) = least == 0 ? (0, 1) : (min(least, 0), max(most, 0)) }
+    func isPoint() -> Bool { most - least <= max(1e-9 * max(abs(least), abs(most)), 1e-30) }
+    if fromZero || isPoint() { (least, most) = (min(least, 0), max(most, 0)) }
+    if isPoint() { (least, most) = (0, 1) }
     let rough = (most - least) / Double(count)
     let power = pow(10, log10(rough).rounded(.down))
     step = ([1, 2, 5].first { $0 * power >= rough * 0.75 } ?? 10) * power
@@ -22,6 +25,8 @@ struct Axis: Equatable {
     low = (least / step + 1e-9).rounded(.down) * step
     high = (most / step - 1e-9).rounded(.up) * step
   }
+
+  private static let largest = 1e30
 
   var ticks: [Double] {
     (0...Int(((high - low) / step).rounded())).map { i in
@@ -39,13 +44,13 @@ struct Axis: Equatable {
   /// "0", "0.25", "1,500", "2e-5"
   func label(_ tick: Double, sign: Bool = false) -> String {
     if tick == 0 { return "0" }
-    if abs(step) < 1e-4 {
+    if step < 1e-4 || abs(tick) >= 1e15 {
       let parts = Format.significant(tick, 2).split(separator: "e")
       let digits = parts[0].hasSuffix(".0") ? String(parts[0].dropLast(2)) : String(parts[0])
       return ([digits] + parts.dropFirst().map(String.init)).joined(separator: "e")
     }
     let decimals = max(0, Int(-log10(step * 1.000001).rounded(.down)))
-    if decimals == 0, abs(tick) < 1e15 {
+    if decimals == 0 {
       return (sign && tick > 0 ? "+" : "") + Format.grouped(Int(tick.rounded()))
     }
     return sign ? Format.signed(tick, decimals) : Format.fixed(tick, decimals)

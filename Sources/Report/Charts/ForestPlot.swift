@@ -10,11 +10,14 @@ struct ForestPlot {
 
   var html: String {
     let groups = ForgettingRecord.Role.allCases.map(group).joined()
+    let ends = "<div><span>← worse</span><span>better →</span></div>"
+    let titles = [
+      ("", "task"), ("n", "before → after"), ("fplot", ends), ("n", "change, 95 %"), ("n", "n"), ("n", "lost/won"),
+      ("n", "p"),
+    ].map { "<th class=\"\($0)\" role=\"columnheader\">\($1)</th>" }
     return """
       <table class="forest" role="table">
-      <tr class="fhead" role="row"><th>task</th><th class="n">before → after</th>\
-      <th class="fplot"><div><span>← worse</span><span>better →</span></div></th>\
-      <th class="n">change, 95 %</th><th class="n">n</th><th class="n">lost/won</th><th class="n">p</th></tr>
+      <tr class="fhead" role="row">\(titles.joined())</tr>
       \(groups)</table>
 
       """
@@ -36,7 +39,7 @@ struct ForestPlot {
       case .probe: nil
       }
     let drawn = records.filter(\.unit.isWithinOne).compactMap(\.gain) + (mean.map { [$0] } ?? [])
-    let axis = Axis(covering: drawn.flatMap { [$0.low, $0.high] }, ticks: 5)
+    let axis = Axis(covering: drawn.flatMap { [$0.low, $0.high] }, ticks: 3)
     let rows = records.map { record in
       row(
         role, record.status, axis, record.unit.isWithinOne ? record.gain : nil, isMean: false,
@@ -58,7 +61,8 @@ struct ForestPlot {
           "<b>\(text)</b> ± \(Format.fixed(mean.halfWidth, 1)) pp", Format.grouped(items), "", "",
         ])
     }
-    return "<tr class=\"fgroup \(role.rawValue)\" role=\"row\"><th>\(title)</th></tr>\n" + rows.joined() + (sum ?? "")
+    return "<tr class=\"fgroup \(role.rawValue)\" role=\"row\"><th role=\"rowheader\">\(title)</th></tr>\n"
+      + rows.joined() + (sum ?? "")
       + (drawn.isEmpty ? "" : ticks(axis))
   }
 
@@ -78,7 +82,8 @@ struct ForestPlot {
       "<td class=\"\(style)\" data-label=\"\(label)\" role=\"cell\">\(cells[i])</td>"
     }
     return "<tr class=\"frow \(role.rawValue)\(isMean ? " mean" : "")\" role=\"row\">"
-      + cell(0, "task", "task") + cell(1, "n before", "before → after") + "<td class=\"fplot\">\(plot)</td>"
+      + cell(0, "task", "task") + cell(1, "n before", "before → after")
+      + "<td class=\"fplot\" role=\"cell\">\(plot)</td>"
       + cell(2, "n change", "change") + cell(3, "n items", "n") + cell(4, "n flips", "lost/won") + cell(5, "n p", "p")
       + "</tr>\n"
   }

@@ -13,9 +13,12 @@ public struct ComparisonReport: Sendable {
     public let scale: Double?
     public let bytes: Int?
     public let summary: ForgettingSummary
+    /// Behind the summary; none where it is predicted.
+    public let records: [ForgettingRecord]
 
     public init(
-      name: String, identity: Digest, recipe: String?, scale: Double? = nil, bytes: Int?, summary: ForgettingSummary
+      name: String, identity: Digest, recipe: String?, scale: Double? = nil, bytes: Int?, summary: ForgettingSummary,
+      records: [ForgettingRecord]
     ) {
       self.name = name
       self.identity = identity
@@ -23,12 +26,13 @@ public struct ComparisonReport: Sendable {
       self.scale = scale
       self.bytes = bytes
       self.summary = summary
+      self.records = records
     }
 
     public init(_ subject: ReportedPatch, scale: Double? = nil) {
       self.init(
         name: subject.name, identity: subject.patch.identity, recipe: subject.recipe, scale: scale,
-        bytes: subject.patch.fileSize, summary: subject.summary)
+        bytes: subject.patch.fileSize, summary: subject.summary, records: subject.forgetting.records)
     }
 
     var json: JSON {
@@ -48,11 +52,7 @@ public struct ComparisonReport: Sendable {
     let title =
       names.count <= 3
       ? names.joined(separator: ", ") : "\(names[0]), \(names[1]) and \(Format.grouped(names.count - 2)) more"
-    let lead =
-      """
-      What each taught on its target tasks, and what it cost on held-out ones. Only tasks measured alike compare: \
-      see each one's own page for which they were.
-      """
+    let lead = "What each taught on its target tasks, and what it cost on held-out ones."
     return Part.page(
       kind: "\(Format.grouped(entries.count)) compared", title: title,
       body: "<p class=\"lead\">\(HTML.escaped(lead))</p>\n"
@@ -94,6 +94,8 @@ struct Comparison {
         ]
     }
     let missing = entries.count - points.count
+    let alike = Part.paragraph(
+      Self.likeness(entries.enumerated().filter { drawn.contains($0.offset + 1) }.map(\.element)))
     let note =
       missing == 0
       ? ""
@@ -103,7 +105,7 @@ struct Comparison {
     let plot =
       points.isEmpty
       ? Part.paragraph("None has both its learning and its forgetting measured, so there is nothing to draw.")
-      : ScatterPlot(points: points).html
+      : ScatterPlot(points: points).html + (points.count > 1 ? alike : "")
         + Part.paragraph(
           """
           Up is learned, right is forgotten: the best is at the top left. Filled: measured; hollow: reported; dashed: \
@@ -115,6 +117,26 @@ struct Comparison {
         + HTML.table(
           ["", "recipe"] + (hasScales ? ["scale"] : [])
             + ["learning, pp", "forgetting, pp", "drift, nats", "size", "known"], numeric: 2, rows: rows, class: "key"))
+  }
+
+  /// Whether the points were measured on the same tasks in the same way, role by role: only then they compare.
+  static func likeness(_ entries: [ComparisonReport.Entry]) -> String {
+    func differ(_ role: ForgettingRecord.Role) -> Bool {
+      let sets = entries.map { $0.records.filter { $0.role == role && $0.unit == .share } }.filter { !$0.isEmpty }
+      guard let first = sets.first else { return false }
+      return sets.dropFirst().contains { set in
+        set.count != first.count || !set.allSatisfy { record in first.contains { $0.isSameMeasurement(as: record) } }
+      }
+    }
+    return switch (differ(.target), differ(.heldOut)) {
+    case (false, false): "All that was measured was measured on the same tasks in the same way."
+    case (true, false):
+      "Forgetting was measured on the same tasks in the same way, learning was not: each has target tasks of its own."
+    case (false, true):
+      "Forgetting does not compare: not all were measured on the same held-out tasks in the same way."
+    case (true, true):
+      "Neither learning nor forgetting compares: not all were measured on the same tasks in the same way."
+    }
   }
 
   private func text(_ estimate: Estimate?, _ summary: ForgettingSummary, sign: Bool = false) -> String {

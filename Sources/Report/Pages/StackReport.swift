@@ -94,7 +94,7 @@ public struct StackReport: Sendable {
   public var entry: ComparisonReport.Entry {
     .init(
       name: name, identity: definition.identity, recipe: "stack, \(definition.method.text)", bytes: nil,
-      summary: forgetting.summary)
+      summary: forgetting.summary, records: forgetting.records)
   }
 
   /// Each member's records, folded.

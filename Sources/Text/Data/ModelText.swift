@@ -40,6 +40,14 @@ public struct ModelText: Sendable {
     }
   }
 
+  /// The ids that end a generation: those that the model's files name, and for an answer to a conversation the one that
+  /// ends it in the chat template.
+  public func stops(answering: Bool) throws -> Set<Int32> {
+    let tokenizer = try tokenizer
+    let end = answering ? tokenizer.id(of: try template.endOfAnswer) : nil
+    return tokenizer.named.stops.union(end.map { [$0] } ?? [])
+  }
+
   /// The ids of a conversation that the model is to go on with.
   public func prompt(_ messages: [Message]) throws -> [Int32] {
     try tokenizer.encode(template.render(messages, addGenerationPrompt: true), addSpecialTokens: false).ids

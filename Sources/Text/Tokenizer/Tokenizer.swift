@@ -1,6 +1,7 @@
 import PatchFormat
 
-/// Text to ids and back, from a model's tokenizer.json (the format of Hugging Face's `tokenizers`), with the same ids.
+/// Text to ids and back, from a model's tokenizer.json (the format of Hugging Face's `tokenizers`), with the same ids:
+/// those of `AutoTokenizer` in transformers 5 (`TokenizerClass`).
 ///
 /// Byte-pair encoding, over bytes as in GPT-2, SmolLM2, Qwen2 and Llama 3, or over characters as in Llama 2 and
 /// Mistral. What a file asks for and this cannot do as Hugging Face does is an error when it is read.
@@ -41,8 +42,9 @@ public final class Tokenizer: Sendable {
     } catch let error as JSONError {
       throw VPatchError(.invalid, path, "is not JSON: \(error.reason)")
     }
-    let file = TokenizerPart(path: path, place: "", json: json)
-    guard json.object != nil else { throw file.error("is not a tokenizer: no object") }
+    guard json.object != nil else { throw VPatchError(.invalid, path, "is not a tokenizer: no object") }
+    let file = TokenizerPart(
+      path: path, place: "", json: try TokenizerClass.applied(to: json, folder: Path.parent(path)))
     guard json["version"] == nil || json["version"] == .string("1.0") else {
       throw file.error("is of another version than 1.0")
     }

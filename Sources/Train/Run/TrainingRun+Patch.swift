@@ -35,6 +35,11 @@ extension TrainingRun {
     return try TunedTensors(base: model.weights.view, work: work).write(
       changes, over: fingerprints, annotations: annotations, recipe: recipe, to: path)
   }
+
+  /// Gives up masters, gradients and moments: the model is the base again.
+  func endTuning() {
+    for parameter in plan.parameters { parameter.endTuning() }
+  }
 }
 
 /// A tuned tensor's master as the bytes of a float32 tensor.

@@ -63,7 +63,8 @@ public final class TrainingRun {
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
       keeping: options.recomputes ? .inputs : .activations,
-      models: options.distillation == nil && options.drift == nil ? 1 : 2)
+      models: options.distillation == nil && options.drift == nil ? 1 : 2,
+      copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
   }
 
   /// Trains to the end.
@@ -81,7 +82,7 @@ public final class TrainingRun {
       let started = DispatchTime.now().uptimeNanoseconds
       var step = try advance(started)
       if let meter, state.step % driftEvery == 0 || state.step == totalSteps {
-        step.drift = try meter.measure(model)
+        step.drift = try rounded { try meter.measure(model) }
         note(drift: step.drift!)
       }
       try observe(.step(step))
@@ -135,6 +136,14 @@ public final class TrainingRun {
   }
 
   // MARK: Drift
+
+  /// Does something with the weights as the patch would have them: rounded to the base's dtype.
+  private func rounded<T>(_ body: () throws -> T) rethrows -> T {
+    let exact = TunedSnapshot(plan.parameters, step: state.step)
+    defer { exact.restore(plan.parameters) }
+    model.compute.each(plan.parameters.count) { [plan] _, i in plan.parameters[i].roundMaster() }
+    return try body()
+  }
 
   private func note(drift: Estimate) {
     state.drift.append(.init(step: state.step, drift: drift))

@@ -1,0 +1,140 @@
+import Apply
+import ArgumentParser
+import Dispatch
+import Glibc
+import Model
+import PatchFormat
+import Text
+
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate",
+    abstract: "Let a language model answer, or go on with a text; chat with it.",
+    discussion: """
+      A prompt is put to the model as a user's message, by its chat template; --raw goes on with the text as it is. \
+      Without a prompt it is a conversation: a line is a message, an empty line begins anew, Ctrl-D ends it.
+
+      The most probable token is taken, unless --temperature says otherwise. With --both the model answers twice: \
+      without the patches and with them.
+
+      EXAMPLES
+        vpatch generate model/ "Name three colours."
+        vpatch generate base/ --patch counting --both "How many cats: cat, dog, cat?"
+        vpatch generate model/ --raw "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
+        vpatch generate base/ --stack triage
+      """)
+
+  @Argument(help: "The model: a folder with config.json and tokenizer.json.")
+  var model: String
+  @Argument(help: "The prompt; - reads it from standard input.")
+  var prompt: String?
+  @Flag(help: "Go on with the text as it is, without a chat template.")
+  var raw = false
+  @Option(help: ArgumentHelp("What the conversation begins with, instead of the template's own.", valueName: "text"))
+  var system: String?
+  @Flag(help: "Answer without the patches, too.")
+  var both = false
+  @Option(help: ArgumentHelp("Most tokens of an answer.", valueName: "n"))
+  var maxTokens = 256
+  @Option(help: ArgumentHelp("Divides the logits before a token is drawn; 0: take the most probable.", valueName: "x"))
+  var temperature = 0.0
+  @Option(help: ArgumentHelp("Draw from the most probable tokens that make up this share.", valueName: "share"))
+  var topP = 1.0
+  @Option(help: ArgumentHelp("Draw from so many of the most probable tokens; 0: from all.", valueName: "n"))
+  var topK = 0
+  @Option(help: ArgumentHelp("Where chance begins.", valueName: "n"))
+  var seed: UInt64 = 0
+  @OptionGroup var options: ModelOptions
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if maxTokens < 1 { throw ValidationError("--max-tokens takes a number from 1 on.") }
+    if !(0...100).contains(temperature) { throw ValidationError("--temperature takes a number from 0 to 100.") }
+    if !(0.0...1).contains(topP) || topP == 0 { throw ValidationError("--top-p takes a share, above 0 and up to 1.") }
+    if topK < 0 { throw ValidationError("--top-k takes a number from 0 on.") }
+    if both, options.overlay.isEmpty { throw ValidationError("--both goes with --patch or --stack.") }
+    if raw, system != nil { throw ValidationError("--system goes with a chat template, and --raw has none.") }
+    if raw, prompt == nil { throw ValidationError("--raw needs a prompt.") }
+  }
+
+  func run() throws {
+    let view = try options.view(model, store, common.work)
+    var writers = [(name: view.name, generator: try generator(view))]
+    if both {
+      let bare = ModelView(view.checkpoint)
+      writers.insert((bare.name, try generator(bare)), at: 0)
+    }
+    guard let prompt else { return try converse(writers) }
+    let text = prompt == "-" ? Self.standardInput() : prompt
+    let messages = opening + [Message(.user, text)]
+    for writer in writers { try answer(writer, raw ? nil : messages, text) }
+  }
+
+  private func generator(_ view: ModelView) throws -> TextGenerator {
+    TextGenerator(
+      try options.model(view, threads: common.work.threads), try options.text(view.path),
+      sampling: Sampling(temperature: temperature, topP: topP, topK: topK, seed: seed), limit: maxTokens)
+  }
+
+  private var opening: [Message] { system.map { [Message(.system, $0)] } ?? [] }
+
+  /// - Parameter messages: nil to go on with the text as it is.
+  @discardableResult
+  private func answer(
+    _ writer: (name: String, generator: TextGenerator), _ messages: [Message]?, _ text: String
+  ) throws -> String {
+    if both, !common.json { Terminal.out("── \(writer.name.printable)") }
+    let started = DispatchTime.now().uptimeNanoseconds
+    let each: (String) -> Void = { [json = common.json] in
+      if !json { Terminal.write($0.printableText, to: STDOUT_FILENO) }
+    }
+    let answer = try messages.map { try writer.generator.reply(to: $0, each: each) }
+      ?? writer.generator.complete(text, each: each)
+    let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
+    if common.json {
+      Terminal.out(
+        JSON.dictionary([
+          "model": .string(writer.name), "text": .string(answer.text), "ids": .array(answer.ids.map { JSON(Int($0)) }),
+          "prompt_tokens": JSON(answer.promptTokens), "ended": .bool(answer.isEnded), "seconds": JSON(seconds),
+        ]).compact())
+    } else {
+      Terminal.out("")
+      if !answer.isEnded { common.remark("cut off after \(maxTokens) tokens; --max-tokens allows more") }
+    }
+    return answer.text
+  }
+
+  private func converse(_ writers: [(name: String, generator: TextGenerator)]) throws {
+    let isInteractive = isatty(STDIN_FILENO) == 1
+    var conversations = writers.map { _ in opening }
+    while true {
+      if isInteractive { Terminal.write("> ", to: STDERR_FILENO) }
+      guard let line = readLine() else { break }
+      guard !line.isEmpty else {
+        conversations = writers.map { _ in opening }
+        continue
+      }
+      for (i, writer) in writers.enumerated() {
+        conversations[i].append(Message(.user, line))
+        conversations[i].append(Message(.assistant, try answer(writer, conversations[i], line)))
+      }
+    }
+    if isInteractive { Terminal.note("") }
+  }
+
+  private static func standardInput() -> String {
+    var text = ""
+    while let line = readLine(strippingNewline: false) { text += line }
+    return text
+  }
+}
+
+extension String {
+  /// With control characters made visible, lines and tabs left as they are.
+  fileprivate var printableText: String {
+    split(separator: "\n", omittingEmptySubsequences: false)
+      .map { $0.split(separator: "\t", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\t") }
+      .joined(separator: "\n")
+  }
+}

@@ -1,0 +1,109 @@
+import Apply
+import ArgumentParser
+import Model
+import PatchFormat
+import Text
+
+struct ScoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "score",
+    abstract: "Print how probable a language model finds texts, token by token.",
+    discussion: """
+      With --json one line a row: ids; logprobs, the natural logarithm of the probability of each token but the first, \
+      given those before it; loss, the mean of −logprob over the answer's tokens.
+
+      EXAMPLES
+        vpatch score model/ --text "The capital of France is Paris."
+        vpatch score model/ --data test.jsonl --json
+        vpatch score base/ --patch counting --data test.jsonl --json
+      """)
+
+  @Argument(help: "The model: a folder with config.json.")
+  var model: String
+  @Option(help: ArgumentHelp("Rows as JSON Lines, in any form that training takes.", valueName: "file"))
+  var data: String?
+  @Option(help: ArgumentHelp("A text.", valueName: "text"))
+  var text: String?
+  @Option(help: ArgumentHelp("Token ids, with commas between them.", valueName: "ids"))
+  var ids: String?
+  @OptionGroup var options: ModelOptions
+  @OptionGroup var store: StoreOptions
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    guard [data, text, ids].compactMap(\.self).count == 1 else {
+      throw ValidationError("Give one of --data, --text and --ids.")
+    }
+  }
+
+  func run() throws {
+    let model = try options.model(options.view(self.model, store, common.work), threads: common.work.threads)
+    let text = try options.text(self.model)
+    let examples = try examples(model, text)
+    // Some rows at a time, so that the first are printed early and none are held.
+    for start in stride(from: 0, to: examples.count, by: 64) {
+      let part = Array(examples[start..<min(start + 64, examples.count)])
+      for (i, score) in try model.scores(of: part).enumerated() {
+        if common.json {
+          Terminal.out(score.json.compact())
+        } else {
+          try printTable(score, row: start + i, of: examples.count, text)
+        }
+      }
+    }
+  }
+
+  private func examples(_ model: LanguageModel, _ text: ModelText) throws -> [Example] {
+    if let data {
+      let rules = DataRules(vocabulary: model.vocabularySize, needsAnswers: false)
+      return try DataFile(path: data, text, rules, threads: common.work.threads).examples
+    }
+    let sequence: [Int32]
+    if let ids {
+      sequence = try ids.split(separator: ",").map { part in
+        guard let id = Int32(part.trimming([" "])) else {
+          throw VPatchError(.refused, nil, "--ids: '\(part)' is not a token id", remedy: "give numbers with commas")
+        }
+        return id
+      }
+    } else {
+      sequence = try text.tokenizer.encode(self.text!)
+    }
+    return [Example(ids: sequence, labels: sequence)]
+  }
+
+  private func printTable(_ score: RowScore, row: Int, of count: Int, _ text: ModelText) throws {
+    if count > 1 { Terminal.out("row \(row + 1)") }
+    var table = TextTable([.init("token", .right), .init("text"), .init("log-probability", .right)])
+    let tokenizer = try? text.tokenizer
+    for (i, id) in score.ids.enumerated() {
+      let piece = tokenizer.map { Self.visible($0.decode([id], skipSpecialTokens: false)) } ?? ""
+      table.add(["\(id)", piece, i == 0 ? "" : Format.fixed(Double(score.logProbabilities[i - 1]), 4)])
+    }
+    if let loss = score.loss { table.setTotals(["", "loss, nats a token", Format.fixed(loss, 4)]) }
+    Terminal.out(String(table.text().dropLast()))
+  }
+
+  /// With spaces that can be seen.
+  private static func visible(_ text: String) -> String {
+    "\"" + text.replacing("\n", with: "\\n").replacing("\t", with: "\\t") + "\""
+  }
+}
+
+extension RowScore {
+  fileprivate var json: JSON {
+    .dictionary([
+      "ids": .array(ids.map { JSON(Int($0)) }), "logprobs": .array(logProbabilities.map { JSON(Double($0)) }),
+      "loss": loss.map { JSON($0) } ?? .null,
+    ])
+  }
+}
+
+extension Substring {
+  fileprivate func trimming(_ characters: Set<Character>) -> Substring {
+    var text = self
+    while let first = text.first, characters.contains(first) { text.removeFirst() }
+    while let last = text.last, characters.contains(last) { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,100 @@
+import Apply
+import ArgumentParser
+import Evaluate
+import Measure
+import Model
+import PatchFormat
+import Text
+import Train
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Tune only a recipe's tensors on some data, and emit the patch.",
+    discussion: """
+      The data are JSON Lines: rows with messages, prompt and completion, text, or input_ids (and labels). All rows are \
+      checked before the first step; the loss is taken over the answers. docs/training.md has all of it.
+
+      The same data, options and base give the same patch, on any number of threads. With --resume, the state is kept \
+      in a folder every --save-every steps; killed at any moment, the same command goes on from there, to the same bits.
+
+      EXAMPLES
+        vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch
+        vpatch train model/ --recipe gate-up --data train.jsonl -o task.vpatch --lr 2e-5 --epochs 3 --batch 8 \\
+            --suite suite.toml --max-drift 0.02
+        vpatch train model/ --patch first.vpatch --recipe sa-proj --data second.jsonl -o second.vpatch
+            on top of another patch
+        vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch --resume run/ --log run.jsonl
+
+      RECIPES
+      \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
+      """)
+
+  @Argument(help: "The model to tune: a folder with config.json.")
+  var base: String
+  @Option(help: ArgumentHelp("What may change.", valueName: "name"))
+  var recipe: Recipe?
+  @Option(help: ArgumentHelp("What may change: tensors whose whole name matches.", valueName: "regex"))
+  var only: String?
+  @Option(help: ArgumentHelp("The decoder layers that may change; 0 is the first.", valueName: "first-last"))
+  var layers: String?
+  @Option(help: ArgumentHelp("Rows to learn, as JSON Lines; repeatable.", valueName: "file"))
+  var data: [String]
+  @OptionGroup var settings: TrainingSettings
+  @OptionGroup(title: "Drift") var drift: DriftSettings
+  @Option(help: ArgumentHelp("Measure this suite before and after, and bind it to the patch.", valueName: "file"))
+  var suite: String?
+  @Option(help: ArgumentHelp("Keep the state there, and go on from what is there.", valueName: "dir"))
+  var resume: String?
+  @Option(help: ArgumentHelp("Steps from one saved state to the next.", valueName: "n"))
+  var saveEvery = 100
+  @Option(help: ArgumentHelp("Append a line of JSON for each step.", valueName: "file"))
+  var log: String?
+  @Flag(help: "Show what would be tuned and what that needs, and stop.")
+  var dryRun = false
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var output: PatchOutput
+  @OptionGroup var common: CommonOptions
+
+  func validate() throws {
+    if (recipe == nil) == (only == nil) { throw ValidationError("Give --recipe or --only.") }
+    if saveEvery < 1 { throw ValidationError("--save-every takes a number from 1 on.") }
+  }
+
+  func run() throws {
+    let session = try TrainingSession(self)
+    if dryRun { return common.print(session.planJSON(), text: session.planText()) }
+    try session.job.run.checkMemory()
+    if !common.json, !common.quiet { Terminal.note(session.planText() + "\n") }
+    let (result, stored) = try output.write(inputs: session.inputs, base: session.basePath, common) { path in
+      try session.train(to: path)
+    }
+    common.print(session.json(result, stored), text: session.text(result, stored))
+    for remark in result.remarks { common.remark(remark) }
+    common.remarks(stored)
+  }
+
+  func options() throws -> TrainingOptions {
+    var options = TrainingOptions(selection: try selection())
+    options.layers = try layers.map(Self.range)
+    try settings.fill(&options)
+    options.drift = drift.options
+    options.compute = model.compute
+    return options
+  }
+
+  private func selection() throws -> Selection {
+    if let recipe { return .recipe(recipe) }
+    do { return .only(try NamePattern(only!)) } catch { throw VPatchError(.refused, nil, "--only: \(error)") }
+  }
+
+  /// "3" or "0-5"
+  private static func range(_ text: String) throws -> ClosedRange<Int> {
+    let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+    guard (1...2).contains(ends.count), let first = ends[0], let last = ends.last!, first >= 0, first <= last else {
+      throw VPatchError(
+        .refused, nil, "--layers: \"\(text.printable)\" is no range of layers", remedy: "write 0-5, or 3 for one")
+    }
+    return first...last
+  }
+}

@@ -1,0 +1,38 @@
+import Apply
+import ArgumentParser
+import Model
+import PatchFormat
+import Text
+
+/// What computes with a model.
+struct ModelOptions: ParsableArguments {
+  @OptionGroup var overlay: OverlayOptions
+  @Option(help: ArgumentHelp("How products are computed: f32 or bf16.", valueName: "precision"))
+  var compute: Compute.Precision = .f32
+  @Option(
+    help: ArgumentHelp(
+      "The chat template, where the model's own is not known: \(ChatTemplate.names.joined(separator: ", ")).",
+      valueName: "name"))
+  var chatTemplate: String?
+
+  /// A model's folder with the patches over it, in memory.
+  func view(_ path: String, _ store: StoreOptions, _ work: WorkOptions) throws -> ModelView {
+    let checkpoint = try Inputs.checkpoint(path)
+    guard !overlay.isEmpty else { return ModelView(checkpoint) }
+    let steps = try overlay.steps(over: checkpoint, store, work)
+    try Rebuild(checkpoint, steps, work).checkInput(full: false)
+    return ModelView(checkpoint, steps)
+  }
+
+  func model(_ view: ModelView, threads: Int) throws -> LanguageModel {
+    try LanguageModel(view, compute: Compute(threads: threads, precision: compute))
+  }
+
+  /// The model's tokenizer and chat template.
+  func text(_ path: String) throws -> ModelText { try ModelText(folder: path, chatTemplate: chatTemplate) }
+}
+
+extension ModelView {
+  /// "base/ + counting"
+  var name: String { ([path] + steps.map { $0.stack?.name ?? $0.patch.label }).joined(separator: " + ") }
+}

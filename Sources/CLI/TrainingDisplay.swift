@@ -1,0 +1,49 @@
+import Apply
+import Glibc
+import Measure
+import PatchFormat
+import Train
+
+/// The line that a person watches while a model learns; where nobody watches, a line each tenth of the way.
+final class TrainingDisplay {
+  private let common: CommonOptions
+  private let total: Int
+  private var seconds = 0.0
+  private var steps = 0
+  private var drift: Estimate?
+
+  init(_ common: CommonOptions, total: Int) {
+    self.common = common
+    self.total = total
+  }
+
+  func show(_ event: TrainingEvent) {
+    guard !common.quiet else { return }
+    switch event {
+    case .resumed(let step):
+      ProgressBar.clear()
+      if !common.json { Terminal.note("goes on after step \(Format.grouped(step)) of \(Format.grouped(total))") }
+    case .step(let step): show(step)
+    case .saved: break
+    }
+  }
+
+  private func show(_ step: TrainingStep) {
+    seconds += step.seconds
+    steps += 1
+    drift = step.drift ?? drift
+    let left = seconds / Double(steps) * Double(total - step.number)
+    var parts = [
+      "step \(Format.grouped(step.number))/\(Format.grouped(total))", "loss \(Format.fixed(step.loss, 3))",
+      "lr \(Format.significant(step.learningRate))", "\(Format.grouped(Int(step.tokensPerSecond))) tokens/s",
+    ]
+    if let drift { parts.append("drift \(Format.significant(drift.value))") }
+    if step.number < total { parts.append("\(Format.duration(left)) left") }
+    let line = parts.joined(separator: "  ")
+    if Terminal.isInteractive {
+      Terminal.write("\r\u{1B}[K" + line, to: STDERR_FILENO)
+    } else if !common.json, step.number * 10 / total > (step.number - 1) * 10 / total {
+      Terminal.note(line)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Apply
+import Catalogue
+import Evaluate
+import Measure
+import Model
+import PatchFormat
+import Train
+
+/// What `train` shows of a run: the plan before, the steps meanwhile, the patch after.
+struct TrainingSession {
+  private let command: TrainCommand
+  let job: TrainingJob
+
+  init(_ command: TrainCommand) throws {
+    self.command = command
+    var rules = TrainingJob.Rules()
+    rules.maximumLength = command.settings.maxLength
+    rules.tooLong = command.settings.tooLong
+    rules.learnsPrompts = command.settings.learnPrompts
+    let work = command.common.work
+    var inputs = TrainingJob.Inputs(
+      base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
+    inputs.neutral = command.drift.neutral
+    inputs.suite = try command.suite.map { try Suite(path: $0) }
+    inputs.chatTemplate = command.model.chatTemplate
+    inputs.stateFolder = command.dryRun ? nil : command.resume
+    inputs.saveEvery = command.saveEvery
+    job = try TrainingJob(inputs, command.options(), work)
+    ProgressBar.clear()
+    for file in job.data where file.cutRows > 0 {
+      command.common.remark(
+        "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "
+          + "\(Format.grouped(file.cutTokens)) tokens in all; --max-length and --too-long decide that")
+    }
+    for file in job.data where file.mergedRows == file.examples.count && file.examples.count > 1 {
+      command.common.remark(
+        "\(file.path): every prompt ends inside a token: does a space at its end belong to the completion?")
+    }
+  }
+
+  var inputs: [InputFile] { job.inputs.base.checkpoint.files.map(\.input) }
+
+  /// Where the store may note that the base was seen; not where patches are over it.
+  var basePath: String? { job.inputs.base.steps.isEmpty ? job.inputs.base.path : nil }
+
+  func train(to path: String) throws -> TrainingJob.Result {
+    let log = try command.log.map { try TrainingLog(path: $0, kernels: job.model.compute.kernels) }
+    let display = TrainingDisplay(command.common, total: job.run.totalSteps)
+    let bar = ProgressBar.counting("item", quiet: command.common.quiet)
+    let annotations = JSON.dictionary([
+      "name": command.output.name.map { .string($0) }, "note": command.output.note.map { .string($0) },
+    ])
+    return try job.train(to: path, annotations: annotations, report: bar) { event in
+      if case .step(let step) = event { try log?.write(step) }
+      display.show(event)
+    }
+  }
+
+  // MARK: Words
+
+  func planJSON() -> JSON {
+    let (plan, memory) = (job.run.plan, job.run.memory)
+    return .dictionary([
+      "base": .string(job.inputs.base.path), "tensors": .array(plan.names.map { .string($0) }),
+      "weights": JSON(plan.weights), "share": JSON(plan.share), "steps": JSON(job.run.totalSteps),
+      "rows": JSON(job.data.reduce(0) { $0 + $1.examples.count }), "tokens": JSON(job.data.reduce(0) { $0 + $1.tokens }),
+      "answer_tokens": JSON(job.data.reduce(0) { $0 + $1.answerTokens }),
+      "memory": .dictionary([
+        "needed": JSON(memory.needed), "tuned": JSON(memory.tuned), "activations": JSON(memory.activations),
+        "scratch": JSON(memory.scratch), "mapped": JSON(memory.mapped),
+      ]), "kernels": .string(job.model.compute.kernels),
+    ])
+  }
+
+  func planText() -> String {
+    let (plan, memory) = (job.run.plan, job.run.memory)
+    var table = TextTable([.init("tuned"), .init("tensors", .right), .init("weights", .right), .init("layers")])
+    for group in plan.groups {
+      table.add([
+        group.name, Format.grouped(group.tensors), Format.grouped(group.weights), Format.ranges(group.layers.sorted()),
+      ])
+    }
+    table.setTotals([
+      "all", Format.grouped(plan.parameters.count), Format.grouped(plan.weights), "",
+    ])
+    let rows = job.data.reduce(0) { $0 + $1.examples.count }
+    let (tokens, answers) = job.data.reduce((0, 0)) { ($0.0 + $1.tokens, $0.1 + $1.answerTokens) }
+    let steps = job.run.totalSteps
+    return """
+      \(table.text())
+      share     \(Format.percent(plan.share)) of the model's \(Format.grouped(plan.modelWeights)) weights
+      data      \(Format.counted(rows, "row")), \(Format.counted(tokens, "token")), of which \
+      \(Format.grouped(answers)) are answers
+      steps     \(Format.grouped(steps)) of \(Format.counted(min(job.options.batch, rows), "row"))
+      memory    \(Format.bytes(memory.needed)): \(Format.bytes(memory.tuned)) for the tuned tensors, \
+      \(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) besides; \
+      \(Format.bytes(memory.mapped)) of files are mapped
+      computes  \(job.model.compute.kernels), \(Format.counted(job.model.compute.threads, "thread"))
+      """
+  }
+
+  func json(_ result: TrainingJob.Result, _ stored: PatchOutput.Stored) -> JSON {
+    .dictionary([
+      "output": .string(command.output.output), "identity": .string(result.header.identity.hex),
+      "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
+      "changes": PatchSummary(result.header).json, "training": result.record.json,
+      "forgetting": result.measured.isEmpty ? nil : ForgettingReport(result.measured).json, "plan": planJSON(),
+      "remarks": .array(result.remarks.map { .string($0) }), "stored": stored.json,
+    ])
+  }
+
+  func text(_ result: TrainingJob.Result, _ stored: PatchOutput.Stored) -> String {
+    let record = result.record
+    var lines: [String] = []
+    if !result.measured.isEmpty {
+      let report = ForgettingReport(result.measured)
+      lines = [report.table()] + report.lines.map { $0.key.padded(10) + $0.value }
+    }
+    let losses = record.curve.losses
+    let unchanged = job.run.plan.parameters.count - result.header.touched.count
+    lines.append(
+      """
+      learned   loss \(Format.fixed(losses.first ?? 0, 3)) → \(Format.fixed(losses.last ?? 0, 3)) in \
+      \(Format.counted(record.steps, "step")), \(Format.duration(record.seconds)), \
+      \(Format.grouped(Int(record.tokensPerSecond))) tokens/s
+      proved    nothing outside the \(Format.counted(job.run.plan.parameters.count, "tuned tensor")) changed
+      """)
+    if let last = record.drift?.points.last { lines.append("drift     \(Self.drift(last.drift)) after step \(last.step)") }
+    if record.stopped == "max-drift" {
+      lines.append("stopped   the drift passed its budget: the weights are those of step \(record.steps)")
+    }
+    if unchanged > 0 {
+      lines.append("rounded   \(Format.counted(unchanged, "tuned tensor")) the same as before, in the base's dtype")
+    }
+    let size = (try? InputFile(path: command.output.output).size) ?? 0
+    lines.append(
+      """
+      size      \(Format.grouped(size)) bytes
+      identity  \(result.header.identity.hex)
+      wrote     \(command.output.output.printable)
+      """)
+    return (lines + stored.lines).joined(separator: "\n")
+  }
+
+  static func drift(_ drift: Estimate) -> String {
+    "KL \(Format.significant(drift.value)) (\(Format.significant(drift.low)) … \(Format.significant(drift.high))) nats a token"
+  }
+}

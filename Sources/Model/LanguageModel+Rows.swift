@@ -1,0 +1,23 @@
+import Text
+
+/// How probable a model finds a row of data.
+public struct RowScore: Equatable, Sendable {
+  public let ids: [Int32]
+  /// Of each token but the first, given those before it; natural logarithms.
+  public let logProbabilities: [Float]
+  /// The mean of −log p over the tokens that are to be learned; nil where there are none.
+  public let loss: Double?
+}
+
+extension LanguageModel {
+  public func scores(of examples: [Example]) throws -> [RowScore] {
+    let scores = try self.scores(of: examples.map(\.ids))
+    return zip(examples, scores).map { example, scores in
+      let answers = zip(example.labels.dropFirst(), scores).filter { $0.0 != Example.ignored }
+      let sum = answers.reduce(0.0) { $0 - Double($1.1.logProbability) }
+      return RowScore(
+        ids: example.ids, logProbabilities: scores.map(\.logProbability),
+        loss: answers.isEmpty ? nil : sum / Double(answers.count))
+    }
+  }
+}

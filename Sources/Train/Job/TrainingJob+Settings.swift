@@ -1,0 +1,43 @@
+import Measure
+import PatchFormat
+
+extension TrainingJob {
+  /// The options as a record has them.
+  static func settings(_ options: TrainingOptions, _ inputs: Inputs) -> [JSON.Member] {
+    var members: [JSON.Member] = [
+      .init("lr", JSON(options.learningRate)), .init("schedule", .string(options.schedule.rawValue)),
+      .init("warmup", JSON(options.warmup)), .init("batch", JSON(options.batch)),
+    ]
+    func add(_ key: String, _ value: JSON?) {
+      if let value { members.append(.init(key, value)) }
+    }
+    add("steps", options.steps.map { JSON($0) })
+    add("epochs", options.steps == nil ? JSON(options.epochs) : nil)
+    add("micro_batch", options.microBatch.map { JSON($0) })
+    add("max_length", inputs.rules.maximumLength.map { JSON($0) })
+    add("too_long", inputs.rules.tooLong == .cut ? nil : .string(inputs.rules.tooLong.rawValue))
+    add("learn_prompts", inputs.rules.learnsPrompts ? .bool(true) : nil)
+    add("clip", JSON(options.clip))
+    add("weight_decay", JSON(options.weightDecay))
+    add("betas", .string("\(options.beta1),\(options.beta2)"))
+    add("eps", JSON(options.epsilon))
+    add("seed", .integer(options.seed))
+    add("shuffle", options.isShuffled ? nil : .bool(false))
+    add("compute", .string(options.compute.rawValue))
+    add("recompute", options.recomputes ? .bool(true) : nil)
+    add("lwf_weight", options.distillation.map { JSON($0.weight) })
+    add("lwf_temperature", options.distillation.map { JSON($0.temperature) })
+    add("max_drift", options.drift?.budget.map { JSON($0) })
+    add("drift_every", options.drift?.every.map { JSON($0) })
+    add("chat_template", inputs.chatTemplate.map { .string($0) })
+    return members
+  }
+
+  var dataSets: [TrainingRecord.DataSet] {
+    data.map {
+      .init(
+        name: Path.name($0.path), digest: $0.digest, rows: $0.examples.count, tokens: $0.tokens,
+        answerTokens: $0.answerTokens, cut: $0.cutRows)
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import Apply
+import Dispatch
+import Evaluate
+import Measure
+import Model
+import PatchFormat
+import Text
+
+/// From a model and files of rows to a patch that says what was learned, and what that cost.
+public struct TrainingJob {
+  /// What is given besides the options.
+  public struct Inputs {
+    /// The base: a folder, and patches over it.
+    public var base: ModelView
+    /// Files of rows to learn.
+    public var data: [String]
+    /// Rows by which drift is measured; nil: the paragraphs of `NeutralText`.
+    public var neutral: String?
+    /// Measured before and after.
+    public var suite: Suite?
+    /// A chat template's name, where the model's own is not known.
+    public var chatTemplate: String?
+    public var rules: Rules
+    /// The state is kept there, and gone on from.
+    public var stateFolder: String?
+    /// Steps from one saved state to the next.
+    public var saveEvery = 100
+
+    public init(base: ModelView, data: [String], rules: Rules = Rules()) {
+      self.base = base
+      self.data = data
+      self.rules = rules
+    }
+  }
+
+  /// What becomes of rows.
+  public struct Rules: Equatable, Sendable {
+    /// Most tokens; nil: what the model was made for.
+    public var maximumLength: Int?
+    public var tooLong = DataRules.TooLong.cut
+    /// Prompts are learned as well as answers.
+    public var learnsPrompts = false
+
+    public init() {}
+  }
+
+  public let inputs: Inputs
+  public let options: TrainingOptions
+  public let model: LanguageModel
+  public let data: [DataFile]
+  public let run: TrainingRun
+  let work: WorkOptions
+  let fingerprints: [FingerprintedTensor]
+  private let neutralDigest: Digest?
+
+  /// Reads and checks everything.
+  /// - Throws: the first thing that is wrong, before the first step.
+  public init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
+    self.inputs = inputs
+    self.options = options
+    self.work = work
+    model = try LanguageModel(inputs.base, compute: Compute(threads: work.threads, precision: options.compute))
+    let text = try ModelText(folder: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    var rules = DataRules(
+      vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
+      tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts)
+    data = try inputs.data.map { try DataFile(path: $0, text, rules, threads: work.threads) }
+    var neutral: [[Int32]] = []
+    var neutralDigest: Digest?
+    if options.drift != nil {
+      if let path = inputs.neutral {
+        rules.needsAnswers = false
+        let file = try DataFile(path: path, text, rules, threads: work.threads)
+        (neutral, neutralDigest) = (file.examples.map(\.ids), file.digest)
+      } else {
+        let tokenizer = try text.tokenizer
+        neutral = NeutralText.paragraphs.map { tokenizer.encode($0) }
+      }
+      guard neutral.count > 1 else {
+        throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")
+      }
+    }
+    self.neutralDigest = neutralDigest
+    // The plan first: a recipe that matches nothing need not wait for all of the model to be read.
+    _ = try TuningPlan(model.weights, options)
+    fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()
+    let root = Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
+    if let last = inputs.base.steps.last, last.to != root {
+      throw VPatchError(
+        .wrongBase, inputs.base.path, "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
+        remedy: "'vpatch verify \(last.patch.label) --base …' says which")
+    }
+    let isOne = inputs.data.count == 1
+    let names = data.flatMap { file in file.lines.map { isOne ? "\($0)" : "\(Path.name(file.path)):\($0)" } }
+    run = try TrainingRun(
+      model, options, examples: data.flatMap(\.examples), rowNames: names, neutral: neutral,
+      stateFolder: inputs.stateFolder, saveEvery: inputs.saveEvery,
+      identity: Self.identity(options, root, data, inputs, neutralDigest, model.compute))
+  }
+
+  /// All that the run's bits depend on. The number of threads is not among it.
+  private static func identity(
+    _ options: TrainingOptions, _ root: Digest, _ data: [DataFile], _ inputs: Inputs, _ neutral: Digest?,
+    _ compute: Compute
+  ) -> JSON {
+    var members = settings(options, inputs)
+    func add(_ key: String, _ text: String?) {
+      if let text { members.append(JSON.Member(key, .string(text))) }
+    }
+    add("base", root.hex)
+    add("data", data.map(\.digest.hex).joined(separator: " "))
+    add("neutral", neutral?.hex)
+    add("kernels", compute.kernels)
+    add("tuned", "\(options.selection)")
+    add("layers", options.layers.map { "\($0.lowerBound)-\($0.upperBound)" })
+    return .object(members)
+  }
+
+  var baseRoot: Digest { Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) }) }
+}
