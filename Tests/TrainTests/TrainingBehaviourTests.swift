@@ -32,7 +32,9 @@ import Text
     for change in changes {
       let other = try Self.run { change(&$0) }
       #expect(zip(losses, try Self.losses(other)).allSatisfy { abs($0 - $1) < 1e-5 })
-      for (a, b) in zip(ResumeTests.masters(plain), ResumeTests.masters(other)) { #expect(relativeDistance(a, b) < 1e-4) }
+      for (a, b) in zip(ResumeTests.masters(plain), ResumeTests.masters(other)) {
+        #expect(relativeDistance(a, b) < 1e-4)
+      }
     }
   }
 

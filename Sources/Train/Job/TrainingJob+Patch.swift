@@ -25,7 +25,8 @@ extension TrainingJob {
   ///   - observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
   /// - Throws: `refused` where the patch would be empty.
   public func train(
-    to path: String, annotations: JSON, report: @escaping Report = { _, _, _ in }, _ observe: (TrainingEvent) throws -> Void
+    to path: String, annotations: JSON, report: @escaping Report = { _, _, _ in },
+    _ observe: (TrainingEvent) throws -> Void
   ) throws -> Result {
     let before = try inputs.suite.map { suite in
       let base = try model.untuned()

@@ -87,7 +87,8 @@ public struct TrainingJob {
     let root = Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
     if let last = inputs.base.steps.last, last.to != root {
       throw VPatchError(
-        .wrongBase, inputs.base.path, "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
+        .wrongBase, inputs.base.path,
+        "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
         remedy: "'vpatch verify \(last.patch.label) --base …' says which")
     }
     let isOne = inputs.data.count == 1
