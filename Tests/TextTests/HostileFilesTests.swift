@@ -40,8 +40,11 @@ import Testing
     var accepted = 0
     for i in 0..<600 {
       var random = StructuredMutator(seed: UInt64(i))
-      let lines = seed.split(separator: UInt8(ascii: "\n")).map { i % 3 == 0 ? random.bytes(Array($0)) : random.json(Array($0)) }
-      let path = try folder.write("rows.jsonl", Array(lines[(i % lines.count)...].joined(separator: [UInt8(ascii: "\n")])))
+      let lines = seed.split(separator: UInt8(ascii: "\n")).map {
+        i % 3 == 0 ? random.bytes(Array($0)) : random.json(Array($0))
+      }
+      let path = try folder.write(
+        "rows.jsonl", Array(lines[(i % lines.count)...].joined(separator: [UInt8(ascii: "\n")])))
       do {
         _ = try DataFile(path: path, text, DataRules(vocabulary: 300), threads: 1)
         accepted += 1
