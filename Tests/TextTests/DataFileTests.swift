@@ -158,7 +158,9 @@ import Text
 
   @Test func aTokenizerThatDoesNotFitTheModelIsSaid() throws {
     let error = try error(#"{"text": "The <|im_end|>"}"#, model: "smollm2", vocabulary: 300)
-    #expect(error.reason.contains("line 1 has the id") && error.reason.hasSuffix("and the model has 300"))
+    #expect(error.subject!.hasSuffix("tokenizer.json") && error.reason.hasPrefix("makes the id "))
+    #expect(error.reason.contains("and the model has 300 ids (needed by line 1 of "))
+    #expect(error.remedy == "is it this model's tokenizer?")
   }
 
   @Test func theFirstFiveRowsAreNamedAndAllAreCounted() throws {

@@ -17,7 +17,15 @@ public struct ModelText: Sendable {
     loadedTokenizer = tokenizer
     loadedTemplate = try Self.result {
       let tokens = try tokenizer.get().named
-      return try chatTemplate.map { try ChatTemplate.named($0, tokens) } ?? ChatTemplate.of(folder: folder, tokens)
+      guard let chatTemplate else { return try ChatTemplate.of(folder: folder, tokens) }
+      let template = try ChatTemplate.named(chatTemplate, tokens)
+      guard try tokenizer.get().id(of: template.endOfAnswer) != nil else {
+        throw VPatchError(
+          .refused, folder,
+          "has no token \"\(template.endOfAnswer.printable)\", with which an answer ends in the chat template \(chatTemplate)",
+          remedy: "name the template that the model was made with")
+      }
+      return template
     }
   }
 
