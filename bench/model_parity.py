@@ -20,7 +20,7 @@ def texts(context, reference):
     """How the reference's rows and its conversation come out."""
     rows = []
     for row in reference["rows"]:
-        found = score(context, f"--text={row['text']}")[0]
+        found = score(context, "--text", row["text"])[0]
         apart = [abs(a - b) for a, b in zip(found["logprobs"], row["logprob_of_next"])]
         rows.append(dict(text=row["text"], tokens=len(row["ids"]), ids=found["ids"] == row["ids"],
                          apart=max(apart, default=None)))
@@ -28,7 +28,7 @@ def texts(context, reference):
     chat, data = reference["chat_template"], context.scratch / "chat.jsonl"
     messages = [*chat["messages"], dict(role="assistant", content=ANSWER.partition("<")[0])]
     data.write_text(json.dumps(dict(messages=messages)) + "\n")
-    conversation, written = score(context, "--data", data)[0], score(context, f"--text={chat['text'] + ANSWER}")[0]
+    conversation, written = score(context, "--data", data)[0], score(context, "--text", chat["text"] + ANSWER)[0]
     rows.append(dict(text="a conversation, by the chat template", tokens=len(written["ids"]),
                      ids=conversation["ids"] == written["ids"]))
     return rows

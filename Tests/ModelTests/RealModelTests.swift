@@ -28,7 +28,8 @@ import Text
     let rows = try #require(reference["rows"]?.array)
     #expect(rows.count == 9)
     return try rows.map { row in
-      let ids = try #require(row["ids"]?.array), next = try #require(row["logprob_of_next"]?.array)
+      let ids = try #require(row["ids"]?.array)
+      let next = try #require(row["logprob_of_next"]?.array)
       return Row(
         text: try #require(row["text"]?.string), ids: try ids.map { Int32(try #require($0.int)) },
         logProbabilities: try next.map { Float(try #require($0.double)) })
