@@ -20,12 +20,21 @@ class Run:
     seconds: float  # wall time of the whole process, or of the part that a worker timed itself
     peak: int       # ru_maxrss in bytes
     output: str
+    others: float = 0.0  # processors that everything else on the machine kept busy meanwhile, on average
+
+
+def busy():
+    """Seconds that all processors together have worked since the machine started, for whomever."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def run(*command, env=None):
     """Runs the command to its end; raises BenchError with its words if it fails."""
     command = [str(part) for part in command]
     reader, writer = os.pipe()
+    busy_before = busy()
     launcher = subprocess.Popen(
         [sys.executable, "-I", "-S", LAUNCHER, str(writer), *command], pass_fds=[writer],
         env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
@@ -42,7 +51,8 @@ def run(*command, env=None):
     result = json.loads(line) if line else dict(code="none")
     if result["code"] != 0:
         raise BenchError(f"{shlex.join(command)}\n  exit code {result['code']}: {(errors or output).strip()[-2000:]}")
-    return Run(result["seconds"], result["peak"], output)
+    others = max(0.0, busy() - busy_before - result["cpu"]) / result["seconds"]
+    return Run(result["seconds"], result["peak"], output, others)
 
 
 def copy_synced(source, out):
