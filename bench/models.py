@@ -86,8 +86,8 @@ def arguments():
     parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of the timings (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of either side (default: %(default)s)")
-    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while other "
-                        "processes kept more than so many processors busy (default: %(default)s)")
+    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while "
+                        "other processes kept more than so many processors busy (default: %(default)s)")
     parser.add_argument("--tries", type=int, default=3, metavar="N", help="at most so often (default: %(default)s)")
     parser.add_argument("--first", action="store_true", help="what is timed goes before all other work on the machine "
                         "(needs root)")
