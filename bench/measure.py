@@ -10,6 +10,8 @@ from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
+goes_first = False  # what is measured goes before all other work on the machine, which needs root
+
 
 class BenchError(Exception):
     """What the person who started the bench has to know, in a sentence."""
@@ -21,6 +23,21 @@ class Run:
     peak: int       # ru_maxrss in bytes
     output: str
     others: float = 0.0  # processors that everything else on the machine kept busy meanwhile, on average
+
+
+def prefer(session):
+    """Puts a session's processes before all others.
+
+    Where Linux divides time among sessions first, only the session's place is changed: its threads stay equal.
+    """
+    group = Path(f"/proc/{session}/autogroup")
+    try:
+        if group.exists():
+            group.write_text("-20")
+        else:
+            os.setpriority(os.PRIO_PGRP, session, -20)
+    except PermissionError:
+        raise BenchError("only root may go before other processes") from None
 
 
 def busy():
@@ -40,6 +57,8 @@ def run(*command, env=None):
         env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     os.close(writer)
+    if goes_first:
+        prefer(launcher.pid)
     with open(reader) as report:
         try:
             output, errors = launcher.communicate()

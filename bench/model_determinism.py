@@ -63,8 +63,8 @@ def killed(job, state, whole, source):
     With it the steps that were saved when it was killed.
     """
     options, steps = ["--resume", state, "--save-every", SAVE_EVERY], []
-    for _ in range(10 * KILLS):
-        if len(steps) == KILLS or not job.kill(source.uniform(0.02, 1.5 / KILLS) * whole, *options):
+    while len(steps) < KILLS:
+        if not job.kill(source.uniform(0.02, 1.5 / KILLS) * whole, *options):
             break
         steps.append(saved_step(state))
     return job.run(*options)[0], steps
@@ -86,8 +86,8 @@ def section(context):
             Column("model", "model", right=False), Column("setting", "setting", right=False),
             Column("identity", "identity of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
             Column("same", "", lambda same: "same" if same else "**differs**", right=False)],
-        note=f"Killed with SIGKILL at random moments, resumed, and at last let go to its end; a state every {SAVE_EVERY} "
-             "steps. Instruction sets that this processor lacks are left out.")
+        note="Killed with SIGKILL at random moments, resumed, and at last let go to its end; a state every "
+             f"{SAVE_EVERY} steps. Instruction sets that this processor lacks are left out.")
     kills = 0
     for model in NAMES:
         context.say(f"determinism: {model}")

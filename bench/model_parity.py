@@ -65,7 +65,8 @@ def section(context):
         Table(f"Texts, beside {reference['source']}", [
             Column("text", "text", lambda text: "`" + json.dumps(text, ensure_ascii=False).replace("|", "\\|") + "`",
                    right=False),
-            Column("tokens", "tokens"), Column("ids", "ids", lambda same: "same" if same else "**differ**", right=False),
+            Column("tokens", "tokens"),
+            Column("ids", "ids", lambda same: "same" if same else "**differ**", right=False),
             Column("apart", "log-probabilities, at most", tiny)], rows),
         Table(f"Losses of {STEPS} AdamW steps at {RATE:g}, beside PyTorch at the same precision", [
             Column("recipe", "recipe", right=False), Column("compute", "compute", right=False),

@@ -81,14 +81,14 @@ def training(context):
         Column("vpatch_peak", "vpatch, MB", megabytes), Column("torch_peak", "PyTorch, MB", megabytes),
         Column("memory", "of PyTorch f32", fixed(2)), Column("others", "others, processors", fixed(2)),
     ], [row(case) for case in cases],
-        f"Median of {context.rounds} rounds, taken in turn; of a round the median of the {STEPS - 1} steps after the first. "
-        f"Kernels: {', '.join(sorted(kernels - {''}))}. *Others*: processors that everything else kept busy meanwhile, "
+        f"Median of {context.rounds} rounds, taken in turn; of a round the median of the {STEPS - 1} steps after the "
+        f"first. Kernels: {', '.join(sorted(kernels - {''}))}. *Others*: processors that everything else kept busy meanwhile, "
         "in the worst round that counts.")
     bars = []
     for found in table.rows:
         name, least, most = f"{found['recipe']}, {found['compute']}", FASTER[found["compute"]], PEAK[found["recipe"]]
-        bars += [Bar(f"training, {name}", f"{found['ratio']:.2f} × PyTorch", f"≥ {least:.0f} × PyTorch {found['compute']}",
-                     found["ratio"] >= least),
+        bars += [Bar(f"training, {name}", f"{found['ratio']:.2f} × PyTorch",
+                     f"≥ {least:.0f} × PyTorch {found['compute']}", found["ratio"] >= least),
                  Bar(f"peak memory, {name}", f"{found['memory']:.2f} × PyTorch f32", f"≤ {most} × PyTorch f32",
                      found["memory"] <= most)]
     return Section("Training", [table], bars)
@@ -171,8 +171,8 @@ def generation(context):
         Column("name", "prompt", right=False), Column("prompt", "its tokens"), Column("tokens", "new tokens"),
         Column("vpatch", "vpatch, tokens/s", fixed(1)), Column("torch", "transformers, tokens/s", fixed(1)),
         Column("ratio", "times as fast", fixed(2)), Column("agree", "ids", right=False),
-    ], rows, f"Median of {context.rounds} rounds in turn, from the prompt's ids to the last new token, the prompt's own pass "
-             f"included; transformers has been warmed up, vpatch is a fresh process. Others kept at most {others:.2f} "
+    ], rows, f"Median of {context.rounds} rounds in turn, from the prompt's ids to the last new token, the prompt's "
+             f"own pass included; transformers has been warmed up, vpatch is a fresh process. Others kept at most {others:.2f} "
              "processors busy.")
     wrong = sum(not right for _, right in texts)
     return Section("Generation", [table], [

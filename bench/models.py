@@ -86,9 +86,11 @@ def arguments():
     parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of the timings (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of either side (default: %(default)s)")
-    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while other "
-                        "processes kept more than so many processors busy (default: %(default)s)")
+    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while "
+                        "other processes kept more than so many processors busy (default: %(default)s)")
     parser.add_argument("--tries", type=int, default=3, metavar="N", help="at most so often (default: %(default)s)")
+    parser.add_argument("--first", action="store_true", help="what is timed goes before all other work on the machine "
+                        "(needs root)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments of the kills")
     parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"))
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
@@ -105,6 +107,7 @@ def model_folder(given):
 
 def main():
     options = arguments()
+    measure.goes_first = options.first
     os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy and others would be slowed down by a wrong one
     with tempfile.TemporaryDirectory(prefix="vpatch-models-", dir=options.scratch) as scratch:
         os.environ["VPATCH_STORE"] = str(Path(scratch, "store"))
