@@ -86,8 +86,8 @@ public enum LogProbabilities {
     of model: UnsafeBufferPointer<Float>, from base: UnsafeBufferPointer<Float>
   ) -> Double {
     precondition(model.count == base.count, "two vocabularies")
-    // Rounding may leave a trace below zero where the two are the same. Not `max`, which would take a NaN for zero.
-    let divergence = vp_kl(base.baseAddress!, model.baseAddress!, base.count)
-    return divergence < 0 ? 0 : divergence
+    let sum = vp_kl(base.baseAddress!, model.baseAddress!, base.count)
+    // Rounding may leave a trace below zero where the two are the same. (Not by `max`, which takes a NaN for zero.)
+    return sum < 0 ? 0 : sum
   }
 }
