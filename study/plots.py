@@ -1,0 +1,150 @@
+"""Plots in SVG, by hand: no program needed to make them, none of their colours lost in the dark."""
+from dataclasses import dataclass, field
+from html import escape
+from math import isfinite, log10
+
+# By arm: (in the light, in the dark). The two of the whole language model share a hue.
+COLOURS = {"sa-proj": ("#2b66db", "#86b0fe"), "gate-up": ("#0b8a68", "#4fd3ab"), "mlp": ("#a3600b", "#f0b45c"),
+           "llm": ("#b3261e", "#ff8f85"), "llm-low": ("#7d3fa8", "#cf9df3")}
+DASHES = {"llm-low": "5 4"}
+
+STYLE = """
+text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#191d24}
+.soft{fill:#5d6675}.title{font-weight:600;font-size:13px}.back{fill:#fff}.frame{stroke:#e2e6ec;fill:none}
+.base{stroke:#5d6675;stroke-dasharray:2 3;fill:none}.line{fill:none;stroke-width:2}.bar{stroke-width:1.2;opacity:.55}
+""" + "".join(f".{name}{{stroke:{light}}}.dot.{name},.label.{name}{{fill:{light}}}"
+              for name, (light, _) in COLOURS.items()) + """
+.label{stroke:none}
+@media (prefers-color-scheme:dark){text{fill:#e7eaf0}.soft{fill:#98a1b0}.back{fill:#0e1116}.frame{stroke:#272d37}
+.base{stroke:#98a1b0}
+""" + "".join(f".{name}{{stroke:{dark}}}.dot.{name},.label.{name}{{fill:{dark}}}"
+              for name, (_, dark) in COLOURS.items()) + ".label{stroke:none}}"
+
+
+@dataclass(frozen=True)
+class Point:
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass
+class Axis:
+    low: float
+    high: float
+    ticks: list
+    text: callable
+    is_log: bool = False
+
+    def share(self, value):
+        """Where a value lies, from 0 to 1."""
+        if self.is_log:
+            value, low, high = (log10(max(number, self.low)) for number in (value, self.low, self.high))
+        else:
+            low, high = self.low, self.high
+        return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+@dataclass
+class Panel:
+    title: str
+    x: Axis
+    y: Axis
+    lines: dict = field(default_factory=dict)  # arm -> points
+    base: float | None = None
+    x_title: str = ""
+
+
+def linear(low, high, step, text):
+    count = round((high - low) / step)
+    return Axis(low, high, [low + i * step for i in range(count + 1)], text)
+
+
+def decades(low, high):
+    """A logarithmic axis that holds both, by powers of ten."""
+    first, last = 10.0 ** int(log10(low) // 1), 10.0 ** -int(-log10(high) // 1)
+    ticks = [first * 10 ** i for i in range(round(log10(last / first)) + 1)]
+    return Axis(first, last, ticks, lambda value: f"{value:g}", is_log=True)
+
+
+def panel(plot, left, top, width, height):
+    """The panel's marks within its frame."""
+    def place(x, y):
+        return left + plot.x.share(x) * width, top + (1 - plot.y.share(y)) * height
+
+    out = [f'<text class="title" x="{left}" y="{top - 12}">{escape(plot.title)}</text>']
+    for tick in plot.y.ticks:
+        y = place(plot.x.low, tick)[1]
+        out.append(f'<path class="frame" d="M{left} {y:.1f}h{width}"/>'
+                   f'<text class="soft" x="{left - 7}" y="{y + 4:.1f}" text-anchor="end">{escape(plot.y.text(tick))}</text>')
+    for tick in plot.x.ticks:
+        x = place(tick, plot.y.low)[0]
+        out.append(f'<text class="soft" x="{x:.1f}" y="{top + height + 17}" text-anchor="middle">'
+                   f'{escape(plot.x.text(tick))}</text>')
+    if plot.x_title:
+        out.append(f'<text class="soft" x="{left + width / 2}" y="{top + height + 36}" text-anchor="middle">'
+                   f'{escape(plot.x_title)}</text>')
+    if plot.base is not None:
+        out.append(f'<path class="base" d="M{left} {place(0, plot.base)[1]:.1f}h{width}"/>')
+    for number, (arm, points) in enumerate(plot.lines.items()):
+        aside = 3.5 * (number - (len(plot.lines) - 1) / 2)  # so that bars do not cover each other
+        dash = f' stroke-dasharray="{DASHES[arm]}"' if arm in DASHES else ""
+        spots = [(place(point.x, point.y)[0] + aside, place(point.x, point.y)[1]) for point in points]
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
+        out.append(f'<path class="line {arm}" d="M{path}"{dash}/>')
+        for point, (x, y) in zip(points, spots):
+            if point.low is not None and isfinite(point.low):
+                low, high = place(point.x, point.low)[1], place(point.x, point.high)[1]
+                out.append(f'<path class="bar {arm}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
+            out.append(f'<circle class="dot {arm}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>')
+    return out
+
+
+def document(width, height, description, marks):
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="img" aria-label="{escape(description, quote=True)}">', f"<style>{STYLE}</style>",
+        f'<rect class="back" width="{width}" height="{height}"/>', *marks, "</svg>", ""])
+
+
+def legend(arms, left, top):
+    out, x = [], left
+    for arm in arms:
+        dash = f' stroke-dasharray="{DASHES[arm]}"' if arm in DASHES else ""
+        out.append(f'<path class="line {arm}" d="M{x} {top}h26"{dash}/><circle class="dot {arm}" cx="{x + 13}" cy="{top}" '
+                   f'r="3.2"/><text x="{x + 33}" y="{top + 4}">{arm}</text>')
+        x += 62 + 7 * len(arm)
+    out.append(f'<path class="base" d="M{x} {top}h26"/><text class="soft" x="{x + 33}" y="{top + 4}">base</text>')
+    return out
+
+
+def grid(panels, arms, description, columns=2):
+    """Panels side by side under one legend."""
+    cell, row, inner, tall = 420, 275, 345, 185
+    rows = -(-len(panels) // columns)
+    marks = legend(arms, 56, 24)
+    for number, plot in enumerate(panels):
+        marks += panel(plot, 56 + number % columns * cell, 76 + number // columns * row, inner, tall)
+    return document(columns * cell, 40 + rows * row, description, marks)
+
+
+def scatter(spots, x, y, x_title, y_title, description):
+    """Arms by two changes, each with its interval. `spots`: arm -> (change along x, change along y)"""
+    left, top, width, height = 64, 46, 590, 300
+    plot = Panel(y_title, x, y, base=0.0, x_title=x_title)
+    marks = panel(plot, left, top, width, height)
+
+    def across(value):
+        return left + x.share(value) * width
+
+    def down(value):
+        return top + (1 - y.share(value)) * height
+
+    for arm, (learned, kept) in spots.items():
+        cx, cy = across(learned.value), down(kept.value)
+        marks.append(f'<path class="bar {arm}" d="M{across(learned.low):.1f} {cy:.1f}H{across(learned.high):.1f}'
+                     f'M{cx:.1f} {down(kept.low):.1f}V{down(kept.high):.1f}"/>'
+                     f'<circle class="dot {arm}" cx="{cx:.1f}" cy="{cy:.1f}" r="5"/>'
+                     f'<text class="label {arm}" x="{cx + 9:.1f}" y="{cy - 8:.1f}">{arm}</text>')
+    return document(700, 400, description, marks)
