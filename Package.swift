@@ -20,7 +20,6 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
-    .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
   ],
   targets: [
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -38,11 +37,7 @@ let package = Package(
     .target(name: "CCompute"),
     .target(name: "Text", dependencies: ["PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "PatchFormat", "Text"]),
-    .target(
-      name: "Evaluate",
-      dependencies: [
-        "Apply", "Measure", "Model", "PatchFormat", "Text", .product(name: "TOMLKit", package: "TOMLKit"),
-      ]),
+    .target(name: "Evaluate", dependencies: ["Apply", "Measure", "Model", "PatchFormat", "Text"]),
     .target(
       name: "Train", dependencies: ["Apply", "CCompute", "Evaluate", "Measure", "Model", "PatchFormat", "Text"],
       resources: [.embedInCode("Resources/neutral.txt")]),
@@ -57,7 +52,7 @@ let package = Package(
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
-    .testTarget(name: "TextTests", dependencies: ["PatchFormat", "TestModels", "Text"]),
+    .testTarget(name: "TextTests", dependencies: ["Fuzzing", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "ModelTests", dependencies: ["CCompute", "Model", "PatchFormat", "TestModels"]),
     .testTarget(
       name: "EvaluateTests",

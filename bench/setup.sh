@@ -3,6 +3,7 @@
 #
 #   bench/setup.sh            prints the path of the environment's python, and nothing else, on stdout
 #   bench/setup.sh mergekit   the same for bench/merge.py's other side, an environment of its own (about 1 GB)
+#   bench/setup.sh torch      the same for bench/models.py's other side (about 1 GB)
 #
 # Runs in a moment when everything is there already. Installs Debian packages only when it is root; otherwise it says
 # what to type and stops.

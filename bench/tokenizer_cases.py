@@ -85,10 +85,12 @@ def nemo():
     return json.loads(tokenizer.to_str())
 
 
+SMOLLM2 = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vpatch" / "smollm2"
+
+
 def all_tokenizers():
-    real = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vpatch" / "smollm2" / "tokenizer.json"
-    if real.exists():
-        yield "real-smollm2", json.loads(real.read_text())
+    if SMOLLM2.exists():
+        yield "real-smollm2", json.loads((SMOLLM2 / "tokenizer.json").read_text())
     yield "real-mistral-v1", mistral("tokenizer.model.v1")
     yield "real-mistral-v3", mistral("mistral_instruct_tokenizer_240323.model.v3")
     yield "real-mistral-nemo", nemo()
@@ -103,6 +105,9 @@ def main():
     for seed, (name, data) in enumerate(all_tokenizers()):
         texts = list(make.strings(seed, arguments.texts, make.special_tokens(data)[:40])) + list(every_character())
         make.write(arguments.folder / name, data, texts, decodings=2000)
+        if name == "real-smollm2":
+            config = json.loads((SMOLLM2 / "tokenizer_config.json").read_text())
+            make.write_auto(arguments.folder / "auto-smollm2", data, config, texts, decodings=2000)
         print(f"{name}: {len(texts)} texts", flush=True)
 
 

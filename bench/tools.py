@@ -120,6 +120,16 @@ class Vpatch(Tool):
         """What `verify` does before it rebuilds: the process starts, the whole patch is verified."""
         return measure.run(self.binary, "verify", patch, env=env)
 
+    def train(self, model, data, patch, *options, env=None):
+        return measure.run(self.binary, "train", model, "--data", data, "-o", patch, *options, "--json", "--no-store",
+                           env=env)
+
+    def generate(self, model, prompt, *options):
+        return measure.run(self.binary, "generate", model, "--raw", "--json", *options, "--", prompt)
+
+    def score(self, model, *options):
+        return measure.run(self.binary, "score", model, *options, "--json")
+
 
 PEERS = [Zstd, Xdelta3, Z4ai, Xor]
 

@@ -3,9 +3,10 @@
 # exact.
 #
 #   scripts/demo.sh            on fixtures/pair: tensors of one layer of a real fine-tune, in a second
-#   scripts/demo.sh smollm2    on the whole of SmolLM2-135M-Instruct, fetched; bench/tune.py makes its tuned copies
+#   scripts/demo.sh smollm2    on the whole of SmolLM2-135M-Instruct, fetched; bench/tune.py makes its tuned copies. Then it
+#                              trains a patch of its own, asks it, and writes the report: about two minutes more
 #
-# Everything happens in a temporary folder; the patch and the page stay in .build/demo.
+# Everything happens in a temporary folder; patches and pages stay in .build/demo.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -117,6 +118,26 @@ say "And back to the base:"
 run vpatch revert $live
 same $live $base
 
+if [ "$model" = smollm2 ]; then
+  examples=$root/fixtures/training
+  question='How many times is lamp in this list? shoe, lamp, cup, lamp, lamp'
+  say "Now train one: the attention projections alone, on rows that count. The suite is measured before and after, and
+bound to the patch:"
+  run vpatch train $base --recipe sa-proj --data "$examples/counting.jsonl" -o trained.vpatch --name trained \
+    --steps 60 --batch 6 --lr 5e-5 --suite "$examples/suite.toml"
+
+  say "Ask it, without the patch and with it:"
+  run vpatch generate $base "$question" --patch trained --both --max-tokens 40
+
+  say "Is it within limits, in percentage points? The gate looks at the intervals' worse ends; 11 is undecided:"
+  code=0
+  run vpatch gate trained --max-forgetting 10 --min-learning 10 || code=$?
+  echo "(exit code $code)"
+
+  say "A page about it:"
+  run vpatch report trained --base $base -o report.html
+fi
+
 say "Sizes side by side:"
 number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" again.json | head -n 1; }
 raw=$(number tuned_bytes)
@@ -134,6 +155,8 @@ fi
 row "vpatch, header and way back included" "$(stat -c %s task.vpatch)"
 
 mkdir -p "$keep"
-cp task.vpatch change.html "$keep/"
-say "All exact. The patch and the page stay, below the repository's folder:"
-printf '%s\n' .build/demo/task.vpatch .build/demo/change.html
+kept=(task.vpatch change.html)
+[ "$model" = smollm2 ] && kept+=(trained.vpatch report.html)
+cp "${kept[@]}" "$keep/"
+say "All exact. What was made stays, below the repository's folder:"
+printf '.build/demo/%s\n' "${kept[@]}"

@@ -80,6 +80,3 @@ void vp_adamw(float *weights, const float *gradient, float *m, float *v, size_t 
 double vp_sum_squares(const float *x, size_t n) {
   return kernels->sum_squares(x, n);
 }
-int vp_has_nonfinite(const float *x, size_t n) {
-  return kernels->has_nonfinite(x, n);
-}

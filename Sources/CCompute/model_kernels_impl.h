@@ -1,114 +1,11 @@
 // The kernels of model_kernels.h for one set of instructions. NAME(x) names a function of this set; the file that
 // includes this one sets the target.
 
-#include <math.h>
-#include <string.h>
-
 #pragma STDC FP_CONTRACT OFF
 // All helpers are inlined: how a vector would be passed is of no consequence.
 #pragma clang diagnostic ignored "-Wpsabi"
 
-enum { LANES = 16 };
-typedef float floats __attribute__((vector_size(64)));
-typedef float unaligned_floats __attribute__((vector_size(64), aligned(4)));
-typedef int32_t ints __attribute__((vector_size(64)));
-typedef double doubles __attribute__((vector_size(128)));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE floats load(const float *x) { return *(const unaligned_floats *)x; }
-INLINE void store(float *x, floats v) { *(unaligned_floats *)x = v; }
-
-/// The first n < 16, and zeros.
-INLINE floats load_some(const float *x, size_t n) {
-  floats v = {0};
-  memcpy(&v, x, n * sizeof(float));
-  return v;
-}
-INLINE void store_some(float *x, floats v, size_t n) { memcpy(x, &v, n * sizeof(float)); }
-
-/// Goes over n numbers in sixteens. In the body AT(p) is what stands there, PUT(p, v) changes it.
-#define EACH(n, body)                                      \
-  do {                                                     \
-    size_t i = 0;                                          \
-    for (; i + LANES <= (n); i += LANES) {                 \
-      enum { some = 0 };                                   \
-      const size_t rest = LANES;                           \
-      (void)rest;                                          \
-      body                                                 \
-    }                                                      \
-    if (i < (n)) {                                         \
-      enum { some = 1 };                                   \
-      const size_t rest = (n) - i;                         \
-      body                                                 \
-    }                                                      \
-  } while (0)
-#define AT(p) (some ? load_some((p) + i, rest) : load((p) + i))
-#define PUT(p, v)                               \
-  do {                                          \
-    floats put_ = (v);                          \
-    if (some)                                   \
-      store_some((p) + i, put_, rest);          \
-    else                                        \
-      store((p) + i, put_);                     \
-  } while (0)
-
-/// Lanes are added in halves: always the same order.
-INLINE float sum_lanes(floats v) {
-  float s[LANES];
-  memcpy(s, &v, sizeof s);
-  for (int width = 8; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) s[i] += s[i + width];
-  return s[0];
-}
-INLINE double sum_double_lanes(doubles v) {
-  double s[LANES];
-  memcpy(s, &v, sizeof s);
-  for (int width = 8; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) s[i] += s[i + width];
-  return s[0];
-}
-INLINE doubles widen_lanes(floats v) { return __builtin_convertvector(v, doubles); }
-INLINE floats select_lanes(ints mask, floats yes, floats no) {
-  return (floats)(((ints)yes & mask) | ((ints)no & ~mask));
-}
-INLINE floats larger(floats a, floats b) { return select_lanes(a > b, a, b); }
-INLINE float largest_lane(floats v) {
-  float m = v[0];
-  for (int i = 1; i < LANES; i++)
-    if (v[i] > m) m = v[i];
-  return m;
-}
-INLINE floats splat(float x) { return (floats){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
-
-/// exp(x), within 2 ulp; 0 below −87.33, where the result would be subnormal; infinity above 88.72; NaN stays.
-///
-/// Cody and Waite's reduction, x = k·ln 2 + r with |r| ≤ ½ ln 2, and the Taylor polynomial of degree 7 (its remainder,
-/// r⁸/8!, is below 2⁻²⁷).
-INLINE floats exp_lanes(floats x) {
-  const floats magic = splat(12582912.0f);  // 1.5·2²³: adding it rounds to an integer
-  floats bounded = select_lanes(x < splat(-87.33f), splat(-87.33f), x);
-  bounded = select_lanes(bounded > splat(88.73f), splat(88.73f), bounded);
-  floats k = bounded * splat(1.44269504f) + magic;
-  ints exponent = (ints)k - (ints)magic;
-  k -= magic;
-  floats r = bounded - k * splat(0.693359375f);
-  r = r - k * splat(-2.12194440e-4f);
-  floats p = splat(1.0f / 5040);
-  p = p * r + splat(1.0f / 720);
-  p = p * r + splat(1.0f / 120);
-  p = p * r + splat(1.0f / 24);
-  p = p * r + splat(1.0f / 6);
-  p = p * r + splat(0.5f);
-  p = p * r * r + r;
-  p = p + splat(1.0f);
-  // In two factors: 2¹²⁸ is no float, and at the upper end the result may still be one.
-  ints half = exponent >> 1;
-  floats result = p * (floats)((half + 127) << 23) * (floats)((exponent - half + 127) << 23);
-  result = select_lanes(x < splat(-87.33f), splat(0.0f), result);
-  result = select_lanes(x > splat(88.7228394f), splat(INFINITY), result);
-  return select_lanes(x != x, x, result);
-}
+#include "lanes.h"
 
 static float NAME(inverse_rms)(const float *x, size_t n, float eps) {
   floats sum = {0};
@@ -360,17 +257,6 @@ static double NAME(sum_squares)(const float *x, size_t n) {
   return sum_double_lanes(sum);
 }
 
-static int NAME(has_nonfinite)(const float *x, size_t n) {
-  ints found = {0};
-  EACH(n, {
-    ints exponent = (ints)AT(x) & 0x7F800000;
-    found |= exponent == 0x7F800000;
-  });
-  for (int i = 0; i < LANES; i++)
-    if (found[i]) return 1;
-  return 0;
-}
-
 const struct vp_model_kernels NAME(kernels) = {
     .rms_norm = NAME(rms_norm),
     .rms_norm_backward = NAME(rms_norm_backward),
@@ -392,5 +278,4 @@ const struct vp_model_kernels NAME(kernels) = {
     .scale = NAME(scale),
     .adamw = NAME(adamw),
     .sum_squares = NAME(sum_squares),
-    .has_nonfinite = NAME(has_nonfinite),
 };

@@ -22,7 +22,6 @@ struct vp_model_kernels {
   void (*scale)(float *x, float scale, size_t n);
   void (*adamw)(float *weights, const float *gradient, float *m, float *v, size_t n, const vp_adamw_step *step);
   double (*sum_squares)(const float *x, size_t n);
-  int (*has_nonfinite)(const float *x, size_t n);
 };
 
 extern const struct vp_model_kernels vp_baseline_kernels, vp_avx2_kernels, vp_avx512_kernels;

@@ -63,7 +63,8 @@ struct TrainingSession {
     return .dictionary([
       "base": .string(job.inputs.base.path), "tensors": .array(plan.names.map { .string($0) }),
       "weights": JSON(plan.weights), "share": JSON(plan.share), "steps": JSON(job.run.totalSteps),
-      "rows": JSON(job.data.reduce(0) { $0 + $1.examples.count }), "tokens": JSON(job.data.reduce(0) { $0 + $1.tokens }),
+      "rows": JSON(job.data.reduce(0) { $0 + $1.examples.count }),
+      "tokens": JSON(job.data.reduce(0) { $0 + $1.tokens }),
       "answer_tokens": JSON(job.data.reduce(0) { $0 + $1.answerTokens }),
       "memory": .dictionary([
         "needed": JSON(memory.needed), "tuned": JSON(memory.tuned), "activations": JSON(memory.activations),
@@ -77,7 +78,7 @@ struct TrainingSession {
     var table = TextTable([.init("tuned"), .init("tensors", .right), .init("weights", .right), .init("layers")])
     for group in plan.groups {
       table.add([
-        group.name, Format.grouped(group.tensors), Format.grouped(group.weights), Format.ranges(group.layers),
+        group.name, Format.grouped(group.tensors), Format.grouped(group.weights), Format.ranges(group.layers.sorted()),
       ])
     }
     table.setTotals([
@@ -125,7 +126,9 @@ struct TrainingSession {
       \(Format.grouped(Int(record.tokensPerSecond))) tokens/s
       proved    nothing outside the \(Format.counted(job.run.plan.parameters.count, "tuned tensor")) changed
       """)
-    if let last = record.drift?.points.last { lines.append("drift     \(Self.drift(last.drift)) after step \(last.step)") }
+    if let last = record.drift?.points.last {
+      lines.append("drift     \(Self.drift(last.drift)) after step \(last.step)")
+    }
     if record.stopped == "max-drift" {
       lines.append("stopped   the drift passed its budget: the weights are those of step \(record.steps)")
     }

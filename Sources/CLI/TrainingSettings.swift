@@ -107,7 +107,8 @@ struct DriftSettings: ParsableArguments {
   var maxDrift: Double?
   @Flag(help: "Measure it, without a limit.")
   var drift = false
-  @Option(help: ArgumentHelp("Neutral rows, as JSON Lines (default: paragraphs that come with vpatch).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Neutral rows, as JSON Lines (default: paragraphs that come with vpatch).", valueName: "file"))
   var neutral: String?
   @Option(help: ArgumentHelp("Steps from one measurement to the next (default: a tenth of all).", valueName: "n"))
   var driftEvery: Int?

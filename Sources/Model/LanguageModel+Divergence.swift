@@ -66,12 +66,28 @@ extension DecoderPass {
               let (p, q) = (theirs.pointer + i * vocabulary, mine.pointer + i * vocabulary)
               vp_subtract(p, vp_summarize(p, vocabulary).log_sum, vocabulary)
               vp_subtract(q, vp_summarize(q, vocabulary).log_sum, vocabulary)
-              results.pointer[which.lowerBound + i] = max(0, vp_kl(p, q, vocabulary))
+              results.pointer[which.lowerBound + i] = LogProbabilities.divergence(
+                of: UnsafeBufferPointer(start: q, count: vocabulary),
+                from: UnsafeBufferPointer(start: p, count: vocabulary))
             }
           }
         }
       }
     }
     return results
+  }
+}
+
+/// Distributions over a vocabulary, as natural logarithms of probabilities.
+public enum LogProbabilities {
+  /// KL(base ‖ model) = Σ p(v) · (log p(v) − log q(v)), p of the base, in nats. What the base never says weighs nothing,
+  /// whatever the model thinks of it.
+  public static func divergence(
+    of model: UnsafeBufferPointer<Float>, from base: UnsafeBufferPointer<Float>
+  ) -> Double {
+    precondition(model.count == base.count, "two vocabularies")
+    let sum = vp_kl(base.baseAddress!, model.baseAddress!, base.count)
+    // Rounding may leave a trace below zero where the two are the same. (Not by `max`, which takes a NaN for zero.)
+    return sum < 0 ? 0 : sum
   }
 }

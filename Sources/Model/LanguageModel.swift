@@ -36,9 +36,15 @@ public final class LanguageModel {
       compute: Compute(threads: compute.threads, precision: compute.precision))
   }
 
-  /// - Throws: `invalid` for a token that the model does not have.
+  /// - Throws: `invalid` for a token that the model does not have, `refused` for a text longer than its window.
   func check(_ sequences: [[Int32]]) throws {
     for sequence in sequences {
+      if let window = config.window, sequence.count > window {
+        throw VPatchError(
+          .refused, weights.view.path,
+          "has a sliding window of \(Format.counted(window, "token")), and a text has \(Format.grouped(sequence.count))",
+          remedy: "longer texts than the window are not known yet: use shorter ones")
+      }
       if let id = sequence.first(where: { $0 < 0 || Int($0) >= config.vocabularySize }) {
         throw VPatchError(
           .invalid, weights.view.path, "has no token \(id): its vocabulary has \(config.vocabularySize)",

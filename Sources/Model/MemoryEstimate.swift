@@ -16,12 +16,14 @@ public struct MemoryEstimate: Equatable, Sendable {
   /// - Parameters:
   ///   - tokens: that go through the model together.
   ///   - models: that compute: 2 where another one is compared with.
+  ///   - copies: of the masters that are held besides.
   public init(
-    _ model: LanguageModel, tuned: [Parameter], tokens: Int, keeping: LanguageModel.Keeping, models: Int = 1
+    _ model: LanguageModel, tuned: [Parameter], tokens: Int, keeping: LanguageModel.Keeping, models: Int = 1,
+    copies: Int = 0
   ) {
     let config = model.config
     mapped = model.weights.parameters.reduce(0) { $0 + $1.info.byteCount }
-    self.tuned = tuned.reduce(0) { $0 + 16 * $1.count }
+    self.tuned = tuned.reduce(0) { $0 + (16 + 4 * copies) * $1.count }
     let names = Set(tuned.map(\.name.bytesKey))
     let decoder = model.pass.decoder
     let lowest =

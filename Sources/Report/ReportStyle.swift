@@ -64,7 +64,7 @@ enum ReportStyle {
     dl.settings dd{margin:0;overflow-wrap:anywhere;font-weight:500}
     table.forest{display:block;font-size:13.5px}
     .forest tbody{display:block}
-    .forest tr{display:grid;grid-template-columns:minmax(120px,1.4fr) 108px minmax(140px,3fr) 170px 52px 60px 56px;
+    .forest tr{display:grid;grid-template-columns:minmax(120px,1.4fr) 108px minmax(140px,3fr) 196px 52px 60px 56px;
     column-gap:12px;align-items:center}
     .forest th,.forest td{border:0;padding:0}
     .forest td:first-child{min-width:0}
@@ -161,7 +161,7 @@ enum ReportStyle {
     .map svg{max-width:100%}
     table,table.forest{font-size:11px}
     .task small,.change small,.forest .fhead{font-size:10.5px}
-    .forest tr{grid-template-columns:minmax(90px,1.4fr) 92px minmax(90px,2fr) 136px 40px 52px 44px;column-gap:8px}
+    .forest tr{grid-template-columns:minmax(90px,1.4fr) 92px minmax(90px,2fr) 160px 40px 52px 44px;column-gap:8px}
     }
 
     """

@@ -93,15 +93,18 @@ import Text
   @Test(
     "what is no suite",
     arguments: [
-      ("name = ", "line 1: is not TOML"), ("[[task]]\nname = 3", "the task number 1 has a \"name\" that is not a text"),
-      ("nmae = \"x\"\n[[task]]", "it has the key \"nmae\", which it does not take; keys are name, task"),
-      ("name = \"x\"", "it has no task"), ("task = 3", "it has a \"task\" that is not written as [[task]]"),
+      ("name = ", "line 1: a value expected"),
+      ("[[task]]\nname = 3", "line 2: the task number 1 has a \"name\" that is not a text"),
+      ("\nnmae = \"x\"\n[[task]]", "line 2: has the key \"nmae\", which it does not take; keys are name"),
+      ("name = \"x\"", ": has no task"), ("task = 3", "line 1: has the key \"task\""),
+      ("[[tasks]]\n", "line 1: has a table [[tasks]]; tasks stand below [[task]]"),
       ("[[task]]\nkind = \"kl\"", "the task number 1 has no \"name\""),
+      ("[[task]]\nname = \"a\"\n[[task]]\nname = \"a\"", "line 3: has two tasks called \"a\""),
       ("[[task]]\nname = \"a\"", "the task \"a\" has no \"kind\"; kinds are \"perplexity\", \"mass\", \"kl\""),
-      ("[[task]]\nname = \"a\"\nkind = \"f1\"", "has a \"kind\" that is not \"perplexity\""),
+      ("[[task]]\nname = \"a\"\nkind = \"f1\"", "line 3: the task \"a\" has a \"kind\" that is not \"perplexity\""),
       ("[[task]]\nname = \"a\"\nkind = \"kl\"", "has no \"role\"; roles are \"target\", \"held-out\" or \"probe\""),
       ("[[task]]\nname = \"a\"\nkind = \"kl\"\nrole = \"probe\"", "has no \"data\""),
-      ("x = 1979-05-27", "has a date as \"x\""), ("name = \"a\u{0}b\"", "is not text in UTF-8"),
+      (String(repeating: "#", count: 1_100_000), "at most 1048576"),
     ])
   func malformed(text: String, message: String) {
     let error = refusal(text)

@@ -158,7 +158,9 @@ import Text
 
   @Test func aTokenizerThatDoesNotFitTheModelIsSaid() throws {
     let error = try error(#"{"text": "The <|im_end|>"}"#, model: "smollm2", vocabulary: 300)
-    #expect(error.reason.contains("line 1 has the id") && error.reason.hasSuffix("and the model has 300"))
+    #expect(error.subject!.hasSuffix("tokenizer.json") && error.reason.hasPrefix("makes the id "))
+    #expect(error.reason.contains("and the model has 300 ids (needed by line 1 of "))
+    #expect(error.remedy == "is it this model's tokenizer?")
   }
 
   @Test func theFirstFiveRowsAreNamedAndAllAreCounted() throws {
@@ -169,6 +171,26 @@ import Text
 
   @Test func aFileWithoutRowsIsRefused() throws {
     #expect(try error("", " ", model: nil).reason == "has no rows")
+  }
+
+  @Test func aConversationToGoOnWith() throws {
+    let tokenizer = try Tokenizer(folder: "\(TokenizerCase.fixtures)/smollm2")
+    let folder = try TestFolder()
+    try folder.write(
+      "tokenizer.json",
+      try InputFile.contents(of: "\(TokenizerCase.fixtures)/smollm2/tokenizer.json", limit: 1 << 20))
+    try folder.write("generation_config.json", #"{"eos_token_id": 3}"#)
+    let text = try ModelText(folder: folder.path, chatTemplate: "smollm2")
+    let prompt = try text.prompt([Message(.user, "The fox")])
+    #expect(
+      tokenizer.decode(prompt, skipSpecialTokens: false)
+        == "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        + "<|im_start|>user\nThe fox<|im_end|>\n<|im_start|>assistant\n")
+    #expect(try text.stops(answering: false) == [3])
+    #expect(try text.stops(answering: true) == [3, try #require(tokenizer.id(of: "<|im_end|>"))])
+    // The model has no template of its own.
+    #expect(throws: VPatchError.self) { try ModelText(folder: folder.path).prompt([Message(.user, "The fox")]) }
+    #expect(throws: VPatchError.self) { try ModelText(folder: folder.path, chatTemplate: "none") }
   }
 
   // MARK: Helpers

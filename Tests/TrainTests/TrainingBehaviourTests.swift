@@ -32,7 +32,9 @@ import Text
     for change in changes {
       let other = try Self.run { change(&$0) }
       #expect(zip(losses, try Self.losses(other)).allSatisfy { abs($0 - $1) < 1e-5 })
-      for (a, b) in zip(ResumeTests.masters(plain), ResumeTests.masters(other)) { #expect(relativeDistance(a, b) < 1e-4) }
+      for (a, b) in zip(ResumeTests.masters(plain), ResumeTests.masters(other)) {
+        #expect(relativeDistance(a, b) < 1e-4)
+      }
     }
   }
 
@@ -105,6 +107,24 @@ import Text
     let error = #expect(throws: VPatchError.self) { try run.run { _ in } }
     #expect(error!.description.contains("training went astray: at step 2"))
     #expect(run.state.step == 1)
+  }
+
+  @Test("too little memory is said before the first step, with the numbers") func memory() throws {
+    let run = try Self.run { _ in }
+    let memory = run.memory
+    try run.checkMemory(available: memory.needed)
+    try run.checkMemory(available: nil)
+    let error = #expect(throws: VPatchError.self) { try run.checkMemory(available: memory.needed - 1) }
+    #expect(error!.code == .refused)
+    for number in [memory.needed, memory.tuned, memory.activations, memory.scratch, memory.needed - 1] {
+      #expect(error!.reason.contains(Format.bytes(number)), "\(error!)")
+    }
+    #expect(error!.remedy == "use --recompute, a smaller --micro-batch, a shorter --max-length, fewer --layers")
+    // What is used already is not named.
+    let small = try Self.run { ($0.recomputes, $0.microBatch) = (true, 1) }
+    let other = #expect(throws: VPatchError.self) { try small.checkMemory(available: 0) }
+    #expect(other!.remedy == "use a shorter --max-length, fewer --layers")
+    #expect(small.memory.activations < memory.activations && small.memory.tuned == memory.tuned)
   }
 
   @Test("bf16 products learn the same, within their precision") func bf16() throws {

@@ -24,6 +24,11 @@ public struct PatchStep: Sendable {
   func input(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.base : tensor.target }
   func output(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.target : tensor.base }
 
+  /// What it makes of a tensor; nil where it does nothing to it, or takes it away.
+  public func output(_ name: String) -> FingerprintedTensor? {
+    patch.tensor(named: name).flatMap { $0.operation == .same ? nil : output($0) }
+  }
+
   /// All tensors of what it makes, in ascending order of name.
   var outputs: [FingerprintedTensor] { patch.header.tensors.compactMap(output) }
 

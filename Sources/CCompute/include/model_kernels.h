@@ -77,7 +77,5 @@ void vp_adamw(float *weights, const float *gradient, float *m, float *v, size_t 
 
 /// Σ x², in float64.
 double vp_sum_squares(const float *x, size_t n);
-/// Whether any is infinite or NaN.
-int vp_has_nonfinite(const float *x, size_t n);
 
 #endif

@@ -27,7 +27,6 @@ struct EvalCommand: ParsableCommand {
 
   @Argument(help: "The model: a folder with config.json and tokenizer.json.")
   var model: String
-  @OptionGroup var overlay: OverlayOptions
   @Option(help: ArgumentHelp("What to compare with, instead of the model without patches.", valueName: "model"))
   var base: String?
   @Option(help: ArgumentHelp("The suite.", valueName: "file"))
@@ -40,14 +39,13 @@ struct EvalCommand: ParsableCommand {
   var baseResults: String?
   @Flag(help: "Replace an existing --results file.")
   var force = false
-  @Option(help: "How products are computed.")
-  var compute: Compute.Precision = .f32
+  @OptionGroup var options: ModelOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    let comparesNothing = base == nil && overlay.isEmpty
-    if record, overlay.isEmpty { throw ValidationError("--record goes with --patch or --stack.") }
+    let comparesNothing = base == nil && options.overlay.isEmpty
+    if record, options.overlay.isEmpty { throw ValidationError("--record goes with --patch or --stack.") }
     if baseResults != nil, comparesNothing {
       throw ValidationError("--base-results goes with --patch, --stack or --base.")
     }
@@ -59,13 +57,13 @@ struct EvalCommand: ParsableCommand {
     if let results { try OutputCheck.file(results, inputs: [], force: force) }
     let checkpoint = try Inputs.checkpoint(model)
     let other = try base.map { try Inputs.checkpoint($0) }
-    let steps = overlay.isEmpty ? [] : try overlay.steps(over: checkpoint, store, common.work)
+    let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, store, common.work)
     let bound = record ? try patchToBind(steps, hasOtherBase: other != nil) : nil
     if let bound { try RecordWriting.check(bound, store) }
 
     let tuned = try PatchedModel(checkpoint, steps, common.work)
     let reference = try other.map { try PatchedModel($0, [], common.work) } ?? tuned.withoutPatches
-    let evaluator = try Evaluator(suite, tuned, reference, compute: compute, common)
+    let evaluator = try Evaluator(suite, tuned, reference, options, common)
     guard let reference else { return try printValues(evaluator.results(), suite) }
 
     let before = try baseResults.map { try evaluator.baseResults(keptAt: $0) } ?? evaluator.baseResults()
@@ -153,16 +151,16 @@ private struct Evaluator {
   private let common: CommonOptions
 
   init(
-    _ suite: Suite, _ tuned: PatchedModel, _ reference: PatchedModel?, compute precision: Compute.Precision,
+    _ suite: Suite, _ tuned: PatchedModel, _ reference: PatchedModel?, _ options: ModelOptions,
     _ common: CommonOptions
   ) throws {
     self.common = common
-    let compute = try Compute(threads: common.work.threads, precision: precision)
+    let compute = try Compute(threads: common.work.threads, precision: options.compute)
     self.tuned = (try LanguageModel(tuned.view, compute: compute), tuned)
     self.reference = try reference.map { (try LanguageModel($0.view, compute: compute), $0) }
-    let tokenizer = try ModelTokenizer(folder: tuned.view.path)
+    let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.chatTemplate)
     if let reference, reference.view.path != tuned.view.path {
-      let other = try ModelTokenizer(folder: reference.view.path)
+      let other = try ModelTokenizer(folder: reference.view.path, chatTemplate: options.chatTemplate)
       guard try other.settings(chat: suite.usesChat) == tokenizer.settings(chat: suite.usesChat) else {
         throw VPatchError(
           .refused, tuned.view.path, "has another tokenizer, or chat template, than \(reference.view.path)",
@@ -170,7 +168,7 @@ private struct Evaluator {
       }
     }
     var evaluation = Evaluation(suite, tokenizer: tokenizer)
-    evaluation.settings = [JSON.Member("compute", .string(precision.rawValue))]
+    evaluation.settings = [JSON.Member("compute", .string(options.compute.rawValue))]
     evaluation.maximumLength = self.tuned.model.config.maximumLength
     self.evaluation = evaluation
   }

@@ -89,7 +89,8 @@ struct GenerateCommand: ParsableCommand {
     let each: (String) -> Void = { [json = common.json] in
       if !json { Terminal.write($0.printableText, to: STDOUT_FILENO) }
     }
-    let answer = try messages.map { try writer.generator.reply(to: $0, each: each) }
+    let answer =
+      try messages.map { try writer.generator.reply(to: $0, each: each) }
       ?? writer.generator.complete(text, each: each)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
@@ -134,7 +135,9 @@ extension String {
   /// With control characters made visible, lines and tabs left as they are.
   fileprivate var printableText: String {
     split(separator: "\n", omittingEmptySubsequences: false)
-      .map { $0.split(separator: "\t", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\t") }
+      .map {
+        $0.split(separator: "\t", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\t")
+      }
       .joined(separator: "\n")
   }
 }

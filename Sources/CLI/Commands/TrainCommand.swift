@@ -62,16 +62,33 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
+    let inputs = try (data + [drift.neutral, suite].compactMap(\.self)).map { try InputFile(path: $0) }
+    // Before anything is read: that takes a while.
+    if !dryRun { try checkOutputs(inputs) }
     let session = try TrainingSession(self)
     if dryRun { return common.print(session.planJSON(), text: session.planText()) }
     try session.job.run.checkMemory()
     if !common.json, !common.quiet { Terminal.note(session.planText() + "\n") }
-    let (result, stored) = try output.write(inputs: session.inputs, base: session.basePath, common) { path in
+    let (result, stored) = try output.write(inputs: inputs + session.inputs, base: session.basePath, common) { path in
       try session.train(to: path)
     }
     common.print(session.json(result, stored), text: session.text(result, stored))
     for remark in result.remarks { common.remark(remark) }
     common.remarks(stored)
+  }
+
+  /// The log is appended to, so it may exist; but not be the patch, or something that is read.
+  private func checkOutputs(_ inputs: [InputFile]) throws {
+    try OutputCheck.file(output.output, inputs: inputs, force: output.force)
+    guard let log else { return }
+    guard Path.absolute(log) != Path.absolute(output.output) else {
+      throw VPatchError(.refused, log, "is the name of the patch, too", remedy: "give another one for --log")
+    }
+    guard PathKind.of(log) == .file else { return }
+    let identity = try InputFile(path: log).identity
+    if inputs.contains(where: { $0.identity == identity }) {
+      throw VPatchError(.refused, log, "is an input of this very command", remedy: "give another file for --log")
+    }
   }
 
   func options() throws -> TrainingOptions {

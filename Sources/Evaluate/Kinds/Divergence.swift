@@ -1,4 +1,3 @@
-import Glibc
 import Measure
 import Model
 import PatchFormat
@@ -122,22 +121,11 @@ public enum Divergence {
       next = 0
       try model.forEachDistribution(of: part, at: ranges) { sequence, _, values in
         let before = UnsafeBufferPointer(start: held.baseAddress! + next * vocabulary, count: vocabulary)
-        sums[block[sequence].sequence] += value(before, values)
+        sums[block[sequence].sequence] += LogProbabilities.divergence(of: values, from: before)
         next += 1
       }
     }
     return sums
-  }
-
-  /// Of one pair of distributions, given as log-probabilities.
-  static func value(_ base: UnsafeBufferPointer<Float>, _ model: UnsafeBufferPointer<Float>) -> Double {
-    var sum = 0.0
-    for i in 0..<base.count {
-      let p = expf(base[i])
-      // What the base never says weighs nothing, whatever the model thinks of it.
-      if p > 0 { sum += Double(p) * Double(base[i] - model[i]) }
-    }
-    return sum
   }
 
   /// Sequences with ranges of positions, in pieces of so many positions at most.

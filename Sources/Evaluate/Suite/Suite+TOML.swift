@@ -6,18 +6,23 @@ extension Suite {
   /// - Parameter path: a TOML file; paths in it are relative to its folder.
   /// - Throws: `invalid` for what is not a suite, naming the task and the key; `io` for data that cannot be read.
   public init(path: String) throws {
-    var file = try TOMLReader.file(path)
+    var (file, tables) = try TOMLReader.file(path)
     let name = try file.text("name")
-    let tables = try file.tables("task")
     try file.finish()
+    if let other = tables.first(where: { $0.name != "task" }) {
+      throw file.error("has a table [[\(other.name)]]", line: other.line, remedy: "tasks stand below [[task]]")
+    }
     guard !tables.isEmpty else { throw file.error("has no task", remedy: "write [[task]] above the keys of each") }
-    var names: Set<String> = []
-    let tasks = try tables.enumerated().map { i, table in
-      var first = TOMLReader(table, path: path, place: "the task number \(i + 1)")
-      let name = try first.requiredText("name")
-      guard names.insert(name).inserted else { throw first.error("is called \"\(name)\" as another is") }
-      return try EvaluationTask(
-        TOMLReader(table, path: path, place: "the task \"\(name)\""), folder: Path.parent(path))
+    let names = try tables.enumerated().map { i, table in
+      var reader = TOMLReader(table.members, path: path, place: "the task number \(i + 1)")
+      return try reader.requiredText("name")
+    }
+    for (i, name) in names.enumerated() where names[..<i].contains(name) {
+      throw file.error("has two tasks called \"\(name)\"", line: tables[i].line)
+    }
+    let tasks = try zip(names, tables).map { name, table in
+      try EvaluationTask(
+        TOMLReader(table.members, path: path, place: "the task \"\(name)\""), folder: Path.parent(path))
     }
     self.init(name: name ?? Path.name(path), tasks: tasks)
   }

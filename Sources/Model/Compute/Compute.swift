@@ -33,6 +33,11 @@ public final class Compute: @unchecked Sendable {
   /// fused multiply-add, and bf16 products, give others.
   public var kernels: String { "\(precision.rawValue) products, \(String(cString: vp_compute_isa()))" }
 
+  /// The same for kernels that give the same bits.
+  public var arithmetic: String {
+    precision == .f32 && kernels.contains("AVX") ? "f32 products, fused" : kernels
+  }
+
   /// Splits 0 ..< count over the threads, in ranges of at least `least`.
   func split(_ count: Int, least: Int = 1, _ body: @Sendable (Range<Int>) -> Void) {
     splitNumbered(count, least: least) { body($1) }

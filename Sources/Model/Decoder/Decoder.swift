@@ -1,3 +1,4 @@
+import Apply
 import PatchFormat
 
 /// A language model's layers: which tensor is what.
@@ -21,6 +22,7 @@ public struct Decoder: Sendable {
   init(_ config: ModelConfig, _ weights: ModelWeights) throws {
     self.config = config
     let (hidden, inner) = (config.hiddenSize, config.intermediateSize)
+    try Self.checkLayers(config, weights)
     embedding = try weights.require("language_model.embed_tokens.weight", [config.vocabularySize, hidden])
     layers = try (0..<config.layers).map { i in
       func linear(_ modules: [(name: String, outputs: Int)], inputs: Int) throws -> Linear {
@@ -53,6 +55,18 @@ public struct Decoder: Sendable {
       head = Linear(embedding)
     } else {
       head = Linear(try weights.require("lm_head.weight", [config.vocabularySize, hidden]))
+    }
+  }
+
+  /// Layers that the config does not count would be left out, and nobody would know.
+  private static func checkLayers(_ config: ModelConfig, _ weights: ModelWeights) throws {
+    for parameter in weights.parameters {
+      let component = weights.layout.component(of: parameter.name)
+      guard component.region == .decoderLayer, let layer = component.layer, layer >= config.layers else { continue }
+      throw VPatchError(
+        .invalid, weights.view.path,
+        "has \"\(parameter.name.printable)\"; its config.json calls for \(Format.counted(config.layers, "layer")), from 0 on",
+        remedy: "are config.json and the weights of the same model?")
     }
   }
 

@@ -15,6 +15,12 @@ final class Generation {
     if prompts.contains(where: \.isEmpty) {
       throw VPatchError(.invalid, nil, "has nothing to go on from: the prompt has no token", remedy: "give a text")
     }
+    if let window = model.config.window, let longest = prompts.map(\.count).max(), longest + limit > window {
+      throw VPatchError(
+        .refused, model.weights.view.path,
+        "has a sliding window of \(window) tokens, and the prompt with its answer may have \(longest + limit)",
+        remedy: "ask for fewer tokens")
+    }
     self.model = model
     width = model.config.hiddenSize
     caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + limit) }

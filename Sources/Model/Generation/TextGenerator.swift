@@ -28,21 +28,20 @@ public struct TextGenerator {
   /// Continues a text.
   /// - Parameter each: is given whole characters as they are made.
   public func complete(_ prompt: String, each: (String) -> Void = { _ in }) throws -> Answer {
-    try answer(text.tokenizer.encode(prompt), each)
+    try answer(text.tokenizer.encode(prompt), stop: text.stops(answering: false), each)
   }
 
   /// Answers the last message.
   public func reply(to messages: [Message], each: (String) -> Void = { _ in }) throws -> Answer {
-    try answer(text.prompt(messages), each)
+    try answer(text.prompt(messages), stop: text.stops(answering: true), each)
   }
 
-  private func answer(_ prompt: [Int32], _ each: (String) -> Void) throws -> Answer {
+  private func answer(_ prompt: [Int32], stop: Set<Int32>, _ each: (String) -> Void) throws -> Answer {
     let tokenizer = try text.tokenizer
-    let stop = tokenizer.named.stops.union(model.config.endTokens)
     var decoder = tokenizer.decoder(skipSpecialTokens: true)
     var ids: [Int32] = []
     var written = ""
-    try model.generate(prompt, limit: limit, sampling, stop: stop) { id in
+    try model.generate(prompt, limit: limit, sampling, stop: stop.union(model.config.endTokens)) { id in
       ids.append(id)
       let piece = decoder.append(id)
       written += piece

@@ -66,10 +66,8 @@ extension ModelConfig {
     // The default of both families' config classes in transformers.
     isTied = json["tie_word_embeddings"]?.bool ?? false
     maximumLength = try positive("max_position_embeddings", 2048)
-    if let window = json["sliding_window"]?.int, json["use_sliding_window"]?.bool ?? (family == .mistral) {
-      // Up to its width a window sees all there is.
-      maximumLength = min(maximumLength, window)
-    }
+    if json["use_sliding_window"]?.bool ?? (family == .mistral) { window = json["sliding_window"]?.int }
+    if let window { maximumLength = min(maximumLength, window) }
     rotary = try RotaryEmbedding(json, headSize: headSize, path: path)
     endTokens = Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(json["eos_token_id"]) ?? []
   }

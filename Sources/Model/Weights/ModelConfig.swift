@@ -18,6 +18,9 @@ public struct ModelConfig: Equatable, Sendable {
   public var isTied: Bool
   /// Positions that it was trained on.
   public var maximumLength: Int
+  /// Tokens that each token can see, where that is less than all: texts up to this length are as without it, and longer
+  /// ones are not known here.
+  public var window: Int?
   /// Generation ends with any of these.
   public var endTokens: [Int32]
 

@@ -36,7 +36,17 @@ public final class ModelWeights: Sendable {
         throw VPatchError(.refused, checkpoint.path, "loses the tensor \"\(tensor.name.printable)\" by a patch")
       }
       let held = HeldBytes(source.info.byteCount)
-      try source.read(into: held.bytes, at: 0)
+      let hashed = HashedTensor(source)
+      try hashed.read(into: held.bytes, at: 0)
+      // A number about this model is a number about these bits.
+      if patched, let last = view.steps.last(where: { $0.output(tensor.name) != nil }),
+        try hashed.finish() != last.output(tensor.name)!.fingerprint
+      {
+        throw VPatchError(
+          .wrongBase, checkpoint.path,
+          "does not become what \(last.patch.label) promises: \"\(tensor.name.printable)\" comes out with other bits",
+          remedy: "the patch needs the model with root \(view.steps[0].from.short)")
+      }
       return Parameter(source.info, bytes: UnsafeRawPointer(held.bytes.baseAddress!), owner: held)
     }
     byCanonicalName = Self.index(parameters, layout)

@@ -95,6 +95,20 @@ public final class Parameter: @unchecked Sendable {
     self.tuning = tuning
   }
 
+  /// Rounds the master to what the file's dtype can hold: what a patch would make of it.
+  public func roundMaster() {
+    guard let master = tuning?.master, info.dtype != .f32 else { return }
+    let narrow = UnsafeMutablePointer<UInt16>.allocate(capacity: max(1, count))
+    defer { narrow.deallocate() }
+    if info.dtype == .bf16 {
+      vp_narrow_bf16(master.start, narrow, count)
+      vp_widen_bf16(narrow, master.start, count)
+    } else {
+      for i in 0..<count { narrow[i] = Float16(master.start[i]).bitPattern }
+      vp_widen_f16(narrow, master.start, count)
+    }
+  }
+
   /// The same bytes, as the file has them.
   var untuned: Parameter { Parameter(info, bytes: bytes, owner: owner) }
 

@@ -43,6 +43,15 @@ public struct ChatTemplate: Equatable, Sendable {
     "A chat between a curious user and an artificial intelligence assistant. "
     + "The assistant gives helpful, detailed, and polite answers to the user's questions."
 
+  /// What ends an answer: "<|im_end|>". A generation that answers stops there, whatever the model's files name.
+  public var endOfAnswer: String {
+    switch family {
+    case .chatML: "<|im_end|>"
+    case .llama3: "<|eot_id|>"
+    case .llama2, .mistral, .vicuna: end
+    }
+  }
+
   private static let families: KeyValuePairs<String, Family> = [
     "chatml": .chatML(system: nil),
     "smollm2": .chatML(system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),

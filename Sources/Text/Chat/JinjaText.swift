@@ -1,6 +1,6 @@
 /// A Jinja template with what does not matter to its meaning taken out, so that templates can be compared piece by piece.
 ///
-/// Outside of string literals: no white space, `message['role']` for `message.role`. Literals in single quotes, their
+/// Outside of string literals: no comments, no white space, `message['role']` for `message.role`. Literals in single quotes, their
 /// escapes carried out, those that are added to each other joined.
 struct JinjaText {
   let compact: String
@@ -14,7 +14,9 @@ struct JinjaText {
     func joins() -> Bool { compact.suffix(2).elementsEqual(["'", "+"]) && endsInLiteral }
     var endsInLiteral = false
     while let scalar = rest.popFirst() {
-      if scalar == "\"" || scalar == "'" {
+      if scalar == "{", rest.first == "#" {
+        Self.skipComment(&rest)
+      } else if scalar == "\"" || scalar == "'" {
         let literal = Self.literal(&rest, scalar)
         if joins() {
           compact.removeLast(2)
@@ -40,6 +42,12 @@ struct JinjaText {
   }
 
   func contains(_ piece: String) -> Bool { compact.contains(piece) }
+
+  /// Behind "{"; past "#}".
+  private static func skipComment(_ rest: inout ArraySlice<Unicode.Scalar>) {
+    while rest.popFirst() != nil, !rest.starts(with: ["#", "}"]) {}
+    rest = rest.dropFirst(2)
+  }
 
   /// Behind the quote; past the one that ends it.
   private static func literal(_ rest: inout ArraySlice<Unicode.Scalar>, _ quote: Unicode.Scalar) -> String {

@@ -17,7 +17,15 @@ public struct ModelText: Sendable {
     loadedTokenizer = tokenizer
     loadedTemplate = try Self.result {
       let tokens = try tokenizer.get().named
-      return try chatTemplate.map { try ChatTemplate.named($0, tokens) } ?? ChatTemplate.of(folder: folder, tokens)
+      guard let chatTemplate else { return try ChatTemplate.of(folder: folder, tokens) }
+      let template = try ChatTemplate.named(chatTemplate, tokens)
+      guard try tokenizer.get().id(of: template.endOfAnswer) != nil else {
+        throw VPatchError(
+          .refused, folder,
+          "has no token \"\(template.endOfAnswer.printable)\", with which an answer ends in the chat template \(chatTemplate)",
+          remedy: "name the template that the model was made with")
+      }
+      return template
     }
   }
 
@@ -38,6 +46,14 @@ public struct ModelText: Sendable {
     } catch let error as VPatchError {
       return .failure(error)
     }
+  }
+
+  /// The ids that end a generation: those that the model's files name, and for an answer to a conversation the one that
+  /// ends it in the chat template.
+  public func stops(answering: Bool) throws -> Set<Int32> {
+    let tokenizer = try tokenizer
+    let end = answering ? tokenizer.id(of: try template.endOfAnswer) : nil
+    return tokenizer.named.stops.union(end.map { [$0] } ?? [])
   }
 
   /// The ids of a conversation that the model is to go on with.

@@ -25,7 +25,11 @@ struct RowEncoder: Sendable {
     case .ids(let ids, let labels): encoded = Encoded(example: try ready(ids, labels))
     }
     if let id = encoded.example.ids.first(where: { $0 < 0 || $0 >= rules.vocabulary }) {
-      throw RowError("has the id \(id), and the model has \(Format.grouped(rules.vocabulary))")
+      // Not the row's fault: ready ids are checked where they are read.
+      throw VPatchError(
+        .invalid, try text.tokenizer.path,
+        "makes the id \(id), and the model has \(Format.grouped(rules.vocabulary)) ids",
+        remedy: "is it this model's tokenizer?")
     }
     if encoded.example.ids.count > rules.maximumLength { try cut(&encoded) }
     if rules.needsAnswers, encoded.example.answerTokens == 0 {

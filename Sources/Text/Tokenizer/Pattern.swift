@@ -39,6 +39,8 @@ struct Pattern: Sendable {
     var parser = PatternParser(text)
     let node = try parser.pattern()
     guard node.minimumLength > 0 else { throw PatternError("matches nothing at all") }
+    // Counts inside counts multiply.
+    guard node.size <= 10_000 else { throw PatternError("is too large") }
     program = Self.compile(node)
   }
 
@@ -180,6 +182,19 @@ extension Pattern.Node {
     case .alternatives(let nodes): nodes.map(\.minimumLength).min() ?? 0
     case .repetition(let inner, let least, _, _): least * inner.minimumLength
     case .lookAhead, .endOfLine: 0
+    }
+  }
+}
+
+extension Pattern.Node {
+  /// How many instructions it becomes, about.
+  fileprivate var size: Double {
+    switch self {
+    case .set, .endOfLine: 1
+    case .sequence(let nodes): nodes.reduce(1) { $0 + $1.size }
+    case .alternatives(let nodes): nodes.reduce(1) { $0 + $1.size + 2 }
+    case .repetition(let inner, let least, let most, _): (inner.size + 1) * Double(most == .max ? least + 1 : most)
+    case .lookAhead(let inner, _): inner.size + 1
     }
   }
 }

@@ -41,21 +41,19 @@ struct PatternParser {
   }
 
   private mutating func term(_ ignoringCase: Bool) throws -> Pattern.Node {
-    var node = try atom(ignoringCase)
-    while let (least, most, isCounted) = try quantifier() {
-      if case .repetition = node { throw PatternError("repeats a repetition") }
-      var mode = Pattern.Mode.greedy
-      if skip("?") {
-        mode = .lazy
-      } else if skip("+") {
-        mode = .possessive
-      }
-      // To Oniguruma {1,3}+ is a repetition of a repetition, and {1,3}? sometimes too.
-      if isCounted, mode != .greedy { throw PatternError("\"?\" or \"+\" behind \"}\" is not supported") }
-      if node.minimumLength == 0 { throw PatternError("a repetition of what may be empty is not supported") }
-      node = .repetition(node, least, most, mode)
+    let node = try atom(ignoringCase)
+    guard let (least, most, isCounted) = try quantifier() else { return node }
+    var mode = Pattern.Mode.greedy
+    if skip("?") {
+      mode = .lazy
+    } else if skip("+") {
+      mode = .possessive
     }
-    return node
+    // To Oniguruma {1,3}+ is a repetition of a repetition, and {1,3}? sometimes too.
+    if isCounted, mode != .greedy { throw PatternError("\"?\" or \"+\" behind \"}\" is not supported") }
+    if node.minimumLength == 0 { throw PatternError("a repetition of what may be empty is not supported") }
+    guard try quantifier() == nil else { throw PatternError("repeats a repetition") }
+    return .repetition(node, least, most, mode)
   }
 
   private mutating func quantifier() throws -> (least: Int, most: Int, isCounted: Bool)? {

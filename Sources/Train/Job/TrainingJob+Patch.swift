@@ -25,7 +25,8 @@ extension TrainingJob {
   ///   - observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
   /// - Throws: `refused` where the patch would be empty.
   public func train(
-    to path: String, annotations: JSON, report: @escaping Report = { _, _, _ in }, _ observe: (TrainingEvent) throws -> Void
+    to path: String, annotations: JSON, report: @escaping Report = { _, _, _ in },
+    _ observe: (TrainingEvent) throws -> Void
   ) throws -> Result {
     let before = try inputs.suite.map { suite in
       let base = try model.untuned()
@@ -34,6 +35,7 @@ extension TrainingJob {
     }
     let started = DispatchTime.now().uptimeNanoseconds
     try run.run(observe)
+    try checkDriftBudget()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     let record = run.record(data: dataSets, settings: Self.settings(options, inputs), seconds: seconds)
     let noted = record.replacing(in: annotations)
@@ -44,6 +46,19 @@ extension TrainingJob {
     }
     let outcome = try measure(path, suite, before, report)
     return Result(header: header, record: record, measured: outcome.records, remarks: outcome.remarks)
+  }
+
+  /// Where the drift was within its budget at no step but that before the first, there is nothing to make a patch of.
+  private func checkDriftBudget() throws {
+    let state = run.state
+    guard state.stopped != nil, state.inside?.step == 0, let first = state.drift.dropFirst().first,
+      let budget = options.drift?.budget
+    else { return }
+    throw VPatchError(
+      .refused, nil,
+      "the drift passed its budget of \(Format.significant(budget)) when it was first measured: "
+        + "\(Format.significant(first.drift.value)) after step \(first.step), so no weights but the base's are within it",
+      remedy: "use a lower --lr, a larger --max-drift, or measure sooner with --drift-every")
   }
 
   /// The patch's own bits are measured: rounded, and decoded from its file.

@@ -60,6 +60,8 @@ public struct TrainingJob {
     self.options = options
     self.work = work
     model = try LanguageModel(inputs.base, compute: Compute(threads: work.threads, precision: options.compute))
+    // The plan first: a recipe that matches nothing need not wait for data and model to be read.
+    _ = try TuningPlan(model.weights, options)
     let text = try ModelText(folder: inputs.base.path, chatTemplate: inputs.chatTemplate)
     var rules = DataRules(
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
@@ -73,7 +75,7 @@ public struct TrainingJob {
         let file = try DataFile(path: path, text, rules, threads: work.threads)
         (neutral, neutralDigest) = (file.examples.map(\.ids), file.digest)
       } else {
-        let tokenizer = try text.tokenizer
+        let tokenizer = try Self.neutralTokenizer(text)
         neutral = NeutralText.paragraphs.map { tokenizer.encode($0) }
       }
       guard neutral.count > 1 else {
@@ -81,21 +83,28 @@ public struct TrainingJob {
       }
     }
     self.neutralDigest = neutralDigest
-    // The plan first: a recipe that matches nothing need not wait for all of the model to be read.
-    _ = try TuningPlan(model.weights, options)
     fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()
     let root = Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
     if let last = inputs.base.steps.last, last.to != root {
       throw VPatchError(
-        .wrongBase, inputs.base.path, "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
+        .wrongBase, inputs.base.path,
+        "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
         remedy: "'vpatch verify \(last.patch.label) --base …' says which")
     }
     let isOne = inputs.data.count == 1
-    let names = data.flatMap { file in file.lines.map { isOne ? "\($0)" : "\(Path.name(file.path)):\($0)" } }
+    let names = data.flatMap { file in file.lines.map { isOne ? "line \($0)" : "\(Path.name(file.path)):\($0)" } }
     run = try TrainingRun(
       model, options, examples: data.flatMap(\.examples), rowNames: names, neutral: neutral,
       stateFolder: inputs.stateFolder, saveEvery: inputs.saveEvery,
       identity: Self.identity(options, root, data, inputs, neutralDigest, model.compute))
+  }
+
+  private static func neutralTokenizer(_ text: ModelText) throws -> Tokenizer {
+    do { return try text.tokenizer } catch let error as VPatchError {
+      throw VPatchError(
+        error.code, error.subject, "\(error.reason), and drift is measured on text",
+        remedy: "\(error.remedy.map { "\($0), or " } ?? "")name rows of input_ids with --neutral")
+    }
   }
 
   /// All that the run's bits depend on. The number of threads is not among it.
@@ -110,7 +119,7 @@ public struct TrainingJob {
     add("base", root.hex)
     add("data", data.map(\.digest.hex).joined(separator: " "))
     add("neutral", neutral?.hex)
-    add("kernels", compute.kernels)
+    add("kernels", compute.arithmetic)
     add("tuned", "\(options.selection)")
     add("layers", options.layers.map { "\($0.lowerBound)-\($0.upperBound)" })
     return .object(members)

@@ -24,7 +24,7 @@ public struct TuningPlan: Sendable {
     guard !chosen.isEmpty else {
       throw VPatchError(
         .refused, path, "has no tensor of \(options.selection)",
-        remedy: "'vpatch show \(path)' lists its tensors, 'vpatch train --help' the recipes")
+        remedy: Self.remedy(options.selection, all))
     }
     if let layers = options.layers {
       let found = chosen.compactMap { [layout] in layout.component(of: $0.name).layer }
@@ -36,6 +36,13 @@ public struct TuningPlan: Sendable {
       }
     }
     parameters = chosen
+  }
+
+  private static func remedy(_ selection: Selection, _ all: [Parameter]) -> String {
+    guard case .only = selection, let middle = all.dropFirst(all.count / 2).first else {
+      return "'vpatch train --help' lists the recipes"
+    }
+    return "the pattern must match whole names, such as \(middle.name.printable)"
   }
 
   /// A line for each module: how many tensors and weights, in which layers.

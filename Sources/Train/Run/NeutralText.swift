@@ -4,5 +4,5 @@ public enum NeutralText {
   /// Its paragraphs.
   public static let paragraphs = String(decoding: PackageResources.neutral_txt, as: UTF8.self).split(
     separator: "\n%\n"
-  ).map { $0.trimmingPrefix("\n").replacing("\n", with: " ") }.map(String.init)
+  ).map { String($0.trimmingPrefix("\n")) }
 }

@@ -42,7 +42,7 @@ public final class TrainingRun {
     self.options = options
     self.examples = examples
     self.neutral = neutral
-    self.rowNames = rowNames.isEmpty ? examples.indices.map { "\($0 + 1)" } : rowNames
+    self.rowNames = rowNames.isEmpty ? examples.indices.map { "row \($0 + 1)" } : rowNames
     self.saveEvery = max(1, saveEvery)
     plan = try TuningPlan(model.weights, options)
     order = BatchOrder(
@@ -63,12 +63,14 @@ public final class TrainingRun {
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
       keeping: options.recomputes ? .inputs : .activations,
-      models: options.distillation == nil && options.drift == nil ? 1 : 2)
+      models: options.distillation == nil && options.drift == nil ? 1 : 2,
+      copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
   }
 
   /// Trains to the end.
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
-  /// - Throws: `mismatch` where the loss is no number any more; the state before that step is saved if there is a folder.
+  /// - Throws: `mismatch` where the loss or the drift is no number any more; the folder keeps the state that was saved
+  ///   last, or gets the one before that step where none was.
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
     for parameter in plan.parameters { parameter.beginTuning() }
     if let store, let saved = try store.read(into: plan.parameters) {
@@ -81,8 +83,13 @@ public final class TrainingRun {
       let started = DispatchTime.now().uptimeNanoseconds
       var step = try advance(started)
       if let meter, state.step % driftEvery == 0 || state.step == totalSteps {
-        step.drift = try meter.measure(model)
-        note(drift: step.drift!)
+        let drift = try rounded { try meter.measure(model) }
+        guard drift.high.isFinite else {
+          throw try divergence(
+            "after step \(state.step) the drift \(Self.words(drift.high))", order.rows(ofStep: state.step - 1))
+        }
+        step.drift = drift
+        note(drift: drift)
       }
       try observe(.step(step))
       if let store, state.step % saveEvery == 0 || state.step == totalSteps {
@@ -110,7 +117,12 @@ public final class TrainingRun {
         portion, targets: targets, keeping: options.recomputes ? .inputs : .activations, distillation: distillation)
     }
     let norm = optimizer.gradientNorm(plan.parameters)
-    guard loss.mean.isFinite, norm.isFinite else { throw try divergence(loss.mean, norm, rows) }
+    guard loss.mean.isFinite else {
+      throw try divergence("at step \(state.step + 1) the loss \(Self.words(loss.mean))", rows)
+    }
+    guard norm.isFinite else {
+      throw try divergence("at step \(state.step + 1) the gradients' norm \(Self.words(norm))", rows)
+    }
     let rate = options.learningRate(step: state.step, of: totalSteps)
     optimizer.step(plan.parameters, number: state.step + 1, learningRate: rate, norm: norm)
     let step = TrainingStep(
@@ -122,19 +134,31 @@ public final class TrainingRun {
     return step
   }
 
-  /// The last good state is that before this step: its update was not made.
-  private func divergence(_ loss: Double, _ norm: Double, _ rows: [Int]) throws -> VPatchError {
-    try store?.write(state, plan.parameters)
-    let what = loss.isFinite ? "the gradients' norm is \(norm)" : "the loss is \(loss)"
-    let lines = rows.prefix(8).map { rowNames[$0] }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
-    let kept = store.map { "; the state after step \(state.step) is in \($0.path)" } ?? ""
+  private static func words(_ value: Double) -> String { value.isNaN ? "is not a number" : "is infinite" }
+
+  /// A state that was saved on the way is kept, since steps followed it whose loss was a number. Only where there is none
+  /// is the present one written.
+  private func divergence(_ what: String, _ rows: [Int]) throws -> VPatchError {
+    var kept = ""
+    if let store {
+      if try store.savedStep() == nil { try store.write(state, plan.parameters) }
+      kept = try store.savedStep().map { "; the state after step \($0) is in \(store.path)" } ?? ""
+    }
+    let names = rows.prefix(8).map { rowNames[$0] }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
     return VPatchError(
-      .mismatch, nil,
-      "training went astray: at step \(state.step + 1) \(what), in the rows \(lines)\(kept)",
-      remedy: "use a lower learning rate or --clip, or look at those rows")
+      .mismatch, nil, "training went astray: \(what), with \(names)\(kept)",
+      remedy: "begin anew with a lower learning rate, a longer --warmup or --clip, or look at those rows")
   }
 
   // MARK: Drift
+
+  /// Does something with the weights as the patch would have them: rounded to the base's dtype.
+  private func rounded<T>(_ body: () throws -> T) rethrows -> T {
+    let exact = TunedSnapshot(plan.parameters, step: state.step)
+    defer { exact.restore(plan.parameters) }
+    model.compute.each(plan.parameters.count) { [plan] _, i in plan.parameters[i].roundMaster() }
+    return try body()
+  }
 
   private func note(drift: Estimate) {
     state.drift.append(.init(step: state.step, drift: drift))

@@ -24,7 +24,10 @@ struct TrainingStateFile {
     path = Path.join(folder, Self.name)
     self.identity = identity
     switch PathKind.of(folder) {
-    case .directory: break
+    case .directory:
+      guard PathKind.of(Path.join(folder, "config.json")) == .missing else {
+        throw VPatchError(.refused, folder, "is a model's folder", remedy: "give another one for the state of the run")
+      }
     case .missing:
       guard mkdir(folder, 0o777) == 0 else { throw VPatchError.system(folder, "cannot be created") }
     default: throw VPatchError(.refused, folder, "is not a folder", remedy: "give one for the state of the run")
@@ -76,18 +79,33 @@ struct TrainingStateFile {
 
   // MARK: Reading
 
+  private static let remedy = "give another folder, or delete it to begin anew"
+
+  private func invalid(_ reason: String) -> VPatchError {
+    VPatchError(.invalid, path, reason, remedy: Self.remedy)
+  }
+
+  private func text(of checkpoint: Checkpoint) throws -> JSON {
+    let text = checkpoint.files[0].header.metadata.first { $0.key == Self.key }?.value.string
+    guard let text, let json = try? JSON.parse(Array(text.utf8)), json["version"]?.int == 1 else {
+      throw invalid("is no state of a training run that this version knows")
+    }
+    return json
+  }
+
+  /// After how many steps the state was saved that is there; nil where none is.
+  func savedStep() throws -> Int? {
+    guard PathKind.of(path) != .missing else { return nil }
+    return try text(of: Checkpoint(path: path))["step"]?.int
+  }
+
   /// Fills the tuned tensors; nil where no state is there yet.
   /// - Throws: `refused` for another run's state, saying in what it differs.
   func read(into parameters: [Parameter]) throws -> TrainingState? {
     guard PathKind.of(path) != .missing else { return nil }
     let checkpoint = try Checkpoint(path: path)
-    let remedy = "give another folder, or delete it to begin anew"
-    func invalid(_ reason: String) -> VPatchError { VPatchError(.invalid, path, reason, remedy: remedy) }
-    let text = checkpoint.files[0].header.metadata.first { $0.key == Self.key }?.value.string
-    guard let text, let json = try? JSON.parse(Array(text.utf8)), json["version"]?.int == 1 else {
-      throw invalid("is no state of a training run that this version knows")
-    }
-    try checkIdentity(json["identity"] ?? .null, remedy)
+    let json = try text(of: checkpoint)
+    try checkIdentity(json["identity"] ?? .null)
     guard let step = json["step"]?.int, let tokens = json["tokens"]?.int, let seconds = json["seconds"]?.double,
       let losses = json["losses"]?.array?.compactMap(\.double), losses.count == step,
       let rates = json["rates"]?.array?.compactMap(\.double), rates.count == step
@@ -123,7 +141,7 @@ struct TrainingStateFile {
     return state
   }
 
-  private func checkIdentity(_ found: JSON, _ remedy: String) throws {
+  private func checkIdentity(_ found: JSON) throws {
     let (mine, theirs) = (identity.object ?? [], found.object ?? [])
     let differing =
       mine.filter { member in found[member.key] != member.value }.map(\.key)
@@ -131,7 +149,7 @@ struct TrainingStateFile {
     guard differing.isEmpty else {
       throw VPatchError(
         .refused, path, "is the state of another run: it differs in \(differing.joined(separator: ", ").printable)",
-        remedy: remedy)
+        remedy: Self.remedy)
     }
   }
 }

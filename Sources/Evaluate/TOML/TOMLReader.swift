@@ -1,50 +1,55 @@
 import PatchFormat
-import TOMLKit
 
 /// Keys of one table of a TOML file, each read once and by its type; what was not read is not known.
 struct TOMLReader {
   /// The file, for messages.
   let path: String
-  /// Which table, for messages: "the task \"arc\"".
-  let place: String
-  private let members: [JSON.Member]
+  /// Which table, for messages: "the task \"arc\""; nil for the file itself.
+  let place: String?
+  private let members: [TOMLMember]
   private var known: [String] = []
+  /// Texts and questions are in files of their own.
+  private static let maximumSize = 1 << 20
 
-  init(_ members: [JSON.Member], path: String, place: String) {
+  init(_ members: [TOMLMember], path: String, place: String?) {
     self.members = members
     self.path = path
     self.place = place
   }
 
-  /// Reads a file's outermost table.
+  /// Reads a file.
+  /// - Returns: its keys, and its tables by name.
   /// - Throws: `invalid` with the line where the file is not TOML.
-  static func file(_ path: String) throws -> TOMLReader {
-    let bytes = try InputFile.contents(of: path, limit: 16 << 20)
-    guard let text = String(validating: bytes, as: UTF8.self), !text.utf8.contains(0) else {
+  static func file(_ path: String) throws -> (keys: TOMLReader, tables: [TOMLFile.Table]) {
+    let bytes = try InputFile.contents(of: path, limit: maximumSize)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw VPatchError(.invalid, path, "is not text in UTF-8")
     }
     do {
-      return TOMLReader(try members(TOMLTable(string: text)), path: path, place: "it")
-    } catch let error as TOMLParseError {
-      throw VPatchError(.invalid, path, "line \(error.source.begin.line): is not TOML: \(error.description)")
-    } catch let error as OtherValue {
-      throw VPatchError(.invalid, path, "has a \(error.type) as \"\(error.key)\", which no key of a suite takes")
+      let file = try TOMLParser.parse(text)
+      return (TOMLReader(file.members, path: path, place: nil), file.tables)
+    } catch let error as TOMLError {
+      throw VPatchError(.invalid, path, "line \(error.line): \(error.reason)")
     }
   }
 
-  func error(_ reason: String, remedy: String? = nil) -> VPatchError {
-    VPatchError(.invalid, path, "\(place) \(reason)", remedy: remedy)
+  /// - Parameter line: where it is, if that is one key's.
+  func error(_ reason: String, line: Int? = nil, remedy: String? = nil) -> VPatchError {
+    let beginning = (line.map { "line \($0): " } ?? "") + (place.map { "\($0) " } ?? "")
+    return VPatchError(.invalid, path, beginning + reason, remedy: remedy)
   }
 
   // MARK: Values
 
   private mutating func value(_ key: String) -> JSON? {
     known.append(key)
-    return members.first { $0.key.isSame(as: key) }?.value
+    return member(key)?.value
   }
 
+  private func member(_ key: String) -> TOMLMember? { members.first { $0.key == key } }
+
   private func wrong(_ key: String, _ expected: String) -> VPatchError {
-    error("has a \"\(key)\" that is not \(expected)")
+    error("has a \"\(key)\" that is not \(expected)", line: member(key)?.line)
   }
 
   mutating func text(_ key: String) throws -> String? {
@@ -100,42 +105,11 @@ struct TOMLReader {
     return names.dropLast().joined(separator: ", ") + " or \(names.last!)"
   }
 
-  /// The tables of an array of tables.
-  mutating func tables(_ key: String) throws -> [[JSON.Member]] {
-    guard let value = value(key) else { return [] }
-    guard let tables = value.array?.map(\.object), tables.allSatisfy({ $0 != nil }) else {
-      throw wrong(key, "written as [[\(key)]]")
-    }
-    return tables.map { $0! }
-  }
-
   /// - Throws: `invalid` for a key that nobody read.
   func finish() throws {
-    guard let other = members.first(where: { member in !known.contains { $0.isSame(as: member.key) } }) else { return }
+    guard let other = members.first(where: { member in !known.contains(member.key) }) else { return }
     throw error(
-      "has the key \"\(other.key)\", which it does not take", remedy: "keys are \(known.joined(separator: ", "))")
-  }
-
-  // MARK: From TOMLKit
-
-  private struct OtherValue: Error {
-    let type: String
-    let key: String
-  }
-
-  private static func members(_ table: TOMLTable) throws -> [JSON.Member] {
-    try table.keys.map { JSON.Member($0, try json(table[$0]!, $0)) }
-  }
-
-  private static func json(_ value: any TOMLValueConvertible, _ key: String) throws -> JSON {
-    switch value.type {
-    case .table: return .object(try members(value.table!))
-    case .array: return .array(try value.array!.map { try json($0, key) })
-    case .string: return .string(value.string!)
-    case .int: return JSON(value.int!)
-    case .double: return .number("\(value.double!)")
-    case .bool: return .bool(value.bool!)
-    case .date, .time, .dateTime: throw OtherValue(type: value.type.description, key: key)
-    }
+      "has the key \"\(other.key)\", which it does not take", line: other.line,
+      remedy: "keys are \(known.joined(separator: ", "))")
   }
 }

@@ -1,0 +1,111 @@
+import Foundation
+import Glibc
+import PatchFormat
+import TestModels
+import Testing
+
+/// A run that is cut off, by a signal or by the disk, and gone on with.
+@Suite("vpatch train --resume") struct TrainResumeTests {
+  private static let steps = 6
+
+  /// One tensor alone is tuned, so that there are few calls.
+  private static func arguments(_ folder: TestFolder) -> [String] {
+    [
+      "train", folder["model"], "--only", "model.layers.1.self_attn.q_proj.weight", "--data", folder["rows.jsonl"],
+      "-o", folder["task.vpatch"], "--batch", "2", "--lr", "1e-3", "--steps", "\(steps)", "--save-every", "2",
+      "--resume", folder["state"], "--json", "--no-store",
+    ]
+  }
+
+  /// What the run makes when nothing happens to it.
+  private static let whole = Result { try identity(TestFolder()) }
+
+  private static func identity(_ folder: TestFolder) throws -> String? {
+    if !folder.exists("model") { try TrainScene.fill(folder) }
+    let run = try Command(Command.path, arguments(folder))
+    guard run.code == 0 else { return run.errors }
+    return try JSON.parse(Array(run.output.utf8))["identity"]?.string
+  }
+
+  @Test(
+    "at every call that writes its state: a full disk, or killed; the state before stays, and it goes on from there")
+  func everyCall() throws {
+    func prepare() throws -> TestFolder {
+      let folder = try TestFolder()
+      try TrainScene.fill(folder)
+      return folder
+    }
+    let first = try prepare()
+    let calls = try FaultRun.log(in: first, Self.arguments(first))
+    // The second time of three, so that there is a state before and one to come.
+    let commits = calls.indices.filter { calls[$0].hasPrefix("rename ") && calls[$0].contains("state/") }
+    #expect(commits.count == 3, "\(calls)")
+    let second = Array(commits[0] + 1...commits[1]).filter { calls[$0].contains("state/") }
+    #expect(second.count >= 4, "\(calls)")
+    for call in second {
+      for mode in [FaultMode.enospc, .killBefore] where FaultMode.telling(calls[call], isLast: false).contains(mode) {
+        let folder = try prepare()
+        let run = try FaultRun.run(in: folder, Self.arguments(folder), mode, at: call + 1)
+        let what = "\(mode) at \(calls[call])"
+        if mode.isKill {
+          #expect(run.code == SIGKILL, "\(what): \(run.code)")
+        } else {
+          #expect(
+            run.code == 1 && run.says("training.safetensors", "No space left on device"), "\(what): \(run.errors)")
+          #expect(try folder.names(in: "state") == ["training.safetensors"], "\(what)")
+        }
+        #expect(!folder.exists("task.vpatch"))
+        let state = try Checkpoint(path: folder["state/training.safetensors"])
+        #expect(state.files[0].header.metadata.contains { $0.value.string?.contains(#""step":2,"#) == true }, "\(what)")
+        #expect(try Self.identity(folder) == Self.whole.get(), "\(what)")
+      }
+    }
+  }
+
+  /// Starts a long run, and sends it a signal once it has saved its state.
+  private func interrupt(_ folder: TestFolder, with number: Int32) throws -> Int32 {
+    try TrainScene.fill(folder)
+    let run = try Command.start(
+      Command.path, TrainScene.arguments(folder) + Self.long + ["--resume", folder["state"], "--save-every", "5"])
+    let end = Date().addingTimeInterval(60)
+    while run.process.isRunning, Date() < end, !folder.exists("state/training.safetensors") { usleep(500) }
+    kill(run.process.processIdentifier, number)
+    run.process.waitUntilExit()
+    return run.process.terminationStatus
+  }
+
+  private static let long = ["--steps", "300", "--no-store"]
+
+  @Test("Ctrl-C: it stops at once, its state stays, and nothing else") func polite() throws {
+    let folder = try TestFolder()
+    #expect(try interrupt(folder, with: SIGINT) == 128 + SIGINT)
+    #expect(try folder.names() == ["model", "rows.jsonl", "state"])
+    #expect(try folder.names(in: "state") == ["training.safetensors"])
+  }
+
+  @Test("killed: the same command goes on, and says so") func killed() throws {
+    let folder = try TestFolder()
+    #expect(try interrupt(folder, with: SIGKILL) == SIGKILL)
+    let state = ["--resume", folder["state"], "--save-every", "5"]
+    let other = try Command(
+      Command.path, TrainScene.arguments(folder) + Self.long + state + ["--seed", "1", "--batch", "3", "-q"])
+    #expect(other.code == 5 && other.says("is the state of another run: it differs in batch, seed"), "\(other.errors)")
+    let run = try Command(Command.path, TrainScene.arguments(folder) + Self.long + state)
+    #expect(run.code == 0 && run.errors.contains(#/goes on after step \d+ of 300/#), "\(run.errors)")
+    // Once more there is nothing left to do, and the patch is the same.
+    let identity = try Patch(path: folder["task.vpatch"]).header.identity
+    let again = try Command(Command.path, TrainScene.arguments(folder) + Self.long + state + ["--force"])
+    #expect(again.code == 0 && again.errors.contains("goes on after step 300 of 300"), "\(again.errors)")
+    #expect(try Patch(path: folder["task.vpatch"]).header.identity == identity)
+  }
+
+  @Test("a file that is no state is not replaced") func foreign() throws {
+    let folder = try TestFolder()
+    try TrainScene.fill(folder)
+    try folder.file("state/training.safetensors", [.f32("weights", [2], [1, 2])])
+    let before = try folder.bytes("state/training.safetensors")
+    let run = try Command(Command.path, Self.arguments(folder))
+    #expect(run.code == 2 && run.says("is no state of a training run that this version knows", "give another folder"))
+    #expect(try folder.bytes("state/training.safetensors") == before)
+  }
+}

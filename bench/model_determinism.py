@@ -1,0 +1,109 @@
+"""Training gives the same patch: on any number of threads, with every vector instruction set, and when it is killed."""
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+
+import machine
+import measure
+from measure import BenchError
+from report import Bar, Column, Section, Table
+
+MODELS = Path(__file__).parents[1] / "fixtures" / "tiny-models"
+NAMES = ("tiny-llama", "tiny-qwen2")
+STEPS, SAVE_EVERY = 300, 7
+RUNS, KILLS = 3, 5  # runs that are killed, and how often each
+
+
+def write_rows(path):
+    """Rows of many lengths."""
+    source = random.Random(1)
+    rows = [[source.randrange(512) for _ in range(source.randrange(2, 80))] for _ in range(24)]
+    path.write_text("".join(json.dumps(dict(input_ids=row)) + "\n" for row in rows))
+    return path
+
+
+class Job:
+    """One training of a tiny model, as often as wanted."""
+
+    def __init__(self, context, model, rows):
+        self.patch = context.scratch / "tiny.vpatch"
+        self.command = [
+            context.vpatch.binary, "train", MODELS / model, "--recipe", "gate-up", "--data", rows, "-o", self.patch,
+            "--steps", STEPS, "--batch", 6, "--lr", 1e-3, "--seed", 5, "--json", "--no-store", "--force"]
+
+    def run(self, *options, env=None):
+        """The patch's identity, and the seconds it took."""
+        run = measure.run(*self.command, *options, env=env)
+        return json.loads(run.output)["identity"], run.seconds
+
+    def kill(self, seconds, *options):
+        """Starts it and kills it after so many seconds; whether it was still at work."""
+        process = subprocess.Popen([str(part) for part in (*self.command, *options)], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        return process.wait() == -signal.SIGKILL
+
+
+def settings():
+    """Name, options, environment. The instruction set `baseline` rounds otherwise, and is left out."""
+    for threads in (1, 2, 3):
+        for isa in (None, *(name for name in machine.instruction_sets() if name != "baseline")):
+            name = f"{threads} thread{'s' if threads > 1 else ''}, {isa or 'the best instructions'}"
+            yield name, ["--threads", threads], {"VPATCH_ISA": isa} if isa else {}
+
+
+def killed(job, state, whole, source):
+    """The identity of a run that was killed at random moments, again and again, and then let go to its end.
+
+    With it the steps that were saved when it was killed.
+    """
+    options, steps = ["--resume", state, "--save-every", SAVE_EVERY], []
+    while len(steps) < KILLS:
+        if not job.kill(source.uniform(0.02, 1.5 / KILLS) * whole, *options):
+            break
+        steps.append(saved_step(state))
+    return job.run(*options)[0], steps
+
+
+def saved_step(state):
+    """The step of the state that lies in the folder; 0 if none does."""
+    file = state / "training.safetensors"
+    if not file.exists():
+        return 0
+    with open(file, "rb") as source:
+        header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
+    return json.loads(header["__metadata__"]["vpatch.training"])["step"]
+
+
+def section(context):
+    rows, source, table = write_rows(context.scratch / "tiny.jsonl"), random.Random(context.seed), Table(
+        f"The same patch: {STEPS} steps in float32", [
+            Column("model", "model", right=False), Column("setting", "setting", right=False),
+            Column("identity", "identity of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
+            Column("same", "", lambda same: "same" if same else "**differs**", right=False)],
+        note="Killed with SIGKILL at random moments, resumed, and at last let go to its end; a state every "
+             f"{SAVE_EVERY} steps. Instruction sets that this processor lacks are left out.")
+    kills = 0
+    for model in NAMES:
+        context.say(f"determinism: {model}")
+        job, found, seconds = Job(context, model, rows), [], []
+        for name, options, env in settings():
+            identity, time_taken = job.run(*options, env=env)
+            found.append((name, identity))
+            seconds.append(time_taken)
+        for number in range(RUNS):
+            identity, steps = killed(job, context.scratch / f"{model}.{number}", median(seconds), source)
+            if not steps:
+                raise BenchError("determinism: the training ended before it could be killed")
+            kills += len(steps)
+            found.append((f"killed {len(steps)} times, steps {', '.join(map(str, steps))} were saved", identity))
+        table.rows += [dict(model=model, setting=name, identity=identity, same=identity == found[0][1])
+                       for name, identity in found]
+    different = sum(not row["same"] for row in table.rows)
+    return Section("Determinism of training", [table], [
+        Bar(f"patches that differ, by threads, instructions or {kills} kills", str(different), "0", different == 0)])

@@ -1,0 +1,137 @@
+"""Language models: training, generation and scores of vpatch beside PyTorch and transformers. Markdown on stdout.
+
+    $(bench/setup.sh) bench/smollm2.py      once: fetches the model (93 MB)
+    bench/models.py                         on .build/release/vpatch; a quarter of an hour, 4 GB of memory
+
+Needs nothing but the standard library; PyTorch lives in an environment of its own (`bench/setup.sh torch`, about 1 GB).
+docs/benchmarks.md says what is measured and how.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cache
+import machine
+import measure
+import model_determinism
+import model_parity
+import model_speed
+import report
+import tools
+from measure import BenchError
+
+HERE = Path(__file__).parent
+SECTIONS = {"training": model_speed.training, "generation": model_speed.generation, "parity": model_parity.section,
+            "determinism": model_determinism.section}
+
+
+class Torch:
+    """PyTorch, a process for each job."""
+
+    def __init__(self):
+        self.python = subprocess.run([HERE / "setup.sh", "torch"], check=True, text=True,
+                                     stdout=subprocess.PIPE).stdout.strip()
+
+    def run(self, task, **job):
+        """What the worker says, and how the process was measured."""
+        # Whatever is there is all that is needed: the hub is not asked.
+        found = measure.run(self.python, HERE / "torch_worker.py", json.dumps(dict(task=task, **job)),
+                            env=dict(HF_HUB_OFFLINE="1", OMP_NUM_THREADS=str(job.get("threads", 1))))
+        return json.loads(found.output.splitlines()[-1]), found
+
+
+@dataclass
+class Context:
+    """What the sections share."""
+    vpatch: tools.Vpatch
+    torch: Torch
+    model: Path
+    scratch: Path
+    rounds: int
+    threads: int
+    quiet: float
+    tries: int
+    seed: int
+
+    def say(self, words):
+        print(f"bench: {words}", file=sys.stderr, flush=True)
+
+    def undisturbed(self, work):
+        """`work()`, again while others kept more than `quiet` processors busy, and the least disturbed of all tries.
+
+        It returns a pair, the second of which is the Run.
+        """
+        best = None
+        for number in range(self.tries):
+            found = work()
+            if best is None or found[1].others < best[1].others:
+                best = found
+            if best[1].others <= self.quiet:
+                break
+            if number + 1 < self.tries:
+                self.say(f"others kept {found[1].others:.2f} processors busy: once more")
+        return best
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--model", metavar="DIR", help="SmolLM2-135M-Instruct as bench/smollm2.py makes it "
+                        "(default: `smollm2` in the cache folder)")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of the timings (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of either side (default: %(default)s)")
+    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while "
+                        "other processes kept more than so many processors busy (default: %(default)s)")
+    parser.add_argument("--tries", type=int, default=3, metavar="N", help="at most so often (default: %(default)s)")
+    parser.add_argument("--first", action="store_true", help="what is timed goes before all other work on the machine "
+                        "(needs root)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments of the kills")
+    parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"))
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
+    return parser.parse_args()
+
+
+def model_folder(given):
+    folder = Path(given).absolute() if given else cache.folder() / "smollm2"
+    if not (folder / "model.safetensors").exists():
+        raise BenchError(f"{folder}: no model there; fetch it with $(bench/setup.sh) bench/smollm2.py, or give --model")
+    return folder
+
+
+def main():
+    options = arguments()
+    measure.goes_first = options.first
+    os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy and others would be slowed down by a wrong one
+    with tempfile.TemporaryDirectory(prefix="vpatch-models-", dir=options.scratch) as scratch:
+        os.environ["VPATCH_STORE"] = str(Path(scratch, "store"))
+        context = Context(tools.Vpatch(options.vpatch), Torch(), model_folder(options.model), Path(scratch),
+                          options.rounds, options.threads, options.quiet, options.tries, options.seed)
+        facts = machine.facts(scratch)
+        peer = context.torch.run("version")[0]
+        facts["tools"] = f"{context.vpatch.version()}; {peer['version']} ({peer['kernels']})"
+        print("\n".join(["# Models", "", *(f"- {name}: {value}" for name, value in facts.items())]), flush=True)
+        sections = {}
+        for name in SECTIONS:
+            if name in (options.only or SECTIONS):
+                sections[name] = SECTIONS[name](context)
+                print("\n" + sections[name].markdown(), flush=True)
+    bars = [bar for section in sections.values() for bar in section.bars]
+    print("\n" + report.bars_table(bars).markdown())
+    if options.json:
+        plain = dict(machine=facts, sections={name: section.plain() for name, section in sections.items()})
+        Path(options.json).write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    return int(options.check and not all(bar.met for bar in bars))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"bench: {error}")
