@@ -28,6 +28,13 @@ public struct Evaluation {
     self.tokenizer = tokenizer
   }
 
+  /// For a language model, with the tokenizer of its folder.
+  public init(_ suite: Suite, of model: LanguageModel, tokenizer: ModelTokenizer) {
+    self.init(suite, tokenizer: tokenizer)
+    settings = [JSON.Member("compute", .string(model.compute.precision.rawValue))]
+    maximumLength = model.config.maximumLength
+  }
+
   /// Measures all tasks on one model.
   /// - Parameters:
   ///   - name: what the results call the model.

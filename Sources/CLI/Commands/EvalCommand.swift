@@ -167,10 +167,7 @@ private struct Evaluator {
           remedy: "measure both with the files of one")
       }
     }
-    var evaluation = Evaluation(suite, tokenizer: tokenizer)
-    evaluation.settings = [JSON.Member("compute", .string(options.compute.rawValue))]
-    evaluation.maximumLength = self.tuned.model.config.maximumLength
-    self.evaluation = evaluation
+    evaluation = Evaluation(suite, of: self.tuned.model, tokenizer: tokenizer)
   }
 
   /// Of the model with its patches.

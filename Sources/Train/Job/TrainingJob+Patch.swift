@@ -79,9 +79,8 @@ extension TrainingJob {
   }
 
   private func evaluation(_ suite: Suite, _ report: @escaping Report) throws -> Evaluation {
-    var evaluation = Evaluation(suite, tokenizer: try ModelTokenizer(folder: inputs.base.path))
-    evaluation.settings = [JSON.Member("compute", .string(options.compute.rawValue))]
-    evaluation.maximumLength = model.config.maximumLength
+    let tokenizer = try ModelTokenizer(folder: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    var evaluation = Evaluation(suite, of: model, tokenizer: tokenizer)
     evaluation.report = report
     return evaluation
   }
