@@ -22,12 +22,10 @@ struct OverlayOptions: ParsableArguments {
   /// The steps from the model to what it is with the patches.
   func steps(over checkpoint: Checkpoint, _ store: StoreOptions, _ work: WorkOptions) throws -> [PatchStep] {
     if let stack { return try steps(StackInput(stack, store, work.threads), over: checkpoint, store, work) }
-    let members = try patch.map { try MemberReference($0) }
-    let opened = try members.map { try Inputs.patch($0.name, work.threads, store) }
-    let areSiblings = opened.count > 1 && Set(opened.map(\.header.baseRoot)).count == 1
-    guard areSiblings || members.contains(where: { $0.scale != 1 }) else { return try [PatchStep].chain(opened) }
-    let scaled = zip(opened, members).map { (patch: $0, scale: $1.scale) }
-    return try steps(StackInput(scaled, method: .sum), over: checkpoint, store, work)
+    switch try TypedPatches(patch, store, work.threads) {
+    case .chain(let steps): return steps
+    case .stack(let input): return try steps(input, over: checkpoint, store, work)
+    }
   }
 
   private func steps(

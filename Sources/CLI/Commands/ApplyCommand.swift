@@ -45,17 +45,15 @@ struct ApplyCommand: ParsableCommand {
   func run() throws {
     let checkpoint = try Inputs.checkpoint(base)
     if let stack { return try apply(StackInput(stack, store, common.work.threads), to: checkpoint) }
-    let members = try patches.map { try MemberReference($0) }
-    let opened = try members.map { try Inputs.patch($0.name, common.work.threads, store) }
-    let areSiblings = opened.count > 1 && Set(opened.map(\.header.baseRoot)).count == 1
-    guard areSiblings || merge.isGiven || members.contains(where: { $0.scale != 1 }) else {
+    let method = merge.isGiven ? try merge.mergeMethod() : nil
+    switch try TypedPatches(patches, method: method, store, common.work.threads) {
+    case .chain(let steps):
       if undo != nil {
         throw VPatchError(.refused, nil, "a chain needs no undo: its patches are that", remedy: "leave out --undo")
       }
-      return try write(checkpoint, [PatchStep].chain(opened))
+      try write(checkpoint, steps)
+    case .stack(let input): try apply(input, to: checkpoint)
     }
-    let scaled = zip(opened, members).map { (patch: $0, scale: $1.scale) }
-    try apply(StackInput(scaled, method: merge.mergeMethod()), to: checkpoint)
   }
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {

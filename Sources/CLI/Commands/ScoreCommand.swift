@@ -60,8 +60,8 @@ struct ScoreCommand: ParsableCommand {
     }
     let sequence: [Int32]
     if let ids {
-      sequence = try ids.split(separator: ",").map { part in
-        guard let id = Int32(part.trimming([" "])) else {
+      sequence = try ids.split(whereSeparator: { $0 == "," || $0 == " " }).map { part in
+        guard let id = Int32(part) else {
           throw VPatchError(.refused, nil, "--ids: '\(part)' is not a token id", remedy: "give numbers with commas")
         }
         return id
@@ -96,14 +96,5 @@ extension RowScore {
       "ids": .array(ids.map { JSON(Int($0)) }), "logprobs": .array(logProbabilities.map { JSON(Double($0)) }),
       "loss": loss.map { JSON($0) } ?? .null,
     ])
-  }
-}
-
-extension Substring {
-  fileprivate func trimming(_ characters: Set<Character>) -> Substring {
-    var text = self
-    while let first = text.first, characters.contains(first) { text.removeFirst() }
-    while let last = text.last, characters.contains(last) { text.removeLast() }
-    return text
   }
 }

@@ -76,7 +76,7 @@ public final class Compute: @unchecked Sendable {
   }
 
   enum Scratch: Int {
-    case weights, packing, normed, hidden, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
+    case weights, packing, normed, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
     case gathered, gatheredGradient
   }
 }

@@ -47,12 +47,12 @@ final class Activations {
   func layer(_ index: Int, isKept: Bool) -> Layer {
     if isKept {
       if let held = kept[index] { return held }
-      let made = make(input: Floats(capacity * config.hiddenSize))
+      let made = make()
       kept[index] = made
       return made
     }
     if let shared { return shared }
-    let made = make(input: Floats(capacity * config.hiddenSize))
+    let made = make()
     shared = made
     return made
   }
@@ -65,9 +65,9 @@ final class Activations {
     return made
   }
 
-  private func make(input: Floats) -> Layer {
+  private func make() -> Layer {
     Layer(
-      input: input,
+      input: Floats(capacity * config.hiddenSize),
       attention: Attention(
         queryKeyValue: Floats(capacity * config.attentionWidth), output: Floats(capacity * config.queryWidth),
         logSums: Floats(capacity * config.heads)),

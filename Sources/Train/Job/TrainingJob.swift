@@ -51,7 +51,8 @@ public struct TrainingJob {
   public let run: TrainingRun
   let work: WorkOptions
   let fingerprints: [FingerprintedTensor]
-  private let neutralDigest: Digest?
+  /// Who the base is: of all its bits.
+  let baseRoot: Digest
 
   /// Reads and checks everything.
   /// - Throws: the first thing that is wrong, before the first step.
@@ -82,10 +83,9 @@ public struct TrainingJob {
         throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")
       }
     }
-    self.neutralDigest = neutralDigest
     fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()
-    let root = Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
-    if let last = inputs.base.steps.last, last.to != root {
+    baseRoot = Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
+    if let last = inputs.base.steps.last, last.to != baseRoot {
       throw VPatchError(
         .wrongBase, inputs.base.path,
         "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
@@ -96,7 +96,7 @@ public struct TrainingJob {
     run = try TrainingRun(
       model, options, examples: data.flatMap(\.examples), rowNames: names, neutral: neutral,
       stateFolder: inputs.stateFolder, saveEvery: inputs.saveEvery,
-      identity: Self.identity(options, root, data, inputs, neutralDigest, model.compute))
+      identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, model.compute))
   }
 
   private static func neutralTokenizer(_ text: ModelText) throws -> Tokenizer {
@@ -124,6 +124,4 @@ public struct TrainingJob {
     add("layers", options.layers.map { "\($0.lowerBound)-\($0.upperBound)" })
     return .object(members)
   }
-
-  var baseRoot: Digest { Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) }) }
 }

@@ -1,6 +1,7 @@
 import CCompute
 import Glibc
 import Model
+import PatchFormat
 
 /// AdamW over the tuned tensors (Loshchilov and Hutter, arXiv 1711.05101), with PyTorch's order of operations.
 struct AdamW {
@@ -8,13 +9,12 @@ struct AdamW {
   let compute: Compute
 
   /// √Σ g² over all gradients. Added up tensor by tensor, so it does not depend on the threads.
-  func gradientNorm(_ parameters: [Parameter]) -> Double {
-    let sums = Sums(parameters.count)
-    compute.each(parameters.count) { _, i in
+  func gradientNorm(_ parameters: [Parameter]) throws -> Double {
+    let sums = try Parallel.map(parameters.count, threads: compute.threads) { i in
       let gradient = parameters[i].tuning!.gradient
-      sums.values[i] = vp_sum_squares(gradient.start, gradient.count)
+      return vp_sum_squares(gradient.start, gradient.count)
     }
-    return (0..<parameters.count).reduce(0) { $0 + sums.values[$1] }.squareRoot()
+    return sums.reduce(0, +).squareRoot()
   }
 
   /// One step; gradients are zero afterwards.
@@ -35,11 +35,5 @@ struct AdamW {
         parameters[i].count, &step)
       tuning.gradient.clear()
     }
-  }
-
-  private final class Sums: @unchecked Sendable {
-    let values: UnsafeMutablePointer<Double>
-    init(_ count: Int) { values = .allocate(capacity: max(1, count)) }
-    deinit { values.deallocate() }
   }
 }

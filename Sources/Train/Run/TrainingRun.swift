@@ -116,7 +116,7 @@ public final class TrainingRun {
       loss += try model.addGradients(
         portion, targets: targets, keeping: options.recomputes ? .inputs : .activations, distillation: distillation)
     }
-    let norm = optimizer.gradientNorm(plan.parameters)
+    let norm = try optimizer.gradientNorm(plan.parameters)
     guard loss.mean.isFinite else {
       throw try divergence("at step \(state.step + 1) the loss \(Self.words(loss.mean))", rows)
     }

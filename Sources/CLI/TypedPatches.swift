@@ -1,0 +1,21 @@
+import Apply
+import PatchFormat
+
+/// Patches as they were typed, NAME_OR_FILE[@SCALE]: one on top of the other, or siblings that are combined.
+enum TypedPatches {
+  case chain([PatchStep])
+  case stack(StackInput)
+
+  /// - Parameter method: how they are combined, where that was said; siblings sum without it.
+  init(_ texts: [String], method: MergeMethod? = nil, _ store: StoreOptions, _ threads: Int) throws {
+    let members = try texts.map { try MemberReference($0) }
+    let opened = try members.map { try Inputs.patch($0.name, threads, store) }
+    let areSiblings = opened.count > 1 && Set(opened.map(\.header.baseRoot)).count == 1
+    guard areSiblings || method != nil || members.contains(where: { $0.scale != 1 }) else {
+      self = .chain(try [PatchStep].chain(opened))
+      return
+    }
+    let scaled = zip(opened, members).map { (patch: $0, scale: $1.scale) }
+    self = .stack(try StackInput(scaled, method: method ?? .sum))
+  }
+}
