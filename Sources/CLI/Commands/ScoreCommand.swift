@@ -60,8 +60,9 @@ struct ScoreCommand: ParsableCommand {
     }
     let sequence: [Int32]
     if let ids {
-      sequence = try ids.split(whereSeparator: { $0 == "," || $0 == " " }).map { part in
-        guard let id = Int32(part) else {
+      sequence = try ids.split(separator: ",").map { part in
+        let words = part.split(separator: " ")
+        guard words.count == 1, let id = Int32(words[0]) else {
           throw VPatchError(.refused, nil, "--ids: '\(part)' is not a token id", remedy: "give numbers with commas")
         }
         return id
