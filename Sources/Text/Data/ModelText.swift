@@ -57,7 +57,8 @@ public struct ModelText: Sendable {
   }
 
   /// The ids of a conversation that the model is to go on with.
-  public func prompt(_ messages: [Message]) throws -> [Int32] {
-    try tokenizer.encode(template.render(messages, addGenerationPrompt: true), addSpecialTokens: false).ids
+  public func prompt(_ messages: [Message]) throws -> TokenSequence {
+    TokenSequence(
+      try tokenizer.encode(template.render(messages, addGenerationPrompt: true), addSpecialTokens: false).ids)
   }
 }

@@ -17,7 +17,7 @@ public final class TrainingRun {
   let examples: [Example]
   private let order: BatchOrder
   private let optimizer: AdamW
-  private let neutral: [[Int32]]
+  private let neutral: [TokenSequence]
   private let rowNames: [String]
   /// Where the state is kept, and how often.
   private let store: TrainingStateFile?
@@ -35,7 +35,7 @@ public final class TrainingRun {
   /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
   public init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
-    neutral: [[Int32]] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
+    neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
   ) throws {
     precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
     self.model = model
