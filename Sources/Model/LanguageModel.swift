@@ -110,7 +110,8 @@ public final class LanguageModel {
 
   /// Runs sequences through the layers, some at a time.
   func forEachPortion(
-    _ sequences: [TokenSequence], _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
+    _ sequences: [TokenSequence],
+    _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
   ) throws {
     try check(sequences)
     for which in portions(sequences) {

@@ -70,7 +70,8 @@ extension ModelConfig {
     if let window { maximumLength = min(maximumLength, window) }
     rotary = try RotaryEmbedding(json, headSize: headSize, path: path)
     endTokens =
-      Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(json["eos_token_id"])
+      Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(
+        json["eos_token_id"])
       ?? []
   }
 
