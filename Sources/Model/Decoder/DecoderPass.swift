@@ -81,12 +81,13 @@ final class DecoderPass {
     norm(input, layer.inputNorm, into: normed, rows)
     compute.apply(layer.attention, to: normed, rows: rows, into: kept.attention.queryKeyValue.start)
     rotate(kept.attention.queryKeyValue.start, rows, direction: 1)
-    let attention = Attention(config: config, compute: compute)
+    let attention = Attention(shape: config.attention, compute: compute)
     if let caches {
-      attention.forward(i, batch, kept.attention.queryKeyValue.start, caches, output: kept.attention.output.start)
+      attention.forward(
+        i, batch.sequences, kept.attention.queryKeyValue.start, caches, output: kept.attention.output.start)
     } else {
       attention.forward(
-        batch, kept.attention.queryKeyValue.start, output: kept.attention.output.start,
+        batch.sequences, tokens: rows, kept.attention.queryKeyValue.start, output: kept.attention.output.start,
         logSums: kept.attention.logSums.start)
     }
     compute.apply(layer.attentionOutput, to: kept.attention.output.start, rows: rows, into: kept.middle.start)
@@ -160,9 +161,9 @@ final class DecoderPass {
     let dOutput = compute.scratch(.attention, rows * config.queryWidth)
     let dqkv = compute.scratch(.queryKeyValue, rows * config.attentionWidth)
     compute.applyBack(layer.attentionOutput, to: gradient, rows: rows, into: dOutput)
-    Attention(config: config, compute: compute).backward(
-      batch, held.queryKeyValue.start, output: held.output.start, logSums: held.logSums.start, dOutput: dOutput,
-      dqkv: dqkv)
+    Attention(shape: config.attention, compute: compute).backward(
+      batch.sequences, tokens: rows, held.queryKeyValue.start, output: held.output.start, logSums: held.logSums.start,
+      dOutput: dOutput, dqkv: dqkv)
     rotate(dqkv, rows, direction: -1)
     // Below the lowest tuned layer nothing asks for the gradient.
     let isWanted = !isLast || layer.inputNorm.tuning != nil
