@@ -71,6 +71,11 @@ public final class Tokenizer: Sendable {
   /// The id of an entry as it stands in the vocabulary.
   public func id(of token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
 
+  /// The id of a token that is found in a text as it was given, whatever is beside it.
+  func addedID(of token: String) -> Int32? {
+    added.id(of: token).flatMap { added.byID[$0]!.isNormalized || added.byID[$0]!.isSingleWord ? nil : $0 }
+  }
+
   /// Whether it is a mark ("<|im_end|>") rather than text.
   public func isSpecial(_ id: Int32) -> Bool { added.byID[id]?.isSpecial ?? false }
 }

@@ -1,0 +1,32 @@
+import Images
+import PatchFormat
+import Synchronization
+import Text
+
+/// A model that takes as many tokens for an image as the file's text says.
+final class FakeImages: ImagePrompting {
+  let mark: String
+  let token: Int32
+  private let looked = Mutex<[String]>([])
+  /// The paths that were looked at.
+  var paths: [String] { looked.withLock { $0 } }
+
+  init(mark: String = "<image>", token: Int32) {
+    self.mark = mark
+    self.token = token
+  }
+
+  func source(path: String) throws -> ImageSource {
+    looked.withLock { $0.append(path) }
+    let bytes = try InputFile.contents(of: path, limit: 100)
+    guard let count = Int(String(decoding: bytes, as: UTF8.self)) else {
+      throw VPatchError(.invalid, path, "is neither PNG, JPEG nor WebP")
+    }
+    return ImageSource(path: path, digest: SHA256.hash(bytes), width: count, height: 1)
+  }
+
+  func tokens(for image: ImageSource) throws -> Int {
+    guard image.width < 100 else { throw VPatchError(.refused, image.path, "is too large for the model") }
+    return image.width
+  }
+}
