@@ -25,7 +25,7 @@ final class FakeImages: ImagePrompting {
     return ImageSource(path: path, digest: SHA256.hash(bytes), width: count, height: 1)
   }
 
-  func tokens(for image: ImageSource) throws -> Int {
+  func tokens(for image: ImageSource, among count: Int) throws -> Int {
     guard image.width < 100 else { throw VPatchError(.refused, image.path, "is too large for the model") }
     return image.width
   }
