@@ -14,7 +14,7 @@ import Text
 
   /// What the reference was made of; a vision-language model's from the image file.
   static func example(_ tiny: TinyModel) throws -> Example {
-    let images = try tiny.images.map { try #require(ImageReader(folder: tiny.folder)).source(path: $0) }
+    let images = try tiny.images.map { try #require(try ImageReader(folder: tiny.folder)).source(path: $0) }
     return Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"), images: images)
   }
 
@@ -50,8 +50,11 @@ import Text
           #expect(gradient.allSatisfy { $0 == 0 }, "\(parameter.name)")
           continue
         }
-        let distance = relativeDistance(gradient, try tiny.floats("grad." + parameter.name))
-        #expect(distance < 1e-4, "\(parameter.name): \(distance)")
+        // The bias of a tower's keys moves no attention: its gradient is zero, and in float32 what rounding leaves of it.
+        let expected = try tiny.floats("grad." + parameter.name)
+        let isNothing = (gradient + expected).allSatisfy { abs($0) < 1e-9 }
+        let distance = relativeDistance(gradient, expected)
+        #expect(distance < 1e-4 || isNothing, "\(parameter.name): \(distance)")
         count += 1
       }
       #expect(count == tiny.referenceNames.count { $0.hasPrefix("grad.") })

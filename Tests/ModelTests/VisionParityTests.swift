@@ -21,7 +21,8 @@ import Testing
       let pass = try fixture.pass()
       let rows = try fixture.rows(pass, keeping: keeping)
       #expect(largestDifference(rows, try fixture.floats("features")) < 1e-4)
-      try pass.backward(gradient: Floats(fixture.floats("upstream")).start)
+      let upstream = Floats(try fixture.floats("upstream"))
+      try withExtendedLifetime(upstream) { try pass.backward(gradient: upstream.start) }
       let names = Set(fixture.gradientNames)
       #expect(names == Set(pass.model.parameters.map(\.name)))
       for parameter in fixture.weights.parameters {
@@ -30,10 +31,12 @@ import Testing
           #expect(gradient.allSatisfy { $0 == 0 }, "\(parameter.name)")
           continue
         }
+        // The sum over keys of what the softmax gives back is 0: of a bias of keys only rounding is left.
         let expected = try fixture.floats("grad." + parameter.name)
-        #expect(relativeDistance(gradient, expected) < 1e-4, "\(parameter.name)")
+        let size = expected.reduce(0) { $0 + Double($1 * $1) }.squareRoot()
+        #expect(relativeDistance(gradient, expected) * size < 1e-4 * size + 2e-5, "\(parameter.name)")
         let largest = expected.map(abs).max()!
-        #expect(largestDifference(gradient, expected) < 1e-4 * largest, "\(parameter.name)")
+        #expect(largestDifference(gradient, expected) < 1e-4 * largest + 1e-5, "\(parameter.name)")
       }
     }
   }

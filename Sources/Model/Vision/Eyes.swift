@@ -23,18 +23,19 @@ final class Eyes {
   /// An image and what becomes of it, which depends on how many come with it.
   struct Planned {
     let image: ImageSource
+    let count: Int
     let plan: ImagePlan
   }
 
   func plans(_ sequence: TokenSequence) throws -> [Planned] {
-    try sequence.images.map { Planned(image: $0, plan: try reader.plan($0, among: sequence.images.count)) }
+    try sequence.images.map { Planned(image: $0, count: sequence.images.count, plan: try reader.plan($0, among: sequence.images.count)) }
   }
 
   /// The rows of images in their order, [their tokens, hiddenSize]; valid until the next call.
   /// - Parameter keeping: what a tuned tower keeps for the way back; nil where nobody goes back.
   func features(of images: [Planned], keeping: LanguageModel.Keeping?) throws -> FloatPointer {
     let pixels = try Parallel.map(images.count, threads: compute.threads) { [reader] i in
-      try reader.pixels(images[i].image, images[i].plan)
+      try reader.pixels(images[i].image, among: images[i].count)
     }
     return try pass.forward(pixels, keeping: keeping)
   }

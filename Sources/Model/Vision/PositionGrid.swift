@@ -19,7 +19,7 @@ struct PositionGrid {
   }
 
   /// Calls `body` with each patch of the grid, row by row, and the sixteen learned positions that it is made of.
-  func forEach(_ body: (_ patch: Int, _ position: Int, _ weight: Float) -> Void) {
+  func forEachTap(_ body: (_ patch: Int, _ position: Int, _ weight: Float) -> Void) {
     for (y, row) in down.enumerated() {
       for (x, column) in across.enumerated() {
         for i in 0..<4 {

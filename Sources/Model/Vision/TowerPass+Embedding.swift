@@ -23,7 +23,7 @@ extension TowerPass {
       guard let positions else { continue }
       let learned = positions.start + (classToken == nil ? 0 : hidden)
       if let grid = grid(piece) {
-        grid.forEach { patch, position, weight in
+        grid.forEachTap { patch, position, weight in
           vp_add_scaled(row + patch * hidden, learned + position * hidden, weight, hidden)
         }
       } else {
@@ -59,7 +59,7 @@ extension TowerPass {
       guard let positions else { continue }
       let learned = positions + (config.hasClassToken ? hidden : 0)
       if let grid = grid(piece) {
-        grid.forEach { patch, position, weight in
+        grid.forEachTap { patch, position, weight in
           vp_add_scaled(learned + position * hidden, row + patch * hidden, weight, hidden)
         }
       } else {

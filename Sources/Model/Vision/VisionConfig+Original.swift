@@ -1,3 +1,4 @@
+import Images
 import PatchFormat
 
 extension VisionConfig.Tower {
@@ -48,7 +49,26 @@ extension VisionConfig {
         remedy: "known are flat with pad or square, spatial_unpad with anyres or anyres_max_9")
     }
     try config.check()
+    config.standardProcessor = try config.processor(padsToSquare: aspect == "pad")
     return config
+  }
+
+  /// What LLaVA's code does to images before these towers.
+  private func processor(padsToSquare: Bool) throws -> ImageProcessor {
+    let side = tower.imageSize
+    let square = PixelSize(width: side, height: side)
+    let isCLIP = tower.family == .clip
+    let normalization: Normalization =
+      isCLIP ? .clip : Normalization(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5])
+    if case .tiles(let grids, _) = packing {
+      let resolutions = grids.map { PixelSize(width: $0.width, height: $0.height) }
+      return try ImageProcessor(
+        layout: .tiles(TileRules(resolutions: resolutions, side: side, onlyAlone: !isCLIP)), size: .exact(square),
+        normalization: normalization, subject: path)
+    }
+    return try ImageProcessor(
+      layout: .single(padsToSquare: padsToSquare), size: isCLIP ? .shortestEdge(side) : .exact(square),
+      crop: isCLIP ? square : nil, normalization: normalization, subject: path)
   }
 
   private static func projector(_ keys: Keys) throws -> Projector {

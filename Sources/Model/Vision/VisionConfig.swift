@@ -1,3 +1,5 @@
+import Images
+
 /// What a model's `config.json` says of how it sees: its vision tower, what of it the language model reads, and how that
 /// becomes rows of tokens.
 public struct VisionConfig: Equatable, Sendable {
@@ -98,6 +100,8 @@ public struct VisionConfig: Equatable, Sendable {
   public var textHidden: Int
   /// Stands among a text's ids where an image goes.
   public var imageToken: Int32
+  /// How images are prepared where the model's folder does not say: in the layout of LLaVA's authors, whose code knows.
+  public var standardProcessor: ImageProcessor?
 
   /// Numbers in a row of features before the projector.
   var featureWidth: Int { tower.hiddenSize * featureLayers.count }
