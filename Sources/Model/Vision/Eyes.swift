@@ -28,7 +28,9 @@ final class Eyes {
   }
 
   func plans(_ sequence: TokenSequence) throws -> [Planned] {
-    try sequence.images.map { Planned(image: $0, count: sequence.images.count, plan: try reader.plan($0, among: sequence.images.count)) }
+    try sequence.images.map {
+      Planned(image: $0, count: sequence.images.count, plan: try reader.plan($0, among: sequence.images.count))
+    }
   }
 
   /// The rows of images in their order, [their tokens, hiddenSize]; valid until the next call.

@@ -13,7 +13,8 @@ public struct ImageReader: ImagePrompting {
   public init?(folder: String) throws {
     guard let config = try ModelConfig.vision(folder: folder) else { return nil }
     let isSaid = ImageProcessor.fileNames.contains { PathKind.of(Path.join(folder, $0)) != .missing }
-    try self.init(config, isSaid ? ImageProcessor(folder: folder) : config.standardProcessor ?? ImageProcessor(folder: folder))
+    try self.init(
+      config, isSaid ? ImageProcessor(folder: folder) : config.standardProcessor ?? ImageProcessor(folder: folder))
   }
 
   init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
@@ -43,7 +44,8 @@ public struct ImageReader: ImagePrompting {
     let file = try ImageFile(path: image.path)
     guard file.source.digest == image.digest else {
       throw VPatchError(
-        .mismatch, image.path, "has changed since it was looked at", remedy: "run again, and leave the images as they are")
+        .mismatch, image.path, "has changed since it was looked at",
+        remedy: "run again, and leave the images as they are")
     }
     return try processor.process(file.decode(), images: count, name: image.path)
   }
