@@ -17,6 +17,7 @@ struct TrainingSession {
     rules.maximumLength = command.settings.maxLength
     rules.tooLong = command.settings.tooLong
     rules.learnsPrompts = command.settings.learnPrompts
+    rules.allowsOutside = command.images.allowOutside
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
       base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)

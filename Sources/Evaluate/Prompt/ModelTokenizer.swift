@@ -1,3 +1,4 @@
+import Model
 import PatchFormat
 import Text
 
@@ -11,7 +12,7 @@ public struct ModelTokenizer: EvaluationTokenizer {
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
   public init(folder: String, chatTemplate: String? = nil) throws {
-    text = try ModelText(folder: folder, chatTemplate: chatTemplate)
+    text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
     digest = try InputFile(path: tokenizer.path).digest()
   }
