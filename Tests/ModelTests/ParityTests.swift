@@ -17,7 +17,7 @@ import Text
     let model = try Self.model(tiny)
     let ids = try tiny.ids("input_ids")
     let expected = try tiny.floats("logits")
-    let stream = model.pass.forward(TokenBatch([ids]))
+    let stream = model.pass.forward(TokenBatch([TokenSequence(ids)]))
     var logits: [Float] = []
     model.pass.forEachLogits(stream, rows: Array(ids.indices)) { which, _, _, memory in
       logits += UnsafeBufferPointer(start: memory, count: which.count * model.vocabularySize)
@@ -69,7 +69,7 @@ import Text
     let model = try Self.model(tiny)
     var random = SeededRandom(seed: 5)
     let sequences = [3, 1, 40, 17, 150].map { (length: Int) in
-      (0..<length).map { _ in Int32(random.next() % UInt64(model.vocabularySize)) }
+      TokenSequence((0..<length).map { _ in Int32(random.next() % UInt64(model.vocabularySize)) })
     }
     let together = try model.scores(of: sequences)
     let alone = try sequences.map { try model.scores(of: [$0])[0] }
@@ -82,7 +82,7 @@ import Text
     for (prompt, text) in zip(sequences, texts) {
       #expect(text.count == 12)
       // What was generated is what the model finds most probable when it sees all of it at once.
-      let greedy = try model.scores(of: [prompt + text])[0].suffix(12).map(\.isGreedy)
+      let greedy = try model.scores(of: [TokenSequence(prompt.ids + text)])[0].suffix(12).map(\.isGreedy)
       #expect(!greedy.contains(false))
       var one: [Int32] = []
       try model.generate(prompt, limit: 12, .greedy, stop: []) {

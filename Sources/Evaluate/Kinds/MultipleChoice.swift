@@ -1,6 +1,7 @@
 import Measure
 import Model
 import PatchFormat
+import Text
 
 /// Which of several answers the model finds most likely, counted as lm-evaluation-harness 0.4.13 does.
 public struct MultipleChoiceTask: Sendable {
@@ -25,7 +26,7 @@ public struct MultipleChoiceTask: Sendable {
   var settings: [JSON.Member] { [] }
 
   func run(_ run: TaskRun) throws -> TaskOutcome {
-    var (sequences, owners, continuations): ([[Int32]], [Int], [Int]) = ([], [], [])
+    var (sequences, owners, continuations): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
       for choice in item.choices {
         let pair = try pair(item, choice, run)
@@ -33,7 +34,7 @@ public struct MultipleChoiceTask: Sendable {
           throw run.error(i, "has a prompt or a choice without tokens")
         }
         try run.check(length: pair.context.count + pair.continuation.count, of: i)
-        sequences.append(pair.context + pair.continuation)
+        sequences.append(TokenSequence(pair.context.ids + pair.continuation, images: pair.context.images))
         owners.append(i)
         continuations.append(pair.continuation.count)
       }
@@ -59,11 +60,12 @@ public struct MultipleChoiceTask: Sendable {
 
   private func pair(
     _ item: EvaluationItem, _ choice: String, _ run: TaskRun
-  ) throws -> (context: [Int32], continuation: [Int32]) {
+  ) throws -> (context: TokenSequence, continuation: [Int32]) {
     let format = run.task.prompt
     switch format.style {
     case .raw:
-      return try ContinuationPair.encode(format.rawContext(item), format.delimiter + choice, run.tokenizer)
+      let pair = try ContinuationPair.encode(format.rawContext(item), format.delimiter + choice, run.tokenizer)
+      return (TokenSequence(pair.context), pair.continuation)
     case .chat:
       return (
         try run.tokenizer.encode(chat: format.conversation(item)),

@@ -7,7 +7,7 @@ public protocol EvaluationTokenizer {
   func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32]
 
   /// A conversation in the chat template, with what opens the assistant's answer.
-  func encode(chat messages: [Message]) throws -> [Int32]
+  func encode(chat messages: [Message]) throws -> TokenSequence
 
   /// The text of these tokens, without special ones.
   func decode(_ ids: [Int32]) -> String

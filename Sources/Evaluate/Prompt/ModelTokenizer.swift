@@ -20,7 +20,7 @@ public struct ModelTokenizer: EvaluationTokenizer {
     tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
   }
 
-  public func encode(chat messages: [Message]) throws -> [Int32] { try text.prompt(messages) }
+  public func encode(chat messages: [Message]) throws -> TokenSequence { try text.prompt(messages) }
 
   public func decode(_ ids: [Int32]) -> String { tokenizer.decode(ids, skipSpecialTokens: true) }
 

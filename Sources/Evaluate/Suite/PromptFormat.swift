@@ -64,9 +64,9 @@ public struct PromptFormat: Sendable, Equatable {
   }
 
   /// The tokens of all that stands before the answer.
-  func tokens(_ item: EvaluationItem, _ tokenizer: some EvaluationTokenizer) throws -> [Int32] {
+  func tokens(_ item: EvaluationItem, _ tokenizer: some EvaluationTokenizer) throws -> TokenSequence {
     switch style {
-    case .raw: try tokenizer.encode(rawContext(item), addingSpecialTokens: true)
+    case .raw: TokenSequence(try tokenizer.encode(rawContext(item), addingSpecialTokens: true))
     case .chat: try tokenizer.encode(chat: conversation(item))
     }
   }

@@ -68,16 +68,16 @@ public struct TrainingJob {
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
       tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts)
     data = try inputs.data.map { try DataFile(path: $0, text, rules, threads: work.threads) }
-    var neutral: [[Int32]] = []
+    var neutral: [TokenSequence] = []
     var neutralDigest: Digest?
     if options.drift != nil {
       if let path = inputs.neutral {
         rules.needsAnswers = false
         let file = try DataFile(path: path, text, rules, threads: work.threads)
-        (neutral, neutralDigest) = (file.examples.map(\.ids), file.digest)
+        (neutral, neutralDigest) = (file.examples.map(\.sequence), file.digest)
       } else {
         let tokenizer = try Self.neutralTokenizer(text)
-        neutral = NeutralText.paragraphs.map { tokenizer.encode($0) }
+        neutral = NeutralText.paragraphs.map { TokenSequence(tokenizer.encode($0)) }
       }
       guard neutral.count > 1 else {
         throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")

