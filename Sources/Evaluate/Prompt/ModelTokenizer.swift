@@ -7,17 +7,23 @@ public struct ModelTokenizer: EvaluationTokenizer {
   private let text: ModelText
   private let digest: Digest
 
-  /// - Parameter chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  /// - Parameters:
+  ///   - chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  ///   - images: how the model is shown an image; nil for a model that takes none.
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
-  public init(folder: String, chatTemplate: String? = nil) throws {
-    text = try ModelText(folder: folder, chatTemplate: chatTemplate)
+  public init(folder: String, chatTemplate: String? = nil, images: (any ImagePrompting)? = nil) throws {
+    text = try ModelText(folder: folder, chatTemplate: chatTemplate, images: images)
     tokenizer = try text.tokenizer
     digest = try InputFile(path: tokenizer.path).digest()
   }
 
   public func encode(_ text: String, addingSpecialTokens: Bool) -> [Int32] {
     tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
+  }
+
+  public func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
+    try text.sequence(parts, addSpecialTokens: addingSpecialTokens)
   }
 
   public func encode(chat messages: [Message]) throws -> TokenSequence { try text.prompt(messages) }
