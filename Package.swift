@@ -62,7 +62,7 @@ let package = Package(
     .testTarget(name: "ModelTests", dependencies: ["CCompute", "Model", "PatchFormat", "TestModels"]),
     .testTarget(
       name: "EvaluateTests",
-      dependencies: ["Apply", "Evaluate", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
+      dependencies: ["Apply", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "TrainTests", dependencies: ["Apply", "Model", "PatchFormat", "TestModels", "Train"]),
     .testTarget(
       name: "CatalogueTests",

@@ -135,13 +135,13 @@ import Text
 
   @Test("a context and its continuation as tokens") func pairs() throws {
     func texts(_ context: String, _ continuation: String) throws -> [String] {
-      let pair = try ContinuationPair.encode(context, continuation, tokenizer)
-      return [tokenizer.decode(pair.context), tokenizer.decode(pair.continuation)]
+      let pair = try ContinuationPair.encode([.text(context)], continuation, tokenizer)
+      return [tokenizer.decode(pair.context.ids), tokenizer.decode(pair.continuation)]
     }
     #expect(try texts("x", " three") == ["x", " three"])
     #expect(try texts("x \n", "three") == ["x", " \nthree"])
     // What is one token together is cut by the number of tokens, as the harness cuts it.
-    let pair = try ContinuationPair.encode("x thr", "ee", tokenizer)
+    let pair = try ContinuationPair.encode([.text("x thr")], "ee", tokenizer)
     #expect(pair.context.count == 5 && pair.continuation.isEmpty)
   }
 

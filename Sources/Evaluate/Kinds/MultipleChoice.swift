@@ -64,8 +64,7 @@ public struct MultipleChoiceTask: Sendable {
     let format = run.task.prompt
     switch format.style {
     case .raw:
-      let pair = try ContinuationPair.encode(format.rawContext(item), format.delimiter + choice, run.tokenizer)
-      return (TokenSequence(pair.context), pair.continuation)
+      return try ContinuationPair.encode(format.rawContext(item), format.delimiter + choice, run.tokenizer)
     case .chat:
       return (
         try run.tokenizer.encode(chat: format.conversation(item)),
@@ -94,14 +93,20 @@ enum ContinuationPair {
   /// As lm-evaluation-harness does it (`_encode_pair` of 0.4.13): white space at the context's end goes to the
   /// continuation, both are encoded together, and the continuation is what the context alone does not take.
   static func encode(
-    _ context: String, _ continuation: String, _ tokenizer: any EvaluationTokenizer
-  ) throws -> (context: [Int32], continuation: [Int32]) {
-    let space = context.unicodeScalars.reversed().prefix {
+    _ context: [Message.Part], _ continuation: String, _ tokenizer: any EvaluationTokenizer
+  ) throws -> (context: TokenSequence, continuation: [Int32]) {
+    let whole = try tokenizer.encode(context + [.text(continuation)], addingSpecialTokens: true)
+    let head = try tokenizer.encode(trimmed(context), addingSpecialTokens: true)
+    return (head, Array(whole.ids.dropFirst(head.count)))
+  }
+
+  /// Without white space at its end.
+  private static func trimmed(_ parts: [Message.Part]) -> [Message.Part] {
+    guard case .text(let text) = parts.last else { return parts }
+    let space = text.unicodeScalars.reversed().prefix {
       $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value)
     }
-    let kept = String(String.UnicodeScalarView(context.unicodeScalars.dropLast(space.count)))
-    let whole = try tokenizer.encode(context + continuation, addingSpecialTokens: true)
-    let head = try tokenizer.encode(kept, addingSpecialTokens: true)
-    return (head, Array(whole.dropFirst(head.count)))
+    let kept = String(String.UnicodeScalarView(text.unicodeScalars.dropLast(space.count)))
+    return kept.isEmpty ? trimmed(parts.dropLast()) : parts.dropLast() + [.text(kept)]
   }
 }

@@ -74,6 +74,11 @@ struct TaskRun {
     return answers
   }
 
+  /// The model's greedy answers to the prompts, in words.
+  func answers(limit: Int) throws -> [String] {
+    try continueGreedily(try prompts(room: limit), stop: tokenizer.endTokens, limit: limit).map(tokenizer.decode)
+  }
+
   /// Ranges of about `tokensAtOnce` together, each of at least one.
   static func batches(_ lengths: [Int]) -> [Range<Int>] {
     var batches: [Range<Int>] = []

@@ -21,6 +21,10 @@ public struct ModelTokenizer: EvaluationTokenizer {
     tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
   }
 
+  public func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
+    try text.sequence(parts, addSpecialTokens: addingSpecialTokens)
+  }
+
   public func encode(chat messages: [Message]) throws -> TokenSequence { try text.prompt(messages) }
 
   public func decode(_ ids: [Int32]) -> String { tokenizer.decode(ids, skipSpecialTokens: true) }

@@ -26,8 +26,9 @@ public enum RowContent {
     return try images.fill([parts])[0]
   }
 
-  /// The images that stand beside `input_ids`.
-  static func images(_ row: JSON) throws -> [String] { try RowImages(row).listed }
+  /// The images that a row lists, in order, as it names them.
+  /// - Throws: `RowError`.
+  public static func images(_ row: JSON) throws -> [String] { try RowImages(row).listed }
 
   // MARK: Hugging Face
 
