@@ -23,7 +23,7 @@ import eyes.plan
 import grid
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path.append(str(ROOT / "bench"))
 import cache  # noqa: E402
 import smollm2  # noqa: E402
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import data as texts
 from eyes import pictures
 
-sys.path.insert(0, str(texts.ROOT / "bench"))
-import lm_eval_check  # noqa: E402
+sys.path.append(str(texts.ROOT / "bench"))
 import wheels  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
