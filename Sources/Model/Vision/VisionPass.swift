@@ -1,5 +1,6 @@
 import CCompute
 import Images
+import PatchFormat
 
 /// What a tower makes of one image, before the projector: [rows, width].
 public final class ImageFeatures: Sendable {
@@ -33,6 +34,9 @@ final class VisionPass {
   private var packed = Floats(0)
   private var dProjected = Floats(0)
 
+  /// Found when it is first asked for.
+  private var digest: Digest?
+
   init(_ model: VisionModel, _ compute: Compute) {
     self.model = model
     self.compute = compute
@@ -45,7 +49,7 @@ final class VisionPass {
   func features(of image: PixelValues) throws -> ImageFeatures {
     let config = model.config
     let (pieces, patches) = try config.check(image)
-    let (rows, width) = (pieces * config.pieceTokens(patches / pieces), config.featureWidth)
+    let (rows, width) = (try featureRows(image.plan), config.featureWidth)
     let features = ImageFeatures(plan: image.plan, rows: rows, width: width, values: Floats(rows * width))
     let most = max(1, Self.portion / config.towerTokens(patches / pieces))
     for first in stride(from: 0, to: pieces, by: most) {
@@ -54,6 +58,19 @@ final class VisionPass {
         try TowerBatch([image], tiles: tiles, config), into: features.values.start + first * (rows / pieces) * width)
     }
     return features
+  }
+
+  /// Rows of features that an image has before the projector.
+  func featureRows(_ plan: ImagePlan) throws -> Int {
+    let (pieces, patches) = try model.config.pieces(plan)
+    return pieces * model.config.pieceTokens(patches / pieces)
+  }
+
+  /// The model's `towerDigest`, kept.
+  func towerDigest() throws -> Digest {
+    let digest = try digest ?? model.towerDigest(compute)
+    self.digest = digest
+    return digest
   }
 
   /// The images' tokens in their order, [tokens, textHidden]; valid until the next call.
@@ -88,10 +105,7 @@ final class VisionPass {
   // MARK: Projector and packing
 
   /// Rows that the projector gives for an image.
-  private func projectedRows(_ plan: ImagePlan) throws -> Int {
-    let (pieces, patches) = try model.config.pieces(plan)
-    return pieces * model.config.pieceTokens(patches / pieces) / model.projector.merged
-  }
+  private func projectedRows(_ plan: ImagePlan) throws -> Int { try featureRows(plan) / model.projector.merged }
 
   private func project(_ plans: [ImagePlan]) throws -> FloatPointer {
     self.plans = plans
