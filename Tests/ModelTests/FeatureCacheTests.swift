@@ -14,11 +14,12 @@ import Testing
   static func rows(_ fixture: VisionFixture, _ cache: FeatureCache) throws -> (rows: [Float], computed: Int) {
     let pass = try fixture.pass()
     var computed = 0
-    let features = try fixture.images.enumerated().map { i, image in
-      try pass.features(of: SHA256.hash("image \(i)"), image.plan, processing: processing, cache: cache) {
-        computed += 1
-        return image
-      }
+    let known = fixture.images.enumerated().map { i, image in
+      VisionPass.Known(image: SHA256.hash("image \(i)"), plan: image.plan, processing: processing)
+    }
+    let features = try pass.features(of: known, cache: cache) { which in
+      computed += which.count
+      return which.map { fixture.images[$0] }
     }
     return try withExtendedLifetime(pass) { (try fixture.rows(at: pass.forward(features)), computed) }
   }
@@ -54,14 +55,16 @@ import Testing
     let pass = try tuned.pass()
     let image = tuned.images[0]
     func isComputed(_ image: String, _ processing: String) throws -> Bool {
-      var computed = false
-      _ = try pass.features(
-        of: SHA256.hash(image), tuned.images[0].plan, processing: SHA256.hash(processing), cache: cache
-      ) {
-        computed = true
-        return tuned.images[0]
+      var computed = 0
+      let known = VisionPass.Known(
+        image: SHA256.hash(image), plan: tuned.images[0].plan, processing: SHA256.hash(processing))
+      // Twice in a row of images it is looked at once.
+      _ = try pass.features(of: [known, known], cache: cache) { which in
+        computed += which.count
+        return which.map { _ in tuned.images[0] }
       }
-      return computed
+      #expect(computed < 2)
+      return computed == 1
     }
     #expect(image.plan == tuned.images[1].plan)
     #expect(try !isComputed("image 0", "processing") && !isComputed("image 1", "processing"))

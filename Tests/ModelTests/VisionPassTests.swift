@@ -25,7 +25,7 @@ import Testing
     let fixture = try VisionFixture(name)
     let pass = try fixture.pass()
     let together = try fixture.rows(pass)
-    let features = try fixture.images.reversed().map(pass.features(of:))
+    let features = try fixture.images.reversed().flatMap { try pass.features(of: [$0]) }
     #expect(try fixture.rows(at: pass.forward(features.reversed())) == together)
     #expect(zip(together, results[0]).allSatisfy { $0 == $1 })
   }

@@ -26,25 +26,53 @@ extension VisionModel {
 }
 
 extension VisionPass {
-  /// What a frozen tower makes of an image: from the cache, where it is there, to the same bits.
-  /// - Parameters:
-  ///   - image: SHA-256 of the image's file.
-  ///   - plan: of the image.
-  ///   - processing: SHA-256 of the settings by which its pixels are made.
-  ///   - pixels: makes them; called only where the cache has nothing.
-  /// - Throws: `invalid` where the image is not for this model.
+  /// An image, by all that its features depend on besides the tower.
+  struct Known {
+    /// SHA-256 of its file.
+    let image: Digest
+    let plan: ImagePlan
+    /// SHA-256 of the settings by which its pixels are made.
+    let processing: Digest
+  }
+
+  /// Images whose pixels are held at once.
+  private static let together = 32
+
+  /// What a frozen tower makes of images: of one that occurs several times, or that is in the cache, to the same bits
+  /// without looking again.
+  /// - Parameter pixels: makes those of some of the images.
+  /// - Throws: `invalid` where an image is not for this model.
   func features(
-    of image: Digest, _ plan: ImagePlan, processing: Digest, cache: FeatureCache, pixels: () throws -> PixelValues
-  ) throws -> ImageFeatures {
-    let (rows, width) = (try featureRows(plan), model.config.featureWidth)
-    let key = SHA256.hash(
-      try ["vpatch.image.1", towerDigest().hex, image.hex, processing.hex, "\(plan.shape)"].joined(separator: "\n"))
-    if let values = cache.values(key, count: rows * width) {
-      return ImageFeatures(plan: plan, rows: rows, width: width, values: values)
+    of images: [Known], cache: FeatureCache?, pixels: (_ which: [Int]) throws -> [PixelValues]
+  ) throws -> [ImageFeatures] {
+    let keys = try images.map(key)
+    var known: [Digest: ImageFeatures] = [:]
+    var missing: [Int] = []
+    for (i, key) in keys.enumerated() where known[key] == nil && !missing.contains(where: { keys[$0] == key }) {
+      if let kept = try cache.flatMap({ try kept(images[i].plan, key, in: $0) }) {
+        known[key] = kept
+      } else {
+        missing.append(i)
+      }
     }
-    let made = try features(of: pixels())
-    precondition(made.plan == plan, "pixels of another plan")
-    cache.keep(made.values, as: key)
-    return made
+    for first in stride(from: 0, to: missing.count, by: Self.together) {
+      let part = Array(missing[first..<min(first + Self.together, missing.count)])
+      for (i, made) in zip(part, try features(of: pixels(part))) {
+        precondition(made.plan == images[i].plan, "pixels of another plan")
+        cache?.keep(made.values, as: keys[i])
+        known[keys[i]] = made
+      }
+    }
+    return keys.map { known[$0]! }
+  }
+
+  private func key(_ image: Known) throws -> Digest {
+    let parts = [try towerDigest().hex, image.image.hex, image.processing.hex, "\(image.plan.shape)"]
+    return SHA256.hash((["vpatch.image.1"] + parts).joined(separator: "\n"))
+  }
+
+  private func kept(_ plan: ImagePlan, _ key: Digest, in cache: FeatureCache) throws -> ImageFeatures? {
+    let (rows, width) = (try featureRows(plan), model.config.featureWidth)
+    return cache.values(key, count: rows * width).map { ImageFeatures(plan, rows: rows, width: width, values: $0) }
   }
 }
