@@ -22,8 +22,9 @@ struct TrainingSession {
     var inputs = TrainingJob.Inputs(
       base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
-    inputs.suite = try command.suite.map { try Suite(path: $0) }
+    inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: command.images.allowOutside) }
     inputs.chatTemplate = command.model.chatTemplate
+    inputs.features = try command.model.features.cache()
     inputs.stateFolder = command.dryRun ? nil : command.resume
     inputs.saveEvery = command.saveEvery
     job = try TrainingJob(inputs, command.options(), work)
