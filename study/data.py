@@ -36,32 +36,37 @@ def make(folder, seed):
             {"messages": [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["answer"]}]}
             for row in train])
         write(folder / f"{task}-test.jsonl", test)
-    # As many of each set, one set behind the other.
-    questions = lm_eval_check.questions(CHOICE * len(lm_eval_check.SETS))
-    for number, name in enumerate(lm_eval_check.SETS):
-        write(folder / f"{name.lower()}.jsonl", questions[number * CHOICE:][:CHOICE])
+    make_choices(folder, CHOICE)
     for path in [HERE / "suite.toml", HERE / "short-answers.jsonl", *(ROOT / "suites" / "neutral").glob("*.*")]:
         if path.parent == HERE or path.name != "suite.toml":
             shutil.copyfile(path, folder / path.name)
-    for task, text in suites((HERE / "suite.toml").read_text()):
+    for task, text in suites((HERE / "suite.toml").read_text(), list(tasks.TASKS)):
         (folder / f"suite-{task}.toml").write_text(text)
 
 
-def suites(text):
+def make_choices(folder, count):
+    """As many questions of each set of multiple choice."""
+    questions = lm_eval_check.questions(count * len(lm_eval_check.SETS))  # one set behind the other
+    for number, name in enumerate(lm_eval_check.SETS):
+        write(folder / f"{name.lower()}.jsonl", questions[number * count:][:count])
+
+
+def suites(text, stages):
     """The suite of every stage, from the whole one: without the tasks that are not trained yet, and with KL on the
     prompts of the stage's own task alone. A base's results of the whole suite serve them all."""
     head, *blocks = text.split("[[task]]\n")
     names = [tomllib.loads(block)["name"] for block in blocks]
-    for number, task in enumerate(tasks.TASKS):
-        later = set(list(tasks.TASKS)[number + 1:])
-        left_out = later | {f"{other} prompts" for other in tasks.TASKS if other != task}
+    for number, task in enumerate(stages):
+        later = set(stages[number + 1:])
+        left_out = later | {f"{other} prompts" for other in stages if other != task}
         yield task, head + "".join(
             "[[task]]\n" + block for name, block in zip(names, blocks) if name not in left_out)
 
 
 def digests(folder):
-    """SHA-256 of every file, by name."""
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    """SHA-256 of every file, by its path in the folder."""
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 if __name__ == "__main__":

@@ -7,10 +7,6 @@ from math import comb, sqrt
 
 import grid
 
-TARGETS = grid.STAGES
-CHOICES = ["OpenBookQA", "PIQA", "CommonsenseQA"]
-HELD_OUT = ["short answers", *CHOICES]
-
 
 @dataclass(frozen=True)
 class Change:
@@ -94,9 +90,9 @@ def scores(path):
 class Arm:
     """One way to tune, stage by stage as far as it has run."""
 
-    def __init__(self, work, seed, arm):
+    def __init__(self, plan, work, seed, arm):
         self.arm, self.seed = arm, seed
-        stages = grid.stages(work, seed, arm)
+        stages = grid.stages(plan, work, seed, arm)
         done = [stage.is_done for stage in stages]
         self.stages = [Measured(stage) for stage in stages[:done.index(False) if False in done else len(done)]]
 
@@ -129,7 +125,7 @@ class Recovery:
     flips: Flips       # between the two stages, over all items
 
 
-def recovery(base, before, after, tasks=HELD_OUT):
+def recovery(base, before, after, tasks):
     rows = [row for task in tasks for row in zip(base[task], before[task], after[task], strict=True)]
     known = [(b, a) for base_score, b, a in rows if base_score == 1]
     return Recovery(

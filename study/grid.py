@@ -1,11 +1,8 @@
-"""What the study runs: recipes, learning rates, stages, and where each one's files lie."""
+"""What a study runs: recipes, learning rates, stages, and where each one's files lie."""
 from dataclasses import dataclass
 from pathlib import Path
 
 import tasks
-
-RATE, LOW_RATE = 1e-4, 2e-5
-TRAINING = {"steps": 60, "batch": 6, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -16,14 +13,33 @@ class Arm:
     rate: float
 
 
-ARMS = [Arm("sa-proj", "sa-proj", RATE), Arm("gate-up", "gate-up", RATE), Arm("mlp", "mlp", RATE),
-        Arm("llm", "llm", RATE), Arm("llm-low", "llm", LOW_RATE)]
-STAGES = list(tasks.TASKS)
+@dataclass(frozen=True)
+class Plan:
+    """One study: what is trained, in which order and in which ways, and what is held out meanwhile."""
+    name: str       # of its folder in the cache
+    stages: list    # the tasks in the order in which they are trained
+    arms: list
+    training: dict  # options of `vpatch train`
+    held_out: dict  # group -> sets of questions
+
+    @property
+    def all_held_out(self):
+        return [task for group in self.held_out.values() for task in group]
+
+
+RATE, LOW_RATE = 1e-4, 2e-5
+TEXT = Plan(
+    "study", list(tasks.TASKS),
+    [Arm("sa-proj", "sa-proj", RATE), Arm("gate-up", "gate-up", RATE), Arm("mlp", "mlp", RATE), Arm("llm", "llm", RATE),
+     Arm("llm-low", "llm", LOW_RATE)],
+    {"steps": 60, "batch": 6, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"},
+    {"short answers": ["short answers"], "multiple choice": ["OpenBookQA", "PIQA", "CommonsenseQA"]})
 
 
 @dataclass(frozen=True)
 class Stage:
     """One task trained on top of the ones before it."""
+    plan: Plan
     work: Path
     seed: int
     arm: Arm
@@ -31,7 +47,7 @@ class Stage:
 
     @property
     def task(self):
-        return STAGES[self.number]
+        return self.plan.stages[self.number]
 
     def file(self, ending):
         return self.work / f"seed-{self.seed}" / self.arm.name / f"{self.number + 1}-{self.task}{ending}"
@@ -43,13 +59,13 @@ class Stage:
     @property
     def chain(self):
         """The patches of the stages before this one."""
-        return [Stage(self.work, self.seed, self.arm, number).file(".vpatch") for number in range(self.number)]
+        return [stage.file(".vpatch") for stage in stages(self.plan, self.work, self.seed, self.arm)[:self.number]]
 
     @property
     def is_done(self):
         return all(self.file(ending).exists() for ending in (".vpatch", ".results.json", ".json", ".run.json"))
 
 
-def stages(work, seed, arm):
+def stages(plan, work, seed, arm):
     """Of one arm, in the order of training."""
-    return [Stage(work, seed, arm, number) for number in range(len(STAGES))]
+    return [Stage(plan, work, seed, arm, number) for number in range(len(plan.stages))]

@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 import cache  # noqa: E402
 
+PLAN = grid.TEXT
+CHOICES, HELD_OUT = PLAN.held_out["multiple choice"], PLAN.all_held_out
 EXAMPLES = (0, 12, 24, 46)  # short answers that the page shows
 PAGE, IMAGES = ROOT / "docs" / "study.md", ROOT / "docs" / "study"
 
@@ -74,7 +76,7 @@ class Report:
     def __init__(self, work, seed):
         self.work, self.seed = work, seed
         self.base = findings.scores(work / f"seed-{seed}" / "base.results.json")
-        self.arms = [arm for arm in (findings.Arm(work, seed, arm) for arm in grid.ARMS) if arm.stages]
+        self.arms = [arm for arm in (findings.Arm(PLAN, work, seed, arm) for arm in PLAN.arms) if arm.stages]
         if not self.arms:
             sys.exit(f"study: nothing of seed {seed} has run yet; study/run.py runs it")
         # Arms are compared after the last stage that all have run.
@@ -89,8 +91,8 @@ class Report:
              "short answers", "multiple choice", "patches, MB"],
             [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned),
               *(change(arm.last.change(tasks)) for tasks in (
-                  findings.TARGETS[:self.depth], findings.HELD_OUT, ["short answers"])),
-              change(arm.last.change(findings.CHOICES)), f"{arm.patch_bytes / 1e6:.0f}") for arm in self.whole])
+                  PLAN.stages[:self.depth], HELD_OUT, ["short answers"])),
+              change(arm.last.change(CHOICES)), f"{arm.patch_bytes / 1e6:.0f}") for arm in self.whole])
 
     def pairs(self):
         """Every two arms at the end, on the short answers."""
@@ -131,23 +133,23 @@ class Report:
         rows = []
         for arm in self.arms:
             for number_, stage in enumerate(arm.stages):
-                values = [share(stage.value(task)) for task in findings.TARGETS[:number_ + 1]]
-                values += [""] * (len(findings.TARGETS) - len(values))
+                values = [share(stage.value(task)) for task in PLAN.stages[:number_ + 1]]
+                values += [""] * (len(PLAN.stages) - len(values))
                 values[number_] = f"**{values[number_]}**"
                 rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", *values))
-        return table(["arm", "after stage", *findings.TARGETS], rows, 2)
+        return table(["arm", "after stage", *PLAN.stages], rows, 2)
 
     def held_out(self):
         rows = []
         for arm in self.arms:
             for number_, stage in enumerate(arm.stages):
                 record = stage.records["short answers"]
-                choices = [findings.flips(self.base[task], stage.results[task]) for task in findings.CHOICES]
+                choices = [findings.flips(self.base[task], stage.results[task]) for task in CHOICES]
                 both = findings.Flips(sum(f.lost for f in choices), sum(f.won for f in choices))
                 rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", share(record["after"]),
                              recorded(record), f"{record['flips']['lost']}/{record['flips']['won']}", chance(record["p"]),
                              f"{stage.borrowed} of {stage.results['short answers'].count(0)}",
-                             change(stage.change(findings.CHOICES)), f"{both.lost}/{both.won}", chance(both.p)))
+                             change(stage.change(CHOICES)), f"{both.lost}/{both.won}", chance(both.p)))
         return table(["arm", "after stage", "short answers", "change", "lost/won", "p",
                       "wrong ones in the task's words", "multiple choice, change", "lost/won", "p"], rows, 2)
 
@@ -158,16 +160,16 @@ class Report:
         prompts = [json.loads(row)["prompt"] for row in rows][-len(self.base["short answers"]):]
         base = findings.answers(folder / "base.results.json")
         return table(
-            ["arm", "question", "base", *(f"after {task}" for task in grid.STAGES)],
+            ["arm", "question", "base", *(f"after {task}" for task in PLAN.stages)],
             [(arm.arm.name, prompts[item], clean(base[item]),
               *(clean(findings.answers(stage.stage.file(".results.json"))[item]) for stage in arm.stages))
-             for arm in self.arms if arm.arm.name in ("gate-up", "llm") for item in EXAMPLES], 3 + len(grid.STAGES))
+             for arm in self.arms if arm.arm.name in ("gate-up", "llm") for item in EXAMPLES], 3 + len(PLAN.stages))
 
     def recovery(self):
         rows = []
         for arm in self.arms:
             for before, stage in zip(arm.stages, arm.stages[1:]):
-                found = findings.recovery(self.base, before.results, stage.results)
+                found = findings.recovery(self.base, before.results, stage.results, HELD_OUT)
                 short = findings.flips(before.results["short answers"], stage.results["short answers"])
                 rows.append((arm.arm.name, f"{before.stage.task} → {stage.stage.task}", found.wrong_before, found.back,
                              found.newly_lost, f"{found.flips.lost}/{found.flips.won}", chance(found.flips.p),
@@ -179,7 +181,7 @@ class Report:
         """Where an earlier task is answered better than a stage before, though nothing of it was trained again."""
         compared = [(arm, before, stage, task, findings.flips(before.results[task], stage.results[task]))
                     for arm in self.arms for number_, (before, stage) in enumerate(zip(arm.stages, arm.stages[1:]))
-                    for task in findings.TARGETS[:number_ + 1]]
+                    for task in PLAN.stages[:number_ + 1]]
         clear = [row for row in compared if row[-1].p < 0.05]
         rises = [row for row in clear if row[-1].won > row[-1].lost]
         rows = [(arm.arm.name, task, f"{before.stage.task} → {stage.stage.task}", share(before.value(task)),
@@ -203,7 +205,7 @@ class Report:
     def predictors(self):
         stages = [stage for arm in self.arms for stage in arm.stages]
         lost = {"short answers": [-stage.change(["short answers"]).value for stage in stages],
-                "multiple choice": [-stage.change(findings.CHOICES).value for stage in stages]}
+                "multiple choice": [-stage.change(CHOICES).value for stage in stages]}
         predictors = {
             "KL, neutral text": [stage.value("drift") for stage in stages],
             "KL, first token, neutral questions": [stage.value("first token") for stage in stages],
@@ -215,20 +217,20 @@ class Report:
                                for losses in lost.values())) for name, values in predictors.items()])
 
     def settings(self):
-        training = grid.TRAINING
+        training = PLAN.training
         seconds = [sum(stage.facts[key] for arm in self.arms for stage in arm.stages)
                    for key in ("train_seconds", "eval_seconds")]
         counts = {task: len(scores) for task, scores in self.base.items()}
         return "\n".join([
             f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} "
             f"schedule with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
-            "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in grid.ARMS),
+            "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in PLAN.arms),
             f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens (birds)",
             "- items: " + ", ".join(f"{task} {counts[task]}" for task in
-                                    [*findings.TARGETS, *findings.HELD_OUT, "neutral text", "number mass"]),
-            "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in findings.HELD_OUT),
+                                    [*PLAN.stages, *HELD_OUT, "neutral text", "number mass"]),
+            "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in HELD_OUT),
             f"- stages that have run: {sum(len(arm.stages) for arm in self.arms)} of "
-            f"{len(grid.ARMS) * len(grid.STAGES)}; \"the end\" is stage {self.depth}; "
+            f"{len(PLAN.arms) * len(PLAN.stages)}; \"the end\" is stage {self.depth}; "
             f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of measuring, added up over runs side by side"])
 
     # Plots
@@ -239,8 +241,8 @@ class Report:
                 for arm in self.arms}
 
     def stages_plot(self):
-        stages = plots.Axis(0.6, len(grid.STAGES) + 0.4, list(range(1, len(grid.STAGES) + 1)),
-                            lambda number_: f"{number_} {grid.STAGES[number_ - 1]}")
+        stages = plots.Axis(0.6, len(PLAN.stages) + 0.4, list(range(1, len(PLAN.stages) + 1)),
+                            lambda number_: f"{number_} {PLAN.stages[number_ - 1]}")
         percent = lambda value: f"{100 * value:.0f} %"  # noqa: E731
 
         def record(task):
@@ -251,8 +253,8 @@ class Report:
             return of
 
         def choices(stage):
-            found = stage.change(findings.CHOICES)
-            base = sum(self.mean(task) for task in findings.CHOICES) / len(findings.CHOICES)
+            found = stage.change(CHOICES)
+            base = sum(self.mean(task) for task in CHOICES) / len(CHOICES)
             return base + found.value, base + found.low, base + found.high
 
         def logarithmic(title, task):
@@ -260,7 +262,7 @@ class Report:
             values = [point.y for line in lines.values() for point in line]
             return plots.Panel(title, stages, plots.decades(min(values), max(values)), lines)
 
-        base_choices = sum(self.mean(task) for task in findings.CHOICES) / len(findings.CHOICES)
+        base_choices = sum(self.mean(task) for task in CHOICES) / len(CHOICES)
         masses = self.series(record("number mass"))
         top = max(point.high for line in masses.values() for point in line)
         panels = [
@@ -276,7 +278,7 @@ class Report:
                           "What is kept after every stage, by what is tuned")
 
     def scatter_plot(self):
-        spots = {arm.arm.name: (arm.learned, arm.last.change(findings.HELD_OUT)) for arm in self.whole}
+        spots = {arm.arm.name: (arm.learned, arm.last.change(HELD_OUT)) for arm in self.whole}
         low = min(kept.low for _, kept in spots.values())
         bottom = -0.1 * (int(-10 * low) + 1)
         left, right = min(found.low for found, _ in spots.values()), max(found.high for found, _ in spots.values())
@@ -301,7 +303,7 @@ def main():
     parser.add_argument("--work", type=Path, help="default: study in the cache folder")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    report = Report(arguments.work or cache.folder("study"), arguments.seed)
+    report = Report(arguments.work or cache.folder(PLAN.name), arguments.seed)
     IMAGES.mkdir(exist_ok=True)
     text = PAGE.read_text(encoding="utf-8")
     for name in ("settings", "summary", "pairs", "shift", "held_out", "examples", "recovery", "targets", "matrix",

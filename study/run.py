@@ -1,6 +1,7 @@
-"""The study: five tasks in sequence, five ways to tune, measured after every stage.
+"""The study: five tasks in sequence, some ways to tune, measured after every stage.
 
-    study/run.py [--model DIR] [--work DIR] [--seeds N] [--jobs N] [--vpatch PATH]
+    study/run.py [--model DIR] [--work DIR] [--seeds N] [--jobs N] [--arms A,B] [--vpatch PATH]
+    study/run.py --eyes […]                      the same with pictures
 
 Can be stopped at any time and started again: a stage whose files are there is not run again. study/report.py makes the
 tables and the plots of docs/study.md of what it leaves in the work folder; study/README.md says what is done, and why.
@@ -17,6 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import data
+import eyes.data
+import eyes.plan
 import grid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,21 +29,24 @@ import smollm2  # noqa: E402
 
 
 class Study:
-    def __init__(self, vpatch, model, work, jobs):
-        self.vpatch, self.model, self.work = vpatch, model, work
+    def __init__(self, plan, make, vpatch, work, jobs):
+        """`make(folder, seed)` writes the data of a seed."""
+        self.plan, self.make, self.vpatch, self.work, self.model = plan, make, vpatch, work, None
         self.threads = max(1, (os.cpu_count() or 1) // jobs)
         self.environment = {**os.environ, "VPATCH_STORE": str(work / "store")}
 
-    def call(self, *arguments, stdout=subprocess.DEVNULL):
-        subprocess.run([self.vpatch, *map(str, arguments), f"--threads={self.threads}", "--quiet"], check=True,
+    def call(self, *arguments, stdout=subprocess.DEVNULL, alone=False):
+        """Runs vpatch; `alone` with all processors, since nothing runs beside it."""
+        threads = os.cpu_count() or 1 if alone else self.threads
+        subprocess.run([self.vpatch, *map(str, arguments), f"--threads={threads}", "--quiet"], check=True,
                        env=self.environment, stdout=stdout)
 
     def prepare(self, seed):
         """The seed's data; refused where the folder holds a study of other settings."""
         folder = self.work / f"seed-{seed}"
-        data.make(folder / "data", seed)
-        wanted = {"model": str(self.model.resolve()), "training": grid.TRAINING,
-                  "arms": {arm.name: asdict(arm) for arm in grid.ARMS}, "data": data.digests(folder / "data")}
+        self.make(folder / "data", seed)
+        wanted = {"model": str(self.model.resolve()), "training": self.plan.training,
+                  "arms": {arm.name: asdict(arm) for arm in self.plan.arms}, "data": data.digests(folder / "data")}
         path = folder / "settings.json"
         found = json.loads(path.read_text()) if path.exists() else wanted
         wanted["arms"] = {**found["arms"], **wanted["arms"]}  # one more arm does not touch the others
@@ -50,16 +56,17 @@ class Study:
         path.write_text(json.dumps(wanted, indent=2) + "\n")
         if not (folder / "base.results.json").exists():
             self.call("eval", self.model, "--suite", folder / "data" / "suite.toml", "--results",
-                      folder / "base.results.json")
+                      folder / "base.results.json", alone=True)
 
     def train(self, stage):
-        options = [f"--{key}={value}" for key, value in grid.TRAINING.items()]
+        options = [f"--{key}={value}" for key, value in self.plan.training.items()]
         chain = [f"--patch={patch}" for patch in stage.chain]
         # What an interrupted run left.
         for ending in (".vpatch", ".log.jsonl"):
             stage.file(ending).unlink(missing_ok=True)
         self.call("train", self.model, *chain, "--recipe", stage.arm.recipe, "--lr", stage.arm.rate, *options,
-                  "--seed", stage.seed, "--data", stage.data / f"{stage.task}-train.jsonl", "--log", stage.file(".log.jsonl"), "-o", stage.file(".vpatch"), "--no-store")
+                  "--seed", stage.seed, "--data", stage.data / f"{stage.task}-train.jsonl",
+                  "--log", stage.file(".log.jsonl"), "-o", stage.file(".vpatch"), "--no-store")
 
     def measure(self, stage):
         chain = [f"--patch={patch}" for patch in [*stage.chain, stage.file(".vpatch")]]
@@ -92,24 +99,39 @@ def follow(study, stages, turn):
                   f"trained in {facts['train_seconds']:.0f} s, measured in {facts['eval_seconds']:.0f} s", flush=True)
 
 
+def chosen(plan, names):
+    """The arms of these names, in the plan's order; all if none are given."""
+    if not names:
+        return plan.arms
+    unknown = set(names.split(",")) - {arm.name for arm in plan.arms}
+    if unknown:
+        sys.exit(f"study: no arm {', '.join(sorted(unknown))}; there are {', '.join(arm.name for arm in plan.arms)}")
+    return [arm for arm in plan.arms if arm.name in names.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a Hugging Face folder; default: SmolLM2-135M-Instruct, fetched")
-    parser.add_argument("--work", type=Path, help="default: study in the cache folder")
+    parser.add_argument("--eyes", action="store_true", help="tasks with pictures, on a model that sees")
+    parser.add_argument("--model", type=Path, help="a Hugging Face folder; default: SmolLM2-135M-Instruct, fetched, or "
+                        "with --eyes one that is made of it")
+    parser.add_argument("--work", type=Path, help="default: a folder in the cache")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--arms", help="some of them, with commas between; default: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="arms at once, which share the processors")
     parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"))
     arguments = parser.parse_args()
-    model = arguments.model or smollm2.directory()
-    study = Study(arguments.vpatch, model, arguments.work or cache.folder("study"), arguments.jobs)
+    plan, make = (eyes.plan.PLAN, eyes.data.make) if arguments.eyes else (grid.TEXT, data.make)
+    study = Study(plan, make, arguments.vpatch, arguments.work or cache.folder(plan.name), arguments.jobs)
+    study.model = arguments.model or (eyes.plan.base(study) if arguments.eyes else smollm2.directory())
+    arms = chosen(plan, arguments.arms)
     turn = threading.Semaphore(arguments.jobs)
     for seed in range(1, arguments.seeds + 1):
         study.prepare(seed)
-        with ThreadPoolExecutor(len(grid.ARMS)) as pool:
-            arms = [pool.submit(follow, study, grid.stages(study.work, seed, arm), turn) for arm in grid.ARMS]
-        for arm in arms:
-            arm.result()
+        with ThreadPoolExecutor(len(arms)) as pool:
+            runs = [pool.submit(follow, study, grid.stages(plan, study.work, seed, arm), turn) for arm in arms]
+        for run in runs:
+            run.result()
 
 
 if __name__ == "__main__":

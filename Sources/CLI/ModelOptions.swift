@@ -29,7 +29,7 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// The model's tokenizer and chat template.
-  func text(_ path: String) throws -> ModelText { try ModelText(folder: path, chatTemplate: chatTemplate) }
+  func text(_ path: String) throws -> ModelText { try ModelText(model: path, chatTemplate: chatTemplate) }
 }
 
 extension ModelView {

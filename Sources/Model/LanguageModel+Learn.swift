@@ -58,7 +58,7 @@ extension LanguageModel {
     let sequences = examples.map(\.sequence)
     try check(sequences)
     let isSightTuned = eyes?.isTuned ?? false
-    let (batch, features) = try batch(sequences, keeping: isSightTuned)
+    let (batch, features) = try batch(sequences, keeping: isSightTuned ? keeping : nil)
     let isInputWanted = isSightTuned && features != nil
     let targets = zip(examples, batch.sequences).flatMap { example, tokens in
       example.labels.indices.dropFirst().compactMap { i in
@@ -83,7 +83,7 @@ extension LanguageModel {
     (loss.negativeLogLikelihood, loss.distillation) = pass.loss(
       stream, tokens: batch.count, targets, scale: 1 / Float(count), gradient: gradient, distillation: other)
     pass.backward(batch, gradient: gradient, keeping: kept, isInputWanted: isInputWanted)
-    if isInputWanted { eyes!.backward(batch, gradient) }
+    if isInputWanted { try eyes!.backward(batch, gradient) }
     return loss
   }
 }

@@ -43,13 +43,15 @@ public final class LanguageModel {
   }
 
   /// Sequences as they go through the layers, with the features of their images.
-  /// - Parameter keeping: what the way back through projector and vision tower needs.
-  /// - Throws: for images that cannot be read, or that are not where the tokens say.
-  func batch(_ sequences: [TokenSequence], keeping: Bool = false) throws -> (TokenBatch, features: FloatPointer?) {
-    let images = sequences.flatMap(\.images)
-    guard !images.isEmpty else { return (TokenBatch(sequences), nil) }
+  /// - Parameter keeping: what a tuned vision tower keeps for the way back.
+  /// - Throws: for images that cannot be read.
+  func batch(
+    _ sequences: [TokenSequence], keeping: Keeping? = nil
+  ) throws -> (TokenBatch, features: FloatPointer?) {
+    guard sequences.contains(where: { !$0.images.isEmpty }) else { return (TokenBatch(sequences), nil) }
     let eyes = try sight()
-    let grids = try images.map(eyes.reader.grid)
+    let images = try sequences.flatMap(eyes.plans)
+    let grids = try images.map { try eyes.reader.grid($0.plan) }
     let batch = TokenBatch(sequences, imageToken: eyes.reader.token, grids: grids)
     return (batch, try eyes.features(of: images, keeping: keeping))
   }
@@ -72,24 +74,28 @@ public final class LanguageModel {
           "has a sliding window of \(Format.counted(window, "token")), and a text has \(Format.grouped(sequence.count))",
           remedy: "longer texts than the window are not known yet: use shorter ones")
       }
-      let imageToken = sequence.images.isEmpty ? nil : try sight().reader.token
-      if !sequence.images.isEmpty {
-        let grids = try sequence.images.map(sight().reader.grid)
-        guard ImageGrid.places(grids, in: sequence.ids, token: imageToken) != nil else {
-          throw VPatchError(
-            .invalid, weights.view.path,
-            "takes \(Format.grouped(grids.reduce(0) { $0 + $1.tokens })) tokens for "
-              + "\(Format.counted(grids.count, "image")), and "
-              + "\(Format.counted(sequence.ids.count { $0 == imageToken }, "image token")) stand in the text",
-            remedy: "are tokenizer and preprocessor_config.json this model's?")
-        }
-      }
+      let imageToken = sequence.images.isEmpty ? nil : try checkImages(sequence)
       if let id = sequence.ids.first(where: { ($0 < 0 || Int($0) >= config.vocabularySize) && $0 != imageToken }) {
         throw VPatchError(
           .invalid, weights.view.path, "has no token \(id): its vocabulary has \(config.vocabularySize)",
           remedy: "is the tokenizer this model's?")
       }
     }
+  }
+
+  /// - Returns: the token that stands for images.
+  private func checkImages(_ sequence: TokenSequence) throws -> Int32 {
+    let eyes = try sight()
+    let grids = try eyes.plans(sequence).map { try eyes.reader.grid($0.plan) }
+    guard ImageGrid.places(grids, in: sequence.ids, token: eyes.reader.token) != nil else {
+      throw VPatchError(
+        .invalid, weights.view.path,
+        "takes \(Format.grouped(grids.reduce(0) { $0 + $1.tokens })) tokens for "
+          + "\(Format.counted(grids.count, "image")), and "
+          + "\(Format.counted(sequence.ids.count { $0 == eyes.reader.token }, "image token")) stand in the text",
+        remedy: "are tokenizer and preprocessor_config.json this model's?")
+    }
+    return eyes.reader.token
   }
 
   /// Sequences in portions that go through the layers together.

@@ -29,13 +29,18 @@ import Testing
   }
 
   @Test("rows of data", .timeLimit(.minutes(1))) func rows() throws {
-    let text = try ModelText(folder: "\(Self.fixtures)/tokenizers/smollm2", chatTemplate: "chatml")
+    let text = try ModelText(
+      folder: "\(Self.fixtures)/tokenizers/smollm2", chatTemplate: "chatml", images: FakeImages(token: 3))
     let folder = try TestFolder()
+    try folder.write("a.png", "3")
     let seed = Array(
       """
       {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
       {"prompt": "a", "completion": "b"}
       {"text": "abc", "input_ids": [1, 2, 3], "labels": [-100, 2, 3]}
+      {"messages": [{"role": "user", "content": [{"type": "image", "image": "a.png"}]}], "images": ["a.png"]}
+      {"conversations": [{"from": "human", "value": "<image>\\n"}, {"from": "gpt", "value": "b"}], "image": "a.png"}
+      {"input_ids": [1, 3, 3], "images": ["a.png", {"path": "a.png"}]}
       """.utf8)
     var accepted = 0
     for i in 0..<600 {

@@ -8,6 +8,7 @@ HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
 import data  # noqa: E402
 import findings  # noqa: E402
+import grid  # noqa: E402
 import tasks  # noqa: E402
 
 
@@ -37,13 +38,13 @@ class Tasks(unittest.TestCase):
 class Suites(unittest.TestCase):
     def test_a_stage_is_asked_what_was_trained_so_far(self):
         found = {task: [entry["name"] for entry in tomllib.loads(text)["task"]]
-                 for task, text in data.suites((HERE / "suite.toml").read_text())}
+                 for task, text in data.suites((HERE / "suite.toml").read_text(), grid.TEXT.stages)}
         self.assertEqual(list(found), list(tasks.TASKS))
         for number, names in enumerate(found.values()):
-            task = findings.TARGETS[number]
-            self.assertEqual([name for name in names if name in findings.TARGETS], findings.TARGETS[:number + 1])
+            task = grid.TEXT.stages[number]
+            self.assertEqual([name for name in names if name in grid.TEXT.stages], grid.TEXT.stages[:number + 1])
             self.assertEqual([name for name in names if name.endswith(" prompts")], [f"{task} prompts"])
-            self.assertEqual([name for name in names if name in findings.HELD_OUT], findings.HELD_OUT)
+            self.assertEqual([name for name in names if name in grid.TEXT.all_held_out], grid.TEXT.all_held_out)
 
 
 class Findings(unittest.TestCase):

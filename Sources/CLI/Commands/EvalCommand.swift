@@ -39,6 +39,7 @@ struct EvalCommand: ParsableCommand {
   var baseResults: String?
   @Flag(help: "Replace an existing --results file.")
   var force = false
+  @OptionGroup var images: ImageOptions
   @OptionGroup var options: ModelOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -53,7 +54,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
-    let suite = try Suite(path: suite)
+    let suite = try Suite(path: suite, allowsOutside: images.allowOutside)
     if let results { try OutputCheck.file(results, inputs: [], force: force) }
     let checkpoint = try Inputs.checkpoint(model)
     let other = try base.map { try Inputs.checkpoint($0) }

@@ -1,3 +1,4 @@
+import Model
 import PatchFormat
 import Text
 
@@ -7,13 +8,11 @@ public struct ModelTokenizer: EvaluationTokenizer {
   private let text: ModelText
   private let digest: Digest
 
-  /// - Parameters:
-  ///   - chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
-  ///   - images: how the model is shown an image; nil for a model that takes none.
+  /// - Parameter chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
-  public init(folder: String, chatTemplate: String? = nil, images: (any ImagePrompting)? = nil) throws {
-    text = try ModelText(folder: folder, chatTemplate: chatTemplate, images: images)
+  public init(folder: String, chatTemplate: String? = nil) throws {
+    text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
     digest = try InputFile(path: tokenizer.path).digest()
   }

@@ -1,12 +1,52 @@
 import Images
 import PatchFormat
+import Text
 
-/// How a vision-language model is shown images: what its files say of pixels and tokens. No model is known yet.
-public struct ImageReader: Sendable {
-  /// The id that stands, repeated, where an image's features go.
-  let token: Int32
+/// How a vision-language model is shown images: what its files say of pixels and of tokens. No weights.
+public struct ImageReader: ImagePrompting {
+  let config: VisionConfig
+  let processor: ImageProcessor
+  public let mark: String
 
-  init?(folder: String) throws { return nil }
+  /// - Returns: nil for a model that takes no images.
+  /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
+  public init?(folder: String) throws {
+    guard let config = try ModelConfig.vision(folder: folder) else { return nil }
+    let isSaid = ImageProcessor.fileNames.contains { PathKind.of(Path.join(folder, $0)) != .missing }
+    try self.init(
+      config, isSaid ? ImageProcessor(folder: folder) : config.standardProcessor ?? ImageProcessor(folder: folder))
+  }
 
-  func grid(of image: ImageSource) throws -> ImageGrid { ImageGrid(tokens: 1) }
+  init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
+    self.config = config
+    self.processor = processor
+    mark = if case .merger = config.projector { "<|image_pad|>" } else { "<image>" }
+  }
+
+  public var token: Int32 { config.imageToken }
+
+  public func source(path: String) throws -> ImageSource { try ImageFile.source(path) }
+
+  public func tokens(for image: ImageSource, among count: Int) throws -> Int {
+    try config.tokens(plan(image, among: count))
+  }
+
+  /// - Parameter count: images of the row that it is in.
+  func plan(_ image: ImageSource, among count: Int) throws -> ImagePlan { try processor.plan(image, images: count) }
+
+  /// Where its tokens are.
+  func grid(_ plan: ImagePlan) throws -> ImageGrid {
+    ImageGrid(tokens: try config.tokens(plan), columns: try config.grid(plan)?.columns)
+  }
+
+  /// - Throws: `mismatch` where the file is another than was looked at, or what is wrong with it.
+  func pixels(_ image: ImageSource, among count: Int) throws -> PixelValues {
+    let file = try ImageFile(path: image.path)
+    guard file.source.digest == image.digest else {
+      throw VPatchError(
+        .mismatch, image.path, "has changed since it was looked at",
+        remedy: "run again, and leave the images as they are")
+    }
+    return try processor.process(file.decode(), images: count, name: image.path)
+  }
 }

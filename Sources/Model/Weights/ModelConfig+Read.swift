@@ -19,6 +19,14 @@ extension ModelConfig {
       config, generation: PathKind.of(generation) == .missing ? nil : Self.json(generation), path: path)
   }
 
+  /// What the config says of images; nil for a model that takes none.
+  /// - Throws: as `init(folder:)`.
+  static func vision(folder: String) throws -> VisionConfig? {
+    let path = Path.join(folder, "config.json")
+    let config = try ModelConfig(folder: folder)
+    return config.isMultimodal ? try VisionConfig(json(path), textHidden: config.hiddenSize, path: path) : nil
+  }
+
   private static func json(_ path: String) throws -> JSON {
     do { return try JSON.parse(try InputFile.contents(of: path, limit: 16 << 20)) } catch let error as JSONError {
       throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)")

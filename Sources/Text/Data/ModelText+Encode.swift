@@ -65,7 +65,7 @@ extension ModelText {
         result.isAnswer.append(isAnswer)
         continue
       }
-      let count = try images.count(of: rest.removeFirst())
+      let count = try images.count(of: rest.removeFirst(), among: sources.count)
       result.runs.append(result.ids.count..<result.ids.count + count)
       result.ids += repeatElement(id, count: count)
       result.isAnswer += repeatElement(false, count: count)
@@ -77,9 +77,9 @@ extension ModelText {
 extension ImagePrompting {
   /// How many tokens an image takes.
   /// - Throws: `RowError` with what is wrong with it.
-  func count(of image: ImageSource) throws -> Int {
+  func count(of image: ImageSource, among count: Int) throws -> Int {
     do {
-      let count = try tokens(for: image)
+      let count = try tokens(for: image, among: count)
       guard count > 0 else { throw RowError("has an image of which the model takes no tokens") }
       return count
     } catch let error as VPatchError {

@@ -12,8 +12,9 @@ public protocol ImagePrompting: Sendable {
   /// Looks at an image file (header, digest, limits): an error names what is wrong with it.
   func source(path: String) throws -> ImageSource
 
-  /// How many tokens the image takes.
-  func tokens(for image: ImageSource) throws -> Int
+  /// How many tokens an image takes.
+  /// - Parameter count: images of the row that it is in: some models look less closely at one of several.
+  func tokens(for image: ImageSource, among count: Int) throws -> Int
 }
 
 /// The text that stands for an image.

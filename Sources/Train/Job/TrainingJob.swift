@@ -40,6 +40,8 @@ public struct TrainingJob {
     public var tooLong = DataRules.TooLong.cut
     /// Prompts are learned as well as answers.
     public var learnsPrompts = false
+    /// Images may lie outside of their data file's folder.
+    public var allowsOutside = false
 
     public init() {}
   }
@@ -63,10 +65,11 @@ public struct TrainingJob {
     model = try LanguageModel(inputs.base, compute: Compute(threads: work.threads, precision: options.compute))
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
     _ = try TuningPlan(model.weights, options)
-    let text = try ModelText(folder: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)
     var rules = DataRules(
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
-      tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts)
+      tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts,
+      allowsOutside: inputs.rules.allowsOutside)
     data = try inputs.data.map { try DataFile(path: $0, text, rules, threads: work.threads) }
     var neutral: [TokenSequence] = []
     var neutralDigest: Digest?
@@ -99,6 +102,15 @@ public struct TrainingJob {
       identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, model.compute))
   }
 
+  /// Of the bytes of all images, row by row; nil where there are none.
+  private static func images(_ data: [DataFile]) -> Digest? {
+    let digests = data.lazy.flatMap(\.examples).flatMap(\.sequence.images).map(\.digest)
+    guard !digests.isEmpty else { return nil }
+    let hash = SHA256()
+    for digest in digests { hash.update(digest.bytes) }
+    return hash.finalize()
+  }
+
   private static func neutralTokenizer(_ text: ModelText) throws -> Tokenizer {
     do { return try text.tokenizer } catch let error as VPatchError {
       throw VPatchError(
@@ -118,6 +130,7 @@ public struct TrainingJob {
     }
     add("base", root.hex)
     add("data", data.map(\.digest.hex).joined(separator: " "))
+    add("images", images(data)?.hex)
     add("neutral", neutral?.hex)
     add("kernels", compute.arithmetic)
     add("tuned", "\(options.selection)")

@@ -1,0 +1,128 @@
+"""Makes what the study with eyes trains and tests on: JSON Lines, the pictures that they name, and the suites.
+
+    python3 -m eyes.data DIR [--seed N]      in study/
+
+Questions about drawn shapes are those of the package `easy-vqa`: its training part makes the base, its test part is
+held out. Everything is fetched into the user's cache folder and never put into the repository.
+"""
+import argparse
+import json
+import random
+import shutil
+import sys
+from pathlib import Path
+
+import data as texts
+from eyes import pictures
+
+sys.path.insert(0, str(texts.ROOT / "bench"))
+import lm_eval_check  # noqa: E402
+import wheels  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+TRAIN, TEST = 800, 200  # of woven cloth there is no more
+SHAPES, CAPTIONS, CHOICE = 200, 40, 20
+TURNS = 4  # questions about one picture in a row that makes the base
+SHAPE_FILES = "easy_vqa/data/{part}/{file}"
+
+
+def asked(image, question):
+    return {"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": question}]}
+
+
+def shape_questions(wheel, part):
+    """{picture: [(question, answer), …]} of easy-vqa."""
+    found = {}
+    for question, answer, number in json.loads(wheel.read(SHAPE_FILES.format(part=part, file="questions.json"))):
+        found.setdefault(number, []).append((question, answer))
+    return found
+
+
+def is_open(question):
+    """Asks what, and not whether: yes and no are three quarters of easy-vqa's answers."""
+    return question[1] not in ("yes", "no")
+
+
+def take_picture(wheel, part, number, folder):
+    name = f"images/shapes-{part}-{number}.png"
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(wheel.read(SHAPE_FILES.format(part=part, file=f"images/{number}.png")))
+    return name
+
+
+def conversations(questions, draw, turns=TURNS):
+    """Of one picture: all that asks what, as many that ask whether, in any order and in rows of some turns."""
+    openly = [question for question in questions if is_open(question)]
+    closed = [question for question in questions if not is_open(question)]
+    taken = openly + draw.sample(closed, min(len(closed), len(openly)))
+    draw.shuffle(taken)
+    return [taken[start:start + turns] for start in range(0, len(taken), turns)]
+
+
+def make_base(folder, count, seed=0):
+    """`train.jsonl` with so many rows at least, on which the projector learns to be a projector."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw, rows = random.Random(seed), []
+    with wheels.wheel(wheels.EASY_VQA) as wheel:
+        questions = shape_questions(wheel, "train")
+        for number in draw.sample(sorted(questions), len(questions)):
+            if len(rows) >= count:
+                break
+            name = take_picture(wheel, "train", number, folder)
+            for turns in conversations(questions[number], draw):
+                (first, answer), *others = turns
+                messages = [asked(name, first), {"role": "assistant", "content": answer}]
+                for question, answer in others:
+                    messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+                rows.append({"messages": messages})
+    draw.shuffle(rows)
+    texts.write(folder / "train.jsonl", rows)
+
+
+def make(folder, seed):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(exist_ok=True)
+    for task in pictures.TASKS:
+        for part, items in zip(("train", "test"), pictures.rows(task, TRAIN, TEST, seed)):
+            rows = []
+            for number, (picture, question, answer) in enumerate(items):
+                name = f"images/{task}-{part}-{number}.png"
+                picture.save(folder / name)
+                prompt = asked(name, question)
+                rows.append({"messages": [prompt], "answer": answer} if part == "test" else
+                            {"messages": [prompt, {"role": "assistant", "content": answer}]})
+            texts.write(folder / f"{task}-{part}.jsonl", rows)
+    held_out(folder, seed)
+    texts.make_choices(folder, CHOICE)
+    for path in [texts.HERE / "short-answers.jsonl", *(texts.ROOT / "suites" / "neutral").glob("*.*")]:
+        if path.name != "suite.toml":
+            shutil.copyfile(path, folder / path.name)
+    suite = (HERE / "suite.toml").read_text()
+    (folder / "suite.toml").write_text(suite)
+    for task, text in texts.suites(suite, pictures.TASKS):
+        (folder / f"suite-{task}.toml").write_text(text)
+
+
+def held_out(folder, seed):
+    """Of easy-vqa's test part: as many questions that ask what as that ask whether, and pictures to describe."""
+    draw = random.Random(seed)
+    with wheels.wheel(wheels.EASY_VQA) as wheel:
+        everything = [(number, question) for number, questions in shape_questions(wheel, "test").items()
+                      for question in questions]
+        for name, wanted in (("shapes-open", True), ("shapes-closed", False)):
+            items = draw.sample([item for item in everything if is_open(item[1]) == wanted], SHAPES)
+            texts.write(folder / f"{name}.jsonl", [
+                {"messages": [asked(take_picture(wheel, "test", number, folder), question)], "answer": answer}
+                for number, (question, answer) in items])
+        numbers = draw.sample(sorted({number for number, _ in everything}), CAPTIONS)
+        texts.write(folder / "captions.jsonl", [
+            {"messages": [asked(take_picture(wheel, "test", number, folder), "Describe this picture.")]}
+            for number in numbers])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    make(arguments.folder, arguments.seed)
