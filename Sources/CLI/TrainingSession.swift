@@ -22,7 +22,7 @@ struct TrainingSession {
     var inputs = TrainingJob.Inputs(
       base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
-    inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: command.images.allowOutside) }
+    inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = command.model.chatTemplate
     inputs.features = try command.model.features.cache()
     inputs.stateFolder = command.dryRun ? nil : command.resume

@@ -109,7 +109,9 @@ import Text
       try Evaluation(Suite(name: "s", tasks: [task]), tokenizer: FakeTokenizer())
         .results(of: FakeModel(), name: "m", root: nil, against: .none)
     }
-    #expect(error?.reason == "the prompt has an image, and the model takes no images")
+    #expect(
+      error?.description
+        == "the task t: item 1 cannot be shown: the prompt has an image, and the model takes no images")
   }
 
   @Test("a probe set is of what images hold, not of what they are called") func probeSets() throws {

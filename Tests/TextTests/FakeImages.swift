@@ -7,11 +7,14 @@ import Text
 final class FakeImages: ImagePrompting {
   let mark: String
   let token: Int32
+  /// How many more an image gets that is the only one.
+  let tokensMoreAlone: Int
   private let looked = Mutex<[String]>([])
   /// The paths that were looked at.
   var paths: [String] { looked.withLock { $0 } }
 
-  init(mark: String = "<image>", token: Int32) {
+  init(mark: String = "<image>", token: Int32, tokensMoreAlone: Int = 0) {
+    self.tokensMoreAlone = tokensMoreAlone
     self.mark = mark
     self.token = token
   }
@@ -27,6 +30,6 @@ final class FakeImages: ImagePrompting {
 
   func tokens(for image: ImageSource, among count: Int) throws -> Int {
     guard image.width < 100 else { throw VPatchError(.refused, image.path, "is too large for the model") }
-    return image.width
+    return image.width + (count == 1 ? tokensMoreAlone : 0)
   }
 }

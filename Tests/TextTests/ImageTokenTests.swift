@@ -85,5 +85,11 @@ import Text
       try scene.reason(row, rules(6)) == "has 9 tokens; 6 are allowed, and its image 2 (3 tokens) would be cut")
     #expect(try scene.reason(row, rules(3)) == "has 9 tokens; 3 are allowed, and its image 1 (2 tokens) would be cut")
     #expect(try scene.reason(row, rules(8, .refuse)) == "has 9 tokens; 8 are allowed")
+    // A model that looks more closely at an image that is alone would find another number of tokens for it.
+    let close = try ModelText(folder: scene.folder["model"], images: FakeImages(token: t, tokensMoreAlone: 1))
+    #expect(
+      try scene.reason(row, text: close, rules(5))
+        == "has 9 tokens; 5 are allowed, and without 1 of its 2 images the model would take other tokens for the rest")
+    #expect(try scene.load([row], text: close, rules(2)).examples[0].ids == [1, 2])
   }
 }

@@ -10,7 +10,7 @@ struct EvalCommand: ParsableCommand {
     commandName: "eval",
     abstract: "Measure a language model on a suite, and what patches change of it.",
     discussion: """
-      A suite is a TOML file that names tasks and their data: perplexity, multiple choice, exact match, KL from the \
+      A suite is a TOML file that names tasks and their data: perplexity, choices, exact match, clocks, KL from the \
       base, and the probability on words such as numbers. docs/evaluation.md has all of its keys.
 
       With --patch or --stack, the model is measured without and with them, in memory; with --base, beside another \

@@ -35,7 +35,7 @@ public struct DivergenceTask: Sendable {
   func run(_ run: TaskRun, base: (any NextTokenModel)?) throws -> TaskOutcome {
     var (sequences, ranges, owners): ([TokenSequence], [Range<Int>], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
-      let row = try tokens(item, i, run)
+      let row = try run.showing(i) { try tokens(item, i, run) }
       for (piece, range) in pieces(of: row) {
         try run.check(length: piece.count, of: i)
         sequences.append(piece)

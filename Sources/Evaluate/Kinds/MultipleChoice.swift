@@ -29,7 +29,7 @@ public struct MultipleChoiceTask: Sendable {
     var (sequences, owners, continuations): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
       for choice in item.choices {
-        let pair = try pair(item, choice, run)
+        let pair = try run.showing(i) { try self.pair(item, choice, run) }
         guard !pair.context.isEmpty, !pair.continuation.isEmpty else {
           throw run.error(i, "has a prompt or a choice without tokens")
         }

@@ -29,6 +29,15 @@ struct TaskRun {
     }
   }
 
+  /// - Throws: an error that is of the prompt alone as one that names the item.
+  func showing<T>(_ item: Int, _ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as VPatchError where error.subject == nil {
+      throw self.error(item, "cannot be shown: \(error.reason)", remedy: error.remedy)
+    }
+  }
+
   func checked(_ value: Double, of item: Int) throws -> Double {
     guard value.isFinite else {
       throw error(item, "gets no number from the model: its weights are damaged, or diverged")
@@ -40,7 +49,7 @@ struct TaskRun {
   /// - Parameter room: how many tokens are to fit behind it.
   func prompts(room: Int = 0) throws -> [TokenSequence] {
     try task.items.enumerated().map { i, item in
-      let prompt = try task.prompt.tokens(item, tokenizer)
+      let prompt = try showing(i) { try task.prompt.tokens(item, tokenizer) }
       guard !prompt.isEmpty else { throw error(i, "has no tokens") }
       try check(length: prompt.count + room, of: i)
       return prompt

@@ -111,10 +111,19 @@ struct RowEncoder: Sendable {
         "\(lengths), and its image \(i + 1) (\(Format.counted(encoded.runs[i].count, "token"))) would be cut")
     }
     encoded.cut = count - limit
+    let images = encoded.example.sequence.images
     encoded.runs = encoded.runs.filter { $0.upperBound <= limit }
+    let kept = Array(images.prefix(encoded.runs.count))
+    if kept.count < images.count, let prompting = text.images {
+      let counts = try kept.map { try prompting.count(of: $0, among: kept.count) }
+      guard counts == encoded.runs.map(\.count) else {
+        throw RowError(
+          "\(lengths), and without \(Format.grouped(images.count - kept.count)) of its \(Format.grouped(images.count)) images the model would take other tokens for the rest"
+        )
+      }
+    }
     encoded.example = Example(
-      ids: Array(encoded.example.ids.prefix(limit)), labels: Array(encoded.example.labels.prefix(limit)),
-      images: Array(encoded.example.sequence.images.prefix(encoded.runs.count)))
+      ids: Array(encoded.example.ids.prefix(limit)), labels: Array(encoded.example.labels.prefix(limit)), images: kept)
     if rules.needsAnswers, encoded.example.answerTokens == 0 {
       throw RowError("\(lengths), and its answer would be cut off")
     }
