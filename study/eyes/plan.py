@@ -13,6 +13,7 @@ PLAN = grid.Plan(
     "study-eyes", pictures.TASKS,
     [grid.Arm(recipe, recipe, RATE) for recipe in ("sa-proj", "gate-up", "mlp", "llm", "full", "projector", "vision")],
     {"steps": 80, "batch": 8, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"},
+    {"compute": "bf16"},  # half the time; the same for the base
     {"shapes": ["shapes: what", "shapes: whether"], "short answers": ["short answers"],
      "multiple choice": ["OpenBookQA", "PIQA", "CommonsenseQA"]})
 # The projector's own training, before all stages: rows hold several questions about one picture.

@@ -74,9 +74,19 @@ class Data(unittest.TestCase):
     def test_a_row_of_the_base_asks_several_things_of_one_picture(self):
         questions = [(f"what {n}?", "red") for n in range(3)] + [(f"is {n}?", "yes") for n in range(9)]
         rows = data.conversations(questions, random.Random(0))
-        self.assertEqual([len(row) for row in rows], [4, 2])
+        self.assertEqual([len(row) for row in rows], [4, 2])  # nothing says which form it is: no caption
         self.assertEqual(sum(data.is_open(question) for row in rows for question in row), 3)
         self.assertLessEqual({question for row in rows for question in row}, set(questions))
+
+    def test_what_a_picture_shows_follows_from_its_answers(self):
+        colour, form = ("what color is the shape?", "gray"), ("what shape is there?", "circle")
+        closed = ("is there a red shape?", "no")
+        self.assertEqual(data.caption([closed, form, colour]), "The picture shows a gray circle.")
+        self.assertIsNone(data.caption([closed, colour]))
+        described = [turn for seed in range(40) for row in data.conversations([colour, form, closed], random.Random(seed))
+                     for turn in row if turn[0] == data.DESCRIBE]
+        self.assertEqual(set(described), {(data.DESCRIBE, "The picture shows a gray circle.")})
+        self.assertTrue(10 < len(described) < 30)
 
     def test_a_stage_is_asked_what_was_trained_so_far(self):
         for number, (task, text) in enumerate(texts.suites((HERE / "eyes" / "suite.toml").read_text(), pictures.TASKS)):
