@@ -27,6 +27,21 @@ import Testing
     #expect(throws: VPatchError.self) { try ImageFile(path: folder.path) }
   }
 
+  @Test("a file that changes after it was looked at") func changed() throws {
+    let folder = try TestFolder()
+    let bytes = try InputFile.contents(of: Fixtures.path("images/rgb8.png"), limit: 1 << 20)
+    let path = try folder.write("image.png", bytes)
+    let source = try ImageFile.source(path)
+    #expect(try ImageFile.decode(source) == ImageFile.decode(path))
+    try folder.write("image.png", InputFile.contents(of: Fixtures.path("images/one.png"), limit: 1 << 20))
+    do {
+      _ = try ImageFile.decode(source)
+      Issue.record("another file is taken for it")
+    } catch let error as VPatchError {
+      #expect(error.description == "\(path): has changed since it was looked at; begin anew")
+    }
+  }
+
   @Test("files cut anywhere never decode to something else", arguments: ["rgb8.png", "rgb.jpg", "lossless.webp"])
   func truncation(name: String) throws {
     let bytes = try InputFile.contents(of: Fixtures.path("images/\(name)"), limit: 1 << 20)

@@ -78,6 +78,16 @@ public struct ImageFile: Sendable {
   /// The pixels of the image, upright.
   public static func decode(_ path: String) throws -> RGBImage { try ImageFile(path: path).decode() }
 
+  /// The pixels of an image that was looked at before.
+  /// - Throws: `mismatch` where the file has become another one since.
+  public static func decode(_ source: ImageSource) throws -> RGBImage {
+    let file = try ImageFile(path: source.path)
+    guard file.source.digest == source.digest else {
+      throw VPatchError(.mismatch, source.path, "has changed since it was looked at", remedy: "begin anew")
+    }
+    return try file.decode()
+  }
+
   private static func failure(_ path: String, _ kind: ImageKind, _ error: vp_image_error) -> VPatchError {
     let message = withUnsafeBytes(of: error.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     switch error.status {

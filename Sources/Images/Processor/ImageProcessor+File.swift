@@ -1,25 +1,28 @@
 import PatchFormat
 
 extension ImageProcessor {
-  /// In a model's folder, those that may say how images are prepared.
-  public static let fileNames = ["preprocessor_config.json", "processor_config.json"]
-
-  /// Reads `preprocessor_config.json` in a model's folder or, where there is none, the part of `processor_config.json`
-  /// that transformers 5 writes instead.
-  /// - Throws: `invalid` where it is missing, of an unknown type, or without what that type needs.
+  /// Reads the part about images of `processor_config.json` in a model's folder, as transformers 5 writes it, or else
+  /// `preprocessor_config.json`.
+  /// - Throws: `invalid` where both are missing, the type is unknown, or what that type needs is not there.
   public init(folder: String) throws {
-    let path = Path.join(folder, "preprocessor_config.json")
-    if PathKind.of(path) != .missing {
-      try self.init(json: Self.read(path), path: path)
+    guard let found = try Self(foundIn: folder) else {
+      throw VPatchError(
+        .invalid, Path.join(folder, "preprocessor_config.json"),
+        "is missing: it says how images are prepared for the model", remedy: "copy it from where the model came from")
+    }
+    self = found
+  }
+
+  /// The same; nil where both are missing.
+  public init?(foundIn folder: String) throws {
+    let newer = Path.join(folder, "processor_config.json")
+    if PathKind.of(newer) != .missing, let json = try Self.read(newer)["image_processor"] {
+      try self.init(json: json, path: newer)
       return
     }
-    let other = Path.join(folder, "processor_config.json")
-    guard PathKind.of(other) != .missing, let json = try Self.read(other)["image_processor"] else {
-      throw VPatchError(
-        .invalid, path, "is missing: it says how images are prepared for the model",
-        remedy: "copy it from where the model came from")
-    }
-    try self.init(json: json, path: other)
+    let path = Path.join(folder, "preprocessor_config.json")
+    guard PathKind.of(path) != .missing else { return nil }
+    try self.init(json: Self.read(path), path: path)
   }
 
   private static func read(_ path: String) throws -> JSON {

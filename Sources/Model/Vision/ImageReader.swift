@@ -14,9 +14,8 @@ public struct ImageReader: ImagePrompting {
   /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
   public init?(folder: String) throws {
     guard let config = try ModelConfig.vision(folder: folder) else { return nil }
-    let isSaid = ImageProcessor.fileNames.contains { PathKind.of(Path.join(folder, $0)) != .missing }
-    try self.init(
-      config, isSaid ? ImageProcessor(folder: folder) : config.standardProcessor ?? ImageProcessor(folder: folder))
+    let processor = try ImageProcessor(foundIn: folder) ?? config.standardProcessor
+    try self.init(config, processor ?? ImageProcessor(folder: folder))
   }
 
   init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
@@ -44,12 +43,6 @@ public struct ImageReader: ImagePrompting {
 
   /// - Throws: `mismatch` where the file is another than was looked at, or what is wrong with it.
   func pixels(_ image: ImageSource, among count: Int) throws -> PixelValues {
-    let file = try ImageFile(path: image.path)
-    guard file.source.digest == image.digest else {
-      throw VPatchError(
-        .mismatch, image.path, "has changed since it was looked at",
-        remedy: "run again, and leave the images as they are")
-    }
-    return try processor.process(file.decode(), images: count, name: image.path)
+    try processor.process(ImageFile.decode(image), images: count, name: image.path)
   }
 }
