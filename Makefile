@@ -3,6 +3,7 @@
 # make test                  all tests
 # make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
 # make study                 five ways to tune, five tasks in sequence, what is forgotten (about an hour); docs/study.md
+# make study STUDY=--eyes    the same with pictures, on a small model that is made to see; docs/study-eyes.md
 # make fuzz                  a million damaged inputs for the two parsers
 # make lint                  the formatting of the Swift sources
 # make docs                  runs the sessions that the docs show, and writes down what they print
@@ -40,9 +41,11 @@ test:
 bench: build
 	@python=$$(bench/setup.sh) && "$$python" bench/run.py $(BENCH)
 
-# Goes on where it was stopped. STUDY="--seeds 2" and the like are handed to study/run.py.
+# Goes on where it was stopped. STUDY="--seeds 2" and the like are handed to study/run.py; STUDY=--eyes is the one with
+# pictures.
 study: build
-	@python=$$(bench/setup.sh) && "$$python" study/run.py $(STUDY) && "$$python" study/report.py
+	@python=$$(bench/setup.sh) && "$$python" study/run.py $(STUDY) && \
+	  "$$python" study/report.py $(filter --eyes,$(STUDY))
 
 fuzz: deps
 	@fuzz/run.sh

@@ -5,6 +5,7 @@ The checkpoint is laid out like Qwen2-7B, two embeddings of 1.09 GB each include
 (tune.py, two steps). Everything lies in one temporary folder, which is removed whatever happens.
 """
 import json
+import math
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -49,42 +50,58 @@ class Shape:
         yield "lm_head.weight", (self.vocabulary, h)
 
     def size(self):
-        return sum(2 * int(np.prod(shape)) for _, shape in self.tensors())
-
-    def shards(self, limit):
-        """Lists of tensors, each list as long as fits the limit."""
-        groups, room = [], 0
-        for name, shape in self.tensors():
-            size = 2 * int(np.prod(shape))
-            if not groups or size > room:
-                groups.append([])
-                room = limit
-            groups[-1].append((name, shape))
-            room -= size
-        return groups
+        return size_of(self.tensors())
 
 
-def random_weights(seed, number):
-    """bf16 bits of `number` weights, evenly spread over ± 0.35, in pieces."""
+def size_of(tensors):
+    """Bytes of (name, shape) in bf16."""
+    return sum(2 * math.prod(shape) for _, shape in tensors)
+
+
+def shards(tensors, limit):
+    """Lists of tensors, each list as long as fits the limit."""
+    groups, room = [], 0
+    for name, shape in tensors:
+        size = 2 * math.prod(shape)
+        if not groups or size > room:
+            groups.append([])
+            room = limit
+        groups[-1].append((name, shape))
+        room -= size
+    return groups
+
+
+def random_weights(seed, number, spread=0.35):
+    """bf16 bits of `number` weights, evenly spread over ± `spread`, in pieces."""
     random = np.random.Generator(np.random.SFC64(seed))
     for start in range(0, number, PIECE):
-        values = (random.random(min(PIECE, number - start), np.float32) - np.float32(0.5)) * np.float32(0.7)
+        values = (random.random(min(PIECE, number - start), np.float32) - np.float32(0.5)) * np.float32(2 * spread)
         yield (values.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def drawn(name, shape, seed):
+    """A tensor's weights in pieces, whatever its name is."""
+    return random_weights(seed, math.prod(shape))
+
+
+def write_weights(folder, tensors, limit=SHARD, draw=drawn):
+    """Writes (name, shape) in bf16 as shards and their index, in pieces that `draw(name, shape, seed)` yields."""
+    groups, weight_map, jobs = shards(tensors, limit), {}, []
+    for number, group in enumerate(groups, start=1):
+        file = f"model-{number:05}-of-{len(groups):05}.safetensors"
+        weight_map.update({name: file for name, _ in group})
+        jobs.append((folder / file, [(name, "BF16", dims, draw(name, dims, (number, at)))
+                                     for at, (name, dims) in enumerate(group)]))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda job: checkpoint.write_file(*job, metadata={"format": "pt"}), jobs))
+    (folder / checkpoint.INDEX).write_text(json.dumps(
+        {"metadata": {"total_size": size_of(tensors)}, "weight_map": weight_map}, indent=2) + "\n")
 
 
 def write(folder, shape, limit=SHARD):
     """Writes the checkpoint as a Hugging Face directory."""
     folder.mkdir()
-    groups, weight_map, jobs = shape.shards(limit), {}, []
-    for number, group in enumerate(groups, start=1):
-        file = f"model-{number:05}-of-{len(groups):05}.safetensors"
-        weight_map.update({name: file for name, _ in group})
-        jobs.append((folder / file, [(name, "BF16", dims, random_weights((number, at), int(np.prod(dims))))
-                                     for at, (name, dims) in enumerate(group)]))
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda job: checkpoint.write_file(*job, metadata={"format": "pt"}), jobs))
-    (folder / checkpoint.INDEX).write_text(json.dumps(
-        {"metadata": {"total_size": shape.size()}, "weight_map": weight_map}, indent=2) + "\n")
+    write_weights(folder, list(shape.tensors()), limit)
     (folder / "config.json").write_text(json.dumps({
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "torch_dtype": "bfloat16",
         "hidden_size": shape.hidden, "intermediate_size": shape.inner, "num_hidden_layers": shape.layers,

@@ -33,8 +33,8 @@ SECTIONS = {"training": model_speed.training, "generation": model_speed.generati
 class Torch:
     """PyTorch, a process for each job."""
 
-    def __init__(self):
-        self.python = subprocess.run([HERE / "setup.sh", "torch"], check=True, text=True,
+    def __init__(self, environment="torch"):
+        self.python = subprocess.run([HERE / "setup.sh", environment], check=True, text=True,
                                      stdout=subprocess.PIPE).stdout.strip()
 
     def run(self, task, **job):
@@ -78,12 +78,12 @@ class Context:
         return best
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description, sections, model):
+    """`model`: what --model is."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
-    parser.add_argument("--model", metavar="DIR", help="SmolLM2-135M-Instruct as bench/smollm2.py makes it "
-                        "(default: `smollm2` in the cache folder)")
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
+    parser.add_argument("--model", metavar="DIR", help=model)
+    parser.add_argument("--only", choices=sections, action="append", help="one section; may be given several times")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of the timings (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of either side (default: %(default)s)")
     parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while "
@@ -105,29 +105,35 @@ def model_folder(given):
     return folder
 
 
-def main():
-    options = arguments()
+def program(title, options, sections, folder, environment):
+    """Runs the sections on the model in `folder`, beside PyTorch of that environment; the exit code."""
     measure.goes_first = options.first
     os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy and others would be slowed down by a wrong one
     with tempfile.TemporaryDirectory(prefix="vpatch-models-", dir=options.scratch) as scratch:
         os.environ["VPATCH_STORE"] = str(Path(scratch, "store"))
-        context = Context(tools.Vpatch(options.vpatch), Torch(), model_folder(options.model), Path(scratch),
+        context = Context(tools.Vpatch(options.vpatch), Torch(environment), folder, Path(scratch),
                           options.rounds, options.threads, options.quiet, options.tries, options.seed)
         facts = machine.facts(scratch)
         peer = context.torch.run("version")[0]
         facts["tools"] = f"{context.vpatch.version()}; {peer['version']} ({peer['kernels']})"
-        print("\n".join(["# Models", "", *(f"- {name}: {value}" for name, value in facts.items())]), flush=True)
-        sections = {}
-        for name in SECTIONS:
-            if name in (options.only or SECTIONS):
-                sections[name] = SECTIONS[name](context)
-                print("\n" + sections[name].markdown(), flush=True)
-    bars = [bar for section in sections.values() for bar in section.bars]
+        print("\n".join([f"# {title}", "", *(f"- {name}: {value}" for name, value in facts.items())]), flush=True)
+        found = {}
+        for name in sections:
+            if name in (options.only or sections):
+                found[name] = sections[name](context)
+                print("\n" + found[name].markdown(), flush=True)
+    bars = [bar for section in found.values() for bar in section.bars]
     print("\n" + report.bars_table(bars).markdown())
     if options.json:
-        plain = dict(machine=facts, sections={name: section.plain() for name, section in sections.items()})
+        plain = dict(machine=facts, sections={name: section.plain() for name, section in found.items()})
         Path(options.json).write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
     return int(options.check and not all(bar.met for bar in bars))
+
+
+def main():
+    options = arguments(__doc__, SECTIONS, "SmolLM2-135M-Instruct as bench/smollm2.py makes it (default: `smollm2` in "
+                        "the cache folder)")
+    return program("Models", options, SECTIONS, model_folder(options.model), "torch")
 
 
 if __name__ == "__main__":

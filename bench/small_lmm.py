@@ -23,9 +23,12 @@ import smollm2
 SIDE, SEED = 112, 0
 SPREAD = 0.02  # standard deviation of the projector's weights, as transformers has it; biases are 0
 IMAGE, REPLACED = "<image>", "<empty_output>"
-# ChatML without SmolLM2's own system prompt: 24 tokens less a row, a quarter of the study's time.
-TEMPLATE = ("{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' "
-            "+ '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+# ChatML as LLaVA-NeXT's 34B has it, without SmolLM2's own system prompt: a row is 24 tokens shorter, a fifth of it.
+TEMPLATE = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n'}}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] }}{% endfor %}"
+    "{{'<|im_end|>\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 
 
 def projector(width, seed):
@@ -60,8 +63,8 @@ def tokenizer(language):
     vocabulary = rules["model"]["vocab"]
     rules["model"]["vocab"] = {IMAGE if text == REPLACED else text: number for text, number in vocabulary.items()}
     # The class of language models would leave a rule of tokenizer.json out (each digit by itself); a LLaVA's has them all.
-    settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": TEMPLATE,
-                 "extra_special_tokens": {"image_token": IMAGE},
+    del settings["chat_template"]
+    settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "extra_special_tokens": {"image_token": IMAGE},
                  "processor_class": "LlavaProcessor"}
     return rules, settings, token["id"]
 
@@ -93,6 +96,7 @@ def write(out, side, seed):
     checkpoint.write_file(out / "model.safetensors", weights(tower, language, width, seed), {"format": "pt"})
     for name, content in side_files(tower, language, side).items():
         (out / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / "chat_template.jinja").write_text(TEMPLATE)
 
 
 def directory(out=None, side=SIDE, seed=SEED):

@@ -1,6 +1,6 @@
-"""What PyTorch and transformers make of a language model: the other side of models.py.
+"""What PyTorch and transformers make of a model: the other side of models.py and vision.py.
 
-    torch_worker.py JOB      run by models.py, in the environment of `bench/setup.sh torch`; JOB and output are JSON
+    torch_worker.py JOB      run by them, in the environment of `bench/setup.sh torch`; JOB and output are JSON
 """
 import itertools
 import json
@@ -10,39 +10,78 @@ from pathlib import Path
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
-TUNED = {"sa-proj": ("q_proj", "k_proj", "v_proj", "o_proj"), "gate-up": ("gate_proj", "up_proj")}
+TUNED = {"sa-proj": ("q_proj", "k_proj", "v_proj", "o_proj"), "gate-up": ("gate_proj", "up_proj"),
+         "projector": ("multi_modal_projector", "visual.merger")}
+TOWER = ("vision_tower", "visual")
 
 
 def load(job):
     torch.set_num_threads(job["threads"])
-    return AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32)
+    kind = transformers.AutoConfig.from_pretrained(job["model"]).architectures[0]
+    return getattr(transformers, kind).from_pretrained(job["model"], dtype=torch.float32)
 
 
-def padded(rows):
+def is_tuned(name, recipe):
+    """A tower has projections of the same names as the language model's."""
+    mine = recipe == "projector" or not any(part in name.split(".") for part in TOWER)
+    return mine and any(part in name for part in TUNED[recipe])
+
+
+def padded(rows, labels):
     """Rows of any lengths as one batch; what fills it up is neither seen nor learned."""
     length = max(map(len, rows))
     fill = [length - len(row) for row in rows]
     return dict(
         input_ids=torch.tensor([row + [0] * n for row, n in zip(rows, fill)]),
         attention_mask=torch.tensor([[1] * len(row) + [0] * n for row, n in zip(rows, fill)]),
-        labels=torch.tensor([row + [-100] * n for row, n in zip(rows, fill)]))
+        labels=torch.tensor([row + [-100] * n for row, n in zip(labels, fill)]))
+
+
+class Pictures:
+    """What a model that sees takes of the rows' images, made once for each list of files."""
+
+    def __init__(self, job, model):
+        self.folder, self.model, self.kept = Path(job["rows"]).parent, model, {}
+        self.processor = None
+
+    def of(self, rows, ids):
+        """What stands beside the ids of a batch."""
+        files = tuple(name for row in rows for name in row.get("images", []))
+        if not files:
+            return {}
+        if files not in self.kept:
+            from PIL import Image
+            if self.processor is None:
+                self.processor = transformers.AutoImageProcessor.from_pretrained(self.model.config._name_or_path)
+            images = [Image.open(self.folder / name).convert("RGB") for name in files]
+            self.kept[files] = dict(self.processor(images=images, return_tensors="pt"))
+        found = dict(self.kept[files])
+        if "image_grid_thw" in found:  # Qwen's positions depend on which tokens are an image's
+            found["mm_token_type_ids"] = (ids == self.model.config.image_token_id).int()
+        return found
 
 
 def train(job):
-    """Steps over the rows in turn, loss on every token; the loss before each step, and its seconds."""
+    """Steps over the rows in turn, loss on every token or on the labels; the loss before each step, and its seconds.
+
+    The rows' images are made into pixel values before the clock runs, and go through the tower once a step.
+    """
     model = load(job).train()
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(any(part in name for part in TUNED[job["recipe"]]))
+        parameter.requires_grad_(is_tuned(name, job["recipe"]))
+    pictures = Pictures(job, model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=job["rate"], weight_decay=0.0)
-    rows = itertools.cycle([json.loads(line)["input_ids"] for line in Path(job["rows"]).read_text().splitlines()])
+    rows = itertools.cycle([json.loads(line) for line in Path(job["rows"]).read_text().splitlines()])
     losses, seconds, tokens = [], [], []
     for _ in range(job["steps"]):
-        taken = list(itertools.islice(rows, job["batch"]))
-        batch = padded(taken)
+        whole = list(itertools.islice(rows, job["batch"]))
+        taken = [row["input_ids"] for row in whole]
+        batch = padded(taken, [row.get("labels", row["input_ids"]) for row in whole])
         if min(map(len, taken)) == max(map(len, taken)):
             del batch["attention_mask"]  # nothing is filled up: the fast way through attention
+        batch |= pictures.of(whole, batch["input_ids"])
         start = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=job["compute"] == "bf16"):
             loss = model(**batch, use_cache=False).loss

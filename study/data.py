@@ -18,7 +18,7 @@ import tasks
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path.append(str(ROOT / "bench"))
 import lm_eval_check  # noqa: E402  (the questions of multiple choice, as the bench takes them)
 
 TRAIN, TEST, CHOICE = 420, 60, 40

@@ -16,11 +16,12 @@ class Arm:
 @dataclass(frozen=True)
 class Plan:
     """One study: what is trained, in which order and in which ways, and what is held out meanwhile."""
-    name: str       # of its folder in the cache
-    stages: list    # the tasks in the order in which they are trained
+    name: str        # of its folder in the cache
+    stages: list     # the tasks in the order in which they are trained
     arms: list
-    training: dict  # options of `vpatch train`
-    held_out: dict  # group -> sets of questions
+    training: dict   # options of `vpatch train`
+    measuring: dict  # and of `vpatch eval`
+    held_out: dict   # group -> sets of questions
 
     @property
     def all_held_out(self):
@@ -32,7 +33,7 @@ TEXT = Plan(
     "study", list(tasks.TASKS),
     [Arm("sa-proj", "sa-proj", RATE), Arm("gate-up", "gate-up", RATE), Arm("mlp", "mlp", RATE), Arm("llm", "llm", RATE),
      Arm("llm-low", "llm", LOW_RATE)],
-    {"steps": 60, "batch": 6, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"},
+    {"steps": 60, "batch": 6, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"}, {},
     {"short answers": ["short answers"], "multiple choice": ["OpenBookQA", "PIQA", "CommonsenseQA"]})
 
 

@@ -5,8 +5,9 @@ from math import isfinite, log10
 
 # By arm: (in the light, in the dark). The two of the whole language model share a hue.
 COLOURS = {"sa-proj": ("#2b66db", "#86b0fe"), "gate-up": ("#0b8a68", "#4fd3ab"), "mlp": ("#a3600b", "#f0b45c"),
-           "llm": ("#b3261e", "#ff8f85"), "llm-low": ("#7d3fa8", "#cf9df3")}
-DASHES = {"llm-low": "5 4"}
+           "llm": ("#b3261e", "#ff8f85"), "llm-low": ("#7d3fa8", "#cf9df3"), "full": ("#5b4636", "#d3b9a5"),
+           "projector": ("#0a7f92", "#62d0e2"), "vision": ("#b8348b", "#f59ad3")}
+DASHES = {"llm-low": "5 4", "projector": "2 3", "vision": "8 3"}
 
 STYLE = """
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#191d24}

@@ -23,7 +23,7 @@ import eyes.plan
 import grid
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path.append(str(ROOT / "bench"))
 import cache  # noqa: E402
 import smollm2  # noqa: E402
 
@@ -34,6 +34,10 @@ class Study:
         self.plan, self.make, self.vpatch, self.work, self.model = plan, make, vpatch, work, None
         self.threads = max(1, (os.cpu_count() or 1) // jobs)
         self.environment = {**os.environ, "VPATCH_STORE": str(work / "store")}
+
+    @property
+    def measuring(self):
+        return [f"--{key}={value}" for key, value in self.plan.measuring.items()]
 
     def call(self, *arguments, stdout=subprocess.DEVNULL, alone=False):
         """Runs vpatch; `alone` with all processors, since nothing runs beside it."""
@@ -46,6 +50,7 @@ class Study:
         folder = self.work / f"seed-{seed}"
         self.make(folder / "data", seed)
         wanted = {"model": str(self.model.resolve()), "training": self.plan.training,
+                  **({"measuring": self.plan.measuring} if self.plan.measuring else {}),
                   "arms": {arm.name: asdict(arm) for arm in self.plan.arms}, "data": data.digests(folder / "data")}
         path = folder / "settings.json"
         found = json.loads(path.read_text()) if path.exists() else wanted
@@ -55,7 +60,7 @@ class Study:
             sys.exit(f"study: {folder} holds runs of other settings; remove it, or give another --work")
         path.write_text(json.dumps(wanted, indent=2) + "\n")
         if not (folder / "base.results.json").exists():
-            self.call("eval", self.model, "--suite", folder / "data" / "suite.toml", "--results",
+            self.call("eval", self.model, *self.measuring, "--suite", folder / "data" / "suite.toml", "--results",
                       folder / "base.results.json", alone=True)
 
     def train(self, stage):
@@ -72,7 +77,7 @@ class Study:
         chain = [f"--patch={patch}" for patch in [*stage.chain, stage.file(".vpatch")]]
         part = stage.file(".json.part")
         with open(part, "w") as out:
-            self.call("eval", self.model, *chain, "--suite", stage.data / f"suite-{stage.task}.toml",
+            self.call("eval", self.model, *chain, *self.measuring, "--suite", stage.data / f"suite-{stage.task}.toml",
                       "--base-results", stage.data.parent / "base.results.json",
                       "--results", stage.file(".results.json"), "--force", "--json", stdout=out)
         part.rename(stage.file(".json"))

@@ -11,6 +11,8 @@ static const struct vp_model_kernels *const tables[] = {
 };
 #define kernels (tables[vp_chosen_isa()])
 
+const struct vp_model_kernels *vp_model_kernels_for(vp_isa isa) { return tables[isa]; }
+
 const char *vp_compute_isa(void) {
   static const char *const names[] = {"baseline", "AVX2", "AVX-512"};
   return names[vp_chosen_isa()];

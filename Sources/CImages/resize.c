@@ -5,8 +5,8 @@
 #include "CImages.h"
 
 // Pillow's resizing of 8-bit images, to the last bit: a filter stretched by the scale where the image shrinks, its
-// weights in fixed point with 22 bits behind the point, first along rows and then along columns, with rounding to
-// 8 bits in between.
+// weights in fixed point with 22 bits behind the point, first along one axis and then along the other, with
+// rounding to 8 bits in between.
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -103,7 +103,7 @@ static void resize_row(const uint8_t *row, const taps *t, int64_t part, uint8_t 
   }
 }
 
-// One row of the result out of `count` rows that are `stride` bytes apart; `sums` holds a number for each byte.
+// One row out of `count` rows that are `stride` bytes apart; `sums` holds a number for each byte.
 static void blend_rows(
     const uint8_t *rows, int64_t stride, const int32_t *weights, int64_t count, int64_t bytes, int32_t *restrict sums,
     uint8_t *restrict output) {
@@ -116,65 +116,104 @@ static void blend_rows(
   for (int64_t i = 0; i < bytes; i++) output[i] = clip(sums[i]);
 }
 
-static int64_t nearest_index(int64_t i, int64_t in, int64_t out) {
-  int64_t index = (int64_t)(((double)i + 0.5) * ((double)in / (double)out));
-  return index < in ? index : in - 1;
+// `part` columns of every row.
+static void pass_across(
+    const uint8_t *rows, int64_t stride, int64_t count, const taps *t, int64_t part, uint8_t *output) {
+  for (int64_t y = 0; y < count; y++) resize_row(rows + y * stride, t, part, output + y * part * 3);
 }
 
-static void resize_nearest(
+// `part` rows of `bytes` bytes.
+static int pass_down(
+    const uint8_t *rows, int64_t stride, const taps *t, int64_t part, int64_t bytes, uint8_t *output) {
+  int32_t *sums = malloc(sizeof(int32_t) * (size_t)bytes);
+  if (!sums) return -1;
+  for (int64_t y = 0; y < part; y++) {
+    blend_rows(
+        rows + t->first[y] * stride, stride, t->weights + y * t->width, t->count[y], bytes, sums, output + y * bytes);
+  }
+  free(sums);
+  return 0;
+}
+
+// The inputs that the outputs are made of, counted from the first of them from now on.
+static int64_t trim(taps *t, int64_t part, int64_t *begin) {
+  *begin = t->first[0];
+  int64_t end = t->first[part - 1] + t->count[part - 1];
+  for (int64_t i = 0; i < part; i++) t->first[i] -= *begin;
+  return end - *begin;
+}
+
+static int pass_both(
+    const uint8_t *rgb, int64_t stride, int down_first, taps *across, taps *down, int64_t part_width,
+    int64_t part_height, uint8_t *output) {
+  int64_t left, top;
+  int64_t columns = trim(across, part_width, &left), rows = trim(down, part_height, &top);
+  const uint8_t *used = rgb + top * stride + left * 3;
+  uint8_t *middle = malloc((size_t)(down_first ? part_height * columns * 3 : rows * part_width * 3));
+  if (!middle) return -1;
+  int failed = 0;
+  if (down_first) {
+    failed = pass_down(used, stride, down, part_height, columns * 3, middle);
+    if (!failed) pass_across(middle, columns * 3, part_height, across, part_width, output);
+  } else {
+    pass_across(used, stride, rows, across, part_width, middle);
+    failed = pass_down(middle, part_width * 3, down, part_height, part_width * 3, output);
+  }
+  free(middle);
+  return failed;
+}
+
+// Centers by repeated addition, as Pillow finds them: with a product some would round to a neighbour.
+static int64_t *nearest(int64_t in, int64_t out, int64_t start, int64_t part) {
+  int64_t *indices = malloc(sizeof(int64_t) * (size_t)part);
+  if (!indices) return NULL;
+  double scale = (double)in / (double)out, center = scale * 0.5;
+  for (int64_t i = 0; i < start + part; i++, center += scale) {
+    if (i >= start) indices[i - start] = (int64_t)center < in ? (int64_t)center : in - 1;
+  }
+  return indices;
+}
+
+static int resize_nearest(
     const uint8_t *rgb, int64_t width, int64_t height, int64_t new_width, int64_t new_height, int64_t left, int64_t top,
     int64_t part_width, int64_t part_height, uint8_t *output) {
-  for (int64_t y = 0; y < part_height; y++) {
-    const uint8_t *row = rgb + nearest_index(top + y, height, new_height) * width * 3;
-    for (int64_t x = 0; x < part_width; x++, output += 3) {
-      memcpy(output, row + 3 * nearest_index(left + x, width, new_width), 3);
-    }
+  int64_t *columns = nearest(width, new_width, left, part_width);
+  int64_t *rows = nearest(height, new_height, top, part_height);
+  int failed = !columns || !rows;
+  for (int64_t y = 0; !failed && y < part_height; y++) {
+    const uint8_t *row = rgb + rows[y] * width * 3;
+    for (int64_t x = 0; x < part_width; x++, output += 3) memcpy(output, row + 3 * columns[x], 3);
   }
+  free(columns);
+  free(rows);
+  return failed ? -1 : 0;
 }
 
 int vp_resize(
     const uint8_t *rgb, int64_t width, int64_t height, int64_t new_width, int64_t new_height, int64_t left, int64_t top,
     int64_t part_width, int64_t part_height, vp_filter filter, uint8_t *output) {
   if (filter == VP_FILTER_NEAREST) {
-    resize_nearest(rgb, width, height, new_width, new_height, left, top, part_width, part_height, output);
+    return resize_nearest(rgb, width, height, new_width, new_height, left, top, part_width, part_height, output);
+  }
+  int64_t stride = width * 3, bytes = part_width * 3;
+  // An axis that keeps its length is not filtered: its weights would be 1 and 0.
+  int wide = width != new_width, high = height != new_height;
+  if (!wide && !high) {
+    for (int64_t y = 0; y < part_height; y++) {
+      memcpy(output + y * bytes, rgb + (top + y) * stride + left * 3, (size_t)bytes);
+    }
     return 0;
   }
-  // An axis that keeps its length is not filtered: its weights would be 1 and 0.
-  int wide = width != new_width, high = height != new_height, failed = 0;
+  // Pillow 13 goes down first where that makes the image much smaller; found by trying: none of 14,649 random sizes is
+  // otherwise. Older versions always went along rows first, which differs by 1 in some pixels.
+  int down_first = new_height < height && height - new_height > 2 * (width - new_width);
   taps across = {0}, down = {0};
-  uint8_t *middle = NULL;
-  int32_t *sums = NULL;
-  int64_t bytes = part_width * 3;
-  if (wide) failed = make_taps(&across, width, new_width, left, part_width, filter);
-  if (high && !failed) failed = make_taps(&down, height, new_height, top, part_height, filter);
+  int failed = (wide && make_taps(&across, width, new_width, left, part_width, filter)) ||
+               (high && make_taps(&down, height, new_height, top, part_height, filter));
   if (!failed) {
-    // The rows of the image that the result is made of.
-    int64_t begin = high ? down.first[0] : top;
-    int64_t end = high ? down.first[part_height - 1] + down.count[part_height - 1] : top + part_height;
-    const uint8_t *rows = rgb + begin * width * 3 + left * 3;
-    int64_t stride = width * 3;
-    if (wide) {
-      middle = high ? malloc((size_t)((end - begin) * bytes)) : output;
-      failed = !middle;
-      for (int64_t y = 0; !failed && y < end - begin; y++) {
-        resize_row(rgb + (begin + y) * width * 3, &across, part_width, middle + y * bytes);
-      }
-      rows = middle;
-      stride = bytes;
-    }
-    if (high) {
-      sums = malloc(sizeof(int32_t) * (size_t)bytes);
-      failed = failed || !sums;
-      for (int64_t y = 0; !failed && y < part_height; y++) {
-        blend_rows(
-            rows + (down.first[y] - begin) * stride, stride, down.weights + y * down.width, down.count[y], bytes, sums,
-            output + y * bytes);
-      }
-      free(sums);
-      if (wide) free(middle);
-    } else if (!wide) {
-      for (int64_t y = 0; y < part_height; y++) memcpy(output + y * bytes, rows + y * stride, (size_t)bytes);
-    }
+    if (wide && high) failed = pass_both(rgb, stride, down_first, &across, &down, part_width, part_height, output);
+    else if (wide) pass_across(rgb + top * stride, stride, part_height, &across, part_width, output);
+    else failed = pass_down(rgb + left * 3, stride, &down, part_height, bytes, output);
   }
   free_taps(&across);
   free_taps(&down);

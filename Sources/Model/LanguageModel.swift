@@ -17,21 +17,26 @@ public final class LanguageModel {
   /// Tokens that go through the layers at once where nothing is kept.
   static let portion = 2048
 
-  /// - Parameter view: a model's folder, and the patches that are applied to it in memory.
+  /// - Parameters:
+  ///   - view: a model's folder, and the patches that are applied to it in memory.
+  ///   - cache: where features of images are kept; nil: they are computed each time.
   /// - Throws: `invalid` where config and tensors disagree, `refused` for what is not known.
-  public convenience init(_ view: ModelView, compute: Compute) throws {
+  public convenience init(_ view: ModelView, compute: Compute, features cache: FeatureCache? = nil) throws {
     try self.init(
       config: ModelConfig(folder: view.path), weights: ModelWeights(view, threads: compute.threads), compute: compute,
-      images: ImageReader(folder: view.path))
+      images: ImageReader(folder: view.path), features: cache)
   }
 
   /// - Parameter images: nil for a model that does not see.
-  init(config: ModelConfig, weights: ModelWeights, compute: Compute, images: ImageReader? = nil) throws {
+  init(
+    config: ModelConfig, weights: ModelWeights, compute: Compute, images: ImageReader? = nil,
+    features cache: FeatureCache? = nil
+  ) throws {
     self.config = config
     self.weights = weights
     self.compute = compute
     pass = DecoderPass(try Decoder(config, weights), compute)
-    eyes = try images.map { try Eyes($0, weights, compute) }
+    eyes = try images.map { try Eyes($0, weights, compute, cache) }
   }
 
   /// The same model as its files and patches have it, whatever is being tuned in this one; with scratch memory of its
@@ -39,7 +44,8 @@ public final class LanguageModel {
   public func untuned() throws -> LanguageModel {
     try LanguageModel(
       config: config, weights: weights.untuned(),
-      compute: Compute(threads: compute.threads, precision: compute.precision), images: eyes?.reader)
+      compute: Compute(threads: compute.threads, precision: compute.precision), images: eyes?.reader,
+      features: eyes?.cache)
   }
 
   /// Sequences as they go through the layers, with the features of their images.
@@ -98,29 +104,13 @@ public final class LanguageModel {
     return eyes.reader.token
   }
 
-  /// Sequences in portions that go through the layers together.
-  private func portions(_ sequences: [TokenSequence]) -> [Range<Int>] {
-    var portions: [Range<Int>] = []
-    var start = 0
-    var tokens = 0
-    for (i, sequence) in sequences.enumerated() {
-      if i > start, tokens + sequence.count > Self.portion {
-        portions.append(start..<i)
-        (start, tokens) = (i, 0)
-      }
-      tokens += sequence.count
-    }
-    if start < sequences.count { portions.append(start..<sequences.count) }
-    return portions
-  }
-
   /// Runs sequences through the layers, some at a time.
   func forEachPortion(
     _ sequences: [TokenSequence],
     _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
   ) throws {
     try check(sequences)
-    for which in portions(sequences) {
+    for which in Portions.split(sequences.map(\.count), limit: Self.portion) {
       let (batch, features) = try batch(Array(sequences[which]))
       guard batch.count > 0 else { continue }
       try body(which, batch, pass.forward(batch, features: features))

@@ -49,7 +49,7 @@ struct VisionFixture {
 
   /// Rows of tokens of all images.
   func rows(_ pass: VisionPass, keeping: LanguageModel.Keeping? = nil) throws -> [Float] {
-    try rows(at: pass.forward(images, keeping: keeping))
+    try withExtendedLifetime(pass) { try rows(at: pass.forward(images, keeping: keeping)) }
   }
 
   func rows(at start: FloatPointer) throws -> [Float] {

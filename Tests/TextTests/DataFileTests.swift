@@ -187,7 +187,7 @@ import Text
       try InputFile.contents(of: "\(TokenizerCase.fixtures)/smollm2/tokenizer.json", limit: 1 << 20))
     try folder.write("generation_config.json", #"{"eos_token_id": 3}"#)
     let text = try ModelText(folder: folder.path, chatTemplate: "smollm2")
-    let prompt = try text.prompt([Message(.user, "The fox")])
+    let prompt = try text.prompt([Message(.user, "The fox")]).ids
     #expect(
       tokenizer.decode(prompt.ids, skipSpecialTokens: false)
         == "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"

@@ -15,14 +15,15 @@ from pathlib import Path
 import data as texts
 from eyes import pictures
 
-sys.path.insert(0, str(texts.ROOT / "bench"))
-import lm_eval_check  # noqa: E402
+sys.path.append(str(texts.ROOT / "bench"))
 import wheels  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 TRAIN, TEST = 800, 200  # of woven cloth there is no more
-SHAPES, CAPTIONS, CHOICE = 200, 40, 20
+SHAPES, CAPTIONS, CHOICE = 200, 40, 15
 TURNS = 4  # questions about one picture in a row that makes the base
+FORMS = ("circle", "rectangle", "triangle")
+DESCRIBE = "Describe this picture."
 SHAPE_FILES = "easy_vqa/data/{part}/{file}"
 
 
@@ -50,11 +51,22 @@ def take_picture(wheel, part, number, folder):
     return name
 
 
+def caption(questions):
+    """What is to be seen, of the answers to what asks for it; None where they do not say all."""
+    answers = {answer for question, answer in questions if is_open((question, answer))}
+    form, colour = answers & set(FORMS), answers - set(FORMS)
+    return f"The picture shows a {colour.pop()} {form.pop()}." if len(form) == len(colour) == 1 else None
+
+
 def conversations(questions, draw, turns=TURNS):
-    """Of one picture: all that asks what, as many that ask whether, in any order and in rows of some turns."""
+    """Of one picture: all that asks what, as many that ask whether, and now and then what it shows, in any order and in
+    rows of some turns."""
     openly = [question for question in questions if is_open(question)]
     closed = [question for question in questions if not is_open(question)]
     taken = openly + draw.sample(closed, min(len(closed), len(openly)))
+    described = caption(questions)
+    if described and draw.random() < 0.5:
+        taken.append((DESCRIBE, described))
     draw.shuffle(taken)
     return [taken[start:start + turns] for start in range(0, len(taken), turns)]
 
@@ -116,7 +128,7 @@ def held_out(folder, seed):
                 for number, (question, answer) in items])
         numbers = draw.sample(sorted({number for number, _ in everything}), CAPTIONS)
         texts.write(folder / "captions.jsonl", [
-            {"messages": [asked(take_picture(wheel, "test", number, folder), "Describe this picture.")]}
+            {"messages": [asked(take_picture(wheel, "test", number, folder), DESCRIBE)]}
             for number in numbers])
 
 

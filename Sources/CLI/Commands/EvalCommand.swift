@@ -157,8 +157,9 @@ private struct Evaluator {
   ) throws {
     self.common = common
     let compute = try Compute(threads: common.work.threads, precision: options.compute)
-    self.tuned = (try LanguageModel(tuned.view, compute: compute), tuned)
-    self.reference = try reference.map { (try LanguageModel($0.view, compute: compute), $0) }
+    let cache = try options.features.cache()
+    self.tuned = (try LanguageModel(tuned.view, compute: compute, features: cache), tuned)
+    self.reference = try reference.map { (try LanguageModel($0.view, compute: compute, features: cache), $0) }
     let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.chatTemplate)
     if let reference, reference.view.path != tuned.view.path {
       let other = try ModelTokenizer(folder: reference.view.path, chatTemplate: options.chatTemplate)

@@ -25,10 +25,10 @@ public struct TextGenerator {
     public let promptTokens: Int
   }
 
-  /// Continues a text.
+  /// Continues a text, with images among it.
   /// - Parameter each: is given whole characters as they are made.
-  public func complete(_ prompt: String, each: (String) -> Void = { _ in }) throws -> Answer {
-    try answer(TokenSequence(text.tokenizer.encode(prompt)), stop: text.stops(answering: false), each)
+  public func complete(_ prompt: [Message.Part], each: (String) -> Void = { _ in }) throws -> Answer {
+    try answer(text.sequence(prompt), stop: text.stops(answering: false), each)
   }
 
   /// Answers the last message.

@@ -5,14 +5,17 @@ import Text
 /// From image files to rows that stand among a language model's embeddings, and back.
 final class Eyes {
   let reader: ImageReader
-  private let pass: VisionPass
+  /// What a frozen tower makes of images is kept there.
+  let cache: FeatureCache?
+  let pass: VisionPass
   private let compute: Compute
   /// The gradient of the last images' rows.
   private var gradient = Floats(0)
 
   /// - Throws: `invalid` or `refused` where tower or projector are not what the config says.
-  init(_ reader: ImageReader, _ weights: ModelWeights, _ compute: Compute) throws {
+  init(_ reader: ImageReader, _ weights: ModelWeights, _ compute: Compute, _ cache: FeatureCache?) throws {
     self.reader = reader
+    self.cache = cache
     self.compute = compute
     pass = VisionPass(try VisionModel(reader.config, weights), compute)
   }
@@ -36,10 +39,17 @@ final class Eyes {
   /// The rows of images in their order, [their tokens, hiddenSize]; valid until the next call.
   /// - Parameter keeping: what a tuned tower keeps for the way back; nil where nobody goes back.
   func features(of images: [Planned], keeping: LanguageModel.Keeping?) throws -> FloatPointer {
-    let pixels = try Parallel.map(images.count, threads: compute.threads) { [reader] i in
+    if pass.model.isTowerTuned { return try pass.forward(pixels(images), keeping: keeping) }
+    let known = images.map {
+      VisionPass.Known(image: $0.image.digest, plan: $0.plan, processing: reader.processing)
+    }
+    return try pass.forward(pass.features(of: known, cache: cache) { try pixels($0.map { images[$0] }) })
+  }
+
+  private func pixels(_ images: [Planned]) throws -> [PixelValues] {
+    try Parallel.map(images.count, threads: compute.threads) { [reader] i in
       try reader.pixels(images[i].image, among: images[i].count)
     }
-    return try pass.forward(pixels, keeping: keeping)
   }
 
   /// Adds to the gradients of what is tuned.

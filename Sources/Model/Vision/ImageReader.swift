@@ -6,6 +6,8 @@ import Text
 public struct ImageReader: ImagePrompting {
   let config: VisionConfig
   let processor: ImageProcessor
+  /// Of all that pixels depend on besides the image.
+  let processing: Digest
   public let mark: String
 
   /// - Returns: nil for a model that takes no images.
@@ -20,6 +22,7 @@ public struct ImageReader: ImagePrompting {
   init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
     self.config = config
     self.processor = processor
+    processing = SHA256.hash("\(processor)")
     mark = if case .merger = config.projector { "<|image_pad|>" } else { "<image>" }
   }
 

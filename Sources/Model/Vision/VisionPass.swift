@@ -1,5 +1,6 @@
 import CCompute
 import Images
+import PatchFormat
 
 /// What a tower makes of one image, before the projector: [rows, width].
 public final class ImageFeatures: Sendable {
@@ -8,8 +9,9 @@ public final class ImageFeatures: Sendable {
   public let width: Int
   let values: Floats
 
-  init(plan: ImagePlan, rows: Int, width: Int, values: Floats) {
-    (self.plan, self.rows, self.width, self.values) = (plan, rows, width, values)
+  /// - Parameter values: nil for what is yet to be written.
+  init(_ plan: ImagePlan, rows: Int, width: Int, values: Floats? = nil) {
+    (self.plan, self.rows, self.width, self.values) = (plan, rows, width, values ?? Floats(rows * width))
   }
 }
 
@@ -33,6 +35,9 @@ final class VisionPass {
   private var packed = Floats(0)
   private var dProjected = Floats(0)
 
+  /// Found when it is first asked for.
+  private var digest: Digest?
+
   init(_ model: VisionModel, _ compute: Compute) {
     self.model = model
     self.compute = compute
@@ -40,27 +45,73 @@ final class VisionPass {
     projector = ProjectorPass(model.projector, compute)
   }
 
-  /// What the tower makes of an image. The bits depend on the image and the tower alone.
-  /// - Throws: `invalid` where the image is not for this model.
-  func features(of image: PixelValues) throws -> ImageFeatures {
+  /// What the tower makes of images, each by itself: the bits depend on the image and the tower alone, and not on what
+  /// is worked on together.
+  /// - Throws: `invalid` where an image is not for this model.
+  func features(of images: [PixelValues]) throws -> [ImageFeatures] {
+    var results: [ImageFeatures] = []
+    for group in try portions(images) {
+      if group.count == 1 {
+        results.append(try features(of: images[group.lowerBound]))
+        continue
+      }
+      let batch = try TowerBatch(Array(images[group]), model.config)
+      let width = model.config.featureWidth
+      let all = Floats(batch.features.count * width)
+      tower.forward(batch, into: all.start)
+      var place = all.start
+      for image in images[group] {
+        let features = ImageFeatures(image.plan, rows: try featureRows(image.plan), width: width)
+        features.values.start.update(from: place, count: features.rows * width)
+        place += features.rows * width
+        results.append(features)
+      }
+    }
+    return results
+  }
+
+  /// Images that go through a frozen tower together.
+  private func portions(_ images: [PixelValues]) throws -> [Range<Int>] {
+    let tokens = try images.map { image in
+      let (pieces, patches) = try model.config.check(image)
+      return pieces * model.config.towerTokens(patches / pieces)
+    }
+    return Portions.split(tokens, limit: Self.portion)
+  }
+
+  /// An image of many pieces, some at a time.
+  private func features(of image: PixelValues) throws -> ImageFeatures {
     let config = model.config
     let (pieces, patches) = try config.check(image)
-    let (rows, width) = (pieces * config.pieceTokens(patches / pieces), config.featureWidth)
-    let features = ImageFeatures(plan: image.plan, rows: rows, width: width, values: Floats(rows * width))
+    let features = ImageFeatures(image.plan, rows: try featureRows(image.plan), width: config.featureWidth)
     let most = max(1, Self.portion / config.towerTokens(patches / pieces))
     for first in stride(from: 0, to: pieces, by: most) {
       let tiles = first..<min(first + most, pieces)
       tower.forward(
-        try TowerBatch([image], tiles: tiles, config), into: features.values.start + first * (rows / pieces) * width)
+        try TowerBatch([image], tiles: tiles, config),
+        into: features.values.start + first * (features.rows / pieces) * features.width)
     }
     return features
+  }
+
+  /// Rows of features that an image has before the projector.
+  func featureRows(_ plan: ImagePlan) throws -> Int {
+    let (pieces, patches) = try model.config.pieces(plan)
+    return pieces * model.config.pieceTokens(patches / pieces)
+  }
+
+  /// The model's `towerDigest`, kept.
+  func towerDigest() throws -> Digest {
+    let digest = try digest ?? model.towerDigest(compute)
+    self.digest = digest
+    return digest
   }
 
   /// The images' tokens in their order, [tokens, textHidden]; valid until the next call.
   /// - Parameter keeping: what a tuned tower keeps for `backward`; nothing for nil.
   /// - Throws: `invalid` where an image is not for this model.
   func forward(_ images: [PixelValues], keeping: LanguageModel.Keeping? = nil) throws -> FloatPointer {
-    guard let lowest = model.tower.lowestTuned, let keeping else { return try forward(images.map(features(of:))) }
+    guard let lowest = model.tower.lowestTuned, let keeping else { return try forward(features(of: images)) }
     self.keeping = keeping == .activations ? .activations(from: max(0, lowest)) : .inputs(from: max(0, lowest))
     let batch = try TowerBatch(images, model.config)
     self.batch = batch
@@ -88,10 +139,7 @@ final class VisionPass {
   // MARK: Projector and packing
 
   /// Rows that the projector gives for an image.
-  private func projectedRows(_ plan: ImagePlan) throws -> Int {
-    let (pieces, patches) = try model.config.pieces(plan)
-    return pieces * model.config.pieceTokens(patches / pieces) / model.projector.merged
-  }
+  private func projectedRows(_ plan: ImagePlan) throws -> Int { try featureRows(plan) / model.projector.merged }
 
   private func project(_ plans: [ImagePlan]) throws -> FloatPointer {
     self.plans = plans

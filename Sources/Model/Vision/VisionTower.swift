@@ -113,7 +113,7 @@ struct VisionTower: Sendable {
   /// All of its tensors that its features depend on.
   var parameters: [Parameter] { embeddingParameters + layers.flatMap(\.parameters) }
 
-  private var embeddingParameters: [Parameter] {
+  var embeddingParameters: [Parameter] {
     patches.parameters + [classToken, positions].compactMap(\.self) + (firstNorm?.parameters ?? [])
   }
 

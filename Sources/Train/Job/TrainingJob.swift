@@ -21,6 +21,8 @@ public struct TrainingJob {
     /// A chat template's name, where the model's own is not known.
     public var chatTemplate: String?
     public var rules: Rules
+    /// Features of images are kept there.
+    public var features: FeatureCache?
     /// The state is kept there, and gone on from.
     public var stateFolder: String?
     /// Steps from one saved state to the next.
@@ -62,7 +64,8 @@ public struct TrainingJob {
     self.inputs = inputs
     self.options = options
     self.work = work
-    model = try LanguageModel(inputs.base, compute: Compute(threads: work.threads, precision: options.compute))
+    model = try LanguageModel(
+      inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
     _ = try TuningPlan(model.weights, options)
     let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)

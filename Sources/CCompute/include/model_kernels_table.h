@@ -1,5 +1,9 @@
 // The kernels of one set of instructions, in one table, so that the choice is made once.
-#include "include/model_kernels.h"
+#ifndef CCOMPUTE_MODEL_KERNELS_TABLE_H
+#define CCOMPUTE_MODEL_KERNELS_TABLE_H
+
+#include "isa.h"
+#include "model_kernels.h"
 
 struct vp_model_kernels {
   void (*rms_norm)(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps);
@@ -34,3 +38,8 @@ struct vp_model_kernels {
 };
 
 extern const struct vp_model_kernels vp_baseline_kernels, vp_avx2_kernels, vp_avx512_kernels;
+
+/// Those that use these instructions, so that tests reach all. All give the same bits.
+const struct vp_model_kernels *vp_model_kernels_for(vp_isa isa);
+
+#endif

@@ -1,0 +1,119 @@
+"""How fast models that see learn, beside PyTorch and transformers on the same rows, images included.
+
+The language model's part is what SmolLM2's section measures; here are image tokens, towers and projectors besides. Towers
+are frozen. PyTorch runs its tower once a step, without gradients; vpatch runs it once for a picture and keeps what it
+saw. Making pixels of files is outside PyTorch's clock.
+"""
+import json
+import random
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+import checkpoint
+import model_speed
+from measure import BenchError
+from report import Bar, Column, Section, Table, fixed, megabytes
+
+TINY = Path(__file__).parents[1] / "fixtures" / "tiny-models"
+FAMILIES = ("tiny-llava-onevision", "tiny-llava-next", "tiny-qwen2.5-vl")
+RECIPES = ("sa-proj", "gate-up", "projector")
+PRECISIONS = ("f32", "bf16")
+BATCH, LENGTH, TINY_BATCH = 4, 256, 16
+FASTER = 2.0  # than PyTorch in float32, at either precision
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    model: Path
+    rows: Path
+    batch: int
+
+
+def drawn(path, seed, side=224):
+    """A picture of rectangles."""
+    source, picture = random.Random(seed), Image.new("RGB", (side, side), "white")
+    for _ in range(6):
+        x, y = source.randrange(side), source.randrange(side)
+        picture.paste(tuple(source.randrange(256) for _ in "rgb"), (x, y, x + 60, y + 60))
+    picture.save(path)
+
+
+def real(folder, model):
+    """Rows of one picture and random ids behind it."""
+    config, source = json.loads((model / "config.json").read_text()), random.Random(0)
+    image = [config["image_token_index"]] * config["image_seq_length"]
+    rows = []
+    for number in range(BATCH):
+        drawn(folder / f"{number}.png", number)
+        text = [source.randrange(100, 40000) for _ in range(LENGTH - len(image))]
+        rows.append(dict(input_ids=image + text, images=[f"{number}.png"]))
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Case("DINOv2-small + SmolLM2-135M", model, folder / "rows.jsonl", BATCH)
+
+
+def tiny(folder, name):
+    """The row that its reference was made of, in a batch of its own."""
+    model = TINY / name
+    if not (model / "reference.safetensors").exists():
+        raise BenchError(f"{model}: no model with a reference there")
+    shutil.copyfile(model / "image-0.png", folder / f"{name}.png")
+    file = model / "reference.safetensors"
+    found = {tensor.name: tensor for tensor in checkpoint.read_header(file)[0] if tensor.name in ("input_ids", "labels")}
+    row = {key: np.fromfile(file, "<i8", found[key].size // 8, offset=found[key].begin).tolist() for key in found}
+    rows = folder / f"{name}.jsonl"
+    rows.write_text((json.dumps(row | dict(images=[f"{name}.png"])) + "\n") * TINY_BATCH)
+    return Case(name, model, rows, TINY_BATCH)
+
+
+def section(context):
+    folder = context.scratch / "pictures"
+    folder.mkdir()
+    cases = [real(folder, context.model), *(tiny(folder, name) for name in FAMILIES)]
+    runs, kernels = defaultdict(list), set()
+    for number in range(context.rounds):
+        for case in cases:
+            own = replace(context, model=case.model)
+            for recipe in RECIPES:
+                for side, compute in (("torch", "f32"), *(("vpatch", compute) for compute in PRECISIONS)):
+                    context.say(f"speed: round {number + 1} of {context.rounds}, {case.name}, {recipe}, {side} {compute}")
+                    work = model_speed.train if side == "vpatch" else model_speed.train_torch
+                    found, run = context.undisturbed(
+                        lambda: work(own, case.rows, recipe, compute, batch=case.batch))
+                    runs[case.name, recipe, side, compute].append((median(model_speed.speeds(found)), run))
+                    kernels.add(found.get("kernels", ""))
+    return Section("Training of models that see", *tables(context, runs, [case.name for case in cases], kernels))
+
+
+def tables(context, runs, names, kernels):
+    """([table], bars) of {(model, recipe, side, compute): [(tokens per second, Run), …]}"""
+    rows = []
+    for name in names:
+        for recipe in RECIPES:
+            peer = runs[name, recipe, "torch", "f32"]
+            for compute in PRECISIONS:
+                mine = runs[name, recipe, "vpatch", compute]
+                rows.append(dict(
+                    model=name, recipe=recipe, compute=compute, vpatch=median(speed for speed, _ in mine),
+                    torch=median(speed for speed, _ in peer),
+                    ratio=median(a / b for (a, _), (b, _) in zip(mine, peer, strict=True)),
+                    vpatch_peak=median(run.peak for _, run in mine), torch_peak=median(run.peak for _, run in peer),
+                    others=max(run.others for _, run in [*mine, *peer])))
+    table = Table(f"Training with images, {context.threads} threads", [
+        Column("model", "model", right=False), Column("recipe", "recipe", right=False),
+        Column("compute", "compute", right=False), Column("vpatch", "vpatch, tokens/s", fixed(0)),
+        Column("torch", "PyTorch f32, tokens/s", fixed(0)), Column("ratio", "times as fast", fixed(2)),
+        Column("vpatch_peak", "vpatch, MB", megabytes), Column("torch_peak", "PyTorch, MB", megabytes),
+        Column("others", "others, processors", fixed(2))], rows,
+        f"Median of {context.rounds} rounds, taken in turn, and of their ratios; of a round the median of the "
+        f"{model_speed.STEPS - 1} steps after the first. {names[0]}: batch {BATCH} × {LENGTH}, a picture in each row; "
+        f"tiny models: {TINY_BATCH} times the row of their reference. Kernels: {', '.join(sorted(kernels - {''}))}.")
+    return [table], [
+        Bar(f"{row['model']}, {row['recipe']}, {row['compute']}", f"{row['ratio']:.2f} × PyTorch f32",
+            f"≥ {FASTER:.0f} × PyTorch f32", row["ratio"] >= FASTER) for row in rows]

@@ -1,0 +1,89 @@
+"""The page of the study with eyes: docs/study-eyes.md, and docs/study-eyes/."""
+import json
+
+import findings
+import plots
+from eyes.plan import PLAN
+from page import DOCS, Page, change, chance, mass, measure, number, percent, recorded, share, table
+
+OPEN, CLOSED, CAPTIONS = "shapes: what", "shapes: whether", "number mass: captions"
+
+
+def majority(path):
+    """The share of the commonest answer: what it brings to say nothing else."""
+    answers = [json.loads(line)["answer"] for line in path.read_text().splitlines()]
+    return max(answers.count(answer) for answer in answers) / len(answers)
+
+
+class EyesPage(Page):
+    plan, page, images = PLAN, DOCS / "study-eyes.md", DOCS / "study-eyes"
+    tables = ["settings", "base_model", "summary", "shift", "held_out", "targets", "matrix", "drift"]
+    counted = ["neutral text", CAPTIONS, "number mass"]
+
+    def base_model(self):
+        """What the trained projector brought, before all stages."""
+        folder = self.work / "base"
+        steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        files = self.work / f"seed-{self.seed}" / "data"
+        rows = [(task, len(self.base[task]), share(majority(files / f"{file}.jsonl")), share(self.mean(task)))
+                for task, file in ((OPEN, "shapes-open"), (CLOSED, "shapes-closed"))]
+        ends = [sum(step["loss"] for step in part) / len(part) for part in (steps[:10], steps[-10:])]
+        return table(["easy-vqa, test part", "items", "the commonest answer", "right"], rows) + (
+            f"\n\nThe projector's loss went from {ends[0]:.2f} to {ends[1]:.2f} nats a token (means of ten steps) in "
+            f"{len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
+            f"{sum(step['seconds'] for step in steps) / 60:.0f} minutes.")
+
+    def shift(self):
+        return table(
+            ["arm", "perplexity", "KL, neutral text", "mass on numbers, captions", "mass on numbers, neutral questions"],
+            [("base", number(self.mean("neutral text")), "0", share(self.mean(CAPTIONS)), share(self.mean("number mass")))] +
+            [(arm.arm.name, *self.shifted(arm.last)) for arm in self.whole])
+
+    def shifted(self, stage):
+        return (measure(stage.records["neutral text"]), measure(stage.records["drift"]), mass(stage.records[CAPTIONS]),
+                mass(stage.records["number mass"]))
+
+    def held_out(self):
+        rows = []
+        for arm in self.arms:
+            for place, stage in enumerate(arm.stages):
+                cells = []
+                for task in (OPEN, CLOSED, "short answers"):
+                    record = stage.records[task]
+                    flips = findings.flips(self.base[task], stage.results[task])
+                    cells += [f"{share(record['after'])} ({recorded(record)})",
+                              f"{flips.lost}/{flips.won}, p {chance(flips.p)}"]
+                rows.append((arm.arm.name, f"{place + 1} {stage.stage.task}", *cells, change(stage.change(self.choices))))
+        return table(["arm", "after stage", OPEN, "lost/won", CLOSED, "lost/won", "short answers", "lost/won",
+                      "multiple choice, change"], rows, 2)
+
+    def drift(self):
+        rows = []
+        for arm in self.arms:
+            for place, stage in enumerate(arm.stages):
+                task = stage.stage.task
+                rows.append((arm.arm.name, f"{place + 1} {task}", *self.shifted(stage),
+                             measure(stage.records[f"{task} prompts"])))
+        return table(["arm", "after stage", "perplexity", "KL, neutral text", "mass on numbers, captions",
+                      "mass on numbers, neutral questions", "KL, first token, the task's prompts"], rows, 2)
+
+    def stages_plot(self):
+        stages, counting = self.stage_axis, self.lines([CAPTIONS])
+        learned = self.series(lambda stage: self.right(stage, stage.stage.task))
+        top = max(point.high for line in counting.values() for point in line)
+        step = next(step for step in (0.02, 0.05, 0.1, 0.2) if top < 6 * step)
+        panels = [
+            plots.Panel("The stage's own task, right after it", stages, plots.linear(0, 1, 0.2, percent), learned),
+            plots.Panel("Held out: shapes (what), right", stages, plots.linear(0, 1, 0.2, percent),
+                        self.lines([OPEN]), self.mean(OPEN)),
+            plots.Panel("Held out: short answers, right", stages, plots.linear(0, 0.8, 0.2, percent),
+                        self.lines(["short answers"]), self.mean("short answers")),
+            plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, 6 * step, step, percent), counting,
+                        self.mean(CAPTIONS))]
+        return plots.grid(panels, [arm.arm.name for arm in self.arms],
+                          "What is learned and what is kept after every stage, by what is tuned")
+
+    @staticmethod
+    def right(stage, task):
+        record = stage.records[task]
+        return (record["after"], *(record["before"] + record["interval"][end] for end in ("low", "high")))

@@ -1,0 +1,186 @@
+"""A page of a study: tables between its markers, and plots beside it."""
+import re
+import sys
+from pathlib import Path
+
+import findings
+import plots
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "bench"))
+import cache  # noqa: E402
+
+DOCS = ROOT / "docs"
+
+
+def points(value):
+    """A share's change in percentage points: "+12.3", with a real minus."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def change(found):
+    return f"{points(found.value)} [{points(found.low)}, {points(found.high)}]"
+
+
+def recorded(record):
+    return change(findings.Change(record["change"], record["interval"]["low"], record["interval"]["high"]))
+
+
+def share(value):
+    return f"{100 * value:.1f} %"
+
+
+def chance(p):
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def percent(value):
+    return f"{100 * value:.0f} %"
+
+
+def number(value):
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def measure(record):
+    """A value with the interval of its change from the base, moved to where the value is."""
+    low, high = (record["before"] + record["interval"][end] for end in ("low", "high"))
+    return f"{number(record['after'])} [{number(max(0, low))}, {number(max(0, high))}]"
+
+
+def mass(record):
+    low, high = (record["before"] + record["interval"][end] for end in ("low", "high"))
+    return f"{100 * record['after']:.1f} % [{100 * max(0, low):.1f}, {100 * max(0, high):.1f}]"
+
+
+def table(titles, rows, left=1):
+    """`left` columns of words, the others of numbers."""
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * left + "---:|" * (len(titles) - left)]
+    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+class Page:
+    """What any study's page says. A study's own has a `plan`, a `page`, a folder of `images`, its `tables`, the other
+    sets that are `counted` in its settings, and `stages_plot`."""
+
+    def __init__(self, work, seed):
+        self.work, self.seed = work or cache.folder(self.plan.name), seed
+        work = self.work
+        self.base = findings.scores(work / f"seed-{seed}" / "base.results.json")
+        self.arms = [arm for arm in (findings.Arm(self.plan, work, seed, arm) for arm in self.plan.arms) if arm.stages]
+        if not self.arms:
+            sys.exit(f"study: nothing of seed {seed} has run yet; study/run.py runs it")
+        # Arms are compared after the last stage that all have run.
+        self.depth = min(len(arm.stages) for arm in self.arms)
+        self.whole = [arm.until(self.depth) for arm in self.arms]
+
+    @property
+    def choices(self):
+        return self.plan.held_out["multiple choice"]
+
+    def summary(self):
+        return table(
+            ["arm", "lr", "learned, each right after its stage", "at the end", "held-out, at the end",
+             *self.plan.held_out, "patches, MB"],
+            [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned),
+              *(change(arm.last.change(tasks)) for tasks in (
+                  self.plan.stages[:self.depth], self.plan.all_held_out, *self.plan.held_out.values())),
+              f"{arm.patch_bytes / 1e6:.0f}") for arm in self.whole])
+
+    def mean(self, task):
+        """The base's value."""
+        return self.arms[0].last.records[task]["before"]
+
+    def targets(self):
+        rows = []
+        for arm in self.whole:
+            for stage in arm.stages:
+                task = stage.stage.task
+                then, now = stage.records[task], arm.last.records[task]
+                flips = findings.flips(stage.results[task], arm.last.results[task])
+                rows.append((arm.arm.name, task, share(then["before"]), share(then["after"]), recorded(then),
+                             share(now["after"]), f"{flips.lost}/{flips.won}", chance(flips.p)))
+        return table(
+            ["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
+
+    def matrix(self):
+        rows = []
+        for arm in self.arms:
+            for number_, stage in enumerate(arm.stages):
+                values = [share(stage.value(task)) for task in self.plan.stages[:number_ + 1]]
+                values += [""] * (len(self.plan.stages) - len(values))
+                values[number_] = f"**{values[number_]}**"
+                rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", *values))
+        return table(["arm", "after stage", *self.plan.stages], rows, 2)
+
+    def settings(self):
+        training = self.plan.training
+        seconds = [sum(stage.facts[key] for arm in self.arms for stage in arm.stages)
+                   for key in ("train_seconds", "eval_seconds")]
+        counts = {task: len(scores) for task, scores in self.base.items()}
+        return "\n".join([
+            f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} "
+            f"schedule with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
+            "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in self.plan.arms),
+            f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens ({self.plan.stages[0]})",
+            "- items: " + ", ".join(f"{task} {counts[task]}" for task in
+                                    [*self.plan.stages, *self.plan.all_held_out, *self.counted]),
+            "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in self.plan.all_held_out),
+            f"- stages that have run: {sum(len(arm.stages) for arm in self.arms)} of "
+            f"{len(self.plan.arms) * len(self.plan.stages)}; \"the end\" is stage {self.depth}; "
+            f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of measuring, added up over runs side by "
+            "side"])
+
+    def series(self, value):
+        """Every arm's line over its stages. `value`: a stage -> (value, low, high)"""
+        return {arm.arm.name: [plots.Point(number_ + 1, *value(stage)) for number_, stage in enumerate(arm.stages)]
+                for arm in self.arms}
+
+    @property
+    def stage_axis(self):
+        names = self.plan.stages
+        return plots.Axis(0.6, len(names) + 0.4, list(range(1, len(names) + 1)),
+                          lambda number_: f"{number_} {names[number_ - 1]}")
+
+    def base_mean(self, tasks):
+        return sum(self.mean(task) for task in tasks) / len(tasks)
+
+    def lines(self, tasks):
+        """Every arm's mean of these tasks after each stage."""
+        base = self.base_mean(tasks)
+
+        def of(stage):
+            found = stage.change(tasks)
+            return base + found.value, base + found.low, base + found.high
+        return self.series(of)
+
+    def scatter_plot(self):
+        spots = {arm.arm.name: (arm.learned, arm.last.change(self.plan.all_held_out)) for arm in self.whole}
+        low = min(kept.low for _, kept in spots.values())
+        bottom = -0.1 * (int(-10 * low) + 1)
+        left, right = min(found.low for found, _ in spots.values()), max(found.high for found, _ in spots.values())
+        left, right = 0.1 * (int(10 * left // 1)), 0.1 * -int(-10 * right // 1)
+        whole = lambda value: points(value).removesuffix(".0")  # noqa: E731
+        return plots.scatter(spots, plots.linear(left, right, 0.1, whole), plots.linear(bottom, 0.1, 0.1, whole),
+                             "learned: mean change of the five tasks, each right after its stage (points)",
+                             "Held-out sets at the end of the chain: mean change (points)",
+                             "Learning against forgetting, by what is tuned")
+
+    def write(self):
+        """The tables into the page between its markers, and the plots beside it."""
+        self.images.mkdir(exist_ok=True)
+        text = self.page.read_text(encoding="utf-8")
+        for name in self.tables:
+            text = fill(text, name.replace("_", "-"), getattr(self, name)())
+        for name, plot in (("stages", self.stages_plot), ("learning-forgetting", self.scatter_plot)):
+            (self.images / f"{name}.svg").write_text(plot(), encoding="utf-8")
+        self.page.write_text(text, encoding="utf-8")
+
+
+def fill(text, name, content):
+    """The text with the content between the markers of that name."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        sys.exit(f"study: the page has no markers <!-- {name} -->, <!-- /{name} -->")
+    return pattern.sub(lambda match: match[1] + content + "\n" + match[2], text)
