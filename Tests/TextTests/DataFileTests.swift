@@ -189,7 +189,7 @@ import Text
     let text = try ModelText(folder: folder.path, chatTemplate: "smollm2")
     let prompt = try text.prompt([Message(.user, "The fox")]).ids
     #expect(
-      tokenizer.decode(prompt.ids, skipSpecialTokens: false)
+      tokenizer.decode(prompt, skipSpecialTokens: false)
         == "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         + "<|im_start|>user\nThe fox<|im_end|>\n<|im_start|>assistant\n")
     #expect(try text.stops(answering: false) == [3])
