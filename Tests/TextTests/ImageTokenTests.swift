@@ -37,6 +37,19 @@ import Text
     #expect(example.ids.prefix(4) == [start, -200, -200] + encode("\nThe fox").prefix(1))
   }
 
+  /// A mark that no part has alone.
+  @Test func aTextThatMakesAnImageTokenIsNoSilentImage() throws {
+    let scene = try ImageScene()
+    let image = scene.folder["data/two.png"]
+    for (parts, reason) in [
+      ([Message.Part.text("<ima"), .text("ge>")], "the prompt has 1 image token in its text, and 0 images"),
+      ([.text("<ima"), .text("ge>"), .image(path: image)], "the prompt has 2 image tokens in its text, and 1 image"),
+    ] {
+      let error = #expect(throws: VPatchError.self) { try scene.text.sequence(parts) }
+      #expect(error?.reason == reason)
+    }
+  }
+
   @Test func qwensMarkStandsBetweenItsTokens() throws {
     let scene = try ImageScene("qwen2", template: "qwen2.5-vl", mark: "<|image_pad|>")
     let image = Message.Part.image(path: scene.folder["data/two.png"])

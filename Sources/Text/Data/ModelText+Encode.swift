@@ -43,19 +43,19 @@ extension ModelText {
   /// - Throws: `RowError` where the text makes other image tokens than these.
   func encode(_ segments: [Segment], _ sources: [ImageSource], addSpecialTokens: Bool) throws -> Encoded {
     let tokenizer = try tokenizer
-    guard !sources.isEmpty else {
+    guard let images else {
+      guard sources.isEmpty else { throw noImages }
       let encoded = tokenizer.encode(segments, addSpecialTokens: addSpecialTokens)
       return Encoded(ids: encoded.ids, isAnswer: encoded.isAnswer, bordersInTokens: encoded.bordersInTokens)
     }
-    guard let images else { throw noImages }
     let encoded =
-      tokenizer.addedID(of: images.mark) == images.token
+      sources.isEmpty || tokenizer.addedID(of: images.mark) == images.token
       ? tokenizer.encode(segments, addSpecialTokens: addSpecialTokens)
       : tokenizer.encodeApart(segments, token: images.token, addSpecialTokens: addSpecialTokens)
     let places = encoded.ids.count { $0 == images.token }
     guard places == sources.count else {
       throw RowError(
-        "has \(Format.counted(places, "image token")) in its text and \(Format.counted(sources.count, "image"))")
+        "has \(Format.counted(places, "image token")) in its text, and \(Format.counted(sources.count, "image"))")
     }
     var result = Encoded(bordersInTokens: encoded.bordersInTokens)
     var rest = sources[...]
