@@ -30,6 +30,20 @@ import Testing
     #expect(zip(together, results[0]).allSatisfy { $0 == $1 })
   }
 
+  @Test("an image of few patches has the same features alone and among others") func few() throws {
+    let fixture = try VisionFixture("qwen2.5-vl")
+    let images = fixture.images.map { image in
+      PixelValues(
+        plan: ImagePlan(width: 8, height: 8, shape: .patches(rows: 2, columns: 2)), shape: [4, 96],
+        values: Array(image.values.prefix(384)))
+    }
+    let pass = try fixture.pass()
+    let together = try pass.features(of: images + [fixture.images[0]])
+    for (alone, other) in zip(images, together) {
+      #expect(try pass.features(of: [alone])[0].values.array == other.values.array)
+    }
+  }
+
   @Test("gradients of a few tensors are those of all, and others get none", arguments: VisionFixture.all)
   func some(name: String) throws {
     let all = try VisionFixture(name)

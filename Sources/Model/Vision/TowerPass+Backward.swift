@@ -38,7 +38,7 @@ extension TowerPass {
   ) {
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
     let dOutput = scaled(gradient, layer.downScale, rows) { out in
-      self.compute.apply(layer.down, to: self.activated(kept, rows), rows: rows, into: out)
+      self.apply(layer.down, to: self.activated(kept, rows), rows: rows, into: out)
     }
     if layer.down.isTuned { compute.addGradients(of: layer.down, x: activated(kept, rows), dy: dOutput, rows: rows) }
     compute.applyBack(layer.down, to: dOutput, rows: rows, into: inner)
@@ -57,7 +57,7 @@ extension TowerPass {
     let dAttended = compute.scratch(.attention, rows * hidden)
     let dqkv = compute.scratch(.queryKeyValue, rows * 3 * hidden)
     let dOutput = scaled(gradient, layer.attentionScale, rows) { out in
-      self.compute.apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: out)
+      self.apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: out)
     }
     if layer.attentionOutput.isTuned {
       compute.addGradients(of: layer.attentionOutput, x: kept.attended.start, dy: dOutput, rows: rows)

@@ -6,7 +6,7 @@ extension TowerPass {
   func embed(_ batch: TowerBatch, into x: FloatPointer) {
     let out = tower.firstNorm == nil ? x : activations.embedded.start
     let projected = compute.scratch(.normed, batch.patches * hidden)
-    compute.apply(tower.patches, to: gathered(batch), rows: batch.patches, into: projected)
+    apply(tower.patches, to: gathered(batch), rows: batch.patches, into: projected)
     let positions = tower.positions.map(widened)
     let classToken = tower.classToken.map(widened)
     var patch = projected

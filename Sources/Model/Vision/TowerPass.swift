@@ -59,20 +59,26 @@ final class TowerPass {
     let (layer, rows) = (tower.layers[i], batch.tokens)
     let normed = compute.scratch(.normed, rows * hidden)
     compute.apply(layer.attentionNorm, to: input, rows: rows, into: normed)
-    compute.apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
+    apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
     turn(kept.queryKeyValue.start, rows, direction: 1)
     Attention(shape: config.attention, compute: compute).forward(
       sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
       logSums: kept.logSums.start)
-    compute.apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: kept.middle.start)
+    apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: kept.middle.start)
     if let factors = layer.attentionScale { compute.scale(kept.middle.start, by: factors, rows: rows) }
     compute.add(input, to: kept.middle.start, rows: rows, hidden)
     compute.apply(layer.middleNorm, to: kept.middle.start, rows: rows, into: normed)
-    compute.apply(layer.up, to: normed, rows: rows, into: kept.up.start)
+    apply(layer.up, to: normed, rows: rows, into: kept.up.start)
     guard let output else { return }
-    compute.apply(layer.down, to: activated(kept, rows), rows: rows, into: output)
+    apply(layer.down, to: activated(kept, rows), rows: rows, into: output)
     if let factors = layer.downScale { compute.scale(output, by: factors, rows: rows) }
     compute.add(kept.middle.start, to: output, rows: rows, hidden)
+  }
+
+  /// A product whose rows have the same bits whatever stands beside them: features are kept, and an image may come alone
+  /// or among others.
+  func apply(_ linear: Linear, to x: FloatPointer, rows: Int, into y: FloatPointer) {
+    compute.apply(linear, to: x, rows: rows, into: y, isRowAlone: true)
   }
 
   /// What the MLP's second product gets.

@@ -21,16 +21,20 @@ extension VisionModel {
     func isTuned(_ parameters: [Parameter]) -> Bool { parameters.contains { names.contains($0.name.bytesKey) } }
     let tower = config.tower
     let isTowerTuned = isTuned(self.tower.parameters)
-    var (tokens, patches, rows, packed) = (0, 0, 0, 0)
+    var (tokens, patches, rows, packed, largest) = (0, 0, 0, 0, 0)
     for plan in plans {
       let (pieces, count) = try config.pieces(plan)
       let piece = config.towerTokens(count / pieces)
+      tokens += pieces * piece
+      patches += count
       rows += pieces * config.pieceTokens(count / pieces) / projector.merged
       packed += try config.tokens(plan)
-      // A frozen tower sees one image after the other, and of its pieces some at a time.
-      let atOnce = isTowerTuned ? pieces : min(pieces, max(1, VisionPass.portion / piece))
-      tokens = isTowerTuned ? tokens + pieces * piece : max(tokens, atOnce * piece)
-      patches = isTowerTuned ? patches + count : max(patches, atOnce * (count / pieces))
+      largest = max(largest, piece)
+    }
+    // A frozen tower sees some pieces at a time.
+    if !isTowerTuned {
+      tokens = min(tokens, max(largest, VisionPass.portion))
+      patches = min(patches, tokens)
     }
     let layer = TowerActivations.bytesPerToken(tower)
     var perToken = layer + 8 * tower.hiddenSize
