@@ -14,6 +14,8 @@ public final class TrainingRun {
   public let plan: TuningPlan
   public let options: TrainingOptions
   public let totalSteps: Int
+  /// Memory that the run needs, at its largest.
+  public let memory: MemoryEstimate
   let examples: [Example]
   private let order: BatchOrder
   private let optimizer: AdamW
@@ -54,20 +56,17 @@ public final class TrainingRun {
     shares = plan.learningRateShares(options)
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
-  }
-
-  /// Steps done, and why there are no more to come before the last one.
-  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
-
-  /// Memory that the run needs, at its largest.
-  public var memory: MemoryEstimate {
-    MemoryEstimate(
+    memory = try MemoryEstimate(
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
+      images: MicroBatches.richest(examples, rows: options.microBatch).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
       models: options.distillation == nil && options.drift == nil ? 1 : 2,
       copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
   }
+
+  /// Steps done, and why there are no more to come before the last one.
+  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
   /// Trains to the end.
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
