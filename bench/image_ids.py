@@ -1,10 +1,11 @@
-"""Conversations with images as ids: by the processors of transformers, and by `vpatch score`.
+"""Conversations with images as ids and as probabilities: by transformers, and by `vpatch score`.
 
     python bench/image_ids.py [--vpatch PATH] [--conversations N] [--seed N]     needs transformers, torch, pillow
 
 For each tiny vision-language model of the fixtures a tokenizer is trained whose image token is the model's, the chat
 template of the family is put beside it, and random conversations (none, one or several images of many sizes, in any
-turn, before and behind text) are written as rows and given to both. Ends with 1 where ids differ.
+turn, before and behind text) are written as rows and given to both. Ends with 1 where ids differ, or the
+log-probability of any token by more than 1e-4.
 """
 import argparse
 import json
@@ -15,9 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoImageProcessor, PreTrainedTokenizerFast
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, PreTrainedTokenizerFast
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
 from transformers.models.llava_onevision.processing_llava_onevision import LlavaOnevisionProcessor
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
@@ -28,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 FAMILIES = [("llava-onevision", "<image>", "llava-onevision"), ("llava-next", "<image>", "llava-mistral"),
             ("qwen2.5-vl", "<|image_pad|>", "qwen2.5-vl")]
 SIZES = [(30, 30), (64, 48), (90, 41), (41, 90), (200, 30), (28, 300), (333, 250)]
+NEAR = 1e-4
 TEXTS = ["How many?", " Which is  larger?\n", "See ", "\nand say.", "日本語 🙂", "it's \"quoted\""]
 
 
@@ -79,11 +82,15 @@ def processor(name, folder, mark, template):
     return Qwen2_5_VLProcessor(video_processor=None, **parts)
 
 
-def expected(processor, folder, messages):
+def expected(processor, model, folder, messages):
+    """The ids, and the log-probability of each but the first."""
     text = processor.apply_chat_template(messages, tokenize=False)
     images = [Image.open(folder / part["path"]) for message in messages for part in message["content"] if part["type"] == "image"]
-    ids = processor(text=text, images=[images] if images else None)["input_ids"]
-    return [int(i) for i in (ids if isinstance(ids[0], int) else ids[0])]
+    inputs = processor(text=text, images=[images] if images else None, return_tensors="pt")
+    with torch.inference_mode():
+        logits = model(**{key: value for key, value in inputs.items() if key != "token_type_ids"}).logits[0]
+    ids = inputs["input_ids"][0]
+    return ids.tolist(), logits[:-1].log_softmax(-1).gather(1, ids[1:, None])[:, 0].tolist()
 
 
 def main():
@@ -115,10 +122,18 @@ def main():
             out = subprocess.run(
                 [options.vpatch, "score", str(model), "--data", str(data), "--json", "--quiet", "--store", f"{temporary}/store"],
                 check=True, capture_output=True, text=True).stdout
-            found = [json.loads(line)["ids"] for line in out.splitlines()]
-            differing = [row for row, ids in zip(rows, found, strict=True) if ids != expected(reference, folder, row)]
-            wrong += len(differing)
-            print(f"{name}: {len(rows)} conversations, {sum(map(len, found))} ids; {len(differing)} differ")
+            network = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32).eval()
+            differing, largest, tokens = [], 0, 0
+            for row, line in zip(rows, map(json.loads, out.splitlines()), strict=True):
+                ids, values = expected(reference, network, folder, row)
+                tokens += len(ids)
+                if line["ids"] != ids:
+                    differing.append(row)
+                else:
+                    largest = max([largest] + [abs(a - b) for a, b in zip(line["logprobs"], values, strict=True)])
+            wrong += len(differing) + (largest > NEAR)
+            print(f"{name}: {len(rows)} conversations, {tokens} ids; {len(differing)} differ; "
+                  f"log-probabilities by at most {largest:.1e}")
             for row in differing[:3]:
                 print("  ", json.dumps(row, ensure_ascii=False))
     sys.exit(wrong > 0)
