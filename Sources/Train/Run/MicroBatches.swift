@@ -28,4 +28,11 @@ enum MicroBatches {
     if let rows { return lengths.prefix(min(rows, batch)).reduce(0, +) }
     return max(lengths.first ?? 0, min(tokens, lengths.prefix(batch).reduce(0, +)))
   }
+
+  /// The portion with the most images that a batch may have, and of these the longest rows.
+  static func mostImages(_ examples: [Example], batch: Int, rows: Int?) -> [Example] {
+    let seeing = examples.filter { !$0.sequence.images.isEmpty }
+    let sorted = seeing.sorted { ($0.sequence.images.count, $0.ids.count) > ($1.sequence.images.count, $1.ids.count) }
+    return split(Array(sorted.prefix(batch)), rows: rows).first ?? []
+  }
 }

@@ -14,6 +14,8 @@ public final class TrainingRun {
   public let plan: TuningPlan
   public let options: TrainingOptions
   public let totalSteps: Int
+  /// What the run needs, at its largest.
+  public let memory: MemoryEstimate
   let examples: [Example]
   private let order: BatchOrder
   private let optimizer: AdamW
@@ -33,7 +35,8 @@ public final class TrainingRun {
   ///   - neutral: texts by which drift is measured; at least two where the options ask for it.
   ///   - stateFolder: the state is kept there; one that is there is gone on from.
   ///   - saveEvery: steps.
-  /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
+  /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected; or what is wrong with
+  ///   an image.
   public init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
     neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
@@ -54,20 +57,17 @@ public final class TrainingRun {
     shares = plan.learningRateShares(options)
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
-  }
-
-  /// Steps done, and why there are no more to come before the last one.
-  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
-
-  /// Memory that the run needs, at its largest.
-  public var memory: MemoryEstimate {
-    MemoryEstimate(
+    memory = try MemoryEstimate(
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
+      images: MicroBatches.mostImages(examples, batch: order.batch, rows: options.microBatch).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
       models: options.distillation == nil && options.drift == nil ? 1 : 2,
       copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
   }
+
+  /// Steps done, and why there are no more to come before the last one.
+  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
   /// Trains to the end.
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
