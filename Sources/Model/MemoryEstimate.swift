@@ -16,11 +16,11 @@ public struct MemoryEstimate: Equatable, Sendable {
 
   /// - Parameters:
   ///   - tokens: that go through the model together.
-  ///   - sequences: those of them that have images.
+  ///   - images: rows of data whose images do.
   ///   - models: that compute: 2 where another one is compared with.
   ///   - copies: of the masters that are held besides.
   public init(
-    _ model: LanguageModel, tuned: [Parameter], tokens: Int, images sequences: [TokenSequence] = [],
+    _ model: LanguageModel, tuned: [Parameter], tokens: Int, images: [TokenSequence] = [],
     keeping: LanguageModel.Keeping, models: Int = 1, copies: Int = 0
   ) throws {
     let config = model.config
@@ -28,10 +28,12 @@ public struct MemoryEstimate: Equatable, Sendable {
     self.tuned = tuned.reduce(0) { $0 + (16 + 4 * copies) * $1.count }
     let names = Set(tuned.map(\.name.bytesKey))
     let decoder = model.pass.decoder
-    let (sight, isSightTuned) = try Self.sight(model, tuned: tuned, sequences, keeping: keeping, models: models)
-    // What images go through lies below the first layer.
+    let seen = try model.eyes?.memory(for: images, tuned: tuned, keeping: keeping)
+    let isInputTuned =
+      names.contains(decoder.embedding.name.bytesKey)
+      || model.eyes?.parameters.contains { names.contains($0.name.bytesKey) } ?? false
     let lowest =
-      isSightTuned || names.contains(decoder.embedding.name.bytesKey)
+      isInputTuned
       ? 0
       : decoder.layers.firstIndex { layer in layer.parameters.contains { names.contains($0.name.bytesKey) } }
         ?? config.layers
@@ -41,24 +43,11 @@ public struct MemoryEstimate: Equatable, Sendable {
     case .activations: perToken = kept * layer + (lowest > 0 ? layer : 0)
     case .inputs: perToken = kept * 4 * config.hiddenSize + layer
     }
-    activations = tokens * (perToken + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)) + sight.activations
+    activations =
+      tokens * (perToken + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)) + models * (seen?.activations ?? 0)
     let wide = 3 * config.intermediateSize + config.hiddenSize + config.queryWidth + config.attentionWidth
-    // Images go through their tower before, and the same memory.
-    scratch = models * (Compute.blockBytes + DecoderPass.logitBytes + max(tokens * 4 * wide, sight.scratch))
-  }
-
-  /// What images need, and whether anything is tuned that they go through.
-  private static func sight(
-    _ model: LanguageModel, tuned: [Parameter], _ sequences: [TokenSequence], keeping: LanguageModel.Keeping,
-    models: Int
-  ) throws -> (VisionModel.Memory, isTuned: Bool) {
-    guard let eyes = model.eyes, sequences.contains(where: { !$0.images.isEmpty }) else { return (.init(), false) }
-    let plans = try sequences.flatMap { try eyes.plans($0).map(\.plan) }
-    let vision = eyes.pass.model
-    var memory = try vision.memory(for: plans, tuned: tuned, keeping: keeping)
-    memory.activations += try (models - 1) * vision.memory(for: plans, tuned: [], keeping: keeping).activations
-    let names = Set(tuned.map(\.name.bytesKey))
-    return (memory, vision.parameters.contains { names.contains($0.name.bytesKey) })
+    scratch =
+      models * (Compute.blockBytes + DecoderPass.logitBytes + tokens * 4 * wide + (seen?.scratch ?? 0))
   }
 }
 

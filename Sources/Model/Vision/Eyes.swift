@@ -23,6 +23,16 @@ final class Eyes {
   /// Whether anything is tuned that images go through.
   var isTuned: Bool { pass.model.isTuned }
 
+  /// The tensors that rows of images depend on.
+  var parameters: [Parameter] { pass.model.parameters }
+
+  /// What the images of some rows need in a training step.
+  func memory(
+    for sequences: [TokenSequence], tuned: [Parameter], keeping: LanguageModel.Keeping
+  ) throws -> VisionModel.Memory {
+    try pass.model.memory(for: sequences.flatMap(plans).map(\.plan), tuned: tuned, keeping: keeping)
+  }
+
   /// An image and what becomes of it, which depends on how many come with it.
   struct Planned {
     let image: ImageSource

@@ -14,7 +14,7 @@ public final class TrainingRun {
   public let plan: TuningPlan
   public let options: TrainingOptions
   public let totalSteps: Int
-  /// What the run needs, at its largest.
+  /// Memory that the run needs, at its largest.
   public let memory: MemoryEstimate
   let examples: [Example]
   private let order: BatchOrder
@@ -35,8 +35,7 @@ public final class TrainingRun {
   ///   - neutral: texts by which drift is measured; at least two where the options ask for it.
   ///   - stateFolder: the state is kept there; one that is there is gone on from.
   ///   - saveEvery: steps.
-  /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected; or what is wrong with
-  ///   an image.
+  /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
   public init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
     neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
@@ -60,7 +59,7 @@ public final class TrainingRun {
     memory = try MemoryEstimate(
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
-      images: MicroBatches.mostImages(examples, batch: order.batch, rows: options.microBatch).map(\.sequence),
+      images: MicroBatches.richest(examples, rows: options.microBatch).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
       models: options.distillation == nil && options.drift == nil ? 1 : 2,
       copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
