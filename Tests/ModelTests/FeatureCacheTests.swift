@@ -164,21 +164,4 @@ import Testing
     #expect(try folder(["XDG_CACHE_HOME": "c", "HOME": "/h"]) == "/h/.cache/vpatch/features")
     #expect(throws: VPatchError.self) { try folder([:]) }
   }
-
-  @Test("memory grows with what is tuned") func memory() throws {
-    let fixture = try VisionFixture("qwen2.5-vl")
-    let model = try VisionModel(fixture.config, fixture.weights)
-    let plans = fixture.images.map(\.plan)
-    func bytes(_ word: String, _ keeping: LanguageModel.Keeping = .activations) throws -> Int {
-      try model.memory(
-        for: plans, tuned: fixture.weights.parameters.filter { $0.name.contains(word) }, keeping: keeping
-      ).activations
-    }
-    let none = try bytes("nothing")
-    #expect(try bytes("merger") == none)
-    // All layers' memory but what is kept is one layer's.
-    #expect(try none < bytes("blocks.2.") && bytes("blocks.2.") < bytes("blocks.1."))
-    #expect(try bytes("blocks.1.") == bytes("blocks.0.") && bytes("patch_embed") == bytes("blocks.0."))
-    #expect(try bytes("blocks.0.", .inputs) < bytes("blocks.0."))
-  }
 }

@@ -86,7 +86,15 @@ import Testing
     #expect(onevision.tower == .siglip384 && onevision.featureLayers == [26] && !onevision.dropsFirst)
     #expect(onevision.imageToken == -200)
     guard case .tiles(let grids, 9) = onevision.packing else { throw Unexpected() }
-    #expect(grids == [.init(height: 384, width: 768), .init(height: 768, width: 384)])
+    // Width first: the authors' order.
+    #expect(grids == [.init(height: 768, width: 384), .init(height: 384, width: 768)])
+    let ranged = try Self.config(
+      #"""
+      {"mm_vision_tower": "google/siglip-so400m-patch14-384", "mm_projector_type": "mlp2x_gelu", "mm_patch_merge_type":
+       "spatial_unpad", "image_aspect_ratio": "anyres_max_9", "image_grid_pinpoints": "(1x1),...,(2x3)"}
+      """#)
+    guard case .tiles(let range, 9) = ranged.packing else { throw Unexpected() }
+    #expect(range.map { $0.width / 384 } == [1, 1, 1, 2, 2, 2] && range.map { $0.height / 384 } == [1, 2, 3, 1, 2, 3])
     let llava = try Self.config(
       #"{"mm_vision_tower": "openai/clip-vit-large-patch14", "mm_projector_type": "linear", "image_aspect_ratio": "pad"}"#
     )
@@ -115,6 +123,10 @@ import Testing
       (#"{"model_type": "qwen2_5_vl"}"#, "hidden_size"),
       (#"{"model_type": "qwen2_5_vl", "vision_config": {"hidden_size": 64, "window_size": 8}}"#, "windows"),
       (#"{"mm_vision_tower": "BAAI/EVA-CLIP-8B"}"#, "EVA"),
+      (
+        #"{"mm_vision_tower": "openai/clip-vit-large-patch14", "mm_patch_merge_type": "spatial_unpad", "image_aspect_ratio": "anyres", "image_grid_pinpoints": "(2x2),(1x1)"}"#,
+        "image_grid_pinpoints"
+      ),
       (#"{"mm_vision_tower": "openai/clip-vit-large-patch14", "mm_projector_type": "ldp"}"#, "ldp"),
       (
         #"{"mm_vision_tower": "openai/clip-vit-large-patch14", "mm_patch_merge_type": "unires"}"#, "unires"

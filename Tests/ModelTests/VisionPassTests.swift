@@ -1,4 +1,5 @@
 import Apply
+import CCompute
 import Images
 import PatchFormat
 import TestModels
@@ -95,6 +96,14 @@ import Testing
     #expect(try tuned(.saProj) == [])
   }
 
+  @Test("products of bf16 numbers come near", .enabled(if: vp_has_bf16()), arguments: VisionFixture.all)
+  func bf16(name: String) throws {
+    let fixture = try VisionFixture(name)
+    let pass = try VisionPass(VisionModel(fixture.config, fixture.weights), Compute(threads: 2, precision: .bf16))
+    let distance = relativeDistance(try fixture.rows(pass), try fixture.floats("features"))
+    #expect(distance < 0.03 && distance > 1e-5)
+  }
+
   @Test("all features, the class token's too; several images, each in one piece")
   func otherRows() throws {
     let full = try VisionFixture("llava-dinov2") { $0.setting("vision_feature_select_strategy", to: .string("full")) }
@@ -161,7 +170,7 @@ import Testing
       files: [
         "config.json": #"""
         {"mm_vision_tower": "somebody/tiny", "mm_projector_type": "mlp2x_gelu", "mm_patch_merge_type": "spatial_unpad",
-         "image_aspect_ratio": "anyres_max_1", "image_grid_pinpoints": [[16, 16], [32, 32], [16, 48]]}
+         "image_aspect_ratio": "anyres_max_1", "image_grid_pinpoints": [[16, 16], [32, 32], [48, 16]]}
         """#
       ])
     let fixture = try VisionFixture(folder: folder["model"], reference: "llava-onevision") { json, path in

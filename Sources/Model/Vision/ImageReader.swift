@@ -1,3 +1,4 @@
+import Apply
 import Images
 import PatchFormat
 import Text
@@ -21,7 +22,8 @@ public struct ImageReader: ImagePrompting {
   init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
     self.config = config
     self.processor = processor
-    processing = SHA256.hash("\(processor)")
+    // How pixels are made may change from version to version.
+    processing = SHA256.hash("\(vpatchVersion) \(processor)")
     mark = if case .merger = config.projector { "<|image_pad|>" } else { "<image>" }
   }
 

@@ -39,7 +39,7 @@ extension VisionConfig {
     switch json["mm_patch_merge_type"]?.string ?? "flat" {
     case "flat" where !aspect.hasPrefix("anyres"): config.packing = .plain
     case "spatial_unpad" where aspect.hasPrefix("anyres"):
-      guard let grids = try keys.grids() else { throw keys.missing("image_grid_pinpoints") }
+      let grids = try grids(keys, tower)
       config.packing = .tiles(grids: grids, limit: aspect == "anyres" ? nil : try keys.limit(aspect))
     case let merge:
       throw VPatchError(
@@ -69,6 +69,22 @@ extension VisionConfig {
     return try ImageProcessor(
       layout: .single(padsToSquare: padsToSquare), size: isCLIP ? .shortestEdge(side) : .exact(square),
       crop: isCLIP ? square : nil, normalization: normalization, subject: path)
+  }
+
+  /// `image_grid_pinpoints`: pairs of width and height there (transformers has them the other way round), or a range of
+  /// tiles, such as "(1x1),...,(6x6)".
+  private static func grids(_ keys: Keys, _ tower: Tower) throws -> [Grid] {
+    guard let text = keys.json["image_grid_pinpoints"]?.string else {
+      guard let grids = try keys.grids() else { throw keys.missing("image_grid_pinpoints") }
+      return grids.map { Grid(height: $0.width, width: $0.height) }
+    }
+    let pairs = text.matches(of: /\(([0-9]{1,2})x([0-9]{1,2})\)/).map { (Int($0.output.1)!, Int($0.output.2)!) }
+    guard let first = pairs.first, let last = pairs.last, 1 <= first.0, first.0 <= last.0, 1 <= first.1,
+      first.1 <= last.1
+    else { throw keys.missing("image_grid_pinpoints") }
+    return (first.0...last.0).flatMap { across in
+      (first.1...last.1).map { down in Grid(height: down * tower.imageSize, width: across * tower.imageSize) }
+    }
   }
 
   private static func projector(_ keys: Keys) throws -> Projector {

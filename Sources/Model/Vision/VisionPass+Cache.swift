@@ -35,8 +35,8 @@ extension VisionPass {
     let processing: Digest
   }
 
-  /// Images whose pixels are held at once.
-  private static let together = 32
+  /// Patches whose pixels are held at once, where one image has not more: a photograph may have tens of thousands.
+  private static let together = 16_384
 
   /// What a frozen tower makes of images: of one that occurs several times, or that is in the cache, to the same bits
   /// without looking again.
@@ -55,8 +55,9 @@ extension VisionPass {
         missing.append(i)
       }
     }
-    for first in stride(from: 0, to: missing.count, by: Self.together) {
-      let part = Array(missing[first..<min(first + Self.together, missing.count)])
+    let sizes = try missing.map { try model.config.pieces(images[$0].plan).patches }
+    for portion in Portions.split(sizes, limit: Self.together) {
+      let part = Array(missing[portion])
       for (i, made) in zip(part, try features(of: pixels(part))) {
         precondition(made.plan == images[i].plan, "pixels of another plan")
         cache?.keep(made.values, as: keys[i])
