@@ -36,7 +36,10 @@ let package = Package(
       dependencies: ["CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
     .target(name: "Report", dependencies: ["Apply", "Measure", "PatchFormat"]),
     .target(name: "CCompute"),
-    .target(name: "Images", dependencies: ["PatchFormat"]),
+    .target(
+      name: "CImages",
+      linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("z")]),
+    .target(name: "Images", dependencies: ["CImages", "PatchFormat"]),
     .target(name: "Text", dependencies: ["Images", "PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "Images", "PatchFormat", "Text"]),
     .target(name: "Evaluate", dependencies: ["Apply", "Measure", "Model", "PatchFormat", "Text"]),
@@ -54,11 +57,12 @@ let package = Package(
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
-    .testTarget(name: "TextTests", dependencies: ["Fuzzing", "PatchFormat", "TestModels", "Text"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels"]),
+    .testTarget(name: "TextTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "ModelTests", dependencies: ["CCompute", "Model", "PatchFormat", "TestModels"]),
     .testTarget(
       name: "EvaluateTests",
-      dependencies: ["Apply", "Evaluate", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
+      dependencies: ["Apply", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "TrainTests", dependencies: ["Apply", "Model", "PatchFormat", "TestModels", "Train"]),
     .testTarget(
       name: "CatalogueTests",

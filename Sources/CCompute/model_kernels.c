@@ -11,6 +11,8 @@ static const struct vp_model_kernels *const tables[] = {
 };
 #define kernels (tables[vp_chosen_isa()])
 
+const struct vp_model_kernels *vp_model_kernels_for(vp_isa isa) { return tables[isa]; }
+
 const char *vp_compute_isa(void) {
   static const char *const names[] = {"baseline", "AVX2", "AVX-512"};
   return names[vp_chosen_isa()];
@@ -26,6 +28,9 @@ void vp_rms_norm_backward(
 void vp_add(float *y, const float *x, size_t n) {
   kernels->add(y, x, n);
 }
+void vp_add_scaled(float *y, const float *x, float scale, size_t n) {
+  kernels->add_scaled(y, x, scale, n);
+}
 void vp_add_to_rows(float *y, const float *bias, size_t rows, size_t n, size_t stride) {
   kernels->add_to_rows(y, bias, rows, n, stride);
 }
@@ -37,6 +42,33 @@ void vp_silu_mul(const float *gate_up, float *h, size_t rows, size_t n) {
 }
 void vp_silu_mul_backward(const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n) {
   kernels->silu_mul_backward(gate_up, dh, d_gate_up, rows, n);
+}
+void vp_layer_norm(
+    const float *x, const float *weight, const float *bias, float *y, size_t rows, size_t n, float eps) {
+  kernels->layer_norm(x, weight, bias, y, rows, n, eps);
+}
+void vp_layer_norm_backward(
+    const float *dy, const float *x, const float *weight, float *dx, float *dweight, float *dbias,
+    size_t rows, size_t n, float eps) {
+  kernels->layer_norm_backward(dy, x, weight, dx, dweight, dbias, rows, n, eps);
+}
+void vp_scale_rows(float *y, const float *scale, size_t rows, size_t n) {
+  kernels->scale_rows(y, scale, rows, n);
+}
+void vp_sum_products(const float *a, const float *b, float *sums, size_t rows, size_t n) {
+  kernels->sum_products(a, b, sums, rows, n);
+}
+void vp_gelu(const float *x, float *y, size_t n) {
+  kernels->gelu(x, y, n);
+}
+void vp_gelu_backward(const float *x, const float *dy, float *dx, size_t n) {
+  kernels->gelu_backward(x, dy, dx, n);
+}
+void vp_swish(const float *x, float *y, size_t n, float linear, float cubic) {
+  kernels->swish(x, y, n, linear, cubic);
+}
+void vp_swish_backward(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic) {
+  kernels->swish_backward(x, dy, dx, n, linear, cubic);
 }
 void vp_rotate(
     float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines, float direction) {

@@ -41,6 +41,11 @@ static void NAME(add)(float *y, const float *x, size_t n) {
   EACH(n, { PUT(y, AT(y) + AT(x)); });
 }
 
+static void NAME(add_scaled)(float *y, const float *x, float scale, size_t n) {
+  floats factor = splat(scale);
+  EACH(n, { PUT(y, AT(y) + AT(x) * factor); });
+}
+
 static void NAME(add_to_rows)(float *y, const float *bias, size_t rows, size_t n, size_t stride) {
   for (size_t r = 0; r < rows; r++, y += stride) EACH(n, { PUT(y, AT(y) + AT(bias)); });
 }
@@ -74,6 +79,105 @@ static void NAME(silu_mul_backward)(
       PUT(d_up, d * g * s);
     });
   }
+}
+
+/// The mean of a row, and 1 / √(its variance + eps).
+INLINE void moments(const float *x, size_t n, float eps, float *mean, float *inverse) {
+  floats sum = {0};
+  EACH(n, { sum += AT(x); });
+  *mean = sum_lanes(sum) / (float)n;
+  floats m = splat(*mean);
+  floats squares = {0};
+  EACH(n, {
+    floats v = AT(x) - m;
+    // What stands behind the end of a row counts nothing.
+    if (some)
+      for (size_t j = rest; j < LANES; j++) v[j] = 0;
+    squares += v * v;
+  });
+  *inverse = 1.0f / sqrtf(sum_lanes(squares) / (float)n + eps);
+}
+
+static void NAME(layer_norm)(
+    const float *x, const float *weight, const float *bias, float *y, size_t rows, size_t n, float eps) {
+  for (size_t r = 0; r < rows; r++, x += n, y += n) {
+    float mean, inverse;
+    moments(x, n, eps, &mean, &inverse);
+    floats m = splat(mean);
+    floats scale = splat(inverse);
+    EACH(n, { PUT(y, (AT(x) - m) * scale * AT(weight) + AT(bias)); });
+  }
+}
+
+static void NAME(layer_norm_backward)(
+    const float *dy, const float *x, const float *weight, float *dx, float *dweight, float *dbias, size_t rows,
+    size_t n, float eps) {
+  for (size_t r = 0; r < rows; r++, x += n, dy += n, dx += n) {
+    float mean, inverse;
+    moments(x, n, eps, &mean, &inverse);
+    floats m = splat(mean);
+    floats scale = splat(inverse);
+    floats sum = {0};
+    floats dot = {0};
+    EACH(n, {
+      floats g = AT(dy) * AT(weight);
+      sum += g;
+      dot += g * (AT(x) - m) * scale;
+    });
+    // With z = (x − mean)/σ: dx = (dy·w − mean(dy·w) − z · mean(dy·w·z)) / σ
+    floats shift = splat(sum_lanes(sum) / (float)n);
+    floats back = splat(sum_lanes(dot) / (float)n);
+    EACH(n, {
+      floats z = (AT(x) - m) * scale;
+      PUT(dx, AT(dx) + (AT(dy) * AT(weight) - shift - z * back) * scale);
+    });
+    if (dweight) EACH(n, { PUT(dweight, AT(dweight) + AT(dy) * (AT(x) - m) * scale); });
+    if (dbias) EACH(n, { PUT(dbias, AT(dbias) + AT(dy)); });
+  }
+}
+
+static void NAME(scale_rows)(float *y, const float *scale, size_t rows, size_t n) {
+  for (size_t r = 0; r < rows; r++, y += n) EACH(n, { PUT(y, AT(y) * AT(scale)); });
+}
+
+static void NAME(sum_products)(const float *a, const float *b, float *sums, size_t rows, size_t n) {
+  for (size_t r = 0; r < rows; r++, a += n, b += n) EACH(n, { PUT(sums, AT(sums) + AT(a) * AT(b)); });
+}
+
+static void NAME(gelu)(const float *x, float *y, size_t n) {
+  EACH(n, {
+    floats v = AT(x);
+    PUT(y, v * normal_lanes(v));
+  });
+}
+
+static void NAME(gelu_backward)(const float *x, const float *dy, float *dx, size_t n) {
+  EACH(n, {
+    floats v = AT(x);
+    // φ(x) = exp(−x²/2) / √(2π)
+    floats density = exp_lanes(v * v * splat(-0.5f)) * splat(0.398942280f);
+    PUT(dx, AT(dy) * (normal_lanes(v) + v * density));
+  });
+}
+
+static void NAME(swish)(const float *x, float *y, size_t n, float linear, float cubic) {
+  floats a = splat(linear);
+  floats b = splat(cubic);
+  EACH(n, {
+    floats v = AT(x);
+    PUT(y, v * sigmoid_lanes(v * (a + b * v * v)));
+  });
+}
+
+static void NAME(swish_backward)(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic) {
+  floats a = splat(linear);
+  floats b = splat(cubic);
+  EACH(n, {
+    floats v = AT(x);
+    floats s = sigmoid_lanes(v * (a + b * v * v));
+    floats slope = a + splat(3.0f) * b * v * v;
+    PUT(dx, AT(dy) * (s + v * slope * s * (splat(1.0f) - s)));
+  });
 }
 
 static void NAME(rotate)(
@@ -261,10 +365,19 @@ const struct vp_model_kernels NAME(kernels) = {
     .rms_norm = NAME(rms_norm),
     .rms_norm_backward = NAME(rms_norm_backward),
     .add = NAME(add),
+    .add_scaled = NAME(add_scaled),
     .add_to_rows = NAME(add_to_rows),
     .sum_rows = NAME(sum_rows),
     .silu_mul = NAME(silu_mul),
     .silu_mul_backward = NAME(silu_mul_backward),
+    .layer_norm = NAME(layer_norm),
+    .layer_norm_backward = NAME(layer_norm_backward),
+    .scale_rows = NAME(scale_rows),
+    .sum_products = NAME(sum_products),
+    .gelu = NAME(gelu),
+    .gelu_backward = NAME(gelu_backward),
+    .swish = NAME(swish),
+    .swish_backward = NAME(swish_backward),
     .rotate = NAME(rotate),
     .causal_softmax = NAME(causal_softmax),
     .causal_softmax_again = NAME(causal_softmax_again),

@@ -14,6 +14,7 @@ struct ModelOptions: ParsableArguments {
       "The chat template, where the model's own is not known: \(ChatTemplate.names.joined(separator: ", ")).",
       valueName: "name"))
   var chatTemplate: String?
+  @OptionGroup(title: "Features of images") var features: FeatureOptions
 
   /// A model's folder with the patches over it, in memory.
   func view(_ path: String, _ store: StoreOptions, _ work: WorkOptions) throws -> ModelView {
@@ -25,11 +26,12 @@ struct ModelOptions: ParsableArguments {
   }
 
   func model(_ view: ModelView, threads: Int) throws -> LanguageModel {
-    try LanguageModel(view, compute: Compute(threads: threads, precision: compute))
+    try LanguageModel(
+      view, compute: Compute(threads: threads, precision: compute), features: features.cache())
   }
 
   /// The model's tokenizer and chat template.
-  func text(_ path: String) throws -> ModelText { try ModelText(folder: path, chatTemplate: chatTemplate) }
+  func text(_ path: String) throws -> ModelText { try ModelText(model: path, chatTemplate: chatTemplate) }
 }
 
 extension ModelView {

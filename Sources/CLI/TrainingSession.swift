@@ -17,12 +17,14 @@ struct TrainingSession {
     rules.maximumLength = command.settings.maxLength
     rules.tooLong = command.settings.tooLong
     rules.learnsPrompts = command.settings.learnPrompts
+    rules.allowsOutside = command.images.allowOutside
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
       base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
-    inputs.suite = try command.suite.map { try Suite(path: $0) }
+    inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = command.model.chatTemplate
+    inputs.features = try command.model.features.cache()
     inputs.stateFolder = command.dryRun ? nil : command.resume
     inputs.saveEvery = command.saveEvery
     job = try TrainingJob(inputs, command.options(), work)

@@ -14,6 +14,9 @@ struct TrainingSettings: ParsableArguments {
   var epochs = 1.0
   @Option(help: ArgumentHelp("The learning rate at its height.", valueName: "x"))
   var lr = 5e-6
+  @Option(
+    help: ArgumentHelp("That of the vision tower, where it is tuned (default: two fifths of --lr).", valueName: "x"))
+  var visionLr: Double?
   @Option(help: ArgumentHelp("How it falls after the warm-up.", valueName: "name"))
   var schedule: TrainingOptions.Schedule = .cosine
   @Option(help: ArgumentHelp("The share of the steps in which it rises.", valueName: "share"))
@@ -53,6 +56,7 @@ struct TrainingSettings: ParsableArguments {
     try check(steps.map { $0 >= 1 } ?? true, "--steps takes a number from 1 on.")
     try check(epochs > 0 && epochs <= 1e6, "--epochs takes a number above 0.")
     try check(lr > 0 && lr.isFinite, "--lr takes a number above 0.")
+    try check(visionLr.map { $0 > 0 && $0.isFinite } ?? true, "--vision-lr takes a number above 0.")
     try check((0...1).contains(warmup), "--warmup takes a share from 0 to 1.")
     try check(batch >= 1, "--batch takes a number from 1 on.")
     try check(microBatch.map { $0 >= 1 } ?? true, "--micro-batch takes a number from 1 on.")
@@ -66,6 +70,7 @@ struct TrainingSettings: ParsableArguments {
     options.steps = steps
     options.epochs = epochs
     options.learningRate = lr
+    options.visionLearningRate = visionLr
     options.schedule = schedule
     options.warmup = warmup
     options.batch = batch

@@ -55,6 +55,8 @@ public struct Evaluation {
       case (.perplexity(let kind), _): outcome = try kind.run(run)
       case (.multipleChoice(let kind), _): outcome = try kind.run(run)
       case (.exactMatch(let kind), _): outcome = try kind.run(run)
+      case (.optionLetter(let kind), _): outcome = try kind.run(run)
+      case (.clock(let kind), _): outcome = try kind.run(run)
       case (.mass(let kind), _): outcome = try kind.run(run)
       case (.divergence, .none):
         remarks.append("\(task.name) is a divergence from a base, and none is given: left out")

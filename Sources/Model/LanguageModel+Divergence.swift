@@ -1,14 +1,15 @@
 import CCompute
 import PatchFormat
+import Text
 
 /// What a model thinks of some texts, kept so that others can be compared with it: the residual stream behind the last
 /// layer, from which its probabilities follow without the layers.
 public final class HeldTexts {
   let model: LanguageModel
-  let sequences: [[Int32]]
+  let sequences: [TokenSequence]
   let streams: [Floats]
 
-  init(_ model: LanguageModel, _ sequences: [[Int32]], _ streams: [Floats]) {
+  init(_ model: LanguageModel, _ sequences: [TokenSequence], _ streams: [Floats]) {
     self.model = model
     self.sequences = sequences
     self.streams = streams
@@ -19,7 +20,7 @@ public final class HeldTexts {
 
 extension LanguageModel {
   /// Keeps what this model thinks of texts.
-  public func hold(_ sequences: [[Int32]]) throws -> HeldTexts {
+  public func hold(_ sequences: [TokenSequence]) throws -> HeldTexts {
     var streams: [Floats] = []
     try forEachPortion(sequences) { _, batch, stream in
       for tokens in batch.sequences {

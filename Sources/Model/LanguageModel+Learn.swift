@@ -55,30 +55,35 @@ extension LanguageModel {
   public func addGradients(
     _ examples: [Example], targets count: Int, keeping: Keeping = .activations, distillation: Distillation? = nil
   ) throws -> Loss {
-    try check(examples.map(\.ids))
-    let batch = TokenBatch(examples.map(\.ids))
+    let sequences = examples.map(\.sequence)
+    try check(sequences)
+    let isSightTuned = eyes?.isTuned ?? false
+    let (batch, features) = try batch(sequences, keeping: isSightTuned ? keeping : nil)
+    let isInputWanted = isSightTuned && features != nil
     let targets = zip(examples, batch.sequences).flatMap { example, tokens in
       example.labels.indices.dropFirst().compactMap { i in
         example.labels[i] == Example.ignored
           ? nil : DecoderPass.Target(row: tokens.lowerBound + i - 1, id: example.labels[i])
       }
     }
-    try check([targets.map(\.id)])
+    try check([TokenSequence(targets.map(\.id))])
     var loss = Loss()
     loss.tokens = targets.count
     guard batch.count > 0, !targets.isEmpty else { return loss }
-    let lowest = pass.decoder.lowestTuned ?? config.layers
+    let lowest = pass.lowest(isInputWanted: isInputWanted)
     let kept: DecoderPass.Keeping = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
-    let stream = pass.forward(batch, keeping: kept)
-    let other = distillation.map {
-      DecoderPass.Distillation(
-        pass: $0.base.pass, stream: $0.base.pass.forward(batch),
+    let stream = pass.forward(batch, features: features, keeping: kept)
+    let other = try distillation.map {
+      let (_, features) = try $0.base.batch(sequences)
+      return DecoderPass.Distillation(
+        pass: $0.base.pass, stream: $0.base.pass.forward(batch, features: features),
         strength: .init(weight: $0.weight, temperature: $0.temperature))
     }
     let gradient = pass.activations.gradient.start
     (loss.negativeLogLikelihood, loss.distillation) = pass.loss(
       stream, tokens: batch.count, targets, scale: 1 / Float(count), gradient: gradient, distillation: other)
-    pass.backward(batch, gradient: gradient, keeping: kept)
+    pass.backward(batch, gradient: gradient, keeping: kept, isInputWanted: isInputWanted)
+    if isInputWanted { try eyes!.backward(batch, gradient) }
     return loss
   }
 }

@@ -11,7 +11,7 @@ public struct RowScore: Equatable, Sendable {
 
 extension LanguageModel {
   public func scores(of examples: [Example]) throws -> [RowScore] {
-    let scores = try self.scores(of: examples.map(\.ids))
+    let scores = try self.scores(of: examples.map(\.sequence))
     return zip(examples, scores).map { example, scores in
       let answers = zip(example.labels.dropFirst(), scores).filter { $0.0 != Example.ignored }
       let sum = answers.reduce(0.0) { $0 - Double($1.1.logProbability) }

@@ -2,7 +2,8 @@ import Apply
 import PatchFormat
 import Text
 
-/// A language model from a folder, with patches over it: what it thinks of texts, what it writes, and how it learns.
+/// A language model from a folder, with patches over it: what it thinks of texts, what it writes, and how it learns. Some
+/// see images among the text.
 ///
 /// It works on one thing at a time; the work itself runs on the threads of its `compute`.
 public final class LanguageModel {
@@ -10,22 +11,32 @@ public final class LanguageModel {
   public let weights: ModelWeights
   public let compute: Compute
   let pass: DecoderPass
+  /// Of a model that sees.
+  let eyes: Eyes?
 
   /// Tokens that go through the layers at once where nothing is kept.
   static let portion = 2048
 
-  /// - Parameter view: a model's folder, and the patches that are applied to it in memory.
+  /// - Parameters:
+  ///   - view: a model's folder, and the patches that are applied to it in memory.
+  ///   - cache: where features of images are kept; nil: they are computed each time.
   /// - Throws: `invalid` where config and tensors disagree, `refused` for what is not known.
-  public convenience init(_ view: ModelView, compute: Compute) throws {
+  public convenience init(_ view: ModelView, compute: Compute, features cache: FeatureCache? = nil) throws {
     try self.init(
-      config: ModelConfig(folder: view.path), weights: ModelWeights(view, threads: compute.threads), compute: compute)
+      config: ModelConfig(folder: view.path), weights: ModelWeights(view, threads: compute.threads), compute: compute,
+      images: ImageReader(folder: view.path), features: cache)
   }
 
-  init(config: ModelConfig, weights: ModelWeights, compute: Compute) throws {
+  /// - Parameter images: nil for a model that does not see.
+  init(
+    config: ModelConfig, weights: ModelWeights, compute: Compute, images: ImageReader? = nil,
+    features cache: FeatureCache? = nil
+  ) throws {
     self.config = config
     self.weights = weights
     self.compute = compute
     pass = DecoderPass(try Decoder(config, weights), compute)
+    eyes = try images.map { try Eyes($0, weights, compute, cache) }
   }
 
   /// The same model as its files and patches have it, whatever is being tuned in this one; with scratch memory of its
@@ -33,11 +44,35 @@ public final class LanguageModel {
   public func untuned() throws -> LanguageModel {
     try LanguageModel(
       config: config, weights: weights.untuned(),
-      compute: Compute(threads: compute.threads, precision: compute.precision))
+      compute: Compute(threads: compute.threads, precision: compute.precision), images: eyes?.reader,
+      features: eyes?.cache)
   }
 
-  /// - Throws: `invalid` for a token that the model does not have, `refused` for a text longer than its window.
-  func check(_ sequences: [[Int32]]) throws {
+  /// Sequences as they go through the layers, with the features of their images.
+  /// - Parameter keeping: what a tuned vision tower keeps for the way back.
+  /// - Throws: for images that cannot be read.
+  func batch(
+    _ sequences: [TokenSequence], keeping: Keeping? = nil
+  ) throws -> (TokenBatch, features: FloatPointer?) {
+    guard sequences.contains(where: { !$0.images.isEmpty }) else { return (TokenBatch(sequences), nil) }
+    let eyes = try sight()
+    let images = try sequences.flatMap(eyes.plans)
+    let grids = try images.map { try eyes.reader.grid($0.plan) }
+    let batch = TokenBatch(sequences, imageToken: eyes.reader.token, grids: grids)
+    return (batch, try eyes.features(of: images, keeping: keeping))
+  }
+
+  private func sight() throws -> Eyes {
+    guard let eyes else {
+      throw VPatchError(
+        .refused, weights.view.path, "takes no images", remedy: "use a vision-language model, or rows without images")
+    }
+    return eyes
+  }
+
+  /// - Throws: `invalid` for a token that the model does not have, or images that are not where the tokens say; `refused`
+  ///   for a text longer than its window, or images for a model that takes none.
+  func check(_ sequences: [TokenSequence]) throws {
     for sequence in sequences {
       if let window = config.window, sequence.count > window {
         throw VPatchError(
@@ -45,7 +80,8 @@ public final class LanguageModel {
           "has a sliding window of \(Format.counted(window, "token")), and a text has \(Format.grouped(sequence.count))",
           remedy: "longer texts than the window are not known yet: use shorter ones")
       }
-      if let id = sequence.first(where: { $0 < 0 || Int($0) >= config.vocabularySize }) {
+      let imageToken = sequence.images.isEmpty ? nil : try checkImages(sequence)
+      if let id = sequence.ids.first(where: { ($0 < 0 || Int($0) >= config.vocabularySize) && $0 != imageToken }) {
         throw VPatchError(
           .invalid, weights.view.path, "has no token \(id): its vocabulary has \(config.vocabularySize)",
           remedy: "is the tokenizer this model's?")
@@ -53,31 +89,31 @@ public final class LanguageModel {
     }
   }
 
-  /// Sequences in portions that go through the layers together.
-  private func portions(_ sequences: [[Int32]]) -> [Range<Int>] {
-    var portions: [Range<Int>] = []
-    var start = 0
-    var tokens = 0
-    for (i, sequence) in sequences.enumerated() {
-      if i > start, tokens + sequence.count > Self.portion {
-        portions.append(start..<i)
-        (start, tokens) = (i, 0)
-      }
-      tokens += sequence.count
+  /// - Returns: the token that stands for images.
+  private func checkImages(_ sequence: TokenSequence) throws -> Int32 {
+    let eyes = try sight()
+    let grids = try eyes.plans(sequence).map { try eyes.reader.grid($0.plan) }
+    guard ImageGrid.places(grids, in: sequence.ids, token: eyes.reader.token) != nil else {
+      throw VPatchError(
+        .invalid, weights.view.path,
+        "takes \(Format.grouped(grids.reduce(0) { $0 + $1.tokens })) tokens for "
+          + "\(Format.counted(grids.count, "image")), and "
+          + "\(Format.counted(sequence.ids.count { $0 == eyes.reader.token }, "image token")) stand in the text",
+        remedy: "are tokenizer and preprocessor_config.json this model's?")
     }
-    if start < sequences.count { portions.append(start..<sequences.count) }
-    return portions
+    return eyes.reader.token
   }
 
   /// Runs sequences through the layers, some at a time.
   func forEachPortion(
-    _ sequences: [[Int32]], _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
+    _ sequences: [TokenSequence],
+    _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
   ) throws {
     try check(sequences)
-    for which in portions(sequences) {
-      let batch = TokenBatch(Array(sequences[which]))
+    for which in Portions.split(sequences.map(\.count), limit: Self.portion) {
+      let (batch, features) = try batch(Array(sequences[which]))
       guard batch.count > 0 else { continue }
-      try body(which, batch, pass.forward(batch))
+      try body(which, batch, pass.forward(batch, features: features))
     }
   }
 }
@@ -85,7 +121,7 @@ public final class LanguageModel {
 extension LanguageModel: NextTokenModel {
   public var vocabularySize: Int { config.vocabularySize }
 
-  public func scores(of sequences: [[Int32]]) throws -> [[TokenScore]] {
+  public func scores(of sequences: [TokenSequence]) throws -> [[TokenScore]] {
     var scores = sequences.map { _ in [TokenScore]() }
     try forEachPortion(sequences) { which, batch, stream in
       let targets = batch.sequences.flatMap { tokens in
@@ -101,7 +137,7 @@ extension LanguageModel: NextTokenModel {
   }
 
   public func forEachDistribution(
-    of sequences: [[Int32]], at positions: [Range<Int>],
+    of sequences: [TokenSequence], at positions: [Range<Int>],
     _ body: (_ sequence: Int, _ position: Int, _ logProbabilities: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     try forEachPortion(sequences) { which, batch, stream in

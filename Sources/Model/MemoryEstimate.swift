@@ -1,4 +1,5 @@
 import PatchFormat
+import Text
 
 /// What a training step needs, in bytes, part by part.
 public struct MemoryEstimate: Equatable, Sendable {
@@ -15,19 +16,24 @@ public struct MemoryEstimate: Equatable, Sendable {
 
   /// - Parameters:
   ///   - tokens: that go through the model together.
+  ///   - images: rows of data whose images do.
   ///   - models: that compute: 2 where another one is compared with.
   ///   - copies: of the masters that are held besides.
   public init(
-    _ model: LanguageModel, tuned: [Parameter], tokens: Int, keeping: LanguageModel.Keeping, models: Int = 1,
-    copies: Int = 0
-  ) {
+    _ model: LanguageModel, tuned: [Parameter], tokens: Int, images: [TokenSequence] = [],
+    keeping: LanguageModel.Keeping, models: Int = 1, copies: Int = 0
+  ) throws {
     let config = model.config
     mapped = model.weights.parameters.reduce(0) { $0 + $1.info.byteCount }
     self.tuned = tuned.reduce(0) { $0 + (16 + 4 * copies) * $1.count }
     let names = Set(tuned.map(\.name.bytesKey))
     let decoder = model.pass.decoder
-    let lowest =
+    let seen = try model.eyes?.memory(for: images, tuned: tuned, keeping: keeping)
+    let isInputTuned =
       names.contains(decoder.embedding.name.bytesKey)
+      || model.eyes?.parameters.contains { names.contains($0.name.bytesKey) } ?? false
+    let lowest =
+      isInputTuned
       ? 0
       : decoder.layers.firstIndex { layer in layer.parameters.contains { names.contains($0.name.bytesKey) } }
         ?? config.layers
@@ -37,9 +43,11 @@ public struct MemoryEstimate: Equatable, Sendable {
     case .activations: perToken = kept * layer + (lowest > 0 ? layer : 0)
     case .inputs: perToken = kept * 4 * config.hiddenSize + layer
     }
-    activations = tokens * (perToken + 4 * (2 * config.hiddenSize + 2 * config.rotary.half))
+    activations =
+      tokens * (perToken + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)) + models * (seen?.activations ?? 0)
     let wide = 3 * config.intermediateSize + config.hiddenSize + config.queryWidth + config.attentionWidth
-    scratch = models * (Compute.blockBytes + DecoderPass.logitBytes + tokens * 4 * wide)
+    scratch =
+      models * (Compute.blockBytes + DecoderPass.logitBytes + tokens * 4 * wide + (seen?.scratch ?? 0))
   }
 }
 

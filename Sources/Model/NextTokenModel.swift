@@ -1,15 +1,17 @@
+import Text
+
 /// A language model as evaluations see it.
 public protocol NextTokenModel {
   var vocabularySize: Int { get }
 
   /// For each sequence the scores of its tokens but the first: entry *i* is of token *i* + 1, given tokens 0 … *i*.
-  func scores(of sequences: [[Int32]]) throws -> [[TokenScore]]
+  func scores(of sequences: [TokenSequence]) throws -> [[TokenScore]]
 
   /// Calls `body` with the log-probabilities of all tokens after chosen positions, each `vocabularySize` long, in order
   /// of sequence and position. Nothing is held for all positions at once.
   /// - Parameter positions: for each sequence, which of its positions.
   func forEachDistribution(
-    of sequences: [[Int32]], at positions: [Range<Int>],
+    of sequences: [TokenSequence], at positions: [Range<Int>],
     _ body: (_ sequence: Int, _ position: Int, _ logProbabilities: UnsafeBufferPointer<Float>) throws -> Void
   ) throws
 
@@ -19,7 +21,7 @@ public protocol NextTokenModel {
   ///   - limit: most tokens a sequence gets.
   ///   - observe: is given the log-probabilities that each token is chosen from.
   func continueGreedily(
-    _ prompts: [[Int32]], stop: Set<Int32>, limit: Int,
+    _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((_ prompt: Int, _ step: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)?
   ) throws -> [[Int32]]
 }

@@ -92,6 +92,28 @@ struct ComponentsLayoutTests {
         == Component(region: .projector, name: "visual.merger.mlp.0", parameter: "weight"))
   }
 
+  @Test("DINOv2's blocks are layers, CLIP's others keep their names")
+  func dinov2() throws {
+    let names = [
+      "language_model.model.layers.0.self_attn.q_proj.weight", "multi_modal_projector.linear_1.weight",
+      "vision_tower.encoder.layer.7.attention.attention.query.weight", "vision_tower.embeddings.cls_token",
+      "vision_tower.encoder.layer.11.layer_scale1.lambda1", "vision_tower.layernorm.bias",
+      "vision_tower.vision_model.encoder.layer.3.mlp.fc1.weight",
+    ]
+    let layout = ModelLayout.recognise(names: names)
+    #expect(layout.name == "llava (hub)")
+    #expect(
+      names.dropFirst(2).map(layout.canonicalName(of:)) == [
+        "vision_tower.layers.7.attention.attention.query.weight", "vision_tower.embeddings.cls_token",
+        "vision_tower.layers.11.layer_scale1.lambda1", "vision_tower.layernorm.bias",
+        "vision_tower.encoder.layer.3.mlp.fc1.weight",
+      ])
+    #expect(
+      layout.component(of: names[2])
+        == Component(region: .visionTower, layer: 7, name: "attention.attention.query", parameter: "weight"))
+    #expect(names.filter { Recipe.vision.contains(layout.component(of: $0)) } == Array(names.dropFirst(2)))
+  }
+
   @Test("components are described and ordered for tables")
   func words() throws {
     let layout = try KeyList("llava-onevision-qwen2-0.5b-ov-hf").layout

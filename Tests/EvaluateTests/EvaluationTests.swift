@@ -4,6 +4,7 @@ import Model
 import PatchFormat
 import TestModels
 import Testing
+import Text
 
 @testable import Evaluate
 
@@ -134,13 +135,13 @@ import Testing
 
   @Test("a context and its continuation as tokens") func pairs() throws {
     func texts(_ context: String, _ continuation: String) throws -> [String] {
-      let pair = try ContinuationPair.encode(context, continuation, tokenizer)
-      return [tokenizer.decode(pair.context), tokenizer.decode(pair.continuation)]
+      let pair = try ContinuationPair.encode([.text(context)], continuation, tokenizer)
+      return [tokenizer.decode(pair.context.ids), tokenizer.decode(pair.continuation)]
     }
     #expect(try texts("x", " three") == ["x", " three"])
     #expect(try texts("x \n", "three") == ["x", " \nthree"])
     // What is one token together is cut by the number of tokens, as the harness cuts it.
-    let pair = try ContinuationPair.encode("x thr", "ee", tokenizer)
+    let pair = try ContinuationPair.encode([.text("x thr")], "ee", tokenizer)
     #expect(pair.context.count == 5 && pair.continuation.isEmpty)
   }
 
@@ -170,7 +171,7 @@ import Testing
           items: zip(prompts, answers).map { EvaluationItem(.prompt($0), answers: [$1]) }))[0]
     }
     let free = try run(kind, ["", "", "", ""]).details.map { $0["answer"]!.string! }
-    let ids = prompts.map { tokenizer.encode($0, addingSpecialTokens: true) }
+    let ids = prompts.map { TokenSequence(tokenizer.encode($0, addingSpecialTokens: true)) }
     #expect(free == base.continueGreedily(ids, stop: [0], limit: 6, observe: nil).map(tokenizer.decode))
     #expect(try run(kind, free).scores.value == 1)
     #expect(try run(kind, [free[0], "?!", free[2], "?!"]).scores.values == [1, 0, 1, 0])
@@ -249,7 +250,8 @@ import Testing
     func expected(_ tokens: [Int32], _ model: FakeModel) -> [Double] {
       prompts.map { prompt in
         var steps: [Double] = []
-        _ = model.continueGreedily([tokenizer.encode(prompt, addingSpecialTokens: true)], stop: [0], limit: 5) {
+        let sequence = TokenSequence(tokenizer.encode(prompt, addingSpecialTokens: true))
+        _ = model.continueGreedily([sequence], stop: [0], limit: 5) {
           _, _, p in
           steps.append(tokens.reduce(0) { $0 + exp(Double(p[Int($1)])) })
         }

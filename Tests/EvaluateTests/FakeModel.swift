@@ -29,8 +29,8 @@ struct FakeModel: NextTokenModel {
     return logits.map { $0 - top - log(sum) }
   }
 
-  func scores(of sequences: [[Int32]]) -> [[TokenScore]] {
-    sequences.map { ids in
+  func scores(of sequences: [TokenSequence]) -> [[TokenScore]] {
+    sequences.map(\.ids).map { ids in
       ids.indices.dropFirst().map { i in
         let values = distribution(ids[..<i])
         let own = values[Int(ids[i])]
@@ -40,10 +40,10 @@ struct FakeModel: NextTokenModel {
   }
 
   func forEachDistribution(
-    of sequences: [[Int32]], at positions: [Range<Int>],
+    of sequences: [TokenSequence], at positions: [Range<Int>],
     _ body: (Int, Int, UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
-    for (i, ids) in sequences.enumerated() {
+    for (i, ids) in sequences.map(\.ids).enumerated() {
       for position in positions[i] {
         try distribution(ids[...position]).withUnsafeBufferPointer { try body(i, position, $0) }
       }
@@ -51,10 +51,10 @@ struct FakeModel: NextTokenModel {
   }
 
   func continueGreedily(
-    _ prompts: [[Int32]], stop: Set<Int32>, limit: Int,
+    _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((Int, Int, UnsafeBufferPointer<Float>) -> Void)?
   ) -> [[Int32]] {
-    prompts.enumerated().map { i, prompt in
+    prompts.map(\.ids).enumerated().map { i, prompt in
       var ids = prompt
       for step in 0..<limit {
         let values = distribution(ids[...])
@@ -94,9 +94,10 @@ struct FakeTokenizer: EvaluationTokenizer {
     return ids
   }
 
-  func encode(chat messages: [Message]) -> [Int32] {
-    encode(
-      messages.map { "<\($0.role.rawValue)>\($0.content)\n" }.joined() + "<assistant>", addingSpecialTokens: false)
+  func encode(chat messages: [Message]) -> TokenSequence {
+    TokenSequence(
+      encode(
+        messages.map { "<\($0.role.rawValue)>\($0.content)\n" }.joined() + "<assistant>", addingSpecialTokens: false))
   }
 
   func decode(_ ids: [Int32]) -> String {

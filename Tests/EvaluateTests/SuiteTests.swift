@@ -154,8 +154,9 @@ import Text
       (#"{"id": 1}"#, "has neither \"prompt\" nor \"messages\""), (#"{"prompt": "a"}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": " "}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": {}}"#, "has an \"answer\" that is no text, number"),
-      (#"{"messages": [{"role": "bot", "content": "a"}]}"#, "has a message that is no role"),
-      (#"{"messages": []}"#, "has messages without one of the user at their end"),
+      (#"{"messages": [{"role": "bot", "content": "a"}]}"#, "message 1 has the role \"bot\""),
+      (#"{"messages": []}"#, "\"messages\" is empty"),
+      (#"{"messages": [{"role": "system", "content": "a"}]}"#, "has messages without one of the user at their end"),
     ])
   func rows(row: String, message: String) throws {
     try folder.write("bad.jsonl", #"{"prompt": "a", "answer": ["b", "c"]}"# + "\n" + row)
@@ -182,7 +183,7 @@ import Text
     let raw = try task(
       "kind = \"exact-match\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\ntemplate = \"Q: {prompt}\\nA:\"\nfew_shot = 1")
     #expect(raw.items.count == 1)
-    #expect(raw.prompt.rawContext(raw.items[0]) == "Q: a b a\nA: 2\n\nQ: b\nA:")
+    #expect(raw.prompt.rawContext(raw.items[0]).text == "Q: a b a\nA: 2\n\nQ: b\nA:")
     let chat = try task(
       """
       kind = "mass"
@@ -197,7 +198,7 @@ import Text
         Message(.system, "Be brief."), Message(.user, "a b a"), Message(.assistant, "2"), Message(.user, "Hi"),
       ])
     let choice = try task("kind = \"multiple-choice\"\ndata = \"choices.jsonl\"\nformat = \"raw\"\nfew_shot = 1")
-    #expect(choice.prompt.rawContext(choice.items[0]) == "Sky? blue\n\nGrass?")
+    #expect(choice.prompt.rawContext(choice.items[0]).text == "Sky? blue\n\nGrass?")
   }
 
   @Test("the digest of a probe set is of items and settings, and of nothing else") func probeSets() throws {

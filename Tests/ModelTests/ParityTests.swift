@@ -12,23 +12,29 @@ import Text
     try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: Compute(threads: threads))
   }
 
-  @Test("logits", arguments: TinyModel.languageModels) func logits(name: String) throws {
+  /// What the reference was made of; a vision-language model's from the image file.
+  static func example(_ tiny: TinyModel) throws -> Example {
+    let images = try tiny.images.map { try #require(try ImageReader(folder: tiny.folder)).source(path: $0) }
+    return Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"), images: images)
+  }
+
+  @Test("logits", arguments: TinyModel.all) func logits(name: String) throws {
     let tiny = try TinyModel(name)
     let model = try Self.model(tiny)
-    let ids = try tiny.ids("input_ids")
     let expected = try tiny.floats("logits")
-    let stream = model.pass.forward(TokenBatch([ids]))
+    let (batch, features) = try model.batch([Self.example(tiny).sequence])
+    let stream = model.pass.forward(batch, features: features)
     var logits: [Float] = []
-    model.pass.forEachLogits(stream, rows: Array(ids.indices)) { which, _, _, memory in
+    model.pass.forEachLogits(stream, rows: Array(batch.ids.indices)) { which, _, _, memory in
       logits += UnsafeBufferPointer(start: memory, count: which.count * model.vocabularySize)
     }
     #expect(largestDifference(logits, expected) < 1e-4)
   }
 
-  @Test("every gradient, kept or computed again, alone or in a batch", arguments: TinyModel.languageModels)
+  @Test("every gradient, kept or computed again, alone or in a batch", arguments: TinyModel.all)
   func gradients(name: String) throws {
     let tiny = try TinyModel(name)
-    let example = Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"))
+    let example = try Self.example(tiny)
     for (keeping, copies) in [(LanguageModel.Keeping.activations, 1), (.inputs, 1), (.activations, 3)] {
       let model = try Self.model(tiny)
       for parameter in model.weights.parameters { parameter.beginTuning() }
@@ -36,24 +42,40 @@ import Text
       let loss = try model.addGradients(examples, targets: copies * example.answerTokens, keeping: keeping)
       #expect(abs(Float(loss.mean) - (try tiny.floats("loss")[0])) < 1e-4)
       var count = 0
+      let known = Set(tiny.referenceNames)
       for parameter in model.weights.parameters {
+        let gradient = parameter.tuning!.gradient.array
+        guard known.contains("grad." + parameter.name) else {
+          // What the features of the model do not depend on, such as a layer above the one that is read.
+          #expect(gradient.allSatisfy { $0 == 0 }, "\(parameter.name)")
+          continue
+        }
+        // The bias of a tower's keys moves no attention: its gradient is zero, and in float32 what rounding leaves of it.
         let expected = try tiny.floats("grad." + parameter.name)
-        let distance = relativeDistance(parameter.tuning!.gradient.array, expected)
-        #expect(distance < 1e-4, "\(parameter.name)")
+        let isNothing = (gradient + expected).allSatisfy { abs($0) < 1e-9 }
+        let distance = relativeDistance(gradient, expected)
+        #expect(distance < 1e-4 || isNothing, "\(parameter.name): \(distance)")
         count += 1
       }
       #expect(count == tiny.referenceNames.count { $0.hasPrefix("grad.") })
     }
   }
 
-  @Test("gradients of a few tensors are those of all", arguments: TinyModel.languageModels)
+  @Test("gradients of a few tensors are those of all", arguments: TinyModel.all)
   func someGradients(name: String) throws {
     let tiny = try TinyModel(name)
-    let example = Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"))
-    for wanted in ["layers.1.self_attn.v_proj", "layers.0.mlp.up_proj", "layers.1.mlp.down_proj", "model.norm"] {
+    let example = try Self.example(tiny)
+    let seeing = [
+      "linear_2", "merger.mlp.0", "image_newline", "layers.0.mlp.fc1", "layers.1.layer_norm2", "blocks.0.attn.qkv",
+      "blocks.1.mlp.down_proj", "patch_embed", "position_embedding",
+    ]
+    for wanted in ["layers.1.self_attn.v_proj", "layers.0.mlp.up_proj", "layers.1.mlp.down_proj", "model.norm"] + seeing
+    {
       let model = try Self.model(tiny)
       let tuned = model.weights.parameters.filter { $0.name.contains(wanted) }
-      #expect(!tuned.isEmpty)
+      // Not each has each.
+      #expect(!tuned.isEmpty || seeing.contains(wanted))
+      guard !tuned.isEmpty else { continue }
       for parameter in tuned { parameter.beginTuning() }
       _ = try model.addGradients([example], targets: example.answerTokens)
       for parameter in tuned {
@@ -69,7 +91,7 @@ import Text
     let model = try Self.model(tiny)
     var random = SeededRandom(seed: 5)
     let sequences = [3, 1, 40, 17, 150].map { (length: Int) in
-      (0..<length).map { _ in Int32(random.next() % UInt64(model.vocabularySize)) }
+      TokenSequence((0..<length).map { _ in Int32(random.next() % UInt64(model.vocabularySize)) })
     }
     let together = try model.scores(of: sequences)
     let alone = try sequences.map { try model.scores(of: [$0])[0] }
@@ -82,7 +104,7 @@ import Text
     for (prompt, text) in zip(sequences, texts) {
       #expect(text.count == 12)
       // What was generated is what the model finds most probable when it sees all of it at once.
-      let greedy = try model.scores(of: [prompt + text])[0].suffix(12).map(\.isGreedy)
+      let greedy = try model.scores(of: [TokenSequence(prompt.ids + text)])[0].suffix(12).map(\.isGreedy)
       #expect(!greedy.contains(false))
       var one: [Int32] = []
       try model.generate(prompt, limit: 12, .greedy, stop: []) {

@@ -7,10 +7,17 @@ public struct TinyModel: Sendable {
   private let reference: Checkpoint
 
   public static let languageModels = ["tiny-llama", "tiny-qwen2"]
+  public static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
+  public static let all = languageModels + visionLanguageModels
 
   public init(_ name: String) throws {
     folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/tiny-models/\(name)"
     reference = try Checkpoint(path: folder + "/reference.safetensors")
+  }
+
+  /// The images of its reference, in order.
+  public var images: [String] {
+    (0..<10).map { folder + "/image-\($0).png" }.filter { PathKind.of($0) == .file }
   }
 
   public var referenceNames: [String] { reference.tensors.map(\.name) }

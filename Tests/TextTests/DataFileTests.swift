@@ -108,7 +108,10 @@ import Text
     ("[1]", "is not an object"),
     ("{", "is not JSON (a key expected at byte 1)"),
     (#"{"text": "a", "text": "b"}"#, #"is not JSON (the key "text" occurs twice at byte 20)"#),
-    (#"{"question": "a"}"#, #"has none of "messages", "prompt" with "completion", "text", or "input_ids""#),
+    (
+      #"{"question": "a"}"#,
+      #"has none of "messages", "conversations", "prompt" with "completion", "text", or "input_ids""#
+    ),
     (#"{"prompt": "a"}"#, #"has a "prompt" and no "completion""#),
     (#"{"completion": "a"}"#, #"has a "completion" and no "prompt""#),
     (#"{"text": "a", "messages": []}"#, "has several forms at once: messages, text"),
@@ -117,7 +120,10 @@ import Text
     (#"{"prompt": "a", "completion": " \n"}"#, "has an empty completion"),
     (#"{"messages": []}"#, #""messages" is empty"#),
     (#"{"messages": {}}"#, #""messages" is not a list"#),
-    (#"{"messages": [{"role": "user"}]}"#, #"message 1 has no "role" and "content" that are texts"#),
+    (
+      #"{"messages": [{"role": "user"}]}"#,
+      #"message 1 has no "role" that is a text, and "content" that is a text or a list of parts"#
+    ),
     (
       #"{"messages": [{"role": "human", "content": "a"}]}"#,
       #"message 1 has the role "human" (known: system, user, assistant)"#
@@ -181,7 +187,7 @@ import Text
       try InputFile.contents(of: "\(TokenizerCase.fixtures)/smollm2/tokenizer.json", limit: 1 << 20))
     try folder.write("generation_config.json", #"{"eos_token_id": 3}"#)
     let text = try ModelText(folder: folder.path, chatTemplate: "smollm2")
-    let prompt = try text.prompt([Message(.user, "The fox")])
+    let prompt = try text.prompt([Message(.user, "The fox")]).ids
     #expect(
       tokenizer.decode(prompt, skipSpecialTokens: false)
         == "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"

@@ -28,14 +28,36 @@ import Testing
     #expect(accepted > 0)
   }
 
+  @Test("chat templates", .timeLimit(.minutes(1)))
+  func templates() throws {
+    var recognised = 0
+    for name in ["mistral-v3", "llama3.1", "qwen2.5-vl", "llava-onevision"] {
+      let folder = "\(Self.fixtures)/chat/\(name)"
+      let files = ["chat_template.json", "chat_template.jinja", "tokenizer_config.json"].map { "\(folder)/\($0)" }
+      let seed = try InputFile.contents(of: try #require(files.first { PathKind.of($0) == .file }), limit: 1 << 20)
+      for i in 0..<100 {
+        var random = StructuredMutator(seed: UInt64(i))
+        let text = String(decoding: i == 0 ? seed : random.bytes(seed), as: UTF8.self)
+        if ChatTemplate.recognise(JinjaText(text)) != nil { recognised += 1 }
+        _ = JinjaText(String(text.prefix(i * 10)))
+      }
+    }
+    #expect((1..<400).contains(recognised))
+  }
+
   @Test("rows of data", .timeLimit(.minutes(1))) func rows() throws {
-    let text = try ModelText(folder: "\(Self.fixtures)/tokenizers/smollm2", chatTemplate: "chatml")
+    let text = try ModelText(
+      folder: "\(Self.fixtures)/tokenizers/smollm2", chatTemplate: "chatml", images: FakeImages(token: 3))
     let folder = try TestFolder()
+    try folder.write("a.png", "3")
     let seed = Array(
       """
       {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
       {"prompt": "a", "completion": "b"}
       {"text": "abc", "input_ids": [1, 2, 3], "labels": [-100, 2, 3]}
+      {"messages": [{"role": "user", "content": [{"type": "image", "image": "a.png"}]}], "images": ["a.png"]}
+      {"conversations": [{"from": "human", "value": "<image>\\n"}, {"from": "gpt", "value": "b"}], "image": "a.png"}
+      {"input_ids": [1, 3, 3], "images": ["a.png", {"path": "a.png"}]}
       """.utf8)
     var accepted = 0
     for i in 0..<600 {

@@ -39,7 +39,7 @@ import Text
     let folder = try TestFolder()
     var options = Self.options()
     options.drift = .init(budget: 5, every: 2)
-    let neutral = Self.examples(4).map(\.ids)
+    let neutral = Self.examples(4).map(\.sequence)
     func run(state: String?) throws -> TrainingRun {
       try TrainingRun(
         TrainingRunTests.model(tiny), options, examples: Self.examples(7), neutral: neutral,

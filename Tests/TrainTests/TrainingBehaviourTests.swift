@@ -9,7 +9,7 @@ import Text
 
 @Suite("How a training run behaves") struct TrainingBehaviourTests {
   static func run(
-    _ name: String = "tiny-llama", examples: [Example] = ResumeTests.examples(6), neutral: [[Int32]] = [],
+    _ name: String = "tiny-llama", examples: [Example] = ResumeTests.examples(6), neutral: [TokenSequence] = [],
     _ change: (inout TrainingOptions) -> Void
   ) throws -> TrainingRun {
     var options = ResumeTests.options()
@@ -41,7 +41,7 @@ import Text
   @Test("distillation holds the model to its base") func distillation() throws {
     let examples = ResumeTests.examples(6)
     func drift(_ weight: Double?) throws -> Double {
-      let run = try Self.run(examples: examples, neutral: examples.map(\.ids)) {
+      let run = try Self.run(examples: examples, neutral: examples.map(\.sequence)) {
         ($0.learningRate, $0.steps, $0.clip, $0.drift) = (1e-3, 20, 0, .init())
         $0.distillation = weight.map { .init(weight: $0, temperature: 2) }
       }
@@ -84,7 +84,7 @@ import Text
   }
 
   @Test("drift starts at zero, and a run that passes its budget takes what was inside") func budget() throws {
-    let neutral = ResumeTests.examples(5).map(\.ids)
+    let neutral = ResumeTests.examples(5).map(\.sequence)
     let free = try Self.run(neutral: neutral) { $0.drift = .init(every: 1) }
     try free.run { _ in }
     let drift = free.state.drift.map(\.drift.value)

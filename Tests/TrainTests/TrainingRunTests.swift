@@ -25,10 +25,11 @@ import Text
   }
 
   static func example(_ tiny: TinyModel) throws -> Example {
-    Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"))
+    let images = try tiny.images.map { try #require(try ImageReader(folder: tiny.folder)).source(path: $0) }
+    return Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"), images: images)
   }
 
-  @Test("five AdamW steps as PyTorch's", arguments: TinyModel.languageModels, [Recipe.saProj, .gateUp])
+  @Test("five AdamW steps as PyTorch's", arguments: TinyModel.all, [Recipe.saProj, .gateUp])
   func parity(name: String, recipe: Recipe) throws {
     let tiny = try TinyModel(name)
     let run = try TrainingRun(Self.model(tiny), Self.options(recipe), examples: [Self.example(tiny)])

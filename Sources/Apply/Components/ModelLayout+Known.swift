@@ -13,7 +13,7 @@ extension ModelLayout {
         Rule("model.vision_resampler", .resampler),
         Rule("model", .languageModel),
         Rule("lm_head", .head),
-      ] + clip("model.vision_tower.vision_tower") + clip("model.vision_tower")),
+      ] + tower("model.vision_tower.vision_tower") + tower("model.vision_tower")),
 
     ModelLayout(
       "llava (transformers ≥ 4.52)", marks: ["model.multi_modal_projector", "model.vision_tower"],
@@ -53,14 +53,15 @@ extension ModelLayout {
       Rule(prefix + "image_newline", .imageNewline),
       Rule(language, .languageModel),
       Rule(head, .head),
-    ] + clip(prefix + "vision_tower")
+    ] + tower(prefix + "vision_tower")
   }
 
-  /// CLIP and SigLIP towers; transformers ≥ 5.6 leaves `vision_model` out of the path.
-  private static func clip(_ tower: String) -> [Rule] {
+  /// CLIP and SigLIP towers, from which transformers ≥ 5.6 leaves `vision_model` out of the path; DINOv2, whose blocks
+  /// are below `encoder.layer`.
+  private static func tower(_ tower: String) -> [Rule] {
     [
-      Rule(tower + ".vision_model", .visionTower(blocks: "encoder.layers")),
-      Rule(tower, .visionTower(blocks: "encoder.layers")),
+      Rule(tower + ".vision_model", .visionTower(blocks: ["encoder.layers"])),
+      Rule(tower, .visionTower(blocks: ["encoder.layers", "encoder.layer"])),
     ]
   }
 
@@ -69,7 +70,7 @@ extension ModelLayout {
     [
       Rule(visual + ".merger", .projector(root: "visual.merger")),
       Rule(visual + ".deepstack_merger_list", .projector(root: "visual.deepstack_merger_list")),
-      Rule(visual, .visionTower(blocks: "blocks")),
+      Rule(visual, .visionTower(blocks: ["blocks"])),
       Rule(language, .languageModel),
       Rule("lm_head", .head),
     ]

@@ -12,8 +12,8 @@ struct Rule: Hashable, Sendable {
     /// lmms-lab's projector, an `nn.Sequential`: `0` and `2` are `linear_1` and `linear_2`.
     case sequentialProjector
     case resampler
-    /// A vision tower whose blocks sit below this path.
-    case visionTower(blocks: String)
+    /// A vision tower whose blocks sit below one of these paths.
+    case visionTower(blocks: [String])
   }
 
   let prefix: NamePath
@@ -51,10 +51,11 @@ struct Rule: Hashable, Sendable {
     case .resampler:
       return Component(.resampler, ["vision_resampler"] + rest)
     case .visionTower(let blocks):
-      guard let (layer, inner) = Self.block(below: blocks, rest) else {
-        return Component(.visionTower, rest)
+      for stem in blocks {
+        guard let (layer, inner) = Self.block(below: stem, rest) else { continue }
+        return Component(.visionTower, layer: layer, inner)
       }
-      return Component(.visionTower, layer: layer, inner)
+      return Component(.visionTower, rest)
     }
   }
 

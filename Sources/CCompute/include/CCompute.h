@@ -6,5 +6,6 @@
 #include "gemv.h"
 #include "isa.h"
 #include "model_kernels.h"
+#include "model_kernels_table.h"
 
 #endif

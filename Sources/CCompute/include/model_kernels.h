@@ -20,6 +20,8 @@ void vp_rms_norm_backward(
 
 /// y += x.
 void vp_add(float *y, const float *x, size_t n);
+/// y += scale · x.
+void vp_add_scaled(float *y, const float *x, float scale, size_t n);
 /// Each row of y += the bias.
 void vp_add_to_rows(float *y, const float *bias, size_t rows, size_t n, size_t stride);
 /// sums += the sum of x's rows.
@@ -29,6 +31,29 @@ void vp_sum_rows(const float *x, float *sums, size_t rows, size_t n, size_t stri
 void vp_silu_mul(const float *gate_up, float *h, size_t rows, size_t n);
 /// d_gate_up = what dh means for gate and up. It may be dh's successor in memory, not dh itself.
 void vp_silu_mul_backward(const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n);
+
+/// y = (x − mean(x)) / √(variance(x) + eps) · weight + bias, row by row (Ba et al., arXiv 1607.06450).
+void vp_layer_norm(
+    const float *x, const float *weight, const float *bias, float *y, size_t rows, size_t n, float eps);
+/// dx += what dy means for x. dweight and dbias, where they are not null, get what dy means for weight and bias added.
+void vp_layer_norm_backward(
+    const float *dy, const float *x, const float *weight, float *dx, float *dweight, float *dbias, size_t rows,
+    size_t n, float eps);
+
+/// Each row of y is multiplied by the scale, number by number.
+void vp_scale_rows(float *y, const float *scale, size_t rows, size_t n);
+/// sums += Σ a·b over the rows, column by column.
+void vp_sum_products(const float *a, const float *b, float *sums, size_t rows, size_t n);
+
+/// y = x · Φ(x), with Φ of the normal distribution: the exact GELU (Hendrycks and Gimpel, arXiv 1606.08415).
+void vp_gelu(const float *x, float *y, size_t n);
+/// dx = what dy means for x; it may be dy itself.
+void vp_gelu_backward(const float *x, const float *dy, float *dx, size_t n);
+/// y = x · σ(linear · x + cubic · x³). SiLU is (1, 0), CLIP's quick GELU (1.702, 0), the GELU of tanh (2√(2/π),
+/// 0.044715 · 2√(2/π)), since ½ (1 + tanh u) = σ(2u).
+void vp_swish(const float *x, float *y, size_t n, float linear, float cubic);
+/// dx = what dy means for x; it may be dy itself.
+void vp_swish_backward(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic);
 
 /// Rotates pairs (i, i + half) of each head of each row by the angles of the row's position (Su et al., arXiv
 /// 2104.09864, in the half-split order of LLaMA as Hugging Face has it).

@@ -10,7 +10,7 @@ struct EvalCommand: ParsableCommand {
     commandName: "eval",
     abstract: "Measure a language model on a suite, and what patches change of it.",
     discussion: """
-      A suite is a TOML file that names tasks and their data: perplexity, multiple choice, exact match, KL from the \
+      A suite is a TOML file that names tasks and their data: perplexity, choices, exact match, clocks, KL from the \
       base, and the probability on words such as numbers. docs/evaluation.md has all of its keys.
 
       With --patch or --stack, the model is measured without and with them, in memory; with --base, beside another \
@@ -39,6 +39,7 @@ struct EvalCommand: ParsableCommand {
   var baseResults: String?
   @Flag(help: "Replace an existing --results file.")
   var force = false
+  @OptionGroup var images: ImageOptions
   @OptionGroup var options: ModelOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -53,7 +54,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
-    let suite = try Suite(path: suite)
+    let suite = try Suite(path: suite, allowsOutside: images.allowOutside)
     if let results { try OutputCheck.file(results, inputs: [], force: force) }
     let checkpoint = try Inputs.checkpoint(model)
     let other = try base.map { try Inputs.checkpoint($0) }
@@ -156,8 +157,9 @@ private struct Evaluator {
   ) throws {
     self.common = common
     let compute = try Compute(threads: common.work.threads, precision: options.compute)
-    self.tuned = (try LanguageModel(tuned.view, compute: compute), tuned)
-    self.reference = try reference.map { (try LanguageModel($0.view, compute: compute), $0) }
+    let cache = try options.features.cache()
+    self.tuned = (try LanguageModel(tuned.view, compute: compute, features: cache), tuned)
+    self.reference = try reference.map { (try LanguageModel($0.view, compute: compute, features: cache), $0) }
     let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.chatTemplate)
     if let reference, reference.view.path != tuned.view.path {
       let other = try ModelTokenizer(folder: reference.view.path, chatTemplate: options.chatTemplate)

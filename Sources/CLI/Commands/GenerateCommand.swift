@@ -22,12 +22,15 @@ struct GenerateCommand: ParsableCommand {
         vpatch generate base/ --patch counting --both "How many cats: cat, dog, cat?"
         vpatch generate model/ --raw "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
         vpatch generate base/ --stack triage
+        vpatch generate model/ --image gauge.jpg "What does the gauge read?"
       """)
 
   @Argument(help: "The model: a folder with config.json and tokenizer.json.")
   var model: String
   @Argument(help: "The prompt; - reads it from standard input.")
   var prompt: String?
+  @Option(help: ArgumentHelp("An image that the prompt is about; repeatable.", valueName: "file"))
+  var image: [String] = []
   @Flag(help: "Go on with the text as it is, without a chat template.")
   var raw = false
   @Option(help: ArgumentHelp("What the conversation begins with, instead of the template's own.", valueName: "text"))
@@ -67,8 +70,9 @@ struct GenerateCommand: ParsableCommand {
     }
     guard let prompt else { return try converse(writers) }
     let text = prompt == "-" ? Self.standardInput() : prompt
-    let messages = opening + [Message(.user, text)]
-    for writer in writers { try answer(writer, raw ? nil : messages, text) }
+    let parts = images + [.text(text)]
+    let messages = opening + [Message(.user, parts)]
+    for writer in writers { try answer(writer, raw ? nil : messages, parts) }
   }
 
   private func generator(_ view: ModelView) throws -> TextGenerator {
@@ -77,12 +81,14 @@ struct GenerateCommand: ParsableCommand {
       sampling: Sampling(temperature: temperature, topP: topP, topK: topK, seed: seed), limit: maxTokens)
   }
 
+  private var images: [Message.Part] { image.map { .image(path: $0) } }
+
   private var opening: [Message] { system.map { [Message(.system, $0)] } ?? [] }
 
   /// - Parameter messages: nil to go on with the text as it is.
   @discardableResult
   private func answer(
-    _ writer: (name: String, generator: TextGenerator), _ messages: [Message]?, _ text: String
+    _ writer: (name: String, generator: TextGenerator), _ messages: [Message]?, _ parts: [Message.Part]
   ) throws -> String {
     if both, !common.json { Terminal.out("── \(writer.name.printable)") }
     let started = DispatchTime.now().uptimeNanoseconds
@@ -91,7 +97,7 @@ struct GenerateCommand: ParsableCommand {
     }
     let answer =
       try messages.map { try writer.generator.reply(to: $0, each: each) }
-      ?? writer.generator.complete(text, each: each)
+      ?? writer.generator.complete(parts, each: each)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
       Terminal.out(
@@ -117,8 +123,10 @@ struct GenerateCommand: ParsableCommand {
         continue
       }
       for (i, writer) in writers.enumerated() {
-        conversations[i].append(Message(.user, line))
-        conversations[i].append(Message(.assistant, try answer(writer, conversations[i], line)))
+        // The images stand before the first thing that is said about them.
+        let parts = (conversations[i].contains { $0.role == .user } ? [] : images) + [.text(line)]
+        conversations[i].append(Message(.user, parts))
+        conversations[i].append(Message(.assistant, try answer(writer, conversations[i], parts)))
       }
     }
     if isInteractive { Terminal.note("") }

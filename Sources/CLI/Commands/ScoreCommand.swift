@@ -26,6 +26,7 @@ struct ScoreCommand: ParsableCommand {
   var text: String?
   @Option(help: ArgumentHelp("Token ids, with commas between them.", valueName: "ids"))
   var ids: String?
+  @OptionGroup var images: ImageOptions
   @OptionGroup var options: ModelOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -55,7 +56,7 @@ struct ScoreCommand: ParsableCommand {
 
   private func examples(_ model: LanguageModel, _ text: ModelText) throws -> [Example] {
     if let data {
-      let rules = DataRules(vocabulary: model.vocabularySize, needsAnswers: false)
+      let rules = DataRules(vocabulary: model.vocabularySize, needsAnswers: false, allowsOutside: images.allowOutside)
       return try DataFile(path: data, text, rules, threads: common.work.threads).examples
     }
     let sequence: [Int32]

@@ -40,6 +40,7 @@ struct TrainCommand: ParsableCommand {
   var layers: String?
   @Option(help: ArgumentHelp("Rows to learn, as JSON Lines; repeatable.", valueName: "file"))
   var data: [String]
+  @OptionGroup var images: ImageOptions
   @OptionGroup var settings: TrainingSettings
   @OptionGroup(title: "Drift") var drift: DriftSettings
   @Option(help: ArgumentHelp("Measure this suite before and after, and bind it to the patch.", valueName: "file"))

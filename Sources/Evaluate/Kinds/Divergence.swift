@@ -1,6 +1,7 @@
 import Measure
 import Model
 import PatchFormat
+import Text
 
 /// KL(base ‖ model) per token, in nats: how far the model's predictions have moved from the base's. The items are rows or
 /// documents, each with as many tokens' weight as it has positions.
@@ -32,20 +33,12 @@ public struct DivergenceTask: Sendable {
 
   /// - Parameter base: nil where the model is the base itself.
   func run(_ run: TaskRun, base: (any NextTokenModel)?) throws -> TaskOutcome {
-    var (sequences, ranges, owners): ([[Int32]], [Range<Int>], [Int]) = ([], [], [])
+    var (sequences, ranges, owners): ([TokenSequence], [Range<Int>], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
-      let ids = try tokens(item, i, run)
-      // What is seen at once, and after which of its tokens the predictions are compared.
-      let pieces =
-        positions == .last
-        ? [(ids[...], ids.count - 1..<ids.count)]
-        : stride(from: 0, to: ids.count, by: context).map { start in
-          let piece = ids[start..<min(start + context, ids.count)]
-          return (piece, 0..<piece.count)
-        }
-      for (piece, range) in pieces {
+      let row = try run.showing(i) { try tokens(item, i, run) }
+      for (piece, range) in pieces(of: row) {
         try run.check(length: piece.count, of: i)
-        sequences.append(Array(piece))
+        sequences.append(piece)
         ranges.append(range)
         owners.append(i)
       }
@@ -70,15 +63,26 @@ public struct DivergenceTask: Sendable {
       ])
   }
 
-  private func tokens(_ item: EvaluationItem, _ i: Int, _ run: TaskRun) throws -> [Int32] {
-    let ids: [Int32]
-    if case .text(let text) = item.content {
-      ids = try run.tokenizer.encode(text, addingSpecialTokens: true)
-    } else {
-      ids = try run.task.prompt.tokens(item, run.tokenizer)
+  /// What is seen at once, and after which of its tokens the predictions are compared. A row with images stays whole:
+  /// none of its pieces would show what the others are about.
+  private func pieces(of row: TokenSequence) -> [(TokenSequence, Range<Int>)] {
+    if positions == .last { return [(row, row.count - 1..<row.count)] }
+    guard row.images.isEmpty else { return [(row, 0..<row.count)] }
+    return stride(from: 0, to: row.count, by: context).map { start in
+      let piece = TokenSequence(Array(row.ids[start..<min(start + context, row.count)]))
+      return (piece, 0..<piece.count)
     }
-    guard !ids.isEmpty else { throw run.error(i, "has no tokens") }
-    return ids
+  }
+
+  private func tokens(_ item: EvaluationItem, _ i: Int, _ run: TaskRun) throws -> TokenSequence {
+    let row: TokenSequence
+    if case .text(let text) = item.content {
+      row = TokenSequence(try run.tokenizer.encode(text, addingSpecialTokens: true))
+    } else {
+      row = try run.task.prompt.tokens(item, run.tokenizer)
+    }
+    guard !row.isEmpty else { throw run.error(i, "has no tokens") }
+    return row
   }
 }
 
@@ -101,7 +105,7 @@ public enum Divergence {
   /// - Parameters:
   ///   - positions: for each sequence, after which of its tokens.
   public static func sums(
-    base: any NextTokenModel, model: any NextTokenModel, sequences: [[Int32]], positions: [Range<Int>]
+    base: any NextTokenModel, model: any NextTokenModel, sequences: [TokenSequence], positions: [Range<Int>]
   ) throws -> [Double] {
     precondition(sequences.count == positions.count, "one range of positions a sequence")
     let vocabulary = base.vocabularySize

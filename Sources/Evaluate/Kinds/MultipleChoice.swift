@@ -1,6 +1,7 @@
 import Measure
 import Model
 import PatchFormat
+import Text
 
 /// Which of several answers the model finds most likely, counted as lm-evaluation-harness 0.4.13 does.
 public struct MultipleChoiceTask: Sendable {
@@ -25,15 +26,15 @@ public struct MultipleChoiceTask: Sendable {
   var settings: [JSON.Member] { [] }
 
   func run(_ run: TaskRun) throws -> TaskOutcome {
-    var (sequences, owners, continuations): ([[Int32]], [Int], [Int]) = ([], [], [])
+    var (sequences, owners, continuations): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
       for choice in item.choices {
-        let pair = try pair(item, choice, run)
+        let pair = try run.showing(i) { try self.pair(item, choice, run) }
         guard !pair.context.isEmpty, !pair.continuation.isEmpty else {
           throw run.error(i, "has a prompt or a choice without tokens")
         }
         try run.check(length: pair.context.count + pair.continuation.count, of: i)
-        sequences.append(pair.context + pair.continuation)
+        sequences.append(TokenSequence(pair.context.ids + pair.continuation, images: pair.context.images))
         owners.append(i)
         continuations.append(pair.continuation.count)
       }
@@ -59,7 +60,7 @@ public struct MultipleChoiceTask: Sendable {
 
   private func pair(
     _ item: EvaluationItem, _ choice: String, _ run: TaskRun
-  ) throws -> (context: [Int32], continuation: [Int32]) {
+  ) throws -> (context: TokenSequence, continuation: [Int32]) {
     let format = run.task.prompt
     switch format.style {
     case .raw:
@@ -92,14 +93,20 @@ enum ContinuationPair {
   /// As lm-evaluation-harness does it (`_encode_pair` of 0.4.13): white space at the context's end goes to the
   /// continuation, both are encoded together, and the continuation is what the context alone does not take.
   static func encode(
-    _ context: String, _ continuation: String, _ tokenizer: any EvaluationTokenizer
-  ) throws -> (context: [Int32], continuation: [Int32]) {
-    let space = context.unicodeScalars.reversed().prefix {
+    _ context: [Message.Part], _ continuation: String, _ tokenizer: any EvaluationTokenizer
+  ) throws -> (context: TokenSequence, continuation: [Int32]) {
+    let whole = try tokenizer.encode(context + [.text(continuation)], addingSpecialTokens: true)
+    let head = try tokenizer.encode(trimmed(context), addingSpecialTokens: true)
+    return (head, Array(whole.ids.dropFirst(head.count)))
+  }
+
+  /// Without white space at its end.
+  private static func trimmed(_ parts: [Message.Part]) -> [Message.Part] {
+    guard case .text(let text) = parts.last else { return parts }
+    let space = text.unicodeScalars.reversed().prefix {
       $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value)
     }
-    let kept = String(String.UnicodeScalarView(context.unicodeScalars.dropLast(space.count)))
-    let whole = try tokenizer.encode(context + continuation, addingSpecialTokens: true)
-    let head = try tokenizer.encode(kept, addingSpecialTokens: true)
-    return (head, Array(whole.dropFirst(head.count)))
+    let kept = String(String.UnicodeScalarView(text.unicodeScalars.dropLast(space.count)))
+    return kept.isEmpty ? trimmed(parts.dropLast()) : parts.dropLast() + [.text(kept)]
   }
 }

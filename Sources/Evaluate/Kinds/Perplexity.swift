@@ -1,6 +1,7 @@
 import Glibc
 import Measure
 import PatchFormat
+import Text
 
 /// How well the model predicts documents, token by token, through windows (`Window`). The items are the documents.
 ///
@@ -32,7 +33,7 @@ public struct PerplexityTask: Sendable {
 
   func run(_ run: TaskRun) throws -> TaskOutcome {
     var (tokens, bytes): ([Double], [Double]) = ([], [])
-    var (sequences, owners, counted): ([[Int32]], [Int], [Int]) = ([], [], [])
+    var (sequences, owners, counted): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
       guard case .text(let text) = item.content else { preconditionFailure("perplexity of what is no text") }
       let ids = try run.tokenizer.encode(text, addingSpecialTokens: true)
@@ -42,7 +43,7 @@ public struct PerplexityTask: Sendable {
       // The first token is not scored, and what it stands for does not count.
       bytes.append(Double(max(1, text.utf8.count - run.tokenizer.decode([ids[0]]).utf8.count)))
       for window in Window.over(ids.count, context: context, stride: stride) {
-        sequences.append(Array(ids[window.tokens]))
+        sequences.append(TokenSequence(Array(ids[window.tokens])))
         owners.append(i)
         counted.append(window.scored.count)
       }

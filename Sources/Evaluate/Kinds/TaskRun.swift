@@ -1,6 +1,7 @@
 import Measure
 import Model
 import PatchFormat
+import Text
 
 /// One task while it is measured on one model.
 struct TaskRun {
@@ -28,6 +29,15 @@ struct TaskRun {
     }
   }
 
+  /// - Throws: an error that is of the prompt alone as one that names the item.
+  func showing<T>(_ item: Int, _ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch let error as VPatchError where error.subject == nil {
+      throw self.error(item, "cannot be shown: \(error.reason)", remedy: error.remedy)
+    }
+  }
+
   func checked(_ value: Double, of item: Int) throws -> Double {
     guard value.isFinite else {
       throw error(item, "gets no number from the model: its weights are damaged, or diverged")
@@ -37,18 +47,18 @@ struct TaskRun {
 
   /// The tokens of every item's prompt.
   /// - Parameter room: how many tokens are to fit behind it.
-  func prompts(room: Int = 0) throws -> [[Int32]] {
+  func prompts(room: Int = 0) throws -> [TokenSequence] {
     try task.items.enumerated().map { i, item in
-      let ids = try task.prompt.tokens(item, tokenizer)
-      guard !ids.isEmpty else { throw error(i, "has no tokens") }
-      try check(length: ids.count + room, of: i)
-      return ids
+      let prompt = try showing(i) { try task.prompt.tokens(item, tokenizer) }
+      guard !prompt.isEmpty else { throw error(i, "has no tokens") }
+      try check(length: prompt.count + room, of: i)
+      return prompt
     }
   }
 
   /// The scores of sequences, batch by batch. Sequences of one item follow each other.
   /// - Parameter items: which item each sequence is of.
-  func scores(of sequences: [[Int32]], items: [Int]) throws -> [[TokenScore]] {
+  func scores(of sequences: [TokenSequence], items: [Int]) throws -> [[TokenScore]] {
     var scores: [[TokenScore]] = []
     for batch in Self.batches(sequences.map(\.count)) {
       scores += try model.scores(of: Array(sequences[batch]))
@@ -60,7 +70,7 @@ struct TaskRun {
   /// Continues the prompts greedily, batch by batch.
   /// - Parameter observe: is given the log-probabilities that each token of an item is chosen from.
   func continueGreedily(
-    _ prompts: [[Int32]], stop: Set<Int32>, limit: Int,
+    _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((_ item: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)? = nil
   ) throws -> [[Int32]] {
     var answers: [[Int32]] = []
@@ -71,6 +81,11 @@ struct TaskRun {
       report(batch.upperBound)
     }
     return answers
+  }
+
+  /// The model's greedy answers to the prompts, in words.
+  func answers(limit: Int) throws -> [String] {
+    try continueGreedily(try prompts(room: limit), stop: tokenizer.endTokens, limit: limit).map(tokenizer.decode)
   }
 
   /// Ranges of about `tokensAtOnce` together, each of at least one.

@@ -1,3 +1,4 @@
+import Model
 import PatchFormat
 import Text
 
@@ -11,7 +12,7 @@ public struct ModelTokenizer: EvaluationTokenizer {
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
   public init(folder: String, chatTemplate: String? = nil) throws {
-    text = try ModelText(folder: folder, chatTemplate: chatTemplate)
+    text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
     digest = try InputFile(path: tokenizer.path).digest()
   }
@@ -20,7 +21,11 @@ public struct ModelTokenizer: EvaluationTokenizer {
     tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
   }
 
-  public func encode(chat messages: [Message]) throws -> [Int32] { try text.prompt(messages) }
+  public func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
+    try text.sequence(parts, addSpecialTokens: addingSpecialTokens)
+  }
+
+  public func encode(chat messages: [Message]) throws -> TokenSequence { try text.prompt(messages) }
 
   public func decode(_ ids: [Int32]) -> String { tokenizer.decode(ids, skipSpecialTokens: true) }
 

@@ -10,6 +10,10 @@ extension EvaluationItem {
     var prompts = false
     var answer = false
     var choices = false
+    /// The answer is a time.
+    var time = false
+    /// The choices are shown by letter, with this behind them, and the letter is the answer.
+    var letters: String?
   }
 
   /// More than any row has.
@@ -17,16 +21,25 @@ extension EvaluationItem {
   private static let maximumText = 1 << 30
 
   /// Reads a file of JSON Lines (its name ends with `.jsonl`), or of text: documents with a line `%` between them.
-  /// - Parameter limit: how many to read at most.
+  /// - Parameters:
+  ///   - limit: how many to read at most.
+  ///   - allowsOutside: whether images may lie outside of the file's folder.
   /// - Throws: `invalid` with the line of a row that is none.
-  static func read(_ path: String, _ needs: Needs, limit: Int?) throws -> [EvaluationItem] {
+  static func read(
+    _ path: String, _ needs: Needs, limit: Int?, allowsOutside: Bool = false
+  ) throws -> [EvaluationItem] {
     var items: [EvaluationItem] = []
+    var images = ItemImages(folder: ImageFolder(of: path, allowsOutside: allowsOutside))
     if path.hasSuffix(".jsonl") {
       try InputFile(path: path).forEachLine(limit: maximumLine) { number, line in
         guard items.count < limit ?? .max, !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) else { return }
-        do { items.append(try EvaluationItem(JSON.parse(line), needs)) } catch let error as JSONError {
+        do {
+          items.append(try images.found(EvaluationItem(JSON.parse(line), needs)))
+        } catch let error as JSONError {
           throw VPatchError(.invalid, path, "line \(number): is not valid JSON: \(error.reason)")
         } catch let error as InvalidRow {
+          throw VPatchError(.invalid, path, "line \(number): \(error.reason)")
+        } catch let error as RowError {
           throw VPatchError(.invalid, path, "line \(number): \(error.reason)")
         }
       }
@@ -60,9 +73,12 @@ extension EvaluationItem {
   /// A row of JSON Lines. Members that the kind does not need are not looked at.
   private init(_ row: JSON, _ needs: Needs) throws {
     guard row.object != nil else { throw InvalidRow("is no JSON object") }
-    var answers = try Self.answers(row)
+    var answers = needs.choices ? [] : try Self.answers(row)
     if needs.texts, let text = row["text"] {
       guard let text = text.string, !text.isEmpty else { throw InvalidRow("has a \"text\" that is none, or empty") }
+      guard try RowContent.images(row).isEmpty else {
+        throw InvalidRow("has an image beside a \"text\": images go with \"prompt\", \"messages\" or \"conversations\"")
+      }
       self.init(.text(text))
       return
     }
@@ -71,9 +87,8 @@ extension EvaluationItem {
       guard let prompt = prompt.string, !prompt.isEmpty else {
         throw InvalidRow("has a \"prompt\" that is no text, or empty")
       }
-      self.init(.prompt(prompt))
-    } else if let list = row["messages"] {
-      var messages = try Self.messages(list)
+      self.init(.question(try RowContent.parts(row, text: "prompt")))
+    } else if var messages = try RowContent.conversation(row) {
       // A row to train with ends with its answer.
       if messages.last?.role == .assistant {
         let last = messages.removeLast()
@@ -82,24 +97,27 @@ extension EvaluationItem {
       guard messages.last?.role == .user else { throw InvalidRow("has messages without one of the user at their end") }
       self.init(.messages(messages))
     } else {
-      throw InvalidRow("has neither \"prompt\" nor \"messages\"\(needs.texts ? " nor \"text\"" : "")")
+      throw InvalidRow(
+        "has neither \"prompt\" nor \"messages\" nor \"conversations\"\(needs.texts ? " nor \"text\"" : "")")
     }
     if needs.choices {
       (choices, correct) = try Self.choices(row)
+      if let instruction = needs.letters {
+        guard choices.count <= Self.letters.count else {
+          throw InvalidRow("has \(choices.count) choices, and there are \(Self.letters.count) letters")
+        }
+        self = byLetter(instruction)
+      }
+    } else if needs.time {
+      guard !answers.isEmpty, answers.allSatisfy({ ClockTime(whole: $0) != nil }) else {
+        throw InvalidRow("has no \"answer\" that is a time, such as \"3:05\"")
+      }
+      self.answers = answers
     } else {
       guard !needs.answer || answers.contains(where: { !$0.allSatisfy(\.isWhitespace) }) else {
         throw InvalidRow("has no \"answer\"")
       }
       self.answers = needs.answer ? answers : []
-    }
-  }
-
-  private static func messages(_ list: JSON) throws -> [Message] {
-    guard let entries = list.array else { throw InvalidRow("has \"messages\" that are no list") }
-    return try entries.map { entry in
-      guard let role = entry["role"]?.string.flatMap(Message.Role.init(rawValue:)), let text = entry["content"]?.string
-      else { throw InvalidRow("has a message that is no role (system, user, assistant) with a text") }
-      return Message(role, text)
     }
   }
 
@@ -134,5 +152,46 @@ extension EvaluationItem {
     }
     guard !correct.isEmpty else { throw InvalidRow("has no \"answer\"") }
     return (texts, Set(correct).sorted())
+  }
+}
+
+/// The images of a file's items.
+private struct ItemImages {
+  let folder: ImageFolder
+  /// By the names that rows have for them.
+  private var known: [String: (path: String, digest: Digest)] = [:]
+
+  init(folder: ImageFolder) { self.folder = folder }
+
+  /// The item with its images where they are.
+  /// - Throws: `RowError` for an image that cannot be read.
+  mutating func found(_ item: EvaluationItem) throws -> EvaluationItem {
+    guard !item.content.parts.images.isEmpty else { return item }
+    var item = item
+    item.content = try item.content.mapParts { part in
+      guard case .image(let name) = part else { return part }
+      let image = try look(at: name)
+      item.images[image.path] = image.digest
+      return .image(path: image.path)
+    }
+    return item
+  }
+
+  private mutating func look(at name: String) throws -> (path: String, digest: Digest) {
+    if let image = known[name] { return image }
+    let path = try folder.path(of: name)
+    let image = (path, try InputFile(path: path).digest())
+    known[name] = image
+    return image
+  }
+}
+
+extension EvaluationItem.Content {
+  fileprivate func mapParts(_ transform: (Message.Part) throws -> Message.Part) rethrows -> Self {
+    switch self {
+    case .text: self
+    case .question(let parts): .question(try parts.map(transform))
+    case .messages(let messages): .messages(try messages.map { Message($0.role, try $0.parts.map(transform)) })
+    }
   }
 }

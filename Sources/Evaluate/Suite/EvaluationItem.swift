@@ -6,13 +6,27 @@ public struct EvaluationItem: Sendable, Equatable {
   public enum Content: Sendable, Equatable {
     /// A document.
     case text(String)
-    /// A question in words.
-    case prompt(String)
+    /// A question, with images among it.
+    case question([Message.Part])
     /// A conversation up to the answer.
     case messages([Message])
+
+    /// A question in words.
+    public static func prompt(_ text: String) -> Content { .question([.text(text)]) }
+
+    /// What is said and shown, in order.
+    var parts: [Message.Part] {
+      switch self {
+      case .text(let text): [.text(text)]
+      case .question(let parts): parts
+      case .messages(let messages): messages.flatMap(\.parts)
+      }
+    }
   }
 
   public var content: Content
+  /// Of the bytes of the images that the content names, by their paths.
+  public var images: [String: Digest] = [:]
   /// Answers that count as right; the first is the one to show as an example.
   public var answers: [String] = []
   /// Of a multiple choice.
@@ -20,11 +34,29 @@ public struct EvaluationItem: Sendable, Equatable {
   /// Which of the choices are right.
   public var correct: [Int] = []
 
-  public init(_ content: Content, answers: [String] = [], choices: [String] = [], correct: [Int] = []) {
+  public init(
+    _ content: Content, answers: [String] = [], choices: [String] = [], correct: [Int] = [],
+    images: [String: Digest] = [:]
+  ) {
     self.content = content
+    self.images = images
     self.answers = answers
     self.choices = choices
     self.correct = correct
+  }
+
+  /// A text alone is one; an image is what its file holds, whatever it is called.
+  private func json(_ parts: [Message.Part]) -> JSON {
+    guard !parts.images.isEmpty else { return .string(parts.text) }
+    return .array(
+      parts.map { part in
+        switch part {
+        case .text(let text): return .dictionary(["text": .string(text)])
+        case .image(let path):
+          guard let digest = images[path] else { preconditionFailure("an image without its digest") }
+          return .dictionary(["image": .string(digest.hex)])
+        }
+      })
   }
 
   /// What stands for it in the digest of its task's probe set.
@@ -35,14 +67,14 @@ public struct EvaluationItem: Sendable, Equatable {
     var members: [JSON.Member] =
       switch content {
       case .text(let text): [.init("text", .string(text))]
-      case .prompt(let text): [.init("prompt", .string(text))]
+      case .question(let parts): [.init("prompt", json(parts))]
       case .messages(let messages):
         [
           .init(
             "messages",
             .array(
               messages.map {
-                .dictionary(["role": .string($0.role.rawValue), "content": .string($0.content)])
+                .dictionary(["role": .string($0.role.rawValue), "content": json($0.parts)])
               }))
         ]
       }

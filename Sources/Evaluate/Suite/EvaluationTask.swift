@@ -13,14 +13,17 @@ public struct EvaluationTask: Sendable {
     case perplexity(PerplexityTask)
     case multipleChoice(MultipleChoiceTask)
     case exactMatch(ExactMatchTask)
+    case optionLetter(OptionLetterTask)
+    case clock(ClockTask)
     case divergence(DivergenceTask)
     case mass(MassTask)
 
     /// What suites call them.
     enum Name: String, CaseIterable {
-      case perplexity, mass, kl
+      case perplexity, mass, kl, clock
       case multipleChoice = "multiple-choice"
       case exactMatch = "exact-match"
+      case optionLetter = "option-letter"
     }
 
     var name: Name {
@@ -28,6 +31,8 @@ public struct EvaluationTask: Sendable {
       case .perplexity: .perplexity
       case .multipleChoice: .multipleChoice
       case .exactMatch: .exactMatch
+      case .optionLetter: .optionLetter
+      case .clock: .clock
       case .divergence: .kl
       case .mass: .mass
       }
@@ -38,6 +43,8 @@ public struct EvaluationTask: Sendable {
       case .perplexity(let task): task.settings
       case .multipleChoice(let task): task.settings
       case .exactMatch(let task): task.settings
+      case .optionLetter(let task): task.settings
+      case .clock(let task): task.settings
       case .divergence(let task): task.settings
       case .mass(let task): task.settings
       }

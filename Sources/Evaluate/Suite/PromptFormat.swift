@@ -40,16 +40,18 @@ public struct PromptFormat: Sendable, Equatable {
     ]).object!
   }
 
-  /// A prompt as a text.
-  func text(_ prompt: String) -> String {
-    guard let template else { return prompt }
+  /// A question in the template. Images that begin it stay before the template's text.
+  func framed(_ question: [Message.Part]) -> [Message.Part] {
+    guard let template else { return question }
     let range = template.firstRange(of: Self.slot)!
-    return template.replacingCharacters(in: range, with: prompt)
+    let head = question.leadingImages
+    return question[..<head] + [.text(String(template[..<range.lowerBound]))] + question[head...]
+      + [.text(String(template[range.upperBound...]))]
   }
 
   /// All that stands before the answer, in a raw prompt.
-  func rawContext(_ item: EvaluationItem) -> String {
-    examples.map { text($0.promptText) + delimiter + $0.shownAnswer + "\n\n" }.joined() + text(item.promptText)
+  func rawContext(_ item: EvaluationItem) -> [Message.Part] {
+    examples.flatMap { framed($0.question) + [.text(delimiter + $0.shownAnswer + "\n\n")] } + framed(item.question)
   }
 
   /// The conversation up to the answer.
@@ -60,11 +62,11 @@ public struct PromptFormat: Sendable, Equatable {
 
   private func turns(_ item: EvaluationItem) -> [Message] {
     if case .messages(let messages) = item.content { return messages }
-    return [Message(.user, text(item.promptText))]
+    return [Message(.user, framed(item.question).asMessage)]
   }
 
   /// The tokens of all that stands before the answer.
-  func tokens(_ item: EvaluationItem, _ tokenizer: some EvaluationTokenizer) throws -> [Int32] {
+  func tokens(_ item: EvaluationItem, _ tokenizer: some EvaluationTokenizer) throws -> TokenSequence {
     switch style {
     case .raw: try tokenizer.encode(rawContext(item), addingSpecialTokens: true)
     case .chat: try tokenizer.encode(chat: conversation(item))
@@ -72,18 +74,38 @@ public struct PromptFormat: Sendable, Equatable {
   }
 }
 
-extension String {
-  fileprivate func replacingCharacters(in range: Range<String.Index>, with text: String) -> String {
-    self[..<range.lowerBound] + text + self[range.upperBound...]
-  }
-}
-
 extension EvaluationItem {
-  fileprivate var promptText: String {
-    if case .prompt(let text) = content { return text }
+  fileprivate var question: [Message.Part] {
+    if case .question(let parts) = content { return parts }
     preconditionFailure("an item without a prompt in a task of prompts")
   }
 
   /// The answer as an example shows it.
   fileprivate var shownAnswer: String { choices.isEmpty ? answers[0] : choices[correct[0]] }
+}
+
+extension [Message.Part] {
+  /// How many parts at the beginning are images, and the line feeds behind them.
+  fileprivate var leadingImages: Int {
+    guard case .image = first else { return 0 }
+    return firstIndex { if case .text(let text) = $0 { text != "\n" } else { false } } ?? count
+  }
+
+  /// As the parts of a message: texts that follow each other are one, and the line feed behind an image is the chat
+  /// template's to write.
+  var asMessage: [Message.Part] {
+    reduce(into: []) { parts, part in
+      guard case .text(var text) = part else {
+        parts.append(part)
+        return
+      }
+      switch parts.last {
+      case .text(let before): parts[parts.count - 1] = .text(before + text)
+      case .image:
+        if text.utf8.first == UInt8(ascii: "\n") { text = String(text.unicodeScalars.dropFirst()) }
+        if !text.isEmpty { parts.append(.text(text)) }
+      case nil: parts.append(part)
+      }
+    }
+  }
 }

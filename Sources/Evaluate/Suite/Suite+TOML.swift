@@ -3,9 +3,11 @@ import PatchFormat
 
 extension Suite {
   /// Reads a suite and its data.
-  /// - Parameter path: a TOML file; paths in it are relative to its folder.
+  /// - Parameters:
+  ///   - path: a TOML file; paths in it are relative to its folder.
+  ///   - allowsOutside: whether the images of a data file may lie outside of its folder.
   /// - Throws: `invalid` for what is not a suite, naming the task and the key; `io` for data that cannot be read.
-  public init(path: String) throws {
+  public init(path: String, allowsOutside: Bool = false) throws {
     var (file, tables) = try TOMLReader.file(path)
     let name = try file.text("name")
     try file.finish()
@@ -22,14 +24,15 @@ extension Suite {
     }
     let tasks = try zip(names, tables).map { name, table in
       try EvaluationTask(
-        TOMLReader(table.members, path: path, place: "the task \"\(name)\""), folder: Path.parent(path))
+        TOMLReader(table.members, path: path, place: "the task \"\(name)\""), folder: Path.parent(path),
+        allowsOutside: allowsOutside)
     }
     self.init(name: name ?? Path.name(path), tasks: tasks)
   }
 }
 
 extension EvaluationTask {
-  fileprivate init(_ table: TOMLReader, folder: String) throws {
+  fileprivate init(_ table: TOMLReader, folder: String, allowsOutside: Bool) throws {
     var table = table
     let name = try table.requiredText("name")
     guard let kind = try table.word("kind", Kind.Name.self) else {
@@ -40,19 +43,21 @@ extension EvaluationTask {
     }
     let data = try table.requiredText("data")
     let limit = try table.int("limit", in: 1...Int(UInt32.max))
-    let needs = EvaluationItem.Needs(kind)
+    var needs = EvaluationItem.Needs(kind)
     var format = try PromptFormat.Declared(&table, needs)
     let parsed = try Kind(kind, &table)
+    if case .optionLetter(let task) = parsed { needs.letters = task.instruction }
     try table.finish()
 
     func path(_ name: String) -> String { name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder, name) }
     let shots = format.shots
     var items = try EvaluationItem.read(
-      path(data), needs, limit: limit.map { $0 + (format.shotsData == nil ? shots : 0) })
+      path(data), needs, limit: limit.map { $0 + (format.shotsData == nil ? shots : 0) }, allowsOutside: allowsOutside)
     if shots > 0 {
       var examples = items
       if let other = format.shotsData {
-        examples = try EvaluationItem.read(path(other), needs.withAnswer, limit: shots)
+        examples = try EvaluationItem.read(
+          path(other), needs.withAnswer, limit: shots, allowsOutside: allowsOutside)
       } else {
         // The first are shown, and not asked.
         items = Array(items.dropFirst(shots))
@@ -71,7 +76,8 @@ extension EvaluationItem.Needs {
   fileprivate init(_ kind: EvaluationTask.Kind.Name) {
     switch kind {
     case .perplexity: self.init(texts: true)
-    case .multipleChoice: self.init(prompts: true, choices: true)
+    case .multipleChoice, .optionLetter: self.init(prompts: true, choices: true)
+    case .clock: self.init(prompts: true, time: true)
     case .exactMatch: self.init(prompts: true, answer: true)
     case .kl: self.init(texts: true, prompts: true)
     case .mass: self.init(prompts: true)
@@ -82,7 +88,7 @@ extension EvaluationItem.Needs {
   fileprivate var withAnswer: Self {
     var needs = self
     needs.texts = false
-    needs.answer = !choices
+    needs.answer = !choices && !time
     return needs
   }
 }
@@ -112,7 +118,7 @@ extension PromptFormat {
       if let template, template.firstRange(of: PromptFormat.slot) == nil {
         throw table.error("has a \"template\" without \(PromptFormat.slot)")
       }
-      if shots > 0, shotsData == nil, !needs.answer, !needs.choices {
+      if shots > 0, shotsData == nil, !needs.answer, !needs.choices, !needs.time {
         throw table.error("needs \"few_shot_data\": its own rows have no answers to show")
       }
       if shots == 0, shotsData != nil { throw table.error("has \"few_shot_data\" without \"few_shot\"") }
@@ -150,6 +156,8 @@ extension EvaluationTask.Kind {
     case .perplexity: self = .perplexity(try PerplexityTask(&table))
     case .multipleChoice: self = .multipleChoice(try MultipleChoiceTask(&table))
     case .exactMatch: self = .exactMatch(try ExactMatchTask(&table))
+    case .optionLetter: self = .optionLetter(try OptionLetterTask(&table))
+    case .clock: self = .clock(try ClockTask(&table))
     case .kl: self = .divergence(try DivergenceTask(&table))
     case .mass: self = .mass(try MassTask(&table))
     }

@@ -7,11 +7,14 @@ extension Compute {
   static let blockBytes = 32 << 20
 
   /// y[rows × outputs] = x[rows × inputs]·Wᵀ + b.
-  func apply(_ linear: Linear, to x: UnsafePointer<Float>, rows: Int, into y: FloatPointer) {
+  /// - Parameter isRowAlone: a row's bits are the same with any number of other rows, few too.
+  func apply(
+    _ linear: Linear, to x: UnsafePointer<Float>, rows: Int, into y: FloatPointer, isRowAlone: Bool = false
+  ) {
     let (inputs, outputs) = (linear.inputs, linear.outputs)
     for part in linear.parts {
       let out = y + part.outputs.lowerBound
-      if rows <= Self.fewRows {
+      if rows <= Self.fewRows, !isRowAlone {
         applyToFew(part, x, rows, out, inputs: inputs, stride: outputs)
       } else {
         for block in blocks(part.outputs.count, inputs) {

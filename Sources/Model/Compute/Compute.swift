@@ -77,6 +77,6 @@ public final class Compute: @unchecked Sendable {
 
   enum Scratch: Int {
     case weights, packing, normed, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
-    case gathered, gatheredGradient
+    case gathered, gatheredGradient, patches, branch
   }
 }

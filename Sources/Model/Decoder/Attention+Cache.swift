@@ -1,21 +1,21 @@
 import CCompute
 
-/// Attention of new tokens to those before them, whose keys and values are kept.
+/// Causal attention of new tokens to those before them, whose keys and values are kept.
 extension Attention {
   /// - Parameters:
-  ///   - qkv: [tokens, attentionWidth] of the new tokens, queries and keys already turned.
+  ///   - qkv: [tokens, width] of the new tokens, queries and keys already turned.
   ///   - caches: one a sequence; get the new tokens' keys and values.
   ///   - output: [tokens, queryWidth].
   func forward(
-    _ layer: Int, _ batch: TokenBatch, _ qkv: FloatPointer, _ caches: [KeyValueCache], output: FloatPointer
+    _ layer: Int, _ sequences: [Range<Int>], _ qkv: FloatPointer, _ caches: [KeyValueCache], output: FloatPointer
   ) {
-    let (d, group) = (config.headSize, config.heads / config.keyValueHeads)
-    let (queryWidth, keyValueWidth, heads) = (config.queryWidth, config.keyValueWidth, config.keyValueHeads)
-    let width = config.attentionWidth
-    for (cache, tokens) in zip(caches, batch.sequences) {
+    let (d, group) = (shape.headSize, shape.heads / shape.keyValueHeads)
+    let (queryWidth, keyValueWidth, heads) = (shape.queryWidth, shape.keyValueWidth, shape.keyValueHeads)
+    let width = shape.width
+    for (cache, tokens) in zip(caches, sequences) {
       cache.append(layer, keys: qkv + tokens.lowerBound * width + queryWidth, stride: width, tokens: tokens.count)
     }
-    let pieces = zip(caches, batch.sequences).map { cache, tokens in
+    let pieces = zip(caches, sequences).map { cache, tokens in
       Piece(
         tokens: tokens, before: cache.count, keys: Shared(cache.keys(layer)), values: Shared(cache.values(layer)))
     }

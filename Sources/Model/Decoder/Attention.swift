@@ -1,27 +1,49 @@
 import CCompute
 
-/// Causal self-attention over sequences that lie one behind the other (Vaswani et al., arXiv 1706.03762), in blocks of
-/// queries, so that no matrix of length × length is held (Dao et al., arXiv 2205.14135).
+/// Self-attention over sequences that lie one behind the other (Vaswani et al., arXiv 1706.03762), in blocks of queries,
+/// so that no matrix of length × length is held (Dao et al., arXiv 2205.14135).
 struct Attention {
-  let config: ModelConfig
+  struct Shape: Equatable, Sendable {
+    let heads: Int
+    /// Heads of keys and values; each serves `heads` / `keyValueHeads` heads of queries.
+    let keyValueHeads: Int
+    let headSize: Int
+    /// A token sees itself and those before it; otherwise, all of its sequence.
+    let isCausal: Bool
+
+    /// Width of the queries, and of the output.
+    var queryWidth: Int { heads * headSize }
+    /// Width of the keys, and of the values.
+    var keyValueWidth: Int { keyValueHeads * headSize }
+    /// Queries, keys and values side by side.
+    var width: Int { queryWidth + 2 * keyValueWidth }
+  }
+
+  let shape: Shape
   let compute: Compute
   /// Queries at a time.
   static let block = 128
 
-  private var width: Int { config.attentionWidth }
-  var scale: Float { 1 / Float(config.headSize).squareRoot() }
+  private var width: Int { shape.width }
+  var scale: Float { 1 / Float(shape.headSize).squareRoot() }
 
   /// One sequence and one head of keys and values; the queries that it serves.
   private func eachHead(
-    _ batch: TokenBatch, scratch matrices: Int,
+    _ sequences: [Range<Int>], scratch matrices: Int,
     _ body: @Sendable (_ tokens: Range<Int>, _ keyValueHead: Int, _ scores: FloatPointer, _ products: Products) -> Void
   ) {
-    let longest = batch.sequences.map(\.count).max() ?? 0
+    let longest = sequences.map(\.count).max() ?? 0
     let memory = ThreadMemory(self, scores: matrices * Self.block * longest, rows: Self.block, longest)
-    let heads = config.keyValueHeads
-    compute.each(batch.sequences.count * heads) { thread, i in
-      body(batch.sequences[i / heads], i % heads, memory.scores(thread), memory.products(thread))
+    let heads = shape.keyValueHeads
+    compute.each(sequences.count * heads) { thread, i in
+      body(sequences[i / heads], i % heads, memory.scores(thread), memory.products(thread))
     }
+  }
+
+  /// How many keys of its sequence a block of queries sees; and how many of them all its queries do, before each sees
+  /// one more than the last.
+  private func view(_ tokens: Range<Int>, _ first: Int, _ rows: Int) -> (columns: Int, before: Int) {
+    shape.isCausal ? (first + rows, first) : (tokens.count, tokens.count)
   }
 
   /// Scratch memory of each thread: for scores, and for the products.
@@ -35,7 +57,7 @@ struct Attention {
     ///   - rows: of queries at a time.
     ///   - longest: most keys that they see.
     init(_ attention: Attention, scores: Int, rows: Int, _ longest: Int) {
-      let (compute, d) = (attention.compute, attention.config.headSize)
+      let (compute, d) = (attention.compute, attention.shape.headSize)
       self.compute = compute
       self.scores = (scores + 15) / 16 * 16
       // Scores, what they weigh, and their gradients' products with queries: the three shapes that occur.
@@ -63,27 +85,31 @@ struct Attention {
   }
 
   /// - Parameters:
-  ///   - qkv: [tokens, attentionWidth], queries and keys already turned.
+  ///   - sequences: where each lies among the tokens.
+  ///   - count: of the tokens.
+  ///   - qkv: [tokens, width], queries and keys already turned.
   ///   - output: [tokens, queryWidth].
   ///   - logSums: [heads, tokens].
-  func forward(_ batch: TokenBatch, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer) {
+  func forward(
+    _ sequences: [Range<Int>], tokens count: Int, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer
+  ) {
     let (qkv, output, logSums) = (Shared(qkv), Shared(output), Shared(logSums))
-    let (d, group) = (config.headSize, config.heads / config.keyValueHeads)
-    eachHead(batch, scratch: 1) { tokens, keyValueHead, scores, products in
-      let keys = qkv.pointer + tokens.lowerBound * width + config.queryWidth + keyValueHead * d
-      let values = keys + config.keyValueWidth
+    let (d, group) = (shape.headSize, shape.heads / shape.keyValueHeads)
+    eachHead(sequences, scratch: 1) { tokens, keyValueHead, scores, products in
+      let keys = qkv.pointer + tokens.lowerBound * width + shape.queryWidth + keyValueHead * d
+      let values = keys + shape.keyValueWidth
       for first in stride(from: 0, to: tokens.count, by: Self.block) {
         let rows = min(Self.block, tokens.count - first)
-        let columns = first + rows
+        let (columns, before) = view(tokens, first, rows)
         for head in keyValueHead * group..<(keyValueHead + 1) * group {
           let token = tokens.lowerBound + first
           products.multiply(
             rows, columns, d, Matrix(qkv.pointer + token * width + head * d, stride: width),
             Matrix(keys, stride: width).transposed, into: scores, stride: columns)
-          vp_causal_softmax(scores, logSums.pointer + head * batch.count + token, rows, columns, first, scale)
+          vp_causal_softmax(scores, logSums.pointer + head * count + token, rows, columns, before, scale)
           products.multiply(
             rows, d, columns, Matrix(scores, stride: columns), Matrix(values, stride: width),
-            into: output.pointer + token * config.queryWidth + head * d, stride: config.queryWidth)
+            into: output.pointer + token * shape.queryWidth + head * d, stride: shape.queryWidth)
         }
       }
     }
@@ -94,41 +120,42 @@ struct Attention {
   ///   - dOutput: the gradient of the output.
   ///   - dqkv: gets that of queries, keys and values, still turned.
   func backward(
-    _ batch: TokenBatch, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer, dOutput: FloatPointer,
+    _ sequences: [Range<Int>], tokens count: Int, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer,
+    dOutput: FloatPointer,
     dqkv: FloatPointer
   ) {
     let (qkv, output, logSums) = (Shared(qkv), Shared(output), Shared(logSums))
     let (dOutput, dqkv) = (Shared(dOutput), Shared(dqkv))
-    let (d, group) = (config.headSize, config.heads / config.keyValueHeads)
-    eachHead(batch, scratch: 2) { tokens, keyValueHead, memory, products in
-      let key = config.queryWidth + keyValueHead * d
+    let (d, group) = (shape.headSize, shape.heads / shape.keyValueHeads)
+    eachHead(sequences, scratch: 2) { tokens, keyValueHead, memory, products in
+      let key = shape.queryWidth + keyValueHead * d
       let keys = qkv.pointer + tokens.lowerBound * width + key
-      let values = keys + config.keyValueWidth
+      let values = keys + shape.keyValueWidth
       let dKeys = dqkv.pointer + tokens.lowerBound * width + key
-      let dValues = dKeys + config.keyValueWidth
+      let dValues = dKeys + shape.keyValueWidth
       withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.block) { dots in
         let dots = dots.baseAddress!
-        // From the end: the last block sees all keys, and so writes what the others add to.
+        // From the end: the last block sees all keys in any case, and so writes what the others add to.
         var isFirst = true
         for first in stride(from: 0, to: tokens.count, by: Self.block).reversed() {
           let rows = min(Self.block, tokens.count - first)
-          let columns = first + rows
+          let (columns, before) = view(tokens, first, rows)
           let dScores = memory + Self.block * tokens.count
           for head in keyValueHead * group..<(keyValueHead + 1) * group {
             let token = tokens.lowerBound + first
             let query = qkv.pointer + token * width + head * d
-            let out = output.pointer + token * config.queryWidth + head * d
-            let dOut = dOutput.pointer + token * config.queryWidth + head * d
-            let dOutOperand = Matrix(dOut, stride: config.queryWidth)
+            let out = output.pointer + token * shape.queryWidth + head * d
+            let dOut = dOutput.pointer + token * shape.queryWidth + head * d
+            let dOutOperand = Matrix(dOut, stride: shape.queryWidth)
             products.multiply(
               rows, columns, d, Matrix(query, stride: width),
               Matrix(keys, stride: width).transposed, into: memory, stride: columns)
             vp_causal_softmax_again(
-              memory, logSums.pointer + head * batch.count + token, rows, columns, first, scale)
+              memory, logSums.pointer + head * count + token, rows, columns, before, scale)
             products.multiply(
               rows, columns, d, dOutOperand, Matrix(values, stride: width).transposed, into: dScores,
               stride: columns)
-            vp_dot_rows(dOut, out, dots, rows, d, config.queryWidth, config.queryWidth)
+            vp_dot_rows(dOut, out, dots, rows, d, shape.queryWidth, shape.queryWidth)
             products.multiply(
               columns, d, rows, Matrix(memory, stride: columns).transposed, dOutOperand, into: dValues,
               stride: width, accumulate: !isFirst)
@@ -144,5 +171,11 @@ struct Attention {
         }
       }
     }
+  }
+}
+
+extension ModelConfig {
+  var attention: Attention.Shape {
+    Attention.Shape(heads: heads, keyValueHeads: keyValueHeads, headSize: headSize, isCausal: true)
   }
 }

@@ -51,7 +51,7 @@ public struct Decoder: Sendable {
         down: try linear([("mlp.down_proj", hidden)], inputs: inner))
     }
     finalNorm = try weights.require("language_model.norm.weight", [hidden])
-    if config.isTied {
+    if config.isTied || config.isTiedWithoutHead && !weights.has("lm_head.weight") {
       head = Linear(embedding)
     } else {
       head = Linear(try weights.require("lm_head.weight", [config.vocabularySize, hidden]))
@@ -70,13 +70,8 @@ public struct Decoder: Sendable {
     }
   }
 
-  /// The first layer with a tuned tensor; the number of layers where only norm or head are tuned, 0 where the embedding
-  /// is; nil where nothing is tuned.
-  var lowestTuned: Int? {
-    if embedding.tuning != nil { return 0 }
-    if let layer = layers.firstIndex(where: \.isTuned) { return layer }
-    return finalNorm.tuning != nil || head.isTuned ? layers.count : nil
-  }
+  /// The first layer with a tuned tensor.
+  var lowestTuned: Int? { layers.firstIndex(where: \.isTuned) }
 }
 
 extension Decoder.Layer {

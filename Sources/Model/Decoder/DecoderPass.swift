@@ -31,13 +31,16 @@ final class DecoderPass {
   /// The residual stream behind the last layer, [tokens, hiddenSize]; valid until the next call.
   /// - Parameters:
   ///   - batch: with ids below the vocabulary's size.
+  ///   - features: of the batch's images, [their tokens, hiddenSize].
   ///   - caches: one a sequence: what came before it, to which its own keys and values are added.
   @discardableResult
-  func forward(_ batch: TokenBatch, keeping: Keeping = .nothing, caches: [KeyValueCache]? = nil) -> FloatPointer {
+  func forward(
+    _ batch: TokenBatch, features: FloatPointer? = nil, keeping: Keeping = .nothing, caches: [KeyValueCache]? = nil
+  ) -> FloatPointer {
     activations.reserve(batch.count)
     rotary.rows(batch.positions, cosines: activations.cosines.start, sines: activations.sines.start)
     let count = decoder.layers.count
-    embed(batch.ids, into: input(0, keeping))
+    embed(batch, features, into: input(0, keeping))
     for i in 0..<count {
       runLayer(
         i, batch, input: input(i, keeping), activations.layer(i, isKept: keeping.isKept(i)),
@@ -53,10 +56,18 @@ final class DecoderPass {
     return activations.layer(i, isKept: keeping.isKept(i)).input.start
   }
 
-  private func embed(_ ids: [Int32], into x: FloatPointer) {
-    let (x, hidden, embedding) = (Shared(x), hidden, decoder.embedding)
-    compute.split(ids.count, least: 16) { range in
-      for i in range { embedding.widen(rows: Int(ids[i])..<Int(ids[i]) + 1, into: x.pointer + i * hidden) }
+  private func embed(_ batch: TokenBatch, _ features: FloatPointer?, into x: FloatPointer) {
+    let (x, hidden, embedding, ids) = (Shared(x), hidden, decoder.embedding, batch.ids)
+    for rows in batch.embedded {
+      compute.split(rows.count, least: 16) { range in
+        for i in range.lowerBound + rows.lowerBound..<range.upperBound + rows.lowerBound {
+          embedding.widen(rows: Int(ids[i])..<Int(ids[i]) + 1, into: x.pointer + i * hidden)
+        }
+      }
+    }
+    for image in batch.images {
+      memcpy(
+        x.pointer + image.rows.lowerBound * hidden, features! + image.feature * hidden, image.rows.count * hidden * 4)
     }
   }
 
@@ -70,12 +81,13 @@ final class DecoderPass {
     norm(input, layer.inputNorm, into: normed, rows)
     compute.apply(layer.attention, to: normed, rows: rows, into: kept.attention.queryKeyValue.start)
     rotate(kept.attention.queryKeyValue.start, rows, direction: 1)
-    let attention = Attention(config: config, compute: compute)
+    let attention = Attention(shape: config.attention, compute: compute)
     if let caches {
-      attention.forward(i, batch, kept.attention.queryKeyValue.start, caches, output: kept.attention.output.start)
+      attention.forward(
+        i, batch.sequences, kept.attention.queryKeyValue.start, caches, output: kept.attention.output.start)
     } else {
       attention.forward(
-        batch, kept.attention.queryKeyValue.start, output: kept.attention.output.start,
+        batch.sequences, tokens: rows, kept.attention.queryKeyValue.start, output: kept.attention.output.start,
         logSums: kept.attention.logSums.start)
     }
     compute.apply(layer.attentionOutput, to: kept.attention.output.start, rows: rows, into: kept.middle.start)
@@ -91,22 +103,31 @@ final class DecoderPass {
 
   // MARK: Backward
 
+  /// The first layer that has to be gone back through; the number of layers where it is none.
+  /// - Parameter isInputWanted: as for `backward`.
+  func lowest(isInputWanted: Bool) -> Int {
+    isInputWanted || decoder.embedding.tuning != nil ? 0 : decoder.lowestTuned ?? decoder.layers.count
+  }
+
   /// Adds to the gradients of all tuned tensors below the final norm.
   /// - Parameters:
   ///   - gradient: of the residual stream behind the last layer; overwritten.
   ///   - keeping: as the forward pass of the same batch had it.
-  func backward(_ batch: TokenBatch, gradient: FloatPointer, keeping: Keeping) {
-    guard let lowest = decoder.lowestTuned else { return }
+  ///   - isInputWanted: `gradient` becomes that of what goes into the first layer, the images' features among it.
+  func backward(_ batch: TokenBatch, gradient: FloatPointer, keeping: Keeping, isInputWanted: Bool = false) {
+    let lowest = lowest(isInputWanted: isInputWanted)
+    let isInputWanted = isInputWanted || decoder.embedding.tuning != nil
     for i in decoder.layers.indices.reversed() where i >= lowest {
       let kept = activations.layer(i, isKept: keeping.isKept(i))
       let input = input(i, keeping)
       if !keeping.isKept(i) { runLayer(i, batch, input: input, kept, output: nil) }
       backwardMLP(i, batch.count, kept, gradient)
       // Of the lowest layer, what nothing tuned depends on is left out.
-      if i == lowest, decoder.embedding.tuning == nil, !decoder.layers[i].isAttentionTuned { return }
-      backwardAttention(i, batch, input, kept, gradient, isLast: i == lowest)
+      let isLast = i == lowest && !isInputWanted
+      if isLast, !decoder.layers[i].isAttentionTuned { return }
+      backwardAttention(i, batch, input, kept, gradient, isLast: isLast)
     }
-    if decoder.embedding.tuning != nil { addEmbeddingGradient(batch.ids, gradient) }
+    if decoder.embedding.tuning != nil { addEmbeddingGradient(batch, gradient) }
   }
 
   private func backwardMLP(_ i: Int, _ rows: Int, _ kept: Activations.Layer, _ gradient: FloatPointer) {
@@ -140,12 +161,12 @@ final class DecoderPass {
     let dOutput = compute.scratch(.attention, rows * config.queryWidth)
     let dqkv = compute.scratch(.queryKeyValue, rows * config.attentionWidth)
     compute.applyBack(layer.attentionOutput, to: gradient, rows: rows, into: dOutput)
-    Attention(config: config, compute: compute).backward(
-      batch, held.queryKeyValue.start, output: held.output.start, logSums: held.logSums.start, dOutput: dOutput,
-      dqkv: dqkv)
+    Attention(shape: config.attention, compute: compute).backward(
+      batch.sequences, tokens: rows, held.queryKeyValue.start, output: held.output.start, logSums: held.logSums.start,
+      dOutput: dOutput, dqkv: dqkv)
     rotate(dqkv, rows, direction: -1)
     // Below the lowest tuned layer nothing asks for the gradient.
-    let isWanted = !isLast || layer.inputNorm.tuning != nil || decoder.embedding.tuning != nil
+    let isWanted = !isLast || layer.inputNorm.tuning != nil
     backward(
       through: layer.attention, layer.inputNorm, input: input, dOutput: dqkv, rows, isWanted ? gradient : nil)
   }
@@ -166,9 +187,9 @@ final class DecoderPass {
     normBackward(normed, input, norm, into: gradient, rows)
   }
 
-  private func addEmbeddingGradient(_ ids: [Int32], _ gradient: FloatPointer) {
+  private func addEmbeddingGradient(_ batch: TokenBatch, _ gradient: FloatPointer) {
     let sums = decoder.embedding.tuning!.gradient.start
-    for (i, id) in ids.enumerated() { vp_add(sums + Int(id) * hidden, gradient + i * hidden, hidden) }
+    for i in batch.embedded.joined() { vp_add(sums + Int(batch.ids[i]) * hidden, gradient + i * hidden, hidden) }
   }
 
   // MARK: Pieces

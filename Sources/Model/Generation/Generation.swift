@@ -1,16 +1,19 @@
 import PatchFormat
+import Text
 
 /// Several texts being continued at once, a token each at a time.
 final class Generation {
   private let model: LanguageModel
   private var caches: [KeyValueCache]
+  /// Of each text's next token.
+  private var positions: [Int]
   /// The residual stream behind each text's last token.
   private let last: Floats
   private let width: Int
 
   /// Reads the prompts.
   /// - Parameter limit: most tokens that a text will get.
-  init(_ model: LanguageModel, _ prompts: [[Int32]], limit: Int) throws {
+  init(_ model: LanguageModel, _ prompts: [TokenSequence], limit: Int) throws {
     try model.check(prompts)
     if prompts.contains(where: \.isEmpty) {
       throw VPatchError(.invalid, nil, "has nothing to go on from: the prompt has no token", remedy: "give a text")
@@ -25,10 +28,13 @@ final class Generation {
     width = model.config.hiddenSize
     caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + limit) }
     last = Floats(prompts.count * width)
-    // Long prompts in parts: nothing needs to be kept of them but keys and values.
+    positions = prompts.map { _ in 0 }
     for (i, prompt) in prompts.enumerated() {
-      for start in stride(from: 0, to: prompt.count, by: LanguageModel.portion) {
-        run([i], [Array(prompt[start..<min(start + LanguageModel.portion, prompt.count)])])
+      let (batch, features) = try model.batch([prompt])
+      positions[i] = batch.positions.next(after: 0..<batch.count)
+      // Long prompts in parts: nothing needs to be kept of them but keys and values.
+      for start in stride(from: 0, to: batch.count, by: LanguageModel.portion) {
+        run([i], batch.part(start..<min(start + LanguageModel.portion, batch.count)), features)
       }
     }
   }
@@ -39,12 +45,14 @@ final class Generation {
   }
 
   /// Puts a token behind each of some texts.
-  func append(_ tokens: [(text: Int, id: Int32)]) { run(tokens.map(\.text), tokens.map { [$0.id] }) }
+  func append(_ tokens: [(text: Int, id: Int32)]) {
+    let batch = TokenBatch(tokens.map { TokenSequence([$0.id]) }, from: tokens.map { positions[$0.text] })
+    for (text, _) in tokens { positions[text] += 1 }
+    run(tokens.map(\.text), batch, nil)
+  }
 
-  private func run(_ texts: [Int], _ sequences: [[Int32]]) {
-    let caches = texts.map { self.caches[$0] }
-    let batch = TokenBatch(sequences, from: caches.map(\.count))
-    let stream = model.pass.forward(batch, caches: caches)
+  private func run(_ texts: [Int], _ batch: TokenBatch, _ features: FloatPointer?) {
+    let stream = model.pass.forward(batch, features: features, caches: texts.map { caches[$0] })
     for (text, tokens) in zip(texts, batch.sequences) {
       (last.start + text * width).update(from: stream + (tokens.upperBound - 1) * width, count: width)
     }

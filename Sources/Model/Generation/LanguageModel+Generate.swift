@@ -1,3 +1,5 @@
+import Text
+
 extension LanguageModel {
   /// Continues a text.
   /// - Parameters:
@@ -5,7 +7,7 @@ extension LanguageModel {
   ///   - stop: the text ends before one of these.
   ///   - each: is given every new token; false ends the text.
   public func generate(
-    _ prompt: [Int32], limit: Int, _ sampling: Sampling, stop: Set<Int32>, each: (Int32) throws -> Bool
+    _ prompt: TokenSequence, limit: Int, _ sampling: Sampling, stop: Set<Int32>, each: (Int32) throws -> Bool
   ) throws {
     let generation = try Generation(self, [prompt], limit: limit)
     var random = SeededRandom(seed: sampling.seed)
@@ -21,7 +23,7 @@ extension LanguageModel {
   private static let together = 8
 
   public func continueGreedily(
-    _ prompts: [[Int32]], stop: Set<Int32>, limit: Int,
+    _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((_ prompt: Int, _ step: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)?
   ) throws -> [[Int32]] {
     var texts = prompts.map { _ in [Int32]() }

@@ -25,10 +25,10 @@ public struct TextGenerator {
     public let promptTokens: Int
   }
 
-  /// Continues a text.
+  /// Continues a text, with images among it.
   /// - Parameter each: is given whole characters as they are made.
-  public func complete(_ prompt: String, each: (String) -> Void = { _ in }) throws -> Answer {
-    try answer(text.tokenizer.encode(prompt), stop: text.stops(answering: false), each)
+  public func complete(_ prompt: [Message.Part], each: (String) -> Void = { _ in }) throws -> Answer {
+    try answer(text.sequence(prompt), stop: text.stops(answering: false), each)
   }
 
   /// Answers the last message.
@@ -36,7 +36,7 @@ public struct TextGenerator {
     try answer(text.prompt(messages), stop: text.stops(answering: true), each)
   }
 
-  private func answer(_ prompt: [Int32], stop: Set<Int32>, _ each: (String) -> Void) throws -> Answer {
+  private func answer(_ prompt: TokenSequence, stop: Set<Int32>, _ each: (String) -> Void) throws -> Answer {
     let tokenizer = try text.tokenizer
     var decoder = tokenizer.decoder(skipSpecialTokens: true)
     var ids: [Int32] = []

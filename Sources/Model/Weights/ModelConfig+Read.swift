@@ -19,6 +19,14 @@ extension ModelConfig {
       config, generation: PathKind.of(generation) == .missing ? nil : Self.json(generation), path: path)
   }
 
+  /// What the config says of images; nil for a model that takes none.
+  /// - Throws: as `init(folder:)`.
+  static func vision(folder: String) throws -> VisionConfig? {
+    let path = Path.join(folder, "config.json")
+    let config = try ModelConfig(folder: folder)
+    return config.isMultimodal ? try VisionConfig(json(path), textHidden: config.hiddenSize, path: path) : nil
+  }
+
   private static func json(_ path: String) throws -> JSON {
     do { return try JSON.parse(try InputFile.contents(of: path, limit: 16 << 20)) } catch let error as JSONError {
       throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)")
@@ -27,22 +35,21 @@ extension ModelConfig {
 
   /// - Parameter path: whose config it is, for messages.
   init(_ json: JSON, generation: JSON?, path: String) throws {
+    let whole = json
+    (family, self.isMultimodal) = try Self.family(of: whole, path)
+    // A vision-language model has its language model's numbers in a part of their own; in the first layouts they lie open.
+    let nested = isMultimodal ? whole["text_config"] : nil
+    let json = nested ?? whole
+    let standards = nested == nil ? [:] : Self.standards(family)
     func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
     func positive(_ key: String, _ standard: Int? = nil) throws -> Int {
       guard let value = json[key], value != .null else {
-        if let standard { return standard }
+        if let standard = standard ?? standards[key] { return standard }
         throw missing(key)
       }
       guard let number = value.int, (1...(1 << 31)).contains(number) else { throw missing(key) }
       return number
     }
-    let type = json["model_type"]?.string ?? ""
-    guard let family = Family(rawValue: type) else {
-      throw VPatchError(
-        .refused, path, "is of the model type \"\(type.printable)\", which is not known",
-        remedy: "known are \(Family.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    self.family = family
     let activation = json["hidden_act"]?.string ?? "silu"
     guard activation == "silu" else {
       throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is known")
@@ -52,7 +59,7 @@ extension ModelConfig {
     intermediateSize = try positive("intermediate_size")
     layers = try positive("num_hidden_layers")
     heads = try positive("num_attention_heads")
-    keyValueHeads = try positive("num_key_value_heads", heads)
+    keyValueHeads = try positive("num_key_value_heads", standards["num_key_value_heads"] ?? heads)
     guard heads % keyValueHeads == 0 else {
       throw VPatchError(
         .invalid, path, "has \(heads) attention heads, which \(keyValueHeads) key and value heads cannot serve")
@@ -64,12 +71,16 @@ extension ModelConfig {
     guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
     normEpsilon = Float(epsilon)
     // The default of both families' config classes in transformers.
-    isTied = json["tie_word_embeddings"]?.bool ?? false
-    maximumLength = try positive("max_position_embeddings", 2048)
+    isTied = whole["tie_word_embeddings"]?.bool ?? json["tie_word_embeddings"]?.bool ?? false
+    isTiedWithoutHead = isTied || json["tie_word_embeddings"]?.bool ?? false
+    maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048)
     if json["use_sliding_window"]?.bool ?? (family == .mistral) { window = json["sliding_window"]?.int }
     if let window { maximumLength = min(maximumLength, window) }
     rotary = try RotaryEmbedding(json, headSize: headSize, path: path)
-    endTokens = Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(json["eos_token_id"]) ?? []
+    endTokens =
+      Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(
+        json["eos_token_id"])
+      ?? []
   }
 
   /// One id or a list of ids.

@@ -4,6 +4,8 @@ public struct ModelConfig: Equatable, Sendable {
   public enum Family: String, Sendable, CaseIterable { case llama, mistral, qwen2 }
 
   public var family: Family
+  /// It sees images, too.
+  public var isMultimodal: Bool
   public var vocabularySize: Int
   public var hiddenSize: Int
   public var intermediateSize: Int
@@ -16,6 +18,9 @@ public struct ModelConfig: Equatable, Sendable {
   public var rotary: RotaryEmbedding
   /// The head is the embedding.
   public var isTied: Bool
+  /// The head is the embedding where the checkpoint has no other. Configs of vision-language models contradict themselves:
+  /// the whole is not tied, the language model in it is.
+  public var isTiedWithoutHead: Bool
   /// Positions that it was trained on.
   public var maximumLength: Int
   /// Tokens that each token can see, where that is less than all: texts up to this length are as without it, and longer

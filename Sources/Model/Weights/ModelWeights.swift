@@ -88,8 +88,10 @@ public final class ModelWeights: Sendable {
     return parameter
   }
 
+  func has(_ canonicalName: String) -> Bool { byCanonicalName[canonicalName] != nil }
+
   func optional(_ canonicalName: String, _ shape: [Int]) throws -> Parameter? {
-    byCanonicalName[canonicalName] == nil ? nil : try require(canonicalName, shape)
+    has(canonicalName) ? try require(canonicalName, shape) : nil
   }
 }
 

@@ -16,6 +16,8 @@ public struct RotaryEmbedding: Equatable, Sendable {
   public var scaling: Scaling
   /// Half of a head's size: how many pairs a head has.
   public var half: Int
+  /// Where positions have three axes (M-RoPE): how many pairs follow each. Nil: all follow the first.
+  public var sections: [Int]?
 
   /// From a config, old (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
   init(_ json: JSON, headSize: Int, path: String) throws {
@@ -32,9 +34,17 @@ public struct RotaryEmbedding: Equatable, Sendable {
     guard (json["partial_rotary_factor"] ?? parameters?["partial_rotary_factor"])?.double ?? 1 == 1 else {
       throw VPatchError(.refused, path, "turns only a part of each head, which is not known here")
     }
+    if let list = parameters?["mrope_section"] {
+      guard let sections = list.array?.compactMap(\.int), sections.count == 3, sections.allSatisfy({ $0 >= 0 }),
+        sections.reduce(0, +) == half
+      else { throw VPatchError(.invalid, path, "has a \"mrope_section\" that is not three numbers of \(half) in all") }
+      self.sections = sections
+    }
     let type = parameters?["rope_type"]?.string ?? parameters?["type"]?.string ?? "default"
     switch type {
     case "default": scaling = .none
+    // As Qwen2-VL's first configs have it; newer ones say "default" with sections.
+    case "mrope" where sections != nil: scaling = .none
     case "linear": scaling = .linear(factor: try number("factor"))
     case "llama3":
       scaling = .llama3(
@@ -68,19 +78,31 @@ public struct RotaryEmbedding: Equatable, Sendable {
 /// Cosines and sines of positions, computed once for each position.
 final class RotaryTable {
   private let frequencies: [Float]
+  /// Pairs that follow one axis.
+  private let runs: [(axis: Int, pairs: Range<Int>)]
   private var cosines = Floats(0)
   private var sines = Floats(0)
   private var length = 0
 
-  init(_ embedding: RotaryEmbedding) { frequencies = embedding.frequencies }
+  init(_ embedding: RotaryEmbedding) {
+    frequencies = embedding.frequencies
+    var start = 0
+    runs = (embedding.sections ?? [embedding.half]).enumerated().map { axis, count in
+      defer { start += count }
+      return (axis, start..<start + count)
+    }
+  }
 
-  /// A row of `half` cosines and one of sines for each position given.
-  func rows(_ positions: [Int32], cosines out: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
+  /// A row of `half` cosines and one of sines for each token.
+  func rows(_ positions: TokenPositions, cosines out: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
     let half = frequencies.count
-    grow(to: Int(positions.max() ?? 0) + 1)
-    for (i, position) in positions.enumerated() {
-      memcpy(out + i * half, cosines.start + Int(position) * half, half * 4)
-      memcpy(sines + i * half, self.sines.start + Int(position) * half, half * 4)
+    grow(to: Int(runs.compactMap { positions.axes[$0.axis].max() }.max() ?? 0) + 1)
+    for (axis, pairs) in runs {
+      for (i, position) in positions.axes[axis].enumerated() {
+        let (to, from) = (i * half + pairs.lowerBound, Int(position) * half + pairs.lowerBound)
+        memcpy(out + to, cosines.start + from, pairs.count * 4)
+        memcpy(sines + to, self.sines.start + from, pairs.count * 4)
+      }
     }
   }
 

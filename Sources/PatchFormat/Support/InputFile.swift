@@ -131,7 +131,7 @@ public enum Path {
   static func trimmed(_ path: String) -> String { String(Substring(trimming(path))) }
 
   /// What a path leads to, without any symbolic link in it; the path itself where it leads nowhere.
-  static func resolved(_ path: String) -> String {
+  public static func resolved(_ path: String) -> String {
     guard let real = realpath(path, nil) else { return path }
     defer { free(real) }
     return String(cString: real)

@@ -1,7 +1,8 @@
 import PatchFormat
 
 extension ChatTemplate {
-  /// The template of a model's folder: "chat_template.jinja", else "chat_template" in "tokenizer_config.json".
+  /// The template of a model's folder, looked for as transformers does: "chat_template" in "processor_config.json", in
+  /// "chat_template.json", "chat_template.jinja", "chat_template" in "tokenizer_config.json".
   /// - Throws: `refused` where there is none, or none that is known.
   public static func of(folder: String, _ tokens: NamedTokens) throws -> ChatTemplate {
     guard let (path, text) = try source(folder) else {
@@ -19,26 +20,35 @@ extension ChatTemplate {
   }
 
   private static func source(_ folder: String) throws -> (path: String, text: String)? {
+    for name in ["processor_config.json", "chat_template.json"] {
+      if let text = try named(folder, name) { return text }
+    }
     let path = Path.join(folder, "chat_template.jinja")
     if PathKind.of(path) != .missing {
       let bytes = try InputFile.contents(of: path, limit: 1 << 20)
       return (path, String(decoding: bytes, as: UTF8.self))
     }
-    guard let config = try ModelFile.read(folder, "tokenizer_config.json") else { return nil }
-    let text: String?
-    switch config["chat_template"] {
-    case .string(let template): text = template
-    // Several, by name: {"name": "default", "template": …}
-    case .array(let list): text = list.first { $0["name"] == .string("default") }?["template"]?.string
-    default: text = nil
-    }
-    return text.map { (Path.join(folder, "tokenizer_config.json"), $0) }
+    return try named(folder, "tokenizer_config.json")
+  }
+
+  /// "chat_template" in a JSON file of the folder.
+  private static func named(_ folder: String, _ file: String) throws -> (path: String, text: String)? {
+    let text: String? =
+      switch try ModelFile.read(folder, file)?["chat_template"] {
+      case .string(let template): template
+      // Several, by name: {"name": "default", "template": …}, or {"default": …}
+      case .array(let list): list.first { $0["name"] == .string("default") }?["template"]?.string
+      case .object(let members): members.first { $0.key == "default" }?.value.string
+      default: nil
+      }
+    return text.map { (Path.join(folder, file), $0) }
   }
 
   /// Which family a template is of. Every piece that its text depends on has to be there as the family has it.
   static func recognise(_ jinja: JinjaText) -> (name: String, Family)? {
     // What reasons aloud is written in ways of its own (Qwen3, DeepSeek-R1).
     guard !jinja.contains("<think>"), !jinja.contains("reasoning_content") else { return nil }
+    if looksAtParts(jinja) { return recogniseVision(jinja) }
     if jinja.contains("<|im_start|>") { return chatML(jinja) }
     if jinja.contains("<|start_header_id|>") { return llama3(jinja) }
     if jinja.contains("<<SYS>>") { return llama2(jinja) }
@@ -51,15 +61,19 @@ extension ChatTemplate {
     guard jinja.contains("'<|im_start|>'+message['role']+'\n'+message['content']+'<|im_end|>\n'"),
       jinja.contains("'<|im_start|>assistant\n'")
     else { return nil }
-    // '<|im_start|>system⏎You are …<|im_end|>⏎'
+    let prompts = chatMLSystemPrompts(jinja)
+    guard prompts.count <= 1 else { return nil }
+    return ("chatml", .chatML(system: prompts.first))
+  }
+
+  /// The default system prompts: '<|im_start|>system⏎You are …<|im_end|>⏎'
+  static func chatMLSystemPrompts(_ jinja: JinjaText) -> Set<String> {
     let prefix = "<|im_start|>system\n"
-    let prompts = Set(
+    return Set(
       jinja.literals.compactMap { literal -> String? in
         guard literal.hasPrefix(prefix), let end = literal.firstRange(of: "<|im_end|>") else { return nil }
         return String(literal[literal.index(literal.startIndex, offsetBy: prefix.count)..<end.lowerBound])
       })
-    guard prompts.count <= 1 else { return nil }
-    return ("chatml", .chatML(system: prompts.first))
   }
 
   private static func llama3(_ jinja: JinjaText) -> (String, Family)? {
@@ -97,7 +111,7 @@ extension ChatTemplate {
     }.filter { before, trim, after in
       let start = before.isEmpty ? "" : "'\(before)'+"
       let end = after.isEmpty ? "" : "+'\(after)'"
-      return ["{{", "{{-"].contains { jinja.contains("\($0)\(start)message['content']\(trim)+eos_token\(end)}}") }
+      return jinja.contains("{{\(start)message['content']\(trim)+eos_token\(end)}}")
     }
     guard answers.count == 1, let (before, trim, after) = answers.first, jinja.contains("bos_token") else { return nil }
     (style.beforeAnswer, style.trimsAnswer, style.afterEnd) = (before, !trim.isEmpty, after)

@@ -20,6 +20,7 @@ public struct ChatTemplate: Equatable, Sendable {
     case llama2
     case mistral(Mistral)
     case vicuna
+    case llava(Llava)
   }
 
   /// What the versions of Mistral's template differ in.
@@ -48,9 +49,14 @@ public struct ChatTemplate: Equatable, Sendable {
     switch family {
     case .chatML: "<|im_end|>"
     case .llama3: "<|eot_id|>"
+    case .llava(let style): style.end ?? end
     case .llama2, .mistral, .vicuna: end
     }
   }
+
+  /// Whether what the tokenizer puts around a text goes around a conversation too. The processors of LLaVA's models leave
+  /// the token that begins a text to the tokenizer; other templates write it.
+  public var addsSpecialTokens: Bool { if case .llava = family { true } else { false } }
 
   private static let families: KeyValuePairs<String, Family> = [
     "chatml": .chatML(system: nil),
@@ -65,6 +71,12 @@ public struct ChatTemplate: Equatable, Sendable {
       Mistral(open: "[INST] ", close: "[/INST]", beforeAnswer: " ", trimsAnswer: true, system: .last)),
     "mistral-nemo": .mistral(Mistral(open: "[INST]", close: "[/INST]", system: .last)),
     "vicuna": .vicuna,
+    "qwen2.5-vl": .chatML(system: "You are a helpful assistant."),
+    "llava-1.5": .llava(.vicuna),
+    "llava-mistral": .llava(.mistral()),
+    "llava-llama3": .llava(.llama3),
+    "llava-onevision": .llava(.oneVision),
+    "llava-yi": .llava(.yi),
   ]
 
   /// The names that `named` knows.
@@ -91,7 +103,6 @@ public struct ChatTemplate: Equatable, Sendable {
     self.name = name
     self.family = family
     func text(_ token: String?, _ key: String) throws -> String {
-      if case .chatML = family { return "" }
       guard let token else {
         throw VPatchError(
           .refused, path, "the chat template \"\(name)\" needs a \(key), and the model names none",
@@ -99,7 +110,14 @@ public struct ChatTemplate: Equatable, Sendable {
       }
       return token
     }
-    beginning = try text(tokens.beginningText, "bos_token")
-    if case .llama3 = family { end = "" } else { end = try text(tokens.endText, "eos_token") }
+    let (writesBeginning, writesEnd) =
+      switch family {
+      case .chatML: (false, false)
+      case .llama3: (true, false)
+      case .llava(let style): (false, style.end == nil)
+      case .llama2, .mistral, .vicuna: (true, true)
+      }
+    beginning = writesBeginning ? try text(tokens.beginningText, "bos_token") : ""
+    end = writesEnd ? try text(tokens.endText, "eos_token") : ""
   }
 }

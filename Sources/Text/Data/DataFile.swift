@@ -1,3 +1,4 @@
+import Images
 import PatchFormat
 
 /// The rows of a JSON Lines file as a model reads them.
@@ -15,6 +16,9 @@ public struct DataFile: Sendable {
   /// all of them the prompts probably end with a space that belongs to the answers.
   public let mergedRows: Int
 
+  /// The image files that the rows name, each once.
+  public let images: [ImageSource]
+
   public var tokens: Int { examples.reduce(0) { $0 + $1.ids.count } }
   /// What the loss counts.
   public var answerTokens: Int { examples.reduce(0) { $0 + $1.answerTokens } }
@@ -26,7 +30,7 @@ public struct DataFile: Sendable {
   /// How much text is worked on at once.
   private static let batchBytes = 4 << 20
 
-  /// Reads and checks every row.
+  /// Reads and checks every row, and looks at every image.
   /// - Throws: `invalid` naming the first rows that cannot be used, with their reasons; `refused` where a row needs
   ///   what the model does not have (a tokenizer, a chat template).
   public init(path: String, _ text: ModelText, _ rules: DataRules, threads: Int) throws {
@@ -44,6 +48,7 @@ public struct DataFile: Sendable {
     examples = loader.examples
     lines = loader.lines
     (cutRows, cutTokens, mergedRows) = (loader.cutRows, loader.cutTokens, loader.mergedRows)
+    images = Set(loader.images.values.compactMap { try? $0.get() }).sorted { $0.path < $1.path }
     digest = try file.digest()
   }
 
@@ -60,6 +65,9 @@ private struct Loader {
   var examples: [Example] = []
   var lines: [Int] = []
   var (cutRows, cutTokens, mergedRows) = (0, 0, 0)
+  /// By the names that rows have for them.
+  private(set) var images: [String: Result<ImageSource, RowError>] = [:]
+  private let folder: ImageFolder
   private var errors: [(line: Int, reason: String)] = []
   private var errorCount = 0
 
@@ -67,37 +75,69 @@ private struct Loader {
     self.encoder = encoder
     self.path = path
     self.threads = threads
+    folder = ImageFolder(of: path, allowsOutside: encoder.rules.allowsOutside)
   }
 
   mutating func flush() throws {
-    let (rows, encoder, path) = (batch, encoder, path)
+    let (lines, encoder, path) = (batch, encoder, path)
     batch.removeAll(keepingCapacity: true)
     batchBytes = 0
-    // Some rows at a time: a thread's turn costs more than a short row.
-    let size = 32
-    let results = try Parallel.map((rows.count + size - 1) / size, threads: threads) { piece in
-      try rows[piece * size..<min((piece + 1) * size, rows.count)].map { number, line in
-        do {
-          return Result<RowEncoder.Encoded, RowError>.success(try encoder.encode(Row(line)))
-        } catch let error as RowError {
-          return .failure(error)
-        } catch let error as VPatchError {
-          // What the model lacks, it lacks for every row.
-          throw VPatchError(
-            error.code, error.subject, "\(error.reason) (needed by line \(number) of \(path))", remedy: error.remedy)
-        }
+    let rows = try map(lines.count) { i in try Self.result { try Row(lines[i].line) } }
+    try look(at: rows)
+    let images = images
+    let results = try map(rows.count) { i in
+      do {
+        return try Self.result { try encoder.encode(rows[i].get(), images) }
+      } catch let error as VPatchError {
+        // What the model lacks, it lacks for every row.
+        throw VPatchError(
+          error.code, error.subject, "\(error.reason) (needed by line \(lines[i].number) of \(path))",
+          remedy: error.remedy)
       }
     }
-    for (row, result) in zip(rows, results.joined()) {
+    for (row, result) in zip(lines, results) {
       switch result {
       case .success(let encoded):
         examples.append(encoded.example)
-        lines.append(row.number)
+        self.lines.append(row.number)
         if encoded.cut > 0 { (cutRows, cutTokens) = (cutRows + 1, cutTokens + encoded.cut) }
         if encoded.endsInToken { mergedRows += 1 }
       case .failure(let error):
         errorCount += 1
         if errors.count < DataFile.shownErrors { errors.append((row.number, error.reason)) }
+      }
+    }
+  }
+
+  /// Some rows at a time: a thread's turn costs more than a short row.
+  private func map<T: Sendable>(_ count: Int, _ body: @Sendable (Int) throws -> T) throws -> [T] {
+    let size = 32
+    return try Parallel.map((count + size - 1) / size, threads: threads) { piece in
+      try (piece * size..<min((piece + 1) * size, count)).map(body)
+    }.flatMap(\.self)
+  }
+
+  private static func result<T>(_ body: () throws -> T) throws -> Result<T, RowError> {
+    do {
+      return .success(try body())
+    } catch let error as RowError {
+      return .failure(error)
+    }
+  }
+
+  /// Looks at the images that these rows are the first to name.
+  private mutating func look(at rows: [Result<Row, RowError>]) throws {
+    guard let shelf = encoder.text.shelf else { return }
+    let names = Set(rows.flatMap { (try? $0.get().images) ?? [] }).filter { images[$0] == nil }
+    let paths = try names.map { name in (name, try Self.result { try folder.path(of: name) }) }
+    try shelf.look(at: paths.compactMap { try? $0.1.get() }, threads: threads)
+    for (name, path) in paths {
+      images[name] = try Self.result {
+        do {
+          return try shelf.source(path.get())
+        } catch let error as VPatchError {
+          throw RowError("names the image \"\(name.printable)\", which cannot be used: \(error.reason)")
+        }
       }
     }
   }

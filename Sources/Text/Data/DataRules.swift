@@ -17,15 +17,18 @@ public struct DataRules: Sendable {
   public var needsAnswers: Bool
   /// How many ids the model knows.
   public var vocabulary: Int
+  /// Images may lie outside of the data file's folder.
+  public var allowsOutside: Bool
 
   public init(
     vocabulary: Int, maximumLength: Int = .max, tooLong: TooLong = .cut, learnsEverything: Bool = false,
-    needsAnswers: Bool = true
+    needsAnswers: Bool = true, allowsOutside: Bool = false
   ) {
     self.vocabulary = vocabulary
     self.maximumLength = maximumLength
     self.tooLong = tooLong
     self.learnsEverything = learnsEverything
     self.needsAnswers = needsAnswers
+    self.allowsOutside = allowsOutside
   }
 }

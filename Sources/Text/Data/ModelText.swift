@@ -1,17 +1,25 @@
+import Images
 import PatchFormat
 
-/// What turns a model's text into ids: its tokenizer and its chat template.
+/// What turns a model's text into ids: its tokenizer, its chat template, and how it is shown images.
 ///
 /// Ready ids need neither, so what is missing is an error only where it is asked for.
 public struct ModelText: Sendable {
   private let loadedTokenizer: Result<Tokenizer, VPatchError>
   private let loadedTemplate: Result<ChatTemplate, VPatchError>
+  /// How the model is shown an image; nil for a model that takes none.
+  public let images: (any ImagePrompting)?
+  /// The images that were looked at.
+  let shelf: ImageShelf?
 
   /// - Parameters:
   ///   - folder: the model's.
   ///   - chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  ///   - images: how the model is shown an image; nil for a model that takes none.
   /// - Throws: `refused` for a name that is none.
-  public init(folder: String, chatTemplate: String? = nil) throws {
+  public init(folder: String, chatTemplate: String? = nil, images: (any ImagePrompting)? = nil) throws {
+    self.images = images
+    shelf = images.map(ImageShelf.init)
     if let chatTemplate { try ChatTemplate.checkName(chatTemplate) }
     let tokenizer = try Self.result { try Tokenizer(folder: folder) }
     loadedTokenizer = tokenizer
@@ -29,7 +37,9 @@ public struct ModelText: Sendable {
     }
   }
 
-  public init(tokenizer: Tokenizer, template: ChatTemplate) {
+  public init(tokenizer: Tokenizer, template: ChatTemplate, images: (any ImagePrompting)? = nil) {
+    self.images = images
+    shelf = images.map(ImageShelf.init)
     loadedTokenizer = .success(tokenizer)
     loadedTemplate = .success(template)
   }
@@ -56,8 +66,34 @@ public struct ModelText: Sendable {
     return tokenizer.named.stops.union(end.map { [$0] } ?? [])
   }
 
-  /// The ids of a conversation that the model is to go on with.
-  public func prompt(_ messages: [Message]) throws -> [Int32] {
-    try tokenizer.encode(template.render(messages, addGenerationPrompt: true), addSpecialTokens: false).ids
+  /// The tokens of a conversation that the model is to go on with.
+  /// - Throws: `refused` for images where the model takes none; what is wrong with an image.
+  public func prompt(_ messages: [Message]) throws -> TokenSequence {
+    let template = try template
+    return try sequence(
+      template.render(messages, addGenerationPrompt: true, mark: mark), messages.flatMap(\.parts),
+      addSpecialTokens: template.addsSpecialTokens)
+  }
+
+  /// The tokens of a text as it stands, with images among it.
+  /// - Parameter addSpecialTokens: whether what the tokenizer puts around a text is put there.
+  public func sequence(_ parts: [Message.Part], addSpecialTokens: Bool = true) throws -> TokenSequence {
+    try sequence(segments(parts), parts, addSpecialTokens: addSpecialTokens)
+  }
+
+  private func sequence(
+    _ segments: [Segment], _ parts: [Message.Part], addSpecialTokens: Bool
+  ) throws -> TokenSequence {
+    do {
+      try checkMarks(in: parts)
+      let sources = try parts.images.map { path in
+        guard let shelf else { throw noImages }
+        return try shelf.source(path)
+      }
+      let encoded = try encode(segments, sources, addSpecialTokens: addSpecialTokens)
+      return TokenSequence(encoded.ids, images: sources)
+    } catch let error as RowError {
+      throw VPatchError(.refused, nil, "the prompt \(error.reason)")
+    }
   }
 }

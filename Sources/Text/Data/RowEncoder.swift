@@ -1,9 +1,12 @@
+import Images
 import PatchFormat
 
 /// Makes examples of rows.
 struct RowEncoder: Sendable {
   struct Encoded: Sendable {
     var example: Example
+    /// Where the images' tokens are.
+    var runs: [Range<Int>] = []
     /// How many tokens were cut off.
     var cut = 0
     /// Whether the prompt ends inside a token.
@@ -13,18 +16,24 @@ struct RowEncoder: Sendable {
   let rules: DataRules
   let text: ModelText
 
+  /// - Parameter images: those that were looked at, by the names that rows have for them.
   /// - Throws: `RowError` for the row, `VPatchError` where the model lacks what it needs.
-  func encode(_ row: Row) throws -> Encoded {
+  func encode(_ row: Row, _ images: [String: Result<ImageSource, RowError>] = [:]) throws -> Encoded {
+    let sources = try row.images.map { name in
+      guard let image = images[name] else { throw text.noImages }
+      return try image.get()
+    }
     var encoded: Encoded
     switch row {
-    case .messages(let messages): encoded = try encode(messages)
-    case .completion(let prompt, let completion): encoded = try encode(prompt, completion)
-    case .text(let text):
-      let ids = try self.text.tokenizer.encode(text)
-      encoded = Encoded(example: Example(ids: ids, labels: ids))
-    case .ids(let ids, let labels): encoded = Encoded(example: try ready(ids, labels))
+    case .messages(let messages): encoded = try encode(messages, sources)
+    case .completion(let prompt, let completion): encoded = try encode(prompt, completion, sources)
+    case .text(let parts):
+      try text.checkMarks(in: parts)
+      let segments = text.segments(parts).map { $0.isImage ? $0 : Segment($0.text, isAnswer: true) }
+      encoded = example(try text.encode(segments, sources, addSpecialTokens: true), sources, learnsEverything: true)
+    case .ids(let ids, let labels, _): encoded = try ready(ids, labels, sources)
     }
-    if let id = encoded.example.ids.first(where: { $0 < 0 || $0 >= rules.vocabulary }) {
+    if let id = encoded.example.ids.first(where: { !isKnown($0) }) {
       // Not the row's fault: ready ids are checked where they are read.
       throw VPatchError(
         .invalid, try text.tokenizer.path,
@@ -40,75 +49,81 @@ struct RowEncoder: Sendable {
     return encoded
   }
 
-  private func encode(_ messages: [Message]) throws -> Encoded {
+  /// The image token may be one that no embedding has.
+  private func isKnown(_ id: Int32) -> Bool { (0..<rules.vocabulary).contains(Int(id)) || id == text.images?.token }
+
+  private func encode(_ messages: [Message], _ sources: [ImageSource]) throws -> Encoded {
     if rules.needsAnswers, !rules.learnsEverything, !messages.contains(where: { $0.role == .assistant }) {
       throw RowError("has no message of the assistant")
     }
     if rules.needsAnswers, let i = messages.firstIndex(where: { $0.role == .assistant && $0.content.trimmed.isEmpty }) {
       throw RowError("has an empty answer (message \(i + 1))")
     }
+    try text.checkMarks(in: messages.flatMap(\.parts))
     let template = try text.template
+    let segments: [Segment]
     do {
-      return try labeled(template.render(messages, addGenerationPrompt: false), addSpecialTokens: false)
+      segments = try template.render(messages, addGenerationPrompt: false, mark: text.mark)
     } catch let error as VPatchError {
       // The family's rules of order: of this row alone.
       throw RowError(error.reason + (error.remedy.map { " (\($0))" } ?? ""))
     }
+    return example(try text.encode(segments, sources, addSpecialTokens: template.addsSpecialTokens), sources)
   }
 
-  private func encode(_ prompt: String, _ completion: String) throws -> Encoded {
+  private func encode(_ prompt: [Message.Part], _ completion: String, _ sources: [ImageSource]) throws -> Encoded {
     if rules.needsAnswers, completion.trimmed.isEmpty { throw RowError("has an empty completion") }
+    try text.checkMarks(in: prompt + [.text(completion)])
     let tokenizer = try text.tokenizer
     guard let end = tokenizer.named.end else {
       throw VPatchError(
         .refused, tokenizer.path, "no token ends a completion: the model names no eos_token",
         remedy: "name it in tokenizer_config.json")
     }
-    var encoded = labeled(
-      [Segment(prompt, isAnswer: false), Segment(completion, isAnswer: true)], addSpecialTokens: true, tokenizer)
+    var encoded = example(
+      try text.encode(
+        text.segments(prompt) + [Segment(completion, isAnswer: true)], sources, addSpecialTokens: true), sources)
     if encoded.example.ids.last != end {
-      encoded.example = Example(ids: encoded.example.ids + [end], labels: encoded.example.labels + [end])
+      encoded.example = Example(
+        ids: encoded.example.ids + [end], labels: encoded.example.labels + [end], images: sources)
     }
     return encoded
   }
 
-  private func labeled(_ segments: [Segment], addSpecialTokens: Bool) throws -> Encoded {
-    labeled(segments, addSpecialTokens: addSpecialTokens, try text.tokenizer)
-  }
-
-  private func labeled(_ segments: [Segment], addSpecialTokens: Bool, _ tokenizer: Tokenizer) -> Encoded {
-    let encoded = tokenizer.encode(segments, addSpecialTokens: addSpecialTokens)
-    let labels = zip(encoded.ids, encoded.isAnswer).map { $1 || rules.learnsEverything ? $0 : Example.ignored }
+  private func example(
+    _ encoded: ModelText.Encoded, _ sources: [ImageSource], learnsEverything: Bool? = nil
+  ) -> Encoded {
+    let learnsEverything = learnsEverything ?? rules.learnsEverything
+    var labels = zip(encoded.ids, encoded.isAnswer).map { $1 || learnsEverything ? $0 : Example.ignored }
+    for run in encoded.runs { labels.replaceSubrange(run, with: repeatElement(Example.ignored, count: run.count)) }
     return Encoded(
-      example: Example(ids: encoded.ids, labels: labels), endsInToken: encoded.bordersInTokens > 0)
-  }
-
-  private func ready(_ ids: [Int], _ labels: [Int]?) throws -> Example {
-    if let labels, labels.count != ids.count {
-      throw RowError("has \(Format.counted(ids.count, "id")) and \(Format.counted(labels.count, "label"))")
-    }
-    func check(_ values: [Int], _ noun: String, allowing ignored: Int?) throws -> [Int32] {
-      try values.enumerated().map { i, value in
-        guard value == ignored || (0..<rules.vocabulary).contains(value) else {
-          throw RowError(
-            "has the \(noun) \(value) (at \(i)); the model has \(Format.grouped(rules.vocabulary)) ids")
-        }
-        return Int32(value)
-      }
-    }
-    let known = try check(ids, "id", allowing: nil)
-    guard let labels, !rules.learnsEverything else { return Example(ids: known, labels: known) }
-    return Example(ids: known, labels: try check(labels, "label", allowing: Int(Example.ignored)))
+      example: Example(ids: encoded.ids, labels: labels, images: sources), runs: encoded.runs,
+      endsInToken: encoded.bordersInTokens > 0)
   }
 
   private func cut(_ encoded: inout Encoded) throws {
     let count = encoded.example.ids.count
     let lengths = "has \(Format.grouped(count)) tokens; \(Format.grouped(rules.maximumLength)) are allowed"
     guard rules.tooLong == .cut else { throw RowError(lengths) }
-    encoded.cut = count - rules.maximumLength
+    let limit = rules.maximumLength
+    if let i = encoded.runs.firstIndex(where: { $0.lowerBound < limit && $0.upperBound > limit }) {
+      throw RowError(
+        "\(lengths), and its image \(i + 1) (\(Format.counted(encoded.runs[i].count, "token"))) would be cut")
+    }
+    encoded.cut = count - limit
+    let images = encoded.example.sequence.images
+    encoded.runs = encoded.runs.filter { $0.upperBound <= limit }
+    let kept = Array(images.prefix(encoded.runs.count))
+    if kept.count < images.count, let prompting = text.images {
+      let counts = try kept.map { try prompting.count(of: $0, among: kept.count) }
+      guard counts == encoded.runs.map(\.count) else {
+        throw RowError(
+          "\(lengths), and without \(Format.grouped(images.count - kept.count)) of its \(Format.grouped(images.count)) images the model would take other tokens for the rest"
+        )
+      }
+    }
     encoded.example = Example(
-      ids: Array(encoded.example.ids.prefix(rules.maximumLength)),
-      labels: Array(encoded.example.labels.prefix(rules.maximumLength)))
+      ids: Array(encoded.example.ids.prefix(limit)), labels: Array(encoded.example.labels.prefix(limit)), images: kept)
     if rules.needsAnswers, encoded.example.answerTokens == 0 {
       throw RowError("\(lengths), and its answer would be cut off")
     }

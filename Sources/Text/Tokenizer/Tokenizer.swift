@@ -71,6 +71,9 @@ public final class Tokenizer: Sendable {
   /// The id of an entry as it stands in the vocabulary.
   public func id(of token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
 
+  /// The id of a token that is looked for in a text before anything else is.
+  func addedID(of token: String) -> Int32? { added.id(of: token) }
+
   /// Whether it is a mark ("<|im_end|>") rather than text.
   public func isSpecial(_ id: Int32) -> Bool { added.byID[id]?.isSpecial ?? false }
 }

@@ -67,7 +67,8 @@ extension TrainingJob {
   ) throws -> Comparison.Outcome {
     let patch = try Patch(path: path, threads: work.threads)
     let view = ModelView(inputs.base.checkpoint, inputs.base.steps + [PatchStep(patch, .forward)])
-    let tuned = try LanguageModel(view, compute: Compute(threads: work.threads, precision: options.compute))
+    let tuned = try LanguageModel(
+      view, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     let base = try model.untuned()
     let after = try evaluation(suite, report).results(
       of: tuned, name: patch.label, root: patch.header.targetRoot, against: .base(base, root: baseRoot))

@@ -11,6 +11,7 @@ extension TrainingJob {
     func add(_ key: String, _ value: JSON?) {
       if let value { members.append(.init(key, value)) }
     }
+    add("vision_lr", options.visionLearningRate.map { JSON($0) })
     add("steps", options.steps.map { JSON($0) })
     add("epochs", options.steps == nil ? JSON(options.epochs) : nil)
     add("micro_batch", options.microBatch.map { JSON($0) })

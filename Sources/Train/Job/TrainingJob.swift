@@ -21,6 +21,8 @@ public struct TrainingJob {
     /// A chat template's name, where the model's own is not known.
     public var chatTemplate: String?
     public var rules: Rules
+    /// Features of images are kept there.
+    public var features: FeatureCache?
     /// The state is kept there, and gone on from.
     public var stateFolder: String?
     /// Steps from one saved state to the next.
@@ -40,6 +42,8 @@ public struct TrainingJob {
     public var tooLong = DataRules.TooLong.cut
     /// Prompts are learned as well as answers.
     public var learnsPrompts = false
+    /// Images may lie outside of their data file's folder.
+    public var allowsOutside = false
 
     public init() {}
   }
@@ -60,24 +64,26 @@ public struct TrainingJob {
     self.inputs = inputs
     self.options = options
     self.work = work
-    model = try LanguageModel(inputs.base, compute: Compute(threads: work.threads, precision: options.compute))
+    model = try LanguageModel(
+      inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
     _ = try TuningPlan(model.weights, options)
-    let text = try ModelText(folder: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)
     var rules = DataRules(
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
-      tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts)
+      tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts,
+      allowsOutside: inputs.rules.allowsOutside)
     data = try inputs.data.map { try DataFile(path: $0, text, rules, threads: work.threads) }
-    var neutral: [[Int32]] = []
+    var neutral: [TokenSequence] = []
     var neutralDigest: Digest?
     if options.drift != nil {
       if let path = inputs.neutral {
         rules.needsAnswers = false
         let file = try DataFile(path: path, text, rules, threads: work.threads)
-        (neutral, neutralDigest) = (file.examples.map(\.ids), file.digest)
+        (neutral, neutralDigest) = (file.examples.map(\.sequence), file.digest)
       } else {
         let tokenizer = try Self.neutralTokenizer(text)
-        neutral = NeutralText.paragraphs.map { tokenizer.encode($0) }
+        neutral = NeutralText.paragraphs.map { TokenSequence(tokenizer.encode($0)) }
       }
       guard neutral.count > 1 else {
         throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")
@@ -99,6 +105,15 @@ public struct TrainingJob {
       identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, model.compute))
   }
 
+  /// Of the bytes of all images, row by row; nil where there are none.
+  private static func images(_ data: [DataFile]) -> Digest? {
+    let digests = data.lazy.flatMap(\.examples).flatMap(\.sequence.images).map(\.digest)
+    guard !digests.isEmpty else { return nil }
+    let hash = SHA256()
+    for digest in digests { hash.update(digest.bytes) }
+    return hash.finalize()
+  }
+
   private static func neutralTokenizer(_ text: ModelText) throws -> Tokenizer {
     do { return try text.tokenizer } catch let error as VPatchError {
       throw VPatchError(
@@ -118,6 +133,7 @@ public struct TrainingJob {
     }
     add("base", root.hex)
     add("data", data.map(\.digest.hex).joined(separator: " "))
+    add("images", images(data)?.hex)
     add("neutral", neutral?.hex)
     add("kernels", compute.arithmetic)
     add("tuned", "\(options.selection)")

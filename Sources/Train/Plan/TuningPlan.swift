@@ -45,6 +45,12 @@ public struct TuningPlan: Sendable {
     return "the pattern must match whole names, such as \(middle.name.printable)"
   }
 
+  /// What share of the learning rate each tensor follows: one, but for the vision tower's.
+  func learningRateShares(_ options: TrainingOptions) -> [Double] {
+    let share = (options.visionLearningRate ?? 0.4 * options.learningRate) / options.learningRate
+    return parameters.map { layout.component(of: $0.name).region == .visionTower ? share : 1 }
+  }
+
   /// A line for each module: how many tensors and weights, in which layers.
   public var groups: [Group] {
     var order: [String] = []

@@ -20,8 +20,9 @@ struct AdamW {
   /// One step; gradients are zero afterwards.
   /// - Parameters:
   ///   - number: of the step, from 1 on.
+  ///   - shares: of the learning rate that each tensor follows.
   ///   - norm: the gradients' norm.
-  func step(_ parameters: [Parameter], number: Int, learningRate: Double, norm: Double) {
+  func step(_ parameters: [Parameter], number: Int, learningRate: Double, shares: [Double], norm: Double) {
     let scale = options.clip > 0 && norm > options.clip ? options.clip / (norm + 1e-6) : 1
     let step = vp_adamw_step(
       lr: Float(learningRate), beta1: Float(options.beta1), beta2: Float(options.beta2), eps: Float(options.epsilon),
@@ -30,6 +31,7 @@ struct AdamW {
     compute.each(parameters.count) { _, i in
       let tuning = parameters[i].tuning!
       var step = step
+      step.lr = Float(learningRate * shares[i])
       vp_adamw(
         tuning.master.start, tuning.gradient.start, tuning.firstMoment.start, tuning.secondMoment.start,
         parameters[i].count, &step)

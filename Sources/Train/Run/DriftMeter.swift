@@ -1,6 +1,7 @@
 import Glibc
 import Measure
 import Model
+import Text
 
 /// How far a model has moved from its base on neutral text: KL(base ‖ model), in nats a token.
 struct DriftMeter {
@@ -9,7 +10,7 @@ struct DriftMeter {
   /// - Parameters:
   ///   - base: with a `compute` of its own.
   ///   - texts: at least two.
-  init(base: LanguageModel, texts: [[Int32]]) throws {
+  init(base: LanguageModel, texts: [TokenSequence]) throws {
     precondition(texts.count > 1, "the spread between texts needs two")
     held = try base.hold(texts)
   }

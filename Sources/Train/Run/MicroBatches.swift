@@ -22,6 +22,18 @@ enum MicroBatches {
     return portions
   }
 
+  /// Rows that may go through the model together, with as many image tokens as any that do.
+  static func richest(_ examples: [Example], rows: Int?) -> [Example] {
+    let seeing = examples.filter { !$0.sequence.images.isEmpty }.sorted { $0.ids.count > $1.ids.count }
+    if let rows { return Array(seeing.prefix(rows)) }
+    var count = 0
+    return Array(
+      seeing.prefix {
+        count += $0.ids.count
+        return count <= tokens || count == $0.ids.count
+      })
+  }
+
   /// The most tokens that a portion of any batch may have.
   static func largest(_ examples: [Example], batch: Int, rows: Int?) -> Int {
     let lengths = examples.map(\.ids.count).sorted(by: >)

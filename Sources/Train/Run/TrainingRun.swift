@@ -14,10 +14,13 @@ public final class TrainingRun {
   public let plan: TuningPlan
   public let options: TrainingOptions
   public let totalSteps: Int
+  /// Memory that the run needs, at its largest.
+  public let memory: MemoryEstimate
   let examples: [Example]
   private let order: BatchOrder
   private let optimizer: AdamW
-  private let neutral: [[Int32]]
+  private let shares: [Double]
+  private let neutral: [TokenSequence]
   private let rowNames: [String]
   /// Where the state is kept, and how often.
   private let store: TrainingStateFile?
@@ -35,7 +38,7 @@ public final class TrainingRun {
   /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
   public init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
-    neutral: [[Int32]] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
+    neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
   ) throws {
     precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
     self.model = model
@@ -50,22 +53,20 @@ public final class TrainingRun {
       isShuffled: options.isShuffled)
     totalSteps = options.steps ?? max(1, Int((options.epochs * Double(order.stepsPerEpoch)).rounded()))
     optimizer = AdamW(options: options, compute: model.compute)
+    shares = plan.learningRateShares(options)
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
-  }
-
-  /// Steps done, and why there are no more to come before the last one.
-  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
-
-  /// Memory that the run needs, at its largest.
-  public var memory: MemoryEstimate {
-    MemoryEstimate(
+    memory = try MemoryEstimate(
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
+      images: MicroBatches.richest(examples, rows: options.microBatch).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
       models: options.distillation == nil && options.drift == nil ? 1 : 2,
       copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
   }
+
+  /// Steps done, and why there are no more to come before the last one.
+  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
   /// Trains to the end.
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
@@ -124,7 +125,7 @@ public final class TrainingRun {
       throw try divergence("at step \(state.step + 1) the gradients' norm \(Self.words(norm))", rows)
     }
     let rate = options.learningRate(step: state.step, of: totalSteps)
-    optimizer.step(plan.parameters, number: state.step + 1, learningRate: rate, norm: norm)
+    optimizer.step(plan.parameters, number: state.step + 1, learningRate: rate, shares: shares, norm: norm)
     let step = TrainingStep(
       number: state.step + 1, total: totalSteps, loss: loss.mean,
       distillation: loss.distillation / Double(max(1, loss.tokens)), learningRate: rate, gradientNorm: norm,

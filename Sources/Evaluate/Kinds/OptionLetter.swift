@@ -1,0 +1,79 @@
+import Measure
+import PatchFormat
+import Text
+
+/// Whether the model's greedy answer begins with the letter of the right choice, the choices being shown as "A. …". So
+/// lmms-eval asks AI2D and MMStar.
+public struct OptionLetterTask: Sendable {
+  /// The line behind the choices; none where it is empty.
+  public var instruction = "Answer with the option's letter from the given choices directly."
+  /// Most tokens of an answer.
+  public var maximumTokens = 16
+
+  public init() {}
+
+  init(_ table: inout TOMLReader) throws {
+    instruction = try table.text("instruction") ?? instruction
+    maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
+  }
+
+  var settings: [JSON.Member] {
+    // The choices and the instruction are part of the items.
+    [.init("max_tokens", JSON(maximumTokens))]
+  }
+
+  func run(_ run: TaskRun) throws -> TaskOutcome {
+    let texts = try run.answers(limit: maximumTokens)
+    let right = zip(run.task.items, texts).map { item, text in
+      Self.letter(text).map(item.answers.contains) ?? false ? 1.0 : 0
+    }
+    return TaskOutcome(
+      metrics: [
+        .init(name: "acc_letter", unit: .share, higherIsBetter: true, scores: ItemScores(right, unit: .share))
+      ],
+      details: texts.map { .dictionary(["answer": .string($0)]) })
+  }
+
+  /// The letter that an answer begins with: "B", "b.", "(B)", "Option B", "The answer is B". None of it may go on as a
+  /// longer piece of text would ("Blue").
+  static func letter(_ answer: String) -> String? {
+    let pattern = #/^\s*(?:option\s+|(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\[(]?([a-z])(?![\p{L}\p{N}'’])/#
+      .ignoresCase()
+    return answer.firstMatch(of: pattern).map { String($0.output.1).uppercased() }
+  }
+}
+
+extension EvaluationItem {
+  static let letters = (UInt8(ascii: "A")...UInt8(ascii: "Z")).map { String(UnicodeScalar($0)) }
+
+  /// The item with its choices shown by letter behind the question, a line each, and the letters of the right ones as its
+  /// answers.
+  /// - Parameter instruction: the line behind them; none where it is empty.
+  public func byLetter(_ instruction: String) -> EvaluationItem {
+    precondition(choices.count <= Self.letters.count, "more choices than letters")
+    let lines =
+      zip(Self.letters, choices).map { "\n\($0). \($1)" }.joined() + (instruction.isEmpty ? "" : "\n\(instruction)")
+    let shown: Content =
+      switch content {
+      case .text(let text): .text(text + lines)
+      case .question(let parts): .question((parts + [.text(lines)]).joinedTexts)
+      case .messages(let messages):
+        .messages(
+          messages.dropLast() + messages.suffix(1).map { Message($0.role, ($0.parts + [.text(lines)]).joinedTexts) })
+      }
+    return EvaluationItem(shown, answers: correct.map { Self.letters[$0] }, images: images)
+  }
+}
+
+extension [Message.Part] {
+  /// Texts that follow each other as one.
+  fileprivate var joinedTexts: [Message.Part] {
+    reduce(into: []) { parts, part in
+      if case .text(let text) = part, case .text(let before) = parts.last {
+        parts[parts.count - 1] = .text(before + text)
+      } else {
+        parts.append(part)
+      }
+    }
+  }
+}

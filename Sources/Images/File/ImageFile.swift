@@ -1,0 +1,105 @@
+import CImages
+import PatchFormat
+
+/// An image file in memory: PNG, JPEG or WebP. Its header has been read; its pixels are decoded when asked for.
+///
+/// The pixels are those of Pillow's `ImageOps.exif_transpose(Image.open(path)).convert("RGB")`: alpha is dropped, colour
+/// profiles are not applied, and 16 bits become 8 as Pillow does it. Refused beyond what Pillow refuses: damage in a
+/// JPEG that its library would paint over, and animated WebP.
+public struct ImageFile: Sendable {
+  /// Images of more pixels are refused from their header, as Pillow does.
+  public static let maximalPixels = 178_956_970
+  /// No side is longer: libpng's own limit.
+  static let maximalSide = 1_000_000
+  static let maximalBytes = 1 << 30
+
+  public let source: ImageSource
+  let bytes: [UInt8]
+  let kind: ImageKind
+  /// As stored, before the orientation.
+  let storedSize: (width: UInt32, height: UInt32)
+  let orientation: Orientation
+
+  /// - Throws: `invalid` where it is no image, or one too large, or one of another format.
+  public init(path: String) throws {
+    let bytes = try InputFile.contents(of: path, limit: Self.maximalBytes)
+    try self.init(path: path, bytes: bytes)
+  }
+
+  init(path: String, bytes: [UInt8]) throws {
+    guard !bytes.isEmpty else { throw VPatchError(.invalid, path, "is empty", remedy: "get the image again") }
+    guard let kind = ImageKind(bytes) else {
+      let guess = ImageKind.guess(bytes).map { "is \($0)" } ?? "is no image of a format that is read"
+      throw VPatchError(.invalid, path, guess, remedy: "convert it to PNG, JPEG or WebP")
+    }
+    var size: [UInt32] = [0, 0]
+    var error = vp_image_error()
+    guard kind.readSize(bytes, bytes.count, &size, &error) == VP_IMAGE_OK else {
+      throw Self.failure(path, kind, error)
+    }
+    let (width, height) = (Int(size[0]), Int(size[1]))
+    guard width > 0, height > 0 else {
+      throw VPatchError(.invalid, path, "has no pixels: \(width) × \(height)", remedy: "get the image again")
+    }
+    guard width <= Self.maximalSide, height <= Self.maximalSide, width * height <= Self.maximalPixels else {
+      throw VPatchError(
+        .invalid, path,
+        "is too large: \(width) × \(height); at most \(Self.maximalPixels) pixels are read, and \(Self.maximalSide) a side",
+        remedy: "scale it down")
+    }
+    let orientation = try Metadata(kind, bytes, path: path).orientation(path: path)
+    self.bytes = bytes
+    self.kind = kind
+    self.storedSize = (size[0], size[1])
+    self.orientation = orientation
+    self.source = ImageSource(
+      path: path, digest: SHA256.hash(bytes), width: orientation.swapsSides ? height : width,
+      height: orientation.swapsSides ? width : height)
+  }
+
+  /// The pixels, upright.
+  /// - Throws: `invalid` where the file is cut short or damaged.
+  public func decode() throws -> RGBImage {
+    let (width, height) = (Int(storedSize.width), Int(storedSize.height))
+    var error = vp_image_error()
+    let size = [storedSize.width, storedSize.height]
+    let pixels = try [UInt8](unsafeUninitializedCapacity: width * height * 3) { buffer, count in
+      guard kind.decode(bytes, bytes.count, size, buffer.baseAddress, &error) == VP_IMAGE_OK else {
+        throw Self.failure(source.path, kind, error)
+      }
+      count = width * height * 3
+    }
+    return orientation.apply(to: RGBImage(width: width, height: height, pixels: pixels))
+  }
+
+  /// What the file is, without its pixels.
+  public static func source(_ path: String) throws -> ImageSource { try ImageFile(path: path).source }
+
+  /// The pixels of the image, upright.
+  public static func decode(_ path: String) throws -> RGBImage { try ImageFile(path: path).decode() }
+
+  /// The pixels of an image that was looked at before.
+  /// - Throws: `mismatch` where the file has become another one since.
+  public static func decode(_ source: ImageSource) throws -> RGBImage {
+    let file = try ImageFile(path: source.path)
+    guard file.source.digest == source.digest else {
+      throw VPatchError(.mismatch, source.path, "has changed since it was looked at", remedy: "begin anew")
+    }
+    return try file.decode()
+  }
+
+  private static func failure(_ path: String, _ kind: ImageKind, _ error: vp_image_error) -> VPatchError {
+    let message = withUnsafeBytes(of: error.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    switch error.status {
+    case VP_IMAGE_TRUNCATED:
+      return VPatchError(.invalid, path, "is cut short: the \(kind.name) ends early", remedy: "get the image again")
+    case VP_IMAGE_UNSUPPORTED:
+      return VPatchError(
+        .invalid, path, "is a \(kind.name) that is not read: \(message)", remedy: "convert it to a plain PNG or JPEG")
+    case VP_IMAGE_MEMORY: return VPatchError(.io, path, "there is not memory enough to decode the \(kind.name)")
+    default:
+      return VPatchError(
+        .invalid, path, "is a damaged \(kind.name): \(message)", remedy: "get the image again, or save it anew")
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import PatchFormat
+
+extension ImageProcessor {
+  /// No side in a configuration is longer, and no number of pixels larger: beyond that is a mistake, or mischief.
+  private static let maximalSide = 1 << 16
+  private static let maximalArea = 1 << 40
+
+  func check(subject: String?) throws {
+    func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws {
+      guard condition else {
+        throw VPatchError(.invalid, subject, reason(), remedy: "take the file that came with the model")
+      }
+    }
+    func side(_ n: Int, _ name: String) throws {
+      try require((1...Self.maximalSide).contains(n), "\(name) is \(n), which is no length in pixels")
+    }
+    switch size {
+    case .exact(let size):
+      try side(size.width, "size's width")
+      try side(size.height, "size's height")
+    case .shortestEdge(let edge): try side(edge, "size's shortest_edge")
+    case nil: break
+    }
+    if let crop {
+      try side(crop.width, "crop_size's width")
+      try side(crop.height, "crop_size's height")
+    }
+    if let factor = rescaleFactor { try require(factor.isFinite, "rescale_factor is no finite number") }
+    if let normalization {
+      try require(
+        (normalization.mean + normalization.deviation).allSatisfy(\.isFinite), "image_mean or image_std is not finite")
+      try require(normalization.deviation.allSatisfy { Float($0) != 0 }, "image_std has a zero")
+    }
+    switch layout {
+    case .single: break
+    case .tiles(let rules): try check(rules, require: require)
+    case .patches(let rules):
+      let sides = [
+        (rules.patch, "patch_size"), (rules.merge, "merge_size"), (rules.temporal, "temporal_patch_size"),
+      ]
+      for (n, name) in sides {
+        try require((1...1024).contains(n), "\(name) is \(n), which no model has")
+      }
+      let (low, high) = (rules.minimalPixels, rules.maximalPixels)
+      try require(
+        low > 0 && low <= high && high <= Self.maximalArea, "an image would have \(low) to \(high) pixels")
+    }
+  }
+
+  private func check(
+    _ rules: TileRules, require: (Bool, @autoclosure () -> String) throws -> Void
+  ) throws {
+    try require((1...Self.maximalSide).contains(rules.side), "tiles have a side of \(rules.side) pixels")
+    try require(!rules.resolutions.isEmpty, "image_grid_pinpoints is empty")
+    for size in rules.resolutions {
+      try require(
+        size.width > 0 && size.height > 0 && size.width <= Self.maximalSide && size.height <= Self.maximalSide
+          && size.width % rules.side == 0 && size.height % rules.side == 0,
+        "image_grid_pinpoints has \(size.height) × \(size.width), which is not made of tiles of \(rules.side)")
+    }
+    let whole: PixelSize? =
+      switch size {
+      case .exact(let size): size
+      case .shortestEdge(let edge): PixelSize(width: edge, height: edge)
+      case nil: nil
+      }
+    try require(whole != nil, "size is missing")
+    try require(
+      whole!.width == whole!.height && (resizes || crop != nil || whole!.width == rules.side),
+      "size is \(whole!.height) × \(whole!.width), which is not that of tiles")
+    try require(crop.map { $0.width == $0.height } ?? true, "crop_size is no square")
+  }
+
+  /// The side that a tile has in the end.
+  func side(ofTile side: Int) -> Int {
+    if let crop { return crop.width }
+    guard resizes else { return side }
+    switch size {
+    case .exact(let size): return size.width
+    case .shortestEdge(let edge): return edge
+    case nil: return side
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import PatchFormat
+
+extension ImageProcessor {
+  /// Reads the part about images of `processor_config.json` in a model's folder, as transformers 5 writes it, or else
+  /// `preprocessor_config.json`.
+  /// - Throws: `invalid` where both are missing, the type is unknown, or what that type needs is not there.
+  public init(folder: String) throws {
+    guard let found = try Self(foundIn: folder) else {
+      throw VPatchError(
+        .invalid, Path.join(folder, "preprocessor_config.json"),
+        "is missing: it says how images are prepared for the model", remedy: "copy it from where the model came from")
+    }
+    self = found
+  }
+
+  /// The same; nil where both are missing.
+  public init?(foundIn folder: String) throws {
+    let newer = Path.join(folder, "processor_config.json")
+    if PathKind.of(newer) != .missing, let json = try Self.read(newer)["image_processor"] {
+      try self.init(json: json, path: newer)
+      return
+    }
+    let path = Path.join(folder, "preprocessor_config.json")
+    guard PathKind.of(path) != .missing else { return nil }
+    try self.init(json: Self.read(path), path: path)
+  }
+
+  private static func read(_ path: String) throws -> JSON {
+    do {
+      return try JSON.parse(InputFile.contents(of: path, limit: 1 << 20))
+    } catch let error as JSONError {
+      throw VPatchError(.invalid, path, error.reason, remedy: "copy it from where the model came from")
+    }
+  }
+
+  init(json: JSON, path: String) throws {
+    let fields = ConfigFields(json: json, path: path)
+    let type = try fields.type()
+    let size: ImageSize? = try type == .patches ? nil : fields.size(isNeeded: type.isTiled || fields.flag("do_resize"))
+    let crops = try fields.flag("do_center_crop", default: type.cropsByDefault)
+    // LLaVA-OneVision's tiles are as large as its crop, where it has one, though it does not crop.
+    let cropSize = try fields.cropSize(isNeeded: crops)
+    let layout: Layout =
+      switch type {
+      case .patches: .patches(try fields.patchRules())
+      case .next, .oneVision:
+        .tiles(
+          TileRules(
+            resolutions: try fields.resolutions(), side: cropSize?.height ?? size?.side ?? 0,
+            onlyAlone: type == .oneVision))
+      case .llava: .single(padsToSquare: try fields.flag("do_pad", default: false))
+      case .clip, .siglip: .single(padsToSquare: false)
+      }
+    try self.init(
+      layout: layout, size: size, resizes: fields.flag("do_resize"), crop: crops ? cropSize : nil,
+      resample: fields.resample(),
+      rescaleFactor: fields.flag("do_rescale") ? fields.number("rescale_factor", default: 1.0 / 255) : nil,
+      normalization: fields.flag("do_normalize") ? fields.normalization() : nil, subject: path)
+  }
+}
+
+extension ImageSize {
+  /// The height, as transformers takes it for the side of tiles.
+  fileprivate var side: Int {
+    switch self {
+    case .exact(let size): size.height
+    case .shortestEdge(let edge): edge
+    }
+  }
+}
+
+/// What the types of `preprocessor_config.json` do differently.
+enum ProcessorType {
+  case clip, siglip, llava, next, oneVision, patches
+
+  var isTiled: Bool { self == .next || self == .oneVision }
+  /// Whether it crops where the file does not say.
+  var cropsByDefault: Bool { self == .clip || self == .llava || self == .next }
+
+  static let names: KeyValuePairs<String, ProcessorType> = [
+    "CLIPImageProcessor": .clip, "BitImageProcessor": .clip, "SiglipImageProcessor": .siglip,
+    "LlavaImageProcessor": .llava, "LlavaNextImageProcessor": .next, "LlavaOnevisionImageProcessor": .oneVision,
+    "Qwen2VLImageProcessor": .patches, "Qwen2_5_VLImageProcessor": .patches,
+  ]
+
+  /// By `image_processor_type`, with or without `Fast`, or by the older `feature_extractor_type`.
+  init?(name: String) {
+    var name = name
+    for suffix in ["Fast", "Pil"] where name.hasSuffix(suffix) { name.removeLast(suffix.count) }
+    if name == "CLIPFeatureExtractor" { name = "CLIPImageProcessor" }
+    guard let type = Self.names.first(where: { $0.key == name })?.value else { return nil }
+    self = type
+  }
+}

@@ -1,0 +1,49 @@
+/// An image in 8-bit RGB, upright.
+public struct RGBImage: Equatable, Sendable {
+  public let width: Int
+  public let height: Int
+  /// [height, width, 3]
+  public let pixels: [UInt8]
+
+  public init(width: Int, height: Int, pixels: [UInt8]) {
+    precondition(width > 0 && height > 0 && pixels.count == width * height * 3, "pixels are not of the size")
+    self.width = width
+    self.height = height
+    self.pixels = pixels
+  }
+}
+
+/// A part of an image, in pixels. It may reach over the image's edges.
+struct PixelRect: Equatable {
+  var left: Int
+  var top: Int
+  var width: Int
+  var height: Int
+}
+
+extension RGBImage {
+  /// The part, where the image is; `background` around it.
+  func part(_ rect: PixelRect, background: (UInt8, UInt8, UInt8) = (0, 0, 0)) -> RGBImage {
+    let rows = max(rect.top, 0)..<max(min(rect.top + rect.height, height), max(rect.top, 0))
+    let columns = max(rect.left, 0)..<max(min(rect.left + rect.width, width), max(rect.left, 0))
+    let covered = rows.count == rect.height && columns.count == rect.width
+    let count = rect.width * rect.height * 3
+    let part = [UInt8](unsafeUninitializedCapacity: count) { output, written in
+      if !covered {
+        for i in 0..<rect.width * rect.height {
+          (output[3 * i], output[3 * i + 1], output[3 * i + 2]) = background
+        }
+      }
+      pixels.withUnsafeBufferPointer { input in
+        guard !columns.isEmpty else { return }
+        for y in rows {
+          let target = ((y - rect.top) * rect.width + columns.lowerBound - rect.left) * 3
+          let source = (y * width + columns.lowerBound) * 3
+          (output.baseAddress! + target).update(from: input.baseAddress! + source, count: columns.count * 3)
+        }
+      }
+      written = count
+    }
+    return RGBImage(width: rect.width, height: rect.height, pixels: part)
+  }
+}

@@ -1,0 +1,48 @@
+import Images
+import PatchFormat
+import Text
+
+/// How a vision-language model is shown images: what its files say of pixels and of tokens. No weights.
+public struct ImageReader: ImagePrompting {
+  let config: VisionConfig
+  let processor: ImageProcessor
+  /// Of all that pixels depend on besides the image.
+  let processing: Digest
+  public let mark: String
+
+  /// - Returns: nil for a model that takes no images.
+  /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
+  public init?(folder: String) throws {
+    guard let config = try ModelConfig.vision(folder: folder) else { return nil }
+    let processor = try ImageProcessor(foundIn: folder) ?? config.standardProcessor
+    try self.init(config, processor ?? ImageProcessor(folder: folder))
+  }
+
+  init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
+    self.config = config
+    self.processor = processor
+    processing = SHA256.hash("\(processor)")
+    mark = if case .merger = config.projector { "<|image_pad|>" } else { "<image>" }
+  }
+
+  public var token: Int32 { config.imageToken }
+
+  public func source(path: String) throws -> ImageSource { try ImageFile.source(path) }
+
+  public func tokens(for image: ImageSource, among count: Int) throws -> Int {
+    try config.tokens(plan(image, among: count))
+  }
+
+  /// - Parameter count: images of the row that it is in.
+  func plan(_ image: ImageSource, among count: Int) throws -> ImagePlan { try processor.plan(image, images: count) }
+
+  /// Where its tokens are.
+  func grid(_ plan: ImagePlan) throws -> ImageGrid {
+    ImageGrid(tokens: try config.tokens(plan), columns: try config.grid(plan)?.columns)
+  }
+
+  /// - Throws: `mismatch` where the file is another than was looked at, or what is wrong with it.
+  func pixels(_ image: ImageSource, among count: Int) throws -> PixelValues {
+    try processor.process(ImageFile.decode(image), images: count, name: image.path)
+  }
+}

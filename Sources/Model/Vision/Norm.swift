@@ -1,0 +1,47 @@
+import CCompute
+
+/// A norm over the rows of a matrix: LayerNorm where it has a bias, RMSNorm without one.
+struct Norm: Sendable {
+  let weight: Parameter
+  let bias: Parameter?
+  let epsilon: Float
+
+  var parameters: [Parameter] { [weight, bias].compactMap(\.self) }
+  var isTuned: Bool { parameters.contains { $0.tuning != nil } }
+}
+
+extension Compute {
+  /// y = norm(x), [rows, n].
+  func apply(_ norm: Norm, to x: UnsafePointer<Float>, rows: Int, into y: FloatPointer) {
+    let (x, y, w, b) = (Shared(x), Shared(y), Shared(norm.weight.values), Shared(norm.bias?.values))
+    let (n, epsilon) = (norm.weight.count, norm.epsilon)
+    split(rows, least: 8) { range in
+      let first = range.lowerBound * n
+      if let bias = b.pointer {
+        vp_layer_norm(x.pointer + first, w.pointer, bias, y.pointer + first, range.count, n, epsilon)
+      } else {
+        vp_rms_norm(x.pointer + first, w.pointer, y.pointer + first, range.count, n, epsilon)
+      }
+    }
+  }
+
+  /// dx += what dy means for the norm's input; the gradients of what is tuned in it get their share.
+  func applyBack(_ norm: Norm, to dy: FloatPointer, x: UnsafePointer<Float>, rows: Int, into dx: FloatPointer) {
+    let (dy, x, dx, w, n) = (Shared(dy), Shared(x), Shared(dx), Shared(norm.weight.values), norm.weight.count)
+    let (isLayerNorm, epsilon) = (norm.bias != nil, norm.epsilon)
+    let dw = Shared(norm.weight.tuning?.gradient.start)
+    let db = Shared(norm.bias?.tuning?.gradient.start)
+    // Where it is tuned, one after the other: all rows add to the same sums.
+    split(rows, least: norm.isTuned ? rows : 8) { range in
+      let first = range.lowerBound * n
+      if isLayerNorm {
+        vp_layer_norm_backward(
+          dy.pointer + first, x.pointer + first, w.pointer, dx.pointer + first, dw.pointer, db.pointer, range.count, n,
+          epsilon)
+      } else {
+        vp_rms_norm_backward(
+          dy.pointer + first, x.pointer + first, w.pointer, dx.pointer + first, dw.pointer, range.count, n, epsilon)
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import CCompute
+
+/// From the gradient of the features to those of the tower's tuned tensors.
+extension TowerPass {
+  /// Adds to the gradients of all tuned tensors of the tower; below the lowest of them nothing is computed.
+  /// - Parameters:
+  ///   - dFeatures: [features, featureWidth].
+  ///   - keeping: as the forward pass of the same batch had it.
+  func backward(_ batch: TowerBatch, dFeatures: FloatPointer, keeping: Keeping) {
+    guard let lowest = tower.lowestTuned else { return }
+    activations.clearGradient()
+    let gradient = activations.gradient.start
+    addFeatures(batch, dFeatures, state: tower.layers.count, to: gradient)
+    for i in tower.layers.indices.reversed() where i >= lowest {
+      let kept = activations.layer(i, isKept: keeping.isKept(i))
+      let input = input(i, keeping)
+      if !keeping.isKept(i) { runLayer(i, batch, input: input, kept, output: nil) }
+      backwardMLP(tower.layers[i], batch.tokens, kept, gradient)
+      // Of the lowest layer, what nothing tuned depends on is left out.
+      if i == lowest, !tower.layers[i].isAttentionTuned { return }
+      backwardAttention(i, batch, input, kept, gradient, isLast: i == lowest)
+      addFeatures(batch, dFeatures, state: i, to: gradient)
+    }
+    if lowest < 0 { backwardEmbedding(batch, gradient: gradient) }
+  }
+
+  /// Adds what the features that were taken from a hidden state mean for it.
+  private func addFeatures(_ batch: TowerBatch, _ dFeatures: FloatPointer, state: Int, to gradient: FloatPointer) {
+    for (place, taken) in vision.featureLayers.enumerated() where taken == state {
+      for (row, token) in batch.features.enumerated() {
+        vp_add(gradient + token * hidden, dFeatures + row * vision.featureWidth + place * hidden, hidden)
+      }
+    }
+  }
+
+  private func backwardMLP(
+    _ layer: VisionTower.Layer, _ rows: Int, _ kept: TowerActivations.Layer, _ gradient: FloatPointer
+  ) {
+    let inner = compute.scratch(.inner, rows * config.intermediateSize)
+    let dOutput = scaled(gradient, layer.downScale, rows) { out in
+      self.apply(layer.down, to: self.activated(kept, rows), rows: rows, into: out)
+    }
+    if layer.down.isTuned { compute.addGradients(of: layer.down, x: activated(kept, rows), dy: dOutput, rows: rows) }
+    compute.applyBack(layer.down, to: dOutput, rows: rows, into: inner)
+    let dUp = compute.scratch(.innerGradient, rows * config.upWidth)
+    compute.activateBack(
+      config.activation, isGated: config.isGated, kept.up.start, dy: inner, rows: rows, config.intermediateSize,
+      into: dUp)
+    backward(through: layer.up, layer.middleNorm, input: kept.middle.start, dOutput: dUp, rows, gradient)
+  }
+
+  private func backwardAttention(
+    _ i: Int, _ batch: TowerBatch, _ input: FloatPointer, _ kept: TowerActivations.Layer, _ gradient: FloatPointer,
+    isLast: Bool
+  ) {
+    let (layer, rows) = (tower.layers[i], batch.tokens)
+    let dAttended = compute.scratch(.attention, rows * hidden)
+    let dqkv = compute.scratch(.queryKeyValue, rows * 3 * hidden)
+    let dOutput = scaled(gradient, layer.attentionScale, rows) { out in
+      self.apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: out)
+    }
+    if layer.attentionOutput.isTuned {
+      compute.addGradients(of: layer.attentionOutput, x: kept.attended.start, dy: dOutput, rows: rows)
+    }
+    compute.applyBack(layer.attentionOutput, to: dOutput, rows: rows, into: dAttended)
+    Attention(shape: config.attention, compute: compute).backward(
+      sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
+      logSums: kept.logSums.start, dOutput: dAttended, dqkv: dqkv)
+    turn(dqkv, rows, direction: -1)
+    // Below the lowest tuned layer nothing asks for the gradient.
+    let isWanted = !isLast || layer.attentionNorm.isTuned
+    backward(
+      through: layer.attention, layer.attentionNorm, input: input, dOutput: dqkv, rows, isWanted ? gradient : nil)
+  }
+
+  /// The gradient before a branch's factors; it is the same where there are none.
+  /// - Parameter output: writes what the factors are multiplied with.
+  private func scaled(
+    _ gradient: FloatPointer, _ factors: Parameter?, _ rows: Int, output: (FloatPointer) -> Void
+  ) -> FloatPointer {
+    guard let factors else { return gradient }
+    let branch = compute.scratch(.branch, rows * hidden)
+    if let sums = factors.tuning?.gradient.start {
+      output(branch)
+      vp_sum_products(gradient, branch, sums, rows, hidden)
+    }
+    branch.update(from: gradient, count: rows * hidden)
+    compute.scale(branch, by: factors, rows: rows)
+    return branch
+  }
+
+  /// Back through a product and the norm before it.
+  /// - Parameter gradient: of the norm's input, which is added to; nil where it is not wanted.
+  private func backward(
+    through linear: Linear, _ norm: Norm, input: FloatPointer, dOutput: FloatPointer, _ rows: Int,
+    _ gradient: FloatPointer?
+  ) {
+    let normed = compute.scratch(.normed, rows * hidden)
+    if linear.isTuned {
+      compute.apply(norm, to: input, rows: rows, into: normed)
+      compute.addGradients(of: linear, x: normed, dy: dOutput, rows: rows)
+    }
+    guard let gradient else { return }
+    compute.applyBack(linear, to: dOutput, rows: rows, into: normed)
+    compute.applyBack(norm, to: normed, x: input, rows: rows, into: gradient)
+  }
+}
+
+extension VisionTower.Layer {
+  /// Whether anything before the attention's residual is.
+  fileprivate var isAttentionTuned: Bool {
+    attentionNorm.isTuned || attention.isTuned || attentionOutput.isTuned || attentionScale?.tuning != nil
+  }
+}

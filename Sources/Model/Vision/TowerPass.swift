@@ -1,0 +1,110 @@
+import CCompute
+import Images
+
+/// Runs images through a vision tower, forward and back.
+///
+/// All towers are one pre-norm transformer (Dosovitskiy et al., arXiv 2010.11929), with or without class token, learned
+/// positions, a norm before the first layer, factors of the branches, windows, turned queries and keys.
+final class TowerPass {
+  typealias Keeping = DecoderPass.Keeping
+
+  let tower: VisionTower
+  let vision: VisionConfig
+  let compute: Compute
+  let activations: TowerActivations
+  var config: VisionConfig.Tower { tower.config }
+  var hidden: Int { tower.config.hiddenSize }
+
+  init(_ model: VisionModel, _ compute: Compute) {
+    tower = model.tower
+    vision = model.config
+    self.compute = compute
+    activations = TowerActivations(model.config.tower)
+  }
+
+  /// Writes the features of a batch, [features, featureWidth].
+  func forward(_ batch: TowerBatch, keeping: Keeping = .nothing, into features: FloatPointer) {
+    activations.reserve(batch.tokens)
+    if config.windows != nil { batch.turn(cosines: activations.cosines.start, sines: activations.sines.start) }
+    embed(batch, into: input(0, keeping))
+    for i in 0...tower.layers.count {
+      let stream = input(i, keeping)
+      for (place, state) in vision.featureLayers.enumerated() where state == i {
+        take(batch, stream, into: features + place * hidden)
+      }
+      guard i < tower.layers.count else { break }
+      runLayer(
+        i, batch, input: stream, activations.layer(i, isKept: keeping.isKept(i)), output: input(i + 1, keeping))
+    }
+  }
+
+  /// What a layer gets; behind the last one, what it gives.
+  func input(_ i: Int, _ keeping: Keeping) -> FloatPointer {
+    if i == tower.layers.count { return activations.last.start }
+    if case .inputs(let first) = keeping, i >= first { return activations.input(i).start }
+    return activations.layer(i, isKept: keeping.isKept(i)).input.start
+  }
+
+  private func take(_ batch: TowerBatch, _ stream: FloatPointer, into out: FloatPointer) {
+    let width = vision.featureWidth
+    for (row, token) in batch.features.enumerated() {
+      (out + row * width).update(from: stream + token * hidden, count: hidden)
+    }
+  }
+
+  /// - Parameter output: nil where only what the layer keeps is wanted.
+  func runLayer(
+    _ i: Int, _ batch: TowerBatch, input: FloatPointer, _ kept: TowerActivations.Layer, output: FloatPointer?
+  ) {
+    let (layer, rows) = (tower.layers[i], batch.tokens)
+    let normed = compute.scratch(.normed, rows * hidden)
+    compute.apply(layer.attentionNorm, to: input, rows: rows, into: normed)
+    apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
+    turn(kept.queryKeyValue.start, rows, direction: 1)
+    Attention(shape: config.attention, compute: compute).forward(
+      sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
+      logSums: kept.logSums.start)
+    apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: kept.middle.start)
+    if let factors = layer.attentionScale { compute.scale(kept.middle.start, by: factors, rows: rows) }
+    compute.add(input, to: kept.middle.start, rows: rows, hidden)
+    compute.apply(layer.middleNorm, to: kept.middle.start, rows: rows, into: normed)
+    apply(layer.up, to: normed, rows: rows, into: kept.up.start)
+    guard let output else { return }
+    apply(layer.down, to: activated(kept, rows), rows: rows, into: output)
+    if let factors = layer.downScale { compute.scale(output, by: factors, rows: rows) }
+    compute.add(kept.middle.start, to: output, rows: rows, hidden)
+  }
+
+  /// A product whose rows have the same bits whatever stands beside them: features are kept, and an image may come alone
+  /// or among others.
+  func apply(_ linear: Linear, to x: FloatPointer, rows: Int, into y: FloatPointer) {
+    compute.apply(linear, to: x, rows: rows, into: y, isRowAlone: true)
+  }
+
+  /// What the MLP's second product gets.
+  func activated(_ kept: TowerActivations.Layer, _ rows: Int) -> FloatPointer {
+    let inner = compute.scratch(.inner, rows * config.intermediateSize)
+    compute.activate(
+      config.activation, isGated: config.isGated, kept.up.start, rows: rows, config.intermediateSize, into: inner)
+    return inner
+  }
+
+  /// Which tokens see each other in a layer.
+  func sequences(_ layer: Int, _ batch: TowerBatch) -> [Range<Int>] {
+    guard let windows = config.windows, !windows.fullLayers.contains(layer) else { return batch.sequences }
+    return batch.windows
+  }
+
+  /// Turns queries and keys by their patches' places.
+  func turn(_ x: FloatPointer, _ rows: Int, direction: Float) {
+    guard config.windows != nil else { return }
+    let (x, width, half, heads) = (Shared(x), 3 * hidden, config.headSize / 2, 2 * config.heads)
+    let (cosines, sines) = (activations.cosines, activations.sines)
+    compute.split(rows, least: 8) { range in
+      let first = range.lowerBound
+      vp_rotate(
+        x.pointer + first * width, range.count, width, heads, half, cosines.start + first * half,
+        sines.start + first * half, direction)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import PatchFormat
+
+extension VisionConfig {
+  /// Reads values of a config, or says what is wrong with them.
+  struct Keys {
+    let json: JSON
+    let path: String
+
+    init(_ json: JSON, _ path: String) {
+      self.json = json
+      self.path = path
+    }
+
+    func missing(_ key: String) -> VPatchError {
+      VPatchError(.invalid, path, "has no usable \"\(key)\" for its images")
+    }
+
+    func refused(_ key: String, _ value: String, known: String) -> VPatchError {
+      VPatchError(
+        .refused, path, "has the \(key) \"\(value.printable)\", which is not known", remedy: "known: \(known)")
+    }
+
+    func positive(_ key: String, _ standard: Int? = nil) throws -> Int { try positive([key], standard) }
+
+    /// The first of several names that is there.
+    func positive(_ keys: [String], _ standard: Int?) throws -> Int {
+      guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else {
+        if let standard { return standard }
+        throw missing(keys[0])
+      }
+      // Some configs write a square's side twice.
+      let sides = json[key]?.array?.map(Self.integer) ?? [json[key].flatMap(Self.integer)]
+      guard let number = sides.first ?? nil, sides.allSatisfy({ $0 == number }), (1...(1 << 31)).contains(number) else {
+        throw missing(key)
+      }
+      return number
+    }
+
+    func activation(_ key: String, _ standard: Activation) throws -> Activation {
+      guard let value = json[key], value != .null else { return standard }
+      guard let name = value.string else { throw missing(key) }
+      guard let activation = Activation(rawValue: name) else {
+        throw refused(key, name, known: "gelu, gelu_pytorch_tanh, quick_gelu")
+      }
+      return activation
+    }
+
+    /// Indices among the hidden states of a tower; negative ones count from the end.
+    func layers(_ key: String, _ standard: Int, of tower: Tower) throws -> [Int] {
+      let values: [JSON] =
+        switch json[key] {
+        case nil, .null: [JSON(standard)]
+        case .array(let list): list
+        case let one?: [one]
+        }
+      let states = tower.layers + 1
+      let layers = values.compactMap(Self.integer).filter { (-states..<states).contains($0) }
+      guard !layers.isEmpty, layers.count == values.count else {
+        throw VPatchError(
+          .invalid, path,
+          "has no usable \"\(key)\": its vision tower has the hidden states \(-states) to \(states - 1)")
+      }
+      return layers.map { $0 < 0 ? $0 + states : $0 }
+    }
+
+    func token(_ keys: [String], _ standard: Int) throws -> Int32 {
+      guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else { return Int32(standard) }
+      guard let id = json[key].flatMap(Self.integer).flatMap(Int32.init(exactly:)) else { throw missing(key) }
+      return id
+    }
+
+    /// `image_grid_pinpoints`; nil where there are none.
+    func grids() throws -> [Grid]? {
+      guard let value = json["image_grid_pinpoints"], value != .null else { return nil }
+      let grids = (value.array ?? []).compactMap { pair -> Grid? in
+        let sides = pair.array?.compactMap(\.int).filter { (1...(1 << 20)).contains($0) } ?? []
+        return sides.count == 2 && pair.array?.count == 2 ? Grid(height: sides[0], width: sides[1]) : nil
+      }
+      guard !grids.isEmpty, grids.count == value.array?.count else { throw missing("image_grid_pinpoints") }
+      return grids
+    }
+
+    /// The number of tiles in `anyres_max_9`.
+    func limit(_ aspect: String) throws -> Int {
+      guard aspect.hasPrefix("anyres_max_"), let limit = Int(aspect.dropFirst("anyres_max_".count)), limit > 0 else {
+        throw refused("vision_aspect_ratio", aspect, known: "anyres_max_9 and other numbers")
+      }
+      return limit
+    }
+
+    static func integer(_ json: JSON) -> Int? { json.int ?? json.double.flatMap { Int(exactly: $0) } }
+  }
+}

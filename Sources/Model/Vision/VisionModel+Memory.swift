@@ -1,0 +1,60 @@
+import Images
+import PatchFormat
+
+extension VisionModel {
+  /// What images need in a training step, in bytes.
+  public struct Memory: Equatable, Sendable {
+    /// What the forward pass keeps for the way back, and the rows of tokens themselves.
+    public var activations = 0
+    /// A layer's intermediate results.
+    public var scratch = 0
+  }
+
+  /// - Parameters:
+  ///   - plans: of the images that go through the model together.
+  ///   - tuned: all tensors that are tuned, of this part of the model or another.
+  /// - Throws: `invalid` where a plan is not for this model.
+  public func memory(
+    for plans: [ImagePlan], tuned: [Parameter], keeping: LanguageModel.Keeping
+  ) throws -> Memory {
+    let names = Set(tuned.map(\.name.bytesKey))
+    func isTuned(_ parameters: [Parameter]) -> Bool { parameters.contains { names.contains($0.name.bytesKey) } }
+    let tower = config.tower
+    let isTowerTuned = isTuned(self.tower.parameters)
+    var (tokens, patches, rows, packed, largest) = (0, 0, 0, 0, 0)
+    for plan in plans {
+      let (pieces, count) = try config.pieces(plan)
+      let piece = config.towerTokens(count / pieces)
+      tokens += pieces * piece
+      patches += count
+      rows += pieces * config.pieceTokens(count / pieces) / projector.merged
+      packed += try config.tokens(plan)
+      largest = max(largest, piece)
+    }
+    // A frozen tower sees some pieces at a time.
+    if !isTowerTuned {
+      tokens = min(tokens, max(largest, VisionPass.portion))
+      patches = min(patches, tokens)
+    }
+    let layer = TowerActivations.bytesPerToken(tower)
+    var perToken = layer + 8 * tower.hiddenSize
+    if isTowerTuned {
+      let lowest =
+        isTuned(self.tower.embeddingParameters)
+        ? 0 : self.tower.layers.firstIndex { isTuned($0.parameters) } ?? self.tower.layers.count
+      let kept = self.tower.layers.count - lowest
+      perToken = 12 * tower.hiddenSize
+      switch keeping {
+      case .activations: perToken += kept * layer + (lowest > 0 ? layer : 0)
+      case .inputs: perToken += kept * 4 * tower.hiddenSize + layer
+      }
+    }
+    var memory = Memory()
+    let merged = projector.merged * config.featureWidth
+    let perRow = 2 * merged + projector.first.outputs + (newline == nil ? 1 : 2) * config.textHidden
+    memory.activations = tokens * perToken + 4 * (rows * perRow + (newline == nil ? 0 : packed * config.textHidden))
+    memory.scratch =
+      4 * tokens * (6 * tower.hiddenSize + tower.intermediateSize + tower.upWidth) + 4 * patches * tower.patchValues
+    return memory
+  }
+}

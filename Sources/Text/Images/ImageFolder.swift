@@ -1,0 +1,41 @@
+import PatchFormat
+
+/// Where the images of a data file lie: in its folder, or below it.
+///
+/// A data file may come from anyone, so what it names is not read wherever it leads.
+public struct ImageFolder: Sendable {
+  private let folder: String
+  private let allowsOutside: Bool
+
+  /// - Parameters:
+  ///   - path: the data file's.
+  ///   - allowsOutside: whether images may lie anywhere.
+  public init(of path: String, allowsOutside: Bool) {
+    folder = Path.parent(path)
+    self.allowsOutside = allowsOutside
+  }
+
+  /// Where an image is, without any symbolic link.
+  /// - Parameter name: as a row has it.
+  /// - Throws: `RowError` where it is missing, no file, or outside of the folder.
+  public func path(of name: String) throws -> String {
+    let path = name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder, name)
+    let shown = "the image \"\(name.printable)\""
+    guard !name.isEmpty, !name.utf8.contains(0) else { throw RowError("has an image with a name that no file has") }
+    switch PathKind.of(path) {
+    case .file: break
+    case .missing: throw RowError("names \(shown), which is not there")
+    default: throw RowError("names \(shown), which is not a file")
+    }
+    let real = Path.resolved(path)
+    guard allowsOutside || Self.isInside(real, Path.resolved(folder)) else {
+      throw RowError(
+        "names \(shown), which is outside of the data file's folder (--allow-outside reads it all the same)")
+    }
+    return real
+  }
+
+  private static func isInside(_ path: String, _ folder: String) -> Bool {
+    path.utf8.starts(with: Path.join(folder, "").utf8)
+  }
+}

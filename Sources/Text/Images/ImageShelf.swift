@@ -1,0 +1,35 @@
+import Images
+import PatchFormat
+import Synchronization
+
+/// Images that have been looked at, each once.
+final class ImageShelf: Sendable {
+  private let images: any ImagePrompting
+  private let known = Mutex<[String: Result<ImageSource, VPatchError>]>([:])
+
+  init(_ images: any ImagePrompting) { self.images = images }
+
+  /// Looks at those that have not been looked at.
+  func look(at paths: [String], threads: Int) throws {
+    let new = known.withLock { known in Set(paths).filter { known[$0] == nil } }.sorted()
+    let found = try Parallel.map(new.count, threads: threads) { try look(at: new[$0]) }
+    known.withLock { known in
+      for (path, result) in zip(new, found) { known[path] = result }
+    }
+  }
+
+  func source(_ path: String) throws -> ImageSource {
+    if let result = known.withLock({ $0[path] }) { return try result.get() }
+    let result = try look(at: path)
+    known.withLock { $0[path] = result }
+    return try result.get()
+  }
+
+  private func look(at path: String) throws -> Result<ImageSource, VPatchError> {
+    do {
+      return .success(try images.source(path: path))
+    } catch let error as VPatchError {
+      return .failure(error)
+    }
+  }
+}
