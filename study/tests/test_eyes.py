@@ -2,7 +2,6 @@
 
     $(bench/setup.sh) -m unittest discover study/tests
 """
-import json
 import random
 import re
 import sys
