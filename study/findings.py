@@ -49,7 +49,8 @@ class Measured:
     def __init__(self, stage):
         self.stage = stage
         report = json.loads(stage.file(".json").read_text())["forgetting"]
-        self.records = {record["task"]: record for record in report["records"]}
+        # Of a task with several metrics the first is the one that counts.
+        self.records = {record["task"]: record for record in reversed(report["records"])}
         self.results = scores(stage.file(".results.json"))
         self.borrowed = borrowed(stage, self.results)
         self.facts = json.loads(stage.file(".run.json").read_text())
@@ -83,8 +84,8 @@ def borrowed(stage, results):
 
 
 def scores(path):
-    """The score of every item, by task."""
-    return {task["task"]: task["scores"] for task in json.loads(path.read_text())["tasks"]}
+    """The score of every item, by task; of several metrics by the first."""
+    return {task["task"]: task["scores"] for task in reversed(json.loads(path.read_text())["tasks"])}
 
 
 class Arm:

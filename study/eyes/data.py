@@ -22,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 TRAIN, TEST = 800, 200  # of woven cloth there is no more
 SHAPES, CAPTIONS, CHOICE = 200, 40, 15
 TURNS = 4  # questions about one picture in a row that makes the base
-FORMS = ("circle", "rectangle", "triangle")
+FORMS = ["circle", "rectangle", "triangle"]
+COLOURS = ["black", "blue", "brown", "gray", "green", "red", "teal", "yellow"]
 DESCRIBE = "Describe this picture."
 SHAPE_FILES = "easy_vqa/data/{part}/{file}"
 
@@ -54,7 +55,7 @@ def take_picture(wheel, part, number, folder):
 def caption(questions):
     """What is to be seen, of the answers to what asks for it; None where they do not say all."""
     answers = {answer for question, answer in questions if is_open((question, answer))}
-    form, colour = answers & set(FORMS), answers - set(FORMS)
+    form, colour = answers & set(FORMS), answers & set(COLOURS)
     return f"The picture shows a {colour.pop()} {form.pop()}." if len(form) == len(colour) == 1 else None
 
 
@@ -126,6 +127,11 @@ def held_out(folder, seed):
             texts.write(folder / f"{name}.jsonl", [
                 {"messages": [asked(take_picture(wheel, "test", number, folder), question)], "answer": answer}
                 for number, (question, answer) in items])
+        # The same open questions by what is likeliest, whatever the model would say: a form among three, a colour of eight.
+        rows = [json.loads(line) for line in (folder / "shapes-open.jsonl").read_text().splitlines()]
+        texts.write(folder / "shapes-choices.jsonl", [
+            row | {"choices": choices, "answer": choices.index(row["answer"])} for row in rows
+            for choices in [FORMS if row["answer"] in FORMS else COLOURS]])
         numbers = draw.sample(sorted({number for number, _ in everything}), CAPTIONS)
         texts.write(folder / "captions.jsonl", [
             {"messages": [asked(take_picture(wheel, "test", number, folder), DESCRIBE)]}

@@ -133,7 +133,7 @@ def garments(count, test_count, source):
         images, labels = idx(f"{part}-images-idx3-ubyte"), idx(f"{part}-labels-idx1-ubyte")
         yield [(Image.frombytes("L", (28, 28), images[784 * at:784 * (at + 1)]).resize(
                     (SIDE, SIDE), Image.Resampling.BICUBIC).convert("RGB"),
-                "What is this?", GARMENTS[labels[at]]) for at in source.sample(range(len(labels)), number)]
+                "Which piece of clothing is this?", GARMENTS[labels[at]]) for at in source.sample(range(len(labels)), number)]
 
 
 def cloth(count, test_count, source):

@@ -8,13 +8,14 @@ from eyes import data, pictures
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
 import small_lmm  # noqa: E402
 
-RATE = 1e-4
+RATE, LOW_RATE = 1e-4, 2e-5
 PLAN = grid.Plan(
     "study-eyes", pictures.TASKS,
-    [grid.Arm(recipe, recipe, RATE) for recipe in ("sa-proj", "gate-up", "mlp", "llm", "full", "projector", "vision")],
+    [*(grid.Arm(recipe, recipe, RATE) for recipe in ("sa-proj", "gate-up", "mlp", "llm", "full", "projector", "vision")),
+     grid.Arm("llm-low", "llm", LOW_RATE)],
     {"steps": 80, "batch": 8, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"},
     {"compute": "bf16"},  # half the time; the same for the base
-    {"shapes": ["shapes: what", "shapes: whether"], "short answers": ["short answers"],
+    {"shapes": ["shapes: what", "shapes: whether"], "shapes by choice": ["shapes: choices"], "short answers": ["short answers"],
      "multiple choice": ["OpenBookQA", "PIQA", "CommonsenseQA"]})
 # The projector's own training, before all stages: rows hold several questions about one picture.
 BASE_ROWS = 3200

@@ -6,7 +6,8 @@ import plots
 from eyes.plan import PLAN
 from page import DOCS, Page, change, chance, mass, measure, number, percent, recorded, share, table
 
-OPEN, CLOSED, CAPTIONS = "shapes: what", "shapes: whether", "number mass: captions"
+OPEN, CLOSED, CHOSEN = "shapes: what", "shapes: whether", "shapes: choices"
+CAPTIONS = "number mass: captions"
 
 
 def majority(path):
@@ -27,6 +28,7 @@ class EyesPage(Page):
         files = self.work / f"seed-{self.seed}" / "data"
         rows = [(task, len(self.base[task]), share(majority(files / f"{file}.jsonl")), share(self.mean(task)))
                 for task, file in ((OPEN, "shapes-open"), (CLOSED, "shapes-closed"))]
+        rows.insert(1, (CHOSEN, len(self.base[CHOSEN]), "–", share(self.mean(CHOSEN))))
         ends = [sum(step["loss"] for step in part) / len(part) for part in (steps[:10], steps[-10:])]
         return table(["easy-vqa, test part", "items", "the commonest answer", "right"], rows) + (
             f"\n\nThe projector's loss went from {ends[0]:.2f} to {ends[1]:.2f} nats a token (means of ten steps) in "
@@ -48,13 +50,13 @@ class EyesPage(Page):
         for arm in self.arms:
             for place, stage in enumerate(arm.stages):
                 cells = []
-                for task in (OPEN, CLOSED, "short answers"):
+                for task in (OPEN, CHOSEN, CLOSED, "short answers"):
                     record = stage.records[task]
                     flips = findings.flips(self.base[task], stage.results[task])
                     cells += [f"{share(record['after'])} ({recorded(record)})",
                               f"{flips.lost}/{flips.won}, p {chance(flips.p)}"]
                 rows.append((arm.arm.name, f"{place + 1} {stage.stage.task}", *cells, change(stage.change(self.choices))))
-        return table(["arm", "after stage", OPEN, "lost/won", CLOSED, "lost/won", "short answers", "lost/won",
+        return table(["arm", "after stage", OPEN, "lost/won", CHOSEN, "lost/won", CLOSED, "lost/won", "short answers", "lost/won",
                       "multiple choice, change"], rows, 2)
 
     def drift(self):
@@ -76,8 +78,12 @@ class EyesPage(Page):
             plots.Panel("The stage's own task, right after it", stages, plots.linear(0, 1, 0.2, percent), learned),
             plots.Panel("Held out: shapes (what), right", stages, plots.linear(0, 1, 0.2, percent),
                         self.lines([OPEN]), self.mean(OPEN)),
+            plots.Panel("Held out: shapes (what), by choice, right", stages, plots.linear(0, 1, 0.2, percent),
+                        self.lines([CHOSEN]), self.mean(CHOSEN)),
             plots.Panel("Held out: short answers, right", stages, plots.linear(0, 0.8, 0.2, percent),
                         self.lines(["short answers"]), self.mean("short answers")),
+            plots.Panel("Held out: multiple choice, right (mean of three sets)", stages,
+                        plots.linear(0.2, 0.8, 0.1, percent), self.lines(self.choices), self.base_mean(self.choices)),
             plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, 6 * step, step, percent), counting,
                         self.mean(CAPTIONS))]
         return plots.grid(panels, [arm.arm.name for arm in self.arms],

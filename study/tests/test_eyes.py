@@ -2,7 +2,6 @@
 
     $(bench/setup.sh) -m unittest discover study/tests
 """
-import json
 import random
 import re
 import sys
@@ -107,7 +106,8 @@ class Run(unittest.TestCase):
         for target, name, value in (
                 (data, "TRAIN", 8), (data, "TEST", 4), (pictures, "TAKEN", dict.fromkeys(pictures.TAKEN, stand_in)),
                 (data, "held_out", lambda folder, seed: [texts.write(folder / f"{name}.jsonl", [row] * 5)
-                                                         for name in ("shapes-open", "shapes-closed", "captions")]),
+                                                         for name in ("shapes-open", "shapes-closed", "shapes-choices",
+                                                                      "captions")]),
                 (texts, "make_choices", lambda folder, count: [texts.write(folder / f"{name}.jsonl", [row] * 5) for name in
                                                                ("openbookqa", "piqa", "commonsenseqa")]),
                 (data, "make_base", lambda folder, count: (folder.mkdir(parents=True),
