@@ -45,10 +45,14 @@ public struct Evaluation {
   ) throws -> SuiteResults {
     var entries: [SuiteResults.Entry] = []
     var remarks: [String] = []
-    for task in suite.tasks {
-      let run = TaskRun(
+    let runs = suite.tasks.map { task in
+      TaskRun(
         task: task, model: model, tokenizer: tokenizer, maximumLength: maximumLength,
         report: { report(task.name, $0, task.items.count) })
+    }
+    for run in runs { try run.checkImages() }
+    for run in runs {
+      let task = run.task
       let outcome: TaskOutcome
       var from: Digest?
       switch (task.kind, reference) {

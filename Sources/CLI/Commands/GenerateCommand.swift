@@ -29,7 +29,10 @@ struct GenerateCommand: ParsableCommand {
   var model: String
   @Argument(help: "The prompt; - reads it from standard input.")
   var prompt: String?
-  @Option(help: ArgumentHelp("An image that the prompt is about; repeatable.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "An image that the prompt is about; repeatable. It stands before the prompt, or where that has <image>.",
+      valueName: "file"))
   var image: [String] = []
   @Flag(help: "Go on with the text as it is, without a chat template.")
   var raw = false
@@ -70,7 +73,7 @@ struct GenerateCommand: ParsableCommand {
     }
     guard let prompt else { return try converse(writers) }
     let text = prompt == "-" ? Self.standardInput() : prompt
-    let parts = images + [.text(text)]
+    let parts = try RowContent.prompt(text, images: image, isMessage: !raw)
     let messages = opening + [Message(.user, parts)]
     for writer in writers { try answer(writer, raw ? nil : messages, parts) }
   }
@@ -80,8 +83,6 @@ struct GenerateCommand: ParsableCommand {
       try options.model(view, threads: common.work.threads), try options.text(view.path),
       sampling: Sampling(temperature: temperature, topP: topP, topK: topK, seed: seed), limit: maxTokens)
   }
-
-  private var images: [Message.Part] { image.map { .image(path: $0) } }
 
   private var opening: [Message] { system.map { [Message(.system, $0)] } ?? [] }
 
@@ -123,8 +124,9 @@ struct GenerateCommand: ParsableCommand {
         continue
       }
       for (i, writer) in writers.enumerated() {
-        // The images stand before the first thing that is said about them.
-        let parts = (conversations[i].contains { $0.role == .user } ? [] : images) + [.text(line)]
+        // The images go with the first thing that is said about them.
+        let isFirst = !conversations[i].contains { $0.role == .user }
+        let parts = try RowContent.prompt(line, images: isFirst ? image : [], isMessage: true)
         conversations[i].append(Message(.user, parts))
         conversations[i].append(Message(.assistant, try answer(writer, conversations[i], parts)))
       }

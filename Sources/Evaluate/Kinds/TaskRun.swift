@@ -35,6 +35,9 @@ struct TaskRun {
       return try body()
     } catch let error as VPatchError where error.subject == nil {
       throw self.error(item, "cannot be shown: \(error.reason)", remedy: error.remedy)
+    } catch let error as VPatchError where task.items[item].images[error.subject!] != nil {
+      throw self.error(
+        item, "has the image \(Path.name(error.subject!).printable), which \(error.reason)", remedy: error.remedy)
     }
   }
 
@@ -53,6 +56,13 @@ struct TaskRun {
       guard !prompt.isEmpty else { throw error(i, "has no tokens") }
       try check(length: prompt.count + room, of: i)
       return prompt
+    }
+  }
+
+  /// Looks at all images: one that cannot be used shall not be found after hours.
+  func checkImages() throws {
+    for (i, item) in task.items.enumerated() where !item.images.isEmpty {
+      _ = try showing(i) { try task.prompt.tokens(item, tokenizer) }
     }
   }
 

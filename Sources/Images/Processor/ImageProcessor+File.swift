@@ -29,7 +29,8 @@ extension ImageProcessor {
     do {
       return try JSON.parse(InputFile.contents(of: path, limit: 1 << 20))
     } catch let error as JSONError {
-      throw VPatchError(.invalid, path, error.reason, remedy: "copy it from where the model came from")
+      throw VPatchError(
+        .invalid, path, "is not valid JSON: \(error.reason)", remedy: "copy it from where the model came from")
     }
   }
 

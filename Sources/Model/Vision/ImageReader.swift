@@ -15,8 +15,9 @@ public struct ImageReader: ImagePrompting {
   /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
   public init?(folder: String) throws {
     guard let config = try ModelConfig.vision(folder: folder) else { return nil }
-    let processor = try ImageProcessor(foundIn: folder) ?? config.standardProcessor
-    try self.init(config, processor ?? ImageProcessor(folder: folder))
+    let processor = try config.standardProcessor ?? ImageProcessor(folder: folder)
+    try config.check(processor)
+    try self.init(config, processor)
   }
 
   init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
@@ -29,7 +30,12 @@ public struct ImageReader: ImagePrompting {
 
   public var token: Int32 { config.imageToken }
 
-  public func source(path: String) throws -> ImageSource { try ImageFile.source(path) }
+  /// Decodes it, too: what is damaged behind the header shall be found before a long run, and not in its middle.
+  public func source(path: String) throws -> ImageSource {
+    let file = try ImageFile(path: path)
+    _ = try file.decode()
+    return file.source
+  }
 
   public func tokens(for image: ImageSource, among count: Int) throws -> Int {
     try config.tokens(plan(image, among: count))

@@ -64,11 +64,6 @@ extension VisionConfig {
       throw wrong("\(plan.shape.kind), where it takes \(expected)")
     }
   }
-
-  private var expected: String {
-    if case .merger = projector { return "patches" }
-    return packing == .plain ? "one picture" : "tiles"
-  }
 }
 
 extension ImagePlan.Shape {

@@ -100,7 +100,8 @@ public struct VisionConfig: Equatable, Sendable {
   public var textHidden: Int
   /// Stands among a text's ids where an image goes.
   public var imageToken: Int32
-  /// How images are prepared where the model's folder does not say: in the layout of LLaVA's authors, whose code knows.
+  /// How images are prepared in the layout of LLaVA's authors, whose code knows that and reads no file for it; nil in
+  /// others.
   public var standardProcessor: ImageProcessor?
 
   /// Numbers in a row of features before the projector.

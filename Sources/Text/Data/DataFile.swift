@@ -136,7 +136,7 @@ private struct Loader {
         do {
           return try shelf.source(path.get())
         } catch let error as VPatchError {
-          throw RowError("names the image \"\(name.printable)\", which cannot be used: \(error.reason)")
+          throw RowError("names the image \"\(name.printable)\", which cannot be used: \(RowError.words(error))")
         }
       }
     }

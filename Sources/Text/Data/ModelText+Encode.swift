@@ -83,7 +83,7 @@ extension ImagePrompting {
       guard count > 0 else { throw RowError("has an image of which the model takes no tokens") }
       return count
     } catch let error as VPatchError {
-      throw RowError("has an image that cannot be used (\(Path.name(image.path).printable)): \(error.reason)")
+      throw RowError("has an image that cannot be used (\(Path.name(image.path).printable)): \(RowError.words(error))")
     }
   }
 }

@@ -26,6 +26,25 @@ public enum RowContent {
     return try images.fill([parts])[0]
   }
 
+  /// What someone says about some images, as a row of data with these `images` would have it: they stand where the text
+  /// has the mark `<image>`, or before it.
+  /// - Parameter isMessage: whether it is a message for a chat template.
+  /// - Throws: `refused` where marks and images differ in number, or an image is no file.
+  public static func prompt(_ text: String, images: [String], isMessage: Bool) throws -> [Message.Part] {
+    guard !images.isEmpty else { return [.text(text)] }
+    let names = JSON.array(images.map { .string($0) })
+    let isMarked = text.firstRange(of: ImageMark.ofRows) != nil
+    do {
+      guard isMessage else { return try parts(.dictionary(["text": .string(text), "images": names]), text: "text") }
+      var content: [RawPart] = isMarked ? RawPart.split(text, keepingLineFeeds: false) : [.text(text)]
+      if !isMarked { content = images.map { _ in .image(nil) } + content }
+      var listed = try RowImages(.dictionary(["images": names]))
+      return try listed.fill([content])[0]
+    } catch let error as RowError {
+      throw VPatchError(.refused, nil, "the prompt \(error.reason)")
+    }
+  }
+
   /// The images that a row lists, in order, as it names them.
   /// - Throws: `RowError`.
   public static func images(_ row: JSON) throws -> [String] { try RowImages(row).listed }
@@ -152,6 +171,10 @@ private struct RowImages {
   init(_ row: JSON) throws {
     let found = ["images", "image"].compactMap { key in row[key].flatMap { $0 == .null ? nil : (key, $0) } }
     guard found.count <= 1 else { throw RowError("has \"images\" and \"image\"") }
+    for key in ["videos", "video", "audios", "audio"] {
+      guard let value = row[key], value != .null, value != .array([]) else { continue }
+      throw RowError("has \"\(key)\", which is not supported: only images are")
+    }
     listed =
       try found.first.map { key, json in
         try (json.array ?? [json]).map { try Self.name($0, "\"\(key)\"") }

@@ -39,11 +39,13 @@ extension RowEncoder {
     let isReady = places != sources.count
     if isReady, !Self.fits(ids.split { $0 != token }.map(\.count), counts) {
       let total = counts.reduce(0, +)
-      let each = counts.count > 1 ? " (\(counts.map(Format.grouped).joined(separator: ", ")))" : ""
+      let each = counts.map(Format.grouped).joined(separator: ", ")
       throw RowError(
         "has \(Format.counted(places, "image token")) (\(token)) for \(Format.counted(sources.count, "image")): "
-          + "there have to be \(Format.grouped(sources.count)), one an image, "
-          + "or the \(Format.grouped(total)) that the model takes for them\(each), an image's together")
+          + (counts.count == 1
+            ? "there has to be one, or the \(Format.grouped(total)) that the model takes for it, together"
+            : "there have to be \(Format.grouped(sources.count)), one an image, or the \(Format.grouped(total)) "
+              + "that the model takes for them (\(each)), an image's together"))
     }
     var result = Encoded(example: Example(ids: [], labels: []))
     var (newIds, newLabels): ([Int32], [Int32]) = ([], [])

@@ -66,7 +66,7 @@ struct RowEncoder: Sendable {
       segments = try template.render(messages, addGenerationPrompt: false, mark: text.mark)
     } catch let error as VPatchError {
       // The family's rules of order: of this row alone.
-      throw RowError(error.reason + (error.remedy.map { " (\($0))" } ?? ""))
+      throw RowError(RowError.words(error))
     }
     return example(try text.encode(segments, sources, addSpecialTokens: template.addsSpecialTokens), sources)
   }

@@ -67,7 +67,7 @@ public struct TrainingJob {
     model = try LanguageModel(
       inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
-    _ = try TuningPlan(model, options)
+    let plan = try TuningPlan(model, options)
     let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)
     var rules = DataRules(
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
@@ -87,6 +87,12 @@ public struct TrainingJob {
       }
       guard neutral.count > 1 else {
         throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")
+      }
+      guard !plan.isOfSightAlone || neutral.contains(where: { !$0.images.isEmpty }) else {
+        throw VPatchError(
+          .refused, inputs.neutral,
+          "drift would be measured on text without images, and what is tuned is not asked for there",
+          remedy: "name rows with images with --neutral")
       }
     }
     fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()

@@ -54,6 +54,11 @@ public struct TuningPlan: Sendable {
     return "the pattern must match whole names, such as \(middle.name.printable)"
   }
 
+  /// Whether only images go through what is tuned.
+  var isOfSightAlone: Bool {
+    parameters.allSatisfy { [.visionTower, .projector].contains(layout.component(of: $0.name).region) }
+  }
+
   /// What share of the learning rate each tensor follows: one, but for the vision tower's.
   func learningRateShares(_ options: TrainingOptions) -> [Double] {
     let share = (options.visionLearningRate ?? 0.4 * options.learningRate) / options.learningRate
