@@ -11,10 +11,15 @@ enum MicroBatches {
     Portions.split(batch.map { rows == nil ? $0.ids.count : 1 }, limit: rows ?? tokens).map { Array(batch[$0]) }
   }
 
-  /// Rows that may go through the model together, with as many image tokens as any that do.
-  static func richest(_ examples: [Example], rows: Int?) -> [Example] {
-    let seeing = examples.filter { !$0.sequence.images.isEmpty }.sorted { $0.ids.count > $1.ids.count }
-    return split(seeing, rows: rows).first ?? []
+  /// Rows that may go through the model together, with about as many image tokens as any that do.
+  /// - Parameter token: stands for images; nil for a model that takes none.
+  static func richest(_ examples: [Example], rows: Int?, token: Int32?) -> [Example] {
+    let seeing = examples.filter { !$0.sequence.images.isEmpty }
+      .map { example in (example: example, size: example.ids.count { $0 == token }) }
+      .sorted { $0.size > $1.size }
+    // Text beside the images would only make it fewer.
+    let portions = Portions.split(seeing.map { rows == nil ? $0.size : 1 }, limit: rows ?? tokens)
+    return portions.first.map { seeing[$0].map(\.example) } ?? []
   }
 
   /// The most tokens that a portion of any batch may have.
