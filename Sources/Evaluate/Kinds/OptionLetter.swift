@@ -64,16 +64,3 @@ extension EvaluationItem {
     return EvaluationItem(shown, answers: correct.map { Self.letters[$0] }, images: images)
   }
 }
-
-extension [Message.Part] {
-  /// Texts that follow each other as one.
-  fileprivate var joinedTexts: [Message.Part] {
-    reduce(into: []) { parts, part in
-      if case .text(let text) = part, case .text(let before) = parts.last {
-        parts[parts.count - 1] = .text(before + text)
-      } else {
-        parts.append(part)
-      }
-    }
-  }
-}

@@ -83,29 +83,3 @@ extension EvaluationItem {
   /// The answer as an example shows it.
   fileprivate var shownAnswer: String { choices.isEmpty ? answers[0] : choices[correct[0]] }
 }
-
-extension [Message.Part] {
-  /// How many parts at the beginning are images, and the line feeds behind them.
-  fileprivate var leadingImages: Int {
-    guard case .image = first else { return 0 }
-    return firstIndex { if case .text(let text) = $0 { text != "\n" } else { false } } ?? count
-  }
-
-  /// As the parts of a message: texts that follow each other are one, and the line feed behind an image is the chat
-  /// template's to write.
-  var asMessage: [Message.Part] {
-    reduce(into: []) { parts, part in
-      guard case .text(var text) = part else {
-        parts.append(part)
-        return
-      }
-      switch parts.last {
-      case .text(let before): parts[parts.count - 1] = .text(before + text)
-      case .image:
-        if text.utf8.first == UInt8(ascii: "\n") { text = String(text.unicodeScalars.dropFirst()) }
-        if !text.isEmpty { parts.append(.text(text)) }
-      case nil: parts.append(part)
-      }
-    }
-  }
-}

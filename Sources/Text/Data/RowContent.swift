@@ -17,7 +17,7 @@ public enum RowContent {
   /// - Throws: `RowError`.
   public static func parts(_ row: JSON, text key: String) throws -> [Message.Part] {
     guard let text = row[key]?.string else { throw RowError("\"\(key)\" is not a text") }
-    var images = try RowImages(row)
+    let images = try RowImages(row)
     guard !images.listed.isEmpty else { return [.text(text)] }
     let parts = RawPart.split(text, keepingLineFeeds: true)
     guard parts.contains(.image(nil)) else {
@@ -38,8 +38,7 @@ public enum RowContent {
       guard isMessage else { return try parts(.dictionary(["text": .string(text), "images": names]), text: "text") }
       var content: [RawPart] = isMarked ? RawPart.split(text, keepingLineFeeds: false) : [.text(text)]
       if !isMarked { content = images.map { _ in .image(nil) } + content }
-      var listed = try RowImages(.dictionary(["images": names]))
-      return try listed.fill([content])[0]
+      return try RowImages(.dictionary(["images": names])).fill([content])[0]
     } catch let error as RowError {
       throw VPatchError(.refused, nil, "the prompt \(error.reason)")
     }
@@ -52,10 +51,7 @@ public enum RowContent {
   // MARK: Hugging Face
 
   private static func messages(_ json: JSON, _ images: RowImages) throws -> [Message] {
-    var images = images
-    guard let list = json.array else { throw RowError("\"messages\" is not a list") }
-    guard !list.isEmpty else { throw RowError("\"messages\" is empty") }
-    let drafts = try list.enumerated().map { i, json in
+    let drafts = try list(json, "messages").enumerated().map { i, json in
       let place = "message \(i + 1)"
       guard json.object != nil else { throw RowError("\(place) is not an object") }
       guard let name = json["role"]?.string, let content = json["content"],
@@ -64,7 +60,7 @@ public enum RowContent {
         throw RowError("\(place) has no \"role\" that is a text, and \"content\" that is a text or a list of parts")
       }
       guard let role = Message.Role(rawValue: name) else {
-        throw RowError("\(place) has the role \"\(name)\" (known: system, user, assistant)")
+        throw RowError("\(place) has the role \"\(name.printable)\" (known: system, user, assistant)")
       }
       if let calls = json["tool_calls"], calls != .null, calls != .array([]) {
         throw RowError("\(place) calls tools, which is not supported")
@@ -76,7 +72,7 @@ public enum RowContent {
       }
       return (role, try content.array!.map { try RawPart($0, place) })
     }
-    return try messages(drafts, &images)
+    return try messages(drafts, images)
   }
 
   // MARK: LLaVA
@@ -86,23 +82,26 @@ public enum RowContent {
   ]
 
   private static func conversations(_ json: JSON, _ images: RowImages) throws -> [Message] {
-    var images = images
-    guard let list = json.array else { throw RowError("\"conversations\" is not a list") }
-    guard !list.isEmpty else { throw RowError("\"conversations\" is empty") }
-    let drafts = try list.enumerated().map { i, json in
+    let drafts = try list(json, "conversations").enumerated().map { i, json in
       let place = "message \(i + 1)"
       guard let name = json["from"]?.string, let text = json["value"]?.string else {
         throw RowError("\(place) has no \"from\" and \"value\" that are texts")
       }
       guard let role = speakers[name] else {
-        throw RowError("\(place) is from \"\(name)\" (known: human, gpt, system)")
+        throw RowError("\(place) is from \"\(name.printable)\" (known: human, gpt, system)")
       }
       return (role, role == .user ? RawPart.split(text, keepingLineFeeds: false) : [.text(text)])
     }
-    return try messages(drafts, &images)
+    return try messages(drafts, images)
   }
 
-  private static func messages(_ drafts: [(Message.Role, [RawPart])], _ images: inout RowImages) throws -> [Message] {
+  private static func list(_ json: JSON, _ key: String) throws -> [JSON] {
+    guard let list = json.array else { throw RowError("\"\(key)\" is not a list") }
+    guard !list.isEmpty else { throw RowError("\"\(key)\" is empty") }
+    return list
+  }
+
+  private static func messages(_ drafts: [(Message.Role, [RawPart])], _ images: RowImages) throws -> [Message] {
     let parts = try images.fill(drafts.map(\.1))
     return try zip(drafts, parts).enumerated().map { i, message in
       let role = message.0.0
@@ -141,7 +140,7 @@ private enum RawPart: Equatable {
       self = .image(try named.map { try RowImages.name($0, place) })
     case "video", "audio", "input_audio":
       throw RowError("\(place) holds \(type == "video" ? "a video" : "sound"), which is not supported")
-    default: throw RowError("\(place) has a part of the type \"\(type)\" (known: text, image)")
+    default: throw RowError("\(place) has a part of the type \"\(type.printable)\" (known: text, image)")
     }
   }
 
@@ -182,7 +181,7 @@ private struct RowImages {
   }
 
   /// Gives each place its image.
-  mutating func fill(_ drafts: [[RawPart]]) throws -> [[Message.Part]] {
+  func fill(_ drafts: [[RawPart]]) throws -> [[Message.Part]] {
     let places = drafts.joined().count { $0 == .image(nil) }
     guard places == listed.count else {
       throw RowError("has \(Format.counted(places, "mark")) for images and \(Format.counted(listed.count, "image"))")
