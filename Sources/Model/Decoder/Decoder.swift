@@ -2,7 +2,7 @@ import Apply
 import PatchFormat
 
 /// A language model's layers: which tensor is what.
-public struct Decoder: Sendable {
+struct Decoder: Sendable {
   struct Layer: Sendable {
     let inputNorm: Norm
     let attention: Linear

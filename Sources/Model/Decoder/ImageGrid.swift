@@ -1,10 +1,10 @@
 /// The tokens that an image takes.
-public struct ImageGrid: Equatable, Sendable {
-  public let tokens: Int
+struct ImageGrid: Equatable, Sendable {
+  let tokens: Int
   /// Where positions have three axes (M-RoPE): they lie in rows of so many columns. Nil: one behind the other, as text.
-  public let columns: Int?
+  let columns: Int?
 
-  public init(tokens: Int, columns: Int? = nil) {
+  init(tokens: Int, columns: Int? = nil) {
     precondition(columns.map { $0 > 0 && tokens % $0 == 0 } ?? true, "a grid with holes")
     self.tokens = tokens
     self.columns = columns

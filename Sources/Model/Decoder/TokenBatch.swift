@@ -1,12 +1,12 @@
 import Text
 
 /// Sequences one behind the other, without padding; some of their rows are images' features instead of embeddings.
-public struct TokenBatch: Equatable, Sendable {
-  public let ids: [Int32]
+struct TokenBatch: Equatable, Sendable {
+  let ids: [Int32]
   /// Where each sequence lies in `ids`.
-  public let sequences: [Range<Int>]
+  let sequences: [Range<Int>]
   /// Of each token, in its sequence.
-  public let positions: TokenPositions
+  let positions: TokenPositions
   /// Rows that are features, in order.
   let images: [ImageRows]
 
@@ -41,7 +41,7 @@ public struct TokenBatch: Equatable, Sendable {
     self.positions = positions
   }
 
-  public var count: Int { ids.count }
+  var count: Int { ids.count }
 
   /// Rows that are embeddings.
   var embedded: [Range<Int>] {

@@ -1,7 +1,7 @@
 /// Where tokens are, on three axes: time, height and width of Qwen's M-RoPE (Wang et al., arXiv 2409.12191, section
 /// 2.1). On text all three are the same; models with one axis use the first.
-public struct TokenPositions: Equatable, Sendable {
-  public private(set) var axes: [[Int32]] = [[], [], []]
+struct TokenPositions: Equatable, Sendable {
+  private(set) var axes: [[Int32]] = [[], [], []]
 
   /// Puts a sequence behind the others.
   /// - Parameters:

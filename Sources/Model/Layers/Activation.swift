@@ -1,7 +1,7 @@
 import CCompute
 
 /// What makes an MLP more than one product.
-public enum Activation: String, Sendable {
+enum Activation: String, Sendable {
   /// x·Φ(x)
   case gelu
   /// Its approximation by tanh.

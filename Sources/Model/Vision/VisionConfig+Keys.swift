@@ -11,10 +11,12 @@ extension VisionConfig {
       self.path = path
     }
 
-    func missing(_ key: String) -> VPatchError {
-      VPatchError(
-        .invalid, path, "has no usable \"\(key)\" for its images", remedy: "take the file that came with the model")
+    /// - Parameter what: it has, and no model can.
+    func wrong(_ what: String) -> VPatchError {
+      VPatchError(.invalid, path, "has \(what)", remedy: "take the file that came with the model")
     }
+
+    func missing(_ key: String) -> VPatchError { wrong("no usable \"\(key)\" for its images") }
 
     func refused(_ key: String, _ value: String, known: String) -> VPatchError {
       VPatchError(
@@ -64,9 +66,7 @@ extension VisionConfig {
       let states = tower.layers + 1
       let layers = values.compactMap(Self.integer).filter { (-states..<states).contains($0) }
       guard !layers.isEmpty, layers.count == values.count else {
-        throw VPatchError(
-          .invalid, path,
-          "has no usable \"\(key)\": its vision tower has the hidden states \(-states) to \(states - 1)")
+        throw wrong("no usable \"\(key)\": its vision tower has the hidden states \(-states) to \(states - 1)")
       }
       return layers.map { $0 < 0 ? $0 + states : $0 }
     }

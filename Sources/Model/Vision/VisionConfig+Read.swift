@@ -7,7 +7,7 @@ extension VisionConfig {
   ///   - textHidden: width of its language model.
   ///   - path: whose config it is, for messages.
   /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
-  public init(_ json: JSON, textHidden: Int, path: String) throws {
+  init(_ json: JSON, textHidden: Int, path: String) throws {
     if json["mm_vision_tower"] != nil {
       self = try Self.original(json, textHidden: textHidden, path: path, towers: Tower.known)
       return
@@ -75,25 +75,25 @@ extension VisionConfig {
     guard let fullLayers = full == nil ? [7, 15, 23, 31] : full?.array?.map(\.int),
       !fullLayers.contains(where: { $0 == nil })
     else { throw vision.missing("fullatt_block_indexes") }
+    let windows = Windows(side: window / merge / patch, fullLayers: Set(fullLayers.compactMap(\.self)))
     tower = Tower(
       family: .qwen, hiddenSize: hidden, intermediateSize: try vision.positive("intermediate_size", 3420),
       layers: try vision.positive("depth", 32), heads: try vision.positive(["num_heads", "num_attention_heads"], 16),
       channels: try vision.positive(["in_channels", "in_chans"], 3), patchSize: patch,
       frames: try vision.positive("temporal_patch_size", 2, most: Keys.mostOfPatch), imageSize: 0,
       activation: try vision.activation("hidden_act", .silu), normEpsilon: 1e-6,
-      windows: Windows(side: window / merge / patch, fullLayers: Set(fullLayers.compactMap(\.self))))
+      windows: windows)
     guard tower.activation == .silu else {
       throw vision.refused("hidden_act", tower.activation.rawValue, known: "silu")
     }
-    guard tower.windows!.side > 0 else {
-      throw VPatchError(.invalid, path, "has windows of \(window) pixels, in which no merged patch fits")
+    guard windows.side > 0 else {
+      throw vision.wrong("windows of \(window) pixels, in which no merged patch fits")
     }
     let theta = vision.json["rope_parameters"]?["rope_theta"]?.double ?? 10_000
     guard theta == 10_000 else { throw vision.refused("rope_theta", "\(theta)", known: "10000") }
     let width = try vision.positive("out_hidden_size", 3584)
     guard width == textHidden else {
-      throw VPatchError(
-        .invalid, path, "has images of width \(width) (out_hidden_size) for a language model of width \(textHidden)")
+      throw vision.wrong("images of width \(width) (out_hidden_size) for a language model of width \(textHidden)")
     }
     featureLayers = [tower.layers]
     dropsFirst = false
@@ -109,16 +109,16 @@ extension VisionConfig {
         .refused, path, "has a vision tower for images of \(Format.counted(tower.channels, "colour")), not three",
         remedy: "only images in red, green and blue are known")
     }
+    func wrong(_ what: String) -> VPatchError { Keys(.null, path).wrong(what) }
     let sizes = "\(tower.hiddenSize) numbers and \(tower.heads) heads"
     guard tower.hiddenSize % tower.heads == 0 else {
-      throw VPatchError(.invalid, path, "has a vision tower of \(sizes), which do not divide them")
+      throw wrong("a vision tower of \(sizes), which do not divide them")
     }
     guard tower.family != .qwen || tower.headSize % 4 == 0 else {
-      throw VPatchError(.invalid, path, "has a vision tower of \(sizes): a head's size has to be a multiple of 4")
+      throw wrong("a vision tower of \(sizes): a head's size has to be a multiple of 4")
     }
     guard tower.family == .qwen || tower.side > 0 else {
-      throw VPatchError(
-        .invalid, path, "has patches of \(tower.patchSize) pixels in images of \(tower.imageSize)")
+      throw wrong("patches of \(tower.patchSize) pixels in images of \(tower.imageSize)")
     }
     if case .tiles = packing, dropsFirst != tower.hasClassToken {
       throw VPatchError(
@@ -184,7 +184,9 @@ extension VisionConfig.Tower {
         remedy: "the small, base and large DINOv2 are")
     }
     if keys.json["qkv_bias"]?.bool == false {
-      throw VPatchError(.refused, keys.path, "has a DINOv2 tower without qkv_bias, which is not known")
+      throw VPatchError(
+        .refused, keys.path, "has a DINOv2 tower without qkv_bias, which is not known",
+        remedy: "the small, base and large DINOv2 have it")
     }
   }
 }

@@ -3,18 +3,18 @@ import PatchFormat
 
 extension VisionModel {
   /// What images need in a training step, in bytes.
-  public struct Memory: Equatable, Sendable {
+  struct Memory: Equatable, Sendable {
     /// What the forward pass keeps for the way back, and the rows of tokens themselves.
-    public var activations = 0
+    var activations = 0
     /// A layer's intermediate results.
-    public var scratch = 0
+    var scratch = 0
   }
 
   /// - Parameters:
   ///   - plans: of the images that go through the model together.
   ///   - tuned: all tensors that are tuned, of this part of the model or another.
   /// - Throws: `invalid` where a plan is not for this model.
-  public func memory(
+  func memory(
     for plans: [ImagePlan], tuned: [Parameter], keeping: LanguageModel.Keeping
   ) throws -> Memory {
     let names = Set(tuned.map(\.name.bytesKey))

@@ -2,15 +2,15 @@ import Apply
 import PatchFormat
 
 /// The part of a model that sees: its tower, its projector, and what ends a row of tiles.
-public struct VisionModel: Sendable {
-  public let config: VisionConfig
+struct VisionModel: Sendable {
+  let config: VisionConfig
   let tower: VisionTower
   let projector: VisionProjector
   /// `image_newline`, of models that read images in tiles.
   let newline: Parameter?
 
   /// - Throws: `invalid` where config and tensors disagree; `refused` where the tower is not among the tensors.
-  public init(_ config: VisionConfig, _ weights: ModelWeights) throws {
+  init(_ config: VisionConfig, _ weights: ModelWeights) throws {
     self.config = config
     tower = try VisionTower(config, weights)
     projector = try VisionProjector(config, weights)
@@ -20,13 +20,13 @@ public struct VisionModel: Sendable {
 
   /// The tensors that rows of tokens depend on. Others of the tower get no gradient: layers above the one that is read,
   /// its last norm, its head.
-  public var parameters: [Parameter] {
+  var parameters: [Parameter] {
     tower.parameters + projector.parameters + [newline].compactMap(\.self)
   }
 
   /// Whether any tensor that rows of tokens depend on is being tuned.
-  public var isTuned: Bool { parameters.contains { $0.tuning != nil } }
+  var isTuned: Bool { parameters.contains { $0.tuning != nil } }
 
   /// Whether one below the projector is: features have to be computed anew in each step.
-  public var isTowerTuned: Bool { tower.lowestTuned != nil }
+  var isTowerTuned: Bool { tower.lowestTuned != nil }
 }

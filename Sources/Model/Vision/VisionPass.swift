@@ -3,10 +3,10 @@ import Images
 import PatchFormat
 
 /// What a tower makes of one image, before the projector: [rows, width].
-public final class ImageFeatures: Sendable {
-  public let plan: ImagePlan
-  public let rows: Int
-  public let width: Int
+final class ImageFeatures: Sendable {
+  let plan: ImagePlan
+  let rows: Int
+  let width: Int
   let values: Floats
 
   /// - Parameter values: nil for what is yet to be written.
