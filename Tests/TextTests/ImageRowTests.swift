@@ -1,8 +1,10 @@
 import Glibc
+import Images
 import PatchFormat
 import TestModels
 import Testing
-import Text
+
+@testable import Text
 
 /// Rows with images in all their forms.
 @Suite struct ImageRowTests {
@@ -100,6 +102,15 @@ import Text
     #expect(try scene.reason(row([1, 2], names)).hasPrefix("has 0 image tokens (\(t)) for 2 images"))
     #expect(try scene.reason("{\"input_ids\": [1, \(t), \(t)]}") == "has 2 image tokens (\(t)) and no images")
     #expect(try scene.reason("{\"input_ids\": [1, 2, -200]}") == "has the id -200 (at 2); the model has 1,000 ids")
+  }
+
+  @Test("a row that names an image tens of thousands of times") func bomb() throws {
+    let images = FakeImages(token: 7)
+    let image = ImageSource(path: "a.png", digest: SHA256.hash("a"), width: 99, height: 1)
+    func counts(_ count: Int) throws -> [Int] { try images.counts(of: [ImageSource](repeating: image, count: count)) }
+    #expect(try counts(3) == [99, 99, 99])
+    let error = #expect(throws: RowError.self) { try counts(50_000) }
+    #expect(error?.reason == "has images that take 4,950,000 tokens, which no model reads at once")
   }
 
   private static let silentMark = #"has the mark "<image>" in a text, and no image for it"#

@@ -10,6 +10,10 @@ final class Activations {
     /// The inputs of layers from this one on; the rest is computed again.
     case inputs(from: Int)
 
+    init(_ keeping: LanguageModel.Keeping, from lowest: Int) {
+      self = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
+    }
+
     /// Whether all of a layer is kept.
     func isKept(_ layer: Int) -> Bool {
       if case .activations(let first) = self { return layer >= first }

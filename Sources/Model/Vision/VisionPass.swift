@@ -112,7 +112,7 @@ final class VisionPass {
   /// - Throws: `invalid` where an image is not for this model.
   func forward(_ images: [PixelValues], keeping: LanguageModel.Keeping? = nil) throws -> FloatPointer {
     guard let lowest = model.tower.lowestTuned, let keeping else { return try forward(features(of: images)) }
-    self.keeping = keeping == .activations ? .activations(from: max(0, lowest)) : .inputs(from: max(0, lowest))
+    self.keeping = TowerPass.Keeping(keeping, from: max(0, lowest))
     let batch = try TowerBatch(images, model.config)
     self.batch = batch
     reserveFeatures(batch.features.count)

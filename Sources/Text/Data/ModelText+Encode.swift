@@ -58,14 +58,14 @@ extension ModelText {
         "has \(Format.counted(places, "image token")) in its text, and \(Format.counted(sources.count, "image"))")
     }
     var result = Encoded(bordersInTokens: encoded.bordersInTokens)
-    var rest = sources[...]
+    var counts = try images.counts(of: sources)[...]
     for (id, isAnswer) in zip(encoded.ids, encoded.isAnswer) {
       guard id == images.token else {
         result.ids.append(id)
         result.isAnswer.append(isAnswer)
         continue
       }
-      let count = try images.count(of: rest.removeFirst(), among: sources.count)
+      let count = counts.removeFirst()
       result.runs.append(result.ids.count..<result.ids.count + count)
       result.ids += repeatElement(id, count: count)
       result.isAnswer += repeatElement(false, count: count)
@@ -75,9 +75,19 @@ extension ModelText {
 }
 
 extension ImagePrompting {
-  /// How many tokens an image takes.
-  /// - Throws: `RowError` with what is wrong with it.
-  func count(of image: ImageSource, among count: Int) throws -> Int {
+  /// How many tokens each image of a row takes.
+  /// - Throws: `RowError` with what is wrong with one, or where they are more than memory should be taken for: a row may
+  ///   name an image a million times.
+  func counts(of images: [ImageSource]) throws -> [Int] {
+    let counts = try images.map { try count(of: $0, among: images.count) }
+    let sum = counts.reduce(0, +)
+    guard sum <= 1 << 22 else {
+      throw RowError("has images that take \(Format.grouped(sum)) tokens, which no model reads at once")
+    }
+    return counts
+  }
+
+  private func count(of image: ImageSource, among count: Int) throws -> Int {
     do {
       let count = try tokens(for: image, among: count)
       guard count > 0 else { throw RowError("has an image of which the model takes no tokens") }

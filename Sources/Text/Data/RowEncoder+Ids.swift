@@ -35,7 +35,7 @@ extension RowEncoder {
       }
       return Encoded(example: Example(ids: ids, labels: labels))
     }
-    let counts = try sources.map { try images.count(of: $0, among: sources.count) }
+    let counts = try images.counts(of: sources)
     let isReady = places != sources.count
     if isReady, !Self.fits(ids.split { $0 != token }.map(\.count), counts) {
       let total = counts.reduce(0, +)

@@ -115,8 +115,7 @@ struct RowEncoder: Sendable {
     encoded.runs = encoded.runs.filter { $0.upperBound <= limit }
     let kept = Array(images.prefix(encoded.runs.count))
     if kept.count < images.count, let prompting = text.images {
-      let counts = try kept.map { try prompting.count(of: $0, among: kept.count) }
-      guard counts == encoded.runs.map(\.count) else {
+      guard try prompting.counts(of: kept) == encoded.runs.map(\.count) else {
         throw RowError(
           "\(lengths), and without \(Format.grouped(images.count - kept.count)) of its \(Format.grouped(images.count)) images the model would take other tokens for the rest"
         )
