@@ -74,12 +74,6 @@ public struct ImageFile: Sendable {
     return orientation.apply(to: RGBImage(width: width, height: height, pixels: pixels))
   }
 
-  /// What the file is, without its pixels.
-  public static func source(_ path: String) throws -> ImageSource { try ImageFile(path: path).source }
-
-  /// The pixels of the image, upright.
-  public static func decode(_ path: String) throws -> RGBImage { try ImageFile(path: path).decode() }
-
   /// The pixels of an image that was looked at before.
   /// - Throws: `mismatch` where the file has become another one since.
   public static func decode(_ source: ImageSource) throws -> RGBImage {
