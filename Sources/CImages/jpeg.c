@@ -7,7 +7,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-#include "failure.h"
+#include "shared.h"
 
 typedef struct {
   struct jpeg_error_mgr base;
@@ -90,12 +90,27 @@ static void open_jpeg(reader *r, const uint8_t *bytes, size_t count, vp_image_er
   r->progress.progress_monitor = limit_scans;
 }
 
-static void close_jpeg(reader *r) {
-  jpeg_destroy_decompress(&r->jpeg);
-  free(r->row);
+typedef vp_image_status reading(reader *r, void *context);
+
+// Has `body` read. Whatever fails comes back here, and all that has to be freed is in the reader.
+static vp_image_status with_jpeg(
+    const uint8_t *bytes, size_t count, vp_image_error *error, reading *body, void *context) {
+  reader r;
+  open_jpeg(&r, bytes, count, error);
+  vp_image_status status;
+  if (setjmp(r.errors.back)) {
+    status = error->status;
+  } else {
+    status = body(&r, context);
+  }
+  jpeg_destroy_decompress(&r.jpeg);
+  free(r.row);
+  return status;
 }
 
-static vp_image_status read_header(reader *r, uint32_t size[2], vp_image_error *error) {
+static vp_image_status read_size(reader *r, void *context) {
+  uint32_t *size = context;
+  vp_image_error *error = r->errors.error;
   jpeg_create_decompress(&r->jpeg);
   r->jpeg.src = &r->from;
   r->jpeg.progress = &r->progress;
@@ -112,22 +127,7 @@ static vp_image_status read_header(reader *r, uint32_t size[2], vp_image_error *
 }
 
 vp_image_status vp_jpeg_size(const uint8_t *bytes, size_t count, uint32_t size[2], vp_image_error *error) {
-  reader r;
-  open_jpeg(&r, bytes, count, error);
-  if (setjmp(r.errors.back)) {
-    close_jpeg(&r);
-    return error->status;
-  }
-  vp_image_status status = read_header(&r, size, error);
-  close_jpeg(&r);
-  return status;
-}
-
-static void widen_grey(uint8_t *row, size_t width) {
-  for (size_t x = width; x-- > 0;) {
-    uint8_t grey = row[x];
-    row[3 * x] = row[3 * x + 1] = row[3 * x + 2] = grey;
-  }
+  return with_jpeg(bytes, count, error, read_size, size);
 }
 
 static inline uint8_t product255(unsigned a, unsigned b) {
@@ -147,39 +147,36 @@ static void from_cmyk(const uint8_t *cmyk, uint8_t *rgb, size_t width) {
   }
 }
 
+typedef struct {
+  const uint32_t *size;
+  uint8_t *rgb;
+} picture;
+
+static vp_image_status read_pixels(reader *r, void *context) {
+  const picture *into = context;
+  vp_image_error *error = r->errors.error;
+  uint32_t size[2];
+  vp_image_status status = read_size(r, size);
+  if (status != VP_IMAGE_OK) return status;
+  if (size[0] != into->size[0] || size[1] != into->size[1]) return vp_failure(error, VP_IMAGE_DAMAGED, "size");
+  int components = r->jpeg.num_components;
+  size_t width = size[0];
+  r->jpeg.out_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
+  r->jpeg.dct_method = JDCT_ISLOW;
+  if (components == 4 && !(r->row = malloc(width * 4))) return vp_failure(error, VP_IMAGE_MEMORY, "");
+  int whole = jpeg_start_decompress(&r->jpeg);
+  for (uint32_t y = 0; whole && y < size[1]; y++) {
+    uint8_t *target = into->rgb + y * width * 3, *row = components == 4 ? r->row : target;
+    whole = jpeg_read_scanlines(&r->jpeg, &row, 1) == 1;
+    if (!whole) break;
+    if (components == 4) from_cmyk(r->row, target, width);
+    if (components == 1) vp_widen_grey(target, width);
+  }
+  return whole ? VP_IMAGE_OK : vp_failure(error, VP_IMAGE_TRUNCATED, "");
+}
+
 vp_image_status vp_jpeg_decode(
     const uint8_t *bytes, size_t count, const uint32_t size[2], uint8_t *rgb, vp_image_error *error) {
-  reader r;
-  open_jpeg(&r, bytes, count, error);
-  if (setjmp(r.errors.back)) {
-    close_jpeg(&r);
-    return error->status;
-  }
-  uint32_t found[2];
-  vp_image_status status = read_header(&r, found, error);
-  if (status == VP_IMAGE_OK && (found[0] != size[0] || found[1] != size[1])) {
-    status = vp_failure(error, VP_IMAGE_DAMAGED, "size");
-  }
-  if (status != VP_IMAGE_OK) {
-    close_jpeg(&r);
-    return status;
-  }
-  int components = r.jpeg.num_components;
-  size_t width = size[0];
-  r.jpeg.out_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
-  r.jpeg.dct_method = JDCT_ISLOW;
-  if (components == 4 && !(r.row = malloc(width * 4))) {
-    close_jpeg(&r);
-    return vp_failure(error, VP_IMAGE_MEMORY, "");
-  }
-  int whole = jpeg_start_decompress(&r.jpeg);
-  for (uint32_t y = 0; whole && y < size[1]; y++) {
-    uint8_t *target = rgb + y * width * 3, *row = components == 4 ? r.row : target;
-    whole = jpeg_read_scanlines(&r.jpeg, &row, 1) == 1;
-    if (!whole) break;
-    if (components == 4) from_cmyk(r.row, target, width);
-    if (components == 1) widen_grey(target, width);
-  }
-  close_jpeg(&r);
-  return whole ? VP_IMAGE_OK : vp_failure(error, VP_IMAGE_TRUNCATED, "");
+  picture into = {size, rgb};
+  return with_jpeg(bytes, count, error, read_pixels, &into);
 }

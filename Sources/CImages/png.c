@@ -1,7 +1,7 @@
 #include <png.h>
 #include <string.h>
 
-#include "failure.h"
+#include "shared.h"
 
 typedef struct {
   const uint8_t *bytes;
@@ -29,40 +29,46 @@ static void ignore(png_structp png, png_const_charp message) {
   (void)message;
 }
 
-static png_structp open_png(source *from, png_infop *info) {
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, from->error, fail, ignore);
-  if (!png) return NULL;
-  *info = png_create_info_struct(png);
-  if (!*info) {
+typedef void reading(png_structp png, png_infop info, void *context);
+
+// Reads what stands before the pixels and has `body` do the rest. Whatever fails comes back here, over nothing that
+// would have to be freed.
+static vp_image_status with_png(
+    const uint8_t *bytes, size_t count, vp_image_error *error, reading *body, void *context) {
+  source from = {bytes, count, 0, error};
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, error, fail, ignore);
+  png_infop info = png ? png_create_info_struct(png) : NULL;
+  if (!info) {
     png_destroy_read_struct(&png, NULL, NULL);
-    return NULL;
+    return vp_failure(error, VP_IMAGE_MEMORY, "");
   }
-  png_set_read_fn(png, from, read_bytes);
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_read_struct(&png, &info, NULL);
+    return error->status;
+  }
+  png_set_read_fn(png, &from, read_bytes);
   // The caller has its own limit, in pixels.
   png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF);
   // Colour profiles, texts and the like are none of the pixels' business.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
-  return png;
-}
-
-vp_image_status vp_png_size(const uint8_t *bytes, size_t count, uint32_t size[2], vp_image_error *error) {
-  source from = {bytes, count, 0, error};
-  png_infop info;
-  png_structp png = open_png(&from, &info);
-  if (!png) return vp_failure(error, VP_IMAGE_MEMORY, "");
-  if (setjmp(png_jmpbuf(png))) {
-    png_destroy_read_struct(&png, &info, NULL);
-    return error->status;
-  }
   png_read_info(png, info);
-  size[0] = png_get_image_width(png, info);
-  size[1] = png_get_image_height(png, info);
+  body(png, info, context);
   png_destroy_read_struct(&png, &info, NULL);
   return VP_IMAGE_OK;
 }
 
-// In place, from the end: a row of one byte or two for each pixel becomes one of three.
+static void read_size(png_structp png, png_infop info, void *context) {
+  uint32_t *size = context;
+  size[0] = png_get_image_width(png, info);
+  size[1] = png_get_image_height(png, info);
+}
+
+vp_image_status vp_png_size(const uint8_t *bytes, size_t count, uint32_t size[2], vp_image_error *error) {
+  return with_png(bytes, count, error, read_size, size);
+}
+
+// As `vp_widen_grey`: rows of one byte or two for each pixel become rows of three.
 
 static void widen_palette(uint8_t *row, size_t width, png_const_colorp palette, int colours) {
   for (size_t x = width; x-- > 0;) {
@@ -76,13 +82,6 @@ static void widen_palette(uint8_t *row, size_t width, png_const_colorp palette, 
   }
 }
 
-static void widen_grey(uint8_t *row, size_t width) {
-  for (size_t x = width; x-- > 0;) {
-    uint8_t grey = row[x];
-    row[3 * x] = row[3 * x + 1] = row[3 * x + 2] = grey;
-  }
-}
-
 // Pillow's conversion of its mode I;16 to RGB: values above 255 are 255, so most 16-bit images become white. It is not
 // what their makers meant, but what models were trained on.
 static void widen_grey16(uint8_t *row, size_t width) {
@@ -92,17 +91,14 @@ static void widen_grey16(uint8_t *row, size_t width) {
   }
 }
 
-vp_image_status vp_png_decode(
-    const uint8_t *bytes, size_t count, const uint32_t size[2], uint8_t *rgb, vp_image_error *error) {
-  source from = {bytes, count, 0, error};
-  png_infop info;
-  png_structp png = open_png(&from, &info);
-  if (!png) return vp_failure(error, VP_IMAGE_MEMORY, "");
-  if (setjmp(png_jmpbuf(png))) {
-    png_destroy_read_struct(&png, &info, NULL);
-    return error->status;
-  }
-  png_read_info(png, info);
+typedef struct {
+  const uint32_t *size;
+  uint8_t *rgb;
+} picture;
+
+static void read_pixels(png_structp png, png_infop info, void *context) {
+  const uint32_t *size = ((picture *)context)->size;
+  uint8_t *rgb = ((picture *)context)->rgb;
   if (png_get_image_width(png, info) != size[0] || png_get_image_height(png, info) != size[1]) {
     png_error(png, "size");
   }
@@ -128,8 +124,12 @@ vp_image_status vp_png_decode(
     uint8_t *row = rgb + y * stride;
     if (type == PNG_COLOR_TYPE_PALETTE) widen_palette(row, size[0], palette, colours);
     else if (grey16) widen_grey16(row, size[0]);
-    else if (!(type & PNG_COLOR_MASK_COLOR)) widen_grey(row, size[0]);
+    else if (!(type & PNG_COLOR_MASK_COLOR)) vp_widen_grey(row, size[0]);
   }
-  png_destroy_read_struct(&png, &info, NULL);
-  return VP_IMAGE_OK;
+}
+
+vp_image_status vp_png_decode(
+    const uint8_t *bytes, size_t count, const uint32_t size[2], uint8_t *rgb, vp_image_error *error) {
+  picture into = {size, rgb};
+  return with_png(bytes, count, error, read_pixels, &into);
 }

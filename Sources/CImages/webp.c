@@ -1,6 +1,6 @@
 #include <webp/decode.h>
 
-#include "failure.h"
+#include "shared.h"
 
 static vp_image_status failure(vp_image_error *error, VP8StatusCode code) {
   switch (code) {

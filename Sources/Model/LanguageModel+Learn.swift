@@ -71,7 +71,7 @@ extension LanguageModel {
     loss.tokens = targets.count
     guard batch.count > 0, !targets.isEmpty else { return loss }
     let lowest = pass.lowest(isInputWanted: isInputWanted)
-    let kept: DecoderPass.Keeping = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
+    let kept: Activations.Keeping = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
     let stream = pass.forward(batch, features: features, keeping: kept)
     let other = try distillation.map {
       let (_, features) = try $0.base.batch(sequences)

@@ -52,6 +52,9 @@ public final class LanguageModel {
   /// is read, its last norm, buffers of old files.
   public var used: [Parameter] { pass.decoder.parameters + (eyes?.parameters ?? []) }
 
+  /// Stands among ids for an image; nil for a model that takes none.
+  public var imageToken: Int32? { eyes?.reader.token }
+
   /// Sequences as they go through the layers, with the features of their images.
   /// - Parameter keeping: what a tuned vision tower keeps for the way back.
   /// - Throws: for images that cannot be read.

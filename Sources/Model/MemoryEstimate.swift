@@ -37,14 +37,10 @@ public struct MemoryEstimate: Equatable, Sendable {
       ? 0
       : decoder.layers.firstIndex { layer in layer.parameters.contains { names.contains($0.name.bytesKey) } }
         ?? config.layers
-    let (kept, layer) = (config.layers - lowest, Activations.bytesPerToken(config))
-    let perToken: Int
-    switch keeping {
-    case .activations: perToken = kept * layer + (lowest > 0 ? layer : 0)
-    case .inputs: perToken = kept * 4 * config.hiddenSize + layer
-    }
-    activations =
-      tokens * (perToken + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)) + models * (seen?.activations ?? 0)
+    // The stream behind the last layer, its gradient, and the angles' cosines and sines besides.
+    let perToken =
+      config.activations.bytes(keeping, from: lowest) + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)
+    activations = tokens * perToken + models * (seen?.activations ?? 0)
     let wide = 3 * config.intermediateSize + config.hiddenSize + config.queryWidth + config.attentionWidth
     scratch =
       models * (Compute.blockBytes + DecoderPass.logitBytes + tokens * 4 * wide + (seen?.scratch ?? 0))

@@ -1,4 +1,5 @@
 import Apply
+import Images
 import Model
 import PatchFormat
 import TestModels
@@ -44,6 +45,20 @@ import Text
     #expect(MicroBatches.largest(examples, batch: 6, rows: nil) == 3000)
     #expect(MicroBatches.largest(examples, batch: 6, rows: 2) == 3900)
     #expect(MicroBatches.largest(Array(examples[4...]), batch: 2, rows: nil) == 20)
+  }
+
+  @Test("the rows whose images need most, however much text is beside them") func richest() {
+    let image = ImageSource(path: "a.png", digest: SHA256.hash("a"), width: 8, height: 8)
+    func row(_ text: Int, _ seen: Int) -> Example {
+      let ids = [Int32](repeating: 1, count: text) + [Int32](repeating: 9, count: seen)
+      return Example(ids: ids, labels: ids, images: seen == 0 ? [] : [image])
+    }
+    let examples = [row(1900, 100), row(10, 900), row(2000, 0), row(10, 300), row(10, 900)]
+    func tokens(_ rows: Int?) -> [Int] {
+      MicroBatches.richest(examples, rows: rows, token: 9).map { $0.ids.count { $0 == 9 } }
+    }
+    #expect(tokens(nil) == [900, 900] && tokens(3) == [900, 900, 300])
+    #expect(MicroBatches.richest([row(5, 0)], rows: nil, token: 9).isEmpty)
   }
 
   @Test("what is tuned, by recipe and layers") func plans() throws {

@@ -48,7 +48,7 @@ public struct DivergenceTask: Sendable {
     var sums = [Double](repeating: 0, count: weights.count)
     if let base {
       try Divergence.check(base: base, model: run.model)
-      for batch in TaskRun.batches(sequences.map(\.count)) {
+      for batch in Portions.split(sequences.map(\.count), limit: TaskRun.tokensAtOnce) {
         let values = try Divergence.sums(
           base: base, model: run.model, sequences: Array(sequences[batch]), positions: Array(ranges[batch]))
         for (owner, value) in zip(owners[batch], values) { sums[owner] += try run.checked(value, of: owner) }

@@ -70,7 +70,7 @@ struct TaskRun {
   /// - Parameter items: which item each sequence is of.
   func scores(of sequences: [TokenSequence], items: [Int]) throws -> [[TokenScore]] {
     var scores: [[TokenScore]] = []
-    for batch in Self.batches(sequences.map(\.count)) {
+    for batch in Portions.split(sequences.map(\.count), limit: Self.tokensAtOnce) {
       scores += try model.scores(of: Array(sequences[batch]))
       report(batch.upperBound < items.count ? items[batch.upperBound] : task.items.count)
     }
@@ -84,7 +84,7 @@ struct TaskRun {
     observe: ((_ item: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)? = nil
   ) throws -> [[Int32]] {
     var answers: [[Int32]] = []
-    for batch in Self.batches(prompts.map { $0.count + limit }) {
+    for batch in Portions.split(prompts.map { $0.count + limit }, limit: Self.tokensAtOnce) {
       answers += try model.continueGreedily(
         Array(prompts[batch]), stop: stop, limit: limit,
         observe: observe.map { observe in { prompt, _, values in observe(batch.lowerBound + prompt, values) } })
@@ -96,20 +96,6 @@ struct TaskRun {
   /// The model's greedy answers to the prompts, in words.
   func answers(limit: Int) throws -> [String] {
     try continueGreedily(try prompts(room: limit), stop: tokenizer.endTokens, limit: limit).map(tokenizer.decode)
-  }
-
-  /// Ranges of about `tokensAtOnce` together, each of at least one.
-  static func batches(_ lengths: [Int]) -> [Range<Int>] {
-    var batches: [Range<Int>] = []
-    var (start, tokens) = (0, 0)
-    for (i, length) in lengths.enumerated() {
-      if i > start, tokens + length > tokensAtOnce {
-        batches.append(start..<i)
-        (start, tokens) = (i, 0)
-      }
-      tokens += length
-    }
-    return start < lengths.count ? batches + [start..<lengths.count] : batches
   }
 }
 

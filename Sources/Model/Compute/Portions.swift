@@ -1,7 +1,7 @@
 /// Things of different sizes in portions that are worked on together.
-enum Portions {
+public enum Portions {
   /// Ranges of at most `limit` in all, each of at least one.
-  static func split(_ sizes: [Int], limit: Int) -> [Range<Int>] {
+  public static func split(_ sizes: [Int], limit: Int) -> [Range<Int>] {
     var portions: [Range<Int>] = []
     var (start, sum) = (0, 0)
     for (i, size) in sizes.enumerated() {

@@ -4,10 +4,10 @@ import PatchFormat
 /// A language model's layers: which tensor is what.
 public struct Decoder: Sendable {
   struct Layer: Sendable {
-    let inputNorm: Parameter
+    let inputNorm: Norm
     let attention: Linear
     let attentionOutput: Linear
-    let middleNorm: Parameter
+    let middleNorm: Norm
     let gateUp: Linear
     let down: Linear
   }
@@ -15,7 +15,7 @@ public struct Decoder: Sendable {
   let config: ModelConfig
   let embedding: Parameter
   let layers: [Layer]
-  let finalNorm: Parameter
+  let finalNorm: Norm
   let head: Linear
 
   /// - Throws: `invalid` where config and tensors disagree.
@@ -23,6 +23,9 @@ public struct Decoder: Sendable {
     self.config = config
     let (hidden, inner) = (config.hiddenSize, config.intermediateSize)
     try Self.checkLayers(config, weights)
+    func norm(_ name: String) throws -> Norm {
+      Norm(weight: try weights.require("language_model.\(name).weight", [hidden]), epsilon: config.normEpsilon)
+    }
     embedding = try weights.require("language_model.embed_tokens.weight", [config.vocabularySize, hidden])
     layers = try (0..<config.layers).map { i in
       func linear(_ modules: [(name: String, outputs: Int)], inputs: Int) throws -> Linear {
@@ -35,22 +38,19 @@ public struct Decoder: Sendable {
             )
           })
       }
-      func norm(_ name: String) throws -> Parameter {
-        try weights.require("language_model.layers.\(i).\(name).weight", [hidden])
-      }
       return Layer(
-        inputNorm: try norm("input_layernorm"),
+        inputNorm: try norm("layers.\(i).input_layernorm"),
         attention: try linear(
           [
             ("self_attn.q_proj", config.queryWidth), ("self_attn.k_proj", config.keyValueWidth),
             ("self_attn.v_proj", config.keyValueWidth),
           ], inputs: hidden),
         attentionOutput: try linear([("self_attn.o_proj", hidden)], inputs: config.queryWidth),
-        middleNorm: try norm("post_attention_layernorm"),
+        middleNorm: try norm("layers.\(i).post_attention_layernorm"),
         gateUp: try linear([("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden),
         down: try linear([("mlp.down_proj", hidden)], inputs: inner))
     }
-    finalNorm = try weights.require("language_model.norm.weight", [hidden])
+    finalNorm = try norm("norm")
     if config.isTied || config.isTiedWithoutHead && !weights.has("lm_head.weight") {
       head = Linear(embedding)
     } else {
@@ -75,16 +75,16 @@ public struct Decoder: Sendable {
 }
 
 extension Decoder {
-  var parameters: [Parameter] { [embedding, finalNorm] + head.parameters + layers.flatMap(\.parameters) }
+  var parameters: [Parameter] { [embedding] + finalNorm.parameters + head.parameters + layers.flatMap(\.parameters) }
 }
 
 extension Decoder.Layer {
   var parameters: [Parameter] {
-    [inputNorm, middleNorm] + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
+    inputNorm.parameters + middleNorm.parameters + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
   }
 
-  var isTuned: Bool { isAttentionTuned || middleNorm.tuning != nil || gateUp.isTuned || down.isTuned }
+  var isTuned: Bool { isAttentionTuned || middleNorm.isTuned || gateUp.isTuned || down.isTuned }
 
   /// Whether anything before the attention's residual is.
-  var isAttentionTuned: Bool { inputNorm.tuning != nil || attention.isTuned || attentionOutput.isTuned }
+  var isAttentionTuned: Bool { inputNorm.isTuned || attention.isTuned || attentionOutput.isTuned }
 }

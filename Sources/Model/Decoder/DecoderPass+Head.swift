@@ -26,7 +26,7 @@ extension DecoderPass {
     for start in stride(from: 0, to: rows.count, by: step) {
       let which = start..<min(start + step, rows.count)
       for (i, row) in rows[which].enumerated() { memcpy(gathered + i * n, stream + row * n, n * 4) }
-      norm(gathered, decoder.finalNorm, into: normed, which.count)
+      compute.apply(decoder.finalNorm, to: gathered, rows: which.count, into: normed)
       compute.apply(decoder.head, to: normed, rows: which.count, into: logits)
       try body(which, gathered, normed, logits)
     }
@@ -84,7 +84,7 @@ extension DecoderPass {
       let dGathered = compute.scratch(.gatheredGradient, wanted.count * n)
       memset(dGathered, 0, wanted.count * n * 4)
       compute.applyBack(decoder.head, to: logits, rows: wanted.count, into: normed)
-      normBackward(normed, gathered, decoder.finalNorm, into: dGathered, wanted.count)
+      compute.applyBack(decoder.finalNorm, to: normed, x: gathered, rows: wanted.count, into: dGathered)
       for (i, target) in wanted.enumerated() { memcpy(gradient + target.row * n, dGathered + i * n, n * 4) }
     }
     return losses

@@ -67,7 +67,7 @@ final class ProjectorPass {
     return normed
   }
 
-  private func activated(_ activation: VisionConfig.Activation, _ rows: Int) -> FloatPointer {
+  private func activated(_ activation: Activation, _ rows: Int) -> FloatPointer {
     let width = projector.first.outputs
     let activated = compute.scratch(.inner, rows * width)
     compute.activate(activation, isGated: false, inner.start, rows: rows, width, into: activated)

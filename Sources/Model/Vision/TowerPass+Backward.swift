@@ -8,12 +8,12 @@ extension TowerPass {
   ///   - keeping: as the forward pass of the same batch had it.
   func backward(_ batch: TowerBatch, dFeatures: FloatPointer, keeping: Keeping) {
     guard let lowest = tower.lowestTuned else { return }
-    activations.clearGradient()
+    activations.gradient.clear()
     let gradient = activations.gradient.start
     addFeatures(batch, dFeatures, state: tower.layers.count, to: gradient)
     for i in tower.layers.indices.reversed() where i >= lowest {
-      let kept = activations.layer(i, isKept: keeping.isKept(i))
-      let input = input(i, keeping)
+      let kept = activations.layer(i, keeping)
+      let input = activations.input(i, keeping)
       if !keeping.isKept(i) { runLayer(i, batch, input: input, kept, output: nil) }
       backwardMLP(tower.layers[i], batch.tokens, kept, gradient)
       // Of the lowest layer, what nothing tuned depends on is left out.
@@ -34,7 +34,7 @@ extension TowerPass {
   }
 
   private func backwardMLP(
-    _ layer: VisionTower.Layer, _ rows: Int, _ kept: TowerActivations.Layer, _ gradient: FloatPointer
+    _ layer: VisionTower.Layer, _ rows: Int, _ kept: Activations.Layer, _ gradient: FloatPointer
   ) {
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
     let dOutput = scaled(gradient, layer.downScale, rows) { out in
@@ -46,11 +46,12 @@ extension TowerPass {
     compute.activateBack(
       config.activation, isGated: config.isGated, kept.up.start, dy: inner, rows: rows, config.intermediateSize,
       into: dUp)
-    backward(through: layer.up, layer.middleNorm, input: kept.middle.start, dOutput: dUp, rows, gradient)
+    compute.applyBack(
+      layer.up, behind: layer.middleNorm, to: dUp, input: kept.middle.start, rows: rows, into: gradient)
   }
 
   private func backwardAttention(
-    _ i: Int, _ batch: TowerBatch, _ input: FloatPointer, _ kept: TowerActivations.Layer, _ gradient: FloatPointer,
+    _ i: Int, _ batch: TowerBatch, _ input: FloatPointer, _ kept: Activations.Layer, _ gradient: FloatPointer,
     isLast: Bool
   ) {
     let (layer, rows) = (tower.layers[i], batch.tokens)
@@ -66,11 +67,12 @@ extension TowerPass {
     Attention(shape: config.attention, compute: compute).backward(
       sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
       logSums: kept.logSums.start, dOutput: dAttended, dqkv: dqkv)
-    turn(dqkv, rows, direction: -1)
+    if config.windows != nil { compute.turn(dqkv, rows: rows, activations, direction: -1) }
     // Below the lowest tuned layer nothing asks for the gradient.
     let isWanted = !isLast || layer.attentionNorm.isTuned
-    backward(
-      through: layer.attention, layer.attentionNorm, input: input, dOutput: dqkv, rows, isWanted ? gradient : nil)
+    compute.applyBack(
+      layer.attention, behind: layer.attentionNorm, to: dqkv, input: input, rows: rows,
+      into: isWanted ? gradient : nil)
   }
 
   /// The gradient before a branch's factors; it is the same where there are none.
@@ -87,22 +89,6 @@ extension TowerPass {
     branch.update(from: gradient, count: rows * hidden)
     compute.scale(branch, by: factors, rows: rows)
     return branch
-  }
-
-  /// Back through a product and the norm before it.
-  /// - Parameter gradient: of the norm's input, which is added to; nil where it is not wanted.
-  private func backward(
-    through linear: Linear, _ norm: Norm, input: FloatPointer, dOutput: FloatPointer, _ rows: Int,
-    _ gradient: FloatPointer?
-  ) {
-    let normed = compute.scratch(.normed, rows * hidden)
-    if linear.isTuned {
-      compute.apply(norm, to: input, rows: rows, into: normed)
-      compute.addGradients(of: linear, x: normed, dy: dOutput, rows: rows)
-    }
-    guard let gradient else { return }
-    compute.applyBack(linear, to: dOutput, rows: rows, into: normed)
-    compute.applyBack(norm, to: normed, x: input, rows: rows, into: gradient)
   }
 }
 

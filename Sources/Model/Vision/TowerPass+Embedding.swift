@@ -4,7 +4,8 @@ import CCompute
 extension TowerPass {
   /// Writes what the first layer gets, [tokens, hiddenSize].
   func embed(_ batch: TowerBatch, into x: FloatPointer) {
-    let out = tower.firstNorm == nil ? x : activations.embedded.start
+    if tower.firstNorm != nil, embedded.count < batch.tokens * hidden { embedded = Floats(batch.tokens * hidden) }
+    let out = tower.firstNorm == nil ? x : embedded.start
     let projected = compute.scratch(.normed, batch.patches * hidden)
     apply(tower.patches, to: gathered(batch), rows: batch.patches, into: projected)
     let positions = tower.positions.map(widened)
@@ -40,7 +41,7 @@ extension TowerPass {
     if let norm = tower.firstNorm {
       let below = compute.scratch(.attention, batch.tokens * hidden)
       below.update(repeating: 0, count: batch.tokens * hidden)
-      compute.applyBack(norm, to: gradient, x: activations.embedded.start, rows: batch.tokens, into: below)
+      compute.applyBack(norm, to: gradient, x: embedded.start, rows: batch.tokens, into: below)
       gradient = below
     }
     let positions = tower.positions?.tuning?.gradient.start

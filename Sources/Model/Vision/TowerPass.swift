@@ -6,12 +6,14 @@ import Images
 /// All towers are one pre-norm transformer (Dosovitskiy et al., arXiv 2010.11929), with or without class token, learned
 /// positions, a norm before the first layer, factors of the branches, windows, turned queries and keys.
 final class TowerPass {
-  typealias Keeping = DecoderPass.Keeping
+  typealias Keeping = Activations.Keeping
 
   let tower: VisionTower
   let vision: VisionConfig
   let compute: Compute
-  let activations: TowerActivations
+  let activations: Activations
+  /// What the first norm gets (CLIP).
+  var embedded = Floats(0)
   var config: VisionConfig.Tower { tower.config }
   var hidden: Int { tower.config.hiddenSize }
 
@@ -19,30 +21,23 @@ final class TowerPass {
     tower = model.tower
     vision = model.config
     self.compute = compute
-    activations = TowerActivations(model.config.tower)
+    activations = Activations(tower.config.activations(layers: tower.layers.count))
   }
 
   /// Writes the features of a batch, [features, featureWidth].
   func forward(_ batch: TowerBatch, keeping: Keeping = .nothing, into features: FloatPointer) {
     activations.reserve(batch.tokens)
     if config.windows != nil { batch.turn(cosines: activations.cosines.start, sines: activations.sines.start) }
-    embed(batch, into: input(0, keeping))
+    embed(batch, into: activations.input(0, keeping))
     for i in 0...tower.layers.count {
-      let stream = input(i, keeping)
+      let stream = activations.input(i, keeping)
       for (place, state) in vision.featureLayers.enumerated() where state == i {
         take(batch, stream, into: features + place * hidden)
       }
       guard i < tower.layers.count else { break }
       runLayer(
-        i, batch, input: stream, activations.layer(i, isKept: keeping.isKept(i)), output: input(i + 1, keeping))
+        i, batch, input: stream, activations.layer(i, keeping), output: activations.input(i + 1, keeping))
     }
-  }
-
-  /// What a layer gets; behind the last one, what it gives.
-  func input(_ i: Int, _ keeping: Keeping) -> FloatPointer {
-    if i == tower.layers.count { return activations.last.start }
-    if case .inputs(let first) = keeping, i >= first { return activations.input(i).start }
-    return activations.layer(i, isKept: keeping.isKept(i)).input.start
   }
 
   private func take(_ batch: TowerBatch, _ stream: FloatPointer, into out: FloatPointer) {
@@ -54,13 +49,13 @@ final class TowerPass {
 
   /// - Parameter output: nil where only what the layer keeps is wanted.
   func runLayer(
-    _ i: Int, _ batch: TowerBatch, input: FloatPointer, _ kept: TowerActivations.Layer, output: FloatPointer?
+    _ i: Int, _ batch: TowerBatch, input: FloatPointer, _ kept: Activations.Layer, output: FloatPointer?
   ) {
     let (layer, rows) = (tower.layers[i], batch.tokens)
     let normed = compute.scratch(.normed, rows * hidden)
     compute.apply(layer.attentionNorm, to: input, rows: rows, into: normed)
     apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
-    turn(kept.queryKeyValue.start, rows, direction: 1)
+    if config.windows != nil { compute.turn(kept.queryKeyValue.start, rows: rows, activations, direction: 1) }
     Attention(shape: config.attention, compute: compute).forward(
       sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
       logSums: kept.logSums.start)
@@ -82,7 +77,7 @@ final class TowerPass {
   }
 
   /// What the MLP's second product gets.
-  func activated(_ kept: TowerActivations.Layer, _ rows: Int) -> FloatPointer {
+  func activated(_ kept: Activations.Layer, _ rows: Int) -> FloatPointer {
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
     compute.activate(
       config.activation, isGated: config.isGated, kept.up.start, rows: rows, config.intermediateSize, into: inner)
@@ -93,18 +88,5 @@ final class TowerPass {
   func sequences(_ layer: Int, _ batch: TowerBatch) -> [Range<Int>] {
     guard let windows = config.windows, !windows.fullLayers.contains(layer) else { return batch.sequences }
     return batch.windows
-  }
-
-  /// Turns queries and keys by their patches' places.
-  func turn(_ x: FloatPointer, _ rows: Int, direction: Float) {
-    guard config.windows != nil else { return }
-    let (x, width, half, heads) = (Shared(x), 3 * hidden, config.headSize / 2, 2 * config.heads)
-    let (cosines, sines) = (activations.cosines, activations.sines)
-    compute.split(rows, least: 8) { range in
-      let first = range.lowerBound
-      vp_rotate(
-        x.pointer + first * width, range.count, width, heads, half, cosines.start + first * half,
-        sines.start + first * half, direction)
-    }
   }
 }

@@ -37,8 +37,15 @@ public struct VisionConfig: Equatable, Sendable {
     var hasClassToken: Bool { family == .clip || family == .dinov2 }
     /// Its MLP is gated, and its norms have no mean (Qwen2.5-VL).
     var isGated: Bool { family == .qwen }
+    /// Width of what the MLP's first product gives.
+    var upWidth: Int { (isGated ? 2 : 1) * intermediateSize }
     var attention: Attention.Shape {
       Attention.Shape(heads: heads, keyValueHeads: heads, headSize: headSize, isCausal: false)
+    }
+    /// - Parameter layers: those that are computed.
+    func activations(layers: Int) -> Activations.Shape {
+      Activations.Shape(
+        layers: layers, hidden: hiddenSize, attention: attention, up: upWidth, isTurned: windows != nil)
     }
   }
 
@@ -48,17 +55,6 @@ public struct VisionConfig: Equatable, Sendable {
     public var side: Int
     /// Layers in which all patches see each other.
     public var fullLayers: Set<Int>
-  }
-
-  public enum Activation: String, Sendable {
-    /// x·Φ(x)
-    case gelu
-    /// Its approximation by tanh.
-    case geluTanh = "gelu_pytorch_tanh"
-    /// x·σ(1.702·x)
-    case quickGELU = "quick_gelu"
-    /// x·σ(x)
-    case silu
   }
 
   /// What stands between the tower's features and the language model.

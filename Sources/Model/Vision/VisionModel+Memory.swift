@@ -36,18 +36,13 @@ extension VisionModel {
       tokens = min(tokens, max(largest, VisionPass.portion))
       patches = min(patches, tokens)
     }
-    let layer = TowerActivations.bytesPerToken(tower)
-    var perToken = layer + 8 * tower.hiddenSize
+    let shape = tower.activations(layers: self.tower.layers.count)
+    var perToken = shape.layerBytes + 8 * tower.hiddenSize
     if isTowerTuned {
       let lowest =
         isTuned(self.tower.embeddingParameters)
         ? 0 : self.tower.layers.firstIndex { isTuned($0.parameters) } ?? self.tower.layers.count
-      let kept = self.tower.layers.count - lowest
-      perToken = 12 * tower.hiddenSize
-      switch keeping {
-      case .activations: perToken += kept * layer + (lowest > 0 ? layer : 0)
-      case .inputs: perToken += kept * 4 * tower.hiddenSize + layer
-      }
+      perToken = shape.bytes(keeping, from: lowest) + 12 * tower.hiddenSize
     }
     var memory = Memory()
     let merged = projector.merged * config.featureWidth

@@ -3,7 +3,7 @@ struct VisionProjector: Sendable {
   /// Over single features, before a square of them becomes one row (Qwen2.5-VL).
   let norm: Norm?
   let first: Linear
-  let activation: VisionConfig.Activation?
+  let activation: Activation?
   /// Nil for a projector of one matrix.
   let second: Linear?
   /// Features that make a row.

@@ -35,4 +35,11 @@ public struct ModelConfig: Equatable, Sendable {
   var keyValueWidth: Int { keyValueHeads * headSize }
   /// Queries, keys and values side by side.
   var attentionWidth: Int { queryWidth + 2 * keyValueWidth }
+  var attention: Attention.Shape {
+    Attention.Shape(heads: heads, keyValueHeads: keyValueHeads, headSize: headSize, isCausal: true)
+  }
+  var activations: Activations.Shape {
+    Activations.Shape(
+      layers: layers, hidden: hiddenSize, attention: attention, up: 2 * intermediateSize, isTurned: true)
+  }
 }

@@ -1,3 +1,4 @@
+import Model
 import Text
 
 /// A batch in portions that go through the model together, so that what is kept of them fits into memory.
@@ -7,31 +8,18 @@ enum MicroBatches {
 
   /// - Parameter rows: of each portion; nil: as many as make up `tokens`, at least one.
   static func split(_ batch: [Example], rows: Int?) -> [[Example]] {
-    var portions: [[Example]] = []
-    var count = 0
-    for example in batch {
-      let isFull =
-        portions.last.map { last in rows.map { last.count >= $0 } ?? (count + example.ids.count > tokens) } ?? true
-      if isFull {
-        portions.append([])
-        count = 0
-      }
-      portions[portions.count - 1].append(example)
-      count += example.ids.count
-    }
-    return portions
+    Portions.split(batch.map { rows == nil ? $0.ids.count : 1 }, limit: rows ?? tokens).map { Array(batch[$0]) }
   }
 
-  /// Rows that may go through the model together, with as many image tokens as any that do.
-  static func richest(_ examples: [Example], rows: Int?) -> [Example] {
-    let seeing = examples.filter { !$0.sequence.images.isEmpty }.sorted { $0.ids.count > $1.ids.count }
-    if let rows { return Array(seeing.prefix(rows)) }
-    var count = 0
-    return Array(
-      seeing.prefix {
-        count += $0.ids.count
-        return count <= tokens || count == $0.ids.count
-      })
+  /// Rows that may go through the model together, with about as many image tokens as any that do.
+  /// - Parameter token: stands for images; nil for a model that takes none.
+  static func richest(_ examples: [Example], rows: Int?, token: Int32?) -> [Example] {
+    let seeing = examples.filter { !$0.sequence.images.isEmpty }
+      .map { example in (example: example, size: example.ids.count { $0 == token }) }
+      .sorted { $0.size > $1.size }
+    // Text beside the images would only make it fewer.
+    let portions = Portions.split(seeing.map { rows == nil ? $0.size : 1 }, limit: rows ?? tokens)
+    return portions.first.map { seeing[$0].map(\.example) } ?? []
   }
 
   /// The most tokens that a portion of any batch may have.

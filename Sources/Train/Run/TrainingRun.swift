@@ -59,7 +59,7 @@ public final class TrainingRun {
     memory = try MemoryEstimate(
       model, tuned: plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
-      images: MicroBatches.richest(examples, rows: options.microBatch).map(\.sequence),
+      images: MicroBatches.richest(examples, rows: options.microBatch, token: model.imageToken).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
       models: options.distillation == nil && options.drift == nil ? 1 : 2,
       copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)

@@ -1,10 +1,21 @@
 import CCompute
 
-/// What a vision tower does to its numbers besides products, norms and attention.
+/// What makes an MLP more than one product.
+public enum Activation: String, Sendable {
+  /// x·Φ(x)
+  case gelu
+  /// Its approximation by tanh.
+  case geluTanh = "gelu_pytorch_tanh"
+  /// x·σ(1.702·x)
+  case quickGELU = "quick_gelu"
+  /// x·σ(x)
+  case silu
+}
+
 extension Compute {
-  /// y = f(x), number by number; for a gated MLP x has gate and up side by side, [rows, 2·n], otherwise [rows, n].
+  /// y = f(x), number by number, [rows, n]; for a gated MLP silu(gate)·up, which x, [rows, 2·n], has side by side.
   func activate(
-    _ f: VisionConfig.Activation, isGated: Bool, _ x: FloatPointer, rows: Int, _ n: Int, into y: FloatPointer
+    _ f: Activation, isGated: Bool, _ x: FloatPointer, rows: Int, _ n: Int, into y: FloatPointer
   ) {
     let (x, y) = (Shared(x), Shared(y))
     split(rows, least: 8) { range in
@@ -20,7 +31,7 @@ extension Compute {
 
   /// dx = what dy means for x.
   func activateBack(
-    _ f: VisionConfig.Activation, isGated: Bool, _ x: FloatPointer, dy: FloatPointer, rows: Int, _ n: Int,
+    _ f: Activation, isGated: Bool, _ x: FloatPointer, dy: FloatPointer, rows: Int, _ n: Int,
     into dx: FloatPointer
   ) {
     let (x, dy, dx) = (Shared(x), Shared(dy), Shared(dx))
@@ -36,25 +47,9 @@ extension Compute {
       }
     }
   }
-
-  /// y += x, [rows, n].
-  func add(_ x: UnsafePointer<Float>, to y: FloatPointer, rows: Int, _ n: Int) {
-    let (x, y) = (Shared(x), Shared(y))
-    split(rows, least: 16) { range in
-      vp_add(y.pointer + range.lowerBound * n, x.pointer + range.lowerBound * n, range.count * n)
-    }
-  }
-
-  /// Each row of y times a vector.
-  func scale(_ y: FloatPointer, by vector: Parameter, rows: Int) {
-    let (y, scale, n) = (Shared(y), Shared(vector.values), vector.count)
-    split(rows, least: 16) { range in
-      vp_scale_rows(y.pointer + range.lowerBound * n, scale.pointer, range.count, n)
-    }
-  }
 }
 
-extension VisionConfig.Activation {
+extension Activation {
   /// The factors a and b of x·σ(a·x + b·x³), where it is of that form.
   fileprivate var swish: (Float, Float)? {
     switch self {

@@ -173,9 +173,3 @@ struct Attention {
     }
   }
 }
-
-extension ModelConfig {
-  var attention: Attention.Shape {
-    Attention.Shape(heads: heads, keyValueHeads: keyValueHeads, headSize: headSize, isCausal: true)
-  }
-}

@@ -3,7 +3,7 @@ import CCompute
 /// A norm over the rows of a matrix: LayerNorm where it has a bias, RMSNorm without one.
 struct Norm: Sendable {
   let weight: Parameter
-  let bias: Parameter?
+  var bias: Parameter?
   let epsilon: Float
 
   var parameters: [Parameter] { [weight, bias].compactMap(\.self) }
@@ -43,5 +43,23 @@ extension Compute {
           dy.pointer + first, x.pointer + first, w.pointer, dx.pointer + first, dw.pointer, range.count, n, epsilon)
       }
     }
+  }
+
+  /// Back through a norm and the product behind it; the gradients of what is tuned in both get their share.
+  /// - Parameters:
+  ///   - input: of the norm.
+  ///   - dy: of the product.
+  ///   - dx: of the norm's input, which is added to; nil where it is not wanted.
+  func applyBack(
+    _ linear: Linear, behind norm: Norm, to dy: FloatPointer, input: FloatPointer, rows: Int, into dx: FloatPointer?
+  ) {
+    let normed = scratch(.normed, rows * linear.inputs)
+    if linear.isTuned {
+      apply(norm, to: input, rows: rows, into: normed)
+      addGradients(of: linear, x: normed, dy: dy, rows: rows)
+    }
+    guard let dx else { return }
+    applyBack(linear, to: dy, rows: rows, into: normed)
+    applyBack(norm, to: normed, x: input, rows: rows, into: dx)
   }
 }

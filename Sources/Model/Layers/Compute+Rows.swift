@@ -1,0 +1,36 @@
+import CCompute
+
+/// What is done to rows of numbers between the products.
+extension Compute {
+  /// y += x, [rows, n].
+  func add(_ x: UnsafePointer<Float>, to y: FloatPointer, rows: Int, _ n: Int) {
+    let (x, y) = (Shared(x), Shared(y))
+    split(rows, least: 16) { range in
+      vp_add(y.pointer + range.lowerBound * n, x.pointer + range.lowerBound * n, range.count * n)
+    }
+  }
+
+  /// Each row of y times a vector.
+  func scale(_ y: FloatPointer, by vector: Parameter, rows: Int) {
+    let (y, scale, n) = (Shared(y), Shared(vector.values), vector.count)
+    split(rows, least: 16) { range in
+      vp_scale_rows(y.pointer + range.lowerBound * n, scale.pointer, range.count, n)
+    }
+  }
+
+  /// Turns queries and keys, [rows, width of queries, keys and values].
+  /// - Parameters:
+  ///   - activations: with the angles' cosines and sines.
+  ///   - direction: −1 turns a gradient back.
+  func turn(_ x: FloatPointer, rows: Int, _ activations: Activations, direction: Float) {
+    let (x, shape) = (Shared(x), activations.shape.attention)
+    let (width, half, heads) = (shape.width, shape.headSize / 2, shape.heads + shape.keyValueHeads)
+    let (cosines, sines) = (activations.cosines, activations.sines)
+    split(rows, least: 8) { range in
+      let first = range.lowerBound
+      vp_rotate(
+        x.pointer + first * width, range.count, width, heads, half, cosines.start + first * half,
+        sines.start + first * half, direction)
+    }
+  }
+}
