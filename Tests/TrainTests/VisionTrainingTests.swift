@@ -87,7 +87,7 @@ import Testing
     arguments: TinyModel.visionLanguageModels)
   func reproducible(name: String) throws {
     let seeing = try SeeingModel(name)
-    for recipe in [Recipe.saProj, .projector, .full] {
+    for recipe in [Recipe.projector, .full] {
       let options = Self.options(recipe, steps: 3)
       let cache = FeatureCache(folder: seeing.folder["features-\(recipe)"], limit: 1 << 24)
       let first = try Self.train(Self.job(seeing, options, threads: 1))
