@@ -122,6 +122,7 @@ def main():
     parser.add_argument("--work", type=Path, help="default: a folder in the cache")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--arms", help="some of them, with commas between; default: all")
+    parser.add_argument("--prepare", action="store_true", help="make the model and the data, print where they are, and stop")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="arms at once, which share the processors")
     parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"))
@@ -133,6 +134,9 @@ def main():
     turn = threading.Semaphore(arguments.jobs)
     for seed in range(1, arguments.seeds + 1):
         study.prepare(seed)
+        if arguments.prepare:
+            print(study.model, study.work / f"seed-{seed}" / "data", sep="\n")
+            continue
         with ThreadPoolExecutor(len(arms)) as pool:
             runs = [pool.submit(follow, study, grid.stages(plan, study.work, seed, arm), turn) for arm in arms]
         for run in runs:

@@ -24,8 +24,11 @@ struct FeatureOptions: ParsableArguments {
   }
 
   /// - Throws: `refused` where nothing says where the cache could be.
-  func cache() throws -> FeatureCache? {
+  func cache(_ common: CommonOptions) throws -> FeatureCache? {
     if features == "none" { return nil }
-    return FeatureCache(folder: try features ?? FeatureCache.defaultFolder(), limit: Int(featuresLimit * 1e9))
+    let folder = try features ?? FeatureCache.defaultFolder()
+    return FeatureCache(folder: folder, limit: Int(featuresLimit * 1e9)) { error in
+      common.remark("features of images cannot be kept, and are computed each time: \(error.description)")
+    }
   }
 }

@@ -25,9 +25,9 @@ struct ModelOptions: ParsableArguments {
     return ModelView(checkpoint, steps)
   }
 
-  func model(_ view: ModelView, threads: Int) throws -> LanguageModel {
+  func model(_ view: ModelView, _ common: CommonOptions) throws -> LanguageModel {
     try LanguageModel(
-      view, compute: Compute(threads: threads, precision: compute), features: features.cache())
+      view, compute: Compute(threads: common.work.threads, precision: compute), features: features.cache(common))
   }
 
   /// The model's tokenizer and chat template.

@@ -24,7 +24,7 @@ struct TrainingSession {
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = command.model.chatTemplate
-    inputs.features = try command.model.features.cache()
+    inputs.features = try command.model.features.cache(command.common)
     inputs.stateFolder = command.dryRun ? nil : command.resume
     inputs.saveEvery = command.saveEvery
     job = try TrainingJob(inputs, command.options(), work)

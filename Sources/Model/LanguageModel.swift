@@ -48,6 +48,10 @@ public final class LanguageModel {
       features: eyes?.cache)
   }
 
+  /// Tensors that what the model says depends on. Others may lie beside them: layers of a vision tower above the one that
+  /// is read, its last norm, buffers of old files.
+  public var used: [Parameter] { pass.decoder.parameters + (eyes?.parameters ?? []) }
+
   /// Sequences as they go through the layers, with the features of their images.
   /// - Parameter keeping: what a tuned vision tower keeps for the way back.
   /// - Throws: for images that cannot be read.

@@ -50,9 +50,3 @@ public struct MemoryEstimate: Equatable, Sendable {
       models * (Compute.blockBytes + DecoderPass.logitBytes + tokens * 4 * wide + (seen?.scratch ?? 0))
   }
 }
-
-extension Decoder.Layer {
-  var parameters: [Parameter] {
-    [inputNorm, middleNorm] + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
-  }
-}

@@ -13,7 +13,7 @@ import Testing
     for member in try #require(expected.object) {
       let path = "\(Self.folder)/\(member.key)"
       do {
-        _ = try ImageFile.decode(path)
+        _ = try ImageFile(path: path).decode()
         Issue.record("\(member.key) is accepted")
       } catch let error as VPatchError {
         #expect(error.description == "\(path): \(member.value.string ?? "?")")
@@ -31,8 +31,8 @@ import Testing
     let folder = try TestFolder()
     let bytes = try InputFile.contents(of: Fixtures.path("images/rgb8.png"), limit: 1 << 20)
     let path = try folder.write("image.png", bytes)
-    let source = try ImageFile.source(path)
-    #expect(try ImageFile.decode(source) == ImageFile.decode(path))
+    let source = try ImageFile(path: path).source
+    #expect(try ImageFile.decode(source) == ImageFile(path: path).decode())
     try folder.write("image.png", InputFile.contents(of: Fixtures.path("images/one.png"), limit: 1 << 20))
     do {
       _ = try ImageFile.decode(source)

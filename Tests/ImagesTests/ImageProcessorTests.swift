@@ -118,6 +118,23 @@ import Testing
         #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8, "image_grid_pinpoints": [[8, 12]], \#(clip)}"#,
         "image_grid_pinpoints has 8 × 12, which is not made of tiles of 8"
       ),
+      (
+        #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8, "image_grid_pinpoints": [[65536, 65536]], \#(clip)}"#,
+        "image_grid_pinpoints has 65536 × 65536, which is more pixels"
+      ),
+      // Few pixels in small tiles, each of which would be made large.
+      (
+        #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 65536, "crop_size": 1, "image_grid_pinpoints": [[9, 9]], \#(clip)}"#,
+        "image_grid_pinpoints has 9 × 9, which is more pixels"
+      ),
+      (
+        #"{"image_processor_type": "SiglipImageProcessor", "size": 8, "image_mean": 1e200, "image_std": 1}"#,
+        "image_mean or image_std is not finite"
+      ),
+      (
+        #"{"image_processor_type": "SiglipImageProcessor", "size": 8, "image_mean": 0, "image_std": 1e-44}"#,
+        "values that are not finite"
+      ),
       (#"{"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14}"#, "merge_size is missing"),
       (
         #"{"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}"#,

@@ -35,6 +35,10 @@ import Testing
       ("hidden_size", "null", "no usable \"hidden_size\""), ("hidden_size", "1e99", "no usable \"hidden_size\""),
       ("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0}", "the rotary embedding \"yarn\", which is not known"),
       ("rope_scaling", "{\"type\": \"linear\"}", "no usable \"factor\""),
+      (
+        "rope_scaling", "{\"type\": \"mrope\", \"mrope_section\": [1, 9223372036854775807, 9223372036854775807]}",
+        "\"mrope_section\" that is not three numbers of 2 in all"
+      ),
       ("partial_rotary_factor", "0.5", "turns only a part of each head"),
     ])
   func refused(key: String, value: String, expected: String) throws {

@@ -116,6 +116,14 @@ import Testing
       (#"{"model_type": "llava", "vision_config": {"image_size": 0}}"#, "image_size"),
       (#"{"model_type": "llava", "vision_config": {"image_size": [224, 336]}}"#, "image_size"),
       (#"{"model_type": "llava", "vision_config": {"patch_size": 500}}"#, "500"),
+      (#"{"model_type": "llava", "vision_config": {"hidden_size": 1099511627776}}"#, "hidden_size"),
+      (#"{"model_type": "llava", "vision_config": {"num_channels": 4}}"#, "4 colours"),
+      (#"{"model_type": "llava", "vision_config": {"layer_norm_eps": 1e99}}"#, "layer_norm_eps"),
+      (#"{"model_type": "llava_onevision", "vision_aspect_ratio": "anyres_max_9223372036854775807"}"#, "anyres_max_9"),
+      (
+        #"{"model_type": "qwen2_5_vl", "vision_config": {"hidden_size": 64, "spatial_merge_size": 1048576}}"#,
+        "spatial_merge_size"
+      ),
       (#"{"model_type": "llava", "image_token_index": 9999999999}"#, "image_token_index"),
       (#"{"model_type": "llava_next", "vision_feature_select_strategy": "full"}"#, "default"),
       (#"{"model_type": "llava_next", "image_grid_pinpoints": [[336]]}"#, "image_grid_pinpoints"),

@@ -47,11 +47,11 @@ import Text
   }
 
   @Test("what is tuned, by recipe and layers") func plans() throws {
-    let weights = try TrainingRunTests.model(try TinyModel("tiny-qwen2")).weights
+    let model = try TrainingRunTests.model(try TinyModel("tiny-qwen2"))
     func names(_ recipe: Recipe, _ layers: ClosedRange<Int>? = nil) throws -> [String] {
       var options = TrainingOptions(selection: .recipe(recipe))
       options.layers = layers
-      return try TuningPlan(weights, options).names
+      return try TuningPlan(model, options).names
     }
     #expect(try names(.saProj).count == 14)
     #expect(try names(.saQKV).count == 12)
@@ -61,5 +61,19 @@ import Text
     #expect(nothing!.description.contains("has no tensor of the recipe vision"))
     let outside = #expect(throws: VPatchError.self) { try names(.down, 2...5) }
     #expect(outside!.description.contains("the recipe down is in layers 0 to 1"))
+  }
+
+  @Test("of a vision tower only what is read is tuned") func visionTower() throws {
+    // The features are those that the last layer but one gives.
+    let model = try TrainingRunTests.model(try TinyModel("tiny-llava-next"))
+    let vision = try TuningPlan(model, TrainingOptions(selection: .recipe(.vision))).names
+    #expect(vision.contains("vision_tower.encoder.layers.0.mlp.fc1.weight"))
+    #expect(!vision.contains { $0.contains("layers.1.") || $0.contains("post_layernorm") })
+    let full = try TuningPlan(model, TrainingOptions(selection: .recipe(.full))).names
+    #expect(Set(full).isSuperset(of: vision) && full.contains("image_newline"))
+    #expect(!full.contains { $0.hasPrefix("vision_tower.encoder.layers.1.") })
+    let unread = TrainingOptions(selection: .only(try NamePattern("vision_tower.post_layernorm.*")))
+    let error = #expect(throws: VPatchError.self) { try TuningPlan(model, unread) }
+    #expect(error!.description.contains("that nothing it says depends on"))
   }
 }

@@ -157,7 +157,7 @@ private struct Evaluator {
   ) throws {
     self.common = common
     let compute = try Compute(threads: common.work.threads, precision: options.compute)
-    let cache = try options.features.cache()
+    let cache = try options.features.cache(common)
     self.tuned = (try LanguageModel(tuned.view, compute: compute, features: cache), tuned)
     self.reference = try reference.map { (try LanguageModel($0.view, compute: compute, features: cache), $0) }
     let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.chatTemplate)

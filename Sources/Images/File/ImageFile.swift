@@ -26,7 +26,9 @@ public struct ImageFile: Sendable {
     try self.init(path: path, bytes: bytes)
   }
 
-  init(path: String, bytes: [UInt8]) throws {
+  /// An image that is in memory already.
+  /// - Parameter path: its name, for errors.
+  public init(path: String, bytes: [UInt8]) throws {
     guard !bytes.isEmpty else { throw VPatchError(.invalid, path, "is empty", remedy: "get the image again") }
     guard let kind = ImageKind(bytes) else {
       let guess = ImageKind.guess(bytes).map { "is \($0)" } ?? "is no image of a format that is read"
@@ -71,12 +73,6 @@ public struct ImageFile: Sendable {
     }
     return orientation.apply(to: RGBImage(width: width, height: height, pixels: pixels))
   }
-
-  /// What the file is, without its pixels.
-  public static func source(_ path: String) throws -> ImageSource { try ImageFile(path: path).source }
-
-  /// The pixels of the image, upright.
-  public static func decode(_ path: String) throws -> RGBImage { try ImageFile(path: path).decode() }
 
   /// The pixels of an image that was looked at before.
   /// - Throws: `mismatch` where the file has become another one since.

@@ -37,7 +37,8 @@ struct Metadata {
       if marker == 0xE1 {
         let body = bytes[at + 4..<end]
         if body.starts(with: "Exif\0\0".utf8) {
-          exif = exif.map { $0 + body.dropFirst(6) } ?? Array(body)
+          // In place: a file may have thousands of these segments.
+          if exif == nil { exif = Array(body) } else { exif!.append(contentsOf: body.dropFirst(6)) }
         } else if body.starts(with: "http://ns.adobe.com/xap/1.0/\0".utf8) {
           xmp = Array(body.drop { $0 != 0 })
         }

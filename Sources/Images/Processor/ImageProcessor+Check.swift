@@ -5,6 +5,7 @@ extension ImageProcessor {
   private static let maximalSide = 1 << 16
   private static let maximalArea = 1 << 40
 
+  /// All numbers, in one place: none is doubted after it.
   func check(subject: String?) throws {
     func require(_ condition: Bool, _ reason: @autoclosure () -> String) throws {
       guard condition else {
@@ -25,15 +26,18 @@ extension ImageProcessor {
       try side(crop.width, "crop_size's width")
       try side(crop.height, "crop_size's height")
     }
-    if let factor = rescaleFactor { try require(factor.isFinite, "rescale_factor is no finite number") }
+    if let factor = rescaleFactor { try require(Float(factor).isFinite, "rescale_factor is no finite number") }
     if let normalization {
       try require(
-        (normalization.mean + normalization.deviation).allSatisfy(\.isFinite), "image_mean or image_std is not finite")
+        (normalization.mean + normalization.deviation).allSatisfy { Float($0).isFinite },
+        "image_mean or image_std is not finite")
       try require(normalization.deviation.allSatisfy { Float($0) != 0 }, "image_std has a zero")
     }
+    try require(
+      PixelTable(self).values.allSatisfy(\.isFinite), "its numbers make pixels of values that are not finite")
     switch layout {
     case .single: break
-    case .tiles(let rules): try check(rules, require: require)
+    case .tiles(let rules): try check(rules, require)
     case .patches(let rules):
       let sides = [
         (rules.patch, "patch_size"), (rules.merge, "merge_size"), (rules.temporal, "temporal_patch_size"),
@@ -47,38 +51,37 @@ extension ImageProcessor {
     }
   }
 
-  private func check(
-    _ rules: TileRules, require: (Bool, @autoclosure () -> String) throws -> Void
-  ) throws {
+  private func check(_ rules: TileRules, _ require: (Bool, @autoclosure () -> String) throws -> Void) throws {
     try require((1...Self.maximalSide).contains(rules.side), "tiles have a side of \(rules.side) pixels")
     try require(!rules.resolutions.isEmpty, "image_grid_pinpoints is empty")
+    let final = side(ofTile: rules.side)
     for size in rules.resolutions {
+      let words = "image_grid_pinpoints has \(size.height) × \(size.width)"
       try require(
         size.width > 0 && size.height > 0 && size.width <= Self.maximalSide && size.height <= Self.maximalSide
           && size.width % rules.side == 0 && size.height % rules.side == 0,
-        "image_grid_pinpoints has \(size.height) × \(size.width), which is not made of tiles of \(rules.side)")
+        "\(words), which is not made of tiles of \(rules.side)")
+      let tiles = size.width / rules.side * (size.height / rules.side)
+      try require(
+        size.width * size.height <= ImageFile.maximalPixels && tiles * final * final <= ImageFile.maximalPixels,
+        "\(words), which is more pixels than an image may have")
     }
-    let whole: PixelSize? =
-      switch size {
-      case .exact(let size): size
-      case .shortestEdge(let edge): PixelSize(width: edge, height: edge)
-      case nil: nil
-      }
-    try require(whole != nil, "size is missing")
+    guard let whole else { return try require(false, "size is missing") }
     try require(
-      whole!.width == whole!.height && (resizes || crop != nil || whole!.width == rules.side),
-      "size is \(whole!.height) × \(whole!.width), which is not that of tiles")
+      whole.width == whole.height && (resizes || crop != nil || whole.width == rules.side),
+      "size is \(whole.height) × \(whole.width), which is not that of tiles")
     try require(crop.map { $0.width == $0.height } ?? true, "crop_size is no square")
   }
 
-  /// The side that a tile has in the end.
-  func side(ofTile side: Int) -> Int {
-    if let crop { return crop.width }
-    guard resizes else { return side }
+  /// To what the whole image is resized beside its tiles.
+  var whole: PixelSize? {
     switch size {
-    case .exact(let size): return size.width
-    case .shortestEdge(let edge): return edge
-    case nil: return side
+    case .exact(let size): size
+    case .shortestEdge(let edge): PixelSize(width: edge, height: edge)
+    case nil: nil
     }
   }
+
+  /// The side that a tile has in the end.
+  func side(ofTile side: Int) -> Int { crop?.width ?? (resizes ? whole?.width : nil) ?? side }
 }

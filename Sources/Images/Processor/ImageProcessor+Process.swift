@@ -62,14 +62,8 @@ extension ImageProcessor {
     let large = try image.resized(width: fitted.width, height: fitted.height, resample)
     let left = (best.width - fitted.width) / 2
     let top = (best.height - fitted.height) / 2
-    let square: PixelSize =
-      switch size {
-      case .exact(let size): size
-      case .shortestEdge(let edge): PixelSize(width: edge, height: edge)
-      case nil: preconditionFailure("tiles without a size were refused")
-      }
-    let whole = try image.resized(width: square.width, height: square.height, resample)
-    var pictures = [try picture(of: whole)]
+    guard let square = whole else { preconditionFailure("tiles without a size were refused") }
+    var pictures = [try picture(of: image.resized(width: square.width, height: square.height, resample))]
     for row in 0..<best.height / rules.side {
       for column in 0..<best.width / rules.side {
         let rect = PixelRect(
@@ -89,7 +83,7 @@ extension ImageProcessor {
 }
 
 /// What each of 256 values becomes in each colour.
-private struct PixelTable {
+struct PixelTable {
   /// [3, 256]
   let values: [Float]
 

@@ -74,7 +74,15 @@ public struct Decoder: Sendable {
   var lowestTuned: Int? { layers.firstIndex(where: \.isTuned) }
 }
 
+extension Decoder {
+  var parameters: [Parameter] { [embedding, finalNorm] + head.parameters + layers.flatMap(\.parameters) }
+}
+
 extension Decoder.Layer {
+  var parameters: [Parameter] {
+    [inputNorm, middleNorm] + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
+  }
+
   var isTuned: Bool { isAttentionTuned || middleNorm.tuning != nil || gateUp.isTuned || down.isTuned }
 
   /// Whether anything before the attention's residual is.

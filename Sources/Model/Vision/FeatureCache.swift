@@ -12,11 +12,12 @@ public final class FeatureCache: Sendable {
   /// Bytes that its files may take. With several processes at work it can be passed by a sixteenth for each.
   public let limit: Int
   private let state = Mutex(State())
+  private let failed: @Sendable (VPatchError) -> Void
 
   private struct State {
     /// Bytes written since the folder was last looked through; at first as if it were full.
     var written = Int.max / 2
-    var failure: VPatchError?
+    var hasFailed = false
   }
 
   private static let suffix = ".features"
@@ -25,9 +26,11 @@ public final class FeatureCache: Sendable {
   /// - Parameters:
   ///   - folder: made when the first features are kept.
   ///   - limit: in bytes.
-  public init(folder: String, limit: Int) {
+  ///   - failed: is told, once, why nothing is kept any more: the work goes on without.
+  public init(folder: String, limit: Int, failed: @escaping @Sendable (VPatchError) -> Void = { _ in }) {
     self.folder = folder
     self.limit = limit
+    self.failed = failed
   }
 
   /// `vpatch/features` in the XDG cache folder, which is `~/.cache` by default.
@@ -47,8 +50,7 @@ public final class FeatureCache: Sendable {
     return Path.join(home, ".cache/vpatch/features")
   }
 
-  /// Why nothing is kept any more, where something could not be written: the work goes on without.
-  public var failure: VPatchError? { state.withLock { $0.failure } }
+  var hasFailed: Bool { state.withLock { $0.hasFailed } }
 
   /// The numbers kept under a key; nil where there are none, not as many, or damaged ones.
   func values(_ key: Digest, count: Int) -> Floats? {
@@ -71,7 +73,7 @@ public final class FeatureCache: Sendable {
 
   /// Keeps numbers under a key, and makes room for them.
   func keep(_ values: Floats, as key: Digest) {
-    guard failure == nil else { return }
+    guard !hasFailed else { return }
     do {
       let bytes = Self.magic.count + 4 * values.count + Digest.byteCount
       guard bytes <= limit else { return }
@@ -84,8 +86,11 @@ public final class FeatureCache: Sendable {
       try file.write(Self.digest(key, numbers).bytes, at: Self.magic.count + numbers.count)
       try file.commit()
     } catch {
-      let error = error as? VPatchError ?? VPatchError(.io, folder, "\(error)")
-      state.withLock { $0.failure = error }
+      let isFirst = state.withLock { state in
+        defer { state.hasFailed = true }
+        return !state.hasFailed
+      }
+      if isFirst { failed(error as? VPatchError ?? VPatchError(.io, folder, "\(error)")) }
     }
   }
 

@@ -12,7 +12,8 @@ extension VisionConfig {
     }
 
     func missing(_ key: String) -> VPatchError {
-      VPatchError(.invalid, path, "has no usable \"\(key)\" for its images")
+      VPatchError(
+        .invalid, path, "has no usable \"\(key)\" for its images", remedy: "take the file that came with the model")
     }
 
     func refused(_ key: String, _ value: String, known: String) -> VPatchError {
@@ -20,17 +21,24 @@ extension VisionConfig {
         .refused, path, "has the \(key) \"\(value.printable)\", which is not known", remedy: "known: \(known)")
     }
 
-    func positive(_ key: String, _ standard: Int? = nil) throws -> Int { try positive([key], standard) }
+    /// More than any model has. Products of three such numbers are no more than an Int can be.
+    static let most = 1 << 20
+    /// Of what is squared besides: patches along a merged square, pixels along a patch.
+    static let mostOfPatch = 1 << 10
+
+    func positive(_ key: String, _ standard: Int? = nil, most: Int = most) throws -> Int {
+      try positive([key], standard, most: most)
+    }
 
     /// The first of several names that is there.
-    func positive(_ keys: [String], _ standard: Int?) throws -> Int {
+    func positive(_ keys: [String], _ standard: Int?, most: Int = most) throws -> Int {
       guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else {
         if let standard { return standard }
         throw missing(keys[0])
       }
       // Some configs write a square's side twice.
       let sides = json[key]?.array?.map(Self.integer) ?? [json[key].flatMap(Self.integer)]
-      guard let number = sides.first ?? nil, sides.allSatisfy({ $0 == number }), (1...(1 << 31)).contains(number) else {
+      guard let number = sides.first ?? nil, sides.allSatisfy({ $0 == number }), (1...most).contains(number) else {
         throw missing(key)
       }
       return number
@@ -73,7 +81,7 @@ extension VisionConfig {
     func grids() throws -> [Grid]? {
       guard let value = json["image_grid_pinpoints"], value != .null else { return nil }
       let grids = (value.array ?? []).compactMap { pair -> Grid? in
-        let sides = pair.array?.compactMap(\.int).filter { (1...(1 << 20)).contains($0) } ?? []
+        let sides = pair.array?.compactMap(\.int).filter { (1...Self.most).contains($0) } ?? []
         return sides.count == 2 && pair.array?.count == 2 ? Grid(height: sides[0], width: sides[1]) : nil
       }
       guard !grids.isEmpty, grids.count == value.array?.count else { throw missing("image_grid_pinpoints") }
@@ -82,7 +90,9 @@ extension VisionConfig {
 
     /// The number of tiles in `anyres_max_9`.
     func limit(_ aspect: String) throws -> Int {
-      guard aspect.hasPrefix("anyres_max_"), let limit = Int(aspect.dropFirst("anyres_max_".count)), limit > 0 else {
+      guard aspect.hasPrefix("anyres_max_"), let limit = Int(aspect.dropFirst("anyres_max_".count)),
+        (1...Self.most).contains(limit)
+      else {
         throw refused("vision_aspect_ratio", aspect, known: "anyres_max_9 and other numbers")
       }
       return limit

@@ -67,7 +67,8 @@ extension VisionConfig {
     // Where transformers takes 3584 for a missing hidden size, no such model exists: it is an error here.
     let hidden = try vision.positive("hidden_size")
     let (patch, merge) = (
-      try vision.positive(["patch_size", "spatial_patch_size"], 14), try vision.positive("spatial_merge_size", 2)
+      try vision.positive(["patch_size", "spatial_patch_size"], 14, most: Keys.mostOfPatch),
+      try vision.positive("spatial_merge_size", 2, most: Keys.mostOfPatch)
     )
     let window = try vision.positive("window_size", 112)
     let full = vision.json["fullatt_block_indexes"]
@@ -78,7 +79,7 @@ extension VisionConfig {
       family: .qwen, hiddenSize: hidden, intermediateSize: try vision.positive("intermediate_size", 3420),
       layers: try vision.positive("depth", 32), heads: try vision.positive(["num_heads", "num_attention_heads"], 16),
       channels: try vision.positive(["in_channels", "in_chans"], 3), patchSize: patch,
-      frames: try vision.positive("temporal_patch_size", 2), imageSize: 0,
+      frames: try vision.positive("temporal_patch_size", 2, most: Keys.mostOfPatch), imageSize: 0,
       activation: try vision.activation("hidden_act", .silu), normEpsilon: 1e-6,
       windows: Windows(side: window / merge / patch, fullLayers: Set(fullLayers.compactMap(\.self))))
     guard tower.activation == .silu else {
@@ -103,6 +104,11 @@ extension VisionConfig {
 
   /// What has to fit together in any layout.
   func check() throws {
+    guard tower.channels == 3 else {
+      throw VPatchError(
+        .refused, path, "has a vision tower for images of \(Format.counted(tower.channels, "colour")), not three",
+        remedy: "only images in red, green and blue are known")
+    }
     let sizes = "\(tower.hiddenSize) numbers and \(tower.heads) heads"
     guard tower.hiddenSize % tower.heads == 0 else {
       throw VPatchError(.invalid, path, "has a vision tower of \(sizes), which do not divide them")
@@ -161,11 +167,11 @@ extension VisionConfig.Tower {
     layers = try keys.positive("num_hidden_layers", standard.layers)
     heads = try keys.positive("num_attention_heads", standard.heads)
     channels = try keys.positive("num_channels", 3)
-    patchSize = try keys.positive("patch_size", standard.patchSize)
+    patchSize = try keys.positive("patch_size", standard.patchSize, most: VisionConfig.Keys.mostOfPatch)
     imageSize = try keys.positive("image_size", standard.imageSize)
     activation = try keys.activation("hidden_act", standard.activation)
     let epsilon = keys.json["layer_norm_eps"]?.double ?? Double(standard.normEpsilon)
-    guard epsilon.isFinite, epsilon >= 0 else { throw keys.missing("layer_norm_eps") }
+    guard Float(epsilon).isFinite, epsilon >= 0 else { throw keys.missing("layer_norm_eps") }
     normEpsilon = Float(epsilon)
     guard family == .dinov2 else {
       intermediateSize = try keys.positive("intermediate_size", standard.intermediateSize)

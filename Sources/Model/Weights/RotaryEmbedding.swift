@@ -35,8 +35,8 @@ public struct RotaryEmbedding: Equatable, Sendable {
       throw VPatchError(.refused, path, "turns only a part of each head, which is not known here")
     }
     if let list = parameters?["mrope_section"] {
-      guard let sections = list.array?.compactMap(\.int), sections.count == 3, sections.allSatisfy({ $0 >= 0 }),
-        sections.reduce(0, +) == half
+      guard let sections = list.array?.compactMap(\.int), sections.count == 3,
+        sections.allSatisfy((0...half).contains), sections.reduce(0, +) == half
       else { throw VPatchError(.invalid, path, "has a \"mrope_section\" that is not three numbers of \(half) in all") }
       self.sections = sections
     }

@@ -67,7 +67,7 @@ public struct TrainingJob {
     model = try LanguageModel(
       inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
-    let plan = try TuningPlan(model.weights, options)
+    let plan = try TuningPlan(model, options)
     let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)
     var rules = DataRules(
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,

@@ -14,7 +14,9 @@ public struct TuningPlan: Sendable {
   public var share: Double { Double(weights) / Double(max(1, modelWeights)) }
 
   /// - Throws: `refused` where nothing is selected.
-  public init(_ weights: ModelWeights, _ options: TrainingOptions) throws {
+  /// - Parameter model: its tensors that are selected, but for those that nothing of what it says depends on.
+  public init(_ model: LanguageModel, _ options: TrainingOptions) throws {
+    let weights = model.weights
     layout = weights.layout
     let all = weights.parameters
     modelWeights = all.reduce(0) { $0 + $1.count }
@@ -25,6 +27,13 @@ public struct TuningPlan: Sendable {
       throw VPatchError(
         .refused, path, "has no tensor of \(options.selection)",
         remedy: Self.remedy(options.selection, all))
+    }
+    let used = Set(model.used.map(\.name.bytesKey))
+    chosen.removeAll { !used.contains($0.name.bytesKey) }
+    guard !chosen.isEmpty else {
+      throw VPatchError(
+        .refused, path, "has tensors of \(options.selection) that nothing it says depends on, and no others",
+        remedy: "choose layers that the model reads")
     }
     if let layers = options.layers {
       let found = chosen.compactMap { [layout] in layout.component(of: $0.name).layer }

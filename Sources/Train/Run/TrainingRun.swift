@@ -47,7 +47,7 @@ public final class TrainingRun {
     self.neutral = neutral
     self.rowNames = rowNames.isEmpty ? examples.indices.map { "row \($0 + 1)" } : rowNames
     self.saveEvery = max(1, saveEvery)
-    plan = try TuningPlan(model.weights, options)
+    plan = try TuningPlan(model, options)
     order = BatchOrder(
       rows: examples.count, batch: min(options.batch, examples.count), seed: options.seed,
       isShuffled: options.isShuffled)
