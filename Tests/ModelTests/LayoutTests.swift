@@ -53,7 +53,7 @@ import Text
 
   /// The tiny model's row, with its image.
   private static func sequence(_ tiny: TinyModel, token: Int32 = 5) throws -> TokenSequence {
-    let image = try ImageFile.source(tiny.images[0])
+    let image = try ImageFile(path: tiny.images[0]).source
     return TokenSequence(try tiny.ids("input_ids").map { $0 == 5 ? token : $0 }, images: [image])
   }
 
