@@ -38,9 +38,7 @@ import Testing
     // Both throw for a tensor that is missing, or of another shape.
     let decoder = try Decoder(config, weights)
     let seeing = try VisionModel(vision, weights)
-    let language =
-      [decoder.embedding, decoder.finalNorm] + decoder.head.parameters + decoder.layers.flatMap(\.parameters)
-    let used = Set((language + seeing.parameters).map(\.name))
+    let used = Set((decoder.parameters + seeing.parameters).map(\.name))
     return (config, vision, Set(weights.parameters.map(\.name)).subtracting(used))
   }
 
