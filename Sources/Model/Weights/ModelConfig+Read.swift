@@ -13,10 +13,8 @@ extension ModelConfig {
     guard PathKind.of(path) != .missing else {
       throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
     }
-    let config = try Self.json(path)
-    let generation = Path.join(folder, "generation_config.json")
     try self.init(
-      config, generation: PathKind.of(generation) == .missing ? nil : Self.json(generation), path: path)
+      ModelFile.read(path), generation: ModelFile.read(folder, "generation_config.json"), path: path)
   }
 
   /// What the config says of images; nil for a model that takes none.
@@ -24,13 +22,7 @@ extension ModelConfig {
   static func vision(folder: String) throws -> VisionConfig? {
     let path = Path.join(folder, "config.json")
     let config = try ModelConfig(folder: folder)
-    return config.isMultimodal ? try VisionConfig(json(path), textHidden: config.hiddenSize, path: path) : nil
-  }
-
-  private static func json(_ path: String) throws -> JSON {
-    do { return try JSON.parse(try InputFile.contents(of: path, limit: 16 << 20)) } catch let error as JSONError {
-      throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)")
-    }
+    return config.isMultimodal ? try VisionConfig(ModelFile.read(path), textHidden: config.hiddenSize, path: path) : nil
   }
 
   /// - Parameter path: whose config it is, for messages.

@@ -35,13 +35,7 @@ public final class Tokenizer: Sendable {
   /// - Throws: `invalid` for a file that is not a tokenizer, `refused` for one that asks for what is not supported.
   public init(path: String) throws {
     self.path = path
-    let bytes = try InputFile.contents(of: path, limit: Self.sizeLimit)
-    let json: JSON
-    do {
-      json = try JSON.parse(bytes)
-    } catch let error as JSONError {
-      throw VPatchError(.invalid, path, "is not JSON: \(error.reason)")
-    }
+    let json = try ModelFile.read(path, limit: Self.sizeLimit)
     guard json.object != nil else { throw VPatchError(.invalid, path, "is not a tokenizer: no object") }
     let file = TokenizerPart(
       path: path, place: "", json: try TokenizerClass.applied(to: json, folder: Path.parent(path)))
