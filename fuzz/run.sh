@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the two parsers with libFuzzer: fuzz/run.sh [inputs for each, default 1000000]
+# Fuzzes the two parsers, and the decoders of images, with libFuzzer: fuzz/run.sh [inputs for each, default 1000000]
 # What crashes is left in .build-fuzz/findings.
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,13 +11,14 @@ swift build -c release --scratch-path .build-fuzz --product vpatch-fuzz --saniti
   -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp -Xlinker "$library"
 tool=.build-fuzz/release/vpatch-fuzz
 mkdir -p .build-fuzz/findings
-for target in safetensors patch; do
+for target in safetensors patch image; do
   corpus=.build-fuzz/corpus-$target
   rm -rf "$corpus"
   mkdir -p "$corpus"
   case $target in
     safetensors) find fixtures -name '*.safetensors' -size -16k ;;
     patch) find fixtures/golden -name '*.vpatch' -size -16k ;;
+    image) find fixtures/images -type f -size -16k ! -name '*.py' ! -name '*.jsonl' ;;
   esac | while read -r file; do cp "$file" "$corpus/$(echo "$file" | tr / _)"; done
   echo "== $target: $(ls "$corpus" | wc -l) seeds, $runs inputs"
   start=$(date +%s)

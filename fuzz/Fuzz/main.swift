@@ -1,4 +1,4 @@
-// The parsers under libFuzzer: vpatch-fuzz safetensors|patch [libFuzzer's arguments]. See fuzz/run.sh.
+// The parsers under libFuzzer: vpatch-fuzz safetensors|patch|image [libFuzzer's arguments]. See fuzz/run.sh.
 import Fuzzing
 import Glibc
 
@@ -12,16 +12,16 @@ func runDriver(
 func mutate(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int) -> Int
 
 nonisolated(unsafe) let targets = FuzzTargets()
-nonisolated(unsafe) var isPatch = false
+nonisolated(unsafe) var target = ""
 
 /// libFuzzer's own changes half of the time; the structured ones for the rest.
 @_cdecl("LLVMFuzzerCustomMutator")
 public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int, _ seed: UInt32) -> Int {
   var random = StructuredMutator(seed: UInt64(seed))
-  guard random.next() % 2 == 0 else { return mutate(data, size, maximum) }
+  guard target != "image", random.next() % 2 == 0 else { return mutate(data, size, maximum) }
   let input = Array(UnsafeBufferPointer(start: data, count: size))
   let output: [UInt8]
-  if isPatch {
+  if target == "patch" {
     output = random.patch(input)
   } else {
     // The header's text as JSON, its length right again.
@@ -40,11 +40,11 @@ func say(_ text: String) {
   _ = text.withCString { write(2, $0, strlen($0)) }
 }
 
-guard CommandLine.arguments.count > 1, ["safetensors", "patch"].contains(CommandLine.arguments[1]) else {
-  say("vpatch-fuzz safetensors|patch [libFuzzer's arguments]\n")
+guard CommandLine.arguments.count > 1, ["safetensors", "patch", "image"].contains(CommandLine.arguments[1]) else {
+  say("vpatch-fuzz safetensors|patch|image [libFuzzer's arguments]\n")
   exit(64)
 }
-isPatch = CommandLine.arguments[1] == "patch"
+target = CommandLine.arguments[1]
 var arguments = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
 var count = CInt(arguments.count - 1)
 atexit { say("accepted \(targets.accepted), decoded \(targets.decoded)\n") }
@@ -53,7 +53,11 @@ let status = arguments.withUnsafeMutableBufferPointer { buffer in
   return withUnsafeMutablePointer(to: &argv) { pointer in
     runDriver(&count, pointer) { data, size in
       let bytes = UnsafeRawBufferPointer(start: data, count: size)
-      isPatch ? targets.patch(bytes) : targets.safetensors(bytes)
+      switch target {
+      case "patch": targets.patch(bytes)
+      case "image": targets.image(bytes)
+      default: targets.safetensors(bytes)
+      }
       return 0
     }
   }

@@ -1,4 +1,5 @@
 import Glibc
+import Images
 import PatchFormat
 
 /// What is fuzzed: every error is right but one that is no `VPatchError`, and a crash or a hang is what is looked for.
@@ -55,6 +56,17 @@ public final class FuzzTargets {
           }
         }
       }
+    }
+  }
+
+  /// An image: its header, and its pixels where they are few enough to be quick.
+  public func image(_ bytes: UnsafeRawBufferPointer) {
+    expectVPatchError {
+      let file = try ImageFile(path: "fuzz", bytes: Array(bytes))
+      accepted += 1
+      guard file.source.width * file.source.height <= 1 << 22 else { return }
+      _ = try file.decode()
+      decoded += 1
     }
   }
 

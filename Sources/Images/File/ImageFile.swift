@@ -26,7 +26,9 @@ public struct ImageFile: Sendable {
     try self.init(path: path, bytes: bytes)
   }
 
-  init(path: String, bytes: [UInt8]) throws {
+  /// An image that is in memory already.
+  /// - Parameter path: its name, for errors.
+  public init(path: String, bytes: [UInt8]) throws {
     guard !bytes.isEmpty else { throw VPatchError(.invalid, path, "is empty", remedy: "get the image again") }
     guard let kind = ImageKind(bytes) else {
       let guess = ImageKind.guess(bytes).map { "is \($0)" } ?? "is no image of a format that is read"

@@ -22,11 +22,13 @@ extension VisionModel {
     let tower = config.tower
     let isTowerTuned = isTuned(self.tower.parameters)
     var (tokens, patches, rows, packed, largest) = (0, 0, 0, 0, 0)
+    var pixels: [Int] = []
     for plan in plans {
       let (pieces, count) = try config.pieces(plan)
       let piece = config.towerTokens(count / pieces)
       tokens += pieces * piece
       patches += count
+      pixels.append(count * tower.patchValues)
       rows += pieces * config.pieceTokens(count / pieces) / projector.merged
       packed += try config.tokens(plan)
       largest = max(largest, piece)
@@ -48,8 +50,12 @@ extension VisionModel {
     let merged = projector.merged * config.featureWidth
     let perRow = 2 * merged + projector.first.outputs + (newline == nil ? 1 : 2) * config.textHidden
     memory.activations = tokens * perToken + 4 * (rows * perRow + (newline == nil ? 0 : packed * config.textHidden))
+    // The images' pixels, all where the way back needs them; and patches put in order, once more where the first
+    // product's gradient packs them.
+    let held = isTowerTuned ? pixels[...] : pixels.sorted(by: >).prefix(VisionPass.together)
     memory.scratch =
-      4 * tokens * (6 * tower.hiddenSize + tower.intermediateSize + tower.upWidth) + 4 * patches * tower.patchValues
+      4 * tokens * (6 * tower.hiddenSize + tower.intermediateSize + tower.upWidth)
+      + 4 * (held.reduce(0, +) + (isTuned(self.tower.patches.parameters) ? 2 : 1) * patches * tower.patchValues)
     return memory
   }
 }

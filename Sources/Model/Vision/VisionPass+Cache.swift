@@ -36,7 +36,7 @@ extension VisionPass {
   }
 
   /// Patches whose pixels are held at once, where one image has not more: a photograph may have tens of thousands.
-  private static let together = 16_384
+  static let together = 16_384
 
   /// What a frozen tower makes of images: of one that occurs several times, or that is in the cache, to the same bits
   /// without looking again.

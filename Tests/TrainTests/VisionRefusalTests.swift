@@ -1,0 +1,279 @@
+import Apply
+import Foundation
+import Glibc
+import Model
+import PatchFormat
+import TestModels
+import Testing
+
+@testable import Train
+
+/// What cannot be trained with images is said before the first step, and with what to do.
+@Suite("Training with images: refusals") struct VisionRefusalTests {
+  /// What is said of a model and its rows; nil where nothing is.
+  private static func refusal(_ seeing: SeeingModel, allowsOutside: Bool = false) -> String? {
+    do {
+      _ = try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
+        $0.rules.allowsOutside = allowsOutside
+      }
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  private static func write(_ row: String, to seeing: SeeingModel) throws {
+    // The second line, so that the number is seen to be counted.
+    try seeing.folder.write("rows.jsonl", #"{"input_ids": [1, 7, 8]}"# + "\n" + row)
+  }
+
+  private static func row(_ image: String) -> String { #"{"input_ids": [1, 5, 8], "image": "\#(image)"}"# }
+
+  @Test(
+    "images that cannot be used",
+    arguments: [
+      ("cut.png", "which cannot be used: is cut short: the PNG ends early (get the image again)"),
+      ("head.png", "which cannot be used: is cut short: the PNG ends early (get the image again)"),
+      ("cut.jpg", "which cannot be used: is cut short: the JPEG ends early (get the image again)"),
+      (
+        "bomb.png",
+        "which cannot be used: is too large: 60000 × 60000; at most 178956970 pixels are read, and 1000000 a side "
+          + "(scale it down)"
+      ),
+      ("empty.png", "which cannot be used: is empty (get the image again)"),
+      ("a.gif", "which cannot be used: is a GIF (convert it to PNG, JPEG or WebP)"),
+      ("none.png", "which is not there"), ("dangling.png", "which is not there"), ("folder", "which is not a file"),
+      ("fifo.png", "which is not a file"),
+      ("../out.png", "which is outside of the data file's folder (--allow-outside reads it all the same)"),
+      ("link.png", "which is outside of the data file's folder (--allow-outside reads it all the same)"),
+    ])
+  func images(name: String, words: String) throws {
+    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    let folder = seeing.folder
+    let image = try folder.bytes("images/a.png")
+    // Beside the folder of the data file.
+    try folder.write("data/cut.png", Array(image.dropLast(image.count / 3)))
+    try folder.write("data/head.png", Array(image.prefix(20)))
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/images"
+    let photo = try folder.bytes("\(fixtures)/rgb.jpg")
+    try folder.write("data/cut.jpg", Array(photo.prefix(photo.count * 3 / 5)))
+    try folder.write("data/bomb.png", TestImage.png(width: 4, height: 4, claimed: (60000, 60000)))
+    try folder.write("data/empty.png", "")
+    try folder.write("data/a.gif", "GIF89a")
+    try folder.write("data/folder/file", "")
+    try folder.write("out.png", image)
+    try #require(mkfifo(folder["data/fifo.png"], 0o600) == 0)
+    try #require(symlink("../out.png", folder["data/link.png"]) == 0)
+    try #require(symlink("nowhere.png", folder["data/dangling.png"]) == 0)
+    let rows = try folder.write("data/rows.jsonl", #"{"input_ids": [1, 7, 8]}"# + "\n" + Self.row(name))
+    func job(_ allowsOutside: Bool) throws {
+      _ = try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
+        $0.data = [rows]
+        $0.rules.allowsOutside = allowsOutside
+      }
+    }
+    let error = #expect(throws: VPatchError.self) { try job(false) }
+    #expect(
+      error?.description
+        == "\(rows): 1 row cannot be used: line 2 names the image \"\(name)\", \(words); mend or remove it")
+    if words.contains("--allow-outside") { try job(true) }
+  }
+
+  @Test(
+    "rows whose images do not fit",
+    arguments: [
+      (
+        #"{"input_ids": [1, 5, 5, 8], "images": ["images/a.png"]}"#,
+        "has 2 image tokens (5) for 1 image: there has to be one, or the 12 that the model takes for it, together"
+      ),
+      (
+        #"{"input_ids": [1, 5, 5, 5, 8], "images": ["images/a.png", "images/a.png"]}"#,
+        "has 3 image tokens (5) for 2 images: there have to be 2, one an image, or the 24 that the model takes for "
+          + "them (12, 12), an image's together"
+      ),
+      (#"{"input_ids": [1, 5, 8]}"#, "has 1 image token (5) and no images"),
+      (
+        #"{"input_ids": [1, 7, 8], "image": "images/a.png"}"#,
+        "has 0 image tokens (5) for 1 image: there has to be one, or the 12 that the model takes for it, together"
+      ),
+      (#"{"input_ids": [1, 7], "videos": ["a.mp4"]}"#, #"has "videos", which is not supported: only images are"#),
+      (
+        #"{"messages": [{"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}]}"#,
+        "message 1 holds a video, which is not supported"
+      ),
+      (
+        #"{"messages": [{"role": "user", "content": [{"type": "audio", "audio": "a.wav"}]}]}"#,
+        "message 1 holds sound, which is not supported"
+      ),
+      (
+        row("https://example.org/a.png"),
+        #""image" has an image at an address ("https://example.org/a.png"): nothing is fetched; save it beside the "#
+          + "data, and name the file"
+      ),
+      (
+        row("thin.png"),
+        "has an image that cannot be used (thin.png): has 1 × 10000 pixels; this model takes no image whose one side is "
+          + "over 200 times the other (crop it)"
+      ),
+    ])
+  func rows(row: String, words: String) throws {
+    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    try seeing.folder.write("thin.png", TestImage.png(width: 1, height: 10_000))
+    try Self.write(row, to: seeing)
+    #expect(
+      Self.refusal(seeing)
+        == "\(seeing.data): 1 row cannot be used: line 2 \(words); mend or remove it")
+  }
+
+  @Test("tiny and thin images are none", arguments: ["tiny-llava-next", "tiny-llava-onevision"])
+  func shapes(name: String) throws {
+    let seeing = try SeeingModel(name)
+    try seeing.folder.write("thin.png", TestImage.png(width: 1, height: 10_000))
+    try seeing.folder.write("wide.png", TestImage.png(width: 10_000, height: 1))
+    for image in ["images/c.png", "thin.png", "wide.png"] {
+      try Self.write(Self.row(image), to: seeing)
+      #expect(Self.refusal(seeing) == nil)
+      try VisionTrainingTests.train(
+        VisionTrainingTests.job(seeing, VisionTrainingTests.options(.vision, steps: 1)))
+    }
+  }
+
+  @Test("an image for a model without eyes") func blind() throws {
+    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    let blind = try TinyModel("tiny-llama")
+    try Self.write(Self.row("images/a.png"), to: seeing)
+    let error = #expect(throws: VPatchError.self) {
+      try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
+        $0.base = ModelView(try! Checkpoint(path: blind.folder))
+      }
+    }
+    #expect(error?.reason == "1 row cannot be used: line 2 has an image, and the model takes no images")
+  }
+
+  // MARK: The model's files
+
+  private static let took = "take the preprocessor_config.json that came with the model"
+
+  private static let clip = """
+    {"image_processor_type": "CLIPImageProcessor", "crop_size": 56, "size": {"shortest_edge": 56}, "do_center_crop": true,
+     "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+    """
+
+  @Test(
+    "a preprocessor file that is missing, damaged or another model's",
+    arguments: [
+      ("tiny-qwen2.5-vl", nil, "preprocessor_config.json: is missing: it says how images are prepared for the model"),
+      ("tiny-llava-next", "{\"size\": [8", "preprocessor_config.json: is not valid JSON: "),
+      ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; take the file that came"),
+      (
+        "tiny-qwen2.5-vl", clip,
+        "config.json: calls for patches, and the preprocessor_config.json beside it makes one picture of an image; \(took)"
+      ),
+      (
+        "tiny-llava-onevision", clip,
+        "config.json: calls for tiles, and the preprocessor_config.json beside it makes one picture of an image; \(took)"
+      ),
+    ])
+  func preprocessor(name: String, text: String?, words: String) throws {
+    let seeing = try SeeingModel(name)
+    if let text {
+      try seeing.folder.write("model/preprocessor_config.json", text)
+    } else {
+      try #require(unlink(seeing.base + "/preprocessor_config.json") == 0)
+    }
+    let refusal = try #require(Self.refusal(seeing))
+    #expect(refusal.contains("\(seeing.base)/\(words)"), "\(refusal)")
+  }
+
+  @Test(
+    "a preprocessor file that would give other features without a word",
+    arguments: [
+      (
+        "tiny-qwen2.5-vl", "merge_size", "4",
+        "calls for patches of 2×14×14, merged 2 × 2, and the preprocessor_config.json beside it makes patches of 2×14×14, "
+          + "merged 4 × 4"
+      ),
+      ("tiny-qwen2.5-vl", "patch_size", "16", "makes patches of 2×16×16, merged 2 × 2"),
+      ("tiny-qwen2.5-vl", "temporal_patch_size", "1", "makes patches of 1×14×14, merged 2 × 2"),
+      (
+        "tiny-llava-onevision", "size", #"{"height": 28, "width": 28}"#,
+        "calls for images of 56 × 56, and the preprocessor_config.json beside it makes some of 28 × 28"
+      ),
+      (
+        "tiny-llava-next", "image_grid_pinpoints", "[[168, 168]]",
+        "line 1 has an image that cannot be used (a.png): is of a model for other images: 3 × 3 tiles are not among its "
+          + "image_grid_pinpoints (is preprocessor_config.json this model's?)"
+      ),
+    ])
+  func otherSizes(name: String, key: String, value: String, words: String) throws {
+    let seeing = try SeeingModel(name)
+    try seeing.edit("preprocessor_config.json") { $0.setting(key, to: try JSON.parse(Array(value.utf8))) }
+    let refusal = try #require(Self.refusal(seeing))
+    #expect(refusal.contains(words), "\(refusal)")
+  }
+
+  private static let same = "are config.json and the weights of the same model?"
+
+  @Test(
+    "a config that is not of these weights",
+    arguments: [
+      ("tiny-qwen2.5-vl", "vision_config", "null", "config.json: has no usable \"hidden_size\" for its images"),
+      (
+        "tiny-llava-next", "vision_config", "null",
+        "config.json: calls for images of 336 × 336, and the preprocessor_config.json beside it makes some of 56 × 56"
+      ),
+      (
+        "tiny-llava-next", "vision_config", #"{"model_type": "pixtral"}"#,
+        "config.json: has a vision tower of the type \"pixtral\", which is not known; known are clip_vision_model, "
+          + "siglip_vision_model, dinov2 and that of qwen2_5_vl"
+      ),
+      ("tiny-llava-next", "model_type", "\"idefics3\"", "config.json: is of the model type \"idefics3\", which is not"),
+      (
+        "tiny-llava-next", "mm_vision_tower", "\"BAAI/EVA-CLIP\"",
+        "config.json: has the mm_vision_tower \"BAAI/EVA-CLIP\", which is not known; known: clip-vit-large-patch14, "
+      ),
+    ])
+  func config(name: String, key: String, value: String, words: String) throws {
+    let seeing = try SeeingModel(name)
+    try seeing.edit { $0.setting(key, to: value == "null" ? nil : try JSON.parse(Array(value.utf8))) }
+    let refusal = try #require(Self.refusal(seeing))
+    #expect(refusal.contains(words), "\(refusal)")
+  }
+
+  @Test("a tower without its weights, with one too few, or of another shape")
+  func weights() throws {
+    for name in TinyModel.visionLanguageModels {
+      let seeing = try SeeingModel(name)
+      try seeing.rewrite {
+        $0.filter { !$0.name.contains("vision_tower") && !$0.name.contains("visual.") || $0.name.contains("merger") }
+      }
+      #expect(
+        Self.refusal(seeing)
+          == "\(seeing.base): has no vision tower among its tensors; its config.json names one; some models keep their "
+          + "tower elsewhere: use one that was saved whole, as transformers does it")
+    }
+    for (name, lost, words) in [
+      ("tiny-qwen2.5-vl", "visual.blocks.1.attn.qkv.weight", "vision_tower.layers.1.attn.qkv.weight"),
+      ("tiny-llava-next", "image_newline", "language_model.image_newline"),
+      ("tiny-llava-onevision", "multi_modal_projector.linear_2.bias", "multi_modal_projector.linear_2.bias"),
+    ] {
+      let seeing = try SeeingModel(name)
+      try seeing.rewrite { $0.filter { $0.name != lost } }
+      #expect(
+        Self.refusal(seeing)
+          == "\(seeing.base): lacks the tensor \(words), which its config.json calls for; \(Self.same)")
+    }
+    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    try seeing.rewrite {
+      $0.map { tensor in
+        var tensor = tensor
+        if tensor.name == "visual.blocks.0.mlp.gate_proj.weight" { tensor.shape.reverse() }
+        return tensor
+      }
+    }
+    #expect(
+      Self.refusal(seeing)
+        == "\(seeing.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json calls for 64×32; "
+        + Self.same)
+  }
+}
