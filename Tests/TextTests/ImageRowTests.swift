@@ -165,7 +165,7 @@ import Testing
     (#"{"prompt": "a", "completion": "b", "image": "a\u0000.png"}"#, "has an image with a name that no file has"),
     (
       #"{"prompt": "a", "completion": "b", "image": "broken.png"}"#,
-      #"names the image "broken.png", which cannot be used: is neither PNG, JPEG nor WebP"#
+      #"names the image "broken.png", which is neither PNG, JPEG nor WebP"#
     ),
     (
       #"{"prompt": "a", "completion": "b", "image": "large.png"}"#,

@@ -32,16 +32,16 @@ import Testing
   @Test(
     "images that cannot be used",
     arguments: [
-      ("cut.png", "which cannot be used: is cut short: the PNG ends early (get the image again)"),
-      ("head.png", "which cannot be used: is cut short: the PNG ends early (get the image again)"),
-      ("cut.jpg", "which cannot be used: is cut short: the JPEG ends early (get the image again)"),
+      ("cut.png", "which is cut short: the PNG ends early (get the image again)"),
+      ("head.png", "which is cut short: the PNG ends early (get the image again)"),
+      ("cut.jpg", "which is cut short: the JPEG ends early (get the image again)"),
       (
         "bomb.png",
-        "which cannot be used: is too large: 60000 × 60000; at most 178956970 pixels are read, and 1000000 a side "
+        "which is too large: 60000 × 60000; at most 178956970 pixels are read, and 1000000 a side "
           + "(scale it down)"
       ),
-      ("empty.png", "which cannot be used: is empty (get the image again)"),
-      ("a.gif", "which cannot be used: is a GIF (convert it to PNG, JPEG or WebP)"),
+      ("empty.png", "which is empty (get the image again)"),
+      ("a.gif", "which is a GIF (convert it to PNG, JPEG or WebP)"),
       ("none.png", "which is not there"), ("dangling.png", "which is not there"), ("folder", "which is not a file"),
       ("fifo.png", "which is not a file"),
       ("../out.png", "which is outside of the data file's folder (--allow-outside reads it all the same)"),

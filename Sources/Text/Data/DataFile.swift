@@ -136,7 +136,7 @@ private struct Loader {
         do {
           return try shelf.source(path.get())
         } catch let error as VPatchError {
-          throw RowError("names the image \"\(name.printable)\", which cannot be used: \(RowError.words(error))")
+          throw RowError("names the image \"\(name.printable)\", which \(RowError.words(error))")
         }
       }
     }
