@@ -23,15 +23,15 @@ def write_rows(path):
     return path
 
 
-def train(context, rows, recipe, compute, steps=STEPS, rate=RATE, batch=BATCH):
-    """Steps of vpatch: {"losses", "seconds", "tokens", "kernels"}, and the Run."""
+def train(context, rows, recipe, compute, *more, steps=STEPS, rate=RATE, batch=BATCH):
+    """Steps of vpatch, `more` options added: {"losses", "seconds", "tokens", "kernels"}, and the Run."""
     patch, log = context.scratch / "trained.vpatch", context.scratch / "log.jsonl"
     for path in (patch, log):
         path.unlink(missing_ok=True)
     run = context.vpatch.train(
         context.model, rows, patch, "--recipe", recipe, "--compute", compute, "--steps", steps, "--batch", batch,
         "--lr", rate, "--schedule", "constant", "--warmup", 0, "--clip", 0, "--no-shuffle",
-        "--threads", context.threads, "--log", log)
+        "--threads", context.threads, "--log", log, *more)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return dict(losses=[line["loss"] for line in lines], seconds=[line["seconds"] for line in lines],
                 tokens=[line["tokens"] for line in lines], kernels=lines[0]["kernels"]), run

@@ -2,7 +2,7 @@
 
 The language model's part is what SmolLM2's section measures; here are image tokens, towers and projectors besides. Towers
 are frozen. PyTorch runs its tower once a step, without gradients; vpatch runs it once for a picture and keeps what it
-saw. Making pixels of files is outside PyTorch's clock.
+saw, and is timed without that as well. Making pixels of files is outside PyTorch's clock.
 """
 import json
 import random
@@ -23,7 +23,7 @@ from report import Bar, Column, Section, Table, fixed, megabytes
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny-models"
 FAMILIES = ("tiny-llava-onevision", "tiny-llava-next", "tiny-qwen2.5-vl")
 RECIPES = ("sa-proj", "gate-up", "projector")
-PRECISIONS = ("f32", "bf16")
+OURS = (("f32", "kept"), ("f32", "each step"), ("bf16", "kept"))  # precision, and when the tower runs
 BATCH, LENGTH, TINY_BATCH = 4, 256, 16
 FASTER = 2.0  # than PyTorch in float32, at either precision
 
@@ -81,33 +81,42 @@ def section(context):
         for case in cases:
             own = replace(context, model=case.model)
             for recipe in RECIPES:
-                for side, compute in (("torch", "f32"), *(("vpatch", compute) for compute in PRECISIONS)):
-                    context.say(f"speed: round {number + 1} of {context.rounds}, {case.name}, {recipe}, {side} {compute}")
-                    work = model_speed.train if side == "vpatch" else model_speed.train_torch
-                    found, run = context.undisturbed(
-                        lambda: work(own, case.rows, recipe, compute, batch=case.batch))
-                    runs[case.name, recipe, side, compute].append((median(model_speed.speeds(found)), run))
+                for way in (None, *OURS):
+                    context.say(f"speed: round {number + 1} of {context.rounds}, {case.name}, {recipe}, "
+                                + ("torch" if way is None else f"vpatch {way[0]}, features {way[1]}"))
+                    found, run = context.undisturbed(lambda: train(own, case, recipe, way))
+                    runs[case.name, recipe, way].append((median(model_speed.speeds(found)), run))
                     kernels.add(found.get("kernels", ""))
     return Section("Training of models that see", *tables(context, runs, [case.name for case in cases], kernels))
 
 
+def train(context, case, recipe, way):
+    """Steps of vpatch, or of PyTorch in float32 where `way` is None."""
+    if way is None:
+        return model_speed.train_torch(context, case.rows, recipe, "f32", batch=case.batch)
+    compute, tower = way
+    features = context.scratch / "features" if tower == "kept" else "none"
+    return model_speed.train(context, case.rows, recipe, compute, "--features", features, batch=case.batch)
+
+
 def tables(context, runs, names, kernels):
-    """([table], bars) of {(model, recipe, side, compute): [(tokens per second, Run), …]}"""
+    """([table], bars) of {(model, recipe, way or None for PyTorch): [(tokens per second, Run), …]}"""
     rows = []
     for name in names:
         for recipe in RECIPES:
-            peer = runs[name, recipe, "torch", "f32"]
-            for compute in PRECISIONS:
-                mine = runs[name, recipe, "vpatch", compute]
+            peer = runs[name, recipe, None]
+            for way in OURS:
+                mine = runs[name, recipe, way]
                 rows.append(dict(
-                    model=name, recipe=recipe, compute=compute, vpatch=median(speed for speed, _ in mine),
+                    model=name, recipe=recipe, compute=way[0], tower=way[1], vpatch=median(speed for speed, _ in mine),
                     torch=median(speed for speed, _ in peer),
                     ratio=median(a / b for (a, _), (b, _) in zip(mine, peer, strict=True)),
                     vpatch_peak=median(run.peak for _, run in mine), torch_peak=median(run.peak for _, run in peer),
                     others=max(run.others for _, run in [*mine, *peer])))
     table = Table(f"Training with images, {context.threads} threads", [
         Column("model", "model", right=False), Column("recipe", "recipe", right=False),
-        Column("compute", "compute", right=False), Column("vpatch", "vpatch, tokens/s", fixed(0)),
+        Column("compute", "compute", right=False), Column("tower", "tower's features", right=False),
+        Column("vpatch", "vpatch, tokens/s", fixed(0)),
         Column("torch", "PyTorch f32, tokens/s", fixed(0)), Column("ratio", "times as fast", fixed(2)),
         Column("vpatch_peak", "vpatch, MB", megabytes), Column("torch_peak", "PyTorch, MB", megabytes),
         Column("others", "others, processors", fixed(2))], rows,
@@ -115,5 +124,5 @@ def tables(context, runs, names, kernels):
         f"{model_speed.STEPS - 1} steps after the first. {names[0]}: batch {BATCH} × {LENGTH}, a picture in each row; "
         f"tiny models: {TINY_BATCH} times the row of their reference. Kernels: {', '.join(sorted(kernels - {''}))}.")
     return [table], [
-        Bar(f"{row['model']}, {row['recipe']}, {row['compute']}", f"{row['ratio']:.2f} × PyTorch f32",
+        Bar(f"{row['model']}, {row['recipe']}, {row['compute']}, features {row['tower']}", f"{row['ratio']:.2f} × PyTorch f32",
             f"≥ {FASTER:.0f} × PyTorch f32", row["ratio"] >= FASTER) for row in rows]

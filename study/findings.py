@@ -117,6 +117,11 @@ class Arm:
         return sum(stage.facts["patch_bytes"] for stage in self.stages)
 
 
+def arms(plan, work, seed):
+    """Those of which something has run."""
+    return [arm for arm in (Arm(plan, work, seed, arm) for arm in plan.arms) if arm.stages]
+
+
 @dataclass(frozen=True)
 class Recovery:
     """What a stage did to the items of the held-out sets that the base has right."""

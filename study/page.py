@@ -54,6 +54,11 @@ def mass(record):
     return f"{100 * record['after']:.1f} % [{100 * max(0, low):.1f}, {100 * max(0, high):.1f}]"
 
 
+def clean(answer):
+    """For a cell of a table: the first line of it."""
+    return next((line.strip() for line in answer.splitlines() if line.strip()), "").replace("|", "\\|")
+
+
 def table(titles, rows, left=1):
     """`left` columns of words, the others of numbers."""
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * left + "---:|" * (len(titles) - left)]
@@ -62,13 +67,13 @@ def table(titles, rows, left=1):
 
 class Page:
     """What any study's page says. A study's own has a `plan`, a `page`, a folder of `images`, its `tables`, the other
-    sets that are `counted` in its settings, and `stages_plot`."""
+    sets that are `counted` in its settings, the held-out set that is `asked` about in detail, and `stages_plot`."""
 
     def __init__(self, work, seed):
         self.work, self.seed = work or cache.folder(self.plan.name), seed
         work = self.work
         self.base = findings.scores(work / f"seed-{seed}" / "base.results.json")
-        self.arms = [arm for arm in (findings.Arm(self.plan, work, seed, arm) for arm in self.plan.arms) if arm.stages]
+        self.arms = findings.arms(self.plan, work, seed)
         if not self.arms:
             sys.exit(f"study: nothing of seed {seed} has run yet; study/run.py runs it")
         # Arms are compared after the last stage that all have run.
@@ -80,13 +85,31 @@ class Page:
         return self.plan.held_out["multiple choice"]
 
     def summary(self):
-        return table(
-            ["arm", "lr", "learned, each right after its stage", "at the end", "held-out, at the end",
-             *self.plan.held_out, "patches, MB"],
-            [(arm.arm.name, f"{arm.arm.rate:g}", change(arm.learned),
-              *(change(arm.last.change(tasks)) for tasks in (
-                  self.plan.stages[:self.depth], self.plan.all_held_out, *self.plan.held_out.values())),
-              f"{arm.patch_bytes / 1e6:.0f}") for arm in self.whole])
+        return table(["arm", "lr", *self.measures, "patches, MB"],
+                     [(arm.arm.name, f"{arm.arm.rate:g}", *self.measured(arm), f"{arm.patch_bytes / 1e6:.0f}")
+                      for arm in self.whole])
+
+    @property
+    def measures(self):
+        return ["learned, each right after its stage", "at the end", "held-out, at the end", *self.plan.held_out]
+
+    def measured(self, arm):
+        """What `measures` name, of an arm."""
+        return [change(arm.learned), *(change(arm.last.change(tasks)) for tasks in (
+            self.plan.stages[:self.depth], self.plan.all_held_out, *self.plan.held_out.values()))]
+
+    def seeds(self):
+        """The arms that have run with another seed as well, each seed with its own rows, items and order."""
+        others = [(seed, arm) for seed in self.other_seeds() for arm in findings.arms(self.plan, self.work, seed)
+                  if len(arm.stages) == self.depth]
+        both = [(self.seed, arm) for arm in self.whole if arm.arm.name in {other.arm.name for _, other in others}]
+        order = [arm.name for arm in self.plan.arms]
+        rows = sorted(both + others, key=lambda row: (order.index(row[1].arm.name), row[0]))
+        return table(["arm", "seed", *self.measures], [(arm.arm.name, seed, *self.measured(arm)) for seed, arm in rows])
+
+    def other_seeds(self):
+        found = sorted(int(folder.name.removeprefix("seed-")) for folder in self.work.glob("seed-*"))
+        return [seed for seed in found if seed != self.seed]
 
     def mean(self, task):
         """The base's value."""
@@ -103,6 +126,31 @@ class Page:
                              share(now["after"]), f"{flips.lost}/{flips.won}", chance(flips.p)))
         return table(
             ["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
+
+    def pairs(self, task=None):
+        """Every two arms at the end, on the same items of what is `asked`, or of another task."""
+        def right(arm):
+            return arm.last.results[task or self.asked]
+
+        return table(
+            ["", *(arm.arm.name for arm in self.whole)],
+            [(f"{row.arm.name} ({share(sum(right(row)) / len(right(row)))})",
+              *("" if row is other else "{0.lost}/{0.won}, p {1}".format(flips, chance(flips.p))
+                for other in self.whole for flips in [findings.flips(right(other), right(row))]))
+             for row in self.whole])
+
+    def recovery(self):
+        """What comes back and goes from one stage to the next."""
+        rows = []
+        for arm in self.arms:
+            for before, stage in zip(arm.stages, arm.stages[1:]):
+                found = findings.recovery(self.base, before.results, stage.results, self.plan.all_held_out)
+                asked = findings.flips(before.results[self.asked], stage.results[self.asked])
+                rows.append((arm.arm.name, f"{before.stage.task} → {stage.stage.task}", found.wrong_before, found.back,
+                             found.newly_lost, f"{found.flips.lost}/{found.flips.won}", chance(found.flips.p),
+                             f"{asked.lost}/{asked.won}", chance(asked.p)))
+        return table(["arm", "from stage to stage", "base right, wrong before", "of these back", "newly lost",
+                      "all held-out, lost/won", "p", f"{self.asked}, lost/won", "p"], rows, 2)
 
     def matrix(self):
         rows = []

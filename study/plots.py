@@ -3,23 +3,40 @@ from dataclasses import dataclass, field
 from html import escape
 from math import isfinite, log10
 
-# By arm: (in the light, in the dark). The two of the whole language model share a hue.
+# By recipe: (in the light, in the dark). An arm at a low rate has its recipe's, with dashes and hollow dots.
 COLOURS = {"sa-proj": ("#2b66db", "#86b0fe"), "gate-up": ("#0b8a68", "#4fd3ab"), "mlp": ("#a3600b", "#f0b45c"),
-           "llm": ("#b3261e", "#ff8f85"), "llm-low": ("#7d3fa8", "#cf9df3"), "full": ("#5b4636", "#d3b9a5"),
-           "projector": ("#0a7f92", "#62d0e2"), "vision": ("#b8348b", "#f59ad3")}
-DASHES = {"llm-low": "5 4", "projector": "2 3", "vision": "8 3"}
+           "llm": ("#b3261e", "#ff8f85"), "full": ("#4a4f57", "#b9c0cb"), "projector": ("#0a7f92", "#62d0e2"),
+           "vision": ("#b8348b", "#f59ad3")}
+LOW, DASH = "-low", "5 4"
 
 STYLE = """
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#191d24}
 .soft{fill:#5d6675}.title{font-weight:600;font-size:13px}.back{fill:#fff}.frame{stroke:#e2e6ec;fill:none}
-.base{stroke:#5d6675;stroke-dasharray:2 3;fill:none}.line{fill:none;stroke-width:2}.bar{stroke-width:1.2;opacity:.55}
+.base{stroke:#5d6675;stroke-dasharray:2 3;fill:none}.line{fill:none;stroke-width:2}.bar{stroke-width:1.2;opacity:.45}
 """ + "".join(f".{name}{{stroke:{light}}}.dot.{name},.label.{name}{{fill:{light}}}"
               for name, (light, _) in COLOURS.items()) + """
-.label{stroke:none}
+.dot.low{fill:#fff;stroke-width:1.8}.label{stroke:none}
 @media (prefers-color-scheme:dark){text{fill:#e7eaf0}.soft{fill:#98a1b0}.back{fill:#0e1116}.frame{stroke:#272d37}
 .base{stroke:#98a1b0}
 """ + "".join(f".{name}{{stroke:{dark}}}.dot.{name},.label.{name}{{fill:{dark}}}"
-              for name, (_, dark) in COLOURS.items()) + ".label{stroke:none}}"
+              for name, (_, dark) in COLOURS.items()) + ".dot.low{fill:#0e1116}.label{stroke:none}}"
+
+
+def hue(arm):
+    """The classes of an arm's marks."""
+    return arm.removesuffix(LOW) + (" low" if arm.endswith(LOW) else "")
+
+
+def line(arm, path):
+    dash = f' stroke-dasharray="{DASH}"' if arm.endswith(LOW) else ""
+    return f'<path class="line {hue(arm)}" d="{path}"{dash}/>'
+
+
+def dot(arm, x, y, radius=3.2):
+    return f'<circle class="dot {hue(arm)}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
+
+
+LEGEND_ROW = 22
 
 
 @dataclass(frozen=True)
@@ -91,15 +108,14 @@ def panel(plot, left, top, width, height):
         out.append(f'<path class="base" d="M{left} {place(0, plot.base)[1]:.1f}h{width}"/>')
     for number, (arm, points) in enumerate(plot.lines.items()):
         aside = 3.5 * (number - (len(plot.lines) - 1) / 2)  # so that bars do not cover each other
-        dash = f' stroke-dasharray="{DASHES[arm]}"' if arm in DASHES else ""
         spots = [(place(point.x, point.y)[0] + aside, place(point.x, point.y)[1]) for point in points]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-        out.append(f'<path class="line {arm}" d="M{path}"{dash}/>')
+        out.append(line(arm, f"M{path}"))
         for point, (x, y) in zip(points, spots):
             if point.low is not None and isfinite(point.low):
                 low, high = place(point.x, point.low)[1], place(point.x, point.high)[1]
-                out.append(f'<path class="bar {arm}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
-            out.append(f'<circle class="dot {arm}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>')
+                out.append(f'<path class="bar {hue(arm)}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
+            out.append(dot(arm, x, y))
     return out
 
 
@@ -110,26 +126,30 @@ def document(width, height, description, marks):
         f'<rect class="back" width="{width}" height="{height}"/>', *marks, "</svg>", ""])
 
 
-def legend(arms, left, top):
-    out, x = [], left
-    for arm in arms:
-        dash = f' stroke-dasharray="{DASHES[arm]}"' if arm in DASHES else ""
-        out.append(f'<path class="line {arm}" d="M{x} {top}h26"{dash}/>'
-                   f'<circle class="dot {arm}" cx="{x + 13}" cy="{top}" r="3.2"/>'
-                   f'<text x="{x + 33}" y="{top + 4}">{arm}</text>')
-        x += 62 + 7 * len(arm)
-    out.append(f'<path class="base" d="M{x} {top}h26"/><text class="soft" x="{x + 33}" y="{top + 4}">base</text>')
-    return out
+def legend(arms, left, top, width):
+    """The marks, in as many rows as it takes, and how high they are."""
+    out, x, y = [], left, top
+    for arm in [*arms, None]:
+        name = arm or "base"
+        needed = 62 + 7 * len(name)
+        if x + needed > width:
+            x, y = left, y + LEGEND_ROW
+        if arm:
+            out += [line(arm, f"M{x} {y}h26"), dot(arm, x + 13, y), f'<text x="{x + 33}" y="{y + 4}">{arm}</text>']
+        else:
+            out.append(f'<path class="base" d="M{x} {y}h26"/><text class="soft" x="{x + 33}" y="{y + 4}">{name}</text>')
+        x += needed
+    return out, y - top
 
 
 def grid(panels, arms, description, columns=2):
     """Panels side by side under one legend."""
     cell, row, inner, tall = 420, 275, 345, 185
     rows = -(-len(panels) // columns)
-    marks = legend(arms, 56, 24)
+    marks, lower = legend(arms, 56, 24, columns * cell)
     for number, plot in enumerate(panels):
-        marks += panel(plot, 56 + number % columns * cell, 76 + number // columns * row, inner, tall)
-    return document(columns * cell, 40 + rows * row, description, marks)
+        marks += panel(plot, 56 + number % columns * cell, 76 + lower + number // columns * row, inner, tall)
+    return document(columns * cell, 40 + lower + rows * row, description, marks)
 
 
 def label(arm, centres, labels):
@@ -160,10 +180,9 @@ def scatter(spots, x, y, x_title, y_title, description):
     labels = []
     for arm, (learned, kept) in spots.items():
         cx, cy = centres[arm]
-        marks.append(f'<path class="bar {arm}" d="M{across(learned.low):.1f} {cy:.1f}H{across(learned.high):.1f}'
-                     f'M{cx:.1f} {down(kept.low):.1f}V{down(kept.high):.1f}"/>'
-                     f'<circle class="dot {arm}" cx="{cx:.1f}" cy="{cy:.1f}" r="5"/>')
+        marks += [f'<path class="bar {hue(arm)}" d="M{across(learned.low):.1f} {cy:.1f}H{across(learned.high):.1f}'
+                  f'M{cx:.1f} {down(kept.low):.1f}V{down(kept.high):.1f}"/>', dot(arm, cx, cy, 5)]
         labels.append(label(arm, centres, labels))
-    marks += [f'<text class="label {arm}" x="{box[0]:.1f}" y="{box[3] - 4:.1f}">{arm}</text>'
+    marks += [f'<text class="label {hue(arm)}" x="{box[0]:.1f}" y="{box[3] - 4:.1f}">{arm}</text>'
               for arm, box in zip(spots, labels)]
     return document(700, 400, description, marks)

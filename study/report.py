@@ -13,33 +13,16 @@ import eyes.report
 import findings
 import grid
 import plots
-from page import DOCS, Page, change, chance, mass, measure, number, percent, recorded, share, table
+from page import DOCS, Page, change, chance, clean, mass, measure, number, percent, recorded, share, table
 
 EXAMPLES = (0, 12, 24, 46)  # short answers that the page shows
-
-
-def clean(answer):
-    """For a cell of a table: the first line of it."""
-    return next((line.strip() for line in answer.splitlines() if line.strip()), "").replace("|", "\\|")
 
 
 class TextPage(Page):
     plan, page, images = grid.TEXT, DOCS / "study.md", DOCS / "study"
     tables = ["settings", "summary", "pairs", "shift", "held_out", "examples", "recovery", "targets", "matrix", "returns",
               "drift", "predictors"]
-    counted = ["neutral text", "number mass"]
-
-    def pairs(self):
-        """Every two arms at the end, on the short answers."""
-        def right(arm):
-            return arm.last.results["short answers"]
-
-        return table(
-            ["", *(arm.arm.name for arm in self.whole)],
-            [(f"{row.arm.name} ({share(sum(right(row)) / len(right(row)))})",
-              *("" if row is other else "{0.lost}/{0.won}, p {1}".format(flips, chance(flips.p))
-                for other in self.whole for flips in [findings.flips(right(other), right(row))]))
-             for row in self.whole])
+    counted, asked = ["neutral text", "number mass"], "short answers"
 
     def shift(self):
         return table(
@@ -73,18 +56,6 @@ class TextPage(Page):
             [(arm.arm.name, prompts[item], clean(base[item]),
               *(clean(findings.answers(stage.stage.file(".results.json"))[item]) for stage in arm.stages))
              for arm in self.arms if arm.arm.name in ("gate-up", "llm") for item in EXAMPLES], 3 + len(self.plan.stages))
-
-    def recovery(self):
-        rows = []
-        for arm in self.arms:
-            for before, stage in zip(arm.stages, arm.stages[1:]):
-                found = findings.recovery(self.base, before.results, stage.results, self.plan.all_held_out)
-                short = findings.flips(before.results["short answers"], stage.results["short answers"])
-                rows.append((arm.arm.name, f"{before.stage.task} → {stage.stage.task}", found.wrong_before, found.back,
-                             found.newly_lost, f"{found.flips.lost}/{found.flips.won}", chance(found.flips.p),
-                             f"{short.lost}/{short.won}", chance(short.p)))
-        return table(["arm", "from stage to stage", "base right, wrong before", "of these back", "newly lost",
-                      "all held-out, lost/won", "p", "short answers, lost/won", "p"], rows, 2)
 
     def returns(self):
         """Where an earlier task is answered better than a stage before, though nothing of it was trained again."""

@@ -83,6 +83,29 @@ import Text
     }
   }
 
+  @Test("buffers of whole numbers, as old checkpoints carry them, are passed over; weights that are none are not")
+  func buffers() throws {
+    let tiny = try TinyModel("tiny-llava-next")
+    let sequence = try Self.sequence(tiny)
+    let seeing = try SeeingModel("tiny-llava-next")
+    let name = "vision_tower.embeddings.position_ids"
+    try seeing.rewrite { $0 + [TestTensor(name, "I64", [1, 4], (0..<4).map(Int64.init))] }
+    let model = try Self.model(seeing.base)
+    #expect(model.weights.parameter(named: name) == nil && model.weights.view.checkpoint.tensor(named: name) != nil)
+    #expect(try Self.distributions(model, sequence) == Self.distributions(Self.model(tiny.folder), sequence))
+
+    let quantised = "language_model.model.layers.1.mlp.up_proj.weight"
+    try seeing.rewrite {
+      $0.map {
+        guard $0.name == quantised else { return $0 }
+        return TestTensor(quantised, "I8", $0.shape, Array($0.bytes.prefix($0.bytes.count / 2)))
+      }
+    }
+    let refused = #expect(throws: VPatchError.self) { try Self.model(seeing.base) }
+    #expect(refused?.code == .refused)
+    #expect(refused?.description.contains("\"\(quantised)\" of dtype I8, which cannot be computed with") == true)
+  }
+
   @Test("Qwen2.5-VL's config with the language model's numbers lying open") func open() throws {
     let seeing = try SeeingModel("tiny-qwen2.5-vl")
     try seeing.edit { json in

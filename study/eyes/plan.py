@@ -12,7 +12,7 @@ RATE, LOW_RATE = 1e-4, 2e-5
 PLAN = grid.Plan(
     "study-eyes", pictures.TASKS,
     [*(grid.Arm(recipe, recipe, RATE) for recipe in ("sa-proj", "gate-up", "mlp", "llm", "full", "projector", "vision")),
-     grid.Arm("llm-low", "llm", LOW_RATE)],
+     *(grid.Arm(f"{recipe}-low", recipe, LOW_RATE) for recipe in ("llm", "sa-proj", "gate-up"))],
     {"steps": 80, "batch": 8, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"},
     {"compute": "bf16"},  # half the time; the same for the base
     {"shapes": ["shapes: what", "shapes: whether"], "shapes by choice": ["shapes: choices"], "short answers": ["short answers"],

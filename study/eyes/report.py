@@ -1,32 +1,40 @@
 """The page of the study with eyes: docs/study-eyes.md, and docs/study-eyes/."""
 import json
+from collections import Counter
 
 import findings
 import plots
 from eyes.plan import PLAN
-from page import DOCS, Page, change, chance, mass, measure, number, percent, recorded, share, table
+from page import DOCS, Page, change, chance, clean, mass, measure, number, percent, recorded, share, table
 
 OPEN, CLOSED, CHOSEN = "shapes: what", "shapes: whether", "shapes: choices"
 CAPTIONS = "number mass: captions"
+COMMON = 4  # answers that the page names
 
 
-def majority(path):
-    """The share of the commonest answer: what it brings to say nothing else."""
-    answers = [json.loads(line)["answer"] for line in path.read_text().splitlines()]
+def majority(path, count=None):
+    """The share of the commonest answer among the first `count`: what it brings to say nothing else."""
+    answers = [json.loads(line)["answer"] for line in path.read_text().splitlines()][:count]
     return max(answers.count(answer) for answer in answers) / len(answers)
 
 
 class EyesPage(Page):
     plan, page, images = PLAN, DOCS / "study-eyes.md", DOCS / "study-eyes"
-    tables = ["settings", "base_model", "summary", "shift", "held_out", "targets", "matrix", "drift"]
-    counted = ["neutral text", CAPTIONS, "number mass"]
+    tables = ["settings", "base_model", "summary", "pairs", "text_pairs", "seeds", "shift", "held_out", "said", "recovery",
+              "targets", "matrix", "drift"]
+    counted, asked = ["neutral text", CAPTIONS, "number mass"], OPEN
+
+    @property
+    def files(self):
+        """Where the rows of all tasks lie."""
+        return self.work / f"seed-{self.seed}" / "data"
 
     def base_model(self):
         """What the trained projector brought, before all stages."""
         folder = self.work / "base"
         steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        files = self.work / f"seed-{self.seed}" / "data"
-        rows = [(task, len(self.base[task]), share(majority(files / f"{file}.jsonl")), share(self.mean(task)))
+        rows = [(task, len(self.base[task]), share(majority(self.files / f"{file}.jsonl", len(self.base[task]))),
+                 share(self.mean(task)))
                 for task, file in ((OPEN, "shapes-open"), (CLOSED, "shapes-closed"))]
         rows.insert(1, (CHOSEN, len(self.base[CHOSEN]), "–", share(self.mean(CHOSEN))))
         ends = [sum(step["loss"] for step in part) / len(part) for part in (steps[:10], steps[-10:])]
@@ -34,6 +42,9 @@ class EyesPage(Page):
             f"\n\nThe projector's loss went from {ends[0]:.2f} to {ends[1]:.2f} nats a token (means of ten steps) in "
             f"{len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
             f"{sum(step['seconds'] for step in steps) / 60:.0f} minutes.")
+
+    def text_pairs(self):
+        return self.pairs("short answers")
 
     def shift(self):
         return table(
@@ -59,6 +70,25 @@ class EyesPage(Page):
         return table(["arm", "after stage", OPEN, "lost/won", CHOSEN, "lost/won", CLOSED, "lost/won", "short answers", "lost/won",
                       "multiple choice, change"], rows, 2)
 
+    def said(self):
+        """The commonest answers to questions of two held-out sets, whatever was asked."""
+        def row(path):
+            return ["; ".join(f"{answer} ({count})" for answer, count in
+                              Counter(map(clean, findings.answers(path, task))).most_common(COMMON))
+                    for task in (OPEN, "short answers")]
+
+        base = self.work / f"seed-{self.seed}" / "base.results.json"
+        rows = [("base", "", *row(base))] + [
+            (arm.arm.name, f"{place + 1} {stage.stage.task}", *row(stage.stage.file(".results.json")))
+            for arm in self.arms for place, stage in enumerate(arm.stages)]
+        return table(["arm", "after stage", f"{OPEN}, {len(self.base[OPEN])} questions",
+                      f"short answers, {len(self.base['short answers'])} questions"], rows, 4)
+
+    def targets(self):
+        always = ", ".join(f"{task} {share(majority(self.files / f'{task}-test.jsonl', len(self.base[task])))}"
+                           for task in self.plan.stages)
+        return f"{super().targets()}\n\nWho always gave the commonest answer of the test would have right: {always}."
+
     def drift(self):
         rows = []
         for arm in self.arms:
@@ -80,11 +110,11 @@ class EyesPage(Page):
                         self.lines([OPEN]), self.mean(OPEN)),
             plots.Panel("Held out: shapes (what), by choice, right", stages, plots.linear(0, 1, 0.2, percent),
                         self.lines([CHOSEN]), self.mean(CHOSEN)),
-            plots.Panel("Held out: short answers, right", stages, plots.linear(0, 0.8, 0.2, percent),
+            plots.Panel("Held out: short answers, right", stages, plots.linear(0, 1, 0.2, percent),
                         self.lines(["short answers"]), self.mean("short answers")),
             plots.Panel("Held out: multiple choice, right (mean of three sets)", stages,
                         plots.linear(0.2, 0.8, 0.1, percent), self.lines(self.choices), self.base_mean(self.choices)),
-            plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, 6 * step, step, percent), counting,
+            plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, min(1, 6 * step), step, percent), counting,
                         self.mean(CAPTIONS))]
         return plots.grid(panels, [arm.arm.name for arm in self.arms],
                           "What is learned and what is kept after every stage, by what is tuned")

@@ -151,7 +151,7 @@ class Run(unittest.TestCase):
         text = page.read_text()
         self.assertNotRegex(text, r"<!-- ([\w-]+) -->\n<!-- /\1 -->")
         for arm in ("llm", "vision"):
-            self.assertEqual(text.count(f"| {arm} | 5 clocks |"), 3)
+            self.assertEqual(text.count(f"| {arm} | 5 clocks |"), 4)
         for name in ("stages", "learning-forgetting"):
             self.assertIn("vision", (self.folder / "images" / f"{name}.svg").read_text())
 

@@ -5,25 +5,21 @@ import PatchFormat
 public final class ModelWeights: Sendable {
   public let view: ModelView
   public let layout: ModelLayout
-  /// In the order of the checkpoint.
+  /// In the order of the checkpoint; those of a dtype that can be computed with.
   public let parameters: [Parameter]
   private let byCanonicalName: [String: Parameter]
+  /// The others, such as the `position_ids` that old checkpoints carry: nothing is wrong until one is called for.
+  private let others: [String: TensorInfo]
 
   /// - Parameter threads: decode patched tensors.
-  /// - Throws: `refused` where a tensor has a dtype that is not float32, bf16 or float16.
   public init(_ view: ModelView, threads: Int) throws {
     self.view = view
     let checkpoint = view.checkpoint
     layout = ModelLayout.recognise(names: checkpoint.tensors.map(\.name))
     let files = try checkpoint.files.map { try MappedFile($0.input) }
-    parameters = try Parallel.map(checkpoint.tensors.count, threads: threads) { i in
-      let tensor = checkpoint.tensors[i]
-      guard [.f32, .bf16, .f16].contains(tensor.info.dtype) else {
-        throw VPatchError(
-          .refused, checkpoint.path,
-          "has the tensor \"\(tensor.name.printable)\" of dtype \(tensor.info.dtype), which cannot be computed with",
-          remedy: "F32, BF16 and F16 can; quantised models have to be converted first")
-      }
+    let floats = checkpoint.tensors.filter { Parameter.dtypes.contains($0.info.dtype) }
+    parameters = try Parallel.map(floats.count, threads: threads) { i in
+      let tensor = floats[i]
       let patched = view.steps.contains { step in
         step.patch.tensor(named: tensor.name).map { $0.operation != .same } ?? false
       }
@@ -49,19 +45,22 @@ public final class ModelWeights: Sendable {
       }
       return Parameter(source.info, bytes: UnsafeRawPointer(held.bytes.baseAddress!), owner: held)
     }
-    byCanonicalName = Self.index(parameters, layout)
+    byCanonicalName = Self.index(parameters.map { ($0.name, $0) }, layout)
+    let rest = checkpoint.tensors.map(\.info).filter { !Parameter.dtypes.contains($0.dtype) }
+    others = Self.index(rest.map { ($0.name, $0) }, layout)
   }
 
   private init(_ other: ModelWeights) {
     view = other.view
     layout = other.layout
     parameters = other.parameters.map(\.untuned)
-    byCanonicalName = Self.index(parameters, layout)
+    byCanonicalName = Self.index(parameters.map { ($0.name, $0) }, layout)
+    others = other.others
   }
 
-  private static func index(_ parameters: [Parameter], _ layout: ModelLayout) -> [String: Parameter] {
-    [String: Parameter](
-      zip(parameters.map { layout.canonicalName(of: $0.name) }, parameters), uniquingKeysWith: { first, _ in first })
+  private static func index<Tensor>(_ named: [(String, Tensor)], _ layout: ModelLayout) -> [String: Tensor] {
+    [String: Tensor](
+      named.map { (layout.canonicalName(of: $0.0), $0.1) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// The same bytes, none of which is being tuned.
@@ -71,8 +70,15 @@ public final class ModelWeights: Sendable {
   public func parameter(named name: String) -> Parameter? { parameters.first { $0.name.isSame(as: name) } }
 
   /// The tensor, checked to have this shape.
-  /// - Throws: `invalid` where it is missing or of another shape.
+  /// - Throws: `invalid` where it is missing or of another shape; `refused` where its dtype is not float32, bf16 or
+  ///   float16.
   func require(_ canonicalName: String, _ shape: [Int]) throws -> Parameter {
+    if let other = others[canonicalName] {
+      throw VPatchError(
+        .refused, view.path,
+        "has the tensor \"\(other.name.printable)\" of dtype \(other.dtype), which cannot be computed with",
+        remedy: "F32, BF16 and F16 can; quantised models have to be converted first")
+    }
     guard let parameter = byCanonicalName[canonicalName] else {
       throw VPatchError(
         .invalid, view.path, "lacks the tensor \(canonicalName), which its config.json calls for",
@@ -88,7 +94,7 @@ public final class ModelWeights: Sendable {
     return parameter
   }
 
-  func has(_ canonicalName: String) -> Bool { byCanonicalName[canonicalName] != nil }
+  func has(_ canonicalName: String) -> Bool { byCanonicalName[canonicalName] != nil || others[canonicalName] != nil }
 
   func optional(_ canonicalName: String, _ shape: [Int]) throws -> Parameter? {
     has(canonicalName) ? try require(canonicalName, shape) : nil

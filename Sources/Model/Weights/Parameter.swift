@@ -34,9 +34,12 @@ public final class Parameter: @unchecked Sendable {
     }
   }
 
+  /// Those that can be computed with.
+  static let dtypes: Set<DType> = [.f32, .bf16, .f16]
+
   /// - Parameter owner: keeps the bytes alive.
   init(_ info: TensorInfo, bytes: UnsafeRawPointer, owner: AnyObject) {
-    precondition([.f32, .bf16, .f16].contains(info.dtype), "a dtype that cannot be widened")
+    precondition(Self.dtypes.contains(info.dtype), "a dtype that cannot be widened")
     self.info = info
     self.bytes = bytes
     self.owner = owner
