@@ -20,8 +20,8 @@ public struct Evaluation {
   public var settings: [JSON.Member] = []
   /// The longest sequence that the model takes.
   public var maximumLength: Int?
-  /// Is told how many items of a task are done.
-  public var report: (_ task: String, _ done: Int, _ items: Int) -> Void = { _, _, _ in }
+  /// Is told how many items of a task are done, and before that, how many have had their images looked at.
+  public var report: (_ phase: String, _ done: Int, _ items: Int) -> Void = { _, _, _ in }
 
   public init(_ suite: Suite, tokenizer: any EvaluationTokenizer) {
     self.suite = suite
@@ -50,7 +50,9 @@ public struct Evaluation {
         task: task, model: model, tokenizer: tokenizer, maximumLength: maximumLength,
         report: { report(task.name, $0, task.items.count) })
     }
-    for run in runs { try run.checkImages() }
+    for run in runs {
+      try run.checkImages { report("looking at images of \(run.task.name)", $0, run.task.items.count) }
+    }
     for run in runs {
       let task = run.task
       let outcome: TaskOutcome

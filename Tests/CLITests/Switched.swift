@@ -1,5 +1,6 @@
 import Apply
 import Foundation
+import PatchFormat
 import TestModels
 
 /// A small model in a folder of its own, and the patch that changes it in place.

@@ -148,6 +148,18 @@ import Text
     #expect(counted.scores.values == [1, 0, 0, 1])
   }
 
+  @Test("told are first the images that have been looked at, then the items that are done") func told() throws {
+    let row = #"{"prompt": "What?", "image": "red.png", "answer": "a"}"#
+    let keys = "kind = \"exact-match\"\nformat = \"chat\""
+    let task = try task([row, #"{"prompt": "b", "answer": "c"}"#], keys)
+    var evaluation = Evaluation(Suite(name: "s", tasks: [task]), tokenizer: SeeingTokenizer())
+    var phases: [String] = []
+    evaluation.report = { phases.append("\($0) \($1)/\($2)") }
+    _ = try evaluation.results(of: AnsweringModel(["a", "c"]), name: "m", root: nil, against: .none)
+    #expect(phases.prefix(2) == ["looking at images of t 1/2", "looking at images of t 2/2"])
+    #expect(phases.dropFirst(2).allSatisfy { $0.hasPrefix("t ") } && phases.last == "t 2/2")
+  }
+
   @Test("choices by log-likelihood behind an image") func likelihoods() throws {
     let row = #"{"prompt": "Which? ", "image": "red.png", "choices": ["three", "twenty"], "answer": 1}"#
     let entries = try results(task([row], "kind = \"multiple-choice\"\nformat = \"raw\""), FakeModel())

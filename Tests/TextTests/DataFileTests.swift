@@ -222,7 +222,7 @@ import Text
       path: path, ModelText(folder: folder["model"], chatTemplate: template ?? (model == nil ? nil : "chatml")),
       DataRules(
         vocabulary: vocabulary, maximumLength: maximumLength, tooLong: tooLong, learnsEverything: learnsEverything,
-        needsAnswers: needsAnswers), threads: threads)
+        needsAnswers: needsAnswers), WorkOptions(threads: threads))
   }
 
   private func load(

@@ -68,7 +68,7 @@ import Testing
       let path = try folder.write(
         "rows.jsonl", Array(lines[(i % lines.count)...].joined(separator: [UInt8(ascii: "\n")])))
       do {
-        _ = try DataFile(path: path, text, DataRules(vocabulary: 300), threads: 1)
+        _ = try DataFile(path: path, text, DataRules(vocabulary: 300), WorkOptions(threads: 1))
         accepted += 1
       } catch is VPatchError {}
     }

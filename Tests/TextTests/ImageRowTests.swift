@@ -1,6 +1,7 @@
 import Glibc
 import Images
 import PatchFormat
+import Synchronization
 import TestModels
 import Testing
 
@@ -220,7 +221,13 @@ import Testing
     let rows = (0..<300).map { i in
       #"{"prompt": "a", "completion": " b", "images": ["\#(["two.png", "./two.png", "three.png"][i % 3])"]}"#
     }
-    let data = try scene.load(rows + rows, threads: 3)
+    let told = Mutex<[Int]>([])
+    let progress = Progress { phase, done, total in
+      #expect(phase == "looking at images" && total == 2)
+      told.withLock { $0.append(done) }
+    }
+    let data = try scene.load(rows + rows, threads: 3, progress: progress)
+    #expect(told.withLock { $0.sorted() } == [0, 1, 2])
     #expect(scene.images.paths.map(Path.name).sorted() == ["three.png", "two.png"])
     #expect(data.images.map { Path.name($0.path) } == ["three.png", "two.png"])
     #expect(data.examples.count == 600)

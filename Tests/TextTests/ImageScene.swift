@@ -43,10 +43,10 @@ struct ImageScene {
 
   func load(
     _ rows: [String], text other: ModelText? = nil, threads: Int = 2,
-    _ rules: DataRules = DataRules(vocabulary: 1000)
+    _ rules: DataRules = DataRules(vocabulary: 1000), progress: PatchFormat.Progress = PatchFormat.Progress()
   ) throws -> DataFile {
     let path = try folder.write("data/data.jsonl", rows.joined(separator: "\n"))
-    return try DataFile(path: path, other ?? text, rules, threads: threads)
+    return try DataFile(path: path, other ?? text, rules, WorkOptions(threads: threads, progress: progress))
   }
 
   func example(_ row: String, _ rules: DataRules = DataRules(vocabulary: 1000)) throws -> Example {

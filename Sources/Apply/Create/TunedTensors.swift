@@ -42,13 +42,14 @@ public struct TunedTensors: Sendable {
     _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String
   ) throws -> PatchHeader {
     let changeOf = Dictionary(uniqueKeysWithValues: changes.map { ($0.name.bytesKey, $0) })
-    work.progress.begin("hashing", total: changes.count)
+    let changing = fingerprints.filter { changeOf[$0.info.name.bytesKey] != nil }
+    work.progress.begin("hashing", total: changing.reduce(0) { $0 + $1.info.byteCount })
     let tensors = try LargestFirst.map(fingerprints.map(\.info.byteCount), threads: work.threads) { i in
       let tensor = fingerprints[i]
       guard let change = changeOf[tensor.info.name.bytesKey] else {
         return PatchBuilder.Tensor(base: tensor, target: tensor, content: .same)
       }
-      defer { work.progress.advance(1) }
+      defer { work.progress.advance(tensor.info.byteCount) }
       let source = change.source()
       precondition(source.info == tensor.info, "tuning keeps dtypes and shapes")
       let target = FingerprintedTensor(source.info, try source.fingerprint())

@@ -57,7 +57,7 @@ struct ScoreCommand: ParsableCommand {
   private func examples(_ model: LanguageModel, _ text: ModelText) throws -> [Example] {
     if let data {
       let rules = DataRules(vocabulary: model.vocabularySize, needsAnswers: false, allowsOutside: images.allowOutside)
-      return try DataFile(path: data, text, rules, threads: common.work.threads).examples
+      return try DataFile(path: data, text, rules, common.work).examples
     }
     let sequence: [Int32]
     if let ids {

@@ -60,9 +60,12 @@ struct TaskRun {
   }
 
   /// Looks at all images: one that cannot be used shall not be found after hours.
-  func checkImages() throws {
-    for (i, item) in task.items.enumerated() where !item.images.isEmpty {
-      _ = try showing(i) { try task.prompt.tokens(item, tokenizer) }
+  /// - Parameter report: is told how many items have been looked at; not called where none has images.
+  func checkImages(report: (_ done: Int) -> Void) throws {
+    guard task.items.contains(where: { !$0.images.isEmpty }) else { return }
+    for (i, item) in task.items.enumerated() {
+      if !item.images.isEmpty { _ = try showing(i) { try task.prompt.tokens(item, tokenizer) } }
+      report(i + 1)
     }
   }
 

@@ -33,9 +33,9 @@ public struct DataFile: Sendable {
   /// Reads and checks every row, and looks at every image.
   /// - Throws: `invalid` naming the first rows that cannot be used, with their reasons; `refused` where a row needs
   ///   what the model does not have (a tokenizer, a chat template).
-  public init(path: String, _ text: ModelText, _ rules: DataRules, threads: Int) throws {
+  public init(path: String, _ text: ModelText, _ rules: DataRules, _ work: WorkOptions) throws {
     let file = try InputFile(path: path)
-    var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: path, threads: threads)
+    var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: path, work: work)
     try file.forEachLine(limit: Self.lineLimit) { number, line in
       guard !line.allSatisfy(Self.isSpace) else { return }
       loader.batch.append((number, line))
@@ -59,7 +59,7 @@ public struct DataFile: Sendable {
 private struct Loader {
   let encoder: RowEncoder
   let path: String
-  let threads: Int
+  let work: WorkOptions
   var batch: [(number: Int, line: [UInt8])] = []
   var batchBytes = 0
   var examples: [Example] = []
@@ -71,10 +71,10 @@ private struct Loader {
   private var errors: [(line: Int, reason: String)] = []
   private var errorCount = 0
 
-  init(encoder: RowEncoder, path: String, threads: Int) {
+  init(encoder: RowEncoder, path: String, work: WorkOptions) {
     self.encoder = encoder
     self.path = path
-    self.threads = threads
+    self.work = work
     folder = ImageFolder(of: path, allowsOutside: encoder.rules.allowsOutside)
   }
 
@@ -112,7 +112,7 @@ private struct Loader {
   /// Some rows at a time: a thread's turn costs more than a short row.
   private func map<T: Sendable>(_ count: Int, _ body: @Sendable (Int) throws -> T) throws -> [T] {
     let size = 32
-    return try Parallel.map((count + size - 1) / size, threads: threads) { piece in
+    return try Parallel.map((count + size - 1) / size, threads: work.threads) { piece in
       try (piece * size..<min((piece + 1) * size, count)).map(body)
     }.flatMap(\.self)
   }
@@ -130,7 +130,7 @@ private struct Loader {
     guard let shelf = encoder.text.shelf else { return }
     let names = Set(rows.flatMap { (try? $0.get().images) ?? [] }).filter { images[$0] == nil }
     let paths = try names.map { name in (name, try Self.result { try folder.path(of: name) }) }
-    try shelf.look(at: paths.compactMap { try? $0.1.get() }, threads: threads)
+    try shelf.look(at: paths.compactMap { try? $0.1.get() }, work)
     for (name, path) in paths {
       images[name] = try Self.result {
         do {

@@ -1,3 +1,4 @@
+import Glibc
 import Images
 import PatchFormat
 import Synchronization
@@ -10,9 +11,14 @@ final class ImageShelf: Sendable {
   init(_ images: any ImagePrompting) { self.images = images }
 
   /// Looks at those that have not been looked at.
-  func look(at paths: [String], threads: Int) throws {
+  func look(at paths: [String], _ work: WorkOptions) throws {
     let new = known.withLock { known in Set(paths).filter { known[$0] == nil } }.sorted()
-    let found = try Parallel.map(new.count, threads: threads) { try look(at: new[$0]) }
+    let sizes = new.map(Self.size)
+    work.progress.begin("looking at images", total: sizes.reduce(0, +))
+    let found = try Parallel.map(new.count, threads: work.threads) { i in
+      defer { work.progress.advance(sizes[i]) }
+      return try look(at: new[i])
+    }
     known.withLock { known in
       for (path, result) in zip(new, found) { known[path] = result }
     }
@@ -23,6 +29,12 @@ final class ImageShelf: Sendable {
     let result = try look(at: path)
     known.withLock { $0[path] = result }
     return try result.get()
+  }
+
+  /// Of the file; none of one that is not there, which is found when it is looked at.
+  private static func size(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
   }
 
   private func look(at path: String) throws -> Result<ImageSource, VPatchError> {

@@ -73,13 +73,13 @@ public struct TrainingJob {
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
       tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts,
       allowsOutside: inputs.rules.allowsOutside)
-    data = try inputs.data.map { try DataFile(path: $0, text, rules, threads: work.threads) }
+    data = try inputs.data.map { try DataFile(path: $0, text, rules, work) }
     var neutral: [TokenSequence] = []
     var neutralDigest: Digest?
     if options.drift != nil {
       if let path = inputs.neutral {
         rules.needsAnswers = false
-        let file = try DataFile(path: path, text, rules, threads: work.threads)
+        let file = try DataFile(path: path, text, rules, work)
         (neutral, neutralDigest) = (file.examples.map(\.sequence), file.digest)
       } else {
         let tokenizer = try Self.neutralTokenizer(text)
