@@ -100,16 +100,23 @@ class Page:
 
     def seeds(self):
         """The arms that have run with another seed as well, each seed with its own rows, items and order."""
-        others = [(seed, arm) for seed in self.other_seeds() for arm in findings.arms(self.plan, self.work, seed)
-                  if len(arm.stages) == self.depth]
-        both = [(self.seed, arm) for arm in self.whole if arm.arm.name in {other.arm.name for _, other in others}]
+        others = self.other_seeds()
+        again = {arm.arm.name for arms in others.values() for arm in arms}
+        runs = {self.seed: [arm for arm in self.whole if arm.arm.name in again], **others}
         order = [arm.name for arm in self.plan.arms]
-        rows = sorted(both + others, key=lambda row: (order.index(row[1].arm.name), row[0]))
-        return table(["arm", "seed", *self.measures], [(arm.arm.name, seed, *self.measured(arm)) for seed, arm in rows])
+        rows = sorted(((seed, arm) for seed, arms in runs.items() for arm in arms),
+                      key=lambda row: (order.index(row[1].arm.name), row[0]))
+        return "\n\n".join([
+            table(["arm", "seed", *self.measures], [(arm.arm.name, seed, *self.measured(arm)) for seed, arm in rows]),
+            *(f"The arms against each other at the end with seed {seed}, {self.asked}:\n\n{self.pairs(arms=arms)}"
+              for seed, arms in others.items())])
 
     def other_seeds(self):
+        """{seed: its arms that have come as far}"""
         found = sorted(int(folder.name.removeprefix("seed-")) for folder in self.work.glob("seed-*"))
-        return [seed for seed in found if seed != self.seed]
+        arms = {seed: [arm for arm in findings.arms(self.plan, self.work, seed) if len(arm.stages) == self.depth]
+                for seed in found if seed != self.seed}
+        return {seed: runs for seed, runs in arms.items() if runs}
 
     def mean(self, task):
         """The base's value."""
@@ -127,17 +134,18 @@ class Page:
         return table(
             ["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
 
-    def pairs(self, task=None):
+    def pairs(self, task=None, arms=None):
         """Every two arms at the end, on the same items of what is `asked`, or of another task."""
+        arms = arms or self.whole
         def right(arm):
             return arm.last.results[task or self.asked]
 
         return table(
-            ["", *(arm.arm.name for arm in self.whole)],
+            ["", *(arm.arm.name for arm in arms)],
             [(f"{row.arm.name} ({share(sum(right(row)) / len(right(row)))})",
               *("" if row is other else "{0.lost}/{0.won}, p {1}".format(flips, chance(flips.p))
-                for other in self.whole for flips in [findings.flips(right(other), right(row))]))
-             for row in self.whole])
+                for other in arms for flips in [findings.flips(right(other), right(row))]))
+             for row in arms])
 
     def recovery(self):
         """What comes back and goes from one stage to the next."""

@@ -144,6 +144,8 @@ class Run(unittest.TestCase):
         study = self.study()
         for arm in run.chosen(plan.PLAN, "llm,vision"):
             run.follow(study, grid.stages(plan.PLAN, study.work, 1, arm), mock.MagicMock())
+        study.prepare(2)
+        run.follow(study, grid.stages(plan.PLAN, study.work, 2, arm), mock.MagicMock())
         page = self.folder / "page.md"
         page.write_text((HERE.parent / "docs" / "study-eyes.md").read_text())
         with mock.patch.multiple(report.EyesPage, page=page, images=self.folder / "images"):
@@ -152,6 +154,9 @@ class Run(unittest.TestCase):
         self.assertNotRegex(text, r"<!-- ([\w-]+) -->\n<!-- /\1 -->")
         for arm in ("llm", "vision"):
             self.assertEqual(text.count(f"| {arm} | 5 clocks |"), 4)
+        for seed in (1, 2):  # of vision alone, which both have run
+            self.assertEqual(text.count(f"| vision | {seed} |"), 1)
+        self.assertNotIn("| llm | 1 |", text)
         for name in ("stages", "learning-forgetting"):
             self.assertIn("vision", (self.folder / "images" / f"{name}.svg").read_text())
 
