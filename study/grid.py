@@ -32,7 +32,7 @@ RATE, LOW_RATE = 1e-4, 2e-5
 TEXT = Plan(
     "study", list(tasks.TASKS),
     [Arm("sa-proj", "sa-proj", RATE), Arm("gate-up", "gate-up", RATE), Arm("mlp", "mlp", RATE), Arm("llm", "llm", RATE),
-     Arm("llm-low", "llm", LOW_RATE)],
+     *(Arm(f"{recipe}-low", recipe, LOW_RATE) for recipe in ("llm", "sa-proj", "gate-up"))],
     {"steps": 60, "batch": 6, "schedule": "cosine", "warmup": 0.03, "max-length": 160, "compute": "bf16"}, {},
     {"short answers": ["short answers"], "multiple choice": ["OpenBookQA", "PIQA", "CommonsenseQA"]})
 

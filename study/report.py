@@ -20,7 +20,7 @@ EXAMPLES = (0, 12, 24, 46)  # short answers that the page shows
 
 class TextPage(Page):
     plan, page, images = grid.TEXT, DOCS / "study.md", DOCS / "study"
-    tables = ["settings", "summary", "pairs", "shift", "held_out", "examples", "recovery", "targets", "matrix", "returns",
+    tables = ["settings", "summary", "pairs", "seeds", "shift", "held_out", "examples", "recovery", "targets", "matrix", "returns",
               "drift", "predictors"]
     counted, asked = ["neutral text", "number mass"], "short answers"
 
