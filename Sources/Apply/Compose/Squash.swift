@@ -33,12 +33,12 @@ public struct Squash: Sendable {
     public let fileSize: Int
   }
 
-  public func write(to path: String, name: String?, note: String?) throws -> Result {
+  public func write(to path: String, name: String?, note: String?, replacing: Bool = false) throws -> Result {
     let tensors = try tensors()
     guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")
     }
-    let writer = try PatchWriter(path: path)
+    let writer = try PatchWriter(path: path, replacing: replacing)
     let entries = try PatchBuilder(subject: patches[0].label, work: work).entries(tensors, writer)
     let header = try writer.finish(
       entries, annex: try annex(tensors), annotations: annotations(tensors, name: name, note: note))

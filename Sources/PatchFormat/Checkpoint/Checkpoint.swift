@@ -35,7 +35,7 @@ public struct Checkpoint: Sendable {
   /// - Throws: `refused` for a model whose change in place is not finished.
   public init(path: String) throws {
     try Self.refuseUnfinished(path)
-    switch PathKind.of(path) {
+    switch try PathKind.of(path) {
     case .missing:
       throw VPatchError(.io, path, "does not exist", remedy: "give a .safetensors file or a model directory")
     case .directory: try self.init(directory: path)
@@ -49,9 +49,9 @@ public struct Checkpoint: Sendable {
 
   private init(directory path: String) throws {
     let indexPath = Path.join(path, Self.indexName)
-    guard PathKind.of(indexPath) != .missing else {
+    guard try PathKind.of(indexPath) != .missing else {
       let single = Path.join(path, Self.singleName)
-      guard PathKind.of(single) != .missing else {
+      guard try PathKind.of(single) != .missing else {
         let others = try Path.entries(of: path).filter(Self.isSafetensorsName)
         throw VPatchError(
           .invalid, path, "is a directory without \(Self.indexName) and without \(Self.singleName)",
