@@ -25,8 +25,9 @@ struct AnnotatedOutput: ParsableArguments {
       return patch.path
     }
     let path = output ?? patch.path
-    try OutputCheck.file(path, inputs: output == nil ? [] : [patch.file], force: output == nil || force)
-    try patch.write(annotations: annotations, to: path)
+    let replacing = output == nil || force
+    try OutputCheck.file(path, inputs: output == nil ? [] : [patch.file], force: replacing)
+    try patch.write(annotations: annotations, to: path, replacing: replacing)
     return path
   }
 }

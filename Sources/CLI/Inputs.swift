@@ -13,7 +13,7 @@ enum Inputs {
 
   /// A patch: a file, else one in the store, by its alias, its tag or the beginning of its identity.
   static func patch(_ name: String, _ threads: Int, _ options: StoreOptions) throws -> Patch {
-    switch PathKind.of(name) {
+    switch try PathKind.of(name) {
     case .missing: return try storedPatch(name, threads, options)
     case .directory:
       // A model's folder may well be called what its patch is called.
@@ -27,7 +27,7 @@ enum Inputs {
 
   /// A stack of the store, unless a file or a patch in the store has that name.
   static func stack(_ name: String, _ options: StoreOptions) throws -> (StoredStack, Store)? {
-    guard PathKind.of(name) == .missing, let store = try options.existing(),
+    guard try PathKind.of(name) == .missing, let store = try options.existing(),
       let stack = try store.stackIfAny(name), (try? store.resolve(name)) == nil
     else { return nil }
     return (stack, store)

@@ -35,7 +35,7 @@ struct RecordWriting {
     if stored != patch.path {
       try Self.check(patch, options)
       let (annotations, _, dropped) = try patch.annotations(adding: records)
-      try patch.write(annotations: annotations, to: patch.path)
+      try patch.write(annotations: annotations, to: patch.path, replacing: true)
       places.append(patch.path)
       self.dropped += dropped
     }

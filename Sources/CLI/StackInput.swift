@@ -35,13 +35,14 @@ struct StackInput {
 
   /// A stack of the store, a stack file, or one patch with its scale.
   init(_ text: String, _ store: StoreOptions, _ threads: Int) throws {
-    if PathKind.of(text) == .file, !(try Patch.looksLikePatch(path: text)) {
+    if try PathKind.of(text) == .file, !(try Patch.looksLikePatch(path: text)) {
       try self.init(file: text, store, threads)
     } else if let stored = try store.existing()?.stackIfAny(text) {
       self.init(name: stored.name, definition: stored.definition, patches: [])
     } else {
+      let isNoFile = try PathKind.of(text) == .missing
       do { try self.init(members: [MemberReference(text)], method: .sum, store, threads) } catch let error
-        as VPatchError where error.code == .io && PathKind.of(text) == .missing
+        as VPatchError where error.code == .io && isNoFile
       {
         throw VPatchError(
           .io, text, "is no stack, and no patch either: it \(error.reason)",

@@ -33,9 +33,9 @@ final class StoreLibrary: PatchLibrary {
     return try? store.patch(identity, threads: threads)
   }
 
-  func keepComposite(of stack: StackDefinition, making make: (String) throws -> Void) throws -> Patch {
+  func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
     let store = try options.open(create: true)
-    let patch = try store.keep(.composite, threads: threads, making: make)
+    let patch = try store.keep(.composite, threads: threads) { try make($0, false) }
     try store.setComposite(stackIdentity: stack.identity, patch: patch.identity)
     return patch
   }
@@ -89,7 +89,7 @@ final class StoreLibrary: PatchLibrary {
 
   /// Whether the model is what it was to be, or will be with `vpatch recover`.
   private func isDecided(_ model: String, _ after: ModelState) -> Bool {
-    guard PathKind.of(model) != .missing else { return false }
+    guard (try? PathKind.of(model)) != .missing else { return false }
     guard let checkpoint = try? Checkpoint(path: model) else { return true }
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }

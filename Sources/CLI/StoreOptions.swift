@@ -46,17 +46,13 @@ extension Store {
 
 extension Path {
   /// The path from the root on, links resolved as far as there is something.
-  static func absolute(_ path: String) -> String {
+  static func absolute(_ path: String) throws -> String {
     // What is not there yet is in a folder that is.
-    if let resolved = resolved(path) ?? resolved(parent(path)).map({ join($0, name(path)) }) { return resolved }
-    guard path.utf8.first != UInt8(ascii: "/"), let here = resolved(".") else { return path }
+    if let resolved = try resolvedIfAny(path) ?? resolvedIfAny(parent(path)).map({ join($0, name(path)) }) {
+      return resolved
+    }
+    guard path.utf8.first != UInt8(ascii: "/"), let here = try resolvedIfAny(".") else { return path }
     return join(here, path)
-  }
-
-  private static func resolved(_ path: String) -> String? {
-    guard let resolved = realpath(path, nil) else { return nil }
-    defer { free(resolved) }
-    return String(cString: resolved)
   }
 
   /// A path from the root on as one would type it here, if it lies in the current folder.

@@ -1,10 +1,13 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 ssize_t vp_copy_file_range(int source, off_t *source_offset, int target, off_t *target_offset, size_t length) {
@@ -20,7 +23,9 @@ void vp_keep_freed_memory(void) {
   mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
-int vp_make_temporary(char *path_template) { return mkostemp(path_template, O_CLOEXEC); }
+int vp_rename_no_replace(const char *from, const char *to) {
+  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
 
 // Open file description locks: they belong to the opening and not to the process, so closing another descriptor of
 // the same file does not lose them, and they can be asked for without being taken.
@@ -32,7 +37,9 @@ int vp_lock(int descriptor) {
 
 int vp_is_locked(int descriptor) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-  return fcntl(descriptor, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  if (fcntl(descriptor, F_OFD_GETLK, &lock) == 0) return lock.l_type != F_UNLCK;
+  // Without locks nobody can hold one; any other answer says nothing.
+  return errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : 1;
 }
 
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds) {
@@ -42,4 +49,41 @@ int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nan
   *seconds = known ? info.stx_btime.tv_sec : 0;
   *nanoseconds = known ? info.stx_btime.tv_nsec : 0;
   return 0;
+}
+
+/// Whether a file has a list of attribute names with this one in it.
+static int has_name(const char *names, ssize_t length, const char *name) {
+  for (ssize_t i = 0; i < length; i += (ssize_t)strlen(names + i) + 1)
+    if (strcmp(names + i, name) == 0) return 1;
+  return 0;
+}
+
+/// The system gives these to a file itself, by rules of its own.
+static int is_of_system(const char *name) {
+  return strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0;
+}
+
+int vp_copy_attributes(const char *path, int to) {
+  static const size_t most = 65536;  // the kernel's limit of a list and of a value
+  char *names = malloc(3 * most), *own = names + most, *value = own + most;
+  if (!names) return -1;
+  int result = -1;
+  ssize_t length = llistxattr(path, names, most), own_length = flistxattr(to, own, most);
+  if (length < 0 || own_length < 0) {
+    if (errno == ENOTSUP) result = 0;
+    goto out;
+  }
+  for (ssize_t i = 0; i < own_length; i += (ssize_t)strlen(own + i) + 1)
+    if (!is_of_system(own + i) && !has_name(names, length, own + i) && fremovexattr(to, own + i) != 0) goto out;
+  for (ssize_t i = 0; i < length; i += (ssize_t)strlen(names + i) + 1) {
+    const char *name = names + i;
+    ssize_t size = lgetxattr(path, name, value, most);
+    if ((size < 0 || fsetxattr(to, name, value, (size_t)size, 0) != 0) && !is_of_system(name)) goto out;
+  }
+  result = 0;
+out:;
+  int code = errno;
+  free(names);
+  errno = code;
+  return result;
 }

@@ -71,7 +71,7 @@ public final class Store: Sendable {
 /// What may be in the folder before there is a catalogue.
 extension Store {
   private static func prepare(_ path: String, create: Bool) throws {
-    switch PathKind.of(path) {
+    switch try PathKind.of(path) {
     case .directory: break
     case .missing:
       guard create else {
@@ -81,7 +81,7 @@ extension Store {
       try Directory.make(path)
     default: throw VPatchError(.refused, path, "is a file and not a store", remedy: "give a folder")
     }
-    guard PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
+    guard try PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
     let names = try Path.entries(of: path)
     let foreign = names.filter { name in
       name != "lock" && name != "patches" && !isTemporary(name, of: CatalogueFile.name)
@@ -100,13 +100,13 @@ extension Store {
     let lock = try StoreLock(store: path)
     defer { lock.release() }
     // Another process may have been faster.
-    guard PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
+    guard try PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
     try Directory.make(Path.join(path, "patches"))
     try CatalogueFile.create(cataloguePath(path))
   }
 
   /// Whether a name is one that `OutputFile` gives while it writes a file.
   static func isTemporary(_ name: String, of file: String = "") -> Bool {
-    name.hasPrefix("." + file) && name.contains(".vpatch-")
+    TemporaryFiles.isTemporary(name) && name.hasPrefix("." + file)
   }
 }

@@ -136,7 +136,7 @@ import Testing
       usleep(pause)
       kill(run.process.processIdentifier, SIGKILL)
       run.process.waitUntilExit()
-      guard PathKind.of(store + "/catalogue.sqlite") == .file else { continue }
+      guard try PathKind.of(store + "/catalogue.sqlite") == .file else { continue }
       let fsck = try JSON.parse(Array(Command("fsck", "--json", "--store", store).output.utf8))
       let kinds = Set(fsck["findings"]?.array?.compactMap { $0["kind"]?.string } ?? [])
       #expect(kinds.isSubset(of: ["unknown", "temporary"]))

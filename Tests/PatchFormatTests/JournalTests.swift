@@ -9,7 +9,7 @@ import Testing
   /// A file of 100 bytes, and what it is.
   private func file(_ name: String) -> Journal.File {
     let path = scratch.write([UInt8](repeating: 7, count: 100), as: name)
-    return Journal.File(name: name, identity: LastingIdentity(at: path, followingLinks: true)!)
+    return Journal.File(name: name, identity: try LastingIdentity.of(path, followingLinks: true)!)
   }
 
   private func region(_ file: Int, _ offset: Int, _ length: Int, name: String = "t") -> Journal.Region {
@@ -134,19 +134,19 @@ import Testing
 
   @Test func anIdentityIsThatOfTheFileAndNotOfItsName() throws {
     let path = scratch.write([1, 2, 3], as: "a")
-    let before = try #require(LastingIdentity(at: path, followingLinks: true))
+    let before = try #require(try LastingIdentity.of(path, followingLinks: true))
     #expect(LastingIdentity(before.description) == before)
     #expect(before.size == 3)
     let handle = try FileHandle(forWritingTo: URL(filePath: path))
     try handle.write(contentsOf: Data([9]))
     try handle.close()
-    #expect(LastingIdentity(at: path, followingLinks: true) == before, "other bytes, the same file")
+    #expect(try LastingIdentity.of(path, followingLinks: true) == before, "other bytes, the same file")
     try Directory.rename(path, to: scratch.file("b"))
-    #expect(LastingIdentity(at: scratch.file("b"), followingLinks: true) == before)
-    #expect(LastingIdentity(at: path, followingLinks: true) == nil)
+    #expect(try LastingIdentity.of(scratch.file("b"), followingLinks: true) == before)
+    #expect(try LastingIdentity.of(path, followingLinks: true) == nil)
     try FileManager.default.removeItem(atPath: scratch.file("b"))
     scratch.write([1, 2, 3], as: "b")
-    #expect(LastingIdentity(at: scratch.file("b"), followingLinks: true) != before)
+    #expect(try LastingIdentity.of(scratch.file("b"), followingLinks: true) != before)
     for text in ["", "1:2:3", "1:2:3:4:5", "1::3:4", "a:2:3:4", "1:-2:3:4", "1:99999999999999999999:3:4"] {
       #expect(LastingIdentity(text) == nil, "\(text)")
     }

@@ -10,7 +10,7 @@ import Testing
   func open(_ folder: String) throws -> (patch: Patch, base: Checkpoint, target: Checkpoint) {
     func side(_ name: String) -> String {
       let path = Fixtures.path("golden/written/\(folder)/\(name)")
-      return PathKind.of(path) == .directory ? path : path + ".safetensors"
+      return try PathKind.of(path) == .directory ? path : path + ".safetensors"
     }
     let target = PathKind.of(side("result")) == .file ? side("result") : side("target")
     return try (

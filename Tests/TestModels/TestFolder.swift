@@ -14,7 +14,7 @@ public final class TestFolder: Sendable {
   public convenience init(copying other: TestFolder) throws {
     try self.init()
     for name in try other.names() { try FileManager.default.copyItem(atPath: other[name], toPath: self[name]) }
-    if PathKind.of(other.store) != .missing { try FileManager.default.copyItem(atPath: other.store, toPath: store) }
+    if try PathKind.of(other.store) != .missing { try FileManager.default.copyItem(atPath: other.store, toPath: store) }
   }
 
   deinit {
@@ -51,7 +51,7 @@ public final class TestFolder: Sendable {
 
   public func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }
 
-  public func exists(_ name: String) -> Bool { PathKind.of(self[name], followingLinks: false) != .missing }
+  public func exists(_ name: String) -> Bool { try! PathKind.of(self[name], followingLinks: false) != .missing }
 
   /// All names in it, hidden ones too.
   public func names(in name: String = "") throws -> [String] {
@@ -62,7 +62,7 @@ public final class TestFolder: Sendable {
   public func tree(_ name: String) throws -> [String: [UInt8]] {
     var tree: [String: [UInt8]] = [:]
     for entry in try FileManager.default.subpathsOfDirectory(atPath: self[name])
-    where PathKind.of("\(self[name])/\(entry)") == .file {
+    where try PathKind.of("\(self[name])/\(entry)") == .file {
       tree[entry] = try bytes("\(name)/\(entry)")
     }
     return tree

@@ -17,7 +17,7 @@ public struct TinyModel: Sendable {
 
   /// The images of its reference, in order.
   public var images: [String] {
-    (0..<10).map { folder + "/image-\($0).png" }.filter { PathKind.of($0) == .file }
+    (0..<10).map { folder + "/image-\($0).png" }.filter { try! PathKind.of($0) == .file }
   }
 
   public var referenceNames: [String] { reference.tensors.map(\.name) }

@@ -19,7 +19,7 @@ struct Composite {
 
   /// Merges, encodes and writes. What is read is verified: the base's touched tensors, and each member's.
   /// - Throws: `refused` where the result is the base.
-  func write(to path: String) throws -> PatchHeader {
+  func write(to path: String, replacing: Bool = false) throws -> PatchHeader {
     let names = merge.touched
     let results = try results(names)
     let resultOf = Dictionary(uniqueKeysWithValues: zip(names.map(\.bytesKey), results))
@@ -40,7 +40,7 @@ struct Composite {
         .refused, record.name.map { "the stack \"\($0.printable)\"" } ?? "the stack", "changes nothing",
         remedy: "give scales other than 0")
     }
-    let writer = try PatchWriter(path: path)
+    let writer = try PatchWriter(path: path, replacing: replacing)
     // The result is made of the base, and of patches, whose chunks carry digests: it is the base that may change.
     let entries = try PatchBuilder(base: base.path, target: base.path, work: work).entries(tensors, writer)
     let layout = try base.layout().0

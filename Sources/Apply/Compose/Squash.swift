@@ -33,12 +33,12 @@ public struct Squash: Sendable {
     public let fileSize: Int
   }
 
-  public func write(to path: String, name: String?, note: String?) throws -> Result {
+  public func write(to path: String, name: String?, note: String?, replacing: Bool = false) throws -> Result {
     let tensors = try tensors()
     guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")
     }
-    let writer = try PatchWriter(path: path)
+    let writer = try PatchWriter(path: path, replacing: replacing)
     // Both ends are made of the base, where there is one, and of patches, whose chunks carry digests.
     let source = base?.path ?? patches[0].label
     let entries = try PatchBuilder(base: source, target: source, work: work).entries(tensors, writer)

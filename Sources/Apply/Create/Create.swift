@@ -28,7 +28,7 @@ public struct Create: Sendable {
 
   /// Compares, checks the recipe, encodes and writes.
   /// - Throws: `refused` where what changed is not what was allowed, or nothing did.
-  public func write(to path: String) throws -> CreateResult {
+  public func write(to path: String, replacing: Bool = false) throws -> CreateResult {
     let renames = try keyMap()
     let pairs = try pair(renames)
     let compared = try compare(pairs)
@@ -43,7 +43,7 @@ public struct Create: Sendable {
     }
     let side = try SideFiles.differences(base, tuned)
     let recipe = recognisedRecipe(kept)
-    let writer = try PatchWriter(path: path)
+    let writer = try PatchWriter(path: path, replacing: replacing)
     let tensors = patchTensors(compared, keeping: Set(kept.map(\.pair.name.bytesKey)))
     let entries = try PatchBuilder(base: base.path, target: tuned.path, work: work).entries(tensors, writer)
     let changes = kept.map { LayoutChange(name: $0.pair.name, target: $0.pair.target) }
@@ -53,6 +53,8 @@ public struct Create: Sendable {
       isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: changes, path: path)
     let annotations = annotations(recipe, renames, kept: kept, dropped: others)
     let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
+    try base.requireUnchanged()
+    try tuned.requireUnchanged()
     let header = try writer.finish(entries, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,

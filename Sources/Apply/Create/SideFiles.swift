@@ -48,13 +48,13 @@ public enum SideFiles {
 
   private static func folders(in directory: String) throws -> [String] {
     try Path.entries(of: directory).filter {
-      !$0.hasPrefix(".") && PathKind.of(Path.join(directory, $0), followingLinks: false) == .directory
+      try !$0.hasPrefix(".") && PathKind.of(Path.join(directory, $0), followingLinks: false) == .directory
     }
   }
 
   /// Whether two folders hold the same files, as far as these would come along in an apply.
   private static func isSameFolder(_ a: String, _ b: String) throws -> Bool {
-    let kinds = [a, b].map { PathKind.of($0, followingLinks: false) }
+    let kinds = try [a, b].map { try PathKind.of($0, followingLinks: false) }
     guard kinds == [.directory, .directory] else { return kinds[0] == kinds[1] }
     let names = try [a, b].map { folder in
       try Path.entries(of: folder).filter { !$0.hasPrefix(".") && !isWeights($0) }
@@ -62,7 +62,7 @@ public enum SideFiles {
     guard names[0].map(\.bytesKey) == names[1].map(\.bytesKey) else { return false }
     return try names[0].allSatisfy { name in
       let paths = [a, b].map { Path.join($0, name) }
-      guard paths.allSatisfy({ PathKind.of($0) == .file }) else { return try isSameFolder(paths[0], paths[1]) }
+      guard try paths.allSatisfy({ try PathKind.of($0) == .file }) else { return try isSameFolder(paths[0], paths[1]) }
       let files = try paths.map { try InputFile(path: $0) }
       guard files[0].size == files[1].size else { return false }
       guard files[0].size <= maximumSize else { return true }
@@ -73,7 +73,7 @@ public enum SideFiles {
   /// The regular files of a directory that may travel.
   private static func names(in directory: String) throws -> [String] {
     try Path.entries(of: directory).filter { name in
-      !name.hasPrefix(".") && Annex.isSideFileName(name) && !isWeights(name)
+      try !name.hasPrefix(".") && Annex.isSideFileName(name) && !isWeights(name)
         && PathKind.of(Path.join(directory, name)) == .file
     }
   }

@@ -30,6 +30,7 @@ public struct TunedTensors: Sendable {
       defer { work.progress.advance(tensors[i].info.byteCount) }
       return try base.source(tensors[i].name).map { FingerprintedTensor($0.info, try $0.fingerprint()) }
     }
+    try base.checkpoint.requireUnchanged()
     return found.compactMap(\.self)
   }
 
@@ -39,7 +40,8 @@ public struct TunedTensors: Sendable {
   ///   - annotations: of the patch; recipe, layout and writer are added.
   /// - Throws: `refused` where nothing differs.
   public func write(
-    _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String
+    _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String,
+    replacing: Bool = false
   ) throws -> PatchHeader {
     let changeOf = Dictionary(uniqueKeysWithValues: changes.map { ($0.name.bytesKey, $0) })
     let changing = fingerprints.filter { changeOf[$0.info.name.bytesKey] != nil }
@@ -62,7 +64,7 @@ public struct TunedTensors: Sendable {
         .refused, path, "would be empty: rounded to the base's dtype, no tuned weight differs from the base",
         remedy: "use a higher learning rate, or more steps")
     }
-    let writer = try PatchWriter(path: path)
+    let writer = try PatchWriter(path: path, replacing: replacing)
     let entries = try PatchBuilder(base: base.path, target: path, work: work).entries(tensors, writer)
     let layout = try base.layout().0
     let annex = Annex(base: layout, target: layout, sideFiles: [])

@@ -13,34 +13,35 @@ struct FileSwaps {
 
   /// A file of these contents in place of what has that name; without contents nothing.
   mutating func replace(_ name: String, with contents: [UInt8]?) throws {
-    guard let contents else { return remove(name) }
-    let output = try OutputFile(path: Path.join(folder, name))
+    guard let contents else { return try remove(name) }
+    let output = try OutputFile(path: Path.join(folder, name), replacing: true)
     try output.write(contents, at: 0)
     outputs.append(output)
   }
 
   mutating func replace(with written: [OutputFile]) { outputs += written }
 
-  mutating func remove(_ name: String) {
-    guard let identity = identity(name) else { return }
+  mutating func remove(_ name: String) throws {
+    guard let identity = try identity(name) else { return }
     removals.append(Journal.Removal(name: name, identity: identity))
   }
 
   /// Makes what comes durable, and says who it is.
   func renames() throws -> [Journal.Rename] {
     try outputs.map { output in
+      try output.inheritAttributes()
       try output.sync()
-      guard let identity = identity(output.temporaryName) else {
+      guard let identity = try identity(output.temporaryName) else {
         throw VPatchError(.io, output.path, "has lost its temporary file", remedy: "run the command again")
       }
       let name = Path.name(output.path)
       return Journal.Rename(
-        from: output.temporaryName, to: name, identity: identity, over: self.identity(name))
+        from: output.temporaryName, to: name, identity: identity, over: try self.identity(name))
     }
   }
 
   /// Of the name itself: where it is a symbolic link, that is what is replaced.
-  private func identity(_ name: String) -> LastingIdentity? {
-    LastingIdentity(at: Path.join(folder, name), followingLinks: false)
+  private func identity(_ name: String) throws -> LastingIdentity? {
+    try LastingIdentity.of(Path.join(folder, name), followingLinks: false)
   }
 }

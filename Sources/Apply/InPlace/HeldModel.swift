@@ -13,14 +13,14 @@ struct HeldModel: Sendable {
   ///   - written: which of the checkpoint's files will be written into.
   ///   - allowLinks: follow symbolic links, and write into files with several names.
   init(_ input: Checkpoint, written: Set<Int>, allowLinks: Bool) throws {
-    let place = ModelPlace(input.path)
+    let place = try ModelPlace(input.path)
     if place.isLink, !allowLinks { throw Self.link(input.path, "is a symbolic link", else: "change a copy of it") }
     self.place = place
     files = try input.files.enumerated().map { i, file in
       let path = input.isDirectory ? Path.join(place.path, file.name) : place.path
       let opened = try InPlaceFile(path: path)
       if written.contains(i), !allowLinks {
-        guard PathKind.of(path, followingLinks: false) != .symbolicLink else {
+        guard try PathKind.of(path, followingLinks: false) != .symbolicLink else {
           throw Self.link(path, "is a symbolic link")
         }
         guard opened.linkCount <= 1 else { throw Self.link(path, "is a file with several hard links") }
@@ -30,7 +30,7 @@ struct HeldModel: Sendable {
           .refused, input.path, "is being switched by another process", remedy: "try again when that is done")
       }
       // It may have been replaced between being opened for reading and being locked.
-      guard opened.identity == file.input.identity, opened.size == file.input.size, opened.isStillThere else {
+      guard opened.state.hasSameBytes(as: file.input.state), try opened.isStillThere() else {
         throw VPatchError(.refused, path, "was replaced meanwhile", remedy: "run the command again")
       }
       return opened

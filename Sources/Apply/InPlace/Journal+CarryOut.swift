@@ -44,7 +44,7 @@ extension Journal {
     guard !renames.isEmpty || !removals.isEmpty else { return }
     for rename in renames {
       let from = Path.join(folder, rename.from)
-      if PathKind.of(from, followingLinks: false) != .missing {
+      if try PathKind.of(from, followingLinks: false) != .missing {
         try Directory.rename(from, to: Path.join(folder, rename.to))
       }
     }

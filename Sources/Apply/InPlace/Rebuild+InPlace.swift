@@ -41,7 +41,7 @@ extension Rebuild {
     if !byRename { try checkLayoutStays(touched) }
     let places = byRename ? [] : self.places(touched)
     let model = try HeldModel(input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks)
-    let provenancePath = Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
+    let provenancePath = try Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
     _ = try TemporaryFiles.removeAbandoned(
       in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))
 
@@ -82,7 +82,7 @@ extension Rebuild {
       from: steps[0].from, to: steps[steps.count - 1].to,
       files: try written.map { i in
         let path = model.files[i].path
-        guard let identity = LastingIdentity(at: path, followingLinks: true) else {
+        guard let identity = try LastingIdentity.of(path, followingLinks: true) else {
           throw VPatchError.system(path, "cannot be examined")
         }
         return Journal.File(name: Path.name(path), identity: identity)

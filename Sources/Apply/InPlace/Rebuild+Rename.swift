@@ -13,7 +13,7 @@ extension Rebuild {
     swaps.replace(with: written)
     if input.isDirectory {
       let kept = Set(names.map(\.bytesKey))
-      for file in input.files where !kept.contains(file.name.bytesKey) { swaps.remove(file.name) }
+      for file in input.files where !kept.contains(file.name.bytesKey) { try swaps.remove(file.name) }
       if layout.index != input.index { try swaps.replace(Checkpoint.indexName, with: layout.index) }
     }
     return (

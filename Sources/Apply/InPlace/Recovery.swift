@@ -16,23 +16,23 @@ public enum Recovery {
   /// - Throws: `refused` where the model is being changed right now, or the journal is another model's; `invalid` for
   ///   a damaged journal; nothing was touched then.
   public static func recover(_ modelPath: String, _ work: WorkOptions) throws -> Outcome {
-    guard PathKind.of(modelPath) != .missing else {
+    guard try PathKind.of(modelPath) != .missing else {
       throw VPatchError(.io, modelPath, "does not exist", remedy: "give the model's file or folder")
     }
-    let place = ModelPlace(modelPath)
+    let place = try ModelPlace(modelPath)
     var isNew = false
-    if PathKind.of(place.journalPath, followingLinks: false) != .missing {
+    if try PathKind.of(place.journalPath, followingLinks: false) != .missing {
       try carryOut(place, work)
       isNew = true
     }
-    let provenance = Provenance.path(forModel: place.path, isDirectory: place.isDirectory)
+    let provenance = try Provenance.path(forModel: place.path, isDirectory: place.isDirectory)
     let removed = try TemporaryFiles.removeAbandoned(in: place.folder, of: place.ownNames([Path.name(provenance)]))
     return isNew ? .new : removed > 0 ? .old : .nothing
   }
 
   private static func carryOut(_ place: ModelPlace, _ work: WorkOptions) throws {
     let lock = try InPlaceFile(path: place.journalPath)
-    guard try lock.lock(), lock.isStillThere else {
+    guard try lock.lock(), try lock.isStillThere() else {
       throw VPatchError(
         .refused, place.path, "is being switched by another process", remedy: "try again when that is done")
     }
@@ -54,8 +54,8 @@ public enum Recovery {
 extension Journal {
   /// Every file that the journal speaks of is the one that it was written for, in its old or its new place.
   fileprivate func checkBelongs(to place: ModelPlace) throws {
-    func identity(_ name: String, followingLinks: Bool = false) -> LastingIdentity? {
-      LastingIdentity(at: Path.join(place.folder, name), followingLinks: followingLinks)
+    func identity(_ name: String, followingLinks: Bool = false) throws -> LastingIdentity? {
+      try LastingIdentity.of(Path.join(place.folder, name), followingLinks: followingLinks)
     }
     func foreign(_ name: String) -> VPatchError {
       VPatchError(
@@ -63,16 +63,16 @@ extension Journal {
         "was written for another file than the \"\(name.printable)\" that is there now: was it copied, restored or edited?",
         remedy: "nothing was touched: if the model is whole as it is, delete the journal; if not, restore it first")
     }
-    for file in files where identity(file.name, followingLinks: true) != file.identity { throw foreign(file.name) }
+    for file in files where try identity(file.name, followingLinks: true) != file.identity { throw foreign(file.name) }
     for rename in renames {
-      if identity(rename.from) == rename.identity {
-        guard identity(rename.to) == rename.over else { throw foreign(rename.to) }
+      if try identity(rename.from) == rename.identity {
+        guard try identity(rename.to) == rename.over else { throw foreign(rename.to) }
       } else {
-        guard identity(rename.from) == nil, identity(rename.to) == rename.identity else { throw foreign(rename.to) }
+        guard try identity(rename.from) == nil, try identity(rename.to) == rename.identity else { throw foreign(rename.to) }
       }
     }
     for removal in removals {
-      if let found = identity(removal.name), found != removal.identity { throw foreign(removal.name) }
+      if let found = try identity(removal.name), found != removal.identity { throw foreign(removal.name) }
     }
   }
 

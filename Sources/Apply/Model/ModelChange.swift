@@ -149,8 +149,9 @@ extension [PatchStep] {
     let record = StackRecord(name: name, definition, patches: patches)
     if let kept = try library.composite(of: definition) { return [PatchStep(kept, .forward, stack: record)] }
     let merge = try Merge(definition, patches: patches)
-    let composite = try library.keepComposite(of: definition) { path in
-      _ = try Composite(merge, patches: patches, record: record, base: base, work: work).write(to: path)
+    let composite = try library.keepComposite(of: definition) { path, replacing in
+      _ = try Composite(merge, patches: patches, record: record, base: base, work: work)
+        .write(to: path, replacing: replacing)
     }
     return [PatchStep(composite, .forward, stack: record)]
   }

@@ -7,22 +7,27 @@ public protocol PatchLibrary {
   /// The composite of a stack, where one was kept.
   func composite(of stack: StackDefinition) throws -> Patch?
   /// Keeps a composite for as long as it may be needed.
-  /// - Parameter make: writes it to the path that it is given.
-  func keepComposite(of stack: StackDefinition, making make: (_ path: String) throws -> Void) throws -> Patch
+  /// - Parameter make: writes it to the path that it is given, in place of a file of that name only where it is told so.
+  func keepComposite(
+    of stack: StackDefinition, making make: (_ path: String, _ replacing: Bool) throws -> Void
+  ) throws -> Patch
 }
 
 /// Patches that were opened from files; composites go to a file that was asked for, or to a folder that goes with this.
 public final class OpenPatches: PatchLibrary {
   private let patches: [Digest: Patch]
   private let undoPath: String?
+  private let replacing: Bool
   private let scratch: OutputDirectory?
 
   /// - Parameters:
   ///   - undoPath: where the composite goes; nil: into a scratch folder.
+  ///   - replacing: whether a file of that name is replaced.
   ///   - path: beside which the scratch folder is made.
-  public init(_ patches: [Patch], undoPath: String?, scratchBeside path: String) throws {
+  public init(_ patches: [Patch], undoPath: String?, replacing: Bool = false, scratchBeside path: String) throws {
     self.patches = Dictionary(patches.map { ($0.identity, $0) }) { first, _ in first }
     self.undoPath = undoPath
+    self.replacing = replacing
     scratch = undoPath == nil ? try OutputDirectory(path: path) : nil
   }
 
@@ -35,9 +40,9 @@ public final class OpenPatches: PatchLibrary {
 
   public func composite(of stack: StackDefinition) throws -> Patch? { nil }
 
-  public func keepComposite(of stack: StackDefinition, making make: (String) throws -> Void) throws -> Patch {
+  public func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
     let path = undoPath ?? Path.join(scratch!.temporaryPath, "\(stack.identity.hex).vpatch")
-    try make(path)
+    try make(path, replacing)
     return try Patch(path: path)
   }
 }

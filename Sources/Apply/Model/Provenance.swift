@@ -26,8 +26,8 @@ public struct Provenance: Equatable, Sendable {
   private static let maximumHistory = 16
 
   /// Where the file of a model belongs: beside the model itself, if a symbolic link leads there.
-  public static func path(forModel path: String, isDirectory: Bool) -> String {
-    isDirectory ? Path.join(path, directoryName) : ModelPlace(path).path + fileSuffix
+  public static func path(forModel path: String, isDirectory: Bool) throws -> String {
+    try isDirectory ? Path.join(path, directoryName) : ModelPlace(path).path + fileSuffix
   }
 
   /// What is to be written of the result.
@@ -57,7 +57,7 @@ public struct Provenance: Equatable, Sendable {
   static func isOne(_ path: String) -> Bool { (try? json(path))?["format"]?.string == format }
 
   private static func json(_ path: String) throws -> JSON? {
-    guard PathKind.of(path, followingLinks: false) == .file else { return nil }
+    guard try PathKind.of(path, followingLinks: false) == .file else { return nil }
     return try? JSON.parse(InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength))
   }
 

@@ -33,7 +33,7 @@ extension Rebuild {
     } else {
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
-      let beside = Provenance.path(forModel: path, isDirectory: false)
+      let beside = try Provenance.path(forModel: path, isDirectory: false)
       try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isOne(beside))
     }
     let full = full || contradictsItself
@@ -62,7 +62,7 @@ extension Rebuild {
     }
     let outputs = touched.compactMap(\.output)
     return RebuildResult(
-      path: path, provenancePath: Provenance.path(forModel: path, isDirectory: input.isDirectory),
+      path: path, provenancePath: try Provenance.path(forModel: path, isDirectory: input.isDirectory),
       state: provenance.state, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },

@@ -41,7 +41,7 @@ struct SideFileChanges {
   /// What the input has under that name; nil where it has nothing. What is too large to travel is not read.
   private static func contents(_ name: String, of checkpoint: Checkpoint) throws -> [UInt8]? {
     let path = Path.join(checkpoint.path, name)
-    guard PathKind.of(path) == .file else { return nil }
+    guard try PathKind.of(path) == .file else { return nil }
     let file = try InputFile(path: path)
     return file.size > SideFiles.maximumSize ? [] : try file.read(0..<file.size)
   }

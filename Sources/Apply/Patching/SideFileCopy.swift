@@ -33,7 +33,7 @@ struct SideFileCopy {
     for name in try Path.entries(of: source) where !name.hasPrefix(".") {
       let path = Path.join(source, name)
       if prefix.isEmpty, written.contains(name.bytesKey) { continue }
-      switch PathKind.of(path) {
+      switch try PathKind.of(path) {
       case .file where !SideFiles.isWeights(name):
         let file = try InputFile(path: path)
         let output = try OutputFile(path: Path.join(target, name))
@@ -41,7 +41,7 @@ struct SideFileCopy {
         try output.copy(from: file, 0..<file.size, at: 0)
         try output.commit()
       // A link to a folder could lead anywhere, and in circles.
-      case .directory where PathKind.of(path, followingLinks: false) == .directory:
+      case .directory where try PathKind.of(path, followingLinks: false) == .directory:
         let folder = try OutputDirectory(path: Path.join(target, name))
         try copy(path, folder.temporaryPath, prefix + name + "/", replaced, &outcome)
         try folder.commit()

@@ -1,4 +1,3 @@
-import Glibc
 import PatchFormat
 
 /// Whether something may be written under a path: nothing of the user's is ever overwritten by accident.
@@ -8,7 +7,7 @@ public enum OutputCheck {
   ///   - force: an existing plain file may be replaced.
   public static func file(_ path: String, inputs: [InputFile], force: Bool) throws {
     try parent(path)
-    switch PathKind.of(path, followingLinks: false) {
+    switch try PathKind.of(path, followingLinks: false) {
     case .missing:
       guard !path.hasSuffix("/") else {
         throw VPatchError(.refused, path, "is the name of a folder", remedy: "give the name of a file")
@@ -22,22 +21,20 @@ public enum OutputCheck {
     case .other: throw VPatchError(.refused, path, "is not a regular file", remedy: "give another output")
     case .file: break
     }
-    var info = stat()
-    guard stat(path, &info) == 0 else { throw VPatchError.system(path, "cannot be examined") }
-    let identity = FileIdentity(device: UInt64(info.st_dev), inode: UInt64(info.st_ino))
-    if inputs.contains(where: { $0.identity == identity }) {
+    let existing = try FileState.of(path)
+    if inputs.contains(where: { $0.identity == existing?.identity }) {
       throw VPatchError(.refused, path, "is an input of this very command", remedy: "give another output")
     }
-    guard info.st_nlink <= 1 else {
+    guard (existing?.linkCount ?? 1) <= 1 else {
       throw VPatchError(.refused, path, "is a file with several hard links", remedy: "give another output")
     }
-    guard force else { throw VPatchError(.refused, path, "exists already", remedy: "use --force to replace it") }
+    guard force else { throw Directory.exists(path) }
   }
 
   /// A folder must not exist, or be empty.
   public static func directory(_ path: String) throws {
     try parent(path)
-    switch PathKind.of(path, followingLinks: false) {
+    switch try PathKind.of(path, followingLinks: false) {
     case .missing: return
     case .directory:
       guard try Path.entries(of: path).isEmpty else {
@@ -53,7 +50,7 @@ public enum OutputCheck {
   private static func parent(_ path: String) throws {
     guard !path.isEmpty else { throw VPatchError(.refused, nil, "the output's name is empty", remedy: "give a name") }
     let parent = Path.parent(path)
-    guard PathKind.of(parent) == .directory else {
+    guard try PathKind.of(parent) == .directory else {
       throw VPatchError(.refused, path, "would be in a folder that does not exist", remedy: "make \(parent) first")
     }
   }

@@ -34,7 +34,7 @@ struct AddCommand: ParsableCommand {
   func run() throws {
     var bytes = 0
     for file in files {
-      switch PathKind.of(file) {
+      switch try PathKind.of(file) {
       case .missing: throw VPatchError(.io, file, "does not exist", remedy: "nothing was added")
       case .directory:
         throw VPatchError(

@@ -115,7 +115,7 @@ struct GcCommand: ParsableCommand {
 
   func run() throws {
     let store = try store.open()
-    let forgetting = forget.map(Path.absolute)
+    let forgetting = try forget.map(Path.absolute)
     let garbage = try yes ? store.collect(forgetting: forgetting) : store.garbage(forgetting: forgetting)
     common.print(json(garbage), text: text(garbage))
   }

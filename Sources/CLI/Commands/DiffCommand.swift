@@ -53,7 +53,7 @@ struct DiffCommand: ParsableCommand {
       work.progress.advance(last.step(to: done))
     }
     if let html {
-      let file = try OutputFile(path: html)
+      let file = try OutputFile(path: html, replacing: force)
       try file.write(diff.html(), at: 0)
       try file.commit()
     }

@@ -69,7 +69,7 @@ struct EvalCommand: ParsableCommand {
 
     let before = try baseResults.map { try evaluator.baseResults(keptAt: $0) } ?? evaluator.baseResults()
     let after = try evaluator.results()
-    if let results { try after.write(to: results) }
+    if let results { try after.write(to: results, replacing: force) }
     let outcome = try Evaluation.records(
       before: before, reference: reference.root, after: after.results(path: results ?? "these results"),
       measured: tuned.root)
@@ -96,7 +96,7 @@ struct EvalCommand: ParsableCommand {
   // MARK: Words
 
   private func printValues(_ outcome: SuiteResults, _ suite: Suite) throws {
-    if let results { try outcome.write(to: results) }
+    if let results { try outcome.write(to: results, replacing: force) }
     // Against itself a model has no divergence, and there is nothing to be said of it.
     let entries = outcome.entries.filter { $0.reference == nil }
     var table = TextTable([.init("task"), .init("role"), .init("metric"), .init("n", .right), .init("value", .right)])
@@ -183,7 +183,7 @@ private struct Evaluator {
 
   /// From the file; made and written where there is none.
   func baseResults(keptAt path: String) throws -> EvaluationResults {
-    if PathKind.of(path, followingLinks: false) == .missing {
+    if try PathKind.of(path, followingLinks: false) == .missing {
       try OutputCheck.file(path, inputs: [], force: false)
       try run(reference!, against: .itself).write(to: path)
     } else {

@@ -32,7 +32,7 @@ struct RebaseCommand: ParsableCommand {
     let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
-    ) { try rebase.write(to: $0, name: output.name, note: output.note) }
+    ) { try rebase.write(to: $0, name: output.name, note: output.note, replacing: output.force) }
     let json = JSON.dictionary([
       "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "from": .string(patch.identity.hex), "base": .string(result.header.baseRoot.hex),
@@ -57,7 +57,7 @@ struct RebaseCommand: ParsableCommand {
   /// Where the store saw the patch's base last; whether it still is that, `Rebase` finds out.
   private func seen(_ patch: Patch) throws -> String {
     let paths = try output.store.existing()?.sightings(patch.header.baseRoot) ?? []
-    guard let path = paths.first(where: { PathKind.of($0) != .missing }) else {
+    guard let path = try paths.first(where: { try PathKind.of($0) != .missing }) else {
       throw VPatchError(
         .refused, patch.label,
         "has to be compared with what it was made from, \(patch.header.baseRoot.short), and no "

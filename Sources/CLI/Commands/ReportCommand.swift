@@ -44,7 +44,7 @@ struct ReportCommand: ParsableCommand {
     try OutputCheck.file(
       output, inputs: subjects.flatMap(\.inputs) + (base?.files.map(\.input) ?? []), force: force)
     let (html, json) = try page(subjects, base)
-    let file = try OutputFile(path: output)
+    let file = try OutputFile(path: output, replacing: force)
     try file.write(html, at: 0)
     try file.commit()
     common.print(

@@ -49,7 +49,7 @@ struct StackCommand: ParsableCommand {
       let input = try StackInput(
         members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
       try StackEdit.save(name, input.definition, opened: input.patches, store, common)
-      if PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
+      if try PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
     }
   }
 
@@ -209,7 +209,7 @@ struct StackCommand: ParsableCommand {
       }
       guard let output else { return Terminal.write(text, to: 1) }
       try OutputCheck.file(output, inputs: [], force: force)
-      let file = try OutputFile(path: output)
+      let file = try OutputFile(path: output, replacing: force)
       try file.write(text, at: 0)
       try file.commit()
       common.print(.dictionary(["output": .string(output)]), text: "wrote \(output.printable)")
@@ -275,7 +275,7 @@ enum StackEdit {
 enum StackBase {
   /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
   static func root(_ text: String, _ work: WorkOptions) throws -> Digest {
-    if PathKind.of(text) == .missing, let root = Digest(hex: text) { return root }
+    if try PathKind.of(text) == .missing, let root = Digest(hex: text) { return root }
     let checkpoint = try Inputs.checkpoint(text)
     return try Provenance.of(checkpoint)?.target ?? checkpoint.root(work)
   }

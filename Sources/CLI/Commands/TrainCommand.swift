@@ -82,10 +82,10 @@ struct TrainCommand: ParsableCommand {
   private func checkOutputs(_ inputs: [InputFile]) throws {
     try OutputCheck.file(output.output, inputs: inputs, force: output.force)
     guard let log else { return }
-    guard Path.absolute(log) != Path.absolute(output.output) else {
+    guard try Path.absolute(log) != Path.absolute(output.output) else {
       throw VPatchError(.refused, log, "is the name of the patch, too", remedy: "give another one for --log")
     }
-    guard PathKind.of(log) == .file else { return }
+    guard try PathKind.of(log) == .file else { return }
     let identity = try InputFile(path: log).identity
     if inputs.contains(where: { $0.identity == identity }) {
       throw VPatchError(.refused, log, "is an input of this very command", remedy: "give another file for --log")

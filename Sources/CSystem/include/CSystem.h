@@ -13,15 +13,21 @@ void vp_begin_writeback(int descriptor, off_t offset, off_t length);
 /// then clears every page of the next one: a quarter of the time of a fast decoder.
 void vp_keep_freed_memory(void);
 
-/// mkostemp(3) with O_CLOEXEC.
-int vp_make_temporary(char *path_template);
+/// renameat2(2) with RENAME_NOREPLACE: EEXIST where the new name is taken, EINVAL or ENOSYS where the file system or the
+/// kernel cannot.
+int vp_rename_no_replace(const char *from, const char *to);
 
 /// Locks a whole file that is open for writing, against every other opening of it, until this one is closed.
 /// 0 if it could; else -1, and errno is EAGAIN or EACCES where another holds it.
 int vp_lock(int descriptor);
 
-/// 1 if another opening of the file holds such a lock, 0 if none does or the file system has no locks.
+/// 0 if no other opening of the file holds such a lock, or the file system has no locks; 1 if one does, or the system
+/// does not say.
 int vp_is_locked(int descriptor);
 
 /// When the file was made, by the file system's own account; both zero where it keeps none. 0 if it could.
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds);
+
+/// Gives an open file the extended attributes of another, access control lists among them, and takes away those that the
+/// other has not. 0 if it could; also where the file system has none.
+int vp_copy_attributes(const char *path, int to);

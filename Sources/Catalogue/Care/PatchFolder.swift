@@ -15,10 +15,10 @@ struct PatchFolder {
       try Path.entries(of: store.path)
       .filter { Store.isTemporary($0, of: Path.name(catalogue)) }.map { Path.join(store.path, $0) }
       + store.abandonedScratch()
-    guard PathKind.of(store.patchesPath) == .directory else { return }
+    guard try PathKind.of(store.patchesPath) == .directory else { return }
     for name in try Path.entries(of: store.patchesPath) {
       let folder = Path.join(store.patchesPath, name)
-      guard name.utf8.count == 2, PathKind.of(folder) == .directory else {
+      guard name.utf8.count == 2, try PathKind.of(folder) == .directory else {
         foreign.append(folder)
         continue
       }
@@ -27,7 +27,7 @@ struct PatchFolder {
         if Store.isTemporary(file) {
           temporaries.append(path)
         } else if file.hasSuffix(".vpatch"), let identity = Digest(hex: String(file.dropLast(7))),
-          file.hasPrefix(name), PathKind.of(path, followingLinks: false) == .file
+          file.hasPrefix(name), try PathKind.of(path, followingLinks: false) == .file
         {
           patches.append((identity, path))
         } else {

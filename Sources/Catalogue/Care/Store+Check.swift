@@ -132,7 +132,7 @@ extension Store {
   /// What is wrong with a patch that the catalogue knows; with what its file says, where that is to be believed.
   private func check(_ row: StoredPatch) -> (Finding, PatchFacts?)? {
     let file = file(of: row.identity)
-    guard PathKind.of(file) == .file else {
+    guard (try? PathKind.of(file)) == .file else {
       return (Finding(kind: .missing, subject: file, what: "is gone: \(row.label ?? "a patch without a name")"), nil)
     }
     do {

@@ -58,7 +58,7 @@ struct CatalogueFile {
   }
 
   private func checkHeader() throws {
-    guard PathKind.of(path, followingLinks: false) == .file else {
+    guard try PathKind.of(path, followingLinks: false) == .file else {
       throw VPatchError(.invalid, path, "is not a regular file", remedy: "give another --store")
     }
     let file = try InputFile(path: path)

@@ -160,7 +160,7 @@ extension Store {
   private func place(_ candidates: [Candidate], _ threads: Int) throws {
     try Directory.make(Set(candidates.map { Path.parent(file(of: $0.facts.identity)) }).sorted())
     let copies = try Parallel.map(candidates.count, threads: threads) { i in
-      let copy = try OutputFile(path: file(of: candidates[i].facts.identity))
+      let copy = try OutputFile(path: file(of: candidates[i].facts.identity), replacing: true)
       let source = candidates[i].file
       try copy.reserve(source.size)
       try copy.copy(from: source, 0..<source.size, at: 0)

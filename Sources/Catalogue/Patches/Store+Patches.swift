@@ -28,7 +28,7 @@ extension Store {
     let label = row.label ?? identity.short
     let name = "patch \(label)"
     let file = file(of: identity)
-    guard PathKind.of(file) == .file else {
+    guard try PathKind.of(file) == .file else {
       throw VPatchError(
         .io, name, "has lost its file \(file)",
         remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
@@ -78,7 +78,7 @@ extension Store {
   /// Gives a patch other annotations: its identity stays, its file is replaced whole.
   public func annotate(_ identity: Digest, _ annotations: JSON) throws {
     try locked {
-      try patch(identity).write(annotations: annotations, to: file(of: identity))
+      try patch(identity).write(annotations: annotations, to: file(of: identity), replacing: true)
       try refresh(identity)
     }
   }

@@ -51,8 +51,8 @@ public struct SuiteResults: Sendable {
   }
 
   /// Writes the results file, whole or not at all.
-  public func write(to path: String) throws {
-    let file = try OutputFile(path: path)
+  public func write(to path: String, replacing: Bool = false) throws {
+    let file = try OutputFile(path: path, replacing: replacing)
     try file.write(json.pretty(), at: 0)
     try file.commit()
   }

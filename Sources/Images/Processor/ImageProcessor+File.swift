@@ -11,7 +11,7 @@ extension ImageProcessor {
       return
     }
     let path = Path.join(folder, "preprocessor_config.json")
-    guard PathKind.of(path) != .missing else {
+    guard try PathKind.of(path) != .missing else {
       throw VPatchError(
         .invalid, path, "is missing: it says how images are prepared for the model",
         remedy: "copy it from where the model came from")

@@ -60,7 +60,7 @@ public struct EvaluationResults: Sendable {
   /// Reads a results file of any of the known forms.
   /// - Throws: `invalid` for anything else.
   public init(path: String) throws {
-    guard PathKind.of(path) != .directory else {
+    guard try PathKind.of(path) != .directory else {
       throw VPatchError(
         .invalid, path, "is a directory and not a results file",
         remedy: "give the file in it: results_….json, or …_results.json")

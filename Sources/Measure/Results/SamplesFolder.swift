@@ -16,7 +16,7 @@ public struct SamplesFolder {
   private static let maximumLine = 64 << 20
 
   public init(path: String) throws {
-    guard PathKind.of(path) == .directory else {
+    guard try PathKind.of(path) == .directory else {
       throw VPatchError(
         .io, path, "is no folder", remedy: "give the folder that holds the samples files of the evaluation")
     }

@@ -79,7 +79,7 @@ public final class FeatureCache: Sendable {
       guard bytes <= limit else { return }
       try Directory.make(folder)
       try makeRoom(for: bytes)
-      let file = try OutputFile(path: path(key))
+      let file = try OutputFile(path: path(key), replacing: true)
       let numbers = UnsafeRawBufferPointer(start: values.start, count: 4 * values.count)
       try file.write(Self.magic, at: 0)
       try file.write(numbers, at: Self.magic.count)
@@ -137,7 +137,7 @@ public final class FeatureCache: Sendable {
   }
 
   private static func isTemporary(_ name: String) -> Bool {
-    name.hasPrefix(".") && isFeatures(String(name.dropFirst().prefix(64 + suffix.count)))
+    TemporaryFiles.isTemporary(name) && isFeatures(String(name.dropFirst().prefix(64 + suffix.count)))
   }
 
   private struct File {

@@ -5,12 +5,12 @@ extension ModelConfig {
   /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
   public init(folder: String) throws {
     let path = Path.join(folder, "config.json")
-    guard PathKind.of(folder) == .directory else {
+    guard try PathKind.of(folder) == .directory else {
       throw VPatchError(
         .refused, folder, "is not a folder with a model in it: config.json and tokenizer are needed, too",
         remedy: "give the model's folder")
     }
-    guard PathKind.of(path) != .missing else {
+    guard try PathKind.of(path) != .missing else {
       throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
     }
     try self.init(

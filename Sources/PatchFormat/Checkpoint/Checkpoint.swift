@@ -35,7 +35,7 @@ public struct Checkpoint: Sendable {
   /// - Throws: `refused` for a model whose change in place is not finished.
   public init(path: String) throws {
     try Self.refuseUnfinished(path)
-    switch PathKind.of(path) {
+    switch try PathKind.of(path) {
     case .missing:
       throw VPatchError(.io, path, "does not exist", remedy: "give a .safetensors file or a model directory")
     case .directory: try self.init(directory: path)
@@ -49,9 +49,9 @@ public struct Checkpoint: Sendable {
 
   private init(directory path: String) throws {
     let indexPath = Path.join(path, Self.indexName)
-    guard PathKind.of(indexPath) != .missing else {
+    guard try PathKind.of(indexPath) != .missing else {
       let single = Path.join(path, Self.singleName)
-      guard PathKind.of(single) != .missing else {
+      guard try PathKind.of(single) != .missing else {
         let others = try Path.entries(of: path).filter(Self.isSafetensorsName)
         throw VPatchError(
           .invalid, path, "is a directory without \(Self.indexName) and without \(Self.singleName)",
@@ -138,6 +138,12 @@ public struct Checkpoint: Sendable {
   static func isSafetensorsName(_ name: String) -> Bool { name.utf8.suffix(12).elementsEqual(".safetensors".utf8) }
 
   public var totalBytes: Int { tensors.reduce(0) { $0 + $1.info.byteCount } }
+
+  /// Looks at all files again, after the last reading of them.
+  /// - Throws: `io` where one was written to since it was opened, or another took its name.
+  public func requireUnchanged() throws {
+    for file in files { try file.input.requireUnchanged() }
+  }
 
   /// The tensor of that name.
   public func tensor(named name: String) -> Tensor? {

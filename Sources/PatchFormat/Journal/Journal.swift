@@ -90,8 +90,8 @@ public struct Journal: Sendable, Equatable {
   }
 
   /// Whether a change of the model at a path is under way or was cut off.
-  public static func isPending(_ modelPath: String) -> Bool {
-    PathKind.of(ModelPlace(modelPath).journalPath, followingLinks: false) != .missing
+  public static func isPending(_ modelPath: String) throws -> Bool {
+    try PathKind.of(ModelPlace(modelPath).journalPath, followingLinks: false) != .missing
   }
 
   static let preambleSize = 64

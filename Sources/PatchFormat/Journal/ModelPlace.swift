@@ -1,5 +1,3 @@
-import Glibc
-
 /// Where a model lies, and where what belongs to it does: whatever links it was reached by.
 public struct ModelPlace: Sendable {
   /// The file or folder itself, and not a symbolic link to it.
@@ -8,10 +6,11 @@ public struct ModelPlace: Sendable {
   /// Whether it was named by a symbolic link.
   public let isLink: Bool
 
-  public init(_ path: String) {
-    isLink = PathKind.of(Path.trimmed(path), followingLinks: false) == .symbolicLink
-    self.path = isLink ? Path.resolved(path) : path
-    isDirectory = PathKind.of(path) == .directory
+  /// - Throws: `io` where the system does not say what stands there.
+  public init(_ path: String) throws {
+    isLink = try PathKind.of(Path.trimmed(path), followingLinks: false) == .symbolicLink
+    self.path = isLink ? try Path.resolved(path) : path
+    isDirectory = try PathKind.of(path) == .directory
   }
 
   /// The folder that holds the model's files.
@@ -41,7 +40,7 @@ public struct ModelPlace: Sendable {
 extension Checkpoint {
   /// Refuses a model with a journal beside it: its bits may be a mixture.
   public static func refuseUnfinished(_ path: String) throws {
-    let place = ModelPlace(path)
+    let place = try ModelPlace(path)
     try refuseUnfinished(journal: place.journalPath, of: path)
     // A file may be a shard of a model that is changed as a whole.
     if !place.isDirectory {
@@ -50,7 +49,7 @@ extension Checkpoint {
   }
 
   private static func refuseUnfinished(journal: String, of model: String) throws {
-    guard access(journal, F_OK) == 0 else { return }
+    guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
     guard !FileLock.isTaken(journal) else {
       throw VPatchError(
         .refused, model, "is being switched by another process", remedy: "try again when that is done")

@@ -175,7 +175,7 @@ public enum Direction: String, Sendable {
 extension Patch {
   /// Whether a path is a file that begins like a patch.
   public static func looksLikePatch(path: String) throws -> Bool {
-    guard PathKind.of(path) == .file else { return false }
+    guard try PathKind.of(path) == .file else { return false }
     let file = try InputFile(path: path)
     return try file.size >= 4 && file.read(0..<4) == Array(PatchPreamble.magic[..<4])
   }

@@ -3,6 +3,7 @@ import Synchronization
 /// Writes a patch file: chunks as they come, from any thread; the header when all are there.
 public final class PatchWriter: Sendable {
   private let path: String
+  private let replacing: Bool
   /// Chunks in the order in which they were made; the patch has them in the order of its header.
   private let scratch: OutputFile
   private let used = Mutex(0)
@@ -16,9 +17,11 @@ public final class PatchWriter: Sendable {
     let digest: Digest
   }
 
-  public init(path: String) throws {
+  /// - Parameter replacing: whether a file of that name is replaced; else that is an error.
+  public init(path: String, replacing: Bool = false) throws {
     self.path = path
-    scratch = try OutputFile(path: path)
+    self.replacing = replacing
+    scratch = try OutputFile(path: path, replacing: replacing)
   }
 
   public func add(_ stored: [UInt8], role: ChunkRole, decoded: Int) throws -> ScratchChunk {
@@ -87,7 +90,7 @@ public final class PatchWriter: Sendable {
     let preamble = PatchPreamble(
       headerStored: headerBytes.count, headerDecoded: headerText.count, headerDigest: SHA256.hash(headerBytes))
 
-    let file = try OutputFile(path: path)
+    let file = try OutputFile(path: path, replacing: replacing)
     try file.write(preamble.encoded, at: 0)
     try file.write(headerBytes, at: PatchPreamble.size)
     let payloadStart = PatchPreamble.size + headerBytes.count
@@ -110,8 +113,9 @@ public final class PatchWriter: Sendable {
 
 extension Patch {
   /// Writes the same patch with other annotations: the same identity, the same payload.
+  /// - Parameter replacing: whether a file of that name is replaced; else that is an error.
   /// - Throws: `refused` for a file whose flags forbid it, or annotations beyond the format's limits.
-  public func write(annotations: JSON, to path: String) throws {
+  public func write(annotations: JSON, to path: String, replacing: Bool = false) throws {
     guard !isReadOnly else {
       throw VPatchError(
         .refused, self.path, "was written by a later version that forbids older ones to change it",
@@ -125,7 +129,7 @@ extension Patch {
         remedy: "annotate it with less")
     }
     let end = payloadStart + header.payloadBytes + header.annex.stored
-    let file = try OutputFile(path: path)
+    let file = try OutputFile(path: path, replacing: replacing)
     try file.copy(from: input, 0..<end, at: 0)
     try file.write(tail, at: end)
     try file.commit()

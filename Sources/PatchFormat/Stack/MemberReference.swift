@@ -11,8 +11,8 @@ public struct MemberReference: Hashable, Sendable {
 
   /// The last `@` parts the scale off where a number follows; an existing file of the whole name wins.
   /// - Throws: `refused` for a scale that is not finite, or an empty name.
-  public init(_ text: String, fileExists: (String) -> Bool = { PathKind.of($0) == .file }) throws {
-    guard let at = text.utf8.lastIndex(of: UInt8(ascii: "@")), !fileExists(text) else {
+  public init(_ text: String, fileExists: (String) throws -> Bool = { try PathKind.of($0) == .file }) throws {
+    guard let at = text.utf8.lastIndex(of: UInt8(ascii: "@")), try !fileExists(text) else {
       try self.init(checked: text, 1)
       return
     }

@@ -3,6 +3,22 @@ import Glibc
 
 /// Whole reads, writes and copies on open files, however little the system does at a time.
 enum Descriptor {
+  /// Opens a regular file.
+  /// - Parameter failure: what to say where it cannot be opened.
+  static func openFile(_ path: String, _ access: CInt, _ failure: String) throws -> (CInt, FileState) {
+    var fd: CInt
+    repeat { fd = open(path, access | O_CLOEXEC | O_NONBLOCK) } while fd < 0 && errno == EINTR
+    guard fd >= 0 else { throw VPatchError.system(path, failure) }
+    do {
+      let info = try FileStatus.of(fd, path)
+      guard info.st_mode & S_IFMT == S_IFREG else { throw VPatchError(.io, path, "is not a regular file") }
+      return (fd, FileState(info))
+    } catch {
+      close(fd)
+      throw error
+    }
+  }
+
   static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt, at offset: Int, _ path: String) throws {
     var done = 0
     while done < bytes.count {
@@ -23,6 +39,7 @@ enum Descriptor {
     while done < buffer.count {
       let n = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
       if n < 0 && errno == EINTR { continue }
+      if n == 0 { throw VPatchError(.io, path, "ends at byte \(offset + done): it was cut while it was written") }
       guard n > 0 else { throw VPatchError.system(path, "cannot be read back") }
       done += n
     }
@@ -56,6 +73,7 @@ enum Descriptor {
     while position < range.upperBound {
       let n = pread(source, buffer.baseAddress, min(buffer.count, range.upperBound - position), off_t(position))
       if n < 0 && errno == EINTR { continue }
+      if n == 0 { throw VPatchError(.io, sourcePath, "ends at byte \(position): it was cut while it was read") }
       guard n > 0 else { throw VPatchError.system(sourcePath, "cannot be read") }
       let piece = UnsafeRawBufferPointer(rebasing: buffer[..<n])
       try write(piece, to: target, at: offset + position - range.lowerBound, path)
@@ -64,6 +82,8 @@ enum Descriptor {
   }
 
   static func sync(_ descriptor: CInt, _ path: String) throws {
-    guard fsync(descriptor) == 0 else { throw VPatchError.system(path, "cannot be made durable") }
+    while fsync(descriptor) != 0 {
+      if errno != EINTR { throw VPatchError.system(path, "cannot be made durable") }
+    }
   }
 }

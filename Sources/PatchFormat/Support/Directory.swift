@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// What is done to folders as such.
@@ -8,11 +9,16 @@ public enum Directory {
   /// The same, where what follows relies on it.
   /// - Throws: `io` where the disk fails. A file system that cannot sync folders is left to its own promises.
   public static func syncOrFail(_ path: String) throws {
-    let fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    var fd: CInt
+    repeat { fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) } while fd < 0 && errno == EINTR
     guard fd >= 0 else { throw VPatchError.system(path, "cannot be opened") }
     defer { close(fd) }
-    guard fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS else {
-      throw VPatchError.system(path, "cannot be made durable")
+    while fsync(fd) != 0 {
+      switch errno {
+      case EINTR: continue
+      case EINVAL, ENOTSUP, EROFS: return
+      default: throw VPatchError.system(path, "cannot be made durable")
+      }
     }
   }
 
@@ -21,9 +27,32 @@ public enum Directory {
     guard unlink(path) == 0 || errno == ENOENT else { throw VPatchError.system(path, "cannot be removed") }
   }
 
-  /// Gives a file another name, in place of what has that name.
-  public static func rename(_ path: String, to other: String) throws {
-    guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be given its name") }
+  /// Gives a file another name.
+  /// - Parameter replacing: whether it takes the place of what has that name.
+  /// - Throws: `refused` where something has that name and must not be replaced; `io`.
+  public static func rename(_ path: String, to other: String, replacing: Bool = true) throws {
+    guard !replacing else {
+      guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be given its name") }
+      return
+    }
+    if vp_rename_no_replace(path, other) == 0 { return }
+    if errno == EINVAL || errno == ENOSYS {
+      // A file system without that call. A second name is as good: it is never put in another's place either.
+      if link(path, other) == 0 {
+        unlink(path)
+        return
+      }
+      if errno != EEXIST, try PathKind.of(other, followingLinks: false) == .missing {
+        return try rename(path, to: other)
+      }
+      throw exists(other)
+    }
+    throw errno == EEXIST ? exists(other) : VPatchError.system(other, "cannot be given its name")
+  }
+
+  /// What to say where a name is taken.
+  public static func exists(_ path: String, remedy: String = "use --force to replace it") -> VPatchError {
+    VPatchError(.refused, path, "exists already", remedy: remedy)
   }
 
   /// Makes folders, durably, and those above them that are missing. One that is there already is left as it is.
@@ -37,11 +66,11 @@ public enum Directory {
   }
 
   private static func make(_ path: String, _ parents: inout Set<String>) throws {
-    guard PathKind.of(path) != .directory else { return }
+    guard try PathKind.of(path) != .directory else { return }
     let parent = Path.parent(path)
     if parent != path { try make(parent, &parents) }
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw VPatchError.system(path, "cannot be made") }
-    guard PathKind.of(path) == .directory else { throw VPatchError(.io, path, "is a file where a folder has to be") }
+    guard try PathKind.of(path) == .directory else { throw VPatchError(.io, path, "is a file where a folder has to be") }
     parents.insert(parent)
   }
 }

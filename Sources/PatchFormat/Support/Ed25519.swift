@@ -27,7 +27,7 @@ public enum Ed25519 {
     /// From a PEM file, or from 64 hexadecimal digits where no file has that name.
     /// - Throws: `invalid` for any other kind of key.
     public init(_ pathOrHex: String) throws {
-      if PathKind.of(pathOrHex) == .missing, let key = PublicKey(hex: pathOrHex) {
+      if try PathKind.of(pathOrHex) == .missing, let key = PublicKey(hex: pathOrHex) {
         self = key
         return
       }

@@ -13,11 +13,13 @@ public enum FileLock {
     }
   }
 
-  /// Whether some living process holds the lock of the file at a path.
+  /// Whether some living process holds the lock of the file at a path. One that cannot be opened counts as held: another
+  /// user's process may be writing it.
   public static func isTaken(_ path: String) -> Bool {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
-    guard descriptor >= 0 else { return false }
+    var descriptor: CInt
+    repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) } while descriptor < 0 && errno == EINTR
+    guard descriptor >= 0 else { return errno != ENOENT }
     defer { close(descriptor) }
-    return vp_is_locked(descriptor) == 1
+    return vp_is_locked(descriptor) != 0
   }
 }

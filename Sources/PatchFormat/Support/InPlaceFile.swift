@@ -4,28 +4,21 @@ import Glibc
 /// A file that is changed where it lies: the only kind of output that is written to under its final name.
 public final class InPlaceFile: Sendable {
   public let path: String
-  /// Its length when it was opened.
-  public let size: Int
-  public let identity: FileIdentity
-  /// Under how many names it is known.
-  public let linkCount: Int
+  /// What the system said of it when it was opened.
+  public let state: FileState
   private let descriptor: CInt
+
+  /// Its length when it was opened.
+  public var size: Int { state.size }
+  public var identity: FileIdentity { state.identity }
+  /// Under how many names it is known.
+  public var linkCount: Int { state.linkCount }
 
   /// Follows symbolic links.
   /// - Throws: `io` where it is not there, not a regular file, or may not be written to.
   public init(path: String) throws {
-    let fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)
-    guard fd >= 0 else { throw VPatchError.system(path, "cannot be opened for writing") }
-    var info = stat()
-    guard fstat(fd, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-      close(fd)
-      throw VPatchError(.io, path, "is not a regular file")
-    }
+    (descriptor, state) = try Descriptor.openFile(path, O_RDWR, "cannot be opened for writing")
     self.path = path
-    size = Int(info.st_size)
-    identity = FileIdentity(device: UInt64(info.st_dev), inode: UInt64(info.st_ino))
-    linkCount = Int(info.st_nlink)
-    descriptor = fd
   }
 
   deinit { close(descriptor) }
@@ -35,11 +28,8 @@ public final class InPlaceFile: Sendable {
   public func lock() throws -> Bool { try FileLock.take(descriptor, path) }
 
   /// Whether the path still leads to this file.
-  public var isStillThere: Bool {
-    var info = stat()
-    return stat(path, &info) == 0
-      && identity == FileIdentity(device: UInt64(info.st_dev), inode: UInt64(info.st_ino))
-  }
+  /// - Throws: `io` where the system does not say.
+  public func isStillThere() throws -> Bool { try FileIdentity.of(path) == identity }
 
   /// Copies a range of another file over the bytes from `offset` on, and lets the disk begin with them.
   public func copy(from source: InputFile, _ range: Range<Int>, at offset: Int) throws {

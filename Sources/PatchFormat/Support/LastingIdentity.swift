@@ -10,15 +10,24 @@ public struct LastingIdentity: Hashable, Sendable, CustomStringConvertible {
   public let description: String
   public let size: Int
 
-  /// What stands at a path; nil where nothing does.
-  public init?(at path: String, followingLinks: Bool) {
-    var info = stat()
-    guard (followingLinks ? stat(path, &info) : lstat(path, &info)) == 0 else { return nil }
+  /// Of what has a name; nil where nothing has.
+  /// - Throws: `io` where the system does not say.
+  public static func of(_ path: String, followingLinks: Bool) throws -> LastingIdentity? {
+    guard let info = try FileStatus.of(path, followingLinks: followingLinks) else { return nil }
     var seconds: Int64 = 0
     var nanoseconds: UInt32 = 0
-    guard vp_birth(path, followingLinks ? 1 : 0, &seconds, &nanoseconds) == 0 else { return nil }
-    size = Int(info.st_size)
-    description = "\(info.st_ino):\(size):\(seconds):\(nanoseconds)"
+    while vp_birth(path, followingLinks ? 1 : 0, &seconds, &nanoseconds) != 0 {
+      if errno == EINTR { continue }
+      if errno == ENOENT { return nil }
+      throw VPatchError.system(path, "cannot be examined")
+    }
+    let size = Int(info.st_size)
+    return LastingIdentity(size: size, description: "\(info.st_ino):\(size):\(seconds):\(nanoseconds)")
+  }
+
+  private init(size: Int, description: String) {
+    self.size = size
+    self.description = description
   }
 
   /// Fails where the text does not have the form.

@@ -14,6 +14,6 @@ public enum ModelFile {
   /// Nil where the folder has no such file.
   public static func read(_ folder: String, _ name: String) throws -> JSON? {
     let path = Path.join(folder, name)
-    return PathKind.of(path) == .missing ? nil : try read(path)
+    return try PathKind.of(path) == .missing ? nil : read(path)
   }
 }

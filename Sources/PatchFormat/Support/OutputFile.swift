@@ -10,32 +10,33 @@ import Synchronization
 /// a temporary file that nobody has locked is one that a killed process left.
 public final class OutputFile: Sendable {
   public let path: String
+  /// Whether a file that has the name already is replaced; else that is an error, also where it came meanwhile.
+  public let replacing: Bool
   private let temporaryPath: String
   private let descriptor: CInt
   private let state = Mutex(State.temporary)
   private enum State { case temporary, settled }
 
-  /// Creates the temporary file.
-  /// - Throws: `io` where the folder cannot be written to.
-  public init(path: String) throws {
+  /// Creates the temporary file. One that is to replace a file has its owner, permissions and extended attributes.
+  /// - Throws: `io` where the folder cannot be written to, or the owner cannot be kept.
+  public init(path: String, replacing: Bool = false) throws {
     self.path = path
+    self.replacing = replacing
+    let replaced = replacing ? try FileAttributes.replaced(path) : nil
     var fd: CInt = -1
-    temporaryPath = try TemporaryFiles.create(beside: path, "cannot be written") { template in
-      fd = vp_make_temporary(template)
+    temporaryPath = try TemporaryFiles.create(beside: path, "cannot be written") { name in
+      // What is to be private is so from its first moment.
+      fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, replaced == nil ? 0o666 : 0o600)
       return fd >= 0
     }
     descriptor = fd
     // A file system without locks does without: then nobody can tell what a killed process left.
     _ = try? FileLock.take(fd, path)
-    // mkstemp makes 0600; what `open` would have made is what a user expects.
-    fchmod(fd, 0o666 & ~Umask.value)
+    if let replaced { try FileAttributes.copy(replaced, of: path, to: fd) }
   }
 
   deinit {
-    if state.withLock({ $0 == .temporary }) {
-      unlink(temporaryPath)
-      TemporaryFiles.remove(temporaryPath)
-    }
+    if state.withLock({ $0 == .temporary }) { TemporaryFiles.discard(temporaryPath) }
     close(descriptor)
   }
 
@@ -83,8 +84,10 @@ public final class OutputFile: Sendable {
   /// Makes the bytes durable.
   public func sync() throws { try Descriptor.sync(descriptor, path) }
 
-  /// Makes the bytes durable and gives the file its name. An existing file of that name is replaced, whole.
+  /// Makes the bytes durable and gives the file its name.
+  /// - Throws: `refused` where a file has that name that must not be replaced; `io`.
   public func commit() throws {
+    try inheritAttributes()
     try sync()
     try rename()
     Directory.sync(Path.parent(path))
@@ -93,60 +96,34 @@ public final class OutputFile: Sendable {
   /// Several at once, whose names are confirmed to somebody afterwards: all are durable before the first gets its name,
   /// each folder is synced once, and one that cannot be is an error.
   public static func commit(_ files: [OutputFile], threads: Int) throws {
-    try Parallel.forEach(files.count, threads: threads) { try files[$0].sync() }
+    try Parallel.forEach(files.count, threads: threads) { i in
+      try files[i].inheritAttributes()
+      try files[i].sync()
+    }
     for file in files { try file.rename() }
     for folder in Set(files.map { Path.parent($0.path) }).sorted() { try Directory.syncOrFail(folder) }
   }
 
+  /// Takes the owner, the permissions and the extended attributes of a file.
+  /// - Parameter other: nil for the file that this one is to replace, if there is one.
+  /// - Throws: `io` where that file has another owner, which only its own processes and root's can give.
+  public func inheritAttributes(of other: String? = nil) throws {
+    guard other != nil || replacing else { return }
+    let source = other ?? path
+    if let replaced = try FileAttributes.replaced(source) { try FileAttributes.copy(replaced, of: source, to: descriptor) }
+  }
+
   /// Gives the file its name, which the folder may lose again in a power cut until it is synced.
   func rename() throws {
-    guard Glibc.rename(temporaryPath, path) == 0 else { throw VPatchError.system(path, "cannot be given its name") }
-    settle()
+    try TemporaryFiles.uninterruptedRename(of: temporaryPath) {
+      try Directory.rename(temporaryPath, to: path, replacing: replacing)
+    }
+    state.withLock { $0 = .settled }
   }
 
   /// Leaves the file under its temporary name when this value goes: something else is to give it its name, or has.
   func settle() {
     state.withLock { $0 = .settled }
-    TemporaryFiles.remove(temporaryPath)
+    TemporaryFiles.forget(temporaryPath)
   }
-}
-
-/// A folder that becomes visible under its final name only when all in it is whole.
-public final class OutputDirectory: Sendable {
-  public let path: String
-  /// Where its files are written until `commit`.
-  public let temporaryPath: String
-  private let state = Mutex(false)
-
-  public init(path: String) throws {
-    self.path = path
-    temporaryPath = try TemporaryFiles.create(beside: path, "cannot be created") { mkdtemp($0) != nil }
-    chmod(temporaryPath, 0o777 & ~Umask.value)
-  }
-
-  deinit {
-    if !state.withLock({ $0 }) {
-      TemporaryFiles.delete(temporaryPath)
-      TemporaryFiles.remove(temporaryPath)
-    }
-  }
-
-  /// Gives the folder its name. An empty folder of that name is replaced.
-  public func commit() throws {
-    Directory.sync(temporaryPath)
-    guard rename(temporaryPath, path) == 0 else { throw VPatchError.system(path, "cannot be given its name") }
-    state.withLock { $0 = true }
-    TemporaryFiles.remove(temporaryPath)
-    Directory.sync(Path.parent(path))
-  }
-}
-
-/// What the user's new files must not allow. It can only be read by setting it, for the whole process: so once, and
-/// not on two threads, of which one would take the other's zero for it.
-private enum Umask {
-  static let value: mode_t = {
-    let mask = umask(0)
-    umask(mask)
-    return mask
-  }()
 }

@@ -17,25 +17,39 @@ public enum TemporaryFiles {
   /// Makes a hidden one in the same folder as `path`, known from its first moment on.
   /// - Parameters:
   ///   - failure: what to say of `path` where it cannot be made.
-  ///   - make: is given a template that ends in XXXXXX, and says whether it could.
+  ///   - make: makes it under the name it is given, and says whether it could; `errno` is EEXIST where that is taken.
   /// - Returns: its path.
-  static func create(
-    beside path: String, _ failure: String, _ make: (UnsafeMutablePointer<CChar>) -> Bool
-  ) throws -> String {
-    var template = Array(Path.join(Path.parent(path), prefix(for: Path.name(path)) + "XXXXXX").utf8CString)
+  static func create(beside path: String, _ failure: String, _ make: (String) -> Bool) throws -> String {
+    let folder = Path.parent(path)
     return try state.withLock { state in
-      guard make(&template) else { throw VPatchError.system(path, failure) }
-      let made = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-      state.paths.insert(made)
-      return made
+      for _ in 0..<100 {
+        let candidate = Path.join(folder, TemporaryName.random(for: Path.name(path)))
+        if make(candidate) {
+          state.paths.insert(candidate)
+          return candidate
+        }
+        guard errno == EEXIST || errno == EINTR else { break }
+      }
+      throw VPatchError.system(path, failure)
     }
   }
 
-  private static let mark = ".vpatch-"
+  /// Deletes one that is not needed any more.
+  static func discard(_ path: String) {
+    delete(path)
+    forget(path)
+  }
 
-  private static func prefix(for name: String) -> String { ".\(name.prefixBytes(200))\(mark)" }
+  /// It has got its name from somebody else, or is to get it later.
+  static func forget(_ path: String) { state.withLock { _ = $0.paths.remove(path) } }
 
-  static func remove(_ path: String) { state.withLock { _ = $0.paths.remove(path) } }
+  /// Gives one its name; an interruption comes before that or after it, and never deletes what has its name.
+  static func uninterruptedRename(of path: String, _ rename: () throws -> Void) throws {
+    try state.withLock { state in
+      try rename()
+      state.paths.remove(path)
+    }
+  }
 
   /// Deletes them all and ends the process; meanwhile no thread can make another. Returns where something is past the
   /// point up to which it may be interrupted: that comes to its end.
@@ -55,24 +69,20 @@ public enum TemporaryFiles {
   }
 
   static func delete(_ path: String) {
-    if PathKind.of(path, followingLinks: false) == .directory {
-      for name in (try? Path.entries(of: path)) ?? [] { delete(Path.join(path, name)) }
-      rmdir(path)
-    } else {
-      unlink(path)
-    }
+    if rmdir(path) == 0 || unlink(path) == 0 { return }
+    for name in (try? Path.entries(of: path)) ?? [] { delete(Path.join(path, name)) }
+    rmdir(path)
   }
 
   /// Removes the temporary files that killed processes left in a folder. What a living process writes is locked.
   /// - Parameter names: the files that they were to become; nil for any.
   /// - Returns: how many there were.
   public static func removeAbandoned(in folder: String, of names: [String]?) throws -> Int {
-    let prefixes = names?.map { Array(prefix(for: $0).utf8) }
     var count = 0
-    for name in try Path.entries(of: folder) where isTemporary(name) {
+    for name in try Path.entries(of: folder, skippingUndecodable: true) {
       let path = Path.join(folder, name)
-      guard prefixes?.contains(where: { name.utf8.count == $0.count + 6 && name.utf8.starts(with: $0) }) ?? true,
-        PathKind.of(path, followingLinks: false) == .file, !FileLock.isTaken(path)
+      guard names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name),
+        try PathKind.of(path, followingLinks: false) == .file, !FileLock.isTaken(path)
       else { continue }
       try Directory.remove(path)
       count += 1
@@ -80,10 +90,9 @@ public enum TemporaryFiles {
     return count
   }
 
-  /// Whether a name has the form of those made here.
-  static func isTemporary(_ name: String) -> Bool {
-    name.utf8.count > 7 + mark.utf8.count && name.utf8.first == UInt8(ascii: ".")
-      && name.utf8.dropLast(6).suffix(mark.utf8.count).elementsEqual(mark.utf8)
-      && name.utf8.suffix(6).allSatisfy { (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) }
+  /// Whether a name is one of those made here, and of no other program or person.
+  /// - Parameter final: the name that the file was to get; nil for any.
+  public static func isTemporary(_ name: String, of final: String? = nil) -> Bool {
+    TemporaryName.isOne(name) && (final.map { TemporaryName.prefix(for: $0) == TemporaryName.prefix(of: name) } ?? true)
   }
 }

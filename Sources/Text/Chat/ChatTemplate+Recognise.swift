@@ -24,7 +24,7 @@ extension ChatTemplate {
       if let text = try named(folder, name) { return text }
     }
     let path = Path.join(folder, "chat_template.jinja")
-    if PathKind.of(path) != .missing {
+    if try PathKind.of(path) != .missing {
       let bytes = try InputFile.contents(of: path, limit: 1 << 20)
       return (path, String(decoding: bytes, as: UTF8.self))
     }

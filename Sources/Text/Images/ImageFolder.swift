@@ -22,20 +22,17 @@ public struct ImageFolder: Sendable {
     let path = name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder, name)
     let shown = "the image \"\(name.printable)\""
     guard !name.isEmpty, !name.utf8.contains(0) else { throw RowError("has an image with a name that no file has") }
-    switch PathKind.of(path) {
+    switch try PathKind.of(path) {
     case .file: break
     case .missing: throw RowError("names \(shown), which is not there")
     default: throw RowError("names \(shown), which is not a file")
     }
-    let real = Path.resolved(path)
-    guard allowsOutside || Self.isInside(real, Path.resolved(folder)) else {
+    let real = try Path.resolved(path)
+    guard try allowsOutside || Path.isInside(real, Path.resolved(folder)) else {
       throw RowError(
         "names \(shown), which is outside of the data file's folder (--allow-outside reads it all the same)")
     }
     return real
   }
 
-  private static func isInside(_ path: String, _ folder: String) -> Bool {
-    path.utf8.starts(with: Path.join(folder, "").utf8)
-  }
 }

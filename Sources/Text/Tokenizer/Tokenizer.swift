@@ -23,7 +23,7 @@ public final class Tokenizer: Sendable {
   /// The tokenizer of a model's folder.
   public convenience init(folder: String) throws {
     let path = Path.join(folder, "tokenizer.json")
-    guard PathKind.of(path) != .missing else {
+    guard try PathKind.of(path) != .missing else {
       throw VPatchError(
         .invalid, folder, "has no tokenizer.json",
         remedy: "save it with transformers (AutoTokenizer.from_pretrained(…).save_pretrained(…))")

@@ -75,7 +75,7 @@ extension TrainingJob {
     let outcome = try Evaluation.records(
       before: before.results(path: "the base's results"), reference: baseRoot,
       after: after.results(path: "the patch's results"), measured: patch.header.targetRoot)
-    try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path)
+    try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path, replacing: true)
     return outcome
   }
 

@@ -23,9 +23,9 @@ struct TrainingStateFile {
   init(folder: String, identity: JSON) throws {
     path = Path.join(folder, Self.name)
     self.identity = identity
-    switch PathKind.of(folder) {
+    switch try PathKind.of(folder) {
     case .directory:
-      guard PathKind.of(Path.join(folder, "config.json")) == .missing else {
+      guard try PathKind.of(Path.join(folder, "config.json")) == .missing else {
         throw VPatchError(.refused, folder, "is a model's folder", remedy: "give another one for the state of the run")
       }
     case .missing:
@@ -48,7 +48,7 @@ struct TrainingStateFile {
     }
     let text = SafetensorsHeader.text(
       for: tensors.map(\.info), metadata: [JSON.Member(Self.key, .string(json(state).compact()))])
-    let file = try OutputFile(path: path)
+    let file = try OutputFile(path: path, replacing: true)
     let start = 8 + text.count
     try file.reserve(start + tensors.reduce(0) { $0 + $1.info.byteCount })
     try file.write([UInt8](littleEndian: UInt64(text.count)) + text, at: 0)
@@ -95,14 +95,14 @@ struct TrainingStateFile {
 
   /// After how many steps the state was saved that is there; nil where none is.
   func savedStep() throws -> Int? {
-    guard PathKind.of(path) != .missing else { return nil }
+    guard try PathKind.of(path) != .missing else { return nil }
     return try text(of: Checkpoint(path: path))["step"]?.int
   }
 
   /// Fills the tuned tensors; nil where no state is there yet.
   /// - Throws: `refused` for another run's state, saying in what it differs.
   func read(into parameters: [Parameter]) throws -> TrainingState? {
-    guard PathKind.of(path) != .missing else { return nil }
+    guard try PathKind.of(path) != .missing else { return nil }
     let checkpoint = try Checkpoint(path: path)
     let json = try text(of: checkpoint)
     try checkIdentity(json["identity"] ?? .null)
