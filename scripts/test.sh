@@ -13,6 +13,8 @@ swift test --skip-build
 step "the second reader: spec/reader/tests"
 python=$(scripts/python.sh)
 (cd spec/reader && "$python" -m unittest discover -s tests)
+step "the kernels in C, under sanitizers"
+scripts/sanitize.sh
 step "swift format lint"
 scripts/lint.sh
 step "all passed in $SECONDS s"

@@ -39,7 +39,8 @@ private final class GuardedBuffer {
     var random = SplitMix(seed: 11)
     for count in [0, 1, 2, 7, 31, 32, 33, 63, 64, 65, 97, 129, 1000] {
       for style in 0..<3 {
-        let base = (0..<count * format.width).map { _ in UInt8.random(in: style == 0 ? 0...255 : 60...66, using: &random) }
+        let bytes: ClosedRange<UInt8> = style == 0 ? 0...255 : 60...66
+        let base = (0..<count * format.width).map { _ in UInt8.random(in: bytes, using: &random) }
         let share: UInt64 = style == 2 ? 40 : 3
         let target = base.map { random.next() % share == 0 ? $0 &+ 1 : $0 }
         let (a, b) = (GuardedBuffer(base, guarded), GuardedBuffer(target, guarded))
