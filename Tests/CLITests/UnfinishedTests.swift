@@ -63,10 +63,11 @@ import Testing
     #expect(old.output.contains("is as it was before the switch; what that left behind is removed"))
     #expect(try switched.isOld(folder))
     #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
-    try folder.write(".other.safetensors.vpatch-abcdef", "another's")
+    let others = TemporaryFiles.name(for: "other.safetensors")
+    try folder.write(others, "another's")
     #expect(try Command("diff", folder["model.safetensors"], folder["model.safetensors"]).code == 0)
     #expect(try run(arguments).code == 0)
-    try FileManager.default.removeItem(atPath: folder[".other.safetensors.vpatch-abcdef"])
+    try FileManager.default.removeItem(atPath: folder[others])
     #expect(try switched.isNew(folder))
   }
 

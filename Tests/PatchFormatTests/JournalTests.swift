@@ -9,7 +9,7 @@ import Testing
   /// A file of 100 bytes, and what it is.
   private func file(_ name: String) -> Journal.File {
     let path = scratch.write([UInt8](repeating: 7, count: 100), as: name)
-    return Journal.File(name: name, identity: try LastingIdentity.of(path, followingLinks: true)!)
+    return Journal.File(name: name, identity: try! LastingIdentity.of(path, followingLinks: true)!)
   }
 
   private func region(_ file: Int, _ offset: Int, _ length: Int, name: String = "t") -> Journal.Region {
@@ -154,14 +154,15 @@ import Testing
 
   @Test func leftoversOfTheDeadAlone() throws {
     let alive = try OutputFile(path: scratch.file("a"))
-    for name in [".a.vpatch-abcdef", ".b.vpatch-abcdef", ".a.vpatch-abc", "a.vpatch-abcdef", ".ab.vpatch-abcdef"] {
-      scratch.write([1], as: name)
-    }
+    let dead = ["a", "b", "ab"].map { scratch.write([1], as: TemporaryName.random(for: $0)) }.map(Path.name)
+    // What a user may call a file, and what an earlier version left.
+    let foreign = [
+      ".a.vpatch-backup", ".a.vpatch-abcdef", ".a.vpatch-0123456789abcdef", ".a.vpatch-abc", "a.vpatch-abcdef",
+    ]
+    for name in foreign { scratch.write([1], as: name) }
     #expect(try TemporaryFiles.removeAbandoned(in: scratch.path, of: ["a"]) == 1)
-    #expect(
-      scratch.entries.sorted()
-        == [alive.temporaryName, ".a.vpatch-abc", ".ab.vpatch-abcdef", ".b.vpatch-abcdef", "a.vpatch-abcdef"].sorted())
+    #expect(scratch.entries.sorted() == ([alive.temporaryName] + dead[1...] + foreign).sorted())
     #expect(try TemporaryFiles.removeAbandoned(in: scratch.path, of: nil) == 2)
-    #expect(scratch.entries.sorted() == [alive.temporaryName, ".a.vpatch-abc", "a.vpatch-abcdef"].sorted())
+    #expect(scratch.entries.sorted() == ([alive.temporaryName] + foreign).sorted())
   }
 }
