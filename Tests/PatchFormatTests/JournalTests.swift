@@ -130,6 +130,26 @@ import Testing
     #expect(error.reason == "claims a header of 67108865 bytes")
   }
 
+  @Test func regionsTogetherHaveALimit() throws {
+    // A hole of a file may have any length; many of them, with an empty payload, once overflowed their sum.
+    let limit = Limits.number
+    let files = (0..<900).map { Journal.File(name: "f\(1000 + $0)", identity: LastingIdentity("1:\(limit):0:0")!) }
+    for (regions, words) in [
+      (files.indices.map { region($0, 0, limit) }, "bytes together"),
+      ([region(0, 0, limit), region(1, 0, 1)], "bytes together"),
+      ([region(0, 0, limit)], "not as long as its payload"),
+    ] {
+      let header = journal(files: files, regions: regions).head()[64...]
+      var bytes = Array(journal(files: []).head()[..<16]) + [UInt8](littleEndian: UInt64(header.count))
+      bytes += [UInt8](littleEndian: UInt64(0))
+      bytes += SHA256.hash(bytes + header).bytes + header
+      let path = scratch.write(bytes, as: "journal")
+      let error = try #require(refusal { _ = try Journal.read(InputFile(path: path)) })
+      #expect(error.code == .invalid)
+      #expect(error.reason.contains(words), "\(error)")
+    }
+  }
+
   // MARK: Identities and leftovers
 
   @Test func anIdentityIsThatOfTheFileAndNotOfItsName() throws {
