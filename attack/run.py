@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import faults
+import meetings
+import races
 import signals
 from command import Vpatch
 from lab import ROOT, Lab
@@ -37,6 +39,10 @@ class Attack:
 ATTACKS: dict[str, Attack] = {
     "faults": Attack(lambda lab, given: faults.attack(lab, given.count, given.only), 500, 100_000),
     "signals": Attack(lambda lab, given: signals.attack(lab, given.count, given.only), 200, 6_000),
+    "meetings": Attack(lambda lab, given: meetings.attack(lab, given.count, given.only), 100, 3_000),
+    "races": Attack(lambda lab, given: races.store(lab, given.count), 5, 600),
+    "model": Attack(lambda lab, given: races.model(lab, given.count), 4, 600),
+    "records": Attack(lambda lab, given: races.records(lab, 20, given.count), 1, 50),
 }
 
 

@@ -167,7 +167,7 @@ class Scene:
                 found.append("neither old nor new")
             elif run.code != 0 and not killed and not run.announces and not is_old and is_new and \
                     not _says_it_is_there(run):
-                found.append("it fails, and it is done")
+                found.append("it fails, and it is done" if run.code < 128 else "interrupted, and it is done")
         for name, entry in self.before.items():
             is_result = any(name == result or name.startswith(result + "/") for result in operation.results)
             if not is_result and not self._is_besides(name) and now.get(name) != entry:
@@ -200,10 +200,9 @@ class Scene:
                 found.append(f"confirmed and not there: {_kinds(missing)}")
             if still := gone & facts:
                 found.append(f"confirmed as gone and still there: {_kinds(still)}")
-        # fsck takes a file that is there and not known for a patch of the user's.
-        known = {fact[1] for fact in self.facts_before | self.facts_after}
+        # fsck takes a composite that is there and not known yet for a patch of the user's.
         strange = {fact for fact in facts - self.facts_before - self.facts_after
-                   if fact[0] not in ("composite", "undo") and not (fact[0] == "patch" and fact[1] in known)}
+                   if fact[0] not in ("composite", "undo") and not (fact[0] == "patch" and self.operation.model)}
         if strange:
             found.append(f"nobody asked for: {_kinds(strange)}")
         return found
