@@ -19,8 +19,11 @@ from pathlib import Path
 
 import faults
 import meetings
+import mutations
 import races
+import readers
 import signals
+import surroundings
 from command import Vpatch
 from lab import ROOT, Lab
 from outcome import Missing, Outcome, table
@@ -43,6 +46,13 @@ ATTACKS: dict[str, Attack] = {
     "races": Attack(lambda lab, given: races.store(lab, given.count), 5, 600),
     "model": Attack(lambda lab, given: races.model(lab, given.count), 4, 600),
     "records": Attack(lambda lab, given: races.records(lab, 20, given.count), 1, 50),
+    "readers": Attack(lambda lab, given: readers.attack(lab, given.count), 20, 500),
+    "mutations": Attack(lambda lab, given: mutations.attack(lab, given.count, given.only), 100, 20_000),
+    "changing": Attack(lambda lab, given: surroundings.changing(lab, given.count), 20, 200),
+    "outputs": Attack(lambda lab, given: surroundings.outputs(lab), 1, 1),
+    "ownership": Attack(lambda lab, given: surroundings.ownership(lab), 1, 1, everywhere=False),
+    "users": Attack(lambda lab, given: surroundings.users(lab), 1, 1, everywhere=False),
+    "disks": Attack(lambda lab, given: surroundings.disks(lab), 1, 1, everywhere=False),
 }
 
 
