@@ -54,10 +54,17 @@ def plan(scene: Scene) -> Iterator[Fault]:
         yield Fault("kill-after", len(scene.calls), scene.calls[-1])
 
 
+def some(every: list[Operation], count: int | None, only: str | None, seed: int) -> list[Operation]:
+    """Those that are meant; for a short attack a few of them, drawn, since each has to be set up."""
+    chosen = [operation for operation in every if not only or only in operation.name]
+    most = max(2, (count or len(chosen) * 10) // 10)
+    return random.Random(seed).sample(chosen, most) if most < len(chosen) else chosen
+
+
 def attack(lab: Lab, count: int | None, only: str | None = None) -> Outcome:
     """Every fault of every operation, or so many of them, drawn."""
     outcome = Outcome("faults", "faults")
-    chosen = [operation for operation in operations() if not only or only in operation.name]
+    chosen = some(operations(), count, only, lab.seed)
     place = lab.place("faults")
     local = threading.local()
 

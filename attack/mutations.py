@@ -98,6 +98,31 @@ def change_json(data: bytes, chance: random.Random) -> bytes:
     return text.replace("Infinity", "1e999").encode("utf-8", "surrogatepass")
 
 
+PATTERNS = [value for value in NASTY if isinstance(value, str) and any(mark in value for mark in "([\\")] + [
+    "(a|aa)*b", "((a|a)(a|a))*b", "(?i:[^]])", "(?=(?=(?=a)))", "(?!a)", "\\", "[z-a]", "(?:", "a**", "(?<a>b)\\1", "",
+    "$", "()", "(?:)*", "(?:|a)*", "[\\p{L}\\p{N}]+|[^\\s]", "(.*)*.*=.*", "(a|b|ab)*c", "^(([a-z])+.)+[A-Z]([a-z])+$"]
+
+
+def change_tokenizer(data: bytes, chance: random.Random) -> bytes:
+    """All but the vocabulary, which is most of it, and now and then that; or a pattern that splits."""
+    tokenizer = json.loads(data)
+    vocabulary, merges = tokenizer["model"].pop("vocab"), tokenizer["model"].pop("merges")
+    kind = chance.random()
+    if kind < 0.4:
+        tokenizer["pre_tokenizer"] = {
+            "type": "Split", "pattern": {"Regex": chance.choice(PATTERNS)}, "invert": chance.random() < 0.5,
+            "behavior": chance.choice(["Isolated", "Removed", "MergedWithPrevious", "Contiguous", "X"])}
+    elif kind < 0.8:
+        tokenizer = change_value(tokenizer, chance)
+    else:
+        vocabulary[chance.choice(list(vocabulary))] = chance.choice([-1, 10**9, 2**31, 2**63, 0, 1.5, None, "x"])
+        merges[chance.randrange(len(merges))] = chance.choice(["a", "a b c", "", ["a"], [1, 2], "\0 \0", None])
+    if isinstance(tokenizer, dict) and isinstance(tokenizer.get("model"), dict):
+        tokenizer["model"] |= {"vocab": vocabulary, "merges": merges}
+    text = json.dumps(tokenizer, ensure_ascii=chance.random() < 0.5).replace("Infinity", "1e999")
+    return text.encode("utf-8", "surrogatepass")
+
+
 def change_lines(data: bytes, chance: random.Random) -> bytes:
     lines = data.splitlines()
     at = chance.randrange(len(lines))
@@ -222,7 +247,7 @@ def targets(lab: Lab) -> list[Target]:
                 ("stack", "diff", "s.stack", "s")), (*stacked, ("stack", "export", "s", "-o", "s.stack"))),
         Target("catalogue", {**pair, "b.vpatch": "b.vpatch"}, "store/catalogue.sqlite", change_bytes, listing, stacked),
         Target("config.json", model, "m/config.json", change_json, (score, train)),
-        Target("tokenizer.json", model, "m/tokenizer.json", change_json, (score, generate)),
+        Target("tokenizer.json", model, "m/tokenizer.json", change_tokenizer, (score, generate)),
         Target("generation_config.json", model, "m/generation_config.json", change_json, (generate,)),
         Target("rows", model, "rows.jsonl", change_lines, (("score", "m", "--data", "rows.jsonl", "--json"), train)),
         Target("training state", model, "run/training.safetensors", change_state, (resume,), (resume,)),

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Attacks on vpatch: what it promises is tried under faults, signals, races, full disks and hostile files.
 
     attack/run.py                       every attack, short
@@ -40,15 +41,15 @@ class Attack:
 
 
 ATTACKS: dict[str, Attack] = {
-    "faults": Attack(lambda lab, given: faults.attack(lab, given.count, given.only), 500, 100_000),
-    "signals": Attack(lambda lab, given: signals.attack(lab, given.count, given.only), 200, 6_000),
-    "meetings": Attack(lambda lab, given: meetings.attack(lab, given.count, given.only), 100, 3_000),
-    "races": Attack(lambda lab, given: races.store(lab, given.count), 5, 600),
-    "model": Attack(lambda lab, given: races.model(lab, given.count), 4, 600),
+    "faults": Attack(lambda lab, given: faults.attack(lab, given.count, given.only), 80, 100_000),
+    "signals": Attack(lambda lab, given: signals.attack(lab, given.count, given.only), 40, 6_000),
+    "meetings": Attack(lambda lab, given: meetings.attack(lab, given.count, given.only), 36, 3_600),
+    "races": Attack(lambda lab, given: races.store(lab, given.count), 3, 600),
+    "model": Attack(lambda lab, given: races.model(lab, given.count), 3, 600),
     "records": Attack(lambda lab, given: races.records(lab, 20, given.count), 1, 50),
-    "readers": Attack(lambda lab, given: readers.attack(lab, given.count), 20, 500),
-    "mutations": Attack(lambda lab, given: mutations.attack(lab, given.count, given.only), 100, 20_000),
-    "changing": Attack(lambda lab, given: surroundings.changing(lab, given.count), 20, 200),
+    "readers": Attack(lambda lab, given: readers.attack(lab, given.count), 10, 500),
+    "mutations": Attack(lambda lab, given: mutations.attack(lab, given.count, given.only), 42, 20_000),
+    "changing": Attack(lambda lab, given: surroundings.changing(lab, given.count), 8, 200),
     "outputs": Attack(lambda lab, given: surroundings.outputs(lab), 1, 1),
     "ownership": Attack(lambda lab, given: surroundings.ownership(lab), 1, 1, everywhere=False),
     "users": Attack(lambda lab, given: surroundings.users(lab), 1, 1, everywhere=False),

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from command import Fault
+from faults import some
 from lab import Lab
 from operations import Operation, operations
 from outcome import Outcome
@@ -16,7 +17,7 @@ SIGNALS = {"int": signal.SIGINT, "term": signal.SIGTERM, "hup": signal.SIGHUP, "
 def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
     """So many signals, dealt out among the operations: half at calls, half at times."""
     outcome = Outcome("signals", "signals")
-    chosen = [operation for operation in operations() if not only or only in operation.name]
+    chosen = some(operations(), count, only, lab.seed)
     place = lab.place("signals")
     each = -(-count // len(chosen))
 

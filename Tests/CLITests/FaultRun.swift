@@ -5,7 +5,7 @@ import TestModels
 
 /// What goes wrong at one of the calls that change or look at files (Tests/Faults/faults.c).
 enum FaultMode: String, CaseIterable, Sendable {
-  case eio, enospc, eintr, eacces, emfile
+  case eio, enospc, eintr, eacces, emfile, erofs
   /// Half of a read or a write, as the kernel may do at any time.
   case short
   /// From that call on every one fails: a disk that is gone.
@@ -50,8 +50,14 @@ enum FaultMode: String, CaseIterable, Sendable {
   }
 }
 
-/// Which calls are counted.
-enum FaultCalls: String, Sendable { case changes, looks }
+/// Which calls are counted: all of a kind, or those of a name.
+struct FaultCalls: Sendable, Equatable, ExpressibleByStringLiteral {
+  static let changes: FaultCalls = "changes"
+  static let looks: FaultCalls = "looks"
+
+  let names: String
+  init(stringLiteral names: String) { self.names = names }
+}
 
 struct Fault: Sendable, CustomStringConvertible {
   let mode: FaultMode
@@ -74,6 +80,17 @@ enum FaultRun {
     ].merging(more) { $1 }
   }
 
+  /// What a command must find in its environment so that one of its calls goes wrong.
+  static func environment(
+    _ folder: TestFolder, _ mode: FaultMode, at call: Int, of counted: FaultCalls = .changes, below name: String? = nil
+  ) -> [String: String] {
+    var plan = ["FAULT_AT": "\(call)", "FAULT_MODE": mode.rawValue, "FAULT_CALLS": counted.names]
+    if let name { plan["FAULT_ROOT"] = folder[name] }
+    // A signal is handled by another thread: the call that it comes at waits for that.
+    if [.int, .term, .hup].contains(mode) { plan["FAULT_DELAY"] = "1000000" }
+    return environment(folder, plan)
+  }
+
   /// Runs the command without a fault.
   /// - Parameter data: a file outside of the folder that gets the bytes of all writes, in their order.
   /// - Returns: the calls that changed or looked at files in the folder, in their order.
@@ -81,7 +98,7 @@ enum FaultRun {
     throws -> [String]
   {
     let outside = try TestFolder()
-    var more = ["FAULT_LOG": outside["log"], "FAULT_CALLS": counted.rawValue]
+    var more = ["FAULT_LOG": outside["log"], "FAULT_CALLS": counted.names]
     more["FAULT_DATA"] = data
     let run = try Command(Command.path, arguments, environment(folder, more))
     precondition(run.code == 0, run.errors)
@@ -91,11 +108,12 @@ enum FaultRun {
   }
 
   /// Runs the command with a fault at one of its calls.
+  /// - Parameter name: what the calls have to be below; nil for the folder.
   static func run(
-    in folder: TestFolder, _ arguments: [String], _ mode: FaultMode, at call: Int, of counted: FaultCalls = .changes
+    in folder: TestFolder, _ arguments: [String], _ mode: FaultMode, at call: Int, of counted: FaultCalls = .changes,
+    below name: String? = nil
   ) throws -> Command {
-    let plan = ["FAULT_AT": "\(call)", "FAULT_MODE": mode.rawValue, "FAULT_CALLS": counted.rawValue]
-    return try Command(Command.path, arguments, environment(folder, plan))
+    try Command(Command.path, arguments, environment(folder, mode, at: call, of: counted, below: name))
   }
 
   /// Runs a command once for each call that changes or looks at files in a folder and each mode of failing that tells

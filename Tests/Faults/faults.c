@@ -1,14 +1,15 @@
 // Loaded before libc (LD_PRELOAD), this counts the calls that change or look at files below $FAULT_ROOT, and at one of
 // them does what $FAULT_MODE says:
 //
-//   eio, enospc, eintr, eacces, emfile
+//   eio, enospc, eintr, eacces, emfile, erofs
 //                 the call fails with that errno; nothing is done
 //   eio-on        this one and every later one fail with EIO: a disk that is gone
 //   short         a read, a write or a copy does half of its bytes, and says so
 //   kill-before   SIGKILL; nothing is done
 //   kill-half     SIGKILL after half of a write's bytes (as kill-before for other calls)
 //   kill-after    SIGKILL when the call is done
-//   int, term, hup   the process sends itself that signal, and then goes on
+//   int, term, hup   the process sends itself that signal, waits $FAULT_DELAY microseconds for what it does with it, and
+//                 then goes on
 //   stop          SIGSTOP: another process looks, acts, and sends SIGCONT
 //   delay         the call waits for $FAULT_DELAY microseconds first; delay-on: so does every later one
 //
@@ -130,7 +131,8 @@ static const struct {
   const char *mode;
   int code;
 } failures[] = {{"eio", EIO},       {"eio-on", EIO},    {"enospc", ENOSPC},
-                {"eintr", EINTR},   {"eacces", EACCES}, {"emfile", EMFILE}};
+                {"eintr", EINTR},   {"eacces", EACCES}, {"emfile", EMFILE},
+                {"erofs", EROFS}};
 
 static const struct {
   const char *mode;
@@ -167,6 +169,7 @@ int fault_event(const char *format, ...) {
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
     if (is_mode(signals[i].mode)) {
       kill(getpid(), signals[i].number);
+      if (signals[i].number != SIGSTOP) usleep(delay);
       return GO_ON;
     }
   }
