@@ -52,7 +52,10 @@ let package = Package(
         "Apply", "Catalogue", "Evaluate", "Measure", "Model", "PatchFormat", "Report", "Text", "Train", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "Fuzzing", dependencies: ["Images", "PatchFormat"], path: "fuzz/Mutator"),
+    .target(
+      name: "Fuzzing",
+      dependencies: ["Apply", "Catalogue", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "Text"],
+      path: "fuzz/Mutator"),
     .target(name: "Faults", path: "Tests/Faults"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
     .target(
