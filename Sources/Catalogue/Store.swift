@@ -134,6 +134,9 @@ public final class Store: Sendable {
     }
   }
 
+  /// One transaction that takes something away: it also works on a full disk. May be called twice.
+  func writeToDelete<T>(_ body: (Database) throws -> T) throws -> T { try lockedToDelete { _ in try write(body) } }
+
   static func lock(_ path: String) throws -> WaitingLock { try WaitingLock(Path.join(path, "lock"), subject: path) }
 
   // MARK: For tests

@@ -31,7 +31,7 @@ struct CatalogueFile {
     return try Self.translating(path) {
       do { return Connection(queue: try openFile(), obstacle: nil) } catch let error as DatabaseError {
         guard Self.isForLackOfWriting(error) else { throw error }
-        return Connection(queue: try copy(), obstacle: Self.inWords(error, path))
+        return Connection(queue: try copy(), obstacle: Self.inWords(error, Path.parent(path)))
       }
     }
   }

@@ -32,7 +32,7 @@ extension Store {
 
   /// - Throws: `io` where there is no such alias.
   public func removeAlias(_ name: String) throws {
-    try write { db in
+    try writeToDelete { db in
       try db.execute(sql: "DELETE FROM aliases WHERE name = ?", arguments: [name])
       guard db.changesCount > 0 else { throw unknown(name, "is no alias in the store", try Self.aliasNames(db)) }
     }
@@ -100,7 +100,7 @@ extension Store {
   /// The same of a patch as it was typed.
   /// - Returns: the patch, and all its tags now.
   public func untag(_ patch: PatchName, _ tags: [String]) throws -> (identity: Digest, tags: [String]) {
-    try write { db in
+    try writeToDelete { db in
       let identity = try resolve(patch, db)
       let id = try requiredID(of: identity, db)
       let present = try Self.tags(of: id, db)

@@ -10,7 +10,8 @@ extension Store {
 
   /// The number that this process has, held from now on.
   func ownNumber() throws -> Int64 {
-    try owner.withLock { owner in
+    if let obstacle { throw obstacle }
+    return try owner.withLock { owner in
       if owner == nil { owner = try HeldNumber(in: Self.leasesPath(path)) }
       return owner!.number
     }

@@ -143,7 +143,7 @@ extension Store {
   /// Removes all versions of a stack; its members stay.
   /// - Throws: `io` where there is none of that name.
   public func removeStack(_ name: String) throws {
-    try write { db in
+    try writeToDelete { db in
       _ = try latestStack(name, db)
       try db.execute(sql: "DELETE FROM stacks WHERE name = ?", arguments: [name])
     }
