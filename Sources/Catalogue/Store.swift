@@ -200,6 +200,6 @@ extension Store {
 
   /// Whether a name is one that `OutputFile` gives while it writes a file.
   static func isTemporary(_ name: String, of file: String = "") -> Bool {
-    TemporaryFiles.isTemporary(name) && name.hasPrefix("." + file)
+    TemporaryFiles.isTemporaryOfAnyVersion(name) && name.hasPrefix("." + file)
   }
 }

@@ -65,7 +65,9 @@ extension Store {
         if isFirst {
           orphans = folder.orphans(try Self.known(db))
           try requireModels(forgetting, db)
-          for model in forgetting { try db.execute(sql: "DELETE FROM applications WHERE model = ?", arguments: [model]) }
+          for model in forgetting {
+            try db.execute(sql: "DELETE FROM applications WHERE model = ?", arguments: [model])
+          }
           try endAbandonedLeases(db)
         }
         var found = try findDerived([], db)

@@ -51,7 +51,7 @@ struct CatalogueFile {
   }
 
   /// What the files say, in memory, with the schema of today.
-  private func copy() throws -> DatabaseQueue {
+  func copy() throws -> DatabaseQueue {
     let image = try CatalogueImage(path: path).bytes
     let queue = try DatabaseQueue(configuration: Self.configuration)
     try queue.writeWithoutTransaction { db in

@@ -49,7 +49,11 @@ struct CatalogueImage {
 
   /// Puts the pages of a log in their places.
   static func replay(_ log: [UInt8], on database: inout [UInt8]) {
-    func u32(_ offset: Int) -> UInt32 { log[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) } }
+    log.withUnsafeBytes { replay($0, on: &database) }
+  }
+
+  private static func replay(_ log: UnsafeRawBufferPointer, on database: inout [UInt8]) {
+    func u32(_ offset: Int) -> UInt32 { UInt32(bigEndian: log.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
     guard log.count >= 32, u32(0) & ~1 == 0x377f_0682 else { return }
     let isLittle = u32(0) & 1 == 0
     let page = Int(u32(8))

@@ -97,10 +97,12 @@ extension Store {
 
   /// Keeps patches that are open for as long as this process needs them: those that are in the store, and copies of the
   /// others, which come in as somebody's.
+  /// - Throws: `io` for one that was opened from the store, and was taken out of it meanwhile.
   public func keep(_ patches: [Patch], threads: Int = 2) throws {
     for patch in patches {
       do { try lease(patch.identity) } catch let error as VPatchError where error.code == .io {
-        guard try !contains(patch.identity) else { throw error }
+        let isFromHere = patch.path == file(of: patch.identity)
+        guard !isFromHere, try !contains(patch.identity) else { throw error }
         _ = try add([Candidate(patch)], Admission(isLeased: true), threads) { _ in }
       }
       // A file that was lost is made again.

@@ -21,17 +21,24 @@ extension Store {
     }
   }
 
-  private static let scratchPrefix = "making-"
+  private static let scratchName = "making"
+  private static let scratchPrefix = scratchName + "-"
 
   /// What processes that were killed while they made a patch left: files, and the folder that they are in.
   func abandonedScratch() throws -> [String] {
-    try Path.entries(of: path).filter { Self.isTemporary($0, of: Self.scratchPrefix) }.flatMap { name -> [String] in
-      let digits = name.dropFirst(1 + Self.scratchPrefix.count).prefix { $0.isNumber }
-      guard let owner = Int64(digits), !isLiving(owner) else { return [] }
+    try Path.entries(of: path).filter { Self.isTemporary($0, of: Self.scratchName) }.flatMap { name -> [String] in
       let folder = Path.join(path, name)
+      if let owner = Self.scratchOwner(name), isLiving(owner) { return [] }
       // It may have come to its end since the names were read.
       guard try PathKind.of(folder, followingLinks: false) == .directory else { return [] }
       return try Path.entries(of: folder).map { Path.join(folder, $0) } + [folder]
     }
+  }
+
+  /// nil for a folder of a version that had no numbers: what it was made for is over, since that version cannot use a
+  /// catalogue of today's schema.
+  private static func scratchOwner(_ folder: String) -> Int64? {
+    guard folder.hasPrefix("." + scratchPrefix) else { return nil }
+    return Int64(folder.dropFirst(1 + scratchPrefix.count).prefix { $0.isNumber })
   }
 }

@@ -38,7 +38,9 @@ public final class HeldNumber: Sendable {
   /// - Parameter path: the file; it is made where it is missing.
   public init(in path: String) throws {
     var descriptor: CInt
-    repeat { descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) } while descriptor < 0 && errno == EINTR
+    repeat {
+      descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+    } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { throw VPatchError.system(path, "cannot be opened") }
     self.descriptor = descriptor
     while true {
@@ -60,7 +62,9 @@ public final class HeldNumber: Sendable {
   /// Those of some numbers that somebody holds. Where the file cannot be looked into, all of them may be held.
   public static func held(of numbers: some Sequence<Int64>, in path: String) -> Set<Int64> {
     var descriptor: CInt
-    repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) } while descriptor < 0 && errno == EINTR
+    repeat {
+      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+    } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { return errno == ENOENT ? [] : Set(numbers) }
     defer { close(descriptor) }
     return Set(numbers.filter { $0 > 0 && vp_is_byte_locked(descriptor, off_t($0)) != 0 })
