@@ -93,7 +93,8 @@ import Testing
   private func meet(_ first: Other, _ step: Store.Step, _ second: Other) throws {
     let scene = try Scene()
     let result = Mutex<Result<Bool, any Error>?>(nil)
-    let (ended, begun) = (DispatchSemaphore(value: 0), Mutex(false))
+    let begun = Mutex(false)
+    let ended = DispatchSemaphore(value: 0)
     scene.fixture.store.observer.withLock {
       $0 = { now in
         guard now == step,
@@ -174,7 +175,7 @@ import Testing
     let ids = try (20..<24).map { try scene.fixture.added(to: $0) }
     let base = scene.stack.base
     _ = try store.createStack(name: "s", definition: StackDefinition(base: base, members: [.init(scene.patch)]))
-    func adding(_ id: Digest) -> (StackDefinition) throws -> StackDefinition {
+    @Sendable func adding(_ id: Digest) -> (StackDefinition) throws -> StackDefinition {
       { try StackDefinition(base: $0.base, method: $0.method, members: $0.members + [.init(id)]) }
     }
     // Between the reading and the saving, twice in a row.

@@ -131,7 +131,7 @@ import Testing
   @Test("the reserve is taken with a change, really, and again when it is gone") func reserve() throws {
     let store = try Store(path: folder["store"], create: false)
     #expect(!folder.exists("store/reserve"))
-    try store.collect()
+    _ = try store.collect()
     func blocks() -> Int {
       var info = stat()
       return lstat(folder["store/reserve"], &info) == 0 ? Int(info.st_blocks) * 512 : 0

@@ -14,7 +14,8 @@ import Testing
   func exclusive(isFolder: Bool) throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = isFolder ? folder : folder + "/lock"
-    let (inside, most) = (Mutex(0), Mutex(0))
+    let inside = Mutex(0)
+    let most = Mutex(0)
     try Parallel.forEach(16, threads: 16) { _ in
       let lock = try WaitingLock(path, isFolder: isFolder, subject: "it")
       withExtendedLifetime(lock) {
@@ -34,7 +35,7 @@ import Testing
   @Test("one that does not end is an error that says so; a lock that cannot be opened too") func patience() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let held = try WaitingLock(folder, isFolder: true, subject: "it")
-    withExtendedLifetime(held) {
+    _ = withExtendedLifetime(held) {
       #expect(
         throws: VPatchError(.io, "it", "is being changed by another vpatch", remedy: "try again when that has ended")
       ) {
