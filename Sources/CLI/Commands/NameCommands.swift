@@ -41,7 +41,7 @@ struct AliasCommand: ParsableCommand {
     common.print(
       .dictionary([
         "alias": .string(name), "identity": .string(identity.hex), "was": before.map { .string($0.hex) },
-      ]), text: "\(name) is \(identity.short)" + (before.map { ", and was \($0.short)" } ?? ""))
+      ]), text: "\(name.printable) is \(identity.short)" + (before.map { ", and was \($0.short)" } ?? ""))
   }
 
   private func list(_ aliases: [Alias]) {
@@ -86,7 +86,7 @@ struct TagCommand: ParsableCommand {
     let (identity, now) = try tags.isEmpty || !delete ? store.tag(name, tags) : store.untag(name, tags)
     common.print(
       .dictionary(["identity": .string(identity.hex), "tags": .array(now.map { .string($0) })]),
-      text: "\(identity.short)  \(now.isEmpty ? "no tags" : now.joined(separator: " "))")
+      text: "\(identity.short)  \(now.isEmpty ? "no tags" : now.map(\.printable).joined(separator: " "))")
   }
 
   private func list(_ tags: [(name: String, patches: Int)]) {

@@ -46,7 +46,7 @@ struct ScoreCommand: ParsableCommand {
       let part = Array(examples[start..<min(start + 64, examples.count)])
       for (i, score) in try model.scores(of: part).enumerated() {
         if common.json {
-          Terminal.out(score.json.compact())
+          Terminal.out(line: score.json)
         } else {
           try printTable(score, row: start + i, of: examples.count, text)
         }

@@ -211,7 +211,7 @@ struct StackCommand: ParsableCommand {
       let text = try StackFile(name: stored.name, stored.definition).text { member in
         try Digest(hex: member.name).flatMap { try store.label($0) }
       }
-      guard let output else { return Terminal.write(text, to: 1) }
+      guard let output else { return Terminal.write(text.printableText, to: 1) }
       try OutputCheck.file(output, inputs: [], force: force)
       let file = try OutputFile(path: output, replacing: force)
       try file.write(text, at: 0)
@@ -290,9 +290,9 @@ extension StackDiff.Change {
     switch self {
     case .base(let a, let b): "base    \(a.short) → \(b.short)"
     case .method(let a, let b): "method  \(a.text) → \(b.text)"
-    case .removed(let member): "-       \(try name(member.identity))@\(member.scale.shortest)"
-    case .added(let member): "+       \(try name(member.identity))@\(member.scale.shortest)"
-    case .scale(let identity, let a, let b): "scale   \(try name(identity)): \(a.shortest) → \(b.shortest)"
+    case .removed(let member): "-       \(try name(member.identity).printable)@\(member.scale.shortest)"
+    case .added(let member): "+       \(try name(member.identity).printable)@\(member.scale.shortest)"
+    case .scale(let identity, let a, let b): "scale   \(try name(identity).printable): \(a.shortest) → \(b.shortest)"
     }
   }
 }

@@ -52,11 +52,13 @@ extension Store {
     var filter = PatchFilter()
     filter.includesDerived = true
     let rows = try patches(filter).sorted { $0.identity < $1.identity }
-    let bytes = rows.reduce(0) { $0 + $1.fileBytes }
+    // For the progress alone: a damaged row may say anything.
+    let sizes = rows.map { min(max($0.fileBytes, 0), 1 << 40) }
+    let bytes = sizes.reduce(0, +)
     begin(bytes)
     // The long part, while others may add and remove.
     let isSuspect = try Parallel.map(rows.count, threads: threads) { i in
-      defer { progress(rows[i].fileBytes) }
+      defer { progress(sizes[i]) }
       return check(rows[i]) != nil
     }
     let suspects = zip(rows, isSuspect).filter(\.1).map(\.0.identity)

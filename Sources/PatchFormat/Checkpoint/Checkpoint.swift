@@ -144,6 +144,12 @@ public struct Checkpoint: Sendable {
   /// By bytes: `hasSuffix` compares characters, and a mark before the dot makes it part of another one.
   static func isSafetensorsName(_ name: String) -> Bool { name.utf8.suffix(12).elementsEqual(".safetensors".utf8) }
 
+  /// Looks at all files again, after the last reading of them.
+  /// - Throws: `io` where one was written to since it was opened, or another took its name.
+  public func requireUnchanged() throws {
+    for file in files { try file.input.requireUnchanged() }
+  }
+
   /// The tensor of that name.
   public func tensor(named name: String) -> Tensor? {
     var low = 0
