@@ -16,6 +16,8 @@ public struct InPlaceResult: Sendable {
   public let isFilesExact: Bool
   /// Side files of the model that were not those of the patch and stayed as they are.
   public let sideFilesKept: [String]
+  /// What became of the others.
+  public let sideFileSummary: SideFileSummary
 }
 
 extension Rebuild {
@@ -48,7 +50,7 @@ extension Rebuild {
     let full = full || contradictsItself
     let side = try SideFileChanges(input, steps)
     var swaps = FileSwaps(in: model.place.folder)
-    for file in side.replaced { try swaps.replace(file.name, with: file.contents) }
+    for file in side.replaced { try swaps.replace(file) }
     try swaps.replace(Path.name(provenancePath), with: provenance.text)
 
     let isExact: Bool
@@ -70,7 +72,7 @@ extension Rebuild {
       to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
       totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: full ? 0 : provenance.unverified.count, isFilesExact: isExact,
-      sideFilesKept: side.kept)
+      sideFilesKept: side.kept, sideFileSummary: side.summary)
   }
 
   /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
@@ -94,6 +96,7 @@ extension Rebuild {
       renames: try swaps.renames(), removals: swaps.removals)
     let file = try JournalFile(journal, of: model.place, renaming: swaps.outputs)
     try fill(file)
+    try swaps.requireUnchanged()
     try TemporaryFiles.uninterrupted {
       try file.commit()
       try model.place.whileDecided {
