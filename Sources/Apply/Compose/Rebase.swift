@@ -55,6 +55,7 @@ public struct Rebase: Sendable {
     let entries = try PatchBuilder(subject: new.path, work: work).entries(tensors, writer)
     let layout = try ModelView(new).layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: new.path)
+    for model in [old, new] { try model.requireSameBytes() }
     let header = try writer.finish(
       entries, annex: Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : []),
       annotations: annotations(name: name, note: note))

@@ -40,6 +40,7 @@ public struct Squash: Sendable {
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
     let entries = try PatchBuilder(subject: patches[0].label, work: work).entries(tensors, writer)
+    try base?.checkpoint.requireSameBytes()
     let header = try writer.finish(
       entries, annex: try annex(tensors), annotations: annotations(tensors, name: name, note: note))
     let copied = tensors.count { if case .copied = $0.content { true } else { false } }

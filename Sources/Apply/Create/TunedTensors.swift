@@ -71,6 +71,7 @@ public struct TunedTensors: Sendable {
     let all = annotations.setting("recipe", to: recipe.map { .string($0.rawValue) } ?? recognised)
       .setting("layout", to: layoutName)
       .setting("made", to: .dictionary(["writer": .string("vpatch \(vpatchVersion)")]))
+    try base.checkpoint.requireSameBytes()
     return try writer.finish(entries, annex: annex, annotations: all)
   }
 }

@@ -31,10 +31,11 @@ extension Rebuild {
     if input.isDirectory {
       try OutputCheck.directory(path)
     } else {
+      try Recovery.clear(output: path)
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
       let beside = try Provenance.path(forModel: path, isDirectory: false)
-      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isOne(beside))
+      try OutputCheck.file(beside, inputs: inputs, force: Provenance.isOne(beside) || force)
     }
     let full = full || contradictsItself
     try checkInput(full: full)
@@ -51,13 +52,15 @@ extension Rebuild {
       let files = try writeFiles(layout.files, touched) { Path.join(directory.temporaryPath, $0) }
       for file in files { try file.commit() }
       side = try SideFileCopy(from: input, steps: steps, layout: layout).write(to: directory.temporaryPath)
-      try provenanceFile(provenance, Path.join(directory.temporaryPath, Provenance.directoryName)).commit()
+      try provenanceFile(provenance, Path.join(directory.temporaryPath, ModelPlace.provenanceName)).commit()
+      // Side files were read by their names, so these have to be those of the model that was read.
+      try input.requireStillThere()
       try directory.commit()
     } else {
-      // All of both is written before either gets its name: a disk that fills up leaves neither.
-      let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false))
-      for file in try writeFiles(layout.files, touched, { _ in path }) { try file.commit() }
-      try beside.commit()
+      let files = try writeFiles(layout.files, touched, replacing: force) { _ in path }
+      let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
+      try input.requireSameBytes()
+      try nameTogether(files + [beside], ModelPlace(file: path), force: force)
       side = .init(kept: [], leftOut: [])
     }
     let outputs = touched.compactMap(\.output)
@@ -87,10 +90,27 @@ extension Rebuild {
   }
 
   /// Written, and without its name yet.
-  private func provenanceFile(_ provenance: Provenance, _ path: String) throws -> OutputFile {
-    let file = try OutputFile(path: path)
+  private func provenanceFile(
+    _ provenance: Provenance, _ path: String, replacing: Bool = false
+  ) throws -> OutputFile {
+    let file = try OutputFile(path: path, replacing: replacing)
     try file.write(provenance.text, at: 0)
     return file
+  }
+
+  /// Gives the file of a model and its provenance their names, both or none, in place of both or neither.
+  private func nameTogether(_ files: [OutputFile], _ place: ModelPlace, force: Bool) throws {
+    var swaps = FileSwaps(in: place.folder)
+    swaps.replace(with: files)
+    let renames = try swaps.renames()
+    // It was looked for at the beginning; another command may have been quicker.
+    guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath))) else {
+      throw Directory.exists(renames[0].over == nil ? place.provenancePath : place.path)
+    }
+    let journal = Journal(
+      from: steps[0].from, to: steps[steps.count - 1].to, files: [], regions: [], renames: renames, removals: [])
+    try JournalFile(journal, of: place, renaming: swaps.outputs).decide(place, work)
+    withExtendedLifetime(swaps) {}
   }
 
   // MARK: Files
@@ -111,7 +131,7 @@ extension Rebuild {
 
   /// Writes whole files, which have no name yet when this comes back.
   func writeFiles(
-    _ layout: [FileLayout.File], _ touched: [Touched], _ pathOf: (String) -> String
+    _ layout: [FileLayout.File], _ touched: [Touched], replacing: Bool = false, _ pathOf: (String) -> String
   ) throws -> [OutputFile] {
     let outputOf = Dictionary(
       touched.compactMap(\.output).map { ($0.info.name.bytesKey, $0) }, uniquingKeysWith: { a, _ in a })
@@ -120,7 +140,7 @@ extension Rebuild {
     for file in layout {
       let name = file.name.isEmpty ? Checkpoint.singleName : file.name
       let header = try SafetensorsHeader(text: file.header, subject: name)
-      let output = try OutputFile(path: pathOf(name))
+      let output = try OutputFile(path: pathOf(name), replacing: replacing)
       try output.reserve(header.fileSize)
       try output.write([UInt8](littleEndian: UInt64(file.header.count)) + file.header, at: 0)
       pieces += self.pieces(header, outputOf, output)

@@ -38,6 +38,13 @@ struct SideFileChanges {
     self.kept = kept
   }
 
+  /// Whether it is the same when one looks again.
+  func isStillSo(_ checkpoint: Checkpoint, _ steps: [PatchStep]) throws -> Bool {
+    let now = try SideFileChanges(checkpoint, steps)
+    return now.kept == kept && now.replaced.map(\.name) == replaced.map(\.name)
+      && now.replaced.map(\.contents) == replaced.map(\.contents)
+  }
+
   /// What the input has under that name; nil where it has nothing. What is too large to travel is not read.
   private static func contents(_ name: String, of checkpoint: Checkpoint) throws -> [UInt8]? {
     let path = Path.join(checkpoint.path, name)

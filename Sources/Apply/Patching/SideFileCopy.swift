@@ -28,7 +28,7 @@ struct SideFileCopy {
   private func copy(
     _ source: String, _ target: String, _ prefix: String, _ replaced: Set<String>, _ outcome: inout Outcome
   ) throws {
-    let names = from.files.map(\.name) + [Checkpoint.indexName, Provenance.directoryName]
+    let names = from.files.map(\.name) + [Checkpoint.indexName, ModelPlace.provenanceName]
     let written = replaced.union(names.map(\.bytesKey))
     for name in try Path.entries(of: source) where !name.hasPrefix(".") {
       let path = Path.join(source, name)
