@@ -130,6 +130,7 @@ extension Rebuild {
   }
 
   /// Writes whole files, which have no name yet when this comes back.
+  /// - Parameter replacing: whether they may take the place of others.
   func writeFiles(
     _ layout: [FileLayout.File], _ touched: [Touched], replacing: Bool = false, _ pathOf: (String) -> String
   ) throws -> [OutputFile] {

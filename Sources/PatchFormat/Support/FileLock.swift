@@ -48,7 +48,9 @@ public enum FileLock {
   /// Who holds the file at a path.
   public static func writer(of path: String) -> Writer {
     var descriptor: CInt
-    repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) } while descriptor < 0 && errno == EINTR
+    repeat {
+      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+    } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { return errno == ENOENT ? .none : .unknown }
     defer { close(descriptor) }
     return Int(vp_lock_of_others(descriptor, 0, 0)) == VP_LOCK_NONE ? .none : .living

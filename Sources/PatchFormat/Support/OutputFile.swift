@@ -123,7 +123,9 @@ public final class OutputFile: Sendable {
   public func inheritAttributes(of other: String? = nil) throws {
     guard other != nil || replacing else { return }
     let source = other ?? path
-    if let replaced = try FileAttributes.replaced(source) { try FileAttributes.copy(replaced, of: source, to: descriptor) }
+    if let replaced = try FileAttributes.replaced(source) {
+      try FileAttributes.copy(replaced, of: source, to: descriptor)
+    }
   }
 
   /// Takes the owner and the permissions of a file that it will belong to, as far as this process may give them.
