@@ -31,19 +31,26 @@ int vp_rename_no_replace(const char *from, const char *to) {
 // Open file description locks: they belong to the opening and not to the process, so closing another descriptor of
 // the same file does not lose them, and they can be asked for without being taken.
 
+static int until_done(int descriptor, int command, struct flock *lock) {
+  int result;
+  do result = fcntl(descriptor, command, lock);
+  while (result != 0 && errno == EINTR);
+  return result;
+}
+
 int vp_lock(int descriptor, int shared, int64_t start, int64_t length) {
   struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-  return fcntl(descriptor, F_OFD_SETLK, &lock);
+  return until_done(descriptor, F_OFD_SETLK, &lock);
 }
 
 int vp_unlock(int descriptor, int64_t start, int64_t length) {
   struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-  return fcntl(descriptor, F_OFD_SETLK, &lock);
+  return until_done(descriptor, F_OFD_SETLK, &lock);
 }
 
 int vp_lock_of_others(int descriptor, int64_t start, int64_t length) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-  if (fcntl(descriptor, F_OFD_GETLK, &lock) == 0)
+  if (until_done(descriptor, F_OFD_GETLK, &lock) == 0)
     return lock.l_type == F_UNLCK ? VP_LOCK_NONE : lock.l_type == F_RDLCK ? VP_LOCK_SHARED : VP_LOCK_EXCLUSIVE;
   // Without locks nobody can hold one; any other answer says nothing.
   return errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP ? VP_LOCK_NONE : VP_LOCK_UNKNOWN;

@@ -25,14 +25,16 @@ import Testing
     }
   }
 
-  private func lstat(_ name: String) -> UInt64 {
+  private func lstat(_ name: String) -> UInt {
     var info = stat()
     return Glibc.lstat(folder[name], &info) == 0 ? info.st_ino : 0
   }
 
   /// Of the folder, what the switch makes.
   private func model(_ switched: Switched) throws -> [String: [UInt8]] {
-    try folder.tree(".").filter { !$0.key.contains("set-aside") && !$0.key.hasPrefix("moved-") && !$0.key.contains("/") }
+    try folder.tree(".").filter {
+      !$0.key.contains("set-aside") && !$0.key.hasPrefix("moved-") && !$0.key.contains("/")
+    }
   }
 
   @Test("before it is decided: refused, named, and nothing changed", arguments: [false, true])
@@ -44,7 +46,8 @@ import Testing
         try put(kind, at: name)
         let before = try folder.names()
         let run = try Command(Command.path, arguments)
-        #expect(run.code == 5 && run.says(name, "move it to another place"), "\(name) \(kind): \(run.code) \(run.errors)")
+        #expect(
+          run.code == 5 && run.says(name, "move it to another place"), "\(name) \(kind): \(run.code) \(run.errors)")
         #expect(try folder.names() == before)
         #expect(try folder.tree(".").filter { !$0.key.contains("/") } == switched.old)
         try FileManager.default.removeItem(atPath: folder[name])
@@ -115,7 +118,8 @@ import Testing
     #expect(try model(switched) == switched.new)
   }
 
-  @Test("what is at the journal's own name", arguments: [Kind.folder, .dangling, .pipe]) func journal(kind: Kind) throws {
+  @Test("what is at the journal's own name", arguments: [Kind.folder, .dangling, .pipe]) func journal(kind: Kind) throws
+  {
     let switched = try Switched(.directory)
     _ = try switched.forward(folder)
     try put(kind, at: ".vpatch-journal")
@@ -133,7 +137,7 @@ import Testing
     let model = folder["model.safetensors"]
     let checkpoint = try Checkpoint(path: model)
     let tensor = try #require(checkpoint.tensor(named: "model.norm.weight"))
-    let identity = try #require(LastingIdentity.of(model, followingLinks: true))
+    let identity = try #require(try LastingIdentity.of(model, followingLinks: true))
     func write(_ offset: Int, _ info: TensorInfo) throws {
       let bytes = [UInt8](repeating: 7, count: info.byteCount)
       let hasher = info.fingerprintHasher()

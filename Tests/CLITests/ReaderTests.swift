@@ -105,7 +105,9 @@ import Testing
       try folder.write(provenance, "{ }")
     }
     try changes("the provenance goes") { unlink(folder[provenance]) }
-    try changes("a journal comes") { try folder.write(form == .file ? "model.safetensors.vpatch-journal" : ".vpatch-journal", "") }
+    try changes("a journal comes") {
+      try folder.write(form == .file ? "model.safetensors.vpatch-journal" : ".vpatch-journal", "")
+    }
   }
 
   @Test("while a model is switched to and fro, in place and by rename, whoever reads it gets one of the two")

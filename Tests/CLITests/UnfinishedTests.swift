@@ -153,7 +153,8 @@ import Testing
     #expect(run.code == 5)
     #expect(
       run.says(
-        ".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched", "put that file back",
+        ".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched",
+        "put that file back",
         "'vpatch recover \(folder.path) --set-aside'"))
     #expect(try folder.tree(".") == before)
     let aside = try Command("recover", folder.path, "--set-aside")

@@ -8,7 +8,8 @@ extension Journal {
   ///   - files: the journal's files, open and locked.
   ///   - lost: new names whose finished files are gone, and are not waited for.
   func carryOut(
-    _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace, without lost: Set<String> = [],
+    _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace,
+    without lost: Set<String> = [],
     _ work: WorkOptions
   ) throws {
     try copyRegions(payload, from: start, onto: files, work)

@@ -22,7 +22,8 @@ extension Journal {
     let from = try identity(rename.from, folder)
     let to = try identity(rename.to, folder)
     if from == rename.identity {
-      return to == nil ? .ready(over: false) : to == rename.over ? .ready(over: true) : to == from ? .twice : .obstructed
+      return to == nil
+        ? .ready(over: false) : to == rename.over ? .ready(over: true) : to == from ? .twice : .obstructed
     }
     return to == rename.identity ? .done : .lost
   }
@@ -66,7 +67,8 @@ extension Journal {
 extension ModelPlace {
   func isObstructed(_ name: String) -> VPatchError {
     VPatchError(
-      .refused, Path.join(folder, name), "stands in the way of the change that is decided: it is not what was there then",
+      .refused, Path.join(folder, name),
+      "stands in the way of the change that is decided: it is not what was there then",
       remedy: "move it to another place and run 'vpatch recover \(path)', "
         + "or run 'vpatch recover \(path) --set-aside', which renames it and goes on")
   }

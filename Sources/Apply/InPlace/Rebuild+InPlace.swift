@@ -40,7 +40,8 @@ extension Rebuild {
     try checkNames(steps[0])
     if !byRename { try checkLayoutStays(touched) }
     let places = byRename ? [] : self.places(touched)
-    let model = try HeldModel(input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks, byRename: byRename)
+    let model = try HeldModel(
+      input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks, byRename: byRename)
     let provenancePath = try Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
     _ = try TemporaryFiles.removeAbandoned(
       in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))

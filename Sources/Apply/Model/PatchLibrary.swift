@@ -62,7 +62,9 @@ public final class OpenPatches: PatchLibrary {
 
   /// Whether a file is the composite of a stack, as `keepComposite` leaves it.
   public static func isComposite(_ path: String, of stack: StackDefinition) throws -> Bool {
-    guard try PathKind.of(path, followingLinks: false) == .file, let patch = try? Patch(path: path) else { return false }
+    guard try PathKind.of(path, followingLinks: false) == .file, let patch = try? Patch(path: path) else {
+      return false
+    }
     return patch.annotations["made"]?["stack"] == stack.json()
   }
 }

@@ -37,6 +37,8 @@ extension Rebuild {
       let beside = try Provenance.path(forModel: path, isDirectory: false)
       try OutputCheck.file(beside, inputs: inputs, force: Provenance.isOne(beside) || force)
     }
+    // Nothing is asked of the system any more when all is done: that could only make a success a failure.
+    let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
     let full = full || contradictsItself
     try checkInput(full: full)
     let touched = self.touched
@@ -65,8 +67,7 @@ extension Rebuild {
     }
     let outputs = touched.compactMap(\.output)
     return RebuildResult(
-      path: path, provenancePath: try Provenance.path(forModel: path, isDirectory: input.isDirectory),
-      state: provenance.state, touchedTensors: touched.count,
+      path: path, provenancePath: provenancePath, state: provenance.state, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,
@@ -104,7 +105,8 @@ extension Rebuild {
     swaps.replace(with: files)
     let renames = try swaps.renames()
     // It was looked for at the beginning; another command may have been quicker.
-    guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath))) else {
+    guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath)))
+    else {
       throw Directory.exists(renames[0].over == nil ? place.provenancePath : place.path)
     }
     let journal = Journal(

@@ -29,17 +29,16 @@ struct RecoverCommand: ParsableCommand {
 
   func run() throws {
     let result = try Recovery.recover(model, setAside: setAside, common.work)
-    var json = ["model": JSON.string(model), "outcome": .string(result.outcome.rawValue)]
-    if setAside {
-      json["set_aside"] = .array(
-        result.setAside.map { .dictionary(["name": .string($0.name), "now": .string($0.now)]) })
-      json["lost"] = .array(result.lost.map { .string($0) })
-    }
+    let moved = result.setAside.map { JSON.dictionary(["name": .string($0.name), "now": .string($0.now)]) }
+    let json = JSON.dictionary([
+      "model": .string(model), "outcome": .string(result.outcome.rawValue),
+      "set_aside": setAside ? .array(moved) : nil, "lost": setAside ? .array(result.lost.map { .string($0) }) : nil,
+    ])
     let lines =
       [result.outcome.text(model.printable)]
       + result.setAside.map { "set aside  \($0.name.printable) is \($0.now.printable) now" }
       + result.lost.map { "lost       \($0.printable): the file that was to come was gone" }
-    common.print(.dictionary(json), text: lines.joined(separator: "\n"))
+    common.print(json, text: lines.joined(separator: "\n"))
   }
 }
 

@@ -152,7 +152,9 @@ public struct Checkpoint: Sendable {
   }
 
   /// By bytes: `hasSuffix` compares characters, and a mark before the dot makes it part of another one.
-  public static func isSafetensorsName(_ name: String) -> Bool { name.utf8.suffix(12).elementsEqual(".safetensors".utf8) }
+  public static func isSafetensorsName(_ name: String) -> Bool {
+    name.utf8.suffix(12).elementsEqual(".safetensors".utf8)
+  }
 
   /// The tensor of that name.
   public func tensor(named name: String) -> Tensor? {

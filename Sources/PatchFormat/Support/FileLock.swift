@@ -12,10 +12,11 @@ public enum FileLock {
 
   private static let readers: Int64 = 1 << 62
 
-  /// - Parameter descriptor: open for writing, except for `reading`.
-  /// - Returns: false where another opening stands against it. True for a reader on a file system without locks: it has
-  ///   to look again when it has read.
-  static func take(_ use: Use, _ descriptor: CInt, _ path: String) throws -> Bool {
+  /// - Parameters:
+  ///   - descriptor: open for writing, except for `reading`.
+  ///   - optional: do without on a file system that has no locks.
+  /// - Returns: false where another opening stands against it.
+  static func take(_ use: Use, _ descriptor: CInt, _ path: String, optional: Bool = false) throws -> Bool {
     let result =
       switch use {
       case .reading: vp_lock(descriptor, 1, readers, 1)
@@ -25,7 +26,7 @@ public enum FileLock {
     if result == 0 { return true }
     switch errno {
     case EAGAIN, EACCES: return false
-    case let code where use == .reading && [EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP, EOVERFLOW].contains(code): return true
+    case let code where optional && [EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP, EOVERFLOW].contains(code): return true
     default: throw VPatchError.system(path, "cannot be locked")
     }
   }
@@ -51,7 +52,7 @@ public enum FileLock {
     repeat {
       descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     } while descriptor < 0 && errno == EINTR
-    guard descriptor >= 0 else { return errno == ENOENT ? .none : .unknown }
+    guard descriptor >= 0 else { return errno == ENOENT || errno == ELOOP ? .none : .unknown }
     defer { close(descriptor) }
     return Int(vp_lock_of_others(descriptor, 0, 0)) == VP_LOCK_NONE ? .none : .living
   }

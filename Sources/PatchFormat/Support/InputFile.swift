@@ -39,8 +39,9 @@ public final class InputFile: Sendable {
   }
 
   /// Keeps others from changing the file where it lies, until this value goes or `endReading`. Many can do so at once.
+  /// A file system without locks does without: there one looks again in the end.
   /// - Returns: false where another changes it now.
-  func beginReading() throws -> Bool { try FileLock.take(.reading, descriptor, path) }
+  func beginReading() throws -> Bool { try FileLock.take(.reading, descriptor, path, optional: true) }
 
   func endReading() { FileLock.release(descriptor) }
 

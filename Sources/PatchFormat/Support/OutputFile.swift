@@ -27,7 +27,7 @@ public final class OutputFile: Sendable {
     temporaryPath = try TemporaryFiles.create(beside: path, "cannot be written") { name in
       // What is to be private is so from its first moment.
       fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, replaced == nil ? 0o666 : 0o600)
-      return fd >= 0 && Self.isOwn(fd, path)
+      return fd >= 0 && Self.isOwn(fd, name)
     }
     descriptor = fd
     if let replaced { try FileAttributes.copy(replaced, of: path, to: fd) }
@@ -36,10 +36,16 @@ public final class OutputFile: Sendable {
   /// Locks a new file. Until it is locked another process may take it for one that was left behind: that holds it while it
   /// removes it. A file system without locks does without; then nothing is removed there.
   private static func isOwn(_ descriptor: CInt, _ path: String) -> Bool {
-    let isHeld = (try? FileLock.take(.writing, descriptor, path)) ?? true
-    if isHeld, ((try? FileStatus.of(descriptor, path))?.st_nlink ?? 1) > 0 { return true }
+    var code = EEXIST
+    do {
+      let isHeld = try FileLock.take(.writing, descriptor, path, optional: true)
+      if try isHeld && FileStatus.of(descriptor, path).st_nlink > 0 { return true }
+    } catch {
+      code = EIO
+    }
+    unlink(path)
     close(descriptor)
-    errno = EEXIST
+    errno = code
     return false
   }
 
