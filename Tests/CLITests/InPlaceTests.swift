@@ -156,6 +156,7 @@ import Testing
   @Test("a file system that is read-only: one line, nothing changed") func readOnly() throws {
     let switched = try Switched(.file)
     for more in [[], ["--by-rename"]] {
+      for name in try folder.names() { try FileManager.default.removeItem(atPath: folder[name]) }
       let arguments = try switched.forward(folder) + more
       let opens = try FaultRun.log(in: folder, arguments, "open").count
       var refusals = 0

@@ -137,6 +137,7 @@ import Testing
     let model = folder["model.safetensors"]
     let checkpoint = try Checkpoint(path: model)
     let tensor = try #require(checkpoint.tensor(named: "model.norm.weight"))
+    checkpoint.endReading()
     let identity = try #require(try LastingIdentity.of(model, followingLinks: true))
     func write(_ offset: Int, _ info: TensorInfo) throws {
       let bytes = [UInt8](repeating: 7, count: info.byteCount)
@@ -161,7 +162,6 @@ import Testing
       #expect(run.code == 2 && run.says("has a region that is not the tensor"), "\(offset) \(info): \(run.errors)")
       #expect(try folder.bytes("model.safetensors") == switched.old["model.safetensors"])
     }
-    checkpoint.endReading()
     try write(tensor.offset, info)
     #expect(try switched.recover(folder).code == 0)
     #expect(try folder.bytes("model.safetensors") != switched.old["model.safetensors"])
