@@ -21,7 +21,8 @@ struct CommonOptions: ParsableArguments {
 
   /// `--threads`, else `$VPATCH_THREADS`, else one a processor.
   var work: WorkOptions {
-    let environment = getenv("VPATCH_THREADS").flatMap { Int(String(cString: $0)) }.flatMap { $0 > 0 ? $0 : nil }
+    let environment = getenv("VPATCH_THREADS").flatMap { Int(String(cString: $0)) }
+      .flatMap { 1...1024 ~= $0 ? $0 : nil }
     let count = threads ?? environment ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     return WorkOptions(threads: count, progress: ProgressBar.progress(quiet: quiet))
   }
@@ -44,7 +45,7 @@ struct CommonOptions: ParsableArguments {
 
 extension String {
   /// JSON in which the control characters that it may hold as they are (C1, marks of direction) are escaped too.
-  fileprivate var escapingControls: String {
+  var escapingControls: String {
     unicodeScalars.reduce(into: "") { text, scalar in
       if scalar.value >= 0x7F, String(scalar).printable.unicodeScalars.count > 1 {
         let digits = String(scalar.value, radix: 16)

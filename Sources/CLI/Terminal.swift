@@ -8,8 +8,11 @@ import Synchronization
 enum Terminal {
   static let isInteractive = isatty(2) == 1
 
-  static func out(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
-  static func note(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+  // Whatever a file, a catalogue or a model says: nothing of it rewrites the terminal.
+  static func out(_ text: String) { write(text.printableText + "\n", to: STDOUT_FILENO) }
+  static func note(_ text: String) { write(text.printableText + "\n", to: STDERR_FILENO) }
+  /// A value on one line.
+  static func out(line json: JSON) { out(json.compact().escapingControls) }
 
   /// All of it, unbuffered: nothing is lost if the process ends right after.
   static func write(_ text: String, to descriptor: CInt) {

@@ -52,8 +52,8 @@ public struct Rebase: Sendable {
       throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    let entries = try PatchBuilder(base: new.path, target: "\(new.path) or \(old.path)", work: work).entries(
-      tensors, writer)
+    let entries = try PatchBuilder(base: new.path, target: "\(new.path) or \(old.path)", work: work)
+      .entries(tensors, writer)
     let layout = try ModelView(new).layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: new.path)
     for model in [old, new] { try model.requireSameBytes() }
@@ -69,6 +69,7 @@ public struct Rebase: Sendable {
   /// Every tensor of the new base is hashed: the patch names them all.
   private func fingerprints() throws -> [FingerprintedTensor] {
     let digests = try new.fingerprints(of: new.tensors, work, phase: "hashing the new base")
+    try new.requireSameBytes()
     return zip(new.tensors, digests).map { FingerprintedTensor($0.info, $1) }
   }
 

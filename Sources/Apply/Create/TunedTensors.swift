@@ -30,6 +30,7 @@ public struct TunedTensors: Sendable {
       defer { work.progress.advance(tensors[i].info.byteCount) }
       return try base.source(tensors[i].name).map { FingerprintedTensor($0.info, try $0.fingerprint()) }
     }
+    try base.checkpoint.requireSameBytes()
     return found.compactMap(\.self)
   }
 

@@ -103,10 +103,10 @@ struct GenerateCommand: ParsableCommand {
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
       Terminal.out(
-        JSON.dictionary([
+        line: .dictionary([
           "model": .string(writer.name), "text": .string(answer.text), "ids": .array(answer.ids.map { JSON(Int($0)) }),
           "prompt_tokens": JSON(answer.promptTokens), "ended": .bool(answer.isEnded), "seconds": JSON(seconds),
-        ]).compact())
+        ]))
     } else {
       Terminal.out("")
       if !answer.isEnded { common.remark("cut off after \(maxTokens) tokens; --max-tokens allows more") }
@@ -139,16 +139,5 @@ struct GenerateCommand: ParsableCommand {
     var text = ""
     while let line = readLine(strippingNewline: false) { text += line }
     return text
-  }
-}
-
-extension String {
-  /// With control characters made visible, lines and tabs left as they are.
-  fileprivate var printableText: String {
-    split(separator: "\n", omittingEmptySubsequences: false)
-      .map {
-        $0.split(separator: "\t", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\t")
-      }
-      .joined(separator: "\n")
   }
 }

@@ -48,7 +48,7 @@ struct ScoreCommand: ParsableCommand {
       try model.requireUnchanged()
       for (i, score) in scores.enumerated() {
         if common.json {
-          Terminal.out(score.json.compact())
+          Terminal.out(line: score.json)
         } else {
           try printTable(score, row: start + i, of: examples.count, text)
         }
