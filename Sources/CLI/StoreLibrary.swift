@@ -118,7 +118,7 @@ final class StoreLibrary: PatchLibrary {
   /// Whether the model is what it was to be, or will be with `vpatch recover`.
   private func isDecided(_ model: String, _ after: ModelState) -> Bool {
     guard (try? PathKind.of(model)) != .missing else { return false }
-    guard let checkpoint = try? Checkpoint(path: model) else { return true }
+    guard let checkpoint = try? Checkpoint(path: model, patience: .zero) else { return true }
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }
 

@@ -194,6 +194,7 @@ import Testing
       [.init(operation: .same, base: same, target: same, chunks: [])],
       annex: Annex(base: layout, target: layout, sideFiles: [.init(name: name, base: nil, target: [1])]),
       annotations: .object([]))
+    base.endReading()
     for arguments in [
       ["apply", base.path, folder["p.vpatch"], "-o", folder["out"]], ["switch", base.path, folder["p.vpatch"]],
     ] {

@@ -91,7 +91,7 @@ struct Switched: Sendable {
   /// The same without a process; once for a model's files, since a process that another test starts meanwhile has this
   /// one's open files, and their locks, until its exec.
   @discardableResult func recovered(_ folder: TestFolder) throws -> Recovery.Outcome {
-    try Recovery.recover(model(in: folder), WorkOptions(threads: 1))
+    try Recovery.recover(model(in: folder), WorkOptions(threads: 1)).outcome
   }
 
   /// Whether a folder holds exactly that, under these names and no other.

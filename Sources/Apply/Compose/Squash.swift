@@ -45,6 +45,7 @@ public struct Squash: Sendable {
     let source = base?.path ?? patches[0].label
     let entries = try PatchBuilder(base: source, target: source, work: work).entries(tensors, writer)
     let annex = try annex(tensors)
+    try base?.checkpoint.requireSameBytes()
     let header = try writer.finish(
       entries, annex: annex, annotations: annotations(tensors, name: name, note: note))
     let copied = tensors.count { if case .copied = $0.content { true } else { false } }

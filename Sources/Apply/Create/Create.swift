@@ -54,8 +54,7 @@ public struct Create: Sendable {
       isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: changes, path: path)
     let annotations = annotations(recipe, renames, kept: kept, dropped: others)
     let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
-    try base.requireUnchanged()
-    try tuned.requireUnchanged()
+    for model in [base, tuned] { try model.requireStillThere() }
     let header = try writer.finish(entries, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,

@@ -34,11 +34,14 @@ extension Rebuild {
     if input.isDirectory {
       try OutputCheck.directory(path)
     } else {
+      try Recovery.clear(output: path)
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
       let beside = try Provenance.path(forModel: path, isDirectory: false)
-      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isOne(beside))
+      try OutputCheck.file(beside, inputs: inputs, force: Provenance.isOne(beside) || force)
     }
+    // Nothing is asked of the system any more when all is done: that could only make a success a failure.
+    let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
     let full = full || contradictsItself
     let side = try SideFileCopy(input, steps, allowsOutside: allowsOutside)
     try checkInput(full: full)
@@ -54,19 +57,19 @@ extension Rebuild {
       let files = try writeFiles(layout.files, touched) { Path.join(directory.temporaryPath, $0) }
       for file in files { try file.commit() }
       try side.write(to: directory.temporaryPath, index: layout.index)
-      try provenanceFile(provenance, Path.join(directory.temporaryPath, Provenance.directoryName)).commit()
+      try provenanceFile(provenance, Path.join(directory.temporaryPath, ModelPlace.provenanceName)).commit()
+      // Side files were read by their names, so these have to be those of the model that was read.
+      try input.requireStillThere()
       try directory.commit()
     } else {
-      // All of both is written before either gets its name: a disk that fills up leaves neither.
-      let beside = try provenanceFile(
-        provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
-      for file in try writeFiles(layout.files, touched, replacing: force, { _ in path }) { try file.commit() }
-      try beside.commit()
+      let files = try writeFiles(layout.files, touched, replacing: force) { _ in path }
+      let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
+      try input.requireSameBytes()
+      try nameTogether(files + [beside], ModelPlace(file: path), force: force)
     }
     let outputs = touched.compactMap(\.output)
     return RebuildResult(
-      path: path, provenancePath: try Provenance.path(forModel: path, isDirectory: input.isDirectory),
-      state: provenance.state, touchedTensors: touched.count,
+      path: path, provenancePath: provenancePath, state: provenance.state, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,
@@ -97,6 +100,22 @@ extension Rebuild {
     let file = try OutputFile(path: path, replacing: replacing)
     try file.write(provenance.text, at: 0)
     return file
+  }
+
+  /// Gives the file of a model and its provenance their names, both or none, in place of both or neither.
+  private func nameTogether(_ files: [OutputFile], _ place: ModelPlace, force: Bool) throws {
+    var swaps = FileSwaps(in: place.folder)
+    swaps.replace(with: files)
+    let renames = try swaps.renames()
+    // It was looked for at the beginning; another command may have been quicker.
+    guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath)))
+    else {
+      throw Directory.exists(renames[0].over == nil ? place.provenancePath : place.path)
+    }
+    let journal = Journal(
+      from: steps[0].from, to: steps[steps.count - 1].to, files: [], regions: [], renames: renames, removals: [])
+    try JournalFile(journal, of: place, renaming: swaps.outputs).decide(place, work)
+    withExtendedLifetime(swaps) {}
   }
 
   // MARK: Files

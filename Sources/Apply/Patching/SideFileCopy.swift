@@ -22,7 +22,7 @@ struct SideFileCopy {
   init(_ checkpoint: Checkpoint, _ steps: [PatchStep], allowsOutside: Bool) throws {
     changes = try SideFileChanges(checkpoint, steps)
     guard checkpoint.isDirectory else { return }
-    let own = checkpoint.files.map(\.name) + [Checkpoint.indexName, Provenance.directoryName]
+    let own = checkpoint.files.map(\.name) + [Checkpoint.indexName, ModelPlace.provenanceName]
     let written = Set((own + changes.replaced.map(\.name)).map(\.bytesKey))
     let folder = Enclosure(checkpoint.path, allowsOutside: allowsOutside)
     items = try list(folder.folder, "", in: folder) { !written.contains($0.bytesKey) }

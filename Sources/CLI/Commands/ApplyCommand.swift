@@ -58,7 +58,11 @@ struct ApplyCommand: ParsableCommand {
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
     let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
-    if let undo { try OutputCheck.file(undo, inputs: checkpoint.files.map(\.input), force: output.force) }
+    if let undo {
+      try OutputCheck.file(
+        undo, inputs: checkpoint.files.map(\.input),
+        force: output.force || OpenPatches.isComposite(undo, of: input.definition))
+    }
     let kept: any PatchLibrary =
       try undo.map {
         try OpenPatches(

@@ -99,6 +99,7 @@ struct GenerateCommand: ParsableCommand {
     let answer =
       try messages.map { try writer.generator.reply(to: $0, each: each) }
       ?? writer.generator.complete(parts, each: each)
+    try writer.generator.model.requireUnchanged()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
       Terminal.out(

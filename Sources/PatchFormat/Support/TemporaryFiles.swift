@@ -83,15 +83,31 @@ public enum TemporaryFiles {
   /// - Returns: how many there were.
   public static func removeAbandoned(in folder: String, of names: [String]?) throws -> Int {
     var count = 0
-    for name in try Path.entries(of: folder, skippingUndecodable: true) {
+    for name in try abandoned(in: folder, of: names) {
       let path = Path.join(folder, name)
-      guard names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name),
-        try PathKind.of(path, followingLinks: false) == .file, !FileLock.isTaken(path)
-      else { continue }
+      // Held while it is removed: who has just made it and not locked it yet makes another then. One that cannot be held,
+      // of another user or on a file system without locks, is left.
+      guard let file = try? InPlaceFile(path: path), (try? file.lock()) == true else { continue }
       try Directory.remove(path)
       count += 1
     }
     return count
+  }
+
+  /// Keeps them, under names that are no temporary ones.
+  /// - Returns: the names that they had and have.
+  public static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)] {
+    try abandoned(in: folder, of: names).map {
+      ($0, try Directory.setAside($0, in: folder, as: TemporaryName.final(of: $0)))
+    }
+  }
+
+  private static func abandoned(in folder: String, of names: [String]?) throws -> [String] {
+    try Path.entries(of: folder, skippingUndecodable: true).filter { name in
+      let path = Path.join(folder, name)
+      return try names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name)
+        && PathKind.of(path, followingLinks: false) == .file && !FileLock.isTaken(path)
+    }
   }
 
   /// Whether a name is one of those made here, and of no other program or person.
