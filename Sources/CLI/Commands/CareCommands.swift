@@ -26,7 +26,7 @@ struct RemoveCommand: ParsableCommand {
     let store = try store.open()
     let identities = try patches.map { try store.identity($0) }
     let bytes = try store.remove(identities, named: patches, force: force)
-    common.print(
+    common.report(
       .dictionary(["deleted": .array(identities.map { .string($0.hex) }), "bytes": JSON(bytes)]),
       text: "deleted \(Format.counted(Set(identities).count, "patch", plural: "patches")), \(Format.bytes(bytes))")
   }
@@ -59,7 +59,7 @@ struct FsckCommand: ParsableCommand {
     let report = try store.check(
       repair: repair, threads: work.threads, begin: { work.progress.begin("checking", total: $0) },
       progress: { work.progress.advance($0) })
-    common.print(json(report), text: text(report))
+    common.print(json(report), isReport: repair, text: text(report))
     let open = report.findings.count { !$0.isRepaired }
     guard open == 0 else {
       let canMend = !repair && report.findings.contains { [.stale, .unknown, .temporary].contains($0.kind) }
@@ -117,7 +117,7 @@ struct GcCommand: ParsableCommand {
     let store = try store.open()
     let forgetting = try forget.map(Path.absolute)
     let garbage = try yes ? store.collect(forgetting: forgetting) : store.garbage(forgetting: forgetting)
-    common.print(json(garbage), text: text(garbage))
+    common.print(json(garbage), isReport: yes, text: text(garbage))
   }
 
   private func text(_ garbage: Garbage) -> String {

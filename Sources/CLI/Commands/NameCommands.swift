@@ -35,11 +35,11 @@ struct AliasCommand: ParsableCommand {
     guard let name else { return list(try store.aliases()) }
     guard let patch else {
       try store.removeAlias(name)
-      return common.print(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
+      return common.report(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
     }
     let identity = try store.identity(patch)
     let before = try store.alias(name, identity)
-    common.print(
+    common.report(
       .dictionary([
         "alias": .string(name), "identity": .string(identity.hex), "was": before.map { .string($0.hex) },
       ]), text: "\(name) is \(identity.short)" + (before.map { ", and was \($0.short)" } ?? ""))
@@ -86,7 +86,7 @@ struct TagCommand: ParsableCommand {
     let identity = try store.identity(patch)
     if delete { try store.untag(identity, tags) } else { try store.tag(identity, tags) }
     let now = try store.stored(identity)?.tags ?? []
-    common.print(
+    common.report(
       .dictionary(["identity": .string(identity.hex), "tags": .array(now.map { .string($0) })]),
       text: "\(identity.short)  \(now.isEmpty ? "no tags" : now.joined(separator: " "))")
   }

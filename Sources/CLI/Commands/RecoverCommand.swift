@@ -22,7 +22,7 @@ struct RecoverCommand: ParsableCommand {
 
   func run() throws {
     let outcome = try Recovery.recover(model, common.work)
-    common.print(
+    common.report(
       .dictionary(["model": .string(model), "outcome": .string(outcome.rawValue)]), text: outcome.text(model.printable))
   }
 }

@@ -29,7 +29,7 @@ struct SignCommand: ParsableCommand {
     let patch = try Inputs.patch(patch, common.work.threads, store)
     let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.signedContent)
     let path = try output.write(patch, annotations: try kept.signed(patch.signedContent, by: key), store)
-    common.print(
+    common.report(
       .dictionary([
         "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),
         "signatures_dropped": .array(dropped.map { .string($0.key.hex) }),

@@ -107,7 +107,7 @@ struct StackCommand: ParsableCommand {
         definition = try definition.removing(identity)
       }
       _ = try store.saveStack(name: name, definition: definition)
-      try StackShow(try store.stack(name), store, common).print()
+      try StackShow(try store.stack(name), store, common).print(isReport: true)
     }
   }
 
@@ -207,12 +207,12 @@ struct StackCommand: ParsableCommand {
       let text = try StackFile(name: stored.name, stored.definition).text { member in
         try Digest(hex: member.name).flatMap { try store.label($0) }
       }
-      guard let output else { return Terminal.write(text, to: 1) }
+      guard let output else { return Terminal.print(text) }
       try OutputCheck.file(output, inputs: [], force: force)
       let file = try OutputFile(path: output, replacing: force)
       try file.write(text, at: 0)
       try file.commit()
-      common.print(.dictionary(["output": .string(output)]), text: "wrote \(output.printable)")
+      common.report(.dictionary(["output": .string(output)]), text: "wrote \(output.printable)")
     }
   }
 
@@ -247,7 +247,7 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       try store.open().removeStack(name)
-      common.print(.dictionary(["deleted": .string(name)]), text: "deleted the stack \(name.printable)")
+      common.report(.dictionary(["deleted": .string(name)]), text: "deleted the stack \(name.printable)")
     }
   }
 }
@@ -267,7 +267,7 @@ enum StackEdit {
     if !members.isEmpty { _ = try Merge(definition, patches: members) }
     for patch in opened where try store.path(of: patch.identity) == nil { _ = try store.add(file: patch.path) }
     _ = try store.saveStack(name: name, definition: definition)
-    try StackShow(try store.stack(name), store, common).print()
+    try StackShow(try store.stack(name), store, common).print(isReport: true)
   }
 }
 

@@ -82,7 +82,7 @@ struct InPlaceChange {
       try rebuild.writeInPlace(
         provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
     }
-    common.print(json(result, provenance), text: text(result, provenance, verb))
+    common.report(json(result, provenance), text: text(result, provenance, verb))
     for name in result.sideFilesKept {
       common.remark("\(name) is not the file that the patch was made with: it stays as it is")
     }
