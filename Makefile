@@ -1,11 +1,14 @@
 # make demo                  makes a patch from a real fine-tune, applies it, reverts it; stacks three, takes one out
 # make demo MODEL=smollm2    the same on a whole model, which it fetches (93 MB)
-# make test                  all tests
+# make test                  all tests, and at the end which were slow
+# make test-real             those that need real models and other libraries: fetched, about an hour
+# make attack                faults, signals, races, hostile files for hours; docs/design/attacks.md
+# make attack ATTACK="faults --count 5000"   one of them
 # make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
 # make study                 five ways to tune, five tasks in sequence, what is forgotten (about an hour); docs/study.md
 # make study STUDY=--eyes    the same with pictures, on a small model that is made to see; docs/study-eyes.md
 # make fuzz                  a million damaged inputs for each of the parsers, and for the decoders of images
-# make lint                  the formatting of the Swift sources
+# make lint                  the formatting of the Swift sources, and checks of the Python ones
 # make docs                  runs the sessions that the docs show, and writes down what they print
 # make install PREFIX=DIR    the command and its shell completions; default /usr/local
 # make clean
@@ -16,10 +19,11 @@ PREFIX ?= /usr/local
 MODEL ?= pair
 BENCH ?=
 STUDY ?=
+ATTACK ?= --long
 VPATCH = .build/release/vpatch
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build demo test bench study fuzz lint docs install deps clean
+.PHONY: help build demo test test-real attack bench study fuzz lint docs install deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -38,6 +42,12 @@ demo: build
 test:
 	@scripts/test.sh
 
+test-real: deps
+	@scripts/test-real.sh
+
+attack: deps
+	@scripts/attack.sh $(ATTACK)
+
 bench: build
 	@python=$$(bench/setup.sh) && "$$python" bench/run.py $(BENCH)
 
@@ -52,6 +62,7 @@ fuzz: deps
 
 lint:
 	@scripts/lint.sh
+	@scripts/lint-python.sh
 
 docs: build
 	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/*.md docs/design/*.md

@@ -63,7 +63,8 @@ let package = Package(
     .testTarget(
       name: "EvaluateTests",
       dependencies: ["Apply", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
-    .testTarget(name: "TrainTests", dependencies: ["Apply", "Images", "Model", "PatchFormat", "TestModels", "Train"]),
+    .testTarget(
+      name: "TrainTests", dependencies: ["Apply", "CCompute", "Images", "Model", "PatchFormat", "TestModels", "Train"]),
     .testTarget(
       name: "CatalogueTests",
       dependencies: [

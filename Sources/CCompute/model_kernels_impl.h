@@ -12,7 +12,7 @@ static void NAME(causal_softmax)(
     float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale) {
   for (size_t r = 0; r < rows; r++, scores += columns) {
     size_t n = first + r + 1 < columns ? first + r + 1 : columns;
-    float most = scores[0];
+    float most = n > 0 ? scores[0] : 0;
     {
       floats m = splat(most);
       EACH(n, {

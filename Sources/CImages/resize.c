@@ -192,6 +192,7 @@ static int resize_nearest(
 int vp_resize(
     const uint8_t *rgb, int64_t width, int64_t height, int64_t new_width, int64_t new_height, int64_t left, int64_t top,
     int64_t part_width, int64_t part_height, vp_filter filter, uint8_t *output) {
+  if (part_width == 0 || part_height == 0) return 0;
   if (filter == VP_FILTER_NEAREST) {
     return resize_nearest(rgb, width, height, new_width, new_height, left, top, part_width, part_height, output);
   }

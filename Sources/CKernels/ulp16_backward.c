@@ -1,11 +1,16 @@
 // The way back: base from target, where the base's table must be found out (spec, section 5.1.5).
-#include <string.h>
-
+//
+// Nearly every element is as it seems: the table of the target's own scale leads to a base of that scale, and no other
+// table is consistent. That is tried for eight elements at a time (`screen`); the few of which it is not certain, and
+// those with extra bits, are looked at one by one (`resolve`), in order.
 #include "CKernels.h"
 
-enum { no_table = 31, value_bits = 13, slice_bits = 4 };
+#if defined(__x86_64__)
+#include "ulp16_vectors.h"
 
-#define INLINE static inline __attribute__((always_inline))
+enum { no_context = 0xff, value_bits = 13, slice_bits = 4 };
+
+// MARK: One element
 
 /// What a symbol stands for: the smallest magnitude, how many extra bits, and the sign as 0 or -1.
 typedef struct {
@@ -16,14 +21,14 @@ typedef struct {
 
 static symbol_value values[256];
 
-__attribute__((constructor)) static void fill_values(void) {
+TARGET __attribute__((constructor)) static void fill_values(void) {
   for (int symbol = 0; symbol < 256; symbol++) {
-    int index = symbol < 128 ? 128 - symbol : symbol - 128;
+    uint32_t index = (uint32_t)(symbol < symbol_zero ? symbol_zero - symbol : symbol - symbol_zero);
     // Larger indices do not occur: a table with them is refused.
-    int bits = index < 16 || index > 38 ? 0 : 3 + ((index - 16) >> 1);
-    values[symbol].bits = (uint32_t)bits;
-    values[symbol].magnitude = index < 16 ? (uint32_t)index : (2u + (index & 1)) << bits;
-    values[symbol].sign = symbol < 128 ? -1 : 0;
+    uint32_t bits = index < first_extra_index || index > largest_index ? 0 : extra_bits_of(index);
+    values[symbol].bits = bits;
+    values[symbol].magnitude = index < first_extra_index ? index : (2 + (index & 1)) << bits;
+    values[symbol].sign = symbol < symbol_zero ? -1 : 0;
   }
 }
 
@@ -43,25 +48,20 @@ INLINE uint32_t scale(uint16_t value, uint32_t shift, uint32_t mask) {
   return value & 0x7fff ? exponent : 0;
 }
 
-/// The next bits, from bit `p` on; beyond the end they are zero.
-INLINE uint32_t peek(const vp_ulp16_resolver *r, size_t p) {
-  size_t first = p >> 3;
-  uint64_t word = 0;
-  if (first + 8 <= r->extra_bytes_readable) {
-    memcpy(&word, r->extra + first, 8);
-  } else {
-    for (size_t i = first; i < r->extra_bytes_readable; i++) word |= (uint64_t)r->extra[i] << (8 * (i - first));
-  }
-  return (uint32_t)(word >> (p & 7));
+/// The table of a value; `no_context` where there is none.
+INLINE uint32_t context(const vp_ulp16_resolver *r, const uint32_t *offsets, uint16_t value) {
+  return offsets[scale(value, r->exponent_shift, r->exponent_mask)] >> slot_bits & 0xff;
 }
 
+INLINE uint32_t next_extra(const vp_ulp16_resolver *r, size_t p) { return peek(r->extra, r->extra_bits, p); }
+
 /// The base that a table leads to, if that base has this very table; else -1.
-INLINE int32_t candidate(const vp_ulp16_resolver *r, const uint8_t *contexts, int32_t target_rank, uint32_t table,
+INLINE int32_t candidate(const vp_ulp16_resolver *r, const uint32_t *offsets, int32_t target_rank, uint32_t table,
                          uint32_t slot, uint32_t extra) {
-  symbol_value v = values[r->slots[table << 12 | slot] & 0xff];
+  symbol_value v = values[r->slots[table << slot_bits | slot] & 0xff];
   uint32_t magnitude = v.magnitude + (extra & ((1u << v.bits) - 1));
   uint16_t base = value_of(target_rank - (int32_t)((magnitude ^ (uint32_t)v.sign) - (uint32_t)v.sign));
-  int fits = contexts[scale(base, r->exponent_shift, r->exponent_mask)] == table && magnitude <= 32768;
+  int fits = context(r, offsets, base) == table && magnitude <= 32768;
   return fits ? base : -1;
 }
 
@@ -72,12 +72,18 @@ typedef struct {
   uint16_t bases[32];
 } consistent_tables;
 
-static __attribute__((noinline)) void all_consistent(const vp_ulp16_resolver *r, const uint8_t *contexts,
-                                                     int32_t target_rank, uint32_t own, uint32_t others,
-                                                     uint32_t slot, uint32_t extra, consistent_tables *found) {
+/// The consistent tables of an element, its target's own first.
+TARGET static void resolve(const vp_ulp16_resolver *r, size_t c, uint16_t target, uint32_t slot, uint32_t extra,
+                           consistent_tables *found) {
+  const uint32_t *offsets = r->offsets + 256 * c;
+  int32_t t = rank(target);
+  uint32_t bucket = (uint32_t)(t + 32768) >> (16 - value_bits);
+  uint32_t own = context(r, offsets, target), others = r->zero_tables[c];
+  others |= r->masks[(c << value_bits | bucket) << slice_bits | slot >> (slot_bits - slice_bits)];
+  if (own != no_context) others &= ~(1u << own);
   found->count = 0;
   for (uint32_t table = own; table != 32;) {
-    int32_t base = table == no_table ? -1 : candidate(r, contexts, target_rank, table, slot, extra);
+    int32_t base = table == no_context ? -1 : candidate(r, offsets, t, table, slot, extra);
     if (base >= 0) {
       found->tables[found->count] = (uint8_t)table;
       found->bases[found->count++] = (uint16_t)base;
@@ -87,102 +93,310 @@ static __attribute__((noinline)) void all_consistent(const vp_ulp16_resolver *r,
   }
 }
 
-/// One element: its table and base where only one table is consistent. Otherwise `found` lists them.
-INLINE int resolve(const vp_ulp16_resolver *r, const uint8_t *contexts, uint32_t c, uint16_t target, uint32_t slot,
-                   uint32_t extra, uint32_t *table, uint16_t *base, consistent_tables *found) {
-  int32_t t = rank(target);
-  uint32_t own = contexts[scale(target, r->exponent_shift, r->exponent_mask)];
-  uint32_t bucket = ((uint32_t)(t + 32768)) >> (16 - value_bits);
-  uint32_t zero_bit = r->zero_tables[c];
-  uint32_t others = r->masks[((c << value_bits | bucket) << slice_bits) | slot >> (12 - slice_bits)] | zero_bit;
-  if (own != no_table) {
-    others &= ~(1u << own);
-    int32_t result = candidate(r, contexts, t, own, slot, extra);
-    int only = result >= 0;
-    // Zeros always come into question, and hardly ever are it: no branch that depends on them is mispredicted often.
-    for (uint32_t rest = others; rest; rest &= rest - 1)
-      only &= candidate(r, contexts, t, (uint32_t)__builtin_ctz(rest), slot, extra) < 0;
-    if (__builtin_expect(only, 1)) {
-      *table = own;
-      *base = (uint16_t)result;
-      return 1;
-    }
+// MARK: Eight elements
+
+/// What a class's elements look up.
+typedef struct {
+  scale_format format;
+  scale_tables tables;
+  const uint32_t *masks;
+  /// The table that only zeros have, where there is one.
+  __m256i zero_table;
+  int has_zero_table;
+} class_context;
+
+INLINE class_context make_class(const vp_ulp16_resolver *r, size_t c) {
+  uint32_t zero = r->zero_tables[c];
+  class_context k;
+  k.format = make_scale_format(r->exponent_shift, r->exponent_mask);
+  k.tables = load_tables(r->offsets + 256 * c);
+  k.masks = r->masks + (c << (value_bits + slice_bits));
+  k.has_zero_table = zero != 0;
+  k.zero_table = splat(zero ? __builtin_ctz(zero) : 0);
+  return k;
+}
+
+/// Differences that entries stand for.
+typedef struct {
+  __m256i difference, extra_bits;
+  __m256i is_valid;  // no larger than differences are
+} differences;
+
+/// `extra`: what lies in the stream where each lane's extra bits begin.
+INLINE differences differences_of(__m256i entry, __m256i extra) {
+  __m256i small = small_differences(entry), index = _mm256_abs_epi32(small), large = is_large(small);
+  __m256i bits = _mm256_srai_epi32(_mm256_sub_epi32(index, splat(first_extra_index - 6)), 1);
+  __m256i top = _mm256_sllv_epi32(_mm256_or_si256(_mm256_and_si256(index, splat(1)), splat(2)), bits);
+  __m256i low = _mm256_and_si256(extra, _mm256_sub_epi32(_mm256_sllv_epi32(splat(1), bits), splat(1)));
+  __m256i magnitude = _mm256_blendv_epi8(index, _mm256_or_si256(top, low), large);
+  differences d;
+  d.difference = _mm256_sign_epi32(magnitude, small);
+  d.extra_bits = _mm256_and_si256(bits, large);
+  d.is_valid = _mm256_cmpgt_epi32(splat(32769), magnitude);
+  return d;
+}
+
+/// What lies in the stream where each lane's extra bits begin, if these entries are the right ones.
+INLINE __m256i extra_of(const vp_ulp16_resolver *r, __m256i entry, size_t *position) {
+  __m256i large = is_large(small_differences(entry));
+  if (__builtin_expect(_mm256_testz_si256(large, large), 1)) return splat((int32_t)next_extra(r, *position));
+  uint32_t entries[8], extra[8];
+  _mm256_storeu_si256((__m256i *)entries, entry);
+  for (int lane = 0; lane < 8; lane++) {
+    extra[lane] = next_extra(r, *position);
+    *position += values[entries[lane] & 0xff].bits;
   }
-  all_consistent(r, contexts, t, own, others, slot, extra, found);
+  return _mm256_loadu_si256((const __m256i *)extra);
+}
+
+/// Elements of which just one table is consistent, and which have the extra bits that were expected: those that the
+/// table of the target's own scale says.
+typedef struct {
+  __m256i entry, base, expected_bits;
+  uint32_t uncertain;  // lanes that are otherwise, or may be
+} screened;
+
+/// `position`: of the extra bits; it goes on by those that were expected.
+INLINE screened screen(const vp_ulp16_resolver *r, const class_context *k, __m256i target, __m256i slot,
+                       size_t *position) {
+  const __m256i all = splat(-1);
+  __m256i t = rank_of(target), own = find_tables(&k->tables, &k->format, target);
+  __m256i own_entry = load_entries(r->slots, own, slot), extra = extra_of(r, own_entry, position);
+
+  // Which tables may be consistent, one after another: first the target's own.
+  __m256i table = own, entry = own_entry, is_left = _mm256_xor_si256(_mm256_cmpeq_epi32(own, splat(no_table)), all);
+  __m256i bucket = _mm256_srli_epi32(_mm256_add_epi32(t, splat(32768)), 16 - value_bits);
+  __m256i place =
+    _mm256_or_si256(_mm256_slli_epi32(bucket, slice_bits), _mm256_srli_epi32(slot, slot_bits - slice_bits));
+  __m256i others = _mm256_i32gather_epi32((const int *)k->masks, place, 4);
+  others = _mm256_andnot_si256(_mm256_sllv_epi32(splat(1), own), others);
+  __m256i found = _mm256_setzero_si256(), is_uncertain = found;
+  differences d = differences_of(own_entry, extra);
+  screened s = {own_entry, target, d.extra_bits, 0};
+  __m256i bits = d.extra_bits;
+  for (;;) {
+    __m256i base = value_of_rank(_mm256_sub_epi32(t, d.difference));
+    __m256i fits = _mm256_cmpeq_epi32(find_tables(&k->tables, &k->format, base), table);
+    fits = _mm256_and_si256(_mm256_and_si256(fits, d.is_valid), is_left);
+    is_uncertain = _mm256_or_si256(is_uncertain, _mm256_and_si256(fits, found));
+    found = _mm256_or_si256(found, fits);
+    s.entry = _mm256_blendv_epi8(s.entry, entry, fits);
+    s.base = _mm256_blendv_epi8(s.base, base, fits);
+    bits = _mm256_blendv_epi8(bits, d.extra_bits, fits);
+    if (_mm256_testz_si256(others, others)) break;
+    is_left = _mm256_xor_si256(_mm256_cmpeq_epi32(others, _mm256_setzero_si256()), all);
+    __m256i lowest = _mm256_and_si256(others, _mm256_sub_epi32(_mm256_setzero_si256(), others));
+    // As a float, a power of two has its bit's number as exponent.
+    __m256i exponent = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(lowest)), 23);
+    table = _mm256_blendv_epi8(own, _mm256_sub_epi32(exponent, splat(127)), is_left);
+    entry = load_entries(r->slots, table, slot);
+    d = differences_of(entry, extra);
+    others = _mm256_and_si256(others, _mm256_sub_epi32(others, splat(1)));
+  }
+  if (k->has_zero_table) {
+    // It is consistent if it leads to +0 or -0, whose ranks are 0 and -1.
+    d = differences_of(load_entries(r->slots, k->zero_table, slot), extra);
+    __m256i rank = sign_extended(_mm256_sub_epi32(t, d.difference));
+    __m256i is_zero = _mm256_cmpeq_epi32(rank, _mm256_srai_epi32(rank, 31));
+    is_zero = _mm256_andnot_si256(_mm256_cmpeq_epi32(own, k->zero_table), _mm256_and_si256(is_zero, d.is_valid));
+    is_uncertain = _mm256_or_si256(is_uncertain, is_zero);
+  }
+  found = _mm256_and_si256(found, _mm256_cmpeq_epi32(bits, s.expected_bits));
+  is_uncertain = _mm256_or_si256(is_uncertain, _mm256_xor_si256(found, all));
+  s.uncertain = lanes_set(is_uncertain);
+  return s;
+}
+
+// MARK: Decoding
+
+/// A decoder, and how far it has come.
+typedef struct {
+  const vp_ulp16_resolver *r;
+  uint16_t *base;
+  uint32_t *states;
+  const uint8_t *words, *choices;
+  size_t word_count, choice_bits;
+  size_t i, word, extra, choice;
+} decoder;
+
+/// The entry and the base of one element. Nonzero: the data are invalid.
+TARGET static int decode_one(decoder *d, size_t i, size_t c, uint32_t slot, uint32_t *entry, uint16_t *base) {
+  consistent_tables found;
+  resolve(d->r, c, d->r->target[i], slot, next_extra(d->r, d->extra), &found);
+  if (found.count == 0) return 1;
+  uint32_t n = 0;
+  for (; n + 1 < found.count; n++) {
+    if (d->choice == d->choice_bits) return 1;
+    int is_it = d->choices[d->choice >> 3] >> (d->choice & 7) & 1;
+    d->choice++;
+    if (is_it) break;
+  }
+  *base = found.bases[n];
+  *entry = d->r->slots[(uint32_t)found.tables[n] << slot_bits | slot];
+  d->extra += values[*entry & 0xff].bits;
   return 0;
 }
 
-int vp_ulp16_decode_backward(const vp_ulp16_resolver *r, uint16_t *base, uint32_t *states, const uint8_t *words,
-                             size_t word_count, const uint8_t *choices, size_t choice_bits) {
-  size_t word = 0, extra = 0, choice = 0;
-  consistent_tables found;
-  for (size_t group = 0, i = 0; i < r->count; group++) {
-    uint32_t c = r->classes[group];
-    const uint8_t *contexts = r->contexts + 256 * c;
-    size_t end = r->count - i < r->group_size ? r->count : i + r->group_size;
-    for (; i < end; i++) {
-      uint32_t x = states[i & 31], slot = x & 4095, table;
-      if (!resolve(r, contexts, c, r->target[i], slot, peek(r, extra), &table, base + i, &found)) {
-        if (found.count == 0) return 1;
-        uint32_t k = 0;
-        for (; k + 1 < found.count; k++) {
-          if (choice == choice_bits) return 1;
-          int is_it = choices[choice >> 3] >> (choice & 7) & 1;
-          choice++;
-          if (is_it) break;
-        }
-        table = found.tables[k];
-        base[i] = found.bases[k];
-      }
-      uint32_t entry = r->slots[table << 12 | slot];
-      extra += values[entry & 0xff].bits;
-      x = ((entry >> 8 & 4095) + 1) * (x >> 12) + (entry >> 20);
-      if (x < 65536) {
-        if (word == word_count) return 1;
-        x = x << 16 | words[2 * word] | (uint32_t)words[2 * word + 1] << 8;
-        word++;
-      }
-      states[i & 31] = x;
-    }
-    if (extra > r->extra_bits) return 1;
+/// Decodes what is uncertain of eight elements from `i` on, and all that lies behind: it may have other extra bits.
+/// `extra`: where those of the first begin. Nonzero: the data are invalid.
+TARGET __attribute__((noinline)) static int decode_uncertain(decoder *d, size_t i, size_t c, __m256i slot,
+                                                             size_t extra, screened *s) {
+  uint32_t slots[8], entries[8], bases[8], bits[8];
+  _mm256_storeu_si256((__m256i *)slots, slot);
+  _mm256_storeu_si256((__m256i *)entries, s->entry);
+  _mm256_storeu_si256((__m256i *)bases, s->base);
+  _mm256_storeu_si256((__m256i *)bits, s->expected_bits);
+  size_t lane = 0;
+  for (; !(s->uncertain >> lane & 1); lane++) extra += bits[lane];
+  d->extra = extra;
+  for (; lane < 8; lane++) {
+    uint16_t base;
+    if (decode_one(d, i + lane, c, slots[lane], entries + lane, &base)) return 1;
+    bases[lane] = base;
   }
-  // All is used but for fewer than eight zero bits of padding, and the states are where the encoder began.
-  if (word != word_count || r->extra_bits - extra >= 8 || choice_bits - choice >= 8) return 1;
-  for (; extra < r->extra_bits; extra++)
-    if (r->extra[extra >> 3] >> (extra & 7) & 1) return 1;
-  for (; choice < choice_bits; choice++)
-    if (choices[choice >> 3] >> (choice & 7) & 1) return 1;
-  for (int lane = 0; lane < 32; lane++)
+  s->entry = _mm256_loadu_si256((const __m256i *)entries);
+  s->base = _mm256_loadu_si256((const __m256i *)bases);
+  return 0;
+}
+
+/// Decodes thirty-two elements at a time, until fewer are left before `end`, or too few words. Nonzero: invalid.
+TARGET static int decode_vectors(decoder *d, size_t c, const class_context *k, size_t end) {
+  __m256i x[vectors];
+  for (int v = 0; v < vectors; v++) x[v] = _mm256_loadu_si256((const __m256i *)(d->states + 8 * v));
+  size_t i = d->i, word = d->word;
+  for (; i + lanes <= end && word + lanes <= d->word_count; i += lanes) {
+    __m256i base[vectors];
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      __m256i slot = _mm256_and_si256(x[v], splat(slot_mask));
+      size_t extra = d->extra;
+      screened s = screen(d->r, k, load16(d->r->target + i + 8 * v), slot, &d->extra);
+      if (s.uncertain && decode_uncertain(d, i + 8 * v, c, slot, extra, &s)) return 1;
+      x[v] = advanced(x[v], s.entry);
+      base[v] = s.base;
+    }
+#pragma clang loop unroll(full)
+    for (int v = 0; v < vectors; v++) {
+      size_t taken;
+      x[v] = refilled(x[v], d->words + 2 * word, &taken);
+      word += taken;
+    }
+    for (int v = 0; v < vectors; v += 2) store16(d->base + i + 8 * v, base[v], base[v + 1]);
+  }
+  for (int v = 0; v < vectors; v++) _mm256_storeu_si256((__m256i *)(d->states + 8 * v), x[v]);
+  d->i = i;
+  d->word = word;
+  return 0;
+}
+
+/// Decodes elements one by one. Nonzero: the data are invalid.
+TARGET static int decode_rest(decoder *d, size_t c, size_t end) {
+  for (; d->i < end; d->i++) {
+    uint32_t *state = d->states + (d->i & (lanes - 1)), x = *state, entry;
+    if (decode_one(d, d->i, c, x & slot_mask, &entry, d->base + d->i)) return 1;
+    x = ((entry >> 8 & slot_mask) + 1) * (x >> slot_bits) + (entry >> 20);
+    if (x < 65536) {
+      if (d->word == d->word_count) return 1;
+      x = x << 16 | d->words[2 * d->word] | (uint32_t)d->words[2 * d->word + 1] << 8;
+      d->word++;
+    }
+    *state = x;
+  }
+  return 0;
+}
+
+/// Fewer than eight bits are left, and they are zero.
+INLINE int is_padding(const uint8_t *bits, size_t position, size_t count) {
+  if (count - position >= 8) return 0;
+  for (; position < count; position++)
+    if (bits[position >> 3] >> (position & 7) & 1) return 0;
+  return 1;
+}
+
+TARGET int vp_ulp16_decode_backward_avx2(const vp_ulp16_resolver *r, uint16_t *base, uint32_t *states,
+                                         const uint8_t *words, size_t word_count, const uint8_t *choices,
+                                         size_t choice_bits) {
+  decoder d = {r, base, states, words, choices, word_count, choice_bits, 0, 0, 0, 0};
+  class_context classes[4];
+  for (size_t c = 0; c < r->class_count; c++) classes[c] = make_class(r, c);
+  for (size_t group = 0; d.i < r->count; group++) {
+    size_t c = r->classes[group];
+    size_t end = r->count - d.i < r->group_size ? r->count : d.i + r->group_size;
+    if (decode_vectors(&d, c, &classes[c], end) || decode_rest(&d, c, end) || d.extra > r->extra_bits) return 1;
+  }
+  // All is used, and the states are where the encoder began.
+  for (int lane = 0; lane < lanes; lane++)
     if (states[lane] != 65536) return 1;
+  return d.word != word_count || !is_padding(r->extra, d.extra, r->extra_bits) ||
+         !is_padding(choices, d.choice, choice_bits);
+}
+
+// MARK: Encoding
+
+/// What an encoder's choices are, and how far it has come.
+typedef struct {
+  const vp_ulp16_resolver *r;
+  const uint16_t *base, *slots;
+  uint8_t *choices;
+  size_t room, extra, choice;
+} chooser;
+
+/// Writes the choice bits of one element. Nonzero: it would not be found again.
+TARGET static int choose_one(chooser *h, size_t c, size_t i) {
+  consistent_tables found;
+  uint32_t slot = h->slots[i], table = context(h->r, h->r->offsets + 256 * c, h->base[i]), n = 0;
+  resolve(h->r, c, h->r->target[i], slot, next_extra(h->r, h->extra), &found);
+  for (; n < found.count && found.tables[n] != table; n++) h->choice++;
+  if (n == found.count || found.bases[n] != h->base[i]) return 1;
+  if (n + 1 < found.count) {
+    if (h->choice >= h->room) return 1;
+    h->choices[h->choice >> 3] |= (uint8_t)(1 << (h->choice & 7));
+    h->choice++;
+  }
+  h->extra += values[h->r->slots[table << slot_bits | slot] & 0xff].bits;
   return 0;
 }
 
-size_t vp_ulp16_find_choices(const vp_ulp16_resolver *r, const uint16_t *base, const uint16_t *element_slots,
-                             uint8_t *choices, size_t room) {
-  size_t extra = 0, choice = 0;
-  consistent_tables found;
-  for (size_t group = 0, i = 0; i < r->count; group++) {
-    uint32_t c = r->classes[group];
-    const uint8_t *contexts = r->contexts + 256 * c;
-    size_t end = r->count - i < r->group_size ? r->count : i + r->group_size;
-    for (; i < end; i++) {
-      uint32_t slot = element_slots[i], table;
-      uint16_t result;
-      if (!resolve(r, contexts, c, r->target[i], slot, peek(r, extra), &table, &result, &found)) {
-        table = contexts[scale(base[i], r->exponent_shift, r->exponent_mask)];
-        uint32_t k = 0;
-        for (; k < found.count && found.tables[k] != table; k++) choice++;
-        if (k == found.count) return SIZE_MAX;
-        result = found.bases[k];
-        if (k + 1 < found.count) {
-          if (choice >= room) return SIZE_MAX;
-          choices[choice >> 3] |= (uint8_t)(1 << (choice & 7));
-          choice++;
-        }
-      }
-      if (result != base[i]) return SIZE_MAX;
-      extra += values[r->slots[table << 12 | slot] & 0xff].bits;
-    }
-  }
-  return choice;
+/// The same of what is uncertain of eight elements from `i` on, and of all that lies behind.
+TARGET __attribute__((noinline)) static int choose_uncertain(chooser *h, size_t c, size_t i, size_t extra,
+                                                             const screened *s) {
+  uint32_t bits[8];
+  _mm256_storeu_si256((__m256i *)bits, s->expected_bits);
+  size_t lane = 0;
+  for (; !(s->uncertain >> lane & 1); lane++) extra += bits[lane];
+  h->extra = extra;
+  for (; lane < 8; lane++)
+    if (choose_one(h, c, i + lane)) return 1;
+  return 0;
 }
+
+TARGET size_t vp_ulp16_find_choices_avx2(const vp_ulp16_resolver *r, const uint16_t *base,
+                                         const uint16_t *element_slots, uint8_t *choices, size_t room) {
+  chooser h = {r, base, element_slots, choices, room, 0, 0};
+  class_context classes[4];
+  for (size_t c = 0; c < r->class_count; c++) classes[c] = make_class(r, c);
+  for (size_t group = 0, i = 0; i < r->count; group++) {
+    size_t c = r->classes[group];
+    size_t end = r->count - i < r->group_size ? r->count : i + r->group_size;
+    for (; i + 8 <= end; i += 8) {
+      size_t extra = h.extra;
+      screened s = screen(r, &classes[c], load16(r->target + i), load16(element_slots + i), &h.extra);
+      s.uncertain |= ~lanes_set(_mm256_cmpeq_epi32(s.base, load16(base + i))) & 0xff;
+      if (s.uncertain && choose_uncertain(&h, c, i, extra, &s)) return SIZE_MAX;
+    }
+    for (; i < end; i++)
+      if (choose_one(&h, c, i)) return SIZE_MAX;
+  }
+  return h.choice;
+}
+#else
+int vp_ulp16_decode_backward_avx2(const vp_ulp16_resolver *r, uint16_t *base, uint32_t *states, const uint8_t *words,
+                                  size_t word_count, const uint8_t *choices, size_t choice_bits) {
+  return 1;
+}
+
+size_t vp_ulp16_find_choices_avx2(const vp_ulp16_resolver *r, const uint16_t *base, const uint16_t *element_slots,
+                                  uint8_t *choices, size_t room) {
+  return SIZE_MAX;
+}
+#endif

@@ -56,7 +56,7 @@ import Testing
       let create = Create(
         base: try Checkpoint(path: folder["base"]), tuned: try Checkpoint(path: folder[name]), options: options,
         work: WorkOptions(threads: 2))
-      let result = try create.write(to: folder["\(name).vpatch"])
+      let result = try create.write(to: folder["\(name).vpatch"], replacing: true)
       return (try Patch(path: folder["\(name).vpatch"]), result)
     }
     let (cast, result) = try create("wide", cast: true)

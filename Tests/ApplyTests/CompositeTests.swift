@@ -123,7 +123,7 @@ import Testing
     let a = try patch("a", tuned)
     try a.write(
       annotations: .dictionary(["name": .string("a"), "forgetting": .array([.dictionary(["task": .string("x")])])]),
-      to: folder["a.vpatch"])
+      to: folder["a.vpatch"], replacing: true)
     let newTensors = base.tuned(["q_proj", "embed"], seed: 8)
     try folder.file("new", newTensors)
     let moved = try rebase(Patch(path: folder["a.vpatch"]), onto: "new")

@@ -135,7 +135,7 @@ import Testing
     let run = try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store")
     #expect(run.code == 1)
     #expect(run.says("/proc/none", "cannot be made", "--no-store writes the patch alone"), "\(run.errors)")
-    #expect(PathKind.of(patch) == .missing)
+    #expect(try PathKind.of(patch) == .missing)
     #expect(
       try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store", "--no-store").code == 0)
   }

@@ -73,7 +73,7 @@ import Testing
     #expect(try apply("snapshot", "out").code == 0)
     #expect(try files("out") == files("tuned"))
     for name in try folder.names(in: "out") {
-      #expect(PathKind.of(folder["out/\(name)"], followingLinks: false) == .file)
+      #expect(try PathKind.of(folder["out/\(name)"], followingLinks: false) == .file)
     }
   }
 

@@ -63,10 +63,11 @@ import Testing
     for word in ["create", "apply", "revert", "show", "verify", "diff", "add", "fsck", "sa-proj"] {
       #expect(run.output.contains(word), "\(word)")
     }
-    let checker = ["bash": "/bin/bash", "zsh": "/usr/bin/zsh", "fish": "/usr/bin/fish"][shell]!
-    guard FileManager.default.isExecutableFile(atPath: checker) else { return }
-    let folder = try TestFolder()
-    let script = try folder.write("completion", run.output)
-    #expect(try Command(checker, ["-n", script]).code == 0)
+    // The only one of them that every system has, and that can say so.
+    if shell == "bash" {
+      let folder = try TestFolder()
+      let script = try folder.write("completion", run.output)
+      #expect(try Command("/bin/bash", ["-n", script]).code == 0)
+    }
   }
 }

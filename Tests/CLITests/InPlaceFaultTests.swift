@@ -15,38 +15,63 @@ import Testing
     form: Switched.Form, way: Way
   ) throws {
     let switched = try Switched(form)
-    let prepare: @Sendable (TestFolder) throws -> [String] = { folder in
-      switch way {
-      case .forward: try switched.forward(folder)
-      case .backward: try switched.backward(folder)
-      case .byRename: try switched.forward(folder) + (form == .layout ? [] : ["--by-rename"])
-      }
-    }
-    let (before, after) = way == .backward ? (switched.new, switched.reverted) : (switched.old, switched.new)
-    let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
-      let isDecided = run.errors.contains("run 'vpatch recover")
-      if !fault.mode.isKill {
-        if run.code == 0 {
-          guard try folder.tree(".") == after else { return "it claims to be done" }
-        } else if !isDecided, fault.mode != .eioOn {
-          guard try folder.tree(".") == before else { return "it claims that nothing was done: \(run.errors)" }
-        }
-        guard run.code == 0 || run.errors.split(separator: "\n").count == 1 else { return run.errors }
-      }
-      let outcome = try switched.recovered(folder)
-      let tree = try folder.tree(".")
-      guard tree == before || tree == after else { return "neither old nor new: \(try switched.names(folder))" }
-      if isDecided, tree != after { return "it was decided, and is the old one" }
-      if !fault.mode.isKill, run.code != 0, !isDecided, tree != before {
-        return "it was not decided, and is the new one"
-      }
-      if outcome == .new, tree != after { return "recover says new" }
-      if outcome == .old, tree != before { return "recover says old" }
-      return nil
+    let (count, complaints) = try FaultRun.everywhere { folder in
+      try Self.lay(switched, way, folder)
+    } check: { folder, fault, run in
+      try Self.complaint(switched, way, folder, fault, run)
     }
     print("faults: \(form.rawValue) \(way.rawValue): \(count)")
     #expect(count > 60)
     #expect(complaints == [])
+  }
+
+  @Test("a look that fails, at every seventh of a switch's", arguments: ways) func looks(
+    form: Switched.Form, way: Way
+  ) throws {
+    let switched = try Switched(form)
+    let (count, complaints) = try FaultRun.everywhere(.looks, stride: 7) { folder in
+      try Self.lay(switched, way, folder)
+    } check: { folder, fault, run in
+      try Self.complaint(switched, way, folder, fault, run)
+    }
+    print("faults: \(form.rawValue) \(way.rawValue), looks: \(count)")
+    #expect(count > 20)
+    #expect(complaints == [])
+  }
+
+  /// Lays a model out, and gives the arguments of the command that changes it.
+  private static func lay(_ switched: Switched, _ way: Way, _ folder: TestFolder) throws -> [String] {
+    switch way {
+    case .forward: try switched.forward(folder)
+    case .backward: try switched.backward(folder)
+    case .byRename: try switched.forward(folder) + (switched.form == .layout ? [] : ["--by-rename"])
+    }
+  }
+
+  /// What is not as it must be after a fault; nil where all is.
+  private static func complaint(_ switched: Switched, _ way: Way, _ folder: TestFolder, _ fault: Fault, _ run: Command)
+    throws -> String?
+  {
+    let (before, after) = way == .backward ? (switched.new, switched.reverted) : (switched.old, switched.new)
+    let isDecided = run.errors.contains("run 'vpatch recover")
+    if !fault.mode.isKill {
+      if run.code == 0 {
+        guard try folder.tree(".") == after else { return "it claims to be done" }
+      } else if !isDecided, fault.mode != .eioOn {
+        guard try folder.tree(".") == before else { return "it claims that nothing was done: \(run.errors)" }
+      }
+      guard run.code == 0 || run.errors.split(separator: "\n").count == 1 else { return run.errors }
+    }
+    let outcome = try switched.recovered(folder)
+    let tree = try folder.tree(".")
+    guard tree == before || tree == after else { return "neither old nor new: \(try switched.names(folder))" }
+    if isDecided, tree != after { return "it was decided, and is the old one" }
+    if !fault.mode.isKill, run.code != 0, !isDecided, tree != before {
+      return "it was not decided, and is the new one"
+    }
+    if outcome == .new, tree != after { return "recover says new" }
+    if outcome == .old, tree != before { return "recover says old" }
+    return nil
   }
 
   @Test("a failure or a kill at every call of recover", arguments: [Switched.Form.directory, .layout])

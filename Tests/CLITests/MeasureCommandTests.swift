@@ -123,7 +123,7 @@ import Testing
     #expect(try annotate(story.saPatch, "--model", story.sa).code == 0)
     // As a patch that was moved to another base still has them.
     let annotations = try Patch(path: story.saPatch).annotations
-    try Patch(path: story.mlpPatch).write(annotations: annotations, to: story.mlpPatch)
+    try Patch(path: story.mlpPatch).write(annotations: annotations, to: story.mlpPatch, replacing: true)
     let show = try Command("show", story.mlpPatch).output
     #expect(show.contains("forgetting unmeasured\nrecords    3 records of other models, not counted\n"))
     #expect(show.contains("other model"))
@@ -167,7 +167,7 @@ import Testing
 
     // What changes annotations without vpatch leaves the signature, and it is void.
     let patch = try Patch(path: folder["signed.vpatch"])
-    try patch.write(annotations: patch.annotations.setting("name", to: .string("x")), to: patch.path)
+    try patch.write(annotations: patch.annotations.setting("name", to: .string("x")), to: patch.path, replacing: true)
     #expect(
       try Command("show", patch.path).output.contains("signed by  d75a980182b1 (void: the patch was changed since)"))
     #expect(try Command("verify", patch.path, "--signer", key("pub")).says("was changed after d75a980182b1 signed it"))

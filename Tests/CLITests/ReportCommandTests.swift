@@ -16,7 +16,8 @@ import Testing
        "tokens_per_second":10,"curve":{"step":[1,2],"loss":[2.5,1.5],"lr":[0.00001,0.00002]}}
       """
     let patch = try Patch(path: path)
-    try patch.write(annotations: patch.annotations.setting("training", to: try JSON.parse(record)), to: path)
+    try patch.write(
+      annotations: patch.annotations.setting("training", to: try JSON.parse(record)), to: path, replacing: true)
   }
 
   @Test("a patch: its page, JSON, and what is not overwritten") func patch() throws {

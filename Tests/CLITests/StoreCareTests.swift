@@ -52,13 +52,13 @@ import Testing
   @Test("gc: shows first, deletes with --yes, spares what was added") func gc() throws {
     #expect(try run("gc").output == "nothing to delete\n")
     let file = try stored(story.saPatch)
-    let left = Path.join(Path.parent(file), ".\(Path.name(file)).vpatch-Ab12Cd")
+    let left = Path.join(Path.parent(file), TemporaryFiles.name(for: Path.name(file)))
     try Data("half".utf8).write(to: URL(filePath: left))
     let shown = try run("gc")
     #expect(shown.output == "temporary  \(left)\n4 B to free: --yes deletes this\n")
-    #expect(PathKind.of(left) == .file)
+    #expect(try PathKind.of(left) == .file)
     #expect(try run("gc", "--yes").output == "temporary  \(left)\n4 B freed\n")
-    #expect(PathKind.of(left) == .missing && PathKind.of(file) == .file)
+    #expect(try PathKind.of(left) == .missing && PathKind.of(file) == .file)
     #expect(try run("gc", "--forget", folder["model"]).says("is no model that the store knows of"))
   }
 
@@ -131,11 +131,11 @@ import Testing
       files.append(folder["t\(i).vpatch"])
       #expect(try Command("create", story.base, folder["t.safetensors"], "-o", files[i - 1], "--no-store").code == 0)
     }
-    for pause in [2_000, 6_000, 10_000, 15_000, 25_000] as [useconds_t] {
-      let run = try Command.start(Command.path, ["add"] + files + ["--store", store])
-      usleep(pause)
-      kill(run.process.processIdentifier, SIGKILL)
-      run.process.waitUntilExit()
+    let calls = try FaultRun.log(in: folder, ["add"] + files + ["--store", folder["whole"]]).count
+    for part in 1...9 {
+      try? FileManager.default.removeItem(atPath: store)
+      let run = try FaultRun.run(in: folder, ["add"] + files + ["--store", store], .killBefore, at: calls * part / 10)
+      #expect(run.code == SIGKILL)
       guard try PathKind.of(store + "/catalogue.sqlite") == .file else { continue }
       let fsck = try JSON.parse(Array(Command("fsck", "--json", "--store", store).output.utf8))
       let kinds = Set(fsck["findings"]?.array?.compactMap { $0["kind"]?.string } ?? [])

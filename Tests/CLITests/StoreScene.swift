@@ -91,7 +91,7 @@ final class StoreScene: Sendable {
       // A composite that nothing needs, and what a killed process left.
       try run("add", sources["a"], sources["b"], "--store", store)
       _ = try Store(path: store).add(file: sources["c"], kind: .composite)
-      try folder.write("store/.making.vpatch-Ab12Cd/made.vpatch", "half")
+      try folder.write("store/\(TemporaryFiles.name(for: "making"))/made.vpatch", "half")
     }
   }
 

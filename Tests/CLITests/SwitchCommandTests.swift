@@ -119,7 +119,7 @@ import Testing
     // The members are there: the composite is made again.
     try story.done("switch", model, "triage")
     #expect(try folder.bytes("model.safetensors") == switched)
-    #expect(PathKind.of(story.stored(composite)) == .file)
+    #expect(try PathKind.of(story.stored(composite)) == .file)
     #expect(try story.run("revert", model, "sa", "--base", story.base).code == 64)
     #expect(try story.run("revert", model, "sa", "--last").code == 64)
     #expect(try story.run("revert", model, "--force").code == 64)

@@ -45,7 +45,7 @@ import Testing
     let piped = try Command(Command.path, create)
     #expect(piped.code == 0)
     #expect(!piped.errors.contains("\u{1B}") && !piped.output.contains("\u{1B}"))
-    guard FileManager.default.isExecutableFile(atPath: "/usr/bin/script") else { return }
+    try #require(FileManager.default.isExecutableFile(atPath: "/usr/bin/script"), "install bsdutils")
     for (more, isDrawn) in [("", true), (" --quiet", false)] {
       let line = ([Command.path] + create).map { "'\($0)'" }.joined(separator: " ") + more
       let run = try Command("/usr/bin/script", ["-qec", line, "/dev/null"])

@@ -44,25 +44,13 @@ import Testing
   @Test("killed again and again, and resumed") func killed() throws {
     let identity = try train("--steps", "40")
     let resumable = ["--steps", "40", "--resume", folder["state"], "--save-every", "3", "--log", folder["log.jsonl"]]
-    var kills = 0
-    for wanted in [2, 11, 24] {
-      try #require(unlink(folder["log.jsonl"]) == 0 || errno == ENOENT)
-      let run = try Command.start(Command.path, arguments(resumable))
-      // Killed once the log has a line of that step, or of a later one.
-      while run.process.isRunning, try lastStep() < wanted { usleep(500) }
-      kill(run.process.processIdentifier, SIGKILL)
-      run.process.waitUntilExit()
-      kills += run.process.terminationReason == .uncaughtSignal ? 1 : 0
+    for wanted in [5, 9, 14] {
+      // Killed when the log is about to get the line of a later step than any before.
+      let run = try FaultRun.run(
+        in: folder, arguments(resumable), .killBefore, at: wanted, of: "write", below: "log.jsonl")
+      #expect(run.code == SIGKILL)
     }
-    try #require(kills > 0)
     #expect(folder.exists("state/training.safetensors"))
     #expect(try train("--steps", "40", "--resume", folder["state"], "--save-every", "3") == identity)
-  }
-
-  private func lastStep() throws -> Int {
-    guard folder.exists("log.jsonl") else { return 0 }
-    // The last line may be half written.
-    let lines = try folder.text("log.jsonl").split(separator: "\n", omittingEmptySubsequences: false).dropLast()
-    return try lines.last.map { try JSON.parse(Array($0.utf8))["step"]?.int ?? 0 } ?? 0
   }
 }

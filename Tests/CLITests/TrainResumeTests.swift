@@ -62,40 +62,35 @@ import Testing
     }
   }
 
-  /// Starts a long run, and sends it a signal once it has saved its state.
-  private func interrupt(_ folder: TestFolder, with number: Int32) throws -> Int32 {
+  /// A run that gets a signal when it is about to give its second state its name.
+  private func interrupt(_ folder: TestFolder, with mode: FaultMode) throws -> Int32 {
     try TrainScene.fill(folder)
-    let run = try Command.start(
-      Command.path, TrainScene.arguments(folder) + Self.long + ["--resume", folder["state"], "--save-every", "5"])
-    let end = Date().addingTimeInterval(60)
-    while run.process.isRunning, Date() < end, !folder.exists("state/training.safetensors") { usleep(500) }
-    kill(run.process.processIdentifier, number)
-    run.process.waitUntilExit()
-    return run.process.terminationStatus
+    let arguments = TrainScene.arguments(folder) + Self.long + ["--resume", folder["state"], "--save-every", "5"]
+    return try FaultRun.run(in: folder, arguments, mode, at: 2, of: "rename", below: "state").code
   }
 
-  private static let long = ["--steps", "300", "--no-store"]
+  private static let long = ["--steps", "20", "--no-store"]
 
   @Test("Ctrl-C: it stops at once, its state stays, and nothing else") func polite() throws {
     let folder = try TestFolder()
-    #expect(try interrupt(folder, with: SIGINT) == 128 + SIGINT)
+    #expect(try interrupt(folder, with: .int) == 128 + SIGINT)
     #expect(try folder.names() == ["model", "rows.jsonl", "state"])
     #expect(try folder.names(in: "state") == ["training.safetensors"])
   }
 
   @Test("killed: the same command goes on, and says so") func killed() throws {
     let folder = try TestFolder()
-    #expect(try interrupt(folder, with: SIGKILL) == SIGKILL)
+    #expect(try interrupt(folder, with: .killBefore) == SIGKILL)
     let state = ["--resume", folder["state"], "--save-every", "5"]
     let other = try Command(
       Command.path, TrainScene.arguments(folder) + Self.long + state + ["--seed", "1", "--batch", "3", "-q"])
     #expect(other.code == 5 && other.says("is the state of another run: it differs in batch, seed"), "\(other.errors)")
     let run = try Command(Command.path, TrainScene.arguments(folder) + Self.long + state)
-    #expect(run.code == 0 && run.errors.contains(#/goes on after step \d+ of 300/#), "\(run.errors)")
+    #expect(run.code == 0 && run.errors.contains(#/goes on after step 5 of 20/#), "\(run.errors)")
     // Once more there is nothing left to do, and the patch is the same.
     let identity = try Patch(path: folder["task.vpatch"]).header.identity
     let again = try Command(Command.path, TrainScene.arguments(folder) + Self.long + state + ["--force"])
-    #expect(again.code == 0 && again.errors.contains("goes on after step 300 of 300"), "\(again.errors)")
+    #expect(again.code == 0 && again.errors.contains("goes on after step 20 of 20"), "\(again.errors)")
     #expect(try Patch(path: folder["task.vpatch"]).header.identity == identity)
   }
 

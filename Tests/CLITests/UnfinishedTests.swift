@@ -63,10 +63,11 @@ import Testing
     #expect(old.output.contains("is as it was before the switch; what that left behind is removed"))
     #expect(try switched.isOld(folder))
     #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
-    try folder.write(".other.safetensors.vpatch-abcdef", "another's")
+    let others = TemporaryFiles.name(for: "other.safetensors")
+    try folder.write(others, "another's")
     #expect(try Command("diff", folder["model.safetensors"], folder["model.safetensors"]).code == 0)
     #expect(try run(arguments).code == 0)
-    try FileManager.default.removeItem(atPath: folder[".other.safetensors.vpatch-abcdef"])
+    try FileManager.default.removeItem(atPath: folder[others])
     #expect(try switched.isNew(folder))
   }
 
@@ -180,20 +181,13 @@ import Testing
   }
 
   @Test("once it is decided, Ctrl-C does not stop it") func interrupted() throws {
-    let layers = (0..<4).map { TestTensor.weights("layers.\($0).q_proj.weight", [256, 512]) }
-    try folder.file("model.safetensors", layers)
-    let tuned = layers.map { $0.tuned() }
-    try folder.file("tuned.safetensors", tuned)
-    let model = folder["model.safetensors"]
-    #expect(try Command("create", model, folder["tuned.safetensors"], "-o", folder["p.vpatch"]).code == 0)
-    let started = try Command.start(Command.path, ["switch", model, folder["p.vpatch"], "--threads", "1"])
-    while started.process.isRunning, !folder.exists("model.safetensors.vpatch-journal") { usleep(100) }
-    kill(started.process.processIdentifier, SIGINT)
-    started.process.waitUntilExit()
-    // On a busy machine the signal may come when all is done.
-    let errors = String(decoding: started.errors.readDataToEndOfFile(), as: UTF8.self)
-    #expect(started.process.terminationStatus == 0 || !errors.contains("is being finished"), "\(errors)")
-    #expect(try folder.bytes("model.safetensors") == folder.bytes("tuned.safetensors"))
-    #expect(!folder.exists("model.safetensors.vpatch-journal"))
+    let switched = try Switched(.directory)
+    let trial = try TestFolder()
+    let calls = try FaultRun.log(in: trial, switched.forward(trial))
+    let decision = try #require(calls.firstIndex { $0.hasPrefix("rename") && $0.hasSuffix(".vpatch-journal") }) + 1
+    // At the first write into the model.
+    let run = try FaultRun.run(in: folder, switched.forward(folder), .int, at: decision + 2)
+    #expect(run.code == 0 && run.errors.contains("is being finished"), "\(run.code) \(run.errors)")
+    #expect(try switched.isNew(folder))
   }
 }

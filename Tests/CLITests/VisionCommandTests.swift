@@ -63,12 +63,10 @@ import Testing
     let one = try #require(plan["memory"]?["activations"]?.int)
     #expect(try #require(blind["memory"]?["activations"]?.int) <= one)
     let whole = try json()["identity"]?.string
-    let run = try Command.start(Command.path, arguments("--resume", seeing.folder["state"]))
-    let end = Date().addingTimeInterval(60)
-    while run.process.isRunning, Date() < end, !seeing.folder.exists("state/training.safetensors") { usleep(500) }
-    kill(run.process.processIdentifier, SIGKILL)
-    run.process.waitUntilExit()
-    #expect(run.process.terminationReason == .uncaughtSignal)
+    // Killed when the second state is about to get its name.
+    let run = try FaultRun.run(
+      in: seeing.folder, arguments("--resume", seeing.folder["state"]), .killBefore, at: 2, of: "rename", below: "state")
+    #expect(run.code == SIGKILL)
     #expect(try json("--resume", seeing.folder["state"])["identity"]?.string == whole && whole != nil)
   }
 

@@ -43,7 +43,7 @@ import Testing
 
   @Test("a row that is older than its file is written anew") func stale() throws {
     let file = fixture.file(of: ids[0])
-    try Patch(path: file).write(annotations: .dictionary(["name": .string("new")]), to: file)
+    try Patch(path: file).write(annotations: .dictionary(["name": .string("new")]), to: file, replacing: true)
     let report = try store.check()
     #expect(report.findings.map(\.kind) == [.stale] && !report.isSound)
     #expect(try store.check(repair: true).isSound)
@@ -57,7 +57,8 @@ import Testing
     }
     let folderOfOrphan = Path.parent(fixture.file(of: ids[0]))
     try "half".write(
-      toFile: Path.join(folderOfOrphan, ".\(ids[0].hex).vpatch.vpatch-Ab12Cd"), atomically: false, encoding: .utf8)
+      toFile: Path.join(folderOfOrphan, TemporaryFiles.name(for: "\(ids[0].hex).vpatch")), atomically: false,
+      encoding: .utf8)
     try "mine".write(toFile: Path.join(folderOfOrphan, "notes.txt"), atomically: false, encoding: .utf8)
     #expect(try Set(store.check().findings.map(\.kind)) == [.unknown, .temporary, .foreign])
     let garbage = try store.garbage()
@@ -66,7 +67,7 @@ import Testing
     #expect(repaired.findings.filter { !$0.isRepaired }.map(\.kind) == [.foreign])
     #expect(try store.stored(ids[0]) != nil)
     #expect(try store.garbage().isEmpty)
-    #expect(PathKind.of(Path.join(folderOfOrphan, "notes.txt")) == .file)
+    #expect(try PathKind.of(Path.join(folderOfOrphan, "notes.txt")) == .file)
   }
 
   @Test("gc deletes orphans and temporaries, and no patch that was added") func collect() throws {
@@ -74,12 +75,13 @@ import Testing
     try FileManager.default.createDirectory(
       atPath: Path.parent(fixture.file(of: stray)), withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: folder["stray"], toPath: fixture.file(of: stray))
-    try folder.write("store/.catalogue.sqlite.vpatch-Ab12Cd", "half")
+    let left = "store/" + TemporaryFiles.name(for: "catalogue.sqlite")
+    try folder.write(left, "half")
     let size = try folder.bytes("stray").count
     let gone = try store.collect()
     #expect(gone.orphans == [fixture.file(of: stray)] && gone.bytes == size + 4)
-    #expect(PathKind.of(fixture.file(of: stray)) == .missing)
-    #expect(!folder.exists("store/.catalogue.sqlite.vpatch-Ab12Cd"))
+    #expect(try PathKind.of(fixture.file(of: stray)) == .missing)
+    #expect(!folder.exists(left))
     #expect(try store.check().isSound && store.count() == 3)
   }
 

@@ -63,7 +63,7 @@ import Testing
     try store.removeStack("s")
     try store.remove([ids[0]], named: ["p1"])
     #expect(try store.count() == 2)
-    #expect(PathKind.of(fixture.file(of: ids[0])) == .missing)
+    #expect(try PathKind.of(fixture.file(of: ids[0])) == .missing)
   }
 
   @Test("other aliases and tags need force") func removeNamed() throws {
@@ -93,7 +93,7 @@ import Testing
     #expect(try store.count() == 3)
     let gone = try store.collect()
     #expect(gone.derived.map(\.identity) == [composite] && gone.bytes > 0)
-    #expect(PathKind.of(fixture.file(of: composite)) == .missing)
+    #expect(try PathKind.of(fixture.file(of: composite)) == .missing)
     #expect(try store.composite(stackIdentity: stack.identity) == nil)
     #expect(try store.collect().isEmpty && store.check().isSound)
   }

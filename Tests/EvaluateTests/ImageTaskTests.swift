@@ -29,7 +29,7 @@ import Text
       .results(of: model, name: "m", root: nil, against: .none).entries
   }
 
-  private func path(_ name: String) -> String { Path.resolved(folder[name]) }
+  private func path(_ name: String) -> String { try! Path.resolved(folder[name]) }
 
   // MARK: Rows
 

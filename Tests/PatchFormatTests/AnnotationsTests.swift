@@ -26,7 +26,7 @@ import Testing
     let scratch = Scratch()
     let path = scratch.write(try contents(Fixtures.path("golden/accepted/raw.vpatch")), as: "a.vpatch")
     let before = try Patch(path: path)
-    try before.write(annotations: .object([]), to: path)
+    try before.write(annotations: .object([]), to: path, replacing: true)
     #expect(try Patch(path: path).identity == before.identity)
     #expect(try Patch(path: path).annotations == .object([]))
     #expect(scratch.entries == ["a.vpatch"])

@@ -9,7 +9,7 @@ import Testing
   /// A file of 100 bytes, and what it is.
   private func file(_ name: String) -> Journal.File {
     let path = scratch.write([UInt8](repeating: 7, count: 100), as: name)
-    return Journal.File(name: name, identity: try LastingIdentity.of(path, followingLinks: true)!)
+    return Journal.File(name: name, identity: try! LastingIdentity.of(path, followingLinks: true)!)
   }
 
   private func region(_ file: Int, _ offset: Int, _ length: Int, name: String = "t") -> Journal.Region {
@@ -130,6 +130,26 @@ import Testing
     #expect(error.reason == "claims a header of 67108865 bytes")
   }
 
+  @Test func regionsTogetherHaveALimit() throws {
+    // A hole of a file may have any length; many of them, with an empty payload, once overflowed their sum.
+    let limit = Limits.number
+    let files = (0..<900).map { Journal.File(name: "f\(1000 + $0)", identity: LastingIdentity("1:\(limit):0:0")!) }
+    for (regions, words) in [
+      (files.indices.map { region($0, 0, limit) }, "bytes together"),
+      ([region(0, 0, limit), region(1, 0, 1)], "bytes together"),
+      ([region(0, 0, limit)], "not as long as its payload"),
+    ] {
+      let header = journal(files: files, regions: regions).head()[64...]
+      var bytes = Array(journal(files: []).head()[..<16]) + [UInt8](littleEndian: UInt64(header.count))
+      bytes += [UInt8](littleEndian: UInt64(0))
+      bytes += SHA256.hash(bytes + header).bytes + header
+      let path = scratch.write(bytes, as: "journal")
+      let error = try #require(refusal { _ = try Journal.read(InputFile(path: path)) })
+      #expect(error.code == .invalid)
+      #expect(error.reason.contains(words), "\(error)")
+    }
+  }
+
   // MARK: Identities and leftovers
 
   @Test func anIdentityIsThatOfTheFileAndNotOfItsName() throws {
@@ -154,14 +174,15 @@ import Testing
 
   @Test func leftoversOfTheDeadAlone() throws {
     let alive = try OutputFile(path: scratch.file("a"))
-    for name in [".a.vpatch-abcdef", ".b.vpatch-abcdef", ".a.vpatch-abc", "a.vpatch-abcdef", ".ab.vpatch-abcdef"] {
-      scratch.write([1], as: name)
-    }
+    let dead = ["a", "b", "ab"].map { scratch.write([1], as: TemporaryName.random(for: $0)) }.map(Path.name)
+    // What a user may call a file, and what an earlier version left.
+    let foreign = [
+      ".a.vpatch-backup", ".a.vpatch-abcdef", ".a.vpatch-0123456789abcdef", ".a.vpatch-abc", "a.vpatch-abcdef",
+    ]
+    for name in foreign { scratch.write([1], as: name) }
     #expect(try TemporaryFiles.removeAbandoned(in: scratch.path, of: ["a"]) == 1)
-    #expect(
-      scratch.entries.sorted()
-        == [alive.temporaryName, ".a.vpatch-abc", ".ab.vpatch-abcdef", ".b.vpatch-abcdef", "a.vpatch-abcdef"].sorted())
+    #expect(scratch.entries.sorted() == ([alive.temporaryName] + dead[1...] + foreign).sorted())
     #expect(try TemporaryFiles.removeAbandoned(in: scratch.path, of: nil) == 2)
-    #expect(scratch.entries.sorted() == [alive.temporaryName, ".a.vpatch-abc", "a.vpatch-abcdef"].sorted())
+    #expect(scratch.entries.sorted() == ([alive.temporaryName] + foreign).sorted())
   }
 }

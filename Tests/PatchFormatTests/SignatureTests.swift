@@ -88,7 +88,8 @@ import Testing
     #expect(unsigned?.code == .refused && unsigned?.reason == "is not signed")
 
     for signer in [key, other, key] {
-      try patch.write(annotations: try patch.annotations.signed(patch.signedContent, by: signer), to: path)
+      try patch.write(
+        annotations: try patch.annotations.signed(patch.signedContent, by: signer), to: path, replacing: true)
       patch = try Patch(path: path)
     }
     #expect(PatchSignature.all(in: patch.annotations).signatures.count == 2)
@@ -111,7 +112,7 @@ import Testing
       #expect(PatchSignature.droppingStale(from: patch.annotations, other).dropped.count == 2)
     }
 
-    try patch.write(annotations: renamed, to: path)
+    try patch.write(annotations: renamed, to: path, replacing: true)
     let changed = refusal { try Patch(path: path).checkSignature(by: key.publicKey) }
     #expect(changed?.reason == "was changed after d75a980182b1 signed it, or never signed by it")
   }

@@ -8,7 +8,8 @@ import Testing
 @Suite struct ChatTemplateTests {
   static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "fixtures/chat").path
-  static let names = (try? Path.entries(of: fixtures))?.filter { try! PathKind.of("\(fixtures)/\($0)") == .directory } ?? []
+  static let names =
+    (try? Path.entries(of: fixtures))?.filter { try! PathKind.of("\(fixtures)/\($0)") == .directory } ?? []
 
   /// A conversation and what transformers makes of it; the form is that of `fixtures/chat/make.py`.
   struct Case {

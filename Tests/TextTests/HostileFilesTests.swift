@@ -34,7 +34,7 @@ import Testing
     for name in ["mistral-v3", "llama3.1", "qwen2.5-vl", "llava-onevision"] {
       let folder = "\(Self.fixtures)/chat/\(name)"
       let files = ["chat_template.json", "chat_template.jinja", "tokenizer_config.json"].map { "\(folder)/\($0)" }
-      let seed = try InputFile.contents(of: try #require(files.first { PathKind.of($0) == .file }), limit: 1 << 20)
+      let seed = try InputFile.contents(of: #require(try files.first { try PathKind.of($0) == .file }), limit: 1 << 20)
       for i in 0..<100 {
         var random = StructuredMutator(seed: UInt64(i))
         let text = String(decoding: i == 0 ? seed : random.bytes(seed), as: UTF8.self)

@@ -32,7 +32,7 @@ import Testing
     let scene = try ImageScene()
     let example = try scene.example(row)
     #expect(scene.shown(example.ids) == Self.chat)
-    #expect(example.sequence.images.map(\.path) == [Path.resolved(scene.folder["data/two.png"])])
+    #expect(try example.sequence.images.map(\.path) == [Path.resolved(scene.folder["data/two.png"])])
     #expect(example.sequence.images[0].digest == SHA256.hash("2"))
     let learned = zip(example.ids, example.labels).filter { $0 == $1 }.map(\.0)
     #expect(scene.tokenizer.decode(learned, skipSpecialTokens: false) == "Three.<|im_end|>")
@@ -53,7 +53,7 @@ import Testing
         == "<|im_start|>system\nLook.<|im_end|>\n<|im_start|>user\n###\nand ##\nand?<|im_end|>\n"
         + "<|im_start|>assistant\na<|im_end|>\n"
         + "<|im_start|>user\nAnd ###\n?<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n")
-    #expect(example.sequence.images.map { Path.name($0.path) } == ["three.png", "two.png", "three.png"])
+    #expect(try example.sequence.images.map { Path.name($0.path) } == ["three.png", "two.png", "three.png"])
   }
 
   @Test func prompts() throws {
@@ -209,7 +209,7 @@ import Testing
     #expect(scene.images.paths.isEmpty)
     for name in ["../secret.png", "link.png"] {
       let example = try scene.example(row(name), DataRules(vocabulary: 1000, allowsOutside: true))
-      #expect(example.sequence.images.map(\.width) == [4])
+      #expect(try example.sequence.images.map(\.width) == [4])
     }
     for name in ["inside.png", "../data/two.png", scene.folder["data/two.png"]] {
       #expect(try scene.example(row(name)).sequence.images.map(\.width) == [2])

@@ -43,7 +43,8 @@ struct TokenizerCase {
     .deletingLastPathComponent().appending(path: "fixtures/tokenizers").path
 
   /// The names of the folders with tokenizers.
-  static let names = (try? Path.entries(of: fixtures))?.filter { try! PathKind.of("\(fixtures)/\($0)") == .directory } ?? []
+  static let names =
+    (try? Path.entries(of: fixtures))?.filter { try! PathKind.of("\(fixtures)/\($0)") == .directory } ?? []
 
   static func load(_ folder: String) throws -> [TokenizerCase] {
     var cases: [TokenizerCase] = []

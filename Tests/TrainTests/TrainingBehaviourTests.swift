@@ -1,4 +1,5 @@
 import Apply
+import CCompute
 import Model
 import PatchFormat
 import TestModels
@@ -129,7 +130,12 @@ import Text
 
   @Test("bf16 products learn the same, within their precision") func bf16() throws {
     let tiny = try TinyModel("tiny-qwen2")
-    guard let compute = try? Compute(threads: 2, precision: .bf16) else { return }
+    guard vp_has_bf16() else {
+      // A processor without the instructions: refused, and not computed otherwise.
+      #expect(throws: VPatchError.self) { try Compute(threads: 2, precision: .bf16) }
+      return
+    }
+    let compute = try Compute(threads: 2, precision: .bf16)
     let model = try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: compute)
     let example = try TrainingRunTests.example(tiny)
     for parameter in model.weights.parameters { parameter.beginTuning() }

@@ -73,7 +73,7 @@ class Speed(Case):
         with mock.patch.object(vision_speed, "FAMILIES", ()):
             section = vision_speed.section(self.context)
             self.assertEqual({row["ratio"] for row in section.tables[0].rows}, {4})
-            self.assertEqual(len(section.bars), len(vision_speed.RECIPES) * len(vision_speed.PRECISIONS))
+            self.assertEqual(len(section.bars), len(vision_speed.RECIPES) * len(vision_speed.OURS))
             self.assertTrue(all(bar.met for bar in section.bars))
             self.context.torch.seconds = 1.5
             (self.folder / "pictures").rename(self.folder / "before")

@@ -41,7 +41,8 @@ struct Composite {
         remedy: "give scales other than 0")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    let entries = try PatchBuilder(subject: base.path, work: work).entries(tensors, writer)
+    // The result is made of the base, and of patches, whose chunks carry digests: it is the base that may change.
+    let entries = try PatchBuilder(base: base.path, target: base.path, work: work).entries(tensors, writer)
     let layout = try base.layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: base.path)
     let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles : [])

@@ -52,7 +52,7 @@ public struct Rebase: Sendable {
       throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    let entries = try PatchBuilder(subject: new.path, work: work).entries(tensors, writer)
+    let entries = try PatchBuilder(base: new.path, target: "\(new.path) or \(old.path)", work: work).entries(tensors, writer)
     let layout = try ModelView(new).layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: new.path)
     let header = try writer.finish(

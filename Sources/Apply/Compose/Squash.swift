@@ -39,7 +39,9 @@ public struct Squash: Sendable {
       throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    let entries = try PatchBuilder(subject: patches[0].label, work: work).entries(tensors, writer)
+    // Both ends are made of the base, where there is one, and of patches, whose chunks carry digests.
+    let source = base?.path ?? patches[0].label
+    let entries = try PatchBuilder(base: source, target: source, work: work).entries(tensors, writer)
     let header = try writer.finish(
       entries, annex: try annex(tensors), annotations: annotations(tensors, name: name, note: note))
     let copied = tensors.count { if case .copied = $0.content { true } else { false } }

@@ -45,7 +45,7 @@ public struct Create: Sendable {
     let recipe = recognisedRecipe(kept)
     let writer = try PatchWriter(path: path, replacing: replacing)
     let tensors = patchTensors(compared, keeping: Set(kept.map(\.pair.name.bytesKey)))
-    let entries = try PatchBuilder(subject: tuned.path, work: work).entries(tensors, writer)
+    let entries = try PatchBuilder(base: base.path, target: tuned.path, work: work).entries(tensors, writer)
     let changes = kept.map { LayoutChange(name: $0.pair.name, target: $0.pair.target) }
     let isOwnLayout = renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast }
     let baseLayout = FileLayout(of: base)

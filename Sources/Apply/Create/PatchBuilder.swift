@@ -1,7 +1,8 @@
 import PatchFormat
 
 /// Makes the entries of a patch of tensors whose fingerprints are known on both sides: encodes what differs, in
-/// parallel, and checks what was encoded.
+/// parallel. Nothing is taken on trust: what was read must be what was fingerprinted, and what was encoded must decode
+/// again, in both directions.
 struct PatchBuilder: Sendable {
   /// A tensor of either side.
   struct Tensor: Sendable {
@@ -18,7 +19,7 @@ struct PatchBuilder: Sendable {
     case same
     /// To be encoded. Each is called from several threads, and gives a source for that thread alone.
     case encoded(base: Source, target: Source)
-    /// The same, of bytes of which only the differences are right.
+    /// The same, of bytes of which only the differences are right: neither side's fingerprint says anything of them.
     case differences(base: Source, target: Source)
     /// Another patch has exactly this entry.
     case copied(from: Patch, PatchTensor)
@@ -26,8 +27,9 @@ struct PatchBuilder: Sendable {
 
   typealias Source = @Sendable () throws -> (any TensorSource)?
 
-  /// Whose bits the patch makes, for messages.
-  let subject: String
+  /// Where the bytes of either side come from, for messages.
+  let base: String
+  let target: String
   let work: WorkOptions
 
   /// One chunk to be made.
@@ -38,16 +40,45 @@ struct PatchBuilder: Sendable {
     let range: Range<Int>
   }
 
+  /// Of both sides of a tensor; none where nothing is read, or where fingerprints say nothing of what is read.
+  private struct Proofs: Sendable {
+    let base: ReadingProof?
+    let target: ReadingProof?
+
+    init(_ tensor: Tensor, base: String, target: String) {
+      var isEncoded = false
+      if case .encoded = tensor.content { isEncoded = true }
+      self.base = isEncoded ? tensor.base.map { ReadingProof($0, subject: base) } : nil
+      self.target = isEncoded ? tensor.target.map { ReadingProof($0, subject: target) } : nil
+    }
+
+    func abandon() {
+      base?.abandon()
+      target?.abandon()
+    }
+  }
+
   /// Writes all chunks.
   /// - Returns: an entry for each tensor, in their order.
+  /// - Throws: `io` where the bytes to be encoded are not those of the fingerprints.
   func entries(_ tensors: [Tensor], _ writer: PatchWriter) throws -> [PatchWriter.Entry] {
-    let jobs = tensors.indices.flatMap { i in Self.jobs(i, tensors[i]) }
-    let sizes = jobs.map(\.range.count)
-    work.progress.begin("encoding", total: sizes.reduce(0, +))
-    let chunks = try LargestFirst.map(sizes, threads: work.threads) { i in
-      defer { work.progress.advance(sizes[i]) }
-      let stored = try encode(jobs[i], tensors[jobs[i].tensor])
-      return try writer.add(stored, role: jobs[i].role, decoded: sizes[i])
+    // The largest tensors first, so that none is left to run alone at the end; each from front to back, which its
+    // proofs of reading rely on.
+    let sizes = tensors.map { ($0.base?.info.byteCount ?? 0) + ($0.target?.info.byteCount ?? 0) }
+    let order = tensors.indices.sorted { (-sizes[$0], $0) < (-sizes[$1], $1) }
+    let jobs = order.flatMap { i in Self.jobs(i, tensors[i]) }
+    let proofs = tensors.map { Proofs($0, base: base, target: target) }
+    work.progress.begin("encoding", total: jobs.reduce(0) { $0 + $1.range.count })
+    let chunks = try Parallel.map(jobs.count, threads: work.threads) { i in
+      let job = jobs[i]
+      defer { work.progress.advance(job.range.count) }
+      do {
+        let stored = try encode(job, tensors[job.tensor], proofs[job.tensor])
+        return try writer.add(stored, role: job.role, decoded: job.range.count)
+      } catch {
+        proofs[job.tensor].abandon()
+        throw error
+      }
     }
     var chunksOf: [Int: [PatchWriter.ScratchChunk]] = [:]
     for (job, chunk) in zip(jobs, chunks) { chunksOf[job.tensor, default: []].append(chunk) }
@@ -90,7 +121,7 @@ struct PatchBuilder: Sendable {
     return stride(from: 0, to: length, by: step).map { $0..<min($0 + step, length) }
   }
 
-  private func encode(_ job: Job, _ tensor: Tensor) throws -> [UInt8] {
+  private func encode(_ job: Job, _ tensor: Tensor, _ proofs: Proofs) throws -> [UInt8] {
     let (base, target, withContext): (Source, Source, Bool)
     switch tensor.content {
     case .encoded(let a, let b): (base, target, withContext) = (a, b, true)
@@ -99,45 +130,56 @@ struct PatchBuilder: Sendable {
     }
     let format = ((job.role == .base ? tensor.base : tensor.target) ?? tensor.target!).info.dtype.element
     guard job.role == .difference else {
-      return try read(job.role == .base ? base : target, job.range) {
-        ChunkCoder.encodeContent($0, format: format)
+      let isBase = job.role == .base
+      return try read(isBase ? base : target, job.range, isBase ? proofs.base : proofs.target) { bytes in
+        let stored = ChunkCoder.encodeContent(bytes, format: format)
+        try expect(bytes, tensor) { result in
+          try stored.withUnsafeBytes { try ChunkCoder.decodeContent($0, into: result, format: format) }
+        }
+        return stored
       }
     }
     let rowLength = tensor.target?.info.shape.last.flatMap { $0 > 0 ? $0 : nil }
-    return try read(base, job.range) { base in
-      try read(target, job.range) { target in
+    return try read(base, job.range, proofs.base) { base in
+      try read(target, job.range, proofs.target) { target in
         let stored = ChunkCoder.encodeDifference(
           base: base, target: target, format: format, rowLength: rowLength, withContext: withContext)
-        try check(stored, base: base, target: target, format, tensor)
+        for (input, direction, output) in [(base, Direction.forward, target), (target, .backward, base)] {
+          try expect(output, tensor) { result in
+            try stored.withUnsafeBytes {
+              try ChunkCoder.decodeDifference($0, from: input, into: result, format: format, direction: direction)
+            }
+          }
+        }
         return stored
       }
     }
   }
 
   private func read<R>(
-    _ source: Source, _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> R
+    _ source: Source, _ range: Range<Int>, _ proof: ReadingProof?, _ body: (UnsafeRawBufferPointer) throws -> R
   ) throws -> R {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: range.count, alignment: 64)
     defer { buffer.deallocate() }
     try source()!.read(into: buffer, at: range.lowerBound)
+    try proof?.pass(UnsafeRawBufferPointer(buffer), at: range.lowerBound)
     return try body(UnsafeRawBufferPointer(buffer))
   }
 
-  /// What was encoded is decoded again and compared. The way back needs no decoding of its own here: the encoder has
-  /// gone it, element by element, to find out where it is ambiguous.
-  private func check(
-    _ stored: [UInt8], base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, _ format: ElementFormat,
-    _ tensor: Tensor
+  /// Decodes what was encoded, as every reader will, and expects the bytes that it was made from.
+  private func expect(
+    _ bytes: UnsafeRawBufferPointer, _ tensor: Tensor, _ decode: (UnsafeMutableRawBufferPointer) throws -> Void
   ) throws {
-    let result = UnsafeMutableRawBufferPointer.allocate(byteCount: base.count, alignment: 64)
+    let result = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
     defer { result.deallocate() }
-    try stored.withUnsafeBytes {
-      try ChunkCoder.decodeDifference($0, from: base, into: result, format: format, direction: .forward)
+    do {
+      try decode(result)
+      if UnsafeRawBufferPointer(result).elementsAreEqual(bytes) { return }
+    } catch is ChunkError {
+      // Told below: a chunk that was made just now is as it should be, or this is a bug.
     }
-    guard UnsafeRawBufferPointer(result).elementsAreEqual(target) else {
-      throw VPatchError(
-        .mismatch, subject, "has the tensor \"\(tensor.name.printable)\" whose difference does not decode again",
-        remedy: "this is a bug in vpatch: please report it")
-    }
+    throw VPatchError(
+      .mismatch, target, "has the tensor \"\(tensor.name.printable)\" whose encoded chunk does not decode again",
+      remedy: "this is a bug in vpatch: please report it")
   }
 }

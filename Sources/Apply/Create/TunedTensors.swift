@@ -64,7 +64,7 @@ public struct TunedTensors: Sendable {
         remedy: "use a higher learning rate, or more steps")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    let entries = try PatchBuilder(subject: base.path, work: work).entries(tensors, writer)
+    let entries = try PatchBuilder(base: base.path, target: path, work: work).entries(tensors, writer)
     let layout = try base.layout().0
     let annex = Annex(base: layout, target: layout, sideFiles: [])
     let (layoutName, recognised) = tensors.annotated

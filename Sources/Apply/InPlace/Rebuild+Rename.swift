@@ -7,7 +7,7 @@ extension Rebuild {
     let (layout, isExact) = try view.layout()
     let names = layout.files.map { input.isDirectory && $0.name.isEmpty ? Checkpoint.singleName : $0.name }
     let changed = zip(layout.files, names).filter { !stays($0, as: $1, touched) }.map(\.0)
-    let written = try writeFiles(changed, touched) { name in
+    let written = try writeFiles(changed, touched, replacing: true) { name in
       input.isDirectory ? Path.join(model.place.path, name) : model.place.path
     }
     swaps.replace(with: written)

@@ -68,7 +68,9 @@ extension Journal {
       if try identity(rename.from) == rename.identity {
         guard try identity(rename.to) == rename.over else { throw foreign(rename.to) }
       } else {
-        guard try identity(rename.from) == nil, try identity(rename.to) == rename.identity else { throw foreign(rename.to) }
+        guard try identity(rename.from) == nil, try identity(rename.to) == rename.identity else {
+          throw foreign(rename.to)
+        }
       }
     }
     for removal in removals {

@@ -55,8 +55,9 @@ extension Rebuild {
       try directory.commit()
     } else {
       // All of both is written before either gets its name: a disk that fills up leaves neither.
-      let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false))
-      for file in try writeFiles(layout.files, touched, { _ in path }) { try file.commit() }
+      let beside = try provenanceFile(
+        provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
+      for file in try writeFiles(layout.files, touched, replacing: force, { _ in path }) { try file.commit() }
       try beside.commit()
       side = .init(kept: [], leftOut: [])
     }
@@ -87,8 +88,10 @@ extension Rebuild {
   }
 
   /// Written, and without its name yet.
-  private func provenanceFile(_ provenance: Provenance, _ path: String) throws -> OutputFile {
-    let file = try OutputFile(path: path)
+  private func provenanceFile(
+    _ provenance: Provenance, _ path: String, replacing: Bool = false
+  ) throws -> OutputFile {
+    let file = try OutputFile(path: path, replacing: replacing)
     try file.write(provenance.text, at: 0)
     return file
   }
@@ -110,8 +113,9 @@ extension Rebuild {
   }
 
   /// Writes whole files, which have no name yet when this comes back.
+  /// - Parameter replacing: whether they may take the place of others.
   func writeFiles(
-    _ layout: [FileLayout.File], _ touched: [Touched], _ pathOf: (String) -> String
+    _ layout: [FileLayout.File], _ touched: [Touched], replacing: Bool = false, _ pathOf: (String) -> String
   ) throws -> [OutputFile] {
     let outputOf = Dictionary(
       touched.compactMap(\.output).map { ($0.info.name.bytesKey, $0) }, uniquingKeysWith: { a, _ in a })
@@ -120,7 +124,7 @@ extension Rebuild {
     for file in layout {
       let name = file.name.isEmpty ? Checkpoint.singleName : file.name
       let header = try SafetensorsHeader(text: file.header, subject: name)
-      let output = try OutputFile(path: pathOf(name))
+      let output = try OutputFile(path: pathOf(name), replacing: replacing)
       try output.reserve(header.fileSize)
       try output.write([UInt8](littleEndian: UInt64(file.header.count)) + file.header, at: 0)
       pieces += self.pieces(header, outputOf, output)

@@ -20,7 +20,7 @@ typedef struct {
   uint32_t *states;          // (32) in and out
   const uint8_t *words;      // (word_count) u16, little-endian, unaligned
   size_t word_count;
-  const uint8_t *extra;      // extra_bits bits; at least 8 readable bytes lie behind them
+  const uint8_t *extra;      // extra_bits bits
   size_t extra_bits;
   size_t done;               // out: elements decoded, a multiple of 32
   size_t next_word;          // out
@@ -33,28 +33,29 @@ int vp_ulp16_decode_avx2(vp_ulp16_job *job);
 /// Whether the processor (and its operating system) can run it.
 int vp_has_avx2(void);
 
-/// What both directions look up where only the target is known (spec, section 5.1.5). Plain C: no vector instructions.
+/// What both directions look up where only the target is known (spec, section 5.1.5).
 typedef struct {
   const uint16_t *target;       // (count)
   size_t count;
   const uint8_t *classes;       // (ceil(count / group_size))
-  size_t group_size;
-  const uint8_t *contexts;      // (classes, 256) scale -> table, 31: none
+  size_t group_size;            // as above
+  size_t class_count;           // 1 ... 4
+  const uint32_t *offsets;      // (classes, 256), as above
   const uint32_t *slots;        // (tables, 4096), as above
   const uint32_t *masks;        // (classes, 8192, 16) tables that come into question, by value and slot
   const uint32_t *zero_tables;  // (classes) the table of zeros alone, as a bit
   uint32_t exponent_shift, exponent_mask;
   const uint8_t *extra;         // extra_bits bits
   size_t extra_bits;
-  size_t extra_bytes_readable;  // from extra on, at least extra_bits / 8
 } vp_ulp16_resolver;
 
 /// Decodes bases from targets. `states` (32) are changed; `choices` are bits. Nonzero: the data are invalid.
-int vp_ulp16_decode_backward(const vp_ulp16_resolver *resolver, uint16_t *base, uint32_t *states,
-                             const uint8_t *words, size_t word_count, const uint8_t *choices, size_t choice_bits);
+int vp_ulp16_decode_backward_avx2(const vp_ulp16_resolver *resolver, uint16_t *base, uint32_t *states,
+                                  const uint8_t *words, size_t word_count, const uint8_t *choices,
+                                  size_t choice_bits);
 
 /// Finds the choice bits of an encoder, which knows the bases and the slot of each element.
 /// `choices` has room for 30 bits an element and is zero; returns how many of them are used, SIZE_MAX where an element
 /// would not be found again.
-size_t vp_ulp16_find_choices(const vp_ulp16_resolver *resolver, const uint16_t *base, const uint16_t *element_slots,
-                             uint8_t *choices, size_t room);
+size_t vp_ulp16_find_choices_avx2(const vp_ulp16_resolver *resolver, const uint16_t *base,
+                                  const uint16_t *element_slots, uint8_t *choices, size_t room);

@@ -62,7 +62,8 @@ struct ApplyCommand: ParsableCommand {
     let kept: any PatchLibrary =
       try undo.map {
         try OpenPatches(
-          input.definition.members.map { try library.patch($0.identity) }, undoPath: $0, replacing: output.force, scratchBeside: output.output)
+          input.definition.members.map { try library.patch($0.identity) }, undoPath: $0, replacing: output.force,
+          scratchBeside: output.output)
       } ?? library
     let steps = try [PatchStep].stack(
       input.definition, name: input.name, over: ModelView(checkpoint), kept, common.work)

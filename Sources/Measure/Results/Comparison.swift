@@ -82,7 +82,7 @@ public struct Comparison {
     let targets = try NamePatterns(options.targets, "--target", names: names)
     let probes = try NamePatterns(options.probes, "--probe", names: names)
     let without = try NamePatterns(options.without, "--without", names: names)
-    _ = try NamePatterns(options.metrics.map(\.task), "--metric", names: names)
+    let metrics = try NamePatterns(options.metrics.map(\.task), "--metric", names: names)
     for task in names where !without.matches(task) {
       let (old, new) = (before.measurements(of: task), after.measurements(of: task))
       guard !old.isEmpty, !new.isEmpty else {
@@ -93,7 +93,7 @@ public struct Comparison {
       guard !(targets.matches(task) && probes.matches(task)) else {
         throw VPatchError(.refused, nil, "the task \"\(task.printable)\" is named by --target and by --probe")
       }
-      for (old, new) in try pairs(task, old, new) {
+      for (old, new) in try pairs(task, old, new, asked: metrics.matching(task)) {
         let pair = TaskPair(task: task, before: old, after: new, comparison: self)
         var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
         record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : new.role ?? .heldOut
@@ -130,10 +130,11 @@ public struct Comparison {
 
   /// The metrics of a task that become records: as asked for; all of a file in which each was written on purpose; else
   /// the one that speaks for the task.
+  /// - Parameter asked: which of the options' metrics are for this task.
   private func pairs(
-    _ task: String, _ old: [EvaluationResults.Measurement], _ new: [EvaluationResults.Measurement]
+    _ task: String, _ old: [EvaluationResults.Measurement], _ new: [EvaluationResults.Measurement], asked: [Bool]
   ) throws -> [(EvaluationResults.Measurement, EvaluationResults.Measurement)] {
-    let asked = options.metrics.filter { NamePatterns.matches($0.task, task) }.map(\.metric)
+    let asked = zip(options.metrics, asked).filter(\.1).map(\.0.metric)
     let common = new.filter { new in old.contains { $0.metricText.isSame(as: new.metricText) } }
     if asked.isEmpty, before.isOwnForm, !common.isEmpty {
       return common.map { new in (old.first { $0.metricText.isSame(as: new.metricText) }!, new) }

@@ -11,6 +11,8 @@ public struct Checkpoint: Sendable {
   public let index: [UInt8]?
   /// In ascending order of the names' bytes.
   public let tensors: [Tensor]
+  /// Bytes of all tensors: 2⁵³ − 1 at most.
+  public let totalBytes: Int
 
   public struct File: Sendable {
     /// The name in its directory; empty for a checkpoint that is a single file.
@@ -98,6 +100,11 @@ public struct Checkpoint: Sendable {
     tensors = files.enumerated().flatMap { i, file in
       file.header.tensors.map { Tensor(info: $0.info, file: i, offset: file.header.dataStart + $0.offset) }
     }.sorted { $0.name.precedes($1.name) }
+    // Each header keeps to the limit; a hundred shards of nothing but holes need not.
+    guard let totalBytes = tensors.lazy.map(\.info.byteCount).sumWithinLimits() else {
+      throw VPatchError(.invalid, path, "has tensors of more than \(Limits.number) bytes together")
+    }
+    self.totalBytes = totalBytes
     for (a, b) in zip(tensors, tensors.dropFirst()) where a.name.isSame(as: b.name) {
       throw VPatchError(
         .invalid, path,
@@ -136,8 +143,6 @@ public struct Checkpoint: Sendable {
 
   /// By bytes: `hasSuffix` compares characters, and a mark before the dot makes it part of another one.
   static func isSafetensorsName(_ name: String) -> Bool { name.utf8.suffix(12).elementsEqual(".safetensors".utf8) }
-
-  public var totalBytes: Int { tensors.reduce(0) { $0 + $1.info.byteCount } }
 
   /// The tensor of that name.
   public func tensor(named name: String) -> Tensor? {

@@ -132,10 +132,10 @@ struct UlpDecoder<Word: UlpWord> {
   ) throws(ChunkError) {
     var states = initialStates
     let isValid = states.withUnsafeMutableBufferPointer { states in
-      if Word.bitWidth == 16, kernel != .portable {
+      if Word.bitWidth == 16, kernel == .avx2 {
         let result = UnsafeMutableRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
         return UlpResolver<Word>(model, tables, format: format).withKernel(target: target, extra: extra) {
-          vp_ulp16_decode_backward(
+          vp_ulp16_decode_backward_avx2(
             $0, result, states.baseAddress, words.baseAddress?.assumingMemoryBound(to: UInt8.self), words.count / 2,
             choices.baseAddress?.assumingMemoryBound(to: UInt8.self), choices.count * 8) == 0
         }

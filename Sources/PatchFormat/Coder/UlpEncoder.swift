@@ -101,7 +101,7 @@ enum UlpEncoder {
     _ model: UlpModel, _ tables: UlpTables, base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>,
     format: ElementFormat, slots: UnsafeMutableBufferPointer<UInt16>, extra: [UInt8]
   ) -> [UInt8] {
-    if Word.bitWidth == 16, Kernel.chosen != .portable {
+    if Word.bitWidth == 16, Kernel.chosen == .avx2 {
       return choiceBitsWithKernel(model, tables, base: base, target: target, format: format, slots: slots, extra: extra)
     }
     var choices = BitWriter()
@@ -144,7 +144,7 @@ extension UlpEncoder {
     let values = UnsafeRawPointer(base.baseAddress!).assumingMemoryBound(to: UInt16.self)
     let count = extra.withUnsafeBytes { extra in
       UlpResolver<Word>(model, tables, format: format).withKernel(target: target, extra: extra) {
-        vp_ulp16_find_choices($0, values, slots.baseAddress, bits, room)
+        vp_ulp16_find_choices_avx2($0, values, slots.baseAddress, bits, room)
       }
     }
     precondition(count <= room, "a difference that could not be decoded backwards")

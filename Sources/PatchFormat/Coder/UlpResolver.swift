@@ -31,7 +31,8 @@ struct UlpResolver<Word: UlpWord> {
         resolver.count = target.count
         resolver.classes = classes.baseAddress
         resolver.group_size = model.groupSize
-        resolver.contexts = UnsafePointer(tables.contexts)
+        resolver.class_count = model.maps.count
+        resolver.offsets = UnsafePointer(tables.offsets)
         resolver.slots = UnsafePointer(tables.slots)
         resolver.masks = UnsafePointer(candidates.masks)
         resolver.zero_tables = zeroTables.baseAddress
@@ -39,7 +40,6 @@ struct UlpResolver<Word: UlpWord> {
         resolver.exponent_mask = 1 << UInt32(format.exponentBits) - 1
         resolver.extra = extra.baseAddress?.assumingMemoryBound(to: UInt8.self)
         resolver.extra_bits = extra.count * 8
-        resolver.extra_bytes_readable = extra.count
         return body(&resolver)
       }
     }

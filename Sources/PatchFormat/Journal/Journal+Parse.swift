@@ -60,6 +60,9 @@ extension Journal {
     regions = try object.array("regions").map { try Self.region($0, files) }
     for (a, b) in zip(regions, regions.dropFirst())
     where (a.file, a.range.upperBound) > (b.file, b.offset) { throw Malformed("has regions out of order") }
+    guard regions.lazy.map(\.tensor.info.byteCount).sumWithinLimits() != nil else {
+      throw Malformed("has regions of more than \(Limits.number) bytes together")
+    }
     renames = try object.array("renames").map { entry in
       var members = try Members(entry, of: "a rename")
       let rename = Rename(

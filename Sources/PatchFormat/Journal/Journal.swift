@@ -99,6 +99,8 @@ public struct Journal: Sendable, Equatable {
   static let version: UInt16 = 1
   static let maximumHeader = 64 << 20
 
+  /// Bytes of all regions. Those of a journal that was read are together within `Limits.number`, and so are those of
+  /// one that is written: they lie in one checkpoint.
   public var payloadBytes: Int { regions.reduce(0) { $0 + $1.range.count } }
 
   /// What stands before the payload.

@@ -44,11 +44,21 @@ extension PatchHeader {
       }
       tensors.append(tensor)
     }
+    if let reason = Self.reasonOfTotals(tensors) { throw Malformed(reason) }
     guard end == payload else { throw Malformed("has chunks up to \(end) in a payload of \(payload) bytes") }
     self.init(tensors: tensors, payloadBytes: payload, annex: section)
     guard baseRoot == base else { throw Malformed("names a base root that is not that of its tensors") }
     guard targetRoot == target else { throw Malformed("names a target root that is not that of its tensors") }
     guard self.identity == identity else { throw Malformed("names an identity that is not that of its contents") }
+  }
+
+  /// Why a patch of these tensors is none: what one side holds is more than can be counted.
+  static func reasonOfTotals(_ tensors: [PatchTensor]) -> String? {
+    for (name, side) in [("base", \PatchTensor.base), ("target", \.target)]
+    where tensors.lazy.compactMap({ $0[keyPath: side]?.info.byteCount }).sumWithinLimits() == nil {
+      return "has tensors of the \(name) of more than \(Limits.number) bytes together"
+    }
+    return nil
   }
 
   private static func tensor(_ json: JSON) throws -> PatchTensor {
@@ -64,7 +74,7 @@ extension PatchHeader {
     var lengths: [Int]?
     if object.has("bytes") {
       lengths = try object.array("bytes").map { value in
-        guard let n = value.int, n <= 1 << 53 - 1 else { throw Malformed("has an invalid length of \(object.owner)") }
+        guard let n = value.int, n <= Limits.number else { throw Malformed("has an invalid length of \(object.owner)") }
         return n
       }
       guard lengths?.count == 2 else { throw Malformed("has invalid lengths of \(object.owner)") }
@@ -108,7 +118,7 @@ extension PatchHeader {
     var side = try Members(try object.value(key), of: "a side of \(owner)")
     guard let dtype = DType(try side.string("dtype")) else { throw Malformed("has an invalid dtype of \(owner)") }
     let shape = try side.array("shape").map { value in
-      guard let n = value.int, n <= 1 << 53 - 1 else { throw Malformed("has an invalid shape of \(owner)") }
+      guard let n = value.int, n <= Limits.number else { throw Malformed("has an invalid shape of \(owner)") }
       return n
     }
     let fingerprint = try side.digest("fingerprint")
@@ -116,7 +126,7 @@ extension PatchHeader {
     guard shape.count <= 64 else { throw Malformed("has an invalid shape of \(owner)") }
     let count: Int
     if dtype.isKnown {
-      guard let n = TensorInfo.byteCount(dtype: dtype, shape: shape), n <= 1 << 53 - 1 else {
+      guard let n = TensorInfo.byteCount(dtype: dtype, shape: shape), n <= Limits.number else {
         throw Malformed("has a shape of \(owner) whose size overflows")
       }
       guard length.map({ $0 == n }) ?? true else { throw Malformed("has invalid lengths of \(owner)") }
@@ -134,7 +144,7 @@ extension PatchHeader {
       let digest = fields[4].string.flatMap(Digest.init(hex:))
     else { throw Malformed("has an invalid chunk of \(owner)") }
     guard (1...ChunkCoder.maximumDecoded).contains(decoded), stored >= 1,
-      stored <= decoded + ChunkCoder.maximumOverhead, offset <= 1 << 53 - 1
+      stored <= decoded + ChunkCoder.maximumOverhead, offset <= Limits.number
     else { throw Malformed("has a chunk of \(owner) with lengths out of bounds") }
     return Chunk(role: role, offset: offset, stored: stored, decoded: decoded, digest: digest)
   }
@@ -193,7 +203,7 @@ struct Members {
   }
 
   mutating func int(_ key: String) throws -> Int {
-    guard let n = try value(key).int, n <= 1 << 53 - 1 else {
+    guard let n = try value(key).int, n <= Limits.number else {
       throw Malformed("has no number within its limit as \"\(key)\" in \(owner)")
     }
     return n

@@ -82,6 +82,9 @@ public final class PatchWriter: Sendable {
     let header = PatchHeader(
       tensors: tensors, payloadBytes: end,
       annex: .init(stored: annexBytes.count, decoded: annexText.count, digest: SHA256.hash(annexBytes)))
+    if let reason = PatchHeader.reasonOfTotals(tensors) {
+      throw VPatchError(.refused, path, "would be a patch that \(reason), more than the format allows")
+    }
     let headerText = header.encoded()
     guard headerText.count <= PatchHeader.maximumDecoded else {
       throw VPatchError(.refused, path, "would have a header of \(headerText.count) bytes, more than the format allows")

@@ -9,7 +9,7 @@
 // of the reference reader) and 8 + N ≤ the file's size; (3) the header begins with "{" and is strict JSON without
 // duplicate keys; (4) "__metadata__", if there, maps strings to strings; (5) every tensor has a valid name, dtype,
 // shape and offsets; (6) the length is what dtype and shape say; (7) sorted by offset the tensors cover the data
-// from 0 to its end without gap or overlap.
+// from 0 to its end without gap or overlap, and end at 2⁵³ − 1 at most.
 
 /// The parsed header of a safetensors file, with its text kept verbatim.
 public struct SafetensorsHeader: Sendable {
@@ -114,12 +114,15 @@ public struct SafetensorsHeader: Sendable {
       throw EntryError(reason: "has no valid shape")
     }
     // The limit of a patch's own numbers: what is larger could not be written into one.
-    let shape = dimensions.compactMap(\.int).filter { $0 <= 1 << 53 - 1 }
+    let shape = dimensions.compactMap(\.int).filter { $0 <= Limits.number }
     guard shape.count == dimensions.count else { throw EntryError(reason: "has no valid shape") }
     guard let offsets = member.value["data_offsets"]?.array, offsets.count == 2, let begin = offsets[0].int,
       let end = offsets[1].int
     else { throw EntryError(reason: "has no valid data_offsets") }
     guard begin <= end else { throw EntryError(reason: "begins at \(begin), behind its end at \(end)") }
+    guard end <= Limits.number else {
+      throw EntryError(reason: "ends at byte \(end) of the data; at most \(Limits.number) are allowed")
+    }
     guard end <= dataCount else {
       throw EntryError(reason: "ends at byte \(end) of the data, of which there are \(dataCount): cut short?")
     }

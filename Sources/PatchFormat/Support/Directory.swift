@@ -70,7 +70,9 @@ public enum Directory {
     let parent = Path.parent(path)
     if parent != path { try make(parent, &parents) }
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw VPatchError.system(path, "cannot be made") }
-    guard try PathKind.of(path) == .directory else { throw VPatchError(.io, path, "is a file where a folder has to be") }
+    guard try PathKind.of(path) == .directory else {
+      throw VPatchError(.io, path, "is a file where a folder has to be")
+    }
     parents.insert(parent)
   }
 }

@@ -17,7 +17,9 @@ public enum FileLock {
   /// user's process may be writing it.
   public static func isTaken(_ path: String) -> Bool {
     var descriptor: CInt
-    repeat { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) } while descriptor < 0 && errno == EINTR
+    repeat {
+      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+    } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { return errno != ENOENT }
     defer { close(descriptor) }
     return vp_is_locked(descriptor) != 0

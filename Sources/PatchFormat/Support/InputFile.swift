@@ -25,7 +25,8 @@ public final class InputFile: Sendable {
   public func requireUnchanged() throws {
     let now = FileState(try FileStatus.of(descriptor, path))
     guard now.hasSameBytes(as: state), try FileIdentity.of(path) == identity else {
-      throw VPatchError(.io, path, "was changed while it was read", remedy: "run the command again when nothing writes to it")
+      throw VPatchError(
+        .io, path, "was changed while it was read", remedy: "run the command again when nothing writes to it")
     }
   }
 

@@ -116,7 +116,9 @@ public final class OutputFile: Sendable {
   public func inheritAttributes(of other: String? = nil) throws {
     guard other != nil || replacing else { return }
     let source = other ?? path
-    if let replaced = try FileAttributes.replaced(source) { try FileAttributes.copy(replaced, of: source, to: descriptor) }
+    if let replaced = try FileAttributes.replaced(source) {
+      try FileAttributes.copy(replaced, of: source, to: descriptor)
+    }
   }
 
   /// Gives the file its name, which the folder may lose again in a power cut until it is synced.

@@ -34,6 +34,10 @@ public enum TemporaryFiles {
     }
   }
 
+  /// A name that a temporary file may have, which nothing is likely to have.
+  /// - Parameter final: the name that the file is to get.
+  public static func name(for final: String) -> String { TemporaryName.random(for: final) }
+
   /// Deletes one that is not needed any more.
   static func discard(_ path: String) {
     delete(path)

@@ -1,3 +1,5 @@
+import PatchFormat
+
 /// What a normalizer or a pre-tokenizer looks for: a text, or a regular expression.
 enum Matcher: Sendable {
   case literal([Unicode.Scalar])
@@ -10,7 +12,7 @@ enum Matcher: Sendable {
     } else {
       let text = try part.string("Regex")
       do {
-        self = .pattern(try Pattern(text))
+        self = .pattern(try Pattern(text, .tokenizer))
       } catch let error as PatternError {
         throw part.unsupported(
           "the regular expression \(text): it \(error.reason), and that",

@@ -1,3 +1,5 @@
+import PatchFormat
+
 /// What cuts a text into words; nothing is merged across words.
 indirect enum PreTokenizer: Sendable {
   case split(Matcher, Behavior, inverted: Bool)
@@ -31,7 +33,7 @@ indirect enum PreTokenizer: Sendable {
         try Matcher(part.require("pattern")), behavior, inverted: try part.bool("invert", default: false))
     case "Digits": self = .digits(individually: try part.bool("individual_digits"))
     case "ByteLevel":
-      let pattern = try part.bool("use_regex", default: true) ? try Pattern(ByteLevel.pattern) : nil
+      let pattern = try part.bool("use_regex", default: true) ? try Pattern(ByteLevel.pattern, .tokenizer) : nil
       self = .byteLevel(addsPrefix: try part.bool("add_prefix_space"), pattern)
     case "Metaspace":
       self = .metaspace(

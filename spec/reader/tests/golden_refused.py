@@ -296,6 +296,11 @@ case("chunk_splits_element", "3.2 (7)", "chunks", "chunks of 3 and 5 bytes of BF
 case("chunk_of_nothing", "3.2 (7)", "chunks", "a b chunk where the base has no row more", operation("rows", u8(2), u8(3), [("d", 2), ("b", 1), ("t", 1)]))
 
 
+HUGE = {"v": Tensor("U8", (2**53 - 1,), b""), "w": SCALAR}
+case("total_of_side_over_limit", "3.2 (7)", "total", "two tensors of a side are 2^53 bytes together", lambda: draft(base=HUGE, target=HUGE).seal())
+case("total_of_bytes_over_limit", "3.2 (7)", "total", "the same with a length that `bytes` gives", lambda: (d := draft(base={"v": HUGE["v"], "x": X}, target={"v": HUGE["v"], "x": X}), d.seal())[1])
+
+
 def two_chunks(second, payload=None):
     """Two chunks of 4 bytes, stored in 5 each: the second one elsewhere."""
 

@@ -19,6 +19,7 @@ RULES = {
     "name-order": "3.2 (7)",
     "operation": "3.2 (7)",
     "chunks": "3.2 (7)",
+    "total": "3.2 (7)",
     "layout": "3.2 (8)",
     "base-root": "3.2 (9)",
     "target-root": "3.2 (9)",

@@ -4,7 +4,7 @@ import hashlib
 import struct
 from dataclasses import dataclass, field
 
-from .elements import KNOWN, kind, tensor_length
+from .elements import KNOWN, MAX_LENGTH, kind, tensor_length
 from .names import ascending, is_dtype, is_tensor_name
 from .refused import Refused, require
 from .strict_json import Shape
@@ -97,6 +97,9 @@ def check(tensors: list[Tensor]) -> None:
             _check_chunks(t)
         except Refused as error:
             raise Refused(error.rule, f"tensor {t.name!r}: {error.message}") from None
+    for name, sides in (("base", [t.base for t in tensors]), ("target", [t.target for t in tensors])):
+        total = sum(side.length or 0 for side in sides if side)
+        require(total <= MAX_LENGTH, "total", f"the tensors of the {name} are {total} bytes together")
 
 
 def _check_sides(t: Tensor) -> None:

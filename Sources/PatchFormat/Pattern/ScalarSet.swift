@@ -1,10 +1,12 @@
 /// A set of characters, as a class of a regular expression names it.
-struct ScalarSet: Sendable, Equatable {
+public struct ScalarSet: Sendable, Equatable {
   enum Item: Sendable, Equatable {
     case range(ClosedRange<UInt32>)
     /// General categories, one bit each.
     case categories(UInt32)
     case whitespace, notWhitespace
+    /// Characters of ASCII, or all others.
+    case ascii([ClosedRange<UInt32>], negated: Bool)
   }
 
   private let items: [Item]
@@ -22,9 +24,9 @@ struct ScalarSet: Sendable, Equatable {
     ascii = bits
   }
 
-  static func == (a: ScalarSet, b: ScalarSet) -> Bool { a.items == b.items && a.isNegated == b.isNegated }
+  public static func == (a: ScalarSet, b: ScalarSet) -> Bool { a.items == b.items && a.isNegated == b.isNegated }
 
-  func contains(_ scalar: Unicode.Scalar) -> Bool {
+  public func contains(_ scalar: Unicode.Scalar) -> Bool {
     let value = scalar.value
     if value < 64 { return ascii.0 >> value & 1 == 1 }
     if value < 128 { return ascii.1 >> (value - 64) & 1 == 1 }
@@ -38,13 +40,25 @@ struct ScalarSet: Sendable, Equatable {
       case .categories(let mask): if mask >> scalar.categoryBit & 1 == 1 { return true }
       case .whitespace: if scalar.properties.isWhitespace { return true }
       case .notWhitespace: if !scalar.properties.isWhitespace { return true }
+      case .ascii(let ranges, let negated):
+        if ranges.contains(where: { $0.contains(scalar.value) }) != negated { return true }
       }
     }
     return false
   }
 
   /// Nd, Nl, No: what Rust calls numeric.
-  static let numeric = ScalarSet([.categories(categories(named: "N")!)])
+  public static let numeric = ScalarSet([.categories(categories(named: "N")!)])
+
+  static let all = ScalarSet([], negated: true)
+  static let notLineFeed = ScalarSet([.range(10...10)], negated: true)
+  /// All but line feed, vertical tab, form feed, carriage return, next line, line and paragraph separator.
+  static let notNewline = ScalarSet([.range(10...13), .range(0x85...0x85), .range(0x2028...0x2029)], negated: true)
+
+  /// What `\d`, `\s` and `\w` stand for where they are ASCII.
+  static let asciiClasses: [String: [ClosedRange<UInt32>]] = [
+    "d": [0x30...0x39], "s": [9...13, 0x20...0x20], "w": [0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A],
+  ]
 
   /// The bits of a category ("Lu") or of a group of them ("L").
   static func categories(named name: String) -> UInt32? {

@@ -1,0 +1,28 @@
+import PatchFormat
+import Testing
+
+@testable import Text
+
+@Suite struct SplitTests {
+  /// What Hugging Face's Split makes of texts (`fixtures/tokenizers/make.py`).
+  @Test func textIsCutAsByHuggingFace() throws {
+    var count = 0
+    try InputFile(path: "\(TokenizerCase.fixtures)/splits.jsonl").forEachLine(limit: 1 << 16) { _, line in
+      let json = try JSON.parse(line)
+      let part = TokenizerPart(path: "", place: "", json: try #require(json["part"]))
+      let split = try PreTokenizer(part)
+      for (text, expected) in (json["pieces"]?.object ?? []).map({ ($0.key, $0.value.array?.compactMap(\.string)) }) {
+        var pieces = Pieces(Array(text.unicodeScalars), isFirst: true)
+        split.apply(to: &pieces)
+        let found = pieces.ranges.map { range in
+          var view = String.UnicodeScalarView()
+          view.append(contentsOf: pieces.scalars[range])
+          return String(view)
+        }
+        #expect(found == expected, "\(part.json.compact()) \(text.debugDescription)")
+        count += 1
+      }
+    }
+    #expect(count == 19 * 10 * 13)
+  }
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Attacks on vpatch: what it promises is tried under faults, signals, races, full disks and hostile files.
+
+    attack/run.py                       every attack, short
+    attack/run.py --long                every attack as docs/design/attacks.md has it
+    attack/run.py faults --count 5000   one alone
+    attack/run.py faults --only switch  only the operations with that in their name
+
+Prints a row an attack, and under each what did not hold. Exit code 1 where anything did not, 2 where something that
+an attack needs is missing. Everything follows from --seed, but for the moments at which processes meet.
+"""
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import faults
+import meetings
+import mutations
+import races
+import readers
+import signals
+import surroundings
+from command import Vpatch
+from lab import ROOT, Lab
+from outcome import Missing, Outcome, table
+
+
+@dataclass(frozen=True)
+class Attack:
+    run: Callable[[Lab, argparse.Namespace], Outcome]
+    #: How much, short and long: a count, or seconds.
+    short: int
+    long: int
+    #: Runs wherever the tests do: no root, no other users, no mounts.
+    everywhere: bool = True
+
+
+ATTACKS: dict[str, Attack] = {
+    "faults": Attack(lambda lab, given: faults.attack(lab, given.count, given.only), 80, 100_000),
+    "signals": Attack(lambda lab, given: signals.attack(lab, given.count, given.only), 40, 6_000),
+    "meetings": Attack(lambda lab, given: meetings.attack(lab, given.count, given.only), 36, 3_600),
+    "races": Attack(lambda lab, given: races.store(lab, given.count), 3, 600),
+    "model": Attack(lambda lab, given: races.model(lab, given.count), 3, 600),
+    "records": Attack(lambda lab, given: races.records(lab, 20, given.count), 1, 50),
+    "readers": Attack(lambda lab, given: readers.attack(lab, given.count), 10, 500),
+    "mutations": Attack(lambda lab, given: mutations.attack(lab, given.count, given.only), 42, 20_000),
+    "changing": Attack(lambda lab, given: surroundings.changing(lab, given.count), 8, 200),
+    "outputs": Attack(lambda lab, given: surroundings.outputs(lab), 1, 1),
+    "ownership": Attack(lambda lab, given: surroundings.ownership(lab), 1, 1, everywhere=False),
+    "users": Attack(lambda lab, given: surroundings.users(lab), 1, 1, everywhere=False),
+    "disks": Attack(lambda lab, given: surroundings.disks(lab), 1, 1, everywhere=False),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("attacks", nargs="*", help=f"which: {', '.join(ATTACKS)}")
+    parser.add_argument("--count", type=int, help="how much: faults, signals, rounds, or seconds of a race")
+    parser.add_argument("--long", action="store_true", help="as much as the bars ask for")
+    parser.add_argument("--only", help="only operations with that in their name")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--binary", type=Path, help="the command (default: that of the release build, else of debug)")
+    parser.add_argument("--folder", type=Path, help="where to work (default: a new temporary folder)")
+    given = parser.parse_args()
+    if unknown := set(given.attacks) - set(ATTACKS):
+        parser.error(f"no such attack: {', '.join(sorted(unknown))}")
+    binary = given.binary or next((path for kind in ("release", "debug")
+                                   if (path := ROOT / ".build" / kind / "vpatch").exists()), None)
+    if binary is None or not (binary.parent / "libVPatchFaults.so").exists():
+        print("attack: build the command and libVPatchFaults first: make attack does", file=sys.stderr)
+        return 2
+    names = given.attacks or [name for name, attack in ATTACKS.items() if given.long or attack.everywhere]
+    folder = Path(tempfile.mkdtemp(prefix="vpatch-attack-", dir=given.folder)).resolve()
+    vpatch = Vpatch(binary.resolve(), {
+        "VPATCH_STORE": str(folder / "no-store"), "VPATCH_THREADS": "1", "XDG_CACHE_HOME": str(folder / "cache"),
+        "SOURCE_DATE_EPOCH": "1700000000", "COLUMNS": "100"})
+    outcomes: list[Outcome] = []
+    missing = False
+    try:
+        lab = Lab(folder, vpatch, given.jobs, given.seed)
+        lab.furnish()
+        for name in names:
+            attack = ATTACKS[name]
+            budget = argparse.Namespace(**vars(given))
+            if budget.count is None:
+                budget.count = attack.long if given.long else attack.short
+            try:
+                outcome = attack.run(lab, budget)
+            except Missing as error:
+                print(f"{name}: cannot be run here: {error}", file=sys.stderr)
+                missing = True
+                continue
+            outcomes.append(outcome)
+            print(f"{outcome.name}: {outcome.tried} {outcome.unit} in {outcome.seconds:.0f} s, "
+                  f"{outcome.failures} did not hold", *outcome.details(), sep="\n", flush=True)
+        print("", *table(outcomes), sep="\n")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if any(outcome.failures for outcome in outcomes) else 2 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Builds the command and the library of faults for release, and attacks: the table for docs/design/attacks.md.
+#   scripts/attack.sh [arguments of attack/run.py; default --long]
+set -eu
+cd "$(dirname "$0")/.."
+swift build -c release --product vpatch --static-swift-stdlib -Xswiftc -use-ld=lld
+swift build -c release --product VPatchFaults --static-swift-stdlib -Xswiftc -use-ld=lld
+[ $# -gt 0 ] || set -- --long
+exec python3 attack/run.py --binary .build/release/vpatch "$@"

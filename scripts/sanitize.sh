@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The kernels in C under AddressSanitizer and UndefinedBehaviorSanitizer: compiles CKernels, CCompute and CImages anew,
+# with the checks of Tests/KernelChecks, and runs these over guarded memory, with every set of instructions that the
+# processor has. Silent when nothing is wrong.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=.build/sanitize
+mkdir -p "$build"
+clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
+flags=(-g -O0 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
+  -ITests/KernelChecks/include)
+for module in CKernels CCompute CImages; do flags+=("-ISources/$module/include"); done
+
+# Each file to an object, as many at a time as there are processors; none that is newer than all it can be made of.
+newest=$(find Sources/C{Kernels,Compute,Images} Tests/KernelChecks scripts/sanitize.sh -type f -printf '%T@ %p\n' |
+  sort -n | tail -n 1 | cut -d ' ' -f 2-)
+if [ ! "$build/checks" -nt "$newest" ]; then
+  rm -f "$build"/*.o "$build/checks"
+  printf '%s\n' Sources/C{Kernels,Compute,Images}/*.c Tests/KernelChecks/*.c Tests/KernelChecks/main/main.c |
+    xargs -P "$(nproc)" -I {} sh -c 'f=$1; shift; exec "$@" -c "$f" -o "$0/$(echo "$f" | tr / _).o"' \
+      "$build" {} "$clang" "${flags[@]}"
+  "$clang" "${flags[@]}" -fuse-ld=lld "$build"/*.o -o "$build/checks" -lpng16 -ljpeg -lwebp -lz -lm
+fi
+files=$(find fixtures/images -type f \( -name '*.png' -o -name '*.jpg' -o -name '*.webp' \) -size -64k | sort)
+# shellcheck disable=SC2086  # a list of names without spaces
+exec "$build/checks" $files

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The tests that need real models, or other people's libraries to compare with; they fetch them (about 1.5 GB) and take
+# an hour. `make test` is without them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=$(bench/setup.sh)
+torch=$(bench/setup.sh torch)
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/vpatch-real-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+test() { swift test -c release -Xswiftc -enable-testing --filter "$1"; }
+
+VPATCH_SMOLLM2=$("$python" bench/smollm2.py)
+export VPATCH_SMOLLM2
+test RealModelTests
+VPATCH_DINOV2=$("$python" bench/dinov2.py)
+"$torch" bench/dinov2_check.py --reference "$work/dinov2.safetensors"
+export VPATCH_DINOV2 VPATCH_DINOV2_REFERENCE=$work/dinov2.safetensors
+test RealTowerTests
+"$torch" bench/tokenizer_cases.py "$work/tokenizers"
+VPATCH_TOKENIZERS=$work/tokenizers test TokenizerComparisonTests
+"$torch" bench/image_cases.py "$work/images"
+VPATCH_IMAGES=$work/images test PillowTests
