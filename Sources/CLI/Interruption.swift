@@ -3,8 +3,6 @@ import PatchFormat
 
 /// What signals do: Ctrl-C and a polite kill leave nothing behind, and what can be said as an error is no signal.
 enum Interruption {
-  private static let polite = [SIGINT, SIGTERM, SIGHUP]
-
   /// To be called before any other thread is there: they inherit what is blocked.
   static func handle() {
     // A reader that goes away (vpatch show … | head) and a file that has become as large as it may (ulimit -f) are
@@ -13,9 +11,10 @@ enum Interruption {
 
     // Blocked, one waits until it is asked for: none is lost, and none cuts into a call. Who started us with nohup, or
     // in the background of a script, wants it ignored.
+    let numbers = [SIGINT, SIGTERM, SIGHUP].filter { !isIgnored($0) }
     var asked = sigset_t()
     sigemptyset(&asked)
-    for number in polite where !isIgnored(number) { sigaddset(&asked, number) }
+    for number in numbers { sigaddset(&asked, number) }
     pthread_sigmask(SIG_BLOCK, &asked, nil)
     var thread = pthread_t()
     let code = pthread_create(&thread, nil, { _ in Interruption.wait() }, nil)
@@ -25,6 +24,7 @@ enum Interruption {
       return
     }
     pthread_detach(thread)
+    TemporaryFiles.endsProcess(on: numbers)
   }
 
   private static func wait() -> Never {

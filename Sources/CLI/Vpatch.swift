@@ -18,8 +18,7 @@ struct Vpatch: ParsableCommand {
 
       EXIT CODES
         0   done
-        1   the system refused: a missing file, no permission, a full disk; also if only the report of what is done \
-      could not be printed, and then the error says so
+        1   the system refused: a missing file, no permission, a full disk
         2   a file is not a valid checkpoint, patch or catalogue
         3   the patch does not belong to this model
         4   bits are not what was promised of them; nothing was written
