@@ -28,14 +28,18 @@ struct CommonOptions: ParsableArguments {
   }
 
   /// Prints the result in the form asked for; `text` not at all where quiet.
-  func print(_ result: JSON, text: @autoclosure () -> String) {
+  /// - Parameter isReport: it tells of work that is done, whether or not this can be printed.
+  func print(_ result: JSON, isReport: Bool = false, text: @autoclosure () -> String) {
     ProgressBar.clear()
     if json {
-      Terminal.out(result.pretty().escapingControls)
+      Terminal.out(result.pretty().escapingControls, isReport: isReport)
     } else if !quiet {
-      Terminal.out(text())
+      Terminal.out(text(), isReport: isReport)
     }
   }
+
+  /// Prints what was done: a file written, a model switched, a store changed.
+  func report(_ done: JSON, text: @autoclosure () -> String) { print(done, isReport: true, text: text()) }
 
   /// A remark that is no result.
   func remark(_ text: String) {

@@ -86,7 +86,7 @@ struct ApplyCommand: ParsableCommand {
       try library?.entering(
         "apply", model: output.output, before: ModelState(base: steps[0].from), after: after, states: [after],
         remark: common.remark, write) ?? write()
-    common.print(result.json, text: result.text("wrote"))
+    common.report(result.json, text: result.text("wrote"))
     result.remarks(common)
   }
 }

@@ -28,7 +28,7 @@ struct ComposeCommand: ParsableCommand {
     let squash = try Squash(chain, base: base, common.work)
     let (result, stored) = try output.write(
       inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), base: base?.path, common
-    ) { try squash.write(to: $0, name: output.name, note: output.note, replacing: output.force) }
+    ) { path, _ in try squash.write(to: path, name: output.name, note: output.note, replacing: output.force) }
     let header = result.header
     let json = JSON.dictionary([
       "output": .string(output.output), "identity": .string(header.identity.hex), "base": .string(header.baseRoot.hex),
@@ -37,7 +37,7 @@ struct ComposeCommand: ParsableCommand {
       "stored": stored.json,
     ]).adding(result.sideFileSummary.members)
     let before = chain.reduce(0) { $0 + $1.fileSize }
-    common.print(
+    common.report(
       json,
       text: ([
         """

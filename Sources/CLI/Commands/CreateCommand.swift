@@ -64,8 +64,8 @@ struct CreateCommand: ParsableCommand {
     let create = Create(base: base, tuned: tuned, options: options, work: common.work)
     let (result, stored) = try output.write(
       inputs: (base.files + tuned.files).map(\.input), base: base.path, common
-    ) { try create.write(to: $0, replacing: output.force) }
-    common.print(json(result, stored), text: text(result, stored))
+    ) { path, _ in try create.write(to: path, replacing: output.force) }
+    common.report(json(result, stored), text: text(result, stored))
     common.remarks(stored)
     let replaced = result.header.touched.count { tensor in
       tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil

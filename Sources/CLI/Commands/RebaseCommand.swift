@@ -32,7 +32,7 @@ struct RebaseCommand: ParsableCommand {
     let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
-    ) { try rebase.write(to: $0, name: output.name, note: output.note, replacing: output.force) }
+    ) { path, _ in try rebase.write(to: path, name: output.name, note: output.note, replacing: output.force) }
     let json = JSON.dictionary([
       "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "from": .string(patch.identity.hex), "base": .string(result.header.baseRoot.hex),
@@ -40,7 +40,7 @@ struct RebaseCommand: ParsableCommand {
       "moved_tensors": JSON(result.moved), "bytes": JSON(result.fileSize),
       "changes": PatchSummary(result.header).json, "stored": stored.json,
     ]).adding(result.sideFileSummary.members)
-    common.print(
+    common.report(
       json,
       text: ([
         """

@@ -38,7 +38,7 @@ struct RecoverCommand: ParsableCommand {
       [result.outcome.text(model.printable)]
       + result.setAside.map { "set aside  \($0.name.printable) is \($0.now.printable) now" }
       + result.lost.map { "lost       \($0.printable): the file that was to come was gone" }
-    common.print(json, text: lines.joined(separator: "\n"))
+    common.report(json, text: lines.joined(separator: "\n"))
   }
 }
 

@@ -88,7 +88,7 @@ struct RevertCommand: ParsableCommand {
     }
     let result = try Rebuild(checkpoint, steps, common.work)
       .write(to: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
-    common.print(result.json, text: result.text("reverted to"))
+    common.report(result.json, text: result.text("reverted to"))
     result.remarks(common)
   }
 }

@@ -43,6 +43,7 @@ struct ScoreCommand: ParsableCommand {
     let examples = try examples(model, text)
     // Some rows at a time, so that the first are printed early and none are held.
     for start in stride(from: 0, to: examples.count, by: 64) {
+      try Terminal.requireOutput()
       let part = Array(examples[start..<min(start + 64, examples.count)])
       let scores = try model.scores(of: part)
       try model.requireUnchanged()

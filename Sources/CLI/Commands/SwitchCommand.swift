@@ -82,7 +82,7 @@ struct InPlaceChange {
       try rebuild.writeInPlace(
         provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
     }
-    common.print(json(result, provenance), text: text(result, provenance, verb))
+    common.report(json(result, provenance), text: text(result, provenance, verb))
     common.remarks(sideFilesKept: result.sideFilesKept)
   }
 

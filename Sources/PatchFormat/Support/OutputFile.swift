@@ -67,6 +67,12 @@ public final class OutputFile: Sendable {
     }
   }
 
+  /// Whether a file could be written, to be found before long work and not after it: the folder takes a temporary file,
+  /// and the disk has room for so many bytes. Nothing is left of it.
+  public static func requireRoom(for path: String, bytes: Int = 0) throws {
+    try OutputFile(path: path).reserve(bytes)
+  }
+
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     try Descriptor.write(bytes, to: descriptor, at: offset, path)
   }

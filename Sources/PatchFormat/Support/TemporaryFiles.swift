@@ -12,7 +12,21 @@ public enum TemporaryFiles {
     var paths: Set<String> = []
     /// How many pieces of work are past the point up to which they may be interrupted.
     var committed = 0
+    /// Signals that end the process by `deleteAll`, which another thread calls.
+    var ending: [CInt] = []
+
+    /// One of them has come, and that thread will see to it.
+    var isEnding: Bool {
+      guard committed == 0, !ending.isEmpty else { return false }
+      var pending = sigset_t()
+      sigpending(&pending)
+      return ending.contains { sigismember(&pending, $0) == 1 }
+    }
   }
+
+  /// Says by which signals a thread that waits for them ends the process; all threads have them blocked. From the moment
+  /// that one of them is there nothing gets its name, however long the waiting thread takes.
+  public static func endsProcess(on signals: [CInt]) { state.withLock { $0.ending = signals } }
 
   /// Makes a hidden one in the same folder as `path`, known from its first moment on.
   /// - Parameters:
@@ -49,10 +63,13 @@ public enum TemporaryFiles {
 
   /// Gives one its name; an interruption comes before that or after it, and never deletes what has its name.
   static func uninterruptedRename(of path: String, _ rename: () throws -> Void) throws {
-    try state.withLock { state in
+    let isDone = try state.withLock { state in
+      guard !state.isEnding else { return false }
       try rename()
       state.paths.remove(path)
+      return true
     }
+    while !isDone { pause() }
   }
 
   /// Deletes them all and ends the process; meanwhile no thread can make another. Returns where something is past the
