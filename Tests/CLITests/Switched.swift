@@ -43,14 +43,16 @@ struct Switched: Sendable {
         "tuned", changed + more, shards: 2, files: text.merging(["config.json": "{\"a\": 2}\n", "new.txt": "n"]) { $1 })
     }
     let names = ["base", "tuned"].map { form == .file ? "\($0)/model.safetensors" : $0 }
-    let run = try Command("create", sources[names[0]], sources[names[1]], "-o", sources["p.vpatch"], "--name", "p")
+    let more = form == .file ? [] : ["--remove-missing-files"]
+    let run = try Command(
+      Command.path, ["create", sources[names[0]], sources[names[1]], "-o", sources["p.vpatch"], "--name", "p"] + more)
     precondition(run.code == 0, run.errors)
     old = try sources.tree("base")
     let folder = try TestFolder()
     let path = form == .file ? folder["model.safetensors"] : folder.path
-    let more = (form == .layout ? ["--by-rename"] : []) + ["--store", sources.store]
+    let options = (form == .layout ? ["--by-rename"] : []) + ["--store", sources.store]
     func tree(after arguments: [String]) throws -> [String: [UInt8]] {
-      let run = try Command(Command.path, arguments + more)
+      let run = try Command(Command.path, arguments + options)
       precondition(run.code == 0, run.errors)
       return try folder.tree(".")
     }

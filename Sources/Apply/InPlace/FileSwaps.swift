@@ -8,10 +8,24 @@ struct FileSwaps {
   /// What comes, written and without its name yet.
   private(set) var outputs: [OutputFile] = []
   private(set) var removals: [Journal.Removal] = []
+  /// Side files as they were compared: only these may be replaced or removed.
+  private var compared: [SideFileChanges.Replacement] = []
 
   init(in folder: String, kin: String? = nil) {
     self.folder = folder
     self.kin = kin
+  }
+
+  /// A side file as the patches make it, in place of the very one that was compared.
+  mutating func replace(_ file: SideFileChanges.Replacement) throws {
+    try replace(file.name, with: file.contents)
+    compared.append(file)
+  }
+
+  /// Looks again, before it is too late: what was compared is what is replaced or removed.
+  /// - Throws: `io` where that is not so.
+  func requireUnchanged() throws {
+    for file in compared { try SideFile.require(file.over, at: Path.join(folder, file.name)) }
   }
 
   /// A file of these contents in place of what has that name; without contents nothing.

@@ -16,6 +16,8 @@ public struct InPlaceResult: Sendable {
   public let isFilesExact: Bool
   /// Side files of the model that were not those of the patch and stayed as they are.
   public let sideFilesKept: [String]
+  /// What became of the others.
+  public let sideFileSummary: SideFileSummary
 }
 
 extension Rebuild {
@@ -49,7 +51,7 @@ extension Rebuild {
     let full = full || contradictsItself
     let side = try SideFileChanges(input, steps)
     var swaps = FileSwaps(in: model.place.folder, kin: model.files.first?.path)
-    for file in side.replaced { try swaps.replace(file.name, with: file.contents) }
+    for file in side.replaced { try swaps.replace(file) }
     try swaps.replace(Path.name(provenancePath), with: provenance.text)
 
     let isExact: Bool
@@ -71,7 +73,7 @@ extension Rebuild {
       to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
       totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: full ? 0 : provenance.unverified.count, isFilesExact: isExact,
-      sideFilesKept: side.kept)
+      sideFilesKept: side.kept, sideFileSummary: side.summary)
   }
 
   /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
@@ -101,10 +103,7 @@ extension Rebuild {
       try model.files[place.tensor.file].reserve(start..<start + place.tensor.info.byteCount)
     }
     // Files beside a model are changed by people, and nobody waits for a lock then.
-    guard try side.isStillSo(input, steps) else {
-      throw VPatchError(
-        .refused, input.path, "had one of its files changed meanwhile", remedy: "run the command again")
-    }
+    try swaps.requireUnchanged()
     try file.decide(onto: written.map { model.files[$0] }, model.place, work)
     // The locks of all of them are held until here.
     withExtendedLifetime((model, swaps)) {}

@@ -15,6 +15,8 @@ public struct RebuildResult: Sendable {
   public let isFilesExact: Bool
   /// Side files of the input that were not those of the patch and stayed as they are.
   public let sideFilesKept: [String]
+  /// What became of the others.
+  public let sideFileSummary: SideFileSummary
   /// Files of the input's folder that did not come along: weights in other forms.
   public let leftOut: [String]
 }
@@ -25,9 +27,10 @@ extension Rebuild {
   ///   - stamp: put the provenance into the files' metadata too, which changes the files' bytes.
   ///   - full: hash the untouched tensors of the input too.
   ///   - force: replace an existing file.
-  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws
-    -> RebuildResult
-  {
+  ///   - allowsOutside: copy side files that are links to somewhere outside of the input's folder.
+  public func write(
+    to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false, allowsOutside: Bool = false
+  ) throws -> RebuildResult {
     if input.isDirectory {
       try OutputCheck.directory(path)
     } else {
@@ -40,6 +43,7 @@ extension Rebuild {
     // Nothing is asked of the system any more when all is done: that could only make a success a failure.
     let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
     let full = full || contradictsItself
+    let side = try SideFileCopy(input, steps, allowsOutside: allowsOutside)
     try checkInput(full: full)
     let touched = self.touched
     let provenance = self.provenance(full: full)
@@ -48,12 +52,11 @@ extension Rebuild {
       layout = try layout.stamped(provenance.summary, path: path)
       isExact = false
     }
-    let side: SideFileCopy.Outcome
     if input.isDirectory {
       let directory = try OutputDirectory(path: path)
       let files = try writeFiles(layout.files, touched) { Path.join(directory.temporaryPath, $0) }
       for file in files { try file.commit() }
-      side = try SideFileCopy(from: input, steps: steps, layout: layout).write(to: directory.temporaryPath)
+      try side.write(to: directory.temporaryPath, index: layout.index)
       try provenanceFile(provenance, Path.join(directory.temporaryPath, ModelPlace.provenanceName)).commit()
       // Side files were read by their names, so these have to be those of the model that was read.
       try input.requireStillThere()
@@ -63,7 +66,6 @@ extension Rebuild {
       let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
       try input.requireSameBytes()
       try nameTogether(files + [beside], ModelPlace(file: path), force: force)
-      side = .init(kept: [], leftOut: [])
     }
     let outputs = touched.compactMap(\.output)
     return RebuildResult(
@@ -71,7 +73,8 @@ extension Rebuild {
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,
-      isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
+      isFilesExact: isExact, sideFilesKept: side.changes.kept, sideFileSummary: side.changes.summary,
+      leftOut: side.leftOut)
   }
 
   /// What the result will be.

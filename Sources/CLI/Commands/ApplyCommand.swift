@@ -78,7 +78,9 @@ struct ApplyCommand: ParsableCommand {
     let rebuild = Rebuild(checkpoint, steps, common.work)
     let after = rebuild.provenance(full: output.full).state
     func write() throws -> RebuildResult {
-      try rebuild.write(to: output.output, stamp: output.stamp, full: output.full, force: output.force)
+      try rebuild.write(
+        to: output.output, stamp: output.stamp, full: output.full, force: output.force,
+        allowsOutside: output.allowOutside)
     }
     let result =
       try library?.entering(
