@@ -7,7 +7,7 @@
 # make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
 # make study                 five ways to tune, five tasks in sequence, what is forgotten (about an hour); docs/study.md
 # make study STUDY=--eyes    the same with pictures, on a small model that is made to see; docs/study-eyes.md
-# make fuzz                  a million damaged inputs for each of the parsers, and for the decoders of images
+# make fuzz                  a million damaged inputs for each of the parsers and decoders
 # make lint                  the formatting of the Swift sources, and checks of the Python ones
 # make docs                  runs the sessions that the docs show, and writes down what they print
 # make install PREFIX=DIR    the command and its shell completions; default /usr/local

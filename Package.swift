@@ -52,14 +52,20 @@ let package = Package(
         "Apply", "Catalogue", "Evaluate", "Measure", "Model", "PatchFormat", "Report", "Text", "Train", "CSystem",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "Fuzzing", dependencies: ["Images", "PatchFormat"], path: "fuzz/Mutator"),
+    .target(
+      name: "Fuzzing",
+      dependencies: ["Apply", "Catalogue", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "Text"],
+      path: "fuzz/Mutator"),
     .target(name: "Faults", path: "Tests/Faults"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
-    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing"]),
+    .target(
+      name: "KernelChecks", dependencies: ["CCompute", "CImages", "CKernels"], path: "Tests/KernelChecks",
+      exclude: ["main"]),
+    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing", "KernelChecks"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Fuzzing", "Images", "KernelChecks", "PatchFormat", "TestModels"]),
     .testTarget(name: "TextTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels", "Text"]),
-    .testTarget(name: "ModelTests", dependencies: ["CCompute", "Model", "PatchFormat", "TestModels"]),
+    .testTarget(name: "ModelTests", dependencies: ["CCompute", "KernelChecks", "Model", "PatchFormat", "TestModels"]),
     .testTarget(
       name: "EvaluateTests",
       dependencies: ["Apply", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
@@ -70,10 +76,13 @@ let package = Package(
       dependencies: [
         "Catalogue", "Measure", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
       ]),
-    .testTarget(name: "ApplyTests", dependencies: ["Apply", "PatchFormat", "TestModels"]),
+    .testTarget(name: "ApplyTests", dependencies: ["Apply", "KernelChecks", "PatchFormat", "TestModels"]),
     .testTarget(name: "ReportTests", dependencies: ["Apply", "Measure", "PatchFormat", "Report", "TestModels"]),
     .testTarget(
-      name: "CLITests", dependencies: ["Apply", "Catalogue", "CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
+      name: "CLITests",
+      dependencies: [
+        "Apply", "Catalogue", "CLI", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
+      ], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Fuzzes the two parsers, and the decoders of images, with libFuzzer: fuzz/run.sh [inputs for each, default 1000000]
-# What crashes is left in .build-fuzz/findings.
+# Fuzzes the parsers and decoders with libFuzzer, under AddressSanitizer. What crashes is left in .build-fuzz/findings.
+#   fuzz/run.sh                       a million inputs for each
+#   fuzz/run.sh 500000 tokenizer key  so many for some
 set -eu
 cd "$(dirname "$0")/.."
 runs=${1:-1000000}
+[ $# -eq 0 ] || shift
 export VPATCH_FUZZ=1 SWIFT_BACKTRACE=enable=no
 # The toolchain's libFuzzer, without a main of its own.
 library=$(ls "$(dirname "$(readlink -f "$(command -v swift)")")"/../lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-"$(uname -m)".a)
@@ -11,18 +13,46 @@ swift build -c release --scratch-path .build-fuzz --product vpatch-fuzz --saniti
   -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp -Xlinker "$library"
 tool=.build-fuzz/release/vpatch-fuzz
 mkdir -p .build-fuzz/findings
-for target in safetensors patch image; do
-  corpus=.build-fuzz/corpus-$target
-  rm -rf "$corpus"
-  mkdir -p "$corpus"
-  case $target in
+
+# The files that a target begins with.
+seeds() {
+  case $1 in
     safetensors) find fixtures -name '*.safetensors' -size -16k ;;
     patch) find fixtures/golden -name '*.vpatch' -size -16k ;;
     image) find fixtures/images -type f -size -16k ! -name '*.py' ! -name '*.jsonl' ;;
-  esac | while read -r file; do cp "$file" "$corpus/$(echo "$file" | tr / _)"; done
+    json) find fixtures -name '*.json' -size -16k ;;
+    annotations | results) find fixtures/results -name '*.json' -size -16k ;;
+    stack) find fixtures/golden/stacks -name '*.stack' ;;
+    chunk) find fixtures/pair fixtures/golden/accepted -type f -size -8k ;;
+    key) find fixtures/signing -name '*.pem' ;;
+    suite) find fixtures suites study -name '*.toml' ;;
+    tokenizer) find fixtures/tokenizers -name tokenizer.json -size -60k ;;
+    pattern) echo fuzz/seeds/patterns.txt ;;
+    template) find fixtures/chat -name '*.jinja' ;;
+    config) find fixtures -name config.json ;;
+    processor) find fixtures -name '*preprocessor*.json' ;;
+    rows) find fixtures -name '*.jsonl' -size -16k ;;
+    journal | provenance | catalogue) find fuzz/seeds -name "$1*" ;;
+  esac
+}
+
+[ $# -gt 0 ] || set -- $("$tool" 2>&1 | sed 's/^vpatch-fuzz \([^ ]*\).*/\1/; s/|/ /g')
+for target; do
+  corpus=.build-fuzz/corpus-$target
+  rm -rf "$corpus"
+  mkdir -p "$corpus"
+  seeds "$target" | while read -r file; do cp "$file" "$corpus/$(echo "$file" | tr / _)"; done
+  case $target in
+    # One a line.
+    pattern) split -l 1 -d -a 3 fuzz/seeds/patterns.txt "$corpus/" && rm -f "$corpus"/fuzz_* ;;
+    tokenizer) longest=65536 ;;
+    catalogue) longest=262144 ;;
+    *) longest=16384 ;;
+  esac
   echo "== $target: $(ls "$corpus" | wc -l) seeds, $runs inputs"
   start=$(date +%s)
-  ASAN_OPTIONS=detect_leaks=0 "$tool" $target "$corpus" -runs="$runs" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
-    -seed=1 -print_final_stats=1 -verbosity=0 -artifact_prefix=.build-fuzz/findings/$target-
+  ASAN_OPTIONS=detect_leaks=0 "$tool" "$target" "$corpus" -runs="$runs" -max_len="${longest:-512}" -timeout=10 \
+    -rss_limit_mb=2048 -malloc_limit_mb=512 -seed=1 -print_final_stats=1 -verbosity=0 \
+    -artifact_prefix=.build-fuzz/findings/$target-
   echo "== $target: $(($(date +%s) - start)) s"
 done

@@ -27,6 +27,8 @@ attack/run.py --binary .build/debug/vpatch
 python=$(bench/setup.sh)
 step "the second reader: spec/reader/tests"
 (cd spec/reader && "$python" -m unittest discover -s tests)
+step "the kernels in C, under sanitizers"
+scripts/sanitize.sh
 step "the bench's own tests: bench/tests"
 "$python" -m unittest discover bench/tests
 step "the study's own tests: study/tests"

@@ -45,21 +45,21 @@ struct StackShow {
   }
 
   private func label(_ patch: Patch, _ members: [Member]) -> String {
-    members.first { $0.patch.identity == patch.identity }?.label ?? patch.identity.short
+    (members.first { $0.patch.identity == patch.identity }?.label ?? patch.identity.short).printable
   }
 
   private func text(
     _ members: [Member], _ overlap: StackOverlap, _ report: ForgettingReport, _ deltas: [PatchDiff.Delta?]
   ) -> String {
     var lines = [
-      "stack       \(stored.name), version \(stored.version)", "base        \(stored.definition.base.hex)",
+      "stack       \(stored.name.printable), version \(stored.version)", "base        \(stored.definition.base.hex)",
       "method      \(stored.definition.method.text)", "identity    \(stored.definition.identity.hex)",
     ]
     if let composite = stored.composite { lines.append("composite   \(composite.hex)") }
     lines.append("learning    \(report.summary.learningText)")
     lines.append("forgetting  \(report.summary.forgettingText)")
     guard !members.isEmpty else {
-      return (lines + ["", "no members: vpatch stack add \(stored.name) PATCH"]).joined(separator: "\n")
+      return (lines + ["", "no members: vpatch stack add \(stored.name.printable) PATCH"]).joined(separator: "\n")
     }
     var table = TextTable([
       .init("member"), .init("scale", .right), .init("recipe"), .init("tensors", .right), .init("learning", .right),

@@ -7,11 +7,17 @@ import PatchFormat
 final class StoreLibrary: PatchLibrary {
   private let open: [Patch]
   private let options: StoreOptions
+  private let isLeasing: Bool
   private let threads: Int
+  /// What is in the store and stays there while this command runs.
+  private var leased: Set<Digest> = []
 
-  init(_ open: [Patch] = [], _ store: StoreOptions, threads: Int) {
+  /// - Parameter isLeasing: whether what is given out has to stay in the store: a model will need it. What is merely read
+  ///   can be read to its end.
+  init(_ open: [Patch] = [], _ store: StoreOptions, isLeasing: Bool, threads: Int) {
     self.open = open
     options = store
+    self.isLeasing = isLeasing
     self.threads = threads
   }
 
@@ -22,29 +28,48 @@ final class StoreLibrary: PatchLibrary {
         .io, "patch \(identity.short)", "is not at hand, and there is no store at \(try options.path())",
         remedy: "give the store that has it: --store DIR")
     }
+    if isLeasing {
+      try store.lease(identity)
+      leased.insert(identity)
+    }
     return try store.patch(identity, threads: threads)
   }
 
   func composite(of stack: StackDefinition) throws -> Patch? {
+    guard let store = try options.existing(),
+      let identity = try isLeasing
+        ? store.leaseComposite(stackIdentity: stack.identity) : store.composite(stackIdentity: stack.identity)
+    else { return nil }
+    if isLeasing { leased.insert(identity) }
     // One whose file is lost or damaged is made again: the store restores it then.
-    guard let store = try options.existing(), let identity = try store.composite(stackIdentity: stack.identity) else {
-      return nil
-    }
     return try? store.patch(identity, threads: threads)
   }
 
   func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
     let store = try options.open(create: true)
-    let patch = try store.keep(.composite, threads: threads) { try make($0, false) }
-    try store.setComposite(stackIdentity: stack.identity, patch: patch.identity)
+    let patch = try store.keep(.composite, stack: stack.identity, threads: threads) { try make($0, false) }
+    leased.insert(patch.identity)
     return patch
   }
 
-  /// The undo of a model whose own is lost: its difference to the base, kept in the store.
+  /// The undo of a model whose own is lost: its difference to the base, kept in the store. Of the files beside the
+  /// model it brings back those that a patch of the state made, as far as these are at hand; the user's own stay.
   /// - Throws: `wrongBase` where that is not the base of the model.
-  func difference(from base: Checkpoint, to model: Checkpoint, root: Digest, _ work: WorkOptions) throws -> Patch {
-    try options.open(create: true).keep(.undo, threads: threads) { path in
-      let result = try Create(base: base, tuned: model, options: CreateOptions(), work: work).write(to: path)
+  func difference(from base: Checkpoint, to model: Checkpoint, _ state: ModelState, _ common: CommonOptions) throws
+    -> Patch
+  {
+    let root = state.base
+    var options = CreateOptions()
+    options.removeMissingFiles = base.isDirectory && model.isDirectory
+    options.sideFilesOf = state.entries.flatMap { entry in
+      [entry.identity] + (entry.stack?.definition.members.map(\.identity) ?? [])
+    }.compactMap { try? patch($0) }
+    let create = Create(base: base, tuned: model, options: options, work: common.work)
+    let undo = try self.options.open(create: true).keep(.undo, threads: threads) { path in
+      let result = try create.write(to: path)
+      for name in result.sideFilesLeftOut {
+        common.remark("\(name) is not the base's, and no patch at hand made it what it is: it stays as it is")
+      }
       guard result.header.baseRoot == root else {
         throw VPatchError(
           .wrongBase, base.path,
@@ -52,6 +77,8 @@ final class StoreLibrary: PatchLibrary {
           remedy: "'vpatch status' says a model's base")
       }
     }
+    leased.insert(undo.identity)
+    return undo
   }
 
   // MARK: Applications
@@ -67,9 +94,10 @@ final class StoreLibrary: PatchLibrary {
   ) throws -> Result {
     let store = try options.existing()
     let entry = try store.map { store in
-      let needed = try Set(states.flatMap(\.entries).map(\.identity)).filter { try store.contains($0) }
+      let needed = Set(states.flatMap(\.entries).map(\.identity))
       return try store.beginApplication(
-        model: Path.absolute(model), kind: kind, before: before.json, after: after.json, patches: needed.sorted())
+        model: Path.absolute(model), kind: kind, before: before.json, after: after.json,
+        patches: needed.intersection(leased).sorted(), ifThere: needed.subtracting(leased).sorted())
     }
     guard let store, let entry else { return try body() }
     let result: Result
@@ -90,14 +118,26 @@ final class StoreLibrary: PatchLibrary {
   /// Whether the model is what it was to be, or will be with `vpatch recover`.
   private func isDecided(_ model: String, _ after: ModelState) -> Bool {
     guard (try? PathKind.of(model)) != .missing else { return false }
-    guard let checkpoint = try? Checkpoint(path: model) else { return true }
+    guard let checkpoint = try? Checkpoint(path: model, patience: .zero) else { return true }
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }
 
   /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
-  func keepOpen() throws {
-    for patch in open where try options.existing()?.path(of: patch.identity) == nil {
-      _ = try options.open(create: true).add(file: patch.path, threads: threads)
+  /// - Throws: `refused` where the store has one of the same identity that would not bring the same side files back.
+  func keepOpen(for steps: [PatchStep], of model: Checkpoint) throws {
+    guard !open.isEmpty else { return }
+    let store = try options.open(create: true)
+    try store.keep(open, threads: threads)
+    leased.formUnion(open.map(\.identity))
+    for patch in open where model.isDirectory {
+      guard let kept = try store.path(of: patch.identity), kept != patch.path,
+        steps.contains(where: { $0.direction == .forward && $0.patch.identity == patch.identity }),
+        try Patch(path: kept, threads: threads).annex.sideFiles != patch.annex.sideFiles
+      else { continue }
+      throw VPatchError(
+        .refused, patch.path,
+        "has other side files than the same patch in the store, by which the model would be taken back",
+        remedy: "'vpatch rm \(patch.identity.short)' makes way for it, or switch with the store's")
     }
   }
 }

@@ -21,7 +21,11 @@ enum Terminal {
     let isReport: Bool
   }
 
-  static func out(_ text: String, isReport: Bool = false) { print(text + "\n", isReport: isReport) }
+  // Whatever a file, a catalogue or a model says: nothing of it rewrites the terminal.
+  static func out(_ text: String, isReport: Bool = false) { print(text.printableText + "\n", isReport: isReport) }
+
+  /// A value on one line.
+  static func out(line json: JSON) { out(json.compact().escapingControls) }
 
   /// Without an end of the line.
   static func print(_ text: String, isReport: Bool = false) {
@@ -41,7 +45,7 @@ enum Terminal {
     if let unsaid { throw unsaid.failure }
   }
 
-  static func note(_ text: String) { draw(text + "\n") }
+  static func note(_ text: String) { draw(text.printableText + "\n") }
 
   /// On standard error, without an end of the line.
   static func draw(_ text: String) { try? TextStream.standardError.write(text) }

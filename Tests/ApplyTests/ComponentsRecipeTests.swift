@@ -154,7 +154,9 @@ struct ComponentsRecipeTests {
   @Test("a pattern that is none is refused with the reason")
   func badPatterns() throws {
     let error = #expect(throws: NamePatternError.self) { try NamePattern("layers.(0|1") }
-    #expect(error?.description == "'layers.(0|1' is not a regular expression for names: lacks a \")\"; \(NamePatternError.remedy)")
+    #expect(
+      error?.description
+        == "'layers.(0|1' is not a regular expression for names: lacks a \")\"; \(NamePatternError.remedy)")
     let empty = #expect(throws: NamePatternError.self) { try NamePattern("") }
     #expect(
       empty?.description

@@ -43,6 +43,29 @@ import Testing
     #expect(try apply([(a, 1)]) == folder.bytes("a-model"))
   }
 
+  @Test(
+    "what a stack that changes nothing is to be given makes it change something",
+    arguments: [
+      ("sum", 0, "give it a member with a scale other than 0", "sum", 1),
+      ("sum toward-base=1", 1, "give it a --toward-base below 1", "sum toward-base=0.25", 1),
+      ("linear toward-base=1", 1, "give it a --toward-base below 1", "linear toward-base=0.25", 1),
+      ("ties lambda=0", 1, "give it a --lambda other than 0", "ties lambda=0.5", 1),
+      (
+        "dare-ties lambda=0 toward-base=1", 0,
+        "give it a member with a scale other than 0, and a --toward-base below 1, and a --lambda other than 0",
+        "dare-ties lambda=1 toward-base=0.25", 1
+      ),
+      ("sum", 1e-30, "too small to move a weight: give it other scales", "sum", 1),
+      ("sum toward-base=0.9999999999999999", 1, "give it other scales, or a smaller --toward-base", "sum", 1),
+      ("dare density=1e-9", 1, "give it other scales, or a larger --density", "dare density=0.5", 1),
+    ] as [(String, Double, String, String, Double)])
+  func nothing(method: String, scale: Double, remedy: String, other: String, otherScale: Double) throws {
+    let a = try patch("a", base.tuned("q_proj"))
+    let error = #expect(throws: VPatchError.self) { try apply([(a, scale)], MergeMethod(text: method)) }
+    #expect(error?.code == .refused && error?.remedy?.hasSuffix(remedy) == true, "\(error as Any)")
+    #expect(try apply([(a, otherScale)], MergeMethod(text: other)) != folder.bytes("base"))
+  }
+
   @Test("patches of different tensors: each takes its own bits, and nothing is encoded anew") func disjoint() throws {
     let a = try patch("a", base.tuned(TestModel.attention))
     let b = try patch("b", base.tuned(TestModel.gateUp))

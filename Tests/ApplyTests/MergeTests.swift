@@ -61,7 +61,8 @@ import Testing
         "0.vpatch: cannot be scaled by 0.5: it adds \"steps\"; give it the scale 1"))
     #expect(
       try error(pair, "sum toward-base=0.5", [1, 1])
-        == "0.vpatch: cannot be moved toward its base: it adds \"steps\"; leave --toward-base out")
+        == "0.vpatch: cannot be moved toward its base: it adds \"steps\"; give --toward-base 0")
+    #expect(try pair.merge(pair.stack(MergeMethod(text: "sum toward-base=0"), [1, 1])).target("steps") == added.info)
     #expect(
       try error(pair, "linear", [1, 1])
         == "1.vpatch: does not go together with 0.vpatch by the method linear: that one adds \"steps\", this one leaves "

@@ -27,7 +27,11 @@ struct Command {
 
   /// Another program, found by its path, such as a shell around the command.
   init(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) throws {
-    let started = try Self.start(program, arguments, environment)
+    try self.init(ending: Self.start(program, arguments, environment))
+  }
+
+  /// Waits for one that was started.
+  init(ending started: (process: Process, output: FileHandle, errors: FileHandle)) throws {
     // Both pipes are emptied at once: a full one would stop the process.
     let errors = Mutex(Data())
     let group = DispatchGroup()

@@ -1,3 +1,4 @@
+import Foundation
 import PatchFormat
 import TestModels
 import Testing
@@ -138,5 +139,42 @@ import Testing
     #expect(try PathKind.of(patch) == .missing)
     #expect(
       try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store", "--no-store").code == 0)
+  }
+
+  /// By the clock, and so anywhere between the first byte that is read and the patch's name. Where it is placed by event:
+  /// ChangedInputTests.
+  @Test("an input that another process writes to: a patch that is right, or none", arguments: ["base", "sa"])
+  func changing(name: String) throws {
+    let path = folder["\(name).safetensors"]
+    let before = try folder.bytes("base.safetensors")
+    let original = try folder.bytes("\(name).safetensors")
+    for delay in stride(from: 0, to: 240, by: 12) {
+      try folder.write("\(name).safetensors", original)
+      let started = try Command.start(
+        Command.path,
+        ["create", folder["base.safetensors"], folder["sa.safetensors"], "-o", folder["p.vpatch"], "--force", "-q"])
+      usleep(UInt32(delay) * 1000)
+      // Somewhere in the second half: in one of several tensors, touched or not.
+      let file = try FileHandle(forUpdating: URL(filePath: path))
+      try file.seek(toOffset: UInt64(original.count / 2 + delay * 7))
+      try file.write(contentsOf: Data(repeating: 0x3E, count: 64))
+      try file.close()
+      let errors = String(decoding: started.errors.readDataToEndOfFile(), as: UTF8.self)
+      started.process.waitUntilExit()
+      guard started.process.terminationStatus == 0 else {
+        #expect(started.process.terminationStatus == 1 && errors.contains("\(path): was changed while"), "\(errors)")
+        continue
+      }
+      try folder.write("before.safetensors", before)
+      let isRight = try ["before.safetensors", "base.safetensors"].contains { base in
+        let applied = try Command(
+          "apply", folder[base], folder["p.vpatch"], "-o", folder["there.safetensors"], "--full", "--force")
+        guard applied.code == 0 else { return false }
+        let back = try Command(
+          "revert", folder["there.safetensors"], folder["p.vpatch"], "-o", folder["back.safetensors"], "--force")
+        return try back.code == 0 && folder.bytes("back.safetensors") == folder.bytes(base)
+      }
+      #expect(isRight, "after \(delay) ms")
+    }
   }
 }

@@ -227,7 +227,9 @@ import Testing
     #expect(try folder.bytes("out") == folder.bytes("sa.safetensors"))
     #expect(try story.json("list", "--all")["patches"]?.array?.count == 3)
     let nothing = try story.run("apply", story.base, "sa@0", "-o", folder["zero"])
-    #expect(nothing.code == 5 && nothing.says("the stack: changes nothing", "give scales other than 0"))
+    #expect(
+      nothing.code == 5
+        && nothing.says("the stack: changes nothing", "give it a member with a scale other than 0"))
   }
 
   @Test("--undo: the way back in a file, and nothing in the store") func undo() throws {

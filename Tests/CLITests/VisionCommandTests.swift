@@ -65,7 +65,8 @@ import Testing
     let whole = try json()["identity"]?.string
     // Killed when the second state is about to get its name.
     let run = try FaultRun.run(
-      in: seeing.folder, arguments("--resume", seeing.folder["state"]), .killBefore, at: 2, of: "rename", below: "state")
+      in: seeing.folder, arguments("--resume", seeing.folder["state"]), .killBefore, at: 2, of: "rename",
+      below: "state")
     #expect(run.code == SIGKILL)
     #expect(try json("--resume", seeing.folder["state"])["identity"]?.string == whole && whole != nil)
   }

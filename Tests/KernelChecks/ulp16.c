@@ -213,9 +213,15 @@ static void check_damaged(chunk *c, arena *a, const uint8_t *choices, size_t cho
     // Of another model: values of scales that have no table.
     case 4: damage(l.base, c->count * 2, &c->random); damage(l.target, c->count * 2, &c->random); break;
     case 5: damage((void *)l.backward.slots, c->tables << 14, &c->random); break;
-    // Fewer words, extra bits or choices than are asked for.
-    case 6:
-      l.forward.word_count = c->word_count - (c->word_count ? below(&c->random, c->word_count) : 0);
+    // Fewer words, extra bits or choices than are asked for; now and then each of the first elements takes a word.
+    case 6: {
+      size_t words = c->word_count;
+      if (below(&c->random, 2)) {
+        for (size_t i = 0; i < c->tables << 12; i++) ((uint32_t *)l.backward.slots)[i] &= ~(4095u << 8);
+        memcpy(l.states, memset(l.forward_states, 0x01, 128), 128);
+        words = words < 40 ? words : 40;
+      }
+      l.forward.word_count = words ? below(&c->random, words) : 0;
       l.backward.extra_bits = l.forward.extra_bits = c->extra_bits ? below(&c->random, c->extra_bits) / 8 * 8 : 0;
       l.extra = memcpy(guarded(a, l.forward.extra_bits / 8), l.extra, l.forward.extra_bits / 8);
       l.words = memcpy(guarded(a, l.forward.word_count * 2), l.words, l.forward.word_count * 2);
@@ -223,6 +229,7 @@ static void check_damaged(chunk *c, arena *a, const uint8_t *choices, size_t cho
       l.forward.words = l.words;
       used = used ? below(&c->random, used) : 0;
       bits = memcpy(guarded(a, used), bits, used);
+    }
   }
   size_t words = l.forward.word_count, room = c->count * 30;
   vp_ulp16_decode_avx2(&l.forward);
@@ -240,7 +247,7 @@ const char *vp_check_ulp16(uint64_t seed, vp_guard guard) {
   uint8_t *choices;
   size_t choice_bits;
   const char *failure = check_valid(c, &valid, &choices, &choice_bits);
-  for (int i = 0; !failure && i < 4; i++) {
+  for (int i = 0; !failure && i < 6; i++) {
     check_damaged(c, &damaged, choices, choice_bits);
     release(&damaged);
   }

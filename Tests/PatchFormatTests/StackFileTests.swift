@@ -68,7 +68,7 @@ import Testing
         base: .zero, method: MergeMethod(kind), members: zip(patches, scales).map { .init($0, scale: $1) })
     }
     for (kind, scales, words) in [
-      (.linear, [1, -1], "divides by the sum of the scales, which is 0; give other scales"),
+      (.linear, [1, -1], "divides by the sum of the scales, which is 0; give scales whose sum is finite and not 0"),
       (.linear, [1e308, 1e308], "divides by the sum of the scales, which is inf"),
       (.slerp, [1e308, 1e308], "of a finite sum"), (.slerp, [1, -0.5], "not negative"),
       (.slerp, [0, 0], "one above 0"),

@@ -1,4 +1,4 @@
-// The parsers under libFuzzer: vpatch-fuzz safetensors|patch|image [libFuzzer's arguments]. See fuzz/run.sh.
+// The parsers and decoders under libFuzzer: vpatch-fuzz TARGET [libFuzzer's arguments]. See fuzz/run.sh.
 import Fuzzing
 import Glibc
 
@@ -12,18 +12,19 @@ func runDriver(
 func mutate(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int) -> Int
 
 nonisolated(unsafe) let targets = FuzzTargets()
-nonisolated(unsafe) var target = ""
+nonisolated(unsafe) var target = FuzzTarget.safetensors
 
 /// libFuzzer's own changes half of the time; the structured ones for the rest.
 @_cdecl("LLVMFuzzerCustomMutator")
 public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int, _ seed: UInt32) -> Int {
   var random = StructuredMutator(seed: UInt64(seed))
-  guard target != "image", random.next() % 2 == 0 else { return mutate(data, size, maximum) }
+  guard target.form != .bytes, random.next() % 2 == 0 else { return mutate(data, size, maximum) }
   let input = Array(UnsafeBufferPointer(start: data, count: size))
   let output: [UInt8]
-  if target == "patch" {
-    output = random.patch(input)
-  } else {
+  switch target.form {
+  case .patch: output = random.patch(input)
+  case .json: output = random.json(input)
+  case .bytes, .headed:
     // The header's text as JSON, its length right again.
     guard size > 8 else { return mutate(data, size, maximum) }
     let length = input[..<8].enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
@@ -40,11 +41,12 @@ func say(_ text: String) {
   _ = text.withCString { write(2, $0, strlen($0)) }
 }
 
-guard CommandLine.arguments.count > 1, ["safetensors", "patch", "image"].contains(CommandLine.arguments[1]) else {
-  say("vpatch-fuzz safetensors|patch|image [libFuzzer's arguments]\n")
+let names = FuzzTarget.allCases.map(\.rawValue).joined(separator: "|")
+guard CommandLine.arguments.count > 1, let chosen = FuzzTarget(rawValue: CommandLine.arguments[1]) else {
+  say("vpatch-fuzz \(names) [libFuzzer's arguments]\n")
   exit(64)
 }
-target = CommandLine.arguments[1]
+target = chosen
 var arguments = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
 var count = CInt(arguments.count - 1)
 atexit { say("accepted \(targets.accepted), decoded \(targets.decoded)\n") }
@@ -53,11 +55,7 @@ let status = arguments.withUnsafeMutableBufferPointer { buffer in
   return withUnsafeMutablePointer(to: &argv) { pointer in
     runDriver(&count, pointer) { data, size in
       let bytes = UnsafeRawBufferPointer(start: data, count: size)
-      switch target {
-      case "patch": targets.patch(bytes)
-      case "image": targets.image(bytes)
-      default: targets.safetensors(bytes)
-      }
+      targets.run(target, bytes)
       return 0
     }
   }

@@ -10,6 +10,8 @@ public final class FuzzTargets {
   /// How many inputs were accepted, and how many chunks decoded, so that a run shows that it got behind the digests.
   public private(set) var accepted = 0
   public private(set) var decoded = 0
+  /// Files that others need beside them; made when the first of these targets runs.
+  lazy var scene = FuzzScene()
 
   public init() {
     let folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
@@ -22,7 +24,7 @@ public final class FuzzTargets {
 
   deinit { close(descriptor) }
 
-  private func place(_ bytes: UnsafeRawBufferPointer) {
+  func place(_ bytes: UnsafeRawBufferPointer) {
     precondition(ftruncate(descriptor, off_t(bytes.count)) == 0)
     precondition(bytes.isEmpty || pwrite(descriptor, bytes.baseAddress, bytes.count, 0) == bytes.count)
   }
@@ -70,10 +72,17 @@ public final class FuzzTargets {
     }
   }
 
-  private func expectVPatchError(_ body: () throws -> Void) {
+  func accept() { accepted += 1 }
+
+  func expectVPatchError(_ body: () throws -> Void) {
     do { try body() } catch let error as VPatchError {
       precondition(!error.description.utf8.contains(0x0A), "an error of several lines")
     } catch { preconditionFailure("\(type(of: error)): \(error)") }
+  }
+
+  /// What decodes chunks has errors of its own, which its callers make those of the patch.
+  func expectError(_ body: () throws -> Void) {
+    do { try body() } catch {}
   }
 }
 

@@ -38,7 +38,7 @@ struct Composite {
     guard !tensors.changed.isEmpty else {
       throw VPatchError(
         .refused, record.name.map { "the stack \"\($0.printable)\"" } ?? "the stack", "changes nothing",
-        remedy: "give scales other than 0")
+        remedy: merge.definition.remedyOfNothing)
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
     // The result is made of the base, and of patches, whose chunks carry digests: it is the base that may change.
@@ -46,6 +46,7 @@ struct Composite {
     let layout = try base.layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: base.path)
     let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles : [])
+    try base.checkpoint.requireSameBytes()
     return try writer.finish(entries, annex: annex, annotations: annotations(tensors))
   }
 

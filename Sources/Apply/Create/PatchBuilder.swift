@@ -31,6 +31,8 @@ struct PatchBuilder: Sendable {
   let base: String
   let target: String
   let work: WorkOptions
+  /// About how many bytes a chunk has.
+  var chunkSize = 1 << 21
 
   /// One chunk to be made.
   private struct Job: Sendable {
@@ -66,7 +68,7 @@ struct PatchBuilder: Sendable {
     // proofs of reading rely on.
     let sizes = tensors.map { ($0.base?.info.byteCount ?? 0) + ($0.target?.info.byteCount ?? 0) }
     let order = tensors.indices.sorted { (-sizes[$0], $0) < (-sizes[$1], $1) }
-    let jobs = order.flatMap { i in Self.jobs(i, tensors[i]) }
+    let jobs = order.flatMap { i in self.jobs(i, tensors[i]) }
     let proofs = tensors.map { Proofs($0, base: base, target: target) }
     work.progress.begin("encoding", total: jobs.reduce(0) { $0 + $1.range.count })
     let chunks = try Parallel.map(jobs.count, threads: work.threads) { i in
@@ -96,7 +98,7 @@ struct PatchBuilder: Sendable {
     }
   }
 
-  private static func jobs(_ i: Int, _ tensor: Tensor) -> [Job] {
+  private func jobs(_ i: Int, _ tensor: Tensor) -> [Job] {
     switch tensor.content {
     case .same, .copied: return []
     case .encoded, .differences: break
@@ -112,12 +114,11 @@ struct PatchBuilder: Sendable {
       }
   }
 
-  /// Ranges of about 2 MiB, in whole rows where rows are shorter than that.
-  private static func split(_ length: Int, _ info: TensorInfo?) -> [Range<Int>] {
+  /// Ranges of about the size of a chunk, in whole rows where rows are shorter than that.
+  private func split(_ length: Int, _ info: TensorInfo?) -> [Range<Int>] {
     guard length > 0 else { return [] }
-    let most = 1 << 21
-    var step = most
-    if let row = info?.rowBytes, row > 0, row <= most { step = most / row * row }
+    var step = chunkSize
+    if let row = info?.rowBytes, row > 0, row <= chunkSize { step = chunkSize / row * row }
     return stride(from: 0, to: length, by: step).map { $0..<min($0 + step, length) }
   }
 

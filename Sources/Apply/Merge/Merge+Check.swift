@@ -45,7 +45,7 @@ extension Merge {
     guard definition.method.towardBase == 0 else {
       throw VPatchError(
         .refused, first.patch.label, "cannot be moved toward its base: it \(first.tensor.does) \(name)",
-        remedy: "leave --toward-base out")
+        remedy: "give --toward-base 0")
     }
     guard !rule.isMean else { return try checkMean(tensor) }
     for contributor in tensor.contributors where contributor.scale != 1 {

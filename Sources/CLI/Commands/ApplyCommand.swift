@@ -57,8 +57,12 @@ struct ApplyCommand: ParsableCommand {
   }
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
-    let library = StoreLibrary(input.patches, store, threads: common.work.threads)
-    if let undo { try OutputCheck.file(undo, inputs: checkpoint.files.map(\.input), force: output.force) }
+    let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
+    if let undo {
+      try OutputCheck.file(
+        undo, inputs: checkpoint.files.map(\.input),
+        force: output.force || OpenPatches.isComposite(undo, of: input.definition))
+    }
     let kept: any PatchLibrary =
       try undo.map {
         try OpenPatches(
@@ -74,7 +78,9 @@ struct ApplyCommand: ParsableCommand {
     let rebuild = Rebuild(checkpoint, steps, common.work)
     let after = rebuild.provenance(full: output.full).state
     func write() throws -> RebuildResult {
-      try rebuild.write(to: output.output, stamp: output.stamp, full: output.full, force: output.force)
+      try rebuild.write(
+        to: output.output, stamp: output.stamp, full: output.full, force: output.force,
+        allowsOutside: output.allowOutside)
     }
     let result =
       try library?.entering(

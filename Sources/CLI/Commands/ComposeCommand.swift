@@ -35,14 +35,14 @@ struct ComposeCommand: ParsableCommand {
       "target": .string(header.targetRoot.hex), "copied_tensors": JSON(result.copied),
       "encoded_tensors": JSON(result.encoded), "bytes": JSON(result.fileSize), "changes": PatchSummary(header).json,
       "stored": stored.json,
-    ])
+    ]).adding(result.sideFileSummary.members)
     let before = chain.reduce(0) { $0 + $1.fileSize }
     common.report(
       json,
       text: ([
         """
         \(PatchSummary(header).table())
-        composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded anew
+        composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded anew\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes; the \(chain.count) patches have \(Format.grouped(before))
         identity  \(header.identity.hex)
         wrote     \(output.output.printable)

@@ -210,6 +210,9 @@ private struct Evaluator {
           remedy: "measure both with the files of one")
       }
     }
+    // The tokenizer and the weights are of one model, which a switch by rename may have replaced.
+    try tuned.view.checkpoint.requireStillThere()
+    try reference?.view.checkpoint.requireStillThere()
     evaluation = Evaluation(suite, of: self.tuned.model, tokenizer: tokenizer)
   }
 

@@ -102,13 +102,14 @@ struct GenerateCommand: ParsableCommand {
     let answer =
       try messages.map { try writer.generator.reply(to: $0, each: each) }
       ?? writer.generator.complete(parts, each: each)
+    try writer.generator.model.requireUnchanged()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
       Terminal.out(
-        JSON.dictionary([
+        line: .dictionary([
           "model": .string(writer.name), "text": .string(answer.text), "ids": .array(answer.ids.map { JSON(Int($0)) }),
           "prompt_tokens": JSON(answer.promptTokens), "ended": .bool(answer.isEnded), "seconds": JSON(seconds),
-        ]).compact())
+        ]))
       try Terminal.requireOutput()
     } else {
       Terminal.out("")
@@ -138,16 +139,5 @@ struct GenerateCommand: ParsableCommand {
       }
     }
     if isInteractive { Terminal.note("") }
-  }
-}
-
-extension String {
-  /// With control characters made visible, lines and tabs left as they are.
-  fileprivate var printableText: String {
-    split(separator: "\n", omittingEmptySubsequences: false)
-      .map {
-        $0.split(separator: "\t", omittingEmptySubsequences: false).map { String($0).printable }.joined(separator: "\t")
-      }
-      .joined(separator: "\n")
   }
 }

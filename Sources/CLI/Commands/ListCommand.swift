@@ -58,7 +58,7 @@ struct ListCommand: ParsableCommand {
     filter.isMeasured = measured ? true : unmeasured ? false : nil
     filter.includesDerived = all
     let most = limit ?? (common.json ? 0 : 100)
-    if most > 0 { filter.limit = most + 1 }
+    if most > 0, most < .max { filter.limit = most + 1 }
     var patches = try store.patches(filter)
     var more: String?
     if most > 0, patches.count > most {

@@ -39,13 +39,13 @@ struct RebaseCommand: ParsableCommand {
       "target": .string(result.header.targetRoot.hex), "exact_tensors": JSON(result.exact),
       "moved_tensors": JSON(result.moved), "bytes": JSON(result.fileSize),
       "changes": PatchSummary(result.header).json, "stored": stored.json,
-    ])
+    ]).adding(result.sideFileSummary.members)
     common.report(
       json,
       text: ([
         """
         \(PatchSummary(result.header).table())
-        rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference
+        rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes
         identity  \(result.header.identity.hex)
         wrote     \(output.output.printable)

@@ -45,9 +45,11 @@ struct ScoreCommand: ParsableCommand {
     for start in stride(from: 0, to: examples.count, by: 64) {
       try Terminal.requireOutput()
       let part = Array(examples[start..<min(start + 64, examples.count)])
-      for (i, score) in try model.scores(of: part).enumerated() {
+      let scores = try model.scores(of: part)
+      try model.requireUnchanged()
+      for (i, score) in scores.enumerated() {
         if common.json {
-          Terminal.out(score.json.compact())
+          Terminal.out(line: score.json)
         } else {
           try printTable(score, row: start + i, of: examples.count, text)
         }

@@ -11,10 +11,19 @@ final class Generation {
   private let last: Floats
   private let width: Int
 
+  /// More than any answer; keys and values of so many are some gigabytes.
+  static let mostTokens = 1 << 20
+
   /// Reads the prompts.
   /// - Parameter limit: most tokens that a text will get.
+  /// - Throws: `refused` where they are too many.
   init(_ model: LanguageModel, _ prompts: [TokenSequence], limit: Int) throws {
     try model.check(prompts)
+    guard limit <= Self.mostTokens else {
+      throw VPatchError(
+        .refused, nil, "an answer of up to \(Format.grouped(limit)) tokens is asked for",
+        remedy: "ask for at most \(Format.grouped(Self.mostTokens))")
+    }
     if prompts.contains(where: \.isEmpty) {
       throw VPatchError(.invalid, nil, "has nothing to go on from: the prompt has no token", remedy: "give a text")
     }
@@ -26,7 +35,7 @@ final class Generation {
     }
     self.model = model
     width = model.config.hiddenSize
-    caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + limit) }
+    caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + min(limit, 256)) }
     last = Floats(prompts.count * width)
     positions = prompts.map { _ in 0 }
     for (i, prompt) in prompts.enumerated() {

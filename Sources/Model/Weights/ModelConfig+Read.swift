@@ -34,12 +34,13 @@ extension ModelConfig {
     let json = nested ?? whole
     let standards = nested == nil ? [:] : Self.standards(family)
     func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
-    func positive(_ key: String, _ standard: Int? = nil) throws -> Int {
+    // Far above any model; products of two of them, and a few of those together, are no more than an Int can be.
+    func positive(_ key: String, _ standard: Int? = nil, most: Int = 1 << 24) throws -> Int {
       guard let value = json[key], value != .null else {
         if let standard = standard ?? standards[key] { return standard }
         throw missing(key)
       }
-      guard let number = value.int, (1...(1 << 31)).contains(number) else { throw missing(key) }
+      guard let number = value.int, (1...most).contains(number) else { throw missing(key) }
       return number
     }
     let activation = json["hidden_act"]?.string ?? "silu"
@@ -65,7 +66,7 @@ extension ModelConfig {
     // The default of both families' config classes in transformers.
     isTied = whole["tie_word_embeddings"]?.bool ?? json["tie_word_embeddings"]?.bool ?? false
     isTiedWithoutHead = isTied || json["tie_word_embeddings"]?.bool ?? false
-    maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048)
+    maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048, most: 1 << 31)
     if json["use_sliding_window"]?.bool ?? (family == .mistral) { window = json["sliding_window"]?.int }
     if let window { maximumLength = min(maximumLength, window) }
     rotary = try RotaryEmbedding(json, headSize: headSize, path: path)

@@ -9,7 +9,25 @@ extension JSON {
   ) throws -> JSON {
     try bytes.withContiguousBytes { raw in
       var parser = Parser(bytes: raw, maximumDepth: maximumDepth, valuesLeft: maximumValues)
-      return try parser.document()
+      return try parser.document { try $0.value(depth: 0) }
+    }
+  }
+
+  /// Calls `body` with each member of a text that is an object, in its order, and keeps none: a header may list a
+  /// million tensors, and a value takes several times the memory of its text.
+  /// - Throws: `JSONError` as `parse` does, and for what is no object; what `body` throws ends it.
+  public static func forEachMember(
+    of bytes: some ContiguousBytesLike, maximumDepth: Int = 32, maximumValues: Int = .max,
+    _ body: (Member) throws -> Void
+  ) throws {
+    try bytes.withContiguousBytes { raw in
+      var parser = Parser(bytes: raw, maximumDepth: maximumDepth, valuesLeft: maximumValues)
+      try parser.document { parser in
+        parser.skipSpace()
+        guard parser.peek == UInt8(ascii: "{") else { throw parser.error("an object expected") }
+        try parser.takeValue()
+        try parser.members(depth: 0, body)
+      }
     }
   }
 }
@@ -20,8 +38,8 @@ private struct Parser {
   var valuesLeft: Int
   var position = 0
 
-  mutating func document() throws -> JSON {
-    let result = try value(depth: 0)
+  mutating func document<Result>(_ content: (inout Parser) throws -> Result) throws -> Result {
+    let result = try content(&self)
     skipSpace()
     guard position == bytes.count else { throw error("more text after the JSON value") }
     return result
@@ -48,10 +66,14 @@ private struct Parser {
     return value
   }
 
-  mutating func value(depth: Int) throws -> JSON {
-    skipSpace()
+  mutating func takeValue() throws {
     guard valuesLeft > 0 else { throw error("more values than a file of its size can need") }
     valuesLeft -= 1
+  }
+
+  mutating func value(depth: Int) throws -> JSON {
+    skipSpace()
+    try takeValue()
     if peek == UInt8(ascii: "{") || peek == UInt8(ascii: "["), depth >= maximumDepth {
       throw error("nested more than \(maximumDepth) deep")
     }
@@ -69,30 +91,37 @@ private struct Parser {
   }
 
   mutating func object(depth: Int) throws -> JSON {
-    position += 1
     var members: [JSON.Member] = []
+    try self.members(depth: depth) { members.append($0) }
+    return .object(members)
+  }
+
+  mutating func members(depth: Int, _ body: (JSON.Member) throws -> Void) throws {
+    position += 1
     // A set only where a scan of the keys so far would be slow.
+    var keys: [String] = []
     var seen: Set<String> = []
     skipSpace()
     if peek == UInt8(ascii: "}") {
       position += 1
-      return .object([])
+      return
     }
     while true {
       skipSpace()
       guard peek == UInt8(ascii: "\"") else { throw error("a key expected") }
       let key = try string()
       let duplicate =
-        members.count < 8 ? members.contains { $0.key.isSame(as: key) } : !seen.insert(key.bytesKey).inserted
+        seen.isEmpty ? keys.contains { $0.isSame(as: key) } : !seen.insert(key.bytesKey).inserted
       guard !duplicate else { throw error("the key \"\(key.printable)\" occurs twice") }
-      if members.count == 7 { seen = Set(members.map(\.key.bytesKey) + [key.bytesKey]) }
+      if seen.isEmpty { keys.append(key) }
+      if keys.count == 8, seen.isEmpty { seen = Set(keys.map(\.bytesKey)) }
       skipSpace()
       try expect(":")
-      members.append(JSON.Member(key, try value(depth: depth + 1)))
+      try body(JSON.Member(key, try value(depth: depth + 1)))
       skipSpace()
       if peek == UInt8(ascii: "}") {
         position += 1
-        return .object(members)
+        return
       }
       try expect(",")
     }

@@ -38,7 +38,8 @@ extension Journal {
 
   /// What to do about a journal that cannot be carried out.
   public static let unusable =
-    "nothing was touched: restore the model from elsewhere, then delete the journal"
+    "nothing was touched: restore the model from elsewhere, then 'vpatch recover MODEL --set-aside' puts the journal out "
+    + "of the way"
 
   private init(parsing text: [UInt8]) throws {
     let json: JSON
@@ -69,7 +70,7 @@ extension Journal {
         from: try members.fileName("from"), to: try members.fileName("to"),
         identity: try members.identity("identity"), over: members.has("over") ? try members.identity("over") : nil)
       try members.finish()
-      guard TemporaryName.isOneInJournal(rename.from) else {
+      guard TemporaryName.isOneOfAnyVersion(rename.from) else {
         throw Malformed("renames \"\(rename.from.printable)\", which is not a temporary file")
       }
       return rename

@@ -61,7 +61,7 @@ public struct Pattern: Sendable {
 
   /// The matches in a text, from left to right, without overlap.
   public func matches(in text: UnsafeBufferPointer<Unicode.Scalar>) -> [Range<Int>] {
-    matches(in: text, steps: stepsOfTable(text.count))
+    matches(in: text, steps: steps(for: text.count))
   }
 
   /// - Parameter steps: how many of them backtracking may take.
@@ -94,7 +94,7 @@ public struct Pattern: Sendable {
   /// Whether a pattern for names matches the whole of one.
   public func matches(name: String) -> Bool {
     let text = Array(name.unicodeScalars)
-    return matches(name: text, steps: stepsOfTable(text.count))
+    return matches(name: text, steps: steps(for: text.count))
   }
 
   func matches(name: [Unicode.Scalar], steps: Int) -> Bool {
@@ -105,8 +105,9 @@ public struct Pattern: Sendable {
     }
   }
 
-  /// What a table costs, about; short texts get something extra.
-  private func stepsOfTable(_ count: Int) -> Int { (Int(node.size) + 16) * (count + 64) }
+  /// More than the patterns of tokenizers take on any text, or what takes as long as a table, which is quicker at each
+  /// of its states than backtracking at a step.
+  private func steps(for count: Int) -> Int { max(64 * (count + 64), Int(node.size) * count / 4) }
 }
 
 /// What a regular expression may say, and what it means.
@@ -117,8 +118,8 @@ public enum PatternSyntax: Sendable {
   /// Of names, on the command line: the usual constructs. `\d`, `\w` and `\s` are ASCII; the whole of a name matches.
   case name
 
-  /// Of `Pattern.Node.size`. With a million characters a tokenizer's table has 5·10⁸ entries. Names are short.
-  var maximumSize: Double { self == .tokenizer ? 512 : 50_000 }
+  /// Of `Pattern.Node.size`. With a million characters a tokenizer's table has 2.5·10⁸ entries. Names are short.
+  var maximumSize: Double { self == .tokenizer ? 256 : 50_000 }
 }
 
 /// Why a regular expression cannot be used.

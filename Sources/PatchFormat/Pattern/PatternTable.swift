@@ -4,8 +4,8 @@
 /// states at the same position.
 struct PatternTable {
   private enum State {
-    /// Takes a character of the set.
-    case set(ScalarSet, next: Int)
+    /// Takes a character of the set with this number.
+    case set(Int, next: Int)
     /// Goes on at the first; at the second if that fails.
     case split(Int, Int)
     case lookAhead(Int, negative: Bool, next: Int)
@@ -17,6 +17,8 @@ struct PatternTable {
   }
 
   private var states: [State] = []
+  /// No two alike.
+  private var sets: [ScalarSet] = []
   /// The states whose answers are kept.
   private var kept: [Int] = []
   private var start = 0
@@ -49,19 +51,24 @@ struct PatternTable {
     var keptEnds = Array(repeating: Array(repeating: none, count: count), count: kept.count)
     var behind = Array(repeating: none, count: states.count)
     var here = behind
+    var isMember = Array(repeating: false, count: sets.count)
+    let ordered = order.map { (index: $0, state: states[$0]) }
     for position in stride(from: text.count, through: first, by: -1) {
-      for i in order {
-        switch states[i] {
-        case .set(let set, let next):
-          here[i] = behind[next] >= 0 && set.contains(text[position]) ? behind[next] : none
-        case .split(let one, let other): here[i] = here[one] >= 0 ? here[one] : here[other]
-        case .lookAhead(let inner, let negative, let next):
-          here[i] = (here[inner] >= 0) != negative ? here[next] : none
-        case .atomic(let inner, let next, let kept, _):
-          let end = Int(here[inner])
-          here[i] = end < 0 ? none : end == position ? here[next] : keptEnds[kept][end - first]
-        case .anchor(let anchor, let next): here[i] = anchor.holds(at: position, in: text) ? here[next] : none
-        case .accept: here[i] = Int32(position)
+      // At the end of the text `behind` has no answers, and no member is asked for.
+      if position < text.count { for i in sets.indices { isMember[i] = sets[i].contains(text[position]) } }
+      here.withUnsafeMutableBufferPointer { here in
+        for (i, state) in ordered {
+          switch state {
+          case .set(let set, let next): here[i] = isMember[set] ? behind[next] : none
+          case .split(let one, let other): here[i] = here[one] >= 0 ? here[one] : here[other]
+          case .lookAhead(let inner, let negative, let next):
+            here[i] = (here[inner] >= 0) != negative ? here[next] : none
+          case .atomic(let inner, let next, let kept, _):
+            let end = Int(here[inner])
+            here[i] = end < 0 ? none : end == position ? here[next] : keptEnds[kept][end - first]
+          case .anchor(let anchor, let next): here[i] = anchor.holds(at: position, in: text) ? here[next] : none
+          case .accept: here[i] = Int32(position)
+          }
         }
       }
       for (i, state) in kept.enumerated() { keptEnds[i][position - first] = here[state] }
@@ -81,7 +88,10 @@ struct PatternTable {
   /// - Returns: the state that matches the node and goes on at `next`.
   private mutating func add(_ node: Pattern.Node, next: Int) -> Int {
     switch node {
-    case .set(let set): return add(.set(set, next: next))
+    case .set(let set):
+      let known = sets.firstIndex(of: set)
+      if known == nil { sets.append(set) }
+      return add(.set(known ?? sets.count - 1, next: next))
     case .sequence(let nodes): return nodes.reversed().reduce(next) { add($1, next: $0) }
     case .alternatives(let nodes):
       let last = add(nodes.last!, next: next)

@@ -61,29 +61,30 @@ public struct SafetensorsHeader: Sendable {
       VPatchError(.invalid, subject, "is not a valid safetensors file: \(reason)")
     }
     guard text.first == UInt8(ascii: "{") else { throw invalid("its header does not begin with '{'") }
-    let json: JSON
-    do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
+    var entries: [Entry] = []
+    var metadata: [JSON.Member] = []
+    // Of what is wrong, the JSON itself comes first.
+    var wrong: String?
+    do {
+      try JSON.forEachMember(of: text, maximumValues: maximumValues) { member in
+        guard wrong == nil else { return }
+        if member.key.isSame(as: "__metadata__") {
+          metadata = member.value.object ?? []
+          if member.value.object?.allSatisfy({ $0.value.string != nil }) != true {
+            wrong = "its __metadata__ does not map strings to strings"
+          }
+          return
+        }
+        do {
+          entries.append(try Self.entry(member, dataCount: dataCount ?? .max))
+        } catch let error as EntryError {
+          wrong = "tensor \"\(member.key.printable)\" \(error.reason)"
+        }
+      }
+    } catch let error as JSONError {
       throw invalid("its header has \(error.reason)")
     }
-    guard let members = json.object else { throw invalid("its header is not an object") }
-
-    var entries: [Entry] = []
-    entries.reserveCapacity(members.count)
-    var metadata: [JSON.Member] = []
-    for member in members {
-      if member.key.isSame(as: "__metadata__") {
-        guard let object = member.value.object, object.allSatisfy({ $0.value.string != nil }) else {
-          throw invalid("its __metadata__ does not map strings to strings")
-        }
-        metadata = object
-        continue
-      }
-      do {
-        entries.append(try Self.entry(member, dataCount: dataCount ?? .max))
-      } catch let error as EntryError {
-        throw invalid("tensor \"\(member.key.printable)\" \(error.reason)")
-      }
-    }
+    if let wrong { throw invalid(wrong) }
     entries.sort { ($0.offset, $0.info.byteCount) < ($1.offset, $1.info.byteCount) }
     var end = 0
     for entry in entries {

@@ -42,19 +42,19 @@ public struct StackDefinition: Hashable, Sendable {
     case .linear:
       guard members.allSatisfy({ $0.scale == 0 }) || isDivisor(total) else {
         throw VPatchError(
-          .refused, subject, "divides by the sum of the scales, which is \(total.shortest)", remedy: "give other scales"
-        )
+          .refused, subject, "divides by the sum of the scales, which is \(total.shortest)",
+          remedy: "give scales whose sum is finite and not 0")
       }
     case .slerp:
       guard members.count == 2 else {
         throw VPatchError(
           .refused, subject, "goes between two patches, not \(members.count)",
-          remedy: "give two, and how far from one to the other by their scales: a@0.7 b@0.3")
+          remedy: "give two, and how far from one to the other by their scales (a@0.7 b@0.3), or use another method")
       }
       guard members.allSatisfy({ $0.scale >= 0 }), isDivisor(total) else {
         throw VPatchError(
           .refused, subject, "needs scales that are not negative, one above 0, of a finite sum",
-          remedy: "give other scales")
+          remedy: "give such scales, or use another method")
       }
     }
   }

@@ -93,7 +93,7 @@ public enum Format {
   public static func ranges(_ numbers: [Int]) -> String {
     var runs: [ClosedRange<Int>] = []
     for n in numbers {
-      if let last = runs.last, last.upperBound + 1 == n {
+      if let last = runs.last, last.upperBound &+ 1 == n {
         runs[runs.count - 1] = last.lowerBound...n
       } else {
         runs.append(n...n)

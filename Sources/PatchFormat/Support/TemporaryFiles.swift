@@ -100,15 +100,31 @@ public enum TemporaryFiles {
   /// - Returns: how many there were.
   public static func removeAbandoned(in folder: String, of names: [String]?) throws -> Int {
     var count = 0
-    for name in try Path.entries(of: folder, skippingUndecodable: true) {
+    for name in try abandoned(in: folder, of: names) {
       let path = Path.join(folder, name)
-      guard names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name),
-        try PathKind.of(path, followingLinks: false) == .file, !FileLock.isTaken(path)
-      else { continue }
+      // Held while it is removed: who has just made it and not locked it yet makes another then. One that cannot be held,
+      // of another user or on a file system without locks, is left.
+      guard let file = try? InPlaceFile(path: path), (try? file.lock()) == true else { continue }
       try Directory.remove(path)
       count += 1
     }
     return count
+  }
+
+  /// Keeps them, under names that are no temporary ones.
+  /// - Returns: the names that they had and have.
+  public static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)] {
+    try abandoned(in: folder, of: names).map {
+      ($0, try Directory.setAside($0, in: folder, as: TemporaryName.final(of: $0)))
+    }
+  }
+
+  private static func abandoned(in folder: String, of names: [String]?) throws -> [String] {
+    try Path.entries(of: folder, skippingUndecodable: true).filter { name in
+      let path = Path.join(folder, name)
+      return try names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name)
+        && PathKind.of(path, followingLinks: false) == .file && !FileLock.isTaken(path)
+    }
   }
 
   /// Whether a name is one of those made here, and of no other program or person.
@@ -116,4 +132,7 @@ public enum TemporaryFiles {
   public static func isTemporary(_ name: String, of final: String? = nil) -> Bool {
     TemporaryName.isOne(name) && (final.map { TemporaryName.prefix(for: $0) == TemporaryName.prefix(of: name) } ?? true)
   }
+
+  /// Whether this or an earlier version gives such names: for folders in which nobody has files of their own.
+  public static func isTemporaryOfAnyVersion(_ name: String) -> Bool { TemporaryName.isOneOfAnyVersion(name) }
 }

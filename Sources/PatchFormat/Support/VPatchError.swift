@@ -34,7 +34,7 @@ public struct VPatchError: Error, Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     let head = subject.map { "\($0.printable): " } ?? ""
-    let tail = remedy.map { "; \($0)" } ?? ""
+    let tail = remedy.map { "; \($0.printable)" } ?? ""
     return head + reason.printable + tail
   }
 }
@@ -55,11 +55,22 @@ extension String {
   }
 }
 
+extension String {
+  /// The same for a text of several lines: line feeds and tabs stay as they are.
+  public var printableText: String {
+    if utf8.allSatisfy({ (0x20..<0x7F).contains($0) || $0 == 0x0A || $0 == 0x09 }) { return self }
+    guard unicodeScalars.contains(where: { $0.isControl && $0 != "\n" && $0 != "\t" }) else { return self }
+    return unicodeScalars.reduce(into: "") { text, scalar in
+      text += scalar == "\n" || scalar == "\t" ? String(scalar) : String(scalar).printable
+    }
+  }
+}
+
 extension Unicode.Scalar {
   /// C0, DEL, C1 and the marks that change the direction of what follows.
   fileprivate var isControl: Bool {
     switch value {
-    case 0..<0x20, 0x7F..<0xA0, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    case 0..<0x20, 0x7F..<0xA0, 0x61C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
     default: false
     }
   }

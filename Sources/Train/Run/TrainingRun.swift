@@ -31,6 +31,9 @@ public final class TrainingRun {
 
   var state: TrainingState
 
+  /// Years of steps.
+  private static let mostSteps = 1e9
+
   /// - Parameters:
   ///   - examples: each with at least one answer token.
   ///   - rowNames: what people call the examples; their numbers, if empty.
@@ -53,7 +56,13 @@ public final class TrainingRun {
     order = BatchOrder(
       rows: examples.count, batch: min(options.batch, examples.count), seed: options.seed,
       isShuffled: options.isShuffled)
-    totalSteps = options.steps ?? max(1, Int((options.epochs * Double(order.stepsPerEpoch)).rounded()))
+    let steps = options.steps.map(Double.init) ?? max(1, (options.epochs * Double(order.stepsPerEpoch)).rounded())
+    guard (1...Self.mostSteps).contains(steps) else {
+      throw VPatchError(
+        .refused, nil, "a run of \(Format.plain(steps)) steps is asked for",
+        remedy: "ask for 1 to \(Format.grouped(Int(Self.mostSteps)))")
+    }
+    totalSteps = Int(steps)
     optimizer = AdamW(options: options, compute: model.compute)
     shares = plan.learningRateShares(options)
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }

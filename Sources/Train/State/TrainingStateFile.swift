@@ -115,15 +115,18 @@ struct TrainingStateFile {
     let checkpoint = try Checkpoint(path: path)
     let json = try text(of: checkpoint)
     try checkIdentity(json["identity"] ?? .null)
-    guard let step = json["step"]?.int, let tokens = json["tokens"]?.int, let seconds = json["seconds"]?.double,
+    guard let step = json["step"]?.int, let tokens = json["tokens"]?.int, tokens <= Limits.number,
+      let seconds = json["seconds"]?.double, seconds.isFinite,
       let losses = json["losses"]?.array?.compactMap(\.double), losses.count == step,
       let rates = json["rates"]?.array?.compactMap(\.double), rates.count == step
     else { throw invalid("is damaged: its counts contradict each other") }
     var state = TrainingState(step: step, tokens: tokens, seconds: seconds, losses: losses, rates: rates)
     state.drift = try (json["drift"]?.array ?? []).map { point in
       let values = point.array?.compactMap(\.double) ?? []
-      guard values.count == 4 else { throw invalid("is damaged: a measurement of the drift is not whole") }
-      return .init(step: Int(values[0]), drift: Estimate(values[1], low: values[2], high: values[3]))
+      guard values.count == 4, values.allSatisfy(\.isFinite), let at = Int(exactly: values[0]), 0...step ~= at else {
+        throw invalid("is damaged: a measurement of the drift is not whole")
+      }
+      return .init(step: at, drift: Estimate(values[1], low: values[2], high: values[3]))
     }
     state.stopped = json["stopped"]?.string
     func fill(_ kind: String, _ parameter: Parameter, _ values: Floats) throws {
@@ -139,6 +142,7 @@ struct TrainingStateFile {
       try fill("second_moment", parameter, parameter.tuning!.secondMoment)
     }
     if let inside = json["inside"]?.int {
+      guard inside <= step else { throw invalid("is damaged: its counts contradict each other") }
       state.inside = TunedSnapshot(
         step: inside,
         values: try parameters.map { parameter in

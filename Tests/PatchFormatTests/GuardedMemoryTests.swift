@@ -1,0 +1,73 @@
+import KernelChecks
+import Testing
+
+@testable import PatchFormat
+
+/// Memory that ends at an unmapped page, or begins behind one: reading or writing beside it ends the process.
+private final class GuardedBuffer {
+  let bytes: UnsafeMutableRawBufferPointer
+  private let memory: vp_guarded
+
+  init(_ contents: some Collection<UInt8>, _ guardedEnd: vp_guard) {
+    memory = vp_guard_bytes(contents.count, guardedEnd)
+    bytes = UnsafeMutableRawBufferPointer(start: memory.start, count: contents.count)
+    bytes.copyBytes(from: contents)
+  }
+
+  convenience init(count: Int, _ guardedEnd: vp_guard) {
+    self.init(repeatElement(0, count: count), guardedEnd)
+  }
+
+  deinit { vp_unguard(memory) }
+
+  var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(bytes) }
+}
+
+@Suite("Coders in guarded memory") struct GuardedMemoryTests {
+  @Test("the kernels of the ulp coder, valid and damaged", arguments: [VP_GUARD_END, VP_GUARD_BEGIN])
+  func kernels(guarded: vp_guard) throws {
+    for seed in 0..<150 as Range<UInt64> {
+      let failure = vp_check_ulp16(seed, guarded)
+      #expect(failure == nil, "seed \(seed): \(failure.map { String(cString: $0) } ?? "")")
+    }
+  }
+
+  /// Chunks of every coder, of every length that is awkward, with every kernel; and what damage makes of them.
+  @Test(arguments: ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I32", "U8"], [VP_GUARD_END, VP_GUARD_BEGIN])
+  func chunks(dtype: String, guarded: vp_guard) throws {
+    let format = DType(dtype)!.element
+    var random = SplitMix(seed: 11)
+    for count in [0, 1, 2, 7, 31, 32, 33, 63, 64, 65, 97, 129, 1000] {
+      for style in 0..<3 {
+        let bytes: ClosedRange<UInt8> = style == 0 ? 0...255 : 60...66
+        let base = (0..<count * format.width).map { _ in UInt8.random(in: bytes, using: &random) }
+        let share: UInt64 = style == 2 ? 40 : 3
+        let target = base.map { random.next() % share == 0 ? $0 &+ 1 : $0 }
+        let (a, b) = (GuardedBuffer(base, guarded), GuardedBuffer(target, guarded))
+        let stored = ChunkCoder.encodeDifference(base: a.contents, target: b.contents, format: format, rowLength: 32)
+        for kernel in Kernel.allCases where kernel.isSupported {
+          let output = GuardedBuffer(count: base.count, guarded)
+          for (input, direction, expected) in [(a, Direction.forward, target), (b, .backward, base)] {
+            try ChunkCoder.decodeDifference(
+              GuardedBuffer(stored, guarded).contents, from: input.contents, into: output.bytes, format: format,
+              direction: direction, kernel: kernel)
+            #expect(Array(output.bytes) == expected, "\(count) elements, \(kernel), \(direction)")
+            for _ in 0..<3 {
+              var damaged = stored
+              damaged[Int.random(in: 0..<stored.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+              if random.next() % 3 == 0 { damaged.removeLast(Int.random(in: 1...stored.count, using: &random)) }
+              // Refused or decoded to something: either way within its memory.
+              try? ChunkCoder.decodeDifference(
+                GuardedBuffer(damaged, guarded).contents, from: input.contents, into: output.bytes, format: format,
+                direction: direction, kernel: kernel)
+            }
+          }
+        }
+        let content = ChunkCoder.encodeContent(a.contents, format: format)
+        let output = GuardedBuffer(count: base.count, guarded)
+        try ChunkCoder.decodeContent(GuardedBuffer(content, guarded).contents, into: output.bytes, format: format)
+        #expect(Array(output.bytes) == base)
+      }
+    }
+  }
+}

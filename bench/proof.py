@@ -1,0 +1,62 @@
+"""What it costs `create` to prove that a patch decodes in both directions, and was made of what was fingerprinted.
+
+    $(bench/setup.sh) bench/proof.py --beside OTHER     .build/release/vpatch and another build, for example of the commit
+                                                        before the proofs (0.1.0), in turn; and zstd -3 --patch-from
+
+Whole processes on SmolLM2-135M and its two made pairs, round after round, so that a busy moment of a shared machine
+meets all. The ratio is the median of the rounds' ratios. Exit code 1 if a bar is missed.
+"""
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+import measure
+import pairs
+import tools
+from measure import BenchError
+
+BARS = {"sa-proj": 1.4, "gate-up": 1.6}  # × the build without the proofs
+
+
+def figures(recipe, vpatch, other, scratch, rounds):
+    """(seconds, those of the other build, zstd's) of each round, after one that does not count."""
+    pair, patch = pairs.made(scratch, recipe), scratch / "patch"
+    measure.warm(pair.base, pair.tuned)
+    found = []
+    for _ in range(rounds + 1):
+        row = []
+        for tool in (vpatch, other, tools.Zstd()):
+            row.append(tool.create(pair.base, pair.tuned, patch).seconds)
+            patch.unlink()
+        found.append(row)
+    return found[1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--beside", required=True, metavar="PATH", help="a build without the proofs")
+    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="default: %(default)s")
+    options = parser.parse_args()
+    vpatch, other = tools.Vpatch(options.vpatch), tools.Vpatch(options.beside)
+    met = True
+    print("| pair | create, s | without the proofs, s | ratio | bar | zstd -3 --patch-from, s |")
+    print("|---|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory(prefix="vpatch-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
+        for recipe, bar in BARS.items():
+            rounds = figures(recipe, vpatch, other, Path(scratch), options.rounds)
+            ours, without, zstd = (median(column) for column in zip(*rounds))
+            ratio = median(mine / theirs for mine, theirs, _ in rounds)
+            met = met and ratio <= bar and ours < zstd
+            print(f"| {recipe} | {ours:.3f} | {without:.3f} | {ratio:.2f} | ≤ {bar} | {zstd:.3f} |", flush=True)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchError as error:
+        sys.exit(f"bench: {error}")

@@ -1,0 +1,50 @@
+import Images
+import PatchFormat
+
+/// Every parser and decoder that reads what comes from outside, by the name that fuzz/run.sh gives it.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+  case safetensors, patch, image
+  case json, journal, provenance, stack, annotations, chunk, key
+  case suite, results
+  case tokenizer, pattern, template, config, processor, rows
+  case catalogue
+
+  /// What its inputs are, so that some of the changes keep their form.
+  public enum Form: Sendable { case bytes, json, headed, patch }
+
+  public var form: Form {
+    switch self {
+    case .patch: .patch
+    case .safetensors: .headed
+    case .json, .provenance, .annotations, .results, .tokenizer, .config, .processor, .rows: .json
+    default: .bytes
+    }
+  }
+}
+
+extension FuzzTargets {
+  /// Gives one input to one target.
+  public func run(_ target: FuzzTarget, _ bytes: UnsafeRawBufferPointer) {
+    switch target {
+    case .safetensors: safetensors(bytes)
+    case .patch: patch(bytes)
+    case .image: image(bytes)
+    case .json: json(bytes)
+    case .journal: journal(bytes)
+    case .provenance: provenance(bytes)
+    case .stack: stack(bytes)
+    case .annotations: annotations(bytes)
+    case .chunk: chunk(bytes)
+    case .key: key(bytes)
+    case .suite: suite(bytes)
+    case .results: results(bytes)
+    case .tokenizer: tokenizer(bytes)
+    case .pattern: pattern(bytes)
+    case .template: template(bytes)
+    case .config: config(bytes)
+    case .processor: processor(bytes)
+    case .rows: rows(bytes)
+    case .catalogue: catalogue(bytes)
+    }
+  }
+}
