@@ -76,11 +76,7 @@ extension Store {
     }
     guard try PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
     let names = try Path.entries(of: path)
-    let foreign = names.filter { name in
-      !["lock", "patches", Self.leasesName, Reserve.name].contains(name)
-        && ![CatalogueFile.name, Self.scratchName].contains { isTemporary(name, of: $0) }
-    }
-    if let first = foreign.first {
+    if let first = names.first(where: { !isOwn($0) }) {
       throw VPatchError(
         .refused, path, "is no store: it holds \"\(first)\" and no \(CatalogueFile.name)",
         remedy: "give an empty folder, or one that does not exist")
@@ -98,6 +94,22 @@ extension Store {
       try Directory.make(Path.join(path, "patches"))
       try CatalogueFile.create(cataloguePath(path))
     }
+  }
+
+  /// Whether there is a store: not where nothing is, nor where a process was killed while it made one.
+  /// - Throws: `io` where the system does not say.
+  public static func isThere(_ path: String) throws -> Bool {
+    guard try PathKind.of(path) == .directory, try PathKind.of(cataloguePath(path), followingLinks: false) == .missing
+    else { return try PathKind.of(path) != .missing }
+    let names = try Path.entries(of: path)
+    let patches = names.contains("patches") ? try Path.entries(of: Path.join(path, "patches")) : []
+    return names.contains { !isOwn($0) } || !patches.isEmpty
+  }
+
+  /// Whether a store has such an entry before it has a catalogue.
+  private static func isOwn(_ name: String) -> Bool {
+    ["lock", "patches", leasesName, Reserve.name].contains(name)
+      || [CatalogueFile.name, scratchName].contains { isTemporary(name, of: $0) }
   }
 
   /// Whether a name is one that `OutputFile` gives while it writes a file.
