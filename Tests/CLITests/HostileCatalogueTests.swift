@@ -111,7 +111,7 @@ import Testing
       // All texts, and those alone that no rule bounds.
       for bounded in [false, true] {
         let notes = patch.annotations.poisoned(bounded)
-        try patch.write(annotations: notes, to: folder["hostile.vpatch"])
+        try patch.write(annotations: notes, to: folder["hostile.vpatch"], replacing: true)
         for arguments in [
           ["show", folder["hostile.vpatch"]], ["show", folder["hostile.vpatch"], "--json"],
           ["verify", folder["hostile.vpatch"]], ["add", folder["hostile.vpatch"]], ["list"], ["log"],

@@ -41,17 +41,17 @@ import Testing
   func before(byRename: Bool) throws {
     let switched = try Switched(.directory)
     let arguments = try switched.forward(folder) + (byRename ? ["--by-rename"] : [])
-    for name in ["new.txt", "vpatch.json"] {
-      for kind in [Kind.folder, .pipe] {
-        try put(kind, at: name)
-        let before = try folder.names()
-        let run = try Command(Command.path, arguments)
-        #expect(
-          run.code == 5 && run.says(name, "move it to another place"), "\(name) \(kind): \(run.code) \(run.errors)")
-        #expect(try folder.names() == before)
-        #expect(try folder.tree(".").filter { !$0.key.contains("/") } == switched.old)
-        try FileManager.default.removeItem(atPath: folder[name])
-      }
+    // A side file's name is the user's, whatever is there (SideFileTests); the provenance has to go somewhere.
+    let name = "vpatch.json"
+    for kind in [Kind.folder, .pipe] {
+      try put(kind, at: name)
+      let before = try folder.names()
+      let run = try Command(Command.path, arguments)
+      #expect(
+        run.code == 5 && run.says(name, "move it to another place"), "\(name) \(kind): \(run.code) \(run.errors)")
+      #expect(try folder.names() == before)
+      #expect(try folder.tree(".").filter { !$0.key.contains("/") } == switched.old)
+      try FileManager.default.removeItem(atPath: folder[name])
     }
     #expect(try Command(Command.path, arguments).code == 0)
     #expect(try switched.isNew(folder))

@@ -236,8 +236,11 @@ import Testing
     let undo = folder["undo.vpatch"]
     try story.done("apply", story.base, "sa@0.5", "both", "-o", folder["out"], "--undo", undo)
     #expect(try story.json("list", "--all")["patches"]?.array?.count == 3)
-    let existing = try story.run("apply", story.base, "sa@0.5", "both", "-o", folder["o2"], "--undo", undo)
-    #expect(existing.code == 5 && existing.says("undo.vpatch", "exists already"))
+    // The same undo does again; another is not written over it.
+    try story.done("apply", story.base, "sa@0.5", "both", "-o", folder["o1"], "--undo", undo)
+    let existing = try story.run("apply", story.base, "sa@0.25", "both", "-o", folder["o2"], "--undo", undo)
+    #expect(existing.code == 5 && existing.says("undo.vpatch", "exists already"), "\(existing.errors)")
+    #expect(!folder.exists("o2"))
     // Where there is no store at all.
     let none = ["--store", folder["none"]]
     #expect(try story.run(["revert", folder["out"], undo, "-o", folder["back"]] + none).code == 0)
