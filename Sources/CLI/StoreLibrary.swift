@@ -137,7 +137,7 @@ final class StoreLibrary: PatchLibrary {
       throw VPatchError(
         .refused, patch.path,
         "has other side files than the same patch in the store, by which the model would be taken back",
-        remedy: "'vpatch rm \(patch.identity.short)' makes way for it, or switch with the store's")
+        remedy: "give the store's own, \(patch.identity.short), or keep this one in another store with --store DIR")
     }
   }
 }

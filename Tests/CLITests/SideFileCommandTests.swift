@@ -94,15 +94,17 @@ import Testing
     let refused = try run("switch", m, folder["p.vpatch"])
     #expect(refused.code == 5)
     #expect(
-      refused.says("p.vpatch: has other side files than the same patch in the store", "vpatch rm "), "\(refused.errors)"
+      refused.says("p.vpatch: has other side files than the same patch in the store", "--store DIR"), "\(refused.errors)"
     )
     #expect(try folder.tree("m") == folder.tree("base"))
     // What it advises.
-    let advice = try #require(refused.errors.firstMatch(of: #/'vpatch rm ([0-9a-f]+)'/#)).output.1
-    #expect(try run("rm", String(advice)).code == 0)
-    #expect(try run("switch", m, folder["p.vpatch"]).code == 0)
-    #expect(try run("revert", m).code == 0)
-    #expect(try folder.tree("m").filter { $0.key != "vpatch.json" } == folder.tree("base"))
+    let other = ["--store", "\(folder.store)/other"]
+    for (given, more, tokenizer) in [(folder["p.vpatch"], other, true), ("r", [], false)] {
+      #expect(try run(["switch", m, given] + more).code == 0)
+      #expect(folder.exists("m/tokenizer.json") == tokenizer)
+      #expect(try run(["revert", m] + more).code == 0)
+      #expect(try folder.tree("m").filter { $0.key != "vpatch.json" } == folder.tree("base"))
+    }
   }
 
   @Test("an undo made from the base leaves what is the user's") func undo() throws {

@@ -16,7 +16,7 @@ struct StackStory: Sendable {
   private static let ofFiles = Result { try StackStory(in: TestFolder(), isDirectory: false) }
   private static let ofFolders = Result { try StackStory(in: TestFolder(), isDirectory: true) }
 
-  /// - Parameter isDirectory: folders of two shards, with side files that sa changes.
+  /// - Parameter isDirectory: folders of two shards, with side files of which sa changes one, adds one and removes one.
   init(isDirectory: Bool = false) throws {
     let first = try (isDirectory ? Self.ofFolders : Self.ofFiles).get()
     folder = try TestFolder(copying: first.folder)
@@ -30,7 +30,9 @@ struct StackStory: Sendable {
     for (name, parts) in parts.sorted(by: { $0.key < $1.key }) {
       let tuned = model.tuned(parts, seed: UInt64(name.utf8.count))
       let path = try Self.write(folder, name, tuned, isDirectory)
-      let run = try Command("create", base, path, "-o", folder["\(name).vpatch"], "--name", name)
+      let more = isDirectory ? ["--remove-missing-files"] : []
+      let run = try Command(
+        Command.path, ["create", base, path, "-o", folder["\(name).vpatch"], "--name", name] + more)
       precondition(run.code == 0, run.errors)
     }
   }
