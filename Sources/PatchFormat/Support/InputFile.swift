@@ -45,11 +45,6 @@ public final class InputFile: Sendable {
 
   func endReading() { FileLock.release(descriptor) }
 
-  /// Whether nobody wrote to it since it was opened, as far as times tell; its name may lead to another file by now.
-  public func isUnchanged() throws -> Bool {
-    FileState(try FileStatus.of(descriptor, path)).hasSameBytes(as: state)
-  }
-
   /// Fills `buffer` from `offset` on.
   /// - Throws: `io` if the file has become shorter than that.
   public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {

@@ -83,7 +83,7 @@ extension TrainingJob {
 
   /// What to say where somebody wrote to the base while it was learned from: frozen weights were others than before.
   private func baseChange(remedy: String) -> VPatchError? {
-    let changed = inputs.base.checkpoint.files.first { (try? $0.input.isUnchanged()) != true }
+    let changed = inputs.base.checkpoint.files.first { (try? $0.input.hasSameBytes()) != true }
     return changed.map {
       VPatchError(.io, $0.input.path, "was changed while the model was trained on it", remedy: remedy)
     }
