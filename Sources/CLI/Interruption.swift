@@ -11,10 +11,7 @@ enum Interruption {
 
     // Blocked, one waits until it is asked for: none is lost, and none cuts into a call. Who started us with nohup, or
     // in the background of a script, wants it ignored.
-    let numbers = [SIGINT, SIGTERM, SIGHUP].filter { !isIgnored($0) }
-    var asked = sigset_t()
-    sigemptyset(&asked)
-    for number in numbers { sigaddset(&asked, number) }
+    var asked = askedFor
     pthread_sigmask(SIG_BLOCK, &asked, nil)
     var thread = pthread_t()
     let code = pthread_create(&thread, nil, { _ in Interruption.wait() }, nil)
@@ -28,8 +25,7 @@ enum Interruption {
   }
 
   private static func wait() -> Never {
-    var asked = sigset_t()
-    pthread_sigmask(SIG_BLOCK, nil, &asked)
+    var asked = askedFor
     while true {
       var number: CInt = 0
       guard sigwait(&asked, &number) == 0 else { continue }
@@ -45,6 +41,15 @@ enum Interruption {
     raise(SIGPIPE)
     // It was blocked by whoever started us.
     exit(128 + SIGPIPE)
+  }
+
+  private static var numbers: [CInt] { [SIGINT, SIGTERM, SIGHUP].filter { !isIgnored($0) } }
+
+  private static var askedFor: sigset_t {
+    var asked = sigset_t()
+    sigemptyset(&asked)
+    for number in numbers { sigaddset(&asked, number) }
+    return asked
   }
 
   private static func isIgnored(_ number: CInt) -> Bool {

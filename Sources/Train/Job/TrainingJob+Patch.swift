@@ -42,9 +42,14 @@ extension TrainingJob {
         of: base, name: inputs.base.path, root: baseRoot, against: .itself)
     }
     let started = DispatchTime.now().uptimeNanoseconds
-    try run.run { event in
-      if case .step(let step) = event, let trouble = log?.write(step) { try observe(.trouble(trouble)) }
-      try observe(event)
+    do {
+      try run.run { event in
+        if case .step(let step) = event, let trouble = log?.write(step) { try observe(.trouble(trouble)) }
+        try observe(event)
+      }
+    } catch {
+      // Where the base was written to, that is why the loss is no number.
+      throw baseChange(remedy: "train again, when nothing writes to it") ?? error
     }
     try checkDriftBudget()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
@@ -54,9 +59,11 @@ extension TrainingJob {
       try run.writePatch(to: path, replacing: replacing, over: fingerprints, annotations: noted, work: work)
     }
     run.endTuning()
+    let change = baseChange(
+      remedy: "the patch is written, and exact over the base as it was; train again, when nothing writes to it")
     let remarks = run.remarks + [log?.remark].compactMap(\.self)
     guard let suite = inputs.suite, let before else {
-      return Result(header: header, record: record, measured: [], remarks: remarks, failure: nil)
+      return Result(header: header, record: record, measured: [], remarks: remarks, failure: change)
     }
     // From here on there is a patch, and what goes wrong is told with it.
     do {
@@ -66,10 +73,19 @@ extension TrainingJob {
         try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path, replacing: true)
       }
       return Result(
-        header: header, record: record, measured: outcome.records, remarks: remarks + outcome.remarks, failure: failure)
+        header: header, record: record, measured: outcome.records, remarks: remarks + outcome.remarks,
+        failure: change ?? failure)
     } catch {
       return Result(
         header: header, record: record, measured: [], remarks: remarks, failure: Self.failure(path) { throw error })
+    }
+  }
+
+  /// What to say where somebody wrote to the base while it was learned from: frozen weights were others than before.
+  private func baseChange(remedy: String) -> VPatchError? {
+    let changed = inputs.base.checkpoint.files.first { (try? $0.input.hasSameBytes()) != true }
+    return changed.map {
+      VPatchError(.io, $0.input.path, "was changed while the model was trained on it", remedy: remedy)
     }
   }
 
