@@ -90,7 +90,7 @@ public final class OutputFile: Sendable {
     try inheritAttributes()
     try sync()
     try rename()
-    Directory.sync(Path.parent(path))
+    try Directory.syncName(path)
   }
 
   /// Several at once, whose names are confirmed to somebody afterwards: all are durable before the first gets its name,
