@@ -79,7 +79,10 @@ let package = Package(
     .testTarget(name: "ApplyTests", dependencies: ["Apply", "KernelChecks", "PatchFormat", "TestModels"]),
     .testTarget(name: "ReportTests", dependencies: ["Apply", "Measure", "PatchFormat", "Report", "TestModels"]),
     .testTarget(
-      name: "CLITests", dependencies: ["Apply", "Catalogue", "CLI", "PatchFormat", "TestModels"], exclude: ["Golden"]),
+      name: "CLITests",
+      dependencies: [
+        "Apply", "Catalogue", "CLI", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
+      ], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]
 )

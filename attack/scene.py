@@ -174,8 +174,8 @@ class Scene:
                 found.append("an input is changed")
                 break
         found += self._judge_store(run)
-        found += self._judge_again(is_new and not is_old)
-        return tuple(found)
+        # What comes of a state that is wrong already is no other fault.
+        return tuple(found or self._judge_again(is_new and not is_old))
 
     def _judge_store(self, run: Run) -> list[str]:
         """fsck mends it without loss, and it holds what was there and what was confirmed."""

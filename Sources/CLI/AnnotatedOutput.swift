@@ -18,16 +18,20 @@ struct AnnotatedOutput: ParsableArguments {
   }
 
   /// Every rewriting of annotations comes through here; of a patch in the store the catalogue learns of it.
+  /// - Parameter change: is given the patch as it is at that moment, and returns its new annotations.
   /// - Returns: the path that was written.
-  func write(_ patch: Patch, annotations: JSON, _ options: StoreOptions) throws -> String {
-    if output == nil, let store = try options.existing(), try store.path(of: patch.identity) == patch.path {
-      try store.annotate(patch.identity, annotations)
-      return patch.path
+  func write(_ patch: Patch, _ options: StoreOptions, threads: Int, _ change: (Patch) throws -> JSON) throws -> String {
+    if let output {
+      try OutputCheck.file(output, inputs: [patch.file], force: force)
+      try patch.write(annotations: change(patch), to: output, replacing: force)
+      return output
     }
-    let path = output ?? patch.path
-    let replacing = output == nil || force
-    try OutputCheck.file(path, inputs: output == nil ? [] : [patch.file], force: replacing)
-    try patch.write(annotations: annotations, to: path, replacing: replacing)
-    return path
+    if let store = try options.existing(), try store.holds(patch) {
+      try store.editAnnotations(patch.identity, threads: threads, change)
+    } else {
+      try OutputCheck.file(patch.path, inputs: [], force: true)
+      try patch.editAnnotations(threads: threads, change)
+    }
+    return patch.path
   }
 }

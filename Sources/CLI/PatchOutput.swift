@@ -54,11 +54,8 @@ struct PatchOutput: ParsableArguments {
 
   private func keep(in store: Store, _ base: String?, _ common: CommonOptions) throws -> Addition {
     let alias = name.flatMap { Name.isValid($0) ? $0 : nil }
-    let addition = try store.addReporting(file: output, alias: alias, threads: common.work.threads)
-    if let base, let stored = try store.stored(addition.identity) {
-      try store.sawBase(root: stored.base, path: Path.absolute(base))
-    }
-    return addition
+    let made = Admission(alias: alias, basePath: try base.map(Path.absolute))
+    return try store.addReporting(file: output, as: made, threads: common.work.threads)
   }
 }
 

@@ -31,7 +31,7 @@ struct OverlayOptions: ParsableArguments {
   private func steps(
     _ input: StackInput, over checkpoint: Checkpoint, _ store: StoreOptions, _ work: WorkOptions
   ) throws -> [PatchStep] {
-    let library = StoreLibrary(input.patches, store, threads: work.threads)
+    let library = StoreLibrary(input.patches, store, isLeasing: false, threads: work.threads)
     return try [PatchStep].stack(input.definition, name: input.name, over: ModelView(checkpoint), library, work)
   }
 }

@@ -22,31 +22,32 @@ struct RecordWriting {
   private(set) var places: [String] = []
   private(set) var dropped: [PatchSignature] = []
 
-  /// Whether the file can be written, to be asked before long work.
+  /// Whether the file can be written, to be asked before long work; in the store it stays until then.
   static func check(_ patch: Patch, _ options: StoreOptions) throws {
-    guard try options.existing()?.path(of: patch.identity) != patch.path else { return }
+    if let store = try options.existing(), try store.holds(patch) { return try store.lease(patch.identity) }
     try OutputCheck.file(patch.path, inputs: [], force: true)
   }
 
   /// Adds records to the annotations of a patch: in its file, and in the store where that has it too.
   init(_ records: [ForgettingRecord], to patch: Patch, _ options: StoreOptions, threads: Int) throws {
+    var dropped: [PatchSignature] = []
+    func adding(_ patch: Patch) throws -> JSON {
+      let (annotations, _, voided) = try patch.annotations(adding: records)
+      dropped += voided.filter { new in !dropped.contains { $0.key == new.key } }
+      return annotations
+    }
     let store = try options.existing()
-    let stored = try store?.path(of: patch.identity)
-    if stored != patch.path {
+    if try store?.holds(patch) != true {
       try Self.check(patch, options)
-      let (annotations, _, dropped) = try patch.annotations(adding: records)
-      try patch.write(annotations: annotations, to: patch.path, replacing: true)
+      try patch.editAnnotations(threads: threads, adding)
       places.append(patch.path)
-      self.dropped += dropped
     }
-    if let store, stored != nil {
+    if let store, try store.path(of: patch.identity) != nil {
       // Its notes there may be others than those of the file.
-      let kept = try store.patch(patch.identity, threads: threads)
-      let (annotations, _, dropped) = try kept.annotations(adding: records)
-      try store.annotate(kept.identity, annotations)
-      places.append("\(try store.label(kept.identity) ?? kept.identity.short) in the store")
-      self.dropped += dropped.filter { new in !self.dropped.contains { $0.key == new.key } }
+      try store.editAnnotations(patch.identity, threads: threads, adding)
+      places.append("\(try store.label(patch.identity) ?? patch.identity.short) in the store")
     }
+    self.dropped = dropped
   }
 
   func remarks(_ common: CommonOptions) {

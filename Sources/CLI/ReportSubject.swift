@@ -41,7 +41,7 @@ extension PatchReport {
 extension StackReport {
   init(_ input: StackInput, base: Checkpoint?, _ store: StoreOptions, _ work: WorkOptions) throws {
     let (definition, existing) = (input.definition, try store.existing())
-    let library = StoreLibrary(input.patches, store, threads: work.threads)
+    let library = StoreLibrary(input.patches, store, isLeasing: false, threads: work.threads)
     let members = try definition.members.map { member in
       let patch = try library.patch(member.identity)
       return Member(ReportedPatch(patch, name: try existing?.label(patch.identity)), scale: member.scale)

@@ -7,11 +7,17 @@ import PatchFormat
 final class StoreLibrary: PatchLibrary {
   private let open: [Patch]
   private let options: StoreOptions
+  private let isLeasing: Bool
   private let threads: Int
+  /// What is in the store and stays there while this command runs.
+  private var leased: Set<Digest> = []
 
-  init(_ open: [Patch] = [], _ store: StoreOptions, threads: Int) {
+  /// - Parameter isLeasing: whether what is given out has to stay in the store: a model will need it. What is merely read
+  ///   can be read to its end.
+  init(_ open: [Patch] = [], _ store: StoreOptions, isLeasing: Bool, threads: Int) {
     self.open = open
     options = store
+    self.isLeasing = isLeasing
     self.threads = threads
   }
 
@@ -22,28 +28,34 @@ final class StoreLibrary: PatchLibrary {
         .io, "patch \(identity.short)", "is not at hand, and there is no store at \(try options.path())",
         remedy: "give the store that has it: --store DIR")
     }
+    if isLeasing {
+      try store.lease(identity)
+      leased.insert(identity)
+    }
     return try store.patch(identity, threads: threads)
   }
 
   func composite(of stack: StackDefinition) throws -> Patch? {
+    guard let store = try options.existing(),
+      let identity = try isLeasing
+        ? store.leaseComposite(stackIdentity: stack.identity) : store.composite(stackIdentity: stack.identity)
+    else { return nil }
+    if isLeasing { leased.insert(identity) }
     // One whose file is lost or damaged is made again: the store restores it then.
-    guard let store = try options.existing(), let identity = try store.composite(stackIdentity: stack.identity) else {
-      return nil
-    }
     return try? store.patch(identity, threads: threads)
   }
 
   func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
     let store = try options.open(create: true)
-    let patch = try store.keep(.composite, threads: threads) { try make($0, false) }
-    try store.setComposite(stackIdentity: stack.identity, patch: patch.identity)
+    let patch = try store.keep(.composite, stack: stack.identity, threads: threads) { try make($0, false) }
+    leased.insert(patch.identity)
     return patch
   }
 
   /// The undo of a model whose own is lost: its difference to the base, kept in the store.
   /// - Throws: `wrongBase` where that is not the base of the model.
   func difference(from base: Checkpoint, to model: Checkpoint, root: Digest, _ work: WorkOptions) throws -> Patch {
-    try options.open(create: true).keep(.undo, threads: threads) { path in
+    let undo = try options.open(create: true).keep(.undo, threads: threads) { path in
       let result = try Create(base: base, tuned: model, options: CreateOptions(), work: work).write(to: path)
       guard result.header.baseRoot == root else {
         throw VPatchError(
@@ -52,6 +64,8 @@ final class StoreLibrary: PatchLibrary {
           remedy: "'vpatch status' says a model's base")
       }
     }
+    leased.insert(undo.identity)
+    return undo
   }
 
   // MARK: Applications
@@ -67,9 +81,10 @@ final class StoreLibrary: PatchLibrary {
   ) throws -> Result {
     let store = try options.existing()
     let entry = try store.map { store in
-      let needed = try Set(states.flatMap(\.entries).map(\.identity)).filter { try store.contains($0) }
+      let needed = Set(states.flatMap(\.entries).map(\.identity))
       return try store.beginApplication(
-        model: Path.absolute(model), kind: kind, before: before.json, after: after.json, patches: needed.sorted())
+        model: Path.absolute(model), kind: kind, before: before.json, after: after.json,
+        patches: needed.intersection(leased).sorted(), ifThere: needed.subtracting(leased).sorted())
     }
     guard let store, let entry else { return try body() }
     let result: Result
@@ -96,8 +111,8 @@ final class StoreLibrary: PatchLibrary {
 
   /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
   func keepOpen() throws {
-    for patch in open where try options.existing()?.path(of: patch.identity) == nil {
-      _ = try options.open(create: true).add(file: patch.path, threads: threads)
-    }
+    guard !open.isEmpty else { return }
+    try options.open(create: true).keep(open, threads: threads)
+    leased.formUnion(open.map(\.identity))
   }
 }

@@ -33,14 +33,28 @@ enum OpenStores {
   }
 
   /// Lets go of them, so that nothing is left beside their catalogues.
-  static func close() { stores.withLock { $0 = [:] } }
+  static func close() {
+    stores.withLock { stores in
+      for store in stores.values { store.release() }
+      stores = [:]
+    }
+  }
+}
+
+extension PatchName {
+  /// The patch that an argument means: a file's, or by name.
+  init(_ text: String) throws {
+    self = try Patch.looksLikePatch(path: text) ? .identity(Patch(path: text).identity) : .typed(text)
+  }
 }
 
 extension Store {
   /// The patch that an argument means: a file's, or by name.
   func identity(_ text: String) throws -> Digest {
-    if try Patch.looksLikePatch(path: text) { return try Patch(path: text).identity }
-    return try resolve(text)
+    switch try PatchName(text) {
+    case .identity(let identity): identity
+    case .typed(let text): try resolve(text)
+    }
   }
 }
 

@@ -30,17 +30,27 @@ int vp_rename_no_replace(const char *from, const char *to) {
 // Open file description locks: they belong to the opening and not to the process, so closing another descriptor of
 // the same file does not lose them, and they can be asked for without being taken.
 
-int vp_lock(int descriptor) {
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+static int lock(int descriptor, off_t start, off_t length) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
   return fcntl(descriptor, F_OFD_SETLK, &lock);
 }
 
-int vp_is_locked(int descriptor) {
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+static int is_locked(int descriptor, off_t start, off_t length) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
   if (fcntl(descriptor, F_OFD_GETLK, &lock) == 0) return lock.l_type != F_UNLCK;
   // Without locks nobody can hold one; any other answer says nothing.
   return errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : 1;
 }
+
+// A length of 0 is the whole file, however long it gets.
+
+int vp_lock(int descriptor) { return lock(descriptor, 0, 0); }
+
+int vp_is_locked(int descriptor) { return is_locked(descriptor, 0, 0); }
+
+int vp_lock_byte(int descriptor, off_t offset) { return lock(descriptor, offset, 1); }
+
+int vp_is_byte_locked(int descriptor, off_t offset) { return is_locked(descriptor, offset, 1); }
 
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds) {
   struct statx info;

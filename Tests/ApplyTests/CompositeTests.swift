@@ -47,13 +47,13 @@ import Testing
     "what a stack that changes nothing is to be given makes it change something",
     arguments: [
       ("sum", 0, "give it a member with a scale other than 0", "sum", 1),
-      ("sum toward-base=1", 1, "give it a --toward-base below 1", "sum toward-base=0.9", 1),
-      ("linear toward-base=1", 1, "give it a --toward-base below 1", "linear toward-base=0.5", 1),
+      ("sum toward-base=1", 1, "give it a --toward-base below 1", "sum toward-base=0.25", 1),
+      ("linear toward-base=1", 1, "give it a --toward-base below 1", "linear toward-base=0.25", 1),
       ("ties lambda=0", 1, "give it a --lambda other than 0", "ties lambda=0.5", 1),
       (
         "dare-ties lambda=0 toward-base=1", 0,
         "give it a member with a scale other than 0, and a --toward-base below 1, and a --lambda other than 0",
-        "dare-ties lambda=1 toward-base=0.5", 1
+        "dare-ties lambda=1 toward-base=0.25", 1
       ),
       ("sum", 1e-30, "too small to move a weight: give it other scales", "sum", 1),
       ("sum toward-base=0.9999999999999999", 1, "give it other scales, or a smaller --toward-base", "sum", 1),

@@ -156,8 +156,8 @@ import Testing
   @Test("a file system that is read-only: one line, nothing changed") func readOnly() throws {
     let switched = try Switched(.file)
     for more in [[], ["--by-rename"]] {
-      let arguments = try switched.forward(folder) + more
-      let opens = try FaultRun.log(in: folder, arguments, "open").count
+      let trial = try TestFolder()
+      let opens = try FaultRun.log(in: trial, switched.forward(trial) + more, "open").count
       var refusals = 0
       for call in 1...opens {
         for name in try folder.names() { try FileManager.default.removeItem(atPath: folder[name]) }

@@ -191,7 +191,9 @@ final class StoreScene: Sendable {
       guard left.isEmpty else { return "fsck --repair: \(left)" }
     }
     let names = try folder.names(in: "store").filter { !$0.hasPrefix("catalogue.sqlite") }
-    guard names == ["lock", "patches"] else { return "left in the store: \(names)" }
+    guard Set(names).isSubset(of: ["leases", "lock", "patches", "reserve"]) else {
+      return "left in the store: \(names)"
+    }
     let now = try Contents(store)
     guard known.patches.isSubset(of: now.patches) else { return "a patch is lost" }
     guard now.stacks == known.stacks else { return "a stack is lost" }

@@ -98,7 +98,7 @@ import Testing
       second.remarks == [
         "the alias counting is of \(first.short) and stays there; vpatch alias counting \(second.identity.short) moves it"
       ])
-    let moved = try store.addReporting(file: folder["b"], alias: "counting")
+    let moved = try store.addReporting(file: folder["b"], as: Admission(alias: "counting"))
     #expect(moved.alias == "counting" && moved.aliasWasOf == first)
     #expect(try store.resolve("counting") == second.identity)
     let odd = try store.addReporting(file: fixture.patch("c", to: 3, name: "150 steps"))
@@ -116,7 +116,7 @@ import Testing
 
   @Test("annotations written anew are in the catalogue too") func annotate() throws {
     let identity = try fixture.added(to: 1, name: "one")
-    try store.annotate(identity, .dictionary(["name": .string("two"), "note": .string("n")]))
+    try store.editAnnotations(identity) { _ in .dictionary(["name": .string("two"), "note": .string("n")]) }
     #expect(try store.patch(identity).annotations["note"]?.string == "n")
     #expect(try store.stored(identity)?.name == "two")
     #expect(try store.check().isSound)

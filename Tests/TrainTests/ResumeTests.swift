@@ -79,4 +79,64 @@ import Text
     try folder.write("state/training.safetensors", try Array(folder.bytes("state/training.safetensors").dropLast(9)))
     #expect(throws: VPatchError.self) { try run(1) }
   }
+
+  @Test("a state whose numbers are none is refused, or read: nothing is killed by it") func numbers() throws {
+    let tiny = try TinyModel("tiny-llama")
+    let folder = try TestFolder()
+    var options = Self.options()
+    options.steps = 2
+    options.drift = .init(budget: 5, every: 1)
+    func run() throws {
+      let run = try TrainingRun(
+        TrainingRunTests.model(tiny), options, examples: Self.examples(4), neutral: Self.examples(4).map(\.sequence),
+        stateFolder: folder["state"], saveEvery: 1, identity: .dictionary(["seed": JSON(1)]))
+      try run.run { _ in }
+    }
+    try run()
+    let state = try Checkpoint(path: folder["state/training.safetensors"]).files[0]
+    let data = Array(try folder.bytes("state/training.safetensors")[(8 + state.header.text.count)...])
+    let text = try #require(state.header.metadata.first?.value.string)
+    let json = try JSON.parse(Array(text.utf8))
+    var refused = 0
+    let nasty = [
+      "1e300", "-1e300", "1e400", "9223372036854775807", "18446744073709551615", "-1", "0.5", "1e19", "null",
+    ]
+    for (i, key) in ["step", "tokens", "seconds", "losses", "rates", "drift", "inside"].enumerated() {
+      for number in nasty {
+        let value = try JSON.parse(Array(number.utf8))
+        let changed: JSON =
+          switch json[key] {
+          case .array(let list)?:
+            .array(list.dropLast() + [list.last!.array.map { .array([value] + $0.dropFirst()) } ?? value])
+          default: value
+          }
+        let notes = JSON.Member(state.header.metadata[0].key, .string(json.setting(key, to: changed).compact()))
+        let header = SafetensorsHeader.text(for: state.header.tensors.map(\.info), metadata: [notes])
+        try folder.write("state/training.safetensors", [UInt8](littleEndian: UInt64(header.count)) + header + data)
+        do { try run() } catch let error as VPatchError {
+          #expect(error.code == .invalid, "\(error)")
+          refused += 1
+        }
+      }
+      #expect(refused > i, "\(key)")
+    }
+  }
+
+  @Test("a run of more steps than anyone waits for is refused", arguments: [.max, 1 << 40, 0, -1])
+  func steps(steps: Int) throws {
+    let tiny = try TinyModel("tiny-llama")
+    var options = Self.options()
+    options.steps = steps
+    let error = #expect(throws: VPatchError.self) {
+      try TrainingRun(TrainingRunTests.model(tiny), options, examples: Self.examples(4))
+    }
+    #expect(error?.remedy == "ask for 1 to 1,000,000,000")
+    options.steps = nil
+    for epochs in [Double.infinity, .nan, 1e300] {
+      options.epochs = epochs
+      #expect(throws: VPatchError.self) {
+        try TrainingRun(TrainingRunTests.model(tiny), options, examples: Self.examples(4))
+      }
+    }
+  }
 }

@@ -50,9 +50,8 @@ struct AddCommand: ParsableCommand {
     // Also when a file in the middle is no patch: what is in the store by then has to be said.
     defer { report(additions) }
     try store.add(
-      files, alias: name, threads: work.threads, progress: { work.progress.advance($0) }, each: { additions.append($0) }
-    )
-    if !tag.isEmpty { for identity in Set(additions.map(\.identity)) { try store.tag(identity, tag) } }
+      files, as: Admission(alias: name, tags: tag), threads: work.threads,
+      progress: { work.progress.advance($0) }, each: { additions.append($0) })
   }
 
   private func report(_ additions: [Addition]) {

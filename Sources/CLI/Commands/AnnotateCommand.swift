@@ -68,9 +68,14 @@ struct AnnotateCommand: ParsableCommand {
     if let baseModel { _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel), endOf: .backward, common.work) }
     try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
-    let old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.label)
-    let (annotations, all, dropped) = try patch.annotations(adding: outcome.records, replaceAll: replaceAll)
-    let path = try output.write(patch, annotations: annotations, store)
+    var (old, all): ([ForgettingRecord], [ForgettingRecord]) = ([], [])
+    var dropped: [PatchSignature] = []
+    let path = try output.write(patch, store, threads: common.work.threads) { patch in
+      old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.label)
+      let (annotations, now, voided) = try patch.annotations(adding: outcome.records, replaceAll: replaceAll)
+      (all, dropped) = (now, voided)
+      return annotations
+    }
 
     let written = ForgettingReport(outcome.records, of: patch)
     let report = ForgettingReport(all, of: patch)

@@ -57,7 +57,7 @@ struct ApplyCommand: ParsableCommand {
   }
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
-    let library = StoreLibrary(input.patches, store, threads: common.work.threads)
+    let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
     if let undo { try OutputCheck.file(undo, inputs: checkpoint.files.map(\.input), force: output.force) }
     let kept: any PatchLibrary =
       try undo.map {

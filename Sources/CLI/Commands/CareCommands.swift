@@ -24,11 +24,10 @@ struct RemoveCommand: ParsableCommand {
 
   func run() throws {
     let store = try store.open()
-    let identities = try patches.map { try store.identity($0) }
-    let bytes = try store.remove(identities, named: patches, force: force)
+    let (identities, bytes) = try store.remove(patches.map { try PatchName($0) }, force: force)
     common.print(
       .dictionary(["deleted": .array(identities.map { .string($0.hex) }), "bytes": JSON(bytes)]),
-      text: "deleted \(Format.counted(Set(identities).count, "patch", plural: "patches")), \(Format.bytes(bytes))")
+      text: "deleted \(Format.counted(identities.count, "patch", plural: "patches")), \(Format.bytes(bytes))")
   }
 }
 

@@ -37,8 +37,7 @@ struct AliasCommand: ParsableCommand {
       try store.removeAlias(name)
       return common.print(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
     }
-    let identity = try store.identity(patch)
-    let before = try store.alias(name, identity)
+    let (identity, before) = try store.alias(name, PatchName(patch))
     common.print(
       .dictionary([
         "alias": .string(name), "identity": .string(identity.hex), "was": before.map { .string($0.hex) },
@@ -83,9 +82,8 @@ struct TagCommand: ParsableCommand {
   func run() throws {
     let store = try store.open()
     guard let patch else { return list(try store.tags()) }
-    let identity = try store.identity(patch)
-    if delete { try store.untag(identity, tags) } else { try store.tag(identity, tags) }
-    let now = try store.stored(identity)?.tags ?? []
+    let name = try PatchName(patch)
+    let (identity, now) = try tags.isEmpty || !delete ? store.tag(name, tags) : store.untag(name, tags)
     common.print(
       .dictionary(["identity": .string(identity.hex), "tags": .array(now.map { .string($0) })]),
       text: "\(identity.short)  \(now.isEmpty ? "no tags" : now.map(\.printable).joined(separator: " "))")

@@ -54,7 +54,7 @@ struct RevertCommand: ParsableCommand {
   func run() throws {
     let checkpoint = try Inputs.checkpoint(model)
     let opened = try patch.map { try Inputs.patch($0, common.work.threads, store) }
-    let library = StoreLibrary(opened.map { [$0] } ?? [], store, threads: common.work.threads)
+    let library = StoreLibrary(opened.map { [$0] } ?? [], store, isLeasing: output == nil, threads: common.work.threads)
     if let opened, try !isKnown(opened, in: checkpoint) {
       // What lies beside the model says nothing of that patch: the bits decide.
       return try write([PatchStep(opened, .backward)], checkpoint, library)

@@ -27,8 +27,12 @@ struct SignCommand: ParsableCommand {
   func run() throws {
     let key = try Ed25519.PrivateKey(path: key)
     let patch = try Inputs.patch(patch, common.work.threads, store)
-    let (kept, dropped) = PatchSignature.droppingStale(from: patch.annotations, patch.signedContent)
-    let path = try output.write(patch, annotations: try kept.signed(patch.signedContent, by: key), store)
+    var dropped: [PatchSignature] = []
+    let path = try output.write(patch, store, threads: common.work.threads) { patch in
+      let (kept, stale) = PatchSignature.droppingStale(from: patch.annotations, patch.signedContent)
+      dropped = stale
+      return try kept.signed(patch.signedContent, by: key)
+    }
     common.print(
       .dictionary([
         "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),

@@ -39,16 +39,15 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       let store = try self.store.open(create: true)
-      if try store.stackIfAny(name) != nil {
-        throw VPatchError(
-          .refused, "the stack \"\(name.printable)\"", "exists already",
-          remedy: "'vpatch stack add' and 'remove' change it")
-      }
+      // Before the work; it is looked at again when the stack is saved.
+      if try store.stackIfAny(name) != nil { throw Store.stackExists(name) }
       let members = try self.members.map { try MemberReference($0) }
       let root = try StackBase.root(base, common.work)
       let input = try StackInput(
         members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
-      try StackEdit.save(name, input.definition, opened: input.patches, store, common)
+      try StackEdit.check(input.definition, opened: input.patches, store, common)
+      let stack = try store.createStack(name: name, definition: input.definition)
+      try StackShow(stack, store, common).print()
       if try PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
     }
   }
@@ -67,19 +66,23 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       let store = try self.store.open(create: true)
-      let stored = try store.stack(name)
+      let base = try store.stack(name).definition.base
       var opened: [(patch: Patch, scale: Double)] = []
       for member in try members.map({ try MemberReference($0) }) {
         opened.append((try Inputs.patch(member.name, common.work.threads, self.store), member.scale))
       }
       // All of one base, said as for a new stack.
-      if !opened.isEmpty { _ = try StackDefinition(opened, method: .sum, base: stored.definition.base) }
+      if !opened.isEmpty { _ = try StackDefinition(opened, method: .sum, base: base) }
       let given = Set(opened.map(\.patch.identity))
-      let definition = try StackDefinition(
-        base: stored.definition.base, method: merge.changing(stored.definition.method),
-        members: stored.definition.members.filter { !given.contains($0.identity) }
-          + opened.map { .init($0.patch.identity, scale: $0.scale) })
-      try StackEdit.save(name, definition, opened: opened.map(\.patch), store, common)
+      let stack = try store.editStack(name) { old in
+        let new = try StackDefinition(
+          base: old.base, method: merge.changing(old.method),
+          members: old.members.filter { !given.contains($0.identity) }
+            + opened.map { .init($0.patch.identity, scale: $0.scale) })
+        try StackEdit.check(new, opened: opened.map(\.patch), store, common)
+        return new
+      }
+      try StackShow(stack, store, common).print()
     }
   }
 
@@ -95,19 +98,20 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       let store = try self.store.open(create: true)
-      let stored = try store.stack(name)
-      var definition = stored.definition
-      for member in members {
-        let identity = try store.identity(member)
-        guard definition.members.contains(where: { $0.identity == identity }) else {
-          throw VPatchError(
-            .refused, "the stack \"\(name.printable)\"", "does not have \(member.printable)",
-            remedy: "see 'vpatch stack show \(name)'")
+      let stack = try store.editStack(name) { old in
+        var definition = old
+        for member in members {
+          let identity = try store.identity(member)
+          guard definition.members.contains(where: { $0.identity == identity }) else {
+            throw VPatchError(
+              .refused, "the stack \"\(name.printable)\"", "does not have \(member.printable)",
+              remedy: "see 'vpatch stack show \(name)'")
+          }
+          definition = try definition.removing(identity)
         }
-        definition = try definition.removing(identity)
+        return definition
       }
-      _ = try store.saveStack(name: name, definition: definition)
-      try StackShow(try store.stack(name), store, common).print()
+      try StackShow(stack, store, common).print()
     }
   }
 
@@ -232,7 +236,9 @@ struct StackCommand: ParsableCommand {
       guard let name = name ?? input.name else {
         throw VPatchError(.refused, file, "does not say what the stack is called", remedy: "give --name")
       }
-      try StackEdit.save(name, input.definition, opened: input.patches, store, common)
+      try StackEdit.check(input.definition, opened: input.patches, store, common)
+      _ = try store.saveStack(name: name, definition: input.definition)
+      try StackShow(try store.stack(name), store, common).print()
     }
   }
 
@@ -254,20 +260,18 @@ struct StackCommand: ParsableCommand {
 
 /// What several of the commands above do.
 enum StackEdit {
-  /// Saves a stack whose members can be combined, and shows it. Members given as files come into the store: a stack
-  /// there must not depend on files elsewhere.
+  /// Members can be combined, and stay in the store until the stack has them. Those given as files come into the store:
+  /// a stack there must not depend on files elsewhere.
   /// - Parameter opened: members that are open already.
-  static func save(
-    _ name: String, _ definition: StackDefinition, opened: [Patch], _ store: Store, _ common: CommonOptions
+  static func check(
+    _ definition: StackDefinition, opened: [Patch], _ store: Store, _ common: CommonOptions
   ) throws {
+    let threads = common.work.threads
     let members = try definition.members.map { member in
-      try opened.first { $0.identity == member.identity }
-        ?? store.patch(member.identity, threads: common.work.threads)
+      try opened.first { $0.identity == member.identity } ?? store.patch(member.identity, threads: threads)
     }
     if !members.isEmpty { _ = try Merge(definition, patches: members) }
-    for patch in opened where try store.path(of: patch.identity) == nil { _ = try store.add(file: patch.path) }
-    _ = try store.saveStack(name: name, definition: definition)
-    try StackShow(try store.stack(name), store, common).print()
+    try store.keep(members, threads: threads)
   }
 }
 

@@ -25,6 +25,10 @@ int vp_lock(int descriptor);
 /// does not say.
 int vp_is_locked(int descriptor);
 
+/// The same of one byte, at any offset: a file may be empty and have many locks.
+int vp_lock_byte(int descriptor, off_t offset);
+int vp_is_byte_locked(int descriptor, off_t offset);
+
 /// When the file was made, by the file system's own account; both zero where it keeps none. 0 if it could.
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds);
 

@@ -36,4 +36,7 @@ struct PatchFolder {
       }
     }
   }
+
+  /// Patch files of which a catalogue with these patches does not speak.
+  func orphans(_ known: Set<Digest>) -> [String] { patches.filter { !known.contains($0.identity) }.map(\.path) }
 }

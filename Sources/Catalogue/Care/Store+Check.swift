@@ -63,7 +63,11 @@ extension Store {
     }
     let suspects = zip(rows, isSuspect).filter(\.1).map(\.0.identity)
     // The judgement, while nobody does: a patch that is being added looks like one that nobody knows.
-    let findings = try locked { try checkCatalogue() + recheck(suspects, repair) + checkFolder(repair) }
+    func judge() throws -> [Finding] {
+      if repair { try write { db in try endAbandonedLeases(db) } }
+      return try read(checkCatalogue) + recheck(suspects, repair) + checkFolder(repair)
+    }
+    let findings = try repair ? locked(judge) : lockedToLook(judge)
     return CheckReport(patches: rows.count, bytes: bytes, findings: findings)
   }
 
@@ -95,40 +99,37 @@ extension Store {
       + folder.foreign.map { Finding(kind: .foreign, subject: $0, what: "is nothing that vpatch puts there") }
   }
 
-  private func checkCatalogue() throws -> [Finding] {
+  private func checkCatalogue(_ db: Database) throws -> [Finding] {
     let name = Self.cataloguePath(path)
-    var findings = try read { db in
-      try Row.fetchAll(db, sql: "PRAGMA integrity_check(20)").map { try $0.text(0) }.filter { $0 != "ok" }
-        .map { Finding(kind: .catalogue, subject: name, what: $0) }
-        + Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map {
-          Finding(kind: .catalogue, subject: name, what: "refers in \(try $0.text(0)) to what is not there")
-        }
+    var findings = try Row.fetchAll(db, sql: "PRAGMA integrity_check(20)").map { try $0.text(0) }
+      .filter { $0 != "ok" }.map { Finding(kind: .catalogue, subject: name, what: $0) }
+    findings += try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map {
+      Finding(kind: .catalogue, subject: name, what: "refers in \(try $0.text(0)) to what is not there")
     }
-    for stack in try read({ db in try Row.fetchAll(db, sql: "SELECT name FROM stacks").map { try $0.text(0) } }) {
+    for stack in try Row.fetchAll(db, sql: "SELECT name FROM stacks").map({ try $0.text(0) }) {
       do {
-        for version in try versions(ofStack: stack) where try !membersAgree(version) {
+        for version in try Self.stacks(db, "s.name = ?", [stack]) where try !membersAgree(version, db) {
           findings.append(
             Finding(kind: .stack, subject: stack, what: "has other members in version \(version.version) than it says"))
         }
       } catch let error as VPatchError {
         findings.append(Finding(kind: .stack, subject: stack, what: error.reason))
+      } catch let error as DamagedRow {
+        findings.append(Finding(kind: .stack, subject: stack, what: "has a catalogue with \(error.what)"))
       }
     }
     return findings
   }
 
-  private func membersAgree(_ stack: StoredStack) throws -> Bool {
-    let members = try read { db in
-      try Row.fetchAll(
-        db,
-        sql: """
-          SELECT p.identity, m.scale FROM stack_members m JOIN patches p ON p.id = m.patch
-          JOIN stack_versions v ON v.id = m.version JOIN stacks s ON s.id = v.stack
-          WHERE s.name = ? AND v.version = ? ORDER BY p.identity
-          """, arguments: [stack.name, stack.version]
-      ).map { StackDefinition.Member(try $0.digest(0), scale: try $0.double(1)) }
-    }
-    return members == stack.definition.members
+  private func membersAgree(_ stack: StoredStack, _ db: Database) throws -> Bool {
+    try Row.fetchAll(
+      db,
+      sql: """
+        SELECT p.identity, m.scale FROM stack_members m JOIN patches p ON p.id = m.patch
+        JOIN stack_versions v ON v.id = m.version JOIN stacks s ON s.id = v.stack
+        WHERE s.name = ? AND v.version = ? ORDER BY p.identity
+        """, arguments: [stack.name, stack.version]
+    ).map { StackDefinition.Member(try $0.digest(0), scale: try $0.double(1)) } == stack.definition.members
   }
 
   /// What is wrong with a patch that the catalogue knows; with what its file says, where that is to be believed.

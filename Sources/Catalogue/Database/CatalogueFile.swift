@@ -17,23 +17,69 @@ struct CatalogueFile {
 
   let path: String
 
-  /// Checks the file, opens it, and brings its schema up to date.
-  func open() throws -> DatabaseQueue {
+  /// A catalogue that is open.
+  struct Connection: Sendable {
+    let queue: DatabaseQueue
+    /// Why nothing can be written, where that is so: then it is a copy in memory.
+    let obstacle: VPatchError?
+  }
+
+  /// Checks the file, opens it, and brings its schema up to date. SQLite must write beside it even to read it; where it
+  /// cannot, as on a full disk or one that must not be written to, a copy in memory is read.
+  func open() throws -> Connection {
     try checkHeader()
     return try Self.translating(path) {
-      let queue = try DatabaseQueue(path: path, configuration: Self.configuration)
-      let version = try queue.read { db in
-        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        try checkVersion(version)
-        let expected = try Schema.make(version: version)
-        guard try Schema.Object.all(db) == expected.read(Schema.Object.all) else {
-          throw VPatchError(
-            .invalid, path, "has other tables, views or triggers than a catalogue has", remedy: Self.remedy)
-        }
-        return version
+      do { return Connection(queue: try openFile(), obstacle: nil) } catch let error as DatabaseError {
+        guard Self.isForLackOfWriting(error) else { throw error }
+        return Connection(queue: try copy(), obstacle: Self.inWords(error, Path.parent(path)))
       }
-      if version < Schema.version { try Schema.migrator.migrate(queue) }
-      return queue
+    }
+  }
+
+  private func openFile() throws -> DatabaseQueue {
+    let queue = try DatabaseQueue(path: path, configuration: Self.configuration)
+    let version = try checkSchema(queue)
+    guard try queue.read({ sqlite3_db_readonly($0.sqliteConnection, "main") }) == 0 else {
+      throw DatabaseError(resultCode: .SQLITE_READONLY)
+    }
+    if version < Schema.version {
+      // Under the lock: also of those that began while it had the old schema.
+      let lock = try Store.lock(Path.parent(path))
+      try withExtendedLifetime(lock) { try Schema.migrator.migrate(queue) }
+    }
+    return queue
+  }
+
+  /// What the files say, in memory, with the schema of today.
+  func copy() throws -> DatabaseQueue {
+    let image = try CatalogueImage(path: path).bytes
+    let queue = try DatabaseQueue(configuration: Self.configuration)
+    try queue.writeWithoutTransaction { db in
+      let count = sqlite3_int64(image.count)
+      guard let buffer = sqlite3_malloc64(sqlite3_uint64(count)) else {
+        throw VPatchError(.io, path, "cannot be read: SQLite is out of memory")
+      }
+      image.withUnsafeBytes { buffer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      let code = sqlite3_deserialize(
+        db.sqliteConnection, "main", buffer.assumingMemoryBound(to: UInt8.self), count, count,
+        UInt32(SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE))
+      guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+    }
+    if try checkSchema(queue) < Schema.version { try Schema.migrator.migrate(queue) }
+    return queue
+  }
+
+  /// - Returns: its version.
+  private func checkSchema(_ queue: DatabaseQueue) throws -> Int {
+    try queue.read { db in
+      let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+      try checkVersion(version)
+      let expected = try Schema.make(version: version)
+      guard try Schema.Object.all(db) == expected.read(Schema.Object.all) else {
+        throw VPatchError(
+          .invalid, path, "has other tables, views or triggers than a catalogue has", remedy: Self.remedy)
+      }
+      return version
     }
   }
 
@@ -105,21 +151,46 @@ struct CatalogueFile {
   static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
     do { return try body() } catch let error as DamagedRow {
       throw VPatchError(.invalid, path, "has a catalogue with \(error.what)", remedy: "run vpatch fsck")
-    } catch let error as DatabaseError {
-      let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
-      switch error.resultCode {
-      case .SQLITE_CORRUPT, .SQLITE_NOTADB:
-        throw VPatchError(.invalid, path, "has a damaged catalogue: \(words)", remedy: remedy)
-      case .SQLITE_FULL:
-        throw VPatchError(.io, path, "has no space left for its catalogue", remedy: "free some space; nothing was lost")
-      case .SQLITE_BUSY, .SQLITE_LOCKED:
-        throw VPatchError(.io, path, "is in use by another vpatch", remedy: "try again when that has ended")
-      case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-        throw VPatchError(.io, path, "has a catalogue that cannot be opened: \(words)", remedy: "check the permissions")
-      case .SQLITE_SCHEMA, .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH:
-        throw VPatchError(.invalid, path, "has a catalogue that SQLite refuses: \(words)", remedy: "run vpatch fsck")
-      default: throw VPatchError(.io, path, "has a catalogue that cannot be read or written: \(words)")
+    } catch let error as DatabaseError { throw inWords(error, path) }
+  }
+
+  /// Whether it may be that the disk is full, or that nothing must be written.
+  private static func isForLackOfWriting(_ error: DatabaseError) -> Bool {
+    switch error.resultCode {
+    case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_IOERR: true
+    default: false
+    }
+  }
+
+  /// - Parameter path: of the catalogue or its store.
+  private static func inWords(_ error: DatabaseError, _ path: String) -> VPatchError {
+    if isForLackOfWriting(error) {
+      let reserve = Reserve(store: (try? PathKind.of(path)) == .directory ? path : Path.parent(path))
+      if reserve.isOnReadOnlyDisk { return unwritable(path) }
+      if error.resultCode == .SQLITE_FULL || reserve.isNeeded {
+        return VPatchError(
+          .io, path, "has no space left for its catalogue",
+          remedy: "free some space, with vpatch gc or vpatch rm for one; nothing was lost")
       }
     }
+    let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+    return switch error.resultCode {
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+      VPatchError(.invalid, path, "has a damaged catalogue: \(words)", remedy: remedy)
+    case .SQLITE_BUSY, .SQLITE_LOCKED:
+      VPatchError(.io, path, "is in use by another vpatch", remedy: "try again when that has ended")
+    case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
+      VPatchError(.io, path, "has a catalogue that cannot be opened: \(words)", remedy: "check the permissions")
+    case .SQLITE_SCHEMA, .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH:
+      VPatchError(.invalid, path, "has a catalogue that SQLite refuses: \(words)", remedy: "run vpatch fsck")
+    default: VPatchError(.io, path, "has a catalogue that cannot be read or written: \(words)")
+    }
+  }
+
+  /// What to say of a store on a disk that must not be written to.
+  static func unwritable(_ path: String) -> VPatchError {
+    VPatchError(
+      .io, path, "is on a file system that is mounted read-only, so nothing in it can be changed",
+      remedy: "mount it writable, or give another --store")
   }
 }

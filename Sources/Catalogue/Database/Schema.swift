@@ -102,7 +102,16 @@ enum Schema {
       PRIMARY KEY (application, patch)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX application_patches_by_patch ON application_patches (patch);
+    """,
+    // 2
     """
+    -- What running commands need. The owner is a number that the process holds in the file `leases`; a lease whose owner
+    -- nobody holds any more is over.
+    CREATE TABLE leases (
+      owner INTEGER NOT NULL, patch INTEGER NOT NULL REFERENCES patches (id), PRIMARY KEY (owner, patch)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX leases_by_patch ON leases (patch);
+    """,
   ]
 
   static let migrator: DatabaseMigrator = {

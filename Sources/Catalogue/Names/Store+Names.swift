@@ -12,21 +12,27 @@ extension Store {
 
   /// Lets a name stand for a patch.
   /// - Returns: the patch that it stood for before, where that was another.
-  /// - Throws: `refused` for a name that cannot be one.
+  /// - Throws: `refused` for a name that cannot be one, `io` for a patch that is not in the store.
   @discardableResult
   public func alias(_ name: String, _ identity: Digest) throws -> Digest? {
+    try alias(name, .identity(identity)).before
+  }
+
+  /// The same of a patch as it was typed.
+  public func alias(_ name: String, _ patch: PatchName) throws -> (identity: Digest, before: Digest?) {
     try Name.check(name, "alias")
     return try write { db in
+      let identity = try resolve(patch, db)
       let owner = try Self.owner(ofAlias: name, db)
-      guard owner != identity else { return nil }
+      guard owner != identity else { return (identity, nil) }
       try setAlias(name, identity, db)
-      return owner
+      return (identity, owner)
     }
   }
 
   /// - Throws: `io` where there is no such alias.
   public func removeAlias(_ name: String) throws {
-    try write { db in
+    try writeToDelete { db in
       try db.execute(sql: "DELETE FROM aliases WHERE name = ?", arguments: [name])
       guard db.changesCount > 0 else { throw unknown(name, "is no alias in the store", try Self.aliasNames(db)) }
     }
@@ -61,28 +67,48 @@ extension Store {
 
   // MARK: Tags
 
-  /// - Throws: `refused` for a name that cannot be one.
-  public func tag(_ identity: Digest, _ tags: [String]) throws {
+  /// - Throws: `refused` for a name that cannot be one, `io` for a patch that is not in the store.
+  public func tag(_ identity: Digest, _ tags: [String]) throws { _ = try tag(.identity(identity), tags) }
+
+  /// The same of a patch as it was typed.
+  /// - Returns: the patch, and all its tags now.
+  public func tag(_ patch: PatchName, _ tags: [String]) throws -> (identity: Digest, tags: [String]) {
     for tag in tags { try Name.check(tag, "tag") }
-    try write { db in
+    return try write { db in
+      let identity = try resolve(patch, db)
       let id = try requiredID(of: identity, db)
-      for tag in tags {
-        try db.execute(sql: "INSERT OR IGNORE INTO tags (name, patch) VALUES (?, ?)", arguments: [tag, id])
-      }
+      try Self.tag(id, tags, db)
+      return (identity, try Self.tags(of: id, db))
+    }
+  }
+
+  static func tag(_ id: Int64, _ tags: [String], _ db: Database) throws {
+    for tag in tags {
+      try db.execute(sql: "INSERT OR IGNORE INTO tags (name, patch) VALUES (?, ?)", arguments: [tag, id])
+    }
+  }
+
+  private static func tags(of id: Int64, _ db: Database) throws -> [String] {
+    try Row.fetchAll(db, sql: "SELECT name FROM tags WHERE patch = ? ORDER BY name", arguments: [id]).map {
+      try $0.text(0)
     }
   }
 
   /// - Throws: `io` where the patch does not have one of them; then it keeps all.
-  public func untag(_ identity: Digest, _ tags: [String]) throws {
-    try write { db in
+  public func untag(_ identity: Digest, _ tags: [String]) throws { _ = try untag(.identity(identity), tags) }
+
+  /// The same of a patch as it was typed.
+  /// - Returns: the patch, and all its tags now.
+  public func untag(_ patch: PatchName, _ tags: [String]) throws -> (identity: Digest, tags: [String]) {
+    try writeToDelete { db in
+      let identity = try resolve(patch, db)
       let id = try requiredID(of: identity, db)
-      let present = try Row.fetchAll(db, sql: "SELECT name FROM tags WHERE patch = ?", arguments: [id]).map {
-        try $0.text(0)
-      }
+      let present = try Self.tags(of: id, db)
       for tag in tags {
         try db.execute(sql: "DELETE FROM tags WHERE name = ? AND patch = ?", arguments: [tag, id])
         guard db.changesCount > 0 else { throw unknown(tag, "is no tag of patch \(identity.short)", present) }
       }
+      return (identity, try Self.tags(of: id, db))
     }
   }
 

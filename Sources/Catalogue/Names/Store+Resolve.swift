@@ -1,32 +1,51 @@
 import GRDB
 import PatchFormat
 
+/// How somebody means a patch.
+public enum PatchName: Sendable {
+  case identity(Digest)
+  /// By an alias, a tag or the beginning of an identity.
+  case typed(String)
+
+  var typed: String? {
+    if case .typed(let text) = self { text } else { nil }
+  }
+}
+
 extension Store {
   /// Digits of an identity that are enough to be meant as one.
   static let shortestPrefix = 4
 
   /// The patch that is meant: by an alias, by a tag that only one patch has, or by the beginning of its identity.
   /// - Throws: `refused` where several are meant, with all of them; `io` where none is, with what is spelled alike.
-  public func resolve(_ text: String) throws -> Digest {
-    try read { db in
-      if let identity = try Self.owner(ofAlias: text, db) { return identity }
-      let tagged = try Row.fetchAll(
-        db,
-        sql: "SELECT p.identity FROM tags t JOIN patches p ON p.id = t.patch WHERE t.name = ? ORDER BY p.identity",
-        arguments: [text]
-      ).map { try $0.digest(0) }
-      if tagged.count > 1 { throw try ambiguous(text, "is a tag of", tagged, db) }
-      if let identity = tagged.first { return identity }
-      if let prefix = DigestPrefix(text) {
-        let found = try Row.fetchAll(
-          db, sql: "SELECT identity FROM patches WHERE identity BETWEEN ? AND ? ORDER BY identity LIMIT 20",
-          arguments: [prefix.first.data, prefix.last.data]
-        ).map { try $0.digest(0) }
-        if found.count > 1 { throw try ambiguous(text, "begins the identities of", found, db) }
-        if let identity = found.first { return identity }
-      }
-      throw unknown(text, "is no alias, tag or identity of a patch in the store", try Self.allNames(db))
+  public func resolve(_ text: String) throws -> Digest { try read { db in try resolve(text, db) } }
+
+  /// The same in the transaction that does something with it.
+  func resolve(_ name: PatchName, _ db: Database) throws -> Digest {
+    switch name {
+    case .identity(let identity): identity
+    case .typed(let text): try resolve(text, db)
     }
+  }
+
+  private func resolve(_ text: String, _ db: Database) throws -> Digest {
+    if let identity = try Self.owner(ofAlias: text, db) { return identity }
+    let tagged = try Row.fetchAll(
+      db,
+      sql: "SELECT p.identity FROM tags t JOIN patches p ON p.id = t.patch WHERE t.name = ? ORDER BY p.identity",
+      arguments: [text]
+    ).map { try $0.digest(0) }
+    if tagged.count > 1 { throw try ambiguous(text, "is a tag of", tagged, db) }
+    if let identity = tagged.first { return identity }
+    if let prefix = DigestPrefix(text) {
+      let found = try Row.fetchAll(
+        db, sql: "SELECT identity FROM patches WHERE identity BETWEEN ? AND ? ORDER BY identity LIMIT 20",
+        arguments: [prefix.first.data, prefix.last.data]
+      ).map { try $0.digest(0) }
+      if found.count > 1 { throw try ambiguous(text, "begins the identities of", found, db) }
+      if let identity = found.first { return identity }
+    }
+    throw unknown(text, "is no alias, tag or identity of a patch in the store", try Self.allNames(db))
   }
 
   /// The root of a checkpoint that is meant: by the beginning of the root, by a path where it was seen, or by a patch,

@@ -23,6 +23,33 @@ public struct Addition: Sendable, Equatable {
   public internal(set) var remarks: [String] = []
 }
 
+/// What becomes of patches that come into the store, known in the same moment as they are.
+public struct Admission: Sendable {
+  public var kind: PatchKind
+  /// For one file; it moves if another patch has it. Without, a patch is called what its maker named it, where nothing
+  /// else is called so.
+  public var alias: String?
+  public var tags: [String]
+  /// Where the patches' base was seen, an absolute path.
+  public var basePath: String?
+  /// The stack that the patch is the composite of.
+  public var stack: Digest?
+  /// Whether this process needs them for longer than to bring them.
+  public var isLeased: Bool
+
+  public init(
+    kind: PatchKind = .patch, alias: String? = nil, tags: [String] = [], basePath: String? = nil,
+    stack: Digest? = nil, isLeased: Bool = false
+  ) {
+    self.kind = kind
+    self.alias = alias
+    self.tags = tags
+    self.basePath = basePath
+    self.stack = stack
+    self.isLeased = isLeased
+  }
+}
+
 extension Store {
   /// Files at a time: as many as are durable, and then known, together.
   private static let batch = 256
@@ -30,24 +57,24 @@ extension Store {
   /// Takes copies of patch files into the store. What was reported to `each` is durable.
   ///
   /// The first file that is not a patch ends it: those before it are in the store then, those behind it are not.
-  /// - Parameters:
-  ///   - alias: for the one file; it moves if another patch has it. Without, a patch is called what its maker named it,
-  ///     where nothing else is called so.
-  ///   - progress: is told how many bytes more are done.
-  /// - Throws: `invalid` for a file that is no patch, `refused` for an alias that cannot be one.
+  /// - Parameter progress: is told how many bytes more are done.
+  /// - Throws: `invalid` for a file that is no patch, `refused` for an alias or a tag that cannot be one.
   public func add(
-    _ files: [String], kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2,
+    _ files: [String], as admission: Admission = Admission(), threads: Int = 2,
     progress: @Sendable (Int) -> Void = { _ in }, each: (Addition) -> Void = { _ in }
   ) throws {
-    precondition(alias == nil || files.count == 1, "one alias is for one file")
-    if let alias { try Name.check(alias, "alias") }
+    precondition(admission.alias == nil || files.count == 1, "one alias is for one file")
+    if let alias = admission.alias { try Name.check(alias, "alias") }
+    for tag in admission.tags { try Name.check(tag, "tag") }
     for start in stride(from: 0, to: files.count, by: Self.batch) {
       let paths = files[start..<min(start + Self.batch, files.count)]
       let opened = try Parallel.map(paths.count, threads: threads) { i in
-        Result { try Candidate(paths[start + i], threads: files.count == 1 ? threads : 1) }
+        Result {
+          Candidate(try Patch(path: paths[start + i], threads: files.count == 1 ? threads : 1))
+        }
       }
       let good = opened.prefix { (try? $0.get()) != nil }.compactMap { try? $0.get() }
-      let additions = try locked { try add(good, kind, alias, threads, progress) }
+      let additions = try add(good, admission, threads, progress)
       additions.forEach(each)
       // The first that was none, if there is one.
       if good.count < opened.count { _ = try opened[good.count].get() }
@@ -58,16 +85,29 @@ extension Store {
   /// - Returns: the patch's identity.
   @discardableResult
   public func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> Digest {
-    try addReporting(file: file, kind: kind, alias: alias, threads: threads).identity
+    try addReporting(file: file, as: Admission(kind: kind, alias: alias), threads: threads).identity
   }
 
   /// The same, with what became of it.
-  public func addReporting(
-    file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2
-  ) throws -> Addition {
+  public func addReporting(file: String, as admission: Admission = Admission(), threads: Int = 2) throws -> Addition {
     var additions: [Addition] = []
-    try add([file], kind: kind, alias: alias, threads: threads, each: { additions.append($0) })
+    try add([file], as: admission, threads: threads, each: { additions.append($0) })
     return additions[0]
+  }
+
+  /// Keeps patches that are open for as long as this process needs them: those that are in the store, and copies of the
+  /// others, which come in as somebody's.
+  /// - Throws: `io` for one that was opened from the store, and was taken out of it meanwhile.
+  public func keep(_ patches: [Patch], threads: Int = 2) throws {
+    for patch in patches {
+      do { try lease(patch.identity) } catch let error as VPatchError where error.code == .io {
+        let isFromHere = patch.path == file(of: patch.identity)
+        guard !isFromHere, try !contains(patch.identity) else { throw error }
+        _ = try add([Candidate(patch)], Admission(isLeased: true), threads) { _ in }
+      }
+      // A file that was lost is made again.
+      if try path(of: patch.identity) == nil { _ = try add([Candidate(patch)], Admission(), threads) { _ in } }
+    }
   }
 
   /// A file outside the store, verified. The patch itself is let go of: a hundred headers take room.
@@ -76,8 +116,7 @@ extension Store {
     let facts: PatchFacts
     let extras: Extras
 
-    init(_ path: String, threads: Int) throws {
-      let patch = try Patch(path: path, threads: threads)
+    init(_ patch: Patch) {
       file = patch.file
       facts = PatchFacts(patch)
       extras = Extras(patch)
@@ -107,8 +146,17 @@ extension Store {
   }
 
   private func add(
-    _ candidates: [Candidate], _ kind: PatchKind, _ alias: String?, _ threads: Int, _ progress: @Sendable (Int) -> Void
+    _ candidates: [Candidate], _ admission: Admission, _ threads: Int, _ progress: @Sendable (Int) -> Void
   ) throws -> [Addition] {
+    let owner = admission.isLeased ? try ownNumber() : nil
+    return try locked { try add(candidates, admission, owner, threads, progress) }
+  }
+
+  private func add(
+    _ candidates: [Candidate], _ admission: Admission, _ owner: Int64?, _ threads: Int,
+    _ progress: @Sendable (Int) -> Void
+  ) throws -> [Addition] {
+    let kind = admission.kind
     let known = try read { db in try candidates.map { try Self.id(of: $0.facts.identity, db) != nil } }
     var seen: Set<Digest> = []
     let isFirst = candidates.map { seen.insert($0.facts.identity).inserted }
@@ -117,6 +165,7 @@ extension Store {
     }
     let missing = candidates.indices.filter { isFirst[$0] && stored[$0] == nil }
     try place(missing.map { candidates[$0] }, threads)
+    reached(.placed)
     let kept = Dictionary(
       candidates.indices.map { (candidates[$0].facts.identity, stored[$0] ?? candidates[$0].extras) },
       uniquingKeysWith: { first, _ in first })
@@ -136,7 +185,13 @@ extension Store {
           addition.remarks += candidates[i].extras.remarks(on: addition.path, stored: kept[facts.identity]!)
         }
         if kind == .patch { try promote(facts.identity, db) }
+        let alias = admission.alias
         try name(&addition, alias ?? (kind == .patch ? facts.name : nil), isAsked: alias != nil, db)
+        let id = try requiredID(of: facts.identity, db)
+        try Self.tag(id, admission.tags, db)
+        if let path = admission.basePath { try Self.saw(facts.base, path, now, db) }
+        if let stack = admission.stack { try Self.setComposite(stack, id, db) }
+        if let owner { try Self.lease(id, owner, db) }
         return addition
       }
     }

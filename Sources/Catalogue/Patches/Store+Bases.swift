@@ -26,13 +26,17 @@ extension Store {
           ON CONFLICT (root) DO UPDATE SET tensors = coalesce(tensors, excluded.tensors),
             bytes = coalesce(bytes, excluded.bytes), layout = coalesce(layout, excluded.layout)
           """, arguments: [root.data, tensors, bytes, layout, now])
-      guard let path else { return }
-      try db.execute(
-        sql: """
-          INSERT INTO sightings (base, path, seen) VALUES (?, ?, ?)
-          ON CONFLICT (base, path) DO UPDATE SET seen = excluded.seen
-          """, arguments: [root.data, path, now])
+      if let path { try Self.saw(root, path, now, db) }
     }
+  }
+
+  /// - Parameter path: absolute.
+  static func saw(_ root: Digest, _ path: String, _ now: Int, _ db: Database) throws {
+    try db.execute(
+      sql: """
+        INSERT INTO sightings (base, path, seen) VALUES (?, ?, ?)
+        ON CONFLICT (base, path) DO UPDATE SET seen = excluded.seen
+        """, arguments: [root.data, path, now])
   }
 
   /// Where a checkpoint was seen, the last place first.

@@ -21,17 +21,18 @@ extension Store {
   /// A patch, opened and verified as a whole.
   /// - Throws: `io` where it is not in the store or its file is gone, `invalid` where its file is damaged.
   public func patch(_ identity: Digest, threads: Int = 2) throws -> Patch {
-    guard let row = try stored(identity) else {
-      throw VPatchError(
-        .io, "patch \(identity.short)", "is not in the store \(path)", remedy: "add its file with vpatch add")
+    guard let row = try stored(identity) else { throw isUnknown(identity) }
+    do { return try open(identity, label: row.label ?? identity.short, threads: threads) } catch {
+      // Somebody may have taken it out of the store between the two.
+      guard try contains(identity) else { throw isUnknown(identity) }
+      throw error
     }
-    let label = row.label ?? identity.short
-    let name = "patch \(label)"
+  }
+
+  private func open(_ identity: Digest, label: String, threads: Int) throws -> Patch {
     let file = file(of: identity)
     guard try PathKind.of(file) == .file else {
-      throw VPatchError(
-        .io, name, "has lost its file \(file)",
-        remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
+      throw hasLostFile(identity, label)
     }
     let patch: Patch
     do { patch = try Patch(path: file, threads: threads, label: label) } catch let error as VPatchError
@@ -66,27 +67,41 @@ extension Store {
 
   /// - Throws: `io` where it is not in the store.
   func requiredID(of identity: Digest, _ db: Database) throws -> Int64 {
-    guard let id = try Self.id(of: identity, db) else {
-      throw VPatchError(
-        .io, "patch \(identity.short)", "is not in the store \(path)", remedy: "add its file with vpatch add")
-    }
+    guard let id = try Self.id(of: identity, db) else { throw isUnknown(identity) }
     return id
+  }
+
+  private func hasLostFile(_ identity: Digest, _ label: String) -> VPatchError {
+    VPatchError(
+      .io, "patch \(label)", "has lost its file \(file(of: identity))",
+      remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
+  }
+
+  private func isUnknown(_ identity: Digest) -> VPatchError {
+    VPatchError(.io, "patch \(identity.short)", "is not in the store \(path)", remedy: "add its file with vpatch add")
   }
 
   // MARK: Annotations
 
-  /// Gives a patch other annotations: its identity stays, its file is replaced whole.
-  public func annotate(_ identity: Digest, _ annotations: JSON) throws {
-    try locked {
-      try patch(identity).write(annotations: annotations, to: file(of: identity), replacing: true)
-      try refresh(identity)
-    }
+  /// Whether a patch was opened from its file in this store.
+  public func holds(_ patch: Patch) throws -> Bool {
+    guard let file = try path(of: patch.identity) else { return false }
+    return try file == patch.path || Path.resolved(file) == Path.resolved(patch.path)
   }
 
-  /// Reads the catalogue's row from the patch's file again, after its annotations were written anew.
-  public func refresh(_ identity: Digest) throws {
-    let facts = PatchFacts(try patch(identity))
-    try write { db in try facts.update(db) }
+  /// Gives a patch other annotations: its identity stays, its file is replaced whole, and its row written anew. What
+  /// others note at the same time stays too.
+  /// - Parameter change: is given the patch as it is now, and returns its new annotations.
+  /// - Throws: `io` where it is not in the store; what `change` throws, and then nothing is changed.
+  public func editAnnotations(_ identity: Digest, threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
+    try locked {
+      guard let row = try stored(identity) else { throw isUnknown(identity) }
+      let label = row.label ?? identity.short
+      guard try PathKind.of(file(of: identity)) == .file else { throw hasLostFile(identity, label) }
+      let patch = try Patch.editAnnotations(at: file(of: identity), threads: threads, label: label, change)
+      let facts = PatchFacts(patch)
+      try write { db in try facts.update(db) }
+    }
   }
 }
 

@@ -8,26 +8,43 @@ extension Store {
   ///   - named: what each was called by; an alias that was typed goes with its patch.
   ///   - force: their other aliases and their tags go too.
   /// - Returns: the bytes of the files that are gone.
-  /// - Throws: `refused` for a patch that a stack or an application needs, or that has other names.
+  /// - Throws: `refused` for a patch that a stack, an application or a running command needs, or that has other names.
   @discardableResult
   public func remove(_ patches: [Digest], named: [String] = [], force: Bool = false) throws -> Int {
-    try locked {
+    try remove(patches.map { .identity($0) }, alsoNamed: named, force: force).bytes
+  }
+
+  /// The same of patches as they were typed.
+  public func remove(_ patches: [PatchName], force: Bool = false) throws -> (patches: [Digest], bytes: Int) {
+    try remove(patches, alsoNamed: [], force: force)
+  }
+
+  private func remove(
+    _ patches: [PatchName], alsoNamed: [String], force: Bool
+  ) throws -> (patches: [Digest], bytes: Int) {
+    let named = alsoNamed + patches.compactMap(\.typed)
+    return try lockedToDelete { _ in
       // First what is known, then what is there: killed in between, a file is left that nothing speaks of.
-      try write { db in
-        for identity in Set(patches).sorted() {
+      let identities = try write { db in
+        let identities = Set(try patches.map { try resolve($0, db) }).sorted()
+        try endAbandonedLeases(db)
+        for identity in identities {
           let id = try requiredID(of: identity, db)
           try refuseIfNeeded(id, identity, db)
+          try refuseIfLeased(id, identity, db)
           if !force { try refuseIfNamed(id, identity, named, db) }
           try forget(id, db)
         }
+        return identities
       }
-      return try unlink(Set(patches).map { file(of: $0) })
+      reached(.forgotten)
+      return (identities, try unlink(identities.map { file(of: $0) }))
     }
   }
 
   /// Deletes the row of a patch and all that is only about it.
   func forget(_ id: Int64, _ db: Database) throws {
-    for table in ["aliases", "tags", "composites"] {
+    for table in ["aliases", "tags", "composites", "leases"] {
       try db.execute(sql: "DELETE FROM \(table) WHERE patch = ?", arguments: [id])
     }
     try db.execute(sql: "DELETE FROM patches WHERE id = ?", arguments: [id])
@@ -42,7 +59,7 @@ extension Store {
       var info = stat()
       guard lstat(file, &info) == 0 else { continue }
       let isFolder = info.st_mode & S_IFMT == S_IFDIR
-      guard (isFolder ? rmdir(file) : Glibc.unlink(file)) == 0 else {
+      guard (isFolder ? rmdir(file) : Glibc.unlink(file)) == 0 || errno == ENOENT else {
         throw VPatchError.system(file, "cannot be deleted")
       }
       bytes += isFolder ? 0 : Int(info.st_size)
@@ -76,6 +93,16 @@ extension Store {
       throw VPatchError(
         .refused, "patch \(identity.short)", "is needed to revert \(applications.joined(separator: ", "))",
         remedy: "revert the model first; if it is gone, vpatch gc --forget MODEL --yes")
+    }
+  }
+
+  /// Not for what this very process has leased.
+  private func refuseIfLeased(_ id: Int64, _ identity: Digest, _ db: Database) throws {
+    let own = owner.withLock { $0?.number } ?? 0
+    guard try Row.fetchOne(db, sql: "SELECT 1 FROM leases WHERE patch = ? AND owner <> ?", arguments: [id, own]) == nil
+    else {
+      throw VPatchError(
+        .refused, "patch \(identity.short)", "is in use by a running vpatch", remedy: "try again when that has ended")
     }
   }
 

@@ -29,9 +29,10 @@ extension Store {
   /// Notes what is about to be done to a model. From now on the patches stay, until this is abandoned or undone.
   /// - Parameters:
   ///   - model: its absolute path.
-  ///   - patches: those in the model before and after; all must be in the store.
+  ///   - patches: what it takes to undo it; all must be in the store.
+  ///   - ifThere: what else would help, where the store has it.
   public func beginApplication(
-    model: String, kind: String, before: JSON, after: JSON, patches: [Digest]
+    model: String, kind: String, before: JSON, after: JSON, patches: [Digest], ifThere: [Digest] = []
   ) throws -> Int64 {
     let now = Moment.now
     return try write { db in
@@ -40,10 +41,10 @@ extension Store {
           INSERT INTO applications (model, kind, state, before, after, started) VALUES (?, ?, 'pending', ?, ?, ?)
           """, arguments: [model, kind, before.compact(), after.compact(), now])
       let id = db.lastInsertedRowID
-      for identity in Set(patches) {
+      let ids = try patches.map { try requiredID(of: $0, db) } + ifThere.compactMap { try Self.id(of: $0, db) }
+      for patch in Set(ids) {
         try db.execute(
-          sql: "INSERT INTO application_patches (application, patch) VALUES (?, ?)",
-          arguments: [id, try requiredID(of: identity, db)])
+          sql: "INSERT INTO application_patches (application, patch) VALUES (?, ?)", arguments: [id, patch])
       }
       return id
     }

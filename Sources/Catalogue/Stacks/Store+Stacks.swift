@@ -20,32 +20,74 @@ extension Store {
   ///   that is made from something else than the stack's base.
   public func saveStack(name: String, definition: StackDefinition) throws -> Int {
     try Name.check(name, "stack")
-    let now = Moment.now
+    return try write { db in try save(name, definition, db) }
+  }
+
+  /// The same for a name that no stack has yet.
+  /// - Throws: `refused` where one has it; as `saveStack`.
+  public func createStack(name: String, definition: StackDefinition) throws -> StoredStack {
+    try Name.check(name, "stack")
     return try write { db in
-      if let latest = try Self.stacks(db, "s.name = ?", [name]).last, latest.definition == definition {
-        return latest.version
-      }
-      try db.execute(sql: "INSERT OR IGNORE INTO stacks (name) VALUES (?)", arguments: [name])
-      try db.execute(
-        sql: "INSERT OR IGNORE INTO bases (root, seen) VALUES (?, ?)", arguments: [definition.base.data, now])
-      try db.execute(
-        sql: """
-          INSERT INTO stack_versions (stack, version, base, identity, definition, created)
-          SELECT s.id, 1 + coalesce((SELECT max(version) FROM stack_versions WHERE stack = s.id), 0), ?, ?, ?, ?
-          FROM stacks s WHERE s.name = ?
-          """,
-        arguments: [
-          definition.base.data, definition.identity.data, definition.json().compact(), now, name,
-        ])
-      let id = db.lastInsertedRowID
-      for member in definition.members {
-        try requireBase(of: member.identity, definition.base, db)
-        try db.execute(
-          sql: "INSERT INTO stack_members (version, patch, scale) VALUES (?, ?, ?)",
-          arguments: [id, try requiredID(of: member.identity, db), member.scale])
-      }
-      return try Int.fetchOne(db, sql: "SELECT version FROM stack_versions WHERE id = ?", arguments: [id]) ?? 0
+      guard try Self.stacks(db, "s.name = ?", [name]).isEmpty else { throw Self.stackExists(name) }
+      _ = try save(name, definition, db)
+      return try latestStack(name, db)
     }
+  }
+
+  /// What to say where a stack has a name already.
+  public static func stackExists(_ name: String) -> VPatchError {
+    VPatchError(
+      .refused, "the stack \"\(name.printable)\"", "exists already",
+      remedy: "'vpatch stack add' and 'remove' change it")
+  }
+
+  /// Changes a stack: nobody's change between the reading and the saving is lost.
+  /// - Parameter change: is given the last version, and returns the next; also more than once, where others change the
+  ///   stack at the same time. It may read the store.
+  /// - Throws: `io` where there is no such stack; what `change` throws; as `saveStack`.
+  public func editStack(
+    _ name: String, _ change: (StackDefinition) throws -> StackDefinition
+  ) throws -> StoredStack {
+    while true {
+      let before = try stack(name)
+      let after = try change(before.definition)
+      reached(.stackRead)
+      let saved: StoredStack? = try write { db in
+        let now = try latestStack(name, db)
+        guard now.version == before.version, now.definition == before.definition else { return nil }
+        _ = try save(name, after, db)
+        return try latestStack(name, db)
+      }
+      // Of several who change it at once one comes first, so this ends.
+      if let saved { return saved }
+    }
+  }
+
+  private func save(_ name: String, _ definition: StackDefinition, _ db: Database) throws -> Int {
+    let now = Moment.now
+    if let latest = try Self.stacks(db, "s.name = ?", [name]).last, latest.definition == definition {
+      return latest.version
+    }
+    try db.execute(sql: "INSERT OR IGNORE INTO stacks (name) VALUES (?)", arguments: [name])
+    try db.execute(
+      sql: "INSERT OR IGNORE INTO bases (root, seen) VALUES (?, ?)", arguments: [definition.base.data, now])
+    try db.execute(
+      sql: """
+        INSERT INTO stack_versions (stack, version, base, identity, definition, created)
+        SELECT s.id, 1 + coalesce((SELECT max(version) FROM stack_versions WHERE stack = s.id), 0), ?, ?, ?, ?
+        FROM stacks s WHERE s.name = ?
+        """,
+      arguments: [
+        definition.base.data, definition.identity.data, definition.json().compact(), now, name,
+      ])
+    let id = db.lastInsertedRowID
+    for member in definition.members {
+      try requireBase(of: member.identity, definition.base, db)
+      try db.execute(
+        sql: "INSERT INTO stack_members (version, patch, scale) VALUES (?, ?, ?)",
+        arguments: [id, try requiredID(of: member.identity, db), member.scale])
+    }
+    return try Int.fetchOne(db, sql: "SELECT version FROM stack_versions WHERE id = ?", arguments: [id]) ?? 0
   }
 
   private func requireBase(of member: Digest, _ base: Digest, _ db: Database) throws {
@@ -65,21 +107,24 @@ extension Store {
   /// - Throws: `io` where there is no such stack or version, with what is spelled alike.
   public func stack(_ name: String, version: Int? = nil) throws -> StoredStack {
     try read { db in
+      guard let version else { return try latestStack(name, db) }
       let versions = try Self.stacks(db, "s.name = ?", [name])
-      guard let last = versions.last else {
-        let names = try Row.fetchAll(db, sql: "SELECT name FROM stacks").map { try $0.text(0) }
-        let near = NearMiss.of(name, among: names)
-        throw VPatchError(
-          .io, name, "is no stack in the store",
-          remedy: near.isEmpty
-            ? "vpatch stack list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
-      }
-      guard let version else { return last }
       guard let found = versions.first(where: { $0.version == version }) else {
+        let last = try latestStack(name, db)
         throw VPatchError(.io, name, "has no version \(version)", remedy: "its last one is \(last.version)")
       }
       return found
     }
+  }
+
+  private func latestStack(_ name: String, _ db: Database) throws -> StoredStack {
+    if let last = try Self.stacks(db, "s.name = ?", [name]).last { return last }
+    let names = try Row.fetchAll(db, sql: "SELECT name FROM stacks").map { try $0.text(0) }
+    let near = NearMiss.of(name, among: names)
+    throw VPatchError(
+      .io, name, "is no stack in the store",
+      remedy: near.isEmpty
+        ? "vpatch stack list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
   }
 
   /// The last version of each, in ascending order of name.
@@ -98,8 +143,10 @@ extension Store {
   /// Removes all versions of a stack; its members stay.
   /// - Throws: `io` where there is none of that name.
   public func removeStack(_ name: String) throws {
-    _ = try stack(name)
-    try write { db in try db.execute(sql: "DELETE FROM stacks WHERE name = ?", arguments: [name]) }
+    try writeToDelete { db in
+      _ = try latestStack(name, db)
+      try db.execute(sql: "DELETE FROM stacks WHERE name = ?", arguments: [name])
+    }
   }
 
   static func stacks(_ db: Database, _ condition: String, _ arguments: StatementArguments) throws -> [StoredStack] {
@@ -126,22 +173,26 @@ extension Store {
 
   /// Notes which patch in the store a stack comes to.
   public func setComposite(stackIdentity: Digest, patch: Digest) throws {
-    try write { db in
-      try db.execute(
-        sql:
-          "INSERT INTO composites (stack, patch) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET patch = excluded.patch",
-        arguments: [stackIdentity.data, try requiredID(of: patch, db)])
-    }
+    try write { db in try Self.setComposite(stackIdentity, requiredID(of: patch, db), db) }
+  }
+
+  static func setComposite(_ stack: Digest, _ patch: Int64, _ db: Database) throws {
+    try db.execute(
+      sql:
+        "INSERT INTO composites (stack, patch) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET patch = excluded.patch",
+      arguments: [stack.data, patch])
   }
 
   /// The patch that a stack comes to; nil where none is kept.
   public func composite(stackIdentity: Digest) throws -> Digest? {
-    try read { db in
-      try Row.fetchOne(
-        db, sql: "SELECT p.identity FROM composites c JOIN patches p ON p.id = c.patch WHERE c.stack = ?",
-        arguments: [stackIdentity.data]
-      )?.digest(0)
-    }
+    try read { db in try Self.composite(stackIdentity: stackIdentity, db) }
+  }
+
+  static func composite(stackIdentity: Digest, _ db: Database) throws -> Digest? {
+    try Row.fetchOne(
+      db, sql: "SELECT p.identity FROM composites c JOIN patches p ON p.id = c.patch WHERE c.stack = ?",
+      arguments: [stackIdentity.data]
+    )?.digest(0)
   }
 
   // MARK: Records

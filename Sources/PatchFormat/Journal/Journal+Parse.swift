@@ -69,7 +69,7 @@ extension Journal {
         from: try members.fileName("from"), to: try members.fileName("to"),
         identity: try members.identity("identity"), over: members.has("over") ? try members.identity("over") : nil)
       try members.finish()
-      guard TemporaryName.isOneInJournal(rename.from) else {
+      guard TemporaryName.isOneOfAnyVersion(rename.from) else {
         throw Malformed("renames \"\(rename.from.printable)\", which is not a temporary file")
       }
       return rename

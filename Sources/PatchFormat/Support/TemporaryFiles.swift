@@ -99,4 +99,7 @@ public enum TemporaryFiles {
   public static func isTemporary(_ name: String, of final: String? = nil) -> Bool {
     TemporaryName.isOne(name) && (final.map { TemporaryName.prefix(for: $0) == TemporaryName.prefix(of: name) } ?? true)
   }
+
+  /// Whether this or an earlier version gives such names: for folders in which nobody has files of their own.
+  public static func isTemporaryOfAnyVersion(_ name: String) -> Bool { TemporaryName.isOneOfAnyVersion(name) }
 }

@@ -31,9 +31,9 @@ enum TemporaryName {
       && checksum(Array(bytes.dropLast(checkCount))).elementsEqual(bytes.suffix(checkCount))
   }
 
-  /// Whether a journal may rename a file of that name (spec/journal.md): one of ours, or one that an earlier version
-  /// made, which had six digits by chance.
-  static func isOneInJournal(_ name: String) -> Bool { isOne(name) || hasForm(Array(name.utf8), 6) }
+  /// The same, or one that an earlier version made, which had six digits by chance: in a journal (spec/journal.md), and
+  /// where nobody has files of their own.
+  static func isOneOfAnyVersion(_ name: String) -> Bool { isOne(name) || hasForm(Array(name.utf8), 6) }
 
   private static func hasForm(_ bytes: [UInt8], _ count: Int) -> Bool {
     bytes.first == UInt8(ascii: ".") && bytes.count > 1 + mark.count + count
