@@ -28,14 +28,18 @@ struct CommonOptions: ParsableArguments {
   }
 
   /// Prints the result in the form asked for; `text` not at all where quiet.
-  func print(_ result: JSON, text: @autoclosure () -> String) {
+  /// - Parameter isReport: it tells of work that is done, whether or not this can be printed.
+  func print(_ result: JSON, isReport: Bool = false, text: @autoclosure () -> String) {
     ProgressBar.clear()
     if json {
-      Terminal.out(result.pretty().escapingControls)
+      Terminal.out(result.pretty().escapingControls, isReport: isReport)
     } else if !quiet {
-      Terminal.out(text())
+      Terminal.out(text(), isReport: isReport)
     }
   }
+
+  /// Prints what was done: a file written, a model switched, a store changed.
+  func report(_ done: JSON, text: @autoclosure () -> String) { print(done, isReport: true, text: text()) }
 
   /// A remark that is no result.
   func remark(_ text: String) {
@@ -72,6 +76,9 @@ struct OutputOptions: ParsableArguments {
   @Flag(help: "Hash all tensors of the input, not only those that the patch touches.")
   var full = false
 
+  @Flag(help: "Copy side files that are links to somewhere outside of the model's folder, too.")
+  var allowOutside = false
+
   @Flag(
     help: "Write the provenance into the files' metadata too. The files are then no longer the tuned ones to the byte.")
   var stamp = false
@@ -83,14 +90,14 @@ extension Recipe: ExpressibleByArgument {
 
 extension RebuildResult {
   var json: JSON {
-    .dictionary([
+    JSON.dictionary([
       "output": .string(path), "provenance": .string(provenancePath), "base": .string(state.base.hex),
       "target": .string(state.root.hex), "patches": state.json["patches"], "touched_tensors": JSON(touchedTensors),
       "touched_bytes": JSON(touchedBytes),
       "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors),
       "files_exact": .bool(isFilesExact),
       "side_files_kept": .array(sideFilesKept.map { .string($0) }), "left_out": .array(leftOut.map { .string($0) }),
-    ])
+    ]).adding(sideFileSummary.members)
   }
 
   func text(_ verb: String) -> String {
@@ -113,16 +120,28 @@ extension RebuildResult {
         rebuilt     \(Format.counted(touchedTensors, "tensor")) bit for bit, \(Format.bytes(touchedBytes)) of \
       \(Format.bytes(totalBytes))
         untouched   \(untouched)
-        files       \(files)
+        files       \(files)\(sideFileSummary.modelLine)
         root        \(state.root.hex)\(isKnown ? "" : ", if the untouched tensors are the patch's")
         provenance  \(provenancePath.printable)
       """
   }
 
   func remarks(_ common: CommonOptions) {
-    for name in sideFilesKept {
-      common.remark("\(name) is not the file that the patch was made with: it stays as it is")
-    }
+    common.remarks(sideFilesKept: sideFilesKept)
     if !leftOut.isEmpty { common.remark("did not come along: \(leftOut.joined(separator: ", "))") }
+  }
+}
+
+extension SideFileSummary {
+  /// A line for the table of what a patch is made of; empty where it does nothing to any.
+  var patchLine: String { text.map { "\nfiles     \($0.printable)" } ?? "" }
+
+  /// A line for the table of what was done to a model; empty where nothing became of any.
+  var modelLine: String { text.map { "\n  side files  \($0.printable)" } ?? "" }
+}
+
+extension CommonOptions {
+  func remarks(sideFilesKept names: [String]) {
+    for name in names { remark("\(name) is not the file that the patch was made with: it stays as it is") }
   }
 }

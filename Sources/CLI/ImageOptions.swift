@@ -1,9 +1,9 @@
 import ArgumentParser
 import Model
 
-/// Where the images of data files may lie.
+/// Where what a suite or a data file names may lie.
 struct ImageOptions: ParsableArguments {
-  @Flag(help: "Read images that lie outside of their data file's folder, too.")
+  @Flag(help: "Read images that lie outside of their data file's folder, and data outside of its suite's, too.")
   var allowOutside = false
 }
 

@@ -31,21 +31,27 @@ struct PatchOutput: ParsableArguments {
   /// - Parameters:
   ///   - inputs: files that are read.
   ///   - base: where what the patch is made from was seen, if it is at hand.
+  ///   - room: bytes that the patch may have, where that is known.
   ///   - make: writes the patch to the path that it is given.
   func write<Result>(
-    inputs: [InputFile], base: String?, _ common: CommonOptions, _ make: (_ path: String) throws -> Result
+    inputs: [InputFile], base: String?, room: Int = 0, _ common: CommonOptions,
+    _ make: (_ path: String, _ store: Store?) throws -> Result
   ) throws -> (Result, Stored) {
     try OutputCheck.file(output, inputs: inputs, force: force)
-    let store = noStore ? nil : try openStore()
-    let result = try make(output)
+    let store = noStore ? nil : try openStore(room: room)
+    let result = try make(output, store)
     do { return (result, Stored(addition: try store.map { try keep(in: $0, base, common) })) } catch {
       common.remark("\(output) is written, and not in the store")
       throw error
     }
   }
 
-  private func openStore() throws -> Store {
-    do { return try store.open(create: true) } catch let error as VPatchError {
+  private func openStore(room: Int) throws -> Store {
+    do {
+      let store = try store.open(create: true)
+      try store.requireRoom(bytes: room)
+      return store
+    } catch let error as VPatchError {
       let wayOut = "--no-store writes the patch alone"
       throw VPatchError(
         error.code, error.subject, error.reason, remedy: error.remedy.map { "\($0); \(wayOut)" } ?? wayOut)

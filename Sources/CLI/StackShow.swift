@@ -17,7 +17,8 @@ struct StackShow {
     self.base = base
   }
 
-  func print() throws {
+  /// - Parameter isReport: the stack was changed just now.
+  func print(isReport: Bool = false) throws {
     let members = try stored.definition.members.map { member in
       Member(
         member: member, patch: try store.patch(member.identity, threads: common.work.threads),
@@ -27,7 +28,7 @@ struct StackShow {
     let report = try ForgettingReport(ofStack: stored.definition, store)
     let pairs = try comparisons(overlap)
     common.print(
-      json(members, overlap, report, pairs), text: text(members, overlap, report, pairs))
+      json(members, overlap, report, pairs), isReport: isReport, text: text(members, overlap, report, pairs))
   }
 
   struct Member {

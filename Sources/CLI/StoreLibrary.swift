@@ -52,11 +52,24 @@ final class StoreLibrary: PatchLibrary {
     return patch
   }
 
-  /// The undo of a model whose own is lost: its difference to the base, kept in the store.
+  /// The undo of a model whose own is lost: its difference to the base, kept in the store. Of the files beside the
+  /// model it brings back those that a patch of the state made, as far as these are at hand; the user's own stay.
   /// - Throws: `wrongBase` where that is not the base of the model.
-  func difference(from base: Checkpoint, to model: Checkpoint, root: Digest, _ work: WorkOptions) throws -> Patch {
-    let undo = try options.open(create: true).keep(.undo, threads: threads) { path in
-      let result = try Create(base: base, tuned: model, options: CreateOptions(), work: work).write(to: path)
+  func difference(from base: Checkpoint, to model: Checkpoint, _ state: ModelState, _ common: CommonOptions) throws
+    -> Patch
+  {
+    let root = state.base
+    var options = CreateOptions()
+    options.removeMissingFiles = base.isDirectory && model.isDirectory
+    options.sideFilesOf = state.entries.flatMap { entry in
+      [entry.identity] + (entry.stack?.definition.members.map(\.identity) ?? [])
+    }.compactMap { try? patch($0) }
+    let create = Create(base: base, tuned: model, options: options, work: common.work)
+    let undo = try self.options.open(create: true).keep(.undo, threads: threads) { path in
+      let result = try create.write(to: path)
+      for name in result.sideFilesLeftOut {
+        common.remark("\(name) is not the base's, and no patch at hand made it what it is: it stays as it is")
+      }
       guard result.header.baseRoot == root else {
         throw VPatchError(
           .wrongBase, base.path,
@@ -105,14 +118,26 @@ final class StoreLibrary: PatchLibrary {
   /// Whether the model is what it was to be, or will be with `vpatch recover`.
   private func isDecided(_ model: String, _ after: ModelState) -> Bool {
     guard (try? PathKind.of(model)) != .missing else { return false }
-    guard let checkpoint = try? Checkpoint(path: model) else { return true }
+    guard let checkpoint = try? Checkpoint(path: model, patience: .zero) else { return true }
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }
 
   /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
-  func keepOpen() throws {
+  /// - Throws: `refused` where the store has one of the same identity that would not bring the same side files back.
+  func keepOpen(for steps: [PatchStep], of model: Checkpoint) throws {
     guard !open.isEmpty else { return }
-    try options.open(create: true).keep(open, threads: threads)
+    let store = try options.open(create: true)
+    try store.keep(open, threads: threads)
     leased.formUnion(open.map(\.identity))
+    for patch in open where model.isDirectory {
+      guard let kept = try store.path(of: patch.identity), kept != patch.path,
+        steps.contains(where: { $0.direction == .forward && $0.patch.identity == patch.identity }),
+        try Patch(path: kept, threads: threads).annex.sideFiles != patch.annex.sideFiles
+      else { continue }
+      throw VPatchError(
+        .refused, patch.path,
+        "has other side files than the same patch in the store, by which the model would be taken back",
+        remedy: "'vpatch rm \(patch.identity.short)' makes way for it, or switch with the store's")
+    }
   }
 }

@@ -1,28 +1,54 @@
 import Apply
-import Dispatch
 import Glibc
 import PatchFormat
 import Synchronization
 
 /// What is said, and where: results to standard output, everything else to standard error.
+///
+/// Words never end what a command does: a patch that is being written, a model that is being switched is worth more than
+/// the report of it. What could not be said on standard output decides the exit code at the end. Standard error has
+/// nobody to be told of its own failing.
 enum Terminal {
-  static let isInteractive = isatty(2) == 1
+  static let isInteractive = isatty(STDERR_FILENO) == 1
+
+  /// The first failure of standard output; nothing is printed after it.
+  static var unsaid: Unsaid? { state.withLock { $0 } }
+  private static let state = Mutex<Unsaid?>(nil)
+
+  struct Unsaid {
+    let failure: TextStream.Failure
+    /// The words were of work that is done: they alone are lost.
+    let isReport: Bool
+  }
 
   // Whatever a file, a catalogue or a model says: nothing of it rewrites the terminal.
-  static func out(_ text: String) { write(text.printableText + "\n", to: STDOUT_FILENO) }
-  static func note(_ text: String) { write(text.printableText + "\n", to: STDERR_FILENO) }
+  static func out(_ text: String, isReport: Bool = false) { print(text.printableText + "\n", isReport: isReport) }
+
   /// A value on one line.
   static func out(line json: JSON) { out(json.compact().escapingControls) }
 
-  /// All of it, unbuffered: nothing is lost if the process ends right after.
-  static func write(_ text: String, to descriptor: CInt) {
-    var bytes = Array(text.utf8)[...]
-    while !bytes.isEmpty {
-      let n = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if n < 0, errno != EINTR { return }
-      bytes = bytes.dropFirst(max(n, 0))
+  /// Without an end of the line.
+  static func print(_ text: String, isReport: Bool = false) {
+    state.withLock { unsaid in
+      guard unsaid == nil else { return }
+      do throws(TextStream.Failure) {
+        try TextStream.standardOutput.write(text)
+      } catch {
+        unsaid = Unsaid(failure: error, isReport: isReport)
+      }
     }
   }
+
+  /// For a command that goes on only to print more.
+  /// - Throws: what kept standard output from being written.
+  static func requireOutput() throws {
+    if let unsaid { throw unsaid.failure }
+  }
+
+  static func note(_ text: String) { draw(text.printableText + "\n") }
+
+  /// On standard error, without an end of the line.
+  static func draw(_ text: String) { try? TextStream.standardError.write(text) }
 
   static func error(_ error: VPatchError) {
     ProgressBar.clear()
@@ -49,7 +75,7 @@ final class ProgressBar: Sendable {
   }
 
   static func clear() {
-    if Terminal.isInteractive { Terminal.write("\r\u{1B}[K", to: STDERR_FILENO) }
+    if Terminal.isInteractive { Terminal.draw("\r\u{1B}[K") }
   }
 
   private func draw(_ phase: String, _ done: Int, _ total: Int, _ text: (_ done: Int, _ total: Int) -> String) {
@@ -62,37 +88,6 @@ final class ProgressBar: Sendable {
       return "\r\u{1B}[K\(phase)  \(bar) \(percent) %  \(text(done, total))"
     }
     guard let line else { return }
-    Terminal.write(percent == 100 ? "\r\u{1B}[K" : line, to: STDERR_FILENO)
-  }
-}
-
-/// Ctrl-C and a polite kill leave nothing behind.
-enum Interruption {
-  // Written once, before any thread starts.
-  nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
-
-  static func handle() {
-    let queue = DispatchQueue(label: "interruption")
-    for number in [SIGINT, SIGTERM, SIGHUP] {
-      // Who started us with nohup, or in the background of a script, wants this signal ignored.
-      guard !isIgnored(number) else { continue }
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler {
-        ProgressBar.clear()
-        TemporaryFiles.deleteAll(andExit: 128 + number)
-        Terminal.note("vpatch: what is begun can no longer be taken back, and is being finished")
-      }
-      source.resume()
-      sources.append(source)
-    }
-    // A reader that goes away (vpatch show … | head) is no reason for a crash report.
-    signal(SIGPIPE, SIG_DFL)
-  }
-
-  private static func isIgnored(_ number: CInt) -> Bool {
-    var action = sigaction()
-    sigaction(number, nil, &action)
-    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    Terminal.draw(percent == 100 ? "\r\u{1B}[K" : line)
   }
 }

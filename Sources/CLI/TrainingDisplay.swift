@@ -20,6 +20,9 @@ final class TrainingDisplay {
   func show(_ event: TrainingEvent) {
     guard !common.quiet else { return }
     switch event {
+    case .trouble(let what):
+      ProgressBar.clear()
+      common.remark(what)
     case .resumed(let step):
       ProgressBar.clear()
       if !common.json { Terminal.note("goes on after step \(Format.grouped(step)) of \(Format.grouped(total))") }
@@ -41,7 +44,7 @@ final class TrainingDisplay {
     if step.number < total { parts.append("\(Format.duration(left)) left") }
     let line = parts.joined(separator: "  ")
     if Terminal.isInteractive {
-      Terminal.write("\r\u{1B}[K" + line, to: STDERR_FILENO)
+      Terminal.draw("\r\u{1B}[K" + line)
     } else if !common.json, step.number * 10 / total > (step.number - 1) * 10 / total {
       Terminal.note(line)
     }

@@ -27,6 +27,7 @@ struct TrainingSession {
     inputs.features = try command.model.features.cache(command.common)
     inputs.stateFolder = command.dryRun ? nil : command.resume
     inputs.saveEvery = command.saveEvery
+    inputs.log = command.log
     job = try TrainingJob(inputs, command.options(), work)
     ProgressBar.clear()
     for file in job.data where file.cutRows > 0 {
@@ -45,17 +46,16 @@ struct TrainingSession {
   /// Where the store may note that the base was seen; not where patches are over it.
   var basePath: String? { job.inputs.base.steps.isEmpty ? job.inputs.base.path : nil }
 
-  func train(to path: String) throws -> TrainingJob.Result {
-    let log = try command.log.map { try TrainingLog(path: $0, kernels: job.model.compute.kernels) }
+  /// - Parameter keep: keeps a patch elsewhere, whose file cannot be written.
+  func train(to path: String, keep: TrainingJob.Keeping?) throws -> TrainingJob.Result {
     let display = TrainingDisplay(command.common, total: job.run.totalSteps)
     let bar = ProgressBar.counting("item", quiet: command.common.quiet)
     let annotations = JSON.dictionary([
       "name": command.output.name.map { .string($0) }, "note": command.output.note.map { .string($0) },
     ])
-    return try job.train(to: path, annotations: annotations, report: bar) { event in
-      if case .step(let step) = event { try log?.write(step) }
-      display.show(event)
-    }
+    return try job.train(
+      to: path, replacing: command.output.force, annotations: annotations, otherwise: keep, report: bar
+    ) { display.show($0) }
   }
 
   // MARK: Words

@@ -26,6 +26,7 @@ struct Vpatch: ParsableCommand {
         10–14   of gate: exceeded, undecided, unmeasured, reported, predicted
         64  the command line is not understood
         129, 130, 143   interrupted; nothing was left behind
+        141 nobody reads what is printed any more (a pipe to head)
       """,
     version: vpatchVersion,
     subcommands: [
@@ -38,18 +39,55 @@ struct Vpatch: ParsableCommand {
     ])
 
   static func main() {
+    TextStream.holdStandardDescriptors()
     Interruption.handle()
     vp_keep_freed_memory()
+    Glibc.exit(ending(with: run()))
+  }
+
+  /// - Returns: what ended the command; nil where it came to its end.
+  private static func run() -> (any Error)? {
     do {
       defer { OpenStores.close() }
       var command = try parseAsRoot()
       try command.run()
-    } catch let error as VPatchError {
+      return nil
+    } catch { return error }
+  }
+
+  /// Says what went wrong.
+  /// - Returns: the exit code.
+  private static func ending(with error: (any Error)?) -> CInt {
+    var code: CInt = 0
+    switch error {
+    case nil, is TextStream.Failure: break
+    case let error as VPatchError:
       Terminal.error(error)
-      Glibc.exit(error.code.exitCode)
-    } catch {
-      exit(withError: error)
+      code = error.code.exitCode
+    case let error?:
+      // The parser's: a wrong command line; and no error at all, such as help, which is a result.
+      code = exitCode(for: error).rawValue
+      let text = fullMessage(for: error)
+      if !text.isEmpty { if code == 0 { Terminal.out(text) } else { Terminal.note(text) } }
     }
+    guard let unsaid = Terminal.unsaid else { return code }
+    switch unsaid.failure {
+    case .readerGone:
+      // Nobody wanted the report of what is done.
+      if code == 0, !unsaid.isReport { Interruption.endByBrokenPipe() }
+      return code
+    case .failed(let error):
+      Terminal.error(unsaid.isReport ? error.ofReport : error)
+      return code == 0 ? error.code.exitCode : code
+    }
+  }
+}
+
+extension VPatchError {
+  /// What is said where the words about something are lost, and it is done.
+  fileprivate var ofReport: VPatchError {
+    VPatchError(
+      code, subject, reason, remedy: "what was asked for is done, and only the report of it is lost: do not repeat it")
   }
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -30,27 +31,41 @@ int vp_rename_no_replace(const char *from, const char *to) {
 // Open file description locks: they belong to the opening and not to the process, so closing another descriptor of
 // the same file does not lose them, and they can be asked for without being taken.
 
-static int lock(int descriptor, off_t start, off_t length) {
-  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-  return fcntl(descriptor, F_OFD_SETLK, &lock);
+static int until_done(int descriptor, int command, struct flock *lock) {
+  int result;
+  do result = fcntl(descriptor, command, lock);
+  while (result != 0 && errno == EINTR);
+  return result;
 }
 
-static int is_locked(int descriptor, off_t start, off_t length) {
+int vp_lock(int descriptor, int shared, int64_t start, int64_t length) {
+  struct flock lock = {.l_type = shared ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  return until_done(descriptor, F_OFD_SETLK, &lock);
+}
+
+int vp_unlock(int descriptor, int64_t start, int64_t length) {
+  struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  return until_done(descriptor, F_OFD_SETLK, &lock);
+}
+
+int vp_lock_of_others(int descriptor, int64_t start, int64_t length) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
-  if (fcntl(descriptor, F_OFD_GETLK, &lock) == 0) return lock.l_type != F_UNLCK;
+  if (until_done(descriptor, F_OFD_GETLK, &lock) == 0)
+    return lock.l_type == F_UNLCK ? VP_LOCK_NONE : lock.l_type == F_RDLCK ? VP_LOCK_SHARED : VP_LOCK_EXCLUSIVE;
   // Without locks nobody can hold one; any other answer says nothing.
-  return errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : 1;
+  return errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP ? VP_LOCK_NONE : VP_LOCK_UNKNOWN;
 }
 
-// A length of 0 is the whole file, however long it gets.
-
-int vp_lock(int descriptor) { return lock(descriptor, 0, 0); }
-
-int vp_is_locked(int descriptor) { return is_locked(descriptor, 0, 0); }
-
-int vp_lock_byte(int descriptor, off_t offset) { return lock(descriptor, offset, 1); }
-
-int vp_is_byte_locked(int descriptor, off_t offset) { return is_locked(descriptor, offset, 1); }
+int vp_keeps_its_name(const char *path, const char *folder) {
+  struct statx file, parent;
+  if (statx(AT_FDCWD, folder, 0, STATX_BASIC_STATS, &parent) != 0) return -1;
+  if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &file) != 0) return -1;
+  if ((file.stx_attributes | parent.stx_attributes) & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) return 2;
+  if (file.stx_attributes & STATX_ATTR_MOUNT_ROOT) return 3;
+  uid_t own = geteuid();
+  if ((parent.stx_mode & S_ISVTX) && own != 0 && own != file.stx_uid && own != parent.stx_uid) return 1;
+  return 0;
+}
 
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds) {
   struct statx info;

@@ -76,6 +76,8 @@ public struct Evaluation {
       }
       entries += try self.entries(task, outcome, reference: from)
     }
+    try model.requireUnchanged()
+    if case .base(let base, _) = reference { try base.requireUnchanged() }
     return SuiteResults(
       model: name, root: root, suite: suite.digest, date: Self.now(), entries: entries, remarks: remarks)
   }

@@ -25,7 +25,11 @@ public final class LanguageModel {
     try self.init(
       config: ModelConfig(folder: view.path), weights: ModelWeights(view, threads: compute.threads), compute: compute,
       images: ImageReader(folder: view.path), features: cache)
+    // The files beside the weights are read by their names, and have to be of the same model.
+    try view.checkpoint.requireStillThere()
   }
+
+  public func requireUnchanged() throws { try weights.view.checkpoint.requireSameBytes() }
 
   /// - Parameter images: nil for a model that does not see.
   init(

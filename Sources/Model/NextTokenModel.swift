@@ -2,6 +2,9 @@ import Text
 
 /// A language model as evaluations see it.
 public protocol NextTokenModel {
+  /// Nobody wrote to the weights while they were read: to be asked before what was computed with them is told.
+  func requireUnchanged() throws
+
   var vocabularySize: Int { get }
 
   /// For each sequence the scores of its tokens but the first: entry *i* is of token *i* + 1, given tokens 0 … *i*.
@@ -24,4 +27,9 @@ public protocol NextTokenModel {
     _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((_ prompt: Int, _ step: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)?
   ) throws -> [[Int32]]
+}
+
+extension NextTokenModel {
+  /// Weights that are in no file are as they are.
+  public func requireUnchanged() throws {}
 }

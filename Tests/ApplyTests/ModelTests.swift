@@ -57,7 +57,7 @@ import Testing
     #expect(read.state.entries.map(\.identity) == patches.map(\.identity))
     #expect(read.state.entries.map(\.name) == ["skill1", "skill2"])
     try folder.write("copy.vpatch.json", read.text)
-    #expect(try Provenance.read(folder["copy.vpatch.json"]) == read)
+    #expect(try Provenance.read(InputFile(path: folder["copy.vpatch.json"])) == read)
   }
 
   @Test("back to the base, one step back, the last by name") func ways() throws {

@@ -27,7 +27,11 @@ struct Command {
 
   /// Another program, found by its path, such as a shell around the command.
   init(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) throws {
-    let started = try Self.start(program, arguments, environment)
+    try self.init(ending: Self.start(program, arguments, environment))
+  }
+
+  /// Waits for one that was started.
+  init(ending started: (process: Process, output: FileHandle, errors: FileHandle)) throws {
     // Both pipes are emptied at once: a full one would stop the process.
     let errors = Mutex(Data())
     let group = DispatchGroup()
@@ -44,9 +48,10 @@ struct Command {
   }
 
   /// Starts it and does not wait.
-  static func start(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) throws
-    -> (process: Process, output: FileHandle, errors: FileHandle)
-  {
+  /// - Parameter target: what gets its standard output, instead of the pipe that is returned.
+  static func start(
+    _ program: String, _ arguments: [String], _ environment: [String: String] = [:], output target: FileHandle? = nil
+  ) throws -> (process: Process, output: FileHandle, errors: FileHandle) {
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
@@ -56,11 +61,27 @@ struct Command {
       environment.merging(defaults) { a, _ in a }
     ) { $1 }
     let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
+    process.standardOutput = target.map { $0 as Any } ?? output
     process.standardError = errors
     process.standardInput = FileHandle.nullDevice
     try process.run()
     return (process, output.fileHandleForReading, errors.fileHandleForReading)
+  }
+
+  /// Runs the built command with a pipe as its standard output that nobody reads any more.
+  static func forNobody(_ arguments: [String]) throws -> Command {
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0, close(ends[0]) == 0 else { throw POSIXError(.EMFILE) }
+    defer { close(ends[1]) }
+    let started = try start(path, arguments, output: FileHandle(fileDescriptor: ends[1]))
+    let errors = started.errors.readDataToEndOfFile()
+    started.process.waitUntilExit()
+    return Command(
+      code: started.process.terminationStatus, output: "", errors: String(decoding: errors, as: UTF8.self))
+  }
+
+  private init(code: Int32, output: String, errors: String) {
+    (self.code, self.output, self.errors) = (code, output, errors)
   }
 
   /// One line on standard error that says all of these words.

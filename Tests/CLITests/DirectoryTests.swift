@@ -11,8 +11,8 @@ import Testing
 
   init() throws { folder = try TestFolder() }
 
-  private func make(_ base: String, _ tuned: String) throws {
-    let run = try Command("create", folder[base], folder[tuned], "-o", folder["p.vpatch"])
+  private func make(_ base: String, _ tuned: String, _ more: String...) throws {
+    let run = try Command(Command.path, ["create", folder[base], folder[tuned], "-o", folder["p.vpatch"]] + more)
     #expect(run.code == 0, "\(run.errors)")
   }
 
@@ -64,13 +64,13 @@ import Testing
   @Test("a snapshot of symbolic links gives real files") func snapshot() throws {
     try folder.directory("blobs", model, shards: 2, files: side)
     try folder.directory("tuned", tuned, shards: 2, files: side)
-    try FileManager.default.createDirectory(atPath: folder["snapshot"], withIntermediateDirectories: false)
+    try FileManager.default.createDirectory(atPath: folder["snapshots/1"], withIntermediateDirectories: true)
     for name in try folder.names(in: "blobs") {
       try FileManager.default.createSymbolicLink(
-        atPath: folder["snapshot/\(name)"], withDestinationPath: "../blobs/\(name)")
+        atPath: folder["snapshots/1/\(name)"], withDestinationPath: "../../blobs/\(name)")
     }
-    try make("snapshot", "tuned")
-    #expect(try apply("snapshot", "out").code == 0)
+    try make("snapshots/1", "tuned")
+    #expect(try apply("snapshots/1", "out").code == 0)
     #expect(try files("out") == files("tuned"))
     for name in try folder.names(in: "out") {
       #expect(try PathKind.of(folder["out/\(name)"], followingLinks: false) == .file)
@@ -91,7 +91,7 @@ import Testing
   @Test("a side file that goes") func removed() throws {
     try folder.directory("base", model, files: side)
     try folder.directory("tuned", tuned, files: side.filter { $0.key != "README.md" })
-    try make("base", "tuned")
+    try make("base", "tuned", "--remove-missing-files")
     #expect(try apply("base", "out").code == 0)
     #expect(!folder.exists("out/README.md"))
     #expect(try apply("out", "back", back: true).code == 0)

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import PatchFormat
 import TestModels
 import Testing
 
@@ -39,6 +40,35 @@ import Testing
     let number = [.term: SIGTERM, .int: SIGINT, .hup: SIGHUP][mode]!
     #expect(run.code == 128 + number)
     #expect(try folder.names() == before)
+  }
+
+  @Test("asked to stop at any call that changes something: a folder is there whole, or it is not there")
+  func folderWhole()
+    throws
+  {
+    let story = try StackStory(isDirectory: true)
+    let folder = story.folder
+    let arguments = ["apply", story.base, folder["sa.vpatch"], "-o", folder["out"]]
+    let calls = try FaultRun.log(in: folder, arguments)
+    let whole = try folder.tree("out")
+    let named = try #require(calls.firstIndex { $0.hasPrefix("rename ") && $0.hasSuffix(" out") }, "\(calls)")
+    var ends = Set<Int32>()
+    for call in calls.indices {
+      for name in try folder.names() where name.hasPrefix("out") || TemporaryFiles.isTemporary(name) {
+        try FileManager.default.removeItem(atPath: folder[name])
+      }
+      let before = try folder.names()
+      let run = try FaultRun.run(in: folder, arguments, call % 2 == 0 ? .int : .term, at: call + 1)
+      ends.insert(run.code)
+      #expect([0, 130, 143].contains(run.code), "\(calls[call]): \(run.code) \(run.errors)")
+      if folder.exists("out") {
+        #expect(try folder.tree("out") == whole, "\(calls[call])")
+      } else {
+        #expect(run.code != 0 && call <= named, "\(calls[call]): \(run.code)")
+      }
+      #expect(try folder.names().filter { $0 != "out" } == before, "\(calls[call])")
+    }
+    #expect(ends.contains(130) && ends.contains(143), "\(ends)")
   }
 
   @Test("killed it leaves nothing under the final name, and the next run succeeds") func killed() throws {

@@ -43,14 +43,16 @@ struct Switched: Sendable {
         "tuned", changed + more, shards: 2, files: text.merging(["config.json": "{\"a\": 2}\n", "new.txt": "n"]) { $1 })
     }
     let names = ["base", "tuned"].map { form == .file ? "\($0)/model.safetensors" : $0 }
-    let run = try Command("create", sources[names[0]], sources[names[1]], "-o", sources["p.vpatch"], "--name", "p")
+    let more = form == .file ? [] : ["--remove-missing-files"]
+    let run = try Command(
+      Command.path, ["create", sources[names[0]], sources[names[1]], "-o", sources["p.vpatch"], "--name", "p"] + more)
     precondition(run.code == 0, run.errors)
     old = try sources.tree("base")
     let folder = try TestFolder()
     let path = form == .file ? folder["model.safetensors"] : folder.path
-    let more = (form == .layout ? ["--by-rename"] : []) + ["--store", sources.store]
+    let options = (form == .layout ? ["--by-rename"] : []) + ["--store", sources.store]
     func tree(after arguments: [String]) throws -> [String: [UInt8]] {
-      let run = try Command(Command.path, arguments + more)
+      let run = try Command(Command.path, arguments + options)
       precondition(run.code == 0, run.errors)
       return try folder.tree(".")
     }
@@ -89,7 +91,7 @@ struct Switched: Sendable {
   /// The same without a process; once for a model's files, since a process that another test starts meanwhile has this
   /// one's open files, and their locks, until its exec.
   @discardableResult func recovered(_ folder: TestFolder) throws -> Recovery.Outcome {
-    try Recovery.recover(model(in: folder), WorkOptions(threads: 1))
+    try Recovery.recover(model(in: folder), WorkOptions(threads: 1)).outcome
   }
 
   /// Whether a folder holds exactly that, under these names and no other.

@@ -76,8 +76,8 @@ import Testing
     let arguments = try switched.forward(folder)
     let held = try InPlaceFile(path: folder["model-00002-of-00002.safetensors"])
     #expect(try held.lock())
-    for more in [[], ["--by-rename"]] {
-      let run = try run(arguments + more)
+    let started = try [[], ["--by-rename"]].map { try Command.start(Command.path, arguments + $0) }
+    for run in try started.map({ try Command(ending: $0) }) {
       #expect(run.code == 5)
       #expect(run.says("is being switched by another process", "try again"), "\(run.errors)")
     }
@@ -94,8 +94,10 @@ import Testing
     do {
       let journal = try InPlaceFile(path: folder[".vpatch-journal"])
       #expect(try journal.lock())
-      for arguments in [["recover", folder.path], ["diff", folder.path, folder.path]] {
-        let run = try run(arguments)
+      let started = try [["recover", folder.path], ["diff", folder.path, folder.path]].map {
+        try Command.start(Command.path, $0)
+      }
+      for run in try started.map({ try Command(ending: $0) }) {
         #expect(run.code == 5)
         #expect(run.says("is being switched by another process", "try again"), "\(run.errors)")
       }
@@ -131,7 +133,8 @@ import Testing
       let run = try switched.recover(folder)
       #expect(run.code == 2, "\(name)")
       #expect(
-        run.says(".vpatch-journal: ", words, "nothing was touched", "restore the model"), "\(name): \(run.errors)")
+        run.says(".vpatch-journal: ", words, "nothing was touched", "restore the model", "--set-aside"),
+        "\(name): \(run.errors)")
       #expect(try folder.tree(".") == before)
     }
     try folder.write(".vpatch-journal", journal)
@@ -139,20 +142,40 @@ import Testing
     #expect(try switched.isNew(folder))
   }
 
-  @Test(
-    "a model that is another one than the journal was written for",
-    arguments: ["model-00001-of-00002.safetensors", "config.json", "gone.txt"])
-  func replaced(name: String) throws {
+  @Test("a model that is another one than the journal was written for") func replaced() throws {
     let switched = try decided(.directory)
+    let name = "model-00001-of-00002.safetensors"
     let bytes = try folder.bytes(name)
-    try FileManager.default.removeItem(atPath: folder[name])
-    // On some file systems it gets the very inode that has become free.
+    try FileManager.default.moveItem(atPath: folder[name], toPath: folder["kept"])
     try folder.write(name, bytes)
     let before = try folder.tree(".")
     let run = try switched.recover(folder)
     #expect(run.code == 5)
-    #expect(run.says(".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched"))
+    #expect(
+      run.says(
+        ".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched",
+        "put that file back",
+        "'vpatch recover \(folder.path) --set-aside'"))
     #expect(try folder.tree(".") == before)
+    let aside = try Command("recover", folder.path, "--set-aside")
+    #expect(aside.code == 0 && aside.output.contains("is what its files are now"), "\(aside.errors)")
+    // Everything is there still, and the model is usable again.
+    #expect(try Set(folder.tree(".").values) == Set(before.values))
+    #expect(folder.exists(".vpatch-journal.set-aside-1") && folder.exists("config.json.set-aside-1"))
+    #expect(try folder.names().allSatisfy { !$0.contains(".vpatch-") || $0.hasSuffix(".set-aside-1") })
+    #expect(try Command("status", folder.path, "--full").code == 0)
+    // What it was made of is at hand: with the file back in its place it can be finished after all.
+    #expect(try Command("recover", folder.path).output.contains("nothing to do"))
+  }
+
+  @Test("a shard that is put back can be finished") func putBack() throws {
+    let switched = try decided(.directory)
+    let name = "model-00002-of-00002.safetensors"
+    try FileManager.default.moveItem(atPath: folder[name], toPath: folder["kept"])
+    #expect(try switched.recover(folder).code != 0)
+    try FileManager.default.moveItem(atPath: folder["kept"], toPath: folder[name])
+    #expect(try switched.recover(folder).code == 0)
+    #expect(try switched.isNew(folder))
   }
 
   @Test("a copy of a model with its journal is not the model") func copied() throws {
@@ -164,6 +187,21 @@ import Testing
     #expect(run.says("was it copied"), "\(run.errors)")
     #expect(try switched.recover(folder).code == 0)
     #expect(try switched.isNew(folder))
+  }
+
+  @Test("a damaged journal is set aside, with the files that it speaks of") func damagedAside() throws {
+    let switched = try decided(.layout)
+    var journal = try folder.bytes(".vpatch-journal")
+    journal[40] ^= 1
+    try folder.write(".vpatch-journal", journal)
+    let before = try folder.tree(".")
+    #expect(try switched.recover(folder).code == 2)
+    #expect(try Command("recover", folder.path, "--set-aside").code == 0)
+    #expect(try Set(folder.tree(".").values) == Set(before.values))
+    // No byte of the model had been written yet.
+    #expect(try Command("status", folder.path).code == 0)
+    #expect(try run(switched.forward(in: folder)).code == 0)
+    #expect(try folder.tree(".").filter { !$0.key.hasSuffix(".set-aside-1") } == switched.new)
   }
 
   @Test("of many switches at once one does it, and the model is whole") func race() throws {

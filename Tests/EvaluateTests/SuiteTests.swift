@@ -1,3 +1,4 @@
+import Foundation
 import Measure
 import PatchFormat
 import TestModels
@@ -145,6 +146,28 @@ import Text
   func keys(keys: String, message: String) {
     let error = refusal("[[task]]\nname = \"t\"\nrole = \"probe\"\n\(keys)")
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "accepted")")
+  }
+
+  @Test("data outside of the suite's folder is not read unasked", arguments: ["absolute", "above", "link", "shots"])
+  func outside(way: String) throws {
+    let outside = try TestFolder()
+    try outside.write("rows.jsonl", #"{"prompt": "a", "answer": "b"}"#)
+    try #require(symlink(outside["rows.jsonl"], folder["link.jsonl"]) == 0)
+    let name =
+      ["above": "../\(Path.name(outside.path))/rows.jsonl", "link": "link.jsonl"][way] ?? outside["rows.jsonl"]
+    let head = "[[task]]\nname = \"t\"\nrole = \"probe\"\nkind = \"exact-match\"\nformat = \"raw\"\n"
+    let keys =
+      way == "shots"
+      ? "data = \"rows.jsonl\"\nfew_shot = 1\nfew_shot_data = \"\(name)\"" : "data = \"\(name)\""
+    let error = refusal(head + keys)
+    #expect(error?.code == .invalid)
+    #expect(
+      error?.description.contains("the task \"t\" names the data \"\(name)\", which is outside of the suite's folder")
+        == true, "\(error?.description ?? "accepted")")
+    let allowed = try Evaluate.Suite(path: folder.write("suite.toml", head + keys), allowsOutside: true)
+    #expect(allowed.tasks[0].items.count == (way == "shots" ? 2 : 1))
+    // An absolute path that stays inside is as good as another.
+    #expect(try suite(head + "data = \"\(folder["rows.jsonl"])\"").tasks[0].items.count == 2)
   }
 
   @Test(

@@ -46,6 +46,7 @@ struct Composite {
     let layout = try base.layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: base.path)
     let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles : [])
+    try base.checkpoint.requireSameBytes()
     return try writer.finish(entries, annex: annex, annotations: annotations(tensors))
   }
 

@@ -28,6 +28,8 @@ public struct Rebase: Sendable {
     /// Tensors of which the difference was added to other weights.
     public let moved: Int
     public let fileSize: Int
+    /// What the patch does to the files beside the model.
+    public let sideFileSummary: SideFileSummary
   }
 
   public func write(to path: String, name: String?, note: String? = nil, replacing: Bool = false) throws -> Result {
@@ -56,19 +58,19 @@ public struct Rebase: Sendable {
       .entries(tensors, writer)
     let layout = try ModelView(new).layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: new.path)
-    let header = try writer.finish(
-      entries, annex: Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : []),
-      annotations: annotations(name: name, note: note))
+    for model in [old, new] { try model.requireSameBytes() }
+    let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : [])
+    let header = try writer.finish(entries, annex: annex, annotations: annotations(name: name, note: note))
     let exact = touched.count { tensor in newOf[tensor.name.bytesKey] == tensor.base }
     return Result(
       header: header, exact: exact, moved: touched.count - exact,
-      fileSize: try InputFile(path: path).size)
+      fileSize: try InputFile(path: path).size, sideFileSummary: SideFileSummary(annex))
   }
 
   /// Every tensor of the new base is hashed: the patch names them all.
   private func fingerprints() throws -> [FingerprintedTensor] {
     let digests = try new.fingerprints(of: new.tensors, work, phase: "hashing the new base")
-    try new.requireUnchanged()
+    try new.requireSameBytes()
     return zip(new.tensors, digests).map { FingerprintedTensor($0.info, $1) }
   }
 

@@ -31,6 +31,8 @@ public struct Squash: Sendable {
     /// Tensors that were encoded anew.
     public let encoded: Int
     public let fileSize: Int
+    /// What the patch does to the files beside the model.
+    public let sideFileSummary: SideFileSummary
   }
 
   public func write(to path: String, name: String?, note: String?, replacing: Bool = false) throws -> Result {
@@ -42,12 +44,14 @@ public struct Squash: Sendable {
     // Both ends are made of the base, where there is one, and of patches, whose chunks carry digests.
     let source = base?.path ?? patches[0].label
     let entries = try PatchBuilder(base: source, target: source, work: work).entries(tensors, writer)
+    let annex = try annex(tensors)
+    try base?.checkpoint.requireSameBytes()
     let header = try writer.finish(
-      entries, annex: try annex(tensors), annotations: annotations(tensors, name: name, note: note))
+      entries, annex: annex, annotations: annotations(tensors, name: name, note: note))
     let copied = tensors.count { if case .copied = $0.content { true } else { false } }
     return Result(
       header: header, copied: copied, encoded: header.touched.count - copied,
-      fileSize: try InputFile(path: path).size)
+      fileSize: try InputFile(path: path).size, sideFileSummary: SideFileSummary(annex))
   }
 
   // MARK: Tensors

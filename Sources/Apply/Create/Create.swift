@@ -31,6 +31,8 @@ public struct Create: Sendable {
   public func write(to path: String, replacing: Bool = false) throws -> CreateResult {
     let renames = try keyMap()
     let pairs = try pair(renames)
+    // What is refused of them is refused before the weights are read.
+    let side = try SideFiles.differences(base, tuned, options)
     let compared = try compare(pairs)
     let changed = compared.filter(\.differs)
     let others = try forbidden(changed)
@@ -41,7 +43,6 @@ public struct Create: Sendable {
         .refused, tuned.path, dropped.isEmpty ? "has the same tensors as the base" : "changes nothing that is allowed",
         remedy: "a patch needs at least one tensor that differs")
     }
-    let side = try SideFiles.differences(base, tuned)
     let recipe = recognisedRecipe(kept)
     let writer = try PatchWriter(path: path, replacing: replacing)
     let tensors = patchTensors(compared, keeping: Set(kept.map(\.pair.name.bytesKey)))
@@ -53,8 +54,7 @@ public struct Create: Sendable {
       isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: changes, path: path)
     let annotations = annotations(recipe, renames, kept: kept, dropped: others)
     let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
-    try base.requireUnchanged()
-    try tuned.requireUnchanged()
+    for model in [base, tuned] { try model.requireStillThere() }
     let header = try writer.finish(entries, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,
@@ -62,7 +62,8 @@ public struct Create: Sendable {
       modelBytes: header.tensors.reduce(0) { $0 + ($1.target?.info.byteCount ?? 0) },
       cast: kept.filter(\.pair.isCast).map(\.pair.name),
       renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
-      dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut)
+      dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut,
+      sideFileSummary: SideFileSummary(annex), sideFilesMissing: side.missing)
   }
 
   /// What the patch says of each tensor. One that is left out of it is as in the base, and what the base lacks is

@@ -10,6 +10,12 @@ public struct CreateOptions: Sendable {
   public var castToBase = false
   /// Find the tuned tensors under another layout's names.
   public var mapKeys = false
+  /// Let the patch remove side files that the tuned folder lacks; else they stay as in the base.
+  public var removeMissingFiles = false
+  /// Take side files that are links to somewhere outside of their model's folder.
+  public var allowsOutside = false
+  /// Take only side files that are as these patches make them, and leave out the others; nil: all.
+  public var sideFilesOf: [Patch]?
   public var name: String?
   public var note: String?
 
@@ -32,6 +38,10 @@ public struct CreateResult: Sendable {
   public let dropped: [String]
   public let sideFiles: [String]
   public let sideFilesLeftOut: [String]
+  /// What becomes of those that travel.
+  public let sideFileSummary: SideFileSummary
+  /// Side files that the tuned folder lacks: the patch says nothing of them.
+  public let sideFilesMissing: [String]
 
   public var touched: [PatchTensor] { header.touched }
   /// Bytes of the tensors that the patch makes.

@@ -1,10 +1,7 @@
 import PatchFormat
 
 /// The files beside a directory's checkpoint: configuration, tokenizer, templates.
-public enum SideFiles {
-  /// Larger files do not travel in a patch.
-  public static let maximumSize = 32 << 20
-
+enum SideFiles {
   /// Extensions of weights in other forms. They hold the model that the directory was, not the one it becomes.
   private static let weights = [
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".onnx", ".h5", ".msgpack", ".npz", ".pkl",
@@ -15,40 +12,92 @@ public enum SideFiles {
     Journal.isJournalName(name) || weights.contains { name.lowercased().hasSuffix($0) }
   }
 
-  /// What differs between two directories, and what does not travel: files that are too large, and, since a patch
-  /// holds plain names alone, those in folders of their own.
-  static func differences(_ base: Checkpoint, _ target: Checkpoint) throws -> (
-    changed: [Annex.SideFile], leftOut: [String]
-  ) {
-    guard base.isDirectory, target.isDirectory else { return ([], []) }
-    let baseNames = try names(in: base.path)
-    let targetNames = try names(in: target.path)
+  /// How two directories differ beside their checkpoints. Names in ascending order.
+  struct Differences {
+    /// What travels.
     var changed: [Annex.SideFile] = []
+    /// What does not: files that are too large, and, since a patch holds plain names alone, folders.
     var leftOut: [String] = []
-    let sides = [(base, Set(baseNames.map(\.bytesKey))), (target, Set(targetNames.map(\.bytesKey)))]
-    let names = baseNames + targetNames.filter { !sides[0].1.contains($0.bytesKey) }
-    for name in names.sorted(by: { $0.precedes($1) }) {
-      let files = try sides.map { checkpoint, held in
-        held.contains(name.bytesKey) ? try InputFile(path: Path.join(checkpoint.path, name)) : nil
-      }
-      guard files.allSatisfy({ ($0?.size ?? 0) <= maximumSize }) else {
-        leftOut.append(name)
-        continue
-      }
-      let contents = try files.map { file in try file.map { try $0.read(0..<$0.size) } }
-      if contents[0] != contents[1] {
-        changed.append(Annex.SideFile(name: name, base: contents[0], target: contents[1]))
-      }
-    }
-    for name in Set(try folders(in: base.path) + folders(in: target.path)).sorted(by: { $0.precedes($1) }) {
-      if try !isSameFolder(Path.join(base.path, name), Path.join(target.path, name)) { leftOut.append(name + "/") }
-    }
-    return (changed, leftOut)
+    /// What the base alone has, and a patch does not take away unasked.
+    var missing: [String] = []
   }
 
-  private static func folders(in directory: String) throws -> [String] {
-    try Path.entries(of: directory).filter {
-      try !$0.hasPrefix(".") && PathKind.of(Path.join(directory, $0), followingLinks: false) == .directory
+  /// - Throws: `refused` for a name of which it is not sure what stands there, or which leads out of its folder; `io`
+  ///   for what cannot be read.
+  static func differences(_ base: Checkpoint, _ target: Checkpoint, _ options: CreateOptions) throws -> Differences {
+    var found = Differences()
+    guard base.isDirectory, target.isDirectory else {
+      guard !options.removeMissingFiles else {
+        throw VPatchError(
+          .refused, base.isDirectory ? target.path : base.path, "is a single file: no files lie beside it",
+          remedy: "leave out --remove-missing-files")
+      }
+      return found
+    }
+    let sides = [base, target].map { Enclosure($0.path, allowsOutside: options.allowsOutside) }
+    let held = try sides.map { try names(in: $0.folder) }
+    let heldByTarget = Set(held[1].map(\.bytesKey))
+    let heldByBase = Set(held[0].map(\.bytesKey))
+    let all = held[0] + held[1].filter { !heldByBase.contains($0.bytesKey) }
+    for name in all.sorted(by: { $0.precedes($1) }) {
+      if !heldByTarget.contains(name.bytesKey), !options.removeMissingFiles {
+        found.missing.append(name)
+        continue
+      }
+      let isHeld = [heldByBase, heldByTarget].map { $0.contains(name.bytesKey) }
+      switch try (side(name, isHeld[0], in: sides[0], options), side(name, isHeld[1], in: sides[1], options)) {
+      case (.contents(let base), .contents(let target)):
+        if base != target { found.changed.append(Annex.SideFile(name: name, base: base, target: target)) }
+      case (.folder, .folder):
+        let paths = sides.map { Path.join($0.folder, name) }
+        if try !isSameFolder(paths[0], paths[1]) { found.leftOut.append(name + "/") }
+      case (.folder, .contents(nil)), (.contents(nil), .folder): found.leftOut.append(name + "/")
+      default: found.leftOut.append(name)
+      }
+    }
+    if let patches = options.sideFilesOf {
+      found.leftOut += found.changed.filter { !isMade($0, by: patches) }.map(\.name)
+      found.changed.removeAll { !isMade($0, by: patches) }
+    }
+    return found
+  }
+
+  /// What one of the two has under a name, without doubt.
+  private enum Side {
+    case folder
+    /// Nil where nothing has the name.
+    case contents([UInt8]?)
+    /// What does not travel.
+    case other
+  }
+
+  /// - Parameter isHeld: whether the folder had the name when it was listed.
+  private static func side(
+    _ name: String, _ isHeld: Bool, in folder: Enclosure, _ options: CreateOptions
+  ) throws -> Side {
+    let path = Path.join(folder.folder, name)
+    switch try SideFile(name, in: folder) {
+    case .missing where isHeld: throw SideFile.changed(path)
+    case .missing: return .contents(nil)
+    case .folder: return .folder
+    case .tooLarge: return .other
+    case .contents(let bytes, _): return .contents(bytes)
+    case .special where options.sideFilesOf != nil, .outside where options.sideFilesOf != nil: return .other
+    case .special(let what):
+      throw VPatchError(
+        .refused, path, "\(what): whether the model has that file cannot be said",
+        remedy: "bring the file back, or remove that name")
+    case .outside:
+      throw VPatchError(
+        .refused, path, "is a link that leads out of the model's folder, and would travel in the patch",
+        remedy: "--allow-outside takes it all the same")
+    }
+  }
+
+  /// Whether one of these patches makes a side file what the target has.
+  private static func isMade(_ file: Annex.SideFile, by patches: [Patch]) -> Bool {
+    patches.contains { patch in
+      patch.annex.sideFiles.contains { $0.name.isSame(as: file.name) && $0.target == file.target }
     }
   }
 
@@ -65,16 +114,17 @@ public enum SideFiles {
       guard try paths.allSatisfy({ try PathKind.of($0) == .file }) else { return try isSameFolder(paths[0], paths[1]) }
       let files = try paths.map { try InputFile(path: $0) }
       guard files[0].size == files[1].size else { return false }
-      guard files[0].size <= maximumSize else { return true }
+      guard files[0].size <= SideFile.maximumSize else { return true }
       return try files[0].read(0..<files[0].size) == files[1].read(0..<files[1].size)
     }
   }
 
-  /// The regular files of a directory that may travel.
+  /// The names in a directory that are not the checkpoint's own: what could travel, and folders.
   private static func names(in directory: String) throws -> [String] {
     try Path.entries(of: directory).filter { name in
-      try !name.hasPrefix(".") && Annex.isSideFileName(name) && !isWeights(name)
-        && PathKind.of(Path.join(directory, name)) == .file
+      guard !name.hasPrefix(".") else { return false }
+      if Annex.isSideFileName(name), !isWeights(name) { return true }
+      return try PathKind.of(Path.join(directory, name), followingLinks: false) == .directory
     }
   }
 }

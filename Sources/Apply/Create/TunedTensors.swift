@@ -30,7 +30,7 @@ public struct TunedTensors: Sendable {
       defer { work.progress.advance(tensors[i].info.byteCount) }
       return try base.source(tensors[i].name).map { FingerprintedTensor($0.info, try $0.fingerprint()) }
     }
-    try base.checkpoint.requireUnchanged()
+    try base.checkpoint.requireSameBytes()
     return found.compactMap(\.self)
   }
 
@@ -72,6 +72,7 @@ public struct TunedTensors: Sendable {
     let all = annotations.setting("recipe", to: recipe.map { .string($0.rawValue) } ?? recognised)
       .setting("layout", to: layoutName)
       .setting("made", to: .dictionary(["writer": .string("vpatch \(vpatchVersion)")]))
+    try base.checkpoint.requireSameBytes()
     return try writer.finish(entries, annex: annex, annotations: all)
   }
 }

@@ -20,6 +20,7 @@ extension CheckpointDiff {
     let pairs = matching.pairs.filter { $0.a.info.shape == $0.b.info.shape && $0.isComparable }
     let reshaped = matching.pairs.filter { $0.a.info.shape != $0.b.info.shape || !$0.isComparable }
     let changes = try measure(pairs, in: a, b, threads: threads, progress: progress)
+    for model in [a, b] { try model.requireSameBytes() }
     return CheckpointDiff(
       a: Side(a), b: Side(b),
       tensors: zip(pairs, changes).map { pair, change in

@@ -85,6 +85,7 @@ public struct PatchDiff: Sendable {
       defer { work.progress.advance(sizes[i]) }
       return try Self.delta(comparable[i], base, rebuilds)
     }
+    try base.requireSameBytes()
   }
 
   private static func delta(_ name: String, _ base: Checkpoint, _ rebuilds: [Rebuild]) throws -> Delta {

@@ -40,6 +40,7 @@ public struct WeightChange: Sendable {
       guard let target = try target(tensors[i].name) else { return nil }
       return try Self.measure(StoredTensor(tensors[i], in: base), target)
     }
+    try base.requireSameBytes()
     let layout = ModelLayout.recognise(names: tensors.map(\.name))
     components = CheckpointDiff.components(
       of: zip(tensors, changes).compactMap { tensor, change in

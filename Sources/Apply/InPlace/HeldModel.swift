@@ -1,6 +1,6 @@
 import PatchFormat
 
-/// A model's files, locked against other switches until this value goes.
+/// A model's files, locked against other changes until this value goes, and where they are written into against readers.
 ///
 /// All of them, whether they change or not: two switches of one model must not pass each other, by whatever path
 /// each of them came. The journal's lock says the same of the time after its commit, when names may have changed.
@@ -12,10 +12,13 @@ struct HeldModel: Sendable {
   /// - Parameters:
   ///   - written: which of the checkpoint's files will be written into.
   ///   - allowLinks: follow symbolic links, and write into files with several names.
-  init(_ input: Checkpoint, written: Set<Int>, allowLinks: Bool) throws {
+  ///   - byRename: other files get their names, and whoever reads them keeps them.
+  init(_ input: Checkpoint, written: Set<Int>, allowLinks: Bool, byRename: Bool) throws {
     let place = try ModelPlace(input.path)
     if place.isLink, !allowLinks { throw Self.link(input.path, "is a symbolic link", else: "change a copy of it") }
     self.place = place
+    // What this process itself reads of them would stand in its way. Whether they are still the same is asked below.
+    if !byRename { input.endReading() }
     files = try input.files.enumerated().map { i, file in
       let path = input.isDirectory ? Path.join(place.path, file.name) : place.path
       let opened = try InPlaceFile(path: path)
@@ -25,17 +28,19 @@ struct HeldModel: Sendable {
         }
         guard opened.linkCount <= 1 else { throw Self.link(path, "is a file with several hard links") }
       }
-      guard try opened.lock() else {
-        throw VPatchError(
-          .refused, input.path, "is being switched by another process", remedy: "try again when that is done")
-      }
-      // It may have been replaced between being opened for reading and being locked.
-      guard opened.state.hasSameBytes(as: file.input.state), try opened.isStillThere() else {
-        throw VPatchError(.refused, path, "was replaced meanwhile", remedy: "run the command again")
-      }
+      try opened.hold(byRename ? .replacing : .writing, model: input.path, remedy: Self.remedyForReaders)
+      guard opened.identity == file.input.identity else { throw Self.replaced(path) }
       return opened
     }
-    try Checkpoint.refuseUnfinished(input.path)
+    // It may have been switched between being opened for reading and being locked.
+    if let path = try input.changedFile() { throw Self.replaced(path) }
+  }
+
+  private static let remedyForReaders =
+    "try again when that is done, or use --by-rename, which leaves readers the files that they have"
+
+  private static func replaced(_ path: String) -> VPatchError {
+    VPatchError(.refused, path, "was replaced meanwhile", remedy: "run the command again")
   }
 
   private static func link(

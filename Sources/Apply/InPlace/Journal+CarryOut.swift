@@ -6,12 +6,15 @@ extension Journal {
   /// - Parameters:
   ///   - payload: the journal, open; its regions' new bytes begin at `start`.
   ///   - files: the journal's files, open and locked.
+  ///   - lost: new names whose finished files are gone, and are not waited for.
   func carryOut(
-    _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace, _ work: WorkOptions
+    _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace,
+    without lost: Set<String> = [],
+    _ work: WorkOptions
   ) throws {
     try copyRegions(payload, from: start, onto: files, work)
     for file in files { try file.sync() }
-    try swapFiles(in: place.folder)
+    try swapFiles(in: place, without: lost)
     // Last, when all it speaks of is durable.
     try Directory.remove(place.journalPath)
     // Should the folder forget this, the journal is back after a power cut, and doing it again changes nothing.
@@ -40,16 +43,48 @@ extension Journal {
     }
   }
 
-  private func swapFiles(in folder: String) throws {
+  private func swapFiles(in place: ModelPlace, without lost: Set<String>) throws {
     guard !renames.isEmpty || !removals.isEmpty else { return }
-    for rename in renames {
-      let from = Path.join(folder, rename.from)
-      if try PathKind.of(from, followingLinks: false) != .missing {
-        try Directory.rename(from, to: Path.join(folder, rename.to))
+    for rename in renames where !lost.contains(rename.to) {
+      let to = Path.join(place.folder, rename.to)
+      switch try state(of: rename, in: place.folder) {
+      case .ready(let over): try Directory.rename(Path.join(place.folder, rename.from), to: to, replacing: over)
+      case .twice: try Directory.remove(Path.join(place.folder, rename.from))
+      case .done: break
+      case .obstructed: throw place.isObstructed(rename.to)
+      case .lost: throw place.hasLost(rename.to)
       }
     }
-    for removal in removals { try Directory.remove(Path.join(folder, removal.name)) }
-    try Directory.syncOrFail(folder)
+    for removal in removals {
+      switch try state(of: removal, in: place.folder) {
+      case .ready: try Directory.remove(Path.join(place.folder, removal.name))
+      case .done: break
+      case .obstructed: throw place.isObstructed(removal.name)
+      }
+    }
+    try Directory.syncOrFail(place.folder)
+  }
+}
+
+extension JournalFile {
+  /// Gives the journal its name and carries it out, which an interruption does not stop any more.
+  /// - Throws: what `commit` throws; then what is done while it is decided. Where all that was to be done was to put files
+  ///   where nothing was, that is taken back if it can be.
+  func decide(onto files: [InPlaceFile] = [], _ place: ModelPlace, _ work: WorkOptions) throws {
+    try TemporaryFiles.uninterrupted {
+      try commit()
+      do {
+        let payload = try InputFile(path: place.journalPath)
+        try journal.carryOut(payload, from: payload.size - journal.payloadBytes, onto: files, place, work)
+      } catch let error as VPatchError {
+        guard journal.onlyAdds, (try? journal.takeBack(in: place)) != nil else {
+          return try place.whileDecided { throw error }
+        }
+        throw VPatchError(error.code, error.subject, error.reason, remedy: "nothing was written: run the command again")
+      }
+    }
+    // Its lock is held until here.
+    withExtendedLifetime(self) {}
   }
 }
 

@@ -16,6 +16,8 @@ public struct InPlaceResult: Sendable {
   public let isFilesExact: Bool
   /// Side files of the model that were not those of the patch and stayed as they are.
   public let sideFilesKept: [String]
+  /// What became of the others.
+  public let sideFileSummary: SideFileSummary
 }
 
 extension Rebuild {
@@ -40,15 +42,16 @@ extension Rebuild {
     try checkNames(steps[0])
     if !byRename { try checkLayoutStays(touched) }
     let places = byRename ? [] : self.places(touched)
-    let model = try HeldModel(input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks)
+    let model = try HeldModel(
+      input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks, byRename: byRename)
     let provenancePath = try Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
     _ = try TemporaryFiles.removeAbandoned(
       in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))
 
     let full = full || contradictsItself
     let side = try SideFileChanges(input, steps)
-    var swaps = FileSwaps(in: model.place.folder)
-    for file in side.replaced { try swaps.replace(file.name, with: file.contents) }
+    var swaps = FileSwaps(in: model.place.folder, kin: model.files.first?.path)
+    for file in side.replaced { try swaps.replace(file) }
     try swaps.replace(Path.name(provenancePath), with: provenance.text)
 
     let isExact: Bool
@@ -56,13 +59,13 @@ extension Rebuild {
     if byRename {
       try checkInput(full: full)
       (isExact, written) = try replaceFiles(touched, model, &swaps)
-      try commit([], model, swaps) { _ in }
+      try commit([], model, swaps, side) { _ in }
     } else {
       if full { try checkInput(full: true) }
       let (layout, hasLayout) = try view.layout()
       isExact = hasLayout && layout.hasSameFiles(as: FileLayout(of: input))
       written = places.reduce(0) { $0 + $1.tensor.info.byteCount }
-      try commit(places, model, swaps) { try fill($0, places) }
+      try commit(places, model, swaps, side) { try fill($0, places) }
     }
     let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
     return InPlaceResult(
@@ -70,12 +73,13 @@ extension Rebuild {
       to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
       totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: full ? 0 : provenance.unverified.count, isFilesExact: isExact,
-      sideFilesKept: side.kept)
+      sideFilesKept: side.kept, sideFileSummary: side.summary)
   }
 
   /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
   private func commit(
-    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
+    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, _ side: SideFileChanges,
+    fill: (JournalFile) throws -> Void
   ) throws {
     let written = input.files.indices.filter { i in places.contains { $0.tensor.file == i } }
     let journal = Journal(
@@ -94,14 +98,15 @@ extension Rebuild {
       renames: try swaps.renames(), removals: swaps.removals)
     let file = try JournalFile(journal, of: model.place, renaming: swaps.outputs)
     try fill(file)
-    try TemporaryFiles.uninterrupted {
-      try file.commit()
-      try model.place.whileDecided {
-        let payload = try InputFile(path: model.place.journalPath)
-        try journal.carryOut(
-          payload, from: payload.size - journal.payloadBytes, onto: written.map { model.files[$0] }, model.place, work)
-      }
+    for place in places {
+      let start = place.tensor.offset
+      try model.files[place.tensor.file].reserve(start..<start + place.tensor.info.byteCount)
     }
+    // Files beside a model are changed by people, and nobody waits for a lock then.
+    try swaps.requireUnchanged()
+    try file.decide(onto: written.map { model.files[$0] }, model.place, work)
+    // The locks of all of them are held until here.
+    withExtendedLifetime((model, swaps)) {}
   }
 
   // MARK: Over the old bytes

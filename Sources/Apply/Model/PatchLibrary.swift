@@ -41,8 +41,30 @@ public final class OpenPatches: PatchLibrary {
   public func composite(of stack: StackDefinition) throws -> Patch? { nil }
 
   public func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
+    if let undoPath, !replacing, try PathKind.of(undoPath, followingLinks: false) == .file {
+      return try keep(undoPath, making: make)
+    }
     let path = undoPath ?? Path.join(scratch!.temporaryPath, "\(stack.identity.hex).vpatch")
     try make(path, replacing)
     return try Patch(path: path)
+  }
+
+  /// A file that is there already stays where it is the one that would be made: the same command got as far before.
+  private func keep(_ path: String, making make: (String, Bool) throws -> Void) throws -> Patch {
+    let folder = try OutputDirectory(path: path)
+    let other = Path.join(folder.temporaryPath, Path.name(path))
+    try make(other, false)
+    guard let kept = try? Patch(path: path), try kept.identity == Patch(path: other).identity else {
+      throw Directory.exists(path)
+    }
+    return kept
+  }
+
+  /// Whether a file is the composite of a stack, as `keepComposite` leaves it.
+  public static func isComposite(_ path: String, of stack: StackDefinition) throws -> Bool {
+    guard try PathKind.of(path, followingLinks: false) == .file, let patch = try? Patch(path: path) else {
+      return false
+    }
+    return patch.annotations["made"]?["stack"] == stack.json()
   }
 }

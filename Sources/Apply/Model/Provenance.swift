@@ -19,15 +19,13 @@ public struct Provenance: Equatable, Sendable {
   public var base: Digest { state.base }
   public var target: Digest { state.root }
 
-  static let fileSuffix = ".vpatch.json"
-  static let directoryName = "vpatch.json"
   private static let format = "vpatch.provenance.1"
   /// How many earlier states are kept.
   private static let maximumHistory = 16
 
   /// Where the file of a model belongs: beside the model itself, if a symbolic link leads there.
   public static func path(forModel path: String, isDirectory: Bool) throws -> String {
-    try isDirectory ? Path.join(path, directoryName) : ModelPlace(path).path + fileSuffix
+    try isDirectory ? Path.join(path, ModelPlace.provenanceName) : ModelPlace(path).path + ModelPlace.provenanceSuffix
   }
 
   /// What is to be written of the result.
@@ -54,21 +52,26 @@ public struct Provenance: Equatable, Sendable {
   // MARK: Reading
 
   /// Whether a path is a file that vpatch wrote as a provenance.
-  static func isOne(_ path: String) -> Bool { (try? json(path))?["format"]?.string == format }
-
-  private static func json(_ path: String) throws -> JSON? {
-    guard try PathKind.of(path, followingLinks: false) == .file else { return nil }
-    return try? JSON.parse(InputFile.contents(of: path, limit: SafetensorsHeader.maximumLength))
+  /// - Throws: `io` where it cannot be read.
+  static func isOne(_ path: String) throws -> Bool {
+    guard try PathKind.of(path, followingLinks: false) == .file else { return false }
+    return try json(InputFile(path: path)) != nil
   }
 
-  /// The provenance beside a model; nil where there is none, or none of ours.
+  /// Nil where it is none of ours.
+  private static func json(_ file: InputFile) throws -> JSON? {
+    guard file.size <= SafetensorsHeader.maximumLength else { return nil }
+    let text = try file.contents(limit: SafetensorsHeader.maximumLength)
+    return (try? JSON.parse(text)).flatMap { $0["format"]?.string == format ? $0 : nil }
+  }
+
+  /// The provenance that lay beside a model when it was opened; nil where there was none, or none of ours.
   /// - Throws: `invalid` for one of ours that says what cannot be.
-  public static func of(_ checkpoint: Checkpoint) throws -> Provenance? {
-    try read(path(forModel: checkpoint.path, isDirectory: checkpoint.isDirectory))
-  }
+  public static func of(_ checkpoint: Checkpoint) throws -> Provenance? { try checkpoint.provenance.flatMap(read) }
 
-  static func read(_ path: String) throws -> Provenance? {
-    guard let json = try json(path), json["format"]?.string == format else { return nil }
+  static func read(_ file: InputFile) throws -> Provenance? {
+    let path = file.path
+    guard let json = try json(file) else { return nil }
     func invalid(_ reason: String) -> VPatchError {
       VPatchError(
         .invalid, path, reason, remedy: "remove that file: without it the model is hashed to find out what it is")

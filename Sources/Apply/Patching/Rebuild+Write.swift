@@ -15,6 +15,8 @@ public struct RebuildResult: Sendable {
   public let isFilesExact: Bool
   /// Side files of the input that were not those of the patch and stayed as they are.
   public let sideFilesKept: [String]
+  /// What became of the others.
+  public let sideFileSummary: SideFileSummary
   /// Files of the input's folder that did not come along: weights in other forms.
   public let leftOut: [String]
 }
@@ -25,18 +27,23 @@ extension Rebuild {
   ///   - stamp: put the provenance into the files' metadata too, which changes the files' bytes.
   ///   - full: hash the untouched tensors of the input too.
   ///   - force: replace an existing file.
-  public func write(to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false) throws
-    -> RebuildResult
-  {
+  ///   - allowsOutside: copy side files that are links to somewhere outside of the input's folder.
+  public func write(
+    to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false, allowsOutside: Bool = false
+  ) throws -> RebuildResult {
     if input.isDirectory {
       try OutputCheck.directory(path)
     } else {
+      try Recovery.clear(output: path)
       let inputs = input.files.map(\.input) + steps.map(\.patch.file)
       try OutputCheck.file(path, inputs: inputs, force: force)
       let beside = try Provenance.path(forModel: path, isDirectory: false)
-      try OutputCheck.file(beside, inputs: inputs, force: force || Provenance.isOne(beside))
+      try OutputCheck.file(beside, inputs: inputs, force: Provenance.isOne(beside) || force)
     }
+    // Nothing is asked of the system any more when all is done: that could only make a success a failure.
+    let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
     let full = full || contradictsItself
+    let side = try SideFileCopy(input, steps, allowsOutside: allowsOutside)
     try checkInput(full: full)
     let touched = self.touched
     let provenance = self.provenance(full: full)
@@ -45,30 +52,29 @@ extension Rebuild {
       layout = try layout.stamped(provenance.summary, path: path)
       isExact = false
     }
-    let side: SideFileCopy.Outcome
     if input.isDirectory {
       let directory = try OutputDirectory(path: path)
       let files = try writeFiles(layout.files, touched) { Path.join(directory.temporaryPath, $0) }
       for file in files { try file.commit() }
-      side = try SideFileCopy(from: input, steps: steps, layout: layout).write(to: directory.temporaryPath)
-      try provenanceFile(provenance, Path.join(directory.temporaryPath, Provenance.directoryName)).commit()
+      try side.write(to: directory.temporaryPath, index: layout.index)
+      try provenanceFile(provenance, Path.join(directory.temporaryPath, ModelPlace.provenanceName)).commit()
+      // Side files were read by their names, so these have to be those of the model that was read.
+      try input.requireStillThere()
       try directory.commit()
     } else {
-      // All of both is written before either gets its name: a disk that fills up leaves neither.
-      let beside = try provenanceFile(
-        provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
-      for file in try writeFiles(layout.files, touched, replacing: force, { _ in path }) { try file.commit() }
-      try beside.commit()
-      side = .init(kept: [], leftOut: [])
+      let files = try writeFiles(layout.files, touched, replacing: force) { _ in path }
+      let beside = try provenanceFile(provenance, Provenance.path(forModel: path, isDirectory: false), replacing: true)
+      try input.requireSameBytes()
+      try nameTogether(files + [beside], ModelPlace(file: path), force: force)
     }
     let outputs = touched.compactMap(\.output)
     return RebuildResult(
-      path: path, provenancePath: try Provenance.path(forModel: path, isDirectory: input.isDirectory),
-      state: provenance.state, touchedTensors: touched.count,
+      path: path, provenancePath: provenancePath, state: provenance.state, touchedTensors: touched.count,
       touchedBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
       totalBytes: steps[steps.count - 1].outputs.reduce(0) { $0 + $1.info.byteCount },
       unverifiedTensors: provenance.unverified.count,
-      isFilesExact: isExact, sideFilesKept: side.kept, leftOut: side.leftOut)
+      isFilesExact: isExact, sideFilesKept: side.changes.kept, sideFileSummary: side.changes.summary,
+      leftOut: side.leftOut)
   }
 
   /// What the result will be.
@@ -94,6 +100,22 @@ extension Rebuild {
     let file = try OutputFile(path: path, replacing: replacing)
     try file.write(provenance.text, at: 0)
     return file
+  }
+
+  /// Gives the file of a model and its provenance their names, both or none, in place of both or neither.
+  private func nameTogether(_ files: [OutputFile], _ place: ModelPlace, force: Bool) throws {
+    var swaps = FileSwaps(in: place.folder)
+    swaps.replace(with: files)
+    let renames = try swaps.renames()
+    // It was looked for at the beginning; another command may have been quicker.
+    guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath)))
+    else {
+      throw Directory.exists(renames[0].over == nil ? place.provenancePath : place.path)
+    }
+    let journal = Journal(
+      from: steps[0].from, to: steps[steps.count - 1].to, files: [], regions: [], renames: renames, removals: [])
+    try JournalFile(journal, of: place, renaming: swaps.outputs).decide(place, work)
+    withExtendedLifetime(swaps) {}
   }
 
   // MARK: Files

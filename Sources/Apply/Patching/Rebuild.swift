@@ -79,6 +79,7 @@ public struct Rebuild: Sendable {
       // Nothing is written here, so the input may be hashed as it is read, and read once.
       _ = try LargestFirst.map(sizes, threads: work.threads) { i in try rebuildChecked(touched[i]) { _, _ in } }
       if full { try checkInput(full: true) }
+      try input.requireSameBytes()
     } catch {
       // The wrong input gives all kinds of errors; this one says so, if it is that.
       try checkInput(full: false)

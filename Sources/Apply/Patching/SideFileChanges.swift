@@ -1,21 +1,39 @@
 import PatchFormat
 
 /// What patches do to the files beside a directory's checkpoint, as they stand there now.
+///
+/// Only a file whose contents are the patch's own side is replaced or removed, and a name is given only where nothing
+/// has it. Everything else stays as it is.
 struct SideFileChanges {
   /// In ascending order of name.
   let replaced: [Replacement]
-  /// Files that a patch changes, but that were not what it was made from.
+  /// What a patch changes, but was not what it was made from: files of other contents, larger than what travels, or
+  /// links that lead out of the folder; folders; what is no file at all.
   let kept: [String]
+  let summary: SideFileSummary
 
-  /// A file as the patches make it; without contents it is gone.
+  /// A file as the patches make it.
   struct Replacement {
     let name: String
+    /// Nil where it is gone.
     let contents: [UInt8]?
+    /// What it takes the place of; nil where nothing has the name.
+    let over: SideFile.Seen?
   }
 
-  /// - Throws: `refused` for a patch that brings a journal.
+  /// A name on its way through the steps.
+  private struct Course {
+    let name: String
+    let over: SideFile.Seen?
+    let first: [UInt8]?
+    var current: [UInt8]?
+  }
+
+  /// - Throws: `refused` for a patch that brings a journal; `io` for a file that cannot be looked at.
   init(_ checkpoint: Checkpoint, _ steps: [PatchStep]) throws {
-    var replaced: [String: Replacement] = [:]
+    let folder = Enclosure(checkpoint.path)
+    var courses: [String: Course] = [:]
+    var untouchable: Set<String> = []
     var kept: [String] = []
     for step in checkpoint.isDirectory ? steps : [] {
       for file in step.sideFiles {
@@ -25,24 +43,35 @@ struct SideFileChanges {
             .refused, step.patch.label, "has a side file with the name of a journal, \"\(file.name.printable)\"",
             remedy: "do not use this patch: it would make the model look half-switched")
         }
-        let known = replaced[file.name.bytesKey]
-        let current = try known.map(\.contents) ?? Self.contents(file.name, of: checkpoint)
-        if current == file.from {
-          replaced[file.name.bytesKey] = Replacement(name: file.name, contents: file.to)
-        } else if current != file.to, !kept.contains(where: { $0.isSame(as: file.name) }) {
+        let key = file.name.bytesKey
+        guard !untouchable.contains(key) else { continue }
+        guard var course = try courses[key] ?? Self.course(file.name, in: folder) else {
+          untouchable.insert(key)
+          kept.append(file.name)
+          continue
+        }
+        if course.current == file.from {
+          course.current = file.to
+        } else if course.current != file.to {
           kept.append(file.name)
         }
+        courses[key] = course
       }
     }
-    self.replaced = replaced.values.sorted { $0.name.precedes($1.name) }
-    self.kept = kept
+    let changed = courses.values.filter { $0.current != $0.first }.sorted { $0.name.precedes($1.name) }
+    replaced = changed.map { Replacement(name: $0.name, contents: $0.current, over: $0.over) }
+    summary = SideFileSummary(changed.map { ($0.name, $0.first, $0.current) })
+    // One that a step left alone and another changes does not stay as it is; each is named once.
+    var named = Set(changed.map(\.name.bytesKey))
+    self.kept = kept.filter { named.insert($0.bytesKey).inserted }
   }
 
-  /// What the input has under that name; nil where it has nothing. What is too large to travel is not read.
-  private static func contents(_ name: String, of checkpoint: Checkpoint) throws -> [UInt8]? {
-    let path = Path.join(checkpoint.path, name)
-    guard try PathKind.of(path) == .file else { return nil }
-    let file = try InputFile(path: path)
-    return file.size > SideFiles.maximumSize ? [] : try file.read(0..<file.size)
+  /// Nil for what no patch may touch.
+  private static func course(_ name: String, in folder: Enclosure) throws -> Course? {
+    switch try SideFile(name, in: folder) {
+    case .missing: Course(name: name, over: nil, first: nil, current: nil)
+    case .contents(let bytes, let seen): Course(name: name, over: seen, first: bytes, current: bytes)
+    case .folder, .outside, .special, .tooLarge: nil
+    }
   }
 }

@@ -1,52 +1,80 @@
 import PatchFormat
 
 /// Brings along what lies beside a directory's checkpoint, with the changes that the patches make to it.
+///
+/// All of it is looked at when this is made, and written later: what cannot come along is said before the weights are
+/// rebuilt.
 struct SideFileCopy {
-  let from: Checkpoint
-  let steps: [PatchStep]
-  let layout: FileLayout
+  let changes: SideFileChanges
+  /// Files that do not come along.
+  private(set) var leftOut: [String] = []
+  private var items: [Item] = []
 
-  struct Outcome {
-    /// Files that a patch changes, but that were not what it was made from.
-    var kept: [String]
-    /// Files that did not come along.
-    var leftOut: [String]
+  private struct Item {
+    let from: String
+    let name: String
+    /// What it holds, where it is a folder.
+    var inside: [Item]?
+  }
+
+  /// - Parameter allowsOutside: whether links may lead out of the folder.
+  /// - Throws: `refused` for a link that leads out of the folder; `io` for what cannot be looked at.
+  init(_ checkpoint: Checkpoint, _ steps: [PatchStep], allowsOutside: Bool) throws {
+    changes = try SideFileChanges(checkpoint, steps)
+    guard checkpoint.isDirectory else { return }
+    let own = checkpoint.files.map(\.name) + [Checkpoint.indexName, ModelPlace.provenanceName]
+    let written = Set((own + changes.replaced.map(\.name)).map(\.bytesKey))
+    let folder = Enclosure(checkpoint.path, allowsOutside: allowsOutside)
+    items = try list(folder.folder, "", in: folder) { !written.contains($0.bytesKey) }
+  }
+
+  private mutating func list(
+    _ source: String, _ prefix: String, in folder: Enclosure, where isWanted: (String) -> Bool = { _ in true }
+  ) throws -> [Item] {
+    var items: [Item] = []
+    for name in try Path.entries(of: source) where !name.hasPrefix(".") && isWanted(name) {
+      let path = Path.join(source, name)
+      switch try PathKind.of(path) {
+      case .file where !SideFiles.isWeights(name):
+        guard try folder.admits(path) else {
+          throw VPatchError(
+            .refused, path, "is a link that leads out of the model's folder",
+            remedy: "--allow-outside copies what it leads to all the same")
+        }
+        items.append(Item(from: path, name: name))
+      // A link to a folder could lead anywhere, and in circles.
+      case .directory where try PathKind.of(path, followingLinks: false) == .directory:
+        items.append(Item(from: path, name: name, inside: try list(path, prefix + name + "/", in: folder)))
+      default: leftOut.append(prefix + name)
+      }
+    }
+    return items
   }
 
   /// Writes the index and all side files into `directory`.
-  func write(to directory: String) throws -> Outcome {
-    if let index = layout.index { try write(index, to: Path.join(directory, Checkpoint.indexName)) }
-    let changes = try SideFileChanges(from, steps)
-    var outcome = Outcome(kept: changes.kept, leftOut: [])
-    try copy(from.path, directory, "", Set(changes.replaced.map(\.name.bytesKey)), &outcome)
+  func write(to directory: String, index: [UInt8]?) throws {
+    if let index { try write(index, to: Path.join(directory, Checkpoint.indexName)) }
+    try copy(items, to: directory)
     for file in changes.replaced {
       if let contents = file.contents { try write(contents, to: Path.join(directory, file.name)) }
     }
-    return outcome
   }
 
-  private func copy(
-    _ source: String, _ target: String, _ prefix: String, _ replaced: Set<String>, _ outcome: inout Outcome
-  ) throws {
-    let names = from.files.map(\.name) + [Checkpoint.indexName, Provenance.directoryName]
-    let written = replaced.union(names.map(\.bytesKey))
-    for name in try Path.entries(of: source) where !name.hasPrefix(".") {
-      let path = Path.join(source, name)
-      if prefix.isEmpty, written.contains(name.bytesKey) { continue }
-      switch try PathKind.of(path) {
-      case .file where !SideFiles.isWeights(name):
-        let file = try InputFile(path: path)
-        let output = try OutputFile(path: Path.join(target, name))
-        try output.reserve(file.size)
-        try output.copy(from: file, 0..<file.size, at: 0)
-        try output.commit()
-      // A link to a folder could lead anywhere, and in circles.
-      case .directory where try PathKind.of(path, followingLinks: false) == .directory:
-        let folder = try OutputDirectory(path: Path.join(target, name))
-        try copy(path, folder.temporaryPath, prefix + name + "/", replaced, &outcome)
+  private func copy(_ items: [Item], to directory: String) throws {
+    for item in items {
+      let target = Path.join(directory, item.name)
+      if let inside = item.inside {
+        let folder = try OutputDirectory(path: target)
+        try copy(inside, to: folder.temporaryPath)
         try folder.commit()
-      default: outcome.leftOut.append(prefix + name)
+        continue
       }
+      let file = try InputFile(path: item.from)
+      let output = try OutputFile(path: target)
+      try output.reserve(file.size)
+      try output.copy(from: file, 0..<file.size, at: 0)
+      try file.requireUnchanged()
+      try output.commit()
     }
   }
 

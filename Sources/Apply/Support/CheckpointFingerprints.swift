@@ -4,11 +4,13 @@ extension Checkpoint {
   /// The fingerprints of these tensors, in their order, each read once.
   public func fingerprints(of tensors: [Tensor], _ work: WorkOptions, phase: String) throws -> [Digest] {
     work.progress.begin(phase, total: tensors.reduce(0) { $0 + $1.info.byteCount })
-    return try LargestFirst.map(tensors.map(\.info.byteCount), threads: work.threads) { i in
+    let digests = try LargestFirst.map(tensors.map(\.info.byteCount), threads: work.threads) { i in
       let digest = try StoredTensor(tensors[i], in: self).fingerprint()
       work.progress.advance(tensors[i].info.byteCount)
       return digest
     }
+    try requireSameBytes()
+    return digests
   }
 
   /// Who this checkpoint is: all of it is read.

@@ -56,7 +56,7 @@ struct AddCommand: ParsableCommand {
 
   private func report(_ additions: [Addition]) {
     let json = JSON.dictionary(["patches": .array(additions.map(\.json))])
-    common.print(json, text: text(additions))
+    common.report(json, text: text(additions))
     for addition in additions {
       for remark in addition.sayings { common.remark(remark) }
     }

@@ -79,7 +79,7 @@ struct AnnotateCommand: ParsableCommand {
 
     let written = ForgettingReport(outcome.records, of: patch)
     let report = ForgettingReport(all, of: patch)
-    common.print(
+    common.report(
       json(path, patch, report, outcome, dropped),
       text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + [
         "wrote      \((path == patch.path ? patch.label : path).printable)"

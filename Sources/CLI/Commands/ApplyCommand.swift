@@ -58,7 +58,11 @@ struct ApplyCommand: ParsableCommand {
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
     let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
-    if let undo { try OutputCheck.file(undo, inputs: checkpoint.files.map(\.input), force: output.force) }
+    if let undo {
+      try OutputCheck.file(
+        undo, inputs: checkpoint.files.map(\.input),
+        force: output.force || OpenPatches.isComposite(undo, of: input.definition))
+    }
     let kept: any PatchLibrary =
       try undo.map {
         try OpenPatches(
@@ -74,13 +78,15 @@ struct ApplyCommand: ParsableCommand {
     let rebuild = Rebuild(checkpoint, steps, common.work)
     let after = rebuild.provenance(full: output.full).state
     func write() throws -> RebuildResult {
-      try rebuild.write(to: output.output, stamp: output.stamp, full: output.full, force: output.force)
+      try rebuild.write(
+        to: output.output, stamp: output.stamp, full: output.full, force: output.force,
+        allowsOutside: output.allowOutside)
     }
     let result =
       try library?.entering(
         "apply", model: output.output, before: ModelState(base: steps[0].from), after: after, states: [after],
         remark: common.remark, write) ?? write()
-    common.print(result.json, text: result.text("wrote"))
+    common.report(result.json, text: result.text("wrote"))
     result.remarks(common)
   }
 }

@@ -25,7 +25,7 @@ struct RemoveCommand: ParsableCommand {
   func run() throws {
     let store = try store.open()
     let (identities, bytes) = try store.remove(patches.map { try PatchName($0) }, force: force)
-    common.print(
+    common.report(
       .dictionary(["deleted": .array(identities.map { .string($0.hex) }), "bytes": JSON(bytes)]),
       text: "deleted \(Format.counted(identities.count, "patch", plural: "patches")), \(Format.bytes(bytes))")
   }
@@ -58,7 +58,7 @@ struct FsckCommand: ParsableCommand {
     let report = try store.check(
       repair: repair, threads: work.threads, begin: { work.progress.begin("checking", total: $0) },
       progress: { work.progress.advance($0) })
-    common.print(json(report), text: text(report))
+    common.print(json(report), isReport: repair, text: text(report))
     let open = report.findings.count { !$0.isRepaired }
     guard open == 0 else {
       let canMend = !repair && report.findings.contains { [.stale, .unknown, .temporary].contains($0.kind) }
@@ -116,7 +116,7 @@ struct GcCommand: ParsableCommand {
     let store = try store.open()
     let forgetting = try forget.map(Path.absolute)
     let garbage = try yes ? store.collect(forgetting: forgetting) : store.garbage(forgetting: forgetting)
-    common.print(json(garbage), text: text(garbage))
+    common.print(json(garbage), isReport: yes, text: text(garbage))
   }
 
   private func text(_ garbage: Garbage) -> String {

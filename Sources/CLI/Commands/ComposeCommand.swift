@@ -28,21 +28,21 @@ struct ComposeCommand: ParsableCommand {
     let squash = try Squash(chain, base: base, common.work)
     let (result, stored) = try output.write(
       inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), base: base?.path, common
-    ) { try squash.write(to: $0, name: output.name, note: output.note, replacing: output.force) }
+    ) { path, _ in try squash.write(to: path, name: output.name, note: output.note, replacing: output.force) }
     let header = result.header
     let json = JSON.dictionary([
       "output": .string(output.output), "identity": .string(header.identity.hex), "base": .string(header.baseRoot.hex),
       "target": .string(header.targetRoot.hex), "copied_tensors": JSON(result.copied),
       "encoded_tensors": JSON(result.encoded), "bytes": JSON(result.fileSize), "changes": PatchSummary(header).json,
       "stored": stored.json,
-    ])
+    ]).adding(result.sideFileSummary.members)
     let before = chain.reduce(0) { $0 + $1.fileSize }
-    common.print(
+    common.report(
       json,
       text: ([
         """
         \(PatchSummary(header).table())
-        composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded anew
+        composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded anew\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes; the \(chain.count) patches have \(Format.grouped(before))
         identity  \(header.identity.hex)
         wrote     \(output.output.printable)

@@ -37,6 +37,10 @@ struct CreateCommand: ParsableCommand {
   var castToBase = false
   @Option(help: ArgumentHelp("auto: find the same tensors under another layout's names.", valueName: "how"))
   var mapKeys: KeyMapping?
+  @Flag(help: "Let the patch remove files that the tuned folder lacks; else they stay as in the base.")
+  var removeMissingFiles = false
+  @Flag(help: "Take side files that are links to somewhere outside of their folder, too.")
+  var allowOutside = false
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
@@ -53,13 +57,15 @@ struct CreateCommand: ParsableCommand {
     options.dropOthers = dropOthers
     options.castToBase = castToBase
     options.mapKeys = mapKeys != nil
+    options.removeMissingFiles = removeMissingFiles
+    options.allowsOutside = allowOutside
     options.name = output.name
     options.note = output.note
     let create = Create(base: base, tuned: tuned, options: options, work: common.work)
     let (result, stored) = try output.write(
       inputs: (base.files + tuned.files).map(\.input), base: base.path, common
-    ) { try create.write(to: $0, replacing: output.force) }
-    common.print(json(result, stored), text: text(result, stored))
+    ) { path, _ in try create.write(to: path, replacing: output.force) }
+    common.report(json(result, stored), text: text(result, stored))
     common.remarks(stored)
     let replaced = result.header.touched.count { tensor in
       tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil
@@ -68,6 +74,11 @@ struct CreateCommand: ParsableCommand {
       common.remark(
         "\(Format.counted(replaced, "tensor")) of another dtype replaced whole; --cast-to-base rounds float32 to the base's BF16 or F16"
       )
+    }
+    if !result.sideFilesMissing.isEmpty {
+      common.remark(
+        "the tuned folder lacks \(result.sideFilesMissing.joined(separator: ", ")): what the base has of that stays; "
+          + "--remove-missing-files lets the patch remove it")
     }
     if !result.sideFilesLeftOut.isEmpty {
       common.remark("too large, or in a folder, and do not travel: \(result.sideFilesLeftOut.joined(separator: ", "))")
@@ -81,7 +92,7 @@ struct CreateCommand: ParsableCommand {
   }
 
   private func json(_ result: CreateResult, _ stored: PatchOutput.Stored) -> JSON {
-    .dictionary([
+    JSON.dictionary([
       "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
       "recipe": result.recipe.map { .string($0.rawValue) }, "layout": .string(result.layout.name),
@@ -90,8 +101,9 @@ struct CreateCommand: ParsableCommand {
       "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
-      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }), "stored": stored.json,
-    ])
+      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
+      "side_files_missing": .array(result.sideFilesMissing.map { .string($0) }), "stored": stored.json,
+    ]).adding(result.sideFileSummary.members)
   }
 
   private func text(_ result: CreateResult, _ stored: PatchOutput.Stored) -> String {
@@ -114,9 +126,7 @@ struct CreateCommand: ParsableCommand {
         "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
           + "the target is the reduced one")
     }
-    if !result.sideFiles.isEmpty {
-      lines.append("files     \(result.sideFiles.joined(separator: ", ").printable), traveling along")
-    }
+    if let files = result.sideFileSummary.text { lines.append("files     \(files.printable)") }
     lines.append(
       """
       size      \(Format.grouped(result.fileSize)) bytes: \(share(result.fileSize, result.tunedBytes)) of the tuned \

@@ -57,7 +57,8 @@ struct DiffCommand: ParsableCommand {
       try file.write(diff.html(), at: 0)
       try file.commit()
     }
-    common.print(diff.json(), text: diff.table() + (html.map { "\nwrote \($0.printable)" } ?? ""))
+    common.print(
+      diff.json(), isReport: html != nil, text: diff.table() + (html.map { "\nwrote \($0.printable)" } ?? ""))
   }
 
   private func patches() throws {

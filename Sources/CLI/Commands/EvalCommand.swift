@@ -55,28 +55,40 @@ struct EvalCommand: ParsableCommand {
 
   func run() throws {
     let suite = try Suite(path: suite, allowsOutside: images.allowOutside)
-    if let results { try OutputCheck.file(results, inputs: [], force: force) }
+    if let results {
+      try OutputCheck.file(results, inputs: [], force: force)
+      try OutputFile.requireRoom(for: results)
+    }
     let checkpoint = try Inputs.checkpoint(model)
     let other = try base.map { try Inputs.checkpoint($0) }
     let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, store, common.work)
     let bound = record ? try patchToBind(steps, hasOtherBase: other != nil) : nil
-    if let bound { try RecordWriting.check(bound, store) }
+    if let bound {
+      try RecordWriting.check(bound, store)
+      try OutputFile.requireRoom(for: bound.path)
+    }
 
     let tuned = try PatchedModel(checkpoint, steps, common.work)
     let reference = try other.map { try PatchedModel($0, [], common.work) } ?? tuned.withoutPatches
     let evaluator = try Evaluator(suite, tuned, reference, options, common)
-    guard let reference else { return try printValues(evaluator.results(), suite) }
+    // What was measured for an hour is printed also where it cannot be written; that is said, and the error comes last.
+    var keeping = Keeping()
+    guard let reference else {
+      printValues(try evaluator.results(), suite, &keeping)
+      return try keeping.finish()
+    }
 
-    let before = try baseResults.map { try evaluator.baseResults(keptAt: $0) } ?? evaluator.baseResults()
+    let before = try baseResults.map { try evaluator.baseResults(keptAt: $0, &keeping) } ?? evaluator.baseResults()
     let after = try evaluator.results()
-    if let results { try after.write(to: results, replacing: force) }
+    let results = keeping.path(results) { try after.write(to: $0, replacing: force) }
     let outcome = try Evaluation.records(
       before: before, reference: reference.root, after: after.results(path: results ?? "these results"),
       measured: tuned.root)
-    let writing = try bound.map {
-      try RecordWriting(outcome.records, to: $0, store, threads: common.work.threads)
+    let writing = bound.flatMap { patch in
+      keeping.attempt { try RecordWriting(outcome.records, to: patch, store, threads: common.work.threads) }
     }
-    print(outcome, tuned, reference, suite, writing)
+    print(outcome, tuned, reference, suite, results, writing)
+    try keeping.finish()
   }
 
   /// The patch, or the stack's composite, that the records are about.
@@ -95,8 +107,8 @@ struct EvalCommand: ParsableCommand {
 
   // MARK: Words
 
-  private func printValues(_ outcome: SuiteResults, _ suite: Suite) throws {
-    if let results { try outcome.write(to: results, replacing: force) }
+  private func printValues(_ outcome: SuiteResults, _ suite: Suite, _ keeping: inout Keeping) {
+    let results = keeping.path(results) { try outcome.write(to: $0, replacing: force) }
     // Against itself a model has no divergence, and there is nothing to be said of it.
     let entries = outcome.entries.filter { $0.reference == nil }
     var table = TextTable([.init("task"), .init("role"), .init("metric"), .init("n", .right), .init("value", .right)])
@@ -116,7 +128,7 @@ struct EvalCommand: ParsableCommand {
           ])
         }), "results": results.map { .string($0) },
     ])
-    common.print(json, text: String(table.text().dropLast()))
+    common.print(json, isReport: results != nil, text: String(table.text().dropLast()))
     for entry in outcome.entries where entry.reference != nil {
       common.remark("\(entry.task) is a divergence from a base: give --base, --patch or --stack")
     }
@@ -124,7 +136,7 @@ struct EvalCommand: ParsableCommand {
 
   private func print(
     _ outcome: Comparison.Outcome, _ tuned: PatchedModel, _ reference: PatchedModel, _ suite: Suite,
-    _ writing: RecordWriting?
+    _ results: String?, _ writing: RecordWriting?
   ) {
     let report = ForgettingReport(outcome.records)
     let json = JSON.dictionary([
@@ -136,11 +148,40 @@ struct EvalCommand: ParsableCommand {
     ])
     let written = (writing?.places ?? []) + (results.map { [$0] } ?? [])
     common.print(
-      json,
+      json, isReport: !written.isEmpty,
       text: ([report.table()] + report.lines.map { $0.key.padded(11) + $0.value }
         + written.map { "wrote      \($0.printable)" }).joined(separator: "\n"))
     for remark in outcome.remarks { common.remark(remark) }
     writing?.remarks(common)
+  }
+}
+
+/// Writes what was measured where it was asked to go, and puts off what goes wrong with that.
+private struct Keeping {
+  private var failure: VPatchError?
+
+  /// - Returns: nil where it failed.
+  @discardableResult
+  mutating func attempt<R>(_ body: () throws -> R) -> R? {
+    do { return try body() } catch {
+      failure = failure ?? error as? VPatchError ?? VPatchError(.io, nil, "\(error)")
+      return nil
+    }
+  }
+
+  /// - Returns: the path that was written, if there is one.
+  mutating func path(_ path: String?, _ write: (String) throws -> Void) -> String? {
+    path.flatMap { path in
+      attempt {
+        try write(path)
+        return path
+      }
+    }
+  }
+
+  /// - Throws: the first thing that went wrong.
+  func finish() throws {
+    if let failure { throw failure }
   }
 }
 
@@ -169,6 +210,9 @@ private struct Evaluator {
           remedy: "measure both with the files of one")
       }
     }
+    // The tokenizer and the weights are of one model, which a switch by rename may have replaced.
+    try tuned.view.checkpoint.requireStillThere()
+    try reference?.view.checkpoint.requireStillThere()
     evaluation = Evaluation(suite, of: self.tuned.model, tokenizer: tokenizer)
   }
 
@@ -182,14 +226,16 @@ private struct Evaluator {
   }
 
   /// From the file; made and written where there is none.
-  func baseResults(keptAt path: String) throws -> EvaluationResults {
-    if try PathKind.of(path, followingLinks: false) == .missing {
-      try OutputCheck.file(path, inputs: [], force: false)
-      try run(reference!, against: .itself).write(to: path)
-    } else {
+  func baseResults(keptAt path: String, _ keeping: inout Keeping) throws -> EvaluationResults {
+    guard try PathKind.of(path, followingLinks: false) == .missing else {
       common.remark("the base's results are those of \(path)")
+      return try EvaluationResults(path: path)
     }
-    return try EvaluationResults(path: path)
+    try OutputCheck.file(path, inputs: [], force: false)
+    try OutputFile.requireRoom(for: path)
+    let results = try run(reference!, against: .itself)
+    keeping.attempt { try results.write(to: path) }
+    return try results.results(path: path)
   }
 
   private func run(

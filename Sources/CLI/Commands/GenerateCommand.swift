@@ -72,7 +72,8 @@ struct GenerateCommand: ParsableCommand {
       writers.insert((bare.name, try generator(bare)), at: 0)
     }
     guard let prompt else { return try converse(writers) }
-    let text = prompt == "-" ? Self.standardInput() : prompt
+    var input = StandardInput()
+    let text = try prompt == "-" ? input.text() : prompt
     let parts = try RowContent.prompt(text, images: image, isMessage: !raw)
     let messages = opening + [Message(.user, parts)]
     for writer in writers { try answer(writer, raw ? nil : messages, parts) }
@@ -93,12 +94,15 @@ struct GenerateCommand: ParsableCommand {
   ) throws -> String {
     if both, !common.json { Terminal.out("── \(writer.name.printable)") }
     let started = DispatchTime.now().uptimeNanoseconds
-    let each: (String) -> Void = { [json = common.json] in
-      if !json { Terminal.write($0.printableText, to: STDOUT_FILENO) }
+    let each: (String) throws -> Void = { [json = common.json] in
+      guard !json else { return }
+      Terminal.print($0.printableText)
+      try Terminal.requireOutput()
     }
     let answer =
       try messages.map { try writer.generator.reply(to: $0, each: each) }
       ?? writer.generator.complete(parts, each: each)
+    try writer.generator.model.requireUnchanged()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
       Terminal.out(
@@ -106,8 +110,10 @@ struct GenerateCommand: ParsableCommand {
           "model": .string(writer.name), "text": .string(answer.text), "ids": .array(answer.ids.map { JSON(Int($0)) }),
           "prompt_tokens": JSON(answer.promptTokens), "ended": .bool(answer.isEnded), "seconds": JSON(seconds),
         ]))
+      try Terminal.requireOutput()
     } else {
       Terminal.out("")
+      try Terminal.requireOutput()
       if !answer.isEnded { common.remark("cut off after \(maxTokens) tokens; --max-tokens allows more") }
     }
     return answer.text
@@ -116,9 +122,10 @@ struct GenerateCommand: ParsableCommand {
   private func converse(_ writers: [(name: String, generator: TextGenerator)]) throws {
     let isInteractive = isatty(STDIN_FILENO) == 1
     var conversations = writers.map { _ in opening }
+    var input = StandardInput()
     while true {
-      if isInteractive { Terminal.write("> ", to: STDERR_FILENO) }
-      guard let line = readLine() else { break }
+      if isInteractive { Terminal.draw("> ") }
+      guard let line = try input.line() else { break }
       guard !line.isEmpty else {
         conversations = writers.map { _ in opening }
         continue
@@ -132,11 +139,5 @@ struct GenerateCommand: ParsableCommand {
       }
     }
     if isInteractive { Terminal.note("") }
-  }
-
-  private static func standardInput() -> String {
-    var text = ""
-    while let line = readLine(strippingNewline: false) { text += line }
-    return text
   }
 }

@@ -35,10 +35,10 @@ struct AliasCommand: ParsableCommand {
     guard let name else { return list(try store.aliases()) }
     guard let patch else {
       try store.removeAlias(name)
-      return common.print(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
+      return common.report(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
     }
     let (identity, before) = try store.alias(name, PatchName(patch))
-    common.print(
+    common.report(
       .dictionary([
         "alias": .string(name), "identity": .string(identity.hex), "was": before.map { .string($0.hex) },
       ]), text: "\(name.printable) is \(identity.short)" + (before.map { ", and was \($0.short)" } ?? ""))
@@ -84,7 +84,7 @@ struct TagCommand: ParsableCommand {
     guard let patch else { return list(try store.tags()) }
     let name = try PatchName(patch)
     let (identity, now) = try tags.isEmpty || !delete ? store.tag(name, tags) : store.untag(name, tags)
-    common.print(
+    common.report(
       .dictionary(["identity": .string(identity.hex), "tags": .array(now.map { .string($0) })]),
       text: "\(identity.short)  \(now.isEmpty ? "no tags" : now.map(\.printable).joined(separator: " "))")
   }

@@ -32,20 +32,20 @@ struct RebaseCommand: ParsableCommand {
     let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
-    ) { try rebase.write(to: $0, name: output.name, note: output.note, replacing: output.force) }
+    ) { path, _ in try rebase.write(to: path, name: output.name, note: output.note, replacing: output.force) }
     let json = JSON.dictionary([
       "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "from": .string(patch.identity.hex), "base": .string(result.header.baseRoot.hex),
       "target": .string(result.header.targetRoot.hex), "exact_tensors": JSON(result.exact),
       "moved_tensors": JSON(result.moved), "bytes": JSON(result.fileSize),
       "changes": PatchSummary(result.header).json, "stored": stored.json,
-    ])
-    common.print(
+    ]).adding(result.sideFileSummary.members)
+    common.report(
       json,
       text: ([
         """
         \(PatchSummary(result.header).table())
-        rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference
+        rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes
         identity  \(result.header.identity.hex)
         wrote     \(output.output.printable)

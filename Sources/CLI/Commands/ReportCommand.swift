@@ -47,7 +47,7 @@ struct ReportCommand: ParsableCommand {
     let file = try OutputFile(path: output, replacing: force)
     try file.write(html, at: 0)
     try file.commit()
-    common.print(
+    common.report(
       .object([JSON.Member("output", .string(output))] + (json.object ?? [])), text: "wrote \(output.printable)")
   }
 

@@ -34,6 +34,8 @@ struct RevertCommand: ParsableCommand {
   var full = false
   @Flag(help: "With -o: write the provenance into the files' metadata too.")
   var stamp = false
+  @Flag(help: "With -o: copy side files that are links to somewhere outside of the model's folder, too.")
+  var allowOutside = false
   @Option(help: ArgumentHelp("The model's base, where the undo of a stack is not at hand.", valueName: "model"))
   var base: String?
   @OptionGroup var inPlace: InPlaceOptions
@@ -45,7 +47,9 @@ struct RevertCommand: ParsableCommand {
     if base != nil, last || patch != nil {
       throw ValidationError("--base goes all the way back: leave out PATCH and --last.")
     }
-    if output == nil, force || stamp { throw ValidationError("--force and --stamp need -o.") }
+    if output == nil, force || stamp || allowOutside {
+      throw ValidationError("--force, --stamp and --allow-outside need -o.")
+    }
     if output != nil, inPlace.byRename || inPlace.allowLinks {
       throw ValidationError("--by-rename and --allow-links change the model in place: leave out -o.")
     }
@@ -62,7 +66,7 @@ struct RevertCommand: ParsableCommand {
     let change = try ModelChange(checkpoint, library, common.work)
     if let base {
       let undo = try library.difference(
-        from: Inputs.checkpoint(base), to: checkpoint, root: change.state.base, common.work)
+        from: Inputs.checkpoint(base), to: checkpoint, change.state, common)
       return try write([PatchStep(undo, .backward)], checkpoint, library, change)
     }
     let steps =
@@ -83,8 +87,8 @@ struct RevertCommand: ParsableCommand {
       return try InPlaceChange(change, steps, library, "revert", inPlace, full: full).run(common, verb: "reverted")
     }
     let result = try Rebuild(checkpoint, steps, common.work)
-      .write(to: output, stamp: stamp, full: full, force: force)
-    common.print(result.json, text: result.text("reverted to"))
+      .write(to: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
+    common.report(result.json, text: result.text("reverted to"))
     result.remarks(common)
   }
 }

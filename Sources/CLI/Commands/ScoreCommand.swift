@@ -43,8 +43,11 @@ struct ScoreCommand: ParsableCommand {
     let examples = try examples(model, text)
     // Some rows at a time, so that the first are printed early and none are held.
     for start in stride(from: 0, to: examples.count, by: 64) {
+      try Terminal.requireOutput()
       let part = Array(examples[start..<min(start + 64, examples.count)])
-      for (i, score) in try model.scores(of: part).enumerated() {
+      let scores = try model.scores(of: part)
+      try model.requireUnchanged()
+      for (i, score) in scores.enumerated() {
         if common.json {
           Terminal.out(line: score.json)
         } else {

@@ -25,7 +25,7 @@ struct ShowCommand: ParsableCommand {
   }
 
   private func json(_ patch: Patch) -> JSON {
-    .dictionary([
+    JSON.dictionary([
       "identity": .string(patch.identity.hex), "base": .string(patch.header.baseRoot.hex),
       "target": .string(patch.header.targetRoot.hex), "bytes": JSON(patch.fileSize),
       "annotations": patch.annotations,
@@ -49,7 +49,7 @@ struct ShowCommand: ParsableCommand {
             "stored_bytes": JSON(tensor.storedBytes),
           ])
         }),
-    ])
+    ]).adding(SideFileSummary(patch.annex).members)
   }
 
   private func text(_ patch: Patch) -> String {
@@ -71,9 +71,7 @@ struct ShowCommand: ParsableCommand {
     )
     line("recipe", patch.annotations["recipe"]?.string)
     line("size", "\(Format.grouped(patch.fileSize)) bytes")
-    if !patch.annex.sideFiles.isEmpty {
-      line("files", patch.annex.sideFiles.map(\.name).joined(separator: ", "))
-    }
+    line("files", SideFileSummary(patch.annex).text)
     line("made by", made?["writer"]?.string)
     if count(made?["cast"]) > 0 {
       line("cast", "\(Format.counted(count(made?["cast"]), "float32 tensor")) rounded to the base's dtype")

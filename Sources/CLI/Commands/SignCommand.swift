@@ -33,7 +33,7 @@ struct SignCommand: ParsableCommand {
       dropped = stale
       return try kept.signed(patch.signedContent, by: key)
     }
-    common.print(
+    common.report(
       .dictionary([
         "output": .string(path), "identity": .string(patch.identity.hex), "key": .string(key.publicKey.hex),
         "signatures_dropped": .array(dropped.map { .string($0.key.hex) }),

@@ -47,7 +47,7 @@ struct StackCommand: ParsableCommand {
         members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
       try StackEdit.check(input.definition, opened: input.patches, store, common)
       let stack = try store.createStack(name: name, definition: input.definition)
-      try StackShow(stack, store, common).print()
+      try StackShow(stack, store, common).print(isReport: true)
       if try PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
     }
   }
@@ -82,7 +82,7 @@ struct StackCommand: ParsableCommand {
         try StackEdit.check(new, opened: opened.map(\.patch), store, common)
         return new
       }
-      try StackShow(stack, store, common).print()
+      try StackShow(stack, store, common).print(isReport: true)
     }
   }
 
@@ -111,7 +111,7 @@ struct StackCommand: ParsableCommand {
         }
         return definition
       }
-      try StackShow(stack, store, common).print()
+      try StackShow(stack, store, common).print(isReport: true)
     }
   }
 
@@ -211,12 +211,12 @@ struct StackCommand: ParsableCommand {
       let text = try StackFile(name: stored.name, stored.definition).text { member in
         try Digest(hex: member.name).flatMap { try store.label($0) }
       }
-      guard let output else { return Terminal.write(text.printableText, to: 1) }
+      guard let output else { return Terminal.print(text.printableText) }
       try OutputCheck.file(output, inputs: [], force: force)
       let file = try OutputFile(path: output, replacing: force)
       try file.write(text, at: 0)
       try file.commit()
-      common.print(.dictionary(["output": .string(output)]), text: "wrote \(output.printable)")
+      common.report(.dictionary(["output": .string(output)]), text: "wrote \(output.printable)")
     }
   }
 
@@ -238,7 +238,7 @@ struct StackCommand: ParsableCommand {
       }
       try StackEdit.check(input.definition, opened: input.patches, store, common)
       _ = try store.saveStack(name: name, definition: input.definition)
-      try StackShow(try store.stack(name), store, common).print()
+      try StackShow(try store.stack(name), store, common).print(isReport: true)
     }
   }
 
@@ -253,7 +253,7 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       try store.open().removeStack(name)
-      common.print(.dictionary(["deleted": .string(name)]), text: "deleted the stack \(name.printable)")
+      common.report(.dictionary(["deleted": .string(name)]), text: "deleted the stack \(name.printable)")
     }
   }
 }

@@ -74,7 +74,7 @@ struct InPlaceChange {
     // A model that was hashed just now needs no second look at what no patch touches.
     let isFull = full || change.isHashed
     let provenance = rebuild.provenance(full: isFull, inPlace: true)
-    try library.keepOpen()
+    try library.keepOpen(for: steps, of: change.model)
     let result = try library.entering(
       kind, model: change.model.path, before: change.state, after: provenance.state,
       states: provenance.history + [provenance.state], remark: common.remark
@@ -82,21 +82,19 @@ struct InPlaceChange {
       try rebuild.writeInPlace(
         provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
     }
-    common.print(json(result, provenance), text: text(result, provenance, verb))
-    for name in result.sideFilesKept {
-      common.remark("\(name) is not the file that the patch was made with: it stays as it is")
-    }
+    common.report(json(result, provenance), text: text(result, provenance, verb))
+    common.remarks(sideFilesKept: result.sideFilesKept)
   }
 
   private func json(_ result: InPlaceResult, _ provenance: Provenance) -> JSON {
-    .dictionary([
+    JSON.dictionary([
       "model": .string(result.path), "from": .string(result.from.hex), "to": .string(result.to.hex),
       "base": .string(provenance.base.hex), "patches": provenance.summary["patches"],
       "touched_tensors": JSON(result.touchedTensors), "written_bytes": JSON(result.writtenBytes),
       "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(result.unverifiedTensors),
       "files_exact": .bool(result.isFilesExact), "provenance": .string(result.provenancePath),
       "side_files_kept": .array(result.sideFilesKept.map { .string($0) }),
-    ])
+    ]).adding(result.sideFileSummary.members)
   }
 
   private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
@@ -112,7 +110,7 @@ struct InPlaceChange {
         now         \(now.isEmpty ? "the base" : now.printable)
         rewritten   \(Format.counted(result.touchedTensors, "tensor")), \(Format.bytes(result.writtenBytes)) of \
       \(Format.bytes(result.totalBytes)), verified before and after
-        untouched   \(Format.counted(untouched, "tensor")), \(rest)
+        untouched   \(Format.counted(untouched, "tensor")), \(rest)\(result.sideFileSummary.modelLine)
         root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors are the patch's")
         provenance  \(result.provenancePath.printable)
       """

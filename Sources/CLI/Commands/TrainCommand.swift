@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import Catalogue
 import Evaluate
 import Measure
 import Model
@@ -70,12 +71,25 @@ struct TrainCommand: ParsableCommand {
     if dryRun { return common.print(session.planJSON(), text: session.planText()) }
     try session.job.run.checkMemory()
     if !common.json, !common.quiet { Terminal.note(session.planText() + "\n") }
-    let (result, stored) = try output.write(inputs: inputs + session.inputs, base: session.basePath, common) { path in
-      try session.train(to: path)
+    let room = session.job.run.largestPatch
+    let (result, stored) = try output.write(
+      inputs: inputs + session.inputs, base: session.basePath, room: room, common
+    ) { path, store in
+      try session.train(to: path, keep: store.map(keeping))
     }
-    common.print(session.json(result, stored), text: session.text(result, stored))
+    common.report(session.json(result, stored), text: session.text(result, stored))
     for remark in result.remarks { common.remark(remark) }
     common.remarks(stored)
+    if let failure = result.failure { throw failure }
+  }
+
+  /// In the store, where it is safe from gc as any other patch.
+  private func keeping(in store: Store) -> TrainingJob.Keeping {
+    { make in
+      let patch = try store.keep(.patch, threads: common.work.threads) { try make($0) }
+      let name = patch.identity.short
+      return "in the store, as \(name): 'vpatch show \(name)'"
+    }
   }
 
   /// The log is appended to, so it may exist; but not be the patch, or something that is read.

@@ -17,17 +17,24 @@ void vp_keep_freed_memory(void);
 /// kernel cannot.
 int vp_rename_no_replace(const char *from, const char *to);
 
-/// Locks a whole file that is open for writing, against every other opening of it, until this one is closed.
+/// Locks a range of an open file against every other opening of it, until this one is closed or unlocks it: against all
+/// locks where the file is open for writing, `shared` against those that are not shared. A length of 0 is up to any end.
 /// 0 if it could; else -1, and errno is EAGAIN or EACCES where another holds it.
-int vp_lock(int descriptor);
+int vp_lock(int descriptor, int shared, int64_t start, int64_t length);
 
-/// 0 if no other opening of the file holds such a lock, or the file system has no locks; 1 if one does, or the system
-/// does not say.
-int vp_is_locked(int descriptor);
+/// Gives back what this opening holds of a range.
+int vp_unlock(int descriptor, int64_t start, int64_t length);
 
-/// The same of one byte, at any offset: a file may be empty and have many locks.
-int vp_lock_byte(int descriptor, off_t offset);
-int vp_is_byte_locked(int descriptor, off_t offset);
+enum { VP_LOCK_NONE, VP_LOCK_SHARED, VP_LOCK_EXCLUSIVE, VP_LOCK_UNKNOWN };
+
+/// Which lock another opening of the file holds in a range: VP_LOCK_NONE also where the file system has no locks,
+/// VP_LOCK_UNKNOWN where the system does not say. A shared one may hide another behind it.
+int vp_lock_of_others(int descriptor, int64_t start, int64_t length);
+
+/// Whether the name of a file may be given to another, or taken away, by this process: 0 where it may. 1: by the folder's
+/// rule (sticky) only the owner may. 2: the file or the folder is marked as one that stays (chattr +i, +a). 3: something
+/// is mounted there. -1: the system does not say, by errno.
+int vp_keeps_its_name(const char *path, const char *folder);
 
 /// When the file was made, by the file system's own account; both zero where it keeps none. 0 if it could.
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds);

@@ -5,8 +5,8 @@ extension Suite {
   /// Reads a suite and its data.
   /// - Parameters:
   ///   - path: a TOML file; paths in it are relative to its folder.
-  ///   - allowsOutside: whether the images of a data file may lie outside of its folder.
-  /// - Throws: `invalid` for what is not a suite, naming the task and the key; `io` for data that cannot be read.
+  ///   - allowsOutside: whether data files may lie outside of the suite's folder, and their images outside of theirs.
+  /// - Throws: `invalid` for what is not a suite, naming the task and the key, or leads out of a folder; `io` for data that cannot be read.
   public init(path: String, allowsOutside: Bool = false) throws {
     var (file, tables) = try TOMLReader.file(path)
     let name = try file.text("name")
@@ -22,9 +22,10 @@ extension Suite {
     for (i, name) in names.enumerated() where names[..<i].contains(name) {
       throw file.error("has two tasks called \"\(name)\"", line: tables[i].line)
     }
+    let folder = Enclosure(Path.parent(path), allowsOutside: allowsOutside)
     let tasks = try zip(names, tables).map { name, table in
       try EvaluationTask(
-        TOMLReader(table.members, path: path, place: "the task \"\(name)\""), folder: Path.parent(path),
+        TOMLReader(table.members, path: path, place: "the task \"\(name)\""), folder: folder,
         allowsOutside: allowsOutside)
     }
     self.init(name: name ?? Path.name(path), tasks: tasks)
@@ -32,7 +33,7 @@ extension Suite {
 }
 
 extension EvaluationTask {
-  fileprivate init(_ table: TOMLReader, folder: String, allowsOutside: Bool) throws {
+  fileprivate init(_ table: TOMLReader, folder: Enclosure, allowsOutside: Bool) throws {
     var table = table
     let name = try table.requiredText("name")
     guard let kind = try table.word("kind", Kind.Name.self) else {
@@ -49,15 +50,24 @@ extension EvaluationTask {
     if case .optionLetter(let task) = parsed { needs.letters = task.instruction }
     try table.finish()
 
-    func path(_ name: String) -> String { name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder, name) }
+    func path(_ name: String) throws -> String {
+      let path = name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder.folder, name)
+      guard try folder.admits(path) else {
+        throw table.error(
+          "names the data \"\(name.printable)\", which is outside of the suite's folder",
+          remedy: "--allow-outside reads it all the same")
+      }
+      return path
+    }
     let shots = format.shots
     var items = try EvaluationItem.read(
-      path(data), needs, limit: limit.map { $0 + (format.shotsData == nil ? shots : 0) }, allowsOutside: allowsOutside)
+      try path(data), needs, limit: limit.map { $0 + (format.shotsData == nil ? shots : 0) },
+      allowsOutside: allowsOutside)
     if shots > 0 {
       var examples = items
       if let other = format.shotsData {
         examples = try EvaluationItem.read(
-          path(other), needs.withAnswer, limit: shots, allowsOutside: allowsOutside)
+          try path(other), needs.withAnswer, limit: shots, allowsOutside: allowsOutside)
       } else {
         // The first are shown, and not asked.
         items = Array(items.dropFirst(shots))

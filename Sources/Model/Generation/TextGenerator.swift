@@ -26,17 +26,17 @@ public struct TextGenerator {
   }
 
   /// Continues a text, with images among it.
-  /// - Parameter each: is given whole characters as they are made.
-  public func complete(_ prompt: [Message.Part], each: (String) -> Void = { _ in }) throws -> Answer {
+  /// - Parameter each: is given whole characters as they are made. Throwing ends the answer.
+  public func complete(_ prompt: [Message.Part], each: (String) throws -> Void = { _ in }) throws -> Answer {
     try answer(text.sequence(prompt), stop: text.stops(answering: false), each)
   }
 
   /// Answers the last message.
-  public func reply(to messages: [Message], each: (String) -> Void = { _ in }) throws -> Answer {
+  public func reply(to messages: [Message], each: (String) throws -> Void = { _ in }) throws -> Answer {
     try answer(text.prompt(messages), stop: text.stops(answering: true), each)
   }
 
-  private func answer(_ prompt: TokenSequence, stop: Set<Int32>, _ each: (String) -> Void) throws -> Answer {
+  private func answer(_ prompt: TokenSequence, stop: Set<Int32>, _ each: (String) throws -> Void) throws -> Answer {
     let tokenizer = try text.tokenizer
     var decoder = tokenizer.decoder(skipSpecialTokens: true)
     var ids: [Int32] = []
@@ -45,11 +45,11 @@ public struct TextGenerator {
       ids.append(id)
       let piece = decoder.append(id)
       written += piece
-      if !piece.isEmpty { each(piece) }
+      if !piece.isEmpty { try each(piece) }
       return true
     }
     let rest = decoder.finish()
-    if !rest.isEmpty { each(rest) }
+    if !rest.isEmpty { try each(rest) }
     return Answer(ids: ids, text: written + rest, isEnded: ids.count < limit, promptTokens: prompt.count)
   }
 }

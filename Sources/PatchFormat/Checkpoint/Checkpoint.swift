@@ -13,6 +13,9 @@ public struct Checkpoint: Sendable {
   public let tensors: [Tensor]
   /// Bytes of all tensors: 2⁵³ − 1 at most.
   public let totalBytes: Int
+  /// What lies beside it under the name that vpatch gives to what it writes of a model, as it was when this was opened.
+  public let provenance: InputFile?
+  let indexFile: InputFile?
 
   public struct File: Sendable {
     /// The name in its directory; empty for a checkpoint that is a single file.
@@ -33,20 +36,23 @@ public struct Checkpoint: Sendable {
   public static let indexName = "model.safetensors.index.json"
   public static let singleName = "model.safetensors"
 
-  /// Opens a file or a directory and checks its headers and index; reads no tensor.
+  /// Opens a file or a directory and checks its headers and index; reads no tensor. While it is open its files are not
+  /// changed where they lie. Waits for a switch that is under way.
   /// - Throws: `refused` for a model whose change in place is not finished.
-  public init(path: String) throws {
-    try Self.refuseUnfinished(path)
+  public init(path: String, patience: Duration = Patience.usual) throws {
+    self = try Patience.wait(patience) { try Checkpoint(opening: path) }
+  }
+
+  /// - Throws: `Busy` where a switch is under way, or passed while the files were opened one by one.
+  private init(opening path: String) throws {
+    try Self.requireFinished(path)
     switch try PathKind.of(path) {
     case .missing:
       throw VPatchError(.io, path, "does not exist", remedy: "give a .safetensors file or a model directory")
     case .directory: try self.init(directory: path)
-    default:
-      let input = try InputFile(path: path)
-      try self.init(
-        path: path, isDirectory: false,
-        files: [File(name: "", input: input, header: SafetensorsHeader(of: input))], index: nil)
+    default: try self.init(path: path, isDirectory: false, files: [Self.open(path, "")], index: nil)
     }
+    try requireOneMoment()
   }
 
   private init(directory path: String) throws {
@@ -60,26 +66,26 @@ public struct Checkpoint: Sendable {
           remedy: others.isEmpty
             ? "give a model in safetensors form" : "to take one file alone, name it: \(Path.join(path, others[0]))")
       }
-      try Self.refuseUnfinished(single)
-      let input = try InputFile(path: single)
-      try self.init(
-        path: path, isDirectory: true,
-        files: [File(name: Self.singleName, input: input, header: SafetensorsHeader(of: input))], index: nil)
+      try Self.requireFinished(single)
+      try self.init(path: path, isDirectory: true, files: [Self.open(single, Self.singleName)], index: nil)
       return
     }
-    let text = try InputFile.contents(of: indexPath, limit: SafetensorsHeader.maximumLength)
+    let index = try InputFile(path: indexPath)
+    let text = try index.contents(limit: SafetensorsHeader.maximumLength)
     let weightMap = try Self.weightMap(text, path: indexPath)
     let files = try Set(weightMap.values).sorted { $0.precedes($1) }.map { name in
-      try Self.refuseUnfinished(Path.join(path, name))
-      let input: InputFile
-      do { input = try InputFile(path: Path.join(path, name)) } catch let error as VPatchError {
+      let shard = Path.join(path, name)
+      try Self.requireFinished(shard)
+      do { return try Self.open(shard, name) } catch let error as VPatchError where error.code == .io {
+        // A switch by rename may have made it another model just now.
+        guard try index.isUnchanged() else { throw Busy(InputFile.changed(indexPath)) }
+        try Self.requireFinished(path)
         throw VPatchError(
           .io, indexPath, "names the shard \"\(name.printable)\", which \(error.reason)",
           remedy: "download the missing shard")
       }
-      return File(name: name, input: input, header: try SafetensorsHeader(of: input))
     }
-    try self.init(path: path, isDirectory: true, files: files, index: text)
+    try self.init(path: path, isDirectory: true, files: files, index: (index, text))
     for tensor in tensors where weightMap[tensor.name.bytesKey] != files[tensor.file].name {
       throw VPatchError(
         .invalid, indexPath,
@@ -92,11 +98,15 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  private init(path: String, isDirectory: Bool, files: [File], index: [UInt8]?) throws {
+  private init(
+    path: String, isDirectory: Bool, files: [File], index: (file: InputFile, text: [UInt8])?
+  ) throws {
     self.path = path
     self.isDirectory = isDirectory
     self.files = files
-    self.index = index
+    self.index = index?.text
+    indexFile = index?.file
+    provenance = try Self.provenance(of: path)
     tensors = files.enumerated().flatMap { i, file in
       file.header.tensors.map { Tensor(info: $0.info, file: i, offset: file.header.dataStart + $0.offset) }
     }.sorted { $0.name.precedes($1.name) }
@@ -142,12 +152,8 @@ public struct Checkpoint: Sendable {
   }
 
   /// By bytes: `hasSuffix` compares characters, and a mark before the dot makes it part of another one.
-  static func isSafetensorsName(_ name: String) -> Bool { name.utf8.suffix(12).elementsEqual(".safetensors".utf8) }
-
-  /// Looks at all files again, after the last reading of them.
-  /// - Throws: `io` where one was written to since it was opened, or another took its name.
-  public func requireUnchanged() throws {
-    for file in files { try file.input.requireUnchanged() }
+  public static func isSafetensorsName(_ name: String) -> Bool {
+    name.utf8.suffix(12).elementsEqual(".safetensors".utf8)
   }
 
   /// The tensor of that name.

@@ -55,6 +55,9 @@ public enum JSON: Equatable, Sendable {
     return .object(members)
   }
 
+  /// The object with more members at its end.
+  public func adding(_ members: [Member]) -> JSON { .object((object ?? []) + members) }
+
   public init(_ value: Int) { self = value >= 0 ? .integer(UInt64(value)) : .number(String(value)) }
 
   /// A finite number in its shortest form that reads back the same; `null` for what JSON cannot say.

@@ -38,7 +38,8 @@ extension Journal {
 
   /// What to do about a journal that cannot be carried out.
   public static let unusable =
-    "nothing was touched: restore the model from elsewhere, then delete the journal"
+    "nothing was touched: restore the model from elsewhere, then 'vpatch recover MODEL --set-aside' puts the journal out "
+    + "of the way"
 
   private init(parsing text: [UInt8]) throws {
     let json: JSON

@@ -31,13 +31,20 @@ public final class JournalFile: Sendable {
 
   /// The point of no return: when this has come back, the journal will be carried out, by this process or by
   /// `vpatch recover`. It stays locked until this value goes.
-  /// - Throws: `io`; the model is as it was, unless the remedy speaks of `vpatch recover`.
+  /// - Throws: `refused` where something that it speaks of is another file now, or another change of the model was
+  ///   quicker; `io`. The model is as it was, unless the remedy speaks of `vpatch recover`.
   public func commit() throws {
     try output.sync()
     // The names of what the journal speaks of before the journal's own: a folder may keep one and lose the others.
     if !renamed.isEmpty { try Directory.syncOrFail(place.folder) }
-    try output.rename()
+    try journal.requireTargets(in: place.folder)
+    do { try output.rename() } catch let error as VPatchError where error.code == .refused {
+      try Checkpoint.refuseUnfinished(place.path)
+      throw Checkpoint.isBeingSwitched(place.path)
+    }
     do {
+      // Another process may have come to its end between the look and the name; from here on none begins.
+      try journal.requireTargets(in: place.folder)
       try Directory.syncOrFail(place.folder)
     } catch {
       try withdraw(because: error)
@@ -54,6 +61,8 @@ public final class JournalFile: Sendable {
         throw error
       }
     }
+    // Should the folder forget the removal, the journal is back after a power cut, and needs them.
+    do { try Directory.syncOrFail(place.folder) } catch { for file in renamed { file.settle() } }
     throw error
   }
 }

@@ -13,6 +13,13 @@ public struct ModelPlace: Sendable {
     isDirectory = try PathKind.of(path) == .directory
   }
 
+  /// Of a file that is to be, or was, one of that name, whatever stands there now.
+  public init(file path: String) {
+    self.path = path
+    isDirectory = false
+    isLink = false
+  }
+
   /// The folder that holds the model's files.
   public var folder: String { isDirectory ? path : Path.parent(path) }
 
@@ -21,12 +28,22 @@ public struct ModelPlace: Sendable {
     isDirectory ? Path.join(path, Journal.suffix) : path + Journal.suffix
   }
 
+  /// Behind a file's name for what is written of it; in a folder that is a model, the name of that.
+  public static let provenanceSuffix = ".vpatch.json"
+  public static let provenanceName = "vpatch.json"
+
+  /// What vpatch wrote of the model.
+  public var provenancePath: String {
+    isDirectory ? Path.join(path, Self.provenanceName) : path + Self.provenanceSuffix
+  }
+
   /// Does what is done while there is a journal; an error says then that it is not the end.
   public func whileDecided<R>(_ body: () throws -> R) throws -> R {
     do { return try body() } catch let error as VPatchError {
+      guard error.remedy?.contains("vpatch recover") != true else { throw error }
       throw VPatchError(
         error.code, error.subject, error.reason,
-        remedy: "the switch is decided and not finished: mend that, then run 'vpatch recover \(path)'")
+        remedy: "the change is decided and not finished: mend that, then run 'vpatch recover \(path)'")
     }
   }
 
@@ -40,20 +57,34 @@ public struct ModelPlace: Sendable {
 extension Checkpoint {
   /// Refuses a model with a journal beside it: its bits may be a mixture.
   public static func refuseUnfinished(_ path: String) throws {
+    do { try requireFinished(path) } catch let busy as Busy { throw busy.error }
+  }
+
+  /// - Throws: `Busy` where the journal is being carried out.
+  static func requireFinished(_ path: String) throws {
     let place = try ModelPlace(path)
-    try refuseUnfinished(journal: place.journalPath, of: path)
+    try requireNone(place.journalPath, of: path)
     // A file may be a shard of a model that is changed as a whole.
-    if !place.isDirectory {
-      try refuseUnfinished(journal: Path.join(place.folder, Journal.suffix), of: place.folder)
+    if !place.isDirectory { try requireNone(Path.join(place.folder, Journal.suffix), of: place.folder) }
+  }
+
+  private static func requireNone(_ journal: String, of model: String) throws {
+    guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
+    switch FileLock.writer(of: journal) {
+    case .living: throw Busy(isBeingSwitched(model))
+    case .unknown:
+      throw Busy(
+        VPatchError(
+          .refused, model, "is being switched by another user, or was when that was cut off",
+          remedy: "try again, or have that user run 'vpatch recover \(model)'"))
+    case .none:
+      // It may have been done between the two looks.
+      guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
+      throw VPatchError(.refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'")
     }
   }
 
-  private static func refuseUnfinished(journal: String, of model: String) throws {
-    guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
-    guard !FileLock.isTaken(journal) else {
-      throw VPatchError(
-        .refused, model, "is being switched by another process", remedy: "try again when that is done")
-    }
-    throw VPatchError(.refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'")
+  static func isBeingSwitched(_ model: String) -> VPatchError {
+    VPatchError(.refused, model, "is being switched by another process", remedy: "try again when that is done")
   }
 }

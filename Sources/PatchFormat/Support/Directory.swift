@@ -62,6 +62,33 @@ public enum Directory {
     throw errno == EEXIST ? exists(other) : VPatchError.system(other, "cannot be given its name")
   }
 
+  /// The name of a file can be given to another, or be taken away: to be asked before something is decided that needs it.
+  /// - Throws: `refused` where it cannot; `io` where the system does not say.
+  static func requireReplaceable(_ path: String) throws {
+    let reason: String
+    switch vp_keeps_its_name(path, Path.parent(path)) {
+    case 0: return
+    case 1: reason = "belongs to another user, in a folder where only the owner of a file may replace it"
+    case 2: reason = "is marked as not to be changed (chattr +i or +a), or its folder is"
+    case 3: reason = "is a mount point"
+    default: throw VPatchError.system(path, "cannot be examined")
+    }
+    throw VPatchError(.refused, path, reason, remedy: "nothing was changed: mend that, then run the command again")
+  }
+
+  /// Puts what has a name out of the way, whatever it is: it becomes NAME.set-aside-N.
+  /// - Returns: what it is called then.
+  public static func setAside(_ name: String, in folder: String, as visible: String? = nil) throws -> String {
+    for n in 1... {
+      let other = (visible ?? name).prefixBytes(200) + ".set-aside-\(n)"
+      do {
+        try rename(Path.join(folder, name), to: Path.join(folder, other), replacing: false)
+        return other
+      } catch let error as VPatchError where error.code == .refused {}
+    }
+    preconditionFailure("there is always a next number")
+  }
+
   /// What to say where a name is taken.
   public static func exists(_ path: String, remedy: String = "use --force to replace it") -> VPatchError {
     VPatchError(.refused, path, "exists already", remedy: remedy)

@@ -8,6 +8,16 @@ enum FileAttributes {
     try FileStatus.of(path, followingLinks: false).flatMap { $0.st_mode & S_IFMT == S_IFREG ? $0 : nil }
   }
 
+  /// Gives a new file the owner and the permissions of another, so that who may read that one may read it, and nobody
+  /// else. Where the owner cannot be given, the group is.
+  static func share(_ info: stat, with descriptor: CInt) {
+    if fchown(descriptor, info.st_uid, info.st_gid) != 0, fchown(descriptor, uid_t.max, info.st_gid) != 0 {
+      // Permissions that were meant for others would shut those out.
+      return
+    }
+    _ = fchmod(descriptor, info.st_mode & 0o666)
+  }
+
   /// Gives an open file the attributes of another.
   /// - Throws: `io` where it cannot have them.
   static func copy(_ info: stat, of path: String, to descriptor: CInt) throws {

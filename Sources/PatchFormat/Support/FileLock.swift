@@ -1,29 +1,64 @@
 import CSystem
 import Glibc
 
-/// Locks on whole files. One belongs to the opening of the file that took it, and goes with it, or with the process.
+/// Locks on files. One belongs to the opening of the file that took it, and goes with it, or with the process.
 public enum FileLock {
-  /// - Parameter descriptor: open for writing.
-  /// - Returns: false where another opening holds it.
-  static func take(_ descriptor: CInt, _ path: String) throws -> Bool {
-    if vp_lock(descriptor) == 0 { return true }
+  /// What is done with a file, and with that, what of it is locked.
+  ///
+  /// A reader holds one byte far behind the end of any file, and shares it with other readers. Who writes into the file
+  /// holds all of it. Who puts another file under its name holds what is before that byte: no other change passes, and
+  /// readers keep the file that they have.
+  public enum Use: Sendable { case reading, replacing, writing }
+
+  private static let readers: Int64 = 1 << 62
+
+  /// - Parameters:
+  ///   - descriptor: open for writing, except for `reading`.
+  ///   - optional: do without on a file system that has no locks.
+  /// - Returns: false where another opening stands against it.
+  static func take(_ use: Use, _ descriptor: CInt, _ path: String, optional: Bool = false) throws -> Bool {
+    let result =
+      switch use {
+      case .reading: vp_lock(descriptor, 1, readers, 1)
+      case .replacing: vp_lock(descriptor, 0, 0, readers)
+      case .writing: vp_lock(descriptor, 0, 0, 0)
+      }
+    if result == 0 { return true }
     switch errno {
     case EAGAIN, EACCES: return false
+    case let code where optional && [EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP, EOVERFLOW].contains(code): return true
     default: throw VPatchError.system(path, "cannot be locked")
     }
   }
 
-  /// Whether some living process holds the lock of the file at a path. One that cannot be opened counts as held: another
-  /// user's process may be writing it.
-  public static func isTaken(_ path: String) -> Bool {
+  /// Gives the whole file free.
+  static func release(_ descriptor: CInt) { vp_unlock(descriptor, 0, 0) }
+
+  /// Whether those who hold the file, if anybody does, only read it.
+  static func isHeldByReaders(_ descriptor: CInt) -> Bool {
+    [VP_LOCK_NONE, VP_LOCK_SHARED].contains(Int(vp_lock_of_others(descriptor, 0, 0)))
+  }
+
+  /// Whether some living process writes a file.
+  public enum Writer: Sendable {
+    case none, living
+    /// The file cannot be opened: it is another user's, who may be writing it.
+    case unknown
+  }
+
+  /// Who holds the file at a path.
+  public static func writer(of path: String) -> Writer {
     var descriptor: CInt
     repeat {
       descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     } while descriptor < 0 && errno == EINTR
-    guard descriptor >= 0 else { return errno != ENOENT }
+    guard descriptor >= 0 else { return errno == ENOENT || errno == ELOOP ? .none : .unknown }
     defer { close(descriptor) }
-    return vp_is_locked(descriptor) != 0
+    return Int(vp_lock_of_others(descriptor, 0, 0)) == VP_LOCK_NONE ? .none : .living
   }
+
+  /// Whether a file has to be left alone, since a process may be writing it.
+  public static func isTaken(_ path: String) -> Bool { writer(of: path) != .none }
 }
 
 /// A number that a living process holds: a lock of one byte of an empty file, at that offset.
@@ -45,7 +80,7 @@ public final class HeldNumber: Sendable {
     self.descriptor = descriptor
     while true {
       let number = Int64.random(in: 1..<1 << 53)
-      if vp_lock_byte(descriptor, off_t(number)) == 0 {
+      if vp_lock(descriptor, 0, number, 1) == 0 {
         self.number = number
         return
       }
@@ -67,6 +102,6 @@ public final class HeldNumber: Sendable {
     } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else { return errno == ENOENT ? [] : Set(numbers) }
     defer { close(descriptor) }
-    return Set(numbers.filter { $0 > 0 && vp_is_byte_locked(descriptor, off_t($0)) != 0 })
+    return Set(numbers.filter { $0 > 0 && Int(vp_lock_of_others(descriptor, $0, 1)) != VP_LOCK_NONE })
   }
 }

@@ -25,7 +25,21 @@ public final class InPlaceFile: Sendable {
 
   /// Holds the file against others who lock it, until this value goes.
   /// - Returns: false where another holds it.
-  public func lock() throws -> Bool { try FileLock.take(descriptor, path) }
+  public func lock() throws -> Bool { try FileLock.take(.writing, descriptor, path) }
+
+  /// Holds the file of a model against other changes, and unless it is only replaced against readers, until this value
+  /// goes. Waits for readers.
+  /// - Throws: `refused` where another process changes it, or reads it for longer than that.
+  /// - Parameter remedy: what to do about readers who take longer.
+  public func hold(
+    _ use: FileLock.Use, model: String, remedy: String, patience: Duration = Patience.usual
+  ) throws {
+    try Patience.wait(patience) {
+      if try FileLock.take(use, descriptor, path) { return }
+      guard FileLock.isHeldByReaders(descriptor) else { throw Checkpoint.isBeingSwitched(model) }
+      throw Busy(VPatchError(.refused, model, "is being read by another process", remedy: remedy))
+    }
+  }
 
   /// Whether the path still leads to this file.
   /// - Throws: `io` where the system does not say.
@@ -40,6 +54,16 @@ public final class InPlaceFile: Sendable {
   /// Reads what stands there now.
   public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     try Descriptor.readBack(from: descriptor, into: buffer, at: offset, path)
+  }
+
+  /// Takes the space that writing over a range needs, where the file has holes.
+  public func reserve(_ range: Range<Int>) throws {
+    let info = try FileStatus.of(descriptor, path)
+    guard Int(info.st_blocks) * 512 < Int(info.st_size), !range.isEmpty else { return }
+    let code = posix_fallocate(descriptor, off_t(range.lowerBound), off_t(range.count))
+    if code != 0, code != EOPNOTSUPP, code != EINVAL {
+      throw VPatchError.system(path, "needs \(range.count) bytes", errno: code)
+    }
   }
 
   /// Makes durable what was written.

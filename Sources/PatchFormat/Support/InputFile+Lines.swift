@@ -1,7 +1,7 @@
 extension InputFile {
   /// Calls `body` with each line, without its line feed, and the line's number from 1 on; the file may be of any size.
   /// - Parameter limit: how long a line may be, in bytes.
-  /// - Throws: `invalid` for a longer one.
+  /// - Throws: `invalid` for a longer one; `io` where somebody wrote to the file meanwhile.
   public func forEachLine(limit: Int, _ body: (_ number: Int, _ line: [UInt8]) throws -> Void) throws {
     var number = 1
     var line: [UInt8] = []
@@ -20,6 +20,7 @@ extension InputFile {
       try append(rest, to: &line, number, limit)
     }
     if !line.isEmpty { try body(number, line) }
+    try requireUnchanged()
   }
 
   private func append(_ bytes: ArraySlice<UInt8>, to line: inout [UInt8], _ number: Int, _ limit: Int) throws {

@@ -23,12 +23,27 @@ public final class InputFile: Sendable {
   /// Looks again, after the last reading: nobody wrote to the file since it was opened, and the path still leads to it.
   /// - Throws: `io` where that is not so, or cannot be found out.
   public func requireUnchanged() throws {
-    let now = FileState(try FileStatus.of(descriptor, path))
-    guard now.hasSameBytes(as: state), try FileIdentity.of(path) == identity else {
-      throw VPatchError(
-        .io, path, "was changed while it was read", remedy: "run the command again when nothing writes to it")
-    }
+    guard try isUnchanged() else { throw Self.changed(path) }
   }
+
+  /// Whether nobody wrote to the file since it was opened, and the path still leads to it.
+  public func isUnchanged() throws -> Bool { try hasSameBytes() && FileIdentity.of(path) == identity }
+
+  /// Whether nobody wrote to the file since it was opened, wherever the path leads now.
+  public func hasSameBytes() throws -> Bool {
+    FileState(try FileStatus.of(descriptor, path)).hasSameBytes(as: state)
+  }
+
+  static func changed(_ path: String) -> VPatchError {
+    VPatchError(.io, path, "was changed while it was read", remedy: "run the command again when nothing writes to it")
+  }
+
+  /// Keeps others from changing the file where it lies, until this value goes or `endReading`. Many can do so at once.
+  /// A file system without locks does without: there one looks again in the end.
+  /// - Returns: false where another changes it now.
+  func beginReading() throws -> Bool { try FileLock.take(.reading, descriptor, path, optional: true) }
+
+  func endReading() { FileLock.release(descriptor) }
 
   /// Fills `buffer` from `offset` on.
   /// - Throws: `io` if the file has become shorter than that.
@@ -56,11 +71,15 @@ public final class InputFile: Sendable {
 
   /// The whole of a file that must not be larger than `limit` bytes.
   public static func contents(of path: String, limit: Int) throws -> [UInt8] {
-    let file = try InputFile(path: path)
-    guard file.size <= limit else {
-      throw VPatchError(.invalid, path, "has \(file.size) bytes; at most \(limit) are expected here")
+    try InputFile(path: path).contents(limit: limit)
+  }
+
+  /// All of it, where that is not more than `limit` bytes.
+  public func contents(limit: Int) throws -> [UInt8] {
+    guard size <= limit else {
+      throw VPatchError(.invalid, path, "has \(size) bytes; at most \(limit) are expected here")
     }
-    return try file.read(0..<file.size)
+    return try read(0..<size)
   }
 }
 

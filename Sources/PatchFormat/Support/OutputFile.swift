@@ -27,12 +27,26 @@ public final class OutputFile: Sendable {
     temporaryPath = try TemporaryFiles.create(beside: path, "cannot be written") { name in
       // What is to be private is so from its first moment.
       fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, replaced == nil ? 0o666 : 0o600)
-      return fd >= 0
+      return fd >= 0 && Self.isOwn(fd, name)
     }
     descriptor = fd
-    // A file system without locks does without: then nobody can tell what a killed process left.
-    _ = try? FileLock.take(fd, path)
     if let replaced { try FileAttributes.copy(replaced, of: path, to: fd) }
+  }
+
+  /// Locks a new file. Until it is locked another process may take it for one that was left behind: that holds it while it
+  /// removes it. A file system without locks does without; then nothing is removed there.
+  private static func isOwn(_ descriptor: CInt, _ path: String) -> Bool {
+    var code = EEXIST
+    do {
+      let isHeld = try FileLock.take(.writing, descriptor, path, optional: true)
+      if try isHeld && FileStatus.of(descriptor, path).st_nlink > 0 { return true }
+    } catch {
+      code = EIO
+    }
+    unlink(path)
+    close(descriptor)
+    errno = code
+    return false
   }
 
   deinit {
@@ -51,6 +65,12 @@ public final class OutputFile: Sendable {
     if code != 0, code != EOPNOTSUPP, code != EINVAL {
       throw VPatchError.system(path, "needs \(size) bytes", errno: code)
     }
+  }
+
+  /// Whether a file could be written, to be found before long work and not after it: the folder takes a temporary file,
+  /// and the disk has room for so many bytes. Nothing is left of it.
+  public static func requireRoom(for path: String, bytes: Int = 0) throws {
+    try OutputFile(path: path).reserve(bytes)
   }
 
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
@@ -90,6 +110,8 @@ public final class OutputFile: Sendable {
     try inheritAttributes()
     try sync()
     try rename()
+    // It is no temporary file any more, and who reads it next need not wait.
+    FileLock.release(descriptor)
     try Directory.syncName(path)
   }
 
@@ -100,7 +122,10 @@ public final class OutputFile: Sendable {
       try files[i].inheritAttributes()
       try files[i].sync()
     }
-    for file in files { try file.rename() }
+    for file in files {
+      try file.rename()
+      FileLock.release(file.descriptor)
+    }
     for folder in Set(files.map { Path.parent($0.path) }).sorted() { try Directory.syncOrFail(folder) }
   }
 
@@ -113,6 +138,11 @@ public final class OutputFile: Sendable {
     if let replaced = try FileAttributes.replaced(source) {
       try FileAttributes.copy(replaced, of: source, to: descriptor)
     }
+  }
+
+  /// Takes the owner and the permissions of a file that it will belong to, as far as this process may give them.
+  public func takeOwner(of other: String) throws {
+    if let info = try FileStatus.of(other, followingLinks: true) { FileAttributes.share(info, with: descriptor) }
   }
 
   /// Gives the file its name, which the folder may lose again in a power cut until it is synced.

@@ -12,7 +12,21 @@ public enum TemporaryFiles {
     var paths: Set<String> = []
     /// How many pieces of work are past the point up to which they may be interrupted.
     var committed = 0
+    /// Signals that end the process by `deleteAll`, which another thread calls.
+    var ending: [CInt] = []
+
+    /// One of them has come, and that thread will see to it.
+    var isEnding: Bool {
+      guard committed == 0, !ending.isEmpty else { return false }
+      var pending = sigset_t()
+      sigpending(&pending)
+      return ending.contains { sigismember(&pending, $0) == 1 }
+    }
   }
+
+  /// Says by which signals a thread that waits for them ends the process; all threads have them blocked. From the moment
+  /// that one of them is there nothing gets its name, however long the waiting thread takes.
+  public static func endsProcess(on signals: [CInt]) { state.withLock { $0.ending = signals } }
 
   /// Makes a hidden one in the same folder as `path`, known from its first moment on.
   /// - Parameters:
@@ -49,10 +63,13 @@ public enum TemporaryFiles {
 
   /// Gives one its name; an interruption comes before that or after it, and never deletes what has its name.
   static func uninterruptedRename(of path: String, _ rename: () throws -> Void) throws {
-    try state.withLock { state in
+    let isDone = try state.withLock { state in
+      guard !state.isEnding else { return false }
       try rename()
       state.paths.remove(path)
+      return true
     }
+    while !isDone { pause() }
   }
 
   /// Deletes them all and ends the process; meanwhile no thread can make another. Returns where something is past the
@@ -83,15 +100,31 @@ public enum TemporaryFiles {
   /// - Returns: how many there were.
   public static func removeAbandoned(in folder: String, of names: [String]?) throws -> Int {
     var count = 0
-    for name in try Path.entries(of: folder, skippingUndecodable: true) {
+    for name in try abandoned(in: folder, of: names) {
       let path = Path.join(folder, name)
-      guard names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name),
-        try PathKind.of(path, followingLinks: false) == .file, !FileLock.isTaken(path)
-      else { continue }
+      // Held while it is removed: who has just made it and not locked it yet makes another then. One that cannot be held,
+      // of another user or on a file system without locks, is left.
+      guard let file = try? InPlaceFile(path: path), (try? file.lock()) == true else { continue }
       try Directory.remove(path)
       count += 1
     }
     return count
+  }
+
+  /// Keeps them, under names that are no temporary ones.
+  /// - Returns: the names that they had and have.
+  public static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)] {
+    try abandoned(in: folder, of: names).map {
+      ($0, try Directory.setAside($0, in: folder, as: TemporaryName.final(of: $0)))
+    }
+  }
+
+  private static func abandoned(in folder: String, of names: [String]?) throws -> [String] {
+    try Path.entries(of: folder, skippingUndecodable: true).filter { name in
+      let path = Path.join(folder, name)
+      return try names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name)
+        && PathKind.of(path, followingLinks: false) == .file && !FileLock.isTaken(path)
+    }
   }
 
   /// Whether a name is one of those made here, and of no other program or person.

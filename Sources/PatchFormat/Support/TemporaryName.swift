@@ -25,6 +25,11 @@ enum TemporaryName {
     Array(temporary.utf8).dropLast(randomCount + checkCount)
   }
 
+  /// What the file was to be called, as far as its temporary name says.
+  static func final(of temporary: String) -> String {
+    String(decoding: prefix(of: temporary).dropFirst().dropLast(mark.count), as: UTF8.self)
+  }
+
   static func isOne(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
     return hasForm(bytes, randomCount + checkCount)

@@ -50,6 +50,8 @@ public struct DataFile: Sendable {
     (cutRows, cutTokens, mergedRows) = (loader.cutRows, loader.cutTokens, loader.mergedRows)
     images = Set(loader.images.values.compactMap { try? $0.get() }).sorted { $0.path < $1.path }
     digest = try file.digest()
+    // It was read twice, and the digest is to be that of these rows.
+    try file.requireUnchanged()
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }

@@ -4,22 +4,20 @@ import PatchFormat
 ///
 /// A data file may come from anyone, so what it names is not read wherever it leads.
 public struct ImageFolder: Sendable {
-  private let folder: String
-  private let allowsOutside: Bool
+  private let folder: Enclosure
 
   /// - Parameters:
   ///   - path: the data file's.
   ///   - allowsOutside: whether images may lie anywhere.
   public init(of path: String, allowsOutside: Bool) {
-    folder = Path.parent(path)
-    self.allowsOutside = allowsOutside
+    folder = Enclosure(Path.parent(path), allowsOutside: allowsOutside)
   }
 
   /// Where an image is, without any symbolic link.
   /// - Parameter name: as a row has it.
   /// - Throws: `RowError` where it is missing, no file, or outside of the folder.
   public func path(of name: String) throws -> String {
-    let path = name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder, name)
+    let path = name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder.folder, name)
     let shown = "the image \"\(name.printable)\""
     guard !name.isEmpty, !name.utf8.contains(0) else { throw RowError("has an image with a name that no file has") }
     switch try PathKind.of(path) {
@@ -27,12 +25,10 @@ public struct ImageFolder: Sendable {
     case .missing: throw RowError("names \(shown), which is not there")
     default: throw RowError("names \(shown), which is not a file")
     }
-    let real = try Path.resolved(path)
-    guard try allowsOutside || Path.isInside(real, Path.resolved(folder)) else {
+    guard try folder.admits(path) else {
       throw RowError(
         "names \(shown), which is outside of the data file's folder (--allow-outside reads it all the same)")
     }
-    return real
+    return try Path.resolved(path)
   }
-
 }

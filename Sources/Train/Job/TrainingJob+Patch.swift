@@ -14,6 +14,8 @@ extension TrainingJob {
     /// What the suite measured, if there was one.
     public let measured: [ForgettingRecord]
     public let remarks: [String]
+    /// What went wrong when the patch was written: it could not be measured, or the records not be bound to it.
+    public let failure: VPatchError?
   }
 
   /// What the evaluation is at.
@@ -21,31 +23,67 @@ extension TrainingJob {
 
   /// Measures the base, trains, writes the patch, measures what it makes, and binds that to it.
   /// - Parameters:
+  ///   - replacing: whether a file of that name is replaced.
   ///   - annotations: of the patch; what training says is added.
+  ///   - keep: keeps the patch elsewhere if its file cannot be written; a temporary folder, where that fails too.
   ///   - observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
-  /// - Throws: `refused` where the patch would be empty.
+  /// - Throws: `refused` where the patch would be empty; before the first step, `io` where patch, state or log cannot be
+  ///   written.
   public func train(
-    to path: String, annotations: JSON, report: @escaping Report = { _, _, _ in },
-    _ observe: (TrainingEvent) throws -> Void
+    to path: String, replacing: Bool = false, annotations: JSON, otherwise keep: Keeping? = nil,
+    report: @escaping Report = { _, _, _ in }, _ observe: (TrainingEvent) throws -> Void
   ) throws -> Result {
+    try OutputFile.requireRoom(for: path, bytes: run.largestPatch)
+    try run.requireRoom()
+    let log = try inputs.log.map { try TrainingLog(path: $0, kernels: model.compute.kernels) }
     let before = try inputs.suite.map { suite in
       let base = try model.untuned()
       return try evaluation(suite) { report("\($0), base", $1, $2) }.results(
         of: base, name: inputs.base.path, root: baseRoot, against: .itself)
     }
     let started = DispatchTime.now().uptimeNanoseconds
-    try run.run(observe)
+    try run.run { event in
+      if case .step(let step) = event, let trouble = log?.write(step) { try observe(.trouble(trouble)) }
+      try observe(event)
+    }
     try checkDriftBudget()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     let record = run.record(data: dataSets, settings: Self.settings(options, inputs), seconds: seconds)
     let noted = record.replacing(in: annotations)
-    let header = try run.writePatch(to: path, over: fingerprints, annotations: noted, work: work)
-    run.endTuning()
-    guard let suite = inputs.suite, let before else {
-      return Result(header: header, record: record, measured: [], remarks: [])
+    let header = try write(to: path, otherwise: keep) { path in
+      try run.writePatch(to: path, replacing: replacing, over: fingerprints, annotations: noted, work: work)
     }
-    let outcome = try measure(path, suite, before, report)
-    return Result(header: header, record: record, measured: outcome.records, remarks: outcome.remarks)
+    run.endTuning()
+    let remarks = run.remarks + [log?.remark].compactMap(\.self)
+    guard let suite = inputs.suite, let before else {
+      return Result(header: header, record: record, measured: [], remarks: remarks, failure: nil)
+    }
+    // From here on there is a patch, and what goes wrong is told with it.
+    do {
+      let patch = try Patch(path: path, threads: work.threads)
+      let outcome = try measure(patch, suite, before, report)
+      let failure = Self.failure(path) {
+        try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path, replacing: true)
+      }
+      return Result(
+        header: header, record: record, measured: outcome.records, remarks: remarks + outcome.remarks, failure: failure)
+    } catch {
+      return Result(
+        header: header, record: record, measured: [], remarks: remarks, failure: Self.failure(path) { throw error })
+    }
+  }
+
+  private static func failure(_ path: String, _ body: () throws -> Void) -> VPatchError? {
+    do {
+      try body()
+      return nil
+    } catch {
+      let error = error as? VPatchError ?? VPatchError(.io, path, "\(error)")
+      return VPatchError(
+        error.code, error.subject, error.reason,
+        remedy: "the patch is written, without the suite's records: "
+          + "'vpatch eval BASE --patch \(path) --suite SUITE --record' adds them")
+    }
   }
 
   /// Where the drift was within its budget at no step but that before the first, there is nothing to make a patch of.
@@ -63,20 +101,17 @@ extension TrainingJob {
 
   /// The patch's own bits are measured: rounded, and decoded from its file.
   private func measure(
-    _ path: String, _ suite: Suite, _ before: SuiteResults, _ report: @escaping Report
+    _ patch: Patch, _ suite: Suite, _ before: SuiteResults, _ report: @escaping Report
   ) throws -> Comparison.Outcome {
-    let patch = try Patch(path: path, threads: work.threads)
     let view = ModelView(inputs.base.checkpoint, inputs.base.steps + [PatchStep(patch, .forward)])
     let tuned = try LanguageModel(
       view, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     let base = try model.untuned()
     let after = try evaluation(suite, report).results(
       of: tuned, name: patch.label, root: patch.header.targetRoot, against: .base(base, root: baseRoot))
-    let outcome = try Evaluation.records(
+    return try Evaluation.records(
       before: before.results(path: "the base's results"), reference: baseRoot,
       after: after.results(path: "the patch's results"), measured: patch.header.targetRoot)
-    try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path, replacing: true)
-    return outcome
   }
 
   private func evaluation(_ suite: Suite, _ report: @escaping Report) throws -> Evaluation {

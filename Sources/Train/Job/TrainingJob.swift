@@ -27,6 +27,8 @@ public struct TrainingJob {
     public var stateFolder: String?
     /// Steps from one saved state to the next.
     public var saveEvery = 100
+    /// A file that gets a line of JSON for each step.
+    public var log: String?
 
     public init(base: ModelView, data: [String], rules: Rules = Rules()) {
       self.base = base

@@ -5,6 +5,8 @@ public enum TrainingEvent: Sendable {
   case resumed(step: Int)
   case step(TrainingStep)
   case saved(step: Int)
+  /// Something besides the learning went wrong, such as a full disk below the log; the run goes on.
+  case trouble(String)
 }
 
 /// One step.

@@ -9,23 +9,33 @@
 import Glibc
 import PatchFormat
 
-/// A file that gets a line for each step.
-public final class TrainingLog {
+/// A file that gets a line for each step. Learning is worth more than its log: one that cannot be written ends nothing.
+final class TrainingLog {
   private let path: String
-  private let file: UnsafeMutablePointer<FILE>
+  private let descriptor: CInt
+  private let stream: TextStream
   private let kernels: String
+  /// The steps that it lacks, and why the first of them.
+  private var missing: (steps: [Int], reason: String)?
+  /// A line was cut off, and must be ended before the next.
+  private var isTorn = false
 
   /// Opens the file, to append to it.
-  public init(path: String, kernels: String) throws {
-    guard let file = fopen(path, "a") else { throw VPatchError.system(path, "cannot be written") }
+  init(path: String, kernels: String) throws {
+    var fd: CInt
+    repeat { fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666) } while fd < 0 && errno == EINTR
+    guard fd >= 0 else { throw VPatchError.system(path, "cannot be written") }
     self.path = path
-    self.file = file
+    descriptor = fd
+    stream = TextStream(fd, path)
     self.kernels = kernels
   }
 
-  deinit { fclose(file) }
+  deinit { close(descriptor) }
 
-  public func write(_ step: TrainingStep) throws {
+  /// Adds a step, at once: who watches the file sees every one.
+  /// - Returns: what is wrong with the log, the first time that it cannot be written.
+  func write(_ step: TrainingStep) -> String? {
     let line = JSON.dictionary([
       "step": JSON(step.number), "loss": JSON(step.loss), "lr": JSON(step.learningRate),
       "tokens_per_second": JSON(step.tokensPerSecond), "gradient_norm": JSON(step.gradientNorm),
@@ -33,9 +43,30 @@ public final class TrainingLog {
       "drift_low": step.drift.map { JSON($0.low) }, "drift_high": step.drift.map { JSON($0.high) },
       "distillation": step.distillation == 0 ? nil : JSON(step.distillation), "kernels": .string(kernels),
     ]).compact()
-    // Each line at once: who watches the file sees every step.
-    guard fputs(line + "\n", file) >= 0, fflush(file) == 0 else {
-      throw VPatchError.system(path, "cannot be written")
+    do throws(TextStream.Failure) {
+      try stream.write((isTorn ? "\n" : "") + line + "\n")
+      isTorn = false
+      return nil
+    } catch {
+      isTorn = true
+      missing = missing.map { ($0.steps + [step.number], $0.reason) } ?? ([step.number], error.reason)
+      return missing?.steps.count == 1 ? "the log \(path) \(error.reason); training goes on" : nil
+    }
+  }
+
+  /// What is to be said of it at the end; nil where it has every step.
+  var remark: String? {
+    missing.map {
+      "the log \(path) lacks \(Format.counted($0.steps.count, "step")) from \($0.steps[0]) on: it \($0.reason)"
+    }
+  }
+}
+
+extension TextStream.Failure {
+  fileprivate var reason: String {
+    switch self {
+    case .readerGone: "is read by nobody any more"
+    case .failed(let error): error.reason
     }
   }
 }

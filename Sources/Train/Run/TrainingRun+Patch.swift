@@ -24,16 +24,26 @@ extension TrainingRun {
   ///
   /// That nothing else changes is certain by how it is made: every tensor that is not of the plan is entered with the
   /// base's own fingerprint on both sides.
-  /// - Parameter fingerprints: of the base.
+  /// - Parameters:
+  ///   - replacing: whether a file of that name is replaced.
+  ///   - fingerprints: of the base.
   public func writePatch(
-    to path: String, over fingerprints: [FingerprintedTensor], annotations: JSON, work: WorkOptions
+    to path: String, replacing: Bool = false, over fingerprints: [FingerprintedTensor], annotations: JSON,
+    work: WorkOptions
   ) throws -> PatchHeader {
     let changes = plan.parameters.map { parameter in
       TunedTensors.Change(name: parameter.name) { TunedMaster.source(parameter) }
     }
     let recipe: Recipe? = if case .recipe(let recipe) = options.selection { recipe } else { nil }
     return try TunedTensors(base: model.weights.view, work: work).write(
-      changes, over: fingerprints, annotations: annotations, recipe: recipe, to: path)
+      changes, over: fingerprints, annotations: annotations, recipe: recipe, to: path, replacing: replacing)
+  }
+
+  /// A patch has no more bytes than that, whatever is learned: those of the tuned tensors, a line of the header for each
+  /// tensor of the model, and how it was trained.
+  public var largestPatch: Int {
+    let tuned = plan.parameters.reduce(0) { $0 + $1.info.byteCount }
+    return tuned + 512 * model.weights.view.checkpoint.tensors.count + 256 << 10
   }
 
   /// Gives up masters, gradients and moments: the model is the base again.

@@ -23,8 +23,10 @@ public final class TrainingRun {
   private let neutral: [TokenSequence]
   private let rowNames: [String]
   /// Where the state is kept, and how often.
-  private let store: TrainingStateFile?
+  let store: TrainingStateFile?
   private let saveEvery: Int
+  /// After which steps the state could not be kept, and what was wrong the first time.
+  var unsaved: (steps: [Int], error: VPatchError)?
   private lazy var base = Result { try model.untuned() }
 
   var state: TrainingState
@@ -78,6 +80,8 @@ public final class TrainingRun {
   public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
   /// Trains to the end.
+  /// A state that cannot be saved on the way does not end the run, which has no other place for what it has learned: it
+  /// is told to `observe`, and is among the `remarks`.
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
   /// - Throws: `mismatch` where the loss or the drift is no number any more; the folder keeps the state that was saved
   ///   last, or gets the one before that step where none was.
@@ -102,10 +106,7 @@ public final class TrainingRun {
         note(drift: drift)
       }
       try observe(.step(step))
-      if let store, state.step % saveEvery == 0 || state.step == totalSteps {
-        try store.write(state, plan.parameters)
-        try observe(.saved(step: state.step))
-      }
+      if state.step % saveEvery == 0 || state.step == totalSteps, let event = save() { try observe(event) }
     }
     if let inside = state.inside, state.stopped != nil { inside.restore(plan.parameters) }
   }
@@ -151,8 +152,9 @@ public final class TrainingRun {
   private func divergence(_ what: String, _ rows: [Int]) throws -> VPatchError {
     var kept = ""
     if let store {
-      if try store.savedStep() == nil { try store.write(state, plan.parameters) }
-      kept = try store.savedStep().map { "; the state after step \($0) is in \(store.path)" } ?? ""
+      // What keeps the state from being saved is not what went wrong here.
+      if try store.savedStep() == nil { _ = save() }
+      kept = (try? store.savedStep()).map { "; the state after step \($0) is in \(store.path)" } ?? ""
     }
     let names = rows.prefix(8).map { rowNames[$0] }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
     return VPatchError(

@@ -36,6 +36,15 @@ struct TrainingStateFile {
 
   // MARK: Writing
 
+  /// Whether the state of a run of so many steps can be written beside the one that is there.
+  func requireRoom(_ parameters: [Parameter], steps: Int, hasBudget: Bool) throws {
+    let copies = hasBudget ? 4 : 3
+    // A number in the curves has some twenty digits, and each tensor its line in the header.
+    let (curves, lines) = (64 * min(steps, 1 << 24), copies * parameters.reduce(0) { $0 + 256 + $1.name.utf8.count })
+    let tensors = copies * 4 * parameters.reduce(0) { $0 + $1.count }
+    try OutputFile.requireRoom(for: path, bytes: tensors + curves + lines + 4096)
+  }
+
   /// Replaces the state, whole: a run that is killed meanwhile has the one before.
   func write(_ state: TrainingState, _ parameters: [Parameter]) throws {
     let tensors = parameters.enumerated().flatMap { i, parameter in

@@ -1,0 +1,39 @@
+import PatchFormat
+
+/// What becomes of the files beside a model: their names, each list in ascending order.
+public struct SideFileSummary: Sendable, Equatable {
+  public private(set) var changed: [String] = []
+  public private(set) var added: [String] = []
+  public private(set) var removed: [String] = []
+
+  /// - Parameter files: what was there under each name, and what is; nil where nothing is.
+  init(_ files: [(name: String, from: [UInt8]?, to: [UInt8]?)]) {
+    for file in files.sorted(by: { $0.name.precedes($1.name) }) where file.from != file.to {
+      if file.from == nil {
+        added.append(file.name)
+      } else if file.to == nil {
+        removed.append(file.name)
+      } else {
+        changed.append(file.name)
+      }
+    }
+  }
+
+  /// What a patch does to them, applied to its base.
+  public init(_ annex: Annex) { self.init(annex.sideFiles.map { ($0.name, $0.base, $0.target) }) }
+
+  /// "changed: a, b; added: c; removed: d"; nil where nothing becomes of any.
+  public var text: String? {
+    let parts = [("changed", changed), ("added", added), ("removed", removed)].filter { !$0.1.isEmpty }
+    return parts.isEmpty ? nil : parts.map { "\($0): \($1.joined(separator: ", "))" }.joined(separator: "; ")
+  }
+
+  /// Members of a command's result.
+  public var members: [JSON.Member] {
+    func names(_ list: [String]) -> JSON { .array(list.map { .string($0) }) }
+    return [
+      JSON.Member("side_files_changed", names(changed)), JSON.Member("side_files_added", names(added)),
+      JSON.Member("side_files_removed", names(removed)),
+    ]
+  }
+}
