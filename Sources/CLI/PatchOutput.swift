@@ -40,9 +40,13 @@ struct PatchOutput: ParsableArguments {
     try OutputCheck.file(output, inputs: inputs, force: force)
     let store = noStore ? nil : try openStore(room: room)
     let result = try make(output, store)
-    do { return (result, Stored(addition: try store.map { try keep(in: $0, base, common) })) } catch {
-      common.remark("\(output) is written, and not in the store")
-      throw error
+    do { return (result, Stored(addition: try store.map { try keep(in: $0, base, common) })) } catch let error
+      as VPatchError
+    {
+      throw VPatchError(
+        error.code, error.subject, error.reason,
+        remedy: "\(output.printable) is written and whole, and not in the store: "
+          + (error.remedy.map { "\($0), then " } ?? "") + "run 'vpatch add \(output.printable)'")
     }
   }
 

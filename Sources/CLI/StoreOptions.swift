@@ -16,7 +16,7 @@ struct StoreOptions: ParsableArguments {
   func open(create: Bool = false) throws -> Store { try OpenStores.open(path(), create: create) }
 
   /// The store, where there is one.
-  func existing() throws -> Store? { try PathKind.of(path()) == .missing ? nil : open() }
+  func existing() throws -> Store? { try Store.isThere(path()) ? open() : nil }
 }
 
 /// The stores of this process: each is opened once, whoever asks for it, since opening one checks its whole schema.

@@ -18,7 +18,8 @@ import Synchronization
 /// use a store at once.
 public final class Store: Sendable {
   public let path: String
-  private let connection: Mutex<CatalogueFile.Connection>
+  /// Another one only where room was made for it.
+  let connection: Mutex<CatalogueFile.Connection>
   /// What this process holds leases as; made when the first is taken.
   let owner = Mutex<HeldNumber?>(nil)
   /// Is told of each step of what changes the store, so that a test can do something else there.
@@ -58,106 +59,6 @@ public final class Store: Sendable {
     release()
     try CatalogueFile.translating(path) { try queue.close() }
   }
-
-  // MARK: Reading and writing
-
-  private var queue: DatabaseQueue { connection.withLock { $0.queue } }
-
-  /// Why nothing can be written, where that is so.
-  var obstacle: VPatchError? { connection.withLock { $0.obstacle } }
-
-  /// One consistent view.
-  func read<T>(_ body: (Database) throws -> T) throws -> T {
-    try CatalogueFile.translating(path) { try queue.read(body) }
-  }
-
-  /// One transaction, IMMEDIATE: two processes wait for each other instead of failing in the middle.
-  func write<T>(_ body: (Database) throws -> T) throws -> T {
-    if let obstacle { throw obstacle }
-    return try CatalogueFile.translating(path) { try queue.write(body) }
-  }
-
-  /// The same for what means nothing after a power cut: it does not wait for the disk.
-  func writeUnsynced<T>(_ body: (Database) throws -> T) throws -> T {
-    if let obstacle { throw obstacle }
-    return try CatalogueFile.translating(path) {
-      try queue.writeWithoutTransaction { db in
-        try db.execute(sql: "PRAGMA synchronous = NORMAL")
-        defer { try? db.execute(sql: "PRAGMA synchronous = FULL") }
-        var result: T?
-        try db.inTransaction(.immediate) {
-          result = try body(db)
-          return .commit
-        }
-        return result!
-      }
-    }
-  }
-
-  /// Runs `body` while no other process changes files of the store. Not to be nested.
-  func locked<T>(_ body: () throws -> T) throws -> T {
-    if let obstacle { throw obstacle }
-    let lock = try Self.lock(path)
-    return try withExtendedLifetime(lock) {
-      defer { Reserve(store: path).take() }
-      return try body()
-    }
-  }
-
-  /// The same for what only looks. Where nothing can be changed, nobody has to be kept from it.
-  func lockedToLook<T>(_ body: () throws -> T) throws -> T {
-    if Reserve(store: path).isOnReadOnlyDisk { return try body() }
-    let lock = try Self.lock(path)
-    return try withExtendedLifetime(lock, body)
-  }
-
-  /// The same for what makes room: on a full disk it takes the place of the reserve. `body` may be called twice.
-  /// - Parameter isFull: whether it was tried before, and the disk was full.
-  func lockedToDelete<T>(_ body: (_ isFull: Bool) throws -> T) throws -> T {
-    let reserve = Reserve(store: path)
-    if reserve.isOnReadOnlyDisk { throw CatalogueFile.unwritable(path) }
-    let lock = try Self.lock(path)
-    return try withExtendedLifetime(lock) {
-      defer { reserve.take() }
-      do {
-        if let obstacle { throw obstacle }
-        return try body(false)
-      } catch let error as VPatchError where error.code == .io && reserve.isNeeded {
-        guard reserve.release() else { throw error }
-        if obstacle != nil {
-          let again = try CatalogueFile(path: Self.cataloguePath(path)).open()
-          connection.withLock { $0 = again }
-        }
-        if let obstacle { throw obstacle }
-        return try body(true)
-      }
-    }
-  }
-
-  /// One transaction that takes something away: it also works on a full disk. May be called twice.
-  func writeToDelete<T>(_ body: (Database) throws -> T) throws -> T { try lockedToDelete { _ in try write(body) } }
-
-  static func lock(_ path: String) throws -> WaitingLock { try WaitingLock(Path.join(path, "lock"), subject: path) }
-
-  // MARK: For tests
-
-  /// Where something else may come between.
-  enum Step: String, CaseIterable, Sendable {
-    /// The names in the folder were read.
-    case listed
-    /// What goes is decided, and its rows are gone; not yet its files.
-    case forgotten
-    /// A patch was made in its scratch folder, and is not in the store yet.
-    case made
-    /// A file has its place, and nothing speaks of it yet.
-    case placed
-    /// A stack was read that is to be changed.
-    case stackRead
-    /// What is needed is leased.
-    case leased
-  }
-
-  func reached(_ step: Step) { observer.withLock { $0 }?(step) }
 }
 
 /// What may be in the folder before there is a catalogue.
@@ -175,10 +76,7 @@ extension Store {
     }
     guard try PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
     let names = try Path.entries(of: path)
-    let foreign = names.filter { name in
-      !["lock", "patches", Self.leasesName, Reserve.name].contains(name) && !isTemporary(name, of: CatalogueFile.name)
-    }
-    if let first = foreign.first {
+    if let first = names.first(where: { !isOwn($0) }) {
       throw VPatchError(
         .refused, path, "is no store: it holds \"\(first)\" and no \(CatalogueFile.name)",
         remedy: "give an empty folder, or one that does not exist")
@@ -197,6 +95,22 @@ extension Store {
       try Directory.make(path, Path.join(path, "patches"))
       try CatalogueFile.create(cataloguePath(path))
     }
+  }
+
+  /// Whether there is a store: not where nothing is, nor where a process was killed while it made one.
+  /// - Throws: `io` where the system does not say.
+  public static func isThere(_ path: String) throws -> Bool {
+    guard try PathKind.of(path) == .directory, try PathKind.of(cataloguePath(path), followingLinks: false) == .missing
+    else { return try PathKind.of(path) != .missing }
+    let names = try Path.entries(of: path)
+    let patches = names.contains("patches") ? try Path.entries(of: Path.join(path, "patches")) : []
+    return names.contains { !isOwn($0) } || !patches.isEmpty
+  }
+
+  /// Whether a store has such an entry before it has a catalogue.
+  private static func isOwn(_ name: String) -> Bool {
+    ["lock", "patches", leasesName, Reserve.name].contains(name)
+      || [CatalogueFile.name, scratchName].contains { isTemporary(name, of: $0) }
   }
 
   /// Whether a name is one that `OutputFile` gives while it writes a file.

@@ -118,7 +118,7 @@ import Testing
           ["gate", folder["hostile.vpatch"], "--max-forgetting", "1"], ["diff", path, folder["hostile.vpatch"]],
           ["report", folder["hostile.vpatch"], "-o", folder["page.html"], "--force"],
           ["apply", folder["base"], folder["hostile.vpatch"], "-o", folder["out"], "--force"],
-          ["status", folder["out"]], ["annotate", folder["hostile.vpatch"], "--note", "x"],
+          ["status", folder["out"]],
         ] {
           check(try Command(Command.path, arguments, ["VPATCH_STORE": folder["store"]]), "\(arguments[0]) \(bounded)")
         }

@@ -134,7 +134,7 @@ import Testing
     let patch = try Patch(path: story.saPatch)
     try patch.write(
       annotations: patch.annotations.setting("forgetting", to: .array([.dictionary(["task": .string("a\u{1B}[2J")])])),
-      to: story.saPatch)
+      to: story.saPatch, replacing: true)
     let show = try Command("show", story.saPatch)
     #expect(show.code == 0)
     #expect(

@@ -78,7 +78,7 @@ import Testing
       (nil, ["stack", "new", "two", scene.saPatch, scene.mlpPatch, "--base", scene.base]),
       ("two.toml", ["stack", "export", "two", "-o", folder["two.toml"], "--store", folder.store]),
       (nil, ["stack", "new", "three", scene.saPatch, "--base", scene.base]),
-      (nil, ["stack", "rm", "three", "--store", folder.store]), (nil, ["switch", scene.base, "two"]),
+      (nil, ["stack", "delete", "three", "--store", folder.store]), (nil, ["switch", scene.base, "two"]),
       (nil, ["recover", model]),
     ]
     for (made, arguments) in commands {

@@ -88,11 +88,13 @@ import Testing
   @Test("a lost catalogue is made anew from the files") func rebuilt() throws {
     try store.close()
     try FileManager.default.removeItem(atPath: folder["store/catalogue.sqlite"])
+    // What was being made when it was lost is no hindrance.
+    try folder.write("store/\(TemporaryFiles.name(for: "making-7"))/made.vpatch", "half")
     let error = message { _ = try Store(path: folder["store"], create: false) }
     #expect(error.contains("has no catalogue.sqlite; vpatch fsck --repair makes a new one of its patch files"))
     let again = try Store(path: folder["store"])
     let report = try again.check(repair: true)
-    #expect(report.findings.count == 3 && report.isSound)
+    #expect(report.findings.count { $0.kind == .unknown } == 3 && report.isSound)
     #expect(try Set(again.patches().map(\.identity)) == Set(ids))
   }
 

@@ -92,7 +92,7 @@ import Testing
     try folder.write(names[0], other)
     #expect(try Self.rows(fixture, cache).computed == 1)
     // A killed process's temporary file goes when it is old; one that may be at work stays.
-    let (old, new) = (".\(names[0]).vpatch-abcdef", ".\(names[0]).vpatch-ghijkl")
+    let (old, new) = (TemporaryFiles.name(for: names[0]), TemporaryFiles.name(for: names[0]))
     for (name, age) in [(old, 90_000.0), (new, 0), (".bashrc", 90_000), ("other.features", 90_000)] {
       try folder.write(name, "half of it")
       try FileManager.default.setAttributes(

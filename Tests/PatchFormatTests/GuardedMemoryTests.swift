@@ -5,7 +5,7 @@ import Testing
 
 /// Memory that ends at an unmapped page, or begins behind one: reading or writing beside it ends the process.
 private final class GuardedBuffer {
-  let bytes: UnsafeMutableRawBufferPointer
+  private let bytes: UnsafeMutableRawBufferPointer
   private let memory: vp_guarded
 
   init(_ contents: some Collection<UInt8>, _ guardedEnd: vp_guard) {
@@ -20,7 +20,16 @@ private final class GuardedBuffer {
 
   deinit { vp_unguard(memory) }
 
-  var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(bytes) }
+  /// The buffer lives until `body` has come back.
+  func read<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(bytes)) }
+  }
+
+  func write<R>(_ body: (UnsafeMutableRawBufferPointer) throws -> R) rethrows -> R {
+    try withExtendedLifetime(self) { try body(bytes) }
+  }
+
+  var array: [UInt8] { read { Array($0) } }
 }
 
 @Suite("Coders in guarded memory") struct GuardedMemoryTests {
@@ -44,29 +53,39 @@ private final class GuardedBuffer {
         let share: UInt64 = style == 2 ? 40 : 3
         let target = base.map { random.next() % share == 0 ? $0 &+ 1 : $0 }
         let (a, b) = (GuardedBuffer(base, guarded), GuardedBuffer(target, guarded))
-        let stored = ChunkCoder.encodeDifference(base: a.contents, target: b.contents, format: format, rowLength: 32)
+        let stored = a.read { a in
+          b.read { ChunkCoder.encodeDifference(base: a, target: $0, format: format, rowLength: 32) }
+        }
         for kernel in Kernel.allCases where kernel.isSupported {
           let output = GuardedBuffer(count: base.count, guarded)
           for (input, direction, expected) in [(a, Direction.forward, target), (b, .backward, base)] {
-            try ChunkCoder.decodeDifference(
-              GuardedBuffer(stored, guarded).contents, from: input.contents, into: output.bytes, format: format,
-              direction: direction, kernel: kernel)
-            #expect(Array(output.bytes) == expected, "\(count) elements, \(kernel), \(direction)")
+            func decode(_ stored: [UInt8]) throws {
+              try GuardedBuffer(stored, guarded).read { stored in
+                try input.read { input in
+                  try output.write { output in
+                    try ChunkCoder.decodeDifference(
+                      stored, from: input, into: output, format: format, direction: direction, kernel: kernel)
+                  }
+                }
+              }
+            }
+            try decode(stored)
+            #expect(output.array == expected, "\(count) elements, \(kernel), \(direction)")
             for _ in 0..<3 {
               var damaged = stored
               damaged[Int.random(in: 0..<stored.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
               if random.next() % 3 == 0 { damaged.removeLast(Int.random(in: 1...stored.count, using: &random)) }
               // Refused or decoded to something: either way within its memory.
-              try? ChunkCoder.decodeDifference(
-                GuardedBuffer(damaged, guarded).contents, from: input.contents, into: output.bytes, format: format,
-                direction: direction, kernel: kernel)
+              try? decode(damaged)
             }
           }
         }
-        let content = ChunkCoder.encodeContent(a.contents, format: format)
+        let content = a.read { ChunkCoder.encodeContent($0, format: format) }
         let output = GuardedBuffer(count: base.count, guarded)
-        try ChunkCoder.decodeContent(GuardedBuffer(content, guarded).contents, into: output.bytes, format: format)
-        #expect(Array(output.bytes) == base)
+        try GuardedBuffer(content, guarded).read { content in
+          try output.write { try ChunkCoder.decodeContent(content, into: $0, format: format) }
+        }
+        #expect(output.array == base)
       }
     }
   }

@@ -53,7 +53,7 @@ import Testing
         == "<|im_start|>system\nLook.<|im_end|>\n<|im_start|>user\n###\nand ##\nand?<|im_end|>\n"
         + "<|im_start|>assistant\na<|im_end|>\n"
         + "<|im_start|>user\nAnd ###\n?<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n")
-    #expect(try example.sequence.images.map { Path.name($0.path) } == ["three.png", "two.png", "three.png"])
+    #expect(example.sequence.images.map { Path.name($0.path) } == ["three.png", "two.png", "three.png"])
   }
 
   @Test func prompts() throws {

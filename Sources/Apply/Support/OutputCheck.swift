@@ -1,6 +1,7 @@
 import PatchFormat
 
-/// Whether something may be written under a path: nothing of the user's is ever overwritten by accident.
+/// Whether something may be written under a path: nothing of the user's is ever overwritten by accident. What a killed
+/// command left half-written for that path is removed.
 public enum OutputCheck {
   /// - Parameters:
   ///   - inputs: files that are read; writing onto one of them is refused.
@@ -12,7 +13,7 @@ public enum OutputCheck {
       guard !path.hasSuffix("/") else {
         throw VPatchError(.refused, path, "is the name of a folder", remedy: "give the name of a file")
       }
-      return
+      return removeAbandoned(path)
     case .symbolicLink:
       throw VPatchError(
         .refused, path, "is a symbolic link; writing through it would change another file",
@@ -29,22 +30,29 @@ public enum OutputCheck {
       throw VPatchError(.refused, path, "is a file with several hard links", remedy: "give another output")
     }
     guard force else { throw Directory.exists(path) }
+    removeAbandoned(path)
   }
 
   /// A folder must not exist, or be empty.
   public static func directory(_ path: String) throws {
     try parent(path)
     switch try PathKind.of(path, followingLinks: false) {
-    case .missing: return
+    case .missing: return removeAbandoned(path)
     case .directory:
       guard try Path.entries(of: path).isEmpty else {
         throw VPatchError(.refused, path, "exists and is not empty", remedy: "give another output")
       }
+      removeAbandoned(path)
     case .symbolicLink:
       throw VPatchError(.refused, path, "is a symbolic link", remedy: "give another output")
     default:
       throw VPatchError(.refused, path, "is a file; a model directory gives a directory", remedy: "give another output")
     }
+  }
+
+  /// What cannot be removed is in nobody's way.
+  private static func removeAbandoned(_ path: String) {
+    _ = try? TemporaryFiles.removeAbandoned(in: Path.parent(path), of: [Path.name(path)])
   }
 
   private static func parent(_ path: String) throws {

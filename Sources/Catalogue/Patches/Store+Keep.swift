@@ -21,7 +21,7 @@ extension Store {
     }
   }
 
-  private static let scratchName = "making"
+  static let scratchName = "making"
   private static let scratchPrefix = scratchName + "-"
 
   /// What processes that were killed while they made a patch left: files, and the folder that they are in.

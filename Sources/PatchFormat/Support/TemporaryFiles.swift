@@ -95,13 +95,17 @@ public enum TemporaryFiles {
     rmdir(path)
   }
 
-  /// Removes the temporary files that killed processes left in a folder. What a living process writes is locked.
+  /// Removes the temporary files and folders that killed processes left in a folder. What a living process writes is
+  /// locked.
   /// - Parameter names: the files that they were to become; nil for any.
   /// - Returns: how many there were.
   public static func removeAbandoned(in folder: String, of names: [String]?) throws -> Int {
     var count = 0
-    for name in try abandoned(in: folder, of: names) {
+    for name in try temporaries(in: folder, of: names) {
       let path = Path.join(folder, name)
+      let kind = try PathKind.of(path, followingLinks: false)
+      if kind == .directory, removeAbandonedFolder(path) { count += 1 }
+      guard kind == .file, !FileLock.isTaken(path) else { continue }
       // Held while it is removed: who has just made it and not locked it yet makes another then. One that cannot be held,
       // of another user or on a file system without locks, is left.
       guard let file = try? InPlaceFile(path: path), (try? file.lock()) == true else { continue }
@@ -114,16 +118,27 @@ public enum TemporaryFiles {
   /// Keeps them, under names that are no temporary ones.
   /// - Returns: the names that they had and have.
   public static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)] {
-    try abandoned(in: folder, of: names).map {
+    try temporaries(in: folder, of: names).filter { name in
+      let path = Path.join(folder, name)
+      return try PathKind.of(path, followingLinks: false) == .file && !FileLock.isTaken(path)
+    }.map {
       ($0, try Directory.setAside($0, in: folder, as: TemporaryName.final(of: $0)))
     }
   }
 
-  private static func abandoned(in folder: String, of names: [String]?) throws -> [String] {
+  /// See `OutputDirectory`: held while it is removed, as files are.
+  private static func removeAbandonedFolder(_ path: String) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+    delete(path)
+    return true
+  }
+
+  private static func temporaries(in folder: String, of names: [String]?) throws -> [String] {
     try Path.entries(of: folder, skippingUndecodable: true).filter { name in
-      let path = Path.join(folder, name)
-      return try names.map({ $0.contains { isTemporary(name, of: $0) } }) ?? isTemporary(name)
-        && PathKind.of(path, followingLinks: false) == .file && !FileLock.isTaken(path)
+      names.map { $0.contains { isTemporary(name, of: $0) } } ?? isTemporary(name)
     }
   }
 

@@ -32,8 +32,10 @@ public final class WaitingLock: Sendable {
       guard clock.now < end else {
         throw VPatchError(.io, subject, "is being changed by another vpatch", remedy: "try again when that has ended")
       }
-      // flock(2) can wait for ever or not at all. By chance, so that of many who wait none is always late.
-      usleep(useconds_t.random(in: 500...8_000))
+      // flock(2) can wait for ever or not at all. Whoever has waited for long asks more often, so that of many who come
+      // again and again none is always late.
+      let left = max(0, (end - clock.now) / .seconds(patience) - 0.5) * 2
+      usleep(useconds_t.random(in: 100...200 + useconds_t(8_000 * left * left)))
     }
   }
 

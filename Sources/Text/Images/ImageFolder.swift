@@ -23,6 +23,7 @@ public struct ImageFolder: Sendable {
     switch try PathKind.of(path) {
     case .file: break
     case .missing: throw RowError("names \(shown), which is not there")
+    case .symbolicLink: throw RowError("names \(shown), which is a link that leads nowhere")
     default: throw RowError("names \(shown), which is not a file")
     }
     guard try folder.admits(path) else {

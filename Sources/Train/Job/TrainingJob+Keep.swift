@@ -16,7 +16,8 @@ extension TrainingJob {
     to path: String, otherwise keep: Keeping?, _ make: (_ path: String) throws -> PatchHeader
   ) throws -> PatchHeader {
     do { return try make(path) } catch let error as VPatchError where Self.isOfOutput(error, path) {
-      let places: [Keeping] = [keep, { try Self.keepInTemporaryFolder(Path.name(path), $0) }].compactMap(\.self)
+      var places: [Keeping] = keep.map { [$0] } ?? []
+      places.append { try Self.keepInTemporaryFolder(Path.name(path), $0) }
       for place in places {
         guard let kept = try? place({ _ = try make($0) }) else { continue }
         throw VPatchError(error.code, error.subject, error.reason, remedy: "the patch is kept \(kept)")

@@ -56,7 +56,8 @@ public final class TrainingRun {
     order = BatchOrder(
       rows: examples.count, batch: min(options.batch, examples.count), seed: options.seed,
       isShuffled: options.isShuffled)
-    let steps = options.steps.map(Double.init) ?? max(1, (options.epochs * Double(order.stepsPerEpoch)).rounded())
+    // The order matters: of 1 and NaN, `max` takes the one that stands first.
+    let steps = options.steps.map(Double.init) ?? max((options.epochs * Double(order.stepsPerEpoch)).rounded(), 1)
     guard (1...Self.mostSteps).contains(steps) else {
       throw VPatchError(
         .refused, nil, "a run of \(Format.plain(steps)) steps is asked for",
