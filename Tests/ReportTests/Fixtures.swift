@@ -25,12 +25,12 @@ struct ReportScene {
     try folder.file(name, model.tuned(parts, seed: UInt64(name.utf8.count)))
     _ = try Create(
       base: base, tuned: Checkpoint(path: folder[name]), options: CreateOptions(), work: work
-    ).write(to: folder["\(name).made"])
+    ).write(to: folder["\(name).made"], replacing: true)
     let made = try Patch(path: folder["\(name).made"])
     let notes = annotate(made)
     try made.write(
       annotations: notes["name"] == nil ? notes.setting("name", to: .string(name)) : notes,
-      to: folder["\(name).vpatch"])
+      to: folder["\(name).vpatch"], replacing: true)
     return ReportedPatch(try Patch(path: folder["\(name).vpatch"]))
   }
 
