@@ -130,16 +130,18 @@ import Testing
     #expect(try folder.text("task.vpatch") == "mine\n" && isWhole(path))
   }
 
-  @Test("a base that is written to meanwhile: said, and the patch is exact over what it was; one that is moved is none")
+  @Test("a base that is written to meanwhile is none any more; one that is moved is as it was")
   func baseChanged() throws {
     let before = try folder.bytes("model/model.safetensors")
     // The last tensor's last bytes: no recipe of this test touches it.
     let (_, run) = try kept(
       "printf '\\x01' | dd of=\"$0/model/model.safetensors\" bs=1 seek=\(before.count - 2) conv=notrunc 2> /dev/null",
       "--no-store")
-    #expect(run.code == 1 && run.errors.contains("model.safetensors: was changed while the model was trained on it"))
+    #expect(
+      run.code == 1 && run.errors.contains("model.safetensors: was changed while the model was trained on it"),
+      "\(run.errors)")
+    #expect(!folder.exists("task.vpatch"))
     try folder.write("model/model.safetensors", before)
-    #expect(try isWhole(scene.patch))
     try FileManager.default.removeItem(atPath: folder["log"])
     let (_, moved) = try kept("mv \"$0/model\" \"$0/gone\"", "--no-store", "-o", folder["b.vpatch"])
     #expect(moved.code == 0, "\(moved.errors)")

@@ -49,8 +49,9 @@ extension TrainingJob {
       }
     } catch {
       // Where the base was written to, that is why the loss is no number.
-      throw baseChange(remedy: "train again, when nothing writes to it") ?? error
+      throw baseChange() ?? error
     }
+    if let change = baseChange() { throw change }
     try checkDriftBudget()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     let record = run.record(data: dataSets, settings: Self.settings(options, inputs), seconds: seconds)
@@ -59,11 +60,9 @@ extension TrainingJob {
       try run.writePatch(to: path, replacing: replacing, over: fingerprints, annotations: noted, work: work)
     }
     run.endTuning()
-    let change = baseChange(
-      remedy: "the patch is written, and exact over the base as it was; train again, when nothing writes to it")
     let remarks = run.remarks + [log?.remark].compactMap(\.self)
     guard let suite = inputs.suite, let before else {
-      return Result(header: header, record: record, measured: [], remarks: remarks, failure: change)
+      return Result(header: header, record: record, measured: [], remarks: remarks, failure: nil)
     }
     // From here on there is a patch, and what goes wrong is told with it.
     do {
@@ -74,18 +73,21 @@ extension TrainingJob {
       }
       return Result(
         header: header, record: record, measured: outcome.records, remarks: remarks + outcome.remarks,
-        failure: change ?? failure)
+        failure: failure)
     } catch {
       return Result(
         header: header, record: record, measured: [], remarks: remarks, failure: Self.failure(path) { throw error })
     }
   }
 
-  /// What to say where somebody wrote to the base while it was learned from: frozen weights were others than before.
-  private func baseChange(remedy: String) -> VPatchError? {
+  /// What to say where somebody wrote to the base while it was learned from: what was learned is not over these weights,
+  /// nor over those before. A folder that was moved or deleted is held open, and is as it was.
+  private func baseChange() -> VPatchError? {
     let changed = inputs.base.checkpoint.files.first { (try? $0.input.hasSameBytes()) != true }
     return changed.map {
-      VPatchError(.io, $0.input.path, "was changed while the model was trained on it", remedy: remedy)
+      VPatchError(
+        .io, $0.input.path, "was changed while the model was trained on it",
+        remedy: "train again, when nothing writes to it")
     }
   }
 
