@@ -94,8 +94,8 @@ import Testing
     let refused = try run("switch", m, folder["p.vpatch"])
     #expect(refused.code == 5)
     #expect(
-      refused.says("p.vpatch: has other side files than the same patch in the store", "--store DIR"), "\(refused.errors)"
-    )
+      refused.says("p.vpatch: has other side files than the same patch in the store", "--store DIR"),
+      "\(refused.errors)")
     #expect(try folder.tree("m") == folder.tree("base"))
     // What it advises.
     let other = ["--store", "\(folder.store)/other"]
