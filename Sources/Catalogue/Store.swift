@@ -91,7 +91,8 @@ extension Store {
     try withExtendedLifetime(lock) {
       // Another process may have been faster.
       guard try PathKind.of(cataloguePath(path), followingLinks: false) == .missing else { return }
-      try Directory.make(Path.join(path, "patches"))
+      // The store's own name too, which another process may have given it and not have made durable.
+      try Directory.make(path, Path.join(path, "patches"))
       try CatalogueFile.create(cataloguePath(path))
     }
   }

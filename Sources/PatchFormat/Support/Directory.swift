@@ -11,6 +11,10 @@ public enum Directory {
   public static func syncOrFail(_ path: String) throws {
     var fd: CInt
     repeat { fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) } while fd < 0 && errno == EINTR
+    if fd < 0, errno == EACCES {
+      // A folder that may be written and not read: it becomes durable with all else.
+      return Glibc.sync()
+    }
     guard fd >= 0 else { throw VPatchError.system(path, "cannot be opened") }
     defer { close(fd) }
     while fsync(fd) != 0 {
@@ -19,6 +23,14 @@ public enum Directory {
       case EINVAL, ENOTSUP, EROFS: return
       default: throw VPatchError.system(path, "cannot be made durable")
       }
+    }
+  }
+
+  /// Makes a name durable that something whole has just been given.
+  /// - Throws: `io` where the disk fails; it says that the name is given.
+  static func syncName(_ path: String) throws {
+    do { try syncOrFail(Path.parent(path)) } catch let error as VPatchError {
+      throw VPatchError(error.code, path, "is written, but a power cut may undo that: its folder \(error.reason)")
     }
   }
 
@@ -82,14 +94,15 @@ public enum Directory {
     VPatchError(.refused, path, "exists already", remedy: remedy)
   }
 
-  /// Makes folders, durably, and those above them that are missing. One that is there already is left as it is.
+  /// Makes folders, durably, and those above them that are missing. One that is there already is left as it is, but its
+  /// name is made durable too: whoever made it may have been killed before that.
   public static func make(_ paths: String...) throws { try make(paths) }
 
   public static func make(_ paths: [String]) throws {
-    var parents: Set<String> = []
+    var parents = Set(paths.map(Path.parent))
     for path in paths { try make(path, &parents) }
     // Once for all: on most file systems each sync that follows a change waits for the disk.
-    for parent in parents.sorted() { sync(parent) }
+    for parent in parents.sorted() { try syncOrFail(parent) }
   }
 
   private static func make(_ path: String, _ parents: inout Set<String>) throws {

@@ -49,6 +49,6 @@ public final class OutputDirectory: Sendable {
       }
     }
     isCommitted.withLock { $0 = true }
-    Directory.sync(Path.parent(path))
+    try Directory.syncName(path)
   }
 }

@@ -110,9 +110,9 @@ public final class OutputFile: Sendable {
     try inheritAttributes()
     try sync()
     try rename()
-    Directory.sync(Path.parent(path))
     // It is no temporary file any more, and who reads it next need not wait.
     FileLock.release(descriptor)
+    try Directory.syncName(path)
   }
 
   /// Several at once, whose names are confirmed to somebody afterwards: all are durable before the first gets its name,
