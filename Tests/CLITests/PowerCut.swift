@@ -2,154 +2,205 @@ import Foundation
 import Glibc
 import TestModels
 
-/// What a power cut may leave of a command's work on a folder, from the log of its calls.
+/// What a power cut may leave of a command's work on a folder and all below it, from the log of its calls.
 ///
 /// A kill keeps what the kernel has in memory; a power cut keeps what was made durable, and of the rest anything: of
 /// the bytes written to a file since its last fsync any writes, whole or torn, in any combination; of the names changed
-/// in the folder since its last fsync any, or the first few. That is more than a real file system loses.
+/// in a folder since that folder's last fsync any, or of all the names the first few. What lies in a folder whose own
+/// name is lost is lost with it. That is more than a real file system loses.
+///
+/// SQLite's -shm is memory that its processes share, and no file to be kept: after the cut it is gone, or full of
+/// anything.
 struct PowerCut {
-  fileprivate enum Change {
-    case bytes(file: Int, offset: Int, [UInt8])
-    case size(file: Int, Int)
-    case name(String, file: Int)
-    case rename(String, String, file: Int)
-    case removal(String)
-    case sync(file: Int)
-    case folderSync
+  private enum Event {
+    case change(PlayedDisk.Change)
+    case sync(Int)
   }
 
   private let folder: TestFolder
-  /// Keeps files alive whose names go, so that they come back as the same files: a journal knows them by inode.
+  /// Keeps files alive whose names go, by the numbers of their inodes: where there is a journal they come back as the
+  /// same files, since it knows them by these.
   private let stash: TestFolder
-  private var changes: [Change] = []
-  private var names: [String: Int] = [:]
-  private var contents: [[UInt8]] = []
-  /// When each call had been made: how many of the changes that were.
-  private(set) var ends: [Int] = []
+  /// Of the nodes that were there at the beginning or at the end.
+  private var inodes: [Int: UInt64] = [:]
+  /// After each of the calls, from none to all: what is durable, with the nodes of all files, and what is not yet.
+  private var states: [(disk: PlayedDisk, unsynced: [PlayedDisk.Change])] = []
+  private var shared: Set<String> = []
   let calls: [String]
 
   /// Runs the command in a folder that holds its files already.
-  init(_ folder: TestFolder, _ arguments: [String]) throws {
+  /// - Parameter killed: the call after which it is killed first, from 1, to be run again; nil for no such thing.
+  init(_ folder: TestFolder, _ arguments: [String], killedAfter killed: Int? = nil) throws {
     self.folder = folder
     stash = try TestFolder()
-    for name in try folder.names() {
-      names[name] = contents.count
-      link(folder[name], stash["\(contents.count)"])
-      contents.append(try folder.bytes(name))
+    var now = PlayedDisk()
+    for path in try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted() {
+      let node = now.add(try folder.isFolder(path) ? .folder([:]) : .file(folder.bytes(path)))
+      let place = now.place(of: path)!
+      now.apply(.name(folder: place.folder, place.name, node: node))
+      if try !folder.isFolder(path) { inodes[node] = try folder.inode(path) }
     }
     let outside = try TestFolder()
-    let names = self.names
-    calls = try FaultRun.log(in: folder, arguments, data: outside["data"])
-    var now = names
-    var data = try outside.bytes("data")[...]
-    for call in calls {
-      let words = call.split(separator: " ").map(String.init)
-      let isFolder = words[1] == "."
-      if words[0] != "create", !isFolder, now[words[1]] == nil {
-        now[words[1]] = contents.count
-        changes.append(.name(words[1], file: contents.count))
-        contents.append([])
-      }
-      switch words[0] {
-      case "write":
-        changes.append(.bytes(file: now[words[1]]!, offset: Int(words[2])!, Array(data.prefix(Int(words[3])!))))
-        data = data.dropFirst(Int(words[3])!)
-      case "allocate": changes.append(.size(file: now[words[1]]!, Int(words[2])!))
-      case "fsync": changes.append(isFolder ? .folderSync : .sync(file: now[words[1]]!))
-      case "rename":
-        let file = now.removeValue(forKey: words[1])!
-        now[words[2]] = file
-        changes.append(.rename(words[1], words[2], file: file))
-      case "unlink":
-        now[words[1]] = nil
-        changes.append(.removal(words[1]))
-      // Owner, mode and attributes are not simulated: a file without them is found by its bytes.
-      case "create", "writeback", "chmod", "chown", "setxattr", "utimes": break
-      default: preconditionFailure("a call that is not simulated: \(call)")
-      }
-      ends.append(changes.count)
+    var data: ArraySlice<UInt8> = []
+    var calls: [String] = []
+    for call in killed == nil ? [nil] : [killed, nil] {
+      calls += try FaultRun.log(in: folder, arguments, data: outside["data"], keep: stash.path, killedAfter: call)
+      data += try outside.bytes("data")
     }
-    let found = try folder.names()
-    precondition(data.isEmpty && now.keys.sorted() == found, "the log is not what happened")
-    for (name, file) in now where !stash.exists("\(file)") { link(folder[name], stash["\(file)"]) }
+    self.calls = calls
+    var disk = now
+    var unsynced: [PlayedDisk.Change] = []
+    states.append((disk, unsynced))
+    for call in calls {
+      for event in try Self.events(call, &now, &data, &shared) {
+        // A new node is there for both; it is its name that may be lost.
+        for node in now.nodes.dropFirst(disk.nodes.count) {
+          if case .folder = node { _ = disk.add(.folder([:])) } else { _ = disk.add(.file([])) }
+        }
+        switch event {
+        case .change(let change):
+          now.apply(change)
+          unsynced.append(change)
+        case .sync(let owner):
+          for change in unsynced where change.owner == owner { disk.apply(change) }
+          unsynced.removeAll { $0.owner == owner }
+        }
+      }
+      states.append((disk, unsynced))
+    }
+    let found = try folder.wholeTree().filter { !$0.key.hasSuffix("-shm") }
+    precondition(data.isEmpty && now.tree() == found, "the log is not what happened")
+    for path in found.keys where !path.hasSuffix("/") {
+      let inode = try folder.inode(path)
+      inodes[now.node(at: path)!] = inode
+      if !stash.exists("\(inode)") { link(folder[path], stash["\(inode)"]) }
+    }
   }
+
+  /// What a call does to the disk.
+  private static func events(
+    _ call: String, _ now: inout PlayedDisk, _ data: inout ArraySlice<UInt8>, _ shared: inout Set<String>
+  ) throws -> [Event] {
+    // A file that has no name any more gets none back either.
+    let hasName = !call.contains(" (deleted)")
+    let words = call.replacing(" (deleted)", with: "").split(separator: " ").map(String.init)
+    var written: [UInt8] = []
+    if words[0] == "write" {
+      written = Array(data.prefix(Int(words[3])!))
+      data = data.dropFirst(written.count)
+    }
+    guard !words[1].hasSuffix("-shm") else {
+      shared.insert(words[1])
+      return []
+    }
+    guard hasName else { return [] }
+    func node(_ path: String) -> Int {
+      guard let node = now.node(at: path) else { preconditionFailure("a call on a file that nothing made: \(call)") }
+      return node
+    }
+    func place(_ path: String) -> (folder: Int, name: String) {
+      guard let place = now.place(of: path) else { preconditionFailure("a call in a folder that is not: \(call)") }
+      return place
+    }
+    func named(_ path: String, _ new: PlayedDisk.Node) -> Event {
+      let place = place(path)
+      return .change(.name(folder: place.folder, place.name, node: now.add(new)))
+    }
+    switch words[0] {
+    case "create":
+      return [now.node(at: words[1]).map { .change(.truncation(file: $0, 0)) } ?? named(words[1], .file([]))]
+    case "mkdir": return now.node(at: words[1]) == nil ? [named(words[1], .folder([:]))] : []
+    case "write": return [.change(.bytes(file: node(words[1]), offset: Int(words[2])!, written))]
+    case "allocate": return [.change(.size(file: node(words[1]), Int(words[2])!))]
+    case "truncate": return [.change(.truncation(file: node(words[1]), Int(words[2])!))]
+    case "fsync": return [.sync(node(words[1]))]
+    case "link":
+      let place = place(words[2])
+      return [.change(.name(folder: place.folder, place.name, node: node(words[1])))]
+    case "rename":
+      let (from, to) = (place(words[1]), place(words[2]))
+      precondition(from.folder == to.folder, "a rename into another folder is not simulated: \(call)")
+      return [.change(.rename(folder: from.folder, from.name, to.name, node: node(words[1])))]
+    case "unlink":
+      // Nothing is there, or a folder that is not empty: the call fails.
+      guard let node = now.node(at: words[1]) else { return [] }
+      if case .folder(let names) = now.nodes[node], !names.isEmpty { return [] }
+      let place = place(words[1])
+      return [.change(.removal(folder: place.folder, place.name))]
+    // Owner, mode and attributes are not simulated: a file without them is found by its bytes.
+    case "writeback", "chmod", "chown", "setxattr", "utimes": return []
+    default: preconditionFailure("a call that is not simulated: \(call)")
+    }
+  }
+
+  // MARK: The cut
 
   /// Makes the folder what the cut leaves of it.
   /// - Parameter count: how many of the calls had been made.
   func cut(after count: Int, _ random: inout TestRandom) throws {
-    var names = self.names
-    var contents = self.contents
-    var unsynced: [Change] = []
-    for change in changes.prefix(count == 0 ? 0 : ends[count - 1]) {
-      switch change {
-      case .sync(let file):
-        for pending in unsynced where pending.file == file { pending.apply(&names, &contents) }
-        unsynced.removeAll { $0.file == file }
-      case .folderSync:
-        for pending in unsynced where pending.file == nil { pending.apply(&names, &contents) }
-        unsynced.removeAll { $0.file == nil }
-      default: unsynced.append(change)
-      }
-    }
+    var disk = states[count].disk
     // Names: any of them, or as by a file system that keeps their order the first few.
     var namesLeft = random.next() & 1 == 0 ? Int(random.next() % 8) : Int.max
     let isOrdered = namesLeft != .max
-    for change in unsynced {
-      if change.file == nil, isOrdered {
+    for change in states[count].unsynced {
+      if change.isOfName, isOrdered {
         guard namesLeft > 0 else { continue }
         namesLeft -= 1
       } else if random.next() & 1 == 0 {
         continue
       }
-      change.torn(&random).apply(&names, &contents)
+      disk.apply(change.torn(&random))
     }
-    for name in try folder.names() { unlink(folder[name]) }
-    for (name, file) in names {
-      let kept = stash["\(file)"]
-      guard stash.exists("\(file)") else {
-        try folder.write(name, contents[file])
-        continue
+    for name in try folder.names() { try FileManager.default.removeItem(atPath: folder[name]) }
+    try write(disk, 0, "", asSameFiles: disk.tree().keys.contains { $0.hasSuffix(".vpatch-journal") })
+    for path in shared.sorted() where random.next() & 1 == 0 {
+      guard disk.place(of: path) != nil else { continue }
+      let bytes = (0..<4096).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
+      try folder.write(path, bytes)
+    }
+  }
+
+  private func write(_ disk: PlayedDisk, _ parent: Int, _ prefix: String, asSameFiles: Bool) throws {
+    for (name, node) in disk.names(of: parent) {
+      let path = prefix + name
+      switch disk.nodes[node] {
+      case .folder:
+        try FileManager.default.createDirectory(atPath: folder[path], withIntermediateDirectories: false)
+        try write(disk, node, path + "/", asSameFiles: asSameFiles)
+      case .file(let bytes):
+        guard asSameFiles, let inode = inodes[node] else {
+          try folder.write(path, bytes)
+          continue
+        }
+        let kept = stash["\(inode)"]
+        // Into the same file, and not into a new one.
+        let handle = try FileHandle(forWritingTo: URL(filePath: kept))
+        try handle.truncate(atOffset: 0)
+        try handle.write(contentsOf: Data(bytes))
+        try handle.close()
+        link(kept, folder[path])
       }
-      // Into the same file, and not into a new one.
-      let handle = try FileHandle(forWritingTo: URL(filePath: kept))
-      try handle.truncate(atOffset: 0)
-      try handle.write(contentsOf: Data(contents[file]))
-      try handle.close()
-      link(kept, folder[name])
     }
   }
 }
 
-extension PowerCut.Change {
-  /// Whose fsync makes it durable; nil for the folder's.
-  fileprivate var file: Int? {
-    switch self {
-    case .bytes(let file, _, _), .size(let file, _), .sync(let file): file
-    case .name, .rename, .removal, .folderSync: nil
-    }
+extension TestFolder {
+  fileprivate func isFolder(_ path: String) throws -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: self[path], isDirectory: &isFolder) && isFolder.boolValue
   }
 
-  /// Perhaps only the beginning of a write.
-  fileprivate func torn(_ random: inout TestRandom) -> Self {
-    guard case .bytes(let file, let offset, let bytes) = self, random.next() % 4 == 0 else { return self }
-    return .bytes(file: file, offset: offset, Array(bytes.prefix(Int(random.next() % UInt64(bytes.count + 1)))))
+  fileprivate func inode(_ path: String) throws -> UInt64 {
+    let number = try FileManager.default.attributesOfItem(atPath: self[path])[.systemFileNumber]
+    return (number as! NSNumber).uint64Value
   }
 
-  fileprivate func apply(_ names: inout [String: Int], _ contents: inout [[UInt8]]) {
-    switch self {
-    case .bytes(let file, let offset, let bytes):
-      let missing = offset + bytes.count - contents[file].count
-      if missing > 0 { contents[file] += [UInt8](repeating: 0, count: missing) }
-      contents[file].replaceSubrange(offset..<offset + bytes.count, with: bytes)
-    case .size(let file, let size):
-      let missing = size - contents[file].count
-      if missing > 0 { contents[file] += [UInt8](repeating: 0, count: missing) }
-    case .name(let name, let file): names[name] = file
-    case .rename(let from, let to, let file):
-      if names[from] == file { names[from] = nil }
-      names[to] = file
-    case .removal(let name): names[name] = nil
-    case .sync, .folderSync: break
+  /// Every file with its bytes, and every folder, whose path has a "/" behind it.
+  func wholeTree() throws -> [String: [UInt8]] {
+    var tree: [String: [UInt8]] = [:]
+    for path in try FileManager.default.subpathsOfDirectory(atPath: self.path) {
+      if try isFolder(path) { tree[path + "/"] = [] } else { tree[path] = try bytes(path) }
     }
+    return tree
   }
 }
