@@ -94,15 +94,17 @@ enum FaultRun {
   /// Runs the command without a fault.
   /// - Parameters:
   ///   - data: a file outside of the folder that gets the bytes of all writes, in their order.
+  ///   - keep: a folder outside of the folder that gets a link to every file whose name goes.
   ///   - call: the one after which it is killed, from 1; nil for none.
   /// - Returns: the calls that changed or looked at files in the folder, in their order.
   static func log(
     in folder: TestFolder, _ arguments: [String], _ counted: FaultCalls = .changes, data: String? = nil,
-    killedAfter call: Int? = nil
+    keep: String? = nil, killedAfter call: Int? = nil
   ) throws -> [String] {
     let outside = try TestFolder()
     var more = ["FAULT_LOG": outside["log"], "FAULT_CALLS": counted.names]
     more["FAULT_DATA"] = data
+    more["FAULT_KEEP"] = keep
     if let call { more.merge(["FAULT_AT": "\(call)", "FAULT_MODE": FaultMode.killAfter.rawValue]) { $1 } }
     let run = try Command(Command.path, arguments, environment(folder, more))
     precondition(run.code == (call == nil ? 0 : SIGKILL), run.errors)

@@ -18,8 +18,11 @@ struct PowerCut {
   }
 
   private let folder: TestFolder
-  /// Keeps files alive whose names go, so that they come back as the same files: a journal knows them by inode.
+  /// Keeps files alive whose names go, by the numbers of their inodes: where there is a journal they come back as the
+  /// same files, since it knows them by these.
   private let stash: TestFolder
+  /// Of the nodes that were there at the beginning or at the end.
+  private var inodes: [Int: UInt64] = [:]
   /// After each of the calls, from none to all: what is durable, with the nodes of all files, and what is not yet.
   private var states: [(disk: PlayedDisk, unsynced: [PlayedDisk.Change])] = []
   private var shared: Set<String> = []
@@ -35,13 +38,13 @@ struct PowerCut {
       let node = now.add(try folder.isFolder(path) ? .folder([:]) : .file(folder.bytes(path)))
       let place = now.place(of: path)!
       now.apply(.name(folder: place.folder, place.name, node: node))
-      if try !folder.isFolder(path) { link(folder[path], stash["\(node)"]) }
+      if try !folder.isFolder(path) { inodes[node] = try folder.inode(path) }
     }
     let outside = try TestFolder()
     var data: ArraySlice<UInt8> = []
     var calls: [String] = []
     for call in killed == nil ? [nil] : [killed, nil] {
-      calls += try FaultRun.log(in: folder, arguments, data: outside["data"], killedAfter: call)
+      calls += try FaultRun.log(in: folder, arguments, data: outside["data"], keep: stash.path, killedAfter: call)
       data += try outside.bytes("data")
     }
     self.calls = calls
@@ -68,8 +71,9 @@ struct PowerCut {
     let found = try folder.wholeTree().filter { !$0.key.hasSuffix("-shm") }
     precondition(data.isEmpty && now.tree() == found, "the log is not what happened")
     for path in found.keys where !path.hasSuffix("/") {
-      let kept = "\(now.node(at: path)!)"
-      if !stash.exists(kept) { link(folder[path], stash[kept]) }
+      let inode = try folder.inode(path)
+      inodes[now.node(at: path)!] = inode
+      if !stash.exists("\(inode)") { link(folder[path], stash["\(inode)"]) }
     }
   }
 
@@ -148,7 +152,7 @@ struct PowerCut {
       disk.apply(change.torn(&random))
     }
     for name in try folder.names() { try FileManager.default.removeItem(atPath: folder[name]) }
-    try write(disk, 0, "")
+    try write(disk, 0, "", asSameFiles: disk.tree().keys.contains { $0.hasSuffix(".vpatch-journal") })
     for path in shared.sorted() where random.next() & 1 == 0 {
       guard disk.place(of: path) != nil else { continue }
       let bytes = (0..<4096).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
@@ -156,19 +160,19 @@ struct PowerCut {
     }
   }
 
-  private func write(_ disk: PlayedDisk, _ parent: Int, _ prefix: String) throws {
+  private func write(_ disk: PlayedDisk, _ parent: Int, _ prefix: String, asSameFiles: Bool) throws {
     for (name, node) in disk.names(of: parent) {
       let path = prefix + name
       switch disk.nodes[node] {
       case .folder:
         try FileManager.default.createDirectory(atPath: folder[path], withIntermediateDirectories: false)
-        try write(disk, node, path + "/")
+        try write(disk, node, path + "/", asSameFiles: asSameFiles)
       case .file(let bytes):
-        let kept = stash["\(node)"]
-        guard stash.exists("\(node)") else {
+        guard asSameFiles, let inode = inodes[node] else {
           try folder.write(path, bytes)
           continue
         }
+        let kept = stash["\(inode)"]
         // Into the same file, and not into a new one.
         let handle = try FileHandle(forWritingTo: URL(filePath: kept))
         try handle.truncate(atOffset: 0)
@@ -184,6 +188,11 @@ extension TestFolder {
   fileprivate func isFolder(_ path: String) throws -> Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: self[path], isDirectory: &isFolder) && isFolder.boolValue
+  }
+
+  fileprivate func inode(_ path: String) throws -> UInt64 {
+    let number = try FileManager.default.attributesOfItem(atPath: self[path])[.systemFileNumber]
+    return (number as! NSNumber).uint64Value
   }
 
   /// Every file with its bytes, and every folder, whose path has a "/" behind it.

@@ -75,7 +75,8 @@ final class PowerCutScene {
 
   /// Of several kinds; they can be run again however far they came.
   static let repeatable = (ofStore + ofFiles).filter { plan in
-    ["add of two files", "create into a new store", "annotate", "apply -o FILE", "apply -o FILE --force"].contains(plan.name)
+    ["add of two files", "create into a new store", "annotate", "apply -o FILE", "apply -o FILE --force"]
+      .contains(plan.name)
   }
 
   // MARK: Sources
@@ -105,7 +106,7 @@ final class PowerCutScene {
     ] {
       try sources.write(name, sources.bytes("\(fixtures)/\(path)"))
     }
-    try FileManager.default.copyItem(atPath: EvalScene().folder.path, toPath: sources["eval"])
+    for (name, bytes) in try EvalScene().folder.tree(".") { try sources.write("eval/\(name)", bytes) }
     return sources
   }
 

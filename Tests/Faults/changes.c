@@ -138,6 +138,7 @@ int renameat2(int from_folder, const char *from, int to_folder, const char *to, 
   if (!fault_counts(CHANGE, name) || !either(from_folder, from, to_folder, to, a, b)) {
     return REAL(renameat2)(from_folder, from, to_folder, to, flags);
   }
+  fault_keep_file(b);
   WHOLE(fault_event("%s %s %s", name, a, b), -1, REAL(renameat2)(from_folder, from, to_folder, to, flags));
 }
 
@@ -158,7 +159,12 @@ int linkat(int from_folder, const char *from, int to_folder, const char *to, int
 int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 int unlinkat(int folder, const char *name, int flags) {
-  ON_PATH(CHANGE, "unlink", folder, name, -1, REAL(unlinkat)(folder, name, flags));
+  char path[PATH_MAX];
+  if (!fault_counts(CHANGE, "unlink") || !fault_absolute(folder, name, path)) {
+    return REAL(unlinkat)(folder, name, flags);
+  }
+  fault_keep_file(path);
+  WHOLE(fault_event("unlink %s", path), -1, REAL(unlinkat)(folder, name, flags));
 }
 
 int unlink(const char *name) { return unlinkat(AT_FDCWD, name, 0); }

@@ -23,6 +23,8 @@
 // $FAULT_LOG   a file that gets one line a call: "name path", "rename from to", and for a write "write path offset
 //              length", so that the order of events can be checked
 // $FAULT_DATA  a file that gets the bytes of every write, in the order of the log, so that it can be played back
+// $FAULT_KEEP  a folder on the same disk that gets a link to every file whose name is taken away or given to another, by
+//              its inode's number, so that it can be brought back as the same file
 //
 // The numbers are those of one thread's calls; with several threads they are given as the calls come. The calls
 // themselves are in changes.c and looks.c.
@@ -36,6 +38,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -44,6 +47,7 @@ static size_t root_length;
 static const char *counted = "changes";
 static long fault_at, calls;
 static const char *mode = "";
+static const char *keep;
 static unsigned delay;
 static int log_descriptor = -1, data_descriptor = -1;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -63,6 +67,7 @@ __attribute__((constructor)) static void begin(void) {
   root_length = root ? strlen(root) : 0;
   if (getenv("FAULT_CALLS")) counted = getenv("FAULT_CALLS");
   if (getenv("FAULT_MODE")) mode = getenv("FAULT_MODE");
+  keep = getenv("FAULT_KEEP");
   fault_at = number("FAULT_AT");
   delay = number("FAULT_DELAY");
   log_descriptor = output("FAULT_LOG");
@@ -190,4 +195,15 @@ void fault_end(int decision) {
 
 void fault_keep(const void *bytes, size_t length) {
   if (data_descriptor >= 0 && REAL(write)(data_descriptor, bytes, length) < 0) abort();
+}
+
+void fault_keep_file(const char *path) {
+  struct stat info;
+  char kept[PATH_MAX];
+  int code = errno;
+  if (keep && REAL(fstatat)(AT_FDCWD, path, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode)) {
+    snprintf(kept, sizeof kept, "%s/%lu", keep, (unsigned long)info.st_ino);
+    REAL(linkat)(AT_FDCWD, path, AT_FDCWD, kept, 0);
+  }
+  errno = code;
 }

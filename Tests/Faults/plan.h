@@ -33,6 +33,9 @@ void fault_end(int decision);
 /// Keeps the bytes of a write.
 void fault_keep(const void *bytes, size_t length);
 
+/// Keeps a file alive whose name is about to go.
+void fault_keep_file(const char *path);
+
 /// The path of an open file; 0 if it is not below the root. A removed file has a mark behind its name.
 int fault_path_of(int descriptor, char path[PATH_MAX]);
 

@@ -18,6 +18,10 @@ struct PatchFolder {
     guard try PathKind.of(store.patchesPath) == .directory else { return }
     for name in try Path.entries(of: store.patchesPath) {
       let folder = Path.join(store.patchesPath, name)
+      if Store.isTemporary(name) {
+        temporaries.append(folder)
+        continue
+      }
       guard name.utf8.count == 2, try PathKind.of(folder) == .directory else {
         foreign.append(folder)
         continue
