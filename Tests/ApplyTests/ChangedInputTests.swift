@@ -216,7 +216,7 @@ import Testing
     func create(_ base: String, _ tuned: String, _ name: String) throws -> Patch {
       let (base, tuned) = (try Checkpoint(path: folder[base]), try Checkpoint(path: folder[tuned]))
       _ = try Create(base: base, tuned: tuned, options: CreateOptions(), work: WorkOptions(threads: 1))
-        .write(to: folder[name])
+        .write(to: folder[name], replacing: true)
       return try Patch(path: folder[name])
     }
     let (first, second) = (try create("base", "tuned", "1.vpatch"), try create("tuned", "twice", "2.vpatch"))

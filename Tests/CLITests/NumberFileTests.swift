@@ -23,7 +23,7 @@ import Testing
     return texts
   }
 
-  private func check(_ folder: TestFolder, _ file: String, most: Int = 80, _ arguments: String...) throws {
+  private func check(_ folder: TestFolder, _ file: String, most: Int = 25, _ arguments: String...) throws {
     let text = try folder.text(file)
     let texts = changed(text)
     #expect(!texts.isEmpty, "\(file)")
