@@ -58,7 +58,9 @@ def _outputs() -> list[Operation]:
         Operation("apply --full --stamp", PATCHED, ("apply", "b", "f.vpatch", "-o", "out", "-q", "--full", "--stamp"),
                   ("out",)),
         Operation("apply of a stack", BOTH, ("apply", "base.st", "a.vpatch@0.5", "b.vpatch", "-o", "out.st", "--undo",
-                                             "undo.vpatch", "-q"), (*provenance, "undo.vpatch")),
+                                             "undo.vpatch", "-q"), provenance,
+                  # Whole before its model is there, and taken as it is by the same command.
+                  besides=("undo.vpatch",)),
         Operation("revert -o", {"t": "ft", "f.vpatch": "f.vpatch"}, ("revert", "t", "f.vpatch", "-o", "out", "-q"),
                   ("out",)),
         Operation("compose", {**BASE_A, "c.vpatch": "c.vpatch"},

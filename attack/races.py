@@ -247,9 +247,10 @@ class ModelRace:
         lab.do("add", "f.vpatch", "g.vpatch", "-q", folder=self.folder, store=self.folder / "store")
         lab.do("stack", "new", "s", "--base", "m", "f@0.5", "g", "-q", folder=self.folder, store=self.folder / "store")
 
-    #: What a command may say of a model that others change: busy, done already, unfinished, changed meanwhile.
-    WORDS = ("is being switched", "has an unfinished switch", "nothing is to be done", "try again", "meanwhile",
-             "changed while")
+    #: What a command may say of a model that others change: busy, done already, never begun, unfinished, changed
+    #: meanwhile.
+    WORDS = ("is being switched", "has an unfinished switch", "nothing is to be done", "has no provenance beside it",
+             "try again", "meanwhile", "changed while")
 
     def work(self, number: int) -> None:
         chance = random.Random(f"{self.lab.seed} model {number}")

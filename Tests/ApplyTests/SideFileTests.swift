@@ -69,7 +69,7 @@ import Testing
       let rebuild = Rebuild(try Checkpoint(path: folder["model"]), steps, WorkOptions(threads: 1))
       let told = "seed \(seed), way \(way): \(things) became \(after)"
       if way < 3 {
-        let provenance = rebuild.provenance(full: true, inPlace: true)
+        let provenance = try rebuild.provenance(full: true, inPlace: true)
         let result = try rebuild.writeInPlace(provenance, full: true, allowLinks: false, byRename: way == 1)
         for name in Self.names {
           #expect(try seen("model/\(name)") == shape(after[name]!), "\(name), \(told)")

@@ -75,7 +75,7 @@ final class PowerCutScene {
 
   /// Of several kinds; they can be run again however far they came.
   static let repeatable = (ofStore + ofFiles).filter { plan in
-    ["add of two files", "create into a new store", "annotate", "apply -o FILE", "apply -o FILE --force"]
+    ["add of two files", "create into a new store", "annotate", "apply -o FILE"]
       .contains(plan.name)
   }
 

@@ -48,7 +48,7 @@ extension Rebuild {
     _ = try TemporaryFiles.removeAbandoned(
       in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))
 
-    let full = full || contradictsItself
+    let full = try full || contradictsItself
     let side = try SideFileChanges(input, steps)
     var swaps = FileSwaps(in: model.place.folder, kin: model.files.first?.path)
     for file in side.replaced { try swaps.replace(file) }

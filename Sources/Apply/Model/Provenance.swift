@@ -69,6 +69,12 @@ public struct Provenance: Equatable, Sendable {
   /// - Throws: `invalid` for one of ours that says what cannot be.
   public static func of(_ checkpoint: Checkpoint) throws -> Provenance? { try checkpoint.provenance.flatMap(read) }
 
+  /// The same; nil also for one that says what cannot be.
+  /// - Throws: `io` where it cannot be read.
+  static func valid(of checkpoint: Checkpoint) throws -> Provenance? {
+    do { return try of(checkpoint) } catch let error as VPatchError where error.code == .invalid { return nil }
+  }
+
   static func read(_ file: InputFile) throws -> Provenance? {
     let path = file.path
     guard let json = try json(file) else { return nil }

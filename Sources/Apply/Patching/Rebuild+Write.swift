@@ -42,11 +42,11 @@ extension Rebuild {
     }
     // Nothing is asked of the system any more when all is done: that could only make a success a failure.
     let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
-    let full = full || contradictsItself
+    let full = try full || contradictsItself
     let side = try SideFileCopy(input, steps, allowsOutside: allowsOutside)
     try checkInput(full: full)
     let touched = self.touched
-    let provenance = self.provenance(full: full)
+    let provenance = try self.provenance(full: full)
     var (layout, isExact) = try view.layout()
     if stamp {
       layout = try layout.stamped(provenance.summary, path: path)
@@ -81,16 +81,21 @@ extension Rebuild {
   /// - Parameters:
   ///   - full: whether the untouched tensors are hashed too.
   ///   - inPlace: whether the result takes the input's place.
-  public func provenance(full: Bool, inPlace: Bool = false) -> Provenance {
+  /// - Throws: `io` where that of the input cannot be read: without it the way back would be lost.
+  public func provenance(full: Bool, inPlace: Bool = false) throws -> Provenance {
     let rebuilt = Set(touched.map(\.name.bytesKey))
-    return Provenance(self, earlier: try? Provenance.of(input), inPlace: inPlace) {
+    return Provenance(self, earlier: try Provenance.valid(of: input), inPlace: inPlace) {
       full || rebuilt.contains($0.bytesKey)
     }
   }
 
   /// A model whose provenance says that it is another one, or cannot be read, is not taken at half its word.
   var contradictsItself: Bool {
-    do { return try Provenance.of(input).map { $0.state.root != steps[0].from } ?? false } catch { return true }
+    get throws {
+      do { return try Provenance.of(input).map { $0.state.root != steps[0].from } ?? false } catch let error
+        as VPatchError where error.code == .invalid
+      { return true }
+    }
   }
 
   /// Written, and without its name yet.

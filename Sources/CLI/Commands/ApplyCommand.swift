@@ -76,7 +76,7 @@ struct ApplyCommand: ParsableCommand {
 
   private func write(_ checkpoint: Checkpoint, _ steps: [PatchStep], _ library: StoreLibrary? = nil) throws {
     let rebuild = Rebuild(checkpoint, steps, common.work)
-    let after = rebuild.provenance(full: output.full).state
+    let after = try rebuild.provenance(full: output.full).state
     func write() throws -> RebuildResult {
       try rebuild.write(
         to: output.output, stamp: output.stamp, full: output.full, force: output.force,

@@ -73,7 +73,7 @@ struct InPlaceChange {
     let rebuild = Rebuild(change.model, steps, common.work)
     // A model that was hashed just now needs no second look at what no patch touches.
     let isFull = full || change.isHashed
-    let provenance = rebuild.provenance(full: isFull, inPlace: true)
+    let provenance = try rebuild.provenance(full: isFull, inPlace: true)
     try library.keepOpen(for: steps, of: change.model)
     let result = try library.entering(
       kind, model: change.model.path, before: change.state, after: provenance.state,
