@@ -59,13 +59,13 @@ extension Rebuild {
     if byRename {
       try checkInput(full: full)
       (isExact, written) = try replaceFiles(touched, model, &swaps)
-      try commit([], model, swaps, side) { _ in }
+      try commit([], model, swaps) { _ in }
     } else {
       if full { try checkInput(full: true) }
       let (layout, hasLayout) = try view.layout()
       isExact = hasLayout && layout.hasSameFiles(as: FileLayout(of: input))
       written = places.reduce(0) { $0 + $1.tensor.info.byteCount }
-      try commit(places, model, swaps, side) { try fill($0, places) }
+      try commit(places, model, swaps) { try fill($0, places) }
     }
     let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
     return InPlaceResult(
@@ -78,8 +78,7 @@ extension Rebuild {
 
   /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
   private func commit(
-    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, _ side: SideFileChanges,
-    fill: (JournalFile) throws -> Void
+    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
   ) throws {
     let written = input.files.indices.filter { i in places.contains { $0.tensor.file == i } }
     let journal = Journal(

@@ -3,11 +3,28 @@ import Glibc
 
 /// Whole reads, writes and copies on open files, however little the system does at a time.
 enum Descriptor {
+  /// open(2), also where a signal comes in between. Negative where it failed; `errno` says why.
+  static func open(_ path: String, _ flags: CInt, _ mode: mode_t = 0) -> CInt {
+    while true {
+      let descriptor = Glibc.open(path, flags, mode)
+      if descriptor >= 0 || errno != EINTR { return descriptor }
+    }
+  }
+
+  /// Takes the space of a range, so that a full disk is found before the work and not after it.
+  static func reserve(_ range: Range<Int>, of descriptor: CInt, _ path: String) throws {
+    guard !range.isEmpty else { return }
+    let code = posix_fallocate(descriptor, off_t(range.lowerBound), off_t(range.count))
+    // Some file systems cannot reserve; there the writes themselves will tell.
+    if code != 0, code != EOPNOTSUPP, code != EINVAL {
+      throw VPatchError.system(path, "needs \(range.count) bytes", errno: code)
+    }
+  }
+
   /// Opens a regular file.
   /// - Parameter failure: what to say where it cannot be opened.
   static func openFile(_ path: String, _ access: CInt, _ failure: String) throws -> (CInt, FileState) {
-    var fd: CInt
-    repeat { fd = open(path, access | O_CLOEXEC | O_NONBLOCK) } while fd < 0 && errno == EINTR
+    let fd = open(path, access | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else { throw VPatchError.system(path, failure) }
     do {
       let info = try FileStatus.of(fd, path)

@@ -9,8 +9,7 @@ public enum Directory {
   /// The same, where what follows relies on it.
   /// - Throws: `io` where the disk fails. A file system that cannot sync folders is left to its own promises.
   public static func syncOrFail(_ path: String) throws {
-    var fd: CInt
-    repeat { fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) } while fd < 0 && errno == EINTR
+    let fd = Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if fd < 0, errno == EACCES {
       // A folder that may be written and not read: it becomes durable with all else.
       return Glibc.sync()

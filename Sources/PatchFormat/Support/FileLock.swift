@@ -48,10 +48,7 @@ public enum FileLock {
 
   /// Who holds the file at a path.
   public static func writer(of path: String) -> Writer {
-    var descriptor: CInt
-    repeat {
-      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
-    } while descriptor < 0 && errno == EINTR
+    let descriptor = Descriptor.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     guard descriptor >= 0 else { return errno == ENOENT || errno == ELOOP ? .none : .unknown }
     defer { close(descriptor) }
     return Int(vp_lock_of_others(descriptor, 0, 0)) == VP_LOCK_NONE ? .none : .living
@@ -72,10 +69,7 @@ public final class HeldNumber: Sendable {
   /// Takes a number that nobody holds.
   /// - Parameter path: the file; it is made where it is missing.
   public init(in path: String) throws {
-    var descriptor: CInt
-    repeat {
-      descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-    } while descriptor < 0 && errno == EINTR
+    let descriptor = Descriptor.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
     guard descriptor >= 0 else { throw VPatchError.system(path, "cannot be opened") }
     self.descriptor = descriptor
     while true {
@@ -96,10 +90,7 @@ public final class HeldNumber: Sendable {
 
   /// Those of some numbers that somebody holds. Where the file cannot be looked into, all of them may be held.
   public static func held(of numbers: some Sequence<Int64>, in path: String) -> Set<Int64> {
-    var descriptor: CInt
-    repeat {
-      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
-    } while descriptor < 0 && errno == EINTR
+    let descriptor = Descriptor.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     guard descriptor >= 0 else { return errno == ENOENT ? [] : Set(numbers) }
     defer { close(descriptor) }
     return Set(numbers.filter { $0 > 0 && Int(vp_lock_of_others(descriptor, $0, 1)) != VP_LOCK_NONE })

@@ -59,11 +59,8 @@ public final class InPlaceFile: Sendable {
   /// Takes the space that writing over a range needs, where the file has holes.
   public func reserve(_ range: Range<Int>) throws {
     let info = try FileStatus.of(descriptor, path)
-    guard Int(info.st_blocks) * 512 < Int(info.st_size), !range.isEmpty else { return }
-    let code = posix_fallocate(descriptor, off_t(range.lowerBound), off_t(range.count))
-    if code != 0, code != EOPNOTSUPP, code != EINVAL {
-      throw VPatchError.system(path, "needs \(range.count) bytes", errno: code)
-    }
+    guard Int(info.st_blocks) * 512 < Int(info.st_size) else { return }
+    try Descriptor.reserve(range, of: descriptor, path)
   }
 
   /// Makes durable what was written.

@@ -59,12 +59,7 @@ public final class OutputFile: Sendable {
 
   /// Reserves `size` bytes, so that a full disk is found before the work and not after it.
   public func reserve(_ size: Int) throws {
-    guard size > 0 else { return }
-    let code = posix_fallocate(descriptor, 0, off_t(size))
-    // Some file systems cannot reserve; there the writes themselves will tell.
-    if code != 0, code != EOPNOTSUPP, code != EINVAL {
-      throw VPatchError.system(path, "needs \(size) bytes", errno: code)
-    }
+    try Descriptor.reserve(0..<max(size, 0), of: descriptor, path)
   }
 
   /// Whether a file could be written, to be found before long work and not after it: the folder takes a temporary file,

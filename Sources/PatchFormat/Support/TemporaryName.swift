@@ -17,7 +17,7 @@ enum TemporaryName {
     return String(decoding: start + checksum(start), as: UTF8.self)
   }
 
-  /// Up to where chance begins.
+  /// Up to the random part.
   static func prefix(for name: String) -> ArraySlice<UInt8> { Array(".\(name.prefixBytes(200))".utf8)[...] + mark }
 
   /// The same of a temporary name.

@@ -13,12 +13,9 @@ public final class WaitingLock: Sendable {
   /// - Throws: `io` where the others do not end, or it cannot be opened. A file system that cannot lock folders does
   ///   without.
   public init(_ path: String, isFolder: Bool = false, subject: String, patience: Double = 60) throws {
-    let flags = O_CLOEXEC | O_NOFOLLOW | (isFolder ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT)
-    var descriptor: CInt
+    let flags = O_CLOEXEC | (isFolder ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT | O_NOFOLLOW)
     // A folder may well be reached through a link.
-    repeat {
-      descriptor = open(path, isFolder ? flags & ~O_NOFOLLOW : flags, 0o666)
-    } while descriptor < 0 && errno == EINTR
+    let descriptor = Descriptor.open(path, flags, 0o666)
     guard descriptor >= 0 else { throw VPatchError.system(path, "cannot be opened") }
     self.descriptor = descriptor
     let clock = ContinuousClock()
