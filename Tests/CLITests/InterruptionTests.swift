@@ -63,6 +63,7 @@ import Testing
       #expect([0, 130, 143].contains(run.code), "\(calls[call]): \(run.code) \(run.errors)")
       if folder.exists("out") {
         #expect(try folder.tree("out") == whole, "\(calls[call])")
+        #expect(run.code == 0, "\(calls[call]): it is there, and the exit code does not say so")
       } else {
         #expect(run.code != 0 && call <= named, "\(calls[call]): \(run.code)")
       }

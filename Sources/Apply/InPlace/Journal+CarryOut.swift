@@ -76,6 +76,7 @@ extension JournalFile {
       do {
         let payload = try InputFile(path: place.journalPath)
         try journal.carryOut(payload, from: payload.size - journal.payloadBytes, onto: files, place, work)
+        TemporaryFiles.isDone()
       } catch let error as VPatchError {
         guard journal.onlyAdds, (try? journal.takeBack(in: place)) != nil else {
           return try place.whileDecided { throw error }

@@ -1,7 +1,8 @@
 import PatchFormat
 
 /// Whether something may be written under a path: nothing of the user's is ever overwritten by accident. What a killed
-/// command left half-written for that path is removed.
+/// command left half-written for that path is removed, and when all that was asked for has its name, an interruption comes
+/// too late.
 public enum OutputCheck {
   /// - Parameters:
   ///   - inputs: files that are read; writing onto one of them is refused.
@@ -13,7 +14,7 @@ public enum OutputCheck {
       guard !path.hasSuffix("/") else {
         throw VPatchError(.refused, path, "is the name of a folder", remedy: "give the name of a file")
       }
-      return removeAbandoned(path)
+      return prepare(path)
     case .symbolicLink:
       throw VPatchError(
         .refused, path, "is a symbolic link; writing through it would change another file",
@@ -30,19 +31,19 @@ public enum OutputCheck {
       throw VPatchError(.refused, path, "is a file with several hard links", remedy: "give another output")
     }
     guard force else { throw Directory.exists(path) }
-    removeAbandoned(path)
+    prepare(path)
   }
 
   /// A folder must not exist, or be empty.
   public static func directory(_ path: String) throws {
     try parent(path)
     switch try PathKind.of(path, followingLinks: false) {
-    case .missing: return removeAbandoned(path)
+    case .missing: return prepare(path)
     case .directory:
       guard try Path.entries(of: path).isEmpty else {
         throw VPatchError(.refused, path, "exists and is not empty", remedy: "give another output")
       }
-      removeAbandoned(path)
+      prepare(path)
     case .symbolicLink:
       throw VPatchError(.refused, path, "is a symbolic link", remedy: "give another output")
     default:
@@ -50,8 +51,9 @@ public enum OutputCheck {
     }
   }
 
-  /// What cannot be removed is in nobody's way.
-  private static func removeAbandoned(_ path: String) {
+  private static func prepare(_ path: String) {
+    TemporaryFiles.expect(result: path)
+    // What cannot be removed is in nobody's way.
     _ = try? TemporaryFiles.removeAbandoned(in: Path.parent(path), of: [Path.name(path)])
   }
 

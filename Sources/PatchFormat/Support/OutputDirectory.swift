@@ -41,7 +41,7 @@ public final class OutputDirectory: Sendable {
       try FileAttributes.copy(replaced, of: path, to: descriptor)
     }
     try Directory.syncOrFail(temporaryPath)
-    try TemporaryFiles.uninterruptedRename(of: temporaryPath) {
+    try TemporaryFiles.uninterruptedRename(of: temporaryPath, to: path) {
       guard rename(temporaryPath, path) != 0 else { return }
       switch errno {
       case EEXIST, ENOTEMPTY, ENOTDIR: throw Directory.exists(path, remedy: "give another output")

@@ -142,7 +142,7 @@ public final class OutputFile: Sendable {
 
   /// Gives the file its name, which the folder may lose again in a power cut until it is synced.
   func rename() throws {
-    try TemporaryFiles.uninterruptedRename(of: temporaryPath) {
+    try TemporaryFiles.uninterruptedRename(of: temporaryPath, to: path) {
       try Directory.rename(temporaryPath, to: path, replacing: replacing)
     }
     state.withLock { $0 = .settled }

@@ -12,12 +12,18 @@ public enum TemporaryFiles {
     var paths: Set<String> = []
     /// How many pieces of work are past the point up to which they may be interrupted.
     var committed = 0
+    /// The files and folders that the process is there to write, and that have not got their names yet.
+    var results: Set<String> = []
+    /// They have got them: an interruption comes too late, and what is left of the work is short.
+    var isDone = false
+    /// One has come since then.
+    var wasAsked = false
     /// Signals that end the process by `deleteAll`, which another thread calls.
     var ending: [CInt] = []
 
     /// One of them has come, and that thread will see to it.
     var isEnding: Bool {
-      guard committed == 0, !ending.isEmpty else { return false }
+      guard committed == 0, !isDone || wasAsked, !ending.isEmpty else { return false }
       var pending = sigset_t()
       sigpending(&pending)
       return ending.contains { sigismember(&pending, $0) == 1 }
@@ -61,22 +67,34 @@ public enum TemporaryFiles {
   /// It has got its name from somebody else, or is to get it later.
   static func forget(_ path: String) { state.withLock { _ = $0.paths.remove(path) } }
 
+  /// Says what the process is there to write. When all of it has its name, an interruption comes too late: the exit code
+  /// is to say what is there.
+  public static func expect(result path: String) { state.withLock { _ = $0.results.insert(path) } }
+
+  /// Says that what the process was to do is done, in whatever way.
+  public static func isDone() { state.withLock { $0.isDone = true } }
+
   /// Gives one its name; an interruption comes before that or after it, and never deletes what has its name.
-  static func uninterruptedRename(of path: String, _ rename: () throws -> Void) throws {
+  static func uninterruptedRename(of path: String, to final: String, _ rename: () throws -> Void) throws {
     let isDone = try state.withLock { state in
       guard !state.isEnding else { return false }
       try rename()
       state.paths.remove(path)
+      if state.results.remove(final) != nil, state.results.isEmpty { state.isDone = true }
       return true
     }
     while !isDone { pause() }
   }
 
   /// Deletes them all and ends the process; meanwhile no thread can make another. Returns where something is past the
-  /// point up to which it may be interrupted: that comes to its end.
+  /// point up to which it may be interrupted, and the first time when the results are there: that comes to its end.
   public static func deleteAll(andExit code: CInt) {
     state.withLock { state in
       guard state.committed == 0 else { return }
+      if state.isDone, !state.wasAsked {
+        state.wasAsked = true
+        return
+      }
       for path in state.paths { delete(path) }
       _exit(code)
     }
