@@ -41,13 +41,13 @@ class Attack:
 
 
 ATTACKS: dict[str, Attack] = {
-    "faults": Attack(lambda lab, given: faults.attack(lab, given.count, given.only), 80, 100_000),
+    "faults": Attack(lambda lab, given: faults.attack(lab, given.count, given.only), 55, 100_000),
     "signals": Attack(lambda lab, given: signals.attack(lab, given.count, given.only), 40, 6_000),
     "meetings": Attack(lambda lab, given: meetings.attack(lab, given.count, given.only), 36, 3_600),
     "races": Attack(lambda lab, given: races.store(lab, given.count, 20 if given.long else 4), 3, 600),
     "model": Attack(lambda lab, given: races.model(lab, given.count, 8 if given.long else 4), 3, 600),
     "records": Attack(lambda lab, given: races.records(lab, 20 if given.long else 5, given.count), 2, 50),
-    "readers": Attack(lambda lab, given: readers.attack(lab, given.count), 4, 500),
+    "readers": Attack(lambda lab, given: readers.attack(lab, given.count), 2, 500),
     "mutations": Attack(lambda lab, given: mutations.attack(lab, given.count, given.only), 21, 20_000),
     "changing": Attack(lambda lab, given: surroundings.changing(lab, given.count), 8, 200),
     "outputs": Attack(lambda lab, given: surroundings.outputs(lab), 1, 1),

@@ -45,7 +45,8 @@ if grep -E '^[^ ]+ Test .* skipped' "$work/swift" >"$work/skipped"; then
   cat "$work/skipped" >&2
 fi
 printf '\n== the ten slowest tests, which run beside each other\n' >&2
-sed -nE 's/^.* Test (.*) passed after ([0-9.]+) seconds\.$/\2 s  \1/p' "$work/swift" | sort -rn | head -10 >&2
+sed -nE '/Test run with/d; s/^.* Test (.*) passed after ([0-9.]+) seconds\.$/\2 s  \1/p' "$work/swift" |
+  sort -rn | sed -n 1,10p >&2
 printf '\n== steps\n' >&2
 cat "$work/steps" >&2
 printf '\n== all passed in %d s\n' "$SECONDS" >&2

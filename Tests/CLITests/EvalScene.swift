@@ -17,7 +17,9 @@ struct EvalScene: Sendable {
   /// Made once: most of a test's time is that of the commands that it runs.
   private static let first = Result { try EvalScene(in: TestFolder()) }
 
-  init() throws { folder = try TestFolder(copying: Self.first.get().folder) }
+  init() throws { try self.init(copying: Self.first.get()) }
+
+  init(copying other: EvalScene) throws { folder = try TestFolder(copying: other.folder) }
 
   private init(in folder: TestFolder) throws {
     self.folder = folder

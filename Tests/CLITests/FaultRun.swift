@@ -73,6 +73,9 @@ struct Fault: Sendable, CustomStringConvertible {
 enum FaultRun {
   private static let library = URL(filePath: Command.path).deletingLastPathComponent().path + "/libVPatchFaults.so"
 
+  /// `FAULTS=all swift test --filter FaultTests`: a fault at every call, which takes minutes.
+  static let isThorough = ProcessInfo.processInfo.environment["FAULTS"] == "all"
+
   private static func environment(_ folder: TestFolder, _ more: [String: String]) -> [String: String] {
     precondition(FileManager.default.fileExists(atPath: library), "build the tests with swift build --build-tests")
     return [
@@ -126,7 +129,7 @@ enum FaultRun {
   /// something there, each time from the same beginning.
   /// - Parameters:
   ///   - counted: which calls.
-  ///   - stride: only every so many-th of the faults, so that a test is quick; `make attack` makes them all.
+  ///   - stride: only every so many-th of the faults, so that a test is quick; with `FAULTS=all` all of them.
   ///   - prepare: makes the state before in an empty folder, and gives the command's arguments.
   ///   - check: is given the folder as the command left it, and says what is wrong with it; nil for nothing.
   /// - Returns: how many faults there were, and what was wrong after which.
@@ -142,7 +145,7 @@ enum FaultRun {
         counted == .looks ? FaultMode.looking(calls[i]) : FaultMode.telling(calls[i], isLast: i == calls.count - 1)
       return modes.map { Fault(mode: $0, calls: counted, at: i + 1, call: calls[i]) }
     }
-    let faults = Swift.stride(from: 0, to: all.count, by: stride).map { all[$0] }
+    let faults = Swift.stride(from: 0, to: all.count, by: isThorough ? 1 : stride).map { all[$0] }
     let complaints = Mutex<[String]>([])
     let next = Atomic<Int>(0)
     DispatchQueue.concurrentPerform(iterations: 2) { _ in

@@ -2,8 +2,9 @@ import Foundation
 import TestModels
 import Testing
 
-/// A fault at every call that changes a file: what `recover` leaves is the old model or the new one, whole, with its
-/// provenance, and nothing besides. The counts that these print stand in docs/design/in-place.md.
+/// A fault at calls that change a file: what `recover` leaves is the old model or the new one, whole, with its
+/// provenance, and nothing besides. With `FAULTS=all` at every one: the counts that these print then stand in
+/// docs/design/in-place.md.
 @Suite("Faults in place", .serialized) struct InPlaceFaultTests {
   enum Way: String, CaseIterable, Sendable { case forward, backward, byRename }
 
@@ -11,31 +12,31 @@ import Testing
     (.file, .forward), (.directory, .forward), (.directory, .backward), (.file, .byRename), (.layout, .byRename),
   ]
 
-  @Test("a failure or a kill at every call of a switch", arguments: ways) func everyCall(
+  @Test("a failure or a kill at a call of a switch that changes something", arguments: ways) func changes(
     form: Switched.Form, way: Way
   ) throws {
     let switched = try Switched(form)
-    let (count, complaints) = try FaultRun.everywhere { folder in
+    let (count, complaints) = try FaultRun.everywhere(stride: 3) { folder in
       try Self.lay(switched, way, folder)
     } check: { folder, fault, run in
       try Self.complaint(switched, way, folder, fault, run)
     }
     print("faults: \(form.rawValue) \(way.rawValue): \(count)")
-    #expect(count > 60)
+    #expect(count > 20)
     #expect(complaints == [])
   }
 
-  @Test("a look that fails, at every seventh of a switch's", arguments: ways) func looks(
+  @Test("a look that fails, of a switch", arguments: ways) func looks(
     form: Switched.Form, way: Way
   ) throws {
     let switched = try Switched(form)
-    let (count, complaints) = try FaultRun.everywhere(.looks, stride: 7) { folder in
+    let (count, complaints) = try FaultRun.everywhere(.looks, stride: 19) { folder in
       try Self.lay(switched, way, folder)
     } check: { folder, fault, run in
       try Self.complaint(switched, way, folder, fault, run)
     }
     print("faults: \(form.rawValue) \(way.rawValue), looks: \(count)")
-    #expect(count > 20)
+    #expect(count > 8)
     #expect(complaints == [])
   }
 
@@ -74,18 +75,18 @@ import Testing
     return nil
   }
 
-  @Test("a failure or a kill at every call of recover", arguments: [Switched.Form.directory, .layout])
+  @Test("a failure or a kill at a call of recover", arguments: [Switched.Form.directory, .layout])
   func recovery(form: Switched.Form) throws {
     let switched = try Switched(form)
     let call = try Self.decision(switched)
     let prepare: @Sendable (TestFolder) throws -> [String] = { try Self.decided(switched, $0, at: call) }
-    let (count, complaints) = try FaultRun.everywhere(prepare: prepare) { folder, fault, run in
+    let (count, complaints) = try FaultRun.everywhere(stride: 2, prepare: prepare) { folder, fault, run in
       if run.code == 0 { return try switched.isNew(folder) ? nil : "it claims to be done" }
       _ = try switched.recovered(folder)
       return try switched.isNew(folder) ? nil : "not the new one: \(try switched.names(folder))"
     }
     print("faults: \(form.rawValue) recover: \(count)")
-    #expect(count > 30)
+    #expect(count > 15)
     #expect(complaints == [])
   }
 
@@ -118,7 +119,7 @@ import Testing
     var random = TestRandom(7)
     var count = 0
     for call in 0...cut.calls.count {
-      for _ in 0..<(call > decision ? 4 : 2) {
+      for _ in 0..<(FaultRun.isThorough ? 4 : call > decision ? 2 : 1) {
         try cut.cut(after: call, &random)
         let left = try switched.names(folder)
         let name = "after \(call) calls, of: \(left)"
@@ -143,7 +144,7 @@ import Testing
     var random = TestRandom(8)
     var count = 0
     for call in 0...cut.calls.count {
-      for _ in 0..<3 {
+      for _ in 0..<(FaultRun.isThorough ? 4 : 1) {
         try cut.cut(after: call, &random)
         let left = try switched.names(folder)
         let recovery = try switched.recover(folder)

@@ -4,7 +4,11 @@ import Testing
 
 /// The coders over all dtypes and over lengths around the steps of loops.
 @Suite struct ChunkCoderTests {
-  static let lengths = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129, 1023, 5000]
+  static let lengths = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129, 1023]
+  /// All, and one that is long enough for tables, of a dtype for each coder: coding is slow without optimisation.
+  static func lengths(_ name: String) -> [Int] {
+    ["F32", "BF16", "U8"].contains(name) ? lengths + [5000] : [1, 2, 3, 7, 8, 17, 33, 129]
+  }
   static let dtypes = [
     "F64", "F32", "F16", "BF16", "F8_E5M2", "F8_E4M3", "I64", "U64", "I32", "U32", "I16", "U16", "I8", "U8", "BOOL",
     "X9",
@@ -60,7 +64,7 @@ import Testing
 
   @Test(arguments: dtypes) func differences(name: String) throws {
     let format = DType(name)!.element
-    for count in Self.lengths {
+    for count in Self.lengths(name) {
       var random = SplitMix(seed: UInt64(count))
       let base = Self.random(count * format.width, &random)
       #expect(try check(base, base, format) == .zero)
@@ -82,7 +86,7 @@ import Testing
 
   @Test(arguments: dtypes) func contents(name: String) throws {
     let format = DType(name)!.element
-    for count in Self.lengths {
+    for count in Self.lengths(name) {
       var random = SplitMix(seed: UInt64(count) + 7)
       let wild = Self.random(count * format.width, &random)
       let tame = wild.indices.map { UInt8($0 / format.width % 3) }

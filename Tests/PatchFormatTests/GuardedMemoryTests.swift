@@ -46,7 +46,7 @@ private final class GuardedBuffer {
   func chunks(dtype: String, guarded: vp_guard) throws {
     let format = DType(dtype)!.element
     var random = SplitMix(seed: 11)
-    for count in [0, 1, 2, 7, 31, 32, 33, 63, 64, 65, 97, 129, 1000] {
+    for count in [0, 1, 7, 31, 33, 64, 97, 129, 1000] where count < 1000 || dtype.hasSuffix("16") {
       for style in 0..<3 {
         let bytes: ClosedRange<UInt8> = style == 0 ? 0...255 : 60...66
         let base = (0..<count * format.width).map { _ in UInt8.random(in: bytes, using: &random) }
