@@ -153,8 +153,12 @@ class Scene:
     def _judge_files(self, now: Tree, run: Run, killed: bool) -> tuple[str, ...]:
         found: list[str] = []
         operation = self.operation
-        if operation.model and (self.folder / operation.model).exists():
-            recovery = self.vpatch.run(("recover", operation.model), self.folder)
+        # A file and its provenance get their names by a journal: a kill may leave that.
+        unfinished = next((name for name in operation.results
+                           if (self.folder / f"{name}.vpatch-journal").exists()), None)
+        model = operation.model if operation.model and (self.folder / operation.model).exists() else unfinished
+        if model:
+            recovery = self.vpatch.run(("recover", model), self.folder)
             if recovery.code:
                 found.append(f"recover fails: exit {recovery.code}: {self._plain(recovery.last_line)}")
             now = tree.read(self.folder)
