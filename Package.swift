@@ -40,7 +40,9 @@ let package = Package(
       name: "CImages",
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("z")]),
     .target(name: "Images", dependencies: ["CImages", "PatchFormat"]),
-    .target(name: "Text", dependencies: ["Images", "PatchFormat"]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "Jinja", dependencies: ["PatchFormat"]),
+    .target(name: "Text", dependencies: ["CZlib", "Images", "Jinja", "PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "Images", "PatchFormat", "Text"]),
     .target(name: "Evaluate", dependencies: ["Apply", "Measure", "Model", "PatchFormat", "Text"]),
     .target(

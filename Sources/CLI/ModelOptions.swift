@@ -9,11 +9,7 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup var overlay: OverlayOptions
   @Option(help: ArgumentHelp("How products are computed: f32 or bf16.", valueName: "precision"))
   var compute: Compute.Precision = .f32
-  @Option(
-    help: ArgumentHelp(
-      "The chat template, where the model's own is not known: \(ChatTemplate.names.joined(separator: ", ")).",
-      valueName: "name"))
-  var chatTemplate: String?
+  @OptionGroup var template: TemplateOptions
   @OptionGroup(title: "Features of images") var features: FeatureOptions
 
   /// A model's folder with the patches over it, in memory.
@@ -31,7 +27,7 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// The model's tokenizer and chat template.
-  func text(_ path: String) throws -> ModelText { try ModelText(model: path, chatTemplate: chatTemplate) }
+  func text(_ path: String) throws -> ModelText { try ModelText(model: path, chatTemplate: template.options()) }
 }
 
 extension ModelView {

@@ -4,6 +4,7 @@ import Evaluate
 import Measure
 import Model
 import PatchFormat
+import Text
 import Train
 
 /// What `train` shows of a run: the plan before, the steps meanwhile, the patch after.
@@ -18,18 +19,28 @@ struct TrainingSession {
     rules.tooLong = command.settings.tooLong
     rules.learnsPrompts = command.settings.learnPrompts
     rules.allowsOutside = command.images.allowOutside
+    rules.shownRows = command.showRows
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
       base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
-    inputs.chatTemplate = command.model.chatTemplate
+    inputs.chatTemplate = try command.model.template.options()
     inputs.features = try command.model.features.cache(command.common)
     inputs.stateFolder = command.dryRun ? nil : command.resume
     inputs.saveEvery = command.saveEvery
     inputs.log = command.log
     job = try TrainingJob(inputs, command.options(), work)
     ProgressBar.clear()
+    for file in job.data {
+      for (name, rows) in file.unread {
+        command.common.remark("\(file.path): nobody reads \"\(name.printable)\" (in \(Format.counted(rows, "row")))")
+      }
+      if file.leftOutRows > 0 {
+        command.common.remark(
+          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out, as they say that they are not to be learned")
+      }
+    }
     for file in job.data where file.cutRows > 0 {
       command.common.remark(
         "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "
@@ -65,13 +76,14 @@ struct TrainingSession {
     return .dictionary([
       "base": .string(job.inputs.base.path), "tensors": .array(plan.names.map { .string($0) }),
       "weights": JSON(plan.weights), "share": JSON(plan.share), "steps": JSON(job.run.totalSteps),
-      "rows": JSON(job.data.reduce(0) { $0 + $1.examples.count }),
+      "rows": JSON(job.data.reduce(0) { $0 + $1.rows }),
       "tokens": JSON(job.data.reduce(0) { $0 + $1.tokens }),
       "answer_tokens": JSON(job.data.reduce(0) { $0 + $1.answerTokens }),
       "memory": .dictionary([
         "needed": JSON(memory.needed), "tuned": JSON(memory.tuned), "activations": JSON(memory.activations),
         "scratch": JSON(memory.scratch), "mapped": JSON(memory.mapped),
       ]), "kernels": .string(job.model.compute.kernels),
+      "shown": command.showRows == 0 ? nil : .array(job.data.flatMap { file in file.shown.map { $0.json(file.path) } }),
     ])
   }
 
@@ -86,20 +98,32 @@ struct TrainingSession {
     table.setTotals([
       "all", Format.grouped(plan.parameters.count), Format.grouped(plan.weights), "",
     ])
-    let rows = job.data.reduce(0) { $0 + $1.examples.count }
+    let rows = job.data.reduce(0) { $0 + $1.rows }
+    let examples = job.data.reduce(0) { $0 + $1.examples.count }
     let (tokens, answers) = job.data.reduce((0, 0)) { ($0.0 + $1.tokens, $0.1 + $1.answerTokens) }
     let steps = job.run.totalSteps
     return """
       \(table.text())
       share     \(Format.percent(plan.share)) of the model's \(Format.grouped(plan.modelWeights)) weights
-      data      \(Format.counted(rows, "row")), \(Format.counted(tokens, "token")), of which \
+      data      \(Format.counted(rows, "row")), \(examples == rows ? "" : "\(Format.counted(examples, "example")), ")\
+      \(Format.counted(tokens, "token")), of which \
       \(Format.grouped(answers)) are answers
-      steps     \(Format.grouped(steps)) of \(Format.counted(min(job.options.batch, rows), "row"))
+      steps     \(Format.grouped(steps)) of \(Format.counted(min(job.options.batch, examples), "row"))
       memory    \(Format.bytes(memory.needed)): \(Format.bytes(memory.tuned)) for the tuned tensors, \
       \(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) besides; \
       \(Format.bytes(memory.mapped)) of files are mapped
       computes  \(job.model.compute.kernels), \(Format.counted(job.model.compute.threads, "thread"))
       """
+  }
+
+  /// Rows as the model reads them; what is learned stands between ⟦ and ⟧.
+  func shownRows() -> [String] {
+    job.data.flatMap { file in
+      file.shown.map { row in
+        let text = row.segments.map { $0.isAnswer ? "⟦\($0.text)⟧" : $0.text }.joined()
+        return "── \(file.path.printable), line \(row.line)\n\(text.printableText)"
+      }
+    }
   }
 
   func json(_ result: TrainingJob.Result, _ stored: PatchOutput.Stored) -> JSON {
@@ -149,5 +173,15 @@ struct TrainingSession {
 
   static func drift(_ drift: Estimate) -> String {
     "KL \(Format.significant(drift.value)) (\(Format.significant(drift.low)) … \(Format.significant(drift.high))) nats a token"
+  }
+}
+
+extension DataFile.ShownRow {
+  fileprivate func json(_ path: String) -> JSON {
+    .dictionary([
+      "file": .string(path), "line": JSON(line), "ids": .array(example.ids.map { JSON(Int($0)) }),
+      "labels": .array(example.labels.map { JSON(Int($0)) }),
+      "text": .array(segments.map { .dictionary(["text": .string($0.text), "learned": .bool($0.isAnswer)]) }),
+    ])
   }
 }

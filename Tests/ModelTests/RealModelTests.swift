@@ -44,7 +44,7 @@ import Text
       Message(
         try #require(Message.Role(rawValue: message["role"]?.string ?? "")), try #require(message["content"]?.string))
     }
-    #expect(try text.template.render(messages, addGenerationPrompt: true).text == chat["text"]?.string)
+    #expect(try text.template.render(Conversation(messages), addGenerationPrompt: true).string == chat["text"]?.string)
   }
 
   @Test("log-probabilities are within 2e-3") func logProbabilities() throws {

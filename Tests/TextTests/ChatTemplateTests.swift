@@ -1,4 +1,5 @@
 import Foundation
+import Jinja
 import PatchFormat
 import TestModels
 import Testing
@@ -21,101 +22,178 @@ import Testing
 
     init(_ json: JSON) throws {
       messages = try #require(json["messages"]?.array).map {
-        let role = try #require(Message.Role(rawValue: $0["role"]?.string ?? ""))
+        let role = Message.Role(rawValue: try #require($0["role"]?.string))
         guard let parts = $0["content"]?.array else { return Message(role, $0["content"]?.string ?? "") }
-        return Message(role, parts.map { $0["text"]?.string.map(Message.Part.text) ?? .image(path: "a.png") })
+        return Message(
+          role, parts.map { $0["text"]?.string.map(Message.Part.text) ?? .image(path: "a.png") },
+          members: $0.object ?? [])
       }
       (text, prompt, answer) = (json["text"]?.string, json["prompt"]?.string, json["answer"]?.string)
     }
+
+    var conversation: Conversation { Conversation(messages) }
   }
 
-  /// The name that means the same, the text that stands for an image, the model's tokens, and the cases.
-  static func load(_ folder: String) throws -> (name: String?, mark: String, tokens: NamedTokens, cases: [Case]) {
-    var rows: [JSON] = []
-    try InputFile(path: "\(fixtures)/\(folder)/cases.jsonl").forEachLine(limit: 1 << 20) { _, line in
-      rows.append(try JSON.parse(line))
+  /// A folder of the fixtures.
+  struct Scene {
+    /// The name of the template that is built in and means the same.
+    let name: String?
+    let cases: [Case]
+    private let folder: String
+    private let tokens: NamedTokens
+    private let added: AddedTokens
+    private let mark: String
+
+    init(_ folder: String) throws {
+      self.folder = "\(fixtures)/\(folder)"
+      var rows: [JSON] = []
+      try InputFile(path: "\(self.folder)/cases.jsonl").forEachLine(limit: 1 << 20) { _, line in
+        rows.append(try JSON.parse(line))
+      }
+      (name, mark) = (rows[0]["name"]?.string, rows[0]["mark"]?.string ?? "<image>")
+      tokens = NamedTokens(beginningText: rows[0]["bos_token"]?.string, endText: rows[0]["eos_token"]?.string)
+      added = try .named(tokens.texts.compactMap(\.value.string) + ["<|im_start|>", "<|im_end|>", "<|eot_id|>"])
+      cases = try rows.dropFirst().map(Case.init)
     }
-    let tokens = NamedTokens(beginningText: rows[0]["bos_token"]?.string, endText: rows[0]["eos_token"]?.string)
-    return (rows[0]["name"]?.string, rows[0]["mark"]?.string ?? "<image>", tokens, try rows.dropFirst().map(Case.init))
+
+    var own: ChatTemplate {
+      get throws { try ChatTemplate(.of(folder: folder), tokens, added, mark: mark) }
+    }
+
+    func builtIn(_ name: String) throws -> ChatTemplate {
+      try ChatTemplate(ChatTemplate.source(named: name), tokens, added, mark: mark)
+    }
   }
 
   @Test func fixturesAreThere() { #expect(Self.names.count == 20) }
 
   @Test(arguments: names) func textIsThatOfTransformers(folder: String) throws {
-    let (name, mark, tokens, cases) = try Self.load(folder)
-    let recognised = try ChatTemplate.of(folder: "\(Self.fixtures)/\(folder)", tokens)
-    let named = try name.map { try ChatTemplate.named($0, tokens) }
-    if let named { #expect(named.family == recognised.family) }
-    for row in cases {
+    let scene = try Scene(folder)
+    let template = try scene.own
+    for row in scene.cases {
       for (prompts, expected) in [(false, row.text), (true, row.prompt)] {
-        let note: Comment = "\(row.messages), prompting: \(prompts)"
-        let turns = row.messages.filter { $0.role != .system }
-        let found = try? recognised.render(row.messages, addGenerationPrompt: prompts, mark: mark).text
-        if recognised.takesTurns, turns.isEmpty || prompts && turns.last?.role == .assistant {
-          // The templates write half a conversation here.
-          #expect(found == nil, note)
-        } else if !prompts, let answer = row.answer, let text = row.text {
-          // As it is asked for. What is before it is as the template has it.
-          let prompt = try recognised.render(row.messages.dropLast(), addGenerationPrompt: true, mark: mark).text
-          #expect(try #require(found) == prompt + answer, note)
-          let asks = try recognised.render([Message(.user, "")], addGenerationPrompt: true).text
-            .dropFirst(try recognised.render([Message(.user, "")], addGenerationPrompt: false).text.count)
-          #expect(text.hasPrefix(prompt.dropLast(asks.count)), note)
-        } else if folder.hasPrefix("mistral"), recognised.hasSystemAtEnd, expected != nil, !prompts,
-          row.messages[0].role == .system, turns.last?.role == .assistant, folder != "mistral-v3"
-        {
-          // "loop.last" loses the system message where an answer stands last; it stays where a prompt has it.
-          let prompt = try recognised.render(row.messages.dropLast(), addGenerationPrompt: true).text
-          #expect(try #require(found).hasPrefix(prompt), note)
-        } else {
-          #expect(found.map { Array($0.utf8) } == expected.map { Array($0.utf8) }, note)
-        }
+        let found = try? template.render(row.conversation, addGenerationPrompt: prompts).text
+        #expect(found == expected.map { Array($0.utf8) }, "\(row.messages), prompting: \(prompts)")
       }
     }
   }
 
+  /// Where both write a conversation, they write the same. What is built in asks for turns, keeps a system message that
+  /// "loop.last" loses, and ends an answer of LLaVA's as a generation ends.
+  @Test(arguments: names) func whatIsBuiltInIsThatOfTheModel(folder: String) throws {
+    let scene = try Scene(folder)
+    guard let name = scene.name else { return }
+    let template = try scene.builtIn(name)
+    var compared = 0
+    for row in scene.cases where row.messages.last?.role == .user && row.messages.allSatisfy({ $0.role != .assistant }) {
+      guard let expected = row.prompt, let found = try? template.render(row.conversation, addGenerationPrompt: true)
+      else { continue }
+      #expect(found.string == expected, "\(row.messages)")
+      compared += 1
+    }
+    #expect(compared > 2)
+  }
+
+  /// An answer is what comes behind what is shown to be answered, and ends with what ends a generation.
   @Test(arguments: names) func anAnswerBeginsWhereAGenerationWould(folder: String) throws {
-    let (_, mark, tokens, cases) = try Self.load(folder)
-    let template = try ChatTemplate.of(folder: "\(Self.fixtures)/\(folder)", tokens)
+    let scene = try Scene(folder)
+    let template = try scene.name.map(scene.builtIn) ?? scene.own
     var checked = 0
-    for row in cases where row.messages.count > 1 && row.messages.last?.role == .assistant {
-      guard let segments = try? template.render(row.messages, addGenerationPrompt: false, mark: mark) else { continue }
-      let index = segments.lastIndex { $0.isAnswer }
-      let last = try #require(index)
-      let prompt = try template.render(row.messages.dropLast(), addGenerationPrompt: true, mark: mark)
-      #expect(segments.count(where: \.isImage) == row.messages.flatMap(\.images).count)
-      #expect(Array(segments[..<last]).text == prompt.text, "\(row.messages)")
-      #expect(segments[last].text.trimmed.hasPrefix(row.messages.last!.content.trimmed))
-      let empty = row.messages.dropLast().count { $0.role == .assistant && $0.content.isEmpty }
-      let answers = segments.count(where: \.isAnswer)
-      let expected = row.messages.count { $0.role == .assistant }
-      // Of LLaVA's, an answer of the past is its text alone.
-      #expect(answers == expected || row.answer != nil && answers == expected - empty)
+    for row in scene.cases where row.messages.count > 1 && row.messages.last?.role == .assistant {
+      guard let lessons = try? template.lessons(row.conversation), row.messages[0].role != .assistant else { continue }
+      let answers = row.messages.count { $0.role == .assistant }
+      #expect(lessons.reduce(0) { $0 + $1.answers.count } == answers, "\(row.messages)")
+      let last = try #require(lessons.last)
+      let range = try #require(last.answers.last)
+      let prompt = try template.render(Conversation(row.messages.dropLast()), addGenerationPrompt: true)
+      #expect(Array(last.text[..<range.lowerBound]) == prompt.text)
+      let answer = String(decoding: last.text[range], as: UTF8.self)
+      #expect(answer.trimmed.hasPrefix(row.messages.last!.content.trimmed))
+      #expect(answer.hasSuffix(try #require(template.endOfAnswer)))
+      if let expected = row.answer { #expect(answer == expected) }
       checked += 1
     }
     #expect(checked > 3)
   }
 
-  @Test func anUnknownTemplateSaysWhatToDo() throws {
-    for template in [
-      "{{ messages }}",
-      // Qwen3 reasons; Zephyr is another family.
-      "{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{{ '<|im_start|>assistant\\n<think>' }}",
-      "{{ '<|user|>\\n' + message['content'] + eos_token }}",
-      // ChatML that trims; Mistral's with a space more.
-      "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + '<|im_end|>\\n' }}",
-      "{{ bos_token }}{{ '[INST]  ' + message['content'] + ' [/INST]' }}{{ message['content'] + eos_token }}",
-      // Qwen's for images, but without a line feed; LLaVA's with one more, and with videos first.
-      "<|im_start|>{{ message.role }} <|vision_start|><|image_pad|><|vision_end|>{{ content.text }}",
-      "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image> ' }}{% endfor %}",
-    ] {
-      let folder = try TestFolder()
-      try folder.write(
-        "tokenizer_config.json", JSON.dictionary(["chat_template": .string(template)]).compact())
-      let error = #expect(throws: VPatchError.self) { try ChatTemplate.of(folder: folder.path, Self.tokens) }
-      #expect(error?.reason == "its chat template is none that is known")
-      #expect(error?.remedy?.contains("--chat-template chatml|smollm2") == true)
+  /// The templates of LLaVA's models write an answer otherwise than they ask for one.
+  @Test func whatIsAskedForOtherwiseIsRefused() throws {
+    for folder in ["llava-onevision", "llava-llama3"] {
+      let scene = try Scene(folder)
+      let row = try #require(scene.cases.first { $0.messages.map(\.role) == [.user, .assistant] })
+      let error = #expect(throws: VPatchError.self) { try scene.own.lessons(row.conversation) }
+      #expect(error?.reason.contains("writes answer 2 otherwise than it asks for it") == true, "\(String(describing: error))")
+      #expect(try scene.builtIn(#require(scene.name)).lessons(row.conversation).count == 1)
     }
+  }
+
+  private static func template(_ text: String) throws -> ChatTemplate {
+    try ChatTemplate(
+      TemplateSource(name: "t", text: text), NamedTokens(beginningText: "<s>", endText: "</s>"),
+      .named(["<s>", "</s>", "<|im_start|>", "<|im_end|>"]))
+  }
+
+  private static let turns = [
+    Message(.user, "1"), Message(.assistant, "one"), Message(.user, "2"), Message(.assistant, "two"),
+  ]
+
+  /// Qwen3 and DeepSeek-R1 drop what was thought before an answer of the past.
+  @Test func historyThatIsWrittenOtherwiseGivesALessonForEachAnswer() throws {
+    let template = try Self.template(
+      """
+      {%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}
+      {%- if m.role == 'assistant' and loop.last %}{{ '<think>hm</think>' }}{% endif %}
+      {{- m.content + '<|im_end|>\\n' }}{% endfor %}
+      {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}
+      """)
+    let lessons = try template.lessons(Conversation(Self.turns))
+    #expect(
+      lessons.map { lesson in lesson.answers.map { String(decoding: lesson.text[$0], as: UTF8.self) } }
+        == [["<think>hm</think>one<|im_end|>"], ["<think>hm</think>two<|im_end|>"]])
+    #expect(!String(decoding: lessons[1].text, as: UTF8.self).contains("<think>hm</think>one"))
+  }
+
+  @Test func whatTheTemplateMarksIsLearned() throws {
+    let template = try Self.template(
+      """
+      {%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}
+      {%- if m.role == 'assistant' %}{% generation %}{{ m.content + '<|im_end|>' }}{% endgeneration %}
+      {%- else %}{{ m.content + '<|im_end|>' }}{% endif %}{{ '\\n' }}{% endfor %}
+      """)
+    let lessons = try template.lessons(Conversation(Self.turns))
+    #expect(lessons.count == 1)
+    #expect(
+      lessons[0].answers.map { String(decoding: lessons[0].text[$0], as: UTF8.self) }
+        == ["one<|im_end|>", "two<|im_end|>"])
+    var turns = Self.turns
+    turns[1] = turns[1].notLearned
+    #expect(try template.lessons(Conversation(turns))[0].answers.count == 1)
+  }
+
+  /// A text that ends with more than the answer, and a message that is not to be learned.
+  @Test func nothingBehindTheEndOfAnAnswerIsLearned() throws {
+    let template = try Self.template(
+      """
+      {%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}
+      {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% else %}{{ eos_token }}{% endif %}
+      """)
+    var turns = Self.turns
+    turns[1] = turns[1].notLearned
+    let lesson = try template.lessons(Conversation(turns))[0]
+    #expect(lesson.answers.map { String(decoding: lesson.text[$0], as: UTF8.self) } == ["two<|im_end|>"])
+    #expect(String(decoding: lesson.text, as: UTF8.self).hasSuffix("two<|im_end|>\n</s>"))
+  }
+
+  @Test func aTemplateThatIsNoneSaysWhatToDo() throws {
+    let folder = try TestFolder()
+    try folder.write("chat_template.jinja", "{% for m in messages %}{{ m.content }}")
+    let scene = try Scene("chatml")
+    let error = #expect(throws: VPatchError.self) {
+      try ChatTemplate(.of(folder: folder.path), NamedTokens(beginningText: nil, endText: nil), .named([]))
+    }
+    #expect(error?.reason.hasPrefix("the chat template is not valid, line 1") == true, "\(String(describing: error))")
+    #expect(error?.remedy?.contains("--chat-template chatml|smollm2") == true)
+    _ = scene
   }
 
   /// A template for text alone says nothing of images: they stand as LLaVA's models were taught, or Qwen's.
@@ -124,6 +202,13 @@ import Testing
       Message(.system, "Be brief."),
       Message(.user, [.image(path: "a.png"), .text("How many? "), .image(path: "b.png")]),
     ]
+    func shown(_ name: String, mark: String = "<image>") throws -> [Segment] {
+      let template = try ChatTemplate(
+        ChatTemplate.source(named: name), NamedTokens(beginningText: "<s>", endText: "</s>"), .named(["</s>"]),
+        mark: mark)
+      return try [Segment](
+        template.render(Conversation(messages), addGenerationPrompt: true).text, answers: [], mark: mark)
+    }
     for (name, text) in [
       ("chatml", "<|im_start|>user\n<image>\nHow many? <image>\n<|im_end|>\n"),
       ("llama3", "<|start_header_id|>user<|end_header_id|>\n\n<image>\nHow many? <image><|eot_id|>"),
@@ -131,64 +216,75 @@ import Testing
       ("mistral-nemo", "[INST]Be brief.\n\n<image>\nHow many? <image>\n[/INST]"),
       ("vicuna", "USER: <image>\nHow many? <image>\n ASSISTANT:"),
     ] {
-      let segments = try ChatTemplate.named(name, Self.tokens).render(messages, addGenerationPrompt: true)
+      let segments = try shown(name)
       #expect(segments.text.contains(text), "\(name): \(segments.text)")
       #expect(segments.filter(\.isImage) == [Segment(mark: "<image>"), Segment(mark: "<image>")])
     }
-    let qwen = try ChatTemplate.named("qwen2", Self.tokens).render(
-      messages, addGenerationPrompt: true, mark: "<|image_pad|>")
     let image = "<|vision_start|><|image_pad|><|vision_end|>"
-    #expect(qwen.text.contains("<|im_start|>user\n\(image)How many? \(image)<|im_end|>\n"))
-  }
-
-  @Test func imagesAreTheUsers() throws {
-    let messages = [Message(.user, "a"), Message(.assistant, [.image(path: "a.png")])]
-    let error = #expect(throws: VPatchError.self) {
-      try ChatTemplate.named("chatml", Self.tokens).render(messages, addGenerationPrompt: false)
-    }
-    #expect(error?.reason == "message 2 is the assistant's and holds an image")
+    #expect(
+      try shown("qwen2", mark: "<|image_pad|>").text.contains("<|im_start|>user\n\(image)How many? \(image)<|im_end|>\n"))
   }
 
   @Test func aModelWithoutTemplateSaysWhatToDo() throws {
     let folder = try TestFolder()
-    let error = #expect(throws: VPatchError.self) { try ChatTemplate.of(folder: folder.path, Self.tokens) }
+    let error = #expect(throws: VPatchError.self) { try TemplateSource.of(folder: folder.path) }
     #expect(error?.reason == "has no chat template" && error?.remedy?.contains("--chat-template") == true)
-    let unknown = #expect(throws: VPatchError.self) { try ChatTemplate.named("alpaca", Self.tokens) }
-    #expect(unknown?.reason == "there is no chat template \"alpaca\"")
+    let unknown = #expect(throws: VPatchError.self) { try ChatTemplate.source(named: "alpaca") }
+    #expect(unknown?.reason == "there is no chat template \"alpaca\", and no file of that name")
+    let template = try ChatTemplate(
+      ChatTemplate.source(named: "llama2"), NamedTokens(beginningText: nil, endText: "</s>"), .named(["</s>"]))
     let missing = #expect(throws: VPatchError.self) {
-      try ChatTemplate.named("llama2", NamedTokens(beginningText: nil, endText: "</s>"))
+      try template.render(Conversation([Message(.user, "a")]), addGenerationPrompt: true)
     }
-    #expect(missing?.reason == "the chat template \"llama2\" needs a bos_token, and the model names none")
+    #expect(missing?.reason.contains("bos_token") == true, "\(String(describing: missing))")
   }
 
   @Test func rolesOutOfOrderAreSaid() throws {
-    let template = try ChatTemplate.named("llama2", Self.tokens)
+    let template = try ChatTemplate(
+      ChatTemplate.source(named: "llama2"), NamedTokens(beginningText: "<s>", endText: "</s>"), .named(["</s>"]))
     for (messages, reason) in [
-      ([], "the conversation has no messages"),
-      ([Message(.system, "s")], "the conversation has a system message alone"),
-      ([Message(.assistant, "a")], "message 1 is the assistant's where the user's has to be"),
-      (
-        [Message(.system, "s"), Message(.user, "a"), Message(.user, "b")],
-        "message 3 is the user's where the assistant's has to be"
-      ),
+      ([], "the conversation has no messages"), ([Message(.system, "s")], "the conversation has a system message alone"),
+      ([Message(.assistant, "a")], "user and assistant have to take turns"),
+      ([Message(.system, "s"), Message(.user, "a"), Message(.user, "b")], "user and assistant have to take turns"),
     ] {
-      let error = #expect(throws: VPatchError.self) { try template.render(messages, addGenerationPrompt: false) }
-      #expect(error?.reason == reason)
+      let error = #expect(throws: VPatchError.self) {
+        try template.render(Conversation(messages), addGenerationPrompt: false)
+      }
+      #expect(error?.reason.contains(reason) == true, "\(String(describing: error))")
     }
   }
 
-  private static let tokens = NamedTokens(beginningText: "<s>", endText: "</s>")
+  /// Several templates: the one for tools is for rows that have some.
+  @Test func severalTemplates() throws {
+    let folder = try TestFolder()
+    try folder.write(
+      "tokenizer_config.json",
+      #"{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "{{ tools }}"}]}"#)
+    let template = try ChatTemplate(
+      .of(folder: folder.path), NamedTokens(beginningText: nil, endText: nil), .named([]))
+    let messages = [Message(.user, "a")]
+    #expect(try template.render(Conversation(messages), addGenerationPrompt: false).string == "plain")
+    #expect(
+      try template.render(Conversation(messages, tools: .array([.object([])])), addGenerationPrompt: false).string
+        == "[{}]")
+  }
 }
 
-extension ChatTemplate {
-  fileprivate var takesTurns: Bool {
-    switch family {
-    case .chatML, .llama3: false
-    case .llama2, .mistral, .vicuna, .llava: true
+extension AddedTokens {
+  /// Special tokens of these texts.
+  static func named(_ texts: [String]) throws -> AddedTokens {
+    var seen: Set<String> = []
+    let unique = texts.filter { seen.insert($0).inserted }
+    let parts = unique.enumerated().map { i, text in
+      TokenizerPart(
+        path: "", place: "",
+        json: .dictionary([
+          "id": JSON(i + 1), "content": .string(text), "special": .bool(true), "single_word": .bool(false),
+          "lstrip": .bool(false), "rstrip": .bool(false), "normalized": .bool(false),
+        ]))
     }
-  }
-
-  fileprivate var hasSystemAtEnd: Bool {
-    if case .mistral(let style) = family { style.system == .last } else { false }
+    var vocabulary = Vocabulary(capacity: 1)
+    _ = vocabulary.add("a", id: 0)
+    return try AddedTokens(parts, vocabulary, nil)
   }
 }

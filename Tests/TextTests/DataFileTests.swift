@@ -186,7 +186,7 @@ import Text
       "tokenizer.json",
       try InputFile.contents(of: "\(TokenizerCase.fixtures)/smollm2/tokenizer.json", limit: 1 << 20))
     try folder.write("generation_config.json", #"{"eos_token_id": 3}"#)
-    let text = try ModelText(folder: folder.path, chatTemplate: "smollm2")
+    let text = try ModelText(folder: folder.path, chatTemplate: .init(source: "smollm2"))
     let prompt = try text.prompt([Message(.user, "The fox")]).ids
     #expect(
       tokenizer.decode(prompt, skipSpecialTokens: false)
@@ -196,7 +196,7 @@ import Text
     #expect(try text.stops(answering: true) == [3, try #require(tokenizer.id(of: "<|im_end|>"))])
     // The model has no template of its own.
     #expect(throws: VPatchError.self) { try ModelText(folder: folder.path).prompt([Message(.user, "The fox")]) }
-    #expect(throws: VPatchError.self) { try ModelText(folder: folder.path, chatTemplate: "none") }
+    #expect(throws: VPatchError.self) { try ModelText(folder: folder.path, chatTemplate: .init(source: "none")) }
   }
 
   // MARK: Helpers
@@ -219,7 +219,7 @@ import Text
     }
     let path = try folder.write("data.jsonl", rows.joined(separator: "\n"))
     return try DataFile(
-      path: path, ModelText(folder: folder["model"], chatTemplate: template ?? (model == nil ? nil : "chatml")),
+      path: path, ModelText(folder: folder["model"], chatTemplate: .init(source: template ?? (model == nil ? nil : "chatml"))),
       DataRules(
         vocabulary: vocabulary, maximumLength: maximumLength, tooLong: tooLong, learnsEverything: learnsEverything,
         needsAnswers: needsAnswers), WorkOptions(threads: threads))

@@ -178,7 +178,7 @@ import Testing
 
   @Test func aModelWithoutImagesSaysSo() throws {
     let scene = try ImageScene()
-    let text = try ModelText(folder: scene.folder["model"], chatTemplate: "chatml")
+    let text = try ModelText(folder: scene.folder["model"], chatTemplate: .init(source: "chatml"))
     for row in [
       #"{"prompt": "a", "completion": "b", "image": "two.png"}"#, #"{"input_ids": [1, 2], "images": ["none.png"]}"#,
       Self.conversation("<image>", #", "image": "two.png""#),

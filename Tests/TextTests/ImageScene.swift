@@ -35,7 +35,7 @@ struct ImageScene {
       try folder.write("data/\(name).png", text)
     }
     images = FakeImages(mark: mark ?? "<image>", token: token)
-    text = try ModelText(folder: folder["model"], chatTemplate: template, images: images)
+    text = try ModelText(folder: folder["model"], chatTemplate: .init(source: template), images: images)
     tokenizer = try text.tokenizer
   }
 

@@ -35,7 +35,7 @@ final class FuzzScene {
       }
       try Data().write(to: URL(filePath: "\(path)/store/lock"))
       checkpoint = try Checkpoint(path: "\(path)/model.safetensors")
-      text = try ModelText(folder: "\(path)/tokenizer", chatTemplate: "chatml")
+      text = try ModelText(folder: "\(path)/tokenizer", chatTemplate: .init(source: "chatml"))
     } catch {
       preconditionFailure("no scene: \(error)")
     }

@@ -36,8 +36,15 @@ extension FuzzTargets {
   func template(_ bytes: UnsafeRawBufferPointer) {
     scene.write("chat/chat_template.jinja", bytes)
     expectVPatchError {
-      _ = try ModelText(folder: scene["chat"])
+      let template = try ModelText(folder: scene["chat"]).template
       accept()
+      let messages = [
+        Message(.system, "Be brief."), Message(.user, "1 <|im_end|>\n"), Message(.assistant, "e\u{301}"),
+        Message(.user, ""),
+      ]
+      for prompts in [false, true] {
+        expectVPatchError { _ = try template.render(Conversation(messages), addGenerationPrompt: prompts) }
+      }
     }
   }
 

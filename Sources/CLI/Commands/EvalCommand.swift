@@ -201,9 +201,9 @@ private struct Evaluator {
     let cache = try options.features.cache(common)
     self.tuned = (try LanguageModel(tuned.view, compute: compute, features: cache), tuned)
     self.reference = try reference.map { (try LanguageModel($0.view, compute: compute, features: cache), $0) }
-    let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.chatTemplate)
+    let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.template.options())
     if let reference, reference.view.path != tuned.view.path {
-      let other = try ModelTokenizer(folder: reference.view.path, chatTemplate: options.chatTemplate)
+      let other = try ModelTokenizer(folder: reference.view.path, chatTemplate: options.template.options())
       guard try other.settings(chat: suite.usesChat) == tokenizer.settings(chat: suite.usesChat) else {
         throw VPatchError(
           .refused, tuned.view.path, "has another tokenizer, or chat template, than \(reference.view.path)",

@@ -13,8 +13,10 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Tune only a recipe's tensors on some data, and emit the patch.",
     discussion: """
-      The data are JSON Lines: rows with messages, prompt and completion, text, or input_ids (and labels). All rows are \
-      checked before the first step; the loss is taken over the answers. docs/training.md has all of it.
+      The data are JSON Lines (or a JSON array, or CSV; each perhaps in gzip; - reads standard input): rows with \
+      messages, prompt and completion, instruction and output, text, or input_ids (and labels). All rows are checked \
+      before the first step; the loss is taken over the answers. --dry-run --show-rows 3 shows what of three rows is \
+      learned. docs/data.md and docs/training.md have all of it.
 
       The same data, options and base give the same patch, on any number of threads. With --resume, the state is kept \
       in a folder every --save-every steps; killed at any moment, the same command goes on from there, to the same bits.
@@ -39,7 +41,7 @@ struct TrainCommand: ParsableCommand {
   var only: String?
   @Option(help: ArgumentHelp("The decoder layers that may change; 0 is the first.", valueName: "first-last"))
   var layers: String?
-  @Option(help: ArgumentHelp("Rows to learn, as JSON Lines; repeatable.", valueName: "file"))
+  @Option(help: ArgumentHelp("Rows to learn; repeatable; - reads standard input.", valueName: "file"))
   var data: [String]
   @OptionGroup var images: ImageOptions
   @OptionGroup var settings: TrainingSettings
@@ -54,6 +56,11 @@ struct TrainCommand: ParsableCommand {
   var log: String?
   @Flag(help: "Show what would be tuned and what that needs, and stop.")
   var dryRun = false
+  @Option(
+    help: ArgumentHelp(
+      "With --dry-run, show so many rows of each file as the model reads them, and what of them is learned.",
+      valueName: "n"))
+  var showRows = 0
   @OptionGroup var model: ModelOptions
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
@@ -61,14 +68,20 @@ struct TrainCommand: ParsableCommand {
   func validate() throws {
     if (recipe == nil) == (only == nil) { throw ValidationError("Give --recipe or --only.") }
     if saveEvery < 1 { throw ValidationError("--save-every takes a number from 1 on.") }
+    if showRows < 0 { throw ValidationError("--show-rows takes a number from 0 on.") }
+    if showRows > 0, !dryRun { throw ValidationError("--show-rows goes with --dry-run.") }
+    if data.count(where: { $0 == "-" }) > 1 { throw ValidationError("Standard input can be read once.") }
   }
 
   func run() throws {
-    let inputs = try (data + [drift.neutral, suite].compactMap(\.self)).map { try InputFile(path: $0) }
+    let files = data.filter { $0 != "-" } + [drift.neutral, suite].compactMap(\.self)
+    let inputs = try files.map { try InputFile(path: $0) }
     // Before anything is read: that takes a while.
     if !dryRun { try checkOutputs(inputs) }
     let session = try TrainingSession(self)
-    if dryRun { return common.print(session.planJSON(), text: session.planText()) }
+    if dryRun {
+      return common.print(session.planJSON(), text: ([session.planText()] + session.shownRows()).joined(separator: "\n\n"))
+    }
     try session.job.run.checkMemory()
     if !common.json, !common.quiet { Terminal.note(session.planText() + "\n") }
     let room = session.job.run.largestPatch

@@ -59,7 +59,7 @@ extension EvaluationItem {
       case .question(let parts): .question((parts + [.text(lines)]).joinedTexts)
       case .messages(let messages):
         .messages(
-          messages.dropLast() + messages.suffix(1).map { Message($0.role, ($0.parts + [.text(lines)]).joinedTexts) })
+          messages.dropLast() + messages.suffix(1).map { $0.with(($0.parts + [.text(lines)]).joinedTexts) })
       }
     return EvaluationItem(shown, answers: correct.map { Self.letters[$0] }, images: images)
   }

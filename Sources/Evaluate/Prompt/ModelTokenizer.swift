@@ -8,10 +8,10 @@ public struct ModelTokenizer: EvaluationTokenizer {
   private let text: ModelText
   private let digest: Digest
 
-  /// - Parameter chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  /// - Parameter chatTemplate: which one, and what it is told; the model's own, where nothing is said.
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
-  public init(folder: String, chatTemplate: String? = nil) throws {
+  public init(folder: String, chatTemplate: ChatTemplate.Options = .init()) throws {
     text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
     digest = try InputFile(path: tokenizer.path).digest()
@@ -39,7 +39,7 @@ public struct ModelTokenizer: EvaluationTokenizer {
     let ofTokenizer = JSON.Member("tokenizer", .string(digest.hex))
     guard chat else { return [ofTokenizer] }
     let sample = [Message(.user, "a"), Message(.assistant, "b"), Message(.user, "c")]
-    let shown = try text.template.render(sample, addGenerationPrompt: true).text
+    let shown = try text.template.render(Conversation(sample), addGenerationPrompt: true).text
     return [ofTokenizer, JSON.Member("chat_template", .string(SHA256.hash(shown).hex))]
   }
 }

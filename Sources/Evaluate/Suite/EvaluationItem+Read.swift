@@ -191,7 +191,7 @@ extension EvaluationItem.Content {
     switch self {
     case .text: self
     case .question(let parts): .question(try parts.map(transform))
-    case .messages(let messages): .messages(try messages.map { Message($0.role, try $0.parts.map(transform)) })
+    case .messages(let messages): .messages(try messages.map { try $0.with($0.parts.map(transform)) })
     }
   }
 }

@@ -4,7 +4,7 @@ import Glibc
 public struct StandardInput {
   /// More than a prompt has, in bytes: what has no end is refused before it fills the memory.
   private static let limit = 16 << 20
-  private static let name = "standard input"
+  public static let name = "standard input"
   private var read: [UInt8] = []
   private var isAtEnd = false
 
@@ -44,6 +44,19 @@ public struct StandardInput {
   /// - Returns: false at the end.
   private mutating func more() throws -> Bool {
     guard !isAtEnd else { return false }
+    let piece = try Self.piece()
+    read += piece
+    guard read.count <= Self.limit else {
+      throw VPatchError(
+        .invalid, Self.name, "has more than \(Format.bytes(Self.limit)) in one piece", remedy: "give a shorter text")
+    }
+    isAtEnd = piece.isEmpty
+    return !isAtEnd
+  }
+
+  /// What is there next, as soon as something is; empty at the end.
+  /// - Throws: `io` where it cannot be read.
+  public static func piece() throws -> [UInt8] {
     var piece = [UInt8](repeating: 0, count: 64 << 10)
     var n = Glibc.read(STDIN_FILENO, &piece, piece.count)
     while n < 0 {
@@ -52,16 +65,10 @@ public struct StandardInput {
       case EAGAIN:
         var waiting = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
         _ = poll(&waiting, 1, -1)
-      default: throw VPatchError.system(Self.name, "cannot be read")
+      default: throw VPatchError.system(name, "cannot be read")
       }
       n = Glibc.read(STDIN_FILENO, &piece, piece.count)
     }
-    read += piece[..<n]
-    guard read.count <= Self.limit else {
-      throw VPatchError(
-        .invalid, Self.name, "has more than \(Format.bytes(Self.limit)) in one piece", remedy: "give a shorter text")
-    }
-    isAtEnd = n == 0
-    return n > 0
+    return Array(piece[..<n])
   }
 }

@@ -1,123 +1,129 @@
+import Jinja
 import PatchFormat
 
-/// How a family of models writes a conversation as text.
-///
-/// The rules of the families are built in; a model's own template, a program in Jinja, is looked at only to see which of
-/// them it is, and with which default system prompt and spaces.
-public struct ChatTemplate: Equatable, Sendable {
-  /// "llama3"; that of a recognised ChatML template is "chatml", whatever its system prompt.
+/// How a model writes a conversation as text: a program in Jinja, run as transformers runs it.
+public struct ChatTemplate: Sendable {
+  /// What may be said of a template besides what a conversation is.
+  public struct Options: Equatable, Sendable {
+    /// A name of `ChatTemplate.names`, or the path of a file; nil for the model's own.
+    public var source: String?
+    /// Variables of the template, such as "enable_thinking".
+    public var arguments: [JSON.Member]
+    /// What a template takes for now, where it asks.
+    public var date: CivilTime
+
+    public init(source: String? = nil, arguments: [JSON.Member] = [], date: CivilTime = .now) {
+      self.source = source
+      self.arguments = arguments
+      self.date = date
+    }
+  }
+
+  /// Where it is from: the file, or the name of one that is built in.
   public let name: String
-  let family: Family
-  /// "<s>" and "</s>", where the family writes them.
-  let beginning: String
-  let end: String
-
-  enum Family: Equatable, Sendable {
-    /// - Parameter system: what stands in for a missing system message.
-    case chatML(system: String?)
-    /// - Parameter date: what is always said before the system message, in Llama 3.1 and 3.2.
-    case llama3(preamble: String?)
-    case llama2
-    case mistral(Mistral)
-    case vicuna
-    case llava(Llava)
-  }
-
-  /// What the versions of Mistral's template differ in.
-  struct Mistral: Equatable, Sendable {
-    var open: String
-    var close: String
-    var beforeAnswer = ""
-    var afterEnd = ""
-    var trimsAnswer = false
-    var system: System = .none
-
-    /// The user's message that the system message is put into.
-    enum System: Equatable, Sendable { case none, first, last }
-  }
-
-  /// The date is the one that these templates name where they are given none.
-  static let llama31Preamble = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
-
-  /// The default system prompt of Vicuna 1.1 and 1.5 (FastChat's conversation "vicuna_v1.1").
-  static let vicunaSystem =
-    "A chat between a curious user and an artificial intelligence assistant. "
-    + "The assistant gives helpful, detailed, and polite answers to the user's questions."
-
+  let program: Template
+  /// Where a row calls functions, a template may have another program for it ("tool_use").
+  let programForTools: Template?
+  let options: Options
+  /// All words of its text.
+  private let words: Set<String>
+  /// "bos_token", "eos_token" … as they are written.
+  private let tokens: [(name: String, value: JSON)]
+  /// How it takes contents.
+  private(set) var form = Message.Form.asGiven
   /// What ends an answer: "<|im_end|>". A generation that answers stops there, whatever the model's files name.
-  public var endOfAnswer: String {
-    switch family {
-    case .chatML: "<|im_end|>"
-    case .llama3: "<|eot_id|>"
-    case .llava(let style): style.end ?? end
-    case .llama2, .mistral, .vicuna: end
+  public private(set) var endOfAnswer: String?
+
+  /// - Parameters:
+  ///   - named: the tokens that the template writes by their names.
+  ///   - added: those that are found in a text, of which one ends an answer.
+  ///   - mark: the text that stands for an image; nil for a model that takes none.
+  /// - Throws: `refused` for a program that cannot be run as Jinja2 runs it.
+  init(
+    _ source: TemplateSource, _ named: NamedTokens, _ added: AddedTokens, _ options: Options = Options(),
+    mark: String? = nil
+  ) throws {
+    func compile(_ text: String) throws -> Template {
+      do { return try Template(text) } catch { throw source.error(error) }
+    }
+    name = source.name
+    self.options = options
+    program = try compile(source.text)
+    programForTools = try source.textForTools.map(compile)
+    words = source.words
+    tokens = named.texts.map { ($0.key, $0.value) }
+    form = mark.map(contentForm) ?? .asGiven
+    endOfAnswer = endToken(added)
+  }
+
+  /// Whether the template asks what day it is.
+  public var usesDate: Bool { reads("strftime_now") }
+
+  /// Whether the template may look at something of that name, be it a variable, an attribute or a key.
+  func reads(_ name: String) -> Bool { words.contains(name) }
+
+  /// Whether it says itself what the model has said: {% generation %}.
+  var marksAnswers: Bool { program.hasGeneration || programForTools?.hasGeneration == true }
+
+  /// A conversation as the text that the model is shown, special tokens spelled out.
+  /// - Parameter addGenerationPrompt: whether what asks for an answer stands at the end.
+  /// - Throws: `refused` where the template says that the conversation is none that it can write.
+  public func render(_ conversation: Conversation, addGenerationPrompt: Bool) throws -> Rendering {
+    guard !conversation.messages.isEmpty else {
+      throw VPatchError(.refused, nil, "the conversation has no messages")
+    }
+    return try run(conversation, addGenerationPrompt, form)
+  }
+
+  private func run(_ conversation: Conversation, _ addGenerationPrompt: Bool, _ form: Message.Form) throws -> Rendering {
+    var context = tokens
+    // What is given by name comes before what the model's files say, and a row's before that of all rows.
+    for member in options.arguments + conversation.arguments {
+      context.removeAll { $0.name == member.key }
+      context.append((member.key, member.value))
+    }
+    context += [
+      ("messages", .array(conversation.messages.map { $0.json(form) })), ("tools", conversation.tools ?? .null),
+      ("documents", conversation.documents ?? .null), ("add_generation_prompt", .bool(addGenerationPrompt)),
+    ]
+    let program = conversation.tools == nil ? program : programForTools ?? program
+    do {
+      let values = try context.map { (name: $0.name, value: try Value($0.value)) }
+      return try program.render(values, Surroundings(now: options.date))
+    } catch let error as TemplateError {
+      throw VPatchError(.refused, nil, "\(error)")
     }
   }
+}
 
-  /// Whether what the tokenizer puts around a text goes around a conversation too. The processors of LLaVA's models leave
-  /// the token that begins a text to the tokenizer; other templates write it.
-  public var addsSpecialTokens: Bool { if case .llava = family { true } else { false } }
+// MARK: What it does, found out by trying
 
-  private static let families: KeyValuePairs<String, Family> = [
-    "chatml": .chatML(system: nil),
-    "smollm2": .chatML(system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
-    "qwen2": .chatML(system: "You are a helpful assistant."),
-    "qwen2.5": .chatML(system: "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
-    "llama2": .llama2,
-    "llama3": .llama3(preamble: nil),
-    "llama3.1": .llama3(preamble: llama31Preamble),
-    "mistral-v1": .mistral(Mistral(open: " [INST] ", close: " [/INST]", beforeAnswer: " ", system: .first)),
-    "mistral-v3": .mistral(
-      Mistral(open: "[INST] ", close: "[/INST]", beforeAnswer: " ", trimsAnswer: true, system: .last)),
-    "mistral-nemo": .mistral(Mistral(open: "[INST]", close: "[/INST]", system: .last)),
-    "vicuna": .vicuna,
-    "qwen2.5-vl": .chatML(system: "You are a helpful assistant."),
-    "llava-1.5": .llava(.vicuna),
-    "llava-mistral": .llava(.mistral()),
-    "llava-llama3": .llava(.llama3),
-    "llava-onevision": .llava(.oneVision),
-    "llava-yi": .llava(.yi),
-  ]
+extension ChatTemplate {
+  /// A text that no template has.
+  private static let probe = "vpatch5f1c"
 
-  /// The names that `named` knows.
-  public static let names = families.map(\.key)
-
-  /// One of the built-in templates.
-  /// - Parameter tokens: the model's, which some families write into the text.
-  /// - Throws: `refused` for a name that is none of `names`, or a family whose tokens the model does not have.
-  public static func named(_ name: String, _ tokens: NamedTokens) throws -> ChatTemplate {
-    try checkName(name)
-    let family = families.first { $0.key == name }!.value
-    return try ChatTemplate(name: name, family, tokens, of: nil)
+  private func tried(_ messages: [Message], _ form: Message.Form = .asGiven) -> String {
+    (try? run(Conversation(messages), false, form))?.string ?? ""
   }
 
-  /// - Throws: `refused` for a name that is none of `names`.
-  public static func checkName(_ name: String) throws {
-    guard !names.contains(name) else { return }
-    throw VPatchError(
-      .refused, nil, "there is no chat template \"\(name)\"", remedy: "known are \(names.joined(separator: ", "))")
+  /// Whether the template writes images and texts that are parts, and texts that are none.
+  private func contentForm(mark: String) -> Message.Form {
+    let (text, image) = (Message.Part.text(Self.probe), Message.Part.image(path: ""))
+    let shown = tried([Message(.user, [image, text]), Message(.assistant, "a")], .parts)
+    let takesParts = shown.contains(Self.probe) && shown.contains(mark) && !shown.contains("'type'")
+    guard takesParts else { return .marks(mark) }
+    let said = tried([Message(.user, Self.probe), Message(.assistant, Self.probe)])
+    return said.ranges(of: Self.probe).count == 2 ? .asGiven : .parts
   }
 
-  /// - Parameter path: the file that the template was recognised in, for errors.
-  init(name: String, _ family: Family, _ tokens: NamedTokens, of path: String?) throws {
-    self.name = name
-    self.family = family
-    func text(_ token: String?, _ key: String) throws -> String {
-      guard let token else {
-        throw VPatchError(
-          .refused, path, "the chat template \"\(name)\" needs a \(key), and the model names none",
-          remedy: "name it in tokenizer_config.json")
-      }
-      return token
+  /// The special token that stands behind an answer.
+  private func endToken(_ added: AddedTokens) -> String? {
+    let shown = tried([Message(.user, "a"), Message(.assistant, Self.probe)], form)
+    guard let answer = shown.firstRange(of: Self.probe) else { return nil }
+    let rest = Array(shown[answer.upperBound...].unicodeScalars)
+    for case .token(let id, _) in added.split(rest) {
+      if let token = added.byID[id], token.isSpecial { return token.content }
     }
-    let (writesBeginning, writesEnd) =
-      switch family {
-      case .chatML: (false, false)
-      case .llama3: (true, false)
-      case .llava(let style): (false, style.end == nil)
-      case .llama2, .mistral, .vicuna: (true, true)
-      }
-    beginning = writesBeginning ? try text(tokens.beginningText, "bos_token") : ""
-    end = writesEnd ? try text(tokens.endText, "eos_token") : ""
+    return nil
   }
 }

@@ -1,6 +1,17 @@
+import PatchFormat
+
 /// One turn of a conversation.
 public struct Message: Equatable, Sendable {
-  public enum Role: String, Sendable, CaseIterable { case system, user, assistant }
+  /// Who speaks. Which roles there are is the chat template's to say.
+  public struct Role: RawRepresentable, Hashable, Sendable {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let system = Role(rawValue: "system")
+    public static let user = Role(rawValue: "user")
+    public static let assistant = Role(rawValue: "assistant")
+    public static let tool = Role(rawValue: "tool")
+  }
 
   /// A piece of what is said or shown.
   public enum Part: Equatable, Sendable {
@@ -11,12 +22,28 @@ public struct Message: Equatable, Sendable {
 
   public let role: Role
   public let parts: [Part]
+  /// All that a template is given of the message ("role", "content", "tool_calls", …), in the order of the row.
+  let members: [JSON.Member]
+  /// Whether an answer is one to learn from.
+  public let isLearned: Bool
 
   public init(_ role: Role, _ content: String) { self.init(role, [.text(content)]) }
 
   public init(_ role: Role, _ parts: [Part]) {
+    self.init(role, parts, members: [.init("role", .string(role.rawValue)), .init("content", Self.json(parts))])
+  }
+
+  init(_ role: Role, _ parts: [Part], members: [JSON.Member], isLearned: Bool = true) {
     self.role = role
     self.parts = parts
+    self.members = members
+    self.isLearned = isLearned
+  }
+
+  /// The same message with other parts.
+  public func with(_ parts: [Part]) -> Message {
+    let members = members.map { $0.key == "content" ? .init("content", Self.json(parts)) : $0 }
+    return Message(role, parts, members: members, isLearned: isLearned)
   }
 
   /// What is said: the texts, one behind the other.
@@ -24,6 +51,22 @@ public struct Message: Equatable, Sendable {
 
   /// What is shown: paths, in order.
   public var images: [String] { parts.images }
+
+  /// One text is a string, anything else a list of parts.
+  static func json(_ parts: [Part]) -> JSON {
+    if parts.count == 1, case .text(let text) = parts[0] { return .string(text) }
+    return .array(parts.map(\.json))
+  }
+}
+
+extension Message.Part {
+  var json: JSON {
+    switch self {
+    case .text(let text): .dictionary(["type": .string("text"), "text": .string(text)])
+    // Which file it is is nothing that a template writes.
+    case .image: .dictionary(["type": .string("image")])
+    }
+  }
 }
 
 extension [Message.Part] {

@@ -30,33 +30,29 @@ extension [Segment] {
     }
   }
 
-  /// Appends segments of which none is an answer.
-  mutating func append(shown segments: [Segment]) {
-    for segment in segments {
-      if segment.isImage { append(segment) } else { append(segment.text) }
-    }
-  }
-
-  /// Without white space at the ends of the whole text.
-  var trimmed: [Segment] {
-    var rest = self
-    while let first = rest.first, !first.isImage {
-      let text = first.text.trimmedStart
-      guard text.isEmpty else {
-        rest[0] = Segment(text, isAnswer: first.isAnswer)
-        break
+  /// A rendered conversation: its answers, and the places of its images.
+  /// - Parameters:
+  ///   - bytes: UTF-8.
+  ///   - answers: in bytes of the text, in order, apart from each other.
+  ///   - mark: the text that stands for an image; nil for a model that takes none.
+  init(_ bytes: [UInt8], answers: [Range<Int>], mark: String?) {
+    self = []
+    func append(_ range: Range<Int>, isAnswer: Bool, to segments: inout [Segment]) {
+      var rest = bytes[range]
+      while let mark, let place = rest.firstRange(of: [UInt8](mark.utf8)) {
+        segments.append(String(decoding: rest[..<place.lowerBound], as: UTF8.self), isAnswer: isAnswer)
+        segments.append(Segment(mark: mark))
+        rest = rest[place.upperBound...]
       }
-      rest.removeFirst()
+      segments.append(String(decoding: rest, as: UTF8.self), isAnswer: isAnswer)
     }
-    while let last = rest.last, !last.isImage {
-      let text = last.text.trimmedEnd
-      guard text.isEmpty else {
-        rest[rest.count - 1] = Segment(text, isAnswer: last.isAnswer)
-        break
-      }
-      rest.removeLast()
+    var done = 0
+    for answer in answers {
+      append(done..<answer.lowerBound, isAnswer: false, to: &self)
+      append(answer, isAnswer: true, to: &self)
+      done = answer.upperBound
     }
-    return rest
+    append(done..<bytes.count, isAnswer: false, to: &self)
   }
 }
 

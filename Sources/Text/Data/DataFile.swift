@@ -1,12 +1,28 @@
 import Images
 import PatchFormat
 
-/// The rows of a JSON Lines file as a model reads them.
+/// The rows of a data file as a model reads them.
 public struct DataFile: Sendable {
   public let path: String
   public let examples: [Example]
-  /// The line of each example, from 1 on.
+  /// The line of each example, from 1 on; of an array and of a table the row.
   public let lines: [Int]
+  /// How many rows there are; a conversation may be several examples.
+  public let rows: Int
+  /// Rows that say themselves that nothing is to be learned of them.
+  public let leftOutRows: Int
+  /// Members of rows that nobody reads, and in how many rows they are.
+  public let unread: [(name: String, rows: Int)]
+  /// The first examples, as they are read.
+  public let shown: [ShownRow]
+
+  public struct ShownRow: Sendable {
+    public let line: Int
+    /// The text, and what of it is learned; none of ready ids.
+    public let segments: [Segment]
+    public let example: Example
+  }
+
   /// Of the file's bytes.
   public let digest: Digest
   /// Rows that were longer than allowed, and how many tokens of them were cut off.
@@ -25,8 +41,6 @@ public struct DataFile: Sendable {
 
   /// So many rows are named in an error; all are counted.
   static let shownErrors = 5
-  /// Longer than any row that fits a model.
-  private static let lineLimit = 64 << 20
   /// How much text is worked on at once.
   private static let batchBytes = 4 << 20
 
@@ -34,27 +48,23 @@ public struct DataFile: Sendable {
   /// - Throws: `invalid` naming the first rows that cannot be used, with their reasons; `refused` where a row needs
   ///   what the model does not have (a tokenizer, a chat template).
   public init(path: String, _ text: ModelText, _ rules: DataRules, _ work: WorkOptions) throws {
-    let file = try InputFile(path: path)
-    var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: path, work: work)
-    try file.forEachLine(limit: Self.lineLimit) { number, line in
-      guard !line.allSatisfy(Self.isSpace) else { return }
-      loader.batch.append((number, line))
-      loader.batchBytes += line.count
+    let file = RowFile(path: path)
+    var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: file.name, work: work)
+    digest = try file.forEach { number, row in
+      loader.batch.append((number, row))
+      loader.batchBytes += row.size
       if loader.batchBytes >= Self.batchBytes { try loader.flush() }
     }
     try loader.flush()
     try loader.finish()
-    self.path = path
+    self.path = file.name
     examples = loader.examples
     lines = loader.lines
+    (rows, leftOutRows, shown) = (loader.rows, loader.leftOutRows, loader.shown)
+    unread = loader.unread.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
     (cutRows, cutTokens, mergedRows) = (loader.cutRows, loader.cutTokens, loader.mergedRows)
     images = Set(loader.images.values.compactMap { try? $0.get() }).sorted { $0.path < $1.path }
-    digest = try file.digest()
-    // It was read twice, and the digest is to be that of these rows.
-    try file.requireUnchanged()
   }
-
-  private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
 }
 
 /// Rows so far.
@@ -62,10 +72,13 @@ private struct Loader {
   let encoder: RowEncoder
   let path: String
   let work: WorkOptions
-  var batch: [(number: Int, line: [UInt8])] = []
+  var batch: [(number: Int, row: RowFile.Raw)] = []
   var batchBytes = 0
   var examples: [Example] = []
   var lines: [Int] = []
+  var (rows, leftOutRows) = (0, 0)
+  var unread: [String: Int] = [:]
+  var shown: [DataFile.ShownRow] = []
   var (cutRows, cutTokens, mergedRows) = (0, 0, 0)
   /// By the names that rows have for them.
   private(set) var images: [String: Result<ImageSource, RowError>] = [:]
@@ -81,10 +94,10 @@ private struct Loader {
   }
 
   mutating func flush() throws {
-    let (lines, encoder, path) = (batch, encoder, path)
+    let (raw, encoder, path) = (batch, encoder, path)
     batch.removeAll(keepingCapacity: true)
     batchBytes = 0
-    let rows = try map(lines.count) { i in try Self.result { try Row(lines[i].line) } }
+    let rows = try map(raw.count) { i in try Self.result { try raw[i].row.row() } }
     try look(at: rows)
     let images = images
     let results = try map(rows.count) { i in
@@ -93,17 +106,25 @@ private struct Loader {
       } catch let error as VPatchError {
         // What the model lacks, it lacks for every row.
         throw VPatchError(
-          error.code, error.subject, "\(error.reason) (needed by line \(lines[i].number) of \(path))",
+          error.code, error.subject, "\(error.reason) (needed by line \(raw[i].number) of \(path))",
           remedy: error.remedy)
       }
     }
-    for (row, result) in zip(lines, results) {
+    for (row, result) in zip(raw, results) {
+      self.rows += 1
       switch result {
-      case .success(let encoded):
-        examples.append(encoded.example)
-        self.lines.append(row.number)
-        if encoded.cut > 0 { (cutRows, cutTokens) = (cutRows + 1, cutTokens + encoded.cut) }
-        if encoded.endsInToken { mergedRows += 1 }
+      case .success(let made):
+        for name in Set(made.unread) { unread[name, default: 0] += 1 }
+        if made.examples.isEmpty { leftOutRows += 1 }
+        for encoded in made.examples {
+          examples.append(encoded.example)
+          lines.append(row.number)
+          if shown.count < encoder.rules.shownRows {
+            shown.append(.init(line: row.number, segments: encoded.segments, example: encoded.example))
+          }
+          if encoded.cut > 0 { (cutRows, cutTokens) = (cutRows + 1, cutTokens + encoded.cut) }
+          if encoded.endsInToken { mergedRows += 1 }
+        }
       case .failure(let error):
         errorCount += 1
         if errors.count < DataFile.shownErrors { errors.append((row.number, error.reason)) }
@@ -152,6 +173,11 @@ private struct Loader {
         .invalid, path, "\(Format.counted(errorCount, "row")) cannot be used: \(shown)\(more)",
         remedy: "mend or remove \(errorCount == 1 ? "it" : "them")")
     }
-    guard !examples.isEmpty else { throw VPatchError(.invalid, path, "has no rows") }
+    guard rows > 0 else { throw VPatchError(.invalid, path, "has no rows") }
+    guard !examples.isEmpty else {
+      throw VPatchError(
+        .invalid, path, "has nothing to learn: each of its \(Format.counted(rows, "row")) says so itself",
+        remedy: "look at their \"weight\", \"train\" or \"loss\"")
+    }
   }
 }

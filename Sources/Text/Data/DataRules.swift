@@ -19,6 +19,8 @@ public struct DataRules: Sendable {
   public var vocabulary: Int
   /// Images may lie outside of the data file's folder.
   public var allowsOutside: Bool
+  /// Of so many examples the text is kept.
+  public var shownRows = 0
 
   public init(
     vocabulary: Int, maximumLength: Int = .max, tooLong: TooLong = .cut, learnsEverything: Bool = false,

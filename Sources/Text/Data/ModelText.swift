@@ -14,23 +14,25 @@ public struct ModelText: Sendable {
 
   /// - Parameters:
   ///   - folder: the model's.
-  ///   - chatTemplate: a name of `ChatTemplate.names`; nil for the model's own.
+  ///   - chatTemplate: which one, and what it is told; the model's own, where nothing is said.
   ///   - images: how the model is shown an image; nil for a model that takes none.
   /// - Throws: `refused` for a name that is none.
-  public init(folder: String, chatTemplate: String? = nil, images: (any ImagePrompting)? = nil) throws {
+  public init(
+    folder: String, chatTemplate: ChatTemplate.Options = .init(), images: (any ImagePrompting)? = nil
+  ) throws {
     self.images = images
     shelf = images.map(ImageShelf.init)
-    if let chatTemplate { try ChatTemplate.checkName(chatTemplate) }
+    let named = try chatTemplate.source.map(ChatTemplate.source(named:))
     let tokenizer = try Self.result { try Tokenizer(folder: folder) }
     loadedTokenizer = tokenizer
     loadedTemplate = try Self.result {
-      let tokens = try tokenizer.get().named
-      guard let chatTemplate else { return try ChatTemplate.of(folder: folder, tokens) }
-      let template = try ChatTemplate.named(chatTemplate, tokens)
-      guard try tokenizer.get().id(of: template.endOfAnswer) != nil else {
+      let source = try named ?? TemplateSource.of(folder: folder)
+      let tokenizer = try tokenizer.get()
+      let template = try ChatTemplate(
+        source, tokenizer.named, tokenizer.added, chatTemplate, mark: images?.mark)
+      guard named == nil || template.endOfAnswer != nil else {
         throw VPatchError(
-          .refused, folder,
-          "has no token \"\(template.endOfAnswer.printable)\", with which an answer ends in the chat template \(chatTemplate)",
+          .refused, folder, "has no token with which an answer ends in the chat template \(source.name.printable)",
           remedy: "name the template that the model was made with")
       }
       return template
@@ -62,7 +64,7 @@ public struct ModelText: Sendable {
   /// ends it in the chat template.
   public func stops(answering: Bool) throws -> Set<Int32> {
     let tokenizer = try tokenizer
-    let end = answering ? tokenizer.id(of: try template.endOfAnswer) : nil
+    let end = answering ? try template.endOfAnswer.flatMap(tokenizer.id(of:)) : nil
     return tokenizer.named.stops.union(end.map { [$0] } ?? [])
   }
 
@@ -70,9 +72,19 @@ public struct ModelText: Sendable {
   /// - Throws: `refused` for images where the model takes none; what is wrong with an image.
   public func prompt(_ messages: [Message]) throws -> TokenSequence {
     let template = try template
+    let shown = try template.render(Conversation(messages), addGenerationPrompt: true).text
+    let parts = messages.flatMap(\.parts)
     return try sequence(
-      template.render(messages, addGenerationPrompt: true, mark: mark), messages.flatMap(\.parts),
-      addSpecialTokens: template.addsSpecialTokens)
+      [Segment](shown, answers: [], mark: parts.images.isEmpty ? nil : mark), parts,
+      addSpecialTokens: addsSpecialTokens(to: shown, template))
+  }
+
+  /// Whether what the tokenizer puts around a text goes around a conversation, too. In transformers a model's processor
+  /// leaves that to the tokenizer, unless the template writes the token that begins a text; a tokenizer alone never does.
+  func addsSpecialTokens(to shown: [UInt8], _ template: ChatTemplate) throws -> Bool {
+    guard images != nil else { return false }
+    guard let beginning = try tokenizer.named.beginningText else { return true }
+    return !shown.starts(with: beginning.utf8)
   }
 
   /// The tokens of a text as it stands, with images among it.

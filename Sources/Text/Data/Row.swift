@@ -1,68 +1,81 @@
 import PatchFormat
 
-/// One line of a data file, before it is ids.
-enum Row: Equatable, Sendable {
-  case messages([Message])
-  case completion(prompt: [Message.Part], completion: String)
-  case text([Message.Part])
-  /// Without labels everything is learned.
-  case ids([Int], labels: [Int]?, images: [String])
+/// One row of a data file, before it is ids.
+struct Row: Equatable, Sendable {
+  enum Content: Equatable, Sendable {
+    case conversation(Conversation)
+    case completion(prompt: [Message.Part], completion: String)
+    case text([Message.Part])
+    /// Without labels everything is learned.
+    case ids([Int], labels: [Int]?, images: [String])
+  }
+
+  let content: Content
+  /// Whether the row is one to learn from.
+  let isLearned: Bool
+  /// Members that nobody reads, each once: "id", "messages[].name".
+  private(set) var unread: [String]
 
   private static let forms =
-    "\"messages\", \"conversations\", \"prompt\" with \"completion\", \"text\", or \"input_ids\""
+    "\"messages\", \"conversations\", \"prompt\" with \"completion\", \"instruction\" with \"output\", \"text\", or "
+    + "\"input_ids\""
 
   /// - Throws: `RowError`.
   init(_ line: [UInt8]) throws {
-    let json: JSON
-    do {
-      json = try JSON.parse(line)
-    } catch let error as JSONError {
+    do { try self.init(JSON.parse(line)) } catch let error as JSONError {
       throw RowError("is not JSON (\(error.reason))")
     }
-    guard json.object != nil else { throw RowError("is not an object") }
+  }
+
+  init(_ json: JSON) throws {
+    guard let object = json.object else { throw RowError("is not an object") }
+    var row = RowMembers(object)
+    try row.refuse(["chosen", "rejected"], "which is a preference: only what is to be said can be learned")
     // A row may hold more than is used here, but must say in one way what is to be learned.
-    let hasCompletion = json["prompt"] != nil && json["completion"] != nil
     let found = [
-      json["messages"].map { _ in "messages" }, json["conversations"].map { _ in "conversations" },
-      hasCompletion ? "prompt/completion" : nil, json["text"].map { _ in "text" },
-      json["input_ids"].map { _ in "input_ids" },
+      row.has("messages") ? "messages" : nil, row.has("conversations") ? "conversations" : nil,
+      row.has("prompt") && row.has("completion") ? "prompt/completion" : nil,
+      row.has("instruction") && row.has("output") ? "instruction/output" : nil,
+      row.has("text") ? "text" : nil, row.has("input_ids") ? "input_ids" : nil,
     ].compactMap(\.self)
     guard found.count <= 1 else { throw RowError("has several forms at once: \(found.joined(separator: ", "))") }
     switch found.first {
-    case "messages", "conversations": self = .messages(try RowContent.conversation(json)!)
-    case "prompt/completion":
-      guard let completion = json["completion"]?.string else { throw RowError("\"completion\" is not a text") }
-      self = .completion(prompt: try RowContent.parts(json, text: "prompt"), completion: completion)
-    case "text": self = .text(try RowContent.parts(json, text: "text"))
+    case "messages": content = .conversation(try RowContent.conversation("messages", &row))
+    case "conversations": content = .conversation(try RowContent.conversation("conversations", &row))
+    case "prompt/completion": content = try RowContent.completion(&row)
+    case "instruction/output": content = .conversation(try RowContent.instruction(&row))
+    case "text":
+      content = .text(try RowContent.parts(&row, text: "text"))
+      try row.refuseForText()
     case "input_ids":
-      self = .ids(
-        try json.numbers("input_ids"), labels: json["labels"] == nil ? nil : try json.numbers("labels"),
-        images: try RowContent.images(json))
+      content = try RowContent.ids(&row)
+      try row.refuseForText()
     default:
-      if json["prompt"] != nil { throw RowError("has a \"prompt\" and no \"completion\"") }
-      if json["completion"] != nil { throw RowError("has a \"completion\" and no \"prompt\"") }
+      for (one, other) in [("prompt", "completion"), ("completion", "prompt"), ("instruction", "output")]
+      where row.has(one) {
+        throw RowError("has \(one == "output" || one == "instruction" ? "an" : "a") \"\(one)\" and no \"\(other)\"")
+      }
       throw RowError("has none of \(Self.forms)")
     }
+    isLearned = try row.isLearned()?.value ?? true
+    unread = row.unread
   }
 
   /// The images as the row names them, in order.
   var images: [String] {
-    switch self {
-    case .messages(let messages): messages.flatMap(\.images)
+    switch content {
+    case .conversation(let conversation): conversation.images
     case .completion(let parts, _), .text(let parts): parts.images
     case .ids(_, _, let images): images
     }
   }
 }
 
-extension JSON {
-  fileprivate func numbers(_ key: String) throws -> [Int] {
-    guard let list = self[key]?.array else { throw RowError("\"\(key)\" is not a list") }
-    return try list.enumerated().map { i, json in
-      if let value = json.int { return value }
-      // Negative ones.
-      if case .number(let text) = json, let value = Int(text) { return value }
-      throw RowError("\"\(key)\"[\(i)] is not a whole number")
-    }
+extension RowMembers {
+  /// What only a chat template can write is no part of a text.
+  mutating func refuseForText() throws {
+    try refuse(
+      ["system", "tools", "documents", "chat_template_kwargs"],
+      "which only a conversation has a place for: give the row as \"messages\"")
   }
 }

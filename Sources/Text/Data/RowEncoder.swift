@@ -3,8 +3,18 @@ import PatchFormat
 
 /// Makes examples of rows.
 struct RowEncoder: Sendable {
+  /// What a row has become.
+  struct Result: Sendable {
+    /// Several, where each answer of a conversation is learned behind another text.
+    var examples: [Encoded]
+    /// Members of the row that nobody reads.
+    var unread: [String]
+  }
+
   struct Encoded: Sendable {
     var example: Example
+    /// The text that it was made of, and what of it is learned; none for ready ids.
+    var segments: [Segment] = []
     /// Where the images' tokens are.
     var runs: [Range<Int>] = []
     /// How many tokens were cut off.
@@ -18,21 +28,31 @@ struct RowEncoder: Sendable {
 
   /// - Parameter images: those that were looked at, by the names that rows have for them.
   /// - Throws: `RowError` for the row, `VPatchError` where the model lacks what it needs.
-  func encode(_ row: Row, _ images: [String: Result<ImageSource, RowError>] = [:]) throws -> Encoded {
+  func encode(_ row: Row, _ images: [String: Swift.Result<ImageSource, RowError>] = [:]) throws -> Result {
+    guard row.isLearned || !rules.needsAnswers else { return Result(examples: [], unread: row.unread) }
     let sources = try row.images.map { name in
       guard let image = images[name] else { throw text.noImages }
       return try image.get()
     }
-    var encoded: Encoded
-    switch row {
-    case .messages(let messages): encoded = try encode(messages, sources)
-    case .completion(let prompt, let completion): encoded = try encode(prompt, completion, sources)
+    var result = Result(examples: [], unread: row.unread)
+    switch row.content {
+    case .conversation(let conversation):
+      result.unread += try unread(conversation)
+      result.examples = try encode(conversation, sources)
+    case .completion(let prompt, let completion): result.examples = [try encode(prompt, completion, sources)]
     case .text(let parts):
       try text.checkMarks(in: parts)
       let segments = text.segments(parts).map { $0.isImage ? $0 : Segment($0.text, isAnswer: true) }
-      encoded = example(try text.encode(segments, sources, addSpecialTokens: true), sources, learnsEverything: true)
-    case .ids(let ids, let labels, _): encoded = try ready(ids, labels, sources)
+      result.examples = [try example(segments, sources, addSpecialTokens: true, learnsEverything: true)]
+    case .ids(let ids, let labels, _): result.examples = [try ready(ids, labels, sources)]
     }
+    result.examples = try result.examples.map(finished)
+    return result
+  }
+
+  /// Checked, and cut where it is too long.
+  private func finished(_ made: Encoded) throws -> Encoded {
+    var encoded = made
     if let id = encoded.example.ids.first(where: { !isKnown($0) }) {
       // Not the row's fault: ready ids are checked where they are read.
       throw VPatchError(
@@ -52,25 +72,6 @@ struct RowEncoder: Sendable {
   /// The image token may be one that no embedding has.
   private func isKnown(_ id: Int32) -> Bool { (0..<rules.vocabulary).contains(Int(id)) || id == text.images?.token }
 
-  private func encode(_ messages: [Message], _ sources: [ImageSource]) throws -> Encoded {
-    if rules.needsAnswers, !rules.learnsEverything, !messages.contains(where: { $0.role == .assistant }) {
-      throw RowError("has no message of the assistant")
-    }
-    if rules.needsAnswers, let i = messages.firstIndex(where: { $0.role == .assistant && $0.content.trimmed.isEmpty }) {
-      throw RowError("has an empty answer (message \(i + 1))")
-    }
-    try text.checkMarks(in: messages.flatMap(\.parts))
-    let template = try text.template
-    let segments: [Segment]
-    do {
-      segments = try template.render(messages, addGenerationPrompt: false, mark: text.mark)
-    } catch let error as VPatchError {
-      // The family's rules of order: of this row alone.
-      throw RowError(RowError.words(error))
-    }
-    return example(try text.encode(segments, sources, addSpecialTokens: template.addsSpecialTokens), sources)
-  }
-
   private func encode(_ prompt: [Message.Part], _ completion: String, _ sources: [ImageSource]) throws -> Encoded {
     if rules.needsAnswers, completion.trimmed.isEmpty { throw RowError("has an empty completion") }
     try text.checkMarks(in: prompt + [.text(completion)])
@@ -80,9 +81,8 @@ struct RowEncoder: Sendable {
         .refused, tokenizer.path, "no token ends a completion: the model names no eos_token",
         remedy: "name it in tokenizer_config.json")
     }
-    var encoded = example(
-      try text.encode(
-        text.segments(prompt) + [Segment(completion, isAnswer: true)], sources, addSpecialTokens: true), sources)
+    var encoded = try example(
+      text.segments(prompt) + [Segment(completion, isAnswer: true)], sources, addSpecialTokens: true)
     if encoded.example.ids.last != end {
       encoded.example = Example(
         ids: encoded.example.ids + [end], labels: encoded.example.labels + [end], images: sources)
@@ -90,14 +90,15 @@ struct RowEncoder: Sendable {
     return encoded
   }
 
-  private func example(
-    _ encoded: ModelText.Encoded, _ sources: [ImageSource], learnsEverything: Bool? = nil
-  ) -> Encoded {
+  func example(
+    _ segments: [Segment], _ sources: [ImageSource], addSpecialTokens: Bool, learnsEverything: Bool? = nil
+  ) throws -> Encoded {
     let learnsEverything = learnsEverything ?? rules.learnsEverything
+    let encoded = try text.encode(segments, sources, addSpecialTokens: addSpecialTokens)
     var labels = zip(encoded.ids, encoded.isAnswer).map { $1 || learnsEverything ? $0 : Example.ignored }
     for run in encoded.runs { labels.replaceSubrange(run, with: repeatElement(Example.ignored, count: run.count)) }
     return Encoded(
-      example: Example(ids: encoded.ids, labels: labels, images: sources), runs: encoded.runs,
+      example: Example(ids: encoded.ids, labels: labels, images: sources), segments: segments, runs: encoded.runs,
       endsInToken: encoded.bordersInTokens > 0)
   }
 

@@ -30,9 +30,9 @@ enum ImageMark {
     ]
   }
 
-  /// An image before what is asked about it: LLaVA's models see a line feed behind it.
-  static func shownAsPart(_ mark: String) -> [Segment] {
+  /// A mark in a message of a template that knows of text alone. LLaVA's models see a line feed behind it.
+  static func inMessage(_ mark: String) -> String {
     let shown = shown(mark)
-    return shown.count == 1 ? shown + [Segment("\n", isAnswer: false)] : shown
+    return shown.text + (shown.count == 1 ? "\n" : "")
   }
 }

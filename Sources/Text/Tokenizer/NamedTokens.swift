@@ -8,14 +8,24 @@ public struct NamedTokens: Sendable, Equatable {
   public let end: Int32?
   /// What ends a generation: "eos_token", and what "generation_config.json" lists.
   public let stops: Set<Int32>
-  /// "bos_token" and "eos_token" as they are written; templates put them into text.
+  /// "bos_token" and "eos_token" as they are written.
   public let beginningText: String?
   public let endText: String?
+  /// All that are named, as templates have them: "bos_token", "pad_token" …, and their texts.
+  let texts: [JSON.Member]
+
+  /// The names that transformers has for tokens.
+  private static let keys = [
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+  ]
 
   /// Tokens of which only the texts are known.
   init(beginningText: String?, endText: String?) {
     (beginning, end, stops) = (nil, nil, [])
     (self.beginningText, self.endText) = (beginningText, endText)
+    texts = [("bos_token", beginningText), ("eos_token", endText)].compactMap { key, text in
+      text.map { JSON.Member(key, .string($0)) }
+    }
   }
 
   /// From "tokenizer_config.json", else "special_tokens_map.json"; the end also from "generation_config.json", else
@@ -44,5 +54,6 @@ public struct NamedTokens: Sendable, Equatable {
     end = named ?? listed.first
     endText = name("eos_token") ?? listed.first.flatMap { added.byID[$0]?.content ?? vocabulary.text(of: Int($0)) }
     stops = Set(listed + (named.map { [$0] } ?? []))
+    texts = Self.keys.compactMap { key in name(key).map { JSON.Member(key, .string($0)) } }
   }
 }

@@ -1,5 +1,6 @@
 import Measure
 import PatchFormat
+import Text
 
 extension TrainingJob {
   /// The options as a record has them.
@@ -30,14 +31,17 @@ extension TrainingJob {
     add("lwf_temperature", options.distillation.map { JSON($0.temperature) })
     add("max_drift", options.drift?.budget.map { JSON($0) })
     add("drift_every", options.drift?.every.map { JSON($0) })
-    add("chat_template", inputs.chatTemplate.map { .string($0) })
+    add("chat_template", inputs.chatTemplate.source.map { .string(ChatTemplate.names.contains($0) ? $0 : Path.name($0)) })
+    let arguments = inputs.chatTemplate.arguments
+    add("template_args", arguments.isEmpty ? nil : .object(arguments))
+    add("template_date", inputs.usesDate ? .string(inputs.chatTemplate.date.text) : nil)
     return members
   }
 
   var dataSets: [TrainingRecord.DataSet] {
     data.map {
       .init(
-        name: Path.name($0.path), digest: $0.digest, rows: $0.examples.count, tokens: $0.tokens,
+        name: Path.name($0.path), digest: $0.digest, rows: $0.rows, tokens: $0.tokens,
         answerTokens: $0.answerTokens, cut: $0.cutRows)
     }
   }

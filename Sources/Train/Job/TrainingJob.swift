@@ -18,8 +18,10 @@ public struct TrainingJob {
     public var neutral: String?
     /// Measured before and after.
     public var suite: Suite?
-    /// A chat template's name, where the model's own is not known.
-    public var chatTemplate: String?
+    /// Which chat template, and what it is told; the model's own, where nothing is said.
+    public var chatTemplate = ChatTemplate.Options()
+    /// Whether rows are written with the time in them, which a record then has.
+    var usesDate = false
     public var rules: Rules
     /// Features of images are kept there.
     public var features: FeatureCache?
@@ -46,6 +48,8 @@ public struct TrainingJob {
     public var learnsPrompts = false
     /// Images may lie outside of their data file's folder.
     public var allowsOutside = false
+    /// Of so many examples of each file the text is kept.
+    public var shownRows = 0
 
     public init() {}
   }
@@ -63,7 +67,6 @@ public struct TrainingJob {
   /// Reads and checks everything.
   /// - Throws: the first thing that is wrong, before the first step.
   public init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
-    self.inputs = inputs
     self.options = options
     self.work = work
     model = try LanguageModel(
@@ -71,10 +74,14 @@ public struct TrainingJob {
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
     let plan = try TuningPlan(model, options)
     let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    var inputs = inputs
+    inputs.usesDate = (try? text.template.usesDate) ?? false
+    self.inputs = inputs
     var rules = DataRules(
       vocabulary: model.vocabularySize, maximumLength: inputs.rules.maximumLength ?? model.config.maximumLength,
       tooLong: inputs.rules.tooLong, learnsEverything: inputs.rules.learnsPrompts,
       allowsOutside: inputs.rules.allowsOutside)
+    rules.shownRows = inputs.rules.shownRows
     data = try inputs.data.map { try DataFile(path: $0, text, rules, work) }
     var neutral: [TokenSequence] = []
     var neutralDigest: Digest?

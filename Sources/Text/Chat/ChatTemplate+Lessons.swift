@@ -1,0 +1,98 @@
+import Jinja
+import PatchFormat
+
+/// A conversation as the model is shown it, and what of it is learned.
+struct Lesson: Equatable, Sendable {
+  let text: [UInt8]
+  /// In bytes of the text, in order.
+  let answers: [Range<Int>]
+}
+
+extension ChatTemplate {
+  /// What is learned from a conversation: the answers of the assistant that are to be learned, each with the token that
+  /// ends it.
+  ///
+  /// Where the template says itself what the model has said ({% generation %}), that is it. Else an answer is what comes
+  /// behind the conversation before it, as it is shown to the model to be answered. A template that writes what is past in
+  /// another way (Qwen3 and DeepSeek-R1 drop what was thought) gives one lesson for each answer.
+  /// - Throws: `refused` where neither holds, with the reason.
+  func lessons(_ conversation: Conversation) throws -> [Lesson] {
+    let whole = try render(conversation, addGenerationPrompt: false)
+    if marksAnswers { return [try marked(whole, conversation)] }
+    let answers = conversation.messages.indices.filter { conversation.messages[$0].isAnswer }
+    var ranges: [Range<Int>] = []
+    for i in answers {
+      // An answer that is part of the whole as it is alone.
+      guard let range = try answer(i, of: conversation, in: whole) else {
+        return try answers.filter { conversation.messages[$0].isLearned }.map { try lesson(of: $0, conversation) }
+      }
+      if conversation.messages[i].isLearned { ranges.append(range) }
+    }
+    return [Lesson(text: whole.text, answers: ranges)]
+  }
+
+  /// The answer where a template marks what the model has said: one mark a message, where not all are learned.
+  private func marked(_ whole: Rendering, _ conversation: Conversation) throws -> Lesson {
+    let answers = conversation.messages.filter(\.isAnswer)
+    guard !answers.allSatisfy(\.isLearned) else { return Lesson(text: whole.text, answers: whole.generations) }
+    guard answers.count == whole.generations.count else {
+      throw VPatchError(
+        .refused, nil, "the chat template marks \(Format.counted(whole.generations.count, "answer")) in a conversation "
+          + "with \(answers.count), so those that are not to be learned cannot be told apart")
+    }
+    return Lesson(text: whole.text, answers: zip(answers, whole.generations).filter(\.0.isLearned).map(\.1))
+  }
+
+  /// One answer behind what was said before it.
+  private func lesson(of i: Int, _ conversation: Conversation) throws -> Lesson {
+    let part = conversation.prefix(i + 1)
+    let text = try render(part, addGenerationPrompt: false)
+    guard let range = try answer(i, of: part, in: text) else {
+      throw VPatchError(
+        .refused, nil, "the chat template writes answer \(i + 1) otherwise than it asks for it, so it cannot be said what "
+          + "of it is learned",
+        remedy: "give it a template that does not (--chat-template), or write the conversation out as prompt and "
+          + "completion")
+    }
+    return Lesson(text: text.text, answers: [range])
+  }
+
+  /// Where message i of a conversation stands in a rendering of it; nil where the template writes it there otherwise than
+  /// where it is asked for or comes last.
+  private func answer(_ i: Int, of conversation: Conversation, in whole: Rendering) throws -> Range<Int>? {
+    guard i > 0 else {
+      throw VPatchError(
+        .refused, nil, "the conversation begins with the assistant, so there is nothing that it answers",
+        remedy: "leave the message out, or let a message of the user come first")
+    }
+    let asked = try render(conversation.prefix(i), addGenerationPrompt: true).text
+    let bytes = whole.text
+    guard bytes.starts(with: asked) else { return nil }
+    let isLast = i == conversation.messages.count - 1
+    let said = isLast ? bytes : try render(conversation.prefix(i + 1), addGenerationPrompt: false).text
+    guard said.starts(with: asked) else { return nil }
+    var end = said.count
+    if let token = endOfAnswer.map({ Array($0.utf8) }), let last = said[asked.count...].lastRange(of: token) {
+      // What stands behind it is nothing that the model says.
+      end = last.upperBound
+    }
+    guard end > asked.count, bytes.starts(with: said[..<end]) else { return nil }
+    return asked.count..<end
+  }
+}
+
+extension Message {
+  var isAnswer: Bool { role == .assistant }
+}
+
+extension ArraySlice<UInt8> {
+  /// The last place of these bytes.
+  fileprivate func lastRange(of other: [UInt8]) -> Range<Int>? {
+    guard !other.isEmpty, count >= other.count else { return nil }
+    for start in stride(from: endIndex - other.count, through: startIndex, by: -1)
+    where self[start..<start + other.count].elementsEqual(other) {
+      return start..<start + other.count
+    }
+    return nil
+  }
+}

@@ -1,0 +1,81 @@
+import PatchFormat
+
+/// A conversation, with all that a chat template may be told of it.
+public struct Conversation: Equatable, Sendable {
+  public var messages: [Message]
+  /// Descriptions of the functions that the model may call.
+  public var tools: JSON?
+  /// Texts to answer from.
+  public var documents: JSON?
+  /// What the row gives the template besides ("chat_template_kwargs").
+  public var arguments: [JSON.Member]
+
+  public init(
+    _ messages: [Message], tools: JSON? = nil, documents: JSON? = nil, arguments: [JSON.Member] = []
+  ) {
+    self.messages = messages
+    self.tools = tools
+    self.documents = documents
+    self.arguments = arguments
+  }
+
+  /// The first so many messages.
+  func prefix(_ count: Int) -> Conversation {
+    var prefix = self
+    prefix.messages = Array(messages.prefix(count))
+    return prefix
+  }
+
+  public var images: [String] { messages.flatMap(\.images) }
+}
+
+extension Message {
+  /// How a template takes what a message says.
+  enum Form: Equatable, Sendable {
+    /// As the row has it: a text, or a list of parts.
+    case asGiven
+    /// As a list of parts: the template looks at nothing else.
+    case parts
+    /// Images as marks in the text: the template knows of no parts.
+    case marks(String)
+  }
+
+  /// What a template is given, as transformers gives it: no member that is null, and what was thought before the answer
+  /// under each of the names that templates have for it.
+  func json(_ form: Form) -> JSON {
+    var members = members.filter { $0.value != .null }.map { member in
+      member.key == "content" ? JSON.Member(member.key, content(member.value, form)) : member
+    }
+    let thought = Self.thoughts.lazy.compactMap { key in members.first { $0.key == key }?.value }.first
+    if let thought {
+      if !members.contains(where: { $0.key == "thinking" }) { members.insert(.init("thinking", thought), at: 0) }
+      if let i = members.firstIndex(where: { $0.key == "reasoning_content" }) {
+        members[i] = .init("reasoning_content", thought)
+      } else {
+        members.append(.init("reasoning_content", thought))
+      }
+    }
+    return .object(members)
+  }
+
+  private static let thoughts = ["reasoning_content", "thinking", "reasoning"]
+
+  private func content(_ json: JSON, _ form: Form) -> JSON {
+    switch form {
+    case .asGiven: json
+    case .parts: json.string == nil ? json : .array(parts.map(\.json))
+    case .marks(let mark):
+      if images.isEmpty {
+        json
+      } else {
+        .string(
+          parts.map { part in
+            switch part {
+            case .text(let text): text
+            case .image: ImageMark.inMessage(mark)
+            }
+          }.joined())
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import Jinja
+import PatchFormat
+
+/// The text of a chat template, and where it is from.
+struct TemplateSource: Equatable, Sendable {
+  let name: String
+  let text: String
+  /// Of several templates the one for conversations with tools ("tool_use").
+  var textForTools: String? = nil
+
+  func error(_ error: TemplateError) -> VPatchError {
+    VPatchError(
+      .refused, name, "\(error)",
+      remedy: "name another: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
+  }
+
+  /// All words of it, but for those of its comments.
+  var words: Set<String> {
+    var words: Set<String> = []
+    for text in [text, textForTools].compactMap(\.self) {
+      var word: [UInt8] = []
+      var rest = Array(text.utf8)[...]
+      while let byte = rest.first {
+        if rest.starts(with: Array("{#".utf8)), let end = rest.firstRange(of: Array("#}".utf8)) {
+          rest = rest[end.upperBound...]
+          continue
+        }
+        rest = rest.dropFirst()
+        let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || byte == UInt8(ascii: "_")
+        if isLetter || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) {
+          word.append(byte)
+        } else if !word.isEmpty {
+          words.insert(String(decoding: word, as: UTF8.self))
+          word = []
+        }
+      }
+    }
+    return words
+  }
+
+  /// Larger than any there is.
+  private static let limit = 1 << 20
+
+  /// The template of a model's folder, looked for as transformers does: "chat_template" in "processor_config.json", in
+  /// "chat_template.json", "chat_template.jinja", "chat_template" in "tokenizer_config.json".
+  /// - Throws: `refused` where there is none.
+  static func of(folder: String) throws -> TemplateSource {
+    for name in ["processor_config.json", "chat_template.json"] {
+      if let source = try named(folder, name) { return source }
+    }
+    let path = Path.join(folder, "chat_template.jinja")
+    if try PathKind.of(path) != .missing { return try file(path) }
+    if let source = try named(folder, "tokenizer_config.json") { return source }
+    throw VPatchError(
+      .refused, folder, "has no chat template",
+      remedy: "name one: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
+  }
+
+  static func file(_ path: String) throws -> TemplateSource {
+    let bytes = try InputFile.contents(of: path, limit: limit)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw VPatchError(.invalid, path, "is not UTF-8")
+    }
+    return TemplateSource(name: path, text: text)
+  }
+
+  /// "chat_template" in a JSON file of the folder.
+  private static func named(_ folder: String, _ file: String) throws -> TemplateSource? {
+    let path = Path.join(folder, file)
+    switch try ModelFile.read(folder, file)?["chat_template"] {
+    case .string(let text): return TemplateSource(name: path, text: text)
+    // Several, by name: {"name": "default", "template": …}, or {"default": …}
+    case .array(let list):
+      return try several(path) { name in list.first { $0["name"] == .string(name) }?["template"]?.string }
+    case .object(let members): return try several(path) { name in members.first { $0.key == name }?.value.string }
+    case .null, nil: return nil
+    default: throw VPatchError(.invalid, path, "its \"chat_template\" is neither a text nor a list of templates")
+    }
+  }
+
+  private static func several(_ path: String, _ template: (String) -> String?) throws -> TemplateSource {
+    guard let text = template("default") else {
+      throw VPatchError(
+        .refused, path, "has several chat templates, and none that is called \"default\"",
+        remedy: "write the one that is meant into a file, and name it with --chat-template FILE")
+    }
+    return TemplateSource(name: path, text: text, textForTools: template("tool_use"))
+  }
+}

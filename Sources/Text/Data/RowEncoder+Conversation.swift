@@ -1,0 +1,89 @@
+import Images
+import PatchFormat
+
+extension RowEncoder {
+  /// The examples of a conversation: one, or one for each answer where the template writes what is past in another way.
+  func encode(_ conversation: Conversation, _ sources: [ImageSource]) throws -> [Encoded] {
+    let messages = conversation.messages
+    if rules.needsAnswers, !rules.learnsEverything {
+      guard messages.contains(where: \.isAnswer) else { throw RowError("has no message of the assistant") }
+      guard messages.contains(where: { $0.isAnswer && $0.isLearned }) else {
+        throw RowError("has no message of the assistant that is to be learned")
+      }
+    }
+    if rules.needsAnswers,
+      let i = messages.firstIndex(where: { $0.isAnswer && $0.isLearned && $0.saysNothing })
+    {
+      throw RowError("has an empty answer (message \(i + 1))")
+    }
+    try text.checkMarks(in: messages.flatMap(\.parts))
+    let template = try text.template
+    try requireWritten(conversation, template)
+    do {
+      // Where all is learned or nothing, it need not be known where answers begin.
+      let lessons =
+        rules.needsAnswers && !rules.learnsEverything
+        ? try template.lessons(conversation)
+        : [Lesson(text: try template.render(conversation, addGenerationPrompt: false).text, answers: [])]
+      return try lessons.map { lesson in
+        let shown = conversation.images.isEmpty ? nil : text.mark
+        let segments = [Segment](lesson.text, answers: lesson.answers, mark: shown)
+        // A conversation up to an answer shows the images up to there.
+        let images = Array(sources.prefix(segments.count(where: \.isImage)))
+        let encoded = try example(
+          segments, images, addSpecialTokens: text.addsSpecialTokens(to: lesson.text, template))
+        guard !encoded.endsInToken || !template.marksAnswers else {
+          throw RowError("has an answer that begins or ends inside a token, so it cannot be said what of it is learned")
+        }
+        return encoded
+      }
+    } catch let error as VPatchError {
+      // What the template makes of this row alone.
+      throw RowError(RowError.words(error))
+    }
+  }
+
+  /// - Throws: `RowError` for what a conversation says and the template leaves out, and which changes what is said.
+  private func requireWritten(_ conversation: Conversation, _ template: ChatTemplate) throws {
+    let given = [("tools", conversation.tools), ("documents", conversation.documents)]
+    for (name, value) in given where value != nil && !template.reads(name) {
+      throw RowError("has \"\(name)\", which the model's chat template does not write")
+    }
+    for (i, message) in conversation.messages.enumerated() {
+      for member in message.members
+      where ["tool_calls", "function_call"].contains(member.key) && !member.value.isNothing && !template.reads(member.key) {
+        throw RowError("has a message (\(i + 1)) with \"\(member.key)\", which the model's chat template does not write")
+      }
+    }
+  }
+
+  /// Members of messages that nobody reads, and arguments that the template does not know.
+  func unread(_ conversation: Conversation) throws -> [String] {
+    let template = try text.template
+    var names: [String] = []
+    for message in conversation.messages {
+      for member in message.members where member.value != .null {
+        guard !Self.known.contains(member.key), !template.reads(member.key) else { continue }
+        // What was thought is there under each of its names.
+        if Self.thoughts.contains(member.key), Self.thoughts.contains(where: template.reads) { continue }
+        names.append("\(member.key) (of a message)")
+      }
+    }
+    names += conversation.arguments.map(\.key).filter { !template.reads($0) }.map { "\($0) (chat_template_kwargs)" }
+    return names
+  }
+
+  private static let known: Set = ["role", "content", "weight", "train", "training", "loss"]
+  private static let thoughts = ["reasoning_content", "thinking", "reasoning"]
+}
+
+extension Message {
+  /// No text, nothing called.
+  fileprivate var saysNothing: Bool {
+    content.trimmed.isEmpty && !members.contains { $0.key == "tool_calls" && !$0.value.isNothing }
+  }
+}
+
+extension JSON {
+  var isNothing: Bool { self == .null || isEmpty }
+}

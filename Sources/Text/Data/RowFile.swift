@@ -1,0 +1,144 @@
+import PatchFormat
+
+/// The rows of a data file: JSON Lines, a JSON array, or a table in CSV; each perhaps in gzip, and with a byte order mark.
+struct RowFile {
+  /// A row as it is read, before it is looked at.
+  enum Raw: Sendable {
+    case json([UInt8])
+    case fields([JSON.Member])
+
+    /// In bytes.
+    var size: Int {
+      switch self {
+      case .json(let line): line.count
+      case .fields(let members): members.reduce(0) { $0 + $1.key.utf8.count + ($1.value.string?.utf8.count ?? 0) }
+      }
+    }
+
+    /// - Throws: `RowError`.
+    func row() throws -> Row {
+      switch self {
+      case .json(let line): try Row(line)
+      case .fields(let members): try Row(.object(members))
+      }
+    }
+  }
+
+  /// "-" for standard input.
+  let path: String
+  /// How long a row may be, in bytes: longer than any that fits a model.
+  private static let limit = 64 << 20
+
+  var name: String { path == "-" ? StandardInput.name : path }
+
+  /// Calls `body` with each row and the number of its line; in an array and in a table the number of the row.
+  /// - Returns: of the bytes as they were read.
+  /// - Throws: `invalid` for a file that is none of these; `io` where it cannot be read, or changes meanwhile.
+  func forEach(_ body: (_ number: Int, _ row: Raw) throws -> Void) throws -> Digest {
+    let hash = SHA256()
+    var (splitter, inflater): (Splitter?, Inflater?)
+    var head: [UInt8] = []
+    var hasBegun = false
+    func take(_ text: [UInt8]) throws {
+      if splitter == nil {
+        head += text
+        guard head.count >= 64 || text.isEmpty else { return }
+        splitter = try self.splitter(head)
+        head = splitter!.withoutMark(head)
+        try splitter!.add(head, body)
+        head = []
+      } else {
+        try splitter!.add(text, body)
+      }
+    }
+    try forEachPiece { piece in
+      hash.update(piece)
+      if !hasBegun {
+        hasBegun = true
+        if piece.starts(with: [0x1F, 0x8B]) { inflater = try Inflater(path: name) }
+      }
+      if let inflater { try inflater.add(piece, take) } else { try take(piece) }
+    }
+    try inflater?.end()
+    if splitter == nil { try take([]) }
+    try splitter?.end(body)
+    return hash.finalize()
+  }
+
+  private func forEachPiece(_ body: ([UInt8]) throws -> Void) throws {
+    guard path == "-" else {
+      let file = try InputFile(path: path)
+      try file.forEachPiece(body)
+      return try file.requireUnchanged()
+    }
+    while true {
+      let piece = try StandardInput.piece()
+      guard !piece.isEmpty else { return }
+      try body(piece)
+    }
+  }
+
+  private var isTable: Bool {
+    let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
+    return [".csv", ".tsv"].contains { name.lowercased().hasSuffix($0) }
+  }
+
+  /// What takes the rows apart, by the first bytes.
+  private func splitter(_ head: [UInt8]) throws -> Splitter {
+    if head.starts(with: Array("PAR1".utf8)) {
+      throw VPatchError(
+        .refused, name, "is Parquet, which is not read",
+        remedy: "convert it: python3 -c \"import pandas; pandas.read_parquet('\(name)').to_json('rows.jsonl', "
+          + "orient='records', lines=True)\"")
+    }
+    if head.starts(with: [0xFF, 0xFE]) || head.starts(with: [0xFE, 0xFF]) {
+      throw VPatchError(.invalid, name, "is UTF-16", remedy: "convert it: iconv -f UTF-16 -t UTF-8")
+    }
+    if isTable { return .table(TableSplitter(isTabbed: path.contains(".tsv"), limit: Self.limit, path: name)) }
+    let first = head.drop { [0xEF, 0xBB, 0xBF].contains($0) || $0.isJSONSpace }.first
+    return first == UInt8(ascii: "[")
+      ? .array(ArraySplitter(limit: Self.limit, path: name)) : .lines(LineSplitter(limit: Self.limit, path: name))
+  }
+
+  private enum Splitter {
+    case lines(LineSplitter)
+    case array(ArraySplitter)
+    case table(TableSplitter)
+
+    /// Without the byte order mark of UTF-8.
+    func withoutMark(_ head: [UInt8]) -> [UInt8] {
+      head.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(head.dropFirst(3)) : head
+    }
+
+    mutating func add(_ piece: [UInt8], _ body: (Int, Raw) throws -> Void) throws {
+      switch self {
+      case .lines(var lines):
+        try lines.add(piece) { number, line in try Self.line(number, line, body) }
+        self = .lines(lines)
+      case .array(var array):
+        try array.add(piece) { try body($0, .json($1)) }
+        self = .array(array)
+      case .table(var table):
+        try table.add(piece) { try body($0, .fields($1)) }
+        self = .table(table)
+      }
+    }
+
+    mutating func end(_ body: (Int, Raw) throws -> Void) throws {
+      switch self {
+      case .lines(var lines): try lines.end { number, line in try Self.line(number, line, body) }
+      case .array(let array): try array.end()
+      case .table(var table): try table.end { try body($0, .fields($1)) }
+      }
+    }
+
+    /// Blank lines are none.
+    private static func line(_ number: Int, _ line: [UInt8], _ body: (Int, Raw) throws -> Void) throws {
+      if !line.allSatisfy(\.isJSONSpace) { try body(number, .json(line)) }
+    }
+  }
+}
+
+extension UInt8 {
+  var isJSONSpace: Bool { self == 0x20 || self == 0x09 || self == 0x0D || self == 0x0A }
+}

@@ -1,0 +1,115 @@
+import PatchFormat
+
+/// A part of a message before its image is known.
+enum RowPart: Equatable {
+  /// With the part as the row has it; nil for one that was cut out of a text.
+  case text(String, JSON?)
+  /// Nil for the next of the row's images.
+  case image(String?, JSON?)
+
+  var isImage: Bool { if case .image = self { true } else { false } }
+
+  /// As a template is given it: OpenAI's "image_url" is an image, as transformers has it.
+  var json: JSON {
+    switch self {
+    case .text(let text, let given): given ?? Message.Part.text(text).json
+    case .image(_, let given):
+      given?.setting("image_url", to: nil).setting("type", to: .string("image")) ?? Message.Part.image(path: "").json
+    }
+  }
+
+  /// One of the list that is a message's "content".
+  init(_ json: JSON, _ place: String) throws {
+    guard json.object != nil, let type = json["type"]?.string else {
+      throw RowError("\(place) has a part that is no object with a \"type\"")
+    }
+    switch type {
+    case "text":
+      guard let text = json["text"]?.string else { throw RowError("\(place) has a text part without a \"text\"") }
+      self = .text(text, json)
+    case "image", "image_url":
+      let named = ["image", "path", "url", "image_url"].lazy.compactMap { json[$0] }.first { $0 != .null }
+      self = .image(try named.map { try RowImages.name($0, place) }, json)
+    case "video", "audio", "input_audio":
+      throw RowError("\(place) holds \(type == "video" ? "a video" : "sound"), which is not supported")
+    default: throw RowError("\(place) has a part of the type \"\(type.printable)\" (known: text, image)")
+    }
+  }
+
+  /// A text with an image at each mark.
+  /// - Parameter keepingLineFeeds: whether the line feed behind a mark is text, or goes with the mark.
+  static func split(_ text: String, keepingLineFeeds: Bool) -> [RowPart] {
+    let mark = Array(ImageMark.ofRows.utf8)
+    var (parts, rest) = ([RowPart](), Array(text.utf8)[...])
+    func append(_ bytes: ArraySlice<UInt8>) {
+      if !bytes.isEmpty { parts.append(.text(String(decoding: bytes, as: UTF8.self), nil)) }
+    }
+    while let start = rest.indices.first(where: { rest[$0...].starts(with: mark) }) {
+      append(rest[..<start])
+      parts.append(.image(nil, nil))
+      rest = rest[(start + mark.count)...]
+      if !keepingLineFeeds, rest.first == UInt8(ascii: "\n") { rest = rest.dropFirst() }
+    }
+    append(rest)
+    return parts.isEmpty ? [.text("", nil)] : parts
+  }
+}
+
+/// The images that a row lists, `images` or `image`.
+struct RowImages {
+  let listed: [String]
+
+  init() { listed = [] }
+
+  init(_ row: inout RowMembers) throws {
+    try row.refuse(["videos", "video", "audios", "audio"], "which is not supported: only images are")
+    let found = ["images", "image"].compactMap { key in row.take(key).map { (key, $0) } }
+    guard found.count <= 1 else { throw RowError("has \"images\" and \"image\"") }
+    listed =
+      try found.first.map { key, json in
+        try (json.array ?? [json]).map { try Self.name($0, "\"\(key)\"") }
+      } ?? []
+  }
+
+  /// Gives each place its image.
+  func fill(_ drafts: [[RowPart]]) throws -> [[Message.Part]] {
+    let places = drafts.joined().count { if case .image(nil, _) = $0 { true } else { false } }
+    guard places == listed.count else {
+      throw RowError("has \(Format.counted(places, "mark")) for images and \(Format.counted(listed.count, "image"))")
+    }
+    var next = listed[...]
+    return drafts.map { parts in
+      parts.map { part in
+        switch part {
+        case .text(let text, _): .text(text)
+        case .image(let name, _): .image(path: name ?? next.removeFirst())
+        }
+      }
+    }
+  }
+
+  /// The file that stands for an image: a text, or an object that holds it.
+  static func name(_ json: JSON, _ place: String) throws -> String {
+    if let object = json.object {
+      if let bytes = json["bytes"], bytes != .null {
+        throw RowError("\(place) holds an image's bytes: save them as a file, and name it")
+      }
+      let inner = ["path", "url", "image"].lazy.compactMap { json[$0] }.first { $0 != .null }
+      guard !object.isEmpty, let inner, inner.object == nil else {
+        throw RowError("\(place) has an image without a file")
+      }
+      return try name(inner, place)
+    }
+    guard let name = json.string, !name.isEmpty else {
+      throw RowError("\(place) has an image that is not the name of a file")
+    }
+    let start = name.prefix(8).lowercased()
+    if start.hasPrefix("data:") { throw RowError("\(place) holds an image's bytes: save them as a file, and name it") }
+    if ["http://", "https://", "file://", "ftp://", "s3://"].contains(where: { start.hasPrefix($0) }) {
+      throw RowError(
+        "\(place) has an image at an address (\"\(String(name.prefix(60)).printable)\"): nothing is fetched; save it beside the data, and name the file"
+      )
+    }
+    return name
+  }
+}

@@ -1,0 +1,92 @@
+import PatchFormat
+
+/// The rows of a table in CSV (RFC 4180), or with tabs: the first row names the columns; an empty field is none.
+///
+/// SwiftCSV, which would be there for it, takes white space off fields, cuts text at graphemes, so that a quote before a
+/// combining mark is none, and says nothing of a quote that does not end. What a model learns has to be what the file has.
+struct TableSplitter {
+  private let delimiter: UInt8
+  private let limit: Int
+  private let path: String
+  private var names: [String] = []
+  private var (field, fields): ([UInt8], [[UInt8]]) = ([], [])
+  private var length = 0
+  private var number = 0
+  private var state = State.start
+
+  private enum State { case start, plain, quoted, quoteInQuoted, carriageReturn }
+
+  /// - Parameters:
+  ///   - limit: how long a row may be, in bytes.
+  ///   - path: for errors.
+  init(isTabbed: Bool, limit: Int, path: String) {
+    delimiter = isTabbed ? UInt8(ascii: "\t") : UInt8(ascii: ",")
+    (self.limit, self.path) = (limit, path)
+  }
+
+  mutating func add(_ piece: [UInt8], _ body: (Int, [JSON.Member]) throws -> Void) throws {
+    let (quote, newline, back) = (UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r"))
+    for byte in piece {
+      length += 1
+      guard length <= limit else { throw error("has more than \(limit) bytes in \(place)") }
+      switch (state, byte) {
+      case (.quoted, quote): state = .quoteInQuoted
+      case (.quoted, _): field.append(byte)
+      case (.quoteInQuoted, quote):
+        field.append(byte)
+        state = .quoted
+      case (.carriageReturn, newline), (.start, newline), (.plain, newline), (.quoteInQuoted, newline):
+        try endRow(body)
+      case (.carriageReturn, _): throw error("has a carriage return without a line feed in \(place)")
+      case (_, back): state = .carriageReturn
+      case (_, delimiter):
+        endField()
+      case (.quoteInQuoted, _): throw error("has something behind a quoted field in \(place)")
+      case (.start, quote): state = .quoted
+      case (.plain, quote): throw error("has a quote inside a field that is not quoted, in \(place)")
+      default:
+        state = .plain
+        field.append(byte)
+      }
+    }
+  }
+
+  mutating func end(_ body: (Int, [JSON.Member]) throws -> Void) throws {
+    guard state != .quoted else { throw error("has a quoted field that does not end, in \(place)") }
+    if length > 0 { try endRow(body) }
+    guard !names.isEmpty else { throw error("has no row that names its columns") }
+  }
+
+  private var place: String { number == 0 ? "the row that names the columns" : "row \(number)" }
+
+  private mutating func endField() {
+    fields.append(field)
+    field.removeAll(keepingCapacity: true)
+    state = .start
+  }
+
+  private mutating func endRow(_ body: (Int, [JSON.Member]) throws -> Void) throws {
+    endField()
+    defer { (fields, length) = ([], 0) }
+    // A blank line is no row.
+    guard fields.count > 1 || !fields[0].isEmpty else { return }
+    let texts = try fields.map { bytes in
+      guard let text = String(validating: bytes, as: UTF8.self) else { throw error("is not UTF-8 in \(place)") }
+      return text
+    }
+    defer { number += 1 }
+    guard number > 0 else {
+      guard Set(texts.map(\.bytesKey)).count == texts.count, !texts.contains("") else {
+        throw error("has columns without a name, or several of one name")
+      }
+      names = texts
+      return
+    }
+    guard texts.count == names.count else {
+      throw error("has \(Format.counted(texts.count, "field")) in \(place), and \(names.count) columns")
+    }
+    try body(number, zip(names, texts).filter { !$1.isEmpty }.map { JSON.Member($0, .string($1)) })
+  }
+
+  private func error(_ reason: String) -> VPatchError { VPatchError(.invalid, path, reason) }
+}
