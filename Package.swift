@@ -11,6 +11,7 @@ let package = Package(
     .library(name: "Catalogue", targets: ["Catalogue"]),
     .library(name: "Report", targets: ["Report"]),
     .library(name: "Images", targets: ["Images"]),
+    .library(name: "Jinja", targets: ["Jinja"]),
     .library(name: "Text", targets: ["Text"]),
     .library(name: "Model", targets: ["Model"]),
     .library(name: "Evaluate", targets: ["Evaluate"]),
@@ -40,6 +41,7 @@ let package = Package(
       name: "CImages",
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("z")]),
     .target(name: "Images", dependencies: ["CImages", "PatchFormat"]),
+    .target(name: "Jinja", dependencies: ["CSystem", "PatchFormat"]),
     .target(name: "Text", dependencies: ["Images", "PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "Images", "PatchFormat", "Text"]),
     .target(name: "Evaluate", dependencies: ["Apply", "Measure", "Model", "PatchFormat", "Text"]),
@@ -64,6 +66,7 @@ let package = Package(
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing", "KernelChecks"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "ImagesTests", dependencies: ["Fuzzing", "Images", "KernelChecks", "PatchFormat", "TestModels"]),
+    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "PatchFormat"]),
     .testTarget(name: "TextTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "ModelTests", dependencies: ["CCompute", "KernelChecks", "Model", "PatchFormat", "TestModels"]),
     .testTarget(
