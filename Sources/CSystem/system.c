@@ -112,3 +112,8 @@ out:;
   errno = code;
   return result;
 }
+
+ssize_t vp_find(const void *bytes, size_t count, const void *sought, size_t sought_count) {
+  const char *found = memmem(bytes, count, sought, sought_count);
+  return found ? found - (const char *)bytes : -1;
+}

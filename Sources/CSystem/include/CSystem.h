@@ -42,3 +42,6 @@ int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nan
 /// Gives an open file the extended attributes of another, access control lists among them, and takes away those that the
 /// other has not. 0 if it could; also where the file system has none.
 int vp_copy_attributes(const char *path, int to);
+
+/// Where some bytes begin first in others, in linear time (memmem); -1 where they do not.
+ssize_t vp_find(const void *bytes, size_t count, const void *sought, size_t sought_count);

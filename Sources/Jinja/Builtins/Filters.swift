@@ -1,0 +1,60 @@
+/// The filters of Jinja2, with transformers' `tojson`.
+enum Filters {
+  typealias Body = @Sendable (Machine, Value, Arguments) throws(TemplateError) -> Value
+
+  static let all: [String: Body] = texts.merging(numbers) { $1 }.merging(sequences) { $1 }.merging(selections) { $1 }
+
+  /// Filters whose result is no plain string of Python: only written as it is.
+  static let forOutput: Set = ["safe", "escape", "e", "forceescape"]
+
+  /// What Jinja2 has besides.
+  private static let elsewhere: Set = [
+    "filesizeformat", "pprint", "random", "striptags", "urlencode", "urlize", "wordwrap", "xmlattr",
+  ]
+
+  static func missing(_ name: String) -> TemplateError {
+    if forOutput.contains(name) { return .refusal("the filter '\(name)' whose result is used and not written") }
+    return elsewhere.contains(name)
+      ? .refusal("the filter '\(name)'") : .failure("there is no filter '\(name)'")
+  }
+
+  static func exists(_ name: String) -> Bool { all[name] != nil || forOutput.contains(name) || elsewhere.contains(name) }
+}
+
+extension Machine {
+  /// Looks up an attribute as the filters of sequences do: `a.b.0`, each part as an item first.
+  struct Path {
+    private let parts: [Value]
+    private let otherwise: Value?
+
+    init(_ attribute: Value?, otherwise: Value? = nil) throws(TemplateError) {
+      switch attribute ?? .none {
+      case .none: parts = []
+      case .string(let text):
+        parts = text.description.split(separator: ".", omittingEmptySubsequences: false).map { part in
+          if !part.isEmpty, part.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let n = Int(part) { return .int(n) }
+          return .string(PythonText(String(part)))
+        }
+      case .int, .bool: parts = [attribute!]
+      default: throw .refusal("a \(attribute!.typeName) as an attribute")
+      }
+      self.otherwise = otherwise.flatMap { $0.isNone ? nil : $0 }
+    }
+
+    func callAsFunction(_ machine: Machine, _ value: Value) throws(TemplateError) -> Value {
+      var value = value
+      for part in parts {
+        try machine.step()
+        value = try machine.item(value, part)
+        if value.isUndefined, let otherwise { value = otherwise }
+      }
+      return value
+    }
+  }
+
+  /// A string in lower case, where case does not matter.
+  func folded(_ value: Value, _ isCaseSensitive: Bool) throws(TemplateError) -> Value {
+    guard !isCaseSensitive, let text = value.text else { return value }
+    return try make(try text.lowercased())
+  }
+}

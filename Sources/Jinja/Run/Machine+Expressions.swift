@@ -1,0 +1,200 @@
+extension Machine {
+  func evaluate(_ expression: Expression) throws(TemplateError) -> Value {
+    switch expression {
+    case .constant(let value): return value
+    case .name(let name): return load(name)
+    default: return try nested { () throws(TemplateError) in try evaluateCompound(expression) }
+    }
+  }
+
+  /// What is written as it is. Here `safe` and `escape` do no more than to make a string: their result is no value,
+  /// which Jinja2 would escape what is added to.
+  func evaluateOutput(_ expression: Expression) throws(TemplateError) -> Value {
+    guard case .filter(let value?, let name, let arguments, let line) = expression, arguments.isEmpty,
+      ["safe", "escape", "e", "forceescape"].contains(name)
+    else { return try evaluate(expression) }
+    let text = try string(try evaluate(value))
+    self.line = line
+    return name == "safe" ? .string(text) : try make(text.escaped)
+  }
+
+  private func evaluateCompound(_ expression: Expression) throws(TemplateError) -> Value {
+    try step()
+    switch expression {
+    case .constant(let value): return value
+    case .name(let name): return load(name)
+    case .tuple(let items): return try tuple(try evaluate(items))
+    case .list(let items): return try list(try evaluate(items))
+    case .dict(let members): return try evaluateDict(members)
+    case .attribute(let value, let name, let line):
+      let value = try evaluate(value)
+      self.line = line
+      return try attribute(value, name)
+    case .item(let value, let item, let line): return try evaluateItem(value, item, line)
+    case .slice: throw .refusal("a slice by itself")
+    case .call(let callee, let arguments, let line):
+      let function = try evaluate(callee)
+      let values = try evaluate(arguments)
+      self.line = line
+      return try call(function, values)
+    case .filter(let value?, let name, let arguments, let line):
+      let value = try evaluate(value)
+      let values = try evaluate(arguments)
+      self.line = line
+      return try filter(name, value, values)
+    case .filter: throw .refusal("a filter without a value")
+    case .test(let value, let name, let arguments, let line):
+      let value = try evaluate(value)
+      let values = try evaluate(arguments)
+      self.line = line
+      return .bool(try test(name, value, values))
+    case .not(let value): return .bool(!(try evaluate(value).isTrue))
+    case .negative(let value): return try negate(try evaluate(value))
+    case .positive(let value): return try positive(try evaluate(value))
+    case .and(let a, let b):
+      let left = try evaluate(a)
+      return left.isTrue ? try evaluate(b) : left
+    case .or(let a, let b):
+      let left = try evaluate(a)
+      return left.isTrue ? left : try evaluate(b)
+    case .arithmetic(let operation, let a, let b, let line):
+      let left = try evaluate(a)
+      let right = try evaluate(b)
+      self.line = line
+      return try compute(operation, left, right)
+    case .compare(let first, let operands, let line): return .bool(try evaluateComparison(first, operands, line))
+    case .concat(let parts): return try evaluateConcatenation(parts)
+    case .conditional(let test, let then, let otherwise, let line):
+      if try evaluate(test).isTrue { return try evaluate(then) }
+      if let otherwise { return try evaluate(otherwise) }
+      return .undefined(.because("the condition on line \(line) is false, and there is no 'else'"))
+    }
+  }
+
+  private func evaluate(_ expressions: [Expression]) throws(TemplateError) -> [Value] {
+    var values: [Value] = []
+    values.reserveCapacity(expressions.count)
+    for expression in expressions { values.append(try evaluate(expression)) }
+    return values
+  }
+
+  private func evaluateDict(
+    _ members: [(key: Expression, value: Expression)]
+  ) throws(TemplateError) -> Value {
+    var pairs: [(key: Value, value: Value)] = []
+    for (key, value) in members { pairs.append((try evaluate(key), try evaluate(value))) }
+    return .dict(try dict(pairs))
+  }
+
+  private func evaluateItem(_ value: Expression, _ item: Expression, _ line: Int) throws(TemplateError) -> Value {
+    let value = try evaluate(value)
+    guard case .slice(let start, let stop, let step) = item else {
+      let item = try evaluate(item)
+      self.line = line
+      return try self.item(value, item)
+    }
+    let bounds = (
+      try start.map { (part) throws(TemplateError) in try evaluate(part) },
+      try stop.map { (part) throws(TemplateError) in try evaluate(part) },
+      try step.map { (part) throws(TemplateError) in try evaluate(part) }
+    )
+    self.line = line
+    return try slice(value, bounds.0, bounds.1, bounds.2)
+  }
+
+  /// `a < b < c` is `a < b and b < c`.
+  private func evaluateComparison(
+    _ first: Expression, _ operands: [(comparison: Comparison, operand: Expression)], _ line: Int
+  ) throws(TemplateError) -> Bool {
+    var left = try evaluate(first)
+    for (comparison, operand) in operands {
+      let right = try evaluate(operand)
+      self.line = line
+      guard try compare(comparison, left, right) else { return false }
+      left = right
+    }
+    return true
+  }
+
+  private func evaluateConcatenation(_ parts: [Expression]) throws(TemplateError) -> Value {
+    var bytes: [UInt8] = []
+    for value in try evaluate(parts) {
+      let text = try string(value)
+      try charge(text.bytes.count)
+      bytes += text.bytes
+    }
+    return .text(bytes)
+  }
+
+  // MARK: Calls
+
+  func evaluate(_ arguments: CallArguments) throws(TemplateError) -> Arguments {
+    var result = Arguments()
+    result.positional = try evaluate(arguments.positional)
+    for (name, value) in arguments.named { try result.add(PythonText(name), try evaluate(value)) }
+    if let more = arguments.more { result.positional += try all(try evaluate(more)) }
+    if let more = arguments.moreNamed {
+      guard case .dict(let dict) = try evaluate(more) else { throw .failure("'**' of what is no dict") }
+      for (key, value) in dict.members {
+        guard let name = key.text else { throw .failure("'**' of a dict whose keys are not all strings") }
+        try result.add(name, value)
+      }
+    }
+    return result
+  }
+
+  /// Applies a chain of filters to the text of a block.
+  func evaluate(_ filter: Expression, block text: Value) throws(TemplateError) -> Value {
+    guard case .filter(let inner, let name, let arguments, let line) = filter else { return text }
+    let value = try inner.map { (inner) throws(TemplateError) in try evaluate(inner, block: text) } ?? text
+    let values = try evaluate(arguments)
+    self.line = line
+    return try self.filter(name, value, values)
+  }
+
+  func call(_ function: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
+    try nested { () throws(TemplateError) in
+      try step()
+      switch function {
+      case .undefined(let absence): throw .failure(absence.reason)
+      case .object(let object): return try object.call(self, arguments)
+      default: throw .failure("a \(function.typeName) cannot be called")
+      }
+    }
+  }
+
+  func filter(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
+    guard let filter = Filters.all[name] else { throw Filters.missing(name) }
+    return try filter(self, value, arguments)
+  }
+
+  func test(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Bool {
+    guard let test = Tests.all[name] else { throw .failure("there is no test '\(name)'") }
+    return try test(self, value, arguments)
+  }
+
+  func macro(_ callable: Callable, _ name: String?) throws(TemplateError) -> Macro {
+    // It leads to the variables around it, of which one leads to it.
+    try keep(variables)
+    return Macro(name: name, callable, around: variables)
+  }
+}
+
+extension CallArguments {
+  var isEmpty: Bool { positional.isEmpty && named.isEmpty && more == nil && moreNamed == nil }
+}
+
+extension Expression {
+  /// Throws for filters and tests that are not there, but where Jinja2 looks for them only when they are used.
+  func requireBuiltins() throws(TemplateError) {
+    switch self {
+    case .filter(_, let name, _, let line):
+      if Filters.all[name] == nil, !Filters.forOutput.contains(name) { throw Filters.missing(name).at(line: line) }
+    case .test(_, let name, _, let line):
+      guard Tests.all[name] != nil else { throw .syntax(line: line, reason: "there is no test '\(name)'") }
+    case .conditional: return
+    default: break
+    }
+    for child in children { try child.requireBuiltins() }
+  }
+}
