@@ -38,7 +38,8 @@ struct TrainingSession {
       }
       if file.leftOutRows > 0 {
         command.common.remark(
-          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out, as they say that they are not to be learned")
+          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out, as they say that they are not to be learned"
+        )
       }
     }
     for file in job.data where file.cutRows > 0 {

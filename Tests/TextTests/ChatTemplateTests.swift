@@ -52,7 +52,8 @@ import Testing
       }
       (name, mark) = (rows[0]["name"]?.string, rows[0]["mark"]?.string ?? "<image>")
       tokens = NamedTokens(beginningText: rows[0]["bos_token"]?.string, endText: rows[0]["eos_token"]?.string)
-      added = try .named(tokens.texts.compactMap(\.value.string) + ["<|im_start|>", "<|im_end|>", "<|eot_id|>"])
+      added = try .named(
+        tokens.texts.compactMap(\.value.string) + ["</s>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"])
       cases = try rows.dropFirst().map(Case.init)
     }
 
@@ -85,7 +86,8 @@ import Testing
     guard let name = scene.name else { return }
     let template = try scene.builtIn(name)
     var compared = 0
-    for row in scene.cases where row.messages.last?.role == .user && row.messages.allSatisfy({ $0.role != .assistant }) {
+    for row in scene.cases where row.messages.last?.role == .user && row.messages.allSatisfy({ $0.role != .assistant })
+    {
       guard let expected = row.prompt, let found = try? template.render(row.conversation, addGenerationPrompt: true)
       else { continue }
       #expect(found.string == expected, "\(row.messages)")
@@ -109,22 +111,22 @@ import Testing
       #expect(Array(last.text[..<range.lowerBound]) == prompt.text)
       let answer = String(decoding: last.text[range], as: UTF8.self)
       #expect(answer.trimmed.hasPrefix(row.messages.last!.content.trimmed))
-      #expect(answer.hasSuffix(try #require(template.endOfAnswer)))
+      if !template.marksAnswers { #expect(answer.hasSuffix(try #require(template.endOfAnswer))) }
       if let expected = row.answer { #expect(answer == expected) }
       checked += 1
     }
     #expect(checked > 3)
   }
 
-  /// The templates of LLaVA's models write an answer otherwise than they ask for one.
   @Test func whatIsAskedForOtherwiseIsRefused() throws {
-    for folder in ["llava-onevision", "llava-llama3"] {
-      let scene = try Scene(folder)
-      let row = try #require(scene.cases.first { $0.messages.map(\.role) == [.user, .assistant] })
-      let error = #expect(throws: VPatchError.self) { try scene.own.lessons(row.conversation) }
-      #expect(error?.reason.contains("writes answer 2 otherwise than it asks for it") == true, "\(String(describing: error))")
-      #expect(try scene.builtIn(#require(scene.name)).lessons(row.conversation).count == 1)
-    }
+    let template = try Self.template(
+      """
+      {%- for m in messages %}{{ '<|im_start|>' + m.role + ' ' + m.content + '<|im_end|>' }}{% endfor %}
+      {%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
+      """)
+    let error = #expect(throws: VPatchError.self) { try template.lessons(Conversation(Self.turns)) }
+    #expect(
+      error?.reason.contains("writes answer 2 otherwise than it asks for it") == true, "\(String(describing: error))")
   }
 
   private static func template(_ text: String) throws -> ChatTemplate {
@@ -187,13 +189,11 @@ import Testing
   @Test func aTemplateThatIsNoneSaysWhatToDo() throws {
     let folder = try TestFolder()
     try folder.write("chat_template.jinja", "{% for m in messages %}{{ m.content }}")
-    let scene = try Scene("chatml")
     let error = #expect(throws: VPatchError.self) {
       try ChatTemplate(.of(folder: folder.path), NamedTokens(beginningText: nil, endText: nil), .named([]))
     }
     #expect(error?.reason.hasPrefix("the chat template is not valid, line 1") == true, "\(String(describing: error))")
     #expect(error?.remedy?.contains("--chat-template chatml|smollm2") == true)
-    _ = scene
   }
 
   /// A template for text alone says nothing of images: they stand as LLaVA's models were taught, or Qwen's.
@@ -222,7 +222,8 @@ import Testing
     }
     let image = "<|vision_start|><|image_pad|><|vision_end|>"
     #expect(
-      try shown("qwen2", mark: "<|image_pad|>").text.contains("<|im_start|>user\n\(image)How many? \(image)<|im_end|>\n"))
+      try shown("qwen2", mark: "<|image_pad|>").text.contains(
+        "<|im_start|>user\n\(image)How many? \(image)<|im_end|>\n"))
   }
 
   @Test func aModelWithoutTemplateSaysWhatToDo() throws {
@@ -243,7 +244,8 @@ import Testing
     let template = try ChatTemplate(
       ChatTemplate.source(named: "llama2"), NamedTokens(beginningText: "<s>", endText: "</s>"), .named(["</s>"]))
     for (messages, reason) in [
-      ([], "the conversation has no messages"), ([Message(.system, "s")], "the conversation has a system message alone"),
+      ([], "the conversation has no messages"),
+      ([Message(.system, "s")], "the conversation has a system message alone"),
       ([Message(.assistant, "a")], "user and assistant have to take turns"),
       ([Message(.system, "s"), Message(.user, "a"), Message(.user, "b")], "user and assistant have to take turns"),
     ] {
@@ -259,7 +261,8 @@ import Testing
     let folder = try TestFolder()
     try folder.write(
       "tokenizer_config.json",
-      #"{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "{{ tools }}"}]}"#)
+      #"{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "{{ tools }}"}]}"#
+    )
     let template = try ChatTemplate(
       .of(folder: folder.path), NamedTokens(beginningText: nil, endText: nil), .named([]))
     let messages = [Message(.user, "a")]

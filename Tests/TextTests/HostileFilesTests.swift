@@ -54,7 +54,8 @@ import Testing
 
   @Test("rows of data", .timeLimit(.minutes(1))) func rows() throws {
     let text = try ModelText(
-      folder: "\(Self.fixtures)/tokenizers/smollm2", chatTemplate: .init(source: "chatml"), images: FakeImages(token: 3))
+      folder: "\(Self.fixtures)/tokenizers/smollm2", chatTemplate: .init(source: "chatml"), images: FakeImages(token: 3)
+    )
     let folder = try TestFolder()
     try folder.write("a.png", "3")
     let seed = Array(

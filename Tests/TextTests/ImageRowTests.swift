@@ -155,12 +155,14 @@ import Testing
       "message 1 is the assistant's and holds an image: only the user's messages can"
     ),
     (
-      #"{"messages": [{"role": "system", "content": [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}]}]}"#,
-      "message 1 is the system's and has 2 texts: write them as one"
+      #"{"conversations": [{"from": "bard", "value": "a"}]}"#,
+      #"message 1 is from "bard" (known: human, gpt, system, tool)"#
     ),
-    (#"{"conversations": [{"from": "bard", "value": "a"}]}"#, #"message 1 is from "bard" (known: human, gpt, system)"#),
-    (#"{"conversations": [{"from": "human"}]}"#, #"message 1 has no "from" and "value" that are texts"#),
-    (#"{"conversations": []}"#, #""conversations" is empty"#),
+    (
+      #"{"conversations": [{"from": "human"}]}"#,
+      #"message 1 has no "value" that is a text or a list of parts, and calls no tools"#
+    ),
+    (#"{"conversations": []}"#, #"has an empty list as its "conversations""#),
     (#"{"prompt": "a", "completion": "b", "image": "none.png"}"#, #"names the image "none.png", which is not there"#),
     (#"{"prompt": "a", "completion": "b", "image": "../data"}"#, #"names the image "../data", which is not a file"#),
     (#"{"prompt": "a", "completion": "b", "image": "a\u0000.png"}"#, "has an image with a name that no file has"),

@@ -80,7 +80,8 @@ struct TrainCommand: ParsableCommand {
     if !dryRun { try checkOutputs(inputs) }
     let session = try TrainingSession(self)
     if dryRun {
-      return common.print(session.planJSON(), text: ([session.planText()] + session.shownRows()).joined(separator: "\n\n"))
+      return common.print(
+        session.planJSON(), text: ([session.planText()] + session.shownRows()).joined(separator: "\n\n"))
     }
     try session.job.run.checkMemory()
     if !common.json, !common.quiet { Terminal.note(session.planText() + "\n") }

@@ -7,7 +7,9 @@ extension ChatTemplate {
 
   /// - Throws: `refused` for a name that is none of `names`, and no file.
   static func source(named name: String) throws -> TemplateSource {
-    if let text = builtIn.first(where: { $0.key == name })?.value { return TemplateSource(name: name, text: text) }
+    if let text = builtIn.first(where: { $0.key == name })?.value {
+      return TemplateSource(name: name, text: text, isBuiltIn: true)
+    }
     guard try PathKind.of(name) == .file else {
       throw VPatchError(
         .refused, nil, "there is no chat template \"\(name)\", and no file of that name",
@@ -43,7 +45,9 @@ extension ChatTemplate {
   // <|im_start|>user⏎Hello<|im_end|>⏎
   private static func chatML(system: String?) -> String {
     let opening =
-      system.map { "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n\($0)<|im_end|>\\n' }}{% endif %}" }
+      system.map {
+        "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n\($0)<|im_end|>\\n' }}{% endif %}"
+      }
       ?? ""
     return opening + """
       {% for message in messages -%}

@@ -37,7 +37,8 @@ extension ChatTemplate {
     guard !answers.allSatisfy(\.isLearned) else { return Lesson(text: whole.text, answers: whole.generations) }
     guard answers.count == whole.generations.count else {
       throw VPatchError(
-        .refused, nil, "the chat template marks \(Format.counted(whole.generations.count, "answer")) in a conversation "
+        .refused, nil,
+        "the chat template marks \(Format.counted(whole.generations.count, "answer")) in a conversation "
           + "with \(answers.count), so those that are not to be learned cannot be told apart")
     }
     return Lesson(text: whole.text, answers: zip(answers, whole.generations).filter(\.0.isLearned).map(\.1))
@@ -49,7 +50,8 @@ extension ChatTemplate {
     let text = try render(part, addGenerationPrompt: false)
     guard let range = try answer(i, of: part, in: text) else {
       throw VPatchError(
-        .refused, nil, "the chat template writes answer \(i + 1) otherwise than it asks for it, so it cannot be said what "
+        .refused, nil,
+        "the chat template writes answer \(i + 1) otherwise than it asks for it, so it cannot be said what "
           + "of it is learned",
         remedy: "give it a template that does not (--chat-template), or write the conversation out as prompt and "
           + "completion")

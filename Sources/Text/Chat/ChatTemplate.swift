@@ -52,7 +52,8 @@ public struct ChatTemplate: Sendable {
     programForTools = try source.textForTools.map(compile)
     words = source.words
     tokens = named.texts.map { ($0.key, $0.value) }
-    form = mark.map(contentForm) ?? .asGiven
+    // What is built in knows of parts only where they are LLaVA's.
+    form = mark.map(contentForm) ?? (source.isBuiltIn ? .marks("") : .asGiven)
     endOfAnswer = endToken(added)
   }
 
@@ -75,7 +76,8 @@ public struct ChatTemplate: Sendable {
     return try run(conversation, addGenerationPrompt, form)
   }
 
-  private func run(_ conversation: Conversation, _ addGenerationPrompt: Bool, _ form: Message.Form) throws -> Rendering {
+  private func run(_ conversation: Conversation, _ addGenerationPrompt: Bool, _ form: Message.Form) throws -> Rendering
+  {
     var context = tokens
     // What is given by name comes before what the model's files say, and a row's before that of all rows.
     for member in options.arguments + conversation.arguments {

@@ -36,7 +36,7 @@ extension Message {
     case asGiven
     /// As a list of parts: the template looks at nothing else.
     case parts
-    /// Images as marks in the text: the template knows of no parts.
+    /// Parts as one text, images as marks in it: the template knows of no parts.
     case marks(String)
   }
 
@@ -65,7 +65,7 @@ extension Message {
     case .asGiven: json
     case .parts: json.string == nil ? json : .array(parts.map(\.json))
     case .marks(let mark):
-      if images.isEmpty {
+      if images.isEmpty, json.string != nil {
         json
       } else {
         .string(

@@ -5,6 +5,7 @@ import PatchFormat
 struct TemplateSource: Equatable, Sendable {
   let name: String
   let text: String
+  var isBuiltIn = false
   /// Of several templates the one for conversations with tools ("tool_use").
   var textForTools: String? = nil
 

@@ -18,7 +18,9 @@ struct ArraySplitter {
   mutating func add(_ piece: [UInt8], _ body: (Int, [UInt8]) throws -> Void) throws {
     for byte in piece {
       if isAtEnd {
-        guard byte.isJSONSpace else { throw error("has something behind its array") }
+        guard byte.isJSONSpace else {
+          throw error("has something behind its array: rows are the elements of one array, or objects, one a line")
+        }
         continue
       }
       if isInString {

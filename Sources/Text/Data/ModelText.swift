@@ -72,6 +72,9 @@ public struct ModelText: Sendable {
   /// - Throws: `refused` for images where the model takes none; what is wrong with an image.
   public func prompt(_ messages: [Message]) throws -> TokenSequence {
     let template = try template
+    guard images != nil || messages.allSatisfy(\.images.isEmpty) else {
+      throw VPatchError(.refused, nil, "the prompt \(noImages.reason)")
+    }
     let shown = try template.render(Conversation(messages), addGenerationPrompt: true).text
     let parts = messages.flatMap(\.parts)
     return try sequence(

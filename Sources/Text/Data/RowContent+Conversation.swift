@@ -115,7 +115,8 @@ struct MessageDraft {
     }
     isLearned = learned?.value ?? true
     try draft.refuse(
-      ["train_detail", "training_detail", "loss_scale"], "which says that parts of it are learned: that is not supported")
+      ["train_detail", "training_detail", "loss_scale"],
+      "which says that parts of it are learned: that is not supported")
     let head = [JSON.Member("role", .string(name))] + (content.map { [.init("content", $0)] } ?? [])
     members =
       isShareGPT
@@ -131,7 +132,8 @@ struct MessageDraft {
       throw RowError("\(place) is the \(role.rawValue.printable)'s and holds an image: only the user's messages can")
     }
     // Marks in a text have become parts.
-    let content = text.map { parts.images.isEmpty ? .string($0) : Message.json(parts) } ?? .array(self.parts.map(\.json))
+    let content =
+      text.map { parts.images.isEmpty ? .string($0) : Message.json(parts) } ?? .array(self.parts.map(\.json))
     return Message(
       role, parts,
       members: members.map { $0.key == "content" && !self.parts.isEmpty ? .init("content", content) : $0 },

@@ -51,8 +51,11 @@ extension RowEncoder {
     }
     for (i, message) in conversation.messages.enumerated() {
       for member in message.members
-      where ["tool_calls", "function_call"].contains(member.key) && !member.value.isNothing && !template.reads(member.key) {
-        throw RowError("has a message (\(i + 1)) with \"\(member.key)\", which the model's chat template does not write")
+      where ["tool_calls", "function_call"].contains(member.key) && !member.value.isNothing
+        && !template.reads(member.key)
+      {
+        throw RowError(
+          "has a message (\(i + 1)) with \"\(member.key)\", which the model's chat template does not write")
       }
     }
   }

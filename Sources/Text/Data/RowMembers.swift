@@ -69,7 +69,9 @@ struct RowMembers {
       guard let flag = value.flag else {
         throw error("has a \"\(key)\" that is neither 0 nor 1: weights in between are not supported")
       }
-      if let found, found.value != flag { throw error("has \"\(found.key)\" and \"\(key)\", which contradict each other") }
+      if let found, found.value != flag {
+        throw error("has \"\(found.key)\" and \"\(key)\", which contradict each other")
+      }
       found = (key, flag)
     }
     return found

@@ -31,7 +31,8 @@ extension TrainingJob {
     add("lwf_temperature", options.distillation.map { JSON($0.temperature) })
     add("max_drift", options.drift?.budget.map { JSON($0) })
     add("drift_every", options.drift?.every.map { JSON($0) })
-    add("chat_template", inputs.chatTemplate.source.map { .string(ChatTemplate.names.contains($0) ? $0 : Path.name($0)) })
+    add(
+      "chat_template", inputs.chatTemplate.source.map { .string(ChatTemplate.names.contains($0) ? $0 : Path.name($0)) })
     let arguments = inputs.chatTemplate.arguments
     add("template_args", arguments.isEmpty ? nil : .object(arguments))
     add("template_date", inputs.usesDate ? .string(inputs.chatTemplate.date.text) : nil)

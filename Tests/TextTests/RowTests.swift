@@ -1,0 +1,200 @@
+import Foundation
+import PatchFormat
+import TestModels
+import Testing
+
+@testable import Text
+
+/// What rows say besides texts: honoured, refused or said, never passed over.
+@Suite struct RowTests {
+  private static let template = """
+    {%- for t in tools or [] %}{{ '<tool>' + t.name + '\\n' }}{% endfor %}
+    {%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}
+    {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}
+    """
+
+  private struct Scene {
+    let folder: TestFolder
+    let tokenizer: Tokenizer
+
+    init(template: String = RowTests.template) throws {
+      folder = try TestFolder()
+      try folder.write(
+        "model/tokenizer.json",
+        try InputFile.contents(of: "\(TokenizerCase.fixtures)/smollm2/tokenizer.json", limit: 1 << 20))
+      try folder.write(
+        "model/tokenizer_config.json", #"{"eos_token": "<|im_end|>", "bos_token": "<|im_start|>"}"#)
+      try folder.write("model/chat_template.jinja", template)
+      tokenizer = try Tokenizer(folder: folder["model"])
+    }
+
+    func load(_ text: String, as name: String = "rows.jsonl") throws -> DataFile {
+      try load(Array(text.utf8), as: name)
+    }
+
+    func load(_ bytes: [UInt8], as name: String = "rows.jsonl") throws -> DataFile {
+      let path = try folder.write(name, bytes)
+      var rules = DataRules(vocabulary: 1000)
+      rules.shownRows = 10
+      return try DataFile(path: path, ModelText(folder: folder["model"]), rules, WorkOptions(threads: 1))
+    }
+
+    /// What of a row is learned, as text.
+    func learned(_ row: String) throws -> [String] {
+      try load(row).examples.map { example in
+        tokenizer.decode(zip(example.ids, example.labels).filter { $0 == $1 }.map(\.0), skipSpecialTokens: false)
+      }
+    }
+
+    /// Why a row is refused.
+    func reason(_ row: String) -> String {
+      do {
+        _ = try load(row)
+        return "it is taken"
+      } catch { return (error as? VPatchError)?.reason ?? "\(error)" }
+    }
+  }
+
+  private static func turns(_ more: String, _ others: String = "") -> String {
+    #"{"messages": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "wrong"\#(more)}, "#
+      + #"{"role": "user", "content": "2"}, {"role": "assistant", "content": "right"}]\#(others)}"#
+  }
+
+  @Test(arguments: ["weight", "train", "training", "loss"]) func whatIsNotToBeLearned(key: String) throws {
+    let scene = try Scene()
+    for (value, learned) in [
+      ("0", "right<|im_end|>"), ("false", "right<|im_end|>"), ("0.0", "right<|im_end|>"),
+      ("1", "wrong<|im_end|>right<|im_end|>"), ("true", "wrong<|im_end|>right<|im_end|>"),
+      ("null", "wrong<|im_end|>right<|im_end|>"),
+    ] {
+      #expect(try scene.learned(Self.turns(", \"\(key)\": \(value)")) == [learned], "\(key) \(value)")
+    }
+    for value in ["0.5", "2", "\"no\"", "[0]", "-1"] {
+      #expect(scene.reason(Self.turns(", \"\(key)\": \(value)")).contains("neither 0 nor 1"), "\(value)")
+    }
+    // Of a whole row.
+    let data = try scene.load(Self.turns("", ", \"\(key)\": 0") + "\n" + Self.turns(""))
+    #expect(data.rows == 2 && data.leftOutRows == 1 && data.examples.count == 1)
+    // Misspelt, it is said.
+    #expect(try scene.load(Self.turns(", \"\(key)s\": 0")).unread.map(\.name) == ["\(key)s (of a message)"])
+  }
+
+  @Test func aSystemColumnStandsFirst() throws {
+    let scene = try Scene()
+    let row =
+      #"{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}], "system": "Be brief."}"#
+    #expect(try scene.load(row).shown[0].segments.text.hasPrefix("<|im_start|>system\nBe brief.<|im_end|>\n"))
+    #expect(
+      scene.reason(
+        #"{"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "a"}], "system": "y"}"#
+      ).contains("another system message"))
+    #expect(scene.reason(#"{"text": "a b", "system": "y"}"#).contains("has \"system\", which only a conversation"))
+  }
+
+  @Test func toolsAreWrittenOrRefused() throws {
+    let tools = #", "tools": [{"name": "clock"}]"#
+    #expect(try Scene().load(Self.turns("", tools)).shown[0].segments.text.hasPrefix("<tool>clock\n"))
+    // As tables have them.
+    #expect(
+      try Scene().load(Self.turns("", #", "tools": "[{\"name\": \"clock\"}]""#)).shown[0].segments.text
+        .hasPrefix("<tool>clock\n"))
+    let plain = try Scene(template: "{% for m in messages %}{{ m.content }}{% endfor %}")
+    #expect(
+      plain.reason(Self.turns("", tools)).contains("has \"tools\", which the model's chat template does not write"))
+    #expect(
+      plain.reason(Self.turns(#", "tool_calls": [{"id": 1}]"#)).contains("\"tool_calls\", which the model's"))
+    #expect(try Scene().reason(Self.turns("", #", "tools": 3"#)).contains("not a list of objects"))
+  }
+
+  @Test func masksOfReadyIds() throws {
+    let scene = try Scene()
+    func labels(_ row: String) throws -> [Int32] { try scene.load(row).examples[0].labels }
+    let i = Example.ignored
+    #expect(try labels(#"{"input_ids": [5, 6, 7, 1, 1], "attention_mask": [1, 1, 1, 0, 0]}"#) == [5, 6, 7])
+    #expect(try labels(#"{"input_ids": [1, 5, 6], "attention_mask": [0, 1, 1], "labels": [-100, -100, 6]}"#) == [i, 6])
+    for key in ["completion_mask", "assistant_masks", "loss_mask"] {
+      #expect(try labels(#"{"input_ids": [5, 6, 7], "\#(key)": [0, 0, 1]}"#) == [i, i, 7])
+      #expect(scene.reason(#"{"input_ids": [5, 6, 7], "\#(key)": [0, 1]}"#).contains("has 3 ids and a \"\(key)\" of 2"))
+    }
+    for (row, reason) in [
+      (#"{"input_ids": [5, 6, 7], "attention_mask": [1, 0, 1]}"#, "zeros among ones"),
+      (#"{"input_ids": [5, 6], "position_ids": [0, 0]}"#, "do not count from 0"),
+      (#"{"input_ids": [5, 6], "token_type_ids": [0, 1]}"#, "other than 0"),
+      (#"{"input_ids": [5, 6], "labels": [5, 6], "loss_mask": [0, 1]}"#, "one of them has to say"),
+      (#"{"chosen": "a", "rejected": "b", "prompt": "c"}"#, "which is a preference"),
+    ] {
+      #expect(scene.reason(row).contains(reason), "\(row): \(scene.reason(row))")
+    }
+    #expect(try labels(#"{"input_ids": [5, 6], "position_ids": [0, 1], "token_type_ids": [0, 0]}"#) == [5, 6])
+  }
+
+  @Test func otherForms() throws {
+    let scene = try Scene()
+    #expect(
+      try scene.load(#"{"instruction": "Add.", "input": "1 1", "output": "2", "system": "s"}"#).shown[0].segments.text
+        == "<|im_start|>system\ns<|im_end|>\n<|im_start|>user\nAdd.\n1 1<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n"
+    )
+    let row =
+      #"{"prompt": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "old"}, "#
+      + #"{"role": "user", "content": "2"}], "completion": [{"role": "assistant", "content": "new"}]}"#
+    #expect(try scene.learned(row) == ["new<|im_end|>"])
+    #expect(
+      try scene.learned(#"{"conversations": [{"role": "user", "content": "a"}, {"from": "gpt", "value": "b"}]}"#)
+        == ["b<|im_end|>"])
+  }
+
+  /// The same rows, however they are packed, give the same examples.
+  @Test func filesOfAllKinds() throws {
+    let scene = try Scene()
+    let rows = [#"{"prompt": "a, \"b\"\n", "completion": "é c"}"#, #"{"prompt": "d", "completion": " e]}\\"}"#]
+    let lines = rows.joined(separator: "\n") + "\n"
+    let expected = try scene.load(lines)
+    let table = "prompt,completion,id\n\"a, \"\"b\"\"\n\",é c,7\r\nd, e]}\\,8\n"
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    for (name, bytes) in [
+      ("a.jsonl", mark + Array(lines.utf8)), ("plain.jsonl", Array(lines.utf8)),
+      ("b.json", Array("[\(rows.joined(separator: ",\n"))]\n".utf8)),
+      ("c.json", mark + Array(" [ \(rows.joined(separator: " , ")) ] ".utf8)), ("d.csv", Array(table.utf8)),
+      ("e.CSV", mark + Array(table.utf8)),
+      ("f.tsv", Array("prompt\tcompletion\n\"a, \"\"b\"\"\n\"\té c\nd\t e]}\\\n".utf8)),
+    ] {
+      #expect(try scene.load(bytes, as: name).examples == expected.examples, "\(name)")
+      let path = try scene.folder.write(name, bytes)
+      #expect(try Command("/usr/bin/gzip", ["-kf", path]) == 0)
+      let packed = try InputFile.contents(of: path + ".gz", limit: 1 << 20)
+      #expect(try scene.load(packed, as: name + ".gz").examples == expected.examples, "\(name).gz")
+      // Two gzip files one behind the other are one, and one that is cut short is none.
+      if name == "plain.jsonl" { #expect(try scene.load(packed + packed, as: "twice.gz").rows == 4) }
+      #expect(throws: VPatchError.self) { try scene.load(Array(packed.dropLast(9)), as: name + ".gz") }
+    }
+    #expect(try scene.load(Array(table.utf8), as: "d.csv").unread.map(\.name) == ["id"])
+  }
+
+  @Test func filesThatAreNone() throws {
+    let scene = try Scene()
+    for (name, text, reason) in [
+      ("a.parquet", "PAR1" + String(repeating: "x", count: 90), "is Parquet"),
+      ("a.json", "[{\"text\": \"a b\"}", "does not end"),
+      ("a.json", "[{\"text\": \"a b\"}}", "a brace closes"), ("a.json", "[] x", "behind its array"),
+      ("a.json", "[]", "has no rows"),
+      ("a.csv", "prompt,completion\n\"a,b\n", "does not end"),
+      ("a.csv", "prompt,completion\na\n", "has 1 field in row 1, and 2 columns"),
+      ("a.csv", "prompt,prompt\na,b\n", "several of one name"),
+      ("a.csv", "prompt,completion\na\"b,c\n", "a quote inside"),
+      ("a.csv", "", "no row that names its columns"),
+      ("a.csv", "prompt,completion\n\"a\"b,c\n", "behind a quoted field"),
+    ] {
+      let error = #expect(throws: VPatchError.self, "\(name): \(text)") { try scene.load(text, as: name) }
+      #expect(error?.reason.contains(reason) == true, "\(name): \(String(describing: error))")
+    }
+    let utf16 = #expect(throws: VPatchError.self) { try scene.load([0xFF, 0xFE, 0x7B, 0]) }
+    #expect(utf16?.reason == "is UTF-16")
+  }
+}
+
+/// A program's exit code.
+private func Command(_ path: String, _ arguments: [String]) throws -> Int32 {
+  let process = try Process.run(URL(filePath: path), arguments: arguments)
+  process.waitUntilExit()
+  return process.terminationStatus
+}
