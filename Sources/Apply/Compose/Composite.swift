@@ -24,7 +24,7 @@ struct Composite {
     let names = merge.touched
     let outcomes = try outcomes(names)
     let results = outcomes.map(\.tensor)
-    let notFinite = zip(names, outcomes).compactMap { $1.notFinite > 0 ? NotFinite(tensor: $0, count: $1.notFinite) : nil }
+    let notFinite = [NotFinite](names, outcomes.map(\.notFinite))
     let resultOf = Dictionary(uniqueKeysWithValues: zip(names.map(\.bytesKey), results))
     let baseTensors = patches[0].header.tensors.compactMap(\.base)
     let baseNames = Set(baseTensors.map(\.info.name.bytesKey))

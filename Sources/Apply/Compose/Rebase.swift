@@ -54,9 +54,7 @@ public struct Rebase: Sendable {
       return try self.moved(touched[i], newOf[touched[i].name.bytesKey])
     }
     tensors += moved.map(\.tensor)
-    let notFinite = moved.compactMap {
-      $0.notFinite > 0 ? NotFinite(tensor: $0.tensor.name, count: $0.notFinite) : nil
-    }
+    let notFinite = [NotFinite](moved.map(\.tensor.name), moved.map(\.notFinite))
     tensors.sort { $0.name.precedes($1.name) }
     guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")

@@ -5,7 +5,9 @@ import PatchFormat
 
 extension Merge {
   func checkUnit(_ unit: QuantisedUnits.Unit) throws {
-    let members = zip(patches, rule.members).compactMap { patch, member in member.map { (patch: patch, scale: $0.scale) } }
+    let members = zip(patches, rule.members).compactMap { patch, member in
+      member.map { (patch: patch, scale: $0.scale) }
+    }
     let contributors = members.filter { $0.patch.touches(unit) }
     guard let first = contributors.first?.patch else { return }
     for (other, _) in contributors.dropFirst()

@@ -13,12 +13,17 @@ public struct NotFinite: Equatable, Sendable {
   }
 
   public var text: String {
-    let elements = count == 1 ? "1 element of \"\(tensor)\" is" : "\(Format.grouped(count)) elements of \"\(tensor)\" are"
-    return "\(elements) infinite or NaN, and all that went into it is finite"
+    "\(Format.counted(count, "element")) of \"\(tensor)\" \(count == 1 ? "is" : "are") infinite or NaN, and all that went "
+      + "into it is finite"
   }
 }
 
 extension [NotFinite] {
+  /// Of those tensors that have such elements.
+  init(_ names: [String], _ counts: [Int]) {
+    self = zip(names, counts).compactMap { $1 > 0 ? NotFinite(tensor: $0, count: $1) : nil }
+  }
+
   /// For a program, and for the annotations of the patch that makes them.
   public var json: JSON {
     .array(map { .dictionary(["tensor": .string($0.tensor), "count": JSON($0.count)]) })
@@ -47,7 +52,7 @@ extension Merge {
       defer { work.progress.advance(sizes[i]) }
       return try outcome(names[i], base: base.repeatable(names[i], threads: work.threads)).notFinite
     }
-    return zip(names, counts).compactMap { $1 > 0 ? NotFinite(tensor: $0, count: $1) : nil }
+    return [NotFinite](names, counts)
   }
 }
 

@@ -9,12 +9,13 @@ enum QuantisedNames {
 
   /// What follows a stem in the names of what makes numbers of its codes: `q_proj.weight` + `_scale_inv`.
   static let state: Set<Substring> = [
-    "_scale", "_scales", "_scale_inv", "_scale_2", "_global_scale", "_per_tensor_scale", "_scale_and_zero",
-    "_zero_point", "_zero_points", "_zeros", "_offset", "_shape", "_g_idx", "_format", "_absmax", "_sf",
-    "_sf_rowmajor", "_act_pre_scale", "_weight_scale", "_weight_scale_inv", "_weight_scale_2", "_weight_zero_point",
-    "_weight_global_scale", "_input_scale", "_input_zero_point", "_input_global_scale", "_output_scale",
-    "_output_zero_point", "_activation_scale", "_act_scale", ".scale", ".scales", ".zero_point", ":scale",
-    ":zero_point", "._scale", "._shift", ".SCB", ".bitmask", ".row_offsets", ".shape",
+    "_scale", "_scales", "_scale_inv", "_inv_scale", "_scale_2", "_global_scale", "_per_tensor_scale", "_quant_scale",
+    "_dequant_scale", "_scaling_factor", "_scale_and_zero", "_zero_point", "_zero_points", "_zero", "_zeros", "_zp",
+    "_offset", "_shape", "_g_idx", "_format", "_absmax", "_amax", "_sf", "_sf_rowmajor", "_act_pre_scale",
+    "_weight_scale", "_weight_scale_inv", "_weight_scale_2", "_weight_zero_point", "_weight_global_scale",
+    "_input_scale", "_input_zero_point", "_input_global_scale", "_output_scale", "_output_zero_point",
+    "_activation_scale", "_act_scale", ".scale", ".scales", ".zero_point", ":scale", ":zero_point", "._scale",
+    "._shift", ".SCB", ".bitmask", ".row_offsets", ".shape",
   ]
 
   /// The same where nobody else has such a name: the codes may then be of any dtype, as bitsandbytes stores them.
@@ -32,21 +33,22 @@ enum QuantisedNames {
   static let moduleState: Set<Substring> = [
     "weight_scale", "weight_scale_inv", "weight_scale_2", "weight_scales", "weight_zero_point", "weight_global_scale",
     "weight_shape", "weight_g_idx", "weight_bias", "weight_offset", "weights_scaling_factor",
-    "weights_scaling_factor_2", "scale", "scales", "scale_inv", "scale_weight", "scale_packed", "qscale_weight",
-    "q_scale", "q_scale_max", "zero", "zeros", "zero_point", "zero_points", "zero_scale", "qzeros", "g_idx", "biases",
-    "qbiases", "SCB", "s", "tables", "tables2", "codebook", "codebooks", "centroids.weight", "res_centroids.weight",
-    "outlier_centroids.weight", "res_indices", "outlier_indices", "perm", "invperm", "q_perm", "q_invperm",
-    "q_groups", "q_group_map", "in_perm", "row_offsets", "col_vals", "SU", "SV", "Wscale", "su", "sv", "suh", "svh",
-    "mcg", "mul1", "rcp", "tlut", "meta", "group_size", "nbits", "axis", "shape", "packing", "channel_wise",
-    "compute_dtype", "encoded_state_dict", "offload_meta", "quant_scale", "quant_zero", "stores_quant_config",
-    "unpack_view_dtype", "view_as_float", "comfy_quant", "forward_hadamard_matrix", "backward_hadamard_matrix",
-    "input_scale", "input_scale_inv", "input_scale_ub", "input_zero_point", "input_global_scale", "input_offset",
-    "input_activation_scale", "output_scale", "output_zero_point", "output_activation_scale", "activation_scale",
-    "activation_scaling_factor", "act_scale", "act_global_scale", "scale_input", "qscale_act", "pre_quant_scale",
-    "prequant_scaling_factor", "deq_scale", "quant_bias", "weight_quantizer.scale", "weight_quantizer.zero_point",
-    "weight_quantizer._scale", "weight_quantizer._double_scale", "weight_quantizer._amax", "input_quantizer.scale",
-    "input_quantizer.zero_point", "input_quantizer._amax", "input_quantizer._pre_quant_scale",
-    "output_quantizer.scale", "output_quantizer.zero_point", "output_quantizer._amax",
+    "weights_scaling_factor_2", "scale", "scales", "scale_inv", "inv_scale", "dequant_scale", "scaling_factor",
+    "scale_weight", "scale_packed", "qscale_weight", "q_scale", "q_scale_max", "zero", "zeros", "zero_point",
+    "zero_points", "zero_scale", "qzeros", "g_idx", "biases", "qbiases", "SCB", "s", "tables", "tables2", "codebook",
+    "codebooks", "centroids.weight", "res_centroids.weight", "outlier_centroids.weight", "res_indices",
+    "outlier_indices", "perm", "invperm", "q_perm", "q_invperm", "q_groups", "q_group_map", "in_perm", "row_offsets",
+    "col_vals", "SU", "SV", "Wscale", "su", "sv", "suh", "svh", "mcg", "mul1", "rcp", "tlut", "meta", "group_size",
+    "nbits", "axis", "shape", "packing", "channel_wise", "compute_dtype", "encoded_state_dict", "offload_meta",
+    "quant_scale", "quant_zero", "stores_quant_config", "unpack_view_dtype", "view_as_float", "comfy_quant",
+    "forward_hadamard_matrix", "backward_hadamard_matrix", "input_scale", "input_scale_inv", "input_scale_ub",
+    "input_zero_point", "input_global_scale", "input_offset", "input_activation_scale", "output_scale",
+    "output_zero_point", "output_activation_scale", "activation_scale", "activation_scaling_factor", "act_scale",
+    "act_global_scale", "scale_input", "qscale_act", "pre_quant_scale", "prequant_scaling_factor", "deq_scale",
+    "quant_bias", "weight_quantizer.scale", "weight_quantizer.zero_point", "weight_quantizer._scale",
+    "weight_quantizer._double_scale", "weight_quantizer._amax", "input_quantizer.scale", "input_quantizer.zero_point",
+    "input_quantizer._amax", "input_quantizer._pre_quant_scale", "output_quantizer.scale",
+    "output_quantizer.zero_point", "output_quantizer._amax",
   ]
 
   /// The dtypes that codes do not have.
@@ -64,15 +66,16 @@ enum QuantisedNames {
     var cut = text.startIndex
     var isAfterSeparator = true
     while cut < text.endIndex {
-      let (before, after) = (name[..<cut], name[cut...])
-      if isAfterSeparator, moduleState.contains(after) {
-        addStem(before + "weight", ofAny: false)
-        found += moduleCodes.map { (before + $0, false) } + moduleCodesOfAny.map { (before + $0, true) }
+      if isAfterSeparator, moduleState.contains(name[cut...]) {
+        let module = name[..<cut]
+        addStem(module + "weight", ofAny: false)
+        found += moduleCodes.map { (module + $0, false) } + moduleCodesOfAny.map { (module + $0, true) }
       }
       isAfterSeparator = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":")].contains(text[cut])
       if isAfterSeparator, cut > text.startIndex {
-        if state.contains(after) { addStem(before, ofAny: false) }
-        if stateOfAny.contains(after) { addStem(before, ofAny: true) }
+        let (stem, word) = (name[..<cut], name[cut...])
+        if state.contains(word) { addStem(stem, ofAny: false) }
+        if stateOfAny.contains(word) { addStem(stem, ofAny: true) }
       }
       text.formIndex(after: &cut)
     }
