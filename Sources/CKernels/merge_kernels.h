@@ -238,6 +238,26 @@ INLINE size_t find_all(vp_float type, const void *base, const void *tuned, size_
   return count;
 }
 
+INLINE uint64_t is_finite(vp_float type, const void *elements, size_t i) {
+  double x = widen(type, load(type, elements, i));
+  return mask(x - x == 0);
+}
+
+INLINE uint64_t not_finite_all(vp_float type, const void *result, const void *const *inputs, size_t input_count,
+                               size_t count) {
+  uint64_t broken[block], total = 0;
+  for (size_t start = 0; start < count; start += block) {
+    size_t n = shorter(block, count - start);
+    uint64_t any = 0;
+    for (size_t i = 0; i < n; i++) any |= broken[i] = ~is_finite(type, AT(type, result, start), i);
+    if (!any) continue;
+    for (size_t k = 0; k < input_count; k++)
+      for (size_t i = 0; i < n; i++) broken[i] &= is_finite(type, AT(type, inputs[k], start), i);
+    for (size_t i = 0; i < n; i++) total += broken[i] & 1;
+  }
+  return total;
+}
+
 // One copy of the code for each dtype, so that the dtype is a constant in it.
 #define FOR_TYPE(type, call)                 \
   switch (type) {                            \
@@ -292,4 +312,13 @@ static size_t find(vp_float type, const void *base, const void *tuned, size_t co
   return end;
 }
 
-const vp_merge_kernels KERNELS = {merge, slerp, rebase, dots, count_magnitudes, reach, find};
+static uint64_t not_finite(vp_float type, const void *result, const void *const *inputs, size_t input_count,
+                           size_t count) {
+  uint64_t total = 0;
+#define CALL(type) total = not_finite_all(type, result, inputs, input_count, count)
+  FOR_TYPE(type, CALL)
+#undef CALL
+  return total;
+}
+
+const vp_merge_kernels KERNELS = {merge, slerp, rebase, dots, count_magnitudes, reach, find, not_finite};

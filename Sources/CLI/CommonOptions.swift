@@ -141,6 +141,10 @@ extension SideFileSummary {
 }
 
 extension CommonOptions {
+  func remarks(_ findings: Findings) {
+    for text in findings.texts { remark(text) }
+  }
+
   func remarks(sideFilesKept names: [String]) {
     for name in names { remark("\(name) is not the file that the patch was made with: it stays as it is") }
   }

@@ -13,11 +13,11 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup(title: "Features of images") var features: FeatureOptions
 
   /// A model's folder with the patches over it, in memory.
-  func view(_ path: String, _ store: StoreOptions, _ work: WorkOptions) throws -> ModelView {
+  func view(_ path: String, _ store: StoreOptions, _ common: CommonOptions) throws -> ModelView {
     let checkpoint = try Inputs.checkpoint(path)
     guard !overlay.isEmpty else { return ModelView(checkpoint) }
-    let steps = try overlay.steps(over: checkpoint, store, work)
-    try Rebuild(checkpoint, steps, work).checkInput(full: false)
+    let steps = try overlay.steps(over: checkpoint, store, common)
+    try Rebuild(checkpoint, steps, common.work).checkInput(full: false)
     return ModelView(checkpoint, steps)
   }
 

@@ -19,8 +19,15 @@ struct OverlayOptions: ParsableArguments {
 
   var isEmpty: Bool { patch.isEmpty && stack == nil }
 
-  /// The steps from the model to what it is with the patches.
-  func steps(over checkpoint: Checkpoint, _ store: StoreOptions, _ work: WorkOptions) throws -> [PatchStep] {
+  /// The steps from the model to what it is with the patches. What there is to say of it is said.
+  func steps(over checkpoint: Checkpoint, _ store: StoreOptions, _ common: CommonOptions) throws -> [PatchStep] {
+    let steps = try steps(over: checkpoint, store, common.work)
+    // Files beside the model are not made here.
+    common.remarks(Findings(notFinite: steps.findings.notFinite))
+    return steps
+  }
+
+  private func steps(over checkpoint: Checkpoint, _ store: StoreOptions, _ work: WorkOptions) throws -> [PatchStep] {
     if let stack { return try steps(StackInput(stack, store, work.threads), over: checkpoint, store, work) }
     switch try TypedPatches(patch, store, work.threads) {
     case .chain(let steps): return steps

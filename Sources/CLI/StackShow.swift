@@ -27,8 +27,31 @@ struct StackShow {
     let overlap = StackOverlap(members.map(\.patch))
     let report = try ForgettingReport(ofStack: stored.definition, store)
     let pairs = try comparisons(overlap)
+    let result = try result(members.map(\.patch))
     common.print(
-      json(members, overlap, report, pairs), isReport: isReport, text: text(members, overlap, report, pairs))
+      json(members, overlap, report, pairs, result), isReport: isReport,
+      text: text(members, overlap, report, pairs, result))
+  }
+
+  /// What is known of what the stack makes.
+  private struct Result {
+    /// Why it makes nothing; nil where it can be made.
+    var refusal: VPatchError?
+    /// What comes out infinite or NaN; nil where it was not made yet, and no base is at hand.
+    var notFinite: [NotFinite]?
+  }
+
+  /// A stack that an earlier version took may be refused today; it is shown all the same.
+  private func result(_ patches: [Patch]) throws -> Result {
+    guard !patches.isEmpty else { return Result() }
+    do {
+      let merge = try Merge(stored.definition, patches: patches)
+      if let base { return Result(notFinite: try merge.notFinite(over: ModelView(base), common.work)) }
+      let composite = stored.composite.flatMap { try? store.patch($0, threads: common.work.threads) }
+      return Result(notFinite: composite.flatMap { [NotFinite](of: $0) })
+    } catch let error as VPatchError where error.code == .refused {
+      return Result(refusal: error)
+    }
   }
 
   struct Member {
@@ -49,13 +72,16 @@ struct StackShow {
   }
 
   private func text(
-    _ members: [Member], _ overlap: StackOverlap, _ report: ForgettingReport, _ deltas: [PatchDiff.Delta?]
+    _ members: [Member], _ overlap: StackOverlap, _ report: ForgettingReport, _ deltas: [PatchDiff.Delta?],
+    _ result: Result
   ) -> String {
     var lines = [
       "stack       \(stored.name.printable), version \(stored.version)", "base        \(stored.definition.base.hex)",
       "method      \(stored.definition.method.text)", "identity    \(stored.definition.identity.hex)",
     ]
     if let composite = stored.composite { lines.append("composite   \(composite.hex)") }
+    if let refusal = result.refusal { lines.append("refused     \(refusal.description)") }
+    for found in result.notFinite ?? [] { lines.append("not finite  \(found.text.printable)") }
     lines.append("learning    \(report.summary.learningText)")
     lines.append("forgetting  \(report.summary.forgettingText)")
     guard !members.isEmpty else {
@@ -92,7 +118,8 @@ struct StackShow {
   }
 
   private func json(
-    _ members: [Member], _ overlap: StackOverlap, _ report: ForgettingReport, _ deltas: [PatchDiff.Delta?]
+    _ members: [Member], _ overlap: StackOverlap, _ report: ForgettingReport, _ deltas: [PatchDiff.Delta?],
+    _ result: Result
   ) -> JSON {
     let labels = Dictionary(uniqueKeysWithValues: members.map { ($0.member.identity, $0.label) })
     let definition = stored.definition.json { [JSON.Member("name", .string(labels[$0] ?? $0.short))] }
@@ -106,7 +133,8 @@ struct StackShow {
       [JSON.Member("name", .string(stored.name)), JSON.Member("version", JSON(stored.version))]
         + definition.object! + [
           JSON.Member("composite", stored.composite.map { .string($0.hex) } ?? .null),
-          JSON.Member("forgetting", report.json),
+          JSON.Member("refused", result.refusal.map { .string($0.description) } ?? .null),
+          JSON.Member("not_finite", result.notFinite?.json ?? .null), JSON.Member("forgetting", report.json),
           JSON.Member(
             "overlap",
             .dictionary([

@@ -22,7 +22,8 @@ struct TrainingSession {
     rules.shownRows = command.showRows
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
-      base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
+      base: try command.model.view(command.base, command.output.store, command.common), data: command.data, rules: rules
+    )
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = try command.model.template.options()

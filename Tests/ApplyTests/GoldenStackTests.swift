@@ -9,9 +9,6 @@ import Testing
 ///
 /// `VPATCH_BLESS=1 swift test --filter GoldenStackTests` writes the folder anew.
 @Suite("Golden stacks") struct GoldenStackTests {
-  static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-    .appending(path: "../../fixtures/golden/stacks").standardized.path
-
   /// Name, method, scales of the patches a, b, c, d (0: no member), reason.
   static let stacks: [(name: String, method: String, scales: [Double], reason: String)] = [
     ("sum", "sum", [1, 1, 1, 0], "three at scale 1: where one alone changes an element, its bits"),
@@ -40,67 +37,12 @@ import Testing
     return (base, models.tuned.map { $0 + [steps] } + [models.base + [changed, extra]])
   }
 
-  private func bless() throws {
-    let (base, tuned) = Self.models()
-    let siblings = try Siblings(base, tuned)
-    let files = FileManager.default
-    try files.createDirectory(atPath: Self.folder, withIntermediateDirectories: true)
-    for name in try files.contentsOfDirectory(atPath: Self.folder) {
-      try files.removeItem(atPath: "\(Self.folder)/\(name)")
-    }
-    try files.copyItem(atPath: siblings.base.path, toPath: "\(Self.folder)/base.safetensors")
-    for (patch, letter) in zip(siblings.patches, "abcd") {
-      try files.copyItem(atPath: patch.path, toPath: "\(Self.folder)/\(letter).vpatch")
-    }
-    var rows = ["file\tidentity\treason"]
-    for (name, method, scales, reason) in Self.stacks {
-      let members = zip(siblings.patches, scales).filter { $1 != 0 }
-        .map { StackDefinition.Member($0.identity, scale: $1) }
-      let stack = try StackDefinition(
-        base: siblings.patches[0].header.baseRoot, method: MergeMethod(text: method), members: members)
-      let letters = Dictionary(uniqueKeysWithValues: zip(siblings.patches.map(\.identity.hex), "abcd"))
-      try siblings.folder.write(
-        "\(name).stack", StackFile(name: name, stack).text { letters[$0.name].map(String.init) })
-      try siblings.folder.file("\(name).safetensors", try result(siblings.merge(stack), siblings.base))
-      for end in ["stack", "safetensors"] {
-        try files.copyItem(atPath: siblings.folder["\(name).\(end)"], toPath: "\(Self.folder)/\(name).\(end)")
-      }
-      rows.append("\(name).stack\t\(stack.identity)\t\(reason)")
-    }
-    try Data((rows.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: "\(Self.folder)/REASONS.tsv"))
-  }
-
-  /// The tensors that the stack touches, as it makes them.
-  private func result(_ merge: Merge, _ base: Checkpoint) throws -> [TestTensor] {
-    try merge.touched.map { name in
-      let source = { base.tensor(named: name).map { StoredTensor($0, in: base) } }
-      let info = try #require(merge.target(name))
-      return TestTensor(name, info.dtype.name, info.shape, bytes: try merge.source(name, base: source).bytes())
-    }
-  }
-
   @Test("every stack makes its tensors, with both kernels") func stacks() throws {
-    if ProcessInfo.processInfo.environment["VPATCH_BLESS"] == "1" { try bless() }
-    let base = try Checkpoint(path: "\(Self.folder)/base.safetensors")
-    let patches = try "abcd".map { try Patch(path: "\(Self.folder)/\($0).vpatch") }
-    let rows = try String(contentsOfFile: "\(Self.folder)/REASONS.tsv", encoding: .utf8)
-      .split(separator: "\n").dropFirst().map { $0.split(separator: "\t").map(String.init) }
-    #expect(rows.map { $0[0] } == Self.stacks.map { "\($0.name).stack" })
-    for row in rows {
-      let path = "\(Self.folder)/\(row[0])"
-      let file = try StackFile(text: Array(Data(contentsOf: URL(filePath: path))), path: path)
-      let stack = try StackDefinition(
-        base: #require(Digest(hex: file.base)), method: file.method,
-        members: file.members.map { .init(try #require(Digest(hex: $0.name)), scale: $0.scale) })
-      #expect(stack.identity.hex == row[1], "\(row[0])")
-      let expected = try Checkpoint(path: path.replacingOccurrences(of: ".stack", with: ".safetensors")).testTensors()
-      for kernel in Kernel.allCases where kernel.isSupported {
-        let members = patches.filter { patch in stack.members.contains { $0.identity == patch.identity } }
-        let found = try result(Merge(stack, patches: members, kernel: kernel), base)
-        #expect(found.map(\.name) == expected.map(\.name), "\(row[0])")
-        for (a, b) in zip(found, expected) { #expect(a == b, "\(row[0]) \(a.name)") }
-      }
-    }
+    try GoldenStacks(
+      "stacks", letters: "abcd",
+      Self.stacks.map { GoldenStacks.Stack(name: $0.name, method: $0.method, scales: $0.scales, reason: $0.reason) },
+      models: { Self.models() }
+    ).check()
   }
 
   @Test("the examples of the spec") func examples() throws {

@@ -195,6 +195,9 @@ struct ReferenceFormat {
     }
   }
 
+  /// The largest finite number.
+  var largest: Double { number(hasInfinity ? signBit - (1 << UInt64(mantissa)) - 1 : 0x7E) }
+
   private var hasInfinity: Bool { name != "F8_E4M3" }
 
   func rounded(_ value: Double) -> UInt64 {

@@ -46,7 +46,7 @@ import Testing
     #expect(merge.touched == ["steps", "w"])
     #expect(try alike.bytes(merge, "steps") == other.bytes)
     #expect(
-      try merge.fingerprint("steps") { alike.source("steps") }
+      try merge.outcome("steps") { alike.source("steps") }.fingerprint
         == alike.patches[0].tensor(named: "steps")!.target!.fingerprint)
     // A mean of equals is that, whatever the scales.
     let mean = try alike.merge(alike.stack(MergeMethod(.slerp), [0.7, 0.3]))
@@ -77,7 +77,7 @@ import Testing
     let gone = try siblings(nil, nil)
     let without = try gone.merge(gone.stack(.sum, [1, 1]))
     #expect(without.touched == ["steps", "w"] && without.target("steps") == nil)
-    #expect(try without.fingerprint("steps") { gone.source("steps") } == .zero)
+    #expect(try without.outcome("steps") { gone.source("steps") }.fingerprint == .zero)
   }
 
   @Test("the patches are the members, all of one base") func members() throws {
@@ -112,9 +112,10 @@ import Testing
   @Test("the fingerprint is that of the bytes, and both sides are verified") func fingerprints() throws {
     let pair = try siblings(Self.steps, Self.steps)
     let merge = try pair.merge(try pair.stack(MergeMethod(.ties), [1, 0.5]))
-    #expect(try merge.fingerprint("w") { pair.source("w") } == merge.source("w") { pair.source("w") }.fingerprint())
+    let outcome = try merge.outcome("w") { pair.source("w") }
+    #expect(try outcome.fingerprint == merge.source("w") { pair.source("w") }.fingerprint() && outcome.notFinite == 0)
     let other = try Siblings([Self.weights.tuned(seed: 9)], [[Self.weights]])
-    let wrong = #expect(throws: VPatchError.self) { try merge.fingerprint("w") { other.source("w") } }
+    let wrong = #expect(throws: VPatchError.self) { try merge.outcome("w") { other.source("w") } }
     #expect(wrong?.code == .wrongBase)
     #expect(
       "\(wrong!)".contains(
@@ -134,7 +135,7 @@ import Testing
     let errors =
       lied.touched.compactMap { name in
         do {
-          _ = try lied.fingerprint(name) { base.tensor(named: name).map { StoredTensor($0, in: base) } }
+          _ = try lied.outcome(name) { base.tensor(named: name).map { StoredTensor($0, in: base) } }
           return nil
         } catch { return error as? VPatchError }
       } as [VPatchError]

@@ -18,10 +18,13 @@ struct Composite {
   }
 
   /// Merges, encodes and writes. What is read is verified: the base's touched tensors, and each member's.
+  /// - Returns: what came out infinite or NaN; the patch's annotations say it too.
   /// - Throws: `refused` where the result is the base.
-  func write(to path: String, replacing: Bool = false) throws -> PatchHeader {
+  func write(to path: String, replacing: Bool = false) throws -> [NotFinite] {
     let names = merge.touched
-    let results = try results(names)
+    let outcomes = try outcomes(names)
+    let results = outcomes.map(\.tensor)
+    let notFinite = [NotFinite](names, outcomes.map(\.notFinite))
     let resultOf = Dictionary(uniqueKeysWithValues: zip(names.map(\.bytesKey), results))
     let baseTensors = patches[0].header.tensors.compactMap(\.base)
     let baseNames = Set(baseTensors.map(\.info.name.bytesKey))
@@ -45,22 +48,26 @@ struct Composite {
     let entries = try PatchBuilder(base: base.path, target: base.path, work: work).entries(tensors, writer)
     let layout = try base.layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: base.path)
-    let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles : [])
+    let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? sideFiles.agreed : [])
     try base.checkpoint.requireSameBytes()
-    return try writer.finish(entries, annex: annex, annotations: annotations(tensors))
+    _ = try writer.finish(entries, annex: annex, annotations: annotations(tensors, notFinite))
+    return notFinite
   }
 
-  /// What becomes of each tensor; nil where it goes.
-  private func results(_ names: [String]) throws -> [FingerprintedTensor?] {
+  /// The files beside the model, as the members that take part have them.
+  var sideFiles: MemberSideFiles { MemberSideFiles(merge.participants) }
+
+  /// What becomes of each tensor, nil where it goes; and how many elements came out infinite or NaN.
+  private func outcomes(_ names: [String]) throws -> [(tensor: FingerprintedTensor?, notFinite: Int)] {
     let sizes = names.map { merge.target($0)?.byteCount ?? 0 }
     work.progress.begin("merging", total: sizes.reduce(0, +))
     return try LargestFirst.map(sizes, threads: work.threads) { i in
       defer { work.progress.advance(sizes[i]) }
       // What one patch alone decides is as that patch promises, and verified when it is rebuilt.
-      if let copied = merge.copied(names[i]) { return copied.tensor.target }
-      guard let info = merge.target(names[i]) else { return nil }
-      return FingerprintedTensor(
-        info, try merge.fingerprint(names[i], base: base.repeatable(names[i], threads: work.threads)))
+      if let copied = merge.copied(names[i]) { return (copied.tensor.target, 0) }
+      guard let info = merge.target(names[i]) else { return (nil, 0) }
+      let outcome = try merge.outcome(names[i], base: base.repeatable(names[i], threads: work.threads))
+      return (FingerprintedTensor(info, outcome.fingerprint), outcome.notFinite)
     }
   }
 
@@ -71,24 +78,14 @@ struct Composite {
       target: { merge.target(name) == nil ? nil : try merge.source(name) { base.source(name) } })
   }
 
-  /// The files beside the model that one member changes, or several to the same; where they disagree, none.
-  private var sideFiles: [Annex.SideFile] {
-    var files: [String: Annex.SideFile?] = [:]
-    for file in patches.flatMap(\.annex.sideFiles) {
-      if let known = files[file.name.bytesKey], known != file {
-        files[file.name.bytesKey] = .some(nil)
-      } else {
-        files[file.name.bytesKey] = file
-      }
-    }
-    return files.values.compactMap { $0 }
-  }
-
-  private func annotations(_ tensors: [PatchBuilder.Tensor]) -> JSON {
+  private func annotations(_ tensors: [PatchBuilder.Tensor], _ notFinite: [NotFinite]) -> JSON {
     let (layout, recipe) = tensors.annotated
     return .dictionary([
       "name": record.name.map { .string($0) }, "recipe": recipe, "layout": layout,
-      "made": .dictionary(["writer": .string("vpatch \(vpatchVersion)"), "stack": record.definition.json()]),
+      "made": .dictionary([
+        "writer": .string("vpatch \(vpatchVersion)"), "stack": record.definition.json(),
+        [NotFinite].key: notFinite.json,
+      ]),
     ])
   }
 }

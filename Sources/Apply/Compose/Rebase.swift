@@ -4,7 +4,8 @@ import PatchFormat
 ///
 /// The rule is that of a sum (spec/stacks.md, section 8) with the new base in the base's place: an element that the
 /// patch does not change keeps the new base's bits, one in which the two bases agree takes the tuned bits, any other is
-/// round(new + (tuned − old)). Another model comes of it, which nobody measured.
+/// round(new + (tuned − old)). A quantised weight is moved whole, where both bases have the same, or not at all. Another
+/// model comes of it, which nobody measured.
 public struct Rebase: Sendable {
   let patch: Patch
   let old: Checkpoint
@@ -27,6 +28,8 @@ public struct Rebase: Sendable {
     public let exact: Int
     /// Tensors of which the difference was added to other weights.
     public let moved: Int
+    /// What came out infinite or NaN, though all that it is made of is finite.
+    public let notFinite: [NotFinite]
     public let fileSize: Int
     /// What the patch does to the files beside the model.
     public let sideFileSummary: SideFileSummary
@@ -43,12 +46,15 @@ public struct Rebase: Sendable {
     for tensor in newTensors where !touchedNames.contains(tensor.info.name.bytesKey) {
       tensors.append(.init(base: tensor, target: tensor, content: .same))
     }
+    try checkUnits(newOf)
     let sizes = touched.map { $0.target?.info.byteCount ?? 0 }
     work.progress.begin("moving", total: sizes.reduce(0, +))
-    tensors += try LargestFirst.map(sizes, threads: work.threads) { i in
+    let moved = try LargestFirst.map(sizes, threads: work.threads) { i in
       defer { work.progress.advance(sizes[i]) }
-      return try moved(touched[i], newOf[touched[i].name.bytesKey])
+      return try self.moved(touched[i], newOf[touched[i].name.bytesKey])
     }
+    tensors += moved.map(\.tensor)
+    let notFinite = [NotFinite](moved.map(\.tensor.name), moved.map(\.notFinite))
     tensors.sort { $0.name.precedes($1.name) }
     guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
@@ -60,10 +66,10 @@ public struct Rebase: Sendable {
     let target = try layout.adapted(to: tensors.layoutChanges, path: new.path)
     for model in [old, new] { try model.requireSameBytes() }
     let annex = Annex(base: layout, target: target, sideFiles: layout.isDirectory ? patch.annex.sideFiles : [])
-    let header = try writer.finish(entries, annex: annex, annotations: annotations(name: name, note: note))
+    let header = try writer.finish(entries, annex: annex, annotations: annotations(name: name, note: note, notFinite))
     let exact = touched.count { tensor in newOf[tensor.name.bytesKey] == tensor.base }
     return Result(
-      header: header, exact: exact, moved: touched.count - exact,
+      header: header, exact: exact, moved: touched.count - exact, notFinite: notFinite,
       fileSize: try InputFile(path: path).size, sideFileSummary: SideFileSummary(annex))
   }
 
@@ -74,11 +80,26 @@ public struct Rebase: Sendable {
     return zip(new.tensors, digests).map { FingerprintedTensor($0.info, $1) }
   }
 
-  private func moved(_ tensor: PatchTensor, _ new: FingerprintedTensor?) throws -> PatchBuilder.Tensor {
+  /// Codes and scales have no difference: a unit that the patch touches has to be the same in both bases.
+  private func checkUnits(_ newOf: [String: FingerprintedTensor]) throws {
+    let sides = [patch.header.tensors.compactMap(\.base?.info), patch.header.tensors.compactMap(\.target?.info)]
+    for unit in QuantisedUnits(sides + [new.tensors.map(\.info)]).units where patch.touches(unit) {
+      if unit.names.contains(where: { patch.tensor(named: $0)?.base != newOf[$0.bytesKey] }) {
+        throw VPatchError(
+          .refused, patch.label,
+          "\(patch.does(to: unit)), which is another in \(new.path): codes and scales have no difference to add",
+          remedy: "make the patch anew from that base")
+      }
+    }
+  }
+
+  /// - Returns: the tensor, and how many of its elements came out infinite or NaN.
+  private func moved(
+    _ tensor: PatchTensor, _ new: FingerprintedTensor?
+  ) throws -> (tensor: PatchBuilder.Tensor, notFinite: Int) {
     let name = tensor.name
     if new == tensor.base {
-      return PatchBuilder.Tensor(
-        base: new, target: tensor.target, content: .copied(from: patch, tensor))
+      return (PatchBuilder.Tensor(base: new, target: tensor.target, content: .copied(from: patch, tensor)), 0)
     }
     guard tensor.operation == .change, let old = tensor.base?.info, old.dtype.element.isFloat, old.dtype.isKnown else {
       throw VPatchError(
@@ -94,21 +115,32 @@ public struct Rebase: Sendable {
         "cannot take \(patch.label): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected"
       )
     }
-    let source: @Sendable () -> (any TensorSource)? = { self.source(tensor) }
-    let result = FingerprintedTensor(new.info, try source()!.fingerprint())
-    return PatchBuilder.Tensor(
-      base: new, target: result,
-      content: result == new ? .same : .encoded(base: { ModelView(self.new).source(name) }, target: source))
+    if new.info.dtype.isFloat8, let method = try self.new.quantisation ?? self.old.quantisation {
+      throw VPatchError(
+        .refused, patch.label,
+        "changes float8 codes of \"\(name.printable)\", which are others in \(self.new.path), a quantised model "
+          + "(\(method)) by its config.json: codes have no difference to add",
+        remedy: "make the patch anew from that base; or, if these are plain numbers, take quantization_config out of "
+          + "config.json")
+    }
+    let counted = source(tensor)
+    counted.isCounting = true
+    let result = FingerprintedTensor(new.info, try counted.fingerprint())
+    let content = PatchBuilder.Content.encoded(
+      base: { ModelView(self.new).source(name) }, target: { self.source(tensor) })
+    return (
+      PatchBuilder.Tensor(base: new, target: result, content: result == new ? .same : content), counted.notFinite
+    )
   }
 
-  private func source(_ tensor: PatchTensor) -> any TensorSource {
+  private func source(_ tensor: PatchTensor) -> RebasedTensor {
     let old = ModelView(old)
     return RebasedTensor(
       new: ModelView(new).source(tensor.name)!, old: old.source(tensor.name)!,
       tuned: PatchedTensor(tensor, of: patch, over: old.source(tensor.name), .forward)!)
   }
 
-  private func annotations(name: String?, note: String?) -> JSON {
+  private func annotations(name: String?, note: String?, _ notFinite: [NotFinite]) -> JSON {
     // Measurements stay with the bits that were measured: these are others.
     let kept = (patch.annotations.object ?? []).filter { ["recipe", "layout"].contains($0.key) }
     let said = JSON.dictionary([
@@ -123,6 +155,7 @@ public struct Rebase: Sendable {
             "rebased": .dictionary([
               "from": .string(patch.identity.hex), "base": .string(patch.header.baseRoot.hex),
             ]),
+            [NotFinite].key: notFinite.json,
           ]))
       ])
   }

@@ -9,6 +9,10 @@ final class RebasedTensor: TensorSource {
   private let tuned: any TensorSource
   private let width: Int
   private let kernels = Kernel.chosen.merging
+  /// Whether `notFinite` is kept.
+  var isCounting = false
+  /// Elements read so far that are infinite or NaN where those that they are made of are finite.
+  private(set) var notFinite = 0
 
   init(new: any TensorSource, old: any TensorSource, tuned: any TensorSource) {
     info = new.info
@@ -27,5 +31,9 @@ final class RebasedTensor: TensorSource {
     kernels.rebase(
       info.dtype.kernelType!, pieces[0].baseAddress, pieces[1].baseAddress, pieces[2].baseAddress, buffer.baseAddress,
       buffer.count / width)
+    if isCounting {
+      notFinite += kernels.notFinite(
+        info.dtype.kernelType!, in: buffer, madeOf: pieces.map { UnsafeRawPointer($0.baseAddress!) }, width)
+    }
   }
 }

@@ -5,14 +5,17 @@ extension Merge {
   /// Verifies one tensor, the base's bits and those that every contributor makes of it, and says what the result's
   /// are. After a trimming or an angle is found, that is one pass over the tensor.
   /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
-  /// - Returns: the result's fingerprint; `Digest.zero` where the stack removes the tensor.
+  /// - Returns: the result's fingerprint, `Digest.zero` where the stack removes the tensor; and how many of its elements
+  ///   are infinite or NaN where those of the base and of all contributors are finite.
   /// - Throws: `wrongBase`, `mismatch`, and what reading throws.
-  public func fingerprint(_ name: String, base: () -> (any TensorSource)?) throws -> Digest {
+  public func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (fingerprint: Digest, notFinite: Int) {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base).map(HashedTensor.init)
     do {
       let tuned = try members(tensor, base).map { ($0, source: HashedTensor($1)) } as [Verified]
-      let result = try merged(tensor, stored, tuned.map(\.source), base)?.fingerprint()
+      let merged = try merged(tensor, stored, tuned.map(\.source), base)
+      merged?.isCounting = true
+      let result = try merged?.fingerprint()
       for member in tuned {
         guard try member.source.finish() == member.contributor.tensor.target!.fingerprint else {
           throw VPatchError(
@@ -22,7 +25,7 @@ extension Merge {
         }
       }
       try check(stored, of: tensor)
-      return result ?? tensor.contributors[0].tensor.target?.fingerprint ?? .zero
+      return (result ?? tensor.contributors[0].tensor.target?.fingerprint ?? .zero, merged?.notFinite ?? 0)
     } catch {
       // The wrong base gives all kinds of errors; this one says so, if it is that.
       try check(base().map(HashedTensor.init), of: tensor)
@@ -55,7 +58,7 @@ extension Merge {
   }
 
   /// The one member whose bits are the result's.
-  private func exactCopy(_ tensor: TouchedTensor) -> Contributor? {
+  func exactCopy(_ tensor: TouchedTensor) -> Contributor? {
     let first = tensor.contributors[0]
     guard tensor.isMergeable else { return first }
     guard case .differences(let kind) = rule.kind, kind == VP_ADD, rule.keepBelow == nil, rule.rest == 1,

@@ -12,6 +12,8 @@ public struct Merge: Sendable {
   /// What some member touches, in ascending order of the names' bytes.
   let tensors: [TouchedTensor]
   private let places: [String: Int]
+  /// The quantised weights of the base and of what the members that take part make of it.
+  let units: QuantisedUnits
   let plans = MergePlans()
 
   /// A tensor with the members that take part and touch it, in ascending order of identity.
@@ -52,7 +54,16 @@ public struct Merge: Sendable {
     rule = MergeRule(definition)
     tensors = Self.touched(sorted, rule)
     places = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name.bytesKey, $0) })
+    units = QuantisedUnits(Self.participants(sorted, rule))
+    for unit in units.units { try checkUnit(unit) }
     for tensor in tensors where !tensor.isMergeable { try checkReplacement(tensor) }
+  }
+
+  /// The patches of the members that take part.
+  var participants: [Patch] { Self.participants(patches, rule) }
+
+  private static func participants(_ patches: [Patch], _ rule: MergeRule) -> [Patch] {
+    zip(patches, rule.members).compactMap { patch, member in member.map { _ in patch } }
   }
 
   private static func touched(_ patches: [Patch], _ rule: MergeRule) -> [TouchedTensor] {

@@ -15,6 +15,10 @@ final class MergedTensor: TensorSource {
   private let tuned: [any TensorSource]
   private let tensor: Merge.TouchedTensor
   private let keys: [UInt64]
+  /// Whether `notFinite` is kept.
+  var isCounting = false
+  /// Elements read so far that are infinite or NaN where those that they are made of are finite.
+  private(set) var notFinite = 0
   /// Bytes of a piece.
   private let room: Int
   /// The pieces: base, result, contributors.
@@ -80,6 +84,9 @@ final class MergedTensor: TensorSource {
       for part in parts(of: elements) {
         add(kind, before.baseAddress!, after, result.baseAddress!, part, from: elements.lowerBound)
       }
+    }
+    if isCounting {
+      notFinite += kernels.notFinite(type, in: result, madeOf: [UnsafeRawPointer(before.baseAddress!)] + after, width)
     }
     return result
   }

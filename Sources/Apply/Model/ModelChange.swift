@@ -147,12 +147,21 @@ extension [PatchStep] {
     if definition.isOnePatch { return [PatchStep(try library.patch(definition.members[0].identity), .forward)] }
     let patches = try definition.members.map { try library.patch($0.identity) }
     let record = StackRecord(name: name, definition, patches: patches)
-    if let kept = try library.composite(of: definition) { return [PatchStep(kept, .forward, stack: record)] }
+    // Also where its composite was kept: an earlier version made some that are refused today.
     let merge = try Merge(definition, patches: patches)
-    let composite = try library.keepComposite(of: definition) { path, replacing in
-      _ = try Composite(merge, patches: patches, record: record, base: base, work: work)
-        .write(to: path, replacing: replacing)
+    try merge.checkFloat8(of: base.checkpoint)
+    let composite = Composite(merge, patches: patches, record: record, base: base, work: work)
+    let disputed = base.checkpoint.isDirectory ? composite.sideFiles.disputed : []
+    if let kept = try library.composite(of: definition), let notFinite = [NotFinite](of: kept) {
+      return [
+        PatchStep(
+          kept, .forward, stack: record, findings: Findings(notFinite: notFinite, disputedFiles: disputed))
+      ]
     }
-    return [PatchStep(composite, .forward, stack: record)]
+    var findings = Findings(disputedFiles: disputed)
+    let made = try library.keepComposite(of: definition) { path, replacing in
+      findings.notFinite = try composite.write(to: path, replacing: replacing)
+    }
+    return [PatchStep(made, .forward, stack: record, findings: findings)]
   }
 }

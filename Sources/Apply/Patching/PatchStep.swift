@@ -6,11 +6,15 @@ public struct PatchStep: Sendable {
   public let direction: Direction
   /// The stack of which the patch is the composite.
   public let stack: StackRecord?
+  /// What is to be said of what it makes.
+  public let findings: Findings
 
-  public init(_ patch: Patch, _ direction: Direction, stack: StackRecord? = nil) {
+  /// - Parameter findings: nil for what the patch's annotations say.
+  public init(_ patch: Patch, _ direction: Direction, stack: StackRecord? = nil, findings: Findings? = nil) {
     self.patch = patch
     self.direction = direction
     self.stack = stack
+    self.findings = findings ?? Findings(notFinite: [NotFinite](of: patch) ?? [])
   }
 
   /// The root it starts from.

@@ -65,6 +65,9 @@ typedef struct {
   size_t (*reach)(const uint64_t *counts, size_t count, uint64_t *left);
   /// How many elements it takes until `*left` deltas have that magnitude; takes off `*left` those it finds.
   size_t (*find)(vp_float type, const void *base, const void *tuned, size_t count, uint64_t magnitude, uint64_t *left);
+  /// How many elements of a result are infinite or NaN where those of all inputs are finite.
+  uint64_t (*not_finite)(vp_float type, const void *result, const void *const *inputs, size_t input_count,
+                         size_t count);
 } vp_merge_kernels;
 
 extern const vp_merge_kernels vp_merge_baseline, vp_merge_avx2;

@@ -57,6 +57,10 @@ struct ApplyCommand: ParsableCommand {
   }
 
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
+    if undo != nil, input.definition.isOnePatch {
+      throw VPatchError(
+        .refused, nil, "a stack of one patch at scale 1 needs no undo: the patch is that", remedy: "leave out --undo")
+    }
     let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
     if let undo {
       try OutputCheck.file(
@@ -86,7 +90,8 @@ struct ApplyCommand: ParsableCommand {
       try library?.entering(
         "apply", model: output.output, before: ModelState(base: steps[0].from), after: after, states: [after],
         remark: common.remark, write) ?? write()
-    common.report(result.json, text: result.text("wrote"))
+    common.report(result.json.adding(steps.findings.members), text: result.text("wrote"))
+    common.remarks(steps.findings)
     result.remarks(common)
   }
 }

@@ -61,7 +61,7 @@ struct EvalCommand: ParsableCommand {
     }
     let checkpoint = try Inputs.checkpoint(model)
     let other = try base.map { try Inputs.checkpoint($0) }
-    let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, store, common.work)
+    let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, store, common)
     let bound = record ? try patchToBind(steps, hasOtherBase: other != nil) : nil
     if let bound {
       try RecordWriting.check(bound, store)

@@ -37,7 +37,7 @@ struct RebaseCommand: ParsableCommand {
       "output": .string(output.output), "identity": .string(result.header.identity.hex),
       "from": .string(patch.identity.hex), "base": .string(result.header.baseRoot.hex),
       "target": .string(result.header.targetRoot.hex), "exact_tensors": JSON(result.exact),
-      "moved_tensors": JSON(result.moved), "bytes": JSON(result.fileSize),
+      "moved_tensors": JSON(result.moved), "not_finite": result.notFinite.json, "bytes": JSON(result.fileSize),
       "changes": PatchSummary(result.header).json, "stored": stored.json,
     ]).adding(result.sideFileSummary.members)
     common.report(
@@ -51,6 +51,7 @@ struct RebaseCommand: ParsableCommand {
         wrote     \(output.output.printable)
         """
       ] + stored.lines).joined(separator: "\n"))
+    common.remarks(Findings(notFinite: result.notFinite))
     common.remarks(stored)
   }
 

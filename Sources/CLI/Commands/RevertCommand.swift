@@ -88,7 +88,8 @@ struct RevertCommand: ParsableCommand {
     }
     let result = try Rebuild(checkpoint, steps, common.work)
       .write(to: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
-    common.report(result.json, text: result.text("reverted to"))
+    common.report(result.json.adding(steps.findings.members), text: result.text("reverted to"))
+    common.remarks(steps.findings)
     result.remarks(common)
   }
 }

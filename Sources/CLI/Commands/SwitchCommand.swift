@@ -83,6 +83,7 @@ struct InPlaceChange {
         provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
     }
     common.report(json(result, provenance), text: text(result, provenance, verb))
+    common.remarks(steps.findings)
     common.remarks(sideFilesKept: result.sideFilesKept)
   }
 
@@ -94,7 +95,7 @@ struct InPlaceChange {
       "total_bytes": JSON(result.totalBytes), "unverified_tensors": JSON(result.unverifiedTensors),
       "files_exact": .bool(result.isFilesExact), "provenance": .string(result.provenancePath),
       "side_files_kept": .array(result.sideFilesKept.map { .string($0) }),
-    ]).adding(result.sideFileSummary.members)
+    ]).adding(result.sideFileSummary.members).adding(steps.findings.members)
   }
 
   private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {

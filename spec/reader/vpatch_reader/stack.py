@@ -11,6 +11,7 @@ import numpy as np
 from .apply import Run
 from .floats import FLOATS, narrow, widen
 from .refused import require
+from .units import units
 
 PARAMETERS = {
     "sum": (), "linear": (), "ties": ("density", "lambda"), "dare": ("density", "seed"),
@@ -134,6 +135,10 @@ class Member:
     def touches(self, name: str) -> bool:
         return name in self.run.tensors and self.run.tensors[name].op != "same"
 
+    def makes(self, name: str) -> object:
+        """What the tensor becomes, touched or not; None where it goes, or never was."""
+        return self.run.tensors[name].target if name in self.run.tensors else None
+
     def tuned(self, name: str) -> bytes:
         return b"".join(self.run.pieces(self.run.tensors[name]))
 
@@ -168,9 +173,31 @@ class Merge:
             require(math.isfinite(self.total) and self.total != 0, "stack", "the scales have no usable sum")
         names = {name for m in self.members for name in m.run.tensors if m.touches(name)}
         self.names = sorted(names, key=lambda n: n.encode())
+        models = [{name: e.base.dtype for name, e in runs[0].tensors.items() if e.base}]
+        models += [{name: e.target.dtype for name, e in m.run.tensors.items() if e.target} for m in self.members]
+        for unit in units(models):
+            self.check_unit(unit)
         for name in self.names:
             if not self.is_mergeable(name):
                 self.check(name)
+
+    def check_unit(self, unit: set[str]) -> None:  # 4.1
+        them = [m for m in self.members if any(m.touches(name) for name in unit)]
+        if not them:
+            return
+        for name in unit:
+            require(all(m.makes(name) == them[0].makes(name) for m in them), "stack", f"members make different units of {name!r}")
+        require(self.rest == 1, "stack", f"the unit of {min(unit)!r} cannot be moved toward the base")
+        if self.method in ("linear", "slerp"):
+            require(len(them) == len(self.members), "stack", f"not all members touch the unit of {min(unit)!r}")
+        else:
+            require(all(m.scale == 1 for m in them), "stack", f"the unit of {min(unit)!r} cannot be scaled")
+        adds = self.method in ("sum", "linear") or (self.method == "dare" and self.parameters["density"] == 1)
+        for name in unit:
+            found = self.contributors(name)
+            if found and self.is_mergeable(name):
+                alone = len(found) == 1 and adds and self.weight(found[0]) == 1
+                require(alone, "stack", f"{name!r} of a unit cannot be computed")
 
     def contributors(self, name: str) -> list[Member]:
         return [m for m in self.members if m.touches(name)]
