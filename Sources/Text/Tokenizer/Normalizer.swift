@@ -26,6 +26,15 @@ indirect enum Normalizer: Sendable {
     }
   }
 
+  /// Whether every character stays where it was.
+  var keepsPlaces: Bool {
+    switch self {
+    case .replace(.literal(let old), let new): old.count == 1 && new.count == 1
+    case .sequence(let normalizers): normalizers.allSatisfy(\.keepsPlaces)
+    default: false
+    }
+  }
+
   func apply(to text: String) -> String {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: apply(to: Array(text.unicodeScalars)))

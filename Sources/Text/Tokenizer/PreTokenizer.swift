@@ -92,6 +92,27 @@ indirect enum PreTokenizer: Sendable {
   }
 }
 
+extension PreTokenizer {
+  /// Which piece is the first is told by where it began before it was normalized, which is the same place only where
+  /// characters are replaced one by one.
+  /// - Throws: `refused` where that may matter.
+  func check(behind normalizer: Normalizer?, _ file: TokenizerPart) throws {
+    guard prefixesFirst, let normalizer, !normalizer.keepsPlaces else { return }
+    throw TokenizerPart(path: file.path, place: "pre_tokenizer", json: file.json)
+      .unsupported(
+        "\"Metaspace\" with \"prepend_scheme\": \"first\" behind this normalizer",
+        supported: "no normalizer, or Replace of one character by another")
+  }
+
+  private var prefixesFirst: Bool {
+    switch self {
+    case .metaspace(_, let prefix, _): prefix == .first
+    case .sequence(let steps): steps.contains(where: \.prefixesFirst)
+    default: false
+    }
+  }
+}
+
 extension PreTokenizer.Behavior {
   /// The ends of the pieces of a text with these matches. (`removed` cuts as `isolated` does.)
   func ends(of matches: [Range<Int>], in count: Int, inverted: Bool) -> [Int] {
