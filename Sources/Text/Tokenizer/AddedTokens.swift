@@ -39,7 +39,7 @@ struct AddedTokens: Sendable {
   ///   - groups: what is added at once; the next id is told before each.
   ///   - path: the tokenizer's, for messages.
   ///   - splitsSpecial: whether special tokens are text like any other ("split_special_tokens").
-  /// - Throws: `invalid` for tokens that are looked for as the same text.
+  /// - Throws: `invalid` for tokens that are the same text once normalized.
   init(
     _ groups: [[AddedToken]], path: String, _ vocabulary: Vocabulary, _ normalizer: Normalizer?, splitsSpecial: Bool
   ) throws {
@@ -67,21 +67,14 @@ struct AddedTokens: Sendable {
       }
     }
     let found = byID.values.sorted { $0.id < $1.id }
-    for kind in [found.filter(\.rules.isNormalized), found.filter { !$0.rules.isNormalized }] {
-      var entries: [String: Token] = [:]
-      for token in kind {
-        guard !token.entry.isEmpty else {
-          throw VPatchError(
-            .invalid, path, "nothing is left of the added token \"\(token.content.printable)\" by the normalizer",
-            remedy: "say \"normalized\": false of it")
-        }
-        if let other = entries.updateValue(token, forKey: token.entry.bytesKey) {
-          throw VPatchError(
-            .invalid, path,
-            "the added tokens \"\(other.content.printable)\" and \"\(token.content.printable)\" are looked for as the same text",
-            remedy: "say \"normalized\": false of one of them")
-        }
-      }
+    var entries: [String: Token] = [:]
+    for token in found where token.rules.isNormalized && !token.entry.isEmpty {
+      guard let other = entries.updateValue(token, forKey: token.entry.bytesKey) else { continue }
+      throw VPatchError(
+        .invalid, path,
+        "the added tokens \"\(other.content.printable)\" and \"\(token.content.printable)\" are the same text once "
+          + "normalized, and transformers finds one of them by chance",
+        remedy: "say \"normalized\": false of one of them")
     }
     self.byID = byID
     self.ids = ids
@@ -111,7 +104,8 @@ extension AddedTokens {
 
     /// - Parameter skipped: contents that are passed over where they are found.
     init(_ tokens: [Token], _ skipped: Set<String>) {
-      for token in tokens {
+      // The normalizer may leave nothing of one.
+      for token in tokens where !token.entry.isEmpty {
         let entry = Array(token.entry.unicodeScalars)
         self.tokens[entry[0], default: []].append((entry, token, skipped.contains(token.content.bytesKey)))
       }
@@ -129,17 +123,20 @@ extension AddedTokens {
         }
         var (start, end) = (position, position + entry.count)
         position = end
-        // What another token took in is gone.
-        if isSkipped || start < done { continue }
+        if isSkipped { continue }
         if token.rules.isSingleWord,
           start > 0 && text[start - 1].isWord || end < text.count && text[end].isWord
         {
           continue
         }
-        if token.rules.stripsLeft { while start > done, text[start - 1].properties.isWhitespace { start -= 1 } }
+        if token.rules.stripsLeft {
+          while start > done, text[start - 1].properties.isWhitespace { start -= 1 }
+          start = max(start, done)
+        }
         if token.rules.stripsRight { while end < text.count, text[end].properties.isWhitespace { end += 1 } }
         if done < start { parts.append(.text(done..<start)) }
-        parts.append(.token(token.id, start..<end))
+        // What the token before has taken in whole is none; only part of it is one all the same.
+        if start < end { parts.append(.token(token.id, start..<end)) }
         done = end
       }
       if done < text.count { parts.append(.text(done..<text.count)) }

@@ -35,6 +35,16 @@ indirect enum Normalizer: Sendable {
     }
   }
 
+  /// Whether the text begins with what was made of its first character.
+  var keepsBeginning: Bool {
+    switch self {
+    case .nfc, .nfd, .lowercase, .prepend: true
+    case .replace(_, let new): !new.isEmpty
+    case .strip(let left, _): !left
+    case .sequence(let normalizers): normalizers.allSatisfy(\.keepsBeginning)
+    }
+  }
+
   func apply(to text: String) -> String {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: apply(to: Array(text.unicodeScalars)))

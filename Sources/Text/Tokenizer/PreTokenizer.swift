@@ -93,21 +93,31 @@ indirect enum PreTokenizer: Sendable {
 }
 
 extension PreTokenizer {
-  /// Which piece is the first is told by where it began before it was normalized, which is the same place only where
-  /// characters are replaced one by one.
-  /// - Throws: `refused` where that may matter.
-  func check(behind normalizer: Normalizer?, _ file: TokenizerPart) throws {
+  /// Which piece is the first is told by where its characters were before they were normalized.
+  /// - Parameter cuts: whether added tokens are looked for in normalized text.
+  /// - Throws: `refused` where a piece may begin with what a normalizer made of the first character, or not with that.
+  func check(behind normalizer: Normalizer?, cuts: Bool, _ file: TokenizerPart) throws {
     guard prefixesFirst, let normalizer, !normalizer.keepsPlaces else { return }
+    guard cuts || !beginsWithMetaspace || !normalizer.keepsBeginning else { return }
     throw TokenizerPart(path: file.path, place: "pre_tokenizer", json: file.json)
       .unsupported(
         "\"Metaspace\" with \"prepend_scheme\": \"first\" behind this normalizer",
-        supported: "no normalizer, or Replace of one character by another")
+        supported: "no normalizer, one that replaces single characters, or one that leaves the first, "
+          + "with Metaspace as first pre-tokenizer and without added tokens that are \"normalized\"")
   }
 
   private var prefixesFirst: Bool {
     switch self {
     case .metaspace(_, let prefix, _): prefix == .first
     case .sequence(let steps): steps.contains(where: \.prefixesFirst)
+    default: false
+    }
+  }
+
+  private var beginsWithMetaspace: Bool {
+    switch self {
+    case .metaspace: true
+    case .sequence(let steps): steps.first?.beginsWithMetaspace == true && !steps.dropFirst().contains(where: \.prefixesFirst)
     default: false
     }
   }

@@ -43,10 +43,11 @@ public final class Tokenizer: Sendable {
     let model = try BPE(file.require("model"))
     normalizer = try file.part("normalizer").map(Normalizer.init)
     preTokenizer = try file.part("pre_tokenizer").map(PreTokenizer.init)
-    try preTokenizer?.check(behind: normalizer, file)
     decodingRules = try DecodingRules(file.require("decoder"))
     let added = try AddedTokens(
       setup.tokens.added, path: path, model.vocabulary, normalizer, splitsSpecial: setup.splitsSpecial)
+    try preTokenizer?.check(
+      behind: normalizer, cuts: added.byID.values.contains { $0.rules.isNormalized }, file)
     func id(_ token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
     if let around = setup.tokens.around {
       postProcessor = PostProcessor(prefix: around.prefix.compactMap(id), suffix: around.suffix.compactMap(id))

@@ -156,7 +156,8 @@ struct TokenizerConfig {
       for case .text(let text) in Self.names.compactMap({ self[$0] }) + extras { special.insert(text.bytesKey) }
       for entry in entries {
         guard let id = entry.value.int else { throw file.child(entry.key, entry.value).error("is not an id") }
-        tokens.append((id, AddedToken(entry.key, isSpecial: special.contains(entry.key.bytesKey))))
+        let isSpecial = special.contains(entry.key.bytesKey)
+        tokens.append((id, AddedToken(entry.key, isSpecial: isSpecial, normalized: !isSpecial)))
       }
     }
     for part in listed {
