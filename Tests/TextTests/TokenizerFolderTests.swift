@@ -28,7 +28,7 @@ import Testing
       }
     }
     #expect(pairs.count == TokenizerClass.choices.count * (TokenizerClass.allCases.count + 1))
-    // Each of them for what no class decides: Metaspace behind another normalizer, tokens that are the same once normalized.
+    // Refused are Metaspace behind some normalizers, and tokens that are the same once normalized.
     #expect(refused.count * 20 <= pairs.count, "\(refused)")
   }
 
@@ -92,12 +92,13 @@ import Testing
 
   @Test(arguments: [
     ("llama", "LlamaTokenizerFast", false, TokenizerClass.llama), ("llama", "LlamaTokenizer", true, .backend),
-    ("llama", "", true, .backend), ("llama", "Qwen2Tokenizer", true, .qwen2), ("mistral", "LlamaTokenizer", false, .backend),
+    ("llama", "", true, .backend), ("llama", "Qwen2Tokenizer", true, .qwen2),
+    ("mistral", "LlamaTokenizer", false, .backend),
     ("qwen2", "LlamaTokenizer", false, .qwen2), ("qwen2", "NoTokenizer", false, .qwen2), ("qwen2", "", false, .qwen2),
     ("qwen2_5_vl", "", false, .qwen2), ("qwen2_5_vl", "PreTrainedTokenizerFast", false, .backend),
     ("llava", "Qwen2Tokenizer", false, .backend), ("llava_onevision", "Qwen2TokenizerFast", false, .qwen2),
     ("", "GPT2TokenizerFast", true, .gpt2), ("llava_llama", "CodeLlamaTokenizer", false, .codeLlama),
-  ]) func theClassFollowsFromModelTypeAndName(type: String, name: String, hasBytes: Bool, expected: TokenizerClass) throws {
+  ]) func theClassFollowsFromBoth(type: String, name: String, hasBytes: Bool, expected: TokenizerClass) throws {
     let folder = try TestFolder()
     if !type.isEmpty { try folder.write("config.json", #"{"model_type": "\#(type)"}"#) }
     if !name.isEmpty { try folder.write("tokenizer_config.json", #"{"tokenizer_class": "\#(name)"}"#) }
@@ -109,7 +110,8 @@ import Testing
     let folder = try Self.smallFolder(["tokenizer_config.json": #"{"tokenizer_class": "T5TokenizerFast"}"#])
     try folder.write("config.json", #"{"model_type": "llama"}"#)
     let error = #expect(throws: VPatchError.self) { try Tokenizer(folder: folder.path) }
-    #expect(error?.reason == "names the tokenizer class \"T5TokenizerFast\" for the model type llama, whose rules are not known")
+    let reason = "names the tokenizer class \"T5TokenizerFast\" for the model type llama, whose rules are not known"
+    #expect(error?.reason == reason)
     #expect(error?.remedy?.contains("PreTrainedTokenizerFast") == true)
     try folder.write("tokenizer_config.json", #"{"tokenizer_class": "PreTrainedTokenizerFast"}"#)
     #expect(try Tokenizer(folder: folder.path).encode("ab") == [2])
@@ -150,15 +152,17 @@ import Testing
 
   @Test func aClassesOwnEndTokenThatNoFileNamesIsNotTheEnd() throws {
     let files = [
-      "tokenizer_config.json": #"{"tokenizer_class": "Qwen2Tokenizer"}"#, "generation_config.json": #"{"eos_token_id": 1}"#,
+      "tokenizer_config.json": #"{"tokenizer_class": "Qwen2Tokenizer"}"#,
+      "generation_config.json": #"{"eos_token_id": 1}"#,
     ]
     let named = try Self.tokenizer(files).named
     #expect(named.end == 1 && named.stops == [1] && named.endText == "<|endoftext|>")
   }
 
   @Test func tokensThatAreTheSameOnceNormalizedAreRefused() throws {
-    let folder = try Self.smallFolder(
-      ["tokenizer_config.json": #"{"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": {"3": {"content": "\u00e9"}, "4": {"content": "e\u0301"}}}"#])
+    let described = #"{"3": {"content": "\u00e9"}, "4": {"content": "e\u0301"}}"#
+    let config = #"{"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": \#(described)}"#
+    let folder = try Self.smallFolder(["tokenizer_config.json": config])
     let error = #expect(throws: VPatchError.self) { try Tokenizer(folder: folder.path) }
     #expect(error?.reason.contains("are the same text once normalized") == true)
   }

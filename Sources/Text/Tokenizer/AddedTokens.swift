@@ -152,8 +152,9 @@ extension AddedTokens {
 }
 
 extension Unicode.Scalar {
-  /// `\w` of Unicode Technical Standard #18, annex C.
+  /// `\w` of Unicode Technical Standard #18, annex C, by Unicode 16 as in Hugging Face's: a younger character is none.
   fileprivate var isWord: Bool {
+    if value >= 0x80, properties.age.map({ $0.major > 16 }) ?? true { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }
     return switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true

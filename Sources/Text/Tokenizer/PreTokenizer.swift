@@ -117,7 +117,8 @@ extension PreTokenizer {
   private var beginsWithMetaspace: Bool {
     switch self {
     case .metaspace: true
-    case .sequence(let steps): steps.first?.beginsWithMetaspace == true && !steps.dropFirst().contains(where: \.prefixesFirst)
+    case .sequence(let steps):
+      steps.first?.beginsWithMetaspace == true && !steps.dropFirst().contains(where: \.prefixesFirst)
     default: false
     }
   }

@@ -8,7 +8,7 @@ extension TokenizerClass {
     switch self {
     case .backend: [:]
     case .gpt2: ["unk_token": Self.endOfText, "bos_token": Self.endOfText, "eos_token": Self.endOfText]
-    case .qwen2, .qwen3_5: ["unk_token": Self.endOfText, "eos_token": Self.endOfText, "pad_token": Self.endOfText]
+    case .qwen2, .qwen35: ["unk_token": Self.endOfText, "eos_token": Self.endOfText, "pad_token": Self.endOfText]
     case .llama: ["unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"]
     case .codeLlama:
       [
@@ -61,11 +61,11 @@ extension TokenizerClass {
             ])
         )
         .setting("decoder", to: .part("ByteLevel")).withModel()
-    case .qwen2, .qwen3_5:
+    case .qwen2, .qwen35:
       let split = JSON.part(
         "Split",
         [
-          "pattern": .dictionary(["Regex": .string(self == .qwen2 ? Self.qwen2Pattern : Self.qwen3_5Pattern)]),
+          "pattern": .dictionary(["Regex": .string(self == .qwen2 ? Self.qwen2Pattern : Self.qwen35Pattern)]),
           "behavior": .string("Isolated"),
         ])
       return file.setting("normalizer", to: .part("NFC"))
@@ -103,7 +103,7 @@ extension TokenizerClass {
 
   private static let qwen2Pattern =
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-  private static let qwen3_5Pattern =
+  private static let qwen35Pattern =
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 }
 

@@ -9,7 +9,7 @@ enum TokenizerClass: String, CaseIterable {
   case backend = "TokenizersBackend"
   case gpt2 = "GPT2Tokenizer"
   case qwen2 = "Qwen2Tokenizer"
-  case qwen3_5 = "Qwen3_5Tokenizer"
+  case qwen35 = "Qwen3_5Tokenizer"
   case llama = "LlamaTokenizer"
   case codeLlama = "CodeLlamaTokenizer"
   case gemma = "GemmaTokenizer"
@@ -35,7 +35,9 @@ enum TokenizerClass: String, CaseIterable {
   ]
 
   /// Other names of `TokenizersBackend`.
-  private static let backendNames = ["PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend", "BloomTokenizer"]
+  private static let backendNames = [
+    "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend", "BloomTokenizer",
+  ]
 
   /// The class of a folder's tokenizer.
   /// - Parameter hasByteLevel: whether tokenizer.json holds the word "ByteLevel" anywhere.
