@@ -53,7 +53,7 @@ import Testing
       (name, mark) = (rows[0]["name"]?.string, rows[0]["mark"]?.string ?? "<image>")
       tokens = NamedTokens(beginningText: rows[0]["bos_token"]?.string, endText: rows[0]["eos_token"]?.string)
       added = try .named(
-        tokens.texts.compactMap(\.value.string) + ["</s>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"])
+        Array(tokens.texts.values) + ["</s>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"])
       cases = try rows.dropFirst().map(Case.init)
     }
 

@@ -13,7 +13,7 @@ import Text
       {"type": "Replace", "pattern": {"Regex": "b{1,3}|(?i:x)[^\\s\\p{L}-]?"}, "content": "a"}]},
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true},
       {"type": "Split", "pattern": {"Regex": " ?\\p{L}+|\\s+(?!\\S)|\\s+"}, "behavior": "MergedWithNext", "invert": false},
-      {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": true},
+      {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": true},
       {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}]},
     "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>"}},
       {"Sequence": {"id": "A"}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [3]}}},
@@ -26,7 +26,7 @@ import Text
   @Test func theUndamagedFileIsRead() throws {
     let folder = try TestFolder()
     let tokenizer = try Tokenizer(path: folder.write("tokenizer.json", Self.file))
-    #expect(tokenizer.encode("b <s>  c") == [3, 0, 0, 0, 3, 0, 0])
+    #expect(tokenizer.encode("b <s>  c") == [3, 0, 0, 3, 0, 0])
   }
 
   @Test func damagedFilesDoNotCrash() throws {

@@ -72,7 +72,9 @@ struct ScoreCommand: ParsableCommand {
         return id
       }
     } else {
-      sequence = try text.tokenizer.encode(self.text!)
+      let tokenizer = try text.tokenizer
+      if let reason = tokenizer.refusal(of: self.text!) { throw VPatchError(.refused, nil, "--text \(reason)") }
+      sequence = tokenizer.encode(self.text!)
     }
     return [Example(ids: sequence, labels: sequence)]
   }

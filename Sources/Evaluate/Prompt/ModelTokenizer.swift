@@ -17,8 +17,9 @@ public struct ModelTokenizer: EvaluationTokenizer {
     digest = try InputFile(path: tokenizer.path).digest()
   }
 
-  public func encode(_ text: String, addingSpecialTokens: Bool) -> [Int32] {
-    tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
+  public func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {
+    if let reason = tokenizer.refusal(of: text) { throw VPatchError(.refused, tokenizer.path, "a text \(reason)") }
+    return tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
   }
 
   public func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {

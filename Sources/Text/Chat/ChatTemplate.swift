@@ -51,7 +51,7 @@ public struct ChatTemplate: Sendable {
     program = try compile(source.text)
     programForTools = try source.textForTools.map(compile)
     words = source.words
-    tokens = named.texts.map { ($0.key, $0.value) }
+    tokens = named.texts.map { ($0.key, .string($0.value)) }
     // What is built in knows of parts only where they are LLaVA's.
     form = mark.map(contentForm) ?? (source.isBuiltIn ? .marks("") : .asGiven)
     endOfAnswer = endToken(added)

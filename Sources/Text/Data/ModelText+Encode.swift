@@ -43,6 +43,7 @@ extension ModelText {
   /// - Throws: `RowError` where the text makes other image tokens than these.
   func encode(_ segments: [Segment], _ sources: [ImageSource], addSpecialTokens: Bool) throws -> Encoded {
     let tokenizer = try tokenizer
+    if let reason = tokenizer.refusal(of: segments.map(\.text).joined()) { throw RowError(reason) }
     guard let images else {
       guard sources.isEmpty else { throw noImages }
       let encoded = tokenizer.encode(segments, addSpecialTokens: addSpecialTokens)

@@ -4,17 +4,13 @@ import PatchFormat
 struct AddedTokens: Sendable {
   struct Token: Sendable {
     let id: Int32
-    let content: String
-    let isSpecial: Bool
-    /// Found only where no letter or digit is beside it.
-    let isSingleWord: Bool
-    /// Take the white space beside them in.
-    let stripsLeft: Bool
-    let stripsRight: Bool
-    /// Found in the text as the normalizer leaves it.
-    let isNormalized: Bool
-    /// What is looked for, and what it is decoded from: its content, normalized where it is.
+    let rules: AddedToken
+    /// What is looked for: its content, normalized where it is.
     let entry: String
+    /// What it is decoded from: the normalized content, also of a token that is no longer normalized.
+    let decoded: String
+
+    var content: String { rules.content }
   }
 
   /// Part of a text: a token found in it, or what is between two of them.
@@ -30,44 +26,68 @@ struct AddedTokens: Sendable {
     }
   }
 
-  let tokens: [Token]
   let byID: [Int32: Token]
   private let ids: [String: Int32]
+  /// The contents that were added as special; a later addition takes none back.
+  private let special: Set<String>
   private let raw: Finder
   private let normalized: Finder
 
-  /// - Throws: `invalid` where an id is not the one that Hugging Face gives: that of the vocabulary, or else the next.
-  init(_ parts: [TokenizerPart], _ vocabulary: Vocabulary, _ normalizer: Normalizer?) throws {
-    var (tokens, ids): ([Token], [String: Int32]) = ([], [:])
-    var highest = Int32(vocabulary.count) - 1
-    for part in parts {
-      let content = try part.string("content")
-      guard !content.isEmpty else { throw part.error("is an empty token") }
-      let id = try part.int("id")
-      let known = ids[content.bytesKey] ?? vocabulary.id(of: content)
-      guard id == Int(known ?? highest + 1) else {
-        throw part.error("the token \"\(content)\" has the id \(id), and its place is \(known ?? highest + 1)")
+  /// Adds tokens one by one. A token has the id of the vocabulary, or else the next; one with a content that was there
+  /// has its flags instead.
+  /// - Parameters:
+  ///   - groups: what is added at once; the next id is told before each.
+  ///   - path: the tokenizer's, for messages.
+  ///   - splitsSpecial: whether special tokens are text like any other ("split_special_tokens").
+  /// - Throws: `invalid` for tokens that are the same text once normalized.
+  init(
+    _ groups: [[AddedToken]], path: String, _ vocabulary: Vocabulary, _ normalizer: Normalizer?, splitsSpecial: Bool
+  ) throws {
+    var (byID, ids): ([Int32: Token], [String: Int32]) = ([:], [:])
+    var decoded: [Int32: String] = [:]
+    var special = Set<String>()
+    for group in groups {
+      var next = max(Int32(vocabulary.count), (byID.keys.max() ?? -1) + 1)
+      for token in group where !token.content.isEmpty {
+        let key = token.content.bytesKey
+        var id = ids[key] ?? vocabulary.id(of: token.content)
+        if id == nil {
+          id = next
+          next += 1
+        }
+        ids[key] = id
+        if token.isSpecial { special.insert(key) }
+        var entry = token.content
+        if token.isNormalized, let normalizer {
+          let new = normalizer.apply(to: token.content)
+          if !new.isSame(as: token.content) { decoded[id!] = new }
+          entry = decoded[id!] ?? entry
+        }
+        byID[id!] = Token(id: id!, rules: token, entry: entry, decoded: decoded[id!] ?? token.content)
       }
-      highest = max(highest, Int32(id))
-      guard ids.updateValue(Int32(id), forKey: content.bytesKey) == nil else {
-        throw part.error("the token \"\(content)\" occurs twice")
-      }
-      let isNormalized = try part.bool("normalized")
-      tokens.append(
-        Token(
-          id: Int32(id), content: content, isSpecial: try part.bool("special"),
-          isSingleWord: try part.bool("single_word"), stripsLeft: try part.bool("lstrip"),
-          stripsRight: try part.bool("rstrip"), isNormalized: isNormalized,
-          entry: isNormalized ? normalizer?.apply(to: content) ?? content : content))
     }
-    self.tokens = tokens
+    let found = byID.values.sorted { $0.id < $1.id }
+    var entries: [String: Token] = [:]
+    for token in found where token.rules.isNormalized && !token.entry.isEmpty {
+      guard let other = entries.updateValue(token, forKey: token.entry.bytesKey) else { continue }
+      throw VPatchError(
+        .invalid, path,
+        "the added tokens \"\(other.content.printable)\" and \"\(token.content.printable)\" are the same text once "
+          + "normalized, and transformers finds one of them by chance",
+        remedy: "say \"normalized\": false of one of them")
+    }
+    self.byID = byID
     self.ids = ids
-    byID = Dictionary(uniqueKeysWithValues: tokens.map { ($0.id, $0) })
-    raw = Finder(tokens.filter { !$0.isNormalized })
-    normalized = Finder(tokens.filter(\.isNormalized))
+    self.special = special
+    let skipped = splitsSpecial ? special : []
+    raw = Finder(found.filter { !$0.rules.isNormalized }, skipped)
+    normalized = Finder(found.filter(\.rules.isNormalized), skipped)
   }
 
   func id(of content: String) -> Int32? { ids[content.bytesKey] }
+
+  /// Whether an entry, as decoding has it, is a mark ("<|im_end|>") rather than text.
+  func isSpecial(_ entry: String) -> Bool { special.contains(entry.bytesKey) }
 
   /// The tokens in a text as it was given.
   func split(_ text: [Unicode.Scalar]) -> [Part] { raw.split(text) }
@@ -80,12 +100,14 @@ extension AddedTokens {
   /// Finds the leftmost token, of several there the longest.
   private struct Finder: Sendable {
     /// By their first character; longer ones first.
-    private var tokens: [Unicode.Scalar: [(entry: [Unicode.Scalar], token: Token)]] = [:]
+    private var tokens: [Unicode.Scalar: [(entry: [Unicode.Scalar], token: Token, isSkipped: Bool)]] = [:]
 
-    init(_ tokens: [Token]) {
-      for token in tokens {
+    /// - Parameter skipped: contents that are passed over where they are found.
+    init(_ tokens: [Token], _ skipped: Set<String>) {
+      // The normalizer may leave nothing of one.
+      for token in tokens where !token.entry.isEmpty {
         let entry = Array(token.entry.unicodeScalars)
-        if let first = entry.first { self.tokens[first, default: []].append((entry, token)) }
+        self.tokens[entry[0], default: []].append((entry, token, skipped.contains(token.content.bytesKey)))
       }
       for key in self.tokens.keys { self.tokens[key]!.sort { $0.entry.count > $1.entry.count } }
     }
@@ -95,38 +117,44 @@ extension AddedTokens {
       var parts: [Part] = []
       var (position, done) = (0, 0)
       while position < text.count {
-        guard let (length, token) = match(text, position) else {
+        guard let (entry, token, isSkipped) = match(text, position) else {
           position += 1
           continue
         }
-        var (start, end) = (position, position + length)
+        var (start, end) = (position, position + entry.count)
         position = end
-        if token.isSingleWord,
+        if isSkipped { continue }
+        if token.rules.isSingleWord,
           start > 0 && text[start - 1].isWord || end < text.count && text[end].isWord
         {
           continue
         }
-        if token.stripsLeft { while start > done, text[start - 1].properties.isWhitespace { start -= 1 } }
-        if token.stripsRight { while end < text.count, text[end].properties.isWhitespace { end += 1 } }
+        if token.rules.stripsLeft {
+          while start > done, text[start - 1].properties.isWhitespace { start -= 1 }
+          start = max(start, done)
+        }
+        if token.rules.stripsRight { while end < text.count, text[end].properties.isWhitespace { end += 1 } }
         if done < start { parts.append(.text(done..<start)) }
-        parts.append(.token(token.id, start..<end))
+        // What the token before has taken in whole is none; only part of it is one all the same.
+        if start < end { parts.append(.token(token.id, start..<end)) }
         done = end
       }
       if done < text.count { parts.append(.text(done..<text.count)) }
       return parts
     }
 
-    private func match(_ text: [Unicode.Scalar], _ start: Int) -> (Int, Token)? {
-      guard let candidates = tokens[text[start]] else { return nil }
-      for (entry, token) in candidates where text[start...].starts(with: entry) { return (entry.count, token) }
-      return nil
+    private func match(
+      _ text: [Unicode.Scalar], _ start: Int
+    ) -> (entry: [Unicode.Scalar], token: Token, isSkipped: Bool)? {
+      tokens[text[start]]?.first { text[start...].starts(with: $0.entry) }
     }
   }
 }
 
 extension Unicode.Scalar {
-  /// `\w` of Unicode Technical Standard #18, annex C.
+  /// `\w` of Unicode Technical Standard #18, annex C, by Unicode 16 as in Hugging Face's: a younger character is none.
   fileprivate var isWord: Bool {
+    if value >= 0x80, properties.age.map({ $0.major > 16 }) ?? true { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }
     return switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true

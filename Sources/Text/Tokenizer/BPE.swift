@@ -31,15 +31,6 @@ struct BPE: Sendable {
     merges = try Self.merges(part, vocabulary)
     ignoresMerges = try part.bool("ignore_merges", default: false)
     fusesUnknown = try part.bool("fuse_unk", default: false)
-    if part.part("unk_token") != nil {
-      let token = try part.string("unk_token")
-      guard let id = vocabulary.id(of: token) else {
-        throw part.error("\"unk_token\" is \"\(token)\", which is not in the vocabulary")
-      }
-      unknown = id
-    } else {
-      unknown = nil
-    }
     if try part.bool("byte_fallback", default: false) {
       let vocabulary = vocabulary
       bytes = (UInt8(0)...255).map {
@@ -47,6 +38,16 @@ struct BPE: Sendable {
       }
     } else {
       bytes = nil
+    }
+    if part.part("unk_token") != nil {
+      let token = try part.string("unk_token")
+      unknown = vocabulary.id(of: token)
+      // Where every character can be spelled, none is unknown.
+      guard unknown != nil || bytes?.contains(nil) == false else {
+        throw part.error("\"unk_token\" is \"\(token.printable)\", which is not in the vocabulary")
+      }
+    } else {
+      unknown = nil
     }
     var characters: [Unicode.Scalar: Int32] = [:]
     for id in 0..<vocabulary.idEnd {

@@ -26,6 +26,25 @@ indirect enum Normalizer: Sendable {
     }
   }
 
+  /// Whether every character stays where it was.
+  var keepsPlaces: Bool {
+    switch self {
+    case .replace(.literal(let old), let new): old.count == 1 && new.count == 1
+    case .sequence(let normalizers): normalizers.allSatisfy(\.keepsPlaces)
+    default: false
+    }
+  }
+
+  /// Whether the text begins with what was made of its first character.
+  var keepsBeginning: Bool {
+    switch self {
+    case .nfc, .nfd, .lowercase, .prepend: true
+    case .replace(_, let new): !new.isEmpty
+    case .strip(let left, _): !left
+    case .sequence(let normalizers): normalizers.allSatisfy(\.keepsBeginning)
+    }
+  }
+
   func apply(to text: String) -> String {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: apply(to: Array(text.unicodeScalars)))

@@ -3,7 +3,10 @@ struct PostProcessor: Sendable {
   private(set) var prefix: [Int32] = []
   private(set) var suffix: [Int32] = []
 
-  init() {}
+  init(prefix: [Int32] = [], suffix: [Int32] = []) {
+    self.prefix = prefix
+    self.suffix = suffix
+  }
 
   init(_ part: TokenizerPart) throws {
     switch try part.type {

@@ -92,6 +92,38 @@ indirect enum PreTokenizer: Sendable {
   }
 }
 
+extension PreTokenizer {
+  /// Which piece is the first is told by where its characters were before they were normalized.
+  /// - Parameter cuts: whether added tokens are looked for in normalized text.
+  /// - Throws: `refused` where a piece may begin with what a normalizer made of the first character, or not with that.
+  func check(behind normalizer: Normalizer?, cuts: Bool, _ file: TokenizerPart) throws {
+    guard prefixesFirst, let normalizer, !normalizer.keepsPlaces else { return }
+    guard cuts || !beginsWithMetaspace || !normalizer.keepsBeginning else { return }
+    throw TokenizerPart(path: file.path, place: "pre_tokenizer", json: file.json)
+      .unsupported(
+        "\"Metaspace\" with \"prepend_scheme\": \"first\" behind this normalizer",
+        supported: "no normalizer, one that replaces single characters, or one that leaves the first, "
+          + "with Metaspace as first pre-tokenizer and without added tokens that are \"normalized\"")
+  }
+
+  private var prefixesFirst: Bool {
+    switch self {
+    case .metaspace(_, let prefix, _): prefix == .first
+    case .sequence(let steps): steps.contains(where: \.prefixesFirst)
+    default: false
+    }
+  }
+
+  private var beginsWithMetaspace: Bool {
+    switch self {
+    case .metaspace: true
+    case .sequence(let steps):
+      steps.first?.beginsWithMetaspace == true && !steps.dropFirst().contains(where: \.prefixesFirst)
+    default: false
+    }
+  }
+}
+
 extension PreTokenizer.Behavior {
   /// The ends of the pieces of a text with these matches. (`removed` cuts as `isolated` does.)
   func ends(of matches: [Range<Int>], in count: Int, inverted: Bool) -> [Int] {

@@ -18,10 +18,9 @@ public struct TokenDecoder: Sendable {
 
   /// The text that is certain with this id. An id that is not in the vocabulary has none.
   public mutating func append(_ id: Int32) -> String {
-    let added = tokenizer.added.byID[id]
-    guard let entry = added?.entry ?? tokenizer.token(id), !(skipsSpecialTokens && added?.isSpecial == true) else {
-      return ""
-    }
+    guard let entry = tokenizer.added.byID[id]?.decoded ?? tokenizer.token(id),
+      !(skipsSpecialTokens && tokenizer.added.isSpecial(entry))
+    else { return "" }
     var scalars = Array(entry.unicodeScalars)
     let rules = tokenizer.decodingRules
     for (matcher, replacement) in rules.replacements { scalars = matcher.replacing(in: scalars, by: replacement) }

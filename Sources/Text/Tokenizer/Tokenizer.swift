@@ -1,7 +1,7 @@
 import PatchFormat
 
 /// Text to ids and back, from a model's tokenizer.json (the format of Hugging Face's `tokenizers`), with the same ids:
-/// those of `AutoTokenizer` in transformers 5 (`TokenizerClass`).
+/// those of `AutoTokenizer` in transformers 5 (`TokenizerSetup`).
 ///
 /// Byte-pair encoding, over bytes as in GPT-2, SmolLM2, Qwen2 and Llama 3, or over characters as in Llama 2 and
 /// Mistral. What a file asks for and this cannot do as Hugging Face does is an error when it is read.
@@ -16,9 +16,8 @@ public final class Tokenizer: Sendable {
   let postProcessor: PostProcessor
   let decodingRules: DecodingRules
   let cache = WordCache()
-
-  /// Larger than any there is: the largest have 34 MB.
-  private static let sizeLimit = 256 << 20
+  /// What a text may not hold, since the class makes something else of it.
+  let refusedText: String?
 
   /// The tokenizer of a model's folder.
   public convenience init(folder: String) throws {
@@ -35,22 +34,30 @@ public final class Tokenizer: Sendable {
   /// - Throws: `invalid` for a file that is not a tokenizer, `refused` for one that asks for what is not supported.
   public init(path: String) throws {
     self.path = path
-    let json = try ModelFile.read(path, limit: Self.sizeLimit)
-    guard json.object != nil else { throw VPatchError(.invalid, path, "is not a tokenizer: no object") }
-    let file = TokenizerPart(
-      path: path, place: "", json: try TokenizerClass.applied(to: json, folder: Path.parent(path)))
-    guard json["version"] == nil || json["version"] == .string("1.0") else {
+    let folder = Path.parent(path)
+    let setup = try TokenizerSetup(path: path, folder: folder)
+    let file = TokenizerPart(path: path, place: "", json: setup.json)
+    guard file.json["version"] == nil || file.json["version"] == .string("1.0") else {
       throw file.error("is of another version than 1.0")
     }
     let model = try BPE(file.require("model"))
     normalizer = try file.part("normalizer").map(Normalizer.init)
     preTokenizer = try file.part("pre_tokenizer").map(PreTokenizer.init)
-    postProcessor = try file.part("post_processor").map(PostProcessor.init) ?? PostProcessor()
     decodingRules = try DecodingRules(file.require("decoder"))
-    added = try AddedTokens(
-      file.part("added_tokens") == nil ? [] : file.elements("added_tokens"), model.vocabulary, normalizer)
+    let added = try AddedTokens(
+      setup.tokens.added, path: path, model.vocabulary, normalizer, splitsSpecial: setup.splitsSpecial)
+    try preTokenizer?.check(
+      behind: normalizer, cuts: added.byID.values.contains { $0.rules.isNormalized }, file)
+    func id(_ token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
+    if let around = setup.tokens.around {
+      postProcessor = PostProcessor(prefix: around.prefix.compactMap(id), suffix: around.suffix.compactMap(id))
+    } else {
+      postProcessor = try file.part("post_processor").map(PostProcessor.init) ?? PostProcessor()
+    }
     self.model = model
-    named = try NamedTokens(folder: Path.parent(path), added, model.vocabulary)
+    self.added = added
+    refusedText = setup.refusedText
+    named = try NamedTokens(folder: folder, setup.tokens, added, model.vocabulary)
     for id in postProcessor.prefix + postProcessor.suffix where token(id) == nil {
       throw file.error("post_processor: adds the id \(id), which no token has")
     }
@@ -69,5 +76,12 @@ public final class Tokenizer: Sendable {
   func addedID(of token: String) -> Int32? { added.id(of: token) }
 
   /// Whether it is a mark ("<|im_end|>") rather than text.
-  public func isSpecial(_ id: Int32) -> Bool { added.byID[id]?.isSpecial ?? false }
+  public func isSpecial(_ id: Int32) -> Bool { added.byID[id].map { added.isSpecial($0.content) } ?? false }
+
+  /// Why a text cannot be tokenised, in words that follow "the text"; nil where it can.
+  public func refusal(of text: String) -> String? {
+    guard let refusedText, text.firstRange(of: refusedText) != nil else { return nil }
+    return "has \"\(refusedText.printable)\", where CodeLlamaTokenizer fills something in "
+      + "(leave it out; or set \"fill_token\" to null in tokenizer_config.json, which makes it text like any other)"
+  }
 }

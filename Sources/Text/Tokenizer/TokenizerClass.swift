@@ -1,91 +1,82 @@
 import PatchFormat
 
-/// The class that "tokenizer_config.json" names.
+/// The class of transformers 5 whose rules a tokenizer follows.
 ///
-/// transformers 5 takes vocabulary, merges, added tokens and post-processor from tokenizer.json, and the rest from the
-/// class, if that has rules of its own (`tokenization_gpt2.py`, `tokenization_qwen2.py`, `tokenization_llama.py`;
-/// which class it is, `tokenization_auto.py`). SmolLM2, say, says GPT2Tokenizer, which knows nothing of its Digits.
-/// Older versions go by tokenizer.json alone; the two differ in rare characters ("½") and beside special tokens.
-enum TokenizerClass {
-  /// tokenizer.json as it is to be read.
-  static func applied(to file: JSON, folder: String) throws -> JSON {
-    guard let config = try ModelFile.read(folder, "tokenizer_config.json"), let name = config["tokenizer_class"]?.string
-    else { return file }
-    // Where a model type has a class of its own in transformers, or none with rules, that counts instead.
-    let modelType = try ModelFile.read(folder, "config.json")?["model_type"]?.string
-    let addsPrefix = config["add_prefix_space"]?.bool
-    switch (name.hasSuffix("Fast") ? String(name.dropLast(4)) : name, modelType) {
-    case ("GPT2Tokenizer", nil), ("GPT2Tokenizer", "llama"), ("GPT2Tokenizer", "gpt2"):
-      return file.setting("normalizer", to: nil)
-        .setting("pre_tokenizer", to: byteLevel(addsPrefix: addsPrefix ?? false, splits: true))
-        .setting("decoder", to: decoder("ByteLevel")).withModel(fusesUnknown: false, hasBytes: false)
-    case ("Qwen2Tokenizer", nil), ("Qwen2Tokenizer", "llama"), ("Qwen2Tokenizer", "qwen2"):
-      let split = JSON.dictionary([
-        "type": .string("Split"), "pattern": .dictionary(["Regex": .string(qwen2Pattern)]),
-        "behavior": .string("Isolated"),
-      ])
-      return file.setting("normalizer", to: .dictionary(["type": .string("NFC")]))
-        .setting(
-          "pre_tokenizer",
-          to: .dictionary([
-            "type": .string("Sequence"),
-            "pretokenizers": .array([split, byteLevel(addsPrefix: addsPrefix ?? false, splits: false)]),
-          ])
-        )
-        .setting("decoder", to: decoder("ByteLevel")).withModel(fusesUnknown: false, hasBytes: false)
-    case ("LlamaTokenizer", nil), ("LlamaTokenizer", "llama"):
-      // Llama 3's kind under the name of Llama 2's: read as it is.
-      guard !file.hasByteLevel else { return file }
-      let scheme = addsPrefix == false ? "never" : config["legacy"]?.bool == true ? "always" : "first"
-      let space = JSON.dictionary([
-        "type": .string("Replace"), "pattern": .dictionary(["String": .string("▁")]), "content": .string(" "),
-      ])
-      let strip = JSON.dictionary([
-        "type": .string("Strip"), "content": .string(" "), "start": JSON(1), "stop": JSON(0),
-      ])
-      let steps = [space, decoder("ByteFallback"), decoder("Fuse")] + (addsPrefix == false ? [] : [strip])
-      return file.setting("normalizer", to: nil)
-        .setting(
-          "pre_tokenizer",
-          to: .dictionary([
-            "type": .string("Metaspace"), "replacement": .string("▁"), "prepend_scheme": .string(scheme),
-            "split": .bool(false),
-          ])
-        )
-        .setting("decoder", to: .dictionary(["type": .string("Sequence"), "decoders": .array(steps)]))
-        .withModel(fusesUnknown: true, hasBytes: true)
-    default: return file
+/// `TokenizersBackend` reads tokenizer.json as it is. The others take vocabulary, merges and post-processor from it, and
+/// have the rest of their own (`TokenizerClass+Parts`): SmolLM2, say, names GPT2Tokenizer, which knows nothing of its
+/// Digits. Older versions went by tokenizer.json alone; the two differ in rare characters ("½") and beside added tokens.
+enum TokenizerClass: String, CaseIterable {
+  case backend = "TokenizersBackend"
+  case gpt2 = "GPT2Tokenizer"
+  case qwen2 = "Qwen2Tokenizer"
+  case qwen35 = "Qwen3_5Tokenizer"
+  case llama = "LlamaTokenizer"
+  case codeLlama = "CodeLlamaTokenizer"
+  case gemma = "GemmaTokenizer"
+  case cohere = "CohereTokenizer"
+  case gptNeoX = "GPTNeoXTokenizer"
+
+  /// What a model type makes of the class that its files name.
+  enum Choice: Equatable {
+    /// It is this one, whatever they name.
+    case always(TokenizerClass)
+    /// The one that they name, or else this one.
+    case named(otherwise: TokenizerClass)
+  }
+
+  /// By model type: those that this program knows (`ModelConfig.Family` and the vision-language models of them).
+  static let choices: [String: Choice] = [
+    "llama": .named(otherwise: .backend), "mistral": .always(.backend), "qwen2": .always(.qwen2),
+    "qwen2_5_vl": .named(otherwise: .qwen2), "llava": .always(.backend), "llava_next": .always(.backend),
+    "llava_onevision": .named(otherwise: .backend),
+    // Types that transformers does not know: as a folder without config.json.
+    "llava_llama": .named(otherwise: .backend), "llava_mistral": .named(otherwise: .backend),
+    "llava_qwen": .named(otherwise: .backend), "": .named(otherwise: .backend),
+  ]
+
+  /// Other names of `TokenizersBackend`.
+  private static let backendNames = [
+    "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend", "BloomTokenizer",
+  ]
+
+  /// The class of a folder's tokenizer.
+  /// - Parameter hasByteLevel: whether tokenizer.json holds the word "ByteLevel" anywhere.
+  /// - Throws: `refused` for a pair of model type and class whose rules are not known here.
+  init(folder: String, hasByteLevel: () -> Bool) throws {
+    let config = try ModelFile.read(folder, "config.json")
+    let tokenizerConfig = try ModelFile.read(folder, "tokenizer_config.json")
+    let type = config?["model_type"]?.string ?? ""
+    let inTokenizer = tokenizerConfig?["tokenizer_class"]?.string
+    guard let choice = Self.choices[type] else {
+      throw VPatchError(
+        .refused, folder, "has the model type \"\(type.printable)\", whose tokenizers are not known",
+        remedy: "known are \(Self.choices.keys.filter { !$0.isEmpty }.sorted().joined(separator: ", "))")
+    }
+    let name = inTokenizer ?? config?["tokenizer_class"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+    switch choice {
+    // An empty name is one that transformers does not find.
+    case .always(let only) where name?.isEmpty != true: self = only
+    case .named(otherwise: let only) where name == nil: self = only
+    default: try self.init(name: name ?? "", folder, type, hasByteLevel, isInTokenizer: inTokenizer != nil)
     }
   }
 
-  private static let qwen2Pattern =
-    #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-
-  private static func decoder(_ type: String) -> JSON { .dictionary(["type": .string(type)]) }
-
-  private static func byteLevel(addsPrefix: Bool, splits: Bool) -> JSON {
-    .dictionary(["type": .string("ByteLevel"), "add_prefix_space": .bool(addsPrefix), "use_regex": .bool(splits)])
-  }
-}
-
-extension JSON {
-  /// The classes make their model of vocabulary and merges, with its other settings theirs.
-  fileprivate func withModel(fusesUnknown: Bool, hasBytes: Bool) -> JSON {
-    guard let model = self["model"], model.object != nil else { return self }
-    return setting(
-      "model",
-      to: model.setting("unk_token", to: nil).setting("fuse_unk", to: .bool(fusesUnknown))
-        .setting("byte_fallback", to: .bool(hasBytes)).setting("ignore_merges", to: .bool(false))
-        .setting("dropout", to: nil).setting("continuing_subword_prefix", to: nil)
-        .setting("end_of_word_suffix", to: nil))
-  }
-
-  fileprivate var hasByteLevel: Bool {
-    func has(_ part: JSON?) -> Bool {
-      guard let part else { return false }
-      if part["type"] == .string("ByteLevel") { return true }
-      return ["pretokenizers", "decoders"].contains { part[$0]?.array?.contains { has($0) } == true }
+  private init(name: String, _ folder: String, _ type: String, _ hasByteLevel: () -> Bool, isInTokenizer: Bool)
+    throws
+  {
+    let plain = name.hasSuffix("Fast") ? String(name.dropLast(4)) : name
+    if Self.backendNames.contains(where: { $0 == name || $0 == plain }) && (isInTokenizer || name != plain) {
+      self = .backend
+    } else if let known = Self(rawValue: plain) {
+      // Llama 3's kind under the name of Llama 2's is read as it is.
+      self = known == .llama && hasByteLevel() ? .backend : known
+    } else {
+      throw VPatchError(
+        .refused, folder,
+        "names the tokenizer class \"\(name.printable)\""
+          + (type.isEmpty ? "" : " for the model type \(type)") + ", whose rules are not known",
+        remedy: "known are \(Self.allCases.map(\.rawValue).joined(separator: ", ")) and PreTrainedTokenizerFast; "
+          + "the last, as \"tokenizer_class\" of tokenizer_config.json, goes by tokenizer.json alone")
     }
-    return has(self["pre_tokenizer"]) || has(self["decoder"])
   }
 }

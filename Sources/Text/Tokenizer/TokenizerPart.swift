@@ -20,7 +20,12 @@ struct TokenizerPart {
   /// The member of that key; nil where it is missing or null.
   func part(_ key: String) -> TokenizerPart? {
     guard let value = json[key], value != .null else { return nil }
-    return TokenizerPart(path: path, place: place.isEmpty ? key : "\(place).\(key)", json: value)
+    return child(key, value)
+  }
+
+  /// A member that has been found already.
+  func child(_ key: String, _ json: JSON) -> TokenizerPart {
+    TokenizerPart(path: path, place: place.isEmpty ? key : "\(place).\(key)", json: json)
   }
 
   func require(_ key: String) throws -> TokenizerPart {
