@@ -41,7 +41,9 @@ import Testing
     let path = URL(filePath: #filePath).appending(path: "../../../fixtures/casts/casts.safetensors").standardized.path
     let casts = try Checkpoint(path: path)
     let losses = try #require(
-      try casts.files[0].header.metadata.first { $0.key == "losses" }?.value.string.map { try JSON.parse(Array($0.utf8)) })
+      try casts.files[0].header.metadata.first { $0.key == "losses" }?.value.string.map {
+        try JSON.parse(Array($0.utf8))
+      })
     let pairs = casts.tensors.filter { $0.name.contains(".") }
     #expect(pairs.count == 72)
     for pair in pairs {
@@ -79,7 +81,8 @@ import Testing
 
   @Test("what is no float is not cast, nor what has the dtype") func noCast() throws {
     let folder = try TestFolder()
-    try folder.file("a", [TestTensor("i", "I32", [1], bytes: [0, 0, 0, 0]), TestTensor("f", "F32", [1], bytes: [0, 0, 0, 0])])
+    try folder.file(
+      "a", [TestTensor("i", "I32", [1], bytes: [0, 0, 0, 0]), TestTensor("f", "F32", [1], bytes: [0, 0, 0, 0])])
     let model = try Checkpoint(path: folder["a"])
     let (float, integer) = (StoredTensor(model.tensors[0], in: model), StoredTensor(model.tensors[1], in: model))
     #expect(CastTensor(float, to: .f32) == nil && CastTensor(float, to: DType("I32")!) == nil)

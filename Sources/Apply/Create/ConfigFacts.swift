@@ -27,9 +27,10 @@ struct ConfigFacts: Equatable {
     // What sees holds the config of its language model.
     let parts = [config] + ["text_config", "llm_config", "language_config"].compactMap { config[$0] }
     tiesEmbeddings = parts.contains { $0["tie_word_embeddings"]?.bool == true }
-    layers = parts.lazy.compactMap { part in
-      ["num_hidden_layers", "n_layer", "num_layers"].lazy.compactMap { part[$0]?.int }.first
-    }.first
+    layers =
+      parts.lazy.compactMap { part in
+        ["num_hidden_layers", "n_layer", "num_layers"].lazy.compactMap { part[$0]?.int }.first
+      }.first
     let heads = ["CausalLM", "ConditionalGeneration", "LMHead", "MaskedLM", "PreTraining", "ImageTextToText"]
     let architectures = config["architectures"]?.array?.compactMap(\.string) ?? []
     if !architectures.isEmpty { hasHead = architectures.contains { name in heads.contains { name.contains($0) } } }

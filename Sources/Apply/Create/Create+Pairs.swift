@@ -91,7 +91,9 @@ extension Create {
   /// The dtype that most bytes were cast to; nil where nothing is cast.
   func castDType(_ pairs: [Pair]) -> DType? {
     var bytes: [DType: Int] = [:]
-    for case (true, let target?) in pairs.map({ ($0.isCast, $0.target) }) { bytes[target.dtype, default: 0] += target.byteCount }
+    for case (true, let target?) in pairs.map({ ($0.isCast, $0.target) }) {
+      bytes[target.dtype, default: 0] += target.byteCount
+    }
     return bytes.max { ($0.value, $0.key.name) < ($1.value, $1.key.name) }?.key
   }
 
@@ -111,7 +113,9 @@ extension Create {
   /// What is replaced for the sake of its dtype.
   func retyped(_ kept: [Compared]) -> [CreateResult.RetypedTensors] {
     let pairs = kept.compactMap { item -> [DType]? in
-      guard let base = item.pair.base?.info, let target = item.pair.target, base.dtype != target.dtype else { return nil }
+      guard let base = item.pair.base?.info, let target = item.pair.target, base.dtype != target.dtype else {
+        return nil
+      }
       return [target.dtype, base.dtype]
     }
     return Dictionary(grouping: pairs) { $0 }.map { key, all in

@@ -68,8 +68,8 @@ public struct CreateResult: Sendable {
     public let canBeCast: Bool
   }
 
-  /// Whether the patch takes more room than the tensors that it makes: what is replaced whole is in it twice.
-  public var isLargerThanTensors: Bool { fileSize > tunedBytes }
+  /// Whether what the patch stores takes more room than the tensors that it makes: what is replaced whole is in it twice.
+  public var isLargerThanTensors: Bool { touched.reduce(0) { $0 + $1.storedBytes } > tunedBytes }
 
   public var touched: [PatchTensor] { header.touched }
   /// Bytes of the tensors that the patch makes.

@@ -69,7 +69,9 @@ struct ModelPair {
     if let problem = nothingShared { return problem }
     let removed = options.isPartial ? [] : self.removed.filter { isConcerned($0.name) }
     let added = self.added.filter { isConcerned($0.name) }
-    let isAllowed = (removed: options.allowsRemovals || removed.isEmpty, added: options.allowsAdditions || added.isEmpty)
+    let isAllowed = (
+      removed: options.allowsRemovals || removed.isEmpty, added: options.allowsAdditions || added.isEmpty
+    )
     if !isAllowed.added, let problem = adapter(in: added, ofBase: false) { return problem }
     if !isAllowed.removed, let problem = adapter(in: removed, ofBase: true) { return problem }
     if !(isAllowed.removed && isAllowed.added), let problem = quantised(removed, added) { return problem }
@@ -127,7 +129,8 @@ struct ModelPair {
 
   /// The same shape, or rows of the same length.
   private static func isAlike(_ a: TensorInfo, _ b: TensorInfo) -> Bool {
-    a.shape == b.shape || (a.shape.count >= 2 && a.shape.count == b.shape.count && a.shape.dropFirst() == b.shape.dropFirst())
+    a.shape == b.shape
+      || (a.shape.count >= 2 && a.shape.count == b.shape.count && a.shape.dropFirst() == b.shape.dropFirst())
   }
 
   // MARK: Adapters

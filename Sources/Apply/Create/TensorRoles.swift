@@ -27,7 +27,7 @@ enum AdapterTensors {
       if let mark = marks.first(where: { part == $0.part }) { return mark.kind }
       if let mark = beginnings.first(where: { part.hasPrefix($0.start) }) { return mark.kind }
     }
-    return name.hasPrefix("lora_unet_") || name.hasPrefix("lora_te") ? "LoRA" : nil
+    return parts.contains { $0.hasPrefix("lora_unet_") || $0.hasPrefix("lora_te") } ? "LoRA" : nil
   }
 }
 
@@ -53,7 +53,9 @@ enum QuantisationTensors {
     let last = name.split(separator: ".").last.map(String.init) ?? name
     if last.hasPrefix("bitsandbytes__") { return "bitsandbytes" }
     if let known = parts.first(where: { $0.part == last }) { return known.kind }
-    for (end, kind) in ends where last.hasSuffix(end) && stems.contains(String(last.dropLast(end.count))) { return kind }
+    for (end, kind) in ends where last.hasSuffix(end) && stems.contains(String(last.dropLast(end.count))) {
+      return kind
+    }
     return nil
   }
 
@@ -112,7 +114,8 @@ enum PassingTensors {
   static func decoderLayer(_ name: String) -> Int? {
     guard sense(of: name) == nil else { return nil }
     let parts = name.split(separator: ".")
-    guard let at = parts.firstIndex(where: { $0 == "layers" || $0 == "h" || $0 == "blocks" }), at <= 3, at + 1 < parts.count
+    guard let at = parts.firstIndex(where: { $0 == "layers" || $0 == "h" || $0 == "blocks" }), at <= 3,
+      at + 1 < parts.count
     else { return nil }
     return NamePath.index(parts[at + 1])
   }

@@ -196,7 +196,8 @@ extension PairMeter {
     for unit in 0..<count {
       let word = (0..<width).reduce(UInt32(0)) { word, i in
         let at = unit * width + i
-        return word | UInt32(a.load(fromByteOffset: at, as: UInt8.self) ^ b.load(fromByteOffset: at, as: UInt8.self)) << (8 * i)
+        return word | UInt32(a.load(fromByteOffset: at, as: UInt8.self) ^ b.load(fromByteOffset: at, as: UInt8.self))
+          << (8 * i)
       }
       for i in 0..<elements where word >> (i * bits) & (1 << bits - 1) != 0 { found += 1 }
     }

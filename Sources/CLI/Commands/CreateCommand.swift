@@ -83,7 +83,8 @@ struct CreateCommand: ParsableCommand {
     for kind in result.retyped {
       let way = kind.canBeCast ? "; --cast-to-base casts them" : ", which cannot be cast"
       common.remark(
-        "\(Format.counted(kind.tensors, "tensor")) of another dtype replaced whole (\(kind.from) over \(kind.to))\(way)")
+        "\(Format.counted(kind.tensors, "tensor")) of another dtype replaced whole (\(kind.from) over \(kind.to))\(way)"
+      )
     }
     if result.isLargerThanTensors {
       common.remark(

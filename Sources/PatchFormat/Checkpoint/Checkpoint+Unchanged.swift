@@ -48,8 +48,10 @@ extension Checkpoint {
   static func open(_ path: String, _ name: String) throws -> File {
     let input = try InputFile(path: path)
     guard try input.beginReading() else { throw Busy(isBeingSwitched(path)) }
-    do { return File(name: name, input: input, header: try SafetensorsHeader(of: input)) } catch let error as VPatchError {
-      throw try OtherForm.of(input)?.error(path) ?? error
+    do { return File(name: name, input: input, header: try SafetensorsHeader(of: input)) } catch let error
+      as VPatchError
+    {
+      throw try OtherForm.of(input, isShard: !name.isEmpty)?.error(path) ?? error
     }
   }
 

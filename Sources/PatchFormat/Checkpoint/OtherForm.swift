@@ -9,8 +9,9 @@ public struct OtherForm: Equatable, Sendable {
   // MARK: Files
 
   /// By the bytes that a file begins with, and by its name where these say too little.
+  /// - Parameter isShard: whether an index names it.
   /// - Returns: nil for what is not known.
-  static func of(_ file: InputFile) throws -> OtherForm? {
+  static func of(_ file: InputFile, isShard: Bool) throws -> OtherForm? {
     let head = try file.read(0..<min(file.size, 64))
     let name = Path.name(file.path).lowercased()
     func begins(_ bytes: String) -> Bool { head.starts(with: Array(bytes.utf8)) }
@@ -36,7 +37,7 @@ public struct OtherForm: Equatable, Sendable {
     if begins("<!") || begins("<html") {
       return OtherForm(what: "is a web page", remedy: "download the file itself: this is what a server said instead")
     }
-    if begins("{"), name.hasSuffix(".json") {
+    if begins("{"), name.hasSuffix(".json"), !isShard {
       return OtherForm(
         what: "is a file of JSON and holds no weights", remedy: "give the model's folder: \(Path.parent(file.path))")
     }
@@ -53,7 +54,8 @@ public struct OtherForm: Equatable, Sendable {
   private static let numpy = OtherForm(what: "is a NumPy file", remedy: again)
   private static let keras = OtherForm(what: "is an HDF5 file (TensorFlow, Keras)", remedy: again)
   private static let flax = OtherForm(what: "is a msgpack file (Flax)", remedy: again)
-  private static let onnx = OtherForm(what: "is an ONNX file", remedy: "give the model in safetensors form, as it was before it was exported")
+  private static let onnx = OtherForm(
+    what: "is an ONNX file", remedy: "give the model in safetensors form, as it was before it was exported")
 
   // MARK: Folders
 
@@ -83,10 +85,14 @@ public struct OtherForm: Equatable, Sendable {
         remedy: "gather it with the zero_to_fp32.py that lies in it and its --safe_serialization")
     }
     let weights = names.filter { !Checkpoint.isSafetensorsName($0) }
-    for (suffix, form) in [(".gguf", gguf), (".bin", pickle), (".pth", pickle), (".pt", pickle), (".ckpt", pickle),
-      (".h5", keras), (".msgpack", flax), (".onnx", onnx), (".npz", numpy)]
+    for (suffix, form) in [
+      (".gguf", gguf), (".bin", pickle), (".pth", pickle), (".pt", pickle), (".ckpt", pickle),
+      (".h5", keras), (".msgpack", flax), (".onnx", onnx), (".npz", numpy),
+    ]
     where first(".safetensors") == nil {
-      guard let found = weights.first(where: { $0.lowercased().hasSuffix(suffix) && !isOfTraining($0) }) else { continue }
+      guard let found = weights.first(where: { $0.lowercased().hasSuffix(suffix) && !isOfTraining($0) }) else {
+        continue
+      }
       return OtherForm(
         what: "has weights, but not in safetensors form: \(found) \(form.what)", remedy: form.remedy)
     }
