@@ -91,6 +91,11 @@ import Testing
     // Nothing is known of the config: the bits alone decide.
     #expect(try problem(model + [own], model, baseConfig: "no JSON", tunedConfig: "[]") != nil)
     #expect(try problem(model + [tied], model, baseConfig: "no JSON", tunedConfig: "[]") == nil)
+    // T5 keeps one of its three embeddings.
+    let shared = embedding.renamed("shared.weight")
+    let name = "encoder.embed_tokens.weight"
+    #expect(try problem([shared, embedding.renamed(name), model[3]], [shared, model[3]]) == nil)
+    #expect(try problem([shared, own.renamed(name), model[3]], [shared, model[3]]) != nil)
     // It comes as it goes: untying gives a model a head.
     #expect(try problem(model, model + [own]) == nil)
   }

@@ -6,8 +6,8 @@ enum ModuleWrappers {
   private static let certain: Set<Substring> = [
     "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_fpw_module", "_forward_module",
   ]
-  /// Of DataParallel, DDP and DeepSpeed: some models have such a module of their own.
-  private static let likely: Set<Substring> = ["module"]
+  /// Of DataParallel, DDP and DeepSpeed, and TRL's around a value head: some models have such a module of their own.
+  private static let likely: Set<Substring> = ["module", "pretrained_model"]
 
   static func removed(from name: String, _ certainty: Certainty) -> String {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)

@@ -3,7 +3,8 @@ import PatchFormat
 /// Two checkpoints as a base and what was made of it: whether one is a model's fine-tune, or what it is instead.
 ///
 /// A fine-tune has the base's tensors. It may lack, or have in addition, what comes and goes without one:
-/// - a head that is tied to the embedding (by a config, or bit for bit), or that the other's architecture has no use for;
+/// - a head or an embedding that is tied to an embedding which both have (a head by a config, either bit for bit), and a
+///   head that the other's architecture has no use for;
 /// - a whole part that sees, hears or speaks;
 /// - what predicts tokens past the next (`mtp.*`), and layers past those that a config counts;
 /// - buffers that are computed, and tensors without elements.
@@ -247,21 +248,26 @@ struct ModelPair {
       if PassingTensors.isFurtherPrediction(tensor.name) { return false }
       if let layers, let layer = PassingTensors.decoderLayer(tensor.name), layer >= layers { return false }
       if let sense = PassingTensors.sense(of: tensor.name) { return othersSenses.contains(sense) }
-      return try !(PassingTensors.isHead(tensor.name) && isHeadPassing(tensor, in: owner, and: other))
+      return try !isTied(tensor, in: owner, and: other)
     }
   }
 
-  private func isHeadPassing(_ head: TensorInfo, in owner: Side, and other: Side) throws -> Bool {
-    if owner.config.tiesEmbeddings || other.config.tiesEmbeddings || other.config.hasHead == false { return true }
+  /// Whether it is a head or an embedding that the other side has as another tensor, or has no use for.
+  private func isTied(_ tensor: TensorInfo, in owner: Side, and other: Side) throws -> Bool {
+    let isHead = PassingTensors.isHead(tensor.name)
+    let isTiedByConfig = owner.config.tiesEmbeddings || other.config.tiesEmbeddings
+    if isHead, isTiedByConfig || other.config.hasHead == false { return true }
+    guard isHead || PassingTensors.isEmbedding(tensor.name) else { return false }
     let model = owner.checkpoint
     func fingerprint(_ info: TensorInfo) throws -> Digest? {
       try model.tensor(named: info.name).map { try StoredTensor($0, in: model).fingerprint() }
     }
-    // A map of names leaves the base's as they are, and the tuned side's head is then what it is without one.
-    let embeddings = owner.tensors.filter {
-      PassingTensors.isEmbedding($0.name) && $0.dtype == head.dtype && $0.shape == head.shape
+    let twins = owner.tensors.filter {
+      PassingTensors.isEmbedding($0.name) && $0.dtype == tensor.dtype && $0.shape == tensor.shape
+        && other.names.contains($0.name.bytesKey)
     }
-    guard !embeddings.isEmpty, let bits = try fingerprint(head) else { return false }
-    return try embeddings.contains { try fingerprint($0) == bits }
+    // Under mapped names nothing is found, and nothing is taken for tied then.
+    guard !twins.isEmpty, let bits = try fingerprint(tensor) else { return false }
+    return try twins.contains { try fingerprint($0) == bits }
   }
 }

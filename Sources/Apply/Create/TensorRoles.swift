@@ -45,7 +45,8 @@ enum QuantisationTensors {
     ("qweight", "GPTQ, AWQ"), ("qzeros", "GPTQ, AWQ"), ("g_idx", "GPTQ"), ("SCB", "bitsandbytes"),
     ("weight_format", "bitsandbytes"), ("absmax", "bitsandbytes"), ("quant_map", "bitsandbytes"),
     ("nested_absmax", "bitsandbytes"), ("nested_quant_map", "bitsandbytes"), ("W_q", "HQQ"), ("weight_scaler", "EETQ"),
-    ("scales", "GPTQ, AWQ, MLX"), ("scale_inv", "float8"),
+    ("scales", "GPTQ, AWQ, MLX"), ("scale_inv", "float8"), ("_weight_qdata", "torchao"), ("_weight_scale", "torchao"),
+    ("_weight_zero_point", "torchao"),
   ]
 
   /// What quantises in the way that this tensor belongs to; nil for plain numbers.
@@ -81,7 +82,7 @@ enum PassingTensors {
   /// Buffers that are computed from the config when a model is made.
   private static let buffers: Set<Substring> = [
     "inv_freq", "original_inv_freq", "position_ids", "masked_bias", "relative_position_index", "rope_freqs",
-    "cos_cached", "sin_cached", "num_batches_tracked",
+    "token_type_ids", "cos_cached", "sin_cached", "num_batches_tracked",
   ]
   /// Parts of a model that see, hear or speak; a text model is loaded without them.
   private static let senses: Set<Substring> = [
@@ -89,6 +90,7 @@ enum PassingTensors {
     "multi_modal_projector", "mm_projector", "image_newline", "embed_vision", "embed_audio", "audio_tower",
     "audio_model", "audio_encoder", "audio_projector", "speech_encoder", "connector", "perceiver", "aligner", "talker",
     "token2wav", "code2wav",
+    "vision_projection", "vision_projector", "vision_proj", "img_processor", "image_encoder", "embed_tokens_extend",
   ]
 
   static func isBuffer(_ tensor: TensorInfo) -> Bool {
@@ -107,7 +109,7 @@ enum PassingTensors {
 
   /// Whether it predicts tokens past the next, by its name.
   static func isFurtherPrediction(_ name: String) -> Bool {
-    name.split(separator: ".").prefix(2).contains { $0 == "mtp" || $0 == "nextn" || $0 == "mtp_block" }
+    name.split(separator: ".").prefix(2).contains { $0.hasPrefix("mtp") || $0.hasPrefix("nextn") }
   }
 
   /// The number of the decoder layer, in any layout.
@@ -122,12 +124,13 @@ enum PassingTensors {
 
   static func isHead(_ name: String) -> Bool {
     let parts = name.split(separator: ".")
-    return parts.count >= 2 && ["lm_head", "embed_out", "output"].contains(parts[parts.count - 2])
-      && decoderLayer(name) == nil && sense(of: name) == nil
+    guard parts.count >= 2, decoderLayer(name) == nil, sense(of: name) == nil else { return false }
+    return ["lm_head", "embed_out", "output"].contains(parts[parts.count - 2])
+      || parts.suffix(3).prefix(2) == ["predictions", "decoder"]
   }
 
   static func isEmbedding(_ name: String) -> Bool {
-    let embeddings: Set<Substring> = ["embed_tokens", "wte", "word_embeddings", "tok_embeddings", "embed_in"]
+    let embeddings: Set<Substring> = ["embed_tokens", "wte", "word_embeddings", "tok_embeddings", "embed_in", "shared"]
     return name.split(separator: ".").dropLast().last.map(embeddings.contains) ?? false
   }
 }
