@@ -62,18 +62,22 @@ public struct CastSummary: Hashable, Sendable {
   public let from: DType
   public let to: DType
   public internal(set) var tensors = 0
+  /// Of these, those that differ from the base after the cast.
+  public internal(set) var changed = 0
   public internal(set) var values = 0
   public internal(set) var losses = CastLosses()
 
-  /// "8 tensors (3,072 values) F32 → BF16; 2 values became infinite"
+  /// "9 tensors (3,072 values) F32 → BF16, 4 of them changed; 2 values became infinite"
   public var text: String {
     "\(Format.counted(tensors, "tensor")) (\(Format.grouped(values)) values) \(from) → \(to)"
+      + (changed == tensors ? "" : ", \(Format.grouped(changed)) of them changed")
       + (losses.text.map { "; \($0)" } ?? "")
   }
 
   public var json: JSON {
     .dictionary([
-      "from": .string(from.name), "to": .string(to.name), "tensors": JSON(tensors), "values": JSON(values),
+      "from": .string(from.name), "to": .string(to.name), "tensors": JSON(tensors),
+      "changed": JSON(changed), "values": JSON(values),
       "lost": losses.json,
     ])
   }

@@ -97,12 +97,15 @@ extension Create {
     return bytes.max { ($0.value, $0.key.name) < ($1.value, $1.key.name) }?.key
   }
 
-  func casts(_ kept: [Compared]) -> [CastSummary] {
+  /// What was cast of these, whether or not it differs from the base then.
+  func casts(_ compared: [Compared]) -> [CastSummary] {
     var found: [[DType]: CastSummary] = [:]
-    for case (let from?, let target?, let losses?) in kept.map({ ($0.pair.tuned?.info, $0.pair.target, $0.losses) }) {
+    for item in compared {
+      guard let from = item.pair.tuned?.info, let target = item.pair.target, let losses = item.losses else { continue }
       let key = [from.dtype, target.dtype]
       var summary = found[key] ?? CastSummary(from: from.dtype, to: target.dtype)
       summary.tensors += 1
+      summary.changed += item.differs ? 1 : 0
       summary.values += target.elementCount
       summary.losses.add(losses)
       found[key] = summary
