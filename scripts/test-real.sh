@@ -21,3 +21,4 @@ test RealTowerTests
 VPATCH_TOKENIZERS=$work/tokenizers test TokenizerComparisonTests
 "$torch" bench/image_cases.py "$work/images"
 VPATCH_IMAGES=$work/images test PillowTests
+"$torch" bench/remedies.py .build/release/vpatch

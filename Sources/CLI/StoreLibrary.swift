@@ -60,6 +60,8 @@ final class StoreLibrary: PatchLibrary {
   {
     let root = state.base
     var options = CreateOptions()
+    // It was made by patches, whatever they did.
+    options.expectsFineTune = false
     options.removeMissingFiles = base.isDirectory && model.isDirectory
     options.sideFilesOf = state.entries.flatMap { entry in
       [entry.identity] + (entry.stack?.definition.members.map(\.identity) ?? [])

@@ -1,3 +1,4 @@
+import TestModels
 import Testing
 
 @testable import Apply
@@ -23,6 +24,53 @@ struct ComponentsKeyMapTests {
         #expect(map.tunedLayout == tuned.layout && map.baseLayout == base.layout)
       }
     }
+  }
+
+  @Test(
+    "wrappers at any place, on either side, of all tensors or of some",
+    arguments: [
+      "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "module", "_forward_module",
+      "_fsdp_wrapped_module._checkpoint_wrapped_module", "module._orig_mod", "_orig_mod.module",
+    ])
+  func wrappersInside(wrapper: String) throws {
+    for file in ["tiny-llama", "Qwen2.5-VL-3B-Instruct", "llava-onevision-qwen2-0.5b-ov-hf"] {
+      let names = try KeyList(file).names
+      var random = TestRandom(UInt64(wrapper.utf8.count))
+      for share in [1, 2, 5] {
+        let place = Int(random.next() % 4)
+        var expected: [String: String] = [:]
+        for name in names {
+          var parts = name.split(separator: ".").map(String.init)
+          // A wrapped module is so in all of its tensors.
+          let isWrapped = share == 1 || (parts.first { Int($0) != nil }.flatMap(Int.init) ?? 1) % share == 0
+          if isWrapped { parts.insert(wrapper, at: min(place, parts.count - 1)) }
+          expected[parts.joined(separator: ".")] = name
+        }
+        #expect(try KeyMap.auto(from: expected.keys.sorted(), to: names).names == expected)
+        #expect(try KeyMap.auto(from: names, to: expected.keys.sorted()).isComplete)
+      }
+    }
+  }
+
+  @Test(
+    "prefixes of a whole, with wrappers inside",
+    arguments: [
+      "module.", "_orig_mod.", "base_model.model.", "model.", "model.module.", "_forward_module.model.",
+    ])
+  func prefixes(prefix: String) throws {
+    let names = try KeyList("tiny-llama").names
+    let inner = names.map { $0.replacing(".0.", with: ".0._checkpoint_wrapped_module.") }
+    let map = try KeyMap.auto(from: inner.map { prefix + $0 }, to: names)
+    #expect(map.names == Dictionary(uniqueKeysWithValues: zip(inner.map { prefix + $0 }, names)))
+    // A few of them too, as a file of the trained tensors has them.
+    let few = inner.filter { $0.contains("self_attn") }.map { prefix + $0 }
+    #expect(try KeyMap.auto(from: few, to: names).names.count == few.count)
+  }
+
+  @Test("a wrapper's name that is the model's own stays") func ownModule() throws {
+    let names = ["a.module.weight", "a.weight", "b.module.weight"]
+    #expect(try KeyMap.auto(from: names, to: names).isIdentity)
+    #expect(throws: KeyMapError.self) { try KeyMap.auto(from: ["a._orig_mod.w", "a.w"], to: ["a.w"]) }
   }
 
   @Test("the partners are the right ones")

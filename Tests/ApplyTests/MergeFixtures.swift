@@ -18,7 +18,7 @@ struct Siblings {
     let models = try tuned.enumerated().map { try Checkpoint(path: folder.file("tuned-\($0)", $1)) }
     self.tuned = models
     patches = try models.enumerated().map { i, model in
-      _ = try Create(base: start, tuned: model, options: CreateOptions(), work: WorkOptions(threads: 1))
+      _ = try Create(base: start, tuned: model, options: .anyDifference, work: WorkOptions(threads: 1))
         .write(to: folder["\(i).vpatch"])
       return try Patch(path: folder["\(i).vpatch"])
     }

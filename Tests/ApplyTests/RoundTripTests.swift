@@ -10,7 +10,7 @@ import Testing
 
   init() throws { folder = try TestFolder() }
 
-  private func patch(_ base: String, _ tuned: String, _ options: CreateOptions = CreateOptions()) throws -> Patch {
+  private func patch(_ base: String, _ tuned: String, _ options: CreateOptions = .anyDifference) throws -> Patch {
     let create = Create(
       base: try Checkpoint(path: folder[base]), tuned: try Checkpoint(path: folder[tuned]), options: options,
       work: WorkOptions(threads: 2))

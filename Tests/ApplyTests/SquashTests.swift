@@ -16,7 +16,7 @@ import Testing
     for (i, model) in models.enumerated() { try folder.file("m\(i)", model, metadata: [("step", "\(i)")]) }
     return try (1..<models.count).map { i in
       let (a, b) = (try Checkpoint(path: folder["m\(i - 1)"]), try Checkpoint(path: folder["m\(i)"]))
-      _ = try Create(base: a, tuned: b, options: CreateOptions(), work: work).write(
+      _ = try Create(base: a, tuned: b, options: .anyDifference, work: work).write(
         to: folder["p\(i)"], replacing: true)
       return try Patch(path: folder["p\(i)"])
     }

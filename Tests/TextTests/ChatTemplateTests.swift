@@ -276,18 +276,9 @@ import Testing
 extension AddedTokens {
   /// Special tokens of these texts.
   static func named(_ texts: [String]) throws -> AddedTokens {
-    var seen: Set<String> = []
-    let unique = texts.filter { seen.insert($0).inserted }
-    let parts = unique.enumerated().map { i, text in
-      TokenizerPart(
-        path: "", place: "",
-        json: .dictionary([
-          "id": JSON(i + 1), "content": .string(text), "special": .bool(true), "single_word": .bool(false),
-          "lstrip": .bool(false), "rstrip": .bool(false), "normalized": .bool(false),
-        ]))
-    }
     var vocabulary = Vocabulary(capacity: 1)
     _ = vocabulary.add("a", id: 0)
-    return try AddedTokens(parts, vocabulary, nil)
+    return try AddedTokens(
+      [texts.map { AddedToken($0, isSpecial: true) }], path: "", vocabulary, nil, splitsSpecial: false)
   }
 }

@@ -21,14 +21,16 @@ extension KeyMap {
   ///
   /// Nil where the names are the same, or where fewer than nine tenths of either list pair up
   /// (a head may be tied, an embedding missing; another model shares far less).
+  /// - Parameter partial: whether nine tenths of the found names will do: tensors that were trained,
+  ///   without the others.
   public static func hint(
-    expected: some Sequence<String>, found: some Sequence<String>
+    expected: some Sequence<String>, found: some Sequence<String>, partial: Bool = false
   ) -> PrefixHint? {
     guard let map = try? auto(from: expected, to: found), !map.isIdentity else { return nil }
     let paired = map.names.count
     let expectedCount = paired + map.onlyInTuned.count
     let foundCount = paired + map.onlyInBase.count
-    guard paired * 10 >= max(expectedCount, foundCount) * 9,
+    guard paired * 10 >= (partial ? foundCount : max(expectedCount, foundCount)) * 9,
       let example = map.names.filter({ $0.key != $0.value }).min(by: { $0.key < $1.key })
     else { return nil }
     return PrefixHint(

@@ -22,9 +22,10 @@ public struct KeyMap: Hashable, Sendable {
 
   /// Pairs the two lists by canonical name.
   ///
-  /// In a list that no known layout fits, a prefix that every name carries (`module.`,
-  /// `_orig_mod.`, `bert.`) may be a wrapper's. It is taken off on one side at most, and where
-  /// that pairs more names than leaving it on.
+  /// What wrappers put into names is left out (`ModuleWrappers`). In a list that no known layout
+  /// fits, a prefix that every name carries (`module.`, `base_model.model.`, `bert.`) may be a
+  /// wrapper's too. It is taken off on one side at most, and where that pairs more names than
+  /// leaving it on.
   ///
   /// Throws where two names of one list mean the same tensor, and where nothing pairs.
   public static func auto(
@@ -63,38 +64,41 @@ public struct KeyMap: Hashable, Sendable {
   }
 }
 
-/// One way to read a list of names: in its layout, with so many leading bytes taken off each.
+/// One way to read a list of names: in its layout, without what wrappers put into each, and with so
+/// many leading bytes taken off.
 private struct Reading {
   let names: [String]
-  let wrapper: Int
+  /// The names without wrappers, in the same order.
+  let inner: [String]
   let layout: ModelLayout
 
-  init(_ names: [String], wrapper: Int = 0) {
+  init(_ names: [String], _ inner: [String], prefix: Int = 0) {
     self.names = names
-    self.wrapper = wrapper
-    layout = ModelLayout.recognise(names: names.map { Self.unwrap($0, wrapper) })
+    self.inner = prefix == 0 ? inner : inner.map { String(decoding: $0.utf8.dropFirst(prefix), as: UTF8.self) }
+    layout = ModelLayout.recognise(names: self.inner)
   }
 
-  /// As the names stand, and if no layout fits them, without each prefix that they all carry.
+  /// As the names stand, but for wrappers that are never a model's own; then without those that may
+  /// be; each, if no layout fits it, also without every prefix that all names carry.
   static func all(of names: [String]) -> [Reading] {
-    let plain = Reading(names)
-    guard plain.layout == .generic else { return [plain] }
-    return [plain] + sharedPrefixes(of: names).map { Reading(names, wrapper: $0) }
+    let plain = names.map { ModuleWrappers.removed(from: $0, .certain) }
+    let bare = names.map { ModuleWrappers.removed(from: $0, .likely) }
+    return [plain, bare == plain ? nil : bare].compactMap(\.self).flatMap { inner in
+      let reading = Reading(names, inner)
+      guard reading.layout == .generic else { return [reading] }
+      return [reading] + sharedPrefixes(of: inner).map { Reading(names, inner, prefix: $0) }
+    }
   }
 
   func byCanonicalName(_ side: KeyMapError.Side) throws(KeyMapError) -> [String: String] {
     var found: [String: String] = [:]
-    for name in names {
-      let canonical = layout.canonicalName(of: Self.unwrap(name, wrapper))
+    for (name, inner) in zip(names, inner) {
+      let canonical = layout.canonicalName(of: inner)
       if let first = found.updateValue(name, forKey: canonical) {
         throw .ambiguous(side: side, first: min(first, name), second: max(first, name))
       }
     }
     return found
-  }
-
-  private static func unwrap(_ name: String, _ length: Int) -> String {
-    String(decoding: name.utf8.dropFirst(length), as: UTF8.self)
   }
 
   /// The lengths of the prefixes, each ending in a dot, that all names share. At most four:

@@ -1,57 +1,126 @@
 import PatchFormat
 
-/// A float32 tensor rounded to a narrower dtype, to nearest, ties to even; NaNs stay NaNs and become quiet.
+/// A float tensor in another float dtype, as PyTorch's `.to()` casts it: to nearest, ties to even; what is F64 is
+/// rounded to F32 first. Beyond the largest number F8_E4M3 keeps the largest, the FNUZ dtypes have NaN, the others
+/// infinity. NaNs stay NaNs and become quiet.
 public final class CastTensor: TensorSource {
   public let info: TensorInfo
+  /// What was lost in all that was read so far, where it is counted.
+  private(set) var losses = CastLosses()
   private let source: any TensorSource
-  private let round: (UInt32) -> UInt16
+  private let from: Element
+  private let to: Element
+  private let isCounting: Bool
 
-  /// - Returns: nil where there is no rule for these two dtypes.
-  public init?(_ source: any TensorSource, to dtype: DType) {
-    guard source.info.dtype == .f32 else { return nil }
-    switch dtype {
-    case .bf16: round = Self.bf16
-    case .f16: round = Self.f16
-    default: return nil
-    }
+  /// - Parameter isCounting: whether losses are counted.
+  /// - Returns: nil where one of the two is not a float, or both are the same.
+  public init?(_ source: any TensorSource, to dtype: DType, isCounting: Bool = false) {
+    guard let from = Element(source.info.dtype), let to = Element(dtype), source.info.dtype != dtype else { return nil }
     self.source = source
+    self.from = from
+    self.to = to
+    self.isCounting = isCounting
     info = TensorInfo(
-      name: source.info.name, dtype: dtype, shape: source.info.shape, byteCount: source.info.byteCount / 2)
+      name: source.info.name, dtype: dtype, shape: source.info.shape,
+      byteCount: source.info.byteCount / from.width * to.width)
   }
 
   public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-    let wide = UnsafeMutableRawBufferPointer.allocate(byteCount: buffer.count * 2, alignment: 64)
-    defer { wide.deallocate() }
-    try source.read(into: wide, at: offset * 2)
-    for i in 0..<buffer.count / 2 {
-      let bits = UInt32(littleEndian: wide.load(fromByteOffset: i * 4, as: UInt32.self))
-      buffer.storeBytes(of: round(bits).littleEndian, toByteOffset: i * 2, as: UInt16.self)
+    let count = buffer.count / to.width
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count * from.width, 1), alignment: 64)
+    defer { bytes.deallocate() }
+    let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * from.width)])
+    try source.read(into: piece, at: offset / to.width * from.width)
+    for i in 0..<count {
+      let bits = from.read(bytes, i)
+      to.write(bits, into: buffer, i)
+      if isCounting, to.mayLose(buffer, i) { losses.add(from.value(bytes, i), as: to.value(buffer, i), to) }
     }
   }
+}
 
-  static func bf16(_ bits: UInt32) -> UInt16 {
-    if bits & 0x7FFF_FFFF > 0x7F80_0000 { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
-    return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16) & 1) >> 16)
-  }
+extension CastTensor {
+  /// Elements of one dtype, read and written as the bits of a float32.
+  enum Element {
+    case f64
+    case f32
+    case narrow(FloatFormat, width: Int)
 
-  static func f16(_ bits: UInt32) -> UInt16 {
-    let sign = UInt16(truncatingIfNeeded: (bits >> 16) & 0x8000)
-    let magnitude = bits & 0x7FFF_FFFF
-    if magnitude > 0x7F80_0000 { return sign | 0x7E00 | UInt16(truncatingIfNeeded: (bits >> 13) & 0x1FF) }
-    // 65520 and above round to infinity.
-    if magnitude >= 0x477F_F000 { return sign | 0x7C00 }
-    if magnitude >= 0x3880_0000 {
-      let rebased = magnitude - 0x3800_0000
-      return sign | UInt16(truncatingIfNeeded: (rebased &+ 0xFFF &+ (rebased >> 13) & 1) >> 13)
+    init?(_ dtype: DType) {
+      switch dtype.name {
+      case "F64": self = .f64
+      case "F32": self = .f32
+      default:
+        guard let format = FloatFormat.known[dtype.name] else { return nil }
+        self = .narrow(format, width: dtype.name.hasSuffix("16") ? 2 : 1)
+      }
     }
-    // Subnormal: the significand, shifted to units of 2⁻²⁴.
-    guard magnitude >= 0x3300_0000 else { return sign }
-    let shift = 126 - magnitude >> 23
-    let significand = magnitude & 0x7F_FFFF | 0x80_0000
-    let quotient = significand >> shift
-    let rest = significand & (1 << shift - 1)
-    let half = UInt32(1) << (shift - 1)
-    let up = rest > half || (rest == half && quotient & 1 == 1)
-    return sign | UInt16(truncatingIfNeeded: quotient + (up ? 1 : 0))
+
+    var width: Int {
+      switch self {
+      case .f64: 8
+      case .f32: 4
+      case .narrow(_, let width): width
+      }
+    }
+
+    @inline(__always)
+    func read(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> UInt32 {
+      switch self {
+      case .f64: Float(Self.double(bytes, i)).bitPattern
+      case .f32: UInt32(littleEndian: bytes.load(fromByteOffset: i * 4, as: UInt32.self))
+      case .narrow(let format, let width): format.widened(Self.bits(bytes, i, width))
+      }
+    }
+
+    @inline(__always)
+    func write(_ bits: UInt32, into bytes: UnsafeMutableRawBufferPointer, _ i: Int) {
+      switch self {
+      case .f64:
+        bytes.storeBytes(
+          of: Double(Float(bitPattern: bits)).bitPattern.littleEndian, toByteOffset: i * 8, as: UInt64.self)
+      case .f32: bytes.storeBytes(of: bits.littleEndian, toByteOffset: i * 4, as: UInt32.self)
+      case .narrow(let format, 2):
+        bytes.storeBytes(
+          of: UInt16(truncatingIfNeeded: format.narrowed(bits)).littleEndian, toByteOffset: i * 2, as: UInt16.self)
+      case .narrow(let format, _): bytes[i] = UInt8(truncatingIfNeeded: format.narrowed(bits))
+      }
+    }
+
+    func value(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> Double {
+      if case .f64 = self { return Self.double(bytes, i) }
+      return Double(Float(bitPattern: read(bytes, i)))
+    }
+
+    /// What is beyond this, and finite after all, was clamped: a value below rounds to the largest.
+    var largestRounded: Double {
+      guard case .narrow(let format, _) = self, format.specials == .allOnes else { return .infinity }
+      let largest = [format.largest - 1, format.largest].map { Double(Float(bitPattern: format.widened($0))) }
+      return largest[1] + (largest[1] - largest[0]) / 2
+    }
+
+    /// Whether an element that was written is zero, the largest, or beyond: all others are near what they were.
+    @inline(__always)
+    func mayLose(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> Bool {
+      switch self {
+      case .f64: return false
+      case .f32:
+        let magnitude = UInt32(littleEndian: bytes.load(fromByteOffset: i * 4, as: UInt32.self)) & 0x7FFF_FFFF
+        return magnitude == 0 || magnitude >= 0x7F80_0000
+      case .narrow(let format, let width):
+        if format.specials == .exponentOnly { return true }
+        let bits = Self.bits(bytes, i, width)
+        let magnitude = bits & (width == 2 ? 0x7FFF : 0x7F)
+        return magnitude == 0 || magnitude >= format.largest
+      }
+    }
+
+    private static func bits(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int, _ width: Int) -> UInt32 {
+      width == 1 ? UInt32(bytes[i]) : UInt32(UInt16(littleEndian: bytes.load(fromByteOffset: i * 2, as: UInt16.self)))
+    }
+
+    private static func double(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> Double {
+      Double(bitPattern: UInt64(littleEndian: bytes.load(fromByteOffset: i * 8, as: UInt64.self)))
+    }
   }
 }

@@ -6,6 +6,8 @@ extension Create {
     let pair: Pair
     let baseFingerprint: Digest?
     let targetFingerprint: Digest?
+    /// What was lost in casting the tuned side.
+    let losses: CastLosses?
     var differs: Bool { baseFingerprint != targetFingerprint }
   }
 
@@ -15,15 +17,23 @@ extension Create {
     work.progress.begin("comparing", total: sizes.reduce(0, +))
     return try LargestFirst.map(sizes, threads: work.threads) { i in
       defer { work.progress.advance(sizes[i]) }
-      let (base, target) = try fingerprints(pairs[i])
-      return Compared(pair: pairs[i], baseFingerprint: base, targetFingerprint: target)
+      let pair = pairs[i]
+      let tuned = tunedSource(pair, isCounting: true)
+      let (base, target) = try fingerprints(pair, tuned)
+      return Compared(
+        pair: pair, baseFingerprint: base, targetFingerprint: target, losses: (tuned as? CastTensor)?.losses)
     }
   }
 
-  private func fingerprints(_ pair: Pair) throws -> (Digest?, Digest?) {
-    let (base, tuned) = (baseSource(pair), tunedSource(pair))
+  private func fingerprints(_ pair: Pair, _ tuned: (any TensorSource)?) throws -> (Digest?, Digest?) {
+    let base = baseSource(pair)
+    if pair.isUnchanged {
+      let digest = try base?.fingerprint()
+      return (digest, digest)
+    }
     guard let base, let tuned, let target = pair.target, base.info == target else {
-      return (try base?.fingerprint(), try fingerprint(tuned, pair))
+      // The tuned tensor's name does not enter.
+      return (try base?.fingerprint(), try tuned?.fingerprint())
     }
     // As long as the two are equal one hash serves both; most tensors are equal to their end.
     let hasher = base.info.fingerprintHasher()
@@ -40,7 +50,4 @@ extension Create {
     let digest = hasher.finalize()
     return (digest, other?.finalize() ?? digest)
   }
-
-  /// The tuned tensor's fingerprint; its name does not enter.
-  private func fingerprint(_ tuned: (any TensorSource)?, _ pair: Pair) throws -> Digest? { try tuned?.fingerprint() }
 }

@@ -24,15 +24,18 @@ public struct Create: Sendable {
     /// The tuned tensor as the patch is to make it: under the base's name, in the base's dtype where it is cast.
     let target: TensorInfo?
     let isCast: Bool
+    /// The tuned side lacks it, and it stays.
+    let isUnchanged: Bool
   }
 
   /// Compares, checks the recipe, encodes and writes.
   /// - Throws: `refused` where what changed is not what was allowed, or nothing did.
   public func write(to path: String, replacing: Bool = false) throws -> CreateResult {
     let renames = try keyMap()
+    try requireFineTune(renames)
     let pairs = try pair(renames)
     // What is refused of them is refused before the weights are read.
-    let side = try SideFiles.differences(base, tuned, options)
+    let side = try SideFiles.differences(base, tuned, options, cast: castDType(pairs))
     let compared = try compare(pairs)
     let changed = compared.filter(\.differs)
     let others = try forbidden(changed)
@@ -48,7 +51,8 @@ public struct Create: Sendable {
     let tensors = patchTensors(compared, keeping: Set(kept.map(\.pair.name.bytesKey)))
     let entries = try PatchBuilder(base: base.path, target: tuned.path, work: work).entries(tensors, writer)
     let changes = kept.map { LayoutChange(name: $0.pair.name, target: $0.pair.target) }
-    let isOwnLayout = renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast }
+    let isOwnLayout =
+      renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast } && !pairs.contains(where: \.isUnchanged)
     let baseLayout = FileLayout(of: base)
     let target =
       isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: changes, path: path)
@@ -61,6 +65,8 @@ public struct Create: Sendable {
       fileSize: try InputFile(path: path).size,
       modelBytes: header.tensors.reduce(0) { $0 + ($1.target?.info.byteCount ?? 0) },
       cast: kept.filter(\.pair.isCast).map(\.pair.name),
+      casts: casts(compared.filter { !dropped.contains($0.pair.name.bytesKey) }), castConfig: side.castConfig,
+      retyped: retyped(kept), unchangedMissing: pairs.count(where: \.isUnchanged),
       renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
       dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut,
       sideFileSummary: SideFileSummary(annex), sideFilesMissing: side.missing)
@@ -79,63 +85,6 @@ public struct Create: Sendable {
         base: base, target: pair.target.map { FingerprintedTensor($0, item.targetFingerprint!) },
         content: .encoded(base: { baseSource(pair) }, target: { tunedSource(pair) }))
     }
-  }
-
-  // MARK: Pairs
-
-  /// The names of the tuned tensors in the base's layout; nil where they are the same.
-  private func keyMap() throws -> KeyMap? {
-    let names = (base.tensors.map(\.name), tuned.tensors.map(\.name))
-    guard options.mapKeys else {
-      if Set(names.0).isDisjoint(with: names.1), let hint = KeyMap.hint(expected: names.0, found: names.1) {
-        throw VPatchError(
-          .refused, tuned.path, "has no tensor name in common with the base: \(hint.description)",
-          remedy: "use --map-keys auto")
-      }
-      return nil
-    }
-    do {
-      let map = try KeyMap.auto(from: names.1, to: names.0)
-      return map.isIdentity ? nil : map
-    } catch {
-      throw VPatchError(.refused, tuned.path, "\(error)")
-    }
-  }
-
-  private func pair(_ renames: KeyMap?) throws -> [Pair] {
-    var tunedOf: [String: (name: String, tensor: Checkpoint.Tensor)] = [:]
-    for tensor in tuned.tensors {
-      let name = renames?.names[tensor.name] ?? tensor.name
-      guard tunedOf.updateValue((name, tensor), forKey: name.bytesKey) == nil else {
-        throw VPatchError(.refused, tuned.path, "has two tensors for the base's name \"\(name.printable)\"")
-      }
-    }
-    var pairs = base.tensors.map { pair(name: $0.name, $0, tunedOf.removeValue(forKey: $0.name.bytesKey)?.tensor) }
-    for added in tunedOf.values { pairs.append(pair(name: added.name, nil, added.tensor)) }
-    return pairs.sorted { $0.name.precedes($1.name) }
-  }
-
-  private func pair(name: String, _ base: Checkpoint.Tensor?, _ tuned: Checkpoint.Tensor?) -> Pair {
-    guard let tuned else { return Pair(name: name, base: base, tuned: nil, target: nil, isCast: false) }
-    var info = tuned.info
-    var isCast = false
-    if options.castToBase, let dtype = base?.info.dtype, dtype != info.dtype,
-      let cast = CastTensor(StoredTensor(tuned, in: self.tuned), to: dtype)
-    {
-      info = cast.info
-      isCast = true
-    }
-    return Pair(
-      name: name, base: base, tuned: tuned,
-      target: TensorInfo(name: name, dtype: info.dtype, shape: info.shape, byteCount: info.byteCount), isCast: isCast)
-  }
-
-  func baseSource(_ pair: Pair) -> (any TensorSource)? { pair.base.map { StoredTensor($0, in: base) } }
-
-  func tunedSource(_ pair: Pair) -> (any TensorSource)? {
-    guard let tuned = pair.tuned, let target = pair.target else { return nil }
-    let stored = StoredTensor(tuned, in: self.tuned)
-    return pair.isCast ? CastTensor(stored, to: target.dtype) : stored
   }
 
   // MARK: Recipes
@@ -173,6 +122,7 @@ public struct Create: Sendable {
       "made": .dictionary([
         "writer": .string("vpatch \(vpatchVersion)"),
         "cast": names(cast),
+        "partial": options.isPartial ? .bool(true) : nil,
         "keys": renames.map { .dictionary(["from": .string($0.tunedLayout.name), "to": .string($0.baseLayout.name)]) },
         "dropped": names(dropped),
       ]),

@@ -20,11 +20,16 @@ enum SideFiles {
     var leftOut: [String] = []
     /// What the base alone has, and a patch does not take away unasked.
     var missing: [String] = []
+    /// What `config.json` claimed of the dtype and now claims, where tensors were cast.
+    var castConfig: (from: String, to: String)?
   }
 
+  /// - Parameter cast: the dtype that tensors were cast to; the target's config says so then.
   /// - Throws: `refused` for a name of which it is not sure what stands there, or which leads out of its folder; `io`
   ///   for what cannot be read.
-  static func differences(_ base: Checkpoint, _ target: Checkpoint, _ options: CreateOptions) throws -> Differences {
+  static func differences(
+    _ base: Checkpoint, _ target: Checkpoint, _ options: CreateOptions, cast: DType? = nil
+  ) throws -> Differences {
     var found = Differences()
     guard base.isDirectory, target.isDirectory else {
       guard !options.removeMissingFiles else {
@@ -46,7 +51,13 @@ enum SideFiles {
       }
       let isHeld = [heldByBase, heldByTarget].map { $0.contains(name.bytesKey) }
       switch try (side(name, isHeld[0], in: sides[0], options), side(name, isHeld[1], in: sides[1], options)) {
-      case (.contents(let base), .contents(let target)):
+      case (.contents(let base), .contents(var target)):
+        if let cast, name == ConfigDType.fileName, let text = target,
+          let adapted = ConfigDType.adapted(text, base: base, cast: cast)
+        {
+          target = adapted.text
+          found.castConfig = (adapted.from, adapted.to)
+        }
         if base != target { found.changed.append(Annex.SideFile(name: name, base: base, target: target)) }
       case (.folder, .folder):
         let paths = sides.map { Path.join($0.folder, name) }

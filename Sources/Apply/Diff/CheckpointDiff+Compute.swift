@@ -30,7 +30,12 @@ extension CheckpointDiff {
       },
       added: matching.onlyB.map { unmatched(nil, $0) },
       removed: matching.onlyA.map { unmatched($0, nil) },
-      reshaped: reshaped.map { unmatched($0.a, $0.b) })
+      reshaped: reshaped.map { unmatched($0.a, $0.b) }, remarks: try remarks(a, b, keys: keys))
+  }
+
+  private static func remarks(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) throws -> [String] {
+    let problem = try ModelPair(base: a, tuned: b, keys: keys).problem(CreateOptions())
+    return problem.map { ["As base and tuned model: \($0.isOfBase ? "A" : "B") \($0.reason)."] } ?? []
   }
 
   private static func measure(
@@ -39,8 +44,8 @@ extension CheckpointDiff {
   ) throws -> [Change] {
     // Large tensors are cut into slices, always at the same places, so that both threads have work to the end.
     let slices = pairs.indices.flatMap { pair in
-      stride(from: 0, to: max(pairs[pair].elements, 1), by: Slice.elements).map { start in
-        Slice(pair: pair, start: start, end: min(start + Slice.elements, pairs[pair].elements))
+      stride(from: 0, to: max(pairs[pair].units, 1), by: Slice.units).map { start in
+        Slice(pair: pair, start: start, end: min(start + Slice.units, pairs[pair].units))
       }
     }
     let total = pairs.reduce(0) { $0 + $1.byteCount }
@@ -49,7 +54,7 @@ extension CheckpointDiff {
       let slice = slices[i]
       let pair = pairs[slice.pair]
       let change = try slice.measure(pair, StoredTensor(pair.a, in: a), StoredTensor(pair.b, in: b))
-      let bytes = slice.count * pair.bytesPerElement
+      let bytes = slice.count * pair.bytesPerUnit
       let now = done.wrappingAdd(bytes, ordering: .relaxed).newValue
       progress?(now, total)
       return change
@@ -66,10 +71,10 @@ extension CheckpointDiff.Side {
   }
 }
 
-/// A run of elements of a pair of tensors.
+/// A run of elements of a pair of tensors, in the meter's units.
 private struct Slice: Sendable {
   /// A multiple of the meter's block, so that slices do not move the borders of blocks.
-  static let elements = 1 << 23
+  static let units = 1 << 23
 
   let pair: Int
   let start: Int
@@ -78,7 +83,7 @@ private struct Slice: Sendable {
 
   /// Reads both sides in step, a piece at a time.
   func measure(_ pair: Matching.Pair, _ a: StoredTensor, _ b: StoredTensor) throws -> Change {
-    let meter = PairMeter(a.info.dtype, b.info.dtype)
+    let meter = PairMeter(a.info, b.info)
     // Pieces that stay in the second-level cache, and a whole number of blocks.
     let step = min(1 << 17 / max(meter.widthA, meter.widthB), count)
     let pieceA = UnsafeMutableRawBufferPointer.allocate(byteCount: max(step * meter.widthA, 1), alignment: 64)

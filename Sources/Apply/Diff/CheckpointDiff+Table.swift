@@ -3,7 +3,8 @@ import PatchFormat
 extension CheckpointDiff {
   /// The comparison for a terminal: what changed by component, and a small map of layers and components.
   public func table() -> String {
-    var blocks = ["A  \(a.line)\nB  \(b.line)\n\(headline)\n"]
+    let said = remarks.map { "\($0.printable)\n" }.joined()
+    var blocks = ["A  \(a.line)\nB  \(b.line)\n\(headline)\n\(said)"]
     let components = components
     if components.contains(where: { $0.all.changedTensors > 0 }) {
       blocks.append(componentTable(components))

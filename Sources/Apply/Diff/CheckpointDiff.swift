@@ -46,6 +46,9 @@ public struct CheckpointDiff: Sendable {
   /// Tensors whose shape is another in B.
   public let reshaped: [Unmatched]
 
+  /// What speaks against B being a fine-tune of A, in words: an adapter, the trained tensors alone, …
+  public let remarks: [String]
+
   /// Tensors whose dtype is another in B; they are in `tensors` too.
   public var retyped: [Tensor] { tensors.filter(\.isRetyped) }
   public var changed: [Tensor] { tensors.filter(\.isChanged) }

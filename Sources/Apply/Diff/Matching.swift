@@ -6,9 +6,10 @@ struct Matching {
     let a: Checkpoint.Tensor
     let b: Checkpoint.Tensor
 
-    var elements: Int { a.info.elementCount }
-    var bytesPerElement: Int { a.info.dtype.element.width + b.info.dtype.element.width }
-    var byteCount: Int { elements * bytesPerElement }
+    /// What the meter takes at a time: mostly an element.
+    var units: Int { a.info.byteCount / MeterUnit(a.info).width }
+    var bytesPerUnit: Int { MeterUnit(a.info).width + MeterUnit(b.info).width }
+    var byteCount: Int { units * bytesPerUnit }
 
     /// Whether there is a one-to-one relation of elements. Of an unknown dtype only the bytes are known.
     var isComparable: Bool {

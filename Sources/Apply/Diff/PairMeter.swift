@@ -1,6 +1,23 @@
 import Glibc
 import PatchFormat
 
+/// What is compared at a time: an element, or the bytes that several share.
+struct MeterUnit {
+  let width: Int
+  let elements: Int
+
+  init(_ info: TensorInfo) {
+    let unit =
+      switch info.dtype.bitsPerElement {
+      case 4: (width: 1, elements: 2)
+      case 6: (width: 3, elements: 4)
+      case let bits: (width: bits / 8, elements: 1)
+      }
+    // A file may lie about a dtype that the format does not know: its bytes are all there is then.
+    (width, elements) = info.byteCount % unit.width == 0 ? unit : (1, 1)
+  }
+}
+
 /// Measures the difference of two tensors of one shape, block by block.
 ///
 /// The sums are float64 in four lanes over blocks of 2,048 elements; the lanes of a block are added in a fixed order,
@@ -13,21 +30,25 @@ final class PairMeter {
   private static let largestValue = 1e140
 
   private(set) var change = Change()
-  /// Bytes an element, of each side.
+  /// Bytes a unit, of each side.
   let widthA: Int
   let widthB: Int
+  /// Elements a unit; more than one only where both sides are of one dtype.
+  private let elementsPerUnit: Int
   private let readerA: NumberReader?
   private let readerB: NumberReader?
   private let sameType: Bool
   private let a: UnsafeMutablePointer<Double>
   private let b: UnsafeMutablePointer<Double>
 
-  init(_ dtypeA: DType, _ dtypeB: DType) {
-    sameType = dtypeA == dtypeB
-    readerA = NumberReader(dtypeA)
-    readerB = sameType ? readerA : NumberReader(dtypeB)
-    widthA = dtypeA.element.width
-    widthB = dtypeB.element.width
+  /// - Parameters: tensors of one shape; where one dtype is not known, both are of it.
+  init(_ infoA: TensorInfo, _ infoB: TensorInfo) {
+    sameType = infoA.dtype == infoB.dtype
+    readerA = NumberReader(infoA.dtype)
+    readerB = sameType ? readerA : NumberReader(infoB.dtype)
+    let units = [infoA, infoB].map { MeterUnit($0) }
+    (widthA, widthB) = (units[0].width, units[1].width)
+    elementsPerUnit = units[0].elements
     if let readerA, let readerB { change.numbers = min(readerA.numbers, readerB.numbers) }
     a = .allocate(capacity: 2 * Self.blockCount)
     b = a + Self.blockCount
@@ -35,7 +56,7 @@ final class PairMeter {
 
   deinit { a.deallocate() }
 
-  /// Takes in `count` elements of both sides, aligned to their widths.
+  /// Takes in `count` units of both sides, aligned to their widths.
   func add(_ bytesA: UnsafeRawPointer, _ bytesB: UnsafeRawPointer, count: Int) {
     var start = 0
     while start < count {
@@ -46,9 +67,9 @@ final class PairMeter {
   }
 
   private func addBlock(_ bytesA: UnsafeRawPointer, _ bytesB: UnsafeRawPointer, _ count: Int) {
-    change.elements += count
+    change.elements += count * elementsPerUnit
     let isSame = sameType && memcmp(bytesA, bytesB, count * widthA) == 0
-    if sameType, !isSame { change.changed += Self.differences(bytesA, bytesB, width: widthA, count) }
+    if sameType, !isSame { change.changed += differences(bytesA, bytesB, count) }
     guard let readerA, let readerB else { return }
 
     readerA.read(bytesA, count, a)
@@ -159,6 +180,30 @@ extension SIMD4<Double> {
 }
 
 extension PairMeter {
+  /// How many elements differ in a bit, of so many units.
+  private func differences(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Int {
+    elementsPerUnit == 1
+      ? Self.differences(a, b, width: widthA, count)
+      : Self.packedDifferences(a, b, width: widthA, elements: elementsPerUnit, count)
+  }
+
+  /// The same of elements that share bytes, the first in the lowest bits.
+  private static func packedDifferences(
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, width: Int, elements: Int, _ count: Int
+  ) -> Int {
+    let bits = width * 8 / elements
+    var found = 0
+    for unit in 0..<count {
+      let word = (0..<width).reduce(UInt32(0)) { word, i in
+        let at = unit * width + i
+        return word | UInt32(a.load(fromByteOffset: at, as: UInt8.self) ^ b.load(fromByteOffset: at, as: UInt8.self))
+          << (8 * i)
+      }
+      for i in 0..<elements where word >> (i * bits) & (1 << bits - 1) != 0 { found += 1 }
+    }
+    return found
+  }
+
   /// How many elements of so many bytes differ in a bit.
   private static func differences(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, width: Int, _ count: Int) -> Int {
     switch width {

@@ -61,9 +61,10 @@ public struct WeightChange: Sendable {
   /// Nil for what cannot be compared number by number: another shape, another dtype.
   private static func measure(_ base: StoredTensor, _ target: any TensorSource) throws -> Change? {
     guard base.info.shape == target.info.shape, base.info.dtype == target.info.dtype else { return nil }
-    let meter = PairMeter(base.info.dtype, target.info.dtype)
+    let meter = PairMeter(base.info, target.info)
     // A whole number of the meter's blocks.
-    let size = 1 << 20
+    let block = PairMeter.blockCount * meter.widthA
+    let size = (1 << 20) / block * block
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(size, max(base.info.byteCount, 1)), alignment: 64)
     defer { piece.deallocate() }
     try base.forEachPiece(of: size) { offset, bytes in

@@ -8,7 +8,8 @@ struct CreateCommand: ParsableCommand {
     commandName: "create",
     abstract: "Make a patch from a base and a tuned checkpoint.",
     discussion: """
-      Only the tensors that differ by content enter the patch.
+      Only the tensors that differ by content enter the patch. What is no fine-tune of the base is refused: an adapter \
+      that is not merged, a quantised model, the trained tensors alone (--partial takes those).
 
       EXAMPLES
         vpatch create base/ tuned/ -o counting.vpatch --name counting
@@ -16,6 +17,8 @@ struct CreateCommand: ParsableCommand {
             proves that nothing but the attention projections changed, or writes nothing and says what did
         vpatch create base/ tuned/ -o task.vpatch --only 'model\\.layers\\.[0-9]+\\.mlp\\..*' --drop-others
         vpatch create base/ tuned-f32/ -o task.vpatch --cast-to-base --map-keys auto
+        vpatch create base/ trained.safetensors -o task.vpatch --partial
+            the tuned side has the trained tensors alone, and the others are unchanged
 
       RECIPES
       \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
@@ -33,10 +36,16 @@ struct CreateCommand: ParsableCommand {
   var only: String?
   @Flag(help: "Leave out what else changed, instead of refusing.")
   var dropOthers = false
-  @Flag(help: "Round float32 tensors to the base's dtype, to nearest even.")
+  @Flag(help: "Cast floats of another dtype to the base's, as PyTorch does: to nearest, ties to even.")
   var castToBase = false
   @Option(help: ArgumentHelp("auto: find the same tensors under another layout's names.", valueName: "how"))
   var mapKeys: KeyMapping?
+  @Flag(help: "Tensors that the tuned side lacks are unchanged: it holds the trained ones alone.")
+  var partial = false
+  @Flag(help: "Let the patch remove tensors that no fine-tune removes.")
+  var allowRemovals = false
+  @Flag(help: "Let the patch add tensors that no fine-tune adds.")
+  var allowAdditions = false
   @Flag(help: "Let the patch remove files that the tuned folder lacks; else they stay as in the base.")
   var removeMissingFiles = false
   @Flag(help: "Take side files that are links to somewhere outside of their folder, too.")
@@ -46,6 +55,7 @@ struct CreateCommand: ParsableCommand {
 
   func validate() throws {
     if recipe != nil, only != nil { throw ValidationError("Give --recipe or --only, not both.") }
+    if partial, allowRemovals { throw ValidationError("Give --partial or --allow-removals, not both.") }
     if dropOthers, recipe == nil, only == nil { throw ValidationError("--drop-others needs --recipe or --only.") }
   }
 
@@ -56,6 +66,9 @@ struct CreateCommand: ParsableCommand {
     options.selection = try selection()
     options.dropOthers = dropOthers
     options.castToBase = castToBase
+    options.isPartial = partial
+    options.allowsRemovals = allowRemovals
+    options.allowsAdditions = allowAdditions
     options.mapKeys = mapKeys != nil
     options.removeMissingFiles = removeMissingFiles
     options.allowsOutside = allowOutside
@@ -67,13 +80,16 @@ struct CreateCommand: ParsableCommand {
     ) { path, _ in try create.write(to: path, replacing: output.force) }
     common.report(json(result, stored), text: text(result, stored))
     common.remarks(stored)
-    let replaced = result.header.touched.count { tensor in
-      tensor.base?.info.dtype != tensor.target?.info.dtype && tensor.target?.info.dtype == .f32 && tensor.base != nil
-    }
-    if replaced > 0 {
+    for kind in result.retyped {
+      let way = kind.canBeCast ? "; --cast-to-base casts them" : ", which cannot be cast"
       common.remark(
-        "\(Format.counted(replaced, "tensor")) of another dtype replaced whole; --cast-to-base rounds float32 to the base's BF16 or F16"
+        "\(Format.counted(kind.tensors, "tensor")) of another dtype replaced whole (\(kind.from) over \(kind.to))\(way)"
       )
+    }
+    if result.isLargerThanTensors {
+      common.remark(
+        "the patch has \(Format.grouped(result.fileSize)) bytes and the tensors that it makes "
+          + "\(Format.grouped(result.tunedBytes)): these tensors alone would take less room")
     }
     if !result.sideFilesMissing.isEmpty {
       common.remark(
@@ -98,7 +114,8 @@ struct CreateCommand: ParsableCommand {
       "recipe": result.recipe.map { .string($0.rawValue) }, "layout": .string(result.layout.name),
       "bytes": JSON(result.fileSize), "tuned_bytes": JSON(result.tunedBytes), "model_bytes": JSON(result.modelBytes),
       "changes": PatchSummary(result.header).json,
-      "cast": .array(result.cast.map { .string($0) }), "renamed": JSON(result.renamed),
+      "cast": .array(result.cast.map { .string($0) }), "casts": .array(result.casts.map(\.json)),
+      "unchanged_missing": JSON(result.unchangedMissing), "renamed": JSON(result.renamed),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
       "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
@@ -115,8 +132,12 @@ struct CreateCommand: ParsableCommand {
         : result.dropped.isEmpty ? "proved: nothing else changed" : "what else changed is left out"
       lines.append("recipe    \(recipe.rawValue) (\(proof))")
     }
-    if !result.cast.isEmpty {
-      lines.append("cast      \(Format.counted(result.cast.count, "float32 tensor")) rounded to the base's dtype")
+    for (i, cast) in result.casts.enumerated() { lines.append((i == 0 ? "cast      " : "          ") + cast.text) }
+    if let config = result.castConfig {
+      lines.append("config    says \(config.to), as the cast tensors are, and no longer \(config.from)")
+    }
+    if result.unchangedMissing > 0 {
+      lines.append("partial   \(Format.counted(result.unchangedMissing, "tensor")) that the tuned side lacks stay")
     }
     if result.renamed > 0 {
       lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names")

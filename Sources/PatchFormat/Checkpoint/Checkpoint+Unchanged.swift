@@ -48,7 +48,11 @@ extension Checkpoint {
   static func open(_ path: String, _ name: String) throws -> File {
     let input = try InputFile(path: path)
     guard try input.beginReading() else { throw Busy(isBeingSwitched(path)) }
-    return File(name: name, input: input, header: try SafetensorsHeader(of: input))
+    do { return File(name: name, input: input, header: try SafetensorsHeader(of: input)) } catch let error
+      as VPatchError
+    {
+      throw try OtherForm.of(input, isShard: !name.isEmpty)?.error(path) ?? error
+    }
   }
 
   /// A link is no provenance: what it leads to was written of another model.

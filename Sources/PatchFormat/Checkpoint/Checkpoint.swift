@@ -60,6 +60,7 @@ public struct Checkpoint: Sendable {
     guard try PathKind.of(indexPath) != .missing else {
       let single = Path.join(path, Self.singleName)
       guard try PathKind.of(single) != .missing else {
+        if let other = try OtherForm.of(folder: path) { throw other.error(path) }
         let others = try Path.entries(of: path).filter(Self.isSafetensorsName)
         throw VPatchError(
           .invalid, path, "is a directory without \(Self.indexName) and without \(Self.singleName)",

@@ -30,6 +30,13 @@ public struct DType: Hashable, Sendable, CustomStringConvertible {
   /// Whether a tensor's length follows from its shape.
   public var isKnown: Bool { Self.known[name] != nil }
 
+  /// Bits of an element as safetensors 0.8 has it; 8 where nobody knows. The format sees a dtype that is not in its
+  /// table as bytes, whatever their meaning.
+  public var bitsPerElement: Int { isKnown ? element.width * 8 : Self.otherBits[name] ?? 8 }
+
+  /// Dtypes of safetensors that are not in the format's table, and are not of 8 bits.
+  private static let otherBits = ["F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "C64": 64]
+
   private static let known: [String: ElementFormat] = [
     "F64": ElementFormat(width: 8, isFloat: true),
     "F32": ElementFormat(width: 4, isFloat: true, exponentShift: 23, exponentBits: 8),

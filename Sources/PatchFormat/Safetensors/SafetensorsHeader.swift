@@ -7,7 +7,8 @@
 //
 // Valid if and only if, checked in this order: (1) the file has at least 8 bytes; (2) N ≤ 100,000,000 (the limit
 // of the reference reader) and 8 + N ≤ the file's size; (3) the header begins with "{" and is strict JSON without
-// duplicate keys; (4) "__metadata__", if there, maps strings to strings; (5) every tensor has a valid name, dtype,
+// duplicate keys; (4) "__metadata__", if there, maps strings to strings, or is null, as the reference reader has it
+// from 0.8 on; (5) every tensor has a valid name, dtype,
 // shape and offsets; (6) the length is what dtype and shape say; (7) sorted by offset the tensors cover the data
 // from 0 to its end without gap or overlap, and end at 2⁵³ − 1 at most.
 
@@ -69,6 +70,7 @@ public struct SafetensorsHeader: Sendable {
       try JSON.forEachMember(of: text, maximumValues: maximumValues) { member in
         guard wrong == nil else { return }
         if member.key.isSame(as: "__metadata__") {
+          if member.value == .null { return }
           metadata = member.value.object ?? []
           if member.value.object?.allSatisfy({ $0.value.string != nil }) != true {
             wrong = "its __metadata__ does not map strings to strings"

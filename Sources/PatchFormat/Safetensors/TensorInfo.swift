@@ -24,7 +24,8 @@ public struct TensorInfo: Hashable, Sendable {
     return byteCount / rows
   }
 
-  public var elementCount: Int { byteCount / dtype.element.width }
+  /// Elements as the dtype's own: two of `F4` in a byte.
+  public var elementCount: Int { byteCount * 8 / dtype.bitsPerElement }
 
   /// A hasher that has seen what precedes a tensor's bytes in its fingerprint (spec, section 2).
   public func fingerprintHasher() -> SHA256 {

@@ -124,7 +124,7 @@ extension ChatTemplate {
     guard let answer = shown.firstRange(of: Self.probe) else { return nil }
     let rest = Array(shown[answer.upperBound...].unicodeScalars)
     for case .token(let id, _) in added.split(rest) {
-      if let token = added.byID[id], token.isSpecial { return token.content }
+      if let token = added.byID[id], added.isSpecial(token.content) { return token.content }
     }
     return nil
   }

@@ -2,7 +2,7 @@
 
 Valid if and only if: (1) the length is at most 100,000,000 and within the file; (2) the header
 starts with `{` and is an object in strict JSON; (3) `__metadata__`, if there, maps strings to
-strings; (4) each other member has a valid name, dtype, shape and two offsets; (5) a dtype in the
+strings or is null; (4) each other member has a valid name, dtype, shape and two offsets; (5) a dtype in the
 table of section 4 has the length that its shape says; (6) taken by offset, the tensors cover the
 data without gap or overlap; (7) the data end with the file.
 """
@@ -37,9 +37,9 @@ class Header:
         require(text[:1] == b"{", rule, "the header does not start with {")
         self.text = text
         members = strict_json.parse(text, rule)
-        metadata = members.pop("__metadata__", {})
-        plain = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
-        require(plain, rule, "__metadata__ is not an object of strings")
+        metadata = members.pop("__metadata__", None)
+        strings = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
+        require(metadata is None or strings, rule, "__metadata__ is not an object of strings")
         found = {name: _info(name, value, rule) for name, value in members.items()}
         # Empty tensors share their offset with the next: by end as well.
         self.tensors = dict(sorted(found.items(), key=lambda item: (item[1].begin, item[1].end)))

@@ -1,0 +1,17 @@
+/// Parts that wrappers around a module put into the names of its tensors, at any place in them.
+enum ModuleWrappers {
+  enum Certainty { case certain, likely }
+
+  /// Of torch.compile, activation checkpointing, FSDP, Lightning: no model names its own so.
+  private static let certain: Set<Substring> = [
+    "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_fpw_module", "_forward_module",
+  ]
+  /// Of DataParallel, DDP and DeepSpeed, and TRL's around a value head: some models have such a module of their own.
+  private static let likely: Set<Substring> = ["module", "pretrained_model"]
+
+  static func removed(from name: String, _ certainty: Certainty) -> String {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    let kept = parts.filter { !certain.contains($0) && (certainty == .certain || !likely.contains($0)) }
+    return kept.count == parts.count || kept.isEmpty ? name : kept.joined(separator: ".")
+  }
+}

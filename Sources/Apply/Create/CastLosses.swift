@@ -1,0 +1,84 @@
+import PatchFormat
+
+/// Values that a cast did not merely round.
+public struct CastLosses: Hashable, Sendable {
+  /// Finite before, infinite after.
+  public internal(set) var infinite = 0
+  /// Numbers (or infinities) before, NaN after.
+  public internal(set) var notANumber = 0
+  /// Beyond the largest number of the dtype, which took their place.
+  public internal(set) var clamped = 0
+  /// Not zero before, zero after.
+  public internal(set) var zero = 0
+  /// Zeros and negative numbers, in a dtype that has neither.
+  public internal(set) var unsigned = 0
+
+  public var total: Int { infinite + notANumber + clamped + zero + unsigned }
+
+  mutating func add(_ value: Double, as result: Double, _ format: CastTensor.Element) {
+    if value.isNaN { return }
+    if result.isNaN {
+      notANumber += 1
+    } else if value.isFinite, result.isInfinite {
+      infinite += 1
+    } else if value != 0, result == 0 {
+      zero += 1
+    } else if value <= 0, result > 0 {
+      unsigned += 1
+    } else if result.isFinite, abs(value) > format.largestRounded {
+      clamped += 1
+    }
+  }
+
+  mutating func add(_ other: CastLosses) {
+    infinite += other.infinite
+    notANumber += other.notANumber
+    clamped += other.clamped
+    zero += other.zero
+    unsigned += other.unsigned
+  }
+
+  /// "2 values became infinite, 1 NaN"; nil where nothing was lost.
+  public var text: String? {
+    let parts = [
+      (infinite, "infinite"), (notANumber, "NaN"), (clamped, "the largest number of the dtype"), (zero, "zero"),
+      (unsigned, "another number, since the dtype has no sign and no zero"),
+    ].filter { $0.0 > 0 }
+    guard let first = parts.first else { return nil }
+    let rest = parts.dropFirst().map { "\(Format.grouped($0.0)) \($0.1)" }
+    return (["\(Format.counted(first.0, "value")) became \(first.1)"] + rest).joined(separator: ", ")
+  }
+
+  public var json: JSON {
+    .dictionary([
+      "infinite": JSON(infinite), "nan": JSON(notANumber), "clamped": JSON(clamped), "zero": JSON(zero),
+      "unsigned": JSON(unsigned),
+    ])
+  }
+}
+
+/// What was cast from one dtype to another.
+public struct CastSummary: Hashable, Sendable {
+  public let from: DType
+  public let to: DType
+  public internal(set) var tensors = 0
+  /// Of these, those that differ from the base after the cast.
+  public internal(set) var changed = 0
+  public internal(set) var values = 0
+  public internal(set) var losses = CastLosses()
+
+  /// "9 tensors (3,072 values) F32 → BF16, 4 of them changed; 2 values became infinite"
+  public var text: String {
+    "\(Format.counted(tensors, "tensor")) (\(Format.grouped(values)) values) \(from) → \(to)"
+      + (changed == tensors ? "" : ", \(Format.grouped(changed)) of them changed")
+      + (losses.text.map { "; \($0)" } ?? "")
+  }
+
+  public var json: JSON {
+    .dictionary([
+      "from": .string(from.name), "to": .string(to.name), "tensors": JSON(tensors),
+      "changed": JSON(changed), "values": JSON(values),
+      "lost": losses.json,
+    ])
+  }
+}

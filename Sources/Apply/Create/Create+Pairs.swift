@@ -1,0 +1,130 @@
+import PatchFormat
+
+extension Create {
+  /// The names of the tuned tensors in the base's layout; nil where they are the same.
+  func keyMap() throws -> KeyMap? {
+    guard options.mapKeys else { return nil }
+    let names = (base.tensors.map(\.name), tuned.tensors.map(\.name))
+    do {
+      let map = try KeyMap.auto(from: names.1, to: names.0)
+      return map.isIdentity ? nil : map
+    } catch {
+      // What it is says more than that its names do not pair.
+      try requireFineTune(nil)
+      throw VPatchError(.refused, tuned.path, "\(error)")
+    }
+  }
+
+  /// - Throws: `refused` where the two are no base and its fine-tune, or the patch would do what no fine-tune does.
+  func requireFineTune(_ renames: KeyMap?) throws {
+    guard options.expectsFineTune else { return }
+    let model = ModelPair(base: base, tuned: tuned, keys: renames)
+    var isConcerned: (String) -> Bool = { _ in true }
+    if options.dropOthers, let selection = options.selection {
+      let names = (model.base.tensors + model.added).map(\.name)
+      let allowed = Set(selection.filter(names, in: layout).map(\.bytesKey))
+      isConcerned = { allowed.contains($0.bytesKey) }
+    }
+    guard let problem = try model.problem(options, isConcerned: isConcerned) else { return }
+    throw VPatchError(
+      .refused, problem.isOfBase ? base.path : tuned.path, problem.reason, remedy: problem.remedy)
+  }
+
+  func pair(_ renames: KeyMap?) throws -> [Pair] {
+    var tunedOf: [String: (name: String, tensor: Checkpoint.Tensor)] = [:]
+    for tensor in tuned.tensors {
+      let name = renames?.names[tensor.name] ?? tensor.name
+      guard tunedOf.updateValue((name, tensor), forKey: name.bytesKey) == nil else {
+        throw VPatchError(.refused, tuned.path, "has two tensors for the base's name \"\(name.printable)\"")
+      }
+    }
+    var pairs = try base.tensors.map {
+      try pair(name: $0.name, $0, tunedOf.removeValue(forKey: $0.name.bytesKey)?.tensor)
+    }
+    for added in tunedOf.values { pairs.append(try pair(name: added.name, nil, added.tensor)) }
+    return pairs.sorted { $0.name.precedes($1.name) }
+  }
+
+  private func pair(name: String, _ base: Checkpoint.Tensor?, _ tuned: Checkpoint.Tensor?) throws -> Pair {
+    guard let tuned else {
+      let isUnchanged = options.isPartial && base != nil
+      return Pair(
+        name: name, base: base, tuned: nil, target: isUnchanged ? base?.info : nil, isCast: false,
+        isUnchanged: isUnchanged)
+    }
+    var info = tuned.info
+    var isCast = false
+    if options.castToBase, let base, let cast = CastTensor(StoredTensor(tuned, in: self.tuned), to: base.info.dtype) {
+      try requireNumbers(base, tuned)
+      info = cast.info
+      isCast = true
+    }
+    return Pair(
+      name: name, base: base, tuned: tuned,
+      target: TensorInfo(name: name, dtype: info.dtype, shape: info.shape, byteCount: info.byteCount), isCast: isCast,
+      isUnchanged: false)
+  }
+
+  /// Codes with scales are no numbers to be cast.
+  private func requireNumbers(_ base: Checkpoint.Tensor, _ tuned: Checkpoint.Tensor) throws {
+    for (tensor, model) in [(base, self.base), (tuned, self.tuned)] {
+      guard tensor.info.dtype.bitsPerElement == 8,
+        QuantisationTensors.isScaled(tensor.name, in: model)
+      else { continue }
+      throw VPatchError(
+        .refused, model.path,
+        "holds codes (\(tensor.info.dtype)) with scales in \"\(tensor.name.printable)\": a cast would take them for numbers",
+        remedy: "leave out --cast-to-base")
+    }
+  }
+
+  func baseSource(_ pair: Pair) -> (any TensorSource)? { pair.base.map { StoredTensor($0, in: base) } }
+
+  func tunedSource(_ pair: Pair, isCounting: Bool = false) -> (any TensorSource)? {
+    guard let tuned = pair.tuned, let target = pair.target else { return nil }
+    let stored = StoredTensor(tuned, in: self.tuned)
+    return pair.isCast ? CastTensor(stored, to: target.dtype, isCounting: isCounting) : stored
+  }
+
+  // MARK: Casts
+
+  /// The dtype that most bytes were cast to; nil where nothing is cast.
+  func castDType(_ pairs: [Pair]) -> DType? {
+    var bytes: [DType: Int] = [:]
+    for case (true, let target?) in pairs.map({ ($0.isCast, $0.target) }) {
+      bytes[target.dtype, default: 0] += target.byteCount
+    }
+    return bytes.max { ($0.value, $0.key.name) < ($1.value, $1.key.name) }?.key
+  }
+
+  /// What was cast of these, whether or not it differs from the base then.
+  func casts(_ compared: [Compared]) -> [CastSummary] {
+    var found: [[DType]: CastSummary] = [:]
+    for item in compared {
+      guard let from = item.pair.tuned?.info, let target = item.pair.target, let losses = item.losses else { continue }
+      let key = [from.dtype, target.dtype]
+      var summary = found[key] ?? CastSummary(from: from.dtype, to: target.dtype)
+      summary.tensors += 1
+      summary.changed += item.differs ? 1 : 0
+      summary.values += target.elementCount
+      summary.losses.add(losses)
+      found[key] = summary
+    }
+    return found.values.sorted { ($0.from.name, $0.to.name) < ($1.from.name, $1.to.name) }
+  }
+
+  /// What is replaced for the sake of its dtype.
+  func retyped(_ kept: [Compared]) -> [CreateResult.RetypedTensors] {
+    let pairs = kept.compactMap { item -> [DType]? in
+      guard let base = item.pair.base?.info, let target = item.pair.target, base.dtype != target.dtype else {
+        return nil
+      }
+      return [target.dtype, base.dtype]
+    }
+    return Dictionary(grouping: pairs) { $0 }.map { key, all in
+      CreateResult.RetypedTensors(
+        from: key[0], to: key[1], tensors: all.count,
+        canBeCast: key.allSatisfy { CastTensor.Element($0) != nil })
+    }.sorted { ($0.from.name, $0.to.name) < ($1.from.name, $1.to.name) }
+  }
+}

@@ -1,0 +1,273 @@
+import PatchFormat
+
+/// Two checkpoints as a base and what was made of it: whether one is a model's fine-tune, or what it is instead.
+///
+/// A fine-tune has the base's tensors. It may lack, or have in addition, what comes and goes without one:
+/// - a head or an embedding that is tied to an embedding which both have (a head by a config, either bit for bit), and a
+///   head that the other's architecture has no use for;
+/// - a whole part that sees, hears or speaks;
+/// - what predicts tokens past the next (`mtp.*`), and layers past those that a config counts;
+/// - buffers that are computed, and tensors without elements.
+/// It may have tensors besides that are in no place of the base's layout, such as another head.
+struct ModelPair {
+  struct Side {
+    let checkpoint: Checkpoint
+    /// Under the base's names.
+    let tensors: [TensorInfo]
+    let config: ConfigFacts
+    let names: Set<String>
+
+    init(_ checkpoint: Checkpoint, names renamed: KeyMap? = nil) {
+      self.checkpoint = checkpoint
+      tensors = checkpoint.tensors.map { tensor in
+        let info = tensor.info
+        guard let name = renamed?.names[info.name] else { return info }
+        return TensorInfo(name: name, dtype: info.dtype, shape: info.shape, byteCount: info.byteCount)
+      }
+      config = ConfigFacts(checkpoint)
+      names = Set(tensors.map(\.name.bytesKey))
+    }
+  }
+
+  /// What is the matter with one of the two.
+  struct Problem: Equatable {
+    let isOfBase: Bool
+    let reason: String
+    /// Alternatives, with the options that each takes, joined by ", or ".
+    let remedy: String
+
+    init(ofBase isOfBase: Bool = false, _ reason: String, _ remedy: String) {
+      self.isOfBase = isOfBase
+      self.reason = reason
+      self.remedy = remedy
+    }
+  }
+
+  let base: Side
+  let tuned: Side
+  /// What both have, each as the base has it and as the tuned side has it.
+  let shared: [(base: TensorInfo, tuned: TensorInfo)]
+  let removed: [TensorInfo]
+  let added: [TensorInfo]
+
+  /// - Parameter keys: tuned names → base names, where they are not the same.
+  init(base: Checkpoint, tuned: Checkpoint, keys: KeyMap? = nil) {
+    let (base, tuned) = (Side(base), Side(tuned, names: keys))
+    self.base = base
+    self.tuned = tuned
+    let held = Dictionary(tuned.tensors.map { ($0.name.bytesKey, $0) }) { first, _ in first }
+    shared = base.tensors.compactMap { tensor in held[tensor.name.bytesKey].map { (tensor, $0) } }
+    removed = base.tensors.filter { !tuned.names.contains($0.name.bytesKey) }
+    added = tuned.tensors.filter { !base.names.contains($0.name.bytesKey) }
+  }
+
+  /// The first thing that no fine-tune does, in this order; nil where there is none.
+  /// - Parameters:
+  ///   - options: of these, what is allowed: tensors that are missing, removed, added.
+  ///   - isConcerned: whether what becomes of a tensor matters.
+  /// - Throws: `io`, where a head is to be compared with the embedding.
+  func problem(_ options: CreateOptions, isConcerned: (String) -> Bool = { _ in true }) throws -> Problem? {
+    if let problem = nothingShared { return problem }
+    let removed = options.isPartial ? [] : self.removed.filter { isConcerned($0.name) }
+    let added = self.added.filter { isConcerned($0.name) }
+    let isAllowed = (
+      removed: options.allowsRemovals || removed.isEmpty, added: options.allowsAdditions || added.isEmpty
+    )
+    if !isAllowed.added, let problem = adapter(in: added, ofBase: false) { return problem }
+    if !isAllowed.removed, let problem = adapter(in: removed, ofBase: true) { return problem }
+    if !(isAllowed.removed && isAllowed.added), let problem = quantised(removed, added) { return problem }
+    if options.isPartial, let problem = scalesLeftBehind { return problem }
+    if !isAllowed.removed, let problem = try lacking(removed) { return problem }
+    return isAllowed.added ? nil : try surplus(added)
+  }
+
+  // MARK: Nothing in common
+
+  private var nothingShared: Problem? {
+    if let reason = Self.reasonWithoutTensors(tuned, adapterOf: added) {
+      return shared.isEmpty ? Problem(reason.0, reason.1) : nil
+    }
+    if let reason = Self.reasonWithoutTensors(base, adapterOf: removed) {
+      return shared.isEmpty ? Problem(ofBase: true, reason.0, reason.1) : nil
+    }
+    guard !shared.isEmpty else {
+      if let hint = KeyMap.hint(expected: base.tensors.map(\.name), found: tuned.tensors.map(\.name)) {
+        return Problem("has no tensor name in common with the base: \(hint.description)", "use --map-keys auto")
+      }
+      if let map = wrapped {
+        return Problem(
+          "has no tensor name in common with the base, but \(map.names.count) of its \(tuned.tensors.count) tensors are "
+            + "there under other names", "use --map-keys auto")
+      }
+      let names = [base, tuned].map { "\"\($0.tensors[0].name.printable)\"" }
+      return Problem(
+        "has no tensor in common with the base: the base has \(names[0]) and the like, it has \(names[1])",
+        "give the base that it was tuned from")
+    }
+    guard shared.contains(where: { Self.isAlike($0, $1) }) else {
+      let (a, b) = shared[0]
+      return Problem(
+        "has the base's tensor names and none of its shapes: \"\(a.name.printable)\" is \(a.typeDescription) in the base "
+          + "and \(b.typeDescription) here; this is another model",
+        "give the base that it was tuned from")
+    }
+    return nil
+  }
+
+  /// The map of names where nothing is in common without it, and nearly all of the tuned tensors are in the base with it.
+  private var wrapped: KeyMap? {
+    guard let map = try? KeyMap.auto(from: tuned.tensors.map(\.name), to: base.tensors.map(\.name)),
+      map.names.count * 10 >= tuned.tensors.count * 9
+    else { return nil }
+    return map
+  }
+
+  private static func reasonWithoutTensors(_ side: Side, adapterOf only: [TensorInfo]) -> (String, String)? {
+    if side.tensors.isEmpty { return ("holds no tensors", "give a whole model") }
+    guard only.count == side.tensors.count, let text = adapterText(only) else { return nil }
+    return (text, OtherForm.mergeRemedy)
+  }
+
+  /// The same shape, or rows of the same length.
+  private static func isAlike(_ a: TensorInfo, _ b: TensorInfo) -> Bool {
+    a.shape == b.shape
+      || (a.shape.count >= 2 && a.shape.count == b.shape.count && a.shape.dropFirst() == b.shape.dropFirst())
+  }
+
+  // MARK: Adapters
+
+  /// "is a LoRA adapter and no model: …"; nil where none of the tensors is an adapter's.
+  private static func adapterText(_ tensors: [TensorInfo]) -> String? {
+    let found = tensors.compactMap { tensor in AdapterTensors.kind(of: tensor.name).map { (tensor.name, $0) } }
+    guard let (name, kind) = found.first else { return nil }
+    return "is a \(kind) adapter and no model: \(Format.counted(found.count, "tensor")) such as \"\(name.printable)\" "
+      + "come to a model's own when it is loaded"
+  }
+
+  private func adapter(in tensors: [TensorInfo], ofBase: Bool) -> Problem? {
+    let found = tensors.compactMap { tensor in AdapterTensors.kind(of: tensor.name).map { (tensor.name, $0) } }
+    guard let (name, kind) = found.first else { return nil }
+    return Problem(
+      ofBase: ofBase,
+      "holds \(kind) adapters that are not merged: \(Format.counted(found.count, "tensor")) such as \"\(name.printable)\"",
+      OtherForm.mergeRemedy + ", or take it as it is with \(ofBase ? "--allow-removals" : "--allow-additions")")
+  }
+
+  // MARK: Quantised tensors
+
+  private func quantised(_ removed: [TensorInfo], _ added: [TensorInfo]) -> Problem? {
+    func kinds(_ tensors: [TensorInfo]) -> (tensor: String, kind: String)? {
+      tensors.lazy.compactMap { info in QuantisationTensors.kind(of: info.name).map { (info.name, $0) } }.first
+    }
+    let isPlain = (base: kinds(base.tensors) == nil, tuned: kinds(tuned.tensors) == nil)
+    let all = [removed.isEmpty ? nil : "--allow-removals", added.isEmpty ? nil : "--allow-additions"].compactMap(\.self)
+    let asItIs = ", or take it as it is with \(all.joined(separator: " and "))"
+    if isPlain.base, let (name, kind) = kinds(added) {
+      return Problem(
+        "is quantised (\(tuned.config.quantisation ?? kind): \"\(name.printable)\") and the base is not: it holds codes "
+          + "where the base has numbers",
+        "give the tuned model as it was before it was quantised" + asItIs)
+    }
+    if isPlain.tuned, let (name, kind) = kinds(removed) {
+      return Problem(
+        "is not quantised and the base is (\(base.config.quantisation ?? kind): \"\(name.printable)\"): it holds numbers "
+          + "where the base has codes",
+        "give the base that was trained, in its own dtype" + asItIs)
+    }
+    return nil
+  }
+
+  /// Of tensors of another dtype whose scales stay the base's.
+  private var scalesLeftBehind: Problem? {
+    let found = shared.first { pair in
+      pair.base.dtype != pair.tuned.dtype && QuantisationTensors.isScaled(pair.base.name, among: base.names)
+        && !QuantisationTensors.isScaled(pair.base.name, among: tuned.names)
+    }
+    return found.map { a, b in
+      Problem(
+        "holds \"\(b.name.printable)\" as \(b.dtype) where the base has codes (\(a.dtype)) with scales, which would stay",
+        "give the base that was trained, in its own dtype")
+    }
+  }
+
+  // MARK: Removed and added
+
+  private func lacking(_ removed: [TensorInfo]) throws -> Problem? {
+    let unexplained = try unexplained(removed, in: base, and: tuned)
+    guard let first = unexplained.first else { return nil }
+    if let map = betterMap {
+      return Problem(
+        "lacks \(Format.counted(unexplained.count, "tensor")) of the base, such as \"\(first.name.printable)\"; under other "
+          + "names \(map.names.count) of the base's \(base.tensors.count) are there", "use --map-keys auto")
+    }
+    let what =
+      added.isEmpty
+      ? "holds only \(Format.grouped(tuned.tensors.count)) of the base's \(Format.counted(base.tensors.count, "tensor")), "
+        + "as a file of the trained tensors does: a patch would remove the others, such as \"\(first.name.printable)\""
+      : "lacks \(Format.counted(unexplained.count, "tensor")) of the base that no fine-tune takes away, such as "
+        + "\"\(first.name.printable)\""
+    return Problem(
+      what,
+      "give the whole tuned model, or let what is missing stay as in the base with --partial, or remove it with "
+        + "--allow-removals")
+  }
+
+  /// A map that pairs more tensors than their names do.
+  private var betterMap: KeyMap? {
+    guard !added.isEmpty, let map = try? KeyMap.auto(from: tuned.tensors.map(\.name), to: base.tensors.map(\.name)),
+      map.names.count > shared.count
+    else { return nil }
+    return map
+  }
+
+  private func surplus(_ added: [TensorInfo]) throws -> Problem? {
+    let unexplained = try unexplained(added, in: tuned, and: base)
+    let layout = ModelLayout.recognise(names: tuned.tensors.map(\.name))
+    let placed = unexplained.filter { tensor in
+      switch layout.component(of: tensor.name).region {
+      case .embedding, .decoderLayer, .finalNorm: true
+      default: false
+      }
+    }
+    let bytes = unexplained.reduce(0) { $0 + $1.byteCount }
+    let half = tuned.tensors.reduce(0) { $0 + $1.byteCount } / 2
+    guard let first = placed.first ?? unexplained.first, !placed.isEmpty || bytes > half else { return nil }
+    return Problem(
+      ofBase: true,
+      "lacks \(Format.counted(unexplained.count, "tensor")) of the tuned model that no fine-tune adds, such as "
+        + "\"\(first.name.printable)\": is it the trained tensors alone, or the other of the two?",
+      "give the whole base first and the tuned model second, or take the tensors in with --allow-additions")
+  }
+
+  /// What one side has and the other lacks, without what comes and goes by itself.
+  private func unexplained(_ tensors: [TensorInfo], in owner: Side, and other: Side) throws -> [TensorInfo] {
+    let layers = [owner.config.layers, other.config.layers].compactMap(\.self).min()
+    let othersSenses = Set(other.tensors.compactMap { PassingTensors.sense(of: $0.name) })
+    return try tensors.filter { tensor in
+      if tensor.byteCount == 0 || PassingTensors.isBuffer(tensor) { return false }
+      if PassingTensors.isFurtherPrediction(tensor.name) { return false }
+      if let layers, let layer = PassingTensors.decoderLayer(tensor.name), layer >= layers { return false }
+      if let sense = PassingTensors.sense(of: tensor.name) { return othersSenses.contains(sense) }
+      return try !isTied(tensor, in: owner, and: other)
+    }
+  }
+
+  /// Whether it is a head or an embedding that the other side has as another tensor, or has no use for.
+  private func isTied(_ tensor: TensorInfo, in owner: Side, and other: Side) throws -> Bool {
+    let isHead = PassingTensors.isHead(tensor.name)
+    let isTiedByConfig = owner.config.tiesEmbeddings || other.config.tiesEmbeddings
+    if isHead, isTiedByConfig || other.config.hasHead == false { return true }
+    guard isHead || PassingTensors.isEmbedding(tensor.name) else { return false }
+    let model = owner.checkpoint
+    func fingerprint(_ info: TensorInfo) throws -> Digest? {
+      try model.tensor(named: info.name).map { try StoredTensor($0, in: model).fingerprint() }
+    }
+    let twins = owner.tensors.filter {
+      PassingTensors.isEmbedding($0.name) && $0.dtype == tensor.dtype && $0.shape == tensor.shape
+        && other.names.contains($0.name.bytesKey)
+    }
+    // Under mapped names nothing is found, and nothing is taken for tied then.
+    guard !twins.isEmpty, let bits = try fingerprint(tensor) else { return false }
+    return try twins.contains { try fingerprint($0) == bits }
+  }
+}

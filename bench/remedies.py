@@ -1,0 +1,94 @@
+"""What errors advise to do in Python, done: an adapter of PEFT, a checkpoint of torch.distributed, a PyTorch file.
+
+    remedies.py VPATCH          with torch, transformers, peft and safetensors; bench/requirements-torch.txt
+
+Each is made of a tiny model, given to `vpatch create` as the tuned side, and must be refused. The expression that the
+error prints is run as it stands, and `create` must take what comes of it.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.distributed.checkpoint as dcp
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+VPATCH = Path(sys.argv[1]).resolve()
+
+
+def create(folder: Path, tuned: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [VPATCH, "create", folder / "base", tuned, "-o", folder / "p.vpatch", "--no-store", "--force"],
+        capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def refused(folder: Path, tuned: Path, words: str) -> str:
+    code, errors = create(folder, tuned)
+    assert code in (2, 5) and words in errors, errors
+    return errors
+
+
+def expect_taken(folder: Path, tuned: Path) -> None:
+    code, errors = create(folder, tuned)
+    assert code == 0, errors
+
+
+def moved(model: torch.nn.Module) -> torch.nn.Module:
+    with torch.no_grad():
+        model.model.layers[0].self_attn.q_proj.weight += 0.01
+    return model
+
+
+def adapter(folder: Path) -> None:
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(folder / "base"), LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False))
+    model.save_pretrained(folder / "adapter")
+    for number, path in enumerate((folder / "adapter", folder / "adapter" / "adapter_model.safetensors")):
+        error = refused(folder, path, "adapter")
+        advice = re.search(r"in Python, (PeftModel.+save_pretrained\(folder\))", error)
+        assert advice, error
+        merged = folder / f"merged-{number}"
+        eval(advice[1], {  # noqa: S307: what our own error says
+            "PeftModel": PeftModel, "model": AutoModelForCausalLM.from_pretrained(folder / "base"),
+            "adapter": folder / "adapter", "folder": merged})
+        expect_taken(folder, merged)
+
+
+def distributed(folder: Path) -> None:
+    model = moved(AutoModelForCausalLM.from_pretrained(folder / "base"))
+    dcp.save(model.state_dict(), checkpoint_id=folder / "dcp", no_dist=True)
+    error = refused(folder, folder / "dcp", "torch.distributed (DCP")
+    advice = re.search(r"(torch\.distributed\.checkpoint\.format_utils)\.(\w+)", error)
+    assert advice, error
+    __import__(advice[1])
+    getattr(sys.modules[advice[1]], advice[2])(folder / "dcp", folder / "gathered.pt")
+    pickle(folder, folder / "gathered.pt")
+
+
+def pickle(folder: Path, path: Path) -> None:
+    error = refused(folder, path, "a pickle")
+    assert "save_pretrained of transformers, or safetensors.torch.save_file" in error
+    tensors = {name: tensor.contiguous() for name, tensor in torch.load(path, weights_only=True).items()}
+    save_file(tensors, path.with_suffix(".safetensors"))
+    expect_taken(folder, path.with_suffix(".safetensors"))
+
+
+with tempfile.TemporaryDirectory() as name:
+    work = Path(name)
+    config = LlamaConfig(
+        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, vocab_size=64, dtype="bfloat16")
+    base = LlamaForCausalLM(config).to(torch.bfloat16)
+    base.save_pretrained(work / "base")
+    adapter(work)
+    distributed(work)
+    (work / "bin").mkdir()
+    torch.save(moved(base).state_dict(), work / "bin" / "pytorch_model.bin")
+    refused(work, work / "bin", "not in safetensors form: pytorch_model.bin")
+    pickle(work, work / "bin" / "pytorch_model.bin")
+    print("what errors advise in Python works: adapter, torch.distributed, pickle")
