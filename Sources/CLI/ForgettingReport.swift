@@ -36,7 +36,7 @@ extension ForgettingReport {
 
   private static func row(_ record: ForgettingRecord, _ status: String) -> [String] {
     [
-      record.task, record.role.rawValue, record.metric, Format.grouped(record.items), record.beforeText,
+      record.task, record.role.rawValue, record.metric, record.itemsText, record.beforeText,
       record.afterText, record.changeText, record.intervalText, record.flipsText, record.pText, status,
     ]
   }

@@ -48,7 +48,7 @@ struct ForestPlot {
             + (record.status == .measured ? "" : Pill.html(record.status)),
           "\(record.beforeText) → \(record.afterText)",
           "<b>\(record.changeText)</b> <small>\(record.intervalText)</small>",
-          Format.grouped(record.items), record.flipsText, HTML.escaped(record.pText),
+          record.itemsText, record.flipsText, HTML.escaped(record.pText),
         ])
     }
     let sum = mean.map { mean in
