@@ -39,7 +39,7 @@ def members(model_type: str) -> dict[str, str]:
     for field in sorted(field.name for field in dataclasses.fields(config)):
         letters = "".join(k for k, values in KINDS.items() if any(accepts(config, model_type, field, v) for v in values))
         # What takes text is none of these; what takes anything is not checked there.
-        if "s" not in letters and set(letters) & set("ifb"):
+        if field != "dtype" and "s" not in letters and set(letters) & set("ifb"):
             found[field] = letters
     return found
 

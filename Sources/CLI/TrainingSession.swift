@@ -20,7 +20,7 @@ struct TrainingSession {
     rules.allowsOutside = command.images.allowOutside
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
-      base: try command.model.view(command.base, command.output.store, work), data: command.data, rules: rules)
+      base: try command.model.view(command.base, reading: .unambiguous, command.output.store, command.common), data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = command.model.chatTemplate
@@ -30,6 +30,7 @@ struct TrainingSession {
     inputs.log = command.log
     job = try TrainingJob(inputs, command.options(), work)
     ProgressBar.clear()
+    for warning in job.model.warnings { command.common.warn(warning) }
     for file in job.data where file.cutRows > 0 {
       command.common.remark(
         "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "

@@ -131,7 +131,7 @@ struct StackCommand: ParsableCommand {
     func run() throws {
       let store = try self.store.open()
       try StackShow(
-        try store.stack(name, version: version), store, common, base: base.map { try Inputs.checkpoint($0) }
+        try store.stack(name, version: version), store, common, base: base.map { try Inputs.checkpoint($0, common) }
       ).print()
     }
   }
@@ -280,7 +280,7 @@ enum StackBase {
   /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
   static func root(_ text: String, _ work: WorkOptions) throws -> Digest {
     if try PathKind.of(text) == .missing, let root = Digest(hex: text) { return root }
-    let checkpoint = try Inputs.checkpoint(text)
+    let checkpoint = try Inputs.checkpoint(text, common)
     return try Provenance.of(checkpoint)?.target ?? checkpoint.root(work)
   }
 }

@@ -169,6 +169,22 @@ extension [ForgettingRecord] {
     annotations.setting(Self.annotation, to: isEmpty ? nil : .array(map(\.json)))
   }
 
+  /// Those of other tasks, and those of these.
+  public func dropping(_ tasks: [String]) -> (kept: Self, dropped: Self) {
+    func isNamed(_ record: ForgettingRecord) -> Bool { tasks.contains { $0.isSame(as: record.task) } }
+    return (filter { !isNamed($0) }, filter(isNamed))
+  }
+
+  /// - Throws: `refused` for a task that none of them is of, naming those there are.
+  public func require(_ tasks: [String], subject: String) throws {
+    for task in tasks where !contains(where: { $0.task.isSame(as: task) }) {
+      let there = Set(map(\.task)).sorted { $0.precedes($1) }
+      throw VPatchError(
+        .refused, subject, "has no record of the task \"\(task.printable)\"",
+        remedy: there.isEmpty ? "it has no records" : "it has \(there.joined(separator: ", ").printable)")
+    }
+  }
+
   /// These with others, which replace what measures the same.
   public func adding(_ others: [ForgettingRecord]) -> [ForgettingRecord] {
     filter { old in !others.contains { $0.isSameMeasurement(as: old) } } + others

@@ -55,7 +55,7 @@ struct ForestPlot {
       let text = role == .target ? Format.signed(mean.value, 1) : Format.fixed(-mean.value, 1)
       let items = role == .target ? summary.learningItems : summary.forgettingItems
       return row(
-        role, summary.status, axis, mean, isMean: true,
+        role, role == .target ? summary.known.learning : summary.known.forgetting, axis, mean, isMean: true,
         cells: [
           "<b>\(what) \(Format.counted(records.count { $0.unit == .share }, "task"))</b>", "",
           "<b>\(text)</b> ± \(Format.fixed(mean.halfWidth, 1)) pp", Format.grouped(items), "", "",
