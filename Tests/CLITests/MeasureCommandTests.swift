@@ -179,7 +179,7 @@ import Testing
   func drop() throws {
     #expect(try annotate(story.saPatch, "--model", story.sa).code == 0)
     let store = ["--store", folder["store"]]
-    #expect(try Command(Command.path, ["add", story.saPatch, "--alias", "sa"] + store).code == 0)
+    #expect(try Command(Command.path, ["add", story.saPatch, "--name", "sa"] + store).code == 0)
     #expect(try Command(Command.path, ["sign", story.saPatch, "--key", key("key")] + store).code == 0)
     func tasks(_ patch: String) throws -> [String?] {
       let json = try JSON.parse(Array(try Command(Command.path, ["show", patch, "--json"] + store).output.utf8))

@@ -36,7 +36,8 @@ import Testing
       func word(_ status: MeasurementStatus) -> String { status == .measured ? "" : status.rawValue }
       #expect(summary.learningText.hasPrefix(word(learning)) && summary.forgettingText.hasPrefix(word(forgetting)))
       for (text, status) in [(summary.learningText, learning), (summary.forgettingText, forgetting)] {
-        for other in MeasurementStatus.allCases where other != status { #expect(!text.contains(other.rawValue)) }
+        let words = Set(text.split(separator: " ").map(String.init))
+        for other in MeasurementStatus.allCases where other != status { #expect(!words.contains(other.rawValue)) }
       }
       let kl = records.first { $0.role == .heldOut && $0.unit == .nats }
       #expect(summary.known.drift == kl?.status ?? .unmeasured)

@@ -7,7 +7,7 @@ struct Metadata {
   var exif: [UInt8]?
   /// An XMP packet, which counts where EXIF names no orientation.
   var xmp: [UInt8]?
-  /// Of a PNG, before its pixels: the chunks tRNS and PLTE.
+  /// Of a PNG: the chunk tRNS, wherever it stands, and the PLTE before the pixels.
   var transparency: [UInt8]?
   var palette: [UInt8] = []
 
@@ -75,7 +75,7 @@ struct Metadata {
       switch String(decoding: bytes[at + 4..<at + 8], as: UTF8.self) {
       case "eXIf": exif = Array(body)
       case "IDAT": hasPixels = true
-      case "tRNS" where !hasPixels: transparency = Array(body)
+      case "tRNS": transparency = Array(body)
       case "PLTE" where !hasPixels: palette = Array(body)
       case let name where ["tEXt", "zTXt", "iTXt"].contains(name):
         if let text = try Self.text(name, body, key: "XML:com.adobe.xmp", path: path) { xmp = text }
