@@ -20,7 +20,8 @@ struct TrainingSession {
     rules.allowsOutside = command.images.allowOutside
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
-      base: try command.model.view(command.base, reading: .unambiguous, command.output.store, command.common), data: command.data, rules: rules)
+      base: try command.model.view(command.base, reading: .unambiguous, command.output.store, command.common),
+      data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = command.model.chatTemplate

@@ -83,7 +83,8 @@ public struct Gate: Sendable {
   public func judge(_ records: [ForgettingRecord], _ summary: ForgettingSummary) -> Outcome {
     var checks = [
       check(
-        "forgetting", summary.forgetting, summary.known.forgetting, summary.forgettingItems, atMost: maxForgetting, unit: "pp")
+        "forgetting", summary.forgetting, summary.known.forgetting, summary.forgettingItems, atMost: maxForgetting,
+        unit: "pp")
     ]
     if let minLearning {
       // To gain at least so much is to lose at most its opposite.

@@ -189,14 +189,16 @@ import Testing
     #expect(none.code == 5 && none.says("has no record of the task \"gsm8K\"; it has arc_easy, counting, gsm8k"))
     #expect(try tasks(story.saPatch).count == 3)
 
-    let copy = try Command(Command.path, ["annotate", story.saPatch, "--drop", "gsm8k", "-o", folder["c.vpatch"]] + store)
+    let copy = try Command(
+      Command.path, ["annotate", story.saPatch, "--drop", "gsm8k", "-o", folder["c.vpatch"]] + store)
     #expect(copy.code == 0, "\(copy.errors)")
     #expect(try tasks(folder["c.vpatch"]) == ["counting", "arc_easy"] && tasks(story.saPatch).count == 3)
 
     let run = try Command(Command.path, ["annotate", story.saPatch, "--drop", "gsm8k", "--drop", "counting"] + store)
     #expect(run.code == 0, "\(run.errors)")
     #expect(run.output.contains("dropped    counting exact_match, gsm8k exact_match\n"))
-    #expect(run.errors.contains("the signature by d75a980182b1 was of the annotations before, and is dropped: sign anew"))
+    #expect(
+      run.errors.contains("the signature by d75a980182b1 was of the annotations before, and is dropped: sign anew"))
     #expect(try tasks(story.saPatch) == ["arc_easy"] && tasks("sa") == ["arc_easy"])
     let last = try Command(Command.path, ["annotate", "sa", "--drop", "arc_easy", "--json"] + store)
     #expect(last.code == 0, "\(last.errors)")

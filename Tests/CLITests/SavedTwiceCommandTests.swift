@@ -28,18 +28,23 @@ import Testing
   private func train(_ model: String) throws -> Command {
     try folder.write("learn.jsonl", #"{"text": "the cat sat"}"#)
     return try run(
-      "train", model, "--data", folder["learn.jsonl"], "--recipe", "sa-proj", "--steps", "1", "--max-length", "32", "-o",
+      "train", model, "--data", folder["learn.jsonl"], "--recipe", "sa-proj", "--steps", "1", "--lr", "0.01", "-o",
       folder["t.vpatch"], "--no-store", "--force")
   }
 
-  private func lose() throws { try FileManager.default.removeItem(atPath: folder["twice/model-00002-of-00002.safetensors"]) }
+  private func lose() throws {
+    try FileManager.default.removeItem(atPath: folder["twice/model-00002-of-00002.safetensors"])
+  }
 
-  @Test("generate and score take what transformers takes, and name what is stale; -q does not") func computing() throws {
+  @Test("generate and score take what transformers takes, and name what is stale; -q does not") func computing() throws
+  {
     let (one, other) = (try score(scene.sa), try score(twice))
     let base = try score(scene.base)
     #expect(other.code == 0 && other.output == one.output && other.output != base.output)
     #expect(other.errors.contains("warning: \(twice) was saved twice: model.safetensors is read"))
-    #expect(other.errors.contains("model-00001-of-00002.safetensors, model-00002-of-00002.safetensors, model.safetensors.index.json"))
+    #expect(
+      other.errors.contains(
+        "model-00001-of-00002.safetensors, model-00002-of-00002.safetensors, model.safetensors.index.json"))
     #expect(try score(twice, "-q").errors.isEmpty)
     try lose()
     #expect(try score(twice).output == one.output)
@@ -53,8 +58,14 @@ import Testing
   func bound() throws {
     for isWhole in [true, false] {
       if !isWhole { try lose() }
-      for run in [try train(twice), try run("eval", twice, "--suite", scene.suite), try run("eval", scene.base, "--base", twice, "--suite", scene.suite)] {
-        #expect(run.code == 5 && run.says("was saved twice", "remove model.safetensors.index.json", "remove model.safetensors"), "\(run.errors)")
+      for run in [
+        try train(twice), try run("eval", twice, "--suite", scene.suite),
+        try run("eval", scene.base, "--base", twice, "--suite", scene.suite),
+      ] {
+        #expect(
+          run.code == 5
+            && run.says("was saved twice", "remove model.safetensors.index.json", "remove model.safetensors"),
+          "\(run.errors)")
         #expect(!folder.exists("t.vpatch"))
       }
     }
@@ -71,7 +82,8 @@ import Testing
     #expect(trained.code == 0 && trained.errors.contains("warning: \(twice) was saved twice"), "\(trained.errors)")
   }
 
-  @Test("patches are made of the index's shards, applied to them, and switched, with the warning") func patches() throws {
+  @Test("patches are made of the index's shards, applied to them, and switched, with the warning") func patches() throws
+  {
     let warning = "warning: \(twice) was saved twice: the shards that model.safetensors.index.json names are read"
     let create = try run("create", scene.base, twice, "-o", folder["none.vpatch"], "--no-store")
     // The shards are the base's: nothing has changed.
@@ -102,7 +114,9 @@ import Testing
       ["revert", twice, scene.saPatch, "-o", folder["out"]],
     ] {
       let run = try Command(Command.path, arguments)
-      #expect(run.code == 5 && run.says("was saved twice", "names the shard", "remove model.safetensors"), "\(arguments): \(run.errors)")
+      #expect(
+        run.code == 5 && run.says("was saved twice", "names the shard", "remove model.safetensors"),
+        "\(arguments): \(run.errors)")
     }
     #expect(try folder.tree("twice") == before && !folder.exists("out") && !folder.exists("n.vpatch"))
     try FileManager.default.removeItem(atPath: folder["twice/model.safetensors.index.json"])
@@ -140,7 +154,9 @@ import Testing
       try score(twice), try run("generate", twice, "cat"), try train(twice),
       try run("eval", twice, "--suite", scene.suite), try score(scene.base, "--patch", folder["more.vpatch"]),
     ] {
-      #expect(run.code == 5 && run.says("the computation would leave out: \"model.layers.0.self_attn.q_norm.weight\""), "\(run.errors)")
+      #expect(
+        run.code == 5 && run.says("the computation would leave out: \"model.layers.0.self_attn.q_norm.weight\""),
+        "\(run.errors)")
     }
   }
 
@@ -164,7 +180,8 @@ import Testing
     #expect(try score(folder["head"]).output == plain.output)
     try folder.write("learn.jsonl", #"{"text": "the cat sat"}"#)
     let train = try run(
-      "train", folder["head"], "--data", folder["learn.jsonl"], "--only", "model.embed_tokens.weight", "--steps", "2", "--lr",
+      "train", folder["head"], "--data", folder["learn.jsonl"], "--only", "model.embed_tokens.weight", "--steps", "2",
+      "--lr",
       "0.01", "-o", folder["e.vpatch"], "--no-store")
     #expect(train.code == 0, "\(train.errors)")
     let patch = try Patch(path: folder["e.vpatch"])

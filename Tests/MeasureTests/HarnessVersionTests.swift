@@ -39,7 +39,9 @@ import Testing
 
   @Test("0.4.0 to 0.4.2 do not say how many items there are: samples do, else the standard errors imply it")
   func implied() throws {
-    let (before, after) = (Self.file("\"quiz\": " + Self.acc(300, of: 617)), Self.file("\"quiz\": " + Self.acc(280, of: 617)))
+    let (before, after) = (
+      Self.file("\"quiz\": " + Self.acc(300, of: 617)), Self.file("\"quiz\": " + Self.acc(280, of: 617))
+    )
     let outcome = try outcome(before, after)
     let record = try #require(outcome.records.first)
     #expect(record.items == 617 && record.areItemsImplied && record.higherIsBetter)
@@ -68,7 +70,8 @@ import Testing
 
   @Test("standard errors of other numbers of items, or of none") func implausible() throws {
     let error = Records.refusal {
-      _ = try outcome(Self.file("\"quiz\": " + Self.acc(300, of: 600)), Self.file("\"quiz\": " + Self.acc(300, of: 900)))
+      _ = try outcome(
+        Self.file("\"quiz\": " + Self.acc(300, of: 600)), Self.file("\"quiz\": " + Self.acc(300, of: 900)))
     }
     #expect(error?.description.contains("has standard errors of 600 items in results.json and of 900") == true)
     let ok = Self.acc(300, of: 600, alias: "ok")
@@ -83,16 +86,20 @@ import Testing
     }
   }
 
-  @Test("the direction: the file's own table, else its configs, else what the harness registers") func direction() throws {
+  @Test("the direction: the file's own table, else its configs, else what the harness registers") func direction()
+    throws
+  {
     func record(_ metric: String, _ more: String) throws -> ForgettingRecord? {
-      let text = #"{"results": {"quiz": {"\#(metric),none": 2.5, "sample_len": 30}, "ok": {"acc,none": 0.5, "sample_len": 4}}\#(more)}"#
+      let text =
+        #"{"results": {"quiz": {"\#(metric),none": 2.5, "sample_len": 30}, "ok": {"acc,none": 0.5, "sample_len": 4}}\#(more)}"#
       return try outcome(text, text + " ").records.first { $0.task == "quiz" }
     }
     #expect(try record("word_perplexity", "")?.higherIsBetter == false)
     #expect(try record("points", "") == nil)
     let configs = #", "configs": {"quiz": {"metric_list": [{"metric": "points", "higher_is_better": true}]}}"#
     #expect(try record("points", configs)?.higherIsBetter == true)
-    #expect(try record("points", configs + #", "higher_is_better": {"quiz": {"points": false}}"#)?.higherIsBetter == false)
+    #expect(
+      try record("points", configs + #", "higher_is_better": {"quiz": {"points": false}}"#)?.higherIsBetter == false)
     // The table says that it is not known.
     #expect(try record("word_perplexity", #", "higher_is_better": {"quiz": {"word_perplexity": null}}"#) == nil)
   }
@@ -121,7 +128,8 @@ import Testing
   private static func limited(_ limit: String, effective: String = "400", more: String = "") -> String {
     file(
       "\"quiz\": {\"acc,none\": 0.5, \"acc_stderr,none\": 0.025}",
-      #", "n-samples": {"quiz": {"original": 900, "effective": \#(effective)}}, "config": {"limit": \#(limit)\#(more)}"#)
+      #", "n-samples": {"quiz": {"original": 900, "effective": \#(effective)}}, "config": {"limit": \#(limit)\#(more)}"#
+    )
   }
 
   @Test(
@@ -154,7 +162,8 @@ import Testing
 
   // MARK: NaN
 
-  @Test("a NaN, an infinity, a missing value cost their task only", arguments: ["NaN", "Infinity", "-Infinity", "1e999"])
+  @Test(
+    "a NaN, an infinity, a missing value cost their task only", arguments: ["NaN", "Infinity", "-Infinity", "1e999"])
   func notFinite(value: String) throws {
     let good = #"{"acc,none": 0.5, "acc_stderr,none": 0.05, "sample_len": 100}"#
     let bad = good.replacing("0.5,", with: "\(value),")
@@ -163,8 +172,13 @@ import Testing
     #expect(outcome.records.map(\.task) == ["ok"] && outcome.remarks.count == 1)
     #expect(outcome.remarks[0].hasPrefix("quiz has no number as acc in results.json, but"))
     // What is written into a patch is JSON all the same.
-    for record in outcome.records { #expect(try JSON.parse(record.json.canonical()) == JSON.parse(record.json.canonical())) }
-    let alone = Records.refusal { _ = try self.outcome(Self.file("\"quiz\": \(good)"), Self.file("\"quiz\": \(good.replacing("0.05", with: value)), \"y\": {}")) }
+    for record in outcome.records {
+      #expect(try JSON.parse(record.json.canonical()) == JSON.parse(record.json.canonical()))
+    }
+    let alone = Records.refusal {
+      _ = try self.outcome(
+        Self.file("\"quiz\": \(good)"), Self.file("\"quiz\": \(good.replacing("0.05", with: value)), \"y\": {}"))
+    }
     #expect(alone == nil)
   }
 
@@ -184,7 +198,8 @@ import Testing
   @Test("none of the tasks can be compared: it says why of each") func nothing() throws {
     let text = Self.file(#""quiz": {"acc,none": 0.5}"#)
     let error = Records.refusal { _ = try outcome(text, text + " ") }
-    #expect(error?.description.contains("has no task that can be compared with results.json; quiz does not say") == true)
+    #expect(
+      error?.description.contains("has no task that can be compared with results.json; quiz does not say") == true)
   }
 
   // MARK: Samples

@@ -15,7 +15,8 @@ import Testing
         let kind = Int(random.next() % 4)
         return Records.record(
           "t\(i)", role, unit: kind < 2 ? .share : kind == 2 ? .nats : .score, before: kind == 2 ? 0 : 0.5,
-          after: 0.25, half: kind < 2 ? 0.05 : nil, items: 10 + i, measured: Int(random.next() % 2) == 0 ? nil : Records.tuned,
+          after: 0.25, half: kind < 2 ? 0.05 : nil, items: 10 + i,
+          measured: Int(random.next() % 2) == 0 ? nil : Records.tuned,
           higherIsBetter: kind != 2, metric: kind == 2 ? ForgettingSummary.klMetric : "acc")
       }
     }
@@ -65,7 +66,8 @@ import Testing
   @Test("of a stack, what was measured is measured, and the rest predicted") func stack() {
     var scene = Scene()
     for _ in 0..<1000 {
-      let members = (0..<1 + Int(scene.random.next() % 3)).map { _ in (1.0, ForgettingSummary(records: scene.records())) }
+      let members = (0..<1 + Int(scene.random.next() % 3)).map { _ in (1.0, ForgettingSummary(records: scene.records()))
+      }
       let predicted = ForgettingSummary.predicted(members: members)
       let records = scene.records()
       let report = ForgettingReport(records).completed(by: predicted)
@@ -78,7 +80,8 @@ import Testing
         (report.summary.learning, report.summary.known.learning),
         (report.summary.forgetting, report.summary.known.forgetting),
       ] { #expect((estimate == nil) == (known == .unmeasured)) }
-      #expect([predicted.known.learning, predicted.known.forgetting].allSatisfy { $0 == .predicted || $0 == .unmeasured })
+      #expect(
+        [predicted.known.learning, predicted.known.forgetting].allSatisfy { $0 == .predicted || $0 == .unmeasured })
     }
   }
 }

@@ -6,7 +6,8 @@ import Testing
 
 /// Of which kind members of a config.json may be, beside transformers' own classes (fixtures/config-types.json).
 @Suite("Kinds of values in a config") struct ConfigTypesTests {
-  private static let path = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/config-types.json"
+  private static let path =
+    URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/config-types.json"
 
   /// A value of each kind, under the letter that the fixture has for it.
   private static let values: [(Character, JSON)] = [
@@ -39,7 +40,9 @@ import Testing
   private static let llama = ModelConfigTests.llama
 
   /// Every way in which a member may lie: in the config, in the language model's part, in the tower's.
-  @Test("numbers and truth values in quotes are refused, wherever they stand", arguments: ["", "text_config", "vision_config"])
+  @Test(
+    "numbers and truth values in quotes are refused, wherever they stand",
+    arguments: ["", "text_config", "vision_config"])
   func quoted(part: String) throws {
     let names = ConfigTypes.members.keys.sorted()
     for name in names {
@@ -48,7 +51,8 @@ import Testing
         let inner = JSON.object([JSON.Member(name, .string(text))])
         json = part.isEmpty ? json.setting(name, to: .string(text)) : json.setting(part, to: inner)
         let error = #expect(throws: VPatchError.self) { try ModelConfig(json, generation: nil, path: "config.json") }
-        #expect(error?.description.hasPrefix("config.json: has \"\(name)\": \"\(text)\", which is not ") == true, "\(error!)")
+        #expect(
+          error?.description.hasPrefix("config.json: has \"\(name)\": \"\(text)\", which is not ") == true, "\(error!)")
         #expect(error?.remedy == "write it without quotes; transformers refuses it too")
       }
     }
@@ -82,7 +86,9 @@ import Testing
     let json = try JSON.parse(Array(Self.llama.utf8))
     for text in [#"{"eos_token_id": "2"}"#, #"{"eos_token_id": [2, null]}"#, #"{"eos_token_id": 2.5}"#] {
       let generation = try JSON.parse(Array(text.utf8))
-      let error = #expect(throws: VPatchError.self) { try ModelConfig(json, generation: generation, path: "m/config.json") }
+      let error = #expect(throws: VPatchError.self) {
+        try ModelConfig(json, generation: generation, path: "m/config.json")
+      }
       #expect(error?.subject == "m/generation_config.json")
     }
     let null = try JSON.parse(Array(#"{"eos_token_id": null}"#.utf8))
@@ -92,7 +98,8 @@ import Testing
   @Test("standards are those of the family's class") func standards() throws {
     func config(_ type: String, _ more: String = "") throws -> ModelConfig {
       try ModelConfigTests.config(
-        ModelConfigTests.llama.replacing("\"llama\"", with: "\"\(type)\"").replacing(", \"rope_theta\": 500000.0", with: more))
+        ModelConfigTests.llama.replacing("\"llama\"", with: "\"\(type)\"").replacing(
+          ", \"rope_theta\": 500000.0", with: more))
     }
     #expect(try config("mistral").window == 4096 && config("mistral", ", \"sliding_window\": null").window == nil)
     #expect(try config("mistral", ", \"use_sliding_window\": false, \"sliding_window\": 9").window == 9)
@@ -104,7 +111,8 @@ import Testing
     let qwen = try config("qwen2_5_vl")
     #expect(qwen.normEpsilon == 1e-5 && qwen.rotary.theta == 1e6)
     #expect(try config("qwen2").normEpsilon == 1e-6 && config("qwen2").rotary.theta == 1e4)
-    let both = ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}, \"rope_parameters\": {\"rope_type\": \"default\"}"
+    let both =
+      ", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}, \"rope_parameters\": {\"rope_type\": \"default\"}"
     #expect(throws: VPatchError.self) { try config("llama", both) }
     // LLaVA-NeXT's class alone does not ask the language model whether it is tied.
     let inner = #", "text_config": {"model_type": "llama", "tie_word_embeddings": true}"#

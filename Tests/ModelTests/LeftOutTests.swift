@@ -55,7 +55,9 @@ import Text
   @Test("under qwen2, whose class has biases of its own") func qwen2() throws {
     #expect(try refusal("tiny-qwen2", adding: .weights("model.layers.0.self_attn.o_proj.bias", [4])) != nil)
     #expect(
-      try refusal("tiny-qwen2", adding: .weights("model.layers.0.mlp.up_proj.bias", [4])) { $0.setting("mlp_bias", to: .bool(true)) }
+      try refusal("tiny-qwen2", adding: .weights("model.layers.0.mlp.up_proj.bias", [4])) {
+        $0.setting("mlp_bias", to: .bool(true))
+      }
         != nil)
     #expect(try refusal("tiny-qwen2", adding: .weights("model.layers.0.self_attn.k_norm.weight", [4])) != nil)
   }
@@ -85,7 +87,8 @@ import Text
       ("tiny-llava-next", "vision_tower.encoder.layers.0.self_attn.q_proj.lora_B.weight"),
       ("tiny-llava-next", "vision_tower.encoder.layers.0.self_attn.q_norm.weight"),
       ("tiny-llava-next", "vision_tower.head.probe"), ("tiny-llava-next", "multi_modal_projector.linear_3.weight"),
-      ("tiny-llava-next", "vision_resampler.query"), ("tiny-llava-onevision", "vision_tower.embeddings.class_embedding"),
+      ("tiny-llava-next", "vision_resampler.query"),
+      ("tiny-llava-onevision", "vision_tower.embeddings.class_embedding"),
       ("tiny-llava-onevision", "multi_modal_projector.layer_norm.weight"),
       ("tiny-qwen2.5-vl", "visual.blocks.0.attn.qkv.lora_A.weight"), ("tiny-qwen2.5-vl", "visual.pos_embed.weight"),
       ("tiny-qwen2.5-vl", "visual.merger.norm.weight"), ("tiny-qwen2.5-vl", "visual.blocks.0.norm1.bias"),

@@ -26,7 +26,9 @@ import Text
   }
 
   /// tiny-llama, tied by its config, with a head in the file.
-  private static func stored(_ folder: TestFolder, head: (TestTensor, _ embedding: TestTensor) -> TestTensor) throws -> LanguageModel {
+  private static func stored(_ folder: TestFolder, head: (TestTensor, _ embedding: TestTensor) -> TestTensor) throws
+    -> LanguageModel
+  {
     let tiny = try TinyModel("tiny-llama")
     let tensors = try Checkpoint(path: tiny.folder).testTensors()
     let embedding = tensors.first { $0.name == "model.embed_tokens.weight" }!

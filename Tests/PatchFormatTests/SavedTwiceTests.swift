@@ -59,7 +59,9 @@ import Testing
   @Test("whole twice, and the same: no reading minds") func same() throws {
     try folder.file("m/model.safetensors", model)
     let (model, _) = try sorted
-    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] { #expect(try tensors(reading) == model) }
+    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] {
+      #expect(try tensors(reading) == model)
+    }
     #expect(try Checkpoint(path: folder["m"], reading: .unambiguous).files.count == 2)
   }
 
@@ -71,7 +73,8 @@ import Testing
     var last = model
     var bytes = last[last.count - 1].bytes
     bytes[bytes.count - 1] ^= 1
-    last[last.count - 1] = TestTensor(last[last.count - 1].name, last[last.count - 1].dtype, last[last.count - 1].shape, bytes: bytes)
+    last[last.count - 1] = TestTensor(
+      last[last.count - 1].name, last[last.count - 1].dtype, last[last.count - 1].shape, bytes: bytes)
     try check(last)
     try check(model.dropLast())
     try check(Array(model.dropFirst()))
@@ -90,7 +93,8 @@ import Testing
       for reading in [Checkpoint.Reading.specified, .unambiguous] {
         let error = refusal(reading)
         #expect(error?.code == .refused && error?.reason.contains(reason) == true, "\(error?.description ?? "taken")")
-        #expect(error?.remedy?.contains("if model.safetensors is the model, remove model.safetensors.index.json") == true)
+        #expect(
+          error?.remedy?.contains("if model.safetensors is the model, remove model.safetensors.index.json") == true)
       }
     }
     try folder.write("m/model.safetensors.index.json", "{")
@@ -110,7 +114,8 @@ import Testing
     #expect(try tensors(.specified) == sorted.model)
     for reading in [Checkpoint.Reading.transformers, .unambiguous] {
       #expect(refusal(reading)?.reason.contains("model.safetensors is cut short") == true)
-      #expect(refusal(reading)?.remedy?.contains("if the shards are, complete them and remove model.safetensors") == true)
+      #expect(
+        refusal(reading)?.remedy?.contains("if the shards are, complete them and remove model.safetensors") == true)
     }
   }
 
@@ -149,7 +154,8 @@ import Testing
   @Test("who a model is does not depend on what lies beside it") func root() throws {
     func root() throws -> Digest {
       let checkpoint = try Checkpoint(path: folder["m"])
-      return try Digest.root(of: checkpoint.tensors.map { ($0.name, try StoredTensor($0, in: checkpoint).fingerprint()) })
+      return try Digest.root(
+        of: checkpoint.tensors.map { ($0.name, try StoredTensor($0, in: checkpoint).fingerprint()) })
     }
     let before = try root()
     try folder.file("m/model.safetensors", tuned)

@@ -80,7 +80,9 @@ struct AnnotateCommand: ParsableCommand {
     let measured = try model.map {
       try patch.checkedRoot(of: Inputs.checkpoint($0, common), endOf: .forward, common.work)
     }
-    if let baseModel { _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel, common), endOf: .backward, common.work) }
+    if let baseModel {
+      _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel, common), endOf: .backward, common.work)
+    }
     try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
     var (old, all): ([ForgettingRecord], [ForgettingRecord]) = ([], [])

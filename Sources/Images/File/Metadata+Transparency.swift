@@ -16,7 +16,8 @@ extension Metadata {
     func number(_ i: Int) throws -> Int {
       guard transparency.count >= 2 * i + 2 else {
         throw VPatchError(
-          .invalid, path, "is a damaged PNG: its tRNS chunk is cut short", remedy: "get the image again, or save it anew")
+          .invalid, path, "is a damaged PNG: its tRNS chunk is cut short",
+          remedy: "get the image again, or save it anew")
       }
       return Int(transparency[2 * i]) << 8 | Int(transparency[2 * i + 1])
     }

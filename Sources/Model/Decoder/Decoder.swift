@@ -50,7 +50,8 @@ struct Decoder: Sendable {
         attentionOutput: try linear(
           [("self_attn.o_proj", hidden)], inputs: config.queryWidth, hasBias: config.biases.attentionOutput),
         middleNorm: try norm("layers.\(i).post_attention_layernorm"),
-        gateUp: try linear([("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden, hasBias: config.biases.mlp),
+        gateUp: try linear(
+          [("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden, hasBias: config.biases.mlp),
         down: try linear([("mlp.down_proj", hidden)], inputs: inner, hasBias: config.biases.mlp))
     }
     finalNorm = try norm("norm")

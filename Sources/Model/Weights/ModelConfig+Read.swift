@@ -16,7 +16,8 @@ extension ModelConfig {
     let adapter = "adapter_config.json"
     guard try PathKind.of(Path.join(folder, adapter)) == .missing else {
       throw VPatchError(
-        .refused, folder, "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
+        .refused, folder,
+        "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
         remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
     }
     let json = try ModelFile.read(path)
@@ -43,7 +44,8 @@ extension ModelConfig {
     try ConfigTypes.check(whole, path: path)
     if let ids = generation?["eos_token_id"], ids != .null, !ConfigTypes.members["eos_token_id"]!.holds(ids) {
       throw ConfigTypes.wrong(
-        "eos_token_id", ids, "a whole number, or a list of them", Path.join(Path.parent(path), "generation_config.json"))
+        "eos_token_id", ids, "a whole number, or a list of them", Path.join(Path.parent(path), "generation_config.json")
+      )
     }
     if let quantisation = whole["quantization_config"], quantisation != .null {
       throw VPatchError(

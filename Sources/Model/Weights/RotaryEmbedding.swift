@@ -22,7 +22,9 @@ public struct RotaryEmbedding: Equatable, Sendable {
   /// From a config, old (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
   /// - Parameter standardTheta: of the model's config class.
   init(_ json: JSON, headSize: Int, standardTheta: Double = 10_000, path: String) throws {
-    let found = [json["rope_scaling"], json["rope_parameters"]].compactMap(\.self).filter { $0.object?.isEmpty == false }
+    let found = [json["rope_scaling"], json["rope_parameters"]].compactMap(\.self).filter {
+      $0.object?.isEmpty == false
+    }
     guard found.count < 2 || found[0].canonical() == found[1].canonical() else {
       throw VPatchError(
         .invalid, path, "has a rope_scaling and other rope_parameters", remedy: "leave in it those that are meant")

@@ -47,7 +47,9 @@ extension Checkpoint {
     for (mine, theirs) in zip(tensors, other.tensors) where mine.info != theirs.info {
       return mine.name.precedes(theirs.name) ? mine.name : theirs.name
     }
-    if tensors.count != other.tensors.count { return (tensors + other.tensors)[min(tensors.count, other.tensors.count)].name }
+    if tensors.count != other.tensors.count {
+      return (tensors + other.tensors)[min(tensors.count, other.tensors.count)].name
+    }
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: TensorPiece.size, alignment: 64)
     defer { buffer.deallocate() }
     for (mine, theirs) in zip(tensors, other.tensors) {

@@ -90,7 +90,8 @@ private struct Parser {
     case UInt8(ascii: "n"): return try word("null", .null)
     case UInt8(ascii: "N") where allowsNonFinite: return try word("NaN", .number("NaN"))
     case UInt8(ascii: "I") where allowsNonFinite: return try word("Infinity", .number("Infinity"))
-    case UInt8(ascii: "-") where allowsNonFinite && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+    case UInt8(ascii: "-")
+    where allowsNonFinite && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
       return try word("-Infinity", .number("-Infinity"))
     case .some(UInt8(ascii: "0")...UInt8(ascii: "9")), UInt8(ascii: "-"): return try number()
     case nil: throw error("the text ends where a value is expected")

@@ -54,7 +54,8 @@ enum Part {
         status)
     }
     let drift = summary.drift.map {
-      card("\(Format.significant($0)) <small>nats</small>", "drift: KL a token from the base, neutral text",
+      card(
+        "\(Format.significant($0)) <small>nats</small>", "drift: KL a token from the base, neutral text",
         summary.known.drift)
     }
     return [
