@@ -41,6 +41,11 @@ struct CommonOptions: ParsableArguments {
   /// Prints what was done: a file written, a model switched, a store changed.
   func report(_ done: JSON, text: @autoclosure () -> String) { print(done, isReport: true, text: text()) }
 
+  /// What may make a result another one than is meant: also where the result is JSON.
+  func warn(_ text: String) {
+    if !quiet { Terminal.note("warning: \(text.printable)") }
+  }
+
   /// A remark that is no result.
   func remark(_ text: String) {
     if !quiet, !json { Terminal.note("note: \(text.printable)") }

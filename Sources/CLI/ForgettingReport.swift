@@ -4,14 +4,11 @@ import Measure
 import PatchFormat
 
 extension ForgettingReport {
-  /// Measured on exactly the stack's bits, else predicted from its members.
+  /// Measured on exactly the stack's bits, else predicted from its members, number by number.
   init(ofStack stack: StackDefinition, _ store: Store) throws {
-    if let measured = try Self.measured(ofStack: stack, store) {
-      self = measured
-    } else {
-      let members = try stack.members.map { ($0.scale, try store.stored($0.identity)?.summary ?? .unmeasured) }
-      self.init(predicted: .predicted(members: members))
-    }
+    let members = try stack.members.map { ($0.scale, try store.stored($0.identity)?.summary ?? .unmeasured) }
+    let predicted = ForgettingSummary.predicted(members: members)
+    self = try Self.measured(ofStack: stack, store)?.completed(by: predicted) ?? ForgettingReport(predicted: predicted)
   }
 
   /// What was measured on exactly the stack's bits: the records of its composite; nil where there are none.
@@ -19,7 +16,7 @@ extension ForgettingReport {
     guard let composite = try store.composite(stackIdentity: stack.identity), try store.path(of: composite) != nil
     else { return nil }
     let report = try ForgettingReport(store.patch(composite))
-    return report.summary.status == .unmeasured ? nil : report
+    return report.records.isEmpty ? nil : report
   }
 
   /// For `annotate` and `show`.
@@ -36,7 +33,7 @@ extension ForgettingReport {
 
   private static func row(_ record: ForgettingRecord, _ status: String) -> [String] {
     [
-      record.task, record.role.rawValue, record.metric, Format.grouped(record.items), record.beforeText,
+      record.task, record.role.rawValue, record.metric, record.itemsText, record.beforeText,
       record.afterText, record.changeText, record.intervalText, record.flipsText, record.pText, status,
     ]
   }

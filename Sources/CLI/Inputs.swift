@@ -3,12 +3,18 @@ import PatchFormat
 
 /// Opens what the arguments name, and says what it is instead where two arguments were swapped.
 enum Inputs {
-  static func checkpoint(_ path: String) throws -> Checkpoint {
+  /// A model's file or folder. Weights beside it that are not read are said.
+  /// - Parameter reading: which files of a folder that was saved twice are the model.
+  static func checkpoint(
+    _ path: String, reading: Checkpoint.Reading = .specified, _ common: CommonOptions
+  ) throws -> Checkpoint {
     guard try !Patch.looksLikePatch(path: path) else {
       throw VPatchError(
         .invalid, path, "is a patch and not a checkpoint", remedy: "are the arguments in the right order?")
     }
-    return try Checkpoint(path: path)
+    let checkpoint = try Checkpoint(path: path, reading: reading)
+    if let warning = try checkpoint.warning() { common.warn(warning) }
+    return checkpoint
   }
 
   /// A patch: a file, else one in the store, by its alias, its tag or the beginning of its identity.

@@ -13,8 +13,10 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup(title: "Features of images") var features: FeatureOptions
 
   /// A model's folder with the patches over it, in memory.
-  func view(_ path: String, _ store: StoreOptions, _ common: CommonOptions) throws -> ModelView {
-    let checkpoint = try Inputs.checkpoint(path)
+  func view(
+    _ path: String, reading: Checkpoint.Reading, _ store: StoreOptions, _ common: CommonOptions
+  ) throws -> ModelView {
+    let checkpoint = try Inputs.checkpoint(path, reading: reading, common)
     guard !overlay.isEmpty else { return ModelView(checkpoint) }
     let steps = try overlay.steps(over: checkpoint, store, common)
     try Rebuild(checkpoint, steps, common.work).checkInput(full: false)
@@ -22,8 +24,10 @@ struct ModelOptions: ParsableArguments {
   }
 
   func model(_ view: ModelView, _ common: CommonOptions) throws -> LanguageModel {
-    try LanguageModel(
+    let model = try LanguageModel(
       view, compute: Compute(threads: common.work.threads, precision: compute), features: features.cache(common))
+    for warning in model.warnings { common.warn(warning) }
+    return model
   }
 
   /// The model's tokenizer and chat template.

@@ -14,6 +14,15 @@ extension Patch {
     let (annotations, dropped) = PatchSignature.droppingStale(from: all.replacing(in: annotations), signedContent)
     return (annotations, all, dropped)
   }
+
+  /// Its annotations without the records of some tasks, and without the signatures that this makes void.
+  func annotations(
+    dropping tasks: [String]
+  ) throws -> (annotations: JSON, records: [ForgettingRecord], dropped: [PatchSignature]) {
+    let kept = try [ForgettingRecord](annotations: annotations, subject: label).dropping(tasks).kept
+    let (annotations, dropped) = PatchSignature.droppingStale(from: kept.replacing(in: annotations), signedContent)
+    return (annotations, kept, dropped)
+  }
 }
 
 /// Where records of a patch were written.
@@ -30,21 +39,39 @@ struct RecordWriting {
 
   /// Adds records to the annotations of a patch: in its file, and in the store where that has it too.
   init(_ records: [ForgettingRecord], to patch: Patch, _ options: StoreOptions, threads: Int) throws {
+    try self.init(patch, options, threads: threads) {
+      let (annotations, _, voided) = try $0.annotations(adding: records)
+      return (annotations, voided)
+    }
+  }
+
+  /// Drops the records of some tasks, in the same places.
+  init(dropping tasks: [String], from patch: Patch, _ options: StoreOptions, threads: Int) throws {
+    try self.init(patch, options, threads: threads) {
+      let (annotations, _, voided) = try $0.annotations(dropping: tasks)
+      return (annotations, voided)
+    }
+  }
+
+  private init(
+    _ patch: Patch, _ options: StoreOptions, threads: Int,
+    change: (Patch) throws -> (annotations: JSON, voided: [PatchSignature])
+  ) throws {
     var dropped: [PatchSignature] = []
-    func adding(_ patch: Patch) throws -> JSON {
-      let (annotations, _, voided) = try patch.annotations(adding: records)
+    func changed(_ patch: Patch) throws -> JSON {
+      let (annotations, voided) = try change(patch)
       dropped += voided.filter { new in !dropped.contains { $0.key == new.key } }
       return annotations
     }
     let store = try options.existing()
     if try store?.holds(patch) != true {
       try Self.check(patch, options)
-      try patch.editAnnotations(threads: threads, adding)
+      try patch.editAnnotations(threads: threads, changed)
       places.append(patch.path)
     }
     if let store, try store.path(of: patch.identity) != nil {
       // Its notes there may be others than those of the file.
-      try store.editAnnotations(patch.identity, threads: threads, adding)
+      try store.editAnnotations(patch.identity, threads: threads, changed)
       places.append("\(try store.label(patch.identity) ?? patch.identity.short) in the store")
     }
     self.dropped = dropped

@@ -22,8 +22,8 @@ struct TrainingSession {
     rules.shownRows = command.showRows
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
-      base: try command.model.view(command.base, command.output.store, command.common), data: command.data, rules: rules
-    )
+      base: try command.model.view(command.base, reading: .unambiguous, command.output.store, command.common),
+      data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = try command.model.template.options()
@@ -43,6 +43,7 @@ struct TrainingSession {
         )
       }
     }
+    for warning in job.model.warnings { command.common.warn(warning) }
     for file in job.data where file.cutRows > 0 {
       command.common.remark(
         "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "

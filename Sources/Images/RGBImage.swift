@@ -4,12 +4,26 @@ public struct RGBImage: Equatable, Sendable {
   public let height: Int
   /// [height, width, 3]
   public let pixels: [UInt8]
+  /// Pixels of this colour stand for nothing, where the file says so.
+  public let transparentColor: SIMD3<UInt8>?
 
-  public init(width: Int, height: Int, pixels: [UInt8]) {
+  public init(width: Int, height: Int, pixels: [UInt8], transparentColor: SIMD3<UInt8>? = nil) {
     precondition(width > 0 && height > 0 && pixels.count == width * height * 3, "pixels are not of the size")
     self.width = width
     self.height = height
     self.pixels = pixels
+    self.transparentColor = transparentColor
+  }
+
+  /// With white where the transparent colour is.
+  var overWhite: RGBImage {
+    guard let color = transparentColor, color != SIMD3(repeating: 255) else { return self }
+    var pixels = pixels
+    for i in stride(from: 0, to: pixels.count, by: 3)
+    where pixels[i] == color.x && pixels[i + 1] == color.y && pixels[i + 2] == color.z {
+      (pixels[i], pixels[i + 1], pixels[i + 2]) = (255, 255, 255)
+    }
+    return RGBImage(width: width, height: height, pixels: pixels)
   }
 }
 

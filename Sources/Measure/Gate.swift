@@ -83,13 +83,14 @@ public struct Gate: Sendable {
   public func judge(_ records: [ForgettingRecord], _ summary: ForgettingSummary) -> Outcome {
     var checks = [
       check(
-        "forgetting", summary.forgetting, summary.status, summary.forgettingItems, atMost: maxForgetting, unit: "pp")
+        "forgetting", summary.forgetting, summary.known.forgetting, summary.forgettingItems, atMost: maxForgetting,
+        unit: "pp")
     ]
     if let minLearning {
       // To gain at least so much is to lose at most its opposite.
       checks.append(
         check(
-          "learning", summary.learning.map { -$0 }, summary.status, summary.learningItems, atMost: -minLearning,
+          "learning", summary.learning.map { -$0 }, summary.known.learning, summary.learningItems, atMost: -minLearning,
           unit: "pp", isGain: true))
     }
     for probe in probes { checks += judge(probe, records) }

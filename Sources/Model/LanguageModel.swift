@@ -41,6 +41,15 @@ public final class LanguageModel {
     self.compute = compute
     pass = DecoderPass(try Decoder(config, weights), compute)
     eyes = try images.map { try Eyes($0, weights, compute, cache) }
+    try LeftOut.require(pass.decoder, eyes?.pass.model, weights)
+  }
+
+  /// What the user has to know of how the files were taken.
+  public var warnings: [String] { [pass.decoder.warning].compactMap(\.self) }
+
+  /// The embedding, and the head that is stored with the same values and tied to it; nil for a model that stores one.
+  public var storedTwice: (embedding: Parameter, head: Parameter)? {
+    pass.decoder.tiedHead.map { (pass.decoder.embedding, $0) }
   }
 
   /// The same model as its files and patches have it, whatever is being tuned in this one; with scratch memory of its

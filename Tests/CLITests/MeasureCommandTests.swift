@@ -175,6 +175,40 @@ import Testing
       try Command("sign", patch.path, "--key", key("other-key")).says("no longer true of the patch, and is dropped"))
   }
 
+  @Test("one task's records are dropped, of the file and of the store's copy; a signature goes with them")
+  func drop() throws {
+    #expect(try annotate(story.saPatch, "--model", story.sa).code == 0)
+    let store = ["--store", folder["store"]]
+    #expect(try Command(Command.path, ["add", story.saPatch, "--name", "sa"] + store).code == 0)
+    #expect(try Command(Command.path, ["sign", story.saPatch, "--key", key("key")] + store).code == 0)
+    func tasks(_ patch: String) throws -> [String?] {
+      let json = try JSON.parse(Array(try Command(Command.path, ["show", patch, "--json"] + store).output.utf8))
+      return json["forgetting"]?["records"]?.array?.map { $0["task"]?.string } ?? []
+    }
+    let none = try Command(Command.path, ["annotate", story.saPatch, "--drop", "gsm8K"] + store)
+    #expect(none.code == 5 && none.says("has no record of the task \"gsm8K\"; it has arc_easy, counting, gsm8k"))
+    #expect(try tasks(story.saPatch).count == 3)
+
+    let copy = try Command(
+      Command.path, ["annotate", story.saPatch, "--drop", "gsm8k", "-o", folder["c.vpatch"]] + store)
+    #expect(copy.code == 0, "\(copy.errors)")
+    #expect(try tasks(folder["c.vpatch"]) == ["counting", "arc_easy"] && tasks(story.saPatch).count == 3)
+
+    let run = try Command(Command.path, ["annotate", story.saPatch, "--drop", "gsm8k", "--drop", "counting"] + store)
+    #expect(run.code == 0, "\(run.errors)")
+    #expect(run.output.contains("dropped    counting exact_match, gsm8k exact_match\n"))
+    #expect(
+      run.errors.contains("the signature by d75a980182b1 was of the annotations before, and is dropped: sign anew"))
+    #expect(try tasks(story.saPatch) == ["arc_easy"] && tasks("sa") == ["arc_easy"])
+    let last = try Command(Command.path, ["annotate", "sa", "--drop", "arc_easy", "--json"] + store)
+    #expect(last.code == 0, "\(last.errors)")
+    let json = try JSON.parse(Array(last.output.utf8))
+    #expect(json["dropped"]?.array?.count == 1 && json["forgetting"]?["status"] == .string("unmeasured"))
+    #expect(try tasks("sa").isEmpty && tasks(story.saPatch) == ["arc_easy"])
+    let gone = try Command(Command.path, ["annotate", "sa", "--drop", "arc_easy"] + store)
+    #expect(gone.code == 5 && gone.says("it has no records"))
+  }
+
   @Test("keys that cannot sign") func keys() throws {
     for (name, words) in [
       ("rsa", "another kind than Ed25519"), ("encrypted", "is encrypted, and vpatch asks for no pass phrase"),
@@ -190,7 +224,9 @@ import Testing
   @Test(
     "a command line that contradicts itself",
     arguments: [
-      ["annotate", "a", "--results", "b"],
+      ["annotate", "a", "--results", "b"], ["annotate", "a"],
+      ["annotate", "a", "--drop", "t", "--results", "b", "--base-results", "c"],
+      ["annotate", "a", "--drop", "t", "--replace-all"],
       ["annotate", "a", "--results", "b", "--base-results", "c", "--base-model", "d"],
       ["annotate", "a", "--results", "b", "--base-results", "c", "--samples", "d"],
       ["annotate", "a", "--results", "b", "--base-results", "c", "--metric", "acc"],

@@ -55,13 +55,15 @@ import Testing
         sql: """
           UPDATE patches SET status = 'measured', learning = 4.5, learning_low = 3, learning_high = 6,
             learning_items = 500, forgetting = -0.25, forgetting_low = -1, forgetting_high = 0.5,
-            forgetting_items = 2000, drift = 0.01 WHERE identity = ?
+            forgetting_items = 2000, drift = 0.01, learning_status = NULL, forgetting_status = 'reported',
+            drift_status = 'measured' WHERE identity = ?
           """, arguments: [ids[0].data])
       try db.execute(
         sql: "UPDATE patches SET status = 'reported', drift = 0.02 WHERE identity = ?", arguments: [ids[1].data])
     }
     let summary = ForgettingSummary(
-      status: .measured, learning: Estimate(4.5, low: 3, high: 6), forgetting: Estimate(-0.25, low: -1, high: 0.5),
+      status: .measured, known: .init(learning: .measured, forgetting: .reported, drift: .measured),
+      learning: Estimate(4.5, low: 3, high: 6), forgetting: Estimate(-0.25, low: -1, high: 0.5),
       learningItems: 500, forgettingItems: 2000, drift: 0.01)
     #expect(try store.stored(ids[0])?.summary == summary)
     #expect(try list { $0.isMeasured = true } == [ids[0]])

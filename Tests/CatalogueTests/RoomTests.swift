@@ -83,7 +83,7 @@ import Testing
       (bytes[18], bytes[19]) = (1, 1)
       let queue = try DatabaseQueue(path: folder.write("one.sqlite", bytes))
       let found: [String] = try queue.read { db in
-        guard try Int.fetchOne(db, sql: "PRAGMA user_version") == 2 else { return [] }
+        guard try Int.fetchOne(db, sql: "PRAGMA user_version") == Schema.version else { return [] }
         #expect(try String.fetchAll(db, sql: "PRAGMA integrity_check") == ["ok"])
         return try String.fetchAll(
           db, sql: "SELECT name FROM aliases WHERE name LIKE 'n%' ORDER BY length(name), name")

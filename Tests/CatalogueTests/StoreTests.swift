@@ -28,7 +28,7 @@ import Testing
 
   @Test("a new one has the header, a WAL, full durability, foreign keys") func fresh() throws {
     let header = try folder.bytes("store/catalogue.sqlite").prefix(100)
-    #expect(Array(header[60..<64]) == [0, 0, 0, 2])
+    #expect(Array(header[60..<64]) == [0, 0, 0, 3])
     #expect(Array(header[68..<72]) == Array("vpat".utf8))
     let pragmas = ["journal_mode", "synchronous", "foreign_keys", "cell_size_check", "trusted_schema"]
     let values = try fixture.store.read { db in
@@ -65,17 +65,17 @@ import Testing
 
   @Test("a later version's is refused") func later() throws {
     let path = try closed()
-    try sql(path, "PRAGMA user_version = 3")
+    try sql(path, "PRAGMA user_version = 4")
     let error = message { _ = try Store(path: folder["other"]) }
     #expect(
-      error == "\(path): was written by a later version of vpatch (schema 3; this one knows 2); use that version")
+      error == "\(path): was written by a later version of vpatch (schema 4; this one knows 3); use that version")
   }
 
   @Test("a later version is also found where only the WAL says so") func laterInWAL() throws {
     let path = try closed()
     let queue = try DatabaseQueue(path: path)
-    try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 3") }
-    #expect(try folder.bytes("other/catalogue.sqlite")[63] == 2)
+    try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 4") }
+    #expect(try folder.bytes("other/catalogue.sqlite")[63] == 3)
     #expect(message { _ = try Store(path: folder["other"]) }.contains("was written by a later version of vpatch"))
     try queue.close()
   }

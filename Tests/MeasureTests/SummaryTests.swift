@@ -42,10 +42,11 @@ import Testing
     #expect(ForgettingSummary(records: [record]).forgettingText == "5.0 ± 4.0 pp (n 1,000)")
   }
 
-  @Test("the status is the weakest of what enters") func status() {
+  @Test("the status is the weakest of what enters; each number has the mark of its own records") func status() {
     let reported = Records.record("b", .target, measured: nil)
-    #expect(ForgettingSummary(records: [Records.record(), reported]).status == .reported)
-    #expect(ForgettingSummary(records: [Records.record(), reported]).forgettingText.hasPrefix("reported 1.0 ± 1.0"))
+    let mixed = ForgettingSummary(records: [Records.record(), reported])
+    #expect(mixed.status == .reported)
+    #expect(mixed.forgettingText.hasPrefix("1.0 ± 1.0") && mixed.learningText.hasPrefix("reported -1.0 ± 1.0"))
     // A probe that was merely reported takes nothing from the rest.
     #expect(
       ForgettingSummary(records: [Records.record(), Records.record("p", .probe, measured: nil)]).status == .measured)

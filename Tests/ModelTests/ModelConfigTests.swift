@@ -32,7 +32,8 @@ import Testing
       ("hidden_act", "\"gelu\"", "has the activation \"gelu\""),
       ("num_key_value_heads", "3", "which 3 key and value heads cannot serve"),
       ("head_dim", "5", "odd head_dim"), ("vocab_size", "-1", "no usable \"vocab_size\""),
-      ("hidden_size", "null", "no usable \"hidden_size\""), ("hidden_size", "1e99", "no usable \"hidden_size\""),
+      ("hidden_size", "null", "\"hidden_size\": null, which is not a whole number"),
+      ("hidden_size", "1e99", "\"hidden_size\": 1e99, which is not a whole number"),
       ("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0}", "the rotary embedding \"yarn\", which is not known"),
       ("rope_scaling", "{\"type\": \"linear\"}", "no usable \"factor\""),
       (

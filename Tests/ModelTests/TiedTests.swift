@@ -25,6 +25,50 @@ import Text
     return try LanguageModel(ModelView(Checkpoint(path: folder.path)), compute: Compute(threads: 2))
   }
 
+  /// tiny-llama, tied by its config, with a head in the file.
+  private static func stored(_ folder: TestFolder, head: (TestTensor, _ embedding: TestTensor) -> TestTensor) throws
+    -> LanguageModel
+  {
+    let tiny = try TinyModel("tiny-llama")
+    let tensors = try Checkpoint(path: tiny.folder).testTensors()
+    let embedding = tensors.first { $0.name == "model.embed_tokens.weight" }!
+    try folder.file("model.safetensors", tensors.map { $0.name == "lm_head.weight" ? head($0, embedding) : $0 })
+    let config = try JSON.parse(folder.bytes("\(tiny.folder)/config.json"))
+    try folder.write("config.json", config.setting("tie_word_embeddings", to: .bool(true)).pretty())
+    return try LanguageModel(ModelView(Checkpoint(path: folder.path)), compute: Compute(threads: 1))
+  }
+
+  @Test("a head of its own with other values is used, with a warning: as transformers 5") func ownHead() throws {
+    let folder = try TestFolder()
+    let tied = try Self.stored(folder) { own, _ in own }
+    #expect(tied.warnings.count == 1 && tied.warnings[0].contains("\"lm_head.weight\" is stored with other values"))
+    #expect(tied.storedTwice == nil && tied.used.contains { $0.name == "lm_head.weight" })
+    let tiny = try TinyModel("tiny-llama")
+    let plain = try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: Compute(threads: 1))
+    #expect(plain.warnings.isEmpty)
+    let ids = TokenSequence([5, 90, 7, 5, 300, 7, 90])
+    let scores = try [tied, plain].map { try $0.scores(of: [ids])[0].map(\.logProbability) }
+    #expect(scores[0] == scores[1])
+  }
+
+  @Test("a head with the same values is the embedding: both are written when it is tuned") func sameHead() throws {
+    let folder = try TestFolder()
+    let model = try Self.stored(folder) { own, embedding in
+      TestTensor(own.name, embedding.dtype, embedding.shape, bytes: embedding.bytes)
+    }
+    #expect(model.warnings.isEmpty && model.storedTwice?.head.name == "lm_head.weight")
+    #expect(!model.used.contains { $0.name == "lm_head.weight" })
+    // By value: −0 is 0, whatever the dtype.
+    let other = try TestFolder()
+    let wide = try Self.stored(other) { own, embedding in
+      let floats = stride(from: 0, to: embedding.bytes.count, by: 2).flatMap { i -> [UInt8] in
+        [0, 0, embedding.bytes[i], embedding.bytes[i + 1]]
+      }
+      return TestTensor(own.name, "F32", embedding.shape, bytes: floats)
+    }
+    #expect(wide.warnings.isEmpty && wide.storedTwice != nil)
+  }
+
   @Test("the embedding's gradient is what the loss changes by") func gradient() throws {
     let folder = try TestFolder()
     let model = try Self.model(folder)

@@ -43,7 +43,7 @@ public struct Component: Hashable, Sendable {
   var path: String { parameter.isEmpty ? name : "\(name).\(parameter)" }
 
   /// The layout-independent tensor name; nil for `.other`, whose only name is the file's own.
-  var canonicalName: String? {
+  public var canonicalName: String? {
     let layers = layer.map { "layers.\($0)." } ?? ""
     switch region {
     case .embedding, .decoderLayer, .finalNorm: return "language_model.\(layers)\(path)"

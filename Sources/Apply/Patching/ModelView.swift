@@ -12,6 +12,17 @@ public struct ModelView: Sendable {
 
   public var path: String { checkpoint.path }
 
+  /// Tensors that the patches bring along, and that the checkpoint does not have.
+  public var added: [TensorInfo] {
+    var names: [String: String] = [:]
+    for step in steps {
+      for tensor in step.patch.header.touched where checkpoint.tensor(named: tensor.name) == nil {
+        names[tensor.name.bytesKey] = tensor.name
+      }
+    }
+    return names.values.sorted { $0.precedes($1) }.compactMap { source($0)?.info }
+  }
+
   /// A tensor's bytes, for one thread; nil where there is no such tensor.
   public func source(_ name: String) -> (any TensorSource)? {
     source(name, over: checkpoint.tensor(named: name).map { StoredTensor($0, in: checkpoint) })

@@ -20,14 +20,16 @@ struct AnnotateCommand: ParsableCommand {
         vpatch annotate counting.vpatch --results t/results.json --base-results b/results.json \\
             --samples t/ --base-samples b/
             item by item: narrower intervals, and what was lost and won
+        vpatch annotate counting.vpatch --drop gsm8k
+            takes the records of a task out again: of the file, and of the store's copy
       """)
 
   @Argument(help: "The patch.")
   var patch: String
   @Option(help: ArgumentHelp("Results of the tuned model.", valueName: "file"))
-  var results: String
+  var results: String?
   @Option(help: ArgumentHelp("Results of the base.", valueName: "file"))
-  var baseResults: String
+  var baseResults: String?
   @Option(help: ArgumentHelp("The tuned model, to be hashed.", valueName: "model"))
   var model: String?
   @Option(help: ArgumentHelp("The base, to be hashed too.", valueName: "model"))
@@ -46,11 +48,23 @@ struct AnnotateCommand: ParsableCommand {
   var metric: [String] = []
   @Flag(help: "Drop all records that are there, not only those of the same measurements.")
   var replaceAll = false
+  @Option(help: ArgumentHelp("A task whose records are dropped, and nothing else; repeatable.", valueName: "task"))
+  var drop: [String] = []
   @OptionGroup var output: AnnotatedOutput
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
+    guard drop.isEmpty else {
+      let others = [results, baseResults, model, baseModel, samples, baseSamples].contains { $0 != nil }
+      guard !others, !replaceAll, (target + probe + without + metric).isEmpty else {
+        throw ValidationError("--drop only drops records: leave out what would add some.")
+      }
+      return
+    }
+    guard results != nil, baseResults != nil else {
+      throw ValidationError("Give --results and --base-results, or --drop.")
+    }
     if baseModel != nil, model == nil { throw ValidationError("--base-model goes with --model.") }
     if (samples == nil) != (baseSamples == nil) { throw ValidationError("--samples and --base-samples go together.") }
     for metric in metric where !(metric.firstIndex(of: "=").map { $0 > metric.startIndex } ?? false) {
@@ -60,12 +74,15 @@ struct AnnotateCommand: ParsableCommand {
 
   func run() throws {
     let patch = try Inputs.patch(patch, common.work.threads, store)
+    guard drop.isEmpty else { return try dropRecords(of: patch) }
     let comparison = try comparison()
     // The records say the roots, so the patch's own may stand for the base's; the model's must be found.
     let measured = try model.map {
-      try patch.checkedRoot(of: Inputs.checkpoint($0), endOf: .forward, common.work)
+      try patch.checkedRoot(of: Inputs.checkpoint($0, common), endOf: .forward, common.work)
     }
-    if let baseModel { _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel), endOf: .backward, common.work) }
+    if let baseModel {
+      _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel, common), endOf: .backward, common.work)
+    }
     try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
     var (old, all): ([ForgettingRecord], [ForgettingRecord]) = ([], [])
@@ -97,10 +114,61 @@ struct AnnotateCommand: ParsableCommand {
     if measured == nil {
       common.remark("no model was hashed, so the records are reported and pass no gate; --model hashes it")
     }
-    for signature in dropped {
+    remark(dropped)
+  }
+
+  // MARK: Dropping
+
+  private func dropRecords(of patch: Patch) throws {
+    let threads = common.work.threads
+    let stored = try store.existing().flatMap { store in
+      try store.path(of: patch.identity) == nil ? nil : try store.patch(patch.identity, threads: threads)
+    }
+    // The store's notes of a patch may be others than its file's.
+    let known = try (output.output == nil ? [patch, stored].compactMap(\.self) : [patch]).flatMap {
+      try [ForgettingRecord](annotations: $0.annotations, subject: $0.label)
+    }
+    try known.require(drop, subject: patch.label)
+    var kept: [ForgettingRecord] = []
+    var voided: [PatchSignature] = []
+    var places: [String] = []
+    if output.output == nil {
+      let writing = try RecordWriting(dropping: drop, from: patch, store, threads: threads)
+      (places, voided) = (writing.places, writing.dropped)
+      kept = try patch.annotations(dropping: drop).records
+    } else {
+      places = [
+        try output.write(patch, store, threads: threads) { patch in
+          let (annotations, records, dropped) = try patch.annotations(dropping: drop)
+          (kept, voided) = (records, dropped)
+          return annotations
+        }
+      ]
+    }
+    let dropped = known.dropping(drop).dropped.reduce(into: [ForgettingRecord]()) { records, record in
+      if !records.contains(record) { records.append(record) }
+    }
+    let report = ForgettingReport(kept, of: patch)
+    common.report(
+      .dictionary([
+        "output": .string(output.output ?? patch.path), "identity": .string(patch.identity.hex),
+        "dropped": .array(dropped.map(\.json)), "forgetting": report.json,
+        "written": .array(places.map { .string($0) }),
+        "signatures_dropped": .array(voided.map { .string($0.key.hex) }),
+      ]),
+      text: (["dropped    \(dropped.map { "\($0.task) \($0.metric)" }.joined(separator: ", ").printable)"]
+        + report.lines.map { $0.key.padded(11) + $0.value } + places.map { "wrote      \($0.printable)" })
+        .joined(separator: "\n"))
+    remark(voided)
+  }
+
+  private func remark(_ voided: [PatchSignature]) {
+    for signature in voided {
       common.remark("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
     }
   }
+
+  // MARK: Comparing
 
   private func comparison() throws -> Comparison {
     var options = Comparison.Options()
@@ -112,7 +180,7 @@ struct AnnotateCommand: ParsableCommand {
       return (String(text[..<equals]), String(text[text.index(after: equals)...]))
     }
     return try Comparison(
-      before: EvaluationResults(path: baseResults), after: EvaluationResults(path: results), options: options,
+      before: EvaluationResults(path: baseResults!), after: EvaluationResults(path: results!), options: options,
       samplesBefore: baseSamples.map { try SamplesFolder(path: $0) },
       samplesAfter: samples.map { try SamplesFolder(path: $0) })
   }

@@ -43,7 +43,7 @@ struct ApplyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let checkpoint = try Inputs.checkpoint(base)
+    let checkpoint = try Inputs.checkpoint(base, common)
     if let stack { return try apply(StackInput(stack, store, common.work.threads), to: checkpoint) }
     let method = merge.isGiven ? try merge.mergeMethod() : nil
     switch try TypedPatches(patches, method: method, store, common.work.threads) {

@@ -24,7 +24,7 @@ struct ComposeCommand: ParsableCommand {
 
   func run() throws {
     let chain = try patches.map { try Inputs.patch($0, common.work.threads, output.store) }
-    let base = try base.map { try Inputs.checkpoint($0) }
+    let base = try base.map { try Inputs.checkpoint($0, common) }
     let squash = try Squash(chain, base: base, common.work)
     let (result, stored) = try output.write(
       inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), base: base?.path, common

@@ -60,8 +60,8 @@ struct CreateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let base = try Inputs.checkpoint(base)
-    let tuned = try Inputs.checkpoint(tuned)
+    let base = try Inputs.checkpoint(base, common)
+    let tuned = try Inputs.checkpoint(tuned, common)
     var options = CreateOptions()
     options.selection = try selection()
     options.dropOthers = dropOthers

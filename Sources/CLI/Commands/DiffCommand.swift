@@ -42,7 +42,7 @@ struct DiffCommand: ParsableCommand {
 
   private func checkpoints() throws {
     guard base == nil else { throw VPatchError(.refused, nil, "--base goes with two patches", remedy: "leave it out") }
-    let (first, second) = (try Inputs.checkpoint(a), try Inputs.checkpoint(b))
+    let (first, second) = (try Inputs.checkpoint(a, common), try Inputs.checkpoint(b, common))
     if let html {
       try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
     }
@@ -67,7 +67,7 @@ struct DiffCommand: ParsableCommand {
     }
     let diff = try PatchDiff(
       try Inputs.patch(a, common.work.threads, store), try Inputs.patch(b, common.work.threads, store),
-      base: try base.map { try Inputs.checkpoint($0) }, common.work)
+      base: try base.map { try Inputs.checkpoint($0, common) }, common.work)
     common.print(diff.json, text: diff.text)
   }
 }

@@ -59,8 +59,8 @@ struct EvalCommand: ParsableCommand {
       try OutputCheck.file(results, inputs: [], force: force)
       try OutputFile.requireRoom(for: results)
     }
-    let checkpoint = try Inputs.checkpoint(model)
-    let other = try base.map { try Inputs.checkpoint($0) }
+    let checkpoint = try Inputs.checkpoint(model, reading: .unambiguous, common)
+    let other = try base.map { try Inputs.checkpoint($0, reading: .unambiguous, common) }
     let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, store, common)
     let bound = record ? try patchToBind(steps, hasOtherBase: other != nil) : nil
     if let bound {
@@ -210,6 +210,7 @@ private struct Evaluator {
           remedy: "measure both with the files of one")
       }
     }
+    for warning in self.tuned.model.warnings { common.warn(warning) }
     // The tokenizer and the weights are of one model, which a switch by rename may have replaced.
     try tuned.view.checkpoint.requireStillThere()
     try reference?.view.checkpoint.requireStillThere()

@@ -65,7 +65,7 @@ struct GenerateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let view = try options.view(model, store, common)
+    let view = try options.view(model, reading: .transformers, store, common)
     var writers = [(name: view.name, generator: try generator(view))]
     if both {
       let bare = ModelView(view.checkpoint)

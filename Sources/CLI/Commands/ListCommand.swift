@@ -86,10 +86,12 @@ struct ListCommand: ParsableCommand {
       if hasKind { cells.append(patch.kind.rawValue) }
       cells += [
         Format.grouped(patch.tensors), Format.bytes(patch.fileBytes),
-        patch.summary.cell(patch.summary.learning, patch.summary.learningItems),
-        patch.summary.cell(patch.summary.forgetting, patch.summary.forgettingItems),
+        patch.summary.cell(patch.summary.learning, patch.summary.known.learning, patch.summary.learningItems),
+        patch.summary.cell(patch.summary.forgetting, patch.summary.known.forgetting, patch.summary.forgettingItems),
       ]
-      if hasDrift { cells.append(patch.summary.drift.map { Format.significant($0) } ?? "–") }
+      if hasDrift {
+        cells.append(patch.summary.drift.map { patch.summary.known.drift.prefix + Format.significant($0) } ?? "–")
+      }
       if hasTags { cells.append(patch.tags.joined(separator: " ")) }
       table.add(cells + [Format.time(patch.added)])
     }
@@ -110,17 +112,16 @@ extension StoredPatch {
       "bytes": JSON(fileBytes), "status": .string(summary.status.rawValue),
       "learning": summary.learning.map { $0.json(items: summary.learningItems) },
       "forgetting": summary.forgetting.map { $0.json(items: summary.forgettingItems) },
-      "drift": summary.drift.map { JSON($0) }, "added": JSON(added),
+      "drift": summary.drift.map { JSON($0) }, "known": summary.known.json, "added": JSON(added),
     ])
   }
 }
 
 extension ForgettingSummary {
   /// "+4.10 (3.02 … 5.18, n 500)", with what it is where nobody measured it.
-  fileprivate func cell(_ estimate: Estimate?, _ items: Int) -> String {
+  fileprivate func cell(_ estimate: Estimate?, _ known: MeasurementStatus, _ items: Int) -> String {
     guard let estimate else { return status == .unmeasured ? status.rawValue : "–" }
-    let mark = status == .measured ? "" : "\(status.rawValue) "
-    return "\(mark)\(estimate.value > 0 ? "+" : "")\(Format.fixed(estimate.value, 2)) "
+    return "\(known.prefix)\(estimate.value > 0 ? "+" : "")\(Format.fixed(estimate.value, 2)) "
       + "(\(Format.fixed(estimate.low, 2)) … \(Format.fixed(estimate.high, 2)), n \(Format.grouped(items)))"
   }
 }

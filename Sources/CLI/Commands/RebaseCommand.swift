@@ -28,7 +28,7 @@ struct RebaseCommand: ParsableCommand {
 
   func run() throws {
     let patch = try Inputs.patch(patch, common.work.threads, output.store)
-    let (old, new) = (try Inputs.checkpoint(base ?? seen(patch)), try Inputs.checkpoint(onto))
+    let (old, new) = (try Inputs.checkpoint(base ?? seen(patch), common), try Inputs.checkpoint(onto, common))
     let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common

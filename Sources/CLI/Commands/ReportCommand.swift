@@ -39,7 +39,7 @@ struct ReportCommand: ParsableCommand {
     if base != nil, subjects.count > 1 {
       throw VPatchError(.refused, nil, "--base goes with one patch or stack", remedy: "leave it out")
     }
-    let base = try base.map { try Inputs.checkpoint($0) }
+    let base = try base.map { try Inputs.checkpoint($0, common) }
     let subjects = try subjects.map { try ReportSubject($0, store, common.work.threads) }
     try OutputCheck.file(
       output, inputs: subjects.flatMap(\.inputs) + (base?.files.map(\.input) ?? []), force: force)

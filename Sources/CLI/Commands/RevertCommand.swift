@@ -56,7 +56,7 @@ struct RevertCommand: ParsableCommand {
   }
 
   func run() throws {
-    let checkpoint = try Inputs.checkpoint(model)
+    let checkpoint = try Inputs.checkpoint(model, common)
     let opened = try patch.map { try Inputs.patch($0, common.work.threads, store) }
     let library = StoreLibrary(opened.map { [$0] } ?? [], store, isLeasing: output == nil, threads: common.work.threads)
     if let opened, try !isKnown(opened, in: checkpoint) {
@@ -66,7 +66,7 @@ struct RevertCommand: ParsableCommand {
     let change = try ModelChange(checkpoint, library, common.work)
     if let base {
       let undo = try library.difference(
-        from: Inputs.checkpoint(base), to: checkpoint, change.state, common)
+        from: Inputs.checkpoint(base, common), to: checkpoint, change.state, common)
       return try write([PatchStep(undo, .backward)], checkpoint, library, change)
     }
     let steps =

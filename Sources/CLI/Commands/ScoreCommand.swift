@@ -38,7 +38,7 @@ struct ScoreCommand: ParsableCommand {
   }
 
   func run() throws {
-    let model = try options.model(options.view(self.model, store, common), common)
+    let model = try options.model(options.view(self.model, reading: .transformers, store, common), common)
     let text = try options.text(self.model)
     let examples = try examples(model, text)
     // Some rows at a time, so that the first are printed early and none are held.

@@ -147,8 +147,8 @@ struct VerifyCommand: ParsableCommand {
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }
     if !signers.isEmpty { findings.append(try verify.signatures(by: signers)) }
-    if let base { findings.append(try verify.base(Inputs.checkpoint(base), full: full)) }
-    if let target { findings.append(try verify.target(Inputs.checkpoint(target), full: full)) }
+    if let base { findings.append(try verify.base(Inputs.checkpoint(base, common), full: full)) }
+    if let target { findings.append(try verify.target(Inputs.checkpoint(target, common), full: full)) }
     let json = JSON.dictionary([
       "identity": .string(patch.identity.hex), "ok": .bool(true),
       "checked": .object(findings.map { JSON.Member($0.what, .string($0.detail)) }),

@@ -42,7 +42,7 @@ struct StackCommand: ParsableCommand {
       // Before the work; it is looked at again when the stack is saved.
       if try store.stackIfAny(name) != nil { throw Store.stackExists(name) }
       let members = try self.members.map { try MemberReference($0) }
-      let root = try StackBase.root(base, common.work)
+      let root = try StackBase.root(base, common)
       let input = try StackInput(
         members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
       try StackEdit.check(input.definition, opened: input.patches, store, common)
@@ -131,7 +131,7 @@ struct StackCommand: ParsableCommand {
     func run() throws {
       let store = try self.store.open()
       try StackShow(
-        try store.stack(name, version: version), store, common, base: base.map { try Inputs.checkpoint($0) }
+        try store.stack(name, version: version), store, common, base: base.map { try Inputs.checkpoint($0, common) }
       ).print()
     }
   }
@@ -278,10 +278,10 @@ enum StackEdit {
 /// The base of a stack as it is typed.
 enum StackBase {
   /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
-  static func root(_ text: String, _ work: WorkOptions) throws -> Digest {
+  static func root(_ text: String, _ common: CommonOptions) throws -> Digest {
     if try PathKind.of(text) == .missing, let root = Digest(hex: text) { return root }
-    let checkpoint = try Inputs.checkpoint(text)
-    return try Provenance.of(checkpoint)?.target ?? checkpoint.root(work)
+    let checkpoint = try Inputs.checkpoint(text, common)
+    return try Provenance.of(checkpoint)?.target ?? checkpoint.root(common.work)
   }
 }
 

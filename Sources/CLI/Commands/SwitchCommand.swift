@@ -42,7 +42,7 @@ struct SwitchCommand: ParsableCommand {
   func run() throws {
     let input = try StackInput(stack, store, common.work.threads)
     let library = StoreLibrary(input.patches, store, isLeasing: true, threads: common.work.threads)
-    let change = try ModelChange(Inputs.checkpoint(model), library, common.work)
+    let change = try ModelChange(Inputs.checkpoint(model, common), library, common.work)
     let steps = try change.steps(toStack: input.definition, name: input.name)
     try InPlaceChange(change, steps, library, "switch", self.inPlace, full: full).run(common, verb: "switched")
   }

@@ -112,6 +112,13 @@ enum Schema {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX leases_by_patch ON leases (patch);
     """,
+    // 3
+    """
+    -- How much is known of each number, where that is not what the status says of all.
+    ALTER TABLE patches ADD COLUMN learning_status TEXT;
+    ALTER TABLE patches ADD COLUMN forgetting_status TEXT;
+    ALTER TABLE patches ADD COLUMN drift_status TEXT;
+    """,
   ]
 
   static let migrator: DatabaseMigrator = {

@@ -45,7 +45,7 @@ struct PatchFacts: Equatable, Sendable {
   static let columns = [
     "base", "target", "name", "note", "recipe", "tensors", "tuned_bytes", "file_bytes", "status", "learning",
     "learning_low", "learning_high", "learning_items", "forgetting", "forgetting_low", "forgetting_high",
-    "forgetting_items", "drift",
+    "forgetting_items", "drift", "learning_status", "forgetting_status", "drift_status",
   ]
 
   private var values: [(any DatabaseValueConvertible)?] {
@@ -53,7 +53,7 @@ struct PatchFacts: Equatable, Sendable {
       base.data, target.data, name, note, recipe, tensors, tunedBytes, fileBytes, summary.status.rawValue,
       summary.learning?.value, summary.learning?.low, summary.learning?.high, summary.learningItems,
       summary.forgetting?.value, summary.forgetting?.low, summary.forgetting?.high, summary.forgettingItems,
-      summary.drift,
+      summary.drift, summary.known.learning.rawValue, summary.known.forgetting.rawValue, summary.known.drift.rawValue,
     ]
   }
 

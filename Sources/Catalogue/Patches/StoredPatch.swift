@@ -52,14 +52,23 @@ public struct StoredPatch: Sendable, Equatable {
     tensors = try row.integer(8)
     tunedBytes = try row.integer(9)
     fileBytes = try row.integer(10)
-    guard let status = MeasurementStatus(rawValue: try row.text(11)) else {
-      throw DamagedRow(what: "a patch of an unknown status")
+    func status(_ text: String?) throws -> MeasurementStatus? {
+      guard let text else { return nil }
+      guard let status = MeasurementStatus(rawValue: text) else {
+        throw DamagedRow(what: "a patch of an unknown status")
+      }
+      return status
     }
+    let least = try status(row.text(11))!
+    // A catalogue that was migrated does not have them; of the numbers there, the least was noted.
+    let known = try (21...23).map { try status(row.optionalText($0)) }
     summary = ForgettingSummary(
-      status: status, learning: try Self.estimate(row, 12), forgetting: try Self.estimate(row, 16),
+      status: least,
+      known: .init(learning: known[0] ?? least, forgetting: known[1] ?? least, drift: known[2] ?? least),
+      learning: try Self.estimate(row, 12), forgetting: try Self.estimate(row, 16),
       learningItems: try row.integer(15), forgettingItems: try row.integer(19), drift: try row.optionalDouble(20))
-    aliases = try row.words(21)
-    tags = try row.words(22)
+    aliases = try row.words(24)
+    tags = try row.words(25)
   }
 
   private static func estimate(_ row: Row, _ i: Int) throws -> Estimate? {

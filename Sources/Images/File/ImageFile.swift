@@ -3,7 +3,8 @@ import PatchFormat
 
 /// An image file in memory: PNG, JPEG or WebP. Its header has been read; its pixels are decoded when asked for.
 ///
-/// The pixels are those of Pillow's `ImageOps.exif_transpose(Image.open(path)).convert("RGB")`: alpha is dropped, colour
+/// The pixels are those of Pillow's `ImageOps.exif_transpose(Image.open(path)).convert("RGB")` (Pillow 13.0.0):
+/// alpha is dropped, a transparent colour kept beside them, colour
 /// profiles are not applied, and 16 bits become 8 as Pillow does it. Refused beyond what Pillow refuses: damage in a
 /// JPEG that its library would paint over, and animated WebP.
 public struct ImageFile: Sendable {
@@ -19,6 +20,7 @@ public struct ImageFile: Sendable {
   /// As stored, before the orientation.
   let storedSize: (width: UInt32, height: UInt32)
   let orientation: Orientation
+  let transparentColor: SIMD3<UInt8>?
 
   /// - Throws: `invalid` where it is no image, or one too large, or one of another format.
   public init(path: String) throws {
@@ -49,7 +51,9 @@ public struct ImageFile: Sendable {
         "is too large: \(width) × \(height); at most \(Self.maximalPixels) pixels are read, and \(Self.maximalSide) a side",
         remedy: "scale it down")
     }
-    let orientation = try Metadata(kind, bytes, path: path).orientation(path: path)
+    let metadata = try Metadata(kind, bytes, path: path)
+    let orientation = try metadata.orientation(path: path)
+    transparentColor = kind == .png ? try metadata.transparentColor(ofPNG: bytes, path: path) : nil
     self.bytes = bytes
     self.kind = kind
     self.storedSize = (size[0], size[1])
@@ -71,7 +75,9 @@ public struct ImageFile: Sendable {
       }
       count = width * height * 3
     }
-    return orientation.apply(to: RGBImage(width: width, height: height, pixels: pixels))
+    let upright = orientation.apply(to: RGBImage(width: width, height: height, pixels: pixels))
+    return RGBImage(
+      width: upright.width, height: upright.height, pixels: upright.pixels, transparentColor: transparentColor)
   }
 
   /// The pixels of an image that was looked at before.

@@ -1,12 +1,15 @@
 import CImages
 import PatchFormat
 
-/// What a file says about its image beside the pixels, as far as the orientation needs it.
+/// What a file says about its image beside the pixels, as far as orientation and transparency need it.
 struct Metadata {
   /// An EXIF block: a TIFF header and what follows, perhaps behind `Exif\0\0`.
   var exif: [UInt8]?
   /// An XMP packet, which counts where EXIF names no orientation.
   var xmp: [UInt8]?
+  /// Of a PNG: the chunk tRNS, wherever it stands, and the PLTE before the pixels.
+  var transparency: [UInt8]?
+  var palette: [UInt8] = []
 
   init(_ kind: ImageKind, _ bytes: [UInt8], path: String) throws {
     switch kind {
@@ -64,12 +67,16 @@ struct Metadata {
   private mutating func readPNG(_ bytes: [UInt8], path: String) throws {
     var at = 8
     var profile: [UInt8]?
+    var hasPixels = false
     while at + 12 <= bytes.count {
       let length = bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) }
       guard length <= bytes.count - at - 12 else { break }
       let body = bytes[at + 8..<at + 8 + length]
       switch String(decoding: bytes[at + 4..<at + 8], as: UTF8.self) {
       case "eXIf": exif = Array(body)
+      case "IDAT": hasPixels = true
+      case "tRNS": transparency = Array(body)
+      case "PLTE" where !hasPixels: palette = Array(body)
       case let name where ["tEXt", "zTXt", "iTXt"].contains(name):
         if let text = try Self.text(name, body, key: "XML:com.adobe.xmp", path: path) { xmp = text }
         // How ImageMagick wrote EXIF before there was a chunk for it.

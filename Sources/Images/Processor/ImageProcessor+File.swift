@@ -41,7 +41,8 @@ extension ImageProcessor {
       layout: layout, size: size, resizes: fields.flag("do_resize"), crop: crops ? cropSize : nil,
       resample: fields.resample(),
       rescaleFactor: fields.flag("do_rescale") ? fields.number("rescale_factor", default: 1.0 / 255) : nil,
-      normalization: fields.flag("do_normalize") ? fields.normalization() : nil, subject: path)
+      normalization: fields.flag("do_normalize") ? fields.normalization() : nil,
+      laysOverWhite: fields.flag("do_convert_rgb"), subject: path)
   }
 }
 

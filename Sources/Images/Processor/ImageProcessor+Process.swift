@@ -7,6 +7,7 @@ extension ImageProcessor {
   ///   - name: the image's name, for errors.
   public func process(_ image: RGBImage, images: Int = 1, name: String? = nil) throws -> PixelValues {
     let plan = try plan(width: image.width, height: image.height, images: images, image: name)
+    let image = laysOverWhite ? image.overWhite : image
     let pictures = try pictures(image, images: images, name)
     let table = PixelTable(self)
     if case .patches(let rules) = layout {

@@ -1,9 +1,7 @@
 import PatchFormat
 
 /// What is done to an image before a vision tower sees it: the rules of a model's `preprocessor_config.json`, and the
-/// values that transformers 5.23.0 makes by them with Pillow.
-///
-/// Images are RGB here already; `do_convert_rgb` changes nothing.
+/// values that transformers 5.24.0 makes by them with Pillow 13.0.0.
 public struct ImageProcessor: Equatable, Sendable {
   /// What becomes of an image.
   public enum Layout: Equatable, Sendable {
@@ -27,12 +25,15 @@ public struct ImageProcessor: Equatable, Sendable {
   public let rescaleFactor: Double?
   /// Taken away and divided by after that, each for red, green and blue; nil for nothing.
   public let normalization: Normalization?
+  /// A transparent colour becomes white: `do_convert_rgb`, which changes nothing else, since images are RGB here already.
+  public let laysOverWhite: Bool
 
   /// - Throws: `invalid` where the rules contradict each other.
   /// - Parameter subject: the file that they are from, for errors.
   public init(
     layout: Layout, size: ImageSize?, resizes: Bool = true, crop: PixelSize? = nil, resample: Resample = .bicubic,
-    rescaleFactor: Double? = 1.0 / 255, normalization: Normalization?, subject: String? = nil
+    rescaleFactor: Double? = 1.0 / 255, normalization: Normalization?, laysOverWhite: Bool = true,
+    subject: String? = nil
   ) throws {
     self.layout = layout
     self.size = size
@@ -41,6 +42,7 @@ public struct ImageProcessor: Equatable, Sendable {
     self.resample = resample
     self.rescaleFactor = rescaleFactor
     self.normalization = normalization
+    self.laysOverWhite = laysOverWhite
     try check(subject: subject)
   }
 

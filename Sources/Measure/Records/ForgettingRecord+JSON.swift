@@ -1,7 +1,7 @@
 // One entry of the annotation "forgetting" (spec, section 7.1):
 //
 //   {"task": "arc_easy", "metric": "acc_norm", "role": "held-out", "unit": "share", "higher_is_better": true,
-//    "n": 2376, "before": 0.61, "after": 0.6, "change": -0.01,
+//    "n": 2376, ("n_from": "standard-errors",) "before": 0.61, "after": 0.6, "change": -0.01,
 //    "interval": {"low": -0.024, "high": 0.003, "level": 0.95, "method": "bonett-price"},
 //    "flips": {"lost": 120, "won": 96}, "p": 0.117,
 //    "reference": root, "measured": root or null, "status": "measured" or "reported", "probe_set": digest or null,
@@ -25,6 +25,7 @@ extension ForgettingRecord {
     let known = JSON.dictionary([
       "task": .string(task), "metric": .string(metric), "role": .string(role.rawValue),
       "unit": .string(unit.rawValue), "higher_is_better": .bool(higherIsBetter), "n": JSON(items),
+      "n_from": areItemsImplied ? .string(Self.impliedItems) : nil,
       "before": JSON(before), "after": JSON(after), "change": JSON(change),
       "interval": interval.map {
         .dictionary([
@@ -45,6 +46,8 @@ extension ForgettingRecord {
     ])
     return .object((known.object ?? []) + others)
   }
+
+  private static let impliedItems = "standard-errors"
 
   private static let known: Set<String> = [
     "task", "metric", "role", "unit", "higher_is_better", "n", "before", "after", "change", "interval", "flips", "p",
@@ -70,6 +73,7 @@ extension ForgettingRecord {
       throw InvalidRecord("has no number of items from 1 to 10^12 as \"n\"")
     }
     self.items = items
+    areItemsImplied = json["n_from"]?.string == Self.impliedItems
     before = try reader.number("before")
     after = try reader.number("after")
     guard !unit.isWithinOne || [before, after].allSatisfy({ (0...1).contains($0) }) else {
@@ -120,7 +124,7 @@ extension ForgettingRecord {
     }
     sourceBefore = try source("before")
     sourceAfter = try source("after")
-    others = reader.others(than: Self.known)
+    others = reader.others(than: areItemsImplied ? Self.known.union(["n_from"]) : Self.known)
   }
 
   private static func interval(_ json: JSON?) throws(InvalidRecord) -> Interval? {
@@ -163,6 +167,22 @@ extension [ForgettingRecord] {
   /// These, in place of the annotation's own.
   public func replacing(in annotations: JSON) -> JSON {
     annotations.setting(Self.annotation, to: isEmpty ? nil : .array(map(\.json)))
+  }
+
+  /// Those of other tasks, and those of these.
+  public func dropping(_ tasks: [String]) -> (kept: Self, dropped: Self) {
+    func isNamed(_ record: ForgettingRecord) -> Bool { tasks.contains { $0.isSame(as: record.task) } }
+    return (filter { !isNamed($0) }, filter(isNamed))
+  }
+
+  /// - Throws: `refused` for a task that none of them is of, naming those there are.
+  public func require(_ tasks: [String], subject: String) throws {
+    for task in tasks where !contains(where: { $0.task.isSame(as: task) }) {
+      let there = Set(map(\.task)).sorted { $0.precedes($1) }
+      throw VPatchError(
+        .refused, subject, "has no record of the task \"\(task.printable)\"",
+        remedy: there.isEmpty ? "it has no records" : "it has \(there.joined(separator: ", ").printable)")
+    }
   }
 
   /// These with others, which replace what measures the same.

@@ -6,6 +6,9 @@ extension ForgettingRecord {
   public var beforeText: String { unit.text(before) }
   public var afterText: String { unit.text(after) }
 
+  /// "2,376"; "~2,376" where it is what the standard errors imply.
+  public var itemsText: String { (areItemsImplied ? "~" : "") + Format.grouped(items) }
+
   /// "-0.5", "+38.3"
   public var changeText: String { text(change: change) }
 

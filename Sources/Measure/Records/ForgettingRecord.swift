@@ -47,6 +47,8 @@ public struct ForgettingRecord: Equatable, Sendable {
   public var higherIsBetter: Bool
   /// Items that were scored, the same before and after.
   public var items: Int
+  /// `items` is what the standard errors imply, since the results files do not say it.
+  public var areItemsImplied = false
   /// Of the reference, in `unit`.
   public var before: Double
   /// Of what was measured, in `unit`.
@@ -121,6 +123,6 @@ public struct ForgettingRecord: Equatable, Sendable {
   /// and the later replaces the earlier.
   public func isSameMeasurement(as other: ForgettingRecord) -> Bool {
     task.isSame(as: other.task) && metric.isSame(as: other.metric) && probeSet == other.probeSet
-      && JSON.object(settings).canonical() == JSON.object(other.settings).canonical()
+      && JSON.object(settings).saysTheSame(as: .object(other.settings))
   }
 }

@@ -33,11 +33,25 @@ public struct ForgettingReport: Sendable {
     self.summary = summary
   }
 
+  /// What is known of all that is shown: the least of any record; without records, of the summary.
+  public var status: MeasurementStatus { records.map(\.status).max() ?? summary.status }
+
+  /// Of a stack of which something was measured: numbers that nobody measured are predicted.
+  public func completed(by predicted: ForgettingSummary) -> ForgettingReport {
+    ForgettingReport(records: records, foreign: foreign, summary: summary.completed(by: predicted))
+  }
+
+  private init(records: [ForgettingRecord], foreign: [ForgettingRecord], summary: ForgettingSummary) {
+    self.records = records
+    self.foreign = foreign
+    self.summary = summary
+  }
+
   /// "forgetting …"; "learning …" and "drift …" where they are known.
   public var lines: [(key: String, value: String)] {
     var lines = [("forgetting", summary.forgettingText)]
     if summary.learning != nil { lines.insert(("learning", summary.learningText), at: 0) }
-    if let drift = summary.drift { lines.append(("drift", "KL \(Format.plain(drift)) nats from the base")) }
+    if let drift = summary.driftText { lines.append(("drift", drift)) }
     if !foreign.isEmpty {
       lines.append(("records", "\(Format.counted(foreign.count, "record")) of other models, not counted"))
     }

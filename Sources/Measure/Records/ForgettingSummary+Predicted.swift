@@ -18,6 +18,20 @@ extension ForgettingSummary {
       forgettingItems: members.map(\.summary.forgettingItems).min() ?? 0)
   }
 
+  /// This, and a prediction's numbers where this has none.
+  public func completed(by predicted: ForgettingSummary) -> ForgettingSummary {
+    let (learns, loses) = (learning == nil, forgetting == nil)
+    let known = Known(
+      learning: learns ? predicted.known.learning : known.learning,
+      forgetting: loses ? predicted.known.forgetting : known.forgetting, drift: known.drift)
+    let means = [known.learning, known.forgetting].filter { $0 != .unmeasured }
+    return ForgettingSummary(
+      status: means.max() ?? .unmeasured, known: known, learning: learning ?? predicted.learning,
+      forgetting: forgetting ?? predicted.forgetting,
+      learningItems: learns ? predicted.learningItems : learningItems,
+      forgettingItems: loses ? predicted.forgettingItems : forgettingItems, drift: drift)
+  }
+
   private static func sum(_ terms: [(factor: Double, estimate: Estimate)]) -> Estimate? {
     guard !terms.isEmpty else { return nil }
     let value = terms.reduce(0) { $0 + $1.factor * $1.estimate.value }

@@ -2,23 +2,42 @@ import PatchFormat
 
 extension ForgettingSummary {
   /// "0.6 ± 0.4 pp (n 2,400)", "reported 0.6 ± 0.4 pp (n 2,400)", "predicted …", "unmeasured".
-  public var forgettingText: String { text(forgetting, forgettingItems) }
+  public var forgettingText: String { text(forgetting, known.forgetting, forgettingItems) }
 
   /// The same of what was learned: "+24.9 ± 1.2 pp (n 1,000)".
-  public var learningText: String { text(learning, learningItems, sign: true) }
+  public var learningText: String { text(learning, known.learning, learningItems, sign: true) }
 
-  private func text(_ estimate: Estimate?, _ items: Int, sign: Bool = false) -> String {
+  /// "KL 0.0114 nats from the base", "reported KL …"; nil where there is none.
+  public var driftText: String? {
+    drift.map { "\(known.drift.prefix)KL \(Format.plain($0)) nats from the base" }
+  }
+
+  private func text(_ estimate: Estimate?, _ status: MeasurementStatus, _ items: Int, sign: Bool = false) -> String {
     guard let estimate, status != .unmeasured else { return MeasurementStatus.unmeasured.rawValue }
-    let prefix = status == .measured ? "" : "\(status.rawValue) "
-    return "\(prefix)\(estimate.text(sign: sign)) pp (n \(Format.grouped(items)))"
+    return "\(status.prefix)\(estimate.text(sign: sign)) pp (n \(Format.grouped(items)))"
   }
 
   public var json: JSON {
     .dictionary([
       "status": .string(status.rawValue), "learning": learning.map { $0.json(items: learningItems) },
       "forgetting": forgetting.map { $0.json(items: forgettingItems) }, "drift": drift.map { JSON($0) },
+      "known": known.json,
     ])
   }
+}
+
+extension ForgettingSummary.Known {
+  public var json: JSON {
+    .dictionary([
+      "learning": .string(learning.rawValue), "forgetting": .string(forgetting.rawValue),
+      "drift": .string(drift.rawValue),
+    ])
+  }
+}
+
+extension MeasurementStatus {
+  /// What stands before a number that was not measured, with a space behind it: "reported "; nothing otherwise.
+  public var prefix: String { self == .measured ? "" : "\(rawValue) " }
 }
 
 extension Estimate {

@@ -34,6 +34,9 @@ public struct Estimate: Equatable, Sendable {
 public struct ForgettingSummary: Equatable, Sendable {
   /// Of what enters the two means, the least that is known.
   public let status: MeasurementStatus
+  /// What is known of each number: the least among the records that it is made of, and of no others. Unmeasured where
+  /// there is no number.
+  public let known: Known
   /// Mean change for the better on the target tasks: above zero is learned.
   public let learning: Estimate?
   /// Mean loss on the held-out tasks: above zero is forgotten.
@@ -45,11 +48,29 @@ public struct ForgettingSummary: Equatable, Sendable {
   /// KL(base ‖ model) per token on neutral text, in nats.
   public let drift: Double?
 
+  /// How much is known of each of the numbers.
+  public struct Known: Equatable, Sendable {
+    public let learning: MeasurementStatus
+    public let forgetting: MeasurementStatus
+    public let drift: MeasurementStatus
+
+    public init(learning: MeasurementStatus, forgetting: MeasurementStatus, drift: MeasurementStatus) {
+      self.learning = learning
+      self.forgetting = forgetting
+      self.drift = drift
+    }
+  }
+
+  /// - Parameter known: nil: of each number that is there, as much as `status` says.
   public init(
-    status: MeasurementStatus, learning: Estimate? = nil, forgetting: Estimate? = nil, learningItems: Int = 0,
-    forgettingItems: Int = 0, drift: Double? = nil
+    status: MeasurementStatus, known: Known? = nil, learning: Estimate? = nil, forgetting: Estimate? = nil,
+    learningItems: Int = 0, forgettingItems: Int = 0, drift: Double? = nil
   ) {
     self.status = status
+    self.known = Known(
+      learning: learning == nil ? .unmeasured : known?.learning ?? status,
+      forgetting: forgetting == nil ? .unmeasured : known?.forgetting ?? status,
+      drift: drift == nil ? .unmeasured : known?.drift ?? status)
     self.learning = learning
     self.forgetting = forgetting
     self.learningItems = learningItems
@@ -63,12 +84,15 @@ public struct ForgettingSummary: Equatable, Sendable {
   public init(records: [ForgettingRecord]) {
     let targets = records.filter { $0.role == .target && $0.unit == .share }
     let heldOut = records.filter { $0.role == .heldOut && $0.unit == .share }
+    let drift = records.first { $0.role == .heldOut && $0.unit == .nats && $0.metric.isSame(as: Self.klMetric) }
+    func weakest(_ records: [ForgettingRecord]) -> MeasurementStatus { records.map(\.status).max() ?? .unmeasured }
     self.init(
-      status: (targets + heldOut).map(\.status).max() ?? .unmeasured,
+      status: weakest(targets + heldOut),
+      known: Known(learning: weakest(targets), forgetting: weakest(heldOut), drift: drift?.status ?? .unmeasured),
       learning: .mean(of: targets.compactMap(\.gain)),
       forgetting: .mean(of: heldOut.compactMap { $0.gain.map { -$0 } }),
       learningItems: targets.reduce(0) { $0 + $1.items }, forgettingItems: heldOut.reduce(0) { $0 + $1.items },
-      drift: records.first { $0.role == .heldOut && $0.unit == .nats && $0.metric.isSame(as: Self.klMetric) }?.after)
+      drift: drift?.after)
   }
 
   /// What records call KL(base ‖ model).

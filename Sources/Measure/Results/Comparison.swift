@@ -78,7 +78,11 @@ public struct Comparison {
   public func records(reference: Digest, measured: Digest?) throws -> Outcome {
     try checkRoots(reference: reference, measured: measured)
     var outcome = Outcome()
-    let names = after.tasks + before.tasks.filter { after.measurements(of: $0).isEmpty }
+    let standing = groupsThatStand()
+    let names = (after.tasks + before.tasks.filter { after.measurements(of: $0).isEmpty }).filter { task in
+      let groups = (after.measurements(of: task) + before.measurements(of: task)).flatMap(\.groups)
+      return !groups.contains { standing.contains($0.bytesKey) }
+    }
     let targets = try NamePatterns(options.targets, "--target", names: names)
     let probes = try NamePatterns(options.probes, "--probe", names: names)
     let without = try NamePatterns(options.without, "--without", names: names)
@@ -95,7 +99,13 @@ public struct Comparison {
       }
       for (old, new) in try pairs(task, old, new, asked: metrics.matching(task)) {
         let pair = TaskPair(task: task, before: old, after: new, comparison: self)
-        var record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
+        var record: ForgettingRecord
+        do {
+          record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
+        } catch let lack as TaskPair.Lack {
+          outcome.remarks.append("\(task) \(lack.reason): left out")
+          continue
+        }
         record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : new.role ?? .heldOut
         if record.unit == .score, record.role != .probe {
           outcome.remarks.append("\(task): \(record.metric) has a scale of its own, and enters no mean")
@@ -104,11 +114,27 @@ public struct Comparison {
       }
     }
     guard !outcome.records.isEmpty else {
+      guard !names.contains(where: { !before.measurements(of: $0).isEmpty && !after.measurements(of: $0).isEmpty })
+      else {
+        throw VPatchError(
+          .refused, after.path, "has no task that can be compared with \(Path.name(before.path))",
+          remedy: outcome.remarks.joined(separator: "; "))
+      }
       throw VPatchError(
         .refused, after.path, "has no task in common with \(Path.name(before.path))",
         remedy: "evaluate both models on the same tasks")
     }
     return outcome
+  }
+
+  /// Groups of which both files have a number: they speak for their tasks. One without (a NaN among its tasks is enough)
+  /// leaves them to speak for themselves.
+  private func groupsThatStand() -> Set<String> {
+    func finite(_ results: EvaluationResults) -> Set<String> {
+      Set(results.measurements.filter(\.value.isFinite).map(\.task.bytesKey))
+    }
+    let groups = Set((before.measurements + after.measurements).flatMap(\.groups).map(\.bytesKey))
+    return groups.intersection(finite(before)).intersection(finite(after))
   }
 
   /// The bits that a file names are those that the records are of.

@@ -27,7 +27,11 @@ public struct EvaluationResults: Sendable {
     public let filter: String?
     public let unit: MeasurementUnit
     public let higherIsBetter: Bool?
+    /// How many items were scored, where the file says it.
     public let items: Int?
+    /// The same as value and standard error imply it, where the file does not say it; not always a whole number.
+    public var impliedItems: Double?
+    /// NaN or infinite where the evaluator had no value.
     public let value: Double
     public let standardError: Double?
     /// The standard error knows that the items come in clusters (questions to one video, …).
@@ -36,6 +40,8 @@ public struct EvaluationResults: Sendable {
     public let probeSet: Digest?
     /// The tasks that a group is the mean of; the task itself where it is none.
     public let leaves: [Leaf]
+    /// Groups above the task that have a number in the file; where they can be compared, they stand for it.
+    public var groups: [String] = []
     /// One an item, in the items' order, where the file itself holds them.
     public let scores: ItemScores?
     /// What the task is for, where the file says it.
@@ -76,12 +82,12 @@ public struct EvaluationResults: Sendable {
   /// - Parameter path: what messages and records call it.
   /// - Throws: `invalid` where it is none.
   public init(_ bytes: [UInt8], path: String) throws {
-    let json: JSON
-    do { json = try JSON.parse(bytes) } catch let error as JSONError {
-      throw VPatchError(
-        .invalid, path, "is not valid JSON: \(error.reason)",
-        remedy: "where NaN or Infinity stands, which is no JSON, that task has no value: take it out")
+    var json: JSON
+    do { json = try JSON.parse(bytes, allowsNonFinite: true) } catch let error as JSONError {
+      throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)", remedy: "did the evaluation end?")
     }
+    // A value may be none; whatever else is NaN is a word, since no JSON can say it again.
+    json = .object((json.object ?? []).map { $0.key == "results" ? $0 : .init($0.key, $0.value.withNonFiniteAsText) })
     self.path = path
     digest = SHA256.hash(bytes)
     isOwnForm = json["format"]?.string == OwnResults.format
@@ -98,7 +104,7 @@ public struct EvaluationResults: Sendable {
         .invalid, path, "is no results file of lm-evaluation-harness, of lmms-eval, or of vpatch's own form",
         remedy: "docs/measurements.md has the forms")
     }
-    guard !measurements.isEmpty else {
+    guard measurements.contains(where: { $0.value.isFinite }) else {
       throw VPatchError(.invalid, path, "holds no number for any task", remedy: "did the evaluation end?")
     }
     byTask = Dictionary(grouping: measurements, by: \.task.bytesKey)

@@ -12,6 +12,13 @@
 //   "config":         {"model_args", "gen_kwargs", "limit", "fewshot_seed", …}
 //   "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
 //   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "git_hash", "date": seconds since 1970, or a text
+//   "configs":        {task: {"metric_list": [{"metric", "higher_is_better"}], …}}
+//
+// What came when, by the packages of lm-evaluation-harness: "n-samples", "higher_is_better", "model_name" and
+// "task_hashes" with 0.4.3, "lm_eval_version" with 0.4.4, "sample_len" later; "group_subtasks" with 0.4.1 (before, groups
+// show in aliases alone, " - " and one more space for each level), "date" with 0.4.2. Before 0.4 the metrics had no
+// filter: {"acc": number, "acc_stderr": number}. Where a limit was given, "limit" and "effective" may be 400.0 for 400,
+// and of a limit of 0.1, which is a share, 0.4.3 writes "effective" 0.1. A number may be NaN, which Python writes.
 //
 // A group that has a number stands for its tasks: MMLU is one benchmark and not 57.
 
@@ -26,13 +33,15 @@ struct HarnessResults {
   private let json: JSON
   /// The members of the file that have an entry a task.
   private let tables: [String: [String: JSON]]
+  /// What is below a group, by its key, where aliases alone say it.
+  private var indented: [String: [String]] = [:]
 
   static let lmEval = "lm-evaluation-harness"
   static let lmmsEval = "lmms-eval"
 
   init(_ json: JSON, path: String) throws {
     self.json = json
-    let keys = ["group_subtasks", "n-samples", "n-shot", "versions", "task_hashes", "higher_is_better"]
+    let keys = ["group_subtasks", "n-samples", "n-shot", "versions", "task_hashes", "higher_is_better", "configs"]
     tables = Dictionary(
       uniqueKeysWithValues: keys.map { key in
         (key, Dictionary((json[key]?.object ?? []).map { ($0.key.bytesKey, $0.value) }) { a, _ in a })
@@ -42,14 +51,26 @@ struct HarnessResults {
     } else {
       evaluator = .init(name: Self.lmEval, version: json["lm_eval_version"]?.string ?? json["git_hash"]?.string)
     }
-    model = json["model_name"]?.string
+    model = json["model_name"]?.string ?? Self.pretrained(json["config"]?["model_args"])
     date = json["date"]?.string ?? json["date"]?.double.flatMap(Self.utc)
     let entries = json["results"]?.object ?? []
-    let groups = entries.filter { !children($0.key).isEmpty && Self.values($0.value).contains { _ in true } }
-    let grouped = Set(groups.flatMap { descendants($0.key) }.map(\.bytesKey))
-    for entry in entries where !grouped.contains(entry.key.bytesKey) {
-      measurements += Self.values(entry.value).map { measurement(entry.key, entry.value, $0) }
+    indented = json["group_subtasks"] == nil ? Self.indentedGroups(entries) : [:]
+    var groups: [String: [String]] = [:]
+    for group in entries where Self.values(group.value).contains(where: { $0.number.isFinite }) {
+      for task in descendants(group.key) { groups[task.bytesKey, default: []].append(group.key) }
     }
+    for entry in entries {
+      measurements += Self.values(entry.value).map {
+        measurement(entry.key, entry.value, $0, groups: groups[entry.key.bytesKey] ?? [])
+      }
+    }
+  }
+
+  /// The model's path in "pretrained=PATH,dtype=…", or in an object of the same.
+  private static func pretrained(_ arguments: JSON?) -> String? {
+    if let path = arguments?["pretrained"]?.string { return path }
+    let parts = arguments?.string?.split(separator: ",") ?? []
+    return parts.first { $0.hasPrefix("pretrained=") }.map { String($0.dropFirst("pretrained=".count)) }
   }
 
   private func entry(_ key: String, _ task: String) -> JSON? { tables[key]![task.bytesKey] }
@@ -58,50 +79,99 @@ struct HarnessResults {
 
   private struct Value {
     let metric: String
-    let filter: String
+    /// Nil in old files.
+    let filter: String?
+    /// Maybe NaN, or infinite.
     let number: Double
   }
 
-  /// What is a number, and neither a standard error nor a count.
+  /// What is a number, and neither a standard error nor a count. Metrics without a filter are those of old files, in
+  /// which none has one.
   private static func values(_ entry: JSON) -> [Value] {
-    (entry.object ?? []).compactMap { member in
+    let members = entry.object ?? []
+    let areOld = !members.contains { $0.key.utf8.contains(UInt8(ascii: ",")) }
+    return members.compactMap { member in
       let parts = member.key.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 2, let number = member.value.double, number.isFinite, !parts[0].contains("_stderr") else {
-        return nil
-      }
-      return Value(metric: parts[0], filter: parts[1], number: number)
+      guard parts.count == 2 || areOld && !counts.contains(member.key), let number = member.value.double,
+        !parts[0].contains("_stderr")
+      else { return nil }
+      return Value(metric: parts[0], filter: parts.count == 2 ? parts[1] : nil, number: number)
     }
   }
 
-  private func measurement(_ task: String, _ entry: JSON, _ value: Value) -> EvaluationResults.Measurement {
+  /// Members of an entry that are numbers and no metrics.
+  private static let counts: Set<String> = ["sample_len", "samples", "sample_count", "n", "version", "num_fewshot"]
+
+  private func measurement(
+    _ task: String, _ entry: JSON, _ value: Value, groups: [String]
+  ) -> EvaluationResults.Measurement {
     func error(_ kind: String) -> Double? {
-      let error = entry["\(value.metric)_stderr\(kind),\(value.filter)"]?.double
+      let error = entry["\(value.metric)_stderr\(kind)\(value.filter.map { ",\($0)" } ?? "")"]?.double
       return error.flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
     }
     let leaves = leaves(task)
     let clustered = error("_clustered")
     let filter = value.filter == "none" ? nil : value.filter
+    let items = items(task, entry)
     return .init(
       task: task, metric: value.metric, filter: filter, unit: KnownMetric.unit(of: value.metric, task: task),
-      higherIsBetter: self.entry("higher_is_better", task)?[value.metric]?.bool,
-      items: items(task, entry), value: value.number, standardError: clustered ?? error("") ?? error("_clt"),
-      isClustered: clustered != nil, settings: settings(task, filter), probeSet: TaskHash.probeSet(leaves.map(\.hash)),
-      leaves: leaves, scores: nil)
+      higherIsBetter: higherIsBetter(value.metric, task), items: items,
+      impliedItems: items == nil ? impliedItems(task, value, error("")) : nil, value: value.number,
+      standardError: clustered ?? error("") ?? error("_clt"), isClustered: clustered != nil,
+      settings: settings(task, filter), probeSet: TaskHash.probeSet(leaves.map(\.hash)), leaves: leaves, groups: groups,
+      scores: nil)
+  }
+
+  private func higherIsBetter(_ metric: String, _ task: String) -> Bool? {
+    // A file that has the table says by null that it does not know.
+    if let said = entry("higher_is_better", task)?[metric] { return said.bool }
+    let list = entry("configs", task)?["metric_list"]?.array ?? []
+    let own = list.first { $0["metric"]?.string?.isSame(as: metric) ?? false }?["higher_is_better"]?.bool
+    return own ?? KnownMetric.higherIsBetter(metric)
   }
 
   /// lmms-eval counts what it scored under "samples"; its "effective" may be a share of the items.
   private func items(_ task: String, _ entry: JSON) -> Int? {
-    if let n = entry["sample_len"]?.int ?? entry["samples"]?.int ?? self.entry("n-samples", task)?["effective"]?.int {
-      return n
-    }
-    let leaves = descendants(task).compactMap { self.entry("n-samples", $0)?["effective"]?.int }
+    if let n = entry["sample_len"]?.wholeNumber ?? entry["samples"]?.wholeNumber ?? effective(task) { return n }
+    let leaves = descendants(task).compactMap(effective)
     return leaves.isEmpty ? nil : leaves.reduce(0) { $0.addingReportingOverflow($1).partialValue }
+  }
+
+  private func effective(_ task: String) -> Int? {
+    guard let counts = entry("n-samples", task), let effective = counts["effective"] else { return nil }
+    // The limit, written as it was given.
+    if let share = effective.double, 0 < share, share < 1, let all = counts["original"]?.wholeNumber {
+      return Int(exactly: (Double(all) * share).rounded(.up))
+    }
+    return effective.wholeNumber
+  }
+
+  /// Where every score is 0 or 1 the standard error is √(v·(1 − v) / (n − 1)), of one task's items.
+  private func impliedItems(_ task: String, _ value: Value, _ error: Double?) -> Double? {
+    guard KnownMetric.isBinary(value.metric), descendants(task).isEmpty, let error, error > 0 else { return nil }
+    let items = value.number * (1 - value.number) / (error * error) + 1
+    return items.isFinite && items >= 2 && items <= 1e9 ? items : nil
   }
 
   // MARK: Groups
 
   private func children(_ task: String) -> [String] {
-    entry("group_subtasks", task)?.array?.compactMap(\.string) ?? []
+    entry("group_subtasks", task)?.array?.compactMap(\.string) ?? indented[task.bytesKey] ?? []
+  }
+
+  /// Groups as 0.4.0 shows them: an alias that is indented further is below the last one that is less so.
+  private static func indentedGroups(_ entries: [JSON.Member]) -> [String: [String]] {
+    var groups: [String: [String]] = [:]
+    var above: [(depth: Int, task: String)] = []
+    for entry in entries {
+      let alias = entry.value["alias"]?.string ?? ""
+      let spaces = alias.prefix { $0 == " " }.count
+      let depth = alias.dropFirst(spaces).hasPrefix("- ") ? spaces : 0
+      above.removeAll { $0.depth >= depth }
+      if let group = above.last { groups[group.task.bytesKey, default: []].append(entry.key) }
+      above.append((depth, entry.key))
+    }
+    return groups
   }
 
   /// Everything below a group, each once: the file may name a group below itself.
@@ -139,9 +209,11 @@ struct HarnessResults {
     }
     let shots = perTask("n-shot")
     let config = json["config"]
+    // One for all, or one a task.
+    let limit = config?["limit"].flatMap { $0.object == nil ? $0 : $0[task] }
     return JSON.dictionary([
       "n_shot": shots, "version": perTask("versions"), "filter": filter.map { .string($0) },
-      "limit": plain(config?["limit"]), "offset": config?["offset"].flatMap { $0 == JSON(0) ? nil : plain($0) },
+      "limit": plain(limit), "offset": config?["offset"].flatMap { $0 == JSON(0) ? nil : plain($0) },
       "gen_kwargs": plain(config?["gen_kwargs"]),
       // Which examples stand in the prompt.
       "fewshot_seed": shots == JSON(0) ? nil : plain(config?["fewshot_seed"]),

@@ -25,4 +25,20 @@ enum KnownMetric {
       return words.contains("acc") || words.contains("accuracy") ? .share : .score
     }
   }
+
+  /// Whether a higher value is better, by name: what lm-evaluation-harness registers (HIGHER_IS_BETTER_REGISTRY, in
+  /// lm_eval/api/metrics.py of 0.4.9). Its files say it themselves from 0.4.3 on. Nil for other metrics. Its "ter", an
+  /// error rate that is registered as better when higher, is left out.
+  static func higherIsBetter(_ metric: String) -> Bool? {
+    switch metric {
+    case "acc", "acc_norm", "acc_mutual_info", "acc_all", "exact_match", "mcc", "f1", "bleu", "chrf": true
+    case "perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "brier_score": false
+    default: nil
+    }
+  }
+
+  /// Whether every item's score is 0 or 1, so that value and standard error say how many items there are.
+  static func isBinary(_ metric: String) -> Bool {
+    ["acc", "acc_norm", "acc_mutual_info", "exact_match"].contains(metric)
+  }
 }

@@ -4,6 +4,8 @@
 //
 // A line is an object: "doc_id", "doc_hash", "filter" (lm-eval: a line for each of them), and under the metric's name the
 // score: a number, a bool, or an object with a "score" (some tasks of lmms-eval).
+//
+// Before 0.4.3, lm-eval wrote ARGUMENTS_TASK.jsonl, in which all items are one JSON array, without hashes or filters.
 
 import PatchFormat
 
@@ -14,6 +16,8 @@ public struct SamplesFolder {
 
   /// A line holds an item with its prompt and all answers.
   private static let maximumLine = 64 << 20
+  /// Old files are read whole.
+  private static let maximumArray = 256 << 20
 
   public init(path: String) throws {
     guard try PathKind.of(path) == .directory else {
@@ -46,12 +50,7 @@ public struct SamplesFolder {
       let input = try InputFile(path: Path.join(path, name))
       var hash = TaskHash(evaluator: results.evaluator.name)
       var isComplete = true
-      try input.forEachLine(limit: Self.maximumLine) { number, line in
-        guard !line.isEmpty else { return }
-        let sample: JSON
-        do { sample = try JSON.parse(line) } catch let error as JSONError {
-          throw VPatchError(.invalid, input.path, "is not valid JSON in line \(number): \(error.reason)")
-        }
+      try Self.forEachSample(of: input) { sample in
         hash.add(sample)
         if let filter = sample["filter"]?.string, filter != measurement.filter ?? "none" { return }
         guard let id = sample["doc_id"].map({ $0.compact().bytesKey }),
@@ -77,6 +76,21 @@ public struct SamplesFolder {
     return scores.items.isEmpty ? nil : scores
   }
 
+  private static func forEachSample(of input: InputFile, _ body: (JSON) -> Void) throws {
+    func parse(_ text: [UInt8], _ place: String) throws -> JSON {
+      do { return try JSON.parse(text, allowsNonFinite: true) } catch let error as JSONError {
+        throw VPatchError(.invalid, input.path, "is not valid JSON\(place): \(error.reason)")
+      }
+    }
+    if input.size > 0, try input.read(0..<1) == [UInt8(ascii: "[")] {
+      try parse(input.contents(limit: maximumArray), "").array?.forEach(body)
+      return
+    }
+    try input.forEachLine(limit: maximumLine) { number, line in
+      if !line.isEmpty { body(try parse(line, " in line \(number)")) }
+    }
+  }
+
   private static func score(_ json: JSON?) -> Double? {
     switch json {
     case .bool(let isRight): isRight ? 1 : 0
@@ -90,6 +104,11 @@ public struct SamplesFolder {
     let found = names.filter { name in
       Self.date(of: name, between: "samples_\(task)_", and: ".jsonl") != nil
         || Self.date(of: name, between: "", and: "_samples_\(task).jsonl") != nil
+    }
+    if found.isEmpty {
+      let old = names.filter { $0.utf8.reversed().starts(with: "_\(task).jsonl".utf8.reversed()) }
+      // Of "a" and "b_a" the ends are alike: the arguments before them are the same for all tasks of a run.
+      return old.count > 1 ? old.min { $0.utf8.count < $1.utf8.count } : old.first
     }
     guard found.count > 1 else { return found.first }
     let own = Path.name(results.path)

@@ -13,6 +13,11 @@ struct TaskPair {
     (Path.name(comparison.before.path), Path.name(comparison.after.path))
   }
 
+  /// What one task lacks, so that nothing can be said of it; the others go on.
+  struct Lack: Error {
+    let reason: String
+  }
+
   private func refuse(_ reason: String, remedy: String? = nil) -> VPatchError {
     VPatchError(
       .refused, "the task \(task)", reason,
@@ -20,13 +25,19 @@ struct TaskPair {
   }
 
   /// A record, as held out.
+  /// - Throws: `Lack` where the files do not say enough of the task; `refused` where they contradict each other.
   func record(reference: Digest, measured: Digest?, remarks: inout [String]) throws -> ForgettingRecord {
-    let items = try check()
-    let scores = try pairedScores(items, &remarks)
+    try check()
+    let samples = try samples(&remarks)
+    let (items, areImplied) = try items(samples)
+    let scores = try pairedScores(samples, items, &remarks)
+    if areImplied {
+      remarks.append("\(task): the files do not say how many items it has; n is what its standard errors imply")
+    }
     // Known of both, or of neither.
     let probeSet = before.probeSet == after.probeSet ? before.probeSet ?? scores?.probeSet : scores?.probeSet
     let (interval, flips) = try interval(items, scores)
-    return ForgettingRecord(
+    var record = ForgettingRecord(
       task: task, metric: before.metric, role: .heldOut, unit: before.unit, higherIsBetter: before.higherIsBetter!,
       items: items, before: scores?.before.value ?? before.value, after: scores?.after.value ?? after.value,
       interval: interval, flips: flips, reference: reference,
@@ -34,38 +45,36 @@ struct TaskPair {
       date: [comparison.before.date, comparison.after.date].compactMap { $0 }.max { $0.precedes($1) },
       sourceBefore: .init(digest: comparison.before.digest, model: comparison.before.model),
       sourceAfter: .init(digest: comparison.after.digest, model: comparison.after.model))
+    record.areItemsImplied = areImplied
+    return record
   }
 
   // MARK: What can be compared
 
-  /// - Returns: the number of items.
-  private func check() throws -> Int {
+  private func check() throws {
     guard before.metricText.isSame(as: after.metricText) else {
       throw refuse(
         "has the metric \(before.metricText) in \(paths.before) and \(after.metricText) in \(paths.after)",
         remedy: "choose one that both have with --metric \(task.printable)=…")
     }
     for (measurement, path) in [(before, paths.before), (after, paths.after)] {
-      guard let items = measurement.items, (1...ForgettingRecord.maximumItems).contains(items) else {
-        throw refuse("does not say in \(path) how many items it has (n), so nothing can be said of its error")
+      guard measurement.value.isFinite else {
+        throw Lack(reason: "has no number as \(measurement.metric) in \(path), but \(measurement.value)")
       }
       guard !measurement.unit.isWithinOne || (0...1).contains(measurement.value) else {
         throw refuse(
           "has the \(measurement.metric) \(measurement.value.shortest) in \(path), which is no share of 0 … 1")
       }
       guard measurement.higherIsBetter != nil else {
-        throw refuse("does not say in \(path) whether a higher \(measurement.metric) is better")
+        throw Lack(reason: "does not say in \(path) whether a higher \(measurement.metric) is better")
       }
-    }
-    guard before.items == after.items else {
-      throw refuse("has \(before.items!) items in \(paths.before) and \(after.items!) in \(paths.after)")
     }
     guard before.unit == after.unit, before.higherIsBetter == after.higherIsBetter else {
       throw refuse("counts \(before.metric) in another way in \(paths.before) than in \(paths.after)")
     }
     for key in (before.settings + after.settings).map(\.key) {
       let (old, new) = (setting(key, before), setting(key, after))
-      guard old == new else {
+      guard old == new || old.map({ old in new.map(old.saysTheSame) ?? false }) ?? false else {
         throw refuse("has \(key) \(text(old)) in \(paths.before) and \(text(new)) in \(paths.after)")
       }
     }
@@ -78,7 +87,32 @@ struct TaskPair {
     guard before.scores?.weights == after.scores?.weights || before.scores == nil || after.scores == nil else {
       throw refuse("has items of other weights in \(paths.before) than in \(paths.after)")
     }
-    return before.items!
+  }
+
+  /// How many items there are: as the files say it, else as many as there are samples, else what the standard errors imply.
+  private func items(_ samples: Samples?) throws -> (count: Int, areImplied: Bool) {
+    if let old = before.items, let new = after.items, old != new {
+      throw refuse("has \(old) items in \(paths.before) and \(new) in \(paths.after)")
+    }
+    if let items = before.items ?? after.items ?? samples?.keys.count {
+      guard (1...ForgettingRecord.maximumItems).contains(items) else {
+        throw Lack(reason: "has \(items) items")
+      }
+      return (items, false)
+    }
+    guard let old = before.impliedItems, let new = after.impliedItems else {
+      let path = before.impliedItems == nil ? paths.before : paths.after
+      throw Lack(
+        reason: "does not say in \(path) how many items it has (n), and no standard error implies it; give --samples "
+          + "and --base-samples")
+    }
+    // Standard errors that are rounded imply a little more or less; models that answered other items, much.
+    guard abs(old - new) <= 0.05 * max(old, new) else {
+      throw refuse(
+        "has standard errors of \(Format.grouped(Int(old.rounded()))) items in \(paths.before) and of "
+          + "\(Format.grouped(Int(new.rounded()))) in \(paths.after)")
+    }
+    return (Int((min(old, new) + 1e-6 * old).rounded(.down)), true)
   }
 
   private func setting(_ key: String, _ measurement: Measurement) -> JSON? {
@@ -97,9 +131,17 @@ struct TaskPair {
     var areBinary: Bool { before.areBinary && after.areBinary }
   }
 
-  private func pairedScores(_ items: Int, _ remarks: inout [String]) throws -> PairedScores? {
-    if let old = before.scores, let new = after.scores { return PairedScores(before: old, after: new, probeSet: nil) }
-    guard let folderBefore = comparison.samplesBefore, let folderAfter = comparison.samplesAfter else { return nil }
+  /// What samples folders hold of the task, before and after.
+  private struct Samples {
+    let before: SamplesFolder.Scores
+    let after: SamplesFolder.Scores
+    let keys: [String]
+  }
+
+  private func samples(_ remarks: inout [String]) throws -> Samples? {
+    guard before.scores == nil || after.scores == nil, let folderBefore = comparison.samplesBefore,
+      let folderAfter = comparison.samplesAfter
+    else { return nil }
     guard let old = try folderBefore.scores(of: before, in: comparison.before),
       let new = try folderAfter.scores(of: after, in: comparison.after)
     else {
@@ -110,6 +152,13 @@ struct TaskPair {
     guard old.items.count == new.items.count,
       keys.allSatisfy({ key in new.items[key].map { $0.hash == old.items[key]!.hash } ?? false })
     else { throw refuse("has samples of other items before than after") }
+    return Samples(before: old, after: new, keys: keys)
+  }
+
+  private func pairedScores(_ samples: Samples?, _ items: Int, _ remarks: inout [String]) throws -> PairedScores? {
+    if let old = before.scores, let new = after.scores { return PairedScores(before: old, after: new, probeSet: nil) }
+    guard let samples else { return nil }
+    let (old, new, keys) = (samples.before, samples.after, samples.keys)
     let scores = PairedScores(
       before: ItemScores(keys.map { old.items[$0]!.score }, unit: before.unit),
       after: ItemScores(keys.map { new.items[$0]!.score }, unit: after.unit),
@@ -153,9 +202,9 @@ struct TaskPair {
       )
     }
     guard before.unit != .share else {
-      throw refuse(
-        "has no standard error, and its \(before.metric) is no count of \(items) items, so no interval can be made",
-        remedy: "give --samples and --base-samples, or leave it out with --without \(task.printable)")
+      throw Lack(
+        reason: "has no standard error, and its \(before.metric) is no count of \(items) items, so no interval can be "
+          + "made; give --samples and --base-samples")
     }
     return (nil, nil)
   }

@@ -17,6 +17,8 @@ struct Decoder: Sendable {
   let layers: [Layer]
   let finalNorm: Norm
   let head: Linear
+  /// A head that the checkpoint stores beside the embedding that it is tied to, with the same values.
+  let tiedHead: Parameter?
 
   /// - Throws: `invalid` where config and tensors disagree.
   init(_ config: ModelConfig, _ weights: ModelWeights) throws {
@@ -28,13 +30,13 @@ struct Decoder: Sendable {
     }
     embedding = try weights.require("language_model.embed_tokens.weight", [config.vocabularySize, hidden])
     layers = try (0..<config.layers).map { i in
-      func linear(_ modules: [(name: String, outputs: Int)], inputs: Int) throws -> Linear {
+      func linear(_ modules: [(name: String, outputs: Int)], inputs: Int, hasBias: Bool) throws -> Linear {
         try Linear(
           modules.map { module in
             let name = "language_model.layers.\(i).\(module.name)"
             return (
               try weights.require("\(name).weight", [module.outputs, inputs]),
-              try weights.optional("\(name).bias", [module.outputs])
+              hasBias ? try weights.require("\(name).bias", [module.outputs]) : nil
             )
           })
       }
@@ -44,17 +46,23 @@ struct Decoder: Sendable {
           [
             ("self_attn.q_proj", config.queryWidth), ("self_attn.k_proj", config.keyValueWidth),
             ("self_attn.v_proj", config.keyValueWidth),
-          ], inputs: hidden),
-        attentionOutput: try linear([("self_attn.o_proj", hidden)], inputs: config.queryWidth),
+          ], inputs: hidden, hasBias: config.biases.queries),
+        attentionOutput: try linear(
+          [("self_attn.o_proj", hidden)], inputs: config.queryWidth, hasBias: config.biases.attentionOutput),
         middleNorm: try norm("layers.\(i).post_attention_layernorm"),
-        gateUp: try linear([("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden),
-        down: try linear([("mlp.down_proj", hidden)], inputs: inner))
+        gateUp: try linear(
+          [("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden, hasBias: config.biases.mlp),
+        down: try linear([("mlp.down_proj", hidden)], inputs: inner, hasBias: config.biases.mlp))
     }
     finalNorm = try norm("norm")
-    if config.isTied || config.isTiedWithoutHead && !weights.has("lm_head.weight") {
-      head = Linear(embedding)
+    let own =
+      config.isTied && !weights.has("lm_head.weight")
+      ? nil : try weights.require("lm_head.weight", [config.vocabularySize, hidden])
+    // As transformers 5 has it: what is stored counts for more than what the config says.
+    if let own, !(config.isTied && own.hasSameValues(as: embedding)) {
+      (head, tiedHead) = (Linear(own), nil)
     } else {
-      head = Linear(try weights.require("lm_head.weight", [config.vocabularySize, hidden]))
+      (head, tiedHead) = (Linear(embedding), own)
     }
   }
 
@@ -68,6 +76,13 @@ struct Decoder: Sendable {
         "has \"\(parameter.name.printable)\"; its config.json calls for \(Format.counted(config.layers, "layer")), from 0 on",
         remedy: "are config.json and the weights of the same model?")
     }
+  }
+
+  /// What is computed is not what the config says; nil where it is.
+  var warning: String? {
+    guard config.isTied, let own = head.parameters.first, own.name != embedding.name else { return nil }
+    return "config.json ties the head to the embedding (tie_word_embeddings), but \"\(own.name.printable)\" is stored "
+      + "with other values: it is used, as transformers does; set tie_word_embeddings to false to say so"
   }
 
   /// The first layer with a tuned tensor.

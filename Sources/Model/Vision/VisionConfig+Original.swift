@@ -53,7 +53,7 @@ extension VisionConfig {
     return config
   }
 
-  /// What LLaVA's code does to images before these towers.
+  /// What LLaVA's code does to images before these towers. The transformers of its time dropped what is transparent.
   private func processor(padsToSquare: Bool) throws -> ImageProcessor {
     let side = tower.imageSize
     let square = PixelSize(width: side, height: side)
@@ -64,11 +64,11 @@ extension VisionConfig {
       let resolutions = grids.map { PixelSize(width: $0.width, height: $0.height) }
       return try ImageProcessor(
         layout: .tiles(TileRules(resolutions: resolutions, side: side, onlyAlone: !isCLIP)), size: .exact(square),
-        normalization: normalization, subject: path)
+        normalization: normalization, laysOverWhite: false, subject: path)
     }
     return try ImageProcessor(
       layout: .single(padsToSquare: padsToSquare), size: isCLIP ? .shortestEdge(side) : .exact(square),
-      crop: isCLIP ? square : nil, normalization: normalization, subject: path)
+      crop: isCLIP ? square : nil, normalization: normalization, laysOverWhite: false, subject: path)
   }
 
   /// `image_grid_pinpoints`: pairs of width and height there (transformers has them the other way round), or a range of

@@ -56,4 +56,40 @@ extension ModelConfig {
       }
     return shared.merging(own) { $1 }
   }
+
+  /// Which modules have a bias: what the config says in LLaMA's class; what the classes have built in, in the others.
+  static func biases(_ family: Family, _ json: JSON) -> Biases {
+    switch family {
+    case .llama:
+      let attention = json["attention_bias"]?.bool ?? false
+      return Biases(queries: attention, attentionOutput: attention, mlp: json["mlp_bias"]?.bool ?? false)
+    case .mistral: return Biases(queries: false, attentionOutput: false, mlp: false)
+    case .qwen2: return Biases(queries: true, attentionOutput: false, mlp: false)
+    }
+  }
+
+  /// How many tokens each can see, where that is not all. LLaMA's class knows of no window, Mistral's always has one,
+  /// Qwen2's where it is asked for; where the number is missing it is 4096 in both.
+  static func window(_ family: Family, _ json: JSON, _ path: String) throws -> Int? {
+    let isAsked =
+      switch family {
+      case .llama: false
+      case .mistral: true
+      case .qwen2: json["use_sliding_window"]?.bool ?? false
+      }
+    guard isAsked else {
+      if family == .qwen2, json["layer_types"]?.array?.contains(.string("sliding_attention")) ?? false {
+        throw VPatchError(
+          .invalid, path, "has layers of the type sliding_attention, and use_sliding_window is not true",
+          remedy: "take the config.json that came with the model")
+      }
+      return nil
+    }
+    guard let value = json["sliding_window"] else { return 4096 }
+    guard value != .null else { return nil }
+    guard let window = value.int, window > 0 else {
+      throw VPatchError(.invalid, path, "has no usable \"sliding_window\"")
+    }
+    return window
+  }
 }

@@ -13,8 +13,21 @@ extension ModelConfig {
     guard try PathKind.of(path) != .missing else {
       throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
     }
+    let adapter = "adapter_config.json"
+    guard try PathKind.of(Path.join(folder, adapter)) == .missing else {
+      throw VPatchError(
+        .refused, folder,
+        "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
+        remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
+    }
+    let json = try ModelFile.read(path)
+    if let other = json["transformers_weights"], other != .null {
+      throw VPatchError(
+        .refused, path, "names other weights than are read here (transformers_weights: \(other.compact().printable))",
+        remedy: "take that member out, or give those weights the usual names")
+    }
     try self.init(
-      ModelFile.read(path), generation: ModelFile.read(folder, "generation_config.json"), path: path)
+      json, generation: ModelFile.read(folder, "generation_config.json"), path: path)
   }
 
   /// What the config says of images; nil for a model that takes none.
@@ -28,11 +41,23 @@ extension ModelConfig {
   /// - Parameter path: whose config it is, for messages.
   init(_ json: JSON, generation: JSON?, path: String) throws {
     let whole = json
+    try ConfigTypes.check(whole, path: path)
+    if let ids = generation?["eos_token_id"], ids != .null, !ConfigTypes.members["eos_token_id"]!.holds(ids) {
+      throw ConfigTypes.wrong(
+        "eos_token_id", ids, "a whole number, or a list of them", Path.join(Path.parent(path), "generation_config.json")
+      )
+    }
+    if let quantisation = whole["quantization_config"], quantisation != .null {
+      throw VPatchError(
+        .refused, path, "has a quantization_config: its weights are not what is computed with",
+        remedy: "give the model before it was quantised, or save it dequantised")
+    }
     (family, self.isMultimodal) = try Self.family(of: whole, path)
     // A vision-language model has its language model's numbers in a part of their own; in the first layouts they lie open.
     let nested = isMultimodal ? whole["text_config"] : nil
     let json = nested ?? whole
     let standards = nested == nil ? [:] : Self.standards(family)
+    let isQwenVL = whole["model_type"]?.string == "qwen2_5_vl"
     func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
     // Far above any model; products of two of them, and a few of those together, are no more than an Int can be.
     func positive(_ key: String, _ standard: Int? = nil, most: Int = 1 << 24) throws -> Int {
@@ -60,16 +85,19 @@ extension ModelConfig {
     guard json["head_dim"]?.int != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
     headSize = try positive("head_dim", hiddenSize / heads)
     guard headSize % 2 == 0 else { throw VPatchError(.invalid, path, "has an odd head_dim: \(headSize)") }
-    let epsilon = json["rms_norm_eps"]?.double ?? 1e-6
+    let epsilon = json["rms_norm_eps"]?.double ?? (isQwenVL ? 1e-5 : 1e-6)
     guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
     normEpsilon = Float(epsilon)
-    // The default of both families' config classes in transformers.
-    isTied = whole["tie_word_embeddings"]?.bool ?? json["tie_word_embeddings"]?.bool ?? false
-    isTiedWithoutHead = isTied || json["tie_word_embeddings"]?.bool ?? false
+    // A vision-language model is tied where the whole says so, or the language model in it: but LLaVA-NeXT's class alone
+    // does not ask the latter (transformers 5.24).
+    let asksInside = whole["model_type"]?.string != "llava_next"
+    isTied =
+      whole["tie_word_embeddings"]?.bool ?? false || asksInside && json["tie_word_embeddings"]?.bool ?? false
+    biases = Self.biases(family, json)
     maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048, most: 1 << 31)
-    if json["use_sliding_window"]?.bool ?? (family == .mistral) { window = json["sliding_window"]?.int }
+    window = try Self.window(family, json, path)
     if let window { maximumLength = min(maximumLength, window) }
-    rotary = try RotaryEmbedding(json, headSize: headSize, path: path)
+    rotary = try RotaryEmbedding(json, headSize: headSize, standardTheta: isQwenVL ? 1e6 : 1e4, path: path)
     endTokens =
       Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(
         json["eos_token_id"])

@@ -16,11 +16,9 @@ public struct ModelConfig: Equatable, Sendable {
   public var headSize: Int
   public var normEpsilon: Float
   public var rotary: RotaryEmbedding
-  /// The head is the embedding.
+  /// The head is the embedding, unless the checkpoint has one with other values.
   public var isTied: Bool
-  /// The head is the embedding where the checkpoint has no other. Configs of vision-language models contradict themselves:
-  /// the whole is not tied, the language model in it is.
-  public var isTiedWithoutHead: Bool
+  public var biases: Biases
   /// Positions that it was trained on.
   public var maximumLength: Int
   /// Tokens that each token can see, where that is less than all: texts up to this length are as without it, and longer
@@ -28,6 +26,15 @@ public struct ModelConfig: Equatable, Sendable {
   public var window: Int?
   /// Generation ends with any of these.
   public var endTokens: [Int32]
+
+  /// Modules of a layer that add a bias to their product.
+  public struct Biases: Equatable, Sendable {
+    /// Queries, keys and values.
+    public var queries: Bool
+    public var attentionOutput: Bool
+    /// All three.
+    public var mlp: Bool
+  }
 
   /// Width of the queries, and of the attention's output.
   var queryWidth: Int { heads * headSize }

@@ -10,6 +10,8 @@ public final class ModelWeights: Sendable {
   private let byCanonicalName: [String: Parameter]
   /// The others, such as the `position_ids` that old checkpoints carry: nothing is wrong until one is called for.
   private let others: [String: TensorInfo]
+  /// Of all tensors, whatever their dtype.
+  let names: [String]
 
   /// - Parameter threads: decode patched tensors.
   public init(_ view: ModelView, threads: Int) throws {
@@ -18,7 +20,9 @@ public final class ModelWeights: Sendable {
     layout = ModelLayout.recognise(names: checkpoint.tensors.map(\.name))
     let files = try checkpoint.files.map { try MappedFile($0.input) }
     let floats = checkpoint.tensors.filter { Parameter.dtypes.contains($0.info.dtype) }
-    parameters = try Parallel.map(floats.count, threads: threads) { i in
+    let added = view.added.filter { Parameter.dtypes.contains($0.dtype) }
+    parameters = try Parallel.map(floats.count + added.count, threads: threads) { i in
+      guard i < floats.count else { return try Self.decoded(added[i - floats.count].name, view) }
       let tensor = floats[i]
       let patched = view.steps.contains { step in
         step.patch.tensor(named: tensor.name).map { $0.operation != .same } ?? false
@@ -28,26 +32,33 @@ public final class ModelWeights: Sendable {
       guard patched || tensor.offset % tensor.info.dtype.element.width != 0 else {
         return Parameter(tensor.info, bytes: file.bytes.baseAddress! + tensor.offset, owner: file)
       }
-      guard let source = view.source(tensor.name) else {
-        throw VPatchError(.refused, checkpoint.path, "loses the tensor \"\(tensor.name.printable)\" by a patch")
-      }
-      let held = HeldBytes(source.info.byteCount)
-      let hashed = HashedTensor(source)
-      try hashed.read(into: held.bytes, at: 0)
-      // A number about this model is a number about these bits.
-      if patched, let last = view.steps.last(where: { $0.output(tensor.name) != nil }),
-        try hashed.finish() != last.output(tensor.name)!.fingerprint
-      {
-        throw VPatchError(
-          .wrongBase, checkpoint.path,
-          "does not become what \(last.patch.label) promises: \"\(tensor.name.printable)\" comes out with other bits",
-          remedy: "the patch needs the model with root \(view.steps[0].from.short)")
-      }
-      return Parameter(source.info, bytes: UnsafeRawPointer(held.bytes.baseAddress!), owner: held)
+      return try Self.decoded(tensor.name, view)
     }
     byCanonicalName = Self.index(parameters.map { ($0.name, $0) }, layout)
-    let rest = checkpoint.tensors.map(\.info).filter { !Parameter.dtypes.contains($0.dtype) }
+    let rest = (checkpoint.tensors.map(\.info) + view.added).filter { !Parameter.dtypes.contains($0.dtype) }
     others = Self.index(rest.map { ($0.name, $0) }, layout)
+    names = parameters.map(\.name) + rest.map(\.name)
+  }
+
+  /// A tensor in memory, as patches make it.
+  private static func decoded(_ name: String, _ view: ModelView) throws -> Parameter {
+    let path = view.path
+    guard let source = view.source(name) else {
+      throw VPatchError(.refused, path, "loses the tensor \"\(name.printable)\" by a patch")
+    }
+    let held = HeldBytes(source.info.byteCount)
+    let hashed = HashedTensor(source)
+    try hashed.read(into: held.bytes, at: 0)
+    // A number about this model is a number about these bits.
+    if let last = view.steps.last(where: { $0.output(name) != nil }),
+      try hashed.finish() != last.output(name)!.fingerprint
+    {
+      throw VPatchError(
+        .wrongBase, path,
+        "does not become what \(last.patch.label) promises: \"\(name.printable)\" comes out with other bits",
+        remedy: "the patch needs the model with root \(view.steps[0].from.short)")
+    }
+    return Parameter(source.info, bytes: UnsafeRawPointer(held.bytes.baseAddress!), owner: held)
   }
 
   private init(_ other: ModelWeights) {
@@ -56,6 +67,7 @@ public final class ModelWeights: Sendable {
     parameters = other.parameters.map(\.untuned)
     byCanonicalName = Self.index(parameters.map { ($0.name, $0) }, layout)
     others = other.others
+    names = other.names
   }
 
   private static func index<Tensor>(_ named: [(String, Tensor)], _ layout: ModelLayout) -> [String: Tensor] {

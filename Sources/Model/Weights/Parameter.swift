@@ -80,6 +80,17 @@ public final class Parameter: @unchecked Sendable {
     }
   }
 
+  /// Whether every value is the same as the other's, whatever the dtypes: a NaN never is, and −0 is 0.
+  func hasSameValues(as other: Parameter) -> Bool {
+    guard info.shape == other.info.shape else { return false }
+    let (mine, theirs) = (Floats(columns), Floats(columns))
+    return (0..<rows).allSatisfy { row in
+      widen(rows: row..<row + 1, into: mine.start)
+      other.widen(rows: row..<row + 1, into: theirs.start)
+      return (0..<columns).allSatisfy { mine.start[$0] == theirs.start[$0] }
+    }
+  }
+
   private static func widen(
     _ bytes: UnsafeRawPointer, _ dtype: DType, into out: UnsafeMutablePointer<Float>, _ count: Int
   ) {

@@ -20,8 +20,16 @@ public struct RotaryEmbedding: Equatable, Sendable {
   public var sections: [Int]?
 
   /// From a config, old (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
-  init(_ json: JSON, headSize: Int, path: String) throws {
-    let parameters = [json["rope_parameters"], json["rope_scaling"]].compactMap(\.self).first { $0.object != nil }
+  /// - Parameter standardTheta: of the model's config class.
+  init(_ json: JSON, headSize: Int, standardTheta: Double = 10_000, path: String) throws {
+    let found = [json["rope_scaling"], json["rope_parameters"]].compactMap(\.self).filter {
+      $0.object?.isEmpty == false
+    }
+    guard found.count < 2 || found[0].canonical() == found[1].canonical() else {
+      throw VPatchError(
+        .invalid, path, "has a rope_scaling and other rope_parameters", remedy: "leave in it those that are meant")
+    }
+    let parameters = found.first
     func number(_ key: String) throws -> Double {
       guard let value = parameters?[key]?.double, value.isFinite, value > 0 else {
         throw VPatchError(.invalid, path, "has no usable \"\(key)\" for its rotary embedding")
@@ -29,7 +37,7 @@ public struct RotaryEmbedding: Equatable, Sendable {
       return value
     }
     half = headSize / 2
-    theta = parameters?["rope_theta"]?.double ?? json["rope_theta"]?.double ?? 10_000
+    theta = parameters?["rope_theta"]?.double ?? json["rope_theta"]?.double ?? standardTheta
     guard theta.isFinite, theta > 0 else { throw VPatchError(.invalid, path, "has no usable \"rope_theta\"") }
     guard (json["partial_rotary_factor"] ?? parameters?["partial_rotary_factor"])?.double ?? 1 == 1 else {
       throw VPatchError(.refused, path, "turns only a part of each head, which is not known here")

@@ -40,7 +40,7 @@ extension Checkpoint {
     }
     if provenance == nil, let found = try Self.provenance(of: path) { return found.path }
     let indexPath = Path.join(path, Self.indexName)
-    if isDirectory, indexFile == nil, try PathKind.of(indexPath) != .missing { return indexPath }
+    if isDirectory, indexFile == nil, !isSavedTwice, try PathKind.of(indexPath) != .missing { return indexPath }
     return nil
   }
 

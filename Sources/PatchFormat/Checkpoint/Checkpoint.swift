@@ -1,5 +1,6 @@
 // A checkpoint is one .safetensors file, or a Hugging Face directory: the shards that model.safetensors.index.json
-// names, else model.safetensors, and nothing else. Other .safetensors files beside them are not part of it.
+// names, else model.safetensors, and nothing else. Other .safetensors files beside them are not part of it. Of a
+// directory that was saved twice, transformers loads model.safetensors: see Checkpoint+SavedTwice.swift.
 
 /// Named tensors in one file or a directory, open for reading.
 public struct Checkpoint: Sendable {
@@ -16,6 +17,8 @@ public struct Checkpoint: Sendable {
   /// What lies beside it under the name that vpatch gives to what it writes of a model, as it was when this was opened.
   public let provenance: InputFile?
   let indexFile: InputFile?
+  /// The directory has both model.safetensors and an index.
+  public let isSavedTwice: Bool
 
   public struct File: Sendable {
     /// The name in its directory; empty for a checkpoint that is a single file.
@@ -38,28 +41,40 @@ public struct Checkpoint: Sendable {
 
   /// Opens a file or a directory and checks its headers and index; reads no tensor. While it is open its files are not
   /// changed where they lie. Waits for a switch that is under way.
-  /// - Throws: `refused` for a model whose change in place is not finished.
-  public init(path: String, patience: Duration = Patience.usual) throws {
-    self = try Patience.wait(patience) { try Checkpoint(opening: path) }
+  /// - Parameter reading: which files of a directory that was saved twice are the model.
+  /// - Throws: `refused` for a model whose change in place is not finished, or that was saved twice where that matters.
+  public init(path: String, reading: Reading = .specified, patience: Duration = Patience.usual) throws {
+    self = try Patience.wait(patience) { try Checkpoint(opening: path, reading) }
+    if reading == .unambiguous, isSavedTwice { try requireSameAsSingle() }
   }
 
   /// - Throws: `Busy` where a switch is under way, or passed while the files were opened one by one.
-  private init(opening path: String) throws {
+  private init(opening path: String, _ reading: Reading) throws {
     try Self.requireFinished(path)
     switch try PathKind.of(path) {
     case .missing:
       throw VPatchError(.io, path, "does not exist", remedy: "give a .safetensors file or a model directory")
-    case .directory: try self.init(directory: path)
+    case .directory: try self.init(directory: path, reading)
     default: try self.init(path: path, isDirectory: false, files: [Self.open(path, "")], index: nil)
     }
     try requireOneMoment()
   }
 
-  private init(directory path: String) throws {
+  private init(directory path: String, _ reading: Reading) throws {
     let indexPath = Path.join(path, Self.indexName)
-    guard try PathKind.of(indexPath) != .missing else {
-      let single = Path.join(path, Self.singleName)
-      guard try PathKind.of(single) != .missing else {
+    let single = Path.join(path, Self.singleName)
+    let (hasIndex, hasSingle) = (try PathKind.of(indexPath) != .missing, try PathKind.of(single) != .missing)
+    if hasIndex, hasSingle {
+      self = try Self.savedTwice(path) {
+        try reading == .transformers
+          ? Checkpoint(single: single, of: path, isSavedTwice: true)
+          : Checkpoint(index: indexPath, of: path, isSavedTwice: true)
+      }
+      return
+    }
+    guard hasIndex else {
+      guard hasSingle else {
+        if let shards = try Self.shardsWithoutIndex(path) { throw shards }
         if let other = try OtherForm.of(folder: path) { throw other.error(path) }
         let others = try Path.entries(of: path).filter(Self.isSafetensorsName)
         throw VPatchError(
@@ -67,10 +82,20 @@ public struct Checkpoint: Sendable {
           remedy: others.isEmpty
             ? "give a model in safetensors form" : "to take one file alone, name it: \(Path.join(path, others[0]))")
       }
-      try Self.requireFinished(single)
-      try self.init(path: path, isDirectory: true, files: [Self.open(single, Self.singleName)], index: nil)
+      try self.init(single: single, of: path, isSavedTwice: false)
       return
     }
+    try self.init(index: indexPath, of: path, isSavedTwice: false)
+  }
+
+  private init(single: String, of path: String, isSavedTwice: Bool) throws {
+    try Self.requireFinished(single)
+    try self.init(
+      path: path, isDirectory: true, files: [Self.open(single, Self.singleName)], index: nil,
+      isSavedTwice: isSavedTwice)
+  }
+
+  private init(index indexPath: String, of path: String, isSavedTwice: Bool) throws {
     let index = try InputFile(path: indexPath)
     let text = try index.contents(limit: SafetensorsHeader.maximumLength)
     let weightMap = try Self.weightMap(text, path: indexPath)
@@ -86,7 +111,7 @@ public struct Checkpoint: Sendable {
           remedy: "download the missing shard")
       }
     }
-    try self.init(path: path, isDirectory: true, files: files, index: (index, text))
+    try self.init(path: path, isDirectory: true, files: files, index: (index, text), isSavedTwice: isSavedTwice)
     for tensor in tensors where weightMap[tensor.name.bytesKey] != files[tensor.file].name {
       throw VPatchError(
         .invalid, indexPath,
@@ -100,8 +125,10 @@ public struct Checkpoint: Sendable {
   }
 
   private init(
-    path: String, isDirectory: Bool, files: [File], index: (file: InputFile, text: [UInt8])?
+    path: String, isDirectory: Bool, files: [File], index: (file: InputFile, text: [UInt8])?,
+    isSavedTwice: Bool = false
   ) throws {
+    self.isSavedTwice = isSavedTwice
     self.path = path
     self.isDirectory = isDirectory
     self.files = files

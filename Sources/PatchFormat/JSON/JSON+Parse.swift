@@ -3,12 +3,15 @@
 
 extension JSON {
   /// - Throws: `JSONError` saying what is wrong and at which byte.
-  /// - Parameter maximumValues: what a text that was compressed may hold, since a value takes more memory than a byte.
+  /// - Parameters:
+  ///   - maximumValues: what a text that was compressed may hold, since a value takes more memory than a byte.
+  ///   - allowsNonFinite: take NaN, Infinity and -Infinity for numbers, which are no JSON and which Python writes.
   public static func parse(
-    _ bytes: some ContiguousBytesLike, maximumDepth: Int = 32, maximumValues: Int = .max
+    _ bytes: some ContiguousBytesLike, maximumDepth: Int = 32, maximumValues: Int = .max, allowsNonFinite: Bool = false
   ) throws -> JSON {
     try bytes.withContiguousBytes { raw in
       var parser = Parser(bytes: raw, maximumDepth: maximumDepth, valuesLeft: maximumValues)
+      parser.allowsNonFinite = allowsNonFinite
       return try parser.document { try $0.value(depth: 0) }
     }
   }
@@ -36,6 +39,7 @@ private struct Parser {
   let bytes: UnsafeRawBufferPointer
   let maximumDepth: Int
   var valuesLeft: Int
+  var allowsNonFinite = false
   var position = 0
 
   mutating func document<Result>(_ content: (inout Parser) throws -> Result) throws -> Result {
@@ -84,6 +88,11 @@ private struct Parser {
     case UInt8(ascii: "t"): return try word("true", .bool(true))
     case UInt8(ascii: "f"): return try word("false", .bool(false))
     case UInt8(ascii: "n"): return try word("null", .null)
+    case UInt8(ascii: "N") where allowsNonFinite: return try word("NaN", .number("NaN"))
+    case UInt8(ascii: "I") where allowsNonFinite: return try word("Infinity", .number("Infinity"))
+    case UInt8(ascii: "-")
+    where allowsNonFinite && position + 1 < bytes.count && bytes[position + 1] == UInt8(ascii: "I"):
+      return try word("-Infinity", .number("-Infinity"))
     case .some(UInt8(ascii: "0")...UInt8(ascii: "9")), UInt8(ascii: "-"): return try number()
     case nil: throw error("the text ends where a value is expected")
     default: throw error("a value expected")

@@ -48,14 +48,14 @@ struct ForestPlot {
             + (record.status == .measured ? "" : Pill.html(record.status)),
           "\(record.beforeText) → \(record.afterText)",
           "<b>\(record.changeText)</b> <small>\(record.intervalText)</small>",
-          Format.grouped(record.items), record.flipsText, HTML.escaped(record.pText),
+          record.itemsText, record.flipsText, HTML.escaped(record.pText),
         ])
     }
     let sum = mean.map { mean in
       let text = role == .target ? Format.signed(mean.value, 1) : Format.fixed(-mean.value, 1)
       let items = role == .target ? summary.learningItems : summary.forgettingItems
       return row(
-        role, summary.status, axis, mean, isMean: true,
+        role, role == .target ? summary.known.learning : summary.known.forgetting, axis, mean, isMean: true,
         cells: [
           "<b>\(what) \(Format.counted(records.count { $0.unit == .share }, "task"))</b>", "",
           "<b>\(text)</b> ± \(Format.fixed(mean.halfWidth, 1)) pp", Format.grouped(items), "", "",

@@ -88,8 +88,10 @@ struct Comparison {
       return ["\(chip)<b>\(HTML.escaped(entry.name))</b>", HTML.escaped(entry.recipe ?? "–")]
         + (hasScales ? [entry.scale.map(\.shortest) ?? "–"] : [])
         + [
-          text(entry.summary.learning, entry.summary, sign: true), text(entry.summary.forgetting, entry.summary),
-          entry.summary.drift.map { Format.significant($0) } ?? "–", entry.bytes.map(Format.bytes) ?? "–",
+          text(entry.summary.learning, entry.summary.known.learning, entry.summary, sign: true),
+          text(entry.summary.forgetting, entry.summary.known.forgetting, entry.summary),
+          entry.summary.drift.map { entry.summary.known.drift.prefix + Format.significant($0) } ?? "–",
+          entry.bytes.map(Format.bytes) ?? "–",
           Pill.html(entry.summary.status),
         ]
     }
@@ -139,8 +141,11 @@ struct Comparison {
     }
   }
 
-  private func text(_ estimate: Estimate?, _ summary: ForgettingSummary, sign: Bool = false) -> String {
-    guard let estimate, summary.status != .unmeasured else { return "–" }
-    return estimate.text(sign: sign)
+  /// The mark stands in the last column, but for a number of which more is known than of the other.
+  private func text(
+    _ estimate: Estimate?, _ known: MeasurementStatus, _ summary: ForgettingSummary, sign: Bool = false
+  ) -> String {
+    guard let estimate, known != .unmeasured else { return "–" }
+    return estimate.text(sign: sign) + (known == summary.status ? "" : " \(Pill.html(known))")
   }
 }

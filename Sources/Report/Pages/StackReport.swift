@@ -36,8 +36,8 @@ public struct StackReport: Sendable {
     self.definition = definition
     self.composite = composite
     self.members = members
-    forgetting =
-      measured ?? ForgettingReport(predicted: .predicted(members: members.map { ($0.scale, $0.subject.summary) }))
+    let predicted = ForgettingSummary.predicted(members: members.map { ($0.scale, $0.subject.summary) })
+    forgetting = measured?.completed(by: predicted) ?? ForgettingReport(predicted: predicted)
     self.lineage = lineage
     self.change = change
   }
@@ -103,7 +103,7 @@ public struct StackReport: Sendable {
     guard !measured.isEmpty else { return "" }
     let details = measured.map { member in
       let report = member.subject.forgetting
-      return "<details><summary>\(HTML.escaped(member.subject.name)) \(Pill.html(report.summary.status))</summary>\n"
+      return "<details><summary>\(HTML.escaped(member.subject.name)) \(Pill.html(report.status))</summary>\n"
         + ForestPlot(records: report.records, summary: report.summary).html + "</details>\n"
     }
     return Part.section(

@@ -20,12 +20,12 @@ struct ForgettingSection {
         """
       )
     guard !report.records.isEmpty else {
-      return Part.section(title, mark: Pill.html(report.summary.status), Part.paragraph(unmeasured) + foreign)
+      return Part.section(title, mark: Pill.html(report.status), Part.paragraph(unmeasured) + foreign)
     }
     let evaluators = Set(report.records.map(\.evaluator.text)).sorted().joined(separator: ", ")
     let plot = ForestPlot(records: report.records, summary: report.summary).html
     return Part.section(
-      title, mark: Pill.html(report.summary.status),
+      title, mark: Pill.html(report.status),
       plot + foreign + Part.paragraph("Evaluated by \(evaluators). p is McNemar's exact one, of what was lost and won.")
     )
   }

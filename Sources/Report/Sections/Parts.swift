@@ -42,21 +42,28 @@ enum Part {
 
   /// The cards of a summary.
   static func cards(_ summary: ForgettingSummary) -> [String] {
-    func estimate(_ estimate: Estimate?, _ items: Int, sign: Bool, _ label: String) -> String {
-      guard let estimate, summary.status != .unmeasured else {
+    func estimate(
+      _ estimate: Estimate?, _ status: MeasurementStatus, _ items: Int, sign: Bool, _ label: String
+    ) -> String {
+      guard let estimate, status != .unmeasured else {
         return card("<span class=\"none\">–</span>", label, .unmeasured)
       }
       let value = sign ? Format.signed(estimate.value, 1) : Format.fixed(estimate.value, 1)
       return card(
         "\(value) <small>± \(Format.fixed(estimate.halfWidth, 1)) pp</small>", "\(label), n \(Format.grouped(items))",
-        summary.status)
+        status)
     }
     let drift = summary.drift.map {
-      card("\(Format.significant($0)) <small>nats</small>", "drift: KL a token from the base, neutral text")
+      card(
+        "\(Format.significant($0)) <small>nats</small>", "drift: KL a token from the base, neutral text",
+        summary.known.drift)
     }
     return [
-      estimate(summary.learning, summary.learningItems, sign: true, "learned on the target tasks"),
-      estimate(summary.forgetting, summary.forgettingItems, sign: false, "forgotten on held-out tasks"),
+      estimate(
+        summary.learning, summary.known.learning, summary.learningItems, sign: true, "learned on the target tasks"),
+      estimate(
+        summary.forgetting, summary.known.forgetting, summary.forgettingItems, sign: false,
+        "forgotten on held-out tasks"),
     ] + (drift.map { [$0] } ?? [])
   }
 

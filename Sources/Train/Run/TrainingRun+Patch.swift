@@ -31,8 +31,12 @@ extension TrainingRun {
     to path: String, replacing: Bool = false, over fingerprints: [FingerprintedTensor], annotations: JSON,
     work: WorkOptions
   ) throws -> PatchHeader {
-    let changes = plan.parameters.map { parameter in
+    var changes = plan.parameters.map { parameter in
       TunedTensors.Change(name: parameter.name) { TunedMaster.source(parameter) }
+    }
+    // Who stores a tied head twice gets both, or the model would be another one than was trained.
+    if let (embedding, head) = model.storedTwice, embedding.tuning != nil {
+      changes.append(TunedTensors.Change(name: head.name) { TunedMaster.source(embedding, as: head) })
     }
     let recipe: Recipe? = if case .recipe(let recipe) = options.selection { recipe } else { nil }
     return try TunedTensors(base: model.weights.view, work: work).write(
@@ -42,7 +46,7 @@ extension TrainingRun {
   /// A patch has no more bytes than that, whatever is learned: those of the tuned tensors, a line of the header for each
   /// tensor of the model, and how it was trained.
   public var largestPatch: Int {
-    let tuned = plan.parameters.reduce(0) { $0 + $1.info.byteCount }
+    let tuned = plan.parameters.reduce(model.storedTwice?.head.info.byteCount ?? 0) { $0 + $1.info.byteCount }
     return tuned + 512 * model.weights.view.checkpoint.tensors.count + 256 << 10
   }
 
@@ -57,16 +61,18 @@ final class TunedMaster: TensorSource {
   let info: TensorInfo
   private let master: Floats
 
-  private init(_ parameter: Parameter) {
+  private init(_ parameter: Parameter, name: String) {
     master = parameter.tuning!.master
     info = TensorInfo(
-      name: parameter.name, dtype: .f32, shape: parameter.info.shape, byteCount: 4 * parameter.count)
+      name: name, dtype: .f32, shape: parameter.info.shape, byteCount: 4 * parameter.count)
   }
 
   /// Rounded to the dtype that the model has it in.
-  static func source(_ parameter: Parameter) -> any TensorSource {
-    let master = TunedMaster(parameter)
-    return CastTensor(master, to: parameter.info.dtype) ?? master
+  /// - Parameter other: a tensor of the same values that it is the master of, too.
+  static func source(_ parameter: Parameter, as other: Parameter? = nil) -> any TensorSource {
+    let stored = (other ?? parameter).info
+    let master = TunedMaster(parameter, name: stored.name)
+    return CastTensor(master, to: stored.dtype) ?? master
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
