@@ -1,7 +1,7 @@
 """Compares vpatch's interpreter of chat templates with Jinja2 as transformers sets it up.
 
     python bench/jinja_cases.py table FILE [--sample N]      expressions and statements, by lists and by chance
-    python bench/jinja_cases.py templates FOLDER TEMPLATES [--conversations 60] [--mutations 40]
+    python bench/jinja_cases.py templates FOLDER TEMPLATES [--conversations 60] [--mutations 30]
     VPATCH_JINJA=FOLDER swift test -c release -Xswiftc -enable-testing --filter JinjaComparison
 
 The first writes what `fixtures/jinja/cases.jsonl` holds, the second what is too large for it: `contexts.json`, and of
@@ -239,10 +239,11 @@ WORDS = [
 
 
 class Chance:
-    """Conversations as users have them, and worse ones."""
+    """Conversations as users have them, half of them in the order that strict templates want, and worse ones."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.is_strict = seed % 2 == 0
 
     def often(self, share: float) -> bool:
         return self.random.random() < share
@@ -297,7 +298,7 @@ class Chance:
         return {"type": "function", "function": function}
 
     def content(self, role: str) -> Any:
-        if self.often(0.2):
+        if self.often(0.0 if self.is_strict else 0.3):
             parts: list[Context] = []
             for _ in range(self.random.randint(0, 3)):
                 if role == "user" and self.often(0.3):
@@ -312,13 +313,15 @@ class Chance:
         if self.often(0.2):
             arguments = json.dumps(arguments)
         call: Context = {"type": "function", "function": {"name": self.name(), "arguments": arguments}}
-        if self.often(0.6):
+        if self.is_strict:
+            call["id"] = "abcdef123"
+        elif self.often(0.6):
             call["id"] = self.random.choice(["call_1", "abcdef123", "x"])
         return call
 
     def messages(self) -> list[Context]:
         messages: list[Context] = []
-        if self.often(0.5):
+        if self.often(0.3 if self.is_strict else 0.5):
             messages.append({"role": "system", "content": self.content("system")})
         for _ in range(self.random.randint(0 if self.often(0.05) else 1, 3)):
             messages.append({"role": "user", "content": self.content("user")})
@@ -331,7 +334,7 @@ class Chance:
             if self.often(0.2):
                 answer["content"] = f"<think>\n{self.text()}\n</think>\n\n{self.text()}"
             messages.append(answer)
-            if self.often(0.3):
+            if self.often(0.15 if self.is_strict else 0.4):
                 answer["tool_calls"] = [self.call() for _ in range(self.random.randint(1, 2))]
                 if self.often(0.5):
                     answer["content"] = ""
@@ -344,11 +347,13 @@ class Chance:
                     if self.often(0.5):
                         result["tool_call_id"] = call.get("id", "abcdef123")
                     messages.append(result)
-                if self.often(0.7):
+                if self.is_strict or self.often(0.7):
                     messages.append({"role": "assistant", "content": self.content("assistant")})
-        if self.often(0.05):
+        if self.is_strict:
+            return messages
+        if self.often(0.1):
             self.random.shuffle(messages)
-        if self.often(0.05):
+        if self.often(0.1):
             messages.append({"role": self.random.choice(["developer", "ipython", "observation", "User"]), "content": "x"})
         return messages
 
@@ -447,7 +452,7 @@ def main() -> None:
     command.add_argument("folder", type=Path)
     command.add_argument("templates", type=Path)
     command.add_argument("--conversations", type=int, default=60)
-    command.add_argument("--mutations", type=int, default=40)
+    command.add_argument("--mutations", type=int, default=30)
     command.set_defaults(run=lambda a: write_templates(a.folder, a.templates, a.conversations, a.mutations))
     arguments = parser.parse_args()
     signal.signal(signal.SIGALRM, late)

@@ -1,4 +1,3 @@
-import Foundation
 import Jinja
 import PatchFormat
 
@@ -53,12 +52,5 @@ struct JinjaCase: Sendable {
   /// An object's members as variables.
   static func context(_ json: JSON) throws -> [(name: String, value: Value)] {
     try (json.object ?? []).map { ($0.key, try Value($0.value)) }
-  }
-
-  /// A file of `bench/jinja_cases.py table`.
-  static func table(path: String) throws -> (context: [(name: String, value: Value)], cases: [JinjaCase]) {
-    var lines = try Data(contentsOf: URL(filePath: path)).split(separator: 0x0A).map { try JSON.parse(Array($0)) }
-    let context = try context(lines.removeFirst())
-    return (context, lines.map { JinjaCase(source: $0.array![0].string!, $0.array![1]) })
   }
 }
