@@ -57,7 +57,7 @@ let package = Package(
       ]),
     .target(
       name: "Fuzzing",
-      dependencies: ["Apply", "Catalogue", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "Text"],
+      dependencies: ["Apply", "Catalogue", "Evaluate", "Images", "Jinja", "Measure", "Model", "PatchFormat", "Text"],
       path: "fuzz/Mutator"),
     .target(name: "Faults", path: "Tests/Faults"),
     .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
@@ -67,7 +67,7 @@ let package = Package(
     .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing", "KernelChecks"]),
     .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
     .testTarget(name: "ImagesTests", dependencies: ["Fuzzing", "Images", "KernelChecks", "PatchFormat", "TestModels"]),
-    .testTarget(name: "JinjaTests", dependencies: ["Jinja", "PatchFormat"]),
+    .testTarget(name: "JinjaTests", dependencies: ["Fuzzing", "Jinja", "PatchFormat"]),
     .testTarget(name: "TextTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels", "Text"]),
     .testTarget(name: "ModelTests", dependencies: ["CCompute", "KernelChecks", "Model", "PatchFormat", "TestModels"]),
     .testTarget(

@@ -29,6 +29,7 @@ seeds() {
     tokenizer) find fixtures/tokenizers -name tokenizer.json -size -60k ;;
     pattern) echo fuzz/seeds/patterns.txt ;;
     template) find fixtures/chat -name '*.jinja' ;;
+    jinja | jinjaSyntax) find fixtures/jinja fixtures/chat -name '*.jinja' ;;
     config) find fixtures -name config.json ;;
     processor) find fixtures -name '*preprocessor*.json' ;;
     rows) find fixtures -name '*.jsonl' -size -16k ;;

@@ -24,6 +24,7 @@ public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ ma
   switch target.form {
   case .patch: output = random.patch(input)
   case .json: output = random.json(input)
+  case .template: output = random.template(input)
   case .bytes, .headed:
     // The header's text as JSON, its length right again.
     guard size > 8 else { return mutate(data, size, maximum) }

@@ -6,17 +6,18 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case safetensors, patch, image
   case json, journal, provenance, stack, annotations, chunk, key
   case suite, results
-  case tokenizer, pattern, template, config, processor, rows
+  case tokenizer, pattern, template, jinja, jinjaSyntax, config, processor, rows
   case catalogue
 
   /// What its inputs are, so that some of the changes keep their form.
-  public enum Form: Sendable { case bytes, json, headed, patch }
+  public enum Form: Sendable { case bytes, json, headed, patch, template }
 
   public var form: Form {
     switch self {
     case .patch: .patch
     case .safetensors: .headed
     case .json, .provenance, .annotations, .results, .tokenizer, .config, .processor, .rows: .json
+    case .template, .jinja, .jinjaSyntax: .template
     default: .bytes
     }
   }
@@ -41,6 +42,8 @@ extension FuzzTargets {
     case .tokenizer: tokenizer(bytes)
     case .pattern: pattern(bytes)
     case .template: template(bytes)
+    case .jinja: jinja(bytes)
+    case .jinjaSyntax: jinjaSyntax(bytes)
     case .config: config(bytes)
     case .processor: processor(bytes)
     case .rows: rows(bytes)

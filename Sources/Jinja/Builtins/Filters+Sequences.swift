@@ -42,19 +42,25 @@ extension Filters {
     },
     "items": { (machine, value, arguments) throws(TemplateError) in
       _ = try arguments.positional("items", 0...0)
-      let members: Value
+      var members: Value?
       switch value {
       case .undefined: members = .list(Items([]))
       case .dict(let dict): members = try machine.list(dict.items)
-      default: throw .refusal("'items' of a \(value.typeName)")
+      default: break
       }
-      return try machine.iterator(over: members) { (cursor) throws(TemplateError) in try cursor.next(machine) }
+      let found = members
+      return try machine.iterator(over: found ?? .list(Items([]))) { (cursor) throws(TemplateError) in
+        if found == nil { throw .failure("'items' of a \(value.typeName)") }
+        return try cursor.next(machine)
+      }
     },
     "dictsort": { (machine, value, arguments) throws(TemplateError) in
       let values = try arguments.bind("dictsort", ["case_sensitive", "by", "reverse"])
       guard case .dict(let dict) = value else { throw .failure("'dictsort' of a \(value.typeName)") }
       let by = values[1] ?? .string("key")
-      guard let by = by.text, by == "key" || by == "value" else { throw .failure("'dictsort' by neither key nor value") }
+      guard let by = by.text, by == "key" || by == "value" else {
+        throw .failure("'dictsort' by neither key nor value")
+      }
       var items: [(key: Value, value: Value)] = []
       for (key, member) in dict.members {
         let sorted = by == "key" ? key : member

@@ -18,7 +18,9 @@ enum Filters {
       ? .refusal("the filter '\(name)'") : .failure("there is no filter '\(name)'")
   }
 
-  static func exists(_ name: String) -> Bool { all[name] != nil || forOutput.contains(name) || elsewhere.contains(name) }
+  static func exists(_ name: String) -> Bool {
+    all[name] != nil || forOutput.contains(name) || elsewhere.contains(name)
+  }
 }
 
 extension Machine {

@@ -25,8 +25,9 @@ extension Function {
             start: numbers.count > 1 ? numbers[0] : 0, stop: numbers.count > 1 ? numbers[1] : numbers[0],
             step: numbers.count > 2 ? numbers[2] : 1))
       },
-      Function("dict") { (machine, arguments) throws(TemplateError) in .dict(try machine.dict(arguments)) },
-      Function("namespace") { (machine, arguments) throws(TemplateError) in
+      Function("dict", isClass: true) { (machine, arguments) throws(TemplateError) in .dict(try machine.dict(arguments))
+      },
+      Function("namespace", isClass: true) { (machine, arguments) throws(TemplateError) in
         let namespace = Namespace()
         try machine.keep(namespace)
         for (key, value) in try machine.dict(arguments).members {
@@ -35,7 +36,7 @@ extension Function {
         }
         return .object(namespace)
       },
-      Function("cycler") { (machine, arguments) throws(TemplateError) in
+      Function("cycler", isClass: true) { (machine, arguments) throws(TemplateError) in
         guard arguments.named.isEmpty, !arguments.positional.isEmpty else {
           throw .failure("'cycler' needs values without names")
         }
@@ -43,7 +44,7 @@ extension Function {
         try machine.requireDepth(cycler.depth)
         return .object(cycler)
       },
-      Function("joiner") { (machine, arguments) throws(TemplateError) in
+      Function("joiner", isClass: true) { (machine, arguments) throws(TemplateError) in
         let joiner = Joiner(try arguments.bind("joiner", ["sep"])[0] ?? .string(", "))
         try machine.requireDepth(joiner.depth)
         return .object(joiner)

@@ -31,7 +31,8 @@ extension Machine {
       if name.contains(":") { throw .refusal("a specification in 'format'") }
       var isRepresentation = false
       if let mark = name.firstIndex(of: "!") {
-        guard name[mark...].elementsEqual("!r".unicodeScalars) || name[mark...].elementsEqual("!s".unicodeScalars) else {
+        guard name[mark...].elementsEqual("!r".unicodeScalars) || name[mark...].elementsEqual("!s".unicodeScalars)
+        else {
           throw .refusal("a conversion in 'format'")
         }
         isRepresentation = name.last == "r"

@@ -44,7 +44,8 @@ private struct PercentFormat {
     if usesNames { return }
     switch values {
     case .tuple(let items): if used < items.count { throw .failure("more values than the format has places") }
-    case .dict, .list: return
+    // What Python takes for a mapping.
+    case .dict, .list, .undefined: return
     case .object: if used == 0 { throw .refusal("a format without places for a \(values.typeName)") }
     default: if used == 0 { throw .failure("more values than the format has places") }
     }

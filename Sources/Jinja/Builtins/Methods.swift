@@ -9,11 +9,13 @@ struct Methods: Sendable {
   var elsewhere: Set<PythonText> = []
 
   static let number = Methods(
-    here: ["is_integer": { (_, value, arguments) throws(TemplateError) in
-      _ = try arguments.positional("is_integer", 0...0)
-      guard case .float(let x) = value else { throw .refusal("'.is_integer' of an int") }
-      return .bool(x == x.rounded())
-    }],
+    here: [
+      "is_integer": { (_, value, arguments) throws(TemplateError) in
+        _ = try arguments.positional("is_integer", 0...0)
+        guard case .float(let x) = value else { throw .refusal("'.is_integer' of an int") }
+        return .bool(x == x.rounded())
+      }
+    ],
     elsewhere: [
       "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes", "fromhex",
       "from_number", "hex", "imag", "numerator", "real", "to_bytes",

@@ -104,7 +104,8 @@ extension Methods {
     }
   }
 
-  private static func justify(_ name: String, _ pad: @escaping @Sendable (Int, Int) -> (left: Int, right: Int)) -> Body {
+  private static func justify(_ name: String, _ pad: @escaping @Sendable (Int, Int) -> (left: Int, right: Int)) -> Body
+  {
     { (machine, value, arguments) throws(TemplateError) in
       let values = try arguments.positional(name, 1...2)
       guard let text = value.text, let width = values[0].integer else { throw .failure("'\(name)' needs a width") }

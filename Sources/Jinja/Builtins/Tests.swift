@@ -59,8 +59,16 @@ enum Tests {
       _ = try arguments.positional("upper", 0...0)
       return try machine.string(value).isUppercase()
     },
-    "filter": plain("filter") { (value) in value.text.map { Filters.exists($0.description) } ?? false },
-    "test": plain("test") { (value) in value.text.map { all[$0.description] != nil } ?? false },
+    "filter": { (machine, value, arguments) throws(TemplateError) in
+      _ = try arguments.positional("filter", 0...0)
+      try machine.requireHash(value)
+      return value.text.map { Filters.exists($0.description) } ?? false
+    },
+    "test": { (machine, value, arguments) throws(TemplateError) in
+      _ = try arguments.positional("test", 0...0)
+      try machine.requireHash(value)
+      return value.text.map { all[$0.description] != nil } ?? false
+    },
     "sameas": { (_, value, arguments) throws(TemplateError) in
       let other = try arguments.bind("sameas", ["other"], required: 1)[0]!
       switch (value, other) {

@@ -35,7 +35,8 @@ final class RangeObject: RuntimeObject, @unchecked Sendable {
   init(start: Int, stop: Int, step: Int) throws(TemplateError) {
     guard step != 0 else { throw .failure("a range whose step is 0") }
     (self.start, self.stop, self.step) = (start, stop, step)
-    let (span, overflow) = step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
+    let (span, overflow) =
+      step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
     guard !overflow, step != .min else { throw .failure("a range of more than 100000 numbers") }
     let size = Swift.abs(step)
     count = span <= 0 ? 0 : (span - 1) / size + 1

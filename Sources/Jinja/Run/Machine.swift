@@ -48,7 +48,8 @@ final class Machine {
       guard start + text.bytes.count <= output.count,
         output[start..<start + text.bytes.count].elementsEqual(text.bytes)
       else {
-        throw .refusal("a generation block inside of a macro, a set block, a filter block or another generation block, "
+        throw .refusal(
+          "a generation block inside of a macro, a set block, a filter block or another generation block, "
             + "with text before it: transformers marks other text than it encloses")
       }
       ranges.append(start..<start + text.bytes.count)

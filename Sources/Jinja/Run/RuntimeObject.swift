@@ -50,16 +50,23 @@ final class Function: RuntimeObject, @unchecked Sendable {
   let name: String
   private let body: Body
   private let receiver: Int
+  private let isClass: Bool
 
-  init(_ name: String, depth: Int = 0, _ body: @escaping Body) {
+  /// - Parameter isClass: whether it is a class or an object in Python, which has other attributes than those of all.
+  init(_ name: String, depth: Int = 0, isClass: Bool = false, _ body: @escaping Body) {
     self.name = name
     self.body = body
     receiver = depth
+    self.isClass = isClass
   }
 
   override var typeName: String { "function" }
   override var depth: Int { receiver + 1 }
   override var isCallable: Bool { true }
+
+  override func attribute(_ name: PythonText, _ machine: Machine) throws(TemplateError) -> Value? {
+    isClass ? try super.attribute(name, machine) : nil
+  }
 
   override func call(_ machine: Machine, _ arguments: Arguments) throws(TemplateError) -> Value {
     try body(machine, arguments)

@@ -132,7 +132,7 @@ struct Lexer {
     guard position < source.count else { return }
     while !isAt("#}") {
       guard position < source.count else { throw syntax("a comment has no end") }
-      if (peek() == "-" || peek() == "+"), isAt("#}", 1) { break }
+      if peek() == "-" || peek() == "+", isAt("#}", 1) { break }
       skip(1)
     }
     close("#}")

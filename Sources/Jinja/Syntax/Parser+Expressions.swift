@@ -253,7 +253,7 @@ extension Parser {
     }
     try expect(.op("]"))
     if items.count == 1 { return items[0] }
-    for case .slice in items { throw syntax("a slice among several indices") }
+    for case .slice in items { throw unsupported("a slice among several indices") }
     return .tuple(items)
   }
 

@@ -5,6 +5,7 @@ extension Machine {
   func compute(_ operation: Arithmetic, _ a: Value, _ b: Value) throws(TemplateError) -> Value {
     // Of a string, "%" is a format, which may print what is undefined.
     if operation == .modulo, case .string(let format) = a { return try self.format(format, b) }
+    for case .object(is DictView) in [a, b] { throw .refusal("sets made of dicts' views") }
     for case .undefined(let absence) in [a, b] { throw .failure(absence.reason) }
     switch (operation, a, b) {
     case (.add, .string(let a), .string(let b)): return try make(a, b)
@@ -14,7 +15,6 @@ extension Machine {
       if let n = b.integer { return try repeated(a, n) }
     case (.multiply, _, .string), (.multiply, _, .list), (.multiply, _, .tuple):
       if let n = a.integer { return try repeated(b, n) }
-    case (_, .object(is DictView), _), (_, _, .object(is DictView)): throw .refusal("sets made of dicts' views")
     default:
       if let n = a.integer, let m = b.integer { return try compute(operation, n, m) }
       if let x = double(a), let y = double(b) { return .float(try finite(try compute(operation, x, y))) }

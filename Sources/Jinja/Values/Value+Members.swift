@@ -48,8 +48,8 @@ extension Machine {
 
   /// An attribute of Python's object; nil if it has none of the name. What the sandbox does not allow is undefined.
   func member(_ value: Value, _ name: PythonText) throws(TemplateError) -> Value? {
-    if case .undefined(let absence) = value { throw .failure(absence.reason) }
     if name.hasPrefix("__") { throw .refusal("the attribute '\(name)'") }
+    if case .undefined(let absence) = value { throw .failure(absence.reason) }
     let methods: Methods
     switch value {
     case .undefined, .none: return nil
@@ -85,7 +85,7 @@ extension Machine {
     case .list(let items), .tuple(let items): count = items.count
     case .object(is RangeObject): throw .refusal("a slice of a range")
     // What is computed beforehand, Jinja2 makes undefined.
-    case .none, .bool, .int, .float: throw .refusal("a slice of a \(value.typeName)")
+    case .none, .bool, .int, .float, .dict: throw .refusal("a slice of a \(value.typeName)")
     default: throw .failure("a \(value.typeName) cannot be sliced")
     }
     let indices = try indices(count, start, stop, step)
