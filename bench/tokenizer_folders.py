@@ -1,6 +1,8 @@
 """Makes model folders by chance and asks transformers what their tokenizers make of texts.
 
-    python bench/tokenizer_folders.py FOLDER [--folders 8] [--texts 10000] [--seed 0]    needs transformers 5.24, tokenizers 0.23.3
+Needs transformers 5.24.0 and tokenizers 0.23.3.
+
+    python bench/tokenizer_folders.py FOLDER [--folders 8] [--texts 10000] [--seed 0]
     VPATCH_TOKENIZERS=FOLDER swift test -c release -Xswiftc -enable-testing --filter TokenizerComparison
 
     python bench/tokenizer_folders.py --fixture     writes fixtures/tokenizers/folders.jsonl
@@ -10,6 +12,7 @@ ids: the parts of tokenizer.json; added tokens with every flag in `added_tokens`
 `added_tokens.json`, `special_tokens_map.json`, `additional_special_tokens` and `extra_special_tokens`; tokens with a
 name, as text or as an object; the settings of the classes. A folder that transformers does not load is made again.
 """
+
 import argparse
 import copy
 import json
@@ -26,8 +29,19 @@ FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "tokenizers"
 sys.path.insert(0, str(FIXTURES))
 import make  # noqa: E402
 
-TYPES = ["llama", "mistral", "qwen2", "qwen2_5_vl", "llava", "llava_next", "llava_onevision", "llava_llama", "llava_mistral",
-         "llava_qwen", ""]
+TYPES = [
+    "llama",
+    "mistral",
+    "qwen2",
+    "qwen2_5_vl",
+    "llava",
+    "llava_next",
+    "llava_onevision",
+    "llava_llama",
+    "llava_mistral",
+    "llava_qwen",
+    "",
+]
 # The names by which files call a class.
 CLASSES = {
     "TokenizersBackend": ["TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer", "BloomTokenizerFast"],
@@ -45,11 +59,87 @@ BYTE_LEVEL = ["gpt2", "smollm2", "qwen2", "llama3", "nemo"]
 SENTENCE_PIECE = ["llama2", "mistral"]
 NAMES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 FLAGS = ["single_word", "lstrip", "rstrip", "normalized", "special"]
-CONTENTS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<s>", "</s>", "<unk>", "<pad>", "<image>", "[INST]", "<|eot|>", "tool", "Tool",
-            "TOOL call", " lead", "trail ", "é", "e\u0301", "ﬁ", "▁x", "▁", "中文", "🙂", "👩‍👩‍👧", "\n", "\r\n", "  ", "12", "<0x41>", "Ġt",
-            "a", "the", "<|im_", "<|im_start|>user", "ſ", "İ", "x\x00y", "Å", "\u212b", "[MASK]", "<FILL>", "½"]
-NEIGHBOURS = ["", "", " ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\x0b", "\x1c", "\x85", "x", "X", "_", "7", "é", "\u0301", "e\u0301", "中",
-              "🙂", "\u200d", "ﬁ", "▁", "▁▁", "\x00", "\x07", "'s", ".", "a b", "½", "\ufeff", "\u0300\u0323", "              ", "𐍈", "\U0010ffff"]
+CONTENTS = [
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<s>",
+    "</s>",
+    "<unk>",
+    "<pad>",
+    "<image>",
+    "[INST]",
+    "<|eot|>",
+    "tool",
+    "Tool",
+    "TOOL call",
+    " lead",
+    "trail ",
+    "é",
+    "e\u0301",
+    "ﬁ",
+    "▁x",
+    "▁",
+    "中文",
+    "🙂",
+    "👩‍👩‍👧",
+    "\n",
+    "\r\n",
+    "  ",
+    "12",
+    "<0x41>",
+    "Ġt",
+    "a",
+    "the",
+    "<|im_",
+    "<|im_start|>user",
+    "ſ",
+    "İ",
+    "x\x00y",
+    "Å",
+    "\u212b",
+    "[MASK]",
+    "<FILL>",
+    "½",
+]
+NEIGHBOURS = [
+    "",
+    "",
+    " ",
+    "  ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\u00a0",
+    "\u3000",
+    "\x0b",
+    "\x1c",
+    "\x85",
+    "x",
+    "X",
+    "_",
+    "7",
+    "é",
+    "\u0301",
+    "e\u0301",
+    "中",
+    "🙂",
+    "\u200d",
+    "ﬁ",
+    "▁",
+    "▁▁",
+    "\x00",
+    "\x07",
+    "'s",
+    ".",
+    "a b",
+    "½",
+    "\ufeff",
+    "\u0300\u0323",
+    "              ",
+    "𐍈",
+    "\U0010ffff",
+]
 
 
 class Maker:
@@ -90,7 +180,7 @@ class Maker:
     def parts(self, data: dict[str, Any]) -> dict[str, Any]:
         rng = self.rng
         changes: dict[str, Any] = {}
-        tokens = data["added_tokens"][:rng.randint(0, 4)] if self.chance(0.5) else []
+        tokens = data["added_tokens"][: rng.randint(0, 4)] if self.chance(0.5) else []
         known = {token["content"] for token in tokens}
         end = self.size
         for content in self.some(6):
@@ -100,38 +190,83 @@ class Maker:
                 tokens.append({"id": place} | self.token(content))
         changes["added_tokens"] = sorted(tokens, key=lambda token: token["id"]) if self.chance(0.8) else tokens
         space = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-        metaspace = {"type": "Metaspace", "replacement": "▁", "split": self.chance(0.5),
-                     "prepend_scheme": rng.choice(["first", "always", "never"])}
-        bytes_ = {"type": "ByteLevel", "add_prefix_space": self.chance(0.3), "trim_offsets": True, "use_regex": self.chance(0.7)}
+        metaspace = {
+            "type": "Metaspace",
+            "replacement": "▁",
+            "split": self.chance(0.5),
+            "prepend_scheme": rng.choice(["first", "always", "never"]),
+        }
+        bytes_ = {
+            "type": "ByteLevel",
+            "add_prefix_space": self.chance(0.3),
+            "trim_offsets": True,
+            "use_regex": self.chance(0.7),
+        }
         digits = {"type": "Digits", "individual_digits": self.chance(0.5)}
-        split = {"type": "Split", "pattern": {"Regex": rng.choice([make.QWEN2, make.LLAMA3, make.NEMO])}, "behavior": "Isolated",
-                 "invert": False}
+        split = {
+            "type": "Split",
+            "pattern": {"Regex": rng.choice([make.QWEN2, make.LLAMA3, make.NEMO])},
+            "behavior": "Isolated",
+            "invert": False,
+        }
         if self.chance(0.4):
-            changes["normalizer"] = rng.choice([
-                None, {"type": "NFC"}, {"type": "NFD"}, {"type": "Lowercase"}, space,
-                {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, space]},
-                {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]},
-                {"type": "Strip", "strip_left": self.chance(0.5), "strip_right": self.chance(0.5)}])
+            changes["normalizer"] = rng.choice(
+                [
+                    None,
+                    {"type": "NFC"},
+                    {"type": "NFD"},
+                    {"type": "Lowercase"},
+                    space,
+                    {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, space]},
+                    {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]},
+                    {"type": "Strip", "strip_left": self.chance(0.5), "strip_right": self.chance(0.5)},
+                ]
+            )
         if self.chance(0.4):
-            changes["pre_tokenizer"] = rng.choice([
-                bytes_, metaspace, {"type": "Sequence", "pretokenizers": [digits, bytes_]},
-                {"type": "Sequence", "pretokenizers": [split, bytes_]}] + ([None, metaspace] if self.base in SENTENCE_PIECE else []))
+            changes["pre_tokenizer"] = rng.choice(
+                [
+                    bytes_,
+                    metaspace,
+                    {"type": "Sequence", "pretokenizers": [digits, bytes_]},
+                    {"type": "Sequence", "pretokenizers": [split, bytes_]},
+                ]
+                + ([None, metaspace] if self.base in SENTENCE_PIECE else [])
+            )
         first, last = (rng.choice(list(self.vocabulary)[:40]) for _ in range(2))
         template = [{"Sequence": {"id": "A", "type_id": 0}}]
         if self.chance(0.6):
             template.insert(0, {"SpecialToken": {"id": first, "type_id": 0}})
         if self.chance(0.3):
             template.append({"SpecialToken": {"id": last, "type_id": 0}})
-        processing = {"type": "TemplateProcessing", "single": template, "pair": template + [{"Sequence": {"id": "B", "type_id": 1}}],
-                      "special_tokens": {t: {"id": t, "ids": [self.vocabulary[t]], "tokens": [t]} for t in {first, last}}}
+        processing = {
+            "type": "TemplateProcessing",
+            "single": template,
+            "pair": template + [{"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {t: {"id": t, "ids": [self.vocabulary[t]], "tokens": [t]} for t in {first, last}},
+        }
         if self.chance(0.5):
-            changes["post_processor"] = rng.choice([
-                None, {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True}, processing, processing,
-                {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False,
-                                                     "use_regex": True}, processing]}])
+            changes["post_processor"] = rng.choice(
+                [
+                    None,
+                    {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True},
+                    processing,
+                    processing,
+                    {
+                        "type": "Sequence",
+                        "processors": [
+                            {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False, "use_regex": True},
+                            processing,
+                        ],
+                    },
+                ]
+            )
         if self.chance(0.3):
-            changes["model"] = {"unk_token": rng.choice([None, list(self.vocabulary)[0]]), "fuse_unk": self.chance(0.5),
-                                "byte_fallback": self.chance(0.5), "ignore_merges": self.chance(0.5)}
+            changes["model"] = {
+                "unk_token": rng.choice([None, list(self.vocabulary)[0]]),
+                "fuse_unk": self.chance(0.5),
+                "byte_fallback": self.chance(0.5),
+                "ignore_merges": self.chance(0.5),
+            }
         return changes
 
     def configure(self, model_type: str, kind: str) -> None:
@@ -148,9 +283,18 @@ class Maker:
                 config["tokenizer_class"] = name
         if model:
             self.files["config.json"] = model
-        for key, values in [("add_prefix_space", [True, False]), ("legacy", [True, False, None]), ("add_bos_token", [True, False]),
-                            ("add_eos_token", [True, False]), ("model_max_length", [7]), ("clean_up_tokenization_spaces", [True, False]),
-                            ("split_special_tokens", [False, True]), ("errors", ["replace"]), ("use_default_system_prompt", [False])]:
+        settings: list[tuple[str, list[Any]]] = [
+            ("add_prefix_space", [True, False]),
+            ("legacy", [True, False, None]),
+            ("add_bos_token", [True, False]),
+            ("add_eos_token", [True, False]),
+            ("model_max_length", [7]),
+            ("clean_up_tokenization_spaces", [True, False]),
+            ("split_special_tokens", [False, True]),
+            ("errors", ["replace"]),
+            ("use_default_system_prompt", [False]),
+        ]
+        for key, values in settings:
             if self.chance(0.08 if key == "split_special_tokens" else 0.25):
                 config[key] = rng.choice(values)
         for name in NAMES:
@@ -169,11 +313,14 @@ class Maker:
                 config[key] = {f"name_{i}": self.named(content) for i, content in enumerate(self.some(2))}
         if self.chance(0.45):
             listed = [token for token in self.changes["added_tokens"] if self.chance(0.8)]
-            decoder = {str(token["id"]): {k: v for k, v in token.items() if k != "id"} for token in listed if self.chance(0.8)}
+            decoder = {
+                str(token["id"]): {k: v for k, v in token.items() if k != "id"} for token in listed if self.chance(0.8)
+            }
             end = max([self.size] + [int(key) + 1 for key in decoder])
             for content in self.some(5):
-                decoder[str(self.vocabulary.get(content, end) if self.chance(0.8) else rng.randrange(self.size + 40))] = self.token(
-                    content, every=self.chance(0.7))
+                decoder[
+                    str(self.vocabulary.get(content, end) if self.chance(0.8) else rng.randrange(self.size + 40))
+                ] = self.token(content, every=self.chance(0.7))
                 end += 1
             config["added_tokens_decoder"] = decoder
         if self.chance(0.35):
@@ -186,11 +333,13 @@ class Maker:
                 entries["additional_special_tokens"] = self.some(3)
             if self.chance(0.2):
                 entries["extra_special_tokens"] = [
-                    self.token(content) if self.chance(0.4) else content for content in self.some(3)]
+                    self.token(content) if self.chance(0.4) else content for content in self.some(3)
+                ]
             self.files["special_tokens_map.json"] = entries
         if self.chance(0.35):
             self.files["added_tokens.json"] = {
-                content: self.vocabulary.get(content, self.size + i) for i, content in enumerate(self.some(5))}
+                content: self.vocabulary.get(content, self.size + i) for i, content in enumerate(self.some(5))
+            }
         if config or self.chance(0.5):
             self.files["tokenizer_config.json"] = config
 
@@ -210,7 +359,7 @@ def texts_of(seed: int, count: int, tokens: list[str]) -> list[str]:
         for _ in range(rng.choice([1, 1, 2, 3])):
             token = rng.choice(tokens)
             if rng.random() < 0.1:
-                token = token[:rng.randint(0, len(token))]
+                token = token[: rng.randint(0, len(token))]
             elif rng.random() < 0.1:
                 token = token.swapcase()
             text += token + rng.choice(NEIGHBOURS) + (rng.choice(NEIGHBOURS) if rng.random() < 0.4 else "")
@@ -218,7 +367,7 @@ def texts_of(seed: int, count: int, tokens: list[str]) -> list[str]:
     rest = list(make.strings(seed, count, tokens))
     if count < len(rest) // 2:
         rest = rng.sample(rest, count)
-    return (hard + rest)[:count] if count < 200 else hard + rest[:count - len(hard)]
+    return (hard + rest)[:count] if count < 200 else hard + rest[: count - len(hard)]
 
 
 def cases(tokenizer: Any, texts: list[str], decodings: int, seed: int) -> Any:
@@ -227,7 +376,7 @@ def cases(tokenizer: Any, texts: list[str], decodings: int, seed: int) -> Any:
     bare = tokenizer(texts, add_special_tokens=False)["input_ids"]
     rng = random.Random(seed)
     count = len(tokenizer)
-    rows: list[tuple[str | None, list[int], list[int]]] = list(zip(texts, ids, bare))
+    rows: list[tuple[str | None, list[int], list[int]]] = list(zip(texts, ids, bare, strict=True))
     for _ in range(decodings):
         chosen = [rng.randrange(count + 3) for _ in range(rng.choice([1, 2, 3, 8]))]
         rows.append((None, chosen, chosen))
@@ -247,6 +396,7 @@ def cases(tokenizer: Any, texts: list[str], decodings: int, seed: int) -> Any:
 def load(folder: Path) -> Any:
     """The tokenizer, or why there is none."""
     from transformers import AutoTokenizer
+
     try:
         return AutoTokenizer.from_pretrained(str(folder))
     except BaseException as error:  # Panics of tokenizers are no exceptions.
@@ -255,7 +405,9 @@ def load(folder: Path) -> Any:
         return f"{type(error).__name__}: {error}"
 
 
-def made(folder: Path, model_type: str, kind: str, seed: int, texts: int, decodings: int) -> tuple[Maker, list[Any]] | None:
+def made(
+    folder: Path, model_type: str, kind: str, seed: int, texts: int, decodings: int
+) -> tuple[Maker, list[Any]] | None:
     """A folder and its cases; nothing where transformers does not load it, or not tokenise with it."""
     maker = Maker(seed, model_type, kind)
     shutil.rmtree(folder, ignore_errors=True)
@@ -285,8 +437,13 @@ def fixture() -> None:
                     seed += 1
                     result = made(Path(folder) / "model", model_type, kind, seed, 14, 5)
                 maker, rows = result
-                line = {"pair": f"{model_type or 'no type'}, {kind}", "base": maker.base, "changes": maker.changes,
-                        "files": maker.files, "cases": rows}
+                line = {
+                    "pair": f"{model_type or 'no type'}, {kind}",
+                    "base": maker.base,
+                    "changes": maker.changes,
+                    "files": maker.files,
+                    "cases": rows,
+                }
                 file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
@@ -301,6 +458,7 @@ def main() -> None:
     parser.add_argument("--classes", nargs="*", default=list(CLASSES))
     arguments = parser.parse_args()
     import transformers
+
     transformers.logging.set_verbosity_error()
     if arguments.fixture:
         fixture()
@@ -319,11 +477,14 @@ def main() -> None:
                     for row in result[1]:
                         file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
                 count += len(result[1])
-            print(f"{model_type or 'no type'}, {kind}: {count} cases; {failed} folders that transformers does not take", flush=True)
+            print(
+                f"{model_type or 'no type'}, {kind}: {count} cases; {failed} folders that transformers does not take",
+                flush=True,
+            )
 
 
 def hash_of(text: str) -> int:
-    return sum(ord(character) * 31 ** i for i, character in enumerate(text)) % 1_000_003
+    return sum(ord(character) * int(31**i) for i, character in enumerate(text)) % 1_000_003
 
 
 if __name__ == "__main__":

@@ -55,4 +55,37 @@ import Text
     }
     #expect(read > 20)
   }
+
+  @Test func damagedFilesBesideItDoNotCrash() throws {
+    let folder = try TestFolder()
+    try folder.write("tokenizer.json", Self.file)
+    let originals = [
+      "config.json": #"{"model_type": "llama"}"#,
+      "tokenizer_config.json": #"{"tokenizer_class": "CodeLlamaTokenizer", "unk_token": "a", "bos_token": {"__type": "#
+        + #""AddedToken", "content": "b", "lstrip": true}, "x_token": "c", "extra_special_tokens": {"y": "d"}, "#
+        + #""model_specific_special_tokens": {"z": "e"}, "add_prefix_space": true, "eos_token": null}"#,
+      "special_tokens_map.json": #"{"pad_token": {"content": "f"}, "extra_special_tokens": ["g", {"content": "h"}]}"#,
+      "added_tokens.json": #"{"i": 7, "b": 1}"#,
+    ]
+    for (name, text) in originals { try folder.write(name, text) }
+    let pieces = ["0", "-1", "{", "}", "\"", "[", "]", "null", "true", "a", "1e9", ",", ":", #""__type""#, "CodeLlama"]
+    var random = TestRandom(5)
+    var read = 0
+    for _ in 0..<300 {
+      let (name, text) = originals.sorted { $0.key < $1.key }.randomElement(using: &random)!
+      var bytes = Array(text.utf8)
+      let place = Int.random(in: 0..<bytes.count, using: &random)
+      let length = Int.random(in: 0...min(8, bytes.count - place), using: &random)
+      bytes.replaceSubrange(place..<place + length, with: Array(pieces.randomElement(using: &random)!.utf8))
+      try folder.write(name, bytes)
+      do {
+        let tokenizer = try Tokenizer(folder: folder.path)
+        _ = tokenizer.decode(tokenizer.encode("ab <s> bb c d \u{301}"), skipSpecialTokens: true)
+        read += 1
+      } catch is VPatchError {
+      }
+      try folder.write(name, text)
+    }
+    #expect(read > 10)
+  }
 }

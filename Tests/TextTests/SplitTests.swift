@@ -25,4 +25,16 @@ import Testing
     }
     #expect(count == 19 * 10 * 13)
   }
+
+  /// Marks of characters that are marks themselves once taken apart; what tokenizers' NFC and NFD make of them.
+  @Test(arguments: [
+    ("a\u{F73}\u{301}\u{F73}", "á\u{F71}\u{F71}\u{F72}\u{F72}", "a\u{F71}\u{F71}\u{F72}\u{F72}\u{301}"),
+    ("\u{F72}\u{F73}", "\u{F71}\u{F72}\u{F72}", "\u{F71}\u{F72}\u{F72}"),
+    ("a\u{F75}\u{301}", "á\u{F71}\u{F74}", "a\u{F71}\u{F74}\u{301}"),
+    ("a\u{301}\u{F81}", "á\u{F71}\u{F80}", "a\u{F71}\u{F80}\u{301}"),
+    ("a\u{344}\u{F73}", "ä\u{F71}\u{F72}\u{301}", "a\u{F71}\u{F72}\u{308}\u{301}"),
+  ]) func marksAreOrderedAsByHuggingFace(text: String, composed: String, decomposed: String) {
+    #expect(Normalizer.nfc.apply(to: text).isSame(as: composed))
+    #expect(Normalizer.nfd.apply(to: text).isSame(as: decomposed))
+  }
 }

@@ -143,8 +143,9 @@ import Testing
   @Test func aTextThatCodeLlamaFillsInIsRefusedAndTheRemedyHelps() throws {
     let fill = #"{"tokenizer_class": "CodeLlamaTokenizer", "unk_token": "a""#
     let folder = try Self.smallFolder(["tokenizer_config.json": fill + "}"])
-    let text = "a<FILL_ME>b"
+    let text = "a<FILL_ME>"
     #expect(try Tokenizer(folder: folder.path).refusal(of: text)?.contains(#"has "<FILL_ME>""#) == true)
+    #expect(try Tokenizer(folder: folder.path).refusal(of: text + "\u{301}") != nil)
     #expect(try Tokenizer(folder: folder.path).refusal(of: "ab") == nil)
     try folder.write("tokenizer_config.json", fill + #", "fill_token": null}"#)
     #expect(try Tokenizer(folder: folder.path).refusal(of: text) == nil)

@@ -71,7 +71,9 @@ extension [Unicode.Scalar] {
   fileprivate func normalized(_ normalize: (String) -> [Unicode.Scalar]) -> [Unicode.Scalar] {
     var (result, run): ([Unicode.Scalar], String.UnicodeScalarView) = ([], .init())
     for scalar in self {
-      if scalar.value < 0x300 || scalar.properties.age.map({ $0.major <= 9 }) ?? true {
+      if let parts = Self.vowels[scalar] {
+        run.append(contentsOf: parts)
+      } else if scalar.value < 0x300 || scalar.properties.age.map({ $0.major <= 9 }) ?? true {
         run.append(scalar)
       } else {
         result += normalize(String(run))
@@ -81,6 +83,12 @@ extension [Unicode.Scalar] {
     }
     return result + normalize(String(run))
   }
+
+  /// Tibetan vowels that are two combining marks once taken apart; the standard library does not put those in order with
+  /// the marks beside them.
+  private static let vowels: [Unicode.Scalar: [Unicode.Scalar]] = [
+    "\u{F73}": ["\u{F71}", "\u{F72}"], "\u{F75}": ["\u{F71}", "\u{F74}"], "\u{F81}": ["\u{F71}", "\u{F80}"],
+  ]
 
   fileprivate func stripped(left: Bool, right: Bool) -> [Unicode.Scalar] {
     var rest = self[...]

@@ -80,7 +80,8 @@ public final class Tokenizer: Sendable {
 
   /// Why a text cannot be tokenised, in words that follow "the text"; nil where it can.
   public func refusal(of text: String) -> String? {
-    guard let refusedText, text.firstRange(of: refusedText) != nil else { return nil }
+    // Byte by byte: a mark of what follows would make another character of its end.
+    guard let refusedText, text.utf8.firstRange(of: refusedText.utf8) != nil else { return nil }
     return "has \"\(refusedText.printable)\", where CodeLlamaTokenizer fills something in "
       + "(leave it out; or set \"fill_token\" to null in tokenizer_config.json, which makes it text like any other)"
   }
