@@ -117,7 +117,8 @@ import Testing
     "model.layers.0.self_attn.q_proj.hada_w1_a", "model.layers.0.self_attn.q_proj.lokr_w1",
     "model.layers.0.self_attn.q_proj.oft_R.weight", "model.layers.0.self_attn.q_proj.boft_R",
     "model.layers.0.self_attn.q_proj.vera_lambda_b", "prompt_embeddings", "model.layers.0.self_attn.adaption_prompt",
-    "layers.0.attention.wq.lora_a", "model.layers.0.self_attn.q_proj.fourierft_spectrum",
+    "layers.0.attention.wq.lora_a", "unet.attn1.processor.to_k_lora.down.weight", "unet.attn1.to_q.lora.up.weight",
+    "model.layers.0.self_attn.q_proj.fourierft_spectrum",
   ]
 
   @Test("an adapter, alone or not merged, on either side", arguments: adapters) func adapterOnASide(name: String) throws
