@@ -164,6 +164,16 @@ import Testing
     #expect(try problem(quantised, quantised.map { $0.name.hasSuffix("k_proj.weight") ? $0.tuned() : $0 }) == nil)
   }
 
+  @Test("a quantised side without a tensor of the same shape is no other model") func packed() throws {
+    let name = "model.layers.0.mlp.up_proj.weight"
+    let codes = [
+      TestTensor(name, "U8", [8, 1], bytes: [UInt8](repeating: 1, count: 8)), .f32(name + ".absmax", [1], [2]),
+    ]
+    let found = try #require(try problem([.weights(name, [4, 4])], codes))
+    #expect(found.reason.contains("is quantised (bitsandbytes") && !found.remedy.contains("--allow"))
+    #expect(try problem(codes, [.weights(name, [4, 4])])?.reason.contains("is not quantised and the base is") == true)
+  }
+
   @Test("scales of the base do not stay over numbers") func partialOverCodes() throws {
     let name = "model.layers.0.self_attn.q_proj.weight"
     let base =
