@@ -31,6 +31,7 @@ struct ComponentsKeyMapTests {
     arguments: [
       "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "module", "_forward_module",
       "_fsdp_wrapped_module._checkpoint_wrapped_module", "module._orig_mod", "_orig_mod.module",
+      "modules_to_save.default",
     ])
   func wrappersInside(wrapper: String) throws {
     for file in ["tiny-llama", "Qwen2.5-VL-3B-Instruct", "llava-onevision-qwen2-0.5b-ov-hf"] {

@@ -117,7 +117,8 @@ import Testing
     "model.layers.0.self_attn.q_proj.hada_w1_a", "model.layers.0.self_attn.q_proj.lokr_w1",
     "model.layers.0.self_attn.q_proj.oft_R.weight", "model.layers.0.self_attn.q_proj.boft_R",
     "model.layers.0.self_attn.q_proj.vera_lambda_b", "prompt_embeddings", "model.layers.0.self_attn.adaption_prompt",
-    "layers.0.attention.wq.lora_a", "model.layers.0.self_attn.q_proj.fourierft_spectrum",
+    "layers.0.attention.wq.lora_a", "unet.attn1.processor.to_k_lora.down.weight", "unet.attn1.to_q.lora.up.weight",
+    "model.layers.0.self_attn.q_proj.fourierft_spectrum",
   ]
 
   @Test("an adapter, alone or not merged, on either side", arguments: adapters) func adapterOnASide(name: String) throws
@@ -161,6 +162,16 @@ import Testing
     (all.allowsRemovals, all.allowsAdditions) = (true, true)
     #expect(try problem(model, quantised, all) == nil)
     #expect(try problem(quantised, quantised.map { $0.name.hasSuffix("k_proj.weight") ? $0.tuned() : $0 }) == nil)
+  }
+
+  @Test("a quantised side without a tensor of the same shape is no other model") func packed() throws {
+    let name = "model.layers.0.mlp.up_proj.weight"
+    let codes = [
+      TestTensor(name, "U8", [8, 1], bytes: [UInt8](repeating: 1, count: 8)), .f32(name + ".absmax", [1], [2]),
+    ]
+    let found = try #require(try problem([.weights(name, [4, 4])], codes))
+    #expect(found.reason.contains("is quantised (bitsandbytes") && !found.remedy.contains("--allow"))
+    #expect(try problem(codes, [.weights(name, [4, 4])])?.reason.contains("is not quantised and the base is") == true)
   }
 
   @Test("scales of the base do not stay over numbers") func partialOverCodes() throws {

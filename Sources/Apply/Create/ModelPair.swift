@@ -75,7 +75,7 @@ struct ModelPair {
     )
     if !isAllowed.added, let problem = adapter(in: added, ofBase: false) { return problem }
     if !isAllowed.removed, let problem = adapter(in: removed, ofBase: true) { return problem }
-    if !(isAllowed.removed && isAllowed.added), let problem = quantised(removed, added) { return problem }
+    if !(isAllowed.removed && isAllowed.added), let problem = quantised(removed, added, asItIs: true) { return problem }
     if options.isPartial, let problem = scalesLeftBehind { return problem }
     if !isAllowed.removed, let problem = try lacking(removed) { return problem }
     return isAllowed.added ? nil : try surplus(added)
@@ -105,6 +105,7 @@ struct ModelPair {
         "give the base that it was tuned from")
     }
     guard shared.contains(where: { Self.isAlike($0, $1) }) else {
+      if let problem = quantised(removed, added, asItIs: false) { return problem }
       let (a, b) = shared[0]
       return Problem(
         "has the base's tensor names and none of its shapes: \"\(a.name.printable)\" is \(a.typeDescription) in the base "
@@ -155,24 +156,25 @@ struct ModelPair {
 
   // MARK: Quantised tensors
 
-  private func quantised(_ removed: [TensorInfo], _ added: [TensorInfo]) -> Problem? {
+  /// - Parameter asItIs: whether options would take it.
+  private func quantised(_ removed: [TensorInfo], _ added: [TensorInfo], asItIs: Bool) -> Problem? {
     func kinds(_ tensors: [TensorInfo]) -> (tensor: String, kind: String)? {
       tensors.lazy.compactMap { info in QuantisationTensors.kind(of: info.name).map { (info.name, $0) } }.first
     }
     let isPlain = (base: kinds(base.tensors) == nil, tuned: kinds(tuned.tensors) == nil)
     let all = [removed.isEmpty ? nil : "--allow-removals", added.isEmpty ? nil : "--allow-additions"].compactMap(\.self)
-    let asItIs = ", or take it as it is with \(all.joined(separator: " and "))"
+    let otherWay = asItIs ? ", or take it as it is with \(all.joined(separator: " and "))" : ""
     if isPlain.base, let (name, kind) = kinds(added) {
       return Problem(
         "is quantised (\(tuned.config.quantisation ?? kind): \"\(name.printable)\") and the base is not: it holds codes "
           + "where the base has numbers",
-        "give the tuned model as it was before it was quantised" + asItIs)
+        "give the tuned model as it was before it was quantised" + otherWay)
     }
     if isPlain.tuned, let (name, kind) = kinds(removed) {
       return Problem(
         "is not quantised and the base is (\(base.config.quantisation ?? kind): \"\(name.printable)\"): it holds numbers "
           + "where the base has codes",
-        "give the base that was trained, in its own dtype" + asItIs)
+        "give the base that was trained, in its own dtype" + otherWay)
     }
     return nil
   }

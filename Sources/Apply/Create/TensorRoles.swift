@@ -9,7 +9,8 @@ enum AdapterTensors {
     ("lora_magnitude_vector", "LoRA (DoRA)"), ("lora_embedding_A", "LoRA"), ("lora_embedding_B", "LoRA"),
     ("lora_A", "LoRA"), ("lora_B", "LoRA"), ("lora_E", "AdaLoRA"), ("lora_up", "LoRA"), ("lora_down", "LoRA"),
     ("lora_mid", "LoRA"), ("lora_a", "LoRA"), ("lora_b", "LoRA"), ("lora_ranknum", "AdaLoRA"),
-    ("lora_magnitude", "LoRA (DoRA)"), ("ia3_l", "IA³"), ("vera_lambda_b", "VeRA"), ("vera_lambda_d", "VeRA"),
+    ("lora_magnitude", "LoRA (DoRA)"), ("ia3_l", "IA³"), ("lora", "LoRA"), ("ln_tuning_layers", "LN tuning"),
+    ("vera_lambda_b", "VeRA"), ("vera_lambda_d", "VeRA"),
     ("vera_A", "VeRA"), ("vera_B", "VeRA"), ("prompt_embeddings", "prompt tuning"), ("prompt_encoder", "prompt tuning"),
     ("prefix_encoder", "prefix tuning"), ("adaption_prompt", "LLaMA-Adapter"), ("adaption_gate", "LLaMA-Adapter"),
   ]
@@ -25,6 +26,7 @@ enum AdapterTensors {
     let parts = name.split(separator: ".")
     for part in parts {
       if let mark = marks.first(where: { part == $0.part }) { return mark.kind }
+      if part.hasSuffix("_lora") { return "LoRA" }
       if let mark = beginnings.first(where: { part.hasPrefix($0.start) }) { return mark.kind }
     }
     return parts.contains { $0.hasPrefix("lora_unet_") || $0.hasPrefix("lora_te") } ? "LoRA" : nil
