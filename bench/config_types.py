@@ -28,7 +28,7 @@ KINDS: dict[str, list[Any]] = {
 def accepts(config: Any, model_type: str, member: str, value: Any) -> bool:
     try:
         config.from_dict({"model_type": model_type, member: value})
-    except Exception:
+    except Exception:  # noqa: BLE001, whatever a class throws is a refusal
         return False
     return True
 

@@ -48,7 +48,7 @@ public final class ModelWeights: Sendable {
     }
     let held = HeldBytes(source.info.byteCount)
     let hashed = HashedTensor(source)
-    try hashed.read(into: held.bytes, at: 0)
+    try hashed.read(into: UnsafeMutableRawBufferPointer(rebasing: held.bytes[..<source.info.byteCount]), at: 0)
     // A number about this model is a number about these bits.
     if let last = view.steps.last(where: { $0.output(name) != nil }),
       try hashed.finish() != last.output(name)!.fingerprint
