@@ -160,7 +160,7 @@ import Testing
     ] {
       #expect(try scene.load(bytes, as: name).examples == expected.examples, "\(name)")
       let path = try scene.folder.write(name, bytes)
-      #expect(try Command("/usr/bin/gzip", ["-kf", path]) == 0)
+      #expect(try exitCode("/usr/bin/gzip", ["-kf", path]) == 0)
       let packed = try InputFile.contents(of: path + ".gz", limit: 1 << 20)
       #expect(try scene.load(packed, as: name + ".gz").examples == expected.examples, "\(name).gz")
       // Two gzip files one behind the other are one, and one that is cut short is none.
@@ -193,7 +193,7 @@ import Testing
 }
 
 /// A program's exit code.
-private func Command(_ path: String, _ arguments: [String]) throws -> Int32 {
+private func exitCode(_ path: String, _ arguments: [String]) throws -> Int32 {
   let process = try Process.run(URL(filePath: path), arguments: arguments)
   process.waitUntilExit()
   return process.terminationStatus

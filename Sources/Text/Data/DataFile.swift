@@ -50,7 +50,7 @@ public struct DataFile: Sendable {
   public init(path: String, _ text: ModelText, _ rules: DataRules, _ work: WorkOptions) throws {
     let file = RowFile(path: path)
     var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: file.name, work: work)
-    digest = try file.forEach { number, row in
+    digest = try file.read { number, row in
       loader.batch.append((number, row))
       loader.batchBytes += row.size
       if loader.batchBytes >= Self.batchBytes { try loader.flush() }

@@ -34,7 +34,7 @@ struct RowFile {
   /// Calls `body` with each row and the number of its line; in an array and in a table the number of the row.
   /// - Returns: of the bytes as they were read.
   /// - Throws: `invalid` for a file that is none of these; `io` where it cannot be read, or changes meanwhile.
-  func forEach(_ body: (_ number: Int, _ row: Raw) throws -> Void) throws -> Digest {
+  func read(_ body: (_ number: Int, _ row: Raw) throws -> Void) throws -> Digest {
     let hash = SHA256()
     var (splitter, inflater): (Splitter?, Inflater?)
     var head: [UInt8] = []
