@@ -149,7 +149,7 @@ import Testing
     let create = try run("create", scene.base, folder["more"], "-o", folder["more.vpatch"], "--no-store")
     #expect(create.code == 0, "\(create.errors)")
     try folder.file("twice/model.safetensors", folder.testTensors("base") + [extra])
-    try FileManager.default.removeItem(atPath: folder["twice/model.safetensors.index.json"])
+    for name in try folder.names(in: "shards") { try FileManager.default.removeItem(atPath: folder["twice/\(name)"]) }
     for run in [
       try score(twice), try run("generate", twice, "cat"), try train(twice),
       try run("eval", twice, "--suite", scene.suite), try score(scene.base, "--patch", folder["more.vpatch"]),

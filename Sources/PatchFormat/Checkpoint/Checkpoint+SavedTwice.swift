@@ -74,7 +74,7 @@ extension Checkpoint {
       remedy: "copy \(indexName) from where the model came from")
   }
 
-  /// Files in the directory that some loader takes for weights, and that are not read: in ascending order.
+  /// Files in the directory that have the name of weights, and that are not read: in ascending order.
   public func filesNotRead() throws -> [String] {
     guard isDirectory else { return [] }
     let own = Set(files.map(\.name.bytesKey))
@@ -84,10 +84,12 @@ extension Checkpoint {
     }.sorted { $0.precedes($1) }
   }
 
+  /// By the names that trainers and loaders give to weights.
   private static func isWeights(_ name: String) -> Bool {
-    isSafetensorsName(name) || name.hasSuffix(".gguf")
-      || ["pytorch_model", "adapter_model", "model", "consolidated"].contains { name.hasPrefix($0) }
-        && [".bin", ".pt", ".pth"].contains { name.hasSuffix($0) }
+    let isNamed = ["pytorch_model", "adapter_model", "model", "consolidated"].contains { name.hasPrefix($0) }
+    let isShard = name.contains(/-[0-9]{5}-of-[0-9]{5}\./)
+    return name.hasSuffix(".gguf")
+      || (isNamed || isShard) && [".safetensors", ".bin", ".pt", ".pth"].contains { name.hasSuffix($0) }
   }
 
   /// What a person has to know of files that are not read; nil where there are none.
