@@ -63,7 +63,7 @@ extension Machine {
     switch arguments.positional.first {
     case nil: break
     case .dict(let dict): members = dict.members
-    case .undefined: break
+    case .undefined(let absence): throw .failure(absence.reason)
     case let value?:
       for pair in try all(value) {
         let pair = try all(pair)

@@ -126,7 +126,8 @@ extension Methods {
     "splitlines": { (machine, value, arguments) throws(TemplateError) in
       let keepsEnds = try arguments.bind("splitlines", ["keepends"])[0] ?? .bool(false)
       guard let text = value.text else { return value }
-      return try machine.lines(of: text, keepsEnds: keepsEnds.isTrue)
+      guard let keepsEnds = keepsEnds.integer else { throw .failure("'splitlines' needs a boolean") }
+      return try machine.lines(of: text, keepsEnds: keepsEnds != 0)
     },
     "removeprefix": { (machine, value, arguments) throws(TemplateError) in
       guard let text = value.text, let prefix = try arguments.positional("removeprefix", 1...1)[0].text else {

@@ -13,6 +13,10 @@ final class Iterator: RuntimeObject, @unchecked Sendable {
   override var depth: Int { sourceDepth }
   override func clear() { body = nil }
 
+  override func attribute(_ name: PythonText, _ machine: Machine) throws(TemplateError) -> Value? {
+    name.hasPrefix("gi_") || ["close", "send", "throw"].contains(name) ? try super.attribute(name, machine) : nil
+  }
+
   func next(_ machine: Machine) throws(TemplateError) -> Value? {
     guard let body else { return nil }
     do throws(TemplateError) {

@@ -7,7 +7,7 @@ extension Machine {
     }
   }
 
-  /// What is written as it is. Here `safe` and `escape` do no more than to make a string: their result is no value,
+  /// What is written as it is, or becomes a part of a string by `~`. Here `safe` and `escape` do no more than to make a string: their result is no value,
   /// which Jinja2 would escape what is added to.
   func evaluateOutput(_ expression: Expression) throws(TemplateError) -> Value {
     guard case .filter(let value?, let name, let arguments, let line) = expression, arguments.isEmpty,
@@ -118,7 +118,9 @@ extension Machine {
 
   private func evaluateConcatenation(_ parts: [Expression]) throws(TemplateError) -> Value {
     var bytes: [UInt8] = []
-    for value in try evaluate(parts) {
+    var values: [Value] = []
+    for part in parts { values.append(try evaluateOutput(part)) }
+    for value in values {
       let text = try string(value)
       try charge(text.bytes.count)
       bytes += text.bytes
