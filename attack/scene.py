@@ -102,6 +102,10 @@ class Scene:
     def _is_besides(self, name: str) -> bool:
         return any(name == besides or name.startswith(besides + "/") for besides in (*self.operation.besides, STORE))
 
+    def _is_about_besides(self, run: Run) -> bool:
+        """A failure to write what it leaves besides its result, which it names."""
+        return any(run.last_line.startswith(f"vpatch: {name}: ") for name in self.operation.besides)
+
     def leftovers(self, now: Tree) -> list[str]:
         """Names that are there neither before nor after the operation."""
         return [name for name in now if name not in self.before and name not in self.after
@@ -170,7 +174,7 @@ class Scene:
             elif not is_old and not is_new:
                 found.append("neither old nor new")
             elif run.code != 0 and not killed and not run.announces and not is_old and is_new and \
-                    not _says_it_is_there(run):
+                    not _says_it_is_there(run) and not self._is_about_besides(run):
                 found.append("it fails, and it is done" if run.code < 128 else "interrupted, and it is done")
         for name, entry in self.before.items():
             is_result = any(name == result or name.startswith(result + "/") for result in operation.results)

@@ -79,9 +79,9 @@ import Testing
       (["cat", "--temperature", "-1"], 64, "--temperature"),
       (["cat", "--top-p", "0"], 64, "--top-p takes a share"),
       (["--raw"], 64, "--raw needs a prompt"),
-      (["cat", "--chat-template", "foo"], 5, "there is no chat template \"foo\"; known are chatml"),
+      (["cat", "--chat-template", "foo"], 5, "there is no chat template \"foo\", and no file of that name; known are chatml"),
       (["cat", "--patch", "/nowhere.vpatch"], 1, "does not exist"),
-      (["cat", "--chat-template", "llama3"], 5, "has no token \"<|eot_id|>\", with which an answer ends"),
+      (["cat", "--chat-template", "llama3"], 5, "has no token with which an answer ends"),
     ]
     for (arguments, code, words) in cases {
       let run = try Command(Command.path, ["generate", scene.base] + arguments)
@@ -89,7 +89,7 @@ import Testing
         run.code == code && run.errors.contains(words) && run.output.isEmpty, "\(arguments): \(run.code) \(run.errors)")
     }
     let bare = try Command("generate", TinyModel("tiny-llama").folder, "cat")
-    #expect(bare.code == 2 && bare.says("has no tokenizer.json"))
+    #expect(bare.code == 2 && bare.errors.contains("has no tokenizer.json"))
     let bf16 = try Command("generate", scene.base, "cat", "--compute", "bf16", environment: ["VPATCH_ISA": "avx2"])
     #expect(bf16.code == 5 && bf16.says("use --compute f32"))
     let wrong = try Command("generate", TinyModel("tiny-llama").folder, "cat", "--patch", scene.saPatch)

@@ -70,7 +70,7 @@ public struct Rebase: Sendable {
     let exact = touched.count { tensor in newOf[tensor.name.bytesKey] == tensor.base }
     return Result(
       header: header, exact: exact, moved: touched.count - exact, notFinite: notFinite,
-      fileSize: try InputFile(path: path).size, sideFileSummary: SideFileSummary(annex))
+      fileSize: writer.fileSize, sideFileSummary: SideFileSummary(annex))
   }
 
   /// Every tensor of the new base is hashed: the patch names them all.

@@ -51,7 +51,7 @@ public struct Squash: Sendable {
     let copied = tensors.count { if case .copied = $0.content { true } else { false } }
     return Result(
       header: header, copied: copied, encoded: header.touched.count - copied,
-      fileSize: try InputFile(path: path).size, sideFileSummary: SideFileSummary(annex))
+      fileSize: writer.fileSize, sideFileSummary: SideFileSummary(annex))
   }
 
   // MARK: Tensors

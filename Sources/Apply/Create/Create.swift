@@ -62,7 +62,7 @@ public struct Create: Sendable {
     let header = try writer.finish(entries, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,
-      fileSize: try InputFile(path: path).size,
+      fileSize: writer.fileSize,
       modelBytes: header.tensors.reduce(0) { $0 + ($1.target?.info.byteCount ?? 0) },
       cast: kept.filter(\.pair.isCast).map(\.pair.name),
       casts: casts(compared.filter { !dropped.contains($0.pair.name.bytesKey) }), castConfig: side.castConfig,

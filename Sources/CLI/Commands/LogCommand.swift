@@ -25,7 +25,7 @@ struct LogCommand: ParsableCommand {
     let store = try store.open()
     let lines = try lines(store)
     common.print(
-      json(lines), text: lines.isEmpty ? "no patches" : lines.map { text($0, store) }.joined(separator: "\n"))
+      json(lines), text: lines.isEmpty ? "no patches" : try lines.map { try text($0, store) }.joined(separator: "\n"))
   }
 
   private func lines(_ store: Store) throws -> [Lineage.Line] {
@@ -39,7 +39,7 @@ struct LogCommand: ParsableCommand {
     }
   }
 
-  private func text(_ line: Lineage.Line, _ store: Store) -> String {
+  private func text(_ line: Lineage.Line, _ store: Store) throws -> String {
     var words: [String?]
     switch line.node {
     case .base(let base):
@@ -52,8 +52,8 @@ struct LogCommand: ParsableCommand {
         patch.title, patch.identity.short, patch.recipe, Format.bytes(patch.fileBytes), Format.time(patch.added),
       ]
     case .stack(let stack):
-      let members = stack.definition.members.map { member in
-        let name = (try? store.label(member.identity)) ?? member.identity.short
+      let members = try stack.definition.members.map { member in
+        let name = try store.label(member.identity) ?? member.identity.short
         return MemberReference(name: name, scale: member.scale).text
       }
       words = [

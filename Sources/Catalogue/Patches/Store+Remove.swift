@@ -38,7 +38,11 @@ extension Store {
         return identities
       }
       reached(.forgotten)
-      return (identities, try unlink(identities.map { file(of: $0) }))
+      do { return (identities, try unlink(identities.map { file(of: $0) })) } catch let error as VPatchError {
+        throw VPatchError(
+          error.code, error.subject, error.reason,
+          remedy: "the store has forgotten the patch, and its file is left: 'vpatch gc' deletes it")
+      }
     }
   }
 
@@ -57,7 +61,10 @@ extension Store {
     // What is in a folder before the folder.
     for file in files.sorted().reversed() {
       var info = stat()
-      guard lstat(file, &info) == 0 else { continue }
+      guard lstat(file, &info) == 0 else {
+        guard errno == ENOENT else { throw VPatchError.system(file, "cannot be looked at") }
+        continue
+      }
       let isFolder = info.st_mode & S_IFMT == S_IFDIR
       guard (isFolder ? rmdir(file) : Glibc.unlink(file)) == 0 || errno == ENOENT else {
         throw VPatchError.system(file, "cannot be deleted")

@@ -65,15 +65,6 @@ extension Checkpoint {
     return nil
   }
 
-  /// Shards without the file that says which tensor is in which of them: none of them alone is the model.
-  static func shardsWithoutIndex(_ path: String) throws -> VPatchError? {
-    let shards = try Path.entries(of: path).filter { isSafetensorsName($0) && $0.contains(/-[0-9]{5}-of-[0-9]{5}\./) }
-    guard let first = shards.first else { return nil }
-    return VPatchError(
-      .invalid, path, "holds shards, such as \"\(first.printable)\", without \(indexName) and without \(singleName)",
-      remedy: "copy \(indexName) from where the model came from")
-  }
-
   /// Files in the directory that have the name of weights, and that are not read: in ascending order.
   public func filesNotRead() throws -> [String] {
     guard isDirectory else { return [] }

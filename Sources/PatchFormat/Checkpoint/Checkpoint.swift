@@ -74,7 +74,6 @@ public struct Checkpoint: Sendable {
     }
     guard hasIndex else {
       guard hasSingle else {
-        if let shards = try Self.shardsWithoutIndex(path) { throw shards }
         if let other = try OtherForm.of(folder: path) { throw other.error(path) }
         let others = try Path.entries(of: path).filter(Self.isSafetensorsName)
         throw VPatchError(

@@ -7,6 +7,10 @@ public final class PatchWriter: Sendable {
   /// Chunks in the order in which they were made; the patch has them in the order of its header.
   private let scratch: OutputFile
   private let used = Mutex(0)
+  private let written = Mutex(0)
+
+  /// The bytes of the file, when it has its name: nothing need be asked of the system any more.
+  public var fileSize: Int { written.withLock { $0 } }
 
   /// A chunk in the scratch file.
   public struct ScratchChunk: Sendable {
@@ -103,8 +107,10 @@ public final class PatchWriter: Sendable {
       position += chunk.stored
     }
     try file.write(annexBytes, at: position)
-    try file.write(Self.encoded(annotations: annotations), at: position + annexBytes.count)
+    let tail = Self.encoded(annotations: annotations)
+    try file.write(tail, at: position + annexBytes.count)
     try file.commit()
+    written.withLock { $0 = position + annexBytes.count + tail.count }
     return header
   }
 

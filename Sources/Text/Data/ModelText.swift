@@ -26,8 +26,8 @@ public struct ModelText: Sendable {
     let tokenizer = try Self.result { try Tokenizer(folder: folder) }
     loadedTokenizer = tokenizer
     loadedTemplate = try Self.result {
-      let source = try named ?? TemplateSource.of(folder: folder)
       let tokenizer = try tokenizer.get()
+      let source = try named ?? TemplateSource.of(folder: folder)
       let template = try ChatTemplate(
         source, tokenizer.named, tokenizer.added, chatTemplate, mark: images?.mark)
       guard named == nil || template.endOfAnswer != nil else {
