@@ -111,7 +111,10 @@ import Testing
       #expect(Array(last.text[..<range.lowerBound]) == prompt.text)
       let answer = String(decoding: last.text[range], as: UTF8.self)
       #expect(answer.trimmed.hasPrefix(row.messages.last!.content.trimmed))
-      if !template.marksAnswers { #expect(answer.hasSuffix(try #require(template.endOfAnswer))) }
+      // That of the first LLaVA-NeXT ends an answer with a misspelt token, which is none.
+      let hasEnd = folder != "llava-mistral-first"
+      #expect((template.endOfAnswer != nil) == hasEnd)
+      if let end = template.endOfAnswer, !template.marksAnswers { #expect(answer.hasSuffix(end)) }
       if let expected = row.answer { #expect(answer == expected) }
       checked += 1
     }
