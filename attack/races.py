@@ -131,7 +131,7 @@ class StoreRace:
                 worker.alias, worker.alias_is_open = number, False
         elif what == "stack new" and len(have) > 1:
             a, b = chance.sample(have, 2)
-            name = f"s{worker.number}-{chance.randrange(10 ** 6)}"
+            name = f"s{worker.number}-{chance.randrange(10 ** 12)}"
             if do("stack", "new", name, "--base", "base.safetensors", f"p{a}@0.5", f"p{b}", "-q") == 0:
                 worker.stacks[name] = {a, b}
         elif what == "stack add" and worker.stacks:

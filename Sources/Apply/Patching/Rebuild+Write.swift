@@ -43,7 +43,7 @@ extension Rebuild {
     // Nothing is asked of the system any more when all is done: that could only make a success a failure.
     let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
     let full = try full || contradictsItself
-    let side = try SideFileCopy(input, steps, allowsOutside: allowsOutside)
+    let side = try orChanged { try SideFileCopy(input, steps, allowsOutside: allowsOutside) }
     try checkInput(full: full)
     let touched = self.touched
     let provenance = try self.provenance(full: full)
@@ -56,7 +56,7 @@ extension Rebuild {
       let directory = try OutputDirectory(path: path)
       let files = try writeFiles(layout.files, touched) { Path.join(directory.temporaryPath, $0) }
       for file in files { try file.commit() }
-      try side.write(to: directory.temporaryPath, index: layout.index)
+      try orChanged { try side.write(to: directory.temporaryPath, index: layout.index) }
       try provenanceFile(provenance, Path.join(directory.temporaryPath, ModelPlace.provenanceName)).commit()
       // Side files were read by their names, so these have to be those of the model that was read.
       try input.requireStillThere()
@@ -75,6 +75,14 @@ extension Rebuild {
       unverifiedTensors: provenance.unverified.count,
       isFilesExact: isExact, sideFilesKept: side.changes.kept, sideFileSummary: side.changes.summary,
       leftOut: side.leftOut)
+  }
+
+  /// What cannot be read since the model has become another one is said to be that: a file beside it may just have gone.
+  private func orChanged<R>(_ body: () throws -> R) throws -> R {
+    do { return try body() } catch let error as VPatchError where error.code == .io {
+      try input.requireStillThere()
+      throw error
+    }
   }
 
   /// What the result will be.

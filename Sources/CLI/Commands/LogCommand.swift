@@ -24,8 +24,8 @@ struct LogCommand: ParsableCommand {
   func run() throws {
     let store = try store.open()
     let lines = try lines(store)
-    common.print(
-      json(lines), text: lines.isEmpty ? "no patches" : try lines.map { try text($0, store) }.joined(separator: "\n"))
+    let texts = try lines.map { try text($0, store) }
+    common.print(json(lines), text: lines.isEmpty ? "no patches" : texts.joined(separator: "\n"))
   }
 
   private func lines(_ store: Store) throws -> [Lineage.Line] {
