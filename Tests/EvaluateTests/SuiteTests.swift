@@ -177,8 +177,8 @@ import Text
       (#"{"id": 1}"#, "has neither \"prompt\" nor \"messages\""), (#"{"prompt": "a"}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": " "}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": {}}"#, "has an \"answer\" that is no text, number"),
-      (#"{"messages": [{"role": "bot", "content": "a"}]}"#, "message 1 has the role \"bot\""),
-      (#"{"messages": []}"#, "\"messages\" is empty"),
+      (#"{"messages": [{"role": 3, "content": "a"}]}"#, "message 1 has a \"role\" that is not a text"),
+      (#"{"messages": []}"#, "has an empty list as its \"messages\""),
       (#"{"messages": [{"role": "system", "content": "a"}]}"#, "has messages without one of the user at their end"),
     ])
   func rows(row: String, message: String) throws {

@@ -132,7 +132,7 @@ import Testing
     try FileManager.default.removeItem(atPath: folder["m/model.safetensors.index.json"])
     let error = refusal(.specified)
     #expect(error?.reason.contains("and no model.safetensors.index.json") == true)
-    #expect(error?.remedy == "copy model.safetensors.index.json from where the model came from")
+    #expect(error?.remedy == "download or save model.safetensors.index.json with them")
   }
 
   @Test("weights that are not read are named, whoever left them") func strays() throws {
