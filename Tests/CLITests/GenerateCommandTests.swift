@@ -79,7 +79,10 @@ import Testing
       (["cat", "--temperature", "-1"], 64, "--temperature"),
       (["cat", "--top-p", "0"], 64, "--top-p takes a share"),
       (["--raw"], 64, "--raw needs a prompt"),
-      (["cat", "--chat-template", "foo"], 5, "there is no chat template \"foo\", and no file of that name; known are chatml"),
+      (
+        ["cat", "--chat-template", "foo"], 5,
+        "there is no chat template \"foo\", and no file of that name; known are chatml"
+      ),
       (["cat", "--patch", "/nowhere.vpatch"], 1, "does not exist"),
       (["cat", "--chat-template", "llama3"], 5, "has no token with which an answer ends"),
     ]

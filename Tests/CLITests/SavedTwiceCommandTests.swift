@@ -146,7 +146,8 @@ import Testing
   @Test("a tensor that would be left out, and one that a patch brings along") func leftOut() throws {
     let extra = TestTensor.bf16("model.layers.0.self_attn.q_norm.weight", [8], [Float](repeating: 1, count: 8))
     try folder.directory("more", folder.testTensors("base") + [extra])
-    let create = try run("create", scene.base, folder["more"], "-o", folder["more.vpatch"], "--no-store", "--allow-additions")
+    let create = try run(
+      "create", scene.base, folder["more"], "-o", folder["more.vpatch"], "--no-store", "--allow-additions")
     #expect(create.code == 0, "\(create.errors)")
     try folder.file("twice/model.safetensors", folder.testTensors("base") + [extra])
     for name in try folder.names(in: "shards") { try FileManager.default.removeItem(atPath: folder["twice/\(name)"]) }
@@ -155,7 +156,8 @@ import Testing
       try run("eval", twice, "--suite", scene.suite), try score(scene.base, "--patch", folder["more.vpatch"]),
     ] {
       #expect(
-        run.code == 5 && run.errors.contains("the computation would leave out: \"model.layers.0.self_attn.q_norm.weight\""),
+        run.code == 5
+          && run.errors.contains("the computation would leave out: \"model.layers.0.self_attn.q_norm.weight\""),
         "\(run.errors)")
     }
   }
