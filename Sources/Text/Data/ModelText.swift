@@ -30,7 +30,7 @@ public struct ModelText: Sendable {
       let source = try named ?? TemplateSource.of(folder: folder)
       let template = try ChatTemplate(
         source, tokenizer.named, tokenizer.added, chatTemplate, mark: images?.mark)
-      guard named == nil || template.endOfAnswer != nil else {
+      guard !source.isBuiltIn || template.endOfAnswer != nil else {
         throw VPatchError(
           .refused, folder, "has no token with which an answer ends in the chat template \(source.name.printable)",
           remedy: "name the template that the model was made with")
