@@ -181,6 +181,8 @@ def users(lab: Lab) -> Outcome:
             shutil.copyfile(lab.sources / "f.vpatch", folder / "f.vpatch")
             for path in [folder, *folder.rglob("*")]:
                 os.chmod(path, 0o777 if path.is_dir() else 0o666)
+                # Of the one who switches: what takes the place of another user's file would not be that user's.
+                os.chown(path, 1000, 1000)
             first = vpatch.with_environment({"VPATCH_STORE": str(folder / "a")})
             second = vpatch.with_environment({"VPATCH_STORE": str(folder / "b")})
             process = first.start(["switch", "m", "f.vpatch", "-q", *more], folder,
