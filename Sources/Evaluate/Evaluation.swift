@@ -112,7 +112,7 @@ public struct Evaluation {
 
   /// Now; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
   private static func now() -> String {
-    var moment = getenv("SOURCE_DATE_EPOCH").flatMap { time_t(String(cString: $0)) } ?? time(nil)
+    var moment = SourceDate.now
     var parts = tm()
     gmtime_r(&moment, &parts)
     let text = [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in

@@ -1,9 +1,7 @@
-import Glibc
+import PatchFormat
 
 /// Times in the catalogue are seconds since 1970.
 enum Moment {
   /// Now; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
-  static var now: Int {
-    getenv("SOURCE_DATE_EPOCH").flatMap { Int(String(cString: $0)) } ?? time(nil)
-  }
+  static var now: Int { SourceDate.now }
 }

@@ -1,3 +1,5 @@
+import PatchFormat
+
 /// How `tojson` writes: as Python's `json.dumps`.
 struct JSONStyle {
   private let isASCII: Bool
@@ -100,31 +102,15 @@ struct JSONStyle {
 
   private func write(_ text: PythonText, _ out: inout [UInt8], _ machine: Machine) throws(TemplateError) {
     try machine.charge(text.bytes.count)
-    func escape(_ unit: UInt32) {
-      let digits = String(unit, radix: 16)
-      out += Array(("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits).utf8)
-    }
     out.append(UInt8(ascii: "\""))
-    func write(_ byte: UInt8) {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-      case 0x0A: out += Array("\\n".utf8)
-      case 0x0D: out += Array("\\r".utf8)
-      case 0x09: out += Array("\\t".utf8)
-      case 0x0C: out += Array("\\f".utf8)
-      case 0x08: out += Array("\\b".utf8)
-      case 0..<0x20: escape(UInt32(byte))
-      default: out.append(byte)
-      }
-    }
     if !isASCII {
-      for byte in text.bytes { write(byte) }
+      for byte in text.bytes { JSON.escape(byte, to: &out) }
     } else {
       for scalar in text.scalars {
         if scalar.value < 0x80 {
-          write(UInt8(scalar.value))
+          JSON.escape(UInt8(scalar.value), to: &out)
         } else {
-          for unit in UTF16.encode(scalar)! { escape(UInt32(unit)) }
+          for unit in UTF16.encode(scalar)! { JSON.escape(unit: unit, to: &out) }
         }
       }
     }

@@ -70,20 +70,27 @@ extension JSON {
 
   static func write(_ text: String, to out: inout [UInt8]) {
     out.append(UInt8(ascii: "\""))
-    for c in text.utf8 {
-      switch c {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), c]
-      case 0x08: out += Array("\\b".utf8)
-      case 0x09: out += Array("\\t".utf8)
-      case 0x0A: out += Array("\\n".utf8)
-      case 0x0C: out += Array("\\f".utf8)
-      case 0x0D: out += Array("\\r".utf8)
-      case 0..<0x20:
-        let digits = String(c, radix: 16)
-        out += Array(("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
-      default: out.append(c)
-      }
-    }
+    for c in text.utf8 { escape(c, to: &out) }
     out.append(UInt8(ascii: "\""))
+  }
+
+  /// A byte of a text's UTF-8 as it stands in a string of JSON, in the shortest way.
+  public static func escape(_ byte: UInt8, to out: inout [UInt8]) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
+    case 0x08: out += Array("\\b".utf8)
+    case 0x09: out += Array("\\t".utf8)
+    case 0x0A: out += Array("\\n".utf8)
+    case 0x0C: out += Array("\\f".utf8)
+    case 0x0D: out += Array("\\r".utf8)
+    case 0..<0x20: escape(unit: UInt16(byte), to: &out)
+    default: out.append(byte)
+    }
+  }
+
+  /// A unit of UTF-16 by its number: \u00e9.
+  public static func escape(unit: UInt16, to out: inout [UInt8]) {
+    let digits = String(unit, radix: 16)
+    out += Array(("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits).utf8)
   }
 }

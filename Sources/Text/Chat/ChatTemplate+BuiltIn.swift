@@ -18,9 +18,6 @@ extension ChatTemplate {
     return try TemplateSource.file(name)
   }
 
-  /// - Throws: `refused` for a name that is none of `names`, and no file.
-  public static func checkName(_ name: String) throws { _ = try source(named: name) }
-
   private static let builtIn: KeyValuePairs<String, String> = [
     "chatml": chatML(system: nil),
     "smollm2": chatML(system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),

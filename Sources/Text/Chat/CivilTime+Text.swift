@@ -6,7 +6,7 @@ extension CivilTime {
   /// The time where the user is; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
   public static var now: CivilTime {
     var fields = tm()
-    if var epoch = getenv("SOURCE_DATE_EPOCH").flatMap({ time_t(String(cString: $0)) }) {
+    if var epoch = SourceDate.given {
       gmtime_r(&epoch, &fields)
     } else {
       var moment = time(nil)

@@ -58,7 +58,7 @@ extension Message {
     return .object(members)
   }
 
-  private static let thoughts = ["reasoning_content", "thinking", "reasoning"]
+  static let thoughts = ["reasoning_content", "thinking", "reasoning"]
 
   private func content(_ json: JSON, _ form: Form) -> JSON {
     switch form {

@@ -53,7 +53,7 @@ struct Row: Equatable, Sendable {
     default:
       for (one, other) in [("prompt", "completion"), ("completion", "prompt"), ("instruction", "output")]
       where row.has(one) {
-        throw RowError("has \(one == "output" || one == "instruction" ? "an" : "a") \"\(one)\" and no \"\(other)\"")
+        throw RowError("has \(one == "instruction" ? "an" : "a") \"\(one)\" and no \"\(other)\"")
       }
       throw RowError("has none of \(Self.forms)")
     }

@@ -68,7 +68,7 @@ extension RowEncoder {
       for member in message.members where member.value != .null {
         guard !Self.known.contains(member.key), !template.reads(member.key) else { continue }
         // What was thought is there under each of its names.
-        if Self.thoughts.contains(member.key), Self.thoughts.contains(where: template.reads) { continue }
+        if Message.thoughts.contains(member.key), Message.thoughts.contains(where: template.reads) { continue }
         names.append("\(member.key) (of a message)")
       }
     }
@@ -76,8 +76,7 @@ extension RowEncoder {
     return names
   }
 
-  private static let known: Set = ["role", "content", "weight", "train", "training", "loss"]
-  private static let thoughts = ["reasoning_content", "thinking", "reasoning"]
+  private static let known = Set(["role", "content"] + RowMembers.learning)
 }
 
 extension Message {

@@ -61,10 +61,12 @@ struct RowMembers {
 
   /// What says whether something is learned, under the names that data sets have for it: OpenAI's "weight", axolotl's
   /// "train" and "training", ms-swift's "loss".
-  /// - Returns: nil where nothing says it.
+  static let learning = ["weight", "train", "training", "loss"]
+
+  /// - Returns: nil where nothing says whether it is learned.
   mutating func isLearned() throws -> (key: String, value: Bool)? {
     var found: (key: String, value: Bool)?
-    for key in ["weight", "train", "training", "loss"] {
+    for key in Self.learning {
       guard let value = take(key) else { continue }
       guard let flag = value.flag else {
         throw error("has a \"\(key)\" that is neither 0 nor 1: weights in between are not supported")
