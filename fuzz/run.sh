@@ -14,6 +14,19 @@ swift build -c release --scratch-path .build-fuzz --product vpatch-fuzz --saniti
 tool=.build-fuzz/release/vpatch-fuzz
 mkdir -p .build-fuzz/findings
 
+# The chat templates that the fixtures have inside of their JSON files.
+templates=.build-fuzz/templates
+rm -rf "$templates"
+mkdir -p "$templates"
+python3 - "$templates" fixtures/jinja/*.json fixtures/chat/*/tokenizer_config.json <<'PYTHON'
+import json, pathlib, sys
+for i, path in enumerate(sys.argv[2:]):
+    file = json.loads(pathlib.Path(path).read_text())
+    text = file.get("source", file.get("chat_template")) if isinstance(file, dict) else None
+    if isinstance(text, str):
+        pathlib.Path(sys.argv[1], f"{i}.jinja").write_text(text)
+PYTHON
+
 # The files that a target begins with.
 seeds() {
   case $1 in
@@ -21,19 +34,16 @@ seeds() {
     patch) find fixtures/golden -name '*.vpatch' -size -16k ;;
     image) find fixtures/images -type f -size -16k ! -name '*.py' ! -name '*.jsonl' ;;
     json) find fixtures -name '*.json' -size -16k ;;
-    annotations | results) find fixtures/results -name '*.json' -size -16k ;;
+    results) find fixtures/results -name '*.json' -size -16k ;;
     stack) find fixtures/golden/stacks -name '*.stack' ;;
     chunk) find fixtures/pair fixtures/golden/accepted -type f -size -8k ;;
     key) find fixtures/signing -name '*.pem' ;;
-    suite) find fixtures suites study -name '*.toml' ;;
+    suite) find fuzz/seeds fixtures suites study -name '*.toml' ;;
     tokenizer) find fixtures/tokenizers -name tokenizer.json -size -60k ;;
-    pattern) echo fuzz/seeds/patterns.txt ;;
-    template) find fixtures/chat -name '*.jinja' ;;
-    jinja | jinjaSyntax) find fixtures/jinja fixtures/chat -name '*.jinja' ;;
+    template | jinja | jinjaSyntax) find fixtures/jinja fixtures/chat "$templates" -name '*.jinja' ;;
     config) find fixtures -name config.json ;;
     processor) find fixtures -name '*preprocessor*.json' ;;
-    rows) find fixtures -name '*.jsonl' -size -16k ;;
-    journal | provenance | catalogue) find fuzz/seeds -name "$1*" ;;
+    annotations | journal | provenance | catalogue) find fuzz/seeds -name "$1*" ;;
   esac
 }
 
@@ -42,18 +52,21 @@ for target; do
   corpus=.build-fuzz/corpus-$target
   rm -rf "$corpus"
   mkdir -p "$corpus"
-  seeds "$target" | while read -r file; do cp "$file" "$corpus/$(echo "$file" | tr / _)"; done
+  seeds "$target" | while read -r file; do cp "$file" "$corpus/$(echo "$file" | sed 's/^[.]//' | tr / _)"; done
+  # Bytes of an input; seconds for one; MiB of one allocation.
+  longest=16384 slowest=10 largest=512
   case $target in
     # One a line.
-    pattern) split -l 1 -d -a 3 fuzz/seeds/patterns.txt "$corpus/" && rm -f "$corpus"/fuzz_* ;;
+    pattern) longest=512 && split -l 1 -d -a 3 fuzz/seeds/patterns.txt "$corpus/" ;;
+    rows) split -l 1 -d -a 3 fuzz/seeds/rows.jsonl "$corpus/" ;;
     tokenizer) longest=65536 ;;
     catalogue) longest=262144 ;;
-    *) longest=16384 ;;
+    jinja | jinjaSyntax) slowest=1 largest=64 ;;
   esac
   echo "== $target: $(ls "$corpus" | wc -l) seeds, $runs inputs"
   start=$(date +%s)
-  ASAN_OPTIONS=detect_leaks=0 "$tool" "$target" "$corpus" -runs="$runs" -max_len="${longest:-512}" -timeout=10 \
-    -rss_limit_mb=2048 -malloc_limit_mb=512 -seed=1 -print_final_stats=1 -verbosity=0 \
+  ASAN_OPTIONS=detect_leaks=0 "$tool" "$target" "$corpus" -runs="$runs" -max_len="$longest" -timeout="$slowest" \
+    -rss_limit_mb=2048 -malloc_limit_mb="$largest" -seed=1 -print_final_stats=1 -verbosity=0 \
     -artifact_prefix=.build-fuzz/findings/$target-
   echo "== $target: $(($(date +%s) - start)) s"
 done

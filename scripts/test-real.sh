@@ -26,3 +26,5 @@ mkdir -p "$work/jinja"
 "$torch" bench/jinja_cases.py table "$work/jinja/table.jsonl"
 "$torch" bench/jinja_cases.py templates "$work/jinja" "$("$python" bench/jinja_templates.py "$work/templates")"
 VPATCH_JINJA=$work/jinja test JinjaComparisonTests
+"$torch" bench/lesson_cases.py "$work/lessons" "$work/templates"
+VPATCH_LESSONS=$work/lessons test LessonComparisonTests

@@ -15,7 +15,7 @@ step() {
 }
 
 # Those are for real models and other people's libraries: scripts/test-real.sh.
-real='RealModelTests|RealTowerTests|TokenizerComparisonTests|JinjaComparisonTests|PillowTests/comparison'
+real='RealModelTests|RealTowerTests|TokenizerComparisonTests|JinjaComparisonTests|LessonComparisonTests|PillowTests/comparison'
 
 scripts/install-deps.sh
 step "swift build --build-tests"

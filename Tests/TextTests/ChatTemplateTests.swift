@@ -129,7 +129,10 @@ import Testing
       """)
     let error = #expect(throws: VPatchError.self) { try template.lessons(Conversation(Self.turns)) }
     #expect(
-      error?.reason.contains("writes answer 2 otherwise than it asks for it") == true, "\(String(describing: error))")
+      error?.reason == """
+        the chat template asks for the answer in message 2 with "\\u{a}", and writes " one<|im_end|>" there \
+        once it is given, so it cannot be said what of it is learned
+        """)
   }
 
   private static func template(_ text: String) throws -> ChatTemplate {
@@ -171,7 +174,7 @@ import Testing
       lessons[0].answers.map { String(decoding: lessons[0].text[$0], as: UTF8.self) }
         == ["one<|im_end|>", "two<|im_end|>"])
     var turns = Self.turns
-    turns[1] = turns[1].notLearned
+    turns[1] = turns[1].asPrompt
     #expect(try template.lessons(Conversation(turns))[0].answers.count == 1)
   }
 
@@ -183,7 +186,7 @@ import Testing
       {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% else %}{{ eos_token }}{% endif %}
       """)
     var turns = Self.turns
-    turns[1] = turns[1].notLearned
+    turns[1] = turns[1].asPrompt
     let lesson = try template.lessons(Conversation(turns))[0]
     #expect(lesson.answers.map { String(decoding: lesson.text[$0], as: UTF8.self) } == ["two<|im_end|>"])
     #expect(String(decoding: lesson.text, as: UTF8.self).hasSuffix("two<|im_end|>\n</s>"))

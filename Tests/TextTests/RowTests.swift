@@ -28,28 +28,30 @@ import Testing
       tokenizer = try Tokenizer(folder: folder["model"])
     }
 
-    func load(_ text: String, as name: String = "rows.jsonl") throws -> DataFile {
-      try load(Array(text.utf8), as: name)
+    func load(_ text: String, as name: String = "rows.jsonl", learnsPrompts: Bool = false) throws -> DataFile {
+      try load(Array(text.utf8), as: name, learnsPrompts: learnsPrompts)
     }
 
-    func load(_ bytes: [UInt8], as name: String = "rows.jsonl") throws -> DataFile {
+    func load(
+      _ bytes: [UInt8], as name: String = "rows.jsonl", learnsPrompts: Bool = false
+    ) throws -> DataFile {
       let path = try folder.write(name, bytes)
-      var rules = DataRules(vocabulary: 1000)
+      var rules = DataRules(vocabulary: 1000, learnsEverything: learnsPrompts)
       rules.shownRows = 10
       return try DataFile(path: path, ModelText(folder: folder["model"]), rules, WorkOptions(threads: 1))
     }
 
     /// What of a row is learned, as text.
-    func learned(_ row: String) throws -> [String] {
-      try load(row).examples.map { example in
+    func learned(_ row: String, learnsPrompts: Bool = false) throws -> [String] {
+      try load(row, learnsPrompts: learnsPrompts).examples.map { example in
         tokenizer.decode(zip(example.ids, example.labels).filter { $0 == $1 }.map(\.0), skipSpecialTokens: false)
       }
     }
 
     /// Why a row is refused.
-    func reason(_ row: String) -> String {
+    func reason(_ row: String, learnsPrompts: Bool = false) -> String {
       do {
-        _ = try load(row)
+        _ = try load(row, learnsPrompts: learnsPrompts)
         return "it is taken"
       } catch { return (error as? VPatchError)?.reason ?? "\(error)" }
     }
@@ -79,6 +81,40 @@ import Testing
     #expect(try scene.load(Self.turns(", \"\(key)s\": 0")).unread.map(\.name) == ["\(key)s (of a message)"])
   }
 
+  @Test func whatIsNotToBeLearnedIsNotLearnedWithPromptsEither() throws {
+    func text(_ messages: (String, String)...) -> String {
+      messages.map { "<|im_start|>\($0)\n\($1)<|im_end|>\n" }.joined()
+    }
+    let (one, two) = (text(("user", "1")), text(("user", "2"), ("assistant", "right")))
+    let scene = try Scene()
+    #expect(try scene.learned(Self.turns(""), learnsPrompts: true) == [one + text(("assistant", "wrong")) + two])
+    #expect(
+      try scene.learned(Self.turns(#", "weight": 0"#), learnsPrompts: true)
+        == [one + "<|im_start|>assistant\n" + "\n" + two])
+    // A message of the user, and one of a prompt.
+    let row = #"{"messages": [{"role": "user", "content": "1", "weight": 0}, {"role": "assistant", "content": "2"}]}"#
+    #expect(try scene.learned(row, learnsPrompts: true) == [text(("assistant", "2"))])
+    let prompt = #"{"prompt": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "wrong"#
+    let rest = #"}, {"role": "user", "content": "2"}], "completion": [{"role": "assistant", "content": "right"}]}"#
+    #expect(
+      try scene.learned(prompt + "\"" + rest, learnsPrompts: true) == [one + text(("assistant", "wrong")) + two])
+    #expect(
+      try scene.learned(prompt + #"", "weight": 0"# + rest, learnsPrompts: true)
+        == [one + "<|im_start|>assistant\n" + "\n" + two])
+    // Where the template marks answers, those are left out; where what is past is written otherwise, the row is refused.
+    let marking = try Scene(
+      template: "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+        + "<|im_end|>{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}")
+    #expect(
+      try marking.learned(Self.turns(#", "weight": 0"#), learnsPrompts: true)
+        == ["<user>1<assistant><user>2<assistant>right<|im_end|>"])
+    let forgetting = try Scene(
+      template: "{% for m in messages %}<{{ m.role }}>{{ m.content if loop.last else '' }}<|im_end|>{% endfor %}")
+    #expect(
+      forgetting.reason(Self.turns(#", "weight": 0"#), learnsPrompts: true)
+        .contains("message 2 is not to be learned, and the chat template writes it otherwise once more follows"))
+  }
+
   @Test func aSystemColumnStandsFirst() throws {
     let scene = try Scene()
     let row =
@@ -104,6 +140,19 @@ import Testing
     #expect(
       plain.reason(Self.turns(#", "tool_calls": [{"id": 1}]"#)).contains("\"tool_calls\", which the model's"))
     #expect(try Scene().reason(Self.turns("", #", "tools": 3"#)).contains("not a list of objects"))
+  }
+
+  @Test func anAnswerWithoutWordsIsRefused() throws {
+    func row(_ more: String) -> String {
+      #"{"messages": [{"role": "user", "content": "1"}, {"role": "assistant", "content": " "\#(more)}]}"#
+    }
+    let scene = try Scene(
+      template: "{% for m in messages %}{{ m.role + ':' + (m.reasoning_content or '') + m.content }}<|im_end|>"
+        + "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}")
+    for more in ["", #", "reasoning_content": """#, #", "thinking": null"#, #", "tool_calls": []"#] {
+      #expect(scene.reason(row(more)).contains("has an empty answer (message 2)"), "\(more)")
+    }
+    #expect(try scene.learned(row(#", "reasoning_content": "hm""#)) == ["hm <|im_end|>"])
   }
 
   @Test func masksOfReadyIds() throws {

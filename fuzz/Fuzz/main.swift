@@ -50,7 +50,11 @@ guard CommandLine.arguments.count > 1, let chosen = FuzzTarget(rawValue: Command
 target = chosen
 var arguments = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)).map { strdup($0) } + [nil]
 var count = CInt(arguments.count - 1)
-atexit { say("accepted \(targets.accepted), decoded \(targets.decoded)\n") }
+atexit {
+  say("accepted \(targets.accepted), decoded \(targets.decoded)\n")
+  // What lies behind the first check was never reached.
+  if targets.accepted == 0 { _exit(1) }
+}
 let status = arguments.withUnsafeMutableBufferPointer { buffer in
   var argv = buffer.baseAddress!
   return withUnsafeMutablePointer(to: &argv) { pointer in

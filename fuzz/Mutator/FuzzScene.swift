@@ -7,7 +7,7 @@ final class FuzzScene {
   private let path: String
   /// One tensor.
   let checkpoint: Checkpoint
-  /// A tokenizer.json that is right.
+  /// A tokenizer.json that is right, and small enough to be read for each input.
   let tokenizer: JSON
   let text: ModelText
 
@@ -22,8 +22,10 @@ final class FuzzScene {
       }
       let root = URL(filePath: #filePath).deletingLastPathComponent().path + "/../.."
       let file = try Data(contentsOf: URL(filePath: "\(root)/fixtures/tokenizers/smollm2/tokenizer.json"))
-      tokenizer = try JSON.parse(Array(file))
-      for name in ["tokenizer", "chat"] { try file.write(to: URL(filePath: "\(path)/\(name)/tokenizer.json")) }
+      tokenizer = Self.small(try JSON.parse(Array(file)))
+      try file.write(to: URL(filePath: "\(path)/tokenizer/tokenizer.json"))
+      try Data(#"{"eos_token": "<|im_end|>"}"#.utf8).write(to: URL(filePath: "\(path)/tokenizer/tokenizer_config.json"))
+      try Data(tokenizer.canonical()).write(to: URL(filePath: "\(path)/chat/tokenizer.json"))
       let header = Array(#"{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}  "#.utf8)
       let model = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header + [1, 2, 3, 4]
       try Data(model).write(to: URL(filePath: "\(path)/model.safetensors"))
@@ -38,6 +40,23 @@ final class FuzzScene {
       text = try ModelText(folder: "\(path)/tokenizer", chatTemplate: .init(source: "chatml"))
     } catch {
       preconditionFailure("no scene: \(error)")
+    }
+  }
+
+  /// Bytes and added tokens, and no merges.
+  private static func small(_ tokenizer: JSON) -> JSON {
+    func members(_ json: JSON, _ change: (JSON.Member) -> JSON) -> JSON {
+      .object((json.object ?? []).map { JSON.Member($0.key, change($0)) })
+    }
+    return members(tokenizer) { part in
+      guard part.key == "model" else { return part.value }
+      return members(part.value) { member in
+        switch member.key {
+        case "merges": .array([])
+        case "vocab": .object((member.value.object ?? []).filter { $0.key.count == 1 || $0.key.hasPrefix("<") })
+        default: member.value
+        }
+      }
     }
   }
 

@@ -68,7 +68,7 @@ extension FuzzTargets {
   func rows(_ bytes: UnsafeRawBufferPointer) {
     scene.write("rows.jsonl", bytes)
     expectVPatchError {
-      _ = try DataFile(path: scene["rows.jsonl"], scene.text, DataRules(vocabulary: 512), WorkOptions(threads: 1))
+      _ = try DataFile(path: scene["rows.jsonl"], scene.text, DataRules(vocabulary: 1 << 16), WorkOptions(threads: 1))
       accept()
     }
   }

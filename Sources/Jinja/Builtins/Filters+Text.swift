@@ -6,10 +6,12 @@ extension Filters {
     { (machine, value, arguments) throws(TemplateError) in
       _ = try arguments.positional(name, 0...0)
       let text = try machine.string(value)
-      try machine.charge(text.bytes.count * 4)
+      try machine.charge(text.bytes.count * PythonText.longestEscape)
       return .string(try body(text))
     }
   }
+
+  private static let escape = plain("escape") { (text) in text.htmlSafe }
 
   static let texts: [String: Body] = [
     "upper": plain("upper") { (text) throws(TemplateError) in try text.uppercased() },
@@ -17,6 +19,9 @@ extension Filters {
     "capitalize": plain("capitalize") { (text) throws(TemplateError) in try text.capitalized() },
     "title": plain("title") { (text) throws(TemplateError) in try text.titleWords() },
     "string": plain("string") { (text) in text },
+    "safe": plain("safe") { (text) in text.safe },
+    "escape": escape, "e": escape,
+    "forceescape": plain("forceescape") { (text) in text.escaped.safe },
     "trim": { (machine, value, arguments) throws(TemplateError) in
       let characters = try arguments.bind("trim", ["chars"])[0]
       return try machine.strip(try machine.string(value), characters ?? .none, start: true, end: true)
@@ -59,7 +64,7 @@ extension Filters {
     "wordcount": { (machine, value, arguments) throws(TemplateError) in
       _ = try arguments.positional("wordcount", 0...0)
       let text = try machine.string(value)
-      try machine.charge(text.bytes.count * 4)
+      try machine.charge(text.bytes.count * PythonText.longestEscape)
       var count = 0
       var isInWord = false
       for scalar in text.scalars {

@@ -4,8 +4,10 @@ enum Filters {
 
   static let all: [String: Body] = texts.merging(numbers) { $1 }.merging(sequences) { $1 }.merging(selections) { $1 }
 
-  /// Filters whose result is no plain string of Python: only written as it is.
-  static let forOutput: Set = ["safe", "escape", "e", "forceescape"]
+  /// Filters that do with a `Markup` what they do with any string, or that make one.
+  static let ofMarkup: Set = [
+    "safe", "escape", "e", "forceescape", "string", "length", "count", "default", "d", "tojson",
+  ]
 
   /// What Jinja2 has besides.
   private static let elsewhere: Set = [
@@ -13,13 +15,12 @@ enum Filters {
   ]
 
   static func missing(_ name: String) -> TemplateError {
-    if forOutput.contains(name) { return .refusal("the filter '\(name)' whose result is used and not written") }
-    return elsewhere.contains(name)
+    elsewhere.contains(name)
       ? .refusal("the filter '\(name)'") : .failure("there is no filter '\(name)'")
   }
 
   static func exists(_ name: String) -> Bool {
-    all[name] != nil || forOutput.contains(name) || elsewhere.contains(name)
+    all[name] != nil || elsewhere.contains(name)
   }
 }
 

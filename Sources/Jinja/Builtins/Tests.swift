@@ -50,7 +50,7 @@ enum Tests {
       default: false
       }
     },
-    "escaped": plain("escaped") { (_) in false },
+    "escaped": plain("escaped") { (value) in value.text?.isSafe == true },
     "lower": { (machine, value, arguments) throws(TemplateError) in
       _ = try arguments.positional("lower", 0...0)
       return try machine.string(value).isLowercase()

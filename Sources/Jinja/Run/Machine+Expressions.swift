@@ -7,17 +7,6 @@ extension Machine {
     }
   }
 
-  /// What is written as it is, or becomes a part of a string by `~`. Here `safe` and `escape` do no more than to make a string: their result is no value,
-  /// which Jinja2 would escape what is added to.
-  func evaluateOutput(_ expression: Expression) throws(TemplateError) -> Value {
-    guard case .filter(let value?, let name, let arguments, let line) = expression, arguments.isEmpty,
-      ["safe", "escape", "e", "forceescape"].contains(name)
-    else { return try evaluate(expression) }
-    let text = try string(try evaluate(value))
-    self.line = line
-    return name == "safe" ? .string(text) : try make(text.escaped)
-  }
-
   private func evaluateCompound(_ expression: Expression) throws(TemplateError) -> Value {
     try step()
     switch expression {
@@ -119,7 +108,7 @@ extension Machine {
   private func evaluateConcatenation(_ parts: [Expression]) throws(TemplateError) -> Value {
     var bytes: [UInt8] = []
     var values: [Value] = []
-    for part in parts { values.append(try evaluateOutput(part)) }
+    for part in parts { values.append(try evaluate(part)) }
     for value in values {
       let text = try string(value)
       try charge(text.bytes.count)
@@ -167,7 +156,17 @@ extension Machine {
 
   func filter(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
     guard let filter = Filters.all[name] else { throw Filters.missing(name) }
+    if !Filters.ofMarkup.contains(name) {
+      for value in [value] + arguments.positional + arguments.named.map(\.value) {
+        try requirePlain(value, "the filter '\(name)'")
+      }
+    }
     return try filter(self, value, arguments)
+  }
+
+  /// Refuses what Jinja2 does otherwise with a string that is marked as safe.
+  func requirePlain(_ value: Value, _ use: @autoclosure () -> String) throws(TemplateError) {
+    if value.text?.isSafe == true { throw .refusal("\(use()) with a string that is marked 'safe' or escaped") }
   }
 
   func test(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Bool {
@@ -191,7 +190,7 @@ extension Expression {
   func requireBuiltins() throws(TemplateError) {
     switch self {
     case .filter(_, let name, _, let line):
-      if Filters.all[name] == nil, !Filters.forOutput.contains(name) { throw Filters.missing(name).at(line: line) }
+      if Filters.all[name] == nil { throw Filters.missing(name).at(line: line) }
     case .test(_, let name, _, let line):
       guard Tests.all[name] != nil else { throw .syntax(line: line, reason: "there is no test '\(name)'") }
     case .conditional: return

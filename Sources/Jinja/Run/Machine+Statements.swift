@@ -13,7 +13,7 @@ extension Machine {
     case .text(let text): try write(text)
     case .output(let expression, let line):
       self.line = line
-      try write(try string(evaluateOutput(expression)))
+      try write(try string(evaluate(expression)))
     case .loop(let loop): return try execute(loop)
     case .conditional(let branches, let otherwise, let line):
       self.line = line

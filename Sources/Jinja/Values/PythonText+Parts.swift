@@ -155,7 +155,6 @@ extension Machine {
     guard width <= 1 << 24 else { throw .limit(reason: "a text of \(width) characters") }
     try charge(width * fill.bytes.count + text.bytes.count)
     let (left, right) = pad(width, width - count)
-    func fills(_ n: Int) -> [UInt8] { Array([[UInt8]](repeating: fill.bytes, count: n).joined()) }
-    return .text(fills(left) + text.bytes + fills(right))
+    return .text(fill.bytes(times: left) + text.bytes + fill.bytes(times: right))
   }
 }

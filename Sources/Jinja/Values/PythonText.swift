@@ -6,6 +6,9 @@ import CSystem
 /// bytes are valid UTF-8, whose order is the order of the code points.
 public struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLiteral, CustomStringConvertible {
   var bytes: [UInt8]
+  /// Whether it is markupsafe's `Markup`, which `safe` and `escape` make: a string to which nothing is added that is not
+  /// escaped first. What would do that, and what would keep it one, is refused (`Machine.requirePlain`).
+  private(set) var isSafe = false
 
   init(bytes: [UInt8]) { self.bytes = bytes }
   init(bytes: ArraySlice<UInt8>) { self.bytes = Array(bytes) }
@@ -20,6 +23,17 @@ public struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLit
     append(scalar)
   }
 
+  /// The same string as `Markup`.
+  var safe: PythonText {
+    var text = self
+    text.isSafe = true
+    return text
+  }
+
+  // In Python a `Markup` is the string that it is.
+  public static func == (a: PythonText, b: PythonText) -> Bool { a.bytes == b.bytes }
+  public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+
   public var description: String { String(decoding: bytes, as: UTF8.self) }
 
   public static func < (a: PythonText, b: PythonText) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
@@ -28,6 +42,18 @@ public struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLit
 
   mutating func append(_ scalar: Unicode.Scalar) { bytes.append(contentsOf: UTF8.encode(scalar)!) }
   mutating func append(_ other: PythonText) { bytes += other.bytes }
+
+  /// So often, one behind the other; made in pieces that double, not one by one.
+  func bytes(times: Int) -> [UInt8] {
+    guard !isEmpty, times > 0 else { return [] }
+    if bytes.count == 1 { return [UInt8](repeating: bytes[0], count: times) }
+    let size = bytes.count * times
+    var made = bytes
+    made.reserveCapacity(size)
+    while made.count <= size / 2 { made += made }
+    made += made[..<(size - made.count)]
+    return made
+  }
 
   var isEmpty: Bool { bytes.isEmpty }
   var isASCII: Bool { bytes.allSatisfy { $0 < 0x80 } }

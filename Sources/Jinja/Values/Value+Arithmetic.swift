@@ -3,6 +3,11 @@ import Glibc
 /// Whole numbers beyond 64 bits and floats that are not finite are refused.
 extension Machine {
   func compute(_ operation: Arithmetic, _ a: Value, _ b: Value) throws(TemplateError) -> Value {
+    if case (.add, .string(let a), .string(let b)) = (operation, a, b), a.isSafe || b.isSafe {
+      try charge((a.bytes.count + b.bytes.count) * PythonText.longestEscape)
+      return .string((a.htmlSafe + b.htmlSafe).safe)
+    }
+    for value in [a, b] { try requirePlain(value, "'\(operation.rawValue)'") }
     // Of a string, "%" is a format, which may print what is undefined.
     if operation == .modulo, case .string(let format) = a { return try self.format(format, b) }
     for case .object(is DictView) in [a, b] { throw .refusal("sets made of dicts' views") }
@@ -55,10 +60,7 @@ extension Machine {
     switch value {
     case .string(let text):
       try charge(try size(text.bytes.count, 1))
-      var bytes: [UInt8] = []
-      bytes.reserveCapacity(text.bytes.count * times)
-      if !text.isEmpty { for _ in 0..<times { bytes += text.bytes } }
-      return .text(bytes)
+      return .text(text.bytes(times: times))
     case .list(let items), .tuple(let items):
       try charge(try size(items.count, 24))
       var values: [Value] = []

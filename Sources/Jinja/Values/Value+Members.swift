@@ -23,6 +23,7 @@ extension Machine {
       if let i = index(item, items.count) { return items.values[i] }
     case .string(let text):
       if item.integer != nil {
+        try requirePlain(value, "an index")
         try charge(reading: text.bytes.count)
         if let i = index(item, text.count) {
           let start = text.byte(ofScalar: i)
@@ -54,7 +55,9 @@ extension Machine {
     switch value {
     case .undefined, .none: return nil
     case .bool, .int, .float: methods = .number
-    case .string: methods = .string
+    case .string:
+      try requirePlain(value, "'.\(name)'")
+      methods = .string
     case .list: methods = .list
     case .tuple: methods = .tuple
     case .dict: methods = .dict
@@ -80,6 +83,7 @@ extension Machine {
     switch value {
     case .undefined(let absence): throw .failure(absence.reason)
     case .string(let text):
+      try requirePlain(value, "a slice")
       try charge(reading: text.bytes.count)
       count = text.count
     case .list(let items), .tuple(let items): count = items.count

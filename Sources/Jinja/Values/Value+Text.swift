@@ -39,6 +39,7 @@ extension Machine {
     case .int(let n): out += Array(String(n).utf8)
     case .float(let x): out += Array(x.pythonDescription.utf8)
     case .string(let text):
+      try requirePlain(value, "'repr'")
       try charge(text.bytes.count)
       try text.represent(&out)
     case .list(let items): try list(items.values, "[", "]")
@@ -131,6 +132,12 @@ extension PythonText {
     }
     out.append(quote)
   }
+
+  /// How many bytes of HTML a byte may become.
+  static let longestEscape = 5
+
+  /// As it is, where it is safe already.
+  var htmlSafe: PythonText { isSafe ? self : escaped.safe }
 
   /// For HTML, as markupsafe does it.
   var escaped: PythonText {

@@ -24,8 +24,17 @@ public struct Message: Equatable, Sendable {
   public let parts: [Part]
   /// All that a template is given of the message ("role", "content", "tool_calls", …), in the order of the row.
   let members: [JSON.Member]
-  /// Whether an answer is one to learn from.
-  public let isLearned: Bool
+  let learning: Learning
+
+  /// Whether a message is learned.
+  enum Learning: Sendable {
+    /// An answer is, another message only where prompts are.
+    case byRole
+    /// Only where prompts are, whoever says it.
+    case asPrompt
+    /// The row says that it is not.
+    case never
+  }
 
   public init(_ role: Role, _ content: String) { self.init(role, [.text(content)]) }
 
@@ -33,17 +42,17 @@ public struct Message: Equatable, Sendable {
     self.init(role, parts, members: [.init("role", .string(role.rawValue)), .init("content", Self.json(parts))])
   }
 
-  init(_ role: Role, _ parts: [Part], members: [JSON.Member], isLearned: Bool = true) {
+  init(_ role: Role, _ parts: [Part], members: [JSON.Member], _ learning: Learning = .byRole) {
     self.role = role
     self.parts = parts
     self.members = members
-    self.isLearned = isLearned
+    self.learning = learning
   }
 
   /// The same message with other parts.
   public func with(_ parts: [Part]) -> Message {
     let members = members.map { $0.key == "content" ? .init("content", Self.json(parts)) : $0 }
-    return Message(role, parts, members: members, isLearned: isLearned)
+    return Message(role, parts, members: members, learning)
   }
 
   /// What is said: the texts, one behind the other.

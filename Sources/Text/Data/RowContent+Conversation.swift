@@ -56,7 +56,8 @@ extension Conversation {
 }
 
 extension Message {
-  var notLearned: Message { Message(role, parts, members: members, isLearned: false) }
+  /// The same message as part of what is answered.
+  var asPrompt: Message { Message(role, parts, members: members, learning == .never ? .never : .asPrompt) }
 }
 
 /// A message before its images are known.
@@ -137,6 +138,6 @@ struct MessageDraft {
     return Message(
       role, parts,
       members: members.map { $0.key == "content" && !self.parts.isEmpty ? .init("content", content) : $0 },
-      isLearned: isLearned)
+      isLearned ? .byRole : .never)
   }
 }

@@ -70,7 +70,7 @@ public enum RowContent {
       guard prompt.images.isEmpty || completion.images.isEmpty else {
         throw RowError("has images in its prompt and in its completion")
       }
-      completion.messages = prompt.messages.map { $0.notLearned } + completion.messages
+      completion.messages = prompt.messages.map { $0.asPrompt } + completion.messages
       return .conversation(completion)
     }
     let prompt = try parts(&row, text: "prompt")

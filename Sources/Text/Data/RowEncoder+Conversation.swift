@@ -20,18 +20,14 @@ extension RowEncoder {
     let template = try text.template
     try requireWritten(conversation, template)
     do {
-      // Where all is learned or nothing, it need not be known where answers begin.
-      let lessons =
-        rules.needsAnswers && !rules.learnsEverything
-        ? try template.lessons(conversation)
-        : [Lesson(text: try template.render(conversation, addGenerationPrompt: false).text, answers: [])]
-      return try lessons.map { lesson in
+      return try lessons(conversation, template).map { lesson in
         let shown = conversation.images.isEmpty ? nil : text.mark
         let segments = [Segment](lesson.text, answers: lesson.answers, mark: shown)
         // A conversation up to an answer shows the images up to there.
         let images = Array(sources.prefix(segments.count(where: \.isImage)))
         let encoded = try example(
-          segments, images, addSpecialTokens: text.addsSpecialTokens(to: lesson.text, template))
+          segments, images, addSpecialTokens: text.addsSpecialTokens(to: lesson.text, template),
+          learnsEverything: rules.learnsEverything && !conversation.leavesOut)
         guard !encoded.endsInToken || !template.marksAnswers else {
           throw RowError("has an answer that begins or ends inside a token, so it cannot be said what of it is learned")
         }
@@ -41,6 +37,15 @@ extension RowEncoder {
       // What the template makes of this row alone.
       throw RowError(RowError.words(error))
     }
+  }
+
+  /// What is learned of a conversation. Where that is all or nothing, it need not be known where answers begin.
+  private func lessons(_ conversation: Conversation, _ template: ChatTemplate) throws -> [Lesson] {
+    if rules.needsAnswers, !rules.learnsEverything { return try template.lessons(conversation) }
+    if rules.needsAnswers, conversation.leavesOut {
+      return [try template.everything(conversation)]
+    }
+    return [Lesson(text: try template.render(conversation, addGenerationPrompt: false).text, answers: [])]
   }
 
   /// - Throws: `RowError` for what a conversation says and the template leaves out, and which changes what is said.
@@ -79,10 +84,19 @@ extension RowEncoder {
   private static let known = Set(["role", "content"] + RowMembers.learning)
 }
 
+extension Conversation {
+  /// Whether the row says of a message that it is not to be learned.
+  fileprivate var leavesOut: Bool { messages.contains { $0.learning == .never } }
+}
+
 extension Message {
-  /// No text, nothing called.
+  /// No text, nothing thought, nothing called.
   fileprivate var saysNothing: Bool {
-    content.trimmed.isEmpty && !members.contains { $0.key == "tool_calls" && !$0.value.isNothing }
+    content.trimmed.isEmpty
+      && !members.contains { member in
+        member.key == "tool_calls" && !member.value.isNothing
+          || Self.thoughts.contains(member.key) && member.value.string?.trimmed.isEmpty == false
+      }
   }
 }
 
