@@ -75,4 +75,4 @@ install: build
 	$(VPATCH) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/vpatch.fish
 
 clean:
-	rm -rf .build
+	rm -rf .build .build-tests .build-fuzz

@@ -91,6 +91,11 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
+// `make test` builds for release, which the tests' own code does not need: it takes long to optimise.
+for target in package.targets where target.isTest {
+  target.swiftSettings = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+}
+
 // The fuzzer needs the toolchain's libFuzzer, which not every toolchain has: see fuzz/run.sh.
 if Context.environment["VPATCH_FUZZ"] != nil {
   package.products.append(.executable(name: "vpatch-fuzz", targets: ["vpatch-fuzz"]))

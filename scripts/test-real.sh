@@ -8,7 +8,7 @@ python=$(bench/setup.sh)
 torch=$(bench/setup.sh torch)
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/vpatch-real-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-test() { swift test -c release -Xswiftc -enable-testing --filter "$1"; }
+test() { swift test -c release -Xswiftc -enable-testing --scratch-path .build-tests --filter "$1"; }
 
 VPATCH_SMOLLM2=$("$python" bench/smollm2.py)
 export VPATCH_SMOLLM2

@@ -71,10 +71,10 @@ struct LessonComparisonTests {
     }
 
     func report(_ name: String) {
-      print("\(name): \(all) cases, \(same) the same, \(bothRefuse) refused by both, \(refused) refused for", terminator: " ")
-      print("the template and \(refusedRows) for the row, \(differences.count) differ")
-      for (reason, count) in (refusals.sorted { $0.value > $1.value } + refusalsOfRows.sorted { $0.value > $1.value }) {
-        print("  \(count) \(reason)")
+      print("\(name): \(all) cases, \(same) the same, \(differences.count) differ, \(bothRefuse) refused by both,")
+      print("  \(refused) refused for the template, \(refusedRows) for the row:")
+      for refusals in [refusals, refusalsOfRows] {
+        for (reason, count) in refusals.sorted(by: { $0.value > $1.value }) { print("  \(count) \(reason)") }
       }
       for difference in differences.prefix(40) { print("  \(difference)") }
     }

@@ -113,7 +113,8 @@ extension ChatTemplate {
         + "once it is given"
     return VPatchError(
       .refused, nil, "\(what), so it cannot be said what of it is learned",
-      remedy: "give it a template that does not (--chat-template), or write the conversation out as prompt and completion")
+      remedy: "give it a template that does not (--chat-template), or write the conversation out as prompt and "
+        + "completion")
   }
 
   /// Where message i of a conversation stands in a rendering of it; nil where the template writes it there otherwise than
