@@ -83,7 +83,8 @@ import Testing
     // What only a conversation has a place for is refused, where it says anything.
     ["images", "image"].contains($0.key) ? $0 : ($0.key, $0.value, [#""""#, "[]", "{}", "false"])
   }
-  private static let messages = #""messages": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}]"#
+  private static let messages =
+    #""messages": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}]"#
 
   private static func forms() throws -> [Form] {
     func row(_ text: String) throws -> JSON { try JSON.parse(Array(text.utf8)) }
