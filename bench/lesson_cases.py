@@ -82,7 +82,7 @@ class Reference:
         messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "probe7"}]
         try:
             shown = self.text({"messages": messages}, 2)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a template may raise anything
             return None
         if "probe7" not in shown:
             return None
@@ -117,7 +117,7 @@ class Reference:
     def examples(self, row: Context) -> list[Example] | None:
         try:
             return self.marked(row) if self.marks else self.compared(row)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a template may raise anything
             return None
 
     def marked(self, row: Context) -> list[Example] | None:

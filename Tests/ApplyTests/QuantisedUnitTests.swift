@@ -18,6 +18,11 @@ import Testing
       let named = family.tensors.map { (module + $0.tail, $0.dtype) }
       let bias = [(module + "bias", "BF16"), (module + "norm.weight", "F8_E4M3"), (module + "other.scale", "F32")]
       #expect(units(named + bias).map(Set.init) == [Set(named.map(\.0))], "\(module)")
+      // A cast, and a tuned side in numbers, are refused for the same names.
+      for (state, _) in named.dropFirst() {
+        #expect(QuantisationTensors.isScaled(named[0].0, among: [state.bytesKey]), "\(module): \(state)")
+      }
+      #expect(!QuantisationTensors.isScaled(named[0].0, among: Set(bias.map(\.0.bytesKey))), "\(module)")
       // Without the codes the rest is what it is.
       #expect(units(Array(named.dropFirst()) + bias).isEmpty, "\(module)")
     }

@@ -65,17 +65,11 @@ enum QuantisationTensors {
   /// Whether there are scales for the codes in this tensor.
   /// - Parameter names: of all tensors beside it, as `bytesKey`.
   static func isScaled(_ name: String, among names: Set<String>) -> Bool {
-    scaleNames(name).contains { names.contains($0.bytesKey) }
+    QuantisedNames.states(ofCodes: name).contains { names.contains($0.bytesKey) }
   }
 
   static func isScaled(_ name: String, in model: Checkpoint) -> Bool {
-    scaleNames(name).contains { model.tensor(named: $0) != nil }
-  }
-
-  private static func scaleNames(_ name: String) -> [String] {
-    let module = name.split(separator: ".").dropLast().joined(separator: ".")
-    return ["_scale_inv", "_scale", "_scales", ".absmax", ".scale", ".scales"].map { name + $0 }
-      + (module.isEmpty ? [] : ["SCB", "scale", "scales", "scale_inv", "weight_scaler"].map { "\(module).\($0)" })
+    QuantisedNames.states(ofCodes: name).contains { model.tensor(named: $0) != nil }
   }
 }
 

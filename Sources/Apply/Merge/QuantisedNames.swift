@@ -54,6 +54,24 @@ enum QuantisedNames {
   /// The dtypes that codes do not have.
   static let numbers: Set<String> = ["F64", "F32", "F16", "BF16", "C64", "BOOL"]
 
+  private static let separators = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":")]
+
+  /// The names that the state of codes of this name would have.
+  static func states(ofCodes name: String) -> [String] {
+    let stems = [name] + codes.filter { name.hasSuffix($0) }.map { String(name.dropLast($0.count)) }
+    var found: [String] = stems.flatMap { stem in (state.map { stem + $0 }) + stateOfAny.map { stem + $0 } }
+    let text = name.utf8
+    for cut in text.indices
+    where cut == text.startIndex || separators.contains(text[text.index(before: cut)]) {
+      let word = String(name[cut...])
+      let isOfModule =
+        moduleCodes.contains(word) || moduleCodesOfAny.contains(word) || word == "weight"
+        || codes.contains { word == "weight" + $0 }
+      if isOfModule { found += moduleState.map { String(name[..<cut] + $0) } }
+    }
+    return found
+  }
+
   /// The codes that a tensor of this name would belong to.
   /// - Returns: names, and whether codes of that name may be of any dtype.
   static func codes(ofState name: String) -> [(name: String, ofAnyDType: Bool)] {
@@ -71,7 +89,7 @@ enum QuantisedNames {
         addStem(module + "weight", ofAny: false)
         found += moduleCodes.map { (module + $0, false) } + moduleCodesOfAny.map { (module + $0, true) }
       }
-      isAfterSeparator = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":")].contains(text[cut])
+      isAfterSeparator = separators.contains(text[cut])
       if isAfterSeparator, cut > text.startIndex {
         let (stem, word) = (name[..<cut], name[cut...])
         if state.contains(word) { addStem(stem, ofAny: false) }

@@ -25,11 +25,14 @@ public struct CivilTime: Sendable, Equatable {
   ]
   private static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 
-  private var isLeap: Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
+  /// How many days each month of a year has.
+  public static func monthLengths(ofYear year: Int) -> [Int] {
+    let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+  }
 
   private var daysBefore: Int {
-    let lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-    return lengths.prefix(max(month - 1, 0)).reduce(0, +) + day - 1
+    Self.monthLengths(ofYear: year).prefix(max(month - 1, 0)).reduce(0, +) + day - 1
   }
 
   /// From Sunday as 0.

@@ -35,8 +35,7 @@ extension CivilTime {
     guard (1...2).contains(halves.count), let date = numbers(halves[0], "-", [4, 2, 2]),
       let time = halves.count == 1 ? [0, 0, 0] : numbers(halves[1], ":", [2, 2, 2])
     else { return nil }
-    let isLeap = date[0] % 4 == 0 && (date[0] % 100 != 0 || date[0] % 400 == 0)
-    let lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    let lengths = Self.monthLengths(ofYear: date[0])
     guard date[0] > 0, (1...12).contains(date[1]), (1...lengths[date[1] - 1]).contains(date[2]), time[0] < 24,
       time[1] < 60, time[2] < 60
     else { return nil }

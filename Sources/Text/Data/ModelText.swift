@@ -39,7 +39,7 @@ public struct ModelText: Sendable {
     }
   }
 
-  public init(tokenizer: Tokenizer, template: ChatTemplate, images: (any ImagePrompting)? = nil) {
+  init(tokenizer: Tokenizer, template: ChatTemplate, images: (any ImagePrompting)? = nil) {
     self.images = images
     shelf = images.map(ImageShelf.init)
     loadedTokenizer = .success(tokenizer)
