@@ -31,7 +31,9 @@ struct ModelOptions: ParsableArguments {
   }
 
   /// The model's tokenizer and chat template.
-  func text(_ path: String) throws -> ModelText { try ModelText(model: path, chatTemplate: template.options()) }
+  func text(_ view: ModelView) throws -> ModelText {
+    try ModelText(model: view.folder(), chatTemplate: template.options())
+  }
 }
 
 extension ModelView {

@@ -22,9 +22,10 @@ public final class LanguageModel {
   ///   - cache: where features of images are kept; nil: they are computed each time.
   /// - Throws: `invalid` where config and tensors disagree, `refused` for what is not known.
   public convenience init(_ view: ModelView, compute: Compute, features cache: FeatureCache? = nil) throws {
+    let folder = try view.folder()
     try self.init(
-      config: ModelConfig(folder: view.path), weights: ModelWeights(view, threads: compute.threads), compute: compute,
-      images: ImageReader(folder: view.path), features: cache)
+      config: ModelConfig(folder), weights: ModelWeights(view, threads: compute.threads), compute: compute,
+      images: ImageReader(folder), features: cache)
     // The files beside the weights are read by their names, and have to be of the same model.
     try view.checkpoint.requireStillThere()
   }

@@ -131,7 +131,7 @@ import Text
     let isNext = name == "tiny-llava-next"
     let seeing = try SeeingModel(name)
     try seeing.rename(Self.original)
-    let published = try #require(try ModelConfig.vision(folder: tiny.folder))
+    let published = try #require(try ModelConfig.vision(ModelFolder(tiny.folder)))
     guard case .tiles(let grids, _) = published.packing else { throw VPatchError(.invalid, nil, "no tiles") }
     try seeing.edit { json in
       var open = json["text_config"]!.setting("model_type", to: .string(isNext ? "llava_llama" : "llava_qwen"))
@@ -151,7 +151,7 @@ import Text
     // Towers that such configs name have known sizes, none of which is tiny: with that of the published config instead.
     let path = seeing.base + "/config.json"
     let json = try JSON.parse(InputFile.contents(of: path, limit: 1 << 20))
-    let refused = #expect(throws: VPatchError.self) { try ModelConfig.vision(folder: seeing.base) }
+    let refused = #expect(throws: VPatchError.self) { try ModelConfig.vision(ModelFolder(seeing.base)) }
     #expect(refused?.description.contains("the mm_vision_tower \"someone/tiny\", which is not known") == true)
     let config = try ModelConfig(folder: seeing.base)
     #expect(config.isMultimodal)

@@ -14,7 +14,7 @@ import Text
 
   /// What the reference was made of; a vision-language model's from the image file.
   static func example(_ tiny: TinyModel) throws -> Example {
-    let images = try tiny.images.map { try #require(try ImageReader(folder: tiny.folder)).source(path: $0) }
+    let images = try tiny.images.map { try #require(try ImageReader(ModelFolder(tiny.folder))).source(path: $0) }
     return Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"), images: images)
   }
 

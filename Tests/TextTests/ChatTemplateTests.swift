@@ -58,7 +58,7 @@ import Testing
     }
 
     var own: ChatTemplate {
-      get throws { try ChatTemplate(.of(folder: folder), tokens, added, mark: mark) }
+      get throws { try ChatTemplate(.of(ModelFolder(folder)), tokens, added, mark: mark) }
     }
 
     func builtIn(_ name: String) throws -> ChatTemplate {
@@ -196,7 +196,7 @@ import Testing
     let folder = try TestFolder()
     try folder.write("chat_template.jinja", "{% for m in messages %}{{ m.content }}")
     let error = #expect(throws: VPatchError.self) {
-      try ChatTemplate(.of(folder: folder.path), NamedTokens(beginningText: nil, endText: nil), .named([]))
+      try ChatTemplate(.of(ModelFolder(folder.path)), NamedTokens(beginningText: nil, endText: nil), .named([]))
     }
     #expect(error?.reason.hasPrefix("the chat template is not valid, line 1") == true, "\(String(describing: error))")
     #expect(error?.remedy?.contains("--chat-template chatml|smollm2") == true)
@@ -234,7 +234,7 @@ import Testing
 
   @Test func aModelWithoutTemplateSaysWhatToDo() throws {
     let folder = try TestFolder()
-    let error = #expect(throws: VPatchError.self) { try TemplateSource.of(folder: folder.path) }
+    let error = #expect(throws: VPatchError.self) { try TemplateSource.of(ModelFolder(folder.path)) }
     #expect(error?.reason == "has no chat template" && error?.remedy?.contains("--chat-template") == true)
     let unknown = #expect(throws: VPatchError.self) { try ChatTemplate.source(named: "alpaca") }
     #expect(unknown?.reason == "there is no chat template \"alpaca\", and no file of that name")
@@ -270,7 +270,7 @@ import Testing
       #"{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "{{ tools }}"}]}"#
     )
     let template = try ChatTemplate(
-      .of(folder: folder.path), NamedTokens(beginningText: nil, endText: nil), .named([]))
+      .of(ModelFolder(folder.path)), NamedTokens(beginningText: nil, endText: nil), .named([]))
     let messages = [Message(.user, "a")]
     #expect(try template.render(Conversation(messages), addGenerationPrompt: false).string == "plain")
     #expect(

@@ -36,7 +36,7 @@ import Testing
   private static func folder(_ line: JSON) throws -> TestFolder {
     let folder = try TestFolder()
     let base = try #require(line["base"]?.string)
-    var file = try ModelFile.read("\(TokenizerCase.fixtures)/\(base)/tokenizer.json")
+    var file = try #require(try ModelFolder("\(TokenizerCase.fixtures)/\(base)").json("tokenizer.json"))
     for change in try #require(line["changes"]?.object) {
       var value = change.value
       if change.key == "model" {
@@ -102,7 +102,7 @@ import Testing
     let folder = try TestFolder()
     if !type.isEmpty { try folder.write("config.json", #"{"model_type": "\#(type)"}"#) }
     if !name.isEmpty { try folder.write("tokenizer_config.json", #"{"tokenizer_class": "\#(name)"}"#) }
-    #expect(try TokenizerClass(folder: folder.path) { hasBytes } == expected)
+    #expect(try TokenizerClass(folder: ModelFolder(folder.path)) { hasBytes } == expected)
   }
 
   /// What is refused, and that its remedy helps.

@@ -25,7 +25,7 @@ import Text
   }
 
   static func example(_ tiny: TinyModel) throws -> Example {
-    let images = try tiny.images.map { try #require(try ImageReader(folder: tiny.folder)).source(path: $0) }
+    let images = try tiny.images.map { try #require(try ImageReader(ModelFolder(tiny.folder))).source(path: $0) }
     return Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"), images: images)
   }
 

@@ -12,6 +12,16 @@ public struct ModelView: Sendable {
 
   public var path: String { checkpoint.path }
 
+  /// The files beside the weights, as the patches make them; what they may not touch stays as it is.
+  /// - Throws: as `SideFileChanges`.
+  public func folder() throws -> ModelFolder {
+    let changes = try SideFileChanges(checkpoint, steps)
+    return ModelFolder(path, made: changes.replaced.map { ($0.name, $0.contents) })
+  }
+
+  /// Files that the patches change, and that are not here what they were made from: these stay as they are.
+  public func sideFilesKept() throws -> [String] { try SideFileChanges(checkpoint, steps).kept }
+
   /// Tensors that the patches bring along, and that the checkpoint does not have.
   public var added: [TensorInfo] {
     var names: [String: String] = [:]

@@ -201,13 +201,15 @@ private struct Evaluator {
     let cache = try options.features.cache(common)
     self.tuned = (try LanguageModel(tuned.view, compute: compute, features: cache), tuned)
     self.reference = try reference.map { (try LanguageModel($0.view, compute: compute, features: cache), $0) }
-    let tokenizer = try ModelTokenizer(folder: tuned.view.path, chatTemplate: options.template.options())
-    if let reference, reference.view.path != tuned.view.path {
-      let other = try ModelTokenizer(folder: reference.view.path, chatTemplate: options.template.options())
+    let folder = try tuned.view.folder()
+    let tokenizer = try ModelTokenizer(folder, chatTemplate: options.template.options())
+    if let reference, reference.view.path != tuned.view.path || folder.isPatched {
+      let other = try ModelTokenizer(reference.view.folder(), chatTemplate: options.template.options())
       guard try other.settings(chat: suite.usesChat) == tokenizer.settings(chat: suite.usesChat) else {
         throw VPatchError(
-          .refused, tuned.view.path, "has another tokenizer, or chat template, than \(reference.view.path)",
-          remedy: "measure both with the files of one")
+          .refused, tuned.name, "has another tokenizer, or chat template, than \(reference.name)",
+          remedy: "name one chat template for both (--chat-template); where the tokenizers differ, give both the same "
+            + "files")
       }
     }
     for warning in self.tuned.model.warnings { common.warn(warning) }

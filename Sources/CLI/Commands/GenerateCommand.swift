@@ -81,7 +81,7 @@ struct GenerateCommand: ParsableCommand {
 
   private func generator(_ view: ModelView) throws -> TextGenerator {
     TextGenerator(
-      try options.model(view, common), try options.text(view.path),
+      try options.model(view, common), try options.text(view),
       sampling: Sampling(temperature: temperature, topP: topP, topK: topK, seed: seed), limit: maxTokens)
   }
 

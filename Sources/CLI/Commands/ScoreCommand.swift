@@ -38,8 +38,8 @@ struct ScoreCommand: ParsableCommand {
   }
 
   func run() throws {
-    let model = try options.model(options.view(self.model, reading: .transformers, store, common), common)
-    let text = try options.text(self.model)
+    let view = try options.view(self.model, reading: .transformers, store, common)
+    let (model, text) = try (options.model(view, common), options.text(view))
     let examples = try examples(model, text)
     // Some rows at a time, so that the first are printed early and none are held.
     for start in stride(from: 0, to: examples.count, by: 64) {

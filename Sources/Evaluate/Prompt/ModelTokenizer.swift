@@ -11,10 +11,10 @@ public struct ModelTokenizer: EvaluationTokenizer {
   /// - Parameter chatTemplate: which one, and what it is told; the model's own, where nothing is said.
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
-  public init(folder: String, chatTemplate: ChatTemplate.Options = .init()) throws {
+  public init(_ folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init()) throws {
     text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
-    digest = try InputFile(path: tokenizer.path).digest()
+    digest = SHA256.hash(try folder.contents(of: Path.name(tokenizer.path), limit: .max))
   }
 
   public func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {

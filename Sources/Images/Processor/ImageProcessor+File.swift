@@ -4,19 +4,22 @@ extension ImageProcessor {
   /// Reads the part about images of `processor_config.json` in a model's folder, as transformers 5 writes it, or else
   /// `preprocessor_config.json`.
   /// - Throws: `invalid` where both are missing, the type is unknown, or what that type needs is not there.
-  public init(folder: String) throws {
+  public init(folder: String) throws { try self.init(ModelFolder(folder)) }
+
+  public init(_ folder: ModelFolder) throws {
     let newer = "processor_config.json"
-    if let json = try ModelFile.read(folder, newer)?["image_processor"] {
-      try self.init(json: json, path: Path.join(folder, newer))
+    if let json = try folder.json(newer)?["image_processor"] {
+      try self.init(json: json, path: folder.path(of: newer))
       return
     }
-    let path = Path.join(folder, "preprocessor_config.json")
-    guard try PathKind.of(path) != .missing else {
+    let older = "preprocessor_config.json"
+    let path = folder.path(of: older)
+    guard let json = try folder.json(older) else {
       throw VPatchError(
         .invalid, path, "is missing: it says how images are prepared for the model",
         remedy: "copy it from where the model came from")
     }
-    try self.init(json: ModelFile.read(path), path: path)
+    try self.init(json: json, path: path)
   }
 
   init(json: JSON, path: String) throws {

@@ -13,9 +13,9 @@ public struct ImageReader: ImagePrompting {
 
   /// - Returns: nil for a model that takes no images.
   /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
-  public init?(folder: String) throws {
-    guard let config = try ModelConfig.vision(folder: folder) else { return nil }
-    let processor = try config.standardProcessor ?? ImageProcessor(folder: folder)
+  public init?(_ folder: ModelFolder) throws {
+    guard let config = try ModelConfig.vision(folder) else { return nil }
+    let processor = try config.standardProcessor ?? ImageProcessor(folder)
     try config.check(processor)
     try self.init(config, processor)
   }

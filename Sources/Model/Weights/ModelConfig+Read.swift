@@ -3,39 +3,40 @@ import PatchFormat
 extension ModelConfig {
   /// Reads `config.json` in a model's folder, and of `generation_config.json` the tokens that end a text.
   /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
-  public init(folder: String) throws {
-    let path = Path.join(folder, "config.json")
-    guard try PathKind.of(folder) == .directory else {
+  public init(folder: String) throws { try self.init(ModelFolder(folder)) }
+
+  public init(_ folder: ModelFolder) throws {
+    let path = folder.path(of: "config.json")
+    guard try PathKind.of(folder.path) == .directory else {
       throw VPatchError(
-        .refused, folder, "is not a folder with a model in it: config.json and tokenizer are needed, too",
+        .refused, folder.path, "is not a folder with a model in it: config.json and tokenizer are needed, too",
         remedy: "give the model's folder")
     }
-    guard try PathKind.of(path) != .missing else {
+    guard let json = try folder.json("config.json") else {
       throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
     }
     let adapter = "adapter_config.json"
-    guard try PathKind.of(Path.join(folder, adapter)) == .missing else {
+    guard try !folder.contains(adapter) else {
       throw VPatchError(
-        .refused, folder,
+        .refused, folder.path,
         "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
         remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
     }
-    let json = try ModelFile.read(path)
     if let other = json["transformers_weights"], other != .null {
       throw VPatchError(
         .refused, path, "names other weights than are read here (transformers_weights: \(other.compact().printable))",
         remedy: "take that member out, or give those weights the usual names")
     }
     try self.init(
-      json, generation: ModelFile.read(folder, "generation_config.json"), path: path)
+      json, generation: folder.json("generation_config.json"), path: path)
   }
 
   /// What the config says of images; nil for a model that takes none.
-  /// - Throws: as `init(folder:)`.
-  static func vision(folder: String) throws -> VisionConfig? {
-    let path = Path.join(folder, "config.json")
-    let config = try ModelConfig(folder: folder)
-    return config.isMultimodal ? try VisionConfig(ModelFile.read(path), textHidden: config.hiddenSize, path: path) : nil
+  /// - Throws: as `init(_:)`.
+  static func vision(_ folder: ModelFolder) throws -> VisionConfig? {
+    let config = try ModelConfig(folder)
+    guard config.isMultimodal, let json = try folder.json("config.json") else { return nil }
+    return try VisionConfig(json, textHidden: config.hiddenSize, path: folder.path(of: "config.json"))
   }
 
   /// - Parameter path: whose config it is, for messages.

@@ -45,20 +45,25 @@ struct TemplateSource: Equatable, Sendable {
   /// The template of a model's folder, looked for as transformers does: "chat_template" in "processor_config.json", in
   /// "chat_template.json", "chat_template.jinja", "chat_template" in "tokenizer_config.json".
   /// - Throws: `refused` where there is none.
-  static func of(folder: String) throws -> TemplateSource {
+  static func of(_ folder: ModelFolder) throws -> TemplateSource {
     for name in ["processor_config.json", "chat_template.json"] {
       if let source = try named(folder, name) { return source }
     }
-    let path = Path.join(folder, "chat_template.jinja")
-    if try PathKind.of(path) != .missing { return try file(path) }
+    let file = "chat_template.jinja"
+    if try folder.contains(file) {
+      return try decode(folder.contents(of: file, limit: limit), folder.path(of: file))
+    }
     if let source = try named(folder, "tokenizer_config.json") { return source }
     throw VPatchError(
-      .refused, folder, "has no chat template",
+      .refused, folder.path, "has no chat template",
       remedy: "name one: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
   }
 
   static func file(_ path: String) throws -> TemplateSource {
-    let bytes = try InputFile.contents(of: path, limit: limit)
+    try decode(InputFile.contents(of: path, limit: limit), path)
+  }
+
+  private static func decode(_ bytes: [UInt8], _ path: String) throws -> TemplateSource {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw VPatchError(.invalid, path, "is not UTF-8")
     }
@@ -66,9 +71,9 @@ struct TemplateSource: Equatable, Sendable {
   }
 
   /// "chat_template" in a JSON file of the folder.
-  private static func named(_ folder: String, _ file: String) throws -> TemplateSource? {
-    let path = Path.join(folder, file)
-    switch try ModelFile.read(folder, file)?["chat_template"] {
+  private static func named(_ folder: ModelFolder, _ file: String) throws -> TemplateSource? {
+    let path = folder.path(of: file)
+    switch try folder.json(file)?["chat_template"] {
     case .string(let text): return TemplateSource(name: path, text: text)
     // Several, by name: {"name": "default", "template": …}, or {"default": …}
     case .array(let list):

@@ -20,19 +20,25 @@ public struct ModelText: Sendable {
   public init(
     folder: String, chatTemplate: ChatTemplate.Options = .init(), images: (any ImagePrompting)? = nil
   ) throws {
+    try self.init(ModelFolder(folder), chatTemplate: chatTemplate, images: images)
+  }
+
+  public init(
+    _ folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init(), images: (any ImagePrompting)? = nil
+  ) throws {
     self.images = images
     shelf = images.map(ImageShelf.init)
     let named = try chatTemplate.source.map(ChatTemplate.source(named:))
-    let tokenizer = try Self.result { try Tokenizer(folder: folder) }
+    let tokenizer = try Self.result { try Tokenizer(folder) }
     loadedTokenizer = tokenizer
     loadedTemplate = try Self.result {
       let tokenizer = try tokenizer.get()
-      let source = try named ?? TemplateSource.of(folder: folder)
+      let source = try named ?? TemplateSource.of(folder)
       let template = try ChatTemplate(
         source, tokenizer.named, tokenizer.added, chatTemplate, mark: images?.mark)
       guard !source.isBuiltIn || template.endOfAnswer != nil else {
         throw VPatchError(
-          .refused, folder, "has no token with which an answer ends in the chat template \(source.name.printable)",
+          .refused, folder.path, "has no token with which an answer ends in the chat template \(source.name.printable)",
           remedy: "name the template that the model was made with")
       }
       return template

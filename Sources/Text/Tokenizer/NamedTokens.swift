@@ -24,7 +24,7 @@ public struct NamedTokens: Sendable, Equatable {
 
   /// The names as the tokenizer has them; the end also from "generation_config.json", else "config.json".
   init(
-    folder: String, _ tokens: TokenizerConfig.Tokens, _ added: AddedTokens, _ vocabulary: Vocabulary
+    folder: ModelFolder, _ tokens: TokenizerConfig.Tokens, _ added: AddedTokens, _ vocabulary: Vocabulary
   ) throws {
     texts = tokens.named.reduce(into: [:]) { $0[$1.name] = $1.content }
     func id(_ name: String) -> Int32? {
@@ -33,7 +33,7 @@ public struct NamedTokens: Sendable, Equatable {
     (beginning, beginningText) = (id("bos_token"), tokens.content("bos_token"))
     var listed: [Int32] = []
     for file in ["generation_config.json", "config.json"] {
-      guard let value = try ModelFile.read(folder, file)?["eos_token_id"] else { continue }
+      guard let value = try folder.json(file)?["eos_token_id"] else { continue }
       listed = (value.array ?? [value]).compactMap { $0.int.flatMap(Int32.init(exactly:)) }
       if !listed.isEmpty { break }
     }

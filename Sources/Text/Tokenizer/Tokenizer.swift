@@ -20,22 +20,28 @@ public final class Tokenizer: Sendable {
   let refusedText: String?
 
   /// The tokenizer of a model's folder.
-  public convenience init(folder: String) throws {
-    let path = Path.join(folder, "tokenizer.json")
-    guard try PathKind.of(path) != .missing else {
+  public convenience init(folder: String) throws { try self.init(ModelFolder(folder)) }
+
+  public convenience init(_ folder: ModelFolder) throws {
+    guard try folder.contains(Self.fileName) else {
       throw VPatchError(
-        .invalid, folder, "has no tokenizer.json",
+        .invalid, folder.path, "has no tokenizer.json",
         remedy: "save it with transformers (AutoTokenizer.from_pretrained(…).save_pretrained(…))")
     }
-    try self.init(path: path)
+    try self.init(folder, file: Self.fileName)
   }
+
+  static let fileName = "tokenizer.json"
 
   /// - Parameter path: a tokenizer.json; the files beside it are looked at for the names of special tokens.
   /// - Throws: `invalid` for a file that is not a tokenizer, `refused` for one that asks for what is not supported.
-  public init(path: String) throws {
-    self.path = path
-    let folder = Path.parent(path)
-    let setup = try TokenizerSetup(path: path, folder: folder)
+  public convenience init(path: String) throws {
+    try self.init(ModelFolder(Path.parent(path)), file: Path.name(path))
+  }
+
+  private init(_ folder: ModelFolder, file name: String) throws {
+    path = folder.path(of: name)
+    let setup = try TokenizerSetup(folder, file: name)
     let file = TokenizerPart(path: path, place: "", json: setup.json)
     guard file.json["version"] == nil || file.json["version"] == .string("1.0") else {
       throw file.error("is of another version than 1.0")

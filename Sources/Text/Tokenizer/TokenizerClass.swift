@@ -42,14 +42,14 @@ enum TokenizerClass: String, CaseIterable {
   /// The class of a folder's tokenizer.
   /// - Parameter hasByteLevel: whether tokenizer.json holds the word "ByteLevel" anywhere.
   /// - Throws: `refused` for a pair of model type and class whose rules are not known here.
-  init(folder: String, hasByteLevel: () -> Bool) throws {
-    let config = try ModelFile.read(folder, "config.json")
-    let tokenizerConfig = try ModelFile.read(folder, "tokenizer_config.json")
+  init(folder: ModelFolder, hasByteLevel: () -> Bool) throws {
+    let config = try folder.json("config.json")
+    let tokenizerConfig = try folder.json("tokenizer_config.json")
     let type = config?["model_type"]?.string ?? ""
     let inTokenizer = tokenizerConfig?["tokenizer_class"]?.string
     guard let choice = Self.choices[type] else {
       throw VPatchError(
-        .refused, folder, "has the model type \"\(type.printable)\", whose tokenizers are not known",
+        .refused, folder.path, "has the model type \"\(type.printable)\", whose tokenizers are not known",
         remedy: "known are \(Self.choices.keys.filter { !$0.isEmpty }.sorted().joined(separator: ", "))")
     }
     let name = inTokenizer ?? config?["tokenizer_class"]?.string.flatMap { $0.isEmpty ? nil : $0 }
@@ -57,7 +57,7 @@ enum TokenizerClass: String, CaseIterable {
     // An empty name is one that transformers does not find.
     case .always(let only) where name?.isEmpty != true: self = only
     case .named(otherwise: let only) where name == nil: self = only
-    default: try self.init(name: name ?? "", folder, type, hasByteLevel, isInTokenizer: inTokenizer != nil)
+    default: try self.init(name: name ?? "", folder.path, type, hasByteLevel, isInTokenizer: inTokenizer != nil)
     }
   }
 

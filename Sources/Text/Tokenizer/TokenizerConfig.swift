@@ -47,9 +47,9 @@ struct TokenizerConfig {
   private(set) var described: [AddedToken] = []
 
   /// - Parameter listed: "added_tokens" of tokenizer.json.
-  init(folder: String, listed: [TokenizerPart]) throws {
-    let path = Path.join(folder, "tokenizer_config.json")
-    let json = try ModelFile.read(folder, "tokenizer_config.json") ?? .object([])
+  init(folder: ModelFolder, listed: [TokenizerPart]) throws {
+    let path = folder.path(of: "tokenizer_config.json")
+    let json = try folder.json("tokenizer_config.json") ?? .object([])
     guard json.object != nil else { throw VPatchError(.invalid, path, "is not an object") }
     part = TokenizerPart(path: path, place: "", json: json)
     let skipped = ["tokenizer_class", "init_inputs", "add_bos_token", "add_eos_token", "added_tokens_decoder"]
@@ -142,15 +142,15 @@ struct TokenizerConfig {
   }
 
   /// What tokenizers of the past were saved as.
-  private mutating func readOlderFiles(_ folder: String, _ listed: [TokenizerPart]) throws {
+  private mutating func readOlderFiles(_ folder: ModelFolder, _ listed: [TokenizerPart]) throws {
     var tokens: [(id: Int, token: AddedToken)] = []
     // What the config says as an object is not yet a token when the specials are told.
     var special = Set<String>()
-    if let map = try ModelFile.read(folder, "special_tokens_map.json") {
-      special = try merge(map: TokenizerPart(path: Path.join(folder, "special_tokens_map.json"), place: "", json: map))
+    if let map = try folder.json("special_tokens_map.json") {
+      special = try merge(map: TokenizerPart(path: folder.path(of: "special_tokens_map.json"), place: "", json: map))
     }
-    if let json = try ModelFile.read(folder, "added_tokens.json") {
-      let file = TokenizerPart(path: Path.join(folder, "added_tokens.json"), place: "", json: json)
+    if let json = try folder.json("added_tokens.json") {
+      let file = TokenizerPart(path: folder.path(of: "added_tokens.json"), place: "", json: json)
       guard let entries = json.object else { throw file.error("is not an object of tokens and ids") }
       let extras = self["extra_special_tokens"] == nil ? [] : try extras()
       for case .text(let text) in Self.names.compactMap({ self[$0] }) + extras { special.insert(text.bytesKey) }

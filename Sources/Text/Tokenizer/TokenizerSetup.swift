@@ -15,10 +15,11 @@ struct TokenizerSetup {
   /// Larger than any there is: the largest have 34 MB.
   private static let sizeLimit = 256 << 20
 
-  /// - Parameter path: a tokenizer.json; the files beside it are read, too.
-  init(path: String, folder: String) throws {
-    let bytes = try InputFile.contents(of: path, limit: Self.sizeLimit)
-    let json = try ModelFile.parse(bytes, path)
+  /// - Parameter name: of the tokenizer.json; the files beside it are read, too.
+  init(_ folder: ModelFolder, file name: String) throws {
+    let path = folder.path(of: name)
+    let bytes = try folder.contents(of: name, limit: Self.sizeLimit)
+    let json = try JSON.parse(bytes, file: path)
     guard json.object != nil else { throw VPatchError(.invalid, path, "is not a tokenizer: no object") }
     let file = TokenizerPart(path: path, place: "", json: json)
     let listed = try file.part("added_tokens") == nil ? [] : file.elements("added_tokens")
@@ -47,7 +48,7 @@ extension TokenizerConfig {
   }
 
   /// - Throws: `refused` for members that make transformers do what is not done here.
-  fileprivate func checkSupported(folder: String, _ file: TokenizerPart) throws {
+  fileprivate func checkSupported(folder: ModelFolder, _ file: TokenizerPart) throws {
     func refused(_ key: String, _ what: String, _ remedy: String) -> VPatchError {
       VPatchError(.refused, part.path, "\"\(key)\" \(what), which is not supported", remedy: remedy)
     }

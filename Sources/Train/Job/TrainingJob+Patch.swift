@@ -133,7 +133,7 @@ extension TrainingJob {
   }
 
   private func evaluation(_ suite: Suite, _ report: @escaping Report) throws -> Evaluation {
-    let tokenizer = try ModelTokenizer(folder: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    let tokenizer = try ModelTokenizer(inputs.base.folder(), chatTemplate: inputs.chatTemplate)
     var evaluation = Evaluation(suite, of: model, tokenizer: tokenizer)
     evaluation.report = report
     return evaluation

@@ -73,7 +73,7 @@ public struct TrainingJob {
       inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
     // The plan first: a recipe that matches nothing need not wait for data and model to be read.
     let plan = try TuningPlan(model, options)
-    let text = try ModelText(model: inputs.base.path, chatTemplate: inputs.chatTemplate)
+    let text = try ModelText(model: inputs.base.folder(), chatTemplate: inputs.chatTemplate)
     var inputs = inputs
     inputs.usesDate = (try? text.template.usesDate) ?? false
     self.inputs = inputs
