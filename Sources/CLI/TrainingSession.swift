@@ -49,6 +49,11 @@ struct TrainingSession {
         "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "
           + "\(Format.grouped(file.cutTokens)) tokens in all; --max-length and --too-long decide that")
     }
+    for file in job.data where file.endlessRows > 0 {
+      command.common.remark(
+        "\(file.path): in \(Format.counted(file.endlessRows, "row")) an answer is learned without a token that ends it, as "
+          + "the chat template has it: the model does not learn to stop")
+    }
     for file in job.data where file.mergedRows == file.examples.count && file.examples.count > 1 {
       command.common.remark(
         "\(file.path): every prompt ends inside a token: does a space at its end belong to the completion?")

@@ -142,6 +142,20 @@ import Testing
     #expect(try Scene().reason(Self.turns("", #", "tools": 3"#)).contains("not a list of objects"))
   }
 
+  @Test func anAnswerThatIsLearnedWithoutItsEndIsSaid() throws {
+    func endless(_ answer: String) throws -> Int {
+      try Scene(
+        template: "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}\(answer){% else %}"
+          + "{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+      ).load(Self.turns("")).endlessRows
+    }
+    #expect(try endless("{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}") == 0)
+    #expect(try endless("{% generation %}{{ m.content }}{% endgeneration %}<|im_end|>") == 1)
+    #expect(try endless("{{ m.content }}<|im_end|>") == 0)
+    #expect(try endless("{{ m.content }}") == 1)
+    #expect(try Scene().load(Self.turns("", #", "weight": 0"#) + "\n" + Self.turns("")).endlessRows == 0)
+  }
+
   @Test func anAnswerWithoutWordsIsRefused() throws {
     func row(_ more: String) -> String {
       #"{"messages": [{"role": "user", "content": "1"}, {"role": "assistant", "content": " "\#(more)}]}"#

@@ -31,6 +31,8 @@ public struct DataFile: Sendable {
   /// Rows in which a prompt ends inside a token, which then counts as the answer's; few are harmless, but where it is
   /// all of them the prompts probably end with a space that belongs to the answers.
   public let mergedRows: Int
+  /// Conversations in which an answer is learned without the token that ends it.
+  public let endlessRows: Int
 
   /// The image files that the rows name, each once.
   public let images: [ImageSource]
@@ -63,6 +65,7 @@ public struct DataFile: Sendable {
     (rows, leftOutRows, shown) = (loader.rows, loader.leftOutRows, loader.shown)
     unread = loader.unread.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
     (cutRows, cutTokens, mergedRows) = (loader.cutRows, loader.cutTokens, loader.mergedRows)
+    endlessRows = loader.endlessRows
     images = Set(loader.images.values.compactMap { try? $0.get() }).sorted { $0.path < $1.path }
   }
 }
@@ -79,7 +82,7 @@ private struct Loader {
   var (rows, leftOutRows) = (0, 0)
   var unread: [String: Int] = [:]
   var shown: [DataFile.ShownRow] = []
-  var (cutRows, cutTokens, mergedRows) = (0, 0, 0)
+  var (cutRows, cutTokens, mergedRows, endlessRows) = (0, 0, 0, 0)
   /// By the names that rows have for them.
   private(set) var images: [String: Result<ImageSource, RowError>] = [:]
   private let folder: ImageFolder
@@ -124,6 +127,7 @@ private struct Loader {
           }
           if encoded.cut > 0 { (cutRows, cutTokens) = (cutRows + 1, cutTokens + encoded.cut) }
           if encoded.endsInToken { mergedRows += 1 }
+          if encoded.isEndless { endlessRows += 1 }
         }
       case .failure(let error):
         errorCount += 1

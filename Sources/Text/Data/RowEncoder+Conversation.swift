@@ -25,11 +25,15 @@ extension RowEncoder {
         let segments = [Segment](lesson.text, answers: lesson.answers, mark: shown)
         // A conversation up to an answer shows the images up to there.
         let images = Array(sources.prefix(segments.count(where: \.isImage)))
-        let encoded = try example(
+        var encoded = try example(
           segments, images, addSpecialTokens: text.addsSpecialTokens(to: lesson.text, template),
           learnsEverything: rules.learnsEverything && !conversation.leavesOut)
         guard !encoded.endsInToken || !template.marksAnswers else {
           throw RowError("has an answer that begins or ends inside a token, so it cannot be said what of it is learned")
+        }
+        let end = template.endOfAnswer.map { Array($0.utf8) }
+        encoded.isEndless = lesson.answers.contains { range in
+          end.flatMap { lesson.text[range].firstRange(of: $0) } == nil
         }
         return encoded
       }

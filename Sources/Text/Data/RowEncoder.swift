@@ -21,6 +21,8 @@ struct RowEncoder: Sendable {
     var cut = 0
     /// Whether the prompt ends inside a token.
     var endsInToken = false
+    /// Whether an answer is learned without the token that ends it.
+    var isEndless = false
   }
 
   let rules: DataRules
