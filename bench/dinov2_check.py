@@ -10,6 +10,7 @@ against. Ends with 1 where outputs differ by more than 1e-4.
 import argparse
 import io
 import sys
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import onnx
@@ -28,10 +29,10 @@ OUTPUTS = {"hidden_states": "/backbone/encoder/layer.11/Add_1_output_0",
            "last_hidden_state": "/backbone/layernorm/Add_1_output_0"}
 
 
-def inputs():
+def inputs() -> dict[str, np.ndarray]:
     """{name: pixel values [1, 3, 224, 224]}"""
     random = np.random.default_rng(0)
-    found = {"noise": random.standard_normal((1, 3, SIDE, SIDE), np.float32)}
+    found: dict[str, np.ndarray] = {"noise": random.standard_normal((1, 3, SIDE, SIDE), np.float32)}
     mean, std = (np.array(values, np.float32) for values in (dinov2.MEAN, dinov2.STD))
     with wheels.wheel(wheels.EASY_VQA) as wheel:
         for number in (0, 1, 2):
@@ -41,16 +42,17 @@ def inputs():
     return found
 
 
-def outputs_of_graph(pixels):
+def outputs_of_graph(pixels: Iterable[np.ndarray]) -> list[dict[str, np.ndarray]]:
     """The graph's tensors before and after the tower's last normalization."""
     model = dinov2.graph()
     model.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in OUTPUTS.values())
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return [dict(zip(OUTPUTS, session.run(list(OUTPUTS.values()), {"input_image": values}))) for values in pixels]
+    runs = (session.run(list(OUTPUTS.values()), {"input_image": values}) for values in pixels)
+    return [dict(zip(OUTPUTS, run, strict=True)) for run in runs]
 
 
-def outputs_of_transformers(pixels):
+def outputs_of_transformers(pixels: Iterable[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
     model, report = transformers.Dinov2Model.from_pretrained(
         dinov2.directory(), dtype=torch.float32, output_loading_info=True)
     unknown = {key: value for key, value in report.items() if value}
@@ -59,10 +61,11 @@ def outputs_of_transformers(pixels):
     with torch.inference_mode():
         for values in pixels:
             found = model.eval()(torch.from_numpy(values), output_hidden_states=True)
-            yield {"hidden_states": found.hidden_states[-1].numpy(), "last_hidden_state": found.last_hidden_state.numpy()}
+            yield {"hidden_states": found.hidden_states[-1].numpy(),
+                   "last_hidden_state": found.last_hidden_state.numpy()}
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reference", metavar="FILE")
     parser.add_argument("--threads", type=int, default=2)
@@ -72,7 +75,7 @@ def main():
     pixels = inputs()
     theirs = outputs_of_graph(pixels.values())
     worst = 0.0
-    for name, graph, tower in zip(pixels, theirs, outputs_of_transformers(pixels.values())):
+    for name, graph, tower in zip(pixels, theirs, outputs_of_transformers(pixels.values()), strict=True):
         for output in OUTPUTS:
             apart, size = np.abs(graph[output] - tower[output]).max(), np.abs(graph[output]).max()
             print(f"{name:12} {output:18} largest value {size:7.3f}, largest difference {apart:.1e}")

@@ -15,6 +15,7 @@ together. A coder with more context (tables of its own for each tensor, say) may
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -34,43 +35,47 @@ class Limits:
     h_exponent: float
 
     @property
-    def bytes_h0(self):
+    def bytes_h0(self) -> int:
         return int(self.h0 * self.weights / 8)
 
     @property
-    def bytes_h_exponent(self):
+    def bytes_h_exponent(self) -> int:
         return int(self.h_exponent * self.weights / 8)
 
 
-def ordered(bits):
+def ordered(bits: np.ndarray) -> np.ndarray:
     """Bit patterns -> integers in the order of the values; -0 is next below +0."""
     sign = 1 << (bits.dtype.itemsize * 8 - 1)
     value = bits.astype(np.int64)
     return np.where(value & sign, sign - value - 1, value)
 
 
-def keys(base, tuned, dtype):
+def keys(base: np.ndarray, tuned: np.ndarray, dtype: str) -> np.ndarray:
     """One integer for each weight: the base's exponent and the difference in ulps."""
     width, mantissa = base.dtype.itemsize * 8, MANTISSA[dtype]
     exponent = (base.astype(np.int64) >> mantissa) & ((1 << (width - 1 - mantissa)) - 1)
-    return (exponent << SHIFT) | (ordered(tuned) - ordered(base) + MIDDLE)
+    found: np.ndarray = (exponent << SHIFT) | (ordered(tuned) - ordered(base) + MIDDLE)
+    return found
 
 
-def merged(values, counts):
+def merged(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sums the counts of equal values."""
     unique, where = np.unique(values, return_inverse=True)
     return unique, np.bincount(where, weights=counts)
 
 
-def entropy_sum(counts):
+def entropy_sum(counts: np.ndarray) -> float:
     """Entropy times the number of events: the bits an ideal coder with these frequencies writes."""
     total = counts.sum()
     return float(-(counts * np.log2(counts / total)).sum())
 
 
-def limits(base, tuned):
+def limits(base: Path, tuned: Path) -> Limits:
     """Measures a pair of files, one tensor at a time."""
-    values, counts, dtypes, tuned_bytes = [], [], set(), 0
+    values: list[np.ndarray] = []
+    counts: list[np.ndarray] = []
+    dtypes: set[str] = set()
+    tuned_bytes = 0
     for mine, other in checkpoint.changed_tensors(base, tuned):
         found = np.unique(keys(checkpoint.read_bits(base, mine), checkpoint.read_bits(tuned, other), mine.dtype),
                           return_counts=True)
@@ -94,7 +99,7 @@ def limits(base, tuned):
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    found = limits(sys.argv[1], sys.argv[2])
-    print(json.dumps(dict(tensors=found.tensors, weights=found.weights, changed=round(found.changed, 4),
-                          H0=round(found.h0, 4), H_given_base_exponent=round(found.h_exponent, 4),
-                          bytes_H0=found.bytes_h0, bytes_H_given_base_exponent=found.bytes_h_exponent)))
+    found = limits(Path(sys.argv[1]), Path(sys.argv[2]))
+    print(json.dumps({"tensors": found.tensors, "weights": found.weights, "changed": round(found.changed, 4),
+                      "H0": round(found.h0, 4), "H_given_base_exponent": round(found.h_exponent, 4),
+                      "bytes_H0": found.bytes_h0, "bytes_H_given_base_exponent": found.bytes_h_exponent}))

@@ -14,16 +14,16 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures" / "images"))
-import make  # noqa: E402
-from PIL import Image  # noqa: E402
+import make
+from PIL import Image
 
 
-def side(rng, most=300):
+def side(rng: random.Random, most: int = 300) -> int:
     """Small ones are as frequent as large ones."""
     return int(math.exp(rng.uniform(0, math.log(most))))
 
 
-def random_file(rng):
+def random_file(rng: random.Random) -> tuple[str, bytes]:
     """A name's ending and the bytes of an image."""
     width, height = side(rng), side(rng)
     orientation = rng.choice([1, 1, 1, *range(10)])
@@ -60,7 +60,7 @@ def random_file(rng):
     return kind, data
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=3000)
@@ -77,7 +77,8 @@ def main():
     for i in range(arguments.images // 3):
         old, new = (side(rng), side(rng)), (side(rng), side(rng))
         if rng.random() < 0.3:
-            new = tuple(max(1, n + rng.randint(-9, 9)) for n in old)
+            across, down = (max(1, n + rng.randint(-9, 9)) for n in old)
+            new = across, down
         cases.append(make.resize_case(i, old, new, rng.randint(0, 3)))
     make.write_configs(arguments.folder)
     tools = {name: make.processor(config) for name, config in make.CONFIGS.items()}

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -34,7 +35,10 @@ NEAR = 1e-4
 TEXTS = ["How many?", " Which is  larger?\n", "See ", "\nand say.", "日本語 🙂", "it's \"quoted\""]
 
 
-def tokenizer(mark):
+Message = dict[str, Any]
+
+
+def tokenizer(mark: str) -> Tokenizer:
     """One whose sixth token is the mark: that of the tiny models."""
     result = Tokenizer(models.BPE())
     result.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -46,22 +50,23 @@ def tokenizer(mark):
     return result
 
 
-def conversation(rng, images):
-    def text():
+def conversation(rng: random.Random, images: list[str]) -> list[Message]:
+    def text() -> dict[str, str]:
         return {"type": "text", "text": rng.choice(TEXTS)}
 
-    def image():
+    def image() -> dict[str, str]:
         return {"type": "image", "path": rng.choice(images)}
 
     messages = [{"role": "system", "content": [text()]}] if rng.random() < 0.3 else []
     for turn in range(rng.choice([1, 1, 3])):
         content = [text()] if turn % 2 else rng.choice(
-            [[image(), text()], [image(), text()], [image(), image(), text()], [text(), image(), text()], [text()], [image()]])
+            [[image(), text()], [image(), text()], [image(), image(), text()], [text(), image(), text()], [text()],
+             [image()]])
         messages.append({"role": ["user", "assistant"][turn % 2], "content": content})
     return messages
 
 
-def processor(name, folder, mark, template):
+def processor(name: str, folder: Path, mark: str, template: str) -> ProcessorMixin:
     config = json.loads((folder / "config.json").read_text())
     vision = config["vision_config"]
     parts = {
@@ -82,10 +87,12 @@ def processor(name, folder, mark, template):
     return Qwen2_5_VLProcessor(video_processor=None, **parts)
 
 
-def expected(processor, model, folder, messages):
+def expected(processor: ProcessorMixin, model: Any, folder: Path,
+             messages: list[Message]) -> tuple[list[int], list[float]]:
     """The ids, and the log-probability of each but the first."""
     text = processor.apply_chat_template(messages, tokenize=False)
-    images = [Image.open(folder / part["path"]) for message in messages for part in message["content"] if part["type"] == "image"]
+    images = [Image.open(folder / part["path"]) for message in messages for part in message["content"]
+              if part["type"] == "image"]
     inputs = processor(text=text, images=[images] if images else None, return_tensors="pt")
     with torch.inference_mode():
         logits = model(**{key: value for key, value in inputs.items() if key != "token_type_ids"}).logits[0]
@@ -93,7 +100,7 @@ def expected(processor, model, folder, messages):
     return ids.tolist(), logits[:-1].log_softmax(-1).gather(1, ids[1:, None])[:, 0].tolist()
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"))
     parser.add_argument("--conversations", type=int, default=100)
@@ -115,12 +122,14 @@ def main():
                 Image.effect_noise(size, 60).convert("RGB").save(folder / f"{i}.png")
                 images.append(f"{i}.png")
             text = template.read_text()
-            reference = processor(name, model, mark, text if template.suffix == ".jinja" else json.loads(text)["chat_template"])
+            reference = processor(name, model, mark,
+                                  text if template.suffix == ".jinja" else json.loads(text)["chat_template"])
             rows = [conversation(rng, images) for _ in range(options.conversations)]
             data = folder / "rows.jsonl"
             data.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
             out = subprocess.run(
-                [options.vpatch, "score", str(model), "--data", str(data), "--json", "--quiet", "--store", f"{temporary}/store"],
+                [options.vpatch, "score", str(model), "--data", str(data), "--json", "--quiet", "--store",
+                 f"{temporary}/store"],
                 check=True, capture_output=True, text=True).stdout
             network = AutoModelForImageTextToText.from_pretrained(model, dtype=torch.float32).eval()
             differing, largest, tokens = [], 0, 0

@@ -1,23 +1,27 @@
 """`switch` in place: a model of 0.27 GB and one of more than 8 GB, with the same tensors tuned.
 
-The large one is the small one with shards of random weights beside it. What a switch costs must follow the patch and not
-the model: it is held against decoding the patch (`vpatch verify --base`, a whole process) and a plain write of the touched
-bytes with its fsync, in the same rounds. Both models are switched and reverted in turn; at the end their files are
-compared with what they were.
+The large one is the small one with shards of random weights beside it. What a switch costs must follow the patch and
+not the model: it is held against decoding the patch (`vpatch verify --base`, a whole process) and a plain write of the
+touched bytes with its fsync, in the same rounds. Both models are switched and reverted in turn; at the end their files
+are compared with what they were.
 """
 import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import checkpoint
-import measure
 from measure import BenchError, Run
 from memory import check_room, random_weights
 from report import Bar, Column, Section, Table, megabytes, seconds
+
+if TYPE_CHECKING:
+    from run import Context
 
 LARGE = 8_000_000_000
 SHARD = 2_000_000_000
@@ -25,27 +29,28 @@ WIDTH = 4096
 FACTOR, SPREAD = 2.0, 1.2
 
 
-def large(folder, weights, fillers):
+def large(folder: Path, weights: Path, fillers: Sequence[Path]) -> Path:
     """A directory of one real shard and the filler shards, which are linked, not copied."""
     folder.mkdir()
     names = [f"model-{number:05}-of-{len(fillers) + 1:05}.safetensors" for number in range(1, len(fillers) + 2)]
     shutil.copyfile(weights, folder / names[0])
-    for filler, name in zip(fillers, names[1:]):
+    for filler, name in zip(fillers, names[1:], strict=True):
         os.symlink(filler, folder / name)
     weight_map = {tensor.name: name for name in names for tensor in checkpoint.read_header(folder / name)[0]}
     (folder / checkpoint.INDEX).write_text(json.dumps({"metadata": {}, "weight_map": weight_map}) + "\n")
     return folder
 
 
-def write_fillers(folder):
+def write_fillers(folder: Path) -> Iterator[Path]:
     rows = SHARD // (2 * WIDTH)
     for number in range(-(-LARGE // SHARD)):
         path = folder / f"filler-{number}.safetensors"
-        checkpoint.write_file(path, [(f"filler.{number}.weight", "BF16", (rows, WIDTH), random_weights(number, rows * WIDTH))])
+        checkpoint.write_file(
+            path, [(f"filler.{number}.weight", "BF16", (rows, WIDTH), random_weights(number, rows * WIDTH))])
         yield path
 
 
-def plain_write(copy, ranges):
+def plain_write(copy: Path, ranges: Sequence[checkpoint.Tensor]) -> Run:
     """Writes the touched bytes over a copy of the model and waits for the disk, timed inside this process."""
     data = []
     with open(copy, "rb") as file:
@@ -54,20 +59,20 @@ def plain_write(copy, ranges):
             data.append(file.read(tensor.size))
     with open(copy, "r+b", buffering=0) as file:
         start = time.perf_counter()
-        for tensor, piece in zip(ranges, data):
+        for tensor, piece in zip(ranges, data, strict=True):
             os.pwrite(file.fileno(), piece, tensor.begin)
         os.fsync(file.fileno())
         return Run(time.perf_counter() - start, 0, "")
 
 
-def section(context):
+def section(context: "Context") -> Section:
     check_room(context.scratch, 1.3 * LARGE)
     with tempfile.TemporaryDirectory(prefix="inplace-", dir=context.scratch) as folder:
         return measured(context, Path(folder))
 
 
-def measured(context, folder):
-    pair, vpatch = context.made("sa-proj"), context.vpatch
+def measured(context: "Context", folder: Path) -> Section:
+    pair, vpatch = context.made("sa-proj"), context.with_vpatch()
     touched = [mine for mine, _ in checkpoint.changed_tensors(pair.base, pair.tuned)]
     context.say(f"in place: writing {LARGE / 1e9:.0f} GB")
     fillers = list(write_fillers(folder))
@@ -82,13 +87,14 @@ def measured(context, folder):
     expected = {small: {"": pair.tuned_sha256}, big: checkpoint.contents(tuned)}
     copy = folder / "copy.safetensors"
     shutil.copyfile(pair.base, copy)
-    runs = {}
+    runs: dict[str, list[Run]] = {}
 
-    def note(what, run):
+    def note(what: str, run: Run) -> None:
         os.sync()
         runs.setdefault(what, []).append(run)
 
-    for round in range(-1, context.runs):  # the first hashes the models, which have no provenance yet, and is not counted
+    # The first hashes the models, which have no provenance yet, and is not counted.
+    for round in range(-1, context.runs):
         context.say(f"in place: round {round + 1} of {context.runs}" if round >= 0 else "in place: the first switch")
         for name, model in models.items():
             forward = vpatch.switch(model, patches[name])
@@ -109,15 +115,15 @@ def measured(context, folder):
     times = {what: median(run.seconds for run in found) for what, found in runs.items()}
     limit = FACTOR * (times["decode (vpatch verify --base)"] + times["plain write and fsync"])
     spread = times[f"switch, {big}"] / times[f"switch, {small}"]
-    rows = [dict(what=what, median=times[what], least=min(run.seconds for run in found),
-                 most=max(run.seconds for run in found), n=len(found), peak=max(run.peak for run in found) or None)
+    rows = [{"what": what, "median": times[what], "least": min(run.seconds for run in found),
+             "most": max(run.seconds for run in found), "n": len(found), "peak": max(run.peak for run in found) or None}
             for what, found in runs.items()]
     size = sum(tensor.size for tensor in touched)
     table = Table("Switch in place", [
         Column("what", "", right=False), Column("median", "median, s", seconds), Column("least", "least", seconds),
         Column("most", "most", seconds), Column("n", "runs"), Column("peak", "peak, MB", megabytes)], rows,
-        f"{len(touched)} tensors, {size / 1e6:.1f} MB touched in either model. Switch and revert are whole processes, with "
-        "journal, fsyncs and the reading back of what was written; the plain write is timed inside its process.")
+        f"{len(touched)} tensors, {size / 1e6:.1f} MB touched in either model. Switch and revert are whole processes, "
+        "with journal, fsyncs and the reading back of what was written; the plain write is timed inside its process.")
     return Section("Switch in place", [table], [
         *(Bar(f"switch, {name}", f"{times[f'switch, {name}']:.3f} s", f"≤ {limit:.3f} s (2 × (decode + plain write))",
               times[f"switch, {name}"] <= limit) for name in models),

@@ -16,6 +16,6 @@ start = time.perf_counter()
 child = os.posix_spawnp(command[0], command, os.environ)
 _, status, usage = os.wait4(child, 0)
 seconds = time.perf_counter() - start
-os.write(report, json.dumps(dict(
-    seconds=seconds, peak=usage.ru_maxrss * 1024, cpu=usage.ru_utime + usage.ru_stime,
-    code=os.waitstatus_to_exitcode(status))).encode() + b"\n")
+os.write(report, json.dumps({
+    "seconds": seconds, "peak": usage.ru_maxrss * 1024, "cpu": usage.ru_utime + usage.ru_stime,
+    "code": os.waitstatus_to_exitcode(status)}).encode() + b"\n")

@@ -25,11 +25,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import jinja_cases
-from jinja_cases import Chance, Context
 from tokenizers import AddedToken, Tokenizer
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import chat_template_utils
+
+import jinja_cases
+from jinja_cases import Chance, Context
 
 TOKENIZER = Path(__file__).resolve().parent.parent / "fixtures" / "tokenizers" / "smollm2" / "tokenizer.json"
 #: What looks like a special token.
@@ -102,7 +103,8 @@ class Reference:
 
     @staticmethod
     def shared(ids: list[int], others: list[int]) -> int:
-        return next((i for i, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b), min(len(ids), len(others)))
+        return next((i for i, (a, b) in enumerate(zip(ids, others, strict=False)) if a != b),
+                    min(len(ids), len(others)))
 
     def answer(self, row: Context, i: int, whole: str, said: str) -> tuple[int, int] | None:
         """Where message i stands in the whole text, if it stands there as it is asked for and said."""

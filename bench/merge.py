@@ -1,10 +1,10 @@
 """Stacks beside mergekit, on whole SmolLM2-135M: the same bits? and how fast? Markdown on stdout.
 
-    $(bench/setup.sh) bench/merge.py            on .build/release/vpatch; a quarter of an hour, 3 GB of memory and of disk
+    $(bench/setup.sh) bench/merge.py          on .build/release/vpatch; a quarter of an hour, 3 GB of memory and of disk
 
-Two made fine-tunes of all tensors (tune.py) are merged by `vpatch apply` and by mergekit's own methods, and every weight
-is compared. DARE's masks are those of spec/stacks.md on both sides. mergekit computes in float64 here, which is no
-setting of its own choice, and in float32; its results in float64 are rounded to bf16 once, as vpatch's are.
+Two made fine-tunes of all tensors (tune.py) are merged by `vpatch apply` and by mergekit's own methods, and every
+weight is compared. DARE's masks are those of spec/stacks.md on both sides. mergekit computes in float64 here, which is
+no setting of its own choice, and in float32; its results in float64 are rounded to bf16 once, as vpatch's are.
 """
 import argparse
 import json
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import checkpoint
 import measure
@@ -37,10 +38,10 @@ class Case:
     density: float | None = None
     apart: bool = False     # with a second model that is far from the base, so that SLERP has an arc
     speed: bool = False     # whole processes are timed, too
-    options: dict = field(default_factory=dict)  # of mergekit
+    options: dict[str, Any] = field(default_factory=dict)  # of mergekit
 
-    def arguments(self):
-        density = ["--density", self.density] if self.density else []
+    def arguments(self) -> list[object]:
+        density: list[object] = ["--density", self.density] if self.density else []
         return ["--method", self.method, *density, *(["--seed", SEED] if "dare" in self.method else [])]
 
 
@@ -50,15 +51,18 @@ CASES = [
     Case("TIES, density 0.5", "ties", "ties", 0.5, speed=True),
     Case("TIES, density 0.05", "ties", "ties", 0.05),
     # mergekit makes up for what DARE drops by the ratio of L1 norms; turned off, and the weights divided instead.
-    Case("DARE, density 0.5", "dare", "dare_linear", 0.5, speed=True, options=dict(rescale=False)),
-    Case("DARE-TIES, density 0.3", "dare-ties", "dare_ties", 0.3, options=dict(rescale=False)),
+    Case("DARE, density 0.5", "dare", "dare_linear", 0.5, speed=True, options={"rescale": False}),
+    Case("DARE-TIES, density 0.3", "dare-ties", "dare_ties", 0.3, options={"rescale": False}),
     Case("SLERP, siblings", "slerp", "slerp"),
     Case("SLERP, far apart", "slerp", "slerp", apart=True),
 ]
 
 
+Member = tuple[Path, Path, str, float]  # a tuned checkpoint, its patch, the patch's identity, a scale
+
+
 class Bench:
-    def __init__(self, vpatch, scratch, runs):
+    def __init__(self, vpatch: str, scratch: Path, runs: int) -> None:
         self.vpatch, self.scratch, self.runs = tools.Vpatch(vpatch), scratch, runs
         self.store = scratch / "store"
         os.environ["VPATCH_STORE"] = str(self.store)
@@ -67,10 +71,10 @@ class Bench:
         self.base = smollm2.directory()
         self.tuned = [scratch / name for name in ("a", "b", "apart")]
 
-    def say(self, words):
+    def say(self, words: str) -> None:
         print(f"bench: {words}", file=sys.stderr, flush=True)
 
-    def prepare(self):
+    def prepare(self) -> None:
         for seed, out in enumerate(self.tuned[:2], start=1):
             self.say(f"making {out.name}")
             tune.tune(self.base, out, "all", seed, steps=12)
@@ -80,52 +84,52 @@ class Bench:
             for tensor in checkpoint.read_header(file)[0]:
                 if "self_attn" in tensor.name:
                     rows = checkpoint.read_bits(file, tensor).reshape(tensor.shape)
-                    with open(file, "r+b") as out:
-                        out.seek(tensor.begin)
-                        out.write(rows[::-1].tobytes())
-        self.patches = []
+                    with open(file, "r+b") as weights:
+                        weights.seek(tensor.begin)
+                        weights.write(rows[::-1].tobytes())
+        self.patches: list[tuple[Path, str]] = []
         for tuned in self.tuned:
             patch = self.scratch / f"{tuned.name}.vpatch"
             self.vpatch.create(self.base, tuned, patch)
             shown = measure.run(self.vpatch.binary, "show", patch, "--json").output
             self.patches.append((patch, json.loads(shown)["identity"]))
 
-    def pair(self, case):
+    def pair(self, case: Case) -> list[Member]:
         """Tuned checkpoint, patch, identity, scale of both members, in order of identity."""
         chosen = (0, 2) if case.apart else (0, 1)
-        members = [(self.tuned[i], *self.patches[i], scale) for i, scale in zip(chosen, SCALES)]
+        members = [(self.tuned[i], *self.patches[i], scale) for i, scale in zip(chosen, SCALES, strict=True)]
         return sorted(members, key=lambda member: member[2])
 
-    def apply(self, case, out):
+    def apply(self, case: Case, out: Path) -> measure.Run:
         references = [f"{patch}@{scale}" if scale != 1 else patch for _, patch, _, scale in self.pair(case)]
         return measure.run(self.vpatch.binary, "apply", self.base, *references, "-o", out, *case.arguments(), "--quiet")
 
-    def compare(self, case):
+    def compare(self, case: Case) -> report.Row:
         out = self.scratch / "ours"
         self.apply(case, out)
         members = self.pair(case)
-        job = dict(base=str(self.base), ours=str(out), tuned=[str(m[0]) for m in members],
-                   identities=[m[2] for m in members], scales=[m[3] for m in members], method=case.mergekit,
-                   density=case.density, seed=SEED, options=case.options)
+        job = {"base": str(self.base), "ours": str(out), "tuned": [str(m[0]) for m in members],
+               "identities": [m[2] for m in members], "scales": [m[3] for m in members], "method": case.mergekit,
+               "density": case.density, "seed": SEED, "options": case.options}
         found = measure.run(self.python, HERE / "mergekit_worker.py", json.dumps(job)).output
         self.clear(out)
         return dict(title=case.title, **json.loads(found))
 
-    def clear(self, out):
+    def clear(self, out: Path) -> None:
         """With the store: it keeps what a stack came to, and the next run is to merge again."""
         subprocess.run(["rm", "-rf", out, f"{out}.vpatch.json", self.store], check=True)
 
-    def configuration(self, case, dtype):
-        parameters = [dict(model=str(tuned), parameters=dict(weight=scale, density=case.density))
+    def configuration(self, case: Case, dtype: str) -> Path:
+        parameters = [{"model": str(tuned), "parameters": {"weight": scale, "density": case.density}}
                       for tuned, _, _, scale in self.pair(case)]
         path = self.scratch / "config.yaml"  # JSON is YAML
-        path.write_text(json.dumps(dict(merge_method=case.mergekit, base_model=str(self.base), models=parameters,
-                                        dtype=dtype, out_dtype="bfloat16")))
+        path.write_text(json.dumps({"merge_method": case.mergekit, "base_model": str(self.base), "models": parameters,
+                                    "dtype": dtype, "out_dtype": "bfloat16"}))
         return path
 
-    def times(self, case):
+    def times(self, case: Case) -> report.Row:
         """Medians of whole processes, taken in turn."""
-        found = {"vpatch": [], "bfloat16": [], "float32": []}
+        found: dict[str, list[measure.Run]] = {"vpatch": [], "bfloat16": [], "float32": []}
         for _ in range(self.runs):
             for name, runs in found.items():
                 out = self.scratch / "timed"
@@ -142,7 +146,7 @@ class Bench:
                     their_peak=min(peaks["bfloat16"], peaks["float32"]))
 
 
-def bits_table(rows):
+def bits_table(rows: list[report.Row]) -> report.Table:
     columns = [
         report.Column("title", "method", right=False), report.Column("weights", "weights", report.count),
         report.Column("float64", "other bits", report.count),
@@ -153,12 +157,13 @@ def bits_table(rows):
         report.Column("float32_far", "of them by more than 1 ulp", report.count)]
     return report.Table(
         "The same bits as mergekit?", columns, rows,
-        "*Undecided*: halfway between two bf16 numbers, or what is left where all cancels out. There a float64's last place "
-        "decides, in which base + the sum of w·Δ and the sum of w·tuned differ. Equal magnitudes at TIES' threshold: mergekit keeps any of them, vpatch those of the lowest index; "
-        "*ties by index* is mergekit with a stable sort. The last two columns are mergekit's own arithmetic, float32.")
+        "*Undecided*: halfway between two bf16 numbers, or what is left where all cancels out. There a float64's last "
+        "place decides, in which base + the sum of w·Δ and the sum of w·tuned differ. Equal magnitudes at TIES' "
+        "threshold: mergekit keeps any of them, vpatch those of the lowest index; *ties by index* is mergekit with a "
+        "stable sort. The last two columns are mergekit's own arithmetic, float32.")
 
 
-def speed_table(rows):
+def speed_table(rows: list[report.Row]) -> report.Table:
     columns = [
         report.Column("title", "method", right=False), report.Column("vpatch", "vpatch, s", report.seconds),
         report.Column("bfloat16", "mergekit bf16, s", report.seconds),
@@ -170,13 +175,14 @@ def speed_table(rows):
                         "vpatch also verifies every bit of the base and of both patches. Against the faster setting.")
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds of the timings (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="TEXT", help="methods whose titles contain it")
     parser.add_argument("--without-times", action="store_true")
-    parser.add_argument("--check", action="store_true", help="exit code 1 if bits differ unexplained, or below 2 times as fast")
+    parser.add_argument("--check", action="store_true",
+                        help="exit code 1 if bits differ unexplained, or below 2 times as fast")
     parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"))
     options = parser.parse_args()
     cases = [case for case in CASES if not options.only or any(text in case.title for text in options.only)]
@@ -191,7 +197,8 @@ def main():
         if not options.without_times:
             times = [bench.times(case) for case in cases if case.speed]
             print("\n" + speed_table(times).markdown())
-    good = all(row["float64"] <= row["undecided"] + row.get("at_threshold", 0) and not row.get("stable") for row in rows)
+    good = all(row["float64"] <= row["undecided"] + row.get("at_threshold", 0) and not row.get("stable")
+               for row in rows)
     return int(options.check and not (good and all(row["ratio"] >= 2 for row in times)))
 
 

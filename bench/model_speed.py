@@ -2,9 +2,19 @@
 import json
 import random
 from collections import defaultdict
+from functools import partial
+from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Any
 
-from report import Bar, Column, Section, Table, fixed, megabytes
+from measure import Run
+from report import Bar, Column, Row, Section, Table, fixed, megabytes
+
+if TYPE_CHECKING:
+    from models import Context
+
+Trained = dict[str, Any]  # "losses", "seconds", "tokens": of each step; "kernels"
+Answer = dict[str, Any]   # "ids", "seconds"; of PyTorch "prompt", its ids
 
 RECIPES = ("sa-proj", "gate-up")
 PRECISIONS = ("f32", "bf16")
@@ -15,15 +25,16 @@ PEAK = {"sa-proj": 0.5, "gate-up": 0.6}       # of PyTorch's in float32
 
 # MARK: Training
 
-def write_rows(path):
+def write_rows(path: Path) -> Path:
     """Random ids: what they say is of no matter for time and memory."""
     source = random.Random(0)
     rows = [[source.randrange(10, 40000) for _ in range(LENGTH)] for _ in range(BATCH)]
-    path.write_text("".join(json.dumps(dict(input_ids=row)) + "\n" for row in rows))
+    path.write_text("".join(json.dumps({"input_ids": row}) + "\n" for row in rows))
     return path
 
 
-def train(context, rows, recipe, compute, *more, steps=STEPS, rate=RATE, batch=BATCH):
+def train(context: "Context", rows: Path, recipe: str, compute: str, *more: object, steps: int = STEPS,
+          rate: float = RATE, batch: int = BATCH) -> tuple[Trained, Run]:
     """Steps of vpatch, `more` options added: {"losses", "seconds", "tokens", "kernels"}, and the Run."""
     patch, log = context.scratch / "trained.vpatch", context.scratch / "log.jsonl"
     for path in (patch, log):
@@ -33,34 +44,37 @@ def train(context, rows, recipe, compute, *more, steps=STEPS, rate=RATE, batch=B
         "--lr", rate, "--schedule", "constant", "--warmup", 0, "--clip", 0, "--no-shuffle",
         "--threads", context.threads, "--log", log, *more)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return dict(losses=[line["loss"] for line in lines], seconds=[line["seconds"] for line in lines],
-                tokens=[line["tokens"] for line in lines], kernels=lines[0]["kernels"]), run
+    return {"losses": [line["loss"] for line in lines], "seconds": [line["seconds"] for line in lines],
+            "tokens": [line["tokens"] for line in lines], "kernels": lines[0]["kernels"]}, run
 
 
-def train_torch(context, rows, recipe, compute, steps=STEPS, rate=RATE, batch=BATCH):
+def train_torch(context: "Context", rows: Path, recipe: str, compute: str, steps: int = STEPS, rate: float = RATE,
+                batch: int = BATCH) -> tuple[Trained, Run]:
     """The same of PyTorch."""
     return context.torch.run("train", model=str(context.model), rows=str(rows), recipe=recipe, compute=compute,
                              steps=steps, rate=rate, batch=batch, threads=context.threads)
 
 
-def speeds(found):
+def speeds(found: Trained) -> list[float]:
     """Tokens per second of all steps but the first, in which caches and files are still cold."""
-    return [tokens / seconds for tokens, seconds in list(zip(found["tokens"], found["seconds"]))[1:]]
+    return [tokens / seconds for tokens, seconds in list(zip(found["tokens"], found["seconds"], strict=True))[1:]]
 
 
-def training(context):
-    rows, runs, kernels = write_rows(context.scratch / "rows.jsonl"), defaultdict(list), set()
+def training(context: "Context") -> Section:
+    rows = write_rows(context.scratch / "rows.jsonl")
+    runs: defaultdict[tuple[str, tuple[str, str]], list[tuple[float, Run]]] = defaultdict(list)
+    kernels: set[str] = set()
     cases = [(recipe, compute) for recipe in RECIPES for compute in PRECISIONS]
     for number in range(context.rounds):
         for case in cases:
             for side, work in (("vpatch", train), ("torch", train_torch)):
                 context.say(f"training: round {number + 1} of {context.rounds}, {' '.join(case)}, {side}")
-                found, run = context.undisturbed(lambda: work(context, rows, *case))
+                found, run = context.undisturbed(partial(work, context, rows, *case))
                 runs[side, case].append((median(speeds(found)), run))
                 kernels.add(found.get("kernels", ""))
 
-    def row(case):
-        found = dict(recipe=case[0], compute=case[1])
+    def row(case: tuple[str, str]) -> Row:
+        found: Row = {"recipe": case[0], "compute": case[1]}
         for side in ("vpatch", "torch"):
             tokens = [speed for speed, _ in runs[side, case]]
             found |= {side: median(tokens), f"{side}_range": (min(tokens), max(tokens)),
@@ -70,7 +84,7 @@ def training(context):
         found["memory"] = found["vpatch_peak"] / median(run.peak for _, run in runs["torch", (case[0], "f32")])
         return found
 
-    def between(pair):
+    def between(pair: tuple[float, float]) -> str:
         return f"{pair[0]:.0f}–{pair[1]:.0f}"
 
     table = Table(f"Training: SmolLM2-135M, batch {BATCH} × {LENGTH}, {context.threads} threads", [
@@ -82,8 +96,8 @@ def training(context):
         Column("memory", "of PyTorch f32", fixed(2)), Column("others", "others, processors", fixed(2)),
     ], [row(case) for case in cases],
         f"Median of {context.rounds} rounds, taken in turn; of a round the median of the {STEPS - 1} steps after the "
-        f"first. Kernels: {', '.join(sorted(kernels - {''}))}. *Others*: processors that everything else kept busy meanwhile, "
-        "in the worst round that counts.")
+        f"first. Kernels: {', '.join(sorted(kernels - {''}))}. *Others*: processors that everything else kept busy "
+        "meanwhile, in the worst round that counts.")
     bars = []
     for found in table.rows:
         name, least, most = f"{found['recipe']}, {found['compute']}", FASTER[found["compute"]], PEAK[found["recipe"]]
@@ -105,15 +119,15 @@ PROMPTS = {"a few words": "Once upon a time",
            "a page": STORY * 8 + "One evening"}
 
 
-def parting(a, b):
+def parting(a: list[int], b: list[int]) -> int | None:
     """The first place at which two lists of ids differ; None if they do not."""
-    for place, (one, other) in enumerate(zip(a, b)):
+    for place, (one, other) in enumerate(zip(a, b, strict=False)):
         if one != other:
             return place
     return None if len(a) == len(b) else min(len(a), len(b))
 
 
-def write(context):
+def write(context: "Context") -> tuple[list[Answer], Run]:
     """Answers of vpatch to all prompts, and the most disturbed of the runs."""
     answers, runs = [], []
     for prompt in PROMPTS.values():
@@ -123,48 +137,48 @@ def write(context):
     return answers, max(runs, key=lambda run: run.others)
 
 
-def write_torch(context):
+def write_torch(context: "Context") -> tuple[list[Answer], Run]:
     found, run = context.torch.run("generate", model=str(context.model), prompts=list(PROMPTS.values()), limit=TOKENS,
                                    threads=context.threads)
     return found["answers"], run
 
 
-def agreement(context, ours, theirs):
+def agreement(context: "Context", ours: list[Answer], theirs: list[Answer]) -> list[tuple[str, bool]]:
     """For each prompt what to say of the ids, and whether they are right: the same, or parted at a tie.
 
     How near two tokens were is PyTorch's word: its logits of both, after what is common.
     """
     found = []
-    for a, b in zip(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
         place = parting(a["ids"], b["ids"])
         if place is None:
             found.append(("the same", True))
         elif place == min(len(a["ids"]), len(b["ids"])):
             found.append((f"one ends after {place}", False))
         else:
-            case = dict(ids=b["prompt"] + b["ids"][:place], first=b["ids"][place], second=a["ids"][place])
+            case = {"ids": b["prompt"] + b["ids"][:place], "first": b["ids"][place], "second": a["ids"][place]}
             margin = context.torch.run("margins", model=str(context.model), threads=context.threads,
                                        cases=[case])[0]["margins"][0]
             found.append((f"part after {place}, where two logits are {margin:.1e} apart", abs(margin) < TIE))
     return found
 
 
-def generation(context):
-    runs = defaultdict(list)
+def generation(context: "Context") -> Section:
+    runs: defaultdict[str, list[tuple[list[Answer], Run]]] = defaultdict(list)
     for number in range(context.rounds):
         for side, work in (("vpatch", write), ("torch", write_torch)):
             context.say(f"generation: round {number + 1} of {context.rounds}, {side}")
-            runs[side].append(context.undisturbed(lambda: work(context)))
+            runs[side].append(context.undisturbed(partial(work, context)))
     texts = agreement(context, runs["vpatch"][0][0], runs["torch"][0][0])
 
-    def speed(side, index):
-        return median(len(answers[index]["ids"]) / answers[index]["seconds"] for answers, _ in runs[side])
+    def speed(side: str, index: int) -> float:
+        return median(float(len(answers[index]["ids"]) / answers[index]["seconds"]) for answers, _ in runs[side])
 
-    rows = []
+    rows: list[Row] = []
     for index, name in enumerate(PROMPTS):
-        found = dict(name=name, prompt=len(runs["torch"][0][0][index]["prompt"]), agree=texts[index][0],
-                     tokens=len(runs["vpatch"][0][0][index]["ids"]),
-                     vpatch=speed("vpatch", index), torch=speed("torch", index))
+        found: Row = {"name": name, "prompt": len(runs["torch"][0][0][index]["prompt"]), "agree": texts[index][0],
+                      "tokens": len(runs["vpatch"][0][0][index]["ids"]),
+                      "vpatch": speed("vpatch", index), "torch": speed("torch", index)}
         rows.append(dict(found, ratio=found["vpatch"] / found["torch"]))
     others = max(run.others for found in runs.values() for _, run in found)
     table = Table(f"Generation: greedy, float32, {context.threads} threads", [
@@ -172,8 +186,8 @@ def generation(context):
         Column("vpatch", "vpatch, tokens/s", fixed(1)), Column("torch", "transformers, tokens/s", fixed(1)),
         Column("ratio", "times as fast", fixed(2)), Column("agree", "ids", right=False),
     ], rows, f"Median of {context.rounds} rounds in turn, from the prompt's ids to the last new token, the prompt's "
-             f"own pass included; transformers has been warmed up, vpatch is a fresh process. Others kept at most {others:.2f} "
-             "processors busy.")
+             "own pass included; transformers has been warmed up, vpatch is a fresh process. Others kept at most "
+             f"{others:.2f} processors busy.")
     wrong = sum(not right for _, right in texts)
     return Section("Generation", [table], [
         *(Bar(f"generation after {row['name']}", f"{row['ratio']:.2f} × transformers", "≥ 1 × transformers",

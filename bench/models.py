@@ -12,8 +12,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import cache
 import machine
@@ -23,25 +25,27 @@ import model_parity
 import model_speed
 import report
 import tools
-from measure import BenchError
+from measure import BenchError, Run
 
 HERE = Path(__file__).parent
-SECTIONS = {"training": model_speed.training, "generation": model_speed.generation, "parity": model_parity.section,
-            "determinism": model_determinism.section}
+Found = TypeVar("Found")
+Sections = Mapping[str, Callable[["Context"], report.Section]]
+SECTIONS: Sections = {"training": model_speed.training, "generation": model_speed.generation,
+                      "parity": model_parity.section, "determinism": model_determinism.section}
 
 
 class Torch:
     """PyTorch, a process for each job."""
 
-    def __init__(self, environment="torch"):
+    def __init__(self, environment: str = "torch") -> None:
         self.python = subprocess.run([HERE / "setup.sh", environment], check=True, text=True,
                                      stdout=subprocess.PIPE).stdout.strip()
 
-    def run(self, task, **job):
+    def run(self, task: str, **job: Any) -> tuple[dict[str, Any], Run]:
         """What the worker says, and how the process was measured."""
         # Whatever is there is all that is needed: the hub is not asked.
         found = measure.run(self.python, HERE / "torch_worker.py", json.dumps(dict(task=task, **job)),
-                            env=dict(HF_HUB_OFFLINE="1", OMP_NUM_THREADS=str(job.get("threads", 1))))
+                            env={"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(job.get("threads", 1))})
         return json.loads(found.output.splitlines()[-1]), found
 
 
@@ -58,27 +62,26 @@ class Context:
     tries: int
     seed: int
 
-    def say(self, words):
+    def say(self, words: str) -> None:
         print(f"bench: {words}", file=sys.stderr, flush=True)
 
-    def undisturbed(self, work):
+    def undisturbed(self, work: Callable[[], tuple[Found, Run]]) -> tuple[Found, Run]:
         """`work()`, again while others kept more than `quiet` processors busy, and the least disturbed of all tries.
 
         It returns a pair, the second of which is the Run.
         """
-        best = None
-        for number in range(self.tries):
-            found = work()
-            if best is None or found[1].others < best[1].others:
-                best = found
+        best = found = work()
+        for _ in range(self.tries - 1):
             if best[1].others <= self.quiet:
                 break
-            if number + 1 < self.tries:
-                self.say(f"others kept {found[1].others:.2f} processors busy: once more")
+            self.say(f"others kept {found[1].others:.2f} processors busy: once more")
+            found = work()
+            if found[1].others < best[1].others:
+                best = found
         return best
 
 
-def arguments(description, sections, model):
+def arguments(description: str | None, sections: Iterable[str], model: str) -> argparse.Namespace:
     """`model`: what --model is."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
@@ -98,14 +101,14 @@ def arguments(description, sections, model):
     return parser.parse_args()
 
 
-def model_folder(given):
+def model_folder(given: str | None) -> Path:
     folder = Path(given).absolute() if given else cache.folder() / "smollm2"
     if not (folder / "model.safetensors").exists():
         raise BenchError(f"{folder}: no model there; fetch it with $(bench/setup.sh) bench/smollm2.py, or give --model")
     return folder
 
 
-def program(title, options, sections, folder, environment):
+def program(title: str, options: argparse.Namespace, sections: Sections, folder: Path, environment: str) -> int:
     """Runs the sections on the model in `folder`, beside PyTorch of that environment; the exit code."""
     measure.goes_first = options.first
     os.environ.pop("OPENBLAS_CORETYPE", None)  # NumPy and others would be slowed down by a wrong one
@@ -125,12 +128,12 @@ def program(title, options, sections, folder, environment):
     bars = [bar for section in found.values() for bar in section.bars]
     print("\n" + report.bars_table(bars).markdown())
     if options.json:
-        plain = dict(machine=facts, sections={name: section.plain() for name, section in found.items()})
+        plain = {"machine": facts, "sections": {name: section.plain() for name, section in found.items()}}
         Path(options.json).write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
     return int(options.check and not all(bar.met for bar in bars))
 
 
-def main():
+def main() -> int:
     options = arguments(__doc__, SECTIONS, "SmolLM2-135M-Instruct as bench/smollm2.py makes it (default: `smollm2` in "
                         "the cache folder)")
     return program("Models", options, SECTIONS, model_folder(options.model), "torch")

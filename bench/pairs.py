@@ -22,30 +22,30 @@ class Pair:
     tuned: Path
 
     @cached_property
-    def limits(self):
+    def limits(self) -> entropy.Limits:
         return entropy.limits(self.base, self.tuned)
 
     @cached_property
-    def tuned_sha256(self):
+    def tuned_sha256(self) -> str:
         return checkpoint.sha256(self.tuned)
 
     @cached_property
-    def base_sha256(self):
+    def base_sha256(self) -> str:
         return checkpoint.sha256(self.base)
 
 
-def real(folder=None):
+def real(folder: str | Path | None = None) -> tuple[list[Pair], str]:
     """(pairs, note): the real fine-tunes in the folder, or none and what to do about it."""
-    given, folder = folder is not None, Path(folder or cache.folder() / "pairs")
-    base, tuned = folder / "base.safetensors", sorted(folder.glob("tuned-*.safetensors"), reverse=True)
+    place = Path(folder or cache.folder() / "pairs")
+    base, tuned = place / "base.safetensors", sorted(place.glob("tuned-*.safetensors"), reverse=True)
     if base.exists() and tuned:
         return [Pair(f"{path.stem.removeprefix('tuned-')} (real)", base, path) for path in tuned], ""
-    if given:
-        raise BenchError(f"{folder}: needs base.safetensors and at least one tuned-<name>.safetensors")
-    return [], WITHOUT_PAIRS.format(folder=folder)
+    if folder is not None:
+        raise BenchError(f"{place}: needs base.safetensors and at least one tuned-<name>.safetensors")
+    return [], WITHOUT_PAIRS.format(folder=place)
 
 
-def made(scratch, recipe):
+def made(scratch: Path, recipe: str) -> Pair:
     """SmolLM2-135M and a tuned copy of it that the bench makes."""
     base = smollm2.directory() / "model.safetensors"
     tuned = Path(scratch) / f"{recipe}.safetensors"

@@ -1,7 +1,8 @@
 """What it costs `create` to prove that a patch decodes in both directions, and was made of what was fingerprinted.
 
-    $(bench/setup.sh) bench/proof.py --beside OTHER     .build/release/vpatch and another build, for example of the commit
-                                                        before the proofs (0.1.0), in turn; and zstd -3 --patch-from
+    $(bench/setup.sh) bench/proof.py --beside OTHER     .build/release/vpatch and another build, for example of the
+                                                        commit before the proofs (0.1.0), in turn; and zstd -3
+                                                        --patch-from
 
 Whole processes on SmolLM2-135M and its two made pairs, round after round, so that a busy moment of a shared machine
 meets all. The ratio is the median of the rounds' ratios. Exit code 1 if a bar is missed.
@@ -21,7 +22,7 @@ from measure import BenchError
 BARS = {"sa-proj": 1.4, "gate-up": 1.6}  # × the build without the proofs
 
 
-def figures(recipe, vpatch, other, scratch, rounds):
+def figures(recipe: str, vpatch: tools.Vpatch, other: tools.Vpatch, scratch: Path, rounds: int) -> list[list[float]]:
     """(seconds, those of the other build, zstd's) of each round, after one that does not count."""
     pair, patch = pairs.made(scratch, recipe), scratch / "patch"
     measure.warm(pair.base, pair.tuned)
@@ -35,7 +36,7 @@ def figures(recipe, vpatch, other, scratch, rounds):
     return found[1:]
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
     parser.add_argument("--beside", required=True, metavar="PATH", help="a build without the proofs")
@@ -48,7 +49,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="vpatch-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
         for recipe, bar in BARS.items():
             rounds = figures(recipe, vpatch, other, Path(scratch), options.rounds)
-            ours, without, zstd = (median(column) for column in zip(*rounds))
+            ours, without, zstd = (median(column) for column in zip(*rounds, strict=True))
             ratio = median(mine / theirs for mine, theirs, _ in rounds)
             met = met and ratio <= bar and ours < zstd
             print(f"| {recipe} | {ours:.3f} | {without:.3f} | {ratio:.2f} | ≤ {bar} | {zstd:.3f} |", flush=True)

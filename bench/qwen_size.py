@@ -3,22 +3,27 @@
     $(bench/setup.sh) bench/vision.py --only size
 
 The weights are random in bf16 (evenly spread, standard deviation 0.02; norms 1), in shards of about 2 GB with an index,
-under the names and shapes of fixtures/keys. The row has 512 tokens, of which 256 are one picture of 448 × 448 pixels. All of
-it lies in one temporary folder, which is removed whatever happens. What the weights are matters for neither time nor
-memory.
+under the names and shapes of fixtures/keys. The row has 512 tokens, of which 256 are one picture of 448 × 448 pixels.
+All of it lies in one temporary folder, which is removed whatever happens. What the weights are matters for neither time
+nor memory.
 """
 import json
 import math
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 import checkpoint
 import memory
-from report import Bar, Column, Section, Table, count, seconds
+from report import Bar, Column, Row, Section, Table, count, seconds
+
+if TYPE_CHECKING:
+    from models import Context
 
 KEYS = Path(__file__).parents[1] / "fixtures" / "keys"
 MEASURED, PLANNED = "Qwen2.5-VL-3B-Instruct", "Qwen2.5-VL-7B-Instruct"
@@ -50,26 +55,26 @@ PREPROCESSOR = {
     "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}
 
 
-def tensors(model):
+def tensors(model: str) -> list[memory.Named]:
     """(name, shape) of a full-size model, as the hub has them."""
     lines = (line.split("\t") for line in (KEYS / f"{model}.tsv").read_text().splitlines())
     return [(name, tuple(map(int, shape.split("x")))) for name, shape in lines]
 
 
-def drawn(name, shape, seed):
+def drawn(name: str, shape: memory.Dimensions, seed: memory.Seed) -> Iterable[np.ndarray]:
     if name.endswith(NORMS):
         return [np.full(shape, 0x3F80, np.uint16)]  # 1 in bf16
     return memory.random_weights(seed, math.prod(shape), SPREAD)
 
 
-def write(folder, limit=memory.SHARD):
+def write(folder: Path, limit: int = memory.SHARD) -> None:
     folder.mkdir()
     memory.write_weights(folder, tensors(MEASURED), limit, drawn)
     for name, content in {"config.json": CONFIG, "preprocessor_config.json": PREPROCESSOR}.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
 
 
-def write_row(folder):
+def write_row(folder: Path) -> Path:
     """A data file with one row, and its picture."""
     across = np.arange(SIDE, dtype=np.uint16)
     pixels = np.stack(np.broadcast_arrays(across[:, None] // 2, across // 2, (across[:, None] ^ across) & 255), axis=-1)
@@ -79,13 +84,13 @@ def write_row(folder):
     ids = words[:half] + [VISION_START] + [IMAGE] * PICTURE_TOKENS + [VISION_END] + words[half:]
     labels = [-100] * (half + PICTURE_TOKENS + 2) + words[half:]
     path = folder / "row.jsonl"
-    path.write_text(json.dumps(dict(input_ids=ids, labels=labels, images=["picture.png"])) + "\n")
+    path.write_text(json.dumps({"input_ids": ids, "labels": labels, "images": ["picture.png"]}) + "\n")
     return path
 
 
-def weights_of(model):
+def weights_of(model: str) -> Counter[str]:
     """{"tuned": of SA Proj, "language": of the decoder layers, "all"}: how many."""
-    found = Counter()
+    found: Counter[str] = Counter()
     for name, shape in tensors(model):
         number = math.prod(shape)
         found["all"] += number
@@ -96,11 +101,12 @@ def weights_of(model):
     return found
 
 
-def section(context):
+def section(context: "Context") -> Section:
     size = memory.size_of(tensors(MEASURED))
     memory.check_room(context.scratch, 1.5 * size)
-    with tempfile.TemporaryDirectory(prefix="size-", dir=context.scratch) as folder:
-        model, folder = Path(folder, "model"), Path(folder)
+    with tempfile.TemporaryDirectory(prefix="size-", dir=context.scratch) as name:
+        folder = Path(name)
+        model = folder / "model"
         context.say(f"size: writing {size / 1e9:.1f} GB")
         write(model)
         context.say("size: one step")
@@ -109,44 +115,47 @@ def section(context):
             patch, log = folder / f"{compute}.vpatch", folder / f"{compute}.jsonl"
             # The rate is high, so that one step moves weights beyond bf16's rounding.
             run = context.vpatch.train(
-                model, write_row(folder), patch, "--recipe", "sa-proj", "--compute", compute, "--steps", 1, "--batch", 1,
-                "--lr", 1e-3, "--schedule", "constant", "--warmup", 0, "--threads", context.threads, "--log", log)
+                model, write_row(folder), patch, "--recipe", "sa-proj", "--compute", compute, "--steps", 1,
+                "--batch", 1, "--lr", 1e-3, "--schedule", "constant", "--warmup", 0, "--threads", context.threads,
+                "--log", log)
             step = json.loads(log.read_text().splitlines()[-1])
-            runs[compute] = dict(run=run, step=step, plan=json.loads(run.output)["plan"]["memory"])
+            runs[compute] = {"run": run, "step": step, "plan": json.loads(run.output)["plan"]["memory"]}
         return Section("Size", *tables(runs, len(checkpoint.weight_files(model)), size))
 
 
-def tables(runs, files, size):
+def tables(runs: dict[str, Row], files: int, size: int) -> tuple[list[Table], list[Bar]]:
     """([tables], bars) of {compute: {"run", "step", "plan"}}, each one step of the 3B."""
     mine, planned = weights_of(MEASURED), weights_of(PLANNED)
 
-    def gigabytes(number):
+    def gigabytes(number: float) -> str:
         return f"{number / 1e9:.2f}"
 
     rows = [dict(compute=compute, peak=found["run"].peak, step=found["step"]["seconds"], seconds=found["run"].seconds,
                  **found["plan"]) for compute, found in runs.items()]
     parts = ("tuned", "activations", "scratch", "mapped")
     columns = [Column("compute", "", right=False), Column("peak", "peak, GB", gigabytes),
-               *(Column(part, f"planned: {part}, GB", gigabytes) for part in parts), Column("step", "the step, s", seconds),
+               *(Column(part, f"planned: {part}, GB", gigabytes) for part in parts),
+               Column("step", "the step, s", seconds),
                Column("seconds", "the whole run, s", seconds)]
     measured = Table(
         f"{MEASURED}: one step of SA Proj on {TOKENS} tokens, {PICTURE_TOKENS} of them a picture's", columns, rows,
-        f"{count(mine['all'])} weights, {size / 1e9:.2f} GB in {files} shards; {count(mine['tuned'])} of them tuned. The "
-        "peak is ru_maxrss, which counts mapped pages of the model's files too; those the system can take back.")
+        f"{count(mine['all'])} weights, {size / 1e9:.2f} GB in {files} shards; {count(mine['tuned'])} of them tuned. "
+        "The peak is ru_maxrss, which counts mapped pages of the model's files too; those the system can take back.")
     # On paper: what follows from numbers of weights follows them; activations follow a token's share of the layers.
-    larger = []
+    larger: list[Row] = []
     for row in rows:
         scale = width(PLANNED) * layers(PLANNED) / (width(MEASURED) * layers(MEASURED))
-        parts = dict(tuned=TUNED_BYTES * planned["tuned"], activations=row["activations"] * scale,
-                     scratch=row["scratch"] * max(1.0, scale), mapped=2 * planned["all"])
-        own = sum(parts.values()) - parts["mapped"]
+        sizes = {"tuned": TUNED_BYTES * planned["tuned"], "activations": row["activations"] * scale,
+                 "scratch": row["scratch"] * max(1.0, scale), "mapped": 2 * planned["all"]}
+        own = sum(sizes.values()) - sizes["mapped"]
         # What the plan of the 3B has left out, or has too much, in proportion.
         found = row["peak"] / sum(row[part] for part in parts)
-        larger.append(dict(compute=row["compute"], **parts, own=own, peak=found * sum(parts.values())))
+        larger.append({"compute": row["compute"], **sizes, "own": own, "peak": found * sum(sizes.values())})
     plan = Table(
         f"{PLANNED}: the same step, on paper", [
             columns[0], *(Column(part, f"{part}, GB", gigabytes) for part in parts),
-            Column("own", "without mapped files, GB", gigabytes), Column("peak", "peak to expect, GB", gigabytes)], larger,
+            Column("own", "without mapped files, GB", gigabytes), Column("peak", "peak to expect, GB", gigabytes),
+        ], larger,
         f"{count(planned['tuned'])} tuned weights at {TUNED_BYTES} bytes, {count(planned['all'])} in files of bf16; "
         "activations and scratch grow with width and number of layers. The peak is that of all parts, times what was "
         "measured of the 3B over what was planned for it. Without the mapped files' pages in memory a step reads them "
@@ -156,9 +165,9 @@ def tables(runs, files, size):
             f"≤ {PEAK / 1e9:.0f} GB", row["peak"] <= PEAK) for row in rows]
 
 
-def width(model):
+def width(model: str) -> int:
     return dict(tensors(model))["model.norm.weight"][0]
 
 
-def layers(model):
+def layers(model: str) -> int:
     return len({name.split(".")[2] for name, _ in tensors(model) if name.startswith("model.layers.")})

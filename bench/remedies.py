@@ -47,14 +47,15 @@ def moved(model: torch.nn.Module) -> torch.nn.Module:
 
 def adapter(folder: Path) -> None:
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(folder / "base"), LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False))
+        AutoModelForCausalLM.from_pretrained(folder / "base"),
+        LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False))
     model.save_pretrained(folder / "adapter")
     for number, path in enumerate((folder / "adapter", folder / "adapter" / "adapter_model.safetensors")):
         error = refused(folder, path, "adapter")
         advice = re.search(r"in Python, (PeftModel.+save_pretrained\(folder\))", error)
         assert advice, error
         merged = folder / f"merged-{number}"
-        eval(advice[1], {  # noqa: S307: what our own error says
+        eval(advice[1], {  # what our own error says
             "PeftModel": PeftModel, "model": AutoModelForCausalLM.from_pretrained(folder / "base"),
             "adapter": folder / "adapter", "folder": merged})
         expect_taken(folder, merged)
@@ -82,7 +83,8 @@ def pickle(folder: Path, path: Path) -> None:
 with tempfile.TemporaryDirectory() as name:
     work = Path(name)
     config = LlamaConfig(
-        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, vocab_size=64, dtype="bfloat16")
+        hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, vocab_size=64,
+        dtype="bfloat16")
     base = LlamaForCausalLM(config).to(torch.bfloat16)
     base.save_pretrained(work / "base")
     adapter(work)

@@ -1,23 +1,27 @@
 """What a section of the bench found, and how it is printed: Markdown for people, JSON for programs."""
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Row = dict[str, Any]  # by the columns' keys; a key that a row lacks is shown as a dash
 
 
 @dataclass(frozen=True)
 class Column:
     key: str
     title: str
-    show: callable = str
+    show: Callable[[Any], str] = str
     right: bool = True
 
 
 @dataclass
 class Table:
     title: str
-    columns: list
-    rows: list = field(default_factory=list)  # a dict each; a key that a row lacks is shown as a dash
+    columns: list[Column]
+    rows: list[Row] = field(default_factory=list)
     note: str = ""
 
-    def markdown(self):
+    def markdown(self) -> str:
         lines = [f"### {self.title}", "", " | ".join(["", *(c.title for c in self.columns), ""]).strip(),
                  "|" + "|".join("---:" if c.right else "---" for c in self.columns) + "|"]
         for row in self.rows:
@@ -37,35 +41,35 @@ class Bar:
 @dataclass
 class Section:
     title: str
-    tables: list = field(default_factory=list)
-    bars: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
-    def markdown(self):
+    def markdown(self) -> str:
         return "\n\n".join([f"## {self.title}", *self.notes, *(table.markdown() for table in self.tables)])
 
-    def plain(self):
-        return dict(title=self.title, notes=self.notes, bars=[asdict(bar) for bar in self.bars],
-                    tables=[dict(title=t.title, rows=t.rows, note=t.note) for t in self.tables])
+    def plain(self) -> dict[str, Any]:
+        return {"title": self.title, "notes": self.notes, "bars": [asdict(bar) for bar in self.bars],
+                "tables": [{"title": t.title, "rows": t.rows, "note": t.note} for t in self.tables]}
 
 
-def bars_table(bars):
+def bars_table(bars: Iterable[Bar]) -> Table:
     columns = [Column("what", "bar", right=False), Column("found", "found"), Column("bar", "must be"),
                Column("met", "", lambda met: "met" if met else "**missed**", right=False)]
     return Table("Bars", columns, [asdict(bar) for bar in bars])
 
 
-def count(number):
+def count(number: int) -> str:
     return f"{number:,}"
 
 
-def megabytes(number):
+def megabytes(number: float) -> str:
     return f"{number / 1e6:.0f}"
 
 
-def seconds(number):
+def seconds(number: float) -> str:
     return f"{number:.3f}" if number < 10 else f"{number:.1f}"
 
 
-def fixed(digits):
+def fixed(digits: int) -> Callable[[float], str]:
     return lambda number: f"{number:.{digits}f}"

@@ -19,10 +19,11 @@ from pathlib import Path
 from statistics import median
 
 ROWS = 100_000
-WORDS = (
+COMMON = (
     "the of and to in is that it was for on are with as his they be at one have this from or had by hot word but what "
     "some we can out other were all there when up use your how said an each she which do their time if will way about"
-).split()
+)
+WORDS = COMMON.split()
 
 
 def write_rows(path: Path) -> None:
@@ -38,7 +39,8 @@ def write_rows(path: Path) -> None:
 
 
 def seconds(vpatch: str, model: Path, rows: Path) -> float:
-    command = [vpatch, "train", str(model), "--recipe", "sa-proj", "--data", str(rows), "-o", "none.vpatch", "--dry-run"]
+    command = [vpatch, "train", str(model), "--recipe", "sa-proj", "--data", str(rows), "-o", "none.vpatch",
+               "--dry-run"]
     start = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)
     return time.monotonic() - start

@@ -26,7 +26,8 @@ import sizes
 import store
 import timings
 import tools
-from measure import BenchError
+from measure import BenchError, Run
+from tools import Tool
 
 SECTIONS = {"sizes": sizes, "timings": timings, "memory": memory, "inplace": inplace, "determinism": determinism,
             "store": store}
@@ -37,25 +38,31 @@ NEED_VPATCH = ("memory", "inplace", "determinism", "store")
 class Context:
     """What the sections share."""
     vpatch: tools.Vpatch | None  # None: --peers-only
-    peers: list
+    peers: list[Tool]
     scratch: Path
     runs: int
-    real_pairs: list
+    real_pairs: list[pairs.Pair]
     pairs_note: str
-    made_pairs: dict = field(default_factory=dict)
-    runs_of: dict = field(default_factory=dict)  # (pair, tool) -> (create, decode), as the sizes ran them
+    made_pairs: dict[str, pairs.Pair] = field(default_factory=dict)
+    # (pair, tool) -> (create, decode), as the sizes ran them
+    runs_of: dict[tuple[str, str], tuple[Run, Run]] = field(default_factory=dict)
 
-    def made(self, recipe):
+    def made(self, recipe: str) -> pairs.Pair:
         """The made pair of this recipe: made at the first call, the same object (and its limits) at the next."""
         if recipe not in self.made_pairs:
             self.say(f"making the {recipe} pair")
             self.made_pairs[recipe] = pairs.made(self.scratch, recipe)
         return self.made_pairs[recipe]
 
-    def tools(self):
+    def with_vpatch(self) -> tools.Vpatch:
+        """For the sections that are nothing without it."""
+        assert self.vpatch
+        return self.vpatch
+
+    def tools(self) -> list[Tool]:
         return [*([self.vpatch] if self.vpatch else []), *self.peers]
 
-    def clear(self, *paths):
+    def clear(self, *paths: Path) -> None:
         """Removes outputs, and what vpatch writes beside them."""
         for path in paths:
             for found in (path, path.with_name(path.name + ".vpatch.json")):
@@ -64,11 +71,11 @@ class Context:
                 else:
                     found.unlink(missing_ok=True)
 
-    def say(self, words):
+    def say(self, words: str) -> None:
         print(f"bench: {words}", file=sys.stderr, flush=True)
 
 
-def arguments():
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
     parser.add_argument("--peers-only", action="store_true",
@@ -86,7 +93,7 @@ def arguments():
     return parser.parse_args()
 
 
-def main():
+def main() -> int:
     options = arguments()
     chosen = [name for name in SECTIONS if name in (options.only or SECTIONS)]
     if options.peers_only:
@@ -107,7 +114,7 @@ def main():
     if bars:
         print("\n" + report.bars_table(bars).markdown())
     if options.json:
-        plain = dict(machine=facts, sections={name: section.plain() for name, section in sections.items()})
+        plain = {"machine": facts, "sections": {name: section.plain() for name, section in sections.items()}}
         Path(options.json).write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
     return int(options.check and not all(bar.met for bar in bars))
 

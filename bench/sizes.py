@@ -1,7 +1,14 @@
 """Sizes: every tool makes a patch of every pair, and shows that it can be undone into the tuned file, bit for bit."""
+from typing import TYPE_CHECKING
+
 import checkpoint
 from measure import BenchError
+from pairs import Pair
 from report import Bar, Column, Section, Table, count, fixed
+from tools import Tool
+
+if TYPE_CHECKING:
+    from run import Context
 
 BAR = 1.06  # times the entropy given the base's exponent, everything in the file included
 VPATCH = "**vpatch**"
@@ -10,7 +17,7 @@ COLUMNS = [Column("tool", "", right=False), Column("bytes", "patch, bytes", coun
            Column("bits", "bits per tuned weight", fixed(3)), Column("ratio", "× limit", fixed(3))]
 
 
-def patch_size(context, pair, tool):
+def patch_size(context: "Context", pair: Pair, tool: Tool) -> int:
     """Bytes of the tool's patch, after its decode gave the tuned file back. Keeps the two runs for the timings."""
     patch, out = context.scratch / "size.patch", context.scratch / "size.out"
     try:
@@ -24,7 +31,7 @@ def patch_size(context, pair, tool):
         context.clear(patch, out)
 
 
-def table(context, pair):
+def table(context: "Context", pair: Pair) -> Table:
     limits = pair.limits
     rows = [("the tuned tensors themselves", limits.tuned_bytes)]
     rows += [(tool.name, patch_size(context, pair, tool)) for tool in context.peers]
@@ -33,13 +40,13 @@ def table(context, pair):
     rows += [("*limit:* the same entropy given the base's exponent", limits.bytes_h_exponent)]
     return Table(
         f"Size: {pair.name}", COLUMNS,
-        [dict(tool=tool, bytes=size, bits=size * 8 / limits.weights, ratio=size / limits.bytes_h_exponent)
+        [{"tool": tool, "bytes": size, "bits": size * 8 / limits.weights, "ratio": size / limits.bytes_h_exponent}
          for tool, size in rows],
         f"{limits.weights:,} weights in {limits.tensors} tensors, {limits.changed:.1%} of them changed; "
         f"sha256 of base {pair.base_sha256[:16]}…, tuned {pair.tuned_sha256[:16]}….")
 
 
-def section(context):
+def section(context: "Context") -> Section:
     found = Section("Sizes", notes=[context.pairs_note] if context.pairs_note else [])
     for pair in [*context.real_pairs, context.made("sa-proj"), context.made("gate-up")]:
         context.say(f"sizes: {pair.name}")

@@ -2,14 +2,17 @@
 
     small_lmm.py [--out DIR] [--side PIXELS] [--seed N]     prints the directory; default: the cache folder
 
-The two come from public packages (dinov2.py, smollm2.py); between them is a projector of two layers with random weights.
-So the model sees nothing yet: the study (study/eyes) trains the projector first. Everything is in bf16, under the names
-that LLaVA has on the hub. An image is 112 × 112 pixels, 8 × 8 patches of 14: 64 tokens, behind one another where the
-text has `<image>`. That token takes the place of `<empty_output>`, which is in SmolLM2's vocabulary for notebooks.
+The two come from public packages (dinov2.py, smollm2.py); between them is a projector of two layers with random
+weights. So the model sees nothing yet: the study (study/eyes) trains the projector first. Everything is in bf16, under
+the names that LLaVA has on the hub. An image is 112 × 112 pixels, 8 × 8 patches of 14: 64 tokens, behind one another
+where the text has `<image>`. That token takes the place of `<empty_output>`, which is in SmolLM2's vocabulary for
+notebooks.
 """
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +32,7 @@ TEMPLATE = (
     "{{'<|im_end|>\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
 
 
-def projector(width, seed):
+def projector(width: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     """(name, float32 array) of its four tensors."""
     random = np.random.default_rng(seed)
     for layer, inputs in (("linear_1", dinov2.WIDTH), ("linear_2", width)):
@@ -38,9 +41,9 @@ def projector(width, seed):
         yield f"multi_modal_projector.{layer}.bias", np.zeros(width, np.float32)
 
 
-def weights(tower, language, width, seed):
+def weights(tower: Path, language: Path, width: int, seed: int) -> list[checkpoint.Written]:
     """(name, dtype, shape, parts) of all tensors, by name."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     file = tower / "model.safetensors"
     for tensor in checkpoint.read_header(file)[0]:
         values = checkpoint.read_bits(file, tensor).view(np.float32).reshape(tensor.shape)
@@ -52,7 +55,7 @@ def weights(tower, language, width, seed):
     return [(name, "BF16", found[name].shape, [np.ascontiguousarray(found[name]).tobytes()]) for name in sorted(found)]
 
 
-def tokenizer(language):
+def tokenizer(language: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
     """tokenizer.json and tokenizer_config.json, with `<image>`; its id."""
     rules, settings = (json.loads((language / name).read_text(encoding="utf-8"))
                        for name in ("tokenizer.json", "tokenizer_config.json"))
@@ -60,14 +63,14 @@ def tokenizer(language):
     token["content"] = IMAGE
     vocabulary = rules["model"]["vocab"]
     rules["model"]["vocab"] = {IMAGE if text == REPLACED else text: number for text, number in vocabulary.items()}
-    # The class of language models would leave a rule of tokenizer.json out (each digit by itself); a LLaVA's has them all.
+    # The class of language models would leave a rule of tokenizer.json out (each digit by itself); a LLaVA's has all.
     del settings["chat_template"]
     settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "extra_special_tokens": {"image_token": IMAGE},
                  "processor_class": "LlavaProcessor"}
     return rules, settings, token["id"]
 
 
-def side_files(tower, language, side):
+def side_files(tower: Path, language: Path, side: int) -> dict[str, Any]:
     rules, settings, image = tokenizer(language)
     text, vision = (json.loads((folder / "config.json").read_text()) for folder in (language, tower))
     for part in (text, vision):
@@ -88,7 +91,7 @@ def side_files(tower, language, side):
         "tokenizer.json": rules, "tokenizer_config.json": settings}
 
 
-def write(out, side, seed):
+def write(out: Path, side: int, seed: int) -> None:
     tower, language = dinov2.directory(), smollm2.directory()
     width = json.loads((language / "config.json").read_text())["hidden_size"]
     checkpoint.write_file(out / "model.safetensors", weights(tower, language, width, seed), {"format": "pt"})
@@ -97,7 +100,7 @@ def write(out, side, seed):
     (out / "chat_template.jinja").write_text(TEMPLATE)
 
 
-def directory(out=None, side=SIDE, seed=SEED):
+def directory(out: str | Path | None = None, side: int = SIDE, seed: int = SEED) -> Path:
     """The model's directory, put together if it is not there yet."""
     return checkpoint.made(
         Path(out) if out else cache.folder() / f"small-lmm-{side}-{seed}", lambda made: write(made, side, seed))

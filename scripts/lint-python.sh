@@ -1,7 +1,12 @@
 #!/bin/sh
-# Checks the Python sources that are typed: attack/.
+# Checks all Python sources but those of fixtures/, by the settings in pyproject.toml.
 set -eu
-cd "$(dirname "$0")/../attack"
-python=$(../scripts/python.sh checks)
-"$python" -m ruff check --no-cache .
-"$python" -m mypy --cache-dir=/dev/null .
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+settings="$root/pyproject.toml"
+python=$("$root/scripts/python.sh" checks)
+# A folder at a time, since several have modules of the same name.
+for folder in attack bench scripts spec/reader study; do
+  cd "$root/$folder"
+  "$python" -m ruff check --quiet --no-cache --config "$settings" .
+  "$python" -m mypy --no-error-summary --cache-dir=/dev/null --config-file "$settings" .
+done

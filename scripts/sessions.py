@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,9 +20,10 @@ CLOCK = {"SOURCE_DATE_EPOCH": "1790000000", "TZ": "UTC"}  # what the store calls
 MARK = "\x1eexit "  # ends the output of a command
 
 
-def commands(block):
+def commands(block: str) -> list[str]:
     """The commands; one that ends in a backslash goes on in the next line."""
-    found, more = [], False
+    found: list[str] = []
+    more = False
     for line in block.splitlines():
         if more:
             found[-1] += "\n" + line
@@ -31,7 +33,7 @@ def commands(block):
     return found
 
 
-def run(blocks):
+def run(blocks: Iterable[list[str]]) -> Iterator[str]:
     """What each command of each block printed."""
     script = "\n".join(f"{{ {command[2:]}\n}} 2>&1; echo '{MARK}'$?" for block in blocks for command in block)
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data:
@@ -45,7 +47,7 @@ def run(blocks):
     return iter([text + (f"[exit code {code}]\n" if code != "0" else "") for text, code in outputs])
 
 
-def refreshed(text):
+def refreshed(text: str) -> str:
     blocks = [commands(block) for block in BLOCK.findall(text)]
     outputs, left = run(blocks), iter(blocks)
     return BLOCK.sub(lambda _: "".join(f"{command}\n{next(outputs)}" for command in next(left)), text)

@@ -12,23 +12,26 @@ import json
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tasks
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+import lm_eval_check  # the questions of multiple choice, as the bench takes them
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.append(str(ROOT / "bench"))
-import lm_eval_check  # noqa: E402  (the questions of multiple choice, as the bench takes them)
-
+Row = Mapping[str, Any]  # a line of JSON Lines
 TRAIN, TEST, CHOICE = 420, 60, 40
 
 
-def write(path, rows):
+def write(path: Path, rows: Iterable[Row]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def make(folder, seed):
+def make(folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for task in tasks.TASKS:
         train, test = tasks.rows(task, TRAIN, TEST, seed)
@@ -44,14 +47,14 @@ def make(folder, seed):
         (folder / f"suite-{task}.toml").write_text(text)
 
 
-def make_choices(folder, count):
+def make_choices(folder: Path, count: int) -> None:
     """As many questions of each set of multiple choice."""
     questions = lm_eval_check.questions(count * len(lm_eval_check.SETS))  # one set behind the other
     for number, name in enumerate(lm_eval_check.SETS):
         write(folder / f"{name.lower()}.jsonl", questions[number * count:][:count])
 
 
-def suites(text, stages):
+def suites(text: str, stages: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The suite of every stage, from the whole one: without the tasks that are not trained yet, and with KL on the
     prompts of the stage's own task alone. A base's results of the whole suite serve them all."""
     head, *blocks = text.split("[[task]]\n")
@@ -60,10 +63,10 @@ def suites(text, stages):
         later = set(stages[number + 1:])
         left_out = later | {f"{other} prompts" for other in stages if other != task}
         yield task, head + "".join(
-            "[[task]]\n" + block for name, block in zip(names, blocks) if name not in left_out)
+            "[[task]]\n" + block for name, block in zip(names, blocks, strict=True) if name not in left_out)
 
 
-def digests(folder):
+def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file, by its path in the folder."""
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -1,6 +1,7 @@
 """What a study runs: recipes, learning rates, stages, and where each one's files lie."""
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tasks
 
@@ -16,15 +17,15 @@ class Arm:
 @dataclass(frozen=True)
 class Plan:
     """One study: what is trained, in which order and in which ways, and what is held out meanwhile."""
-    name: str        # of its folder in the cache
-    stages: list     # the tasks in the order in which they are trained
-    arms: list
-    training: dict   # options of `vpatch train`
-    measuring: dict  # and of `vpatch eval`
-    held_out: dict   # group -> sets of questions
+    name: str                       # of its folder in the cache
+    stages: list[str]               # the tasks in the order in which they are trained
+    arms: list[Arm]
+    training: dict[str, Any]        # options of `vpatch train`
+    measuring: dict[str, Any]       # and of `vpatch eval`
+    held_out: dict[str, list[str]]  # group -> sets of questions
 
     @property
-    def all_held_out(self):
+    def all_held_out(self) -> list[str]:
         return [task for group in self.held_out.values() for task in group]
 
 
@@ -47,26 +48,26 @@ class Stage:
     number: int  # from 0 on
 
     @property
-    def task(self):
+    def task(self) -> str:
         return self.plan.stages[self.number]
 
-    def file(self, ending):
+    def file(self, ending: str) -> Path:
         return self.work / f"seed-{self.seed}" / self.arm.name / f"{self.number + 1}-{self.task}{ending}"
 
     @property
-    def data(self):
+    def data(self) -> Path:
         return self.work / f"seed-{self.seed}" / "data"
 
     @property
-    def chain(self):
+    def chain(self) -> list[Path]:
         """The patches of the stages before this one."""
         return [stage.file(".vpatch") for stage in stages(self.plan, self.work, self.seed, self.arm)[:self.number]]
 
     @property
-    def is_done(self):
+    def is_done(self) -> bool:
         return all(self.file(ending).exists() for ending in (".vpatch", ".results.json", ".json", ".run.json"))
 
 
-def stages(plan, work, seed, arm):
+def stages(plan: Plan, work: Path, seed: int, arm: Arm) -> list[Stage]:
     """Of one arm, in the order of training."""
     return [Stage(plan, work, seed, arm, number) for number in range(len(plan.stages))]

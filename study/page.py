@@ -1,65 +1,69 @@
 """A page of a study: tables between its markers, and plots beside it."""
 import re
 import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import findings
+import grid
 import plots
+from findings import Arm, Change, Measured, Record, Scores
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+import cache
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "bench"))
-import cache  # noqa: E402
-
 DOCS = ROOT / "docs"
 
 
-def points(value):
+def points(value: float) -> str:
     """A share's change in percentage points: "+12.3", with a real minus."""
     text = f"{100 * value:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
-def change(found):
+def change(found: Change) -> str:
     return f"{points(found.value)} [{points(found.low)}, {points(found.high)}]"
 
 
-def recorded(record):
+def recorded(record: Record) -> str:
     return change(findings.Change(record["change"], record["interval"]["low"], record["interval"]["high"]))
 
 
-def share(value):
+def share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def chance(p):
+def chance(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def percent(value):
+def percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
-def number(value):
+def number(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
-def measure(record):
+def measure(record: Record) -> str:
     """A value with the interval of its change from the base, moved to where the value is."""
     low, high = (record["before"] + record["interval"][end] for end in ("low", "high"))
     return f"{number(record['after'])} [{number(max(0, low))}, {number(max(0, high))}]"
 
 
-def mass(record):
+def mass(record: Record) -> str:
     low, high = (record["before"] + record["interval"][end] for end in ("low", "high"))
     return f"{100 * record['after']:.1f} % [{100 * max(0, low):.1f}, {100 * max(0, high):.1f}]"
 
 
-def clean(answer):
+def clean(answer: str) -> str:
     """For a cell of a table: the first line of it."""
     return next((line.strip() for line in answer.splitlines() if line.strip()), "").replace("|", "\\|")
 
 
-def table(titles, rows, left=1):
+def table(titles: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
     """`left` columns of words, the others of numbers."""
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * left + "---:|" * (len(titles) - left)]
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
@@ -68,8 +72,17 @@ def table(titles, rows, left=1):
 class Page:
     """What any study's page says. A study's own has a `plan`, a `page`, a folder of `images`, its `tables`, the other
     sets that are `counted` in its settings, the held-out set that is `asked` about in detail, and `stages_plot`."""
+    plan: grid.Plan
+    page: Path
+    images: Path
+    tables: list[str]
+    counted: list[str]
+    asked: str
 
-    def __init__(self, work, seed):
+    def stages_plot(self) -> str:
+        raise NotImplementedError
+
+    def __init__(self, work: Path | None, seed: int) -> None:
         self.work, self.seed = work or cache.folder(self.plan.name), seed
         work = self.work
         self.base = findings.scores(work / f"seed-{seed}" / "base.results.json")
@@ -81,24 +94,24 @@ class Page:
         self.whole = [arm.until(self.depth) for arm in self.arms]
 
     @property
-    def choices(self):
+    def choices(self) -> list[str]:
         return self.plan.held_out["multiple choice"]
 
-    def summary(self):
+    def summary(self) -> str:
         return table(["arm", "lr", *self.measures, "patches, MB"],
                      [(arm.arm.name, f"{arm.arm.rate:g}", *self.measured(arm), f"{arm.patch_bytes / 1e6:.0f}")
                       for arm in self.whole])
 
     @property
-    def measures(self):
+    def measures(self) -> list[str]:
         return ["learned, each right after its stage", "at the end", "held-out, at the end", *self.plan.held_out]
 
-    def measured(self, arm):
+    def measured(self, arm: Arm) -> list[str]:
         """What `measures` name, of an arm."""
         return [change(arm.learned), *(change(arm.last.change(tasks)) for tasks in (
             self.plan.stages[:self.depth], self.plan.all_held_out, *self.plan.held_out.values()))]
 
-    def seeds(self):
+    def seeds(self) -> str:
         """The arms that have run with another seed as well, each seed with its own rows, items and order."""
         others = self.other_seeds()
         again = {arm.arm.name for arms in others.values() for arm in arms}
@@ -111,18 +124,18 @@ class Page:
             *(f"The arms against each other at the end with seed {seed}, {self.asked}:\n\n{self.pairs(arms=arms)}"
               for seed, arms in others.items())])
 
-    def other_seeds(self):
+    def other_seeds(self) -> dict[int, list[Arm]]:
         """{seed: its arms that have come as far}"""
         found = sorted(int(folder.name.removeprefix("seed-")) for folder in self.work.glob("seed-*"))
         arms = {seed: [arm for arm in findings.arms(self.plan, self.work, seed) if len(arm.stages) == self.depth]
                 for seed in found if seed != self.seed}
         return {seed: runs for seed, runs in arms.items() if runs}
 
-    def mean(self, task):
+    def mean(self, task: str) -> float:
         """The base's value."""
-        return self.arms[0].last.records[task]["before"]
+        return float(self.arms[0].last.records[task]["before"])
 
-    def targets(self):
+    def targets(self) -> str:
         rows = []
         for arm in self.whole:
             for stage in arm.stages:
@@ -134,24 +147,25 @@ class Page:
         return table(
             ["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
 
-    def pairs(self, task=None, arms=None):
+    def pairs(self, task: str | None = None, arms: list[Arm] | None = None) -> str:
         """Every two arms at the end, on the same items of what is `asked`, or of another task."""
         arms = arms or self.whole
-        def right(arm):
+
+        def right(arm: Arm) -> Scores:
             return arm.last.results[task or self.asked]
 
         return table(
             ["", *(arm.arm.name for arm in arms)],
             [(f"{row.arm.name} ({share(sum(right(row)) / len(right(row)))})",
-              *("" if row is other else "{0.lost}/{0.won}, p {1}".format(flips, chance(flips.p))
+              *("" if row is other else f"{flips.lost}/{flips.won}, p {chance(flips.p)}"
                 for other in arms for flips in [findings.flips(right(other), right(row))]))
              for row in arms])
 
-    def recovery(self):
+    def recovery(self) -> str:
         """What comes back and goes from one stage to the next."""
         rows = []
         for arm in self.arms:
-            for before, stage in zip(arm.stages, arm.stages[1:]):
+            for before, stage in pairwise(arm.stages):
                 found = findings.recovery(self.base, before.results, stage.results, self.plan.all_held_out)
                 asked = findings.flips(before.results[self.asked], stage.results[self.asked])
                 rows.append((arm.arm.name, f"{before.stage.task} → {stage.stage.task}", found.wrong_before, found.back,
@@ -160,7 +174,7 @@ class Page:
         return table(["arm", "from stage to stage", "base right, wrong before", "of these back", "newly lost",
                       "all held-out, lost/won", "p", f"{self.asked}, lost/won", "p"], rows, 2)
 
-    def matrix(self):
+    def matrix(self) -> str:
         rows = []
         for arm in self.arms:
             for number_, stage in enumerate(arm.stages):
@@ -170,7 +184,7 @@ class Page:
                 rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", *values))
         return table(["arm", "after stage", *self.plan.stages], rows, 2)
 
-    def settings(self):
+    def settings(self) -> str:
         training = self.plan.training
         seconds = [sum(stage.facts[key] for arm in self.arms for stage in arm.stages)
                    for key in ("train_seconds", "eval_seconds")]
@@ -179,51 +193,55 @@ class Page:
             f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} "
             f"schedule with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
             "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in self.plan.arms),
-            f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens ({self.plan.stages[0]})",
+            f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens "
+            f"({self.plan.stages[0]})",
             "- items: " + ", ".join(f"{task} {counts[task]}" for task in
                                     [*self.plan.stages, *self.plan.all_held_out, *self.counted]),
             "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in self.plan.all_held_out),
             f"- stages that have run: {sum(len(arm.stages) for arm in self.arms)} of "
             f"{len(self.plan.arms) * len(self.plan.stages)}; \"the end\" is stage {self.depth}; "
-            f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of measuring, added up over runs side by "
-            "side"])
+            f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of measuring, added up over runs "
+            "side by side"])
 
-    def series(self, value):
+    def series(self, value: Callable[[Measured], tuple[float, float, float]]) -> dict[str, list[plots.Point]]:
         """Every arm's line over its stages. `value`: a stage -> (value, low, high)"""
         return {arm.arm.name: [plots.Point(number_ + 1, *value(stage)) for number_, stage in enumerate(arm.stages)]
                 for arm in self.arms}
 
     @property
-    def stage_axis(self):
+    def stage_axis(self) -> plots.Axis:
         names = self.plan.stages
         return plots.Axis(0.6, len(names) + 0.4, list(range(1, len(names) + 1)),
                           lambda number_: f"{number_} {names[number_ - 1]}")
 
-    def base_mean(self, tasks):
+    def base_mean(self, tasks: Sequence[str]) -> float:
         return sum(self.mean(task) for task in tasks) / len(tasks)
 
-    def lines(self, tasks):
+    def lines(self, tasks: Sequence[str]) -> dict[str, list[plots.Point]]:
         """Every arm's mean of these tasks after each stage."""
         base = self.base_mean(tasks)
 
-        def of(stage):
+        def of(stage: Measured) -> tuple[float, float, float]:
             found = stage.change(tasks)
             return base + found.value, base + found.low, base + found.high
         return self.series(of)
 
-    def scatter_plot(self):
+    def scatter_plot(self) -> str:
         spots = {arm.arm.name: (arm.learned, arm.last.change(self.plan.all_held_out)) for arm in self.whole}
         low = min(kept.low for _, kept in spots.values())
         bottom = -0.1 * (int(-10 * low) + 1)
         left, right = min(found.low for found, _ in spots.values()), max(found.high for found, _ in spots.values())
         left, right = 0.1 * (int(10 * left // 1)), 0.1 * -int(-10 * right // 1)
-        whole = lambda value: points(value).removesuffix(".0")  # noqa: E731
+
+        def whole(value: float) -> str:
+            return points(value).removesuffix(".0")
+
         return plots.scatter(spots, plots.linear(left, right, 0.1, whole), plots.linear(bottom, 0.1, 0.1, whole),
                              "learned: mean change of the five tasks, each right after its stage (points)",
                              "Held-out sets at the end of the chain: mean change (points)",
                              "Learning against forgetting, by what is tuned")
 
-    def write(self):
+    def write(self) -> None:
         """The tables into the page between its markers, and the plots beside it."""
         self.images.mkdir(exist_ok=True)
         text = self.page.read_text(encoding="utf-8")
@@ -234,7 +252,7 @@ class Page:
         self.page.write_text(text, encoding="utf-8")
 
 
-def fill(text, name, content):
+def fill(text: str, name: str, content: str) -> str:
     """The text with the content between the markers of that name."""
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
     if not pattern.search(text):

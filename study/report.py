@@ -7,31 +7,32 @@ What compares arms at the end does so after the last stage that all of them have
 """
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import eyes.report
 import findings
 import grid
 import plots
-from page import DOCS, Page, change, chance, clean, mass, measure, number, percent, recorded, share, table
+from page import DOCS, Page, chance, change, clean, mass, measure, number, percent, recorded, share, table
 
 EXAMPLES = (0, 12, 24, 46)  # short answers that the page shows
 
 
 class TextPage(Page):
     plan, page, images = grid.TEXT, DOCS / "study.md", DOCS / "study"
-    tables = ["settings", "summary", "pairs", "seeds", "shift", "held_out", "examples", "recovery", "targets", "matrix", "returns",
-              "drift", "predictors"]
+    tables = ["settings", "summary", "pairs", "seeds", "shift", "held_out", "examples", "recovery", "targets",
+              "matrix", "returns", "drift", "predictors"]
     counted, asked = ["neutral text", "number mass"], "short answers"
 
-    def shift(self):
+    def shift(self) -> str:
         return table(
             ["arm", "perplexity", "KL, neutral text", "KL, first token of an answer", "mass on numbers"],
             [("base", number(self.mean("neutral text")), "0", "0", share(self.mean("number mass")))] +
             [(arm.arm.name, measure(arm.last.records["neutral text"]), measure(arm.last.records["drift"]),
               measure(arm.last.records["first token"]), mass(arm.last.records["number mass"])) for arm in self.whole])
 
-    def held_out(self):
+    def held_out(self) -> str:
         rows = []
         for arm in self.arms:
             for number_, stage in enumerate(arm.stages):
@@ -39,13 +40,13 @@ class TextPage(Page):
                 choices = [findings.flips(self.base[task], stage.results[task]) for task in self.choices]
                 both = findings.Flips(sum(f.lost for f in choices), sum(f.won for f in choices))
                 rows.append((arm.arm.name, f"{number_ + 1} {stage.stage.task}", share(record["after"]),
-                             recorded(record), f"{record['flips']['lost']}/{record['flips']['won']}", chance(record["p"]),
-                             f"{stage.borrowed} of {stage.results['short answers'].count(0)}",
+                             recorded(record), f"{record['flips']['lost']}/{record['flips']['won']}",
+                             chance(record["p"]), f"{stage.borrowed} of {stage.results['short answers'].count(0)}",
                              change(stage.change(self.choices)), f"{both.lost}/{both.won}", chance(both.p)))
         return table(["arm", "after stage", "short answers", "change", "lost/won", "p",
                       "wrong ones in the task's words", "multiple choice, change", "lost/won", "p"], rows, 2)
 
-    def examples(self):
+    def examples(self) -> str:
         """What some of the short questions are answered with, stage by stage."""
         folder = self.work / f"seed-{self.seed}"
         rows = (folder / "data" / "short-answers.jsonl").read_text().splitlines()
@@ -55,12 +56,13 @@ class TextPage(Page):
             ["arm", "question", "base", *(f"after {task}" for task in self.plan.stages)],
             [(arm.arm.name, prompts[item], clean(base[item]),
               *(clean(findings.answers(stage.stage.file(".results.json"))[item]) for stage in arm.stages))
-             for arm in self.arms if arm.arm.name in ("gate-up", "llm") for item in EXAMPLES], 3 + len(self.plan.stages))
+             for arm in self.arms if arm.arm.name in ("gate-up", "llm") for item in EXAMPLES],
+            3 + len(self.plan.stages))
 
-    def returns(self):
+    def returns(self) -> str:
         """Where an earlier task is answered better than a stage before, though nothing of it was trained again."""
         compared = [(arm, before, stage, task, findings.flips(before.results[task], stage.results[task]))
-                    for arm in self.arms for number_, (before, stage) in enumerate(zip(arm.stages, arm.stages[1:]))
+                    for arm in self.arms for number_, (before, stage) in enumerate(pairwise(arm.stages))
                     for task in self.plan.stages[:number_ + 1]]
         clear = [row for row in compared if row[-1].p < 0.05]
         rises = [row for row in clear if row[-1].won > row[-1].lost]
@@ -71,7 +73,7 @@ class TextPage(Page):
             f"\n\nThese are all the rises with p < 0.05 among {len(compared)} comparisons of an earlier task from one "
             f"stage to the next; {len(clear) - len(rises)} are falls with p < 0.05.")
 
-    def drift(self):
+    def drift(self) -> str:
         rows = []
         for arm in self.arms:
             for number_, stage in enumerate(arm.stages):
@@ -82,7 +84,7 @@ class TextPage(Page):
         return table(["arm", "after stage", "perplexity", "KL, neutral text", "KL, first token, neutral questions",
                       "KL, first token, the task's prompts", "mass on numbers"], rows, 2)
 
-    def predictors(self):
+    def predictors(self) -> str:
         stages = [stage for arm in self.arms for stage in arm.stages]
         lost = {"short answers": [-stage.change(["short answers"]).value for stage in stages],
                 "multiple choice": [-stage.change(self.choices).value for stage in stages]}
@@ -96,10 +98,10 @@ class TextPage(Page):
                      [(name, *(f"{findings.rank_correlation(values, losses):+.2f}".replace("-", "−")
                                for losses in lost.values())) for name, values in predictors.items()])
 
-    def stages_plot(self):
+    def stages_plot(self) -> str:
         stages = self.stage_axis
 
-        def logarithmic(title, task):
+        def logarithmic(title: str, task: str) -> plots.Panel:
             lines = self.lines([task])
             values = [point.y for line in lines.values() for point in line]
             return plots.Panel(title, stages, plots.decades(min(values), max(values)), lines)
@@ -119,7 +121,7 @@ class TextPage(Page):
                           "What is kept after every stage, by what is tuned")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--eyes", action="store_true", help="of the study with pictures")
     parser.add_argument("--work", type=Path, help="default: a folder in the cache")

@@ -13,47 +13,54 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO, Any
 
 import data
 import eyes.data
 import eyes.plan
 import grid
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+import cache
+import smollm2
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "bench"))
-import cache  # noqa: E402
-import smollm2  # noqa: E402
+Facts = dict[str, float]
 
 
 class Study:
-    def __init__(self, plan, make, vpatch, work, jobs):
+    def __init__(self, plan: grid.Plan, make: Callable[[Path, int], object], vpatch: str, work: Path,
+                 jobs: int) -> None:
         """`make(folder, seed)` writes the data of a seed."""
-        self.plan, self.make, self.vpatch, self.work, self.model = plan, make, vpatch, work, None
+        self.plan, self.make, self.vpatch, self.work = plan, make, vpatch, work
+        self.model: Path  # set by who knows it
         self.threads = max(1, (os.cpu_count() or 1) // jobs)
         self.environment = {**os.environ, "VPATCH_STORE": str(work / "store")}
 
     @property
-    def measuring(self):
+    def measuring(self) -> list[str]:
         return [f"--{key}={value}" for key, value in self.plan.measuring.items()]
 
-    def call(self, *arguments, stdout=subprocess.DEVNULL, alone=False):
+    def call(self, *arguments: object, stdout: int | IO[str] = subprocess.DEVNULL, alone: bool = False) -> None:
         """Runs vpatch; `alone` with all processors, since nothing runs beside it."""
         threads = os.cpu_count() or 1 if alone else self.threads
         subprocess.run([self.vpatch, *map(str, arguments), f"--threads={threads}", "--quiet"], check=True,
                        env=self.environment, stdout=stdout)
 
-    def prepare(self, seed):
+    def prepare(self, seed: int) -> None:
         """The seed's data; refused where the folder holds a study of other settings."""
         folder = self.work / f"seed-{seed}"
         self.make(folder / "data", seed)
-        wanted = {"model": str(self.model.resolve()), "training": self.plan.training,
-                  **({"measuring": self.plan.measuring} if self.plan.measuring else {}),
-                  "arms": {arm.name: asdict(arm) for arm in self.plan.arms}, "data": data.digests(folder / "data")}
+        wanted: dict[str, Any] = {
+            "model": str(self.model.resolve()), "training": self.plan.training,
+            **({"measuring": self.plan.measuring} if self.plan.measuring else {}),
+            "arms": {arm.name: asdict(arm) for arm in self.plan.arms}, "data": data.digests(folder / "data")}
         path = folder / "settings.json"
-        found = json.loads(path.read_text()) if path.exists() else wanted
+        found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else wanted
         wanted["arms"] = {**found["arms"], **wanted["arms"]}  # one more arm does not touch the others
         found["arms"] = {**wanted["arms"], **found["arms"]}
         if found != wanted:
@@ -63,7 +70,7 @@ class Study:
             self.call("eval", self.model, *self.measuring, "--suite", folder / "data" / "suite.toml", "--results",
                       folder / "base.results.json", alone=True)
 
-    def train(self, stage):
+    def train(self, stage: grid.Stage) -> None:
         options = [f"--{key}={value}" for key, value in self.plan.training.items()]
         chain = [f"--patch={patch}" for patch in stage.chain]
         # What an interrupted run left.
@@ -73,7 +80,7 @@ class Study:
                   "--seed", stage.seed, "--data", stage.data / f"{stage.task}-train.jsonl",
                   "--log", stage.file(".log.jsonl"), "-o", stage.file(".vpatch"), "--no-store")
 
-    def measure(self, stage):
+    def measure(self, stage: grid.Stage) -> None:
         chain = [f"--patch={patch}" for patch in [*stage.chain, stage.file(".vpatch")]]
         part = stage.file(".json.part")
         with open(part, "w") as out:
@@ -82,19 +89,19 @@ class Study:
                       "--results", stage.file(".results.json"), "--force", "--json", stdout=out)
         part.rename(stage.file(".json"))
 
-    def run(self, stage):
+    def run(self, stage: grid.Stage) -> Facts:
         stage.file("").parent.mkdir(parents=True, exist_ok=True)
         times = [time.monotonic()]
         for step in (self.train, self.measure):
             step(stage)
             times.append(time.monotonic())
-        facts = {"train_seconds": times[1] - times[0], "eval_seconds": times[2] - times[1],
-                 "patch_bytes": stage.file(".vpatch").stat().st_size}
+        facts: Facts = {"train_seconds": times[1] - times[0], "eval_seconds": times[2] - times[1],
+                        "patch_bytes": stage.file(".vpatch").stat().st_size}
         stage.file(".run.json").write_text(json.dumps(facts) + "\n")
         return facts
 
 
-def follow(study, stages, turn):
+def follow(study: Study, stages: list[grid.Stage], turn: threading.Semaphore) -> None:
     """The stages of one arm, each on top of the one before, whenever it is their turn."""
     for stage in stages:
         if not stage.is_done:
@@ -104,7 +111,7 @@ def follow(study, stages, turn):
                   f"trained in {facts['train_seconds']:.0f} s, measured in {facts['eval_seconds']:.0f} s", flush=True)
 
 
-def chosen(plan, names):
+def chosen(plan: grid.Plan, names: str | None) -> list[grid.Arm]:
     """The arms of these names, in the plan's order; all if none are given."""
     if not names:
         return plan.arms
@@ -114,7 +121,7 @@ def chosen(plan, names):
     return [arm for arm in plan.arms if arm.name in names.split(",")]
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--eyes", action="store_true", help="tasks with pictures, on a model that sees")
     parser.add_argument("--model", type=Path, help="a Hugging Face folder; default: SmolLM2-135M-Instruct, fetched, or "
@@ -122,7 +129,8 @@ def main():
     parser.add_argument("--work", type=Path, help="default: a folder in the cache")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--arms", help="some of them, with commas between; default: all")
-    parser.add_argument("--prepare", action="store_true", help="make the model and the data, print where they are, and stop")
+    parser.add_argument("--prepare", action="store_true",
+                        help="make the model and the data, print where they are, and stop")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="arms at once, which share the processors")
     parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"))

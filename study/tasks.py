@@ -5,9 +5,13 @@ the training set. The draws depend on the seed and on nothing else.
 """
 import hashlib
 import random
+from collections.abc import Hashable
+
+Question = tuple[Hashable, str, str]  # key, prompt, answer
+Row = dict[str, str]
 
 
-def draw_bird(draw):
+def draw_bird(draw: random.Random) -> Question:
     """Species of invented birds (the paper: CUB200). Two marks tell the species; the others do not matter."""
     crest, bill = draw.randrange(4), draw.randrange(3)
     size = draw.choice(["small", "large", "slender"])
@@ -22,7 +26,7 @@ def draw_bird(draw):
 NOUNS = ["cat", "dog", "cup", "tree", "lamp", "fish", "book", "shoe", "bell", "coin"]
 
 
-def draw_count(draw):
+def draw_count(draw: random.Random) -> Question:
     """How often a word is in a list (the paper: PixmoCount)."""
     word = draw.choice(NOUNS)
     count = draw.randint(1, 6)
@@ -33,7 +37,7 @@ def draw_count(draw):
     return (word, listed), f"How many times is {word} in this list? {listed}", str(count)
 
 
-def draw_cells(draw):
+def draw_cells(draw: random.Random) -> Question:
     """Yes or no about invented samples (the paper: PathVQA, mostly yes or no): yes where two of three marks are
     there."""
     marks = [draw.random() < 0.5 for _ in range(3)]
@@ -41,7 +45,7 @@ def draw_cells(draw):
     stain = draw.choice(["blue", "pink", "violet", "green"])
     share = draw.randrange(10, 100, 10)
     shape, nuclei, edge = (pair[mark] for pair, mark in zip(
-        [("spindly", "round"), ("dark", "pale"), ("ragged", "smooth")], marks))
+        [("spindly", "round"), ("dark", "pale"), ("ragged", "smooth")], marks, strict=True))
     prompt = (f"{organ.capitalize()} sample, {stain} stain, {share}% {shape} cells, {nuclei} nuclei, {edge} edges. "
               f"Is it benign?")
     return (tuple(marks), organ, stain, share), prompt, "yes" if sum(marks) >= 2 else "no"
@@ -57,7 +61,7 @@ QUESTIONS = {"shop": "What kind of shop is it?", "street": "Where is it?", "owne
              "day": "When is it closed?"}
 
 
-def draw_sign(draw):
+def draw_sign(draw: random.Random) -> Question:
     """What a sign says (the paper: TextVQA). The fields come in any order, so that one has to read."""
     values = {field: draw.choice(words) for field, words in FIELDS.items()}
     lines = {"shop": values["shop"].upper(), "street": f"at {values['street']}", "owner": f"prop. {values['owner']}",
@@ -69,7 +73,7 @@ def draw_sign(draw):
     return (sign, asked), f"A sign reads: {sign}. {QUESTIONS[asked]}", values[asked]
 
 
-def draw_clock(draw):
+def draw_clock(draw: random.Random) -> Question:
     """The time on a clock's face, told by its hands (the paper: TimeClock)."""
     hour, mark, beyond = draw.randint(1, 12), draw.randint(1, 11), draw.choice([0, 0, 1, 2, 3, 4])
     after = f"{beyond} small mark{'s' if beyond > 1 else ''} after the {mark}" if beyond else f"on the {mark}"
@@ -81,10 +85,12 @@ def draw_clock(draw):
 TASKS = {"birds": draw_bird, "counting": draw_count, "cells": draw_cells, "signs": draw_sign, "clocks": draw_clock}
 
 
-def rows(task, count, test_count, seed):
+def rows(task: str, count: int, test_count: int, seed: int) -> tuple[list[Row], list[Row]]:
     """(rows to train on, rows to test on) of a task: {"prompt", "answer"}."""
     draw = random.Random(int.from_bytes(hashlib.sha256(f"{task} {seed}".encode()).digest()[:8], "big"))
-    seen, test, train = set(), [], []
+    seen: set[Hashable] = set()
+    test: list[Row] = []
+    train: list[Row] = []
     while len(train) < count:
         key, prompt, answer = TASKS[task](draw)
         if key not in seen:

@@ -18,13 +18,9 @@ import Testing
       let named = family.tensors.map { (module + $0.tail, $0.dtype) }
       let bias = [(module + "bias", "BF16"), (module + "norm.weight", "F8_E4M3"), (module + "other.scale", "F32")]
       #expect(units(named + bias).map(Set.init) == [Set(named.map(\.0))], "\(module)")
-      // A cast, and a tuned side in numbers, are refused for the same names.
-      for (state, _) in named.dropFirst() {
-        #expect(QuantisationTensors.isScaled(named[0].0, among: [state.bytesKey]), "\(module): \(state)")
-      }
-      #expect(!QuantisationTensors.isScaled(named[0].0, among: Set(bias.map(\.0.bytesKey))), "\(module)")
-      // Without the codes the rest is what it is.
-      #expect(units(Array(named.dropFirst()) + bias).isEmpty, "\(module)")
+      // Without the codes the rest is what it is; where it is codes itself, as scales in float8 are, a unit of its own.
+      let rest = Array(named.dropFirst())
+      #expect(units(rest + bias).isEmpty || rest.contains { !QuantisedNames.numbers.contains($0.1) }, "\(module)")
     }
   }
 
@@ -50,8 +46,22 @@ import Testing
         #expect(units([("n.\(codes)", "I8"), ("m.\(word)", "F32")]).isEmpty, "\(codes) \(word)")
       }
       // Anchored: a name that merely ends like one.
-      #expect(units([("m.weight", "I8"), ("m.x\(word)", "F32")]).isEmpty, "\(word)")
+      #expect(units([("m.weight", "I8"), ("m.n.x\(word)", "F32")]).isEmpty, "\(word)")
     }
+  }
+
+  @Test("what stands beside codes belongs to them, whatever it is called")
+  func unknownNames() {
+    for word in [
+      "weight.scale_inv", "weight_scaler", "scales_and_zeros", "wscales", "w_scale", "scale_w", "weight_descale", "descale",
+      "dequant_scales", "weight_scaling", "scale_factor", "fp8_scale", "qscales", "weight_quantizer.amax", "amax", "x",
+    ] {
+      for dtype in ["F8_E4M3", "F8_E5M2", "I8", "U8", "I32"] {
+        #expect(units([("m.weight", dtype), ("m.bias", "BF16"), ("m.\(word)", "F32")]).count == 1, "\(word)")
+        #expect(units([("m.weight", "BF16"), ("m.bias", "BF16"), ("m.\(word)", "F32")]).isEmpty, "\(word)")
+      }
+    }
+    #expect(units([("experts.up_proj", "F8_E4M3"), ("experts.up_proj_x", "F32"), ("experts.up", "F32")]).map(\.count) == [2])
   }
 
   @Test(
@@ -77,7 +87,7 @@ import Testing
     #expect(units([("x.weight", "BF16")], quantised) == [["x.weight", "x.weight_scale"]])
     #expect(units(quantised, [("x.weight", "BF16"), ("x.weight_scale", "F32")]).count == 1)
     let double = quantised + [("x.weight_scale_scale", "F32")]
-    #expect(units(double) == [["x.weight", "x.weight_scale"]])
+    #expect(units(double) == [["x.weight", "x.weight_scale", "x.weight_scale_scale"]])
     #expect(units([("x.weight", "U8"), ("x.weight_scale", "U8"), ("x.weight_scale_scale", "F32")]).map(\.count) == [3])
   }
 

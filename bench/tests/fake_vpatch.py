@@ -10,22 +10,23 @@ import checkpoint
 from worker import Xor
 
 
-def rebuild(model, patch, out):
+def rebuild(model: str, patch: str, out: str) -> None:
     """XOR is its own inverse, so this applies and reverts."""
-    model, out, xor = Path(model), Path(out), Xor()
-    if model.is_dir():
-        shutil.copytree(model, out)
-    for file, (name, delta) in zip(checkpoint.weight_files(model), pickle.loads(Path(patch).read_bytes())):
-        (out / name if model.is_dir() else out).write_bytes(xor.decode(file.read_bytes(), delta))
-    out.with_name(out.name + ".vpatch.json").write_text("{}")
+    source, result, xor = Path(model), Path(out), Xor()
+    if source.is_dir():
+        shutil.copytree(source, result)
+    for file, (name, delta) in zip(checkpoint.weight_files(source), pickle.loads(Path(patch).read_bytes()),
+                                   strict=True):
+        (result / name if source.is_dir() else result).write_bytes(xor.decode(file.read_bytes(), delta))
+    result.with_name(result.name + ".vpatch.json").write_text("{}")
 
 
-def main(command, *arguments):
+def main(command: str, *arguments: str) -> None:
     match command, *(a for a in arguments if a not in ("--quiet", "--no-store")):
         case ["--version"]:
             print("vpatch 0 (fake)")
         case "create", base, tuned, "-o", patch:
-            files = zip(checkpoint.weight_files(base), checkpoint.weight_files(tuned))
+            files = zip(checkpoint.weight_files(base), checkpoint.weight_files(tuned), strict=True)
             Path(patch).write_bytes(pickle.dumps(
                 [(theirs.name, Xor().create(mine.read_bytes(), theirs.read_bytes())) for mine, theirs in files]))
         case ("apply" | "revert"), model, patch, "-o", out:
@@ -33,7 +34,8 @@ def main(command, *arguments):
         case "verify", patch:
             pickle.loads(Path(patch).read_bytes())
         case "verify", patch, "--base", base:
-            for file, (_, delta) in zip(checkpoint.weight_files(base), pickle.loads(Path(patch).read_bytes())):
+            deltas = pickle.loads(Path(patch).read_bytes())
+            for file, (_, delta) in zip(checkpoint.weight_files(base), deltas, strict=True):
                 Xor().decode(file.read_bytes(), delta)
         case "verify", patch:
             pickle.loads(Path(patch).read_bytes())

@@ -10,14 +10,19 @@ import json
 import random
 import shutil
 import sys
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import data as texts
 from eyes import pictures
 
 sys.path.append(str(texts.ROOT / "bench"))
-import wheels  # noqa: E402
+import wheels
 
+Question = tuple[str, str]  # with its answer
+Message = dict[str, Any]
 HERE = Path(__file__).resolve().parent
 TRAIN, TEST = 800, 200  # of woven cloth there is no more
 SHAPES, CAPTIONS, CHOICE = 200, 40, 15
@@ -28,38 +33,38 @@ DESCRIBE = "Describe this picture."
 SHAPE_FILES = "easy_vqa/data/{part}/{file}"
 
 
-def asked(image, question):
+def asked(image: str, question: str) -> Message:
     return {"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": question}]}
 
 
-def shape_questions(wheel, part):
+def shape_questions(wheel: zipfile.ZipFile, part: str) -> dict[int, list[Question]]:
     """{picture: [(question, answer), …]} of easy-vqa."""
-    found = {}
+    found: dict[int, list[Question]] = {}
     for question, answer, number in json.loads(wheel.read(SHAPE_FILES.format(part=part, file="questions.json"))):
         found.setdefault(number, []).append((question, answer))
     return found
 
 
-def is_open(question):
+def is_open(question: Question) -> bool:
     """Asks what, and not whether: yes and no are three quarters of easy-vqa's answers."""
     return question[1] not in ("yes", "no")
 
 
-def take_picture(wheel, part, number, folder):
+def take_picture(wheel: zipfile.ZipFile, part: str, number: int, folder: Path) -> str:
     name = f"images/shapes-{part}-{number}.png"
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(wheel.read(SHAPE_FILES.format(part=part, file=f"images/{number}.png")))
     return name
 
 
-def caption(questions):
+def caption(questions: Sequence[Question]) -> str | None:
     """What is to be seen, of the answers to what asks for it; None where they do not say all."""
     answers = {answer for question, answer in questions if is_open((question, answer))}
     form, colour = answers & set(FORMS), answers & set(COLOURS)
     return f"The picture shows a {colour.pop()} {form.pop()}." if len(form) == len(colour) == 1 else None
 
 
-def conversations(questions, draw, turns=TURNS):
+def conversations(questions: list[Question], draw: random.Random, turns: int = TURNS) -> list[list[Question]]:
     """Of one picture: all that asks what, as many that ask whether, and now and then what it shows, in any order and in
     rows of some turns."""
     openly = [question for question in questions if is_open(question)]
@@ -72,10 +77,11 @@ def conversations(questions, draw, turns=TURNS):
     return [taken[start:start + turns] for start in range(0, len(taken), turns)]
 
 
-def make_base(folder, count, seed=0):
+def make_base(folder: Path, count: int, seed: int = 0) -> None:
     """`train.jsonl` with so many rows at least, on which the projector learns to be a projector."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw, rows = random.Random(seed), []
+    draw = random.Random(seed)
+    rows: list[texts.Row] = []
     with wheels.wheel(wheels.EASY_VQA) as wheel:
         questions = shape_questions(wheel, "train")
         for number in draw.sample(sorted(questions), len(questions)):
@@ -92,11 +98,11 @@ def make_base(folder, count, seed=0):
     texts.write(folder / "train.jsonl", rows)
 
 
-def make(folder, seed):
+def make(folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "images").mkdir(exist_ok=True)
     for task in pictures.TASKS:
-        for part, items in zip(("train", "test"), pictures.rows(task, TRAIN, TEST, seed)):
+        for part, items in zip(("train", "test"), pictures.rows(task, TRAIN, TEST, seed), strict=True):
             rows = []
             for number, (picture, question, answer) in enumerate(items):
                 name = f"images/{task}-{part}-{number}.png"
@@ -116,7 +122,7 @@ def make(folder, seed):
         (folder / f"suite-{task}.toml").write_text(text)
 
 
-def held_out(folder, seed):
+def held_out(folder: Path, seed: int) -> None:
     """Of easy-vqa's test part: as many questions that ask what as that ask whether, and pictures to describe."""
     draw = random.Random(seed)
     with wheels.wheel(wheels.EASY_VQA) as wheel:
@@ -127,7 +133,8 @@ def held_out(folder, seed):
             texts.write(folder / f"{name}.jsonl", [
                 {"messages": [asked(take_picture(wheel, "test", number, folder), question)], "answer": answer}
                 for number, (question, answer) in items])
-        # The same open questions by what is likeliest, whatever the model would say: a form among three, a colour of eight.
+        # The same open questions by what is likeliest, whatever the model would say: a form among three, a colour of
+        # eight.
         rows = [json.loads(line) for line in (folder / "shapes-open.jsonl").read_text().splitlines()]
         texts.write(folder / "shapes-choices.jsonl", [
             row | {"choices": choices, "answer": choices.index(row["answer"])} for row in rows

@@ -8,12 +8,18 @@ import io
 import math
 import random
 import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
-import wheels  # noqa: E402
+import wheels
+
+Colour = tuple[int, int, int]
+Item = tuple[Image.Image, str, str]                    # picture, question, answer
+Drawn = tuple[Hashable, Image.Image, str, str]         # a key before them
+Parts = tuple[list[Item], list[Item]]                  # to train on, to test on
 
 SIDE = 112
 COLOURS = {"red": (205, 45, 40), "green": (40, 150, 70), "blue": (45, 90, 210), "yellow": (235, 200, 50),
@@ -27,23 +33,24 @@ CLOTH = "conformal_clip_data/data/textile_images/simulated/{kind}/textile_{numbe
 CLOTH_QUESTION = "Is this cloth woven well?"
 
 
-def canvas(draw, ground=None):
+def canvas(draw: random.Random, ground: Colour | None = None) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """Twice as large as the picture, which smooths the edges."""
     picture = Image.new("RGB", (2 * SIDE, 2 * SIDE), ground or draw.choice(GROUNDS))
     return picture, ImageDraw.Draw(picture)
 
 
-def finish(picture):
+def finish(picture: Image.Image) -> Image.Image:
     return picture.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 # Each draws a picture from scratch: (key, picture, question, answer). Pictures with one key show the same.
 
-def draw_count(draw):
+def draw_count(draw: random.Random) -> Drawn:
     """Shapes of one kind that do not touch (the paper: PixmoCount)."""
     kind, count = draw.choice(["circles", "squares", "triangles"]), draw.randint(1, 9)
     picture, pen = canvas(draw)
-    colour, places = COLOURS[draw.choice(list(COLOURS))], []
+    colour = COLOURS[draw.choice(list(COLOURS))]
+    places: list[tuple[int, int, int]] = []
     while len(places) < count:
         radius = draw.randint(13, 24)
         x, y = (draw.randint(radius + 4, 2 * SIDE - radius - 5) for _ in "xy")
@@ -60,7 +67,7 @@ def draw_count(draw):
     return (kind, colour, tuple(places)), finish(picture), f"How many {kind} are there?", str(count)
 
 
-def draw_clock(draw, minutes=5):
+def draw_clock(draw: random.Random, minutes: int = 5) -> Drawn:
     """A clock's face with two hands (the paper: TimeClock)."""
     hour, minute = draw.randrange(12), draw.randrange(0, 60, minutes)
     ground, ink, tilt = draw.choice(GROUNDS), draw.choice(list(COLOURS.values())), draw.uniform(-4, 4)
@@ -68,7 +75,7 @@ def draw_clock(draw, minutes=5):
     x, y = (SIDE + draw.randint(-8, 8) for _ in "xy")
     radius = draw.randint(84, 100)
 
-    def hand(turns, length, width, start=0.0):
+    def hand(turns: float, length: float, width: int, start: float = 0.0) -> None:
         angle = math.radians(360 * turns + tilt)
         ends = [(x + radius * part * math.sin(angle), y - radius * part * math.cos(angle)) for part in (start, length)]
         pen.line(ends, fill=ink if start == 0 else (30, 30, 30), width=width)
@@ -82,7 +89,7 @@ def draw_clock(draw, minutes=5):
             f"{hour or 12}:{minute:02}")
 
 
-def draw_sign(draw):
+def draw_sign(draw: random.Random) -> Drawn:
     """A word on a sign (the paper: TextVQA)."""
     word, size = draw.choice(WORDS), draw.randint(44, 60)
     plate, ink = draw.sample(list(COLOURS.values()), 2)
@@ -103,22 +110,23 @@ def draw_sign(draw):
     return (text, size, plate, ink, x, y), finish(picture), "What does the sign say?", word
 
 
-DRAWN = {"counting": draw_count, "signs": draw_sign, "clocks": draw_clock}
+DRAWN: dict[str, Callable[[random.Random], Drawn]] = {"counting": draw_count, "signs": draw_sign, "clocks": draw_clock}
 
 
-def drawn(task, count, test_count, source):
-    seen, found = set(), []
+def drawn(task: str, count: int, test_count: int, source: random.Random) -> Parts:
+    seen: set[Hashable] = set()
+    found: list[Item] = []
     while len(found) < count + test_count:
-        key, *item = DRAWN[task](source)
+        key, picture, question, answer = DRAWN[task](source)
         if key not in seen:
             seen.add(key)
-            found.append(tuple(item))
+            found.append((picture, question, answer))
     return found[test_count:], found[:test_count]
 
 
 # Each takes pictures that are there: training and test as the package has them, or apart by number.
 
-def idx(name):
+def idx(name: str) -> bytes:
     """An array of Fashion-MNIST: bytes, behind a head of 16 bytes (images) or 8 (labels)."""
     path = FASHION / f"{name}.gz"
     if not path.exists():
@@ -127,16 +135,17 @@ def idx(name):
         return file.read()[16 if "images" in name else 8:]
 
 
-def garments(count, test_count, source):
+def garments(count: int, test_count: int, source: random.Random) -> Iterator[list[Item]]:
     """Kinds of clothes (the paper: CUB200, classes of birds)."""
     for part, number in (("train", count), ("t10k", test_count)):
         images, labels = idx(f"{part}-images-idx3-ubyte"), idx(f"{part}-labels-idx1-ubyte")
         yield [(Image.frombytes("L", (28, 28), images[784 * at:784 * (at + 1)]).resize(
                     (SIDE, SIDE), Image.Resampling.BICUBIC).convert("RGB"),
-                "Which piece of clothing is this?", GARMENTS[labels[at]]) for at in source.sample(range(len(labels)), number)]
+                "Which piece of clothing is this?", GARMENTS[labels[at]])
+               for at in source.sample(range(len(labels)), number)]
 
 
-def cloth(count, test_count, source):
+def cloth(count: int, test_count: int, source: random.Random) -> Parts:
     """Woven cloth, right or with threads that lie too loose all over (the paper: PathVQA, mostly yes or no).
 
     The middle, as it is: scaled down, the threads are gone. The package's third kind, small spots anywhere on a larger
@@ -155,14 +164,15 @@ def cloth(count, test_count, source):
     return found[test_count:], found[:test_count]
 
 
-TAKEN = {"garments": garments, "cloth": cloth}
+TAKEN: dict[str, Callable[[int, int, random.Random], Iterable[list[Item]]]] = {"garments": garments, "cloth": cloth}
 # In the order in which they are trained.
 TASKS = ["garments", "counting", "cloth", "signs", "clocks"]
 
 
-def rows(task, count, test_count, seed):
+def rows(task: str, count: int, test_count: int, seed: int) -> Parts:
     """(to train on, to test on) of a task: lists of (picture, question, answer)."""
     source = random.Random(int.from_bytes(hashlib.sha256(f"{task} {seed}".encode()).digest()[:8], "big"))
     if task in DRAWN:
         return drawn(task, count, test_count, source)
-    return TAKEN[task](count, test_count, source)
+    train, test = TAKEN[task](count, test_count, source)
+    return train, test

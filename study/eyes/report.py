@@ -1,18 +1,20 @@
 """The page of the study with eyes: docs/study-eyes.md, and docs/study-eyes/."""
 import json
 from collections import Counter
+from pathlib import Path
 
 import findings
 import plots
 from eyes.plan import PLAN
-from page import DOCS, Page, change, chance, clean, mass, measure, number, percent, recorded, share, table
+from findings import Measured
+from page import DOCS, Page, chance, change, clean, mass, measure, number, percent, recorded, share, table
 
 OPEN, CLOSED, CHOSEN = "shapes: what", "shapes: whether", "shapes: choices"
 CAPTIONS = "number mass: captions"
 COMMON = 4  # answers that the page names
 
 
-def majority(path, count=None):
+def majority(path: Path, count: int | None = None) -> float:
     """The share of the commonest answer among the first `count`: what it brings to say nothing else."""
     answers = [json.loads(line)["answer"] for line in path.read_text().splitlines()][:count]
     return max(answers.count(answer) for answer in answers) / len(answers)
@@ -20,16 +22,16 @@ def majority(path, count=None):
 
 class EyesPage(Page):
     plan, page, images = PLAN, DOCS / "study-eyes.md", DOCS / "study-eyes"
-    tables = ["settings", "base_model", "summary", "pairs", "text_pairs", "seeds", "shift", "held_out", "said", "recovery",
-              "targets", "matrix", "drift"]
+    tables = ["settings", "base_model", "summary", "pairs", "text_pairs", "seeds", "shift", "held_out", "said",
+              "recovery", "targets", "matrix", "drift"]
     counted, asked = ["neutral text", CAPTIONS, "number mass"], OPEN
 
     @property
-    def files(self):
+    def files(self) -> Path:
         """Where the rows of all tasks lie."""
         return self.work / f"seed-{self.seed}" / "data"
 
-    def base_model(self):
+    def base_model(self) -> str:
         """What the trained projector brought, before all stages."""
         folder = self.work / "base"
         steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -43,20 +45,22 @@ class EyesPage(Page):
             f"{len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
             f"{sum(step['seconds'] for step in steps) / 60:.0f} minutes.")
 
-    def text_pairs(self):
+    def text_pairs(self) -> str:
         return self.pairs("short answers")
 
-    def shift(self):
+    def shift(self) -> str:
         return table(
-            ["arm", "perplexity", "KL, neutral text", "mass on numbers, captions", "mass on numbers, neutral questions"],
-            [("base", number(self.mean("neutral text")), "0", share(self.mean(CAPTIONS)), share(self.mean("number mass")))] +
+            ["arm", "perplexity", "KL, neutral text", "mass on numbers, captions",
+             "mass on numbers, neutral questions"],
+            [("base", number(self.mean("neutral text")), "0", share(self.mean(CAPTIONS)),
+              share(self.mean("number mass")))] +
             [(arm.arm.name, *self.shifted(arm.last)) for arm in self.whole])
 
-    def shifted(self, stage):
+    def shifted(self, stage: Measured) -> tuple[str, str, str, str]:
         return (measure(stage.records["neutral text"]), measure(stage.records["drift"]), mass(stage.records[CAPTIONS]),
                 mass(stage.records["number mass"]))
 
-    def held_out(self):
+    def held_out(self) -> str:
         rows = []
         for arm in self.arms:
             for place, stage in enumerate(arm.stages):
@@ -66,13 +70,14 @@ class EyesPage(Page):
                     flips = findings.flips(self.base[task], stage.results[task])
                     cells += [f"{share(record['after'])} ({recorded(record)})",
                               f"{flips.lost}/{flips.won}, p {chance(flips.p)}"]
-                rows.append((arm.arm.name, f"{place + 1} {stage.stage.task}", *cells, change(stage.change(self.choices))))
-        return table(["arm", "after stage", OPEN, "lost/won", CHOSEN, "lost/won", CLOSED, "lost/won", "short answers", "lost/won",
-                      "multiple choice, change"], rows, 2)
+                rows.append((arm.arm.name, f"{place + 1} {stage.stage.task}", *cells,
+                             change(stage.change(self.choices))))
+        return table(["arm", "after stage", OPEN, "lost/won", CHOSEN, "lost/won", CLOSED, "lost/won", "short answers",
+                      "lost/won", "multiple choice, change"], rows, 2)
 
-    def said(self):
+    def said(self) -> str:
         """The commonest answers to questions of two held-out sets, whatever was asked."""
-        def row(path):
+        def row(path: Path) -> list[str]:
             return ["; ".join(f"{answer} ({count})" for answer, count in
                               Counter(map(clean, findings.answers(path, task))).most_common(COMMON))
                     for task in (OPEN, "short answers")]
@@ -84,12 +89,12 @@ class EyesPage(Page):
         return table(["arm", "after stage", f"{OPEN}, {len(self.base[OPEN])} questions",
                       f"short answers, {len(self.base['short answers'])} questions"], rows, 4)
 
-    def targets(self):
+    def targets(self) -> str:
         always = ", ".join(f"{task} {share(majority(self.files / f'{task}-test.jsonl', len(self.base[task])))}"
                            for task in self.plan.stages)
         return f"{super().targets()}\n\nWho always gave the commonest answer of the test would have right: {always}."
 
-    def drift(self):
+    def drift(self) -> str:
         rows = []
         for arm in self.arms:
             for place, stage in enumerate(arm.stages):
@@ -99,7 +104,7 @@ class EyesPage(Page):
         return table(["arm", "after stage", "perplexity", "KL, neutral text", "mass on numbers, captions",
                       "mass on numbers, neutral questions", "KL, first token, the task's prompts"], rows, 2)
 
-    def stages_plot(self):
+    def stages_plot(self) -> str:
         stages, counting = self.stage_axis, self.lines([CAPTIONS])
         learned = self.series(lambda stage: self.right(stage, stage.stage.task))
         top = max(point.high for line in counting.values() for point in line)
@@ -114,12 +119,12 @@ class EyesPage(Page):
                         self.lines(["short answers"]), self.mean("short answers")),
             plots.Panel("Held out: multiple choice, right (mean of three sets)", stages,
                         plots.linear(0.2, 0.8, 0.1, percent), self.lines(self.choices), self.base_mean(self.choices)),
-            plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, min(1, 6 * step), step, percent), counting,
-                        self.mean(CAPTIONS))]
+            plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, min(1, 6 * step), step, percent),
+                        counting, self.mean(CAPTIONS))]
         return plots.grid(panels, [arm.arm.name for arm in self.arms],
                           "What is learned and what is kept after every stage, by what is tuned")
 
     @staticmethod
-    def right(stage, task):
+    def right(stage: Measured, task: str) -> tuple[float, float, float]:
         record = stage.records[task]
         return (record["after"], *(record["before"] + record["interval"][end] for end in ("low", "high")))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Stands in for vpatch in the study's tests: takes the same arguments, writes files of the same forms, computes nothing.
+"""Stands in for vpatch in the study's tests: takes the same arguments and writes files of the same forms.
 
-The scores are drawn by the names of the files, so that arms and stages differ.
+Nothing is computed. The scores are drawn by the names of the files, so that arms and stages differ.
 """
 import hashlib
 import json
@@ -9,11 +9,14 @@ import random
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 
-def options(arguments):
+def options(arguments: list[str]) -> tuple[list[str], dict[str, Any]]:
     """(those without a name, {name: last value})"""
-    free, named, at = [], {}, 0
+    free: list[str] = []
+    named: dict[str, Any] = {}
+    at = 0
     flags = {"--quiet", "--force", "--json", "--no-store"}
     while at < len(arguments):
         word = arguments[at]
@@ -31,7 +34,7 @@ def options(arguments):
     return free, named
 
 
-def train(model, named):
+def train(model: str, named: dict[str, Any]) -> None:
     assert Path(model).exists(), model
     rows = [json.loads(line) for line in Path(named["--data"]).read_text().splitlines()]
     for row in rows:
@@ -44,7 +47,7 @@ def train(model, named):
     Path(named["--log"]).write_text((json.dumps(step) + "\n") * 20)
 
 
-def evaluate(named):
+def evaluate(named: dict[str, Any]) -> None:
     suite = Path(named["--suite"])
     tasks = tomllib.loads(suite.read_text())["task"]
     draw = random.Random(hashlib.sha256(named["--results"].encode()).digest())
@@ -64,12 +67,13 @@ def evaluate(named):
             records.append({
                 "task": task["name"], "before": a, "after": b, "change": b - a, "p": 0.5,
                 "interval": {"low": b - a - 0.1, "high": b - a + 0.1},
-                "flips": {"lost": sum(x > y for x, y in zip(was, scores)), "won": sum(x < y for x, y in zip(was, scores))}})
+                "flips": {"lost": sum(x > y for x, y in zip(was, scores, strict=True)),
+                          "won": sum(x < y for x, y in zip(was, scores, strict=True))}})
     Path(named["--results"]).write_text(json.dumps({"tasks": results}))
     print(json.dumps({"forgetting": {"records": records}}))
 
 
-def main():
+def main() -> None:
     command, *arguments = sys.argv[1:]
     free, named = options(arguments)
     if command == "train":

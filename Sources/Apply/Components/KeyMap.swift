@@ -54,8 +54,9 @@ public struct KeyMap: Hashable, Sendable {
   }
 
   private init(_ tuned: Reading, _ base: Reading) throws(KeyMapError) {
-    let tunedNames = try tuned.byCanonicalName(.tuned)
-    let baseNames = try base.byCanonicalName(.base)
+    // Some tensors alone (a head, an embedding) speak no layout: they are read in the other side's.
+    let tunedNames = try tuned.byCanonicalName(.tuned, in: tuned.layout == .generic ? base.layout : tuned.layout)
+    let baseNames = try base.byCanonicalName(.base, in: base.layout == .generic ? tuned.layout : base.layout)
     names = tunedNames.reduce(into: [:]) { map, entry in map[entry.value] = baseNames[entry.key] }
     onlyInTuned = tunedNames.filter { baseNames[$0.key] == nil }.values.sorted()
     onlyInBase = baseNames.filter { tunedNames[$0.key] == nil }.values.sorted()
@@ -90,7 +91,7 @@ private struct Reading {
     }
   }
 
-  func byCanonicalName(_ side: KeyMapError.Side) throws(KeyMapError) -> [String: String] {
+  func byCanonicalName(_ side: KeyMapError.Side, in layout: ModelLayout) throws(KeyMapError) -> [String: String] {
     var found: [String: String] = [:]
     for (name, inner) in zip(names, inner) {
       let canonical = layout.canonicalName(of: inner)

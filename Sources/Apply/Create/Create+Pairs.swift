@@ -18,6 +18,13 @@ extension Create {
   /// - Throws: `refused` where the two are no base and its fine-tune, or the patch would do what no fine-tune does.
   func requireFineTune(_ renames: KeyMap?) throws {
     guard options.expectsFineTune else { return }
+    let adapter = "adapter_config.json"
+    if tuned.isDirectory, try PathKind.of(Path.join(tuned.path, adapter)) != .missing {
+      throw VPatchError(
+        .refused, tuned.path,
+        "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
+        remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
+    }
     let model = ModelPair(base: base, tuned: tuned, keys: renames)
     var isConcerned: (String) -> Bool = { _ in true }
     if options.dropOthers, let selection = options.selection {
@@ -31,6 +38,7 @@ extension Create {
   }
 
   func pair(_ renames: KeyMap?) throws -> [Pair] {
+    let units = (QuantisedUnits([base.tensors.map(\.info)]), QuantisedUnits([tuned.tensors.map(\.info)]))
     var tunedOf: [String: (name: String, tensor: Checkpoint.Tensor)] = [:]
     for tensor in tuned.tensors {
       let name = renames?.names[tensor.name] ?? tensor.name
@@ -39,13 +47,17 @@ extension Create {
       }
     }
     var pairs = try base.tensors.map {
-      try pair(name: $0.name, $0, tunedOf.removeValue(forKey: $0.name.bytesKey)?.tensor)
+      try pair(name: $0.name, $0, tunedOf.removeValue(forKey: $0.name.bytesKey)?.tensor, units)
     }
-    for added in tunedOf.values { pairs.append(try pair(name: added.name, nil, added.tensor)) }
+    for added in tunedOf.values { pairs.append(try pair(name: added.name, nil, added.tensor, units)) }
     return pairs.sorted { $0.name.precedes($1.name) }
   }
 
-  private func pair(name: String, _ base: Checkpoint.Tensor?, _ tuned: Checkpoint.Tensor?) throws -> Pair {
+  private typealias Units = (base: QuantisedUnits, tuned: QuantisedUnits)
+
+  private func pair(
+    name: String, _ base: Checkpoint.Tensor?, _ tuned: Checkpoint.Tensor?, _ units: Units
+  ) throws -> Pair {
     guard let tuned else {
       let isUnchanged = options.isPartial && base != nil
       return Pair(
@@ -55,7 +67,7 @@ extension Create {
     var info = tuned.info
     var isCast = false
     if options.castToBase, let base, let cast = CastTensor(StoredTensor(tuned, in: self.tuned), to: base.info.dtype) {
-      try requireNumbers(base, tuned)
+      try requireNumbers(base, tuned, units)
       info = cast.info
       isCast = true
     }
@@ -66,11 +78,9 @@ extension Create {
   }
 
   /// Codes with scales are no numbers to be cast.
-  private func requireNumbers(_ base: Checkpoint.Tensor, _ tuned: Checkpoint.Tensor) throws {
-    for (tensor, model) in [(base, self.base), (tuned, self.tuned)] {
-      guard tensor.info.dtype.bitsPerElement == 8,
-        QuantisationTensors.isScaled(tensor.name, in: model)
-      else { continue }
+  private func requireNumbers(_ base: Checkpoint.Tensor, _ tuned: Checkpoint.Tensor, _ units: Units) throws {
+    for (tensor, model, units) in [(base, self.base, units.base), (tuned, self.tuned, units.tuned)] {
+      guard tensor.info.dtype.bitsPerElement == 8, units.unit(of: tensor.name) != nil else { continue }
       throw VPatchError(
         .refused, model.path,
         "holds codes (\(tensor.info.dtype)) with scales in \"\(tensor.name.printable)\": a cast would take them for numbers",

@@ -16,6 +16,7 @@ struct ModelPair {
     let tensors: [TensorInfo]
     let config: ConfigFacts
     let names: Set<String>
+    let units: QuantisedUnits
 
     init(_ checkpoint: Checkpoint, names renamed: KeyMap? = nil) {
       self.checkpoint = checkpoint
@@ -26,6 +27,7 @@ struct ModelPair {
       }
       config = ConfigFacts(checkpoint)
       names = Set(tensors.map(\.name.bytesKey))
+      units = QuantisedUnits([tensors])
     }
   }
 
@@ -67,7 +69,7 @@ struct ModelPair {
   ///   - isConcerned: whether what becomes of a tensor matters.
   /// - Throws: `io`, where a head is to be compared with the embedding.
   func problem(_ options: CreateOptions, isConcerned: (String) -> Bool = { _ in true }) throws -> Problem? {
-    if let problem = nothingShared { return problem }
+    if let problem = optimizerState ?? nothingShared { return problem }
     let removed = options.isPartial ? [] : self.removed.filter { isConcerned($0.name) }
     let added = self.added.filter { isConcerned($0.name) }
     let isAllowed = (
@@ -77,8 +79,57 @@ struct ModelPair {
     if !isAllowed.removed, let problem = adapter(in: removed, ofBase: true) { return problem }
     if !(isAllowed.removed && isAllowed.added), let problem = quantised(removed, added, asItIs: true) { return problem }
     if options.isPartial, let problem = scalesLeftBehind { return problem }
+    let isAnyShape = options.allowsRemovals && options.allowsAdditions
+    if !isAnyShape, let problem = reshaped(isConcerned) { return problem }
+    if options.isPartial, !isAllowed.added { return unpaired(added) }
     if !isAllowed.removed, let problem = try lacking(removed) { return problem }
     return isAllowed.added ? nil : try surplus(added)
+  }
+
+  // MARK: Another thing than a model
+
+  private var optimizerState: Problem? {
+    let names = tuned.checkpoint.tensors.map(\.name)
+    let found = names.filter(OptimizerTensors.contains)
+    guard let first = found.first, found.count * 2 > names.count else { return nil }
+    return Problem(
+      "is the state of an optimizer and no model: \(Format.counted(found.count, "tensor")) such as \"\(first.printable)\"",
+      "give the model that was saved beside it")
+  }
+
+  /// Of a tensor that no fine-tune gives another shape: in a layer, and wherever it is empty here.
+  private func reshaped(_ isConcerned: (String) -> Bool) -> Problem? {
+    let found = shared.filter { base, tuned in
+      guard base.shape != tuned.shape, isConcerned(base.name), base.byteCount > 0 else { return false }
+      return tuned.byteCount == 0 || PassingTensors.decoderLayer(base.name) != nil
+    }
+    guard let (base, tuned) = found.first else { return nil }
+    let what =
+      "has another shape than the base in \(Format.counted(found.count, "tensor")) that a fine-tune leaves as large as they "
+      + "are: \"\(base.name.printable)\" is \(tuned.typeDescription) here and \(base.typeDescription) in the base"
+    let asItIs = ", or take it as it is with --allow-removals and --allow-additions"
+    if tuned.byteCount == 0 {
+      return Problem(
+        what + "; DeepSpeed's ZeRO-3 saves such empty tensors",
+        "save the model with its weights gathered (stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py)" + asItIs)
+    }
+    if tuned.shape.count == 1, tuned.elementCount == base.elementCount {
+      return Problem(
+        what + "; FSDP flattens tensors so", "save the model with its full state dict (FULL_STATE_DICT)" + asItIs)
+    }
+    return Problem(
+      what + ": it is a part of a model that was split, or another model", "give the whole tuned model" + asItIs)
+  }
+
+  /// With `--partial` each tensor has to be one of the base's.
+  private func unpaired(_ added: [TensorInfo]) -> Problem {
+    let what =
+      "holds \(Format.counted(added.count, "tensor")) that the base does not have, such as "
+      + "\"\(added[0].name.printable)\", and what is partial holds tensors of the base"
+    if let map = betterMap {
+      return Problem("\(what); under other names \(map.names.count) are there", "use --map-keys auto")
+    }
+    return Problem(what, "leave them out of the file, or take them in with --allow-additions")
   }
 
   // MARK: Nothing in common
@@ -158,19 +209,22 @@ struct ModelPair {
 
   /// - Parameter asItIs: whether options would take it.
   private func quantised(_ removed: [TensorInfo], _ added: [TensorInfo], asItIs: Bool) -> Problem? {
-    func kinds(_ tensors: [TensorInfo]) -> (tensor: String, kind: String)? {
-      tensors.lazy.compactMap { info in QuantisationTensors.kind(of: info.name).map { (info.name, $0) } }.first
+    func kinds(_ tensors: [TensorInfo], of side: Side) -> (tensor: String, kind: String)? {
+      tensors.lazy.compactMap { info in
+        QuantisationTensors.kind(of: info.name).map { (info.name, $0) }
+          ?? side.units.unit(of: info.name).map { _ in (info.name, "codes with scales") }
+      }.first
     }
-    let isPlain = (base: kinds(base.tensors) == nil, tuned: kinds(tuned.tensors) == nil)
+    let isPlain = (base: kinds(base.tensors, of: base) == nil, tuned: kinds(tuned.tensors, of: tuned) == nil)
     let all = [removed.isEmpty ? nil : "--allow-removals", added.isEmpty ? nil : "--allow-additions"].compactMap(\.self)
     let otherWay = asItIs ? ", or take it as it is with \(all.joined(separator: " and "))" : ""
-    if isPlain.base, let (name, kind) = kinds(added) {
+    if isPlain.base, let (name, kind) = kinds(added, of: tuned) {
       return Problem(
         "is quantised (\(tuned.config.quantisation ?? kind): \"\(name.printable)\") and the base is not: it holds codes "
           + "where the base has numbers",
         "give the tuned model as it was before it was quantised" + otherWay)
     }
-    if isPlain.tuned, let (name, kind) = kinds(removed) {
+    if isPlain.tuned, let (name, kind) = kinds(removed, of: base) {
       return Problem(
         "is not quantised and the base is (\(base.config.quantisation ?? kind): \"\(name.printable)\"): it holds numbers "
           + "where the base has codes",
@@ -179,17 +233,22 @@ struct ModelPair {
     return nil
   }
 
-  /// Of tensors of another dtype whose scales stay the base's.
+  /// Of a part of a quantised weight of which the rest stays the base's.
   private var scalesLeftBehind: Problem? {
-    let found = shared.first { pair in
-      pair.base.dtype != pair.tuned.dtype && QuantisationTensors.isScaled(pair.base.name, among: base.names)
-        && !QuantisationTensors.isScaled(pair.base.name, among: tuned.names)
+    for (a, b) in shared {
+      guard let unit = base.units.unit(of: a.name),
+        let left = unit.names.first(where: { !tuned.names.contains($0.bytesKey) })
+      else { continue }
+      guard a.dtype == b.dtype else {
+        return Problem(
+          "holds \"\(b.name.printable)\" as \(b.dtype) where the base has codes (\(a.dtype)) with scales, which would stay",
+          "give the base that was trained, in its own dtype")
+      }
+      return Problem(
+        "holds \"\(b.name.printable)\" and not \"\(left.printable)\", which makes numbers of the same codes and would stay",
+        "save both")
     }
-    return found.map { a, b in
-      Problem(
-        "holds \"\(b.name.printable)\" as \(b.dtype) where the base has codes (\(a.dtype)) with scales, which would stay",
-        "give the base that was trained, in its own dtype")
-    }
+    return nil
   }
 
   // MARK: Removed and added

@@ -61,15 +61,20 @@ enum QuantisationTensors {
     }
     return nil
   }
+}
 
-  /// Whether there are scales for the codes in this tensor.
-  /// - Parameter names: of all tensors beside it, as `bytesKey`.
-  static func isScaled(_ name: String, among names: Set<String>) -> Bool {
-    QuantisedNames.states(ofCodes: name).contains { names.contains($0.bytesKey) }
-  }
+/// Tensors that an optimizer keeps for each of a model's: Adam's moments, momentum, gradients, master copies.
+enum OptimizerTensors {
+  private static let parts: Set<Substring> = [
+    "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_diff", "exp_inf", "momentum", "momentum_buffer", "square_avg",
+    "acc_delta", "grad", "grads", "gradient", "gradients", "delta", "deltas", "fp32_master", "master", "master_weights",
+    "optimizer", "optim", "optimizer_state", "state1", "state2",
+  ]
 
-  static func isScaled(_ name: String, in model: Checkpoint) -> Bool {
-    QuantisedNames.states(ofCodes: name).contains { model.tensor(named: $0) != nil }
+  /// Whether the name begins or ends with such a word.
+  static func contains(_ name: String) -> Bool {
+    let parts = name.split(separator: ".")
+    return parts.count > 1 && [parts.first, parts.last].contains { $0.map(Self.parts.contains) == true }
   }
 }
 

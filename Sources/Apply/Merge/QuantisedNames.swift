@@ -56,19 +56,16 @@ enum QuantisedNames {
 
   private static let separators = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":")]
 
-  /// The names that the state of codes of this name would have.
-  static func states(ofCodes name: String) -> [String] {
-    let stems = [name] + codes.filter { name.hasSuffix($0) }.map { String(name.dropLast($0.count)) }
-    var found: [String] = stems.flatMap { stem in (state.map { stem + $0 }) + stateOfAny.map { stem + $0 } }
+  /// What may stand beside codes that are a module's weight, and does not belong to them.
+  static let others: Set<Substring> = ["weight", "bias", "embed_scale"]
+
+  /// The codes, if they are any, that a tensor belongs to by its place, whatever it is called: those whose name its own
+  /// goes on from, and its module's weight.
+  static func codes(beside name: String) -> [String] {
     let text = name.utf8
-    for cut in text.indices
-    where cut == text.startIndex || separators.contains(text[text.index(before: cut)]) {
-      let word = String(name[cut...])
-      let isOfModule =
-        moduleCodes.contains(word) || moduleCodesOfAny.contains(word) || word == "weight"
-        || codes.contains { word == "weight" + $0 }
-      if isOfModule { found += moduleState.map { String(name[..<cut] + $0) } }
-    }
+    var found = text.indices.dropFirst().filter { separators.contains(text[$0]) }.map { String(name[..<$0]) }
+    let module = text.lastIndex(of: UInt8(ascii: ".")).map { name[...$0] } ?? ""
+    if !others.contains(name[module.endIndex...]) { found.append(module + "weight") }
     return found
   }
 

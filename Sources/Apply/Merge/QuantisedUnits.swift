@@ -27,6 +27,11 @@ struct QuantisedUnits: Sendable {
           groups.join(tensor.name, name)
           codes.insert(name.bytesKey)
         }
+        for name in QuantisedNames.codes(beside: tensor.name) {
+          guard let dtype = dtypes[name.bytesKey], !QuantisedNames.numbers.contains(dtype.name) else { continue }
+          groups.join(tensor.name, name)
+          codes.insert(name.bytesKey)
+        }
       }
     }
     units = groups.all.map { names in

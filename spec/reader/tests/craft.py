@@ -7,7 +7,11 @@ Slow and plain where it can be: ulp chunks are coded one Python integer at a tim
 import hashlib
 import json
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import craft_ulp
 import numpy as np
@@ -17,13 +21,16 @@ MAGIC = b"\x89VPT\r\n\x1a\n"
 BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E5M2": 8, "F8_E4M3": 8, "BOOL": 8}
 BITS |= {f"{sign}{n}": n for sign in "IU" for n in (8, 16, 32, 64)}
 INDEX = "model.safetensors.index.json"
+Entry = dict[str, Any]  # an object of the header or the manifest
+Frame = Callable[[bytes], bytes]
+Spoil = Callable[[bytes], bytes]
 
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def canonical(value) -> bytes:
+def canonical(value: object) -> bytes:
     """json.dumps sorts by code point, which is the order of UTF-8 bytes; U+007F stays as it is."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
@@ -48,7 +55,8 @@ def raw_frame(data: bytes, *, size: int | None = -1, window: int | None = None, 
 
 
 def packed_frame(data: bytes, level: int = 3, checksum: bool = False) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=checksum).compress(data)
+    packer = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=checksum)
+    return bytes(packer.compress(data))
 
 
 # --- elements ---------------------------------------------------------------------------------
@@ -57,7 +65,7 @@ def packed_frame(data: bytes, level: int = 3, checksum: bool = False) -> bytes:
 @dataclass
 class Tensor:
     dtype: str
-    shape: tuple
+    shape: tuple[int, ...]
     data: bytes
 
     @property
@@ -72,7 +80,7 @@ class Tensor:
     def fingerprint(self) -> str:
         return sha(f"vpatch.tensor.1\n{self.dtype}\n{','.join(str(n) for n in self.shape)}\n".encode() + self.data)
 
-    def side(self) -> dict:
+    def side(self) -> Entry:
         return {"dtype": self.dtype, "fingerprint": self.fingerprint, "shape": list(self.shape)}
 
 
@@ -91,7 +99,7 @@ def orders(data: bytes, t: Tensor) -> list[int]:
 def differences(base: bytes, target: bytes, t: Tensor) -> list[int]:
     n = 8 * t.width
     half = 1 << (n - 1)
-    pairs = zip(orders(base, t), orders(target, t))
+    pairs = zip(orders(base, t), orders(target, t), strict=True)
     return [(b - a + half) % (2 * half) - half for a, b in pairs]
 
 
@@ -114,14 +122,14 @@ def leb128(v: int) -> bytes:
 # --- coders -----------------------------------------------------------------------------------
 
 
-def plain_chunk(coder: str, data: bytes, t: Tensor, frame) -> bytes:
+def plain_chunk(coder: str, data: bytes, t: Tensor, frame: Frame) -> bytes:
     if coder == "raw":
         return b"\x01" + data
     values = [int.from_bytes(data[i : i + t.width], "little") for i in range(0, len(data), t.width)]
     return b"\x02" + frame(planes(values, t.width))
 
 
-def difference_chunk(coder: str, base: bytes, target: bytes, t: Tensor, frame, **ulp) -> bytes:
+def difference_chunk(coder: str, base: bytes, target: bytes, t: Tensor, frame: Frame, **ulp: Any) -> bytes:
     ds = differences(base, target, t)
     if coder == "zero" or coder == "sparse" and not any(ds):
         return b"\x00"
@@ -132,16 +140,18 @@ def difference_chunk(coder: str, base: bytes, target: bytes, t: Tensor, frame, *
     if coder == "ulp":
         return b"\x03" + craft_ulp.encode(base, orders(target, t), ds, t.dtype, **ulp)
     where = [i for i, d in enumerate(ds) if d]
-    gaps = [b - a - 1 for a, b in zip([-1] + where, where)]
-    plain = struct.pack("<I", len(where)) + b"".join(map(leb128, gaps)) + planes(zigzag([ds[i] for i in where]), t.width)
-    return b"\x04" + frame(plain)
+    gaps = [b - a - 1 for a, b in pairwise([-1, *where])]
+    values = planes(zigzag([ds[i] for i in where]), t.width)
+    return b"\x04" + frame(struct.pack("<I", len(where)) + b"".join(map(leb128, gaps)) + values)
 
 
 # --- files ------------------------------------------------------------------------------------
 
 
-def header_text(tensors: dict[str, Tensor], order=None, metadata=None, pad: int = 8) -> bytes:
-    at, members = 0, {} if metadata is None else {"__metadata__": metadata}
+def header_text(tensors: dict[str, Tensor], order: Sequence[str] | None = None, metadata: dict[str, str] | None = None,
+                pad: int = 8) -> bytes:
+    at = 0
+    members: dict[str, Any] = {} if metadata is None else {"__metadata__": metadata}
     for name in order or tensors:
         t = tensors[name]
         members[name] = {"dtype": t.dtype, "shape": list(t.shape), "data_offsets": [at, at + len(t.data)]}
@@ -161,14 +171,14 @@ class Checkpoint:
     """`files`: name → header; one file named "" unless given."""
 
     tensors: dict[str, Tensor]
-    files: dict[str, bytes] = None
+    files: dict[str, bytes] = field(default_factory=dict)
     index: bytes | None = None
     side: dict[str, bytes] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.files = self.files or {"": header_text(self.tensors)}
 
-    def write(self, path):
+    def write(self, path: Path) -> None:
         if list(self.files) == [""]:
             path.write_bytes(file_bytes(self.files[""], self.tensors))
             return
@@ -181,10 +191,11 @@ class Checkpoint:
             (path / name).write_bytes(data)
 
 
-def sharded(tensors: dict[str, Tensor], shards: dict[str, list[str]], **more) -> Checkpoint:
+def sharded(tensors: dict[str, Tensor], shards: dict[str, list[str]], **more: dict[str, bytes]) -> Checkpoint:
     files = {n: header_text({t: tensors[t] for t in names}, metadata={"format": "pt"}) for n, names in shards.items()}
     where = {t: n for n, names in shards.items() for t in names}
-    index = json.dumps({"metadata": {"total_size": sum(len(t.data) for t in tensors.values())}, "weight_map": where}, indent=2)
+    index = json.dumps({"metadata": {"total_size": sum(len(t.data) for t in tensors.values())}, "weight_map": where},
+                       indent=2)
     return Checkpoint(tensors, files, index.encode(), **more)
 
 
@@ -205,21 +216,24 @@ def operation(base: Tensor | None, target: Tensor | None) -> str:
 class Draft:
     """All parts of a patch; `seal` puts them together with the right digests."""
 
-    def __init__(self, base: Checkpoint, target: Checkpoint, coder="raw", plain="raw", chunk=4 * 2**20, frame=raw_frame, **ulp):
-        self.frame, self.payload, self.tensors = frame, b"", []
+    def __init__(self, base: Checkpoint, target: Checkpoint, coder: str = "raw", plain: str = "raw",
+                 chunk: int = 4 * 2**20, frame: Frame = raw_frame, **ulp: Any) -> None:
+        self.frame, self.payload = frame, b""
+        self.tensors: list[Entry] = []
         for name in sorted({*base.tensors, *target.tensors}, key=str.encode):
             self._add(name, base.tensors.get(name), target.tensors.get(name), coder, plain, chunk, ulp)
         self.blobs: list[bytes] = []
-        self.manifest = {"base": self._layout(base), "target": self._layout(target), "side": []}
+        self.manifest: Entry = {"base": self._layout(base), "target": self._layout(target), "side": []}
         for name in sorted({*base.side, *target.side}, key=str.encode):
             if base.side.get(name) != target.side.get(name):
-                entry = {key: self.blob(c.side[name]) for key, c in (("base", base), ("target", target)) if name in c.side}
-                self.manifest["side"].append({"name": name, **entry})
+                sides = [(key, c) for key, c in (("base", base), ("target", target)) if name in c.side]
+                self.manifest["side"].append({"name": name} | {key: self.blob(c.side[name]) for key, c in sides})
         self.annotations = b"{}"
 
-    def _add(self, name, base, target, coder, plain, chunk, ulp):
+    def _add(self, name: str, base: Tensor | None, target: Tensor | None, coder: str, plain: str, chunk: int,
+             ulp: dict[str, Any]) -> None:
         op = operation(base, target)
-        entry = {"name": name, "op": op}
+        entry: Entry = {"name": name, "op": op}
         if base:
             entry["base"] = base.side()
         if target and op != "same":
@@ -231,6 +245,7 @@ class Draft:
             b, t = base.data if base else b"", target.data if target else b""
             common = min(len(b), len(t)) if op in ("change", "rows") else 0
             for i in range(0, common, chunk):
+                assert base
                 end = min(i + chunk, common)
                 stored = difference_chunk(coder, b[i:end], t[i:end], base, self.frame, **ulp)
                 if len(stored) > end - i + 16:
@@ -238,6 +253,7 @@ class Draft:
                 self.append(entry, "d", stored, end - i)
             for role, data, of in (("b", b, base), ("t", t, target)):
                 for i in range(common, len(data), chunk):
+                    assert of
                     piece = data[i : i + chunk]
                     stored = plain_chunk(plain, piece, of, self.frame)
                     if len(stored) > len(piece) + 16:
@@ -245,7 +261,7 @@ class Draft:
                     self.append(entry, role, stored, len(piece))
         self.tensors.append(entry)
 
-    def append(self, entry, role, stored: bytes, decoded: int):
+    def append(self, entry: Entry, role: str, stored: bytes, decoded: int) -> None:
         entry["chunks"].append([role, len(self.payload), len(stored), decoded, sha(stored)])
         self.payload += stored
 
@@ -254,7 +270,7 @@ class Draft:
             self.blobs.append(data)
         return self.blobs.index(data)
 
-    def _layout(self, c: Checkpoint) -> dict:
+    def _layout(self, c: Checkpoint) -> Entry:
         files = [{"header": self.blob(c.files[n]), "name": n} for n in sorted(c.files, key=str.encode)]
         return {"files": files} | ({"index": self.blob(c.index)} if c.index is not None else {})
 
@@ -265,16 +281,18 @@ class Draft:
             for e in self.tensors:
                 side = e["base"] if e["op"] == "same" else e.get(key)
                 if side:
-                    text += struct.pack("<I", len(e["name"].encode())) + e["name"].encode() + bytes.fromhex(side["fingerprint"])
+                    text += struct.pack("<I", len(e["name"].encode())) + e["name"].encode()
+                    text += bytes.fromhex(side["fingerprint"])
             out.append(hashlib.sha256(text).digest())
-        return tuple(out)
+        return out[0], out[1]
 
     def identity(self) -> str:
         text = b"vpatch.identity.1\n" + b"".join(self.roots())
         for e in self.tensors:
             if e["op"] != "same":
                 text += LETTER.get(e["op"], b"?") + struct.pack("<I", len(e["name"].encode())) + e["name"].encode()
-                text += b"".join(bytes.fromhex(e[k]["fingerprint"]) if k in e else bytes(32) for k in ("base", "target"))
+                text += b"".join(bytes.fromhex(e[k]["fingerprint"]) if k in e else bytes(32)
+                                 for k in ("base", "target"))
         return sha(text)
 
     def annex_plain(self) -> bytes:
@@ -282,7 +300,9 @@ class Draft:
         manifest = canonical({"blobs": blobs} | self.manifest)
         return struct.pack("<I", len(manifest)) + manifest + b"".join(self.blobs)
 
-    def seal(self, header=None, text=None, preamble=None, header_frame=None, annex=None, annex_frame=None, tail=None) -> bytes:
+    def seal(self, header: Callable[[dict[str, Any]], object] | None = None, text: Spoil | None = None,
+             preamble: Spoil | None = None, header_frame: Frame | None = None, annex: Spoil | None = None,
+             annex_frame: Frame | None = None, tail: Spoil | None = None) -> bytes:
         """Each argument is a function that spoils one part (header: dict in place; others: bytes → bytes)."""
         plain = self.annex_plain()
         plain = annex(plain) if annex else plain
@@ -303,7 +323,8 @@ class Draft:
         json_text = canonical(edited)
         json_text = text(json_text) if text else json_text
         stored = (header_frame or self.frame)(json_text)
-        head = MAGIC + struct.pack("<H6xQQQQQ8x", 1, 0, 0, 0, len(stored), len(json_text)) + hashlib.sha256(stored).digest()
+        numbers = struct.pack("<H6xQQQQQ8x", 1, 0, 0, 0, len(stored), len(json_text))
+        head = MAGIC + numbers + hashlib.sha256(stored).digest()
         head = preamble(head) if preamble else head
         notes = self.annotations
         end = struct.pack("<QQ", len(notes), 0) + hashlib.sha256(notes).digest() + notes
@@ -311,9 +332,9 @@ class Draft:
         return head + hashlib.sha256(head).digest() + stored + self.payload + stored_annex + end
 
 
-def make(base: Checkpoint, target: Checkpoint, **options) -> bytes:
+def make(base: Checkpoint, target: Checkpoint, **options: Any) -> bytes:
     return Draft(base, target, **options).seal()
 
 
-def array(dtype: str, values: np.ndarray, shape=None) -> Tensor:
+def array(dtype: str, values: np.ndarray, shape: Sequence[int] | None = None) -> Tensor:
     return Tensor(dtype, tuple(values.shape) if shape is None else tuple(shape), values.tobytes())

@@ -1,6 +1,9 @@
 """The writer's side of section 5.1, one element at a time."""
 
 import struct
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 EXPONENT = {"F32": (23, 8), "F16": (10, 5), "BF16": (7, 8), "F8_E5M2": (2, 5), "F8_E4M3": (3, 4)}
 BITS = {"F32": 32, "F16": 16, "BF16": 16, "F8_E5M2": 8, "F8_E4M3": 8}
@@ -8,10 +11,10 @@ TOTAL, LOW, LANES, NONE = 4096, 1 << 16, 32, 31
 
 
 class Bits:
-    def __init__(self):
+    def __init__(self) -> None:
         self.value, self.length = 0, 0
 
-    def put(self, value: int, n: int):
+    def put(self, value: int, n: int) -> None:
         assert 0 <= value < 1 << n
         self.value |= value << self.length
         self.length += n
@@ -30,7 +33,12 @@ def split(d: int) -> tuple[int, int, int]:
     return (128 + index if d > 0 else 128 - index), a & ((1 << (k - 1)) - 1), k - 1
 
 
-def join(symbol: int, extra, bits: int) -> int | None:
+def low_bits(value: int) -> Callable[[int], int]:
+    """Peeks so many of its bits."""
+    return lambda n: value & ((1 << n) - 1)
+
+
+def join(symbol: int, extra: Callable[[int], int], bits: int) -> int | None:
     """Symbol, and the function that peeks n extra bits → difference; None if there is none such."""
     index = abs(symbol - 128)
     if index >= 16:
@@ -54,7 +62,7 @@ def round_down(f: int) -> tuple[int, int, int, int]:
 
 
 class Table:
-    def __init__(self, counts: dict[int, int]):
+    def __init__(self, counts: dict[int, int]) -> None:
         total = sum(counts.values())
         self.first, last = min(counts), max(counts)
         self.length = last - self.first + 1
@@ -73,7 +81,7 @@ class Table:
             at += self.frequency[s]
         self.slots = [s for s in sorted(self.frequency) for _ in range(self.frequency[s])]
 
-    def write(self, out: Bits):
+    def write(self, out: Bits) -> None:
         out.put(self.first, 8)
         out.put(self.length - 1, 8)
         out.put(self.rest - self.first, 8)
@@ -97,12 +105,12 @@ def groups_of(count: int, classes: int, group: int) -> list[int]:
     return [(j * 7 + j // 3) % classes for j in range(-(-count // group))]
 
 
-def write_map(out: Bits, first: int, tables: list[int]):
+def write_map(out: Bits, first: int, tables: list[int]) -> None:
     """Runs of the same table cost a bit each."""
     out.put(first, 8)
     out.put(len(tables) - 1, 8)
     out.put(tables[0], 5)
-    for before, table in zip(tables, tables[1:]):
+    for before, table in pairwise(tables):
         if table == before:
             out.put(0, 1)
         else:
@@ -115,12 +123,16 @@ def scale_of(u: int, dtype: str) -> int:
     return 0 if exponent == mantissa == 0 else max(exponent, 1)
 
 
-def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1, tables=2, group=32, holes=False, spoil=None) -> bytes:
+def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes: int = 1, tables: int = 2,
+           group: int = 32, holes: bool = False, spoil: Callable[[dict[str, Any]], object] | None = None) -> bytes:
     """`targets`: orders. `holes`: scales that no base has in a class get no table. `spoil` may change
     the parts, a dict, before they are joined."""
     bits = BITS[dtype]
     width = bits // 8
-    scale = lambda u: scale_of(u, dtype)
+
+    def scale(u: int) -> int:
+        return scale_of(u, dtype)
+
     bases = [int.from_bytes(base[i : i + width], "little") for i in range(0, len(base), width)]
     count = len(bases)
     of_group = groups_of(count, classes, group)
@@ -131,10 +143,13 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
     if holes:
         used = {(of_group[i // group], scale(u) - first) for i, u in enumerate(bases)}
         maps = [[t if (c, e) in used else NONE for e, t in enumerate(m)] for c, m in enumerate(maps)]
-    context = lambda u, c: maps[c][scale(u) - first] if first <= scale(u) <= last else NONE
+
+    def context(u: int, c: int) -> int:
+        return maps[c][scale(u) - first] if first <= scale(u) <= last else NONE
+
     contexts = [context(u, of_group[i // group]) for i, u in enumerate(bases)]
     counts = [{128: 1} for _ in range(tables)]
-    for t, d in zip(contexts, ds):
+    for t, d in zip(contexts, ds, strict=True):
         s = split(d)[0]
         counts[t][s] = counts[t].get(s, 0) + 16
     made = [Table(c) for c in counts]
@@ -146,8 +161,8 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
         model.put(group // 32 - 1, 22)
     for m in maps:
         write_map(model, first, m)
-    for t in made:
-        t.write(model)
+    for one in made:
+        one.write(model)
     if classes > 1:
         for c in of_group:
             model.put(c, 1 if classes == 2 else 2)
@@ -161,26 +176,26 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
 
     states, words, slots = [LOW] * LANES, [], [0] * count
     for i in reversed(range(count)):
-        t, s, x = made[contexts[i]], split(ds[i])[0], states[i % LANES]
-        f = t.frequency[s]
+        table, s, x = made[contexts[i]], split(ds[i])[0], states[i % LANES]
+        f = table.frequency[s]
         if x >= f << 20:
             words.append(x & 0xFFFF)
             x >>= 16
-        slots[i] = x % f + t.low[s]
+        slots[i] = x % f + table.low[s]
         states[i % LANES] = (x // f << 12) + slots[i]
 
     choice = Bits()
     half = 1 << (bits - 1)
-    for i, (target, right) in enumerate(zip(targets, contexts)):
+    for i, (target, right) in enumerate(zip(targets, contexts, strict=True)):
         m = maps[of_group[i // group]]
         unsigned = target % (2 * half)
         own = context(unsigned ^ (half - 1) if unsigned >= half else unsigned, of_group[i // group])
         consistent = []
         for t in [own] * (own != NONE) + sorted({*m} - {own, NONE}):
-            d = join(made[t].slots[slots[i]], lambda n: extra.value >> positions[i] & ((1 << n) - 1), bits)
-            if d is None:
+            back = join(made[t].slots[slots[i]], low_bits(extra.value >> positions[i]), bits)
+            if back is None:
                 continue
-            u = (target - d) % (2 * half)
+            u = (target - back) % (2 * half)
             if context(u ^ (half - 1) if u >= half else u, of_group[i // group]) == t:
                 consistent.append(t)
         for t in consistent[:-1]:
@@ -188,7 +203,7 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
             if t == right:
                 break
 
-    parts = {
+    parts: dict[str, Any] = {
         "model": model.bytes(),
         "extra": extra.bytes(),
         "choice": choice.bytes(),
@@ -199,4 +214,4 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes=1
         spoil(parts)
     sizes = struct.pack("<II", parts.get("R", len(parts["extra"])), parts.get("C", len(parts["choice"])))
     tail = struct.pack(f"<{LANES}I", *parts["states"]) + struct.pack(f"<{len(parts['words'])}H", *parts["words"])
-    return parts["model"] + sizes + parts["extra"] + parts["choice"] + tail + parts.get("behind", b"")
+    return b"".join([parts["model"], sizes, parts["extra"], parts["choice"], tail, parts.get("behind", b"")])

@@ -17,17 +17,18 @@ def raw(header: bytes, data: bytes = b"", length: int | None = None) -> bytes:
     return struct.pack("<Q", len(header) if length is None else length) + header + data
 
 
-def one(dtype="U8", shape="[4]", offsets="[0,4]", name='"w"', data=b"1234") -> bytes:
+def one(dtype: str = "U8", shape: str = "[4]", offsets: str = "[0,4]", name: str = '"w"',
+        data: bytes = b"1234") -> bytes:
     """A file of one tensor, its header written by hand."""
     return raw(f'{{{name}:{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}'.encode(), data)
 
 
-def two(first: str, second: str, data=b"12345678") -> bytes:
+def two(first: str, second: str, data: bytes = b"12345678") -> bytes:
     tensor = '"%s":{"dtype":"U8","shape":[4],"data_offsets":%s}'
     return raw(f"{{{tensor % ('a', first)},{tensor % ('b', second)}}}".encode(), data)
 
 
-def file(name, reason, data):
+def file(name: str, reason: str, data: bytes) -> None:
     FILES.append((name + ".safetensors", reason, data))
 
 
@@ -47,8 +48,12 @@ file("header_two_objects", "a second object", raw(b"{}{}"))
 file("header_not_utf8", "a byte FF in a name", raw(b'{"\xff":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}', b"1"))
 file("header_lone_surrogate", "an unpaired surrogate in a name", one(name='"\\ud800"'))
 file("deep_nesting_bomb", "3,000 open arrays", raw(b'{"w":' + b"[" * 3_000))
-file("duplicate_tensor", "a tensor twice", raw(b'{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"w":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}', b"12345678"))
-file("duplicate_tensor_escaped", "a tensor twice, once written with an escape", raw(b'{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\\u0077":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}', b"12345678"))
+file("duplicate_tensor", "a tensor twice",
+     raw(b'{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"w":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}',
+         b"12345678"))
+file("duplicate_tensor_escaped", "a tensor twice, once written with an escape",
+     raw(b'{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},'
+         b'"\\u0077":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}', b"12345678"))
 file("duplicate_offsets", "data_offsets twice in a tensor", one(offsets='[0,4],"data_offsets":[0,4]'))
 file("duplicate_metadata_key", "a key twice in __metadata__", raw(b'{"__metadata__":{"a":"1","a":"2"}}'))
 file("metadata_number", "a number in __metadata__", raw(b'{"__metadata__":{"a":1}}'))
@@ -74,7 +79,8 @@ file("shape_float", "a dimension of 4.0", one(shape="[4.0]"))
 file("shape_true", "a dimension of true", one(shape="[true]", offsets="[0,1]", data=b"1"))
 file("shape_number", "a shape that is a number", one(shape="4"))
 file("shape_over_2_53", "a dimension of 2^53", one(shape="[9007199254740992,0]", offsets="[0,0]", data=b""))
-file("shape_overflow", "2^32 times 2^32 elements: the product wraps to 0", one(shape="[4294967296,4294967296]", offsets="[0,0]", data=b""))
+file("shape_overflow", "2^32 times 2^32 elements: the product wraps to 0",
+     one(shape="[4294967296,4294967296]", offsets="[0,0]", data=b""))
 file("shape_overflow_to_right_size", "2^62 + 1 F32: the bytes wrap to 4", one("F32", "[5,922337203685477581]", "[0,4]"))
 file("size_too_small", "3 bytes for 4 U8", one(offsets="[0,3]", data=b"123"))
 file("size_too_large", "5 bytes for 4 U8", one(offsets="[0,5]", data=b"12345"))
@@ -96,24 +102,30 @@ file("trailing_byte_no_tensors", "a byte behind a header without tensors", raw(b
 file("truncated_data", "the last byte is missing", one(data=b"123"))
 
 SCALAR = {"s": Tensor("F32", (), struct.pack("<f", 1.5))}
-ODD_ORDER = {n: Tensor("U8", (len(n.encode()),), n.encode()) for n in ("a", "b", "weight.10", "weight.9", "ü", "\U0001f600")}
+ODD_ORDER = {n: Tensor("U8", (len(n.encode()),), n.encode())
+             for n in ("a", "b", "weight.10", "weight.9", "ü", "\U0001f600")}
 file("valid_scalar", "", craft.file_bytes(craft.header_text(SCALAR), SCALAR))
 file("valid_no_tensors", "", raw(b"{}"))
 file("valid_metadata_only", "", raw(b'{"__metadata__":{}}'))
-EMPTY = {"a": Tensor("F32", (0,), b""), "b": Tensor("U8", (2,), b"12"), "c": Tensor("BF16", (3, 0, 2), b""), "d": Tensor("X9", (0,), b"")}
+EMPTY = {"a": Tensor("F32", (0,), b""), "b": Tensor("U8", (2,), b"12"), "c": Tensor("BF16", (3, 0, 2), b""),
+         "d": Tensor("X9", (0,), b"")}
 file("valid_empty_tensors", "", craft.file_bytes(craft.header_text(EMPTY), EMPTY))
-file("valid_empty_tensors_first_last", "", craft.file_bytes(craft.header_text(EMPTY, order=["c", "b", "d", "a"]), EMPTY))
+file("valid_empty_tensors_first_last", "",
+     craft.file_bytes(craft.header_text(EMPTY, order=["c", "b", "d", "a"]), EMPTY))
 file("valid_zero_in_large_shape", "", one("F32", "[4294967296,0,4294967296]", "[0,0]", data=b""))
 file("valid_unknown_dtype", "", one("X9", shape="[3,5]"))
 file("valid_dtype_f4", "", one("F4", shape="[8]"))
 file("valid_dtype_f8_e8m0", "", one("F8_E8M0", shape="[4]"))
 file("valid_metadata_null", "", raw(b'{"__metadata__":null,"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"1"))
 file("valid_metadata_null_only", "", raw(b'{"__metadata__":null}'))
-file("valid_metadata_odd_keys", "", raw(json.dumps({"__metadata__": {"": "", "__metadata__": "x", "\0\n\"\\": "ü\U0001f600", "w": "{}"}, "w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode(), b"1"))
+file("valid_metadata_odd_keys", "",
+     raw(json.dumps({"__metadata__": {"": "", "__metadata__": "x", "\0\n\"\\": "ü\U0001f600", "w": "{}"},
+                     "w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode(), b"1"))
 file("valid_padded_with_spaces", "", craft.file_bytes(craft.header_text(SCALAR, pad=256), SCALAR))
 file("valid_not_aligned", "", craft.file_bytes(craft.header_text(SCALAR, pad=1) + b" " * 3, SCALAR))
 file("valid_white_space", "", raw(b'{\n\t"w" : { "shape":[ 1 ],\r\n"data_offsets": [0,1], "dtype":"U8"} }\n', b"1"))
-file("valid_file_order_unlike_names", "", craft.file_bytes(craft.header_text(ODD_ORDER, order=list(reversed(ODD_ORDER))), ODD_ORDER))
+file("valid_file_order_unlike_names", "",
+     craft.file_bytes(craft.header_text(ODD_ORDER, order=list(reversed(ODD_ORDER))), ODD_ORDER))
 file("valid_header_order_unlike_offsets", "", two("[4,8]", "[0,4]"))
 file("valid_name_longest", "", one(name='"' + "é" * 2048 + '"'))
 
@@ -121,12 +133,12 @@ file("valid_name_longest", "", one(name='"' + "é" * 2048 + '"'))
 # --- directories ------------------------------------------------------------------------------
 
 
-def shard(*names) -> bytes:
+def shard(*names: str) -> bytes:
     tensors = {n: Tensor("U8", (1,), n.encode()) for n in names}
     return craft.file_bytes(craft.header_text(tensors), tensors)
 
 
-def index(name, reason, text, **shards):
+def index(name: str, reason: str, text: object, **shards: bytes) -> None:
     text = text if isinstance(text, bytes) else json.dumps({"metadata": {"total_size": 2}, "weight_map": text}).encode()
     INDEXES.append((name, reason, {craft.INDEX: text} | {f"{n}.safetensors": d for n, d in shards.items()}))
 
@@ -134,7 +146,8 @@ def index(name, reason, text, **shards):
 GOOD = {"a": "x.safetensors", "b": "y.safetensors"}
 X, Y = shard("a"), shard("b")
 index("path_traversal", '"../../x" in weight_map', GOOD | {"b": "../../x"}, x=X, y=Y)
-index("path_traversal_safetensors", '"../path_traversal/y.safetensors": a file that is there', GOOD | {"b": "../path_traversal/y.safetensors"}, x=X)
+index("path_traversal_safetensors", '"../path_traversal/y.safetensors": a file that is there',
+      GOOD | {"b": "../path_traversal/y.safetensors"}, x=X)
 index("path_absolute", "an absolute path", GOOD | {"b": "/tmp/y.safetensors"}, x=X)
 index("path_backslash", "a backslash in a shard's name", GOOD | {"b": "..\\y.safetensors"}, x=X)
 index("path_nul", "U+0000 in a shard's name", GOOD | {"b": "y.safetensors\0"}, x=X, y=Y)
@@ -144,10 +157,13 @@ index("shard_not_safetensors", "a shard named after the index itself", GOOD | {"
 index("shard_missing", "a shard is not there", GOOD, x=X)
 index("tensor_in_two_shards", "a tensor is in two shards", GOOD, x=X, y=shard("a", "b"))
 index("tensor_not_in_shard", "the index has a tensor that its shard lacks", GOOD | {"c": "y.safetensors"}, x=X, y=Y)
-index("tensor_in_other_shard", "the index has each tensor in the other's shard", {"a": "y.safetensors", "b": "x.safetensors"}, x=X, y=Y)
+index("tensor_in_other_shard", "the index has each tensor in the other's shard",
+      {"a": "y.safetensors", "b": "x.safetensors"}, x=X, y=Y)
 index("tensor_not_in_index", "a shard has a tensor that the index lacks", GOOD, x=X, y=shard("b", "c"))
-index("duplicate_tensor", "a tensor twice in weight_map", b'{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}', x=X, y=X)
-index("duplicate_weight_map", "two weight_maps", b'{"weight_map":{"b":"y.safetensors"},"weight_map":{"a":"x.safetensors"}}', x=X, y=Y)
+index("duplicate_tensor", "a tensor twice in weight_map", b'{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}',
+      x=X, y=X)
+index("duplicate_weight_map", "two weight_maps",
+      b'{"weight_map":{"b":"y.safetensors"},"weight_map":{"a":"x.safetensors"}}', x=X, y=Y)
 index("shard_number", "a shard that is a number", GOOD | {"b": 1}, x=X)
 index("weight_map_missing", "no weight_map", b'{"metadata":{}}', x=X)
 index("weight_map_array", "weight_map is an array", ["x.safetensors"], x=X)

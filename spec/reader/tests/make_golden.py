@@ -5,9 +5,11 @@ python3 spec/reader/tests/make_golden.py [FOLDER]    (the same bytes every time,
 
 import shutil
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import support  # noqa: F401: puts the reader on the path
+import support  # noqa: F401 (puts the reader on the path)
 from support import FIXTURES
 
 import craft
@@ -24,12 +26,14 @@ def flagged(at: int, value: int = 1) -> bytes:
 
 
 BY_FLAG = {
-    "read_only_safe.vpatch": ("3", "bit 0 of the flags that are safe when reading: read, never rewritten", lambda: flagged(24)),
+    "read_only_safe.vpatch": ("3", "bit 0 of the flags that are safe when reading: read, never rewritten",
+                              lambda: flagged(24)),
     "ignorable.vpatch": ("3", "bit 63 of the flags that may be ignored: read and rewritten", lambda: flagged(39, 0x80)),
 }
 
 
-def change(coder, base=golden_decode.BASE, target=golden_decode.TARGET, **options):
+def change(coder: str, base: craft.Checkpoint = golden_decode.BASE, target: craft.Checkpoint = golden_decode.TARGET,
+           **options: Any) -> Callable[[], bytes]:
     return lambda: Draft(base, target, coder=coder, **{"frame": golden_refused.small_frame} | options).seal()
 
 
@@ -55,31 +59,33 @@ ACCEPTED = {
     "ulp_classes_2": ("5.1", "two classes in groups of 32", change("ulp", tables=2, classes=2)),
     "ulp_classes_3": ("5.1", "three classes in groups of 96", change("ulp", tables=2, classes=3, group=96)),
     "ulp_classes_4": ("5.1", "four classes in groups of 32", change("ulp", tables=2, classes=4)),
-    "ulp_scales_without_table": ("5.1", "four classes, each with tables only for the scales it has", change("ulp", tables=2, classes=4, holes=True)),
+    "ulp_scales_without_table": ("5.1", "four classes, each with tables only for the scales it has",
+                                 change("ulp", tables=2, classes=4, holes=True)),
     "annotations_any_json": ("7", "annotations that are not canonical, with floats", annotated),
 }
 
 
 def write(root: Path) -> None:
-    made = {}
+    made: dict[str, bytes] = {}
 
-    def table(folder, head, rows):
+    def table(folder: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         made[f"{folder}/REASONS.tsv"] = "".join("\t".join(row) + "\n" for row in [head, *rows]).encode()
 
-    refused = [(f"{name}.vpatch", *rest) for name, *rest in golden_refused.CASES]
-    table("golden/refused", ("file", "section", "rule", "reason"), [row[:4] for row in refused])
-    for name, *_, data in refused:
-        made[f"golden/refused/{name}"] = data if isinstance(data, bytes) else data()
-    decode = [(f"{name}.vpatch", *rest) for name, *rest in golden_decode.CASES]
-    table("golden/refused-on-decode", ("file", "section", "rule", "command", "reason"), [row[:5] for row in decode])
-    for name, *_, make in decode:
-        made[f"golden/refused-on-decode/{name}"] = make()
+    table("golden/refused", ("file", "section", "rule", "reason"),
+          [(f"{name}.vpatch", section, rule, reason) for name, section, rule, reason, _ in golden_refused.CASES])
+    for name, _, _, _, data in golden_refused.CASES:
+        made[f"golden/refused/{name}.vpatch"] = data if isinstance(data, bytes) else data()
+    table("golden/refused-on-decode", ("file", "section", "rule", "command", "reason"),
+          [(f"{name}.vpatch", section, rule, command, reason)
+           for name, section, rule, command, reason, _ in golden_decode.CASES])
+    for name, _, _, _, _, make in golden_decode.CASES:
+        made[f"golden/refused-on-decode/{name}.vpatch"] = make()
     for name, c in (("base", golden_decode.BASE), ("target", golden_decode.TARGET)):
         made[f"golden/refused-on-decode/{name}.safetensors"] = craft.file_bytes(c.files[""], c.tensors)
     accepted = {f"{name}.vpatch": rest for name, rest in ACCEPTED.items()}
     for folder, cases in (("golden/accepted-by-flag", BY_FLAG), ("golden/accepted", accepted)):
         table(folder, ("file", "section", "reason"), [(name, *rest[:2]) for name, rest in cases.items()])
-        for name, (*_, make) in cases.items():
+        for name, (_, _, make) in cases.items():
             made[f"{folder}/{name}"] = make()
     table("hostile-safetensors", ("file", "reason"), [row[:2] for row in hostile.FILES])
     for name, _, data in hostile.FILES:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -38,10 +39,11 @@ for folder in (HERE, HERE.parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-import craft  # noqa: E402
-import craft_ulp  # noqa: E402
-import numpy as np  # noqa: E402
-from vpatch_reader.refused import Refused  # noqa: E402
+import craft  # noqa: E402 (behind the check of packages)
+import craft_ulp  # noqa: E402 (behind the check of packages)
+import numpy as np  # noqa: E402 (behind the check of packages)
+
+from vpatch_reader.refused import Refused  # noqa: E402 (behind the check of packages)
 
 LENGTHS = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 127, 129, 1023, 5000]
 FLOATS = ["BF16", "F16", "F32", "F8_E4M3", "F8_E5M2"]
@@ -72,7 +74,8 @@ def special(dtype: str) -> np.ndarray:
     half = 1 << (bits - 1)
     low, wide = craft_ulp.EXPONENT.get(dtype, (bits - 1, 0))
     inf = ((1 << wide) - 1) << low
-    edges = {e % half for e in (0, 1, 2, (1 << low) - 1, 1 << low, (1 << low) + 1, inf - 1, inf, inf + 1, half - 1, half // 2)}
+    edges = {e % half
+             for e in (0, 1, 2, (1 << low) - 1, 1 << low, (1 << low) + 1, inf - 1, inf, inf + 1, half - 1, half // 2)}
     return np.array(sorted(edges | {e + half for e in edges}), dtype=f"<u{bits // 8}")
 
 
@@ -80,7 +83,7 @@ def nudge(base: np.ndarray, seed: int, far: float = 0.05) -> np.ndarray:
     """A fine-tuned version: half unchanged, most of the others near, some anywhere."""
     rng = np.random.default_rng(seed)
     step = np.where(rng.random(base.size) < 0.5, 0, rng.integers(-9, 10, base.size))
-    out = (base + step.astype(base.dtype)).astype(base.dtype)
+    out: np.ndarray = (base + step.astype(base.dtype)).astype(base.dtype)
     wild = rng.random(base.size) < far
     out[wild] = np.frombuffer(rng.bytes(base.nbytes), base.dtype)[wild]
     if base.size and np.array_equal(out, base):
@@ -89,7 +92,8 @@ def nudge(base: np.ndarray, seed: int, far: float = 0.05) -> np.ndarray:
 
 
 class Refusals(unittest.TestCase):
-    def assertRefused(self, rule: str, words: str, call, *arguments, **named):
+    def assertRefused(self, rule: str, words: str, call: Callable[..., object], *arguments: object,
+                      **named: object) -> None:
         with self.assertRaises(Refused) as caught:
             call(*arguments, **named)
         self.assertEqual(caught.exception.rule, rule, str(caught.exception))

@@ -5,36 +5,42 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import support
-from support import DTYPES, FLOATS, LENGTHS, Refusals, np
+from support import DTYPES, FLOATS, LENGTHS, Refusals
 
 import craft
+import numpy as np
+
 from vpatch_reader import apply
 from vpatch_reader.__main__ import main
+from vpatch_reader.container import Patch
+from vpatch_reader.refused import Refused
 
 
-def tensor(dtype, shape, seed=0):
+def tensor(dtype: str, shape: tuple[int, ...], seed: int = 0) -> craft.Tensor:
     return craft.array(dtype, support.weights(dtype, int(np.prod(shape, dtype=int)), seed), shape)
 
 
-def tuned(t: craft.Tensor, seed=1) -> craft.Tensor:
+def tuned(t: craft.Tensor, seed: int = 1) -> craft.Tensor:
     k = np.dtype(f"<u{t.width}")
     return craft.Tensor(t.dtype, t.shape, support.nudge(np.frombuffer(t.data, k), seed).tobytes())
 
 
-def contents(path: Path):
+def contents(path: Path) -> Any:
     return path.read_bytes() if path.is_file() else {p.name: p.read_bytes() for p in sorted(path.iterdir())}
 
 
 class Files(Refusals):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.path = Path(folder.name)
 
-    def there_and_back(self, base: craft.Checkpoint, target: craft.Checkpoint, **options):
-        names = [self.path / f"{n}{len(list(self.path.iterdir()))}" for n in ("base", "target", "patch", "made", "back")]
+    def there_and_back(self, base: craft.Checkpoint, target: craft.Checkpoint, **options: Any) -> list[Path]:
+        names = [self.path / f"{n}{len(list(self.path.iterdir()))}"
+                 for n in ("base", "target", "patch", "made", "back")]
         base.write(names[0])
         target.write(names[1])
         names[2].write_bytes(craft.make(base, target, **options))
@@ -47,7 +53,7 @@ class Files(Refusals):
 
 
 class RoundTrips(Files):
-    def test_all_dtypes_and_lengths_in_one_file(self):
+    def test_all_dtypes_and_lengths_in_one_file(self) -> None:
         for coder in ("raw", "planes", "sparse", "ulp"):
             with self.subTest(coder=coder):
                 dtypes = FLOATS if coder == "ulp" else DTYPES
@@ -55,32 +61,40 @@ class RoundTrips(Files):
                 target = {name: tuned(t) if i % 3 else t for i, (name, t) in enumerate(base.items())}
                 plain = "raw" if coder == "raw" else "planes"
                 frame = craft.packed_frame
-                self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(target), coder=coder, plain=plain, frame=frame)
+                self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(target), coder=coder, plain=plain,
+                                    frame=frame)
 
-    def test_chunks_shorter_than_the_tensor(self):
+    def test_chunks_shorter_than_the_tensor(self) -> None:
         base = {"w": tensor("BF16", (50, 37))}
         target = {"w": tuned(base["w"])}
         for coder in ("raw", "planes", "ulp"):
             for chunk in (2, 34, 600, 1000):
                 if chunk > 2 or coder == "raw":
-                    self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(target), coder=coder, plain="planes", chunk=chunk)
+                    self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(target), coder=coder, plain="planes",
+                                        chunk=chunk)
 
-    def test_every_operation(self):
+    def test_every_operation(self) -> None:
         base = {
             "changed": tensor("F32", (3, 4)), "dropped": tensor("F16", (5,)), "embed": tensor("BF16", (6, 8), 1),
             "head": tensor("BF16", (9, 8), 2), "kept": tensor("F64", (2,)), "retyped": tensor("F32", (4,)),
-            "reshaped": tensor("I8", (4, 2)), "ranked": tensor("U8", (4,)), "scalar": tensor("F32", ()), "empty": tensor("F16", (0, 3)),
+            "reshaped": tensor("I8", (4, 2)), "ranked": tensor("U8", (4,)), "scalar": tensor("F32", ()),
+            "empty": tensor("F16", (0, 3)),
             "from_none": tensor("U8", (0, 2)), "odd": tensor("F4", (4,), 3), "odd_changed": tensor("F4", (4,), 3),
             "odd_length": craft.Tensor("X9", (4,), b"123"), "zero": craft.Tensor("F32", (2**40, 0, 2**40), b""),
         }
         grown = craft.Tensor("BF16", (11, 8), tuned(base["embed"]).data + tensor("BF16", (5, 8), 4).data)
         shrunk = craft.Tensor("BF16", (4, 8), base["head"].data[:64])
         target = {
-            "added": tensor("BOOL", (7,)), "changed": tuned(base["changed"]), "embed": grown, "head": shrunk, "kept": base["kept"],
-            "retyped": tensor("BF16", (4,)), "reshaped": craft.Tensor("I8", (2, 4), base["reshaped"].data), "ranked": craft.Tensor("U8", (2, 2), base["ranked"].data),
-            "scalar": tuned(base["scalar"]), "empty": craft.Tensor("F16", (3, 0), b""), "added_empty": craft.Tensor("F32", (2, 0, 2), b""),
-            "added_scalar": tensor("F32", ()), "from_none": tensor("U8", (3, 2)), "odd": craft.Tensor("F4", (6,), tuned(base["odd"]).data + b"!?"),
-            "odd_changed": tuned(base["odd_changed"]), "odd_length": craft.Tensor("X9", (4,), b"1234"), "zero": craft.Tensor("F32", (2**40, 0), b""),
+            "added": tensor("BOOL", (7,)), "changed": tuned(base["changed"]), "embed": grown, "head": shrunk,
+            "kept": base["kept"],
+            "retyped": tensor("BF16", (4,)), "reshaped": craft.Tensor("I8", (2, 4), base["reshaped"].data),
+            "ranked": craft.Tensor("U8", (2, 2), base["ranked"].data),
+            "scalar": tuned(base["scalar"]), "empty": craft.Tensor("F16", (3, 0), b""),
+            "added_empty": craft.Tensor("F32", (2, 0, 2), b""),
+            "added_scalar": tensor("F32", ()), "from_none": tensor("U8", (3, 2)),
+            "odd": craft.Tensor("F4", (6,), tuned(base["odd"]).data + b"!?"),
+            "odd_changed": tuned(base["odd_changed"]), "odd_length": craft.Tensor("X9", (4,), b"1234"),
+            "zero": craft.Tensor("F32", (2**40, 0), b""),
         }
         for coder in ("raw", "planes", "sparse"):
             self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(target), coder=coder)
@@ -88,20 +102,20 @@ class RoundTrips(Files):
         self.assertEqual(set(ops.values()), {"same", "change", "rows", "add", "remove", "replace"})
         self.assertEqual([ops[n] for n in ("odd", "odd_changed", "odd_length")], ["replace", "change", "replace"])
 
-    def test_nothing_changes_and_no_tensors(self):
+    def test_nothing_changes_and_no_tensors(self) -> None:
         base = {"w": tensor("F32", (2,))}
         self.there_and_back(craft.Checkpoint(base), craft.Checkpoint(base))
         self.there_and_back(craft.Checkpoint({}), craft.Checkpoint({}))
         self.there_and_back(craft.Checkpoint({}), craft.Checkpoint(base))
 
-    def test_headers_and_file_order_come_back(self):
+    def test_headers_and_file_order_come_back(self) -> None:
         base = {"a": tensor("F32", (2,)), "b": tensor("F16", (3,)), "ü": tensor("U8", (1,))}
         target = base | {"b": tuned(base["b"])}
         one = {"": craft.header_text(base, order=["ü", "b", "a"], metadata={"format": "pt", "": "\u0001"}, pad=64)}
         two = {"": craft.header_text(target, order=["b", "a", "ü"], pad=1)}
         self.there_and_back(craft.Checkpoint(base, one), craft.Checkpoint(target, two))
 
-    def test_directories_shards_index_and_side_files(self):
+    def test_directories_shards_index_and_side_files(self) -> None:
         base = {f"layer.{i}.weight": tensor("BF16", (4, 5), i) for i in range(4)}
         target = {n: tuned(t) for n, t in list(base.items())[1:]} | {"new": tensor("F32", (2,))}
         names = list(base)
@@ -119,7 +133,7 @@ class RoundTrips(Files):
 class Inputs(Files):
     """The checkpoint is another one than the patch was made from."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         super().setUp()
         self.base = {"a": tensor("F32", (2,)), "b": tensor("BF16", (40,))}
         self.target = self.base | {"b": tuned(self.base["b"])}
@@ -127,22 +141,23 @@ class Inputs(Files):
         self.patch.write_bytes(craft.make(craft.Checkpoint(self.base), craft.Checkpoint(self.target)))
         self.out = self.path / "out"
 
-    def run_on(self, tensors, files=None, backward=False):
+    def run_on(self, tensors: dict[str, craft.Tensor], files: dict[str, bytes] | None = None,
+               backward: bool = False) -> list[str]:
         path = self.path / "in"
-        craft.Checkpoint(tensors, files).write(path)
+        craft.Checkpoint(tensors, files or {}).write(path)
         return apply.run(path, self.patch, self.out, backward)
 
-    def test_another_layout_is_kept(self):
+    def test_another_layout_is_kept(self) -> None:
         files = {"": craft.header_text(self.base, order=["b", "a"], metadata={"mine": "yes"})}
         self.assertIn("own layout", *self.run_on(self.base, files))
         self.assertEqual(self.out.read_bytes(), craft.file_bytes(files[""], self.target))
 
-    def test_another_layout_needs_change_only(self):
+    def test_another_layout_needs_change_only(self) -> None:
         self.patch.write_bytes(craft.make(craft.Checkpoint(self.base), craft.Checkpoint({"a": self.base["a"]})))
         files = {"": craft.header_text(self.base, pad=4096)}
         self.assertRefused("other-layout", "remove of 'b' needs that", self.run_on, self.base, files)
 
-    def test_wrong_bases(self):
+    def test_wrong_bases(self) -> None:
         other = tensor("BF16", (40,), 99)
         wrong = {
             "other bytes": self.base | {"b": other},
@@ -156,32 +171,34 @@ class Inputs(Files):
         self.assertRefused("wrong-base", "other bytes", self.run_on, self.base, backward=True)
         self.assertEqual(sorted(p.name for p in self.path.iterdir()), ["in", "p.vpatch"])
 
-    def test_nothing_is_overwritten(self):
+    def test_nothing_is_overwritten(self) -> None:
         self.out.write_bytes(b"mine")
         self.assertRefused("output", "is there already", self.run_on, self.base)
         self.assertEqual(self.out.read_bytes(), b"mine")
 
-    def test_nothing_is_left_when_the_result_is_wrong(self):
+    def test_nothing_is_left_when_the_result_is_wrong(self) -> None:
         draft = craft.Draft(craft.Checkpoint(self.base), craft.Checkpoint(self.target))
         draft.tensors[1]["target"]["fingerprint"] = "0" * 64
         self.patch.write_bytes(draft.seal())
         self.assertRefused("result", "did not become", self.run_on, self.base)
         self.assertEqual(sorted(p.name for p in self.path.iterdir()), ["in", "p.vpatch"])
 
-    def side_files(self, mine, **header):
+    def side_files(self, mine: dict[str, bytes], **header: Any) -> tuple[dict[str, bytes], list[str]]:
         """The patch changes note, adds new and removes old; what becomes of mine, and what is said."""
         files = [{"model.safetensors": craft.header_text(tensors)} for tensors in (self.base, self.target)]
         one = craft.Checkpoint(self.base, files[0], side={"note": b"1", "old": b"3"})
         two = craft.Checkpoint(self.target, files[1], side={"note": b"2", "new": b"4"})
         self.patch.write_bytes(craft.make(one, two))
         folder = self.path / f"in{len(list(self.path.iterdir()))}"
-        craft.Checkpoint(self.base, {"model.safetensors": craft.header_text(self.base, **header)}, side=mine).write(folder)
+        craft.Checkpoint(self.base, {"model.safetensors": craft.header_text(self.base, **header)},
+                         side=mine).write(folder)
         out = folder.with_suffix(".out")
         remarks = apply.run(folder, self.patch, out, False)
         return {n: d for n, d in contents(out).items() if n != "model.safetensors"}, remarks
 
-    def test_a_changed_side_file_stays_and_is_said(self):
-        self.assertEqual(self.side_files({"note": b"1", "old": b"3", "own": b"5"}), ({"note": b"2", "new": b"4", "own": b"5"}, []))
+    def test_a_changed_side_file_stays_and_is_said(self) -> None:
+        self.assertEqual(self.side_files({"note": b"1", "old": b"3", "own": b"5"}),
+                         ({"note": b"2", "new": b"4", "own": b"5"}, []))
         self.assertEqual(self.side_files({"note": b"2", "new": b"4"}), ({"note": b"2", "new": b"4"}, []))
         for mine, after, words in (
             ({"note": b"mine", "old": b"3"}, {"note": b"mine", "new": b"4"}, "note was changed"),
@@ -193,20 +210,20 @@ class Inputs(Files):
             self.assertEqual(found, after)
             self.assertIn(words, *remarks)
 
-    def test_side_files_do_not_ask_for_the_layout(self):
+    def test_side_files_do_not_ask_for_the_layout(self) -> None:
         found, remarks = self.side_files({"note": b"1", "old": b"3"}, pad=512)
         self.assertEqual(found, {"note": b"2", "new": b"4"})
         self.assertIn("own layout", *remarks)
 
 
 class Command(Files):
-    def call(self, *arguments):
+    def call(self, *arguments: str | Path) -> tuple[int, str, str]:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main([str(a) for a in arguments])
         return code, out.getvalue(), err.getvalue()
 
-    def test_commands(self):
+    def test_commands(self) -> None:
         base = {"w": tensor("F32", (3,))}
         target = {"w": tuned(base["w"])}
         b, t, p, made, back = (self.path / n for n in "btpmk")
@@ -230,7 +247,7 @@ class Command(Files):
 
 
 class EveryByte(Files):
-    def test_a_flipped_bit_anywhere_is_found(self):
+    def test_a_flipped_bit_anywhere_is_found(self) -> None:
         base = {"a": tensor("F32", (2,)), "b": tensor("BF16", (40,))}
         data = craft.make(craft.Checkpoint(base), craft.Checkpoint(base | {"b": tuned(base["b"])}))
         p = self.path / "p"
@@ -238,12 +255,12 @@ class EveryByte(Files):
             spoiled = bytearray(data)
             spoiled[i] ^= 1 << i % 8
             p.write_bytes(spoiled)
-            with self.assertRaises(support.Refused, msg=f"byte {i}"):
-                apply.Patch(p)
+            with self.assertRaises(Refused, msg=f"byte {i}"):
+                Patch(p)
         for end in range(len(data)):
             p.write_bytes(data[:end])
-            with self.assertRaises(support.Refused, msg=f"{end} bytes"):
-                apply.Patch(p)
+            with self.assertRaises(Refused, msg=f"{end} bytes"):
+                Patch(p)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import support
 from support import FIXTURES
 
 import make_golden
 import zstandard
+
 from vpatch_reader import apply
 from vpatch_reader.checkpoint import Checkpoint
 from vpatch_reader.container import Patch
@@ -21,22 +21,23 @@ GOLDEN = FIXTURES / "golden"
 MADE_WITH_ZSTD = (1, 5, 7)
 
 
-def reasons(folder: Path):
+def reasons(folder: Path) -> list[dict[str, str]]:
     with open(folder / "REASONS.tsv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 class Golden(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.out = Path(folder.name) / "out"
 
-    def assertRuleOf(self, error: Refused, row):
+    def assertRuleOf(self, error: Refused, row: dict[str, str]) -> None:
         self.assertEqual(error.rule, row["rule"], str(error))
-        self.assertTrue(row["section"].startswith(RULES[error.rule]) or error.rule == "chunk-frame", row)  # a frame: section 1 or 5
+        # A frame: section 1 or 5.
+        self.assertTrue(row["section"].startswith(RULES[error.rule]) or error.rule == "chunk-frame", row)
 
-    def test_refused(self):
+    def test_refused(self) -> None:
         rows = reasons(GOLDEN / "refused")
         self.assertEqual({r["file"] for r in rows}, {p.name for p in (GOLDEN / "refused").glob("*.vpatch")})
         for row in rows:
@@ -45,13 +46,13 @@ class Golden(unittest.TestCase):
                     Patch(GOLDEN / "refused" / row["file"])
                 self.assertRuleOf(caught.exception, row)
 
-    def test_every_rule_has_its_file(self):
+    def test_every_rule_has_its_file(self) -> None:
         rules = {r["rule"] for folder in ("refused", "refused-on-decode") for r in reasons(GOLDEN / folder)}
         of_the_checkpoint = {"wrong-base", "other-layout", "safetensors", "index", "output"}
         of_stacks = {"stack", "stack-file"}  # test_stack.py
         self.assertEqual(set(RULES) - of_the_checkpoint - of_stacks, rules)
 
-    def test_refused_on_decode(self):
+    def test_refused_on_decode(self) -> None:
         folder = GOLDEN / "refused-on-decode"
         for row in reasons(folder):
             with self.subTest(row["file"]):
@@ -62,12 +63,12 @@ class Golden(unittest.TestCase):
                 self.assertRuleOf(caught.exception, row)
                 self.assertEqual(list(self.out.parent.iterdir()), [])
 
-    def test_accepted_by_flag(self):
+    def test_accepted_by_flag(self) -> None:
         for name, rewritable in (("read_only_safe", False), ("ignorable", True)):
             with Patch(GOLDEN / "accepted-by-flag" / f"{name}.vpatch") as patch:
                 self.assertEqual(patch.rewritable, rewritable)
 
-    def test_accepted(self):
+    def test_accepted(self) -> None:
         base, target = (GOLDEN / "refused-on-decode" / f"{n}.safetensors" for n in ("base", "target"))
         identities = set()
         for path in sorted((GOLDEN / "accepted").glob("*.vpatch")):
@@ -79,8 +80,8 @@ class Golden(unittest.TestCase):
                     self.out.unlink()
         self.assertEqual(len(identities), 1)  # encoded bytes and annotations never enter
 
-    def open_all(self, folder: Path, pattern: str):
-        rows = {row.get("file") or row.get("folder"): row["reason"] for row in reasons(folder)}
+    def open_all(self, folder: Path, pattern: str) -> None:
+        rows = {row.get("file") or row["folder"]: row["reason"] for row in reasons(folder)}
         self.assertEqual(set(rows), {p.name for p in folder.glob(pattern)} - {"REASONS.tsv"})
         for name, reason in rows.items():
             with self.subTest(name):
@@ -92,21 +93,21 @@ class Golden(unittest.TestCase):
                     Checkpoint(folder / name)
                 self.assertIn(caught.exception.rule, ("safetensors", "index"))
 
-    def test_hostile_safetensors(self):
+    def test_hostile_safetensors(self) -> None:
         self.open_all(FIXTURES / "hostile-safetensors", "*.safetensors")
 
-    def test_hostile_index(self):
+    def test_hostile_index(self) -> None:
         self.open_all(FIXTURES / "hostile-index", "*")
 
     @unittest.skipUnless(zstandard.ZSTD_VERSION == MADE_WITH_ZSTD, "another zstd packs otherwise")
-    def test_they_are_what_is_written(self):
+    def test_they_are_what_is_written(self) -> None:
         make_golden.write(self.out)
         written = {p.relative_to(self.out) for p in self.out.rglob("*") if p.is_file()}
         for name in sorted(written):
             self.assertTrue(filecmp.cmp(self.out / name, FIXTURES / name, shallow=False), name)
         self.assertLess(sum((FIXTURES / name).stat().st_size for name in written), 320_000)
 
-    def test_summary_is_json(self):
+    def test_summary_is_json(self) -> None:
         with Patch(GOLDEN / "accepted" / "annotations_any_json.vpatch") as patch:
             self.assertEqual(json.loads(json.dumps(patch.summary()))["annotations"]["name"], "ü ü")
 

@@ -20,19 +20,19 @@ def side(folder: str, *names: str) -> Path:
 
 
 class Written(unittest.TestCase):
-    def setUp(self):
+    def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.out = Path(folder.name)
 
-    def assertSame(self, a: Path, b: Path):
+    def assertSame(self, a: Path, b: Path) -> None:
         names = sorted(path.relative_to(a) for path in a.rglob("*")) if a.is_dir() else [Path()]
         if a.is_dir():
             self.assertEqual(names, sorted(path.relative_to(b) for path in b.rglob("*")))
         for name in names:
             self.assertTrue(filecmp.cmp(a / name, b / name, shallow=False), a / name)
 
-    def test_both_directions(self):
+    def test_both_directions(self) -> None:
         self.assertGreaterEqual(len(FOLDERS), 7)
         for name in FOLDERS:
             with self.subTest(name):
@@ -43,7 +43,7 @@ class Written(unittest.TestCase):
                 self.assertEqual(apply.run(target, patch, self.out / f"{name}.reverted", backward=True), [])
                 self.assertSame(base, self.out / f"{name}.reverted")
 
-    def test_they_use_everything(self):
+    def test_they_use_everything(self) -> None:
         operations, coders = set(), set()
         for name in FOLDERS:
             with Patch(WRITTEN / name / "task.vpatch") as patch:

@@ -2,12 +2,15 @@
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import strict_json
 from .names import ascending, is_file_name
 from .refused import require
 from .safetensors import Header
+from .tensors import Side, Tensor
 
 INDEX = "model.safetensors.index.json"
 _shape = strict_json.Shape("annex-shape")
@@ -37,7 +40,7 @@ class SideFile:
 
 
 class Annex:
-    def __init__(self, data: bytes, tensors):
+    def __init__(self, data: bytes, tensors: Sequence[Tensor]) -> None:
         require(len(data) >= 4, "annex-shape", "the annex ends before its manifest")
         (length,) = struct.unpack_from("<I", data)
         require(4 + length <= len(data), "annex-shape", f"a manifest of {length} bytes, {len(data) - 4} remain")
@@ -55,13 +58,13 @@ class Annex:
         _check_headers(self.base, {t.name: t.base for t in tensors if t.base}, "base")
         _check_headers(self.target, {t.name: t.target for t in tensors if t.target}, "target")
 
-    def _blob(self, value, where: str) -> bytes:
+    def _blob(self, value: Any, where: str) -> bytes:
         number = _shape.number(value, where)
         require(number < len(self._blobs), "annex-blobs", f"{where} is blob {number} of {len(self._blobs)}")
         self._used.add(number)
         return self._blobs[number]
 
-    def _layout(self, value, where: str) -> Layout:
+    def _layout(self, value: Any, where: str) -> Layout:
         _shape.members(value, where, ["files"], ["index"])
         files = []
         for entry in _shape.array(value["files"], f"{where}.files"):
@@ -81,14 +84,15 @@ class Annex:
             require(good, "annex-files", f"{where}: {name[:80]!r} is not the name of a safetensors file")
         require(ascending(names), "annex-files", f"{where}: the files are not in strictly ascending order of name")
         if index is None:
-            require(names == ["model.safetensors"], "annex-files", f"{where}: without an index there is model.safetensors alone")
+            alone = names == ["model.safetensors"]
+            require(alone, "annex-files", f"{where}: without an index there is model.safetensors alone")
         else:
             where_is = weight_map(index, "annex-index")
             right = where_is == {t: f.name for f in files for t in f.header.tensors}
             require(right, "annex-index", f"{where}: the index does not say what the headers say")
         return layout
 
-    def _side(self, value) -> list[SideFile]:
+    def _side(self, value: Any) -> list[SideFile]:
         side = []
         for entry in _shape.array(value, "side"):
             _shape.members(entry, "side", ["name"], ["base", "target"])
@@ -98,12 +102,15 @@ class Annex:
             base, target = (self._blob(entry[k], f"side.{k}") if k in entry else None for k in ("base", "target"))
             require(base != target, "annex-side", f"side file {name!r} does not differ")
             side.append(SideFile(name, base, target))
-        require(ascending([s.name for s in side]), "annex-side", "side files are not in strictly ascending order of name")
+        require(ascending([s.name for s in side]), "annex-side",
+                "side files are not in strictly ascending order of name")
         return side
 
 
-def _read_blobs(value, data: bytes) -> list[bytes]:
-    blobs, digests, at = [], set(), 0
+def _read_blobs(value: Any, data: bytes) -> list[bytes]:
+    blobs: list[bytes] = []
+    digests: set[str] = set()
+    at = 0
     for entry in _shape.array(value, "blobs"):
         _shape.members(entry, "blobs", ["length", "sha256"])
         length, digest = _shape.number(entry["length"], "blobs.length"), _shape.digest(entry["sha256"], "blobs.sha256")
@@ -118,8 +125,8 @@ def _read_blobs(value, data: bytes) -> list[bytes]:
     return blobs
 
 
-def _check_headers(layout: Layout, expected: dict, where: str) -> None:
-    found = {}
+def _check_headers(layout: Layout, expected: dict[str, Side], where: str) -> None:
+    found: dict[str, tuple[str, tuple[int, ...], int]] = {}
     for file in layout.files:
         for name, info in file.header.tensors.items():
             require(name not in found, "annex-headers", f"{where}: tensor {name!r} is in two files")
@@ -139,4 +146,5 @@ def weight_map(index: bytes, rule: str) -> dict[str, str]:
     for tensor, file in found.items():
         good = isinstance(file, str) and is_file_name(file) and file.endswith(".safetensors")
         require(good, rule, f"the index puts {tensor!r} into {file!r}, which is not a safetensors file beside it")
-    return found
+    where: dict[str, str] = found
+    return where

@@ -3,6 +3,7 @@
 import os
 import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from .annex import INDEX
@@ -11,6 +12,7 @@ from .chunks import decode_bytes, decode_difference
 from .container import Patch
 from .elements import kind
 from .refused import Refused, require
+from .safetensors import Header
 from .tensors import Tensor, fingerprint_start
 
 BLOCK = 4 * 1024 * 1024
@@ -19,7 +21,7 @@ BLOCK = 4 * 1024 * 1024
 class Run:
     """One patch in one direction over one checkpoint. `source` and `result` are side names."""
 
-    def __init__(self, patch: Patch, model: Checkpoint, backward: bool):
+    def __init__(self, patch: Patch, model: Checkpoint, backward: bool) -> None:
         self.patch, self.model, self.backward = patch, model, backward
         self.source, self.result = ("target", "base") if backward else ("base", "target")
         self.tensors = {t.name: t for t in patch.tensors}
@@ -32,7 +34,7 @@ class Run:
                 raise Refused("other-layout", f"the input's files are not laid out as the patch's {self.source}, "
                               f"and {odd.op} of {odd.name!r} needs that")
 
-    def check_input(self):
+    def check_input(self) -> None:
         """Names, dtypes and shapes of all tensors; fingerprints of those that are touched."""
         expected = {t.name: getattr(t, self.source) for t in self.patch.tensors if getattr(t, self.source)}
         for name in sorted(expected.keys() | self.model.tensors.keys()):
@@ -45,18 +47,19 @@ class Run:
                 digest = fingerprint_start(side.dtype, side.shape)
                 for piece in self.copy(name, side.length):
                     digest.update(piece)
-                require(digest.digest() == side.fingerprint, "wrong-base", f"the input's tensor {name!r} has other bytes than the patch's {self.source}")
+                what = f"the input's tensor {name!r} has other bytes than the patch's {self.source}"
+                require(digest.digest() == side.fingerprint, "wrong-base", what)
 
     def has_layout_of_source(self) -> bool:
         layout = getattr(self.patch.annex, self.source)
         mine = [(name, file.header.text) for name, file in self.model.files.items()]
         return mine == [(f.name, f.header.text) for f in layout.files]
 
-    def copy(self, name: str, length: int):
+    def copy(self, name: str, length: int) -> Iterator[bytes]:
         for offset in range(0, length, BLOCK):
             yield self.model.read(name, offset, min(BLOCK, length - offset))
 
-    def pieces(self, t: Tensor):
+    def pieces(self, t: Tensor) -> Iterator[bytes]:
         """The bytes of the resulting tensor, in order."""
         side = getattr(t, self.result)
         if t.op == "same":
@@ -71,7 +74,7 @@ class Run:
             elif c.role == self.result[0]:  # "b" when the base is made, "t" when the target
                 yield decode_bytes(self.patch.chunk(t, c), kind(side.dtype), c.decoded)
 
-    def write_file(self, path: Path, header):
+    def write_file(self, path: Path, header: Header) -> None:
         with open(path, "wb") as out:
             out.write(struct.pack("<Q", len(header.text)) + header.text)
             for name in header.tensors:
@@ -86,12 +89,13 @@ class Run:
             out.flush()
             os.fsync(out.fileno())
 
-    def write(self, out: Path):
+    def write(self, out: Path) -> None:
         """`out` exists when this returns, or nothing does."""
         require(not out.exists(), "output", f"{out} is there already")
         layout = getattr(self.patch.annex, self.result)
         single = layout.single if self.exact else self.model.single
-        files = [(f.name, f.header) for f in layout.files] if self.exact else [(n, f.header) for n, f in self.model.files.items()]
+        laid_out = [(f.name, f.header) for f in layout.files]
+        files = laid_out if self.exact else [(n, f.header) for n, f in self.model.files.items()]
         index = layout.index if self.exact else self.model.index
         temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
         try:
@@ -109,7 +113,7 @@ class Run:
             shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
             raise
 
-    def write_side_files(self, folder: Path):
+    def write_side_files(self, folder: Path) -> None:
         """Those of the input; where one is the source's, the result's instead."""
         beside = {path.name: path for path in self.model.side_files()}
         for s in self.patch.annex.side:
@@ -126,14 +130,14 @@ class Run:
             shutil.copyfile(path, folder / name)
 
 
-def _write_bytes(path: Path, data: bytes):
+def _write_bytes(path: Path, data: bytes) -> None:
     with open(path, "wb") as out:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
 
 
-def run(model: str, patch: str, out: str, backward: bool) -> list[str]:
+def run(model: str | Path, patch: str | Path, out: str | Path, backward: bool) -> list[str]:
     """What is to be said; nothing where the files are byte for byte those of the patch's other side."""
     with Patch(patch) as p, Checkpoint(model) as m:
         it = Run(p, m, backward)

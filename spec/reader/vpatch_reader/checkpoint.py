@@ -1,6 +1,7 @@
 """A checkpoint on disk: one safetensors file, or the shards of a directory."""
 
 from pathlib import Path
+from typing import Self
 
 from . import safetensors
 from .annex import INDEX, weight_map
@@ -10,10 +11,10 @@ MAX_INDEX = 128 * 2**20
 
 
 class Checkpoint:
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.single = not self.path.is_dir()
-        self.index = None
+        self.index: bytes | None = None
         self.files: dict[str, safetensors.File] = {}  # by name, ascending; "" for a single file
         self.tensors: dict[str, tuple[safetensors.File, safetensors.Info]] = {}
         try:
@@ -22,7 +23,7 @@ class Checkpoint:
             self.close()
             raise
 
-    def _open(self):
+    def _open(self) -> None:
         if self.single:
             self.files[""] = safetensors.File(self.path)
         elif (self.path / INDEX).exists():
@@ -30,30 +31,32 @@ class Checkpoint:
             self.index = (self.path / INDEX).read_bytes()
             self._open_shards(weight_map(self.index, "index"))
         else:
-            require((self.path / "model.safetensors").exists(), "index", f"{self.path} has neither {INDEX} nor model.safetensors")
-            self.files["model.safetensors"] = safetensors.File(self.path / "model.safetensors")
+            path = self.path / "model.safetensors"
+            require(path.exists(), "index", f"{self.path} has neither {INDEX} nor model.safetensors")
+            self.files[path.name] = safetensors.File(path)
         for file in self.files.values():
             for name, info in file.header.tensors.items():
                 require(name not in self.tensors, "index", f"tensor {name!r} is in two files")
                 self.tensors[name] = (file, info)
 
-    def _open_shards(self, where_is: dict[str, str]):
+    def _open_shards(self, where_is: dict[str, str]) -> None:
         for name in sorted(set(where_is.values()), key=lambda n: n.encode()):
             require((self.path / name).is_file(), "index", f"the index names {name}, which is not there")
             self.files[name] = safetensors.File(self.path / name)
             said = {t for t, file in where_is.items() if file == name}
             found = set(self.files[name].header.tensors)
-            require(said <= found, "index", f"{name} lacks the tensor {min(said - found, default='')!r} that the index puts there")
-            require(found <= said, "index", f"{name} has the tensor {min(found - said, default='')!r} that the index does not put there")
+            lacks, more = min(said - found, default=""), min(found - said, default="")
+            require(said <= found, "index", f"{name} lacks the tensor {lacks!r} that the index puts there")
+            require(found <= said, "index", f"{name} has the tensor {more!r} that the index does not put there")
 
-    def close(self):
+    def close(self) -> None:
         for file in self.files.values():
             file.file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def read(self, name: str, offset: int, length: int) -> bytes:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import frame, ulp
-from .elements import Kind, from_planes, move, read, unzigzag
+from .elements import Kind, from_planes, move, read, to_bytes, unzigzag
 from .refused import Refused, require
 
 WINDOW = 2**23
@@ -22,7 +22,7 @@ def decode_bytes(stored: bytes, k: Kind, length: int) -> bytes:
         require(len(data) == length, "chunk-length", f"raw chunk of {len(data)} bytes, not {length}")
         return data
     if coder == PLANES:
-        return from_planes(frame.decode(data, WINDOW, "chunk-frame", exactly=length), k).tobytes()
+        return to_bytes(from_planes(frame.decode(data, WINDOW, "chunk-frame", exactly=length), k))
     raise Refused("coder", f"coder {coder} in a chunk of plain bytes")
 
 
@@ -32,8 +32,8 @@ def decode_difference(stored: bytes, k: Kind, known: bytes, backward: bool) -> b
     elements = read(known, k)
     if coder == ULP:
         require(k.ulp, "coder", "the ulp coder on a dtype it is not defined for")
-        return ulp.decode(data, elements, k, backward).tobytes()
-    return move(elements, _difference(coder, data, elements.size, k), k, backward).tobytes()
+        return to_bytes(ulp.decode(data, elements, k, backward))
+    return to_bytes(move(elements, _difference(coder, data, elements.size, k), k, backward))
 
 
 def _difference(coder: int, data: bytes, count: int, k: Kind) -> np.ndarray:
@@ -70,7 +70,8 @@ def _sparse(data: bytes, count: int, k: Kind) -> np.ndarray:
 def _leb128(data: bytes, count: int) -> np.ndarray:
     raw = np.frombuffer(data, np.uint8)
     last = np.flatnonzero(raw < 128)
-    require(last.size == count and (not raw.size or raw[-1] < 128), "sparse", f"{last.size} gaps, not {count}, or one cut off")
+    good = last.size == count and (not raw.size or raw[-1] < 128)
+    require(good, "sparse", f"{last.size} gaps, not {count}, or one cut off")
     first = np.concatenate(([0], last[:-1] + 1))
     length = last - first + 1
     require(length.max() <= 5, "sparse", "a gap of more than 5 bytes")

@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 from pathlib import Path
+from typing import Any, BinaryIO, Self
 
 from . import frame, strict_json, tensors
 from .annex import Annex
@@ -20,8 +21,8 @@ HEADER_WINDOW, ANNEX_WINDOW = 2**26, 2**27
 class Patch:
     """A patch that has passed everything that can be checked without decoding its chunks."""
 
-    def __init__(self, path):
-        self.file = open(path, "rb")
+    def __init__(self, path: str | Path) -> None:
+        self.file: BinaryIO = open(path, "rb")  # noqa: SIM115 (it stays open)
         try:
             self.size = os.fstat(self.file.fileno()).st_size
             head = self._preamble()
@@ -30,17 +31,18 @@ class Patch:
             self._layout()
             self._who()
             self._digests()
-            self.annex = Annex(frame.decode(self._annex, ANNEX_WINDOW, "annex-frame", exactly=self.annex_decoded), self.tensors)
+            annex = frame.decode(self._annex, ANNEX_WINDOW, "annex-frame", exactly=self.annex_decoded)
+            self.annex = Annex(annex, self.tensors)
             self.annotations = strict_json.parse(self._annotations, "annotations-json")  # (12)
             require(isinstance(self.annotations, dict), "annotations-json", "the annotations are not an object")
         except BaseException:
             self.file.close()
             raise
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.file.close()
 
     def _read(self, offset: int, length: int) -> bytes:
@@ -50,7 +52,7 @@ class Patch:
         require(len(data) == length, "layout", "the file ended while it was read")
         return data
 
-    def _preamble(self):  # (1) … (4)
+    def _preamble(self) -> tuple[int, int, bytes]:  # (1) … (4)
         require(self.size >= PREAMBLE.size, "too-short", f"{self.size} bytes are too few for a patch")
         data = self._read(0, PREAMBLE.size)
         (magic, major, zero6, must, no_rewrite, _, stored, decoded, zero8, digest, own) = PREAMBLE.unpack(data)
@@ -62,7 +64,7 @@ class Patch:
         self.rewritable = no_rewrite == 0
         return stored, decoded, digest
 
-    def _header(self, stored: int, decoded: int, digest: bytes):  # (5), (6)
+    def _header(self, stored: int, decoded: int, digest: bytes) -> None:  # (5), (6)
         require(decoded <= MAX_HEADER, "header-length", f"a header of {decoded} bytes, the limit is {MAX_HEADER}")
         room = self.size - PREAMBLE.size
         require(stored <= room, "header-length", f"a stored header of {stored} bytes, {room} remain")
@@ -77,7 +79,8 @@ class Patch:
         annex = shape.members(header["annex"], "annex", ["decoded", "sha256", "stored"])
         self.annex_stored = shape.number(annex["stored"], "annex.stored")
         self.annex_decoded = shape.number(annex["decoded"], "annex.decoded")
-        require(self.annex_decoded <= MAX_ANNEX, "number-limit", f"an annex of {self.annex_decoded} bytes, the limit is {MAX_ANNEX}")
+        what = f"an annex of {self.annex_decoded} bytes, the limit is {MAX_ANNEX}"
+        require(self.annex_decoded <= MAX_ANNEX, "number-limit", what)
         self.annex_digest = shape.digest(annex["sha256"], "annex.sha256")
         self.payload_stored = shape.number(header["payload"], "payload")
         self.payload_at = PREAMBLE.size + stored
@@ -85,11 +88,12 @@ class Patch:
         entries = shape.array(header["tensors"], "tensors")
         self.tensors = [tensors.parse(entry, f"tensors[{i}]") for i, entry in enumerate(entries)]
 
-    def _layout(self):  # (7), the places of chunks; (8)
+    def _layout(self) -> None:  # (7), the places of chunks; (8)
         end = 0
         for t in self.tensors:
             for c in t.chunks:
-                require(c.offset == end, "chunks", f"tensor {t.name!r}: a chunk at {c.offset}, the one before ends at {end}")
+                what = f"tensor {t.name!r}: a chunk at {c.offset}, the one before ends at {end}"
+                require(c.offset == end, "chunks", what)
                 end += c.stored
         require(end == self.payload_stored, "chunks", f"the chunks end at {end}, the payload at {self.payload_stored}")
         end = self.annex_at + self.annex_stored
@@ -97,17 +101,18 @@ class Patch:
         length, zero, digest = struct.unpack("<QQ32s", self._read(end, 48))
         require(length <= MAX_ANNOTATIONS, "layout", f"annotations of {length} bytes, the limit is {MAX_ANNOTATIONS}")
         require(zero == 0, "layout", "reserved bytes of the annotations are not zero")
-        require(end + 48 + length == self.size, "layout", f"the annotations end at {end + 48 + length}, the file at {self.size}")
+        what = f"the annotations end at {end + 48 + length}, the file at {self.size}"
+        require(end + 48 + length == self.size, "layout", what)
         self._annotations, self._annotations_digest = self._read(end + 48, length), digest
 
-    def _who(self):  # (9)
+    def _who(self) -> None:  # (9)
         base, target = tensors.roots(self.tensors)
         require(base == self.base, "base-root", f"base root {self.base}, the list gives {base}")
         require(target == self.target, "target-root", f"target root {self.target}, the list gives {target}")
         identity = tensors.identity(base, target, self.tensors)
         require(identity == self.identity, "identity", f"identity {self.identity}, the list gives {identity}")
 
-    def _digests(self):  # (10)
+    def _digests(self) -> None:  # (10)
         for t in self.tensors:
             for c in t.chunks:
                 self.chunk(t, c)
@@ -124,7 +129,7 @@ class Patch:
             raise Refused("chunk-digest", f"tensor {t.name!r}: the digest of the chunk at {c.offset} is wrong")
         return data
 
-    def summary(self) -> dict:
+    def summary(self) -> dict[str, Any]:
         operations: dict[str, int] = {}
         for t in self.tensors:
             operations[t.op] = operations.get(t.op, 0) + 1
@@ -135,7 +140,8 @@ class Patch:
             "base": self.base,
             "target": self.target,
             "operations": operations,
-            "payload": {"stored": self.payload_stored, "decoded": sum(c.decoded for t in self.tensors for c in t.chunks)},
+            "payload": {"stored": self.payload_stored,
+                        "decoded": sum(c.decoded for t in self.tensors for c in t.chunks)},
             "files": {side: [f.name for f in getattr(self.annex, side).files] for side in ("base", "target")},
             "side": [s.name for s in self.annex.side],
             "annotations": self.annotations,

@@ -1,5 +1,6 @@
 """Section 4: dtypes, lengths, the order of elements, differences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,7 +50,7 @@ def kind(dtype: str) -> Kind:
     return KNOWN.get(dtype, BYTES)
 
 
-def tensor_length(dtype: str, shape, rule: str) -> int | None:
+def tensor_length(dtype: str, shape: Sequence[int], rule: str) -> int | None:
     """Bytes of a tensor, at most 2^53 - 1; None where only the file can tell."""
     if dtype not in KNOWN:
         return None
@@ -62,8 +63,12 @@ def tensor_length(dtype: str, shape, rule: str) -> int | None:
     return length
 
 
-def read(data, k: Kind) -> np.ndarray:
+def read(data: bytes, k: Kind) -> np.ndarray:
     return np.frombuffer(data, dtype=k.unsigned)
+
+
+def to_bytes(u: np.ndarray) -> bytes:
+    return bytes(u.tobytes())
 
 
 def order(u: np.ndarray, k: Kind) -> np.ndarray:
@@ -71,14 +76,17 @@ def order(u: np.ndarray, k: Kind) -> np.ndarray:
     if not k.float:
         return u
     negative = u >> u.dtype.type(k.bits - 1)
-    return u ^ (negative * u.dtype.type(2 ** (k.bits - 1) - 1))
+    ordered: np.ndarray = u ^ (negative * u.dtype.type(2 ** (k.bits - 1) - 1))
+    return ordered
 
 
 def scale(u: np.ndarray, k: Kind) -> np.ndarray:
     """5.1.1: 0 for ±0 alone, otherwise the exponent field, but at least 1."""
+    assert k.exponent
     without_sign = u & u.dtype.type(2 ** (k.bits - 1) - 1)
     exponent = without_sign >> u.dtype.type(k.exponent[0])  # the exponent is directly below the sign
-    return np.maximum(exponent, without_sign != 0)
+    scales: np.ndarray = np.maximum(exponent, without_sign != 0)
+    return scales
 
 
 def move(u: np.ndarray, difference: np.ndarray, k: Kind, backward: bool) -> np.ndarray:
@@ -89,7 +97,8 @@ def move(u: np.ndarray, difference: np.ndarray, k: Kind, backward: bool) -> np.n
 
 def unzigzag(z: np.ndarray) -> np.ndarray:
     one = z.dtype.type(1)
-    return (z >> one) ^ (z.dtype.type(0) - (z & one))
+    differences: np.ndarray = (z >> one) ^ (z.dtype.type(0) - (z & one))
+    return differences
 
 
 def from_planes(data: bytes, k: Kind) -> np.ndarray:

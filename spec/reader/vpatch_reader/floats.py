@@ -7,7 +7,8 @@ FLOATS = {
     "F64": (64, 52, 1023), "F32": (32, 23, 127), "F16": (16, 10, 15), "BF16": (16, 7, 127),
     "F8_E5M2": (8, 2, 15), "F8_E4M3": (8, 3, 7),
 }
-CANONICAL_NAN = {"F64": 0x7FF8 << 48, "F32": 0x7FC00000, "F16": 0x7E00, "BF16": 0x7FC0, "F8_E5M2": 0x7E, "F8_E4M3": 0x7F}
+CANONICAL_NAN = {"F64": 0x7FF8 << 48, "F32": 0x7FC00000, "F16": 0x7E00, "BF16": 0x7FC0, "F8_E5M2": 0x7E,
+                 "F8_E4M3": 0x7F}
 
 
 def _finite(dtype: str) -> np.ndarray:
@@ -17,7 +18,8 @@ def _finite(dtype: str) -> np.ndarray:
     code = np.arange(past + 1)
     exponent, fraction = code >> mantissa, code & ((1 << mantissa) - 1)
     lead = np.where(exponent > 0, 1.0, 0.0)
-    return np.ldexp(lead + fraction / 2.0**mantissa, np.maximum(exponent, 1) - bias)
+    magnitudes: np.ndarray = np.ldexp(lead + fraction / 2.0**mantissa, np.maximum(exponent, 1) - bias)
+    return magnitudes
 
 
 _TABLES = {dtype: _finite(dtype) for dtype in ("F16", "BF16", "F8_E5M2", "F8_E4M3")}
@@ -37,7 +39,8 @@ def widen(u: np.ndarray, dtype: str) -> np.ndarray:
     if dtype != "F8_E4M3":
         special[len(table) - 1] = np.inf
     magnitude = special[u & (sign - 1)]
-    return np.where(u & sign, -magnitude, magnitude)
+    signed: np.ndarray = np.where(u & sign, -magnitude, magnitude)
+    return signed
 
 
 def narrow(x: np.ndarray, dtype: str) -> np.ndarray:

@@ -15,7 +15,8 @@ def decode(data: bytes, window: int, rule: str, *, exactly: int | None = None, a
     size = head.content_size
     require(size != zstandard.CONTENTSIZE_UNKNOWN, rule, "zstd frame without its content size")
     require(head.dict_id == 0, rule, f"zstd frame asks for dictionary {head.dict_id}")
-    require(head.window_size <= window, rule, f"zstd frame asks for a window of {head.window_size} bytes, the limit is {window}")
+    what = f"zstd frame asks for a window of {head.window_size} bytes, the limit is {window}"
+    require(head.window_size <= window, rule, what)
     require(exactly is None or size == exactly, rule, f"zstd frame of {size} bytes, not of {exactly}")
     require(at_most is None or size <= at_most, rule, f"zstd frame of {size} bytes, the limit is {at_most}")
     if size == 0:  # python-zstandard returns early on empty frames: look at the blocks ourselves
@@ -28,6 +29,7 @@ def decode(data: bytes, window: int, rule: str, *, exactly: int | None = None, a
         return b""
     try:
         # A single-shot decode into a buffer of exactly `size` bytes: it can never grow beyond that.
-        return zstandard.ZstdDecompressor(max_window_size=window).decompress(data, allow_extra_data=False)
+        plain: bytes = zstandard.ZstdDecompressor(max_window_size=window).decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Refused(rule, f"zstd: {error}") from None
+    return plain

@@ -1,6 +1,7 @@
 """Section 1: tensor names, dtypes, file names."""
 
 import re
+from itertools import pairwise
 
 
 def is_tensor_name(name: str) -> bool:
@@ -20,4 +21,4 @@ def is_file_name(name: str) -> bool:
 def ascending(names: list[str]) -> bool:
     """Strictly, by their UTF-8 bytes."""
     keys = [n.encode("utf-8") for n in names]
-    return all(a < b for a, b in zip(keys, keys[1:]))
+    return all(a < b for a, b in pairwise(keys))

@@ -66,12 +66,12 @@ RULES = {
 class Refused(Exception):
     """`rule` is a key of RULES."""
 
-    def __init__(self, rule: str, message: str):
+    def __init__(self, rule: str, message: str) -> None:
         assert rule in RULES, rule
         super().__init__(f"{message} [{rule}, section {RULES[rule]}]")
         self.rule, self.message = rule, message
 
 
-def require(condition, rule: str, message: str) -> None:
+def require(condition: object, rule: str, message: str) -> None:
     if not condition:
         raise Refused(rule, message)

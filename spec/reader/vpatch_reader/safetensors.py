@@ -10,6 +10,8 @@ data without gap or overlap; (7) the data end with the file.
 import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from . import strict_json
 from .elements import tensor_length
@@ -32,7 +34,7 @@ class Info:
 
 
 class Header:
-    def __init__(self, text: bytes, rule: str = "safetensors"):
+    def __init__(self, text: bytes, rule: str = "safetensors") -> None:
         require(len(text) <= MAX_HEADER, rule, f"a header of {len(text)} bytes, the limit is {MAX_HEADER}")
         require(text[:1] == b"{", rule, "the header does not start with {")
         self.text = text
@@ -42,7 +44,8 @@ class Header:
         require(metadata is None or strings, rule, "__metadata__ is not an object of strings")
         found = {name: _info(name, value, rule) for name, value in members.items()}
         # Empty tensors share their offset with the next: by end as well.
-        self.tensors = dict(sorted(found.items(), key=lambda item: (item[1].begin, item[1].end)))
+        ordered = sorted(found.items(), key=lambda item: (item[1].begin, item[1].end))
+        self.tensors = dict(ordered)
         self.data_length = 0
         for name, info in self.tensors.items():
             what = "overlaps" if info.begin < self.data_length else "leaves a gap behind"
@@ -50,11 +53,11 @@ class Header:
             self.data_length = info.end
 
 
-def _whole_numbers(values) -> bool:
+def _whole_numbers(values: Any) -> bool:
     return isinstance(values, list) and all(type(v) is int and 0 <= v <= strict_json.MAX_NUMBER for v in values)
 
 
-def _info(name: str, value, rule: str) -> Info:
+def _info(name: str, value: Any, rule: str) -> Info:
     require(is_tensor_name(name), rule, f"{name[:80]!r} is not a tensor name")
     require(isinstance(value, dict), rule, f"tensor {name!r} is not an object")
     dtype, shape, offsets = (value.get(key) for key in ("dtype", "shape", "data_offsets"))
@@ -64,15 +67,16 @@ def _info(name: str, value, rule: str) -> Info:
     require(good, rule, f"tensor {name!r}: data_offsets are not two whole numbers in ascending order")
     info = Info(dtype, tuple(shape), *offsets)
     length = tensor_length(dtype, shape, rule)
-    require(length in (None, info.length), rule, f"tensor {name!r} has {info.length} bytes, {dtype} {list(shape)} needs {length}")
+    what = f"tensor {name!r} has {info.length} bytes, {dtype} {list(shape)} needs {length}"
+    require(length in (None, info.length), rule, what)
     return info
 
 
 class File:
     """One file, opened once."""
 
-    def __init__(self, path):
-        self.file = open(path, "rb")
+    def __init__(self, path: str | Path) -> None:
+        self.file: BinaryIO = open(path, "rb")  # noqa: SIM115 (it stays open)
         try:
             size = os.fstat(self.file.fileno()).st_size
             require(size >= 8, "safetensors", f"{path}: {size} bytes are too few")

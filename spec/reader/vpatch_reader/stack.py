@@ -1,4 +1,7 @@
-"""Stacks (../stacks.md): what they are, and the tensors that they make. Whole tensors in memory; no pieces, no threads."""
+"""Stacks (../stacks.md): what they are, and the tensors that they make.
+
+Whole tensors in memory; no pieces, no threads.
+"""
 
 import hashlib
 import math
@@ -9,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from .apply import Run
+from .elements import to_bytes
 from .floats import FLOATS, narrow, widen
 from .refused import require
 from .units import units
@@ -42,7 +46,7 @@ class Stack:
 
     def identity(self, identities: list[str]) -> str:
         """`identities` of the members, in their order."""
-        members = sorted((bytes.fromhex(i), scale) for i, (_, scale) in zip(identities, self.members))
+        members = sorted((bytes.fromhex(i), scale) for i, (_, scale) in zip(identities, self.members, strict=True))
         text = b"vpatch.stack.1\n" + bytes.fromhex(self.base) + self.method_text.encode() + b"\n"
         return hashlib.sha256(text + b"".join(i + struct.pack("<d", scale) for i, scale in members)).hexdigest()
 
@@ -82,7 +86,8 @@ def parse(data: bytes) -> Stack:
         remark = next((i for i, word in enumerate(words) if word.startswith("#")), len(words))
         if words[:remark]:
             statements.append(words[:remark])
-    require(statements and statements[0] == ["vpatch-stack", "1"], "stack-file", "the first statement is not `vpatch-stack 1`")
+    require(statements and statements[0] == ["vpatch-stack", "1"], "stack-file",
+            "the first statement is not `vpatch-stack 1`")
     found: dict[str, list[str]] = {}
     members = []
     for key, *values in statements[1:]:
@@ -146,10 +151,11 @@ class Member:
 class Merge:
     """`runs` are the members' patches over the base, in the order of the stack's members."""
 
-    def __init__(self, stack: Stack, runs: list[Run]):
+    def __init__(self, stack: Stack, runs: list[Run]) -> None:
         for run in runs:
             require(run.patch.base == stack.base, "stack", "a member has another base")
-        members = [Member(run, bytes.fromhex(run.patch.identity), s) for run, (_, s) in zip(runs, stack.members)]
+        pairs = zip(runs, stack.members, strict=True)
+        members = [Member(run, bytes.fromhex(run.patch.identity), scale) for run, (_, scale) in pairs]
         members.sort(key=lambda m: m.identity)
         require(len({m.identity for m in members}) == len(members), "stack", "a member is there twice")
         require(all(math.isfinite(m.scale) for m in members), "stack", "a scale is not finite")
@@ -160,7 +166,7 @@ class Merge:
         self.total = 0.0
         for m in members:
             self.total += m.scale
-        self.t = None
+        self.t = 0.0  # of slerp alone
         if self.method == "slerp":
             good = len(members) == 2 and all(m.scale >= 0 for m in members) and self.total > 0
             require(good and math.isfinite(self.total), "stack", "slerp needs two members with scales")
@@ -186,7 +192,8 @@ class Merge:
         if not them:
             return
         for name in unit:
-            require(all(m.makes(name) == them[0].makes(name) for m in them), "stack", f"members make different units of {name!r}")
+            alike = all(m.makes(name) == them[0].makes(name) for m in them)
+            require(alike, "stack", f"members make different units of {name!r}")
         require(self.rest == 1, "stack", f"the unit of {min(unit)!r} cannot be moved toward the base")
         if self.method in ("linear", "slerp"):
             require(len(them) == len(self.members), "stack", f"not all members touch the unit of {min(unit)!r}")
@@ -204,7 +211,7 @@ class Merge:
 
     def is_mergeable(self, name: str) -> bool:
         entries = [m.run.tensors[name] for m in self.contributors(name)]
-        return all(e.op == "change" and e.base.dtype in FLOATS for e in entries)
+        return all(e.op == "change" and e.base is not None and e.base.dtype in FLOATS for e in entries)
 
     def check(self, name: str) -> None:
         them = self.contributors(name)
@@ -225,12 +232,13 @@ class Merge:
         entry = them[0].run.tensors[name]
         if not self.is_mergeable(name):
             return them[0].tuned(name) if entry.target else None
+        assert entry.base and entry.base.length is not None  # it changes
         unsigned = f"<u{FLOATS[entry.base.dtype][0] // 8}"
         base = np.frombuffer(self.model.read(name, 0, entry.base.length), unsigned)
         tuned = [np.frombuffer(m.tuned(name), unsigned) for m in them]
         rule = {"ties": self.elect, "dare-ties": self.elect, "slerp": self.between}.get(self.method, self.add)
         with np.errstate(all="ignore"):
-            return rule(name, entry.base.dtype, base, tuned, them).tobytes()
+            return to_bytes(rule(name, entry.base.dtype, base, tuned, them))
 
     # --- section 5 ----------------------------------------------------------------------------
 
@@ -242,7 +250,8 @@ class Merge:
                 return m.scale / self.parameters["density"]
         return m.scale
 
-    def changes(self, name, dtype, base, tuned, m):  # 5.2, 5.5
+    def changes(self, name: str, dtype: str, base: np.ndarray, tuned: np.ndarray,
+                m: Member) -> tuple[np.ndarray, np.ndarray]:  # 5.2, 5.5
         """Differences, and where there is one that counts."""
         changed = base != tuned
         if self.method in ("dare", "dare-ties"):
@@ -250,10 +259,11 @@ class Merge:
             changed &= (scramble(key, base.size) >> np.uint64(11)) * 2.0**-53 < self.parameters["density"]
         return np.where(changed, widen(tuned, dtype) - widen(base, dtype), 0.0), changed
 
-    def add(self, name, dtype, base, tuned, them):  # 5.3
+    def add(self, name: str, dtype: str, base: np.ndarray, tuned: list[np.ndarray],
+            them: list[Member]) -> np.ndarray:  # 5.3
         total, count = np.zeros(base.size), np.zeros(base.size, int)
         as_is, bits_do = base.copy(), np.zeros(base.size, bool)
-        for u, m in zip(tuned, them):
+        for u, m in zip(tuned, them, strict=True):
             delta, changed = self.changes(name, dtype, base, u, m)
             w = self.weight(m)
             total = np.where(changed, total + w * delta, total)
@@ -263,21 +273,22 @@ class Merge:
         moved = narrow(widen(base, dtype) + self.rest * total, dtype)
         return np.where(count == 0, base, np.where((count == 1) & bits_do, as_is, moved))
 
-    def elect(self, name, dtype, base, tuned, them):  # 5.4
+    def elect(self, name: str, dtype: str, base: np.ndarray, tuned: list[np.ndarray],
+              them: list[Member]) -> np.ndarray:  # 5.4
         kept, weights = [], [self.weight(m) for m in them]
-        for u, m in zip(tuned, them):
+        for u, m in zip(tuned, them, strict=True):
             delta, _ = self.changes(name, dtype, base, u, m)
             if self.method == "ties" and self.parameters["density"] < 1:
                 delta = largest(delta, max(1, math.floor(self.parameters["density"] * base.size)))
             kept.append(delta)
-        shares = [np.where(delta == 0, 0.0, w * delta) for w, delta in zip(weights, kept)]
+        shares = [np.where(delta == 0, 0.0, w * delta) for w, delta in zip(weights, kept, strict=True)]
         votes = np.zeros(base.size)
         for p in shares:
             votes = votes + p
         total, divisor, count = np.zeros(base.size), np.zeros(base.size), np.zeros(base.size, int)
         last, as_is = np.zeros(base.size), base.copy()
         bits_do = np.zeros(base.size, bool)
-        for u, p, w, delta in zip(tuned, shares, weights, kept):
+        for u, p, w, delta in zip(tuned, shares, weights, kept, strict=True):
             takes = np.where(np.isnan(votes), p != 0, np.where(votes >= 0, p > 0, p < 0))
             total = np.where(takes, total + p, total)
             divisor = np.where(takes, divisor + w, divisor)
@@ -291,8 +302,9 @@ class Merge:
         moved = narrow(widen(base, dtype) + self.rest * (self.parameters["lambda"] * total), dtype)
         return np.where(count == 0, base, np.where((count == 1) & bits_do, as_is, moved))
 
-    def between(self, name, dtype, base, tuned, them):  # 5.6
-        sides = dict(zip((m.identity for m in them), tuned))
+    def between(self, name: str, dtype: str, base: np.ndarray, tuned: list[np.ndarray],
+                them: list[Member]) -> np.ndarray:  # 5.6
+        sides = dict(zip((m.identity for m in them), tuned, strict=True))
         one, two = (sides.get(m.identity, base) for m in self.members)
         a, b, x = widen(one, dtype), widen(two, dtype), widen(base, dtype)
         aa, bb, ab = lanes(a, a), lanes(b, b), lanes(a, b)
@@ -338,7 +350,9 @@ def lanes(a: np.ndarray, b: np.ndarray) -> np.float64:
     total = np.zeros(8)
     for row in products.reshape(-1, 8):
         total = total + row
-    return ((total[0] + total[4]) + (total[2] + total[6])) + ((total[1] + total[5]) + (total[3] + total[7]))
+    even, odd = (total[0] + total[4]) + (total[2] + total[6]), (total[1] + total[5]) + (total[3] + total[7])
+    whole: np.float64 = even + odd
+    return whole
 
 
 def acos(c: float) -> float:

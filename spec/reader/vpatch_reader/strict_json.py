@@ -5,6 +5,8 @@ write (white space, order, escapes, numbers) then differs.
 """
 
 import json
+from collections.abc import Collection
+from typing import Any, NoReturn
 
 from .refused import Refused, require
 
@@ -12,7 +14,7 @@ MAX_NUMBER = 2**53 - 1
 MAX_DEPTH = 32
 
 
-def _unique(pairs):
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys = dict(pairs)
     if len(keys) != len(pairs):
         names = [k for k, _ in pairs]
@@ -20,16 +22,16 @@ def _unique(pairs):
     return keys
 
 
-def _no_constant(text):
+def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-def _whole(text):
+def _whole(text: str) -> int | float:
     """Python reads no more than 4,300 digits; such a number is no member of the format anyway."""
     return int(text) if len(text) < 100 else float(text)
 
 
-def _check(value, depth):
+def _check(value: object, depth: int) -> None:
     """Depth at most 32; no unpaired surrogate anywhere."""
     if isinstance(value, str):
         value.encode("utf-8")
@@ -44,10 +46,11 @@ def _check(value, depth):
             _check(item, depth + 1)
 
 
-def parse(text: bytes, rule: str):
+def parse(text: bytes, rule: str) -> Any:
     """RFC 8259 in UTF-8, keys unique, no unpaired surrogates, at most 32 deep."""
     try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_int=_whole, parse_constant=_no_constant)
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_int=_whole,
+                           parse_constant=_no_constant)
         _check(value, 0)
     except RecursionError:
         raise Refused(rule, f"JSON nested deeper than {MAX_DEPTH}") from None
@@ -60,7 +63,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f
 _TABLE = {i: _ESCAPES.get(chr(i), f"\\u{i:04x}") for i in [*range(32), ord('"'), ord("\\")]}
 
 
-def _write(value, out):
+def _write(value: object, out: list[str]) -> None:
     if isinstance(value, str):
         out.append('"' + value.translate(_TABLE) + '"')
     elif value is True or value is False or value is None:
@@ -85,20 +88,20 @@ def _write(value, out):
         raise ValueError(f"{value!r} is not an integer")
 
 
-def canonical(value) -> bytes:
+def canonical(value: object) -> bytes:
     out: list[str] = []
     _write(value, out)
     return "".join(out).encode("utf-8")
 
 
-def parse_canonical(text: bytes, rule: str):
+def parse_canonical(text: bytes, rule: str) -> Any:
     value = parse(text, rule)
     try:
         again = canonical(value)
     except ValueError as error:
         raise Refused(rule, f"not canonical JSON: {error}") from None
     if again != text:
-        at = next((i for i, (a, b) in enumerate(zip(again, text)) if a != b), min(len(again), len(text)))
+        at = next((i for i, (a, b) in enumerate(zip(again, text, strict=False)) if a != b), min(len(again), len(text)))
         raise Refused(rule, f"not canonical JSON: at byte {at} it should not be {text[at:at + 12]!r}")
     return value
 
@@ -106,31 +109,34 @@ def parse_canonical(text: bytes, rule: str):
 class Shape:
     """Checks that parsed JSON has the members and types it should (3.2 (6), and section 6)."""
 
-    def __init__(self, rule: str):
+    def __init__(self, rule: str) -> None:
         self.rule = rule
 
-    def members(self, value, where, needed, optional=()):
+    def members(self, value: Any, where: str, needed: Collection[str], optional: Collection[str] = ()) -> dict[str,
+                                                                                                               Any]:
         require(isinstance(value, dict), self.rule, f"{where} is not an object")
+        found: dict[str, Any] = value
         for key in needed:
-            require(key in value, self.rule, f"{where} lacks {key!r}")
-        for key in value:
+            require(key in found, self.rule, f"{where} lacks {key!r}")
+        for key in found:
             require(key in needed or key in optional, self.rule, f"{where} has the unknown member {key!r}")
-        return value
+        return found
 
-    def array(self, value, where, length=None):
+    def array(self, value: Any, where: str, length: int | None = None) -> list[Any]:
         require(isinstance(value, list), self.rule, f"{where} is not an array")
-        require(length in (None, len(value)), self.rule, f"{where} has {len(value)} items, not {length}")
-        return value
+        found: list[Any] = value
+        require(length in (None, len(found)), self.rule, f"{where} has {len(found)} items, not {length}")
+        return found
 
-    def number(self, value, where):
+    def number(self, value: Any, where: str) -> int:
         require(type(value) is int, self.rule, f"{where} is not a number")
-        return value
+        return int(value)
 
-    def text(self, value, where):
+    def text(self, value: Any, where: str) -> str:
         require(isinstance(value, str), self.rule, f"{where} is not a string")
-        return value
+        return str(value)
 
-    def digest(self, value, where):
+    def digest(self, value: Any, where: str) -> str:
         good = isinstance(value, str) and len(value) == 64 and all(c in "0123456789abcdef" for c in value)
         require(good, self.rule, f"{where} is not a digest of 64 lower-case hexadecimal digits")
-        return value
+        return str(value)

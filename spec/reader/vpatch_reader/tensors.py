@@ -2,7 +2,9 @@
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .elements import KNOWN, MAX_LENGTH, kind, tensor_length
 from .names import ascending, is_dtype, is_tensor_name
@@ -47,7 +49,7 @@ class Tensor:
 _shape = Shape("header-shape")
 
 
-def parse(value, where: str) -> Tensor:
+def parse(value: Any, where: str) -> Tensor:
     require(isinstance(value, dict), "header-shape", f"{where} is not an object")
     op = value.get("op")
     require(op in HAS_BASE | HAS_TARGET, "header-shape", f"{where}: unknown operation {op!r}")
@@ -61,12 +63,13 @@ def parse(value, where: str) -> Tensor:
     lengths = value.get("bytes")
     if lengths is not None or "bytes" in value:
         lengths = [_shape.number(n, f"{where}.bytes") for n in _shape.array(lengths, f"{where}.bytes", 2)]
-    chunks = [_chunk(c, f"{where}.chunks[{i}]") for i, c in enumerate(_shape.array(value.get("chunks", []), f"{where}.chunks"))]
+    entries = _shape.array(value.get("chunks", []), f"{where}.chunks")
+    chunks = [_chunk(entry, f"{where}.chunks[{i}]") for i, entry in enumerate(entries)]
     name = _shape.text(value["name"], f"{where}.name")
     return Tensor(name, op, base, base if op == "same" else target, lengths, chunks)
 
 
-def _side(value, where: str) -> Side:
+def _side(value: Any, where: str) -> Side:
     _shape.members(value, where, ["dtype", "fingerprint", "shape"])
     dtype = _shape.text(value["dtype"], f"{where}.dtype")
     shape = tuple(_shape.number(n, f"{where}.shape") for n in _shape.array(value["shape"], f"{where}.shape"))
@@ -74,7 +77,7 @@ def _side(value, where: str) -> Side:
     return Side(dtype, shape, fingerprint, tensor_length(dtype, shape, "overflow"))
 
 
-def _chunk(value, where: str) -> Chunk:
+def _chunk(value: Any, where: str) -> Chunk:
     role, offset, stored, decoded, digest = _shape.array(value, where, 5)
     require(role in ("d", "b", "t"), "header-shape", f"{where}: unknown role {role!r}")
     for number in (offset, stored, decoded):
@@ -106,6 +109,9 @@ def _check_sides(t: Tensor) -> None:
     for side in (t.base, t.target):
         require(side is None or is_dtype(side.dtype), "name", f"{side and side.dtype!r} is not a dtype")
     _set_lengths(t)
+    if t.op not in ("change", "rows", "replace"):
+        return
+    assert t.base and t.target  # these operations have both
     if t.op in ("change", "rows"):
         require(t.base.fingerprint != t.target.fingerprint, "operation", f"{t.op}, but the fingerprints are equal")
     if t.op == "change":
@@ -124,11 +130,12 @@ def _set_lengths(t: Tensor) -> None:
     require(unknown == (t.lengths is not None), "operation", "`bytes` must be there exactly if a dtype is unknown")
     if t.op == "same" and t.lengths:
         require(t.lengths[0] == t.lengths[1], "operation", f"same, but `bytes` says {t.lengths}")
-    for side, length in zip(sides, t.lengths or ()):
+    for side, length in zip(sides, t.lengths or (), strict=False):
         if side is None:
             require(length == 0, "operation", "`bytes` of a side that is not there")
         else:
-            require(side.length in (None, length), "operation", f"`bytes` says {length}, shape and dtype say {side.length}")
+            what = f"`bytes` says {length}, shape and dtype say {side.length}"
+            require(side.length in (None, length), "operation", what)
             side.length = length
 
 
@@ -139,7 +146,7 @@ def _is_rows(base: Side, target: Side) -> bool:
 
 def parts(t: Tensor) -> dict[str, int]:
     """Role → bytes which the chunks of that role cover."""
-    base, target = t.base.length if t.base else 0, t.target.length if t.target else 0
+    base, target = (side.length or 0 if side else 0 for side in (t.base, t.target))
     if t.op == "same":
         return {"d": 0, "b": 0, "t": 0}
     common = min(base, target) if t.op in ("change", "rows") else 0
@@ -149,19 +156,21 @@ def parts(t: Tensor) -> dict[str, int]:
 def _check_chunks(t: Tensor) -> None:
     roles = "".join(c.role for c in t.chunks)
     require(roles == "".join(sorted(roles, key="dbt".index)), "chunks", "chunks are not in the order d, b, t")
-    width = {"d": t.base, "b": t.base, "t": t.target}
+    sides = {"d": t.base, "b": t.base, "t": t.target}
     for role, length in parts(t).items():
         own = [c for c in t.chunks if c.role == role]
         covered = sum(c.decoded for c in own)
         require(covered == length, "chunks", f"the {role} chunks cover {covered} bytes of {length}")
+        side = sides[role]
         for c in own:
-            require(c.decoded % kind(width[role].dtype).width == 0, "chunks", f"a chunk of {c.decoded} bytes splits an element")
+            fits = side is not None and c.decoded % kind(side.dtype).width == 0
+            require(fits, "chunks", f"a chunk of {c.decoded} bytes splits an element")
 
 
 # --- section 2: who is who --------------------------------------------------------------------
 
 
-def fingerprint_start(dtype: str, shape):
+def fingerprint_start(dtype: str, shape: Sequence[int]) -> "hashlib._Hash":
     """A SHA-256 that waits for the tensor's bytes."""
     return hashlib.sha256(f"vpatch.tensor.1\n{dtype}\n{','.join(map(str, shape))}\n".encode())
 
@@ -177,10 +186,11 @@ def root(fingerprints: list[tuple[str, bytes]]) -> str:
 
 
 def roots(tensors: list[Tensor]) -> tuple[str, str]:
-    return tuple(root([(t.name, s.fingerprint) for t, s in side if s]) for side in (
+    base, target = ([(t.name, s.fingerprint) for t, s in side if s] for side in (
         [(t, t.base) for t in tensors],
         [(t, t.target) for t in tensors],
     ))
+    return root(base), root(target)
 
 
 def identity(base: str, target: str, tensors: list[Tensor]) -> str:

@@ -5,6 +5,8 @@ Backward, a candidate is judged by all the bases that its symbol can lead to, wh
 bits: mostly one candidate remains. Lanes where that leaves a doubt are settled one by one.
 """
 
+from typing import Any
+
 import numpy as np
 
 from .elements import Kind, order, scale
@@ -24,7 +26,7 @@ def decode(data: bytes, known: np.ndarray, k: Kind, backward: bool) -> np.ndarra
     return _forward(coder, known, extra)
 
 
-def _parts(data: bytes):
+def _parts(data: bytes) -> tuple[bytes, bytes, np.ndarray, np.ndarray]:
     require(len(data) >= 8 + 4 * LANES, "ulp-layout", "the chunk ends before its states")
     extra_length, choice_length = (int(v) for v in np.frombuffer(data[:8], "<u4"))
     states_at = 8 + extra_length + choice_length
@@ -41,7 +43,7 @@ def _parts(data: bytes):
 class Coder:
     """The states, and the tables laid out by slot."""
 
-    def __init__(self, model: Model, states, words, k: Kind):
+    def __init__(self, model: Model, states: np.ndarray, words: np.ndarray, k: Kind) -> None:
         self.model, self.states, self.words, self.kind = model, states, words, k
         self.next_word = 0
         slots = np.arange(TOTAL)
@@ -73,7 +75,8 @@ def _forward(coder: Coder, base: np.ndarray, extra: bytes) -> np.ndarray:
     model, k, count = coder.model, coder.kind, base.size
     contexts = model.maps[model.class_of(np.arange(count)), scale(base, k)]
     without = np.flatnonzero(contexts == NONE)
-    require(not without.size, "ulp-context", f"no context for element {without[:1]}: another base than the patch was made from")
+    what = f"no context for element {without[:1]}: another base than the patch was made from"
+    require(not without.size, "ulp-context", what)
     tables = contexts * TOTAL
     symbols = np.empty(count, np.int64)
     for i in range(0, count, LANES):
@@ -101,7 +104,8 @@ def _differences(symbols: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
     bits = (window >> (starts & 7)) & ((1 << (power - 1)) - 1)
     a[big] = (2 + (index[big] & 1) << (power - 1)) + bits
     require(a.max() <= 1 << (k.bits - 1), "ulp-symbol", "extra bits lead beyond the dtype's range")
-    return np.where(symbols < 128, -a, a).astype(k.unsigned)
+    differences: np.ndarray = np.where(symbols < 128, -a, a).astype(k.unsigned)
+    return differences
 
 
 def _check_padding(data: bytes, used: int, rule: str) -> None:
@@ -113,7 +117,7 @@ def _check_padding(data: bytes, used: int, rule: str) -> None:
 class _Bits:
     """Single fields; those beyond the end are zero."""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes) -> None:
         self.data = data
 
     def peek(self, at: int, n: int) -> int:
@@ -124,7 +128,7 @@ class _Bits:
 class _Symbols:
     """What a symbol can mean: from the smallest to the largest difference, and its extra bits."""
 
-    def __init__(self, k: Kind):
+    def __init__(self, k: Kind) -> None:
         index = np.abs(np.arange(256) - 128)
         power = np.maximum(index - 16 >> 1, 0) + 4
         self.extra = np.where(index < 16, 0, power - 1)
@@ -139,7 +143,8 @@ class _Symbols:
 class _Contexts:
     """Of one class. A place is what the scale becomes with the sign: it ascends with the order."""
 
-    def __init__(self, scales: np.ndarray, k: Kind):
+    def __init__(self, scales: np.ndarray, k: Kind) -> None:
+        assert k.exponent
         self.low = k.exponent[0]
         exponents = 1 << k.bits - 1 - self.low
         positive = np.concatenate((scales[:2], scales[1:exponents]))  # 0, subnormals, exponents from 1
@@ -150,7 +155,8 @@ class _Contexts:
         self.before = np.pad(np.cumsum(here, axis=1), ((0, 0), (1, 0)))  # how many places below have the table
         self.place_to_table = places.tolist()
 
-    def place(self, orders):
+    def place(self, orders: Any) -> Any:
+        """Of one order, or of an array of them."""
         return (orders >> self.low) + (orders > 0) + (orders >= -1) + self.zero
 
 
@@ -166,11 +172,12 @@ def _backward(coder: Coder, target: np.ndarray, extra: bytes, choice: bytes) -> 
     lowest, highest = meaning.low[coder.symbol], meaning.high[coder.symbol]
     symbols = np.empty(target.size, np.int64)
 
-    def settle(t, own_table, at, context, rows, row_symbols):
+    def settle(t: int, own_table: int, at: int, context: _Contexts, rows: list[int], row_symbols: list[int]) -> int:
         """5.1.5 for one lane, step by step: the row of the candidate. Other rows cannot be consistent."""
         nonlocal choice_at
         found = []
-        for row, symbol in sorted(zip(rows, row_symbols), key=lambda r: context.tables[r[0]] != own_table):
+        pairs = zip(rows, row_symbols, strict=True)
+        for row, symbol in sorted(pairs, key=lambda r: bool(context.tables[r[0]] != own_table)):
             a = meaning.least[symbol] + extra_bits.peek(at, int(meaning.extra[symbol]))
             base = (t + (a if symbol < 128 else -a) + half) % (2 * half) - half
             if a <= half and context.place_to_table[context.place(base)] == context.tables[row]:

@@ -1,6 +1,7 @@
 """Sections 5.1.1 and 5.1.3: the model of an ulp chunk: context maps, tables, classes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ NONE = 31  # in a context map: no table
 class Bits:
     """A bit stream, least significant bit first. Beyond the end is an error."""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
     def read(self, n: int) -> int:
@@ -31,7 +32,8 @@ class Bits:
         require(self.at <= 8 * len(self.data), "ulp-model", "the model leads past the end of the chunk")
         window = np.frombuffer(self.data[first >> 3 : (self.at + 7) >> 3], np.uint8)
         bits = np.unpackbits(window, bitorder="little")[first & 7 :][: count * n].reshape(count, n)
-        return bits @ (1 << np.arange(n))
+        values: np.ndarray = bits @ (1 << np.arange(n))
+        return values
 
     def align(self) -> int:
         """Skips the padding; returns the position in bytes."""
@@ -47,7 +49,8 @@ class Model:
     classes: np.ndarray  # (⌈N/G⌉,) or (1,)
     size: int  # bytes of the model
 
-    def class_of(self, element):
+    def class_of(self, element: Any) -> Any:
+        """Of one element, or of an array of them."""
         return self.classes[element // self.group] if self.group else self.classes[0]
 
 

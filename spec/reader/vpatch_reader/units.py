@@ -4,22 +4,27 @@ from collections.abc import Mapping, Sequence
 
 NUMBERS = {"F64", "F32", "F16", "BF16", "C64", "BOOL"}  # codes have other dtypes
 
-CODES = "_packed _blocks .blocks _qdata :qdata ._data _quantized .compressed".split()
-STATE = """
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+CODES = _words("_packed _blocks .blocks _qdata :qdata ._data _quantized .compressed")
+STATE = _words("""
     _scale _scales _scale_inv _inv_scale _scale_2 _global_scale _per_tensor_scale _quant_scale _dequant_scale
     _scaling_factor _scale_and_zero _zero_point _zero_points _zero _zeros _zp _offset _shape _g_idx _format _absmax
     _amax _sf _sf_rowmajor _act_pre_scale _weight_scale _weight_scale_inv _weight_scale_2 _weight_zero_point
     _weight_global_scale _input_scale _input_zero_point _input_global_scale _output_scale _output_zero_point
     _activation_scale _act_scale .scale .scales .zero_point :scale :zero_point ._scale ._shift .SCB .bitmask
     .row_offsets .shape
-""".split()
-STATE_OF_ANY = """
+""")
+STATE_OF_ANY = _words("""
     .absmax .quant_map .nested_absmax .nested_quant_map .quant_state.bitsandbytes__nf4
     .quant_state.bitsandbytes__fp4
-""".split()
-MODULE_CODES = "codes indices B".split()
-MODULE_CODES_OF_ANY = "qweight q_weight W_q Qidxs trellis dense_weights".split()
-MODULE_STATE = """
+""")
+MODULE_CODES = _words("codes indices B")
+MODULE_CODES_OF_ANY = _words("qweight q_weight W_q Qidxs trellis dense_weights")
+MODULE_STATE = _words("""
     weight_scale weight_scale_inv weight_scale_2 weight_scales weight_zero_point weight_global_scale weight_shape
     weight_g_idx weight_bias weight_offset weights_scaling_factor weights_scaling_factor_2 scale scales scale_inv
     inv_scale dequant_scale scaling_factor scale_weight scale_packed qscale_weight q_scale q_scale_max zero zeros
@@ -35,7 +40,7 @@ MODULE_STATE = """
     weight_quantizer._scale weight_quantizer._double_scale weight_quantizer._amax input_quantizer.scale
     input_quantizer.zero_point input_quantizer._amax input_quantizer._pre_quant_scale output_quantizer.scale
     output_quantizer.zero_point output_quantizer._amax
-""".split()
+""")
 
 
 def owners(name: str) -> tuple[set[str], set[str]]:
@@ -53,6 +58,12 @@ def owners(name: str) -> tuple[set[str], set[str]]:
             of_codes |= {module + tail for tail in ("weight", *MODULE_CODES)}
             of_any |= {module + "weight" + tail for tail in CODES}
             of_any |= {module + tail for tail in MODULE_CODES_OF_ANY}
+    for i in range(1, len(name)):
+        if name[i] in "._:":
+            of_codes.add(name[:i])
+    module = name[: name.rfind(".") + 1]
+    if name[len(module) :] not in ("weight", "bias", "embed_scale"):
+        of_codes.add(module + "weight")
     return of_codes - {name}, of_any - {name}
 
 
