@@ -57,8 +57,8 @@ def fill(catalogue: Path, rows: int) -> list[bytes]:
             measured = i % 2 == 0
             value = draw.gauss(4, 2)
             database.execute(
-                f"INSERT INTO patches ({COLUMNS}) VALUES (?, ?, ?, ?, 'patch', ?, NULL, ?, 120, 53084160, ?, ?, ?, ?, ?, 500, ?, ?, "
-                "?, 2000, ?, ?)",
+                f"INSERT INTO patches ({COLUMNS}) VALUES (?, ?, ?, ?, 'patch', ?, NULL, ?, 120, 53084160, ?, ?, ?, ?, "
+                "?, 500, ?, ?, ?, 2000, ?, ?)",
                 (i + 2, digest("patch", i), base, digest("target", i), f"skill-{i}", RECIPES[draw.randrange(7)],
                  draw.randrange(10**6, 10**7), *(("measured", value, value - 1, value + 1) if measured else
                                                  ("unmeasured", None, None, None)),

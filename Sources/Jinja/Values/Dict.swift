@@ -91,6 +91,7 @@ extension Machine {
   func requireHash(_ value: Value) throws(TemplateError) {
     switch value {
     case .list, .dict: throw .failure("a \(value.typeName) cannot be a key")
+    case .string(let text): try charge(reading: text.bytes.count)
     case .tuple(let items):
       try charge(reading: items.size)
       for item in items.values { try requireHash(item) }

@@ -32,7 +32,8 @@ public struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLit
 
   // In Python a `Markup` is the string that it is.
   public static func == (a: PythonText, b: PythonText) -> Bool { a.bytes == b.bytes }
-  public func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+  // An array hashes each of its bytes by itself.
+  public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 
   public var description: String { String(decoding: bytes, as: UTF8.self) }
 
