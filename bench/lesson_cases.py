@@ -79,19 +79,51 @@ class Reference:
         return ids
 
     def end_of_answer(self) -> str | None:
-        """The first special token behind an answer."""
-        messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "probe7"}]
-        try:
-            shown = self.text({"messages": messages}, 2)
-        except Exception:  # noqa: BLE001 - a template may raise anything
+        """Of the special tokens behind an answer the last that is there in the middle and at the end."""
+        answer, user = {"role": "assistant", "content": "7160893452"}, {"role": "user", "content": "a"}
+        parts: list[str] = []
+        for start in ([], [{"role": "system", "content": "c"}]):
+            try:
+                shown = self.text({"messages": [*start, user, answer, user, answer]}, len(start) + 4)
+            except Exception:  # noqa: BLE001 - a template may raise anything
+                continue
+            parts = shown.split("7160893452")[1:]
+            if parts:
+                break
+        if not parts:
+            try:
+                parts = self.text({"messages": [user, answer]}, 2).split("7160893452")[1:]
+            except Exception:  # noqa: BLE001 - a template may raise anything
+                return None
+        if not parts:
             return None
-        if "probe7" not in shown:
-            return None
-        specials = {id_ for id_, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        for id_ in self.ids(shown.split("probe7", 1)[1]):
-            if id_ in specials:
-                return str(self.tokenizer.convert_ids_to_tokens(id_))
-        return None
+        middle, end = self.run(parts[0]), self.run(parts[-1])
+        shared = self.shared_length(middle, end)
+        if shared and len(parts) > 1:
+            return middle[shared - 1]
+        if end:
+            return end[0]
+        found = [token for token in self.specials_in(parts[-1]) if token in parts[0]]
+        return found[0] if found else None
+
+    @staticmethod
+    def shared_length(a: list[str], b: list[str]) -> int:
+        return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+    def specials_in(self, text: str) -> list[str]:
+        special = {id_ for id_, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        return [str(self.tokenizer.convert_ids_to_tokens(id_)) for id_ in self.ids(text) if id_ in special]
+
+    def run(self, text: str) -> list[str]:
+        """The special tokens that a text begins with, white space before them aside."""
+        text = text.lstrip()
+        found: list[str] = []
+        for token in self.specials_in(text):
+            if not text.startswith(token):
+                break
+            found.append(token)
+            text = text[len(token) :]
+        return found
 
     def learned(self, text: str, ranges: list[tuple[int, int]]) -> Example | None:
         ids = self.ids(text)
@@ -112,8 +144,12 @@ class Reference:
         if not whole.startswith(asked) or not said.startswith(asked):
             return None
         end = len(said)
-        if self.end is not None and (at := said.rfind(self.end, len(asked))) >= 0:
-            end = at + len(self.end)
+        if self.end is not None:
+            if (at := said.rfind(self.end, len(asked))) >= 0:
+                end = at + len(self.end)
+        elif specials := self.specials_in(said[len(asked) :]):
+            last = said.rfind(specials[-1]) + len(specials[-1])
+            end = last if not said[last:].strip(" \t\r\n") else end
         return (len(asked), end) if end > len(asked) and whole.startswith(said[:end]) else None
 
     def examples(self, row: Context) -> list[Example] | None:

@@ -46,6 +46,11 @@ struct TemplateOptions: ParsableArguments {
         .refused, nil, "--template-arg: \(value) is Python's way to write it",
         remedy: "write \(value == "None" ? "null" : value.lowercased())")
     }
+    guard !ChatTemplate.reserved.contains(key) else {
+      throw VPatchError(
+        .refused, nil, "--template-arg: \"\(key)\" is what the conversation is of itself, and no argument",
+        remedy: "give it with the conversation")
+    }
     return JSON.Member(key, (try? JSON.parse(Array(value.utf8))) ?? .string(value))
   }
 }

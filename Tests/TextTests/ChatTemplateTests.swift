@@ -58,7 +58,7 @@ import Testing
     }
 
     var own: ChatTemplate {
-      get throws { try ChatTemplate(.of(ModelFolder(folder)), tokens, added, mark: mark) }
+      get throws { try ChatTemplate(.of(ModelFolder(folder), takesImages: true), tokens, added, mark: mark) }
     }
 
     func builtIn(_ name: String) throws -> ChatTemplate {
@@ -119,6 +119,27 @@ import Testing
       checked += 1
     }
     #expect(checked > 3)
+  }
+
+  /// What follows an answer directly, where more is said and at the end; each with the end that a model is to learn.
+  @Test(
+    arguments: [
+      ("{{ m.content }}<|im_end|>\n", "<|im_end|>"), ("{{ m.content }}</s><|im_end|>", "<|im_end|>"),
+      ("{{ m.content }} </s>", "</s>"), ("{{ m.content }}</s>{% if not loop.last %}<|im_start|>{% endif %}", "</s>"),
+      ("{{ m.content }}<|im_end|>{% if loop.last %}</s>{% endif %}", "<|im_end|>"),
+      ("{{ m.content }}{% if loop.last %}</s>{% endif %}", "</s>"), ("{{ m.content }} [END]</s>", "</s>"),
+      ("{{ m.content | upper }}<|im_end|>\n", "<|im_end|>"),
+      ("{% if messages[0].role != 'system' %}{{ raise_exception('x') }}{% endif %}{{ m.content }}<|im_end|>\n", "<|im_end|>"),
+    ]) func theTokenThatEndsAnAnswer(written: String, end: String) throws
+  {
+    let template = try Self.template(
+      "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}" + written
+        + "{% else %}{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
+        + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+    #expect(template.endOfAnswer == end)
+    let turns = [Message(.system, "s"), Message(.user, "a"), Message(.assistant, "b")]
+    let lesson = try template.lessons(Conversation(turns))[0]
+    #expect(String(decoding: lesson.text[lesson.answers[0]], as: UTF8.self).hasSuffix(end))
   }
 
   @Test func whatIsAskedForOtherwiseIsRefused() throws {
@@ -196,7 +217,7 @@ import Testing
     let folder = try TestFolder()
     try folder.write("chat_template.jinja", "{% for m in messages %}{{ m.content }}")
     let error = #expect(throws: VPatchError.self) {
-      try ChatTemplate(.of(ModelFolder(folder.path)), NamedTokens(beginningText: nil, endText: nil), .named([]))
+      try ChatTemplate(.of(ModelFolder(folder.path), takesImages: true), NamedTokens(beginningText: nil, endText: nil), .named([]))
     }
     #expect(error?.reason.hasPrefix("the chat template is not valid, line 1") == true, "\(String(describing: error))")
     #expect(error?.remedy?.contains("--chat-template chatml|smollm2") == true)
@@ -234,7 +255,7 @@ import Testing
 
   @Test func aModelWithoutTemplateSaysWhatToDo() throws {
     let folder = try TestFolder()
-    let error = #expect(throws: VPatchError.self) { try TemplateSource.of(ModelFolder(folder.path)) }
+    let error = #expect(throws: VPatchError.self) { try TemplateSource.of(ModelFolder(folder.path), takesImages: true) }
     #expect(error?.reason == "has no chat template" && error?.remedy?.contains("--chat-template") == true)
     let unknown = #expect(throws: VPatchError.self) { try ChatTemplate.source(named: "alpaca") }
     #expect(unknown?.reason == "there is no chat template \"alpaca\", and no file of that name")
@@ -270,7 +291,7 @@ import Testing
       #"{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "{{ tools }}"}]}"#
     )
     let template = try ChatTemplate(
-      .of(ModelFolder(folder.path)), NamedTokens(beginningText: nil, endText: nil), .named([]))
+      .of(ModelFolder(folder.path), takesImages: true), NamedTokens(beginningText: nil, endText: nil), .named([]))
     let messages = [Message(.user, "a")]
     #expect(try template.render(Conversation(messages), addGenerationPrompt: false).string == "plain")
     #expect(

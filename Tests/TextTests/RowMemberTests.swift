@@ -118,7 +118,7 @@ import Testing
         members: learning + [
           ("role", #""user""#, []), ("content", #""3""#, []), ("reasoning_content", #""hm""#, idleText),
           ("thinking", #""hm""#, idleText), ("reasoning", #""hm""#, idleText),
-          ("tool_calls", #"[{"function": {"name": "f"}}]"#, idleText),
+          ("tool_calls", #"[{"function": {"name": "f"}}]"#, [#""""#, "[]", "{}", "false"]),
           ("train_detail", "[1]", []), ("loss_scale", "[0.5]", []),
         ]),
     ]

@@ -142,6 +142,53 @@ import Testing
     #expect(try Scene().reason(Self.turns("", #", "tools": 3"#)).contains("not a list of objects"))
   }
 
+  /// What a template passes over, whatever words are in it, is not lost without a word.
+  @Test func whatATemplateLeavesOutIsRefusedOrSaid() throws {
+    let template =
+      "{# tools #}{{ 'You have no tools, no documents and no function name.' }}{% for m in messages %}"
+      + "{% if m.role in ['user', 'assistant'] %}<{{ m.role }}>{{ m.content | upper }}<|im_end|>{% endif %}{% endfor %}"
+      + "{% if add_generation_prompt %}<assistant>{% endif %}"
+    let scene = try Scene(template: template)
+    for (more, reason) in [
+      (#", "system": "Be brief.""#, "has a message (1) of the role \"system\", which"),
+      (#", "tools": [{"name": "f"}]"#, "has \"tools\", which"), (#", "documents": [{"a": "b"}]"#, "has \"documents\", which"),
+      (#", "chat_template_kwargs": {"tools": []}"#, "which the row says itself or training decides"),
+    ] {
+      #expect(scene.reason(Self.turns("", more)).contains(reason), "\(more): \(scene.reason(Self.turns("", more)))")
+    }
+    for role in ["system", "developer", "tool"] {
+      let row =
+        #"{"messages": [{"role": "user", "content": "1"}, {"role": "\#(role)", "content": "x"}, "#
+        + #"{"role": "assistant", "content": "2"}]}"#
+      #expect(scene.reason(row).contains("has a message (2) of the role \"\(role)\", which"), "\(role)")
+    }
+    // Written in another way it is written.
+    #expect(try scene.learned(Self.turns("")) == ["WRONG<|im_end|>RIGHT<|im_end|>"])
+    #expect(try scene.load(Self.turns(#", "name": "x""#)).unread.map(\.name) == ["name (of a message)"])
+    // No tools are none, and yet given.
+    let asking = try Scene(
+      template: "{{ 'T' if tools is not none }}{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>{% endfor %}"
+        + "{% if add_generation_prompt %}<assistant>{% endif %}")
+    #expect(try asking.load(Self.turns("", #", "tools": []"#)).shown[0].segments.text.hasPrefix("T<"))
+    #expect(try asking.load(Self.turns("", #", "tools": null"#)).shown[0].segments.text.hasPrefix("<"))
+  }
+
+  @Test func whereTemplatesAre() throws {
+    let tools = #", "tools": [{"name": "clock"}]"#
+    let scene = try Scene()
+    try scene.folder.write(
+      "model/additional_chat_templates/tool_use.jinja",
+      "WITH{% for t in tools %}{{ t.name }}{% endfor %}{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>"
+        + "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}")
+    #expect(try scene.load(Self.turns("", tools)).shown[0].segments.text.hasPrefix("WITHclock<user>"))
+    #expect(try scene.load(Self.turns("")).shown[0].segments.text.hasPrefix("<|im_start|>user"))
+    // Of a processor, which a text model does not have.
+    for name in ["chat_template.json", "processor_config.json"] {
+      try scene.folder.write("model/\(name)", #"{"chat_template": "other"}"#)
+    }
+    #expect(try scene.load(Self.turns("")).shown[0].segments.text.hasPrefix("<|im_start|>user"))
+  }
+
   @Test func anAnswerThatIsLearnedWithoutItsEndIsSaid() throws {
     func endless(_ answer: String) throws -> Int {
       try Scene(

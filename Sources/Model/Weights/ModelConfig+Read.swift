@@ -69,6 +69,11 @@ extension ModelConfig {
       guard let number = value.int, (1...most).contains(number) else { throw missing(key) }
       return number
     }
+    if [whole["is_causal"], json["is_causal"]].contains(.bool(false)) {
+      throw VPatchError(
+        .refused, path, "says that each token looks at those behind it, too (is_causal: false), which is not computed here",
+        remedy: "give a model that goes on with a text")
+    }
     let activation = json["hidden_act"]?.string ?? "silu"
     guard activation == "silu" else {
       throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is known")

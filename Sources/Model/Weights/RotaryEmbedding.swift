@@ -30,6 +30,11 @@ public struct RotaryEmbedding: Equatable, Sendable {
         .invalid, path, "has a rope_scaling and other rope_parameters", remedy: "leave in it those that are meant")
     }
     let parameters = found.first
+    if let nested = parameters?.object?.first(where: { $0.value.object != nil }) {
+      throw VPatchError(
+        .refused, path, "has a rotary embedding for each kind of layer (\"\(nested.key.printable)\"), which is not known here",
+        remedy: "write rope_parameters without kinds, where the model has one")
+    }
     func number(_ key: String) throws -> Double {
       guard let value = parameters?[key]?.double, value.isFinite, value > 0 else {
         throw VPatchError(.invalid, path, "has no usable \"\(key)\" for its rotary embedding")

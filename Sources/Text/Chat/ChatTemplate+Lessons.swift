@@ -98,6 +98,13 @@ extension ChatTemplate {
     return Lesson(text: text.text, answers: [range])
   }
 
+  /// Where the last special token of a text ends, behind which there is only white space.
+  private func lastEnd(_ said: ArraySlice<UInt8>) -> Int? {
+    specialTokens.compactMap { said.lastRange(of: Array($0.utf8))?.upperBound }.max().flatMap { end in
+      said[end...].allSatisfy { [0x20, 0x09, 0x0A, 0x0D].contains($0) } ? end : nil
+    }
+  }
+
   /// The error for an answer that does not stand behind what asks for it.
   private static func unasked(_ i: Int, asked: [UInt8], said: [UInt8]) -> VPatchError {
     var shared = zip(asked, said).prefix { $0 == $1 }.count
@@ -135,6 +142,8 @@ extension ChatTemplate {
     if let token = endOfAnswer.map({ Array($0.utf8) }), let last = said[asked.count...].lastRange(of: token) {
       // What stands behind it is nothing that the model says.
       end = last.upperBound
+    } else if endOfAnswer == nil, let last = lastEnd(said[asked.count...]) {
+      end = last
     }
     guard end > asked.count, bytes.starts(with: said[..<end]) else { return nil }
     return asked.count..<end

@@ -33,6 +33,7 @@ public struct ChatTemplate: Sendable {
   private(set) var form = Message.Form.asGiven
   /// What ends an answer: "<|im_end|>". A generation that answers stops there, whatever the model's files name.
   public private(set) var endOfAnswer: String?
+  let specialTokens: [String]
 
   /// - Parameters:
   ///   - named: the tokens that the template writes by their names.
@@ -52,10 +53,19 @@ public struct ChatTemplate: Sendable {
     programForTools = try source.textForTools.map(compile)
     words = source.words
     tokens = named.texts.map { ($0.key, .string($0.value)) }
+    specialTokens = added.byID.values.filter { added.isSpecial($0.content) }.map(\.content)
     // What is built in knows of parts only where they are LLaVA's.
     form = mark.map(contentForm) ?? (source.isBuiltIn ? .marks("") : .asGiven)
-    endOfAnswer = endToken(added)
+    endOfAnswer = endToken(added, named)
+    if let unread = options.arguments.first(where: { !reads($0.key) }) {
+      throw VPatchError(
+        .refused, name, "does not read \"\(unread.key.printable)\", which --template-arg names",
+        remedy: "leave it out, or write it as the template does")
+    }
   }
+
+  /// What a conversation is of itself, and no argument says.
+  public static let reserved: Set = ["messages", "tools", "documents", "add_generation_prompt", "continue_final_message"]
 
   /// Whether the template asks what day it is.
   public var usesDate: Bool { reads("strftime_now") }
@@ -101,8 +111,8 @@ public struct ChatTemplate: Sendable {
 // MARK: What it does, found out by trying
 
 extension ChatTemplate {
-  /// A text that no template has.
-  private static let probe = "vpatch5f1c"
+  /// A text that no template has, nor writes otherwise.
+  static let probe = "7160893452"
 
   private func tried(_ messages: [Message], _ form: Message.Form = .asGiven) -> String {
     (try? run(Conversation(messages), false, form))?.string ?? ""
@@ -118,14 +128,40 @@ extension ChatTemplate {
     return said.ranges(of: Self.probe).count == 2 ? .asGiven : .parts
   }
 
-  /// The special token that stands behind an answer.
-  private func endToken(_ added: AddedTokens) -> String? {
-    let shown = tried([Message(.user, "a"), Message(.assistant, Self.probe)], form)
-    guard let answer = shown.firstRange(of: Self.probe) else { return nil }
-    let rest = Array(shown[answer.upperBound...].unicodeScalars)
-    for case .token(let id, _) in added.split(rest) {
-      if let token = added.byID[id], added.isSpecial(token.content) { return token.content }
+  /// The token that ends an answer: of those that follow it directly, both where more is said and at the end, the last.
+  /// (Cohere ends an answer with two tokens; Mistral goes on with one that begins the next message; some templates end the
+  /// whole text with one more.)
+  private func endToken(_ added: AddedTokens, _ named: NamedTokens) -> String? {
+    let turns = [Message(.user, "a"), Message(.assistant, Self.probe), Message(.user, "b")]
+    let tries = [turns + [turns[1]], [Message(.system, "c")] + turns + [turns[1]], Array(turns.prefix(2))]
+    let shown = tries.lazy.map { tried($0, form) }.first { $0.firstRange(of: Self.probe) != nil } ?? ""
+    let answers = shown.ranges(of: Self.probe)
+    guard let first = answers.first, let last = answers.last else { return nil }
+    func run(_ start: String.Index) -> [String] {
+      let rest = Array(shown[start...].unicodeScalars)
+      var found: [String] = []
+      for part in added.split(rest) {
+        switch part {
+        // A space before the first token, as Llama 2 has it.
+        case .text(let range) where found.isEmpty && rest[range].allSatisfy(\.properties.isWhitespace): continue
+        case .text: return found
+        case .token(let id, _):
+          guard let token = added.byID[id]?.content else { return found }
+          let isEnd = added.isSpecial(token) || named.texts.values.contains(token) || part.range.lowerBound == 0
+          guard isEnd || !found.isEmpty else { return found }
+          found.append(token)
+        }
+      }
+      return found
     }
-    return nil
+    let (middle, end) = (run(first.upperBound), run(last.upperBound))
+    if let both = zip(middle, end).prefix(while: { $0 == $1 }).map(\.0).last, answers.count > 1 { return both }
+    // LLaVA's first templates end the last answer alone.
+    if let first = end.first { return first }
+    // Something stands between the answer and its end.
+    let tokens = added.split(Array(shown[last.upperBound...].unicodeScalars)).lazy.compactMap { part in
+      if case .token(let id, _) = part { added.byID[id]?.content } else { nil }
+    }
+    return tokens.first { added.isSpecial($0) && shown[first.upperBound..<last.lowerBound].contains($0) }
   }
 }

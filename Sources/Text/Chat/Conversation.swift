@@ -48,7 +48,9 @@ extension Message {
     }
     let thought = Self.thoughts.lazy.compactMap { key in members.first { $0.key == key }?.value }.first
     if let thought {
-      if !members.contains(where: { $0.key == "thinking" }) { members.insert(.init("thinking", thought), at: 0) }
+      let own = members.first { $0.key == "thinking" }?.value ?? thought
+      members.removeAll { $0.key == "thinking" }
+      members.insert(.init("thinking", own), at: 0)
       if let i = members.firstIndex(where: { $0.key == "reasoning_content" }) {
         members[i] = .init("reasoning_content", thought)
       } else {

@@ -39,19 +39,29 @@ struct TemplateSource: Equatable, Sendable {
     return words
   }
 
+  /// Where transformers saves the second of several templates.
+  private static let fileForTools = "additional_chat_templates/tool_use.jinja"
+
   /// Larger than any there is.
   private static let limit = 1 << 20
 
-  /// The template of a model's folder, looked for as transformers does: "chat_template" in "processor_config.json", in
-  /// "chat_template.json", "chat_template.jinja", "chat_template" in "tokenizer_config.json".
+  /// The template of a model's folder, looked for as transformers does: "chat_template.jinja", "chat_template" in
+  /// "tokenizer_config.json"; before them, of a model that takes images, "chat_template" in "processor_config.json" and in
+  /// "chat_template.json".
   /// - Throws: `refused` where there is none.
-  static func of(_ folder: ModelFolder) throws -> TemplateSource {
-    for name in ["processor_config.json", "chat_template.json"] {
+  static func of(_ folder: ModelFolder, takesImages: Bool) throws -> TemplateSource {
+    for name in takesImages ? ["processor_config.json", "chat_template.json"] : [] {
       if let source = try named(folder, name) { return source }
     }
     let file = "chat_template.jinja"
     if try folder.contains(file) {
-      return try decode(folder.contents(of: file, limit: limit), folder.path(of: file))
+      var source = try decode(folder.contents(of: file, limit: limit), folder.path(of: file))
+      if try folder.contains(fileForTools) {
+        source.textForTools = try decode(
+          folder.contents(of: fileForTools, limit: limit), folder.path(of: fileForTools)
+        ).text
+      }
+      return source
     }
     if let source = try named(folder, "tokenizer_config.json") { return source }
     throw VPatchError(

@@ -33,7 +33,7 @@ public struct ModelText: Sendable {
     loadedTokenizer = tokenizer
     loadedTemplate = try Self.result {
       let tokenizer = try tokenizer.get()
-      let source = try named ?? TemplateSource.of(folder)
+      let source = try named ?? TemplateSource.of(folder, takesImages: images != nil)
       let template = try ChatTemplate(
         source, tokenizer.named, tokenizer.added, chatTemplate, mark: images?.mark)
       guard !source.isBuiltIn || template.endOfAnswer != nil else {

@@ -35,13 +35,17 @@ extension Conversation {
     documents = try Self.objects("documents", &row)
     if let given = row.take("chat_template_kwargs") {
       guard let members = given.object else { throw RowError("has a \"chat_template_kwargs\" that is not an object") }
+      if let taken = members.first(where: { ChatTemplate.reserved.contains($0.key) }) {
+        throw RowError(
+          "has a \"chat_template_kwargs\" with \"\(taken.key)\", which the row says itself or training decides")
+      }
       arguments = members
     }
   }
 
   /// A list of objects, or the text of one, as tables have it; nil where it is empty.
   private static func objects(_ key: String, _ row: inout RowMembers) throws -> JSON? {
-    guard var value = row.take(key), !value.isEmpty else { return nil }
+    guard var value = row.take(key), value.array != nil || !value.isEmpty else { return nil }
     if let text = value.string {
       guard let parsed = try? JSON.parse(Array(text.utf8)) else {
         throw RowError("has a \"\(key)\" that is a text, and not one of JSON")
@@ -51,7 +55,7 @@ extension Conversation {
     guard let list = value.array, list.allSatisfy({ $0.object != nil }) else {
       throw RowError("has a \"\(key)\" that is not a list of objects")
     }
-    return list.isEmpty ? nil : value
+    return value
   }
 }
 

@@ -18,9 +18,10 @@ extension RowEncoder {
     }
     try text.checkMarks(in: messages.flatMap(\.parts))
     let template = try text.template
-    try requireWritten(conversation, template)
     do {
-      return try lessons(conversation, template).map { lesson in
+      let lessons = try lessons(conversation, template)
+      try requireWritten(conversation, template, lessons)
+      return try lessons.map { lesson in
         let shown = conversation.images.isEmpty ? nil : text.mark
         let segments = [Segment](lesson.text, answers: lesson.answers, mark: shown)
         // A conversation up to an answer shows the images up to there.
@@ -53,42 +54,71 @@ extension RowEncoder {
   }
 
   /// - Throws: `RowError` for what a conversation says and the template leaves out, and which changes what is said.
-  private func requireWritten(_ conversation: Conversation, _ template: ChatTemplate) throws {
-    let given = [("tools", conversation.tools), ("documents", conversation.documents)]
-    for (name, value) in given where value != nil && !template.reads(name) {
-      throw RowError("has \"\(name)\", which the model's chat template does not write")
-    }
-    for (i, message) in conversation.messages.enumerated() {
-      for member in message.members
-      where ["tool_calls", "function_call"].contains(member.key) && !member.value.isNothing
-        && !template.reads(member.key)
-      {
-        throw RowError(
-          "has a message (\(i + 1)) with \"\(member.key)\", which the model's chat template does not write")
+  private func requireWritten(_ conversation: Conversation, _ template: ChatTemplate, _ lessons: [Lesson]) throws {
+    for (name, path) in [("tools", \Conversation.tools), ("documents", \.documents)] {
+      guard conversation[keyPath: path]?.isEmpty == false else { continue }
+      var without = conversation
+      without[keyPath: path] = nil
+      guard template.reads(name), try differs(conversation, without, template) else {
+        throw RowError("has \"\(name)\", which the model's chat template does not write")
       }
     }
+    for key in ["tool_calls", "function_call"] {
+      let calling = conversation.messages.firstIndex { $0.members.contains { $0.key == key && !$0.value.isNothing } }
+      guard let calling else { continue }
+      guard template.reads(key), try differs(conversation, conversation.without(key), template) else {
+        throw RowError("has a message (\(calling + 1)) with \"\(key)\", which the model's chat template does not write")
+      }
+    }
+    for (i, message) in conversation.messages.enumerated() where message.role != .assistant {
+      let said = Array(message.content.trimmed.utf8)
+      guard !said.isEmpty, !lessons.contains(where: { $0.text.firstRange(of: said) != nil }) else { continue }
+      // It may be written in another way; then another text is, too.
+      var other = conversation
+      other.messages[i] = message.with([.text(message.content + " \(ChatTemplate.probe)")])
+      guard try differs(conversation, other, template) else {
+        throw RowError(
+          "has a message (\(i + 1)) of the role \"\(message.role.rawValue.printable)\", which the model's chat template "
+            + "does not write")
+      }
+    }
+  }
+
+  /// Whether the template writes two conversations in different ways, or one of them not at all.
+  private func differs(_ a: Conversation, _ b: Conversation, _ template: ChatTemplate) throws -> Bool {
+    let text = try template.render(a, addGenerationPrompt: false).text
+    return (try? template.render(b, addGenerationPrompt: false))?.text != text
   }
 
   /// Members of messages that nobody reads, and arguments that the template does not know.
   func unread(_ conversation: Conversation) throws -> [String] {
     let template = try text.template
+    let keys = Set(conversation.messages.flatMap(\.members).filter { $0.value != .null }.map(\.key))
+      .subtracting(Self.known)
     var names: [String] = []
-    for message in conversation.messages {
-      for member in message.members where member.value != .null {
-        guard !Self.known.contains(member.key), !template.reads(member.key) else { continue }
-        // What was thought is there under each of its names.
-        if Message.thoughts.contains(member.key), Message.thoughts.contains(where: template.reads) { continue }
-        names.append("\(member.key) (of a message)")
-      }
+    for key in keys.sorted() {
+      // What was thought is there under each of its names.
+      if Message.thoughts.contains(key), Message.thoughts.contains(where: template.reads) { continue }
+      if template.reads(key), (try? differs(conversation, conversation.without(key), template)) != false { continue }
+      names.append("\(key) (of a message)")
     }
     names += conversation.arguments.map(\.key).filter { !template.reads($0) }.map { "\($0) (chat_template_kwargs)" }
     return names
   }
 
-  private static let known = Set(["role", "content"] + RowMembers.learning)
+  private static let known = Set(["role", "content", "tool_calls", "function_call"] + RowMembers.learning)
 }
 
 extension Conversation {
+  /// Without a member of its messages.
+  fileprivate func without(_ key: String) -> Conversation {
+    var other = self
+    other.messages = messages.map { message in
+      Message(message.role, message.parts, members: message.members.filter { $0.key != key }, message.learning)
+    }
+    return other
+  }
+
   /// Whether the row says of a message that it is not to be learned.
   fileprivate var leavesOut: Bool { messages.contains { $0.learning == .never } }
 }
