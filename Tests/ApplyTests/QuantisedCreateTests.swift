@@ -11,7 +11,8 @@ import Testing
 
   init() throws { folder = try TestFolder() }
 
-  private func create(_ base: [TestTensor], _ tuned: [TestTensor], _ change: (inout CreateOptions) -> Void) throws -> Patch
+  private func create(_ base: [TestTensor], _ tuned: [TestTensor], _ change: (inout CreateOptions) -> Void) throws
+    -> Patch
   {
     try folder.file("base", base)
     try folder.file("tuned", tuned)
@@ -47,7 +48,8 @@ import Testing
     }
   }
 
-  @Test("codes without their scales are no part, and numbers no codes", arguments: states) func parts(state: String) throws
+  @Test("codes without their scales are no part, and numbers no codes", arguments: states) func parts(state: String)
+    throws
   {
     let base = model(state, 1, 2)
     let codes = TestTensor(Self.code, "F8_E4M3", [4], bytes: [9, 2, 3, 4])

@@ -53,7 +53,8 @@ import Testing
   @Test("what stands beside codes belongs to them, whatever it is called")
   func unknownNames() {
     for word in [
-      "weight.scale_inv", "weight_scaler", "scales_and_zeros", "wscales", "w_scale", "scale_w", "weight_descale", "descale",
+      "weight.scale_inv", "weight_scaler", "scales_and_zeros", "wscales", "w_scale", "scale_w", "weight_descale",
+      "descale",
       "dequant_scales", "weight_scaling", "scale_factor", "fp8_scale", "qscales", "weight_quantizer.amax", "amax", "x",
     ] {
       for dtype in ["F8_E4M3", "F8_E5M2", "I8", "U8", "I32"] {
@@ -61,7 +62,8 @@ import Testing
         #expect(units([("m.weight", "BF16"), ("m.bias", "BF16"), ("m.\(word)", "F32")]).isEmpty, "\(word)")
       }
     }
-    #expect(units([("experts.up_proj", "F8_E4M3"), ("experts.up_proj_x", "F32"), ("experts.up", "F32")]).map(\.count) == [2])
+    #expect(
+      units([("experts.up_proj", "F8_E4M3"), ("experts.up_proj_x", "F32"), ("experts.up", "F32")]).map(\.count) == [2])
   }
 
   @Test(

@@ -33,6 +33,16 @@ import Testing
     }
   }
 
+  @Test("an index of the single file alone is no second model") func indexOfSingle() throws {
+    try folder.directory("one", model)
+    let map = model.map { "\"\($0.name)\": \"model.safetensors\"" }.joined(separator: ", ")
+    try folder.write("one/model.safetensors.index.json", "{\"metadata\": {}, \"weight_map\": {\(map)}}")
+    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] {
+      let checkpoint = try Checkpoint(path: folder["one"], reading: reading)
+      #expect(try !checkpoint.isSavedTwice && checkpoint.warning() == nil)
+    }
+  }
+
   @Test("whole twice, and another model: each reading takes its own, or refuses") func differing() throws {
     try folder.file("m/model.safetensors", tuned)
     let (model, tuned) = try sorted

@@ -129,7 +129,10 @@ import Testing
       ("{{ m.content }}<|im_end|>{% if loop.last %}</s>{% endif %}", "<|im_end|>"),
       ("{{ m.content }}{% if loop.last %}</s>{% endif %}", "</s>"), ("{{ m.content }} [END]</s>", "</s>"),
       ("{{ m.content | upper }}<|im_end|>\n", "<|im_end|>"),
-      ("{% if messages[0].role != 'system' %}{{ raise_exception('x') }}{% endif %}{{ m.content }}<|im_end|>\n", "<|im_end|>"),
+      (
+        "{% if messages[0].role != 'system' %}{{ raise_exception('x') }}{% endif %}{{ m.content }}<|im_end|>\n",
+        "<|im_end|>"
+      ),
     ]) func theTokenThatEndsAnAnswer(written: String, end: String) throws
   {
     let template = try Self.template(
@@ -217,7 +220,8 @@ import Testing
     let folder = try TestFolder()
     try folder.write("chat_template.jinja", "{% for m in messages %}{{ m.content }}")
     let error = #expect(throws: VPatchError.self) {
-      try ChatTemplate(.of(ModelFolder(folder.path), takesImages: true), NamedTokens(beginningText: nil, endText: nil), .named([]))
+      try ChatTemplate(
+        .of(ModelFolder(folder.path), takesImages: true), NamedTokens(beginningText: nil, endText: nil), .named([]))
     }
     #expect(error?.reason.hasPrefix("the chat template is not valid, line 1") == true, "\(String(describing: error))")
     #expect(error?.remedy?.contains("--chat-template chatml|smollm2") == true)

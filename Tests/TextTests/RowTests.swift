@@ -151,7 +151,8 @@ import Testing
     let scene = try Scene(template: template)
     for (more, reason) in [
       (#", "system": "Be brief.""#, "has a message (1) of the role \"system\", which"),
-      (#", "tools": [{"name": "f"}]"#, "has \"tools\", which"), (#", "documents": [{"a": "b"}]"#, "has \"documents\", which"),
+      (#", "tools": [{"name": "f"}]"#, "has \"tools\", which"),
+      (#", "documents": [{"a": "b"}]"#, "has \"documents\", which"),
       (#", "chat_template_kwargs": {"tools": []}"#, "which the row says itself or training decides"),
     ] {
       #expect(scene.reason(Self.turns("", more)).contains(reason), "\(more): \(scene.reason(Self.turns("", more)))")
@@ -167,7 +168,8 @@ import Testing
     #expect(try scene.load(Self.turns(#", "name": "x""#)).unread.map(\.name) == ["name (of a message)"])
     // No tools are none, and yet given.
     let asking = try Scene(
-      template: "{{ 'T' if tools is not none }}{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>{% endfor %}"
+      template:
+        "{{ 'T' if tools is not none }}{% for m in messages %}<{{ m.role }}>{{ m.content }}<|im_end|>{% endfor %}"
         + "{% if add_generation_prompt %}<assistant>{% endif %}")
     #expect(try asking.load(Self.turns("", #", "tools": []"#)).shown[0].segments.text.hasPrefix("T<"))
     #expect(try asking.load(Self.turns("", #", "tools": null"#)).shown[0].segments.text.hasPrefix("<"))
@@ -280,6 +282,22 @@ import Testing
     #expect(try scene.load(Array(table.utf8), as: "d.csv").unread.map(\.name) == ["id"])
   }
 
+  @Test func tables() throws {
+    let scene = try Scene()
+    let rows = "prompt\tcompletion\na\tb\n"
+    for name in ["a.tsv", "A.TSV"] { #expect(try scene.load(rows, as: name).examples.count == 1, "\(name)") }
+    let weights = "prompt,completion,weight\na,b,0\na,b,1.0\na,b,True\na,b,FALSE\na,b,\n"
+    let data = try scene.load(weights, as: "a.CSV")
+    #expect(data.examples.count == 3 && data.leftOutRows == 2)
+    #expect(throws: VPatchError.self) { try scene.load("prompt,completion,weight\na,b,0.5\n", as: "a.csv") }
+    // What Alpaca's own files have, one column more.
+    let alpaca = try scene.load("instruction,input,output,text\na,,b,written out\n", as: "b.csv")
+    #expect(alpaca.examples.count == 1 && alpaca.unread.map(\.name) == ["text"])
+    // The end that is learned is shown.
+    let shown = try scene.load(#"{"prompt": "a", "completion": "b"}"#).shown[0].segments
+    #expect(shown.last?.text == "<|im_end|>" && shown.last?.isAnswer == true)
+  }
+
   @Test func filesThatAreNone() throws {
     let scene = try Scene()
     for (name, text, reason) in [
@@ -297,8 +315,18 @@ import Testing
       let error = #expect(throws: VPatchError.self, "\(name): \(text)") { try scene.load(text, as: name) }
       #expect(error?.reason.contains(reason) == true, "\(name): \(String(describing: error))")
     }
-    let utf16 = #expect(throws: VPatchError.self) { try scene.load([0xFF, 0xFE, 0x7B, 0]) }
-    #expect(utf16?.reason == "is UTF-16")
+    for (bytes, reason) in [
+      ([0xFF, 0xFE, 0x7B, 0], "is UTF-16"), ([0xFF, 0xFE, 0, 0, 0x7B], "is UTF-32"),
+      (Array("BZh91AY".utf8), "is packed with bzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is packed with xz"),
+      ([0x28, 0xB5, 0x2F, 0xFD, 4], "is packed with zstd"), ([0x50, 0x4B, 0x03, 0x04], "is packed with zip"),
+    ] as [([UInt8], String)] {
+      let error = #expect(throws: VPatchError.self) { try scene.load(bytes) }
+      #expect(error?.reason.hasPrefix(reason) == true, "\(reason)")
+    }
+    let named = #expect(throws: VPatchError.self) {
+      try scene.load("PAR1" + String(repeating: "x", count: 90), as: "it's.parquet")
+    }
+    #expect(named?.remedy?.hasSuffix(#"/it'\''s.parquet'"#) == true, "\(named?.remedy ?? "")")
   }
 }
 

@@ -111,7 +111,8 @@ struct ModelPair {
     if tuned.byteCount == 0 {
       return Problem(
         what + "; DeepSpeed's ZeRO-3 saves such empty tensors",
-        "save the model with its weights gathered (stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py)" + asItIs)
+        "save the model with its weights gathered (stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py)"
+          + asItIs)
     }
     if tuned.shape.count == 1, tuned.elementCount == base.elementCount {
       return Problem(

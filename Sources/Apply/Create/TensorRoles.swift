@@ -18,7 +18,8 @@ enum AdapterTensors {
     ("hada_w", "LoHa"), ("hada_t", "LoHa"), ("lokr_w", "LoKr"), ("lokr_t", "LoKr"), ("oft_", "OFT"), ("boft_", "BOFT"),
     ("fourierft_", "FourierFT"), ("vblora_", "VB-LoRA"), ("randlora_", "RandLora"), ("hra_u", "HRA"), ("bone_", "Bone"),
     ("miss_", "MiSS"), ("shira_", "SHiRA"), ("c3a_", "C3A"), ("road_", "RoAd"), ("waveft_", "WaveFT"),
-    ("trainable_tokens_delta", "trainable tokens"),
+    ("trainable_tokens_delta", "trainable tokens"), ("delora_", "DeLoRA"), ("gralora_", "GraLoRA"), ("psoft_", "PSOFT"),
+    ("lily_", "Lily"),
   ]
 
   /// The kind of adapter that a tensor belongs to; nil for a model's own.

@@ -11,7 +11,8 @@
 //   "higher_is_better": {task: {metric: bool or null}}
 //   "config":         {"model_args", "gen_kwargs", "limit", "fewshot_seed", …}
 //   "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
-//   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "git_hash", "date": seconds since 1970, or a text
+//   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "date": seconds since 1970, or a text
+//   "git_hash": of the folder in which it was run, which says nothing of the evaluator
 //   "configs":        {task: {"metric_list": [{"metric", "higher_is_better"}], …}}
 //
 // What came when, by the packages of lm-evaluation-harness: "n-samples", "higher_is_better", "model_name" and
@@ -49,7 +50,7 @@ struct HarnessResults {
     if let version = json["lmms_eval_version"]?.string {
       evaluator = .init(name: Self.lmmsEval, version: version)
     } else {
-      evaluator = .init(name: Self.lmEval, version: json["lm_eval_version"]?.string ?? json["git_hash"]?.string)
+      evaluator = .init(name: Self.lmEval, version: json["lm_eval_version"]?.string)
     }
     model = json["model_name"]?.string ?? Self.pretrained(json["config"]?["model_args"])
     date = json["date"]?.string ?? json["date"]?.double.flatMap(Self.utc)

@@ -71,7 +71,8 @@ extension ModelConfig {
     }
     if [whole["is_causal"], json["is_causal"]].contains(.bool(false)) {
       throw VPatchError(
-        .refused, path, "says that each token looks at those behind it, too (is_causal: false), which is not computed here",
+        .refused, path,
+        "says that each token looks at those behind it, too (is_causal: false), which is not computed here",
         remedy: "give a model that goes on with a text")
     }
     let activation = json["hidden_act"]?.string ?? "silu"

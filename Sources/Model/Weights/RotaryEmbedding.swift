@@ -32,7 +32,8 @@ public struct RotaryEmbedding: Equatable, Sendable {
     let parameters = found.first
     if let nested = parameters?.object?.first(where: { $0.value.object != nil }) {
       throw VPatchError(
-        .refused, path, "has a rotary embedding for each kind of layer (\"\(nested.key.printable)\"), which is not known here",
+        .refused, path,
+        "has a rotary embedding for each kind of layer (\"\(nested.key.printable)\"), which is not known here",
         remedy: "write rope_parameters without kinds, where the model has one")
     }
     func number(_ key: String) throws -> Double {

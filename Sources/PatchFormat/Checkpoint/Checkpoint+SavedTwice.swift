@@ -26,6 +26,14 @@ extension Checkpoint {
     }
   }
 
+  /// Whether an index names model.safetensors alone, which some savers write beside it: that is saved once.
+  static func isOfSingle(_ indexPath: String) -> Bool {
+    guard let index = try? JSON.parse(InputFile.contents(of: indexPath, limit: 64 << 20)),
+      let map = index["weight_map"]?.object, !map.isEmpty
+    else { return false }
+    return map.allSatisfy { $0.value == .string(singleName) }
+  }
+
   private static let waysOut =
     "if \(singleName) is the model, remove \(indexName); if the shards are, complete them and remove \(singleName)"
 

@@ -64,7 +64,7 @@ public struct Checkpoint: Sendable {
     let indexPath = Path.join(path, Self.indexName)
     let single = Path.join(path, Self.singleName)
     let (hasIndex, hasSingle) = (try PathKind.of(indexPath) != .missing, try PathKind.of(single) != .missing)
-    if hasIndex, hasSingle {
+    if hasIndex, hasSingle, !Self.isOfSingle(indexPath) {
       self = try Self.savedTwice(path) {
         try reading == .transformers
           ? Checkpoint(single: single, of: path, isSavedTwice: true)

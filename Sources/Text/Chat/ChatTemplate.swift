@@ -65,7 +65,9 @@ public struct ChatTemplate: Sendable {
   }
 
   /// What a conversation is of itself, and no argument says.
-  public static let reserved: Set = ["messages", "tools", "documents", "add_generation_prompt", "continue_final_message"]
+  public static let reserved: Set = [
+    "messages", "tools", "documents", "add_generation_prompt", "continue_final_message",
+  ]
 
   /// Whether the template asks what day it is.
   public var usesDate: Bool { reads("strftime_now") }

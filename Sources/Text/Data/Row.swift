@@ -38,7 +38,11 @@ struct Row: Equatable, Sendable {
       row.has("instruction") && row.has("output") ? "instruction/output" : nil,
       row.has("text") ? "text" : nil, row.has("input_ids") ? "input_ids" : nil,
     ].compactMap(\.self)
-    guard found.count <= 1 else { throw RowError("has several forms at once: \(found.joined(separator: ", "))") }
+    // Alpaca's files have the two written out as a text, too.
+    let isAlpaca = found == ["instruction/output", "text"]
+    guard found.count <= 1 || isAlpaca else {
+      throw RowError("has several forms at once: \(found.joined(separator: ", "))")
+    }
     switch found.first {
     case "messages": content = .conversation(try RowContent.conversation("messages", &row))
     case "conversations": content = .conversation(try RowContent.conversation("conversations", &row))

@@ -88,6 +88,7 @@ struct RowEncoder: Sendable {
     if encoded.example.ids.last != end {
       encoded.example = Example(
         ids: encoded.example.ids + [end], labels: encoded.example.labels + [end], images: sources)
+      encoded.segments.append(Segment(tokenizer.token(end) ?? "", isAnswer: true))
     }
     return encoded
   }

@@ -79,23 +79,48 @@ struct RowFile {
   }
 
   private var isTable: Bool {
-    let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
-    return [".csv", ".tsv"].contains { name.lowercased().hasSuffix($0) }
+    [".csv", ".tsv"].contains(ending)
   }
+
+  /// Of the name without that of gzip, in lower case.
+  private var ending: String {
+    let name = path.lowercased()
+    let unpacked = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
+    return unpacked.lastIndex(of: ".").map { String(unpacked[$0...]) } ?? ""
+  }
+
+  /// How files begin that are packed in another way than gzip, and what unpacks them.
+  private static let packed: [(start: [UInt8], name: String, command: String)] = [
+    (Array("BZh".utf8), "bzip2", "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz", "unxz"),
+    ([0x28, 0xB5, 0x2F, 0xFD], "zstd", "unzstd"), ([0x50, 0x4B, 0x03, 0x04], "zip", "unzip"),
+  ]
 
   /// What takes the rows apart, by the first bytes.
   private func splitter(_ head: [UInt8]) throws -> Splitter {
     if head.starts(with: Array("PAR1".utf8)) {
       throw VPatchError(
         .refused, name, "is Parquet, which is not read",
-        remedy: "convert it: python3 -c \"import pandas; pandas.read_parquet('\(name)').to_json('rows.jsonl', "
-          + "orient='records', lines=True)\"")
+        remedy: "convert it: python3 -c \"import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json('rows.jsonl', "
+          + "orient='records', lines=True)\" \(path == "-" ? "FILE" : Path.shellWord(path))")
+    }
+    if let form = Self.packed.first(where: { head.starts(with: $0.start) }) {
+      throw VPatchError(
+        .refused, name, "is packed with \(form.name); only gzip is read",
+        remedy: "unpack it first: \(form.command) \(path == "-" ? "FILE" : Path.shellWord(path))")
+    }
+    if head.starts(with: [0xFF, 0xFE, 0, 0]) || head.starts(with: [0, 0, 0xFE, 0xFF]) {
+      throw VPatchError(.invalid, name, "is UTF-32", remedy: "convert it: iconv -f UTF-32 -t UTF-8")
     }
     if head.starts(with: [0xFF, 0xFE]) || head.starts(with: [0xFE, 0xFF]) {
       throw VPatchError(.invalid, name, "is UTF-16", remedy: "convert it: iconv -f UTF-16 -t UTF-8")
     }
-    if isTable { return .table(TableSplitter(isTabbed: path.contains(".tsv"), limit: Self.limit, path: name)) }
+    if isTable { return .table(TableSplitter(isTabbed: ending == ".tsv", limit: Self.limit, path: name)) }
     let first = head.drop { [0xEF, 0xBB, 0xBF].contains($0) || $0.isJSONSpace }.first
+    if path == "-", let first, ![UInt8(ascii: "["), UInt8(ascii: "{")].contains(first) {
+      throw VPatchError(
+        .invalid, name, "is neither JSON Lines nor a JSON array",
+        remedy: "a table is known by its file's name: write it into one that ends with .csv or .tsv")
+    }
     return first == UInt8(ascii: "[")
       ? .array(ArraySplitter(limit: Self.limit, path: name)) : .lines(LineSplitter(limit: Self.limit, path: name))
   }

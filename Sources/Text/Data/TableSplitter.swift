@@ -85,7 +85,17 @@ struct TableSplitter {
     guard texts.count == names.count else {
       throw error("has \(Format.counted(texts.count, "field")) in \(place), and \(names.count) columns")
     }
-    try body(number, zip(names, texts).filter { !$1.isEmpty }.map { JSON.Member($0, .string($1)) })
+    try body(number, zip(names, texts).filter { !$1.isEmpty }.map { JSON.Member($0, Self.value($1, of: $0)) })
+  }
+
+  /// A text; but what says whether a row is learned is a number, or true or false as pandas and Excel write it.
+  private static func value(_ text: String, of name: String) -> JSON {
+    guard RowMembers.learning.contains(name) else { return .string(text) }
+    switch text.lowercased() {
+    case "true": return .bool(true)
+    case "false": return .bool(false)
+    default: return Double(text).map { JSON($0) } ?? .string(text)
+    }
   }
 
   private func error(_ reason: String) -> VPatchError { VPatchError(.invalid, path, reason) }
