@@ -48,7 +48,11 @@ public struct ScalarSet: Sendable, Equatable {
   }
 
   /// Nd, Nl, No: what Rust calls numeric.
-  public static let numeric = ScalarSet([.categories(categories(named: "N")!)])
+  public static let numeric = ScalarSet([
+    .categories(categories(named: "N")!),
+    // Rust's `char::is_numeric`, which has Unicode 17 in tokenizers 0.23.3, where the patterns' library has 16.
+    .range(0x11DE0...0x11DE9), .range(0x16FF4...0x16FF6),
+  ])
 
   static let all = ScalarSet([], negated: true)
   static let notLineFeed = ScalarSet([.range(10...10)], negated: true)
