@@ -34,7 +34,7 @@ extension RowEncoder {
         }
         let end = template.endOfAnswer.map { Array($0.utf8) }
         encoded.isEndless = lesson.answers.contains { range in
-          end.flatMap { lesson.text[range].firstRange(of: $0) } == nil
+          end.map { !lesson.text.contains($0, in: range) } ?? true
         }
         return encoded
       }
@@ -72,7 +72,7 @@ extension RowEncoder {
     }
     for (i, message) in conversation.messages.enumerated() where message.role != .assistant {
       let said = Array(message.content.trimmed.utf8)
-      guard !said.isEmpty, !lessons.contains(where: { $0.text.firstRange(of: said) != nil }) else { continue }
+      guard !said.isEmpty, !lessons.contains(where: { $0.text.contains(said) }) else { continue }
       // It may be written in another way; then another text is, too.
       var other = conversation
       other.messages[i] = message.with([.text(message.content + " \(ChatTemplate.probe)")])
