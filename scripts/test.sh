@@ -21,26 +21,38 @@ real='RealModelTests|RealTowerTests|TokenizerComparisonTests|JinjaComparisonTest
 release=(-c release -Xswiftc -enable-testing --scratch-path .build-tests)
 
 scripts/install-deps.sh
+python=$(bench/setup.sh)
+
+# What needs no Swift runs beside it: a release build leaves a core idle for much of its time.
+beside() (
+  set -e
+  step "the second reader: spec/reader/tests"
+  (cd spec/reader && "$python" -m unittest discover -s tests)
+  step "the kernels in C, under sanitizers"
+  scripts/sanitize.sh
+  step "the bench's own tests: bench/tests"
+  "$python" -m unittest discover bench/tests
+  step "the study's own tests: study/tests"
+  "$python" -m unittest discover study/tests
+  step "Python: ruff, mypy"
+  scripts/lint-python.sh
+  step "swift format lint"
+  scripts/lint.sh
+  end_step
+)
+beside >"$work/beside" 2>&1 &
+others=$!
+trap 'kill "$others" 2>/dev/null || true; rm -rf "$work"' EXIT
+
 step "swift build --build-tests"
 swift build "${release[@]}" --build-tests
 step "swift test"
 swift test "${release[@]}" --skip-build --skip "$real" 2>&1 | tee "$work/swift"
 step "attacks, short: attack/run.py"
 attack/run.py --binary .build-tests/release/vpatch
-python=$(bench/setup.sh)
-step "the second reader: spec/reader/tests"
-(cd spec/reader && "$python" -m unittest discover -s tests)
-step "the kernels in C, under sanitizers"
-scripts/sanitize.sh
-step "the bench's own tests: bench/tests"
-"$python" -m unittest discover bench/tests
-step "the study's own tests: study/tests"
-"$python" -m unittest discover study/tests
-step "Python: ruff, mypy"
-scripts/lint-python.sh
-step "swift format lint"
-scripts/lint.sh
 end_step
+wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
+cat "$work/beside"
 
 # A test that was not run is named: its processor lacks what it needs.
 if grep -E '^[^ ]+ Test .* skipped' "$work/swift" >"$work/skipped"; then
