@@ -72,7 +72,7 @@ public struct Limits: Sendable {
   public var nesting: Int
 
   public init(
-    steps: Int = 500_000, memory: Int = 16 << 20, output: Int = 8 << 20, nesting: Int = 250
+    steps: Int = 500_000, memory: Int = 4 << 20, output: Int = 8 << 20, nesting: Int = 250
   ) {
     self.steps = steps
     self.memory = memory
