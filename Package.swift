@@ -42,8 +42,8 @@ let package = Package(
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("z")]),
     .target(name: "Images", dependencies: ["CImages", "PatchFormat"]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "Jinja", dependencies: ["CSystem", "PatchFormat"]),
-    .target(name: "Text", dependencies: ["CSystem", "CZlib", "Images", "Jinja", "PatchFormat"]),
+    .target(name: "Jinja", dependencies: ["PatchFormat"]),
+    .target(name: "Text", dependencies: ["CZlib", "Images", "Jinja", "PatchFormat"]),
     .target(name: "Model", dependencies: ["Apply", "CCompute", "Images", "PatchFormat", "Text"]),
     .target(name: "Evaluate", dependencies: ["Apply", "Measure", "Model", "PatchFormat", "Text"]),
     .target(

@@ -18,13 +18,7 @@ extension Create {
   /// - Throws: `refused` where the two are no base and its fine-tune, or the patch would do what no fine-tune does.
   func requireFineTune(_ renames: KeyMap?) throws {
     guard options.expectsFineTune else { return }
-    let adapter = "adapter_config.json"
-    if tuned.isDirectory, try PathKind.of(Path.join(tuned.path, adapter)) != .missing {
-      throw VPatchError(
-        .refused, tuned.path,
-        "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
-        remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
-    }
+    if tuned.isDirectory { try ModelFolder(tuned.path).requireNoAdapter() }
     let model = ModelPair(base: base, tuned: tuned, keys: renames)
     var isConcerned: (String) -> Bool = { _ in true }
     if options.dropOthers, let selection = options.selection {

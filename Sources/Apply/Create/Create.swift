@@ -38,7 +38,7 @@ public struct Create: Sendable {
     let side = try SideFiles.differences(base, tuned, options, cast: castDType(pairs))
     let compared = try compare(pairs)
     let changed = compared.filter(\.differs)
-    let others = try forbidden(changed, renames)
+    let others = try forbidden(changed, among: pairs)
     let dropped = Set(others.map(\.pair.name.bytesKey))
     let kept = changed.filter { !dropped.contains($0.pair.name.bytesKey) }
     guard !kept.isEmpty else {
@@ -90,14 +90,12 @@ public struct Create: Sendable {
   // MARK: Recipes
 
   /// What changed and is not allowed to.
-  private func forbidden(_ changed: [Compared], _ renames: KeyMap?) throws -> [Compared] {
+  private func forbidden(_ changed: [Compared], among pairs: [Pair]) throws -> [Compared] {
     guard let selection = options.selection else { return [] }
     // By bytes: names that only look alike are two tensors, and one of them may be outside.
     var allowed = Set(selection.filter(changed.map(\.pair.name), in: layout).map(\.bytesKey))
     // Codes mean nothing under other scales: what makes numbers of them comes along.
-    let units = QuantisedUnits([
-      base.tensors.map(\.info), ModelPair.Side(tuned, names: renames).tensors,
-    ])
+    let units = QuantisedUnits([pairs.compactMap(\.base?.info), pairs.compactMap(\.target)])
     for unit in units.units where unit.names.contains(where: { allowed.contains($0.bytesKey) }) {
       allowed.formUnion(unit.names.map(\.bytesKey))
     }

@@ -1,4 +1,4 @@
-import CSystem
+import PatchFormat
 
 /// A string as Python has it: a sequence of code points, compared and cut by them.
 ///
@@ -88,14 +88,7 @@ public struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLit
   /// Where the bytes of another text begin first, in bytes.
   func firstByte(of other: PythonText, from start: Int = 0) -> Int? {
     guard start <= bytes.count else { return nil }
-    guard !other.isEmpty else { return start }
-    guard !isEmpty else { return nil }
-    return bytes.withUnsafeBytes { here in
-      other.bytes.withUnsafeBytes { there in
-        let found = vp_find(here.baseAddress! + start, here.count - start, there.baseAddress, there.count)
-        return found < 0 ? nil : start + found
-      }
-    }
+    return bytes.firstPlace(of: other.bytes, in: start..<bytes.count)
   }
 
   /// Where the bytes of another text begin last.

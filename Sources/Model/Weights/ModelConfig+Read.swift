@@ -15,13 +15,7 @@ extension ModelConfig {
     guard let json = try folder.json("config.json") else {
       throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
     }
-    let adapter = "adapter_config.json"
-    guard try !folder.contains(adapter) else {
-      throw VPatchError(
-        .refused, folder.path,
-        "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
-        remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
-    }
+    try folder.requireNoAdapter()
     if let other = json["transformers_weights"], other != .null {
       throw VPatchError(
         .refused, path, "names other weights than are read here (transformers_weights: \(other.compact().printable))",

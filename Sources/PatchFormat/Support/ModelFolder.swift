@@ -30,6 +30,16 @@ public struct ModelFolder: Sendable {
     return try InputFile.contents(of: path(of: name), limit: limit)
   }
 
+  /// - Throws: `refused` where an adapter lies beside the weights: transformers computes with both.
+  public func requireNoAdapter() throws {
+    let adapter = "adapter_config.json"
+    guard try contains(adapter) else { return }
+    throw VPatchError(
+      .refused, path,
+      "has an adapter beside the model (\(adapter)), which transformers puts over it where PEFT is there",
+      remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to a folder of its own")
+  }
+
   /// A file of JSON; nil where there is none of the name.
   /// - Throws: `invalid` for what is not JSON; `io` for what cannot be read.
   public func json(_ name: String) throws -> JSON? {

@@ -33,6 +33,7 @@ public struct ChatTemplate: Sendable {
   private(set) var form = Message.Form.asGiven
   /// What ends an answer: "<|im_end|>". A generation that answers stops there, whatever the model's files name.
   public private(set) var endOfAnswer: String?
+  /// Behind the last of these an answer ends, where no token of its own is known to end it.
   let specialTokens: [String]
 
   /// - Parameters:

@@ -34,7 +34,7 @@ extension RowEncoder {
         }
         let end = template.endOfAnswer.map { Array($0.utf8) }
         encoded.isEndless = lesson.answers.contains { range in
-          end.map { !lesson.text.contains($0, in: range) } ?? true
+          end.flatMap { lesson.text.firstPlace(of: $0, in: range) } == nil
         }
         return encoded
       }
@@ -72,7 +72,8 @@ extension RowEncoder {
     }
     for (i, message) in conversation.messages.enumerated() where message.role != .assistant {
       let said = Array(message.content.trimmed.utf8)
-      guard !said.isEmpty, !lessons.contains(where: { $0.text.contains(said) }) else { continue }
+      let isThere = lessons.contains { $0.text.firstPlace(of: said, in: $0.text.indices) != nil }
+      guard !said.isEmpty, !isThere else { continue }
       // It may be written in another way; then another text is, too.
       var other = conversation
       other.messages[i] = message.with([.text(message.content + " \(ChatTemplate.probe)")])
