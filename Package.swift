@@ -5,17 +5,6 @@ let package = Package(
   name: "vpatch",
   products: [
     .executable(name: "vpatch", targets: ["CLI"]),
-    .library(name: "PatchFormat", targets: ["PatchFormat"]),
-    .library(name: "Measure", targets: ["Measure"]),
-    .library(name: "Apply", targets: ["Apply"]),
-    .library(name: "Catalogue", targets: ["Catalogue"]),
-    .library(name: "Report", targets: ["Report"]),
-    .library(name: "Images", targets: ["Images"]),
-    .library(name: "Jinja", targets: ["Jinja"]),
-    .library(name: "Text", targets: ["Text"]),
-    .library(name: "Model", targets: ["Model"]),
-    .library(name: "Evaluate", targets: ["Evaluate"]),
-    .library(name: "Train", targets: ["Train"]),
     // Loaded into the command by its tests (Tests/Faults/faults.c), and by nothing else.
     .library(name: "VPatchFaults", type: .dynamic, targets: ["Faults"]),
   ],
@@ -28,64 +17,98 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels"),
     .target(name: "CSystem"),
-    .target(name: "PatchFormat", dependencies: ["CKernels", "CSystem", "CZstd", "CCrypto"]),
-    .target(name: "Measure", dependencies: ["PatchFormat"]),
-    .target(name: "Apply", dependencies: ["CKernels", "PatchFormat"]),
-    .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(
-      name: "Catalogue",
-      dependencies: ["CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
-    .target(name: "Report", dependencies: ["Apply", "Measure", "PatchFormat"]),
-    .target(name: "CCompute"),
+    .target(name: "Base", dependencies: ["CCrypto", "CSystem", "CZstd"]),
+    .target(name: "Checkpoints", dependencies: ["Base"]),
+    .target(name: "PatchFormat", dependencies: ["Base", "Checkpoints", "CKernels"]),
     .target(
       name: "CImages",
       linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("z")]),
-    .target(name: "Images", dependencies: ["CImages", "PatchFormat"]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "Jinja", dependencies: ["PatchFormat"]),
-    .target(name: "Text", dependencies: ["CZlib", "Images", "Jinja", "PatchFormat"]),
-    .target(name: "Model", dependencies: ["Apply", "CCompute", "Images", "PatchFormat", "Text"]),
-    .target(name: "Evaluate", dependencies: ["Apply", "Measure", "Model", "PatchFormat", "Text"]),
+    .target(name: "Images", dependencies: ["Base", "Checkpoints", "CImages"]),
+    .target(name: "Families", dependencies: ["Base", "Checkpoints", "Images"]),
+    .target(name: "Apply", dependencies: ["Base", "Checkpoints", "CKernels", "Families", "PatchFormat"]),
+    .target(name: "ModelFiles", dependencies: ["Apply", "Base", "Checkpoints", "PatchFormat"]),
+    .target(name: "Measure", dependencies: ["Base", "PatchFormat"]),
+    .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(
-      name: "Train", dependencies: ["Apply", "CCompute", "Evaluate", "Measure", "Model", "PatchFormat", "Text"],
-      resources: [.embedInCode("Resources/neutral.txt")]),
+      name: "Catalogue",
+      dependencies: ["Base", "Checkpoints", "CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(name: "Report", dependencies: ["Apply", "Base", "Checkpoints", "Families", "Measure", "PatchFormat"]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "Jinja", dependencies: ["Base"]),
+    .target(name: "Text", dependencies: ["Base", "Checkpoints", "CZlib", "Images", "Jinja"]),
+    .target(name: "CCompute"),
+    .target(
+      name: "Model",
+      dependencies: ["Apply", "Base", "CCompute", "Checkpoints", "Families", "Images", "PatchFormat", "Text"]),
+    .target(
+      name: "Evaluate", dependencies: ["Apply", "Base", "Checkpoints", "Measure", "Model", "PatchFormat", "Text"]),
+    .target(
+      name: "Train",
+      dependencies: [
+        "Apply", "Base", "CCompute", "Checkpoints", "Evaluate", "Families", "Measure", "Model", "PatchFormat", "Text",
+      ], resources: [.embedInCode("Resources/neutral.txt")]),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "Catalogue", "Evaluate", "Measure", "Model", "PatchFormat", "Report", "Text", "Train", "CSystem",
+        "Apply", "Base", "Catalogue", "Checkpoints", "CSystem", "Evaluate", "Families", "Measure", "Model",
+        "ModelFiles", "PatchFormat", "Report", "Text", "Train",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
       name: "Fuzzing",
-      dependencies: ["Apply", "Catalogue", "Evaluate", "Images", "Jinja", "Measure", "Model", "PatchFormat", "Text"],
-      path: "fuzz/Mutator"),
+      dependencies: [
+        "Apply", "Base", "Catalogue", "Checkpoints", "Evaluate", "Families", "Images", "Jinja", "Measure", "Model",
+        "ModelFiles", "PatchFormat", "Text",
+      ], path: "fuzz/Mutator"),
     .target(name: "Faults", path: "Tests/Faults"),
-    .target(name: "TestModels", dependencies: ["PatchFormat"], path: "Tests/TestModels"),
+    .target(name: "TestModels", dependencies: ["Base", "Checkpoints", "PatchFormat"], path: "Tests/TestModels"),
     .target(
       name: "KernelChecks", dependencies: ["CCompute", "CImages", "CKernels"], path: "Tests/KernelChecks",
       exclude: ["main"]),
-    .testTarget(name: "PatchFormatTests", dependencies: ["PatchFormat", "CKernels", "Fuzzing", "KernelChecks"]),
-    .testTarget(name: "MeasureTests", dependencies: ["Measure", "PatchFormat", "TestModels"]),
-    .testTarget(name: "ImagesTests", dependencies: ["Fuzzing", "Images", "KernelChecks", "PatchFormat", "TestModels"]),
-    .testTarget(name: "JinjaTests", dependencies: ["Fuzzing", "Jinja", "PatchFormat"]),
-    .testTarget(name: "TextTests", dependencies: ["Fuzzing", "Images", "PatchFormat", "TestModels", "Text"]),
-    .testTarget(name: "ModelTests", dependencies: ["CCompute", "KernelChecks", "Model", "PatchFormat", "TestModels"]),
+    .testTarget(
+      name: "PatchFormatTests",
+      dependencies: ["Base", "Checkpoints", "CKernels", "Fuzzing", "KernelChecks", "ModelFiles", "PatchFormat"]),
+    .testTarget(name: "MeasureTests", dependencies: ["Base", "Measure", "PatchFormat", "TestModels"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Base", "Fuzzing", "Images", "KernelChecks", "TestModels"]),
+    .testTarget(name: "JinjaTests", dependencies: ["Base", "Fuzzing", "Jinja"]),
+    .testTarget(
+      name: "TextTests", dependencies: ["Base", "Checkpoints", "Fuzzing", "Images", "Jinja", "TestModels", "Text"]),
+    .testTarget(
+      name: "ModelTests",
+      dependencies: [
+        "Apply", "Base", "CCompute", "Checkpoints", "Families", "Images", "KernelChecks", "Model", "PatchFormat",
+        "TestModels", "Text",
+      ]),
     .testTarget(
       name: "EvaluateTests",
-      dependencies: ["Apply", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "TestModels", "Text"]),
+      dependencies: [
+        "Apply", "Base", "Checkpoints", "Evaluate", "Images", "Measure", "Model", "PatchFormat", "TestModels", "Text",
+      ]),
     .testTarget(
-      name: "TrainTests", dependencies: ["Apply", "CCompute", "Images", "Model", "PatchFormat", "TestModels", "Train"]),
+      name: "TrainTests",
+      dependencies: [
+        "Apply", "Base", "CCompute", "Checkpoints", "Families", "Images", "Measure", "Model", "PatchFormat",
+        "TestModels", "Text", "Train",
+      ]),
     .testTarget(
       name: "CatalogueTests",
       dependencies: [
-        "Catalogue", "Measure", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
+        "Base", "Catalogue", "Checkpoints", "Measure", "PatchFormat", "TestModels",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ]),
-    .testTarget(name: "ApplyTests", dependencies: ["Apply", "KernelChecks", "PatchFormat", "TestModels"]),
-    .testTarget(name: "ReportTests", dependencies: ["Apply", "Measure", "PatchFormat", "Report", "TestModels"]),
+    .testTarget(
+      name: "ApplyTests",
+      dependencies: [
+        "Apply", "Base", "Checkpoints", "Families", "KernelChecks", "ModelFiles", "PatchFormat", "Report", "TestModels",
+      ]),
+    .testTarget(
+      name: "ReportTests",
+      dependencies: ["Apply", "Base", "Checkpoints", "Measure", "PatchFormat", "Report", "TestModels"]),
     .testTarget(
       name: "CLITests",
       dependencies: [
-        "Apply", "Catalogue", "CLI", "PatchFormat", "TestModels", .product(name: "GRDB", package: "GRDB.swift"),
+        "Apply", "Base", "Catalogue", "Checkpoints", "CLI", "ModelFiles", "PatchFormat", "TestModels",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,6 +1,5 @@
-import Apply
 import ArgumentParser
-import Catalogue
+import Base
 import PatchFormat
 
 /// Where a patch with other annotations goes: onto its own file, or a copy.

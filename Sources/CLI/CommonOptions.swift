@@ -1,8 +1,9 @@
 import Apply
 import ArgumentParser
+import Base
 import Glibc
 import Model
-import PatchFormat
+import ModelFiles
 
 /// What every command takes.
 struct CommonOptions: ParsableArguments {
@@ -90,7 +91,7 @@ struct OutputOptions: ParsableArguments {
 }
 
 extension Recipe: ExpressibleByArgument {
-  public static var allValueStrings: [String] { allCases.map(\.rawValue) }
+  package static var allValueStrings: [String] { allCases.map(\.rawValue) }
 }
 
 extension RebuildResult {

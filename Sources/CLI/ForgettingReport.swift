@@ -1,7 +1,7 @@
-import Apply
 import Catalogue
 import Measure
 import PatchFormat
+import Report
 
 extension ForgettingReport {
   /// Measured on exactly the stack's bits, else predicted from its members, number by number.

@@ -1,4 +1,6 @@
+import Base
 import Catalogue
+import Checkpoints
 import PatchFormat
 
 /// Opens what the arguments name, and says what it is instead where two arguments were swapped.
@@ -45,7 +47,7 @@ enum Inputs {
         .io, name, "does not exist, and there is no store \(try options.path()) to look in",
         remedy: "give a .vpatch file, or make a store with vpatch add")
     }
-    let identity: Digest
+    let identity: ContentDigest
     do { identity = try store.resolve(name) } catch let error as VPatchError where error.code == .io {
       guard error.subject == name else { throw error }
       throw VPatchError(.io, name, "does not exist, and \(error.reason)", remedy: error.remedy)

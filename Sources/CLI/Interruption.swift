@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import PatchFormat
 
 /// What signals do: Ctrl-C and a polite kill leave nothing behind, and what can be said as an error is no signal.
 enum Interruption {

@@ -2,7 +2,7 @@ import ArgumentParser
 import PatchFormat
 
 extension MergeMethod.Kind: ExpressibleByArgument {
-  public static var allValueStrings: [String] { allCases.map(\.rawValue) }
+  package static var allValueStrings: [String] { allCases.map(\.rawValue) }
 }
 
 /// How several patches of one base become one change.

@@ -1,7 +1,7 @@
 import Apply
 import ArgumentParser
+import Checkpoints
 import Model
-import PatchFormat
 import Text
 
 /// What computes with a model.

@@ -1,7 +1,6 @@
-import Apply
 import ArgumentParser
+import Base
 import Catalogue
-import PatchFormat
 
 /// Where a patch that is made goes: into a file, and into the store.
 struct PatchOutput: ParsableArguments {

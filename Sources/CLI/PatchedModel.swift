@@ -1,7 +1,7 @@
 import Apply
 import ArgumentParser
-import Catalogue
-import PatchFormat
+import Base
+import Checkpoints
 
 /// Patches that are put over a model in memory.
 struct OverlayOptions: ParsableArguments {
@@ -46,13 +46,13 @@ struct OverlayOptions: ParsableArguments {
 /// A model with patches over it, all of whose bits are known.
 struct PatchedModel {
   let view: ModelView
-  let root: Digest
+  let root: ContentDigest
   /// The checkpoint alone; nil where nothing is over it.
   var withoutPatches: PatchedModel? {
     view.steps.first.map { PatchedModel(view: ModelView(view.checkpoint), root: $0.from) }
   }
 
-  private init(view: ModelView, root: Digest) {
+  private init(view: ModelView, root: ContentDigest) {
     self.view = view
     self.root = root
   }

@@ -1,4 +1,4 @@
-import Apply
+import Base
 import Catalogue
 import Measure
 import PatchFormat

@@ -1,5 +1,7 @@
 import Apply
+import Base
 import Catalogue
+import Checkpoints
 import Measure
 import PatchFormat
 import Report

@@ -1,5 +1,4 @@
-import Apply
-import Catalogue
+import Base
 import PatchFormat
 
 /// A stack that the command line names.
@@ -18,7 +17,7 @@ struct StackInput {
 
   /// Members as typed, of one base.
   init(
-    members: [MemberReference], method: MergeMethod, base: Digest? = nil, name: String? = nil, _ store: StoreOptions,
+    members: [MemberReference], method: MergeMethod, base: ContentDigest? = nil, name: String? = nil, _ store: StoreOptions,
     _ threads: Int
   ) throws {
     let opened = try members.map { (patch: try Inputs.patch($0.name, threads, store), scale: $0.scale) }
@@ -27,7 +26,7 @@ struct StackInput {
 
   /// Members that are open, of one base.
   init(
-    _ members: [(patch: Patch, scale: Double)], method: MergeMethod, base: Digest? = nil, name: String? = nil
+    _ members: [(patch: Patch, scale: Double)], method: MergeMethod, base: ContentDigest? = nil, name: String? = nil
   ) throws {
     self.init(
       name: name, definition: try StackDefinition(members, method: method, base: base), patches: members.map(\.patch))
@@ -54,7 +53,7 @@ struct StackInput {
 
   init(file path: String, _ store: StoreOptions, _ threads: Int) throws {
     let file = try StackFile(text: InputFile.contents(of: path, limit: 1 << 20), path: path)
-    guard let base = Digest(hex: file.base) else {
+    guard let base = ContentDigest(hex: file.base) else {
       throw VPatchError(
         .invalid, path, "has the base \"\(file.base.printable)\", which is not a root of 64 digits",
         remedy: "'vpatch status MODEL' says a model's root")

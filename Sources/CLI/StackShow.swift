@@ -1,7 +1,10 @@
 import Apply
+import Base
 import Catalogue
+import Checkpoints
 import Measure
 import PatchFormat
+import Report
 
 /// A stack of the store, for a person and for a program.
 struct StackShow {

@@ -1,5 +1,8 @@
 import Apply
+import Base
 import Catalogue
+import Checkpoints
+import ModelFiles
 import PatchFormat
 
 /// Patches by identity: those that are open already, else the store's. Composites are kept in the store, and what is
@@ -10,7 +13,7 @@ final class StoreLibrary: PatchLibrary {
   private let isLeasing: Bool
   private let threads: Int
   /// What is in the store and stays there while this command runs.
-  private var leased: Set<Digest> = []
+  private var leased: Set<ContentDigest> = []
 
   /// - Parameter isLeasing: whether what is given out has to stay in the store: a model will need it. What is merely read
   ///   can be read to its end.
@@ -21,7 +24,7 @@ final class StoreLibrary: PatchLibrary {
     self.threads = threads
   }
 
-  func patch(_ identity: Digest) throws -> Patch {
+  func patch(_ identity: ContentDigest) throws -> Patch {
     if let patch = open.first(where: { $0.identity == identity }) { return patch }
     guard let store = try options.existing() else {
       throw VPatchError(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Catalogue
 import Glibc
 import PatchFormat
@@ -50,7 +51,7 @@ extension PatchName {
 
 extension Store {
   /// The patch that an argument means: a file's, or by name.
-  func identity(_ text: String) throws -> Digest {
+  func identity(_ text: String) throws -> ContentDigest {
     switch try PatchName(text) {
     case .identity(let identity): identity
     case .typed(let text): try resolve(text)

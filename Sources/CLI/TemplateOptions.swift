@@ -1,6 +1,6 @@
 import ArgumentParser
+import Base
 import Jinja
-import PatchFormat
 import Text
 
 /// How conversations are written.

@@ -1,6 +1,5 @@
-import Apply
+import Base
 import Glibc
-import PatchFormat
 import Synchronization
 
 /// What is said, and where: results to standard output, everything else to standard error.
@@ -61,10 +60,10 @@ final class ProgressBar: Sendable {
   private let state = Mutex((phase: "", percent: -1))
 
   /// Progress that is drawn where a person looks on, and nowhere else.
-  static func progress(quiet: Bool) -> Progress {
-    guard !quiet, Terminal.isInteractive else { return Progress() }
+  static func progress(quiet: Bool) -> WorkProgress {
+    guard !quiet, Terminal.isInteractive else { return WorkProgress() }
     let bar = ProgressBar()
-    return Progress { bar.draw($0, $1, $2) { "\(Format.bytes($0)) of \(Format.bytes($1))" } }
+    return WorkProgress { bar.draw($0, $1, $2) { "\(Format.bytes($0)) of \(Format.bytes($1))" } }
   }
 
   /// The same for what is counted.

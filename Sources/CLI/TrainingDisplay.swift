@@ -1,7 +1,6 @@
-import Apply
+import Base
 import Glibc
 import Measure
-import PatchFormat
 import Train
 
 /// The line that a person watches while a model learns; where nobody watches, a line each tenth of the way.

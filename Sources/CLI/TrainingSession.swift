@@ -1,9 +1,8 @@
-import Apply
-import Catalogue
+import Base
 import Evaluate
 import Measure
 import Model
-import PatchFormat
+import Report
 import Text
 import Train
 

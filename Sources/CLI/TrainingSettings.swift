@@ -1,5 +1,5 @@
 import ArgumentParser
-import PatchFormat
+import Base
 import Text
 import Train
 

@@ -1,8 +1,7 @@
-import Apply
 import ArgumentParser
+import Base
 import CSystem
 import Glibc
-import PatchFormat
 
 @main
 struct Vpatch: ParsableCommand {

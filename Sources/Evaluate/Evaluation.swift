@@ -1,35 +1,35 @@
+import Base
 import Glibc
 import Measure
 import Model
-import PatchFormat
 
 /// A suite that is measured on a model, beside its base.
-public struct Evaluation {
+package struct Evaluation {
   /// What a model is compared with.
-  public enum Reference {
+  package enum Reference {
     /// Nothing: divergences are left out.
     case none
     /// Itself: it is the base, and its divergences are zero.
     case itself
-    case base(any NextTokenModel, root: Digest?)
+    case base(any NextTokenModel, root: ContentDigest?)
   }
 
-  public let suite: Suite
-  public let tokenizer: any EvaluationTokenizer
+  package let suite: Suite
+  package let tokenizer: any EvaluationTokenizer
   /// What results depend on besides model, items and tokenizer, such as the arithmetic; plain values.
-  public var settings: [JSON.Member] = []
+  package var settings: [JSON.Member] = []
   /// The longest sequence that the model takes.
-  public var maximumLength: Int?
+  package var maximumLength: Int?
   /// Is told how many items of a task are done, and before that, how many have had their images looked at.
-  public var report: (_ phase: String, _ done: Int, _ items: Int) -> Void = { _, _, _ in }
+  package var report: (_ phase: String, _ done: Int, _ items: Int) -> Void = { _, _, _ in }
 
-  public init(_ suite: Suite, tokenizer: any EvaluationTokenizer) {
+  package init(_ suite: Suite, tokenizer: any EvaluationTokenizer) {
     self.suite = suite
     self.tokenizer = tokenizer
   }
 
   /// For a language model, with the tokenizer of its folder.
-  public init(_ suite: Suite, of model: LanguageModel, tokenizer: ModelTokenizer) {
+  package init(_ suite: Suite, of model: LanguageModel, tokenizer: ModelTokenizer) {
     self.init(suite, tokenizer: tokenizer)
     settings = [JSON.Member("compute", .string(model.compute.precision.rawValue))]
     maximumLength = model.config.maximumLength
@@ -40,8 +40,8 @@ public struct Evaluation {
   ///   - name: what the results call the model.
   ///   - root: its root, where it is known.
   /// - Throws: `refused`, naming task and item, for what cannot be measured.
-  public func results(
-    of model: any NextTokenModel, name: String, root: Digest?, against reference: Reference
+  package func results(
+    of model: any NextTokenModel, name: String, root: ContentDigest?, against reference: Reference
   ) throws -> SuiteResults {
     var entries: [SuiteResults.Entry] = []
     var remarks: [String] = []
@@ -56,7 +56,7 @@ public struct Evaluation {
     for run in runs {
       let task = run.task
       let outcome: TaskOutcome
-      var from: Digest?
+      var from: ContentDigest?
       switch (task.kind, reference) {
       case (.perplexity(let kind), _): outcome = try kind.run(run)
       case (.multipleChoice(let kind), _): outcome = try kind.run(run)
@@ -83,7 +83,7 @@ public struct Evaluation {
   }
 
   /// The first metric has the task's role; the others are looks at how the model behaves, or the task would count twice.
-  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: Digest?) throws -> [SuiteResults
+  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: ContentDigest?) throws -> [SuiteResults
     .Entry]
   {
     // Records hold plain values: lists become their text.
@@ -104,10 +104,10 @@ public struct Evaluation {
   ///   - before: of the base, with this root.
   ///   - after: of the tuned model, with this root; nil where it was not hashed.
   /// - Throws: `refused` where they are not of the same items, settings or bits.
-  public static func records(
-    before: EvaluationResults, reference: Digest, after: EvaluationResults, measured: Digest?
-  ) throws -> Comparison.Outcome {
-    try Comparison(before: before, after: after).records(reference: reference, measured: measured)
+  package static func records(
+    before: EvaluationResults, reference: ContentDigest, after: EvaluationResults, measured: ContentDigest?
+  ) throws -> ResultsComparison.Outcome {
+    try ResultsComparison(before: before, after: after).records(reference: reference, measured: measured)
   }
 
   /// Now; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.

@@ -1,7 +1,7 @@
 /// What a model's preprocessing makes of an image of some size: how many pieces of which size, and where they lie.
 /// It follows from width and height alone.
-public struct ImagePlan: Equatable, Hashable, Sendable {
-  public enum Shape: Equatable, Hashable, Sendable {
+package struct ImagePlan: Equatable, Hashable, Sendable {
+  package enum Shape: Equatable, Hashable, Sendable {
     /// One picture of this size (CLIP, SigLIP, DINOv2).
     case crop(width: Int, height: Int)
     /// The whole image in small, and then `rows` × `columns` tiles of it, row by row (LLaVA-NeXT, LLaVA-OneVision). All
@@ -12,11 +12,11 @@ public struct ImagePlan: Equatable, Hashable, Sendable {
   }
 
   /// The image's own size, upright.
-  public let width: Int
-  public let height: Int
-  public let shape: Shape
+  package let width: Int
+  package let height: Int
+  package let shape: Shape
 
-  public init(width: Int, height: Int, shape: Shape) {
+  package init(width: Int, height: Int, shape: Shape) {
     self.width = width
     self.height = height
     self.shape = shape

@@ -1,15 +1,15 @@
-import PatchFormat
+import Base
 
 /// An image file that has been looked at: what it is and how large, but not its pixels.
-public struct ImageSource: Equatable, Hashable, Sendable {
-  public let path: String
+package struct ImageSource: Equatable, Hashable, Sendable {
+  package let path: String
   /// SHA-256 of the file's bytes.
-  public let digest: Digest
+  package let digest: ContentDigest
   /// In pixels, upright: as its EXIF orientation has it shown.
-  public let width: Int
-  public let height: Int
+  package let width: Int
+  package let height: Int
 
-  public init(path: String, digest: Digest, width: Int, height: Int) {
+  package init(path: String, digest: ContentDigest, width: Int, height: Int) {
     self.path = path
     self.digest = digest
     self.width = width

@@ -1,13 +1,13 @@
 /// An image in 8-bit RGB, upright.
-public struct RGBImage: Equatable, Sendable {
-  public let width: Int
-  public let height: Int
+package struct RGBImage: Equatable, Sendable {
+  package let width: Int
+  package let height: Int
   /// [height, width, 3]
-  public let pixels: [UInt8]
+  package let pixels: [UInt8]
   /// Pixels of this colour stand for nothing, where the file says so.
-  public let transparentColor: SIMD3<UInt8>?
+  package let transparentColor: SIMD3<UInt8>?
 
-  public init(width: Int, height: Int, pixels: [UInt8], transparentColor: SIMD3<UInt8>? = nil) {
+  package init(width: Int, height: Int, pixels: [UInt8], transparentColor: SIMD3<UInt8>? = nil) {
     precondition(width > 0 && height > 0 && pixels.count == width * height * 3, "pixels are not of the size")
     self.width = width
     self.height = height

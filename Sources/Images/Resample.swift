@@ -1,8 +1,8 @@
+import Base
 import CImages
-import PatchFormat
 
 /// How pixels between pixels are found; the numbers are Pillow's, which `preprocessor_config.json` uses.
-public enum Resample: Int, Sendable {
+package enum Resample: Int, Sendable {
   case nearest = 0
   case lanczos = 1
   case bilinear = 2
@@ -11,7 +11,7 @@ public enum Resample: Int, Sendable {
 
 extension RGBImage {
   /// The image in another size, to the last bit as Pillow's `Image.resize` makes it.
-  public func resized(width: Int, height: Int, _ resample: Resample) throws -> RGBImage {
+  package func resized(width: Int, height: Int, _ resample: Resample) throws -> RGBImage {
     try resized(
       width: width, height: height, resample, part: PixelRect(left: 0, top: 0, width: width, height: height))
   }

@@ -3,14 +3,14 @@
 /// `generation`, `break` and `continue`, the filter `tojson` of plain JSON, `raise_exception` and `strftime_now`.
 ///
 /// Where Jinja2 gives a text, so does this, byte by byte, or it throws `unsupported` or `limit`.
-public struct Template: Sendable {
+package struct Template: Sendable {
   private let body: [Statement]
   private let scopes: Scopes
   /// Whether it says which parts are the model's, by `{% generation %}`.
-  public let hasGeneration: Bool
+  package let hasGeneration: Bool
 
   /// - Throws: `TemplateError.syntax`, `unsupported` or `limit`.
-  public init(_ source: String) throws(TemplateError) {
+  package init(_ source: String) throws(TemplateError) {
     var parser = try Parser(source)
     body = try parser.template()
     hasGeneration = parser.hasGeneration
@@ -20,7 +20,7 @@ public struct Template: Sendable {
   /// - Parameter context: the variables. transformers gives `messages`, `tools`, `documents` (`none` if there are
   ///   none), `add_generation_prompt`, the special tokens by their names, and what the user adds.
   /// - Throws: `TemplateError`, never `syntax`.
-  public func render(
+  package func render(
     _ context: [(name: String, value: Value)], _ surroundings: Surroundings = .init()
   ) throws(TemplateError) -> Rendering {
     let machine = Machine(scopes, context, surroundings)
@@ -35,43 +35,43 @@ public struct Template: Sendable {
 }
 
 /// What a template makes of a conversation.
-public struct Rendering: Sendable {
+package struct Rendering: Sendable {
   /// UTF-8.
-  public let text: [UInt8]
+  package let text: [UInt8]
   /// What `{% generation %}` encloses, in bytes of `text`, in the order in which it was rendered.
-  public let generations: [Range<Int>]
+  package let generations: [Range<Int>]
   /// Whether the template has such a block, rendered or not.
-  public let hasGeneration: Bool
+  package let hasGeneration: Bool
   /// Whether the text may be another one on another day: `strftime_now` was called.
-  public let usesDate: Bool
+  package let usesDate: Bool
 
-  public var string: String { String(decoding: text, as: UTF8.self) }
+  package var string: String { String(decoding: text, as: UTF8.self) }
 }
 
 /// What rendering depends on besides the template and its variables.
-public struct Surroundings: Sendable {
+package struct Surroundings: Sendable {
   /// What `strftime_now` tells.
-  public var now: CivilTime
-  public var limits: Limits
+  package var now: CivilTime
+  package var limits: Limits
 
-  public init(now: CivilTime = .init(), limits: Limits = .init()) {
+  package init(now: CivilTime = .init(), limits: Limits = .init()) {
     self.now = now
     self.limits = limits
   }
 }
 
 /// What rendering may take before it is a `TemplateError.limit`.
-public struct Limits: Sendable {
+package struct Limits: Sendable {
   /// Statements and parts of expressions that are evaluated, and 64 bytes that are looked at or made each.
-  public var steps: Int
+  package var steps: Int
   /// Bytes of all values that are made, beside 64 times what the variables take.
-  public var memory: Int
+  package var memory: Int
   /// Bytes of text.
-  public var output: Int
+  package var output: Int
   /// How deep calls and parts of expressions may be nested.
-  public var nesting: Int
+  package var nesting: Int
 
-  public init(
+  package init(
     steps: Int = 500_000, memory: Int = 4 << 20, output: Int = 8 << 20, nesting: Int = 250
   ) {
     self.steps = steps

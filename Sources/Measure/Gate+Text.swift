@@ -1,8 +1,8 @@
-import PatchFormat
+import Base
 
 extension Gate.Outcome {
   /// The verdict in one sentence.
-  public var sentence: String {
+  package var sentence: String {
     let check = decisive
     return switch verdict {
     case .passed: "passed: " + checks.map { "\($0.what) \($0.detail)" }.joined(separator: "; ")
@@ -12,7 +12,7 @@ extension Gate.Outcome {
     }
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "verdict": .string(verdict.rawValue), "passed": .bool(verdict == .passed), "sentence": .string(sentence),
       "checks": .array(

@@ -1,30 +1,30 @@
-import PatchFormat
+import Base
 
 /// Whether what a patch or a stack costs is within limits: the answer for a pipeline.
 ///
 /// A limit holds only if the interval's worse end is within it. What nobody measured on these bits never passes.
-public struct Gate: Sendable {
+package struct Gate: Sendable {
   /// A task of its own limit, since a mean can hide it.
-  public struct Probe: Equatable, Sendable {
-    public let task: String
+  package struct Probe: Equatable, Sendable {
+    package let task: String
     /// How much worse it may become: percentage points where the unit lies within 0 … 1, else in its unit. Nil is the
     /// gate's limit of forgetting, which only a share can have.
-    public let limit: Double?
+    package let limit: Double?
 
-    public init(task: String, limit: Double? = nil) {
+    package init(task: String, limit: Double? = nil) {
       self.task = task
       self.limit = limit
     }
   }
 
   /// Percentage points that the held-out tasks may lose on average.
-  public let maxForgetting: Double
+  package let maxForgetting: Double
   /// Percentage points that the target tasks must gain on average.
-  public let minLearning: Double?
-  public let probes: [Probe]
+  package let minLearning: Double?
+  package let probes: [Probe]
 
   /// - Throws: `refused` for a limit that is not finite, or a negative one of forgetting.
-  public init(maxForgetting: Double, minLearning: Double? = nil, probes: [Probe] = []) throws {
+  package init(maxForgetting: Double, minLearning: Double? = nil, probes: [Probe] = []) throws {
     for limit in [maxForgetting] + probes.compactMap(\.limit) {
       guard limit.isFinite, limit >= 0 else {
         throw VPatchError(
@@ -40,7 +40,7 @@ public struct Gate: Sendable {
     self.probes = probes
   }
 
-  public enum Verdict: String, Sendable, CaseIterable, Comparable {
+  package enum Verdict: String, Sendable, CaseIterable, Comparable {
     /// The interval's worse end is within the limit.
     case passed
     /// The limit lies in the interval: more items would decide.
@@ -55,32 +55,32 @@ public struct Gate: Sendable {
     case exceeded
 
     /// The worse is the greater: it is the verdict of several.
-    public static func < (a: Self, b: Self) -> Bool { allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)! }
+    package static func < (a: Self, b: Self) -> Bool { allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)! }
   }
 
   /// One limit and what became of it.
-  public struct Check: Equatable, Sendable {
+  package struct Check: Equatable, Sendable {
     /// "forgetting", "learning", or a task.
-    public let what: String
-    public let verdict: Verdict
+    package let what: String
+    package let verdict: Verdict
     /// What was compared with what, in words.
-    public let detail: String
+    package let detail: String
     /// Items that would decide, where it is undecided and any number would.
-    public let itemsNeeded: Int?
+    package let itemsNeeded: Int?
   }
 
-  public struct Outcome: Equatable, Sendable {
-    public let checks: [Check]
+  package struct Outcome: Equatable, Sendable {
+    package let checks: [Check]
     /// The worst of the checks'.
-    public var verdict: Verdict { checks.map(\.verdict).max()! }
+    package var verdict: Verdict { checks.map(\.verdict).max()! }
     /// The first check that the verdict comes from.
-    public var decisive: Check { checks.first { $0.verdict == verdict }! }
+    package var decisive: Check { checks.first { $0.verdict == verdict }! }
   }
 
   /// - Parameters:
   ///   - records: for the probes; those that speak of these bits.
   ///   - summary: what was measured on exactly these bits, or predicted.
-  public func judge(_ records: [ForgettingRecord], _ summary: ForgettingSummary) -> Outcome {
+  package func judge(_ records: [ForgettingRecord], _ summary: ForgettingSummary) -> Outcome {
     var checks = [
       check(
         "forgetting", summary.forgetting, summary.known.forgetting, summary.forgettingItems, atMost: maxForgetting,

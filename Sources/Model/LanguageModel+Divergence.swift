@@ -1,10 +1,9 @@
 import CCompute
-import PatchFormat
 import Text
 
 /// What a model thinks of some texts, kept so that others can be compared with it: the residual stream behind the last
 /// layer, from which its probabilities follow without the layers.
-public final class HeldTexts {
+package final class HeldTexts {
   let model: LanguageModel
   let sequences: [TokenSequence]
   let streams: [Floats]
@@ -15,12 +14,12 @@ public final class HeldTexts {
     self.streams = streams
   }
 
-  public var tokens: Int { sequences.reduce(0) { $0 + $1.count } }
+  package var tokens: Int { sequences.reduce(0) { $0 + $1.count } }
 }
 
 extension LanguageModel {
   /// Keeps what this model thinks of texts.
-  public func hold(_ sequences: [TokenSequence]) throws -> HeldTexts {
+  package func hold(_ sequences: [TokenSequence]) throws -> HeldTexts {
     var streams: [Floats] = []
     try forEachPortion(sequences) { _, batch, stream in
       for tokens in batch.sequences {
@@ -34,7 +33,7 @@ extension LanguageModel {
 
   /// KL(held ‖ this) at each token of each text, added up over the vocabulary, in nats.
   /// - Parameter held: of another model, which has a `compute` of its own, over the same vocabulary.
-  public func divergences(from held: HeldTexts) throws -> [[Double]] {
+  package func divergences(from held: HeldTexts) throws -> [[Double]] {
     precondition(held.model !== self && held.model.compute !== compute, "both models need memory of their own")
     precondition(held.model.vocabularySize == vocabularySize, "probabilities over two vocabularies")
     var results: [[Double]] = []
@@ -80,10 +79,10 @@ extension DecoderPass {
 }
 
 /// Distributions over a vocabulary, as natural logarithms of probabilities.
-public enum LogProbabilities {
+package enum LogProbabilities {
   /// KL(base ‖ model) = Σ p(v) · (log p(v) − log q(v)), p of the base, in nats. What the base never says weighs nothing,
   /// whatever the model thinks of it.
-  public static func divergence(
+  package static func divergence(
     of model: UnsafeBufferPointer<Float>, from base: UnsafeBufferPointer<Float>
   ) -> Double {
     precondition(model.count == base.count, "two vocabularies")

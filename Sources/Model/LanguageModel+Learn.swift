@@ -1,50 +1,41 @@
-import PatchFormat
 import Text
 
 /// How a model learns: gradients of tuned tensors.
 extension LanguageModel {
   /// What the answers of some examples cost.
-  public struct Loss: Equatable, Sendable {
+  package struct Loss: Equatable, Sendable {
     /// The negative log-probabilities of the answers' tokens, added up, in nats.
-    public var negativeLogLikelihood = 0.0
+    package var negativeLogLikelihood = 0.0
     /// λ·T²·KL(base ‖ model) over the same tokens, added up, in nats.
-    public var distillation = 0.0
+    package var distillation = 0.0
     /// Tokens that count.
-    public var tokens = 0
+    package var tokens = 0
 
-    public init() {}
+    package init() {}
 
-    public static func += (a: inout Loss, b: Loss) {
+    package static func += (a: inout Loss, b: Loss) {
       a.negativeLogLikelihood += b.negativeLogLikelihood
       a.distillation += b.distillation
       a.tokens += b.tokens
     }
 
     /// Per token.
-    public var mean: Double { (negativeLogLikelihood + distillation) / Double(max(1, tokens)) }
+    package var mean: Double { (negativeLogLikelihood + distillation) / Double(max(1, tokens)) }
   }
 
   /// Learning without forgetting: stay near what the base would have answered.
-  public struct Distillation {
+  package struct Distillation {
     /// With memory of its own: `untuned()`.
-    public let base: LanguageModel
+    package let base: LanguageModel
     /// λ
-    public let weight: Float
-    public let temperature: Float
+    package let weight: Float
+    package let temperature: Float
 
-    public init(base: LanguageModel, weight: Float, temperature: Float) {
+    package init(base: LanguageModel, weight: Float, temperature: Float) {
       self.base = base
       self.weight = weight
       self.temperature = temperature
     }
-  }
-
-  /// What a forward pass keeps.
-  public enum Keeping: Sendable {
-    /// All that the backward pass needs.
-    case activations
-    /// Each layer's input; the rest is computed a second time.
-    case inputs
   }
 
   /// Adds the gradients of the mean loss to those of the tuned tensors.
@@ -52,8 +43,8 @@ extension LanguageModel {
   ///   - examples: a batch, or a part of one.
   ///   - targets: how many tokens count in the whole batch.
   /// - Returns: the examples' own loss.
-  public func addGradients(
-    _ examples: [Example], targets count: Int, keeping: Keeping = .activations, distillation: Distillation? = nil
+  package func addGradients(
+    _ examples: [Example], targets count: Int, keeping: ActivationCheckpointing = .activations, distillation: Distillation? = nil
   ) throws -> Loss {
     let sequences = examples.map(\.sequence)
     try check(sequences)

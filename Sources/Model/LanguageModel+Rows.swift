@@ -1,16 +1,16 @@
 import Text
 
 /// How probable a model finds a row of data.
-public struct RowScore: Equatable, Sendable {
-  public let ids: [Int32]
+package struct RowScore: Equatable, Sendable {
+  package let ids: [Int32]
   /// Of each token but the first, given those before it; natural logarithms.
-  public let logProbabilities: [Float]
+  package let logProbabilities: [Float]
   /// The mean of −log p over the tokens that are to be learned; nil where there are none.
-  public let loss: Double?
+  package let loss: Double?
 }
 
 extension LanguageModel {
-  public func scores(of examples: [Example]) throws -> [RowScore] {
+  package func scores(of examples: [Example]) throws -> [RowScore] {
     let scores = try self.scores(of: examples.map(\.sequence))
     return zip(examples, scores).map { example, scores in
       let answers = zip(example.labels.dropFirst(), scores).filter { $0.0 != Example.ignored }

@@ -1,15 +1,17 @@
 import Apply
-import PatchFormat
+import Base
+import Checkpoints
+import Families
 import Text
 
 /// A language model from a folder, with patches over it: what it thinks of texts, what it writes, and how it learns. Some
 /// see images among the text.
 ///
 /// It works on one thing at a time; the work itself runs on the threads of its `compute`.
-public final class LanguageModel {
-  public let config: ModelConfig
-  public let weights: ModelWeights
-  public let compute: Compute
+package final class LanguageModel {
+  package let config: ModelConfig
+  package let weights: ModelWeights
+  package let compute: Compute
   let pass: DecoderPass
   /// Of a model that sees.
   let eyes: Eyes?
@@ -21,7 +23,7 @@ public final class LanguageModel {
   ///   - view: a model's folder, and the patches that are applied to it in memory.
   ///   - cache: where features of images are kept; nil: they are computed each time.
   /// - Throws: `invalid` where config and tensors disagree, `refused` for what is not known.
-  public convenience init(_ view: ModelView, compute: Compute, features cache: FeatureCache? = nil) throws {
+  package convenience init(_ view: ModelView, compute: Compute, features cache: FeatureCache? = nil) throws {
     let folder = try view.folder()
     try self.init(
       config: ModelConfig(folder), weights: ModelWeights(view, threads: compute.threads), compute: compute,
@@ -30,7 +32,7 @@ public final class LanguageModel {
     try view.checkpoint.requireStillThere()
   }
 
-  public func requireUnchanged() throws { try weights.view.checkpoint.requireSameBytes() }
+  package func requireUnchanged() throws { try weights.view.checkpoint.requireSameBytes() }
 
   /// - Parameter images: nil for a model that does not see.
   init(
@@ -46,16 +48,16 @@ public final class LanguageModel {
   }
 
   /// What the user has to know of how the files were taken.
-  public var warnings: [String] { [pass.decoder.warning].compactMap(\.self) }
+  package var warnings: [String] { [pass.decoder.warning].compactMap(\.self) }
 
   /// The embedding, and the head that is stored with the same values and tied to it; nil for a model that stores one.
-  public var storedTwice: (embedding: Parameter, head: Parameter)? {
+  package var storedTwice: (embedding: Parameter, head: Parameter)? {
     pass.decoder.tiedHead.map { (pass.decoder.embedding, $0) }
   }
 
   /// The same model as its files and patches have it, whatever is being tuned in this one; with scratch memory of its
   /// own.
-  public func untuned() throws -> LanguageModel {
+  package func untuned() throws -> LanguageModel {
     try LanguageModel(
       config: config, weights: weights.untuned(),
       compute: Compute(threads: compute.threads, precision: compute.precision), images: eyes?.reader,
@@ -64,16 +66,16 @@ public final class LanguageModel {
 
   /// Tensors that what the model says depends on. Others may lie beside them: layers of a vision tower above the one that
   /// is read, its last norm, buffers of old files.
-  public var used: [Parameter] { pass.decoder.parameters + (eyes?.parameters ?? []) }
+  package var used: [Parameter] { pass.decoder.parameters + (eyes?.parameters ?? []) }
 
   /// Stands among ids for an image; nil for a model that takes none.
-  public var imageToken: Int32? { eyes?.reader.token }
+  package var imageToken: Int32? { eyes?.reader.token }
 
   /// Sequences as they go through the layers, with the features of their images.
   /// - Parameter keeping: what a tuned vision tower keeps for the way back.
   /// - Throws: for images that cannot be read.
   func batch(
-    _ sequences: [TokenSequence], keeping: Keeping? = nil
+    _ sequences: [TokenSequence], keeping: ActivationCheckpointing? = nil
   ) throws -> (TokenBatch, features: FloatPointer?) {
     guard sequences.contains(where: { !$0.images.isEmpty }) else { return (TokenBatch(sequences), nil) }
     let eyes = try sight()
@@ -140,9 +142,9 @@ public final class LanguageModel {
 }
 
 extension LanguageModel: NextTokenModel {
-  public var vocabularySize: Int { config.vocabularySize }
+  package var vocabularySize: Int { config.vocabularySize }
 
-  public func scores(of sequences: [TokenSequence]) throws -> [[TokenScore]] {
+  package func scores(of sequences: [TokenSequence]) throws -> [[TokenScore]] {
     var scores = sequences.map { _ in [TokenScore]() }
     try forEachPortion(sequences) { which, batch, stream in
       let targets = batch.sequences.flatMap { tokens in
@@ -157,7 +159,7 @@ extension LanguageModel: NextTokenModel {
     return scores
   }
 
-  public func forEachDistribution(
+  package func forEachDistribution(
     of sequences: [TokenSequence], at positions: [Range<Int>],
     _ body: (_ sequence: Int, _ position: Int, _ logProbabilities: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {

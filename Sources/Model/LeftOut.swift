@@ -1,5 +1,5 @@
-import Apply
-import PatchFormat
+import Base
+import Families
 
 /// Tensors of a checkpoint that no computation would read, and that nobody would miss: an adapter that was not merged,
 /// a norm of another family, a bias that the config denies. A model with one is refused.

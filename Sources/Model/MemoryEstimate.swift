@@ -1,27 +1,27 @@
-import PatchFormat
+import Base
 import Text
 
 /// What a training step needs, in bytes, part by part.
-public struct MemoryEstimate: Equatable, Sendable {
+package struct MemoryEstimate: Equatable, Sendable {
   /// The model's files: mapped, so the system takes back what it needs.
-  public let mapped: Int
+  package let mapped: Int
   /// Masters, gradients and two moments of the tuned tensors.
-  public let tuned: Int
+  package let tuned: Int
   /// What the forward pass keeps for the way back.
-  public let activations: Int
+  package let activations: Int
   /// Scratch: widened weights, logits, a layer's intermediate results.
-  public let scratch: Int
+  package let scratch: Int
 
-  public var needed: Int { tuned + activations + scratch }
+  package var needed: Int { tuned + activations + scratch }
 
   /// - Parameters:
   ///   - tokens: that go through the model together.
   ///   - images: rows of data whose images do.
   ///   - models: that compute: 2 where another one is compared with.
   ///   - copies: of the masters that are held besides.
-  public init(
+  package init(
     _ model: LanguageModel, tuned: [Parameter], tokens: Int, images: [TokenSequence] = [],
-    keeping: LanguageModel.Keeping, models: Int = 1, copies: Int = 0
+    keeping: ActivationCheckpointing, models: Int = 1, copies: Int = 0
   ) throws {
     let config = model.config
     mapped = model.weights.parameters.reduce(0) { $0 + $1.info.byteCount }

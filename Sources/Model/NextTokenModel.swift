@@ -1,7 +1,7 @@
 import Text
 
 /// A language model as evaluations see it.
-public protocol NextTokenModel {
+package protocol NextTokenModel {
   /// Nobody wrote to the weights while they were read: to be asked before what was computed with them is told.
   func requireUnchanged() throws
 
@@ -31,5 +31,5 @@ public protocol NextTokenModel {
 
 extension NextTokenModel {
   /// Weights that are in no file are as they are.
-  public func requireUnchanged() throws {}
+  package func requireUnchanged() throws {}
 }

@@ -4,6 +4,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 @Suite("Rounding to the base's dtype") struct CastTests {
   /// float32 bits → bf16 bits, to nearest, ties to even.

@@ -5,6 +5,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 /// An input that changes between its two readings: the patch is right, or there is none.
 @Suite("Inputs that change while they are read") struct ChangedInputTests {
@@ -13,7 +15,7 @@ import Testing
     let reports = Mutex(0)
     return WorkOptions(
       threads: threads,
-      progress: Progress { _, _, _ in
+      progress: WorkProgress { _, _, _ in
         let isNow = reports.withLock { reports in
           reports += 1
           return reports - 1 == n

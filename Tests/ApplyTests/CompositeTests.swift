@@ -3,6 +3,9 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
+@testable import ModelFiles
 
 /// Stacks made into patches, and patches moved to another base.
 @Suite("Composites") struct CompositeTests {

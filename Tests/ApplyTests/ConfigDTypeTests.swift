@@ -3,6 +3,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 @Suite("The dtype in config.json after a cast") struct ConfigDTypeTests {
   private func adapted(_ text: String, _ base: String?, _ cast: DType = .bf16) -> String? {

@@ -1,9 +1,6 @@
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
-
-@testable import Apply
 
 /// fixtures/golden/stacks-quantised: stacks over quantised weights that are taken, and such as are refused; for the
 /// second implementation too.

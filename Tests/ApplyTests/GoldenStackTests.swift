@@ -4,6 +4,7 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
 
 /// fixtures/golden/stacks: what stacks make, the same for ever, and for the second implementation.
 ///
@@ -48,7 +49,7 @@ import Testing
   @Test("the examples of the spec") func examples() throws {
     let rule = MergeRule(
       try StackDefinition(base: .zero, method: MergeMethod(.dare, density: 0.5, seed: 7), members: []))
-    #expect(rule.key(Digest(bytes: [UInt8](repeating: 1, count: 32))!, "w") == 0x4657_8255_AC50_211A)
+    #expect(rule.key(ContentDigest(bytes: [UInt8](repeating: 1, count: 32))!, "w") == 0x4657_8255_AC50_211A)
     #expect(ExactMath.acos(0.25).bitPattern == 0x3FF5_1700_E0C1_4B25)
     #expect(ExactMath.acos(-0.9995).bitPattern == 0x4008_E137_322B_A5F5)
     #expect(ExactMath.sin(1).bitPattern == 0x3FEA_ED54_8F09_0CEE)

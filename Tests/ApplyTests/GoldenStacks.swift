@@ -4,6 +4,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 /// A folder of golden stacks: a base, patches of it that are called by letters, stacks as text files and, of those that
 /// are not refused, the tensors that they make.
@@ -86,8 +88,8 @@ struct GoldenStacks: Sendable {
       let path = "\(folder)/\(row[0])"
       let file = try StackFile(text: Array(Data(contentsOf: URL(filePath: path))), path: path)
       let stack = try StackDefinition(
-        base: #require(Digest(hex: file.base)), method: file.method,
-        members: file.members.map { .init(try #require(Digest(hex: $0.name)), scale: $0.scale) })
+        base: #require(ContentDigest(hex: file.base)), method: file.method,
+        members: file.members.map { .init(try #require(ContentDigest(hex: $0.name)), scale: $0.scale) })
       #expect(stack.identity.hex == row[1], "\(row[0])")
       let members = patches.filter { patch in stack.members.contains { $0.identity == patch.identity } }
       guard !golden.isRefused else {

@@ -2,7 +2,7 @@ import PatchFormat
 import TestModels
 import Testing
 
-@testable import Apply
+@testable import Checkpoints
 
 /// Every method on awkward tensors, bit for bit what the rules say, with both kernels.
 @Suite("Merge, element by element") struct MergeElementTests {

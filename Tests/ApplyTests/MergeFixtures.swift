@@ -2,6 +2,8 @@ import PatchFormat
 import TestModels
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 /// A base and patches of it, in a folder of their own.
 struct Siblings {

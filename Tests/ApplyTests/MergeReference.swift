@@ -1,11 +1,12 @@
 import PatchFormat
 
 @testable import Apply
+@testable import Base
 
 /// The rules of spec/stacks.md, section 5, one element after the other, as plainly as they can be written. It shares
 /// no code with the engine but SHA-256.
 struct MergeReference {
-  typealias Member = (identity: Digest, scale: Double, tuned: [UInt64]?)
+  typealias Member = (identity: ContentDigest, scale: Double, tuned: [UInt64]?)
   private typealias Contributor = (weight: Double, key: UInt64, tuned: [UInt64])
 
   private let method: MergeMethod
@@ -41,7 +42,7 @@ struct MergeReference {
         Array("vpatch.dare.1\n".utf8) + [UInt8](littleEndian: method.seed ?? 0) + member.identity.bytes
         + Array(name.utf8)
       var key: UInt64 = 0
-      for byte in SHA256.hash(text).bytes.prefix(8).reversed() { key = key * 256 + UInt64(byte) }
+      for byte in SHA256Hasher.hash(text).bytes.prefix(8).reversed() { key = key * 256 + UInt64(byte) }
       return (weight, key, tuned)
     }
   }

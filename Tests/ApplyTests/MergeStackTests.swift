@@ -4,6 +4,7 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Checkpoints
 
 /// Promise 3, on slices of real weights: any order gives the same bytes, and what is taken out was never there.
 @Suite("Stacks of real patches") struct MergeStackTests {

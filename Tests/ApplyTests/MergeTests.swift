@@ -4,6 +4,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 @Suite("Merge") struct MergeTests {
   static let weights = TestTensor.weights("w", [40, 16])

@@ -1,8 +1,8 @@
-import PatchFormat
 import TestModels
 import Testing
 
 @testable import Apply
+@testable import Checkpoints
 
 /// What is a fine-tune of what, over names by chance and by the kinds of input that people give.
 @Suite("A base and its fine-tune") struct ModelPairTests {

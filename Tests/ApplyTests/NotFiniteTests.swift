@@ -4,6 +4,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 /// What comes out infinite or NaN of finite numbers is counted.
 @Suite("Not finite") struct NotFiniteTests {

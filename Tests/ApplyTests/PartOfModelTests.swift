@@ -1,8 +1,10 @@
-import PatchFormat
 import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
+@testable import Families
 
 /// What is saved of a model that is trained on several devices, or beside one: parts, flattened or empty tensors, an
 /// optimizer's state, some tensors under wrapped names. None of it becomes a patch that empties or crops the base.

@@ -3,6 +3,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 @Suite("The trained tensors alone") struct PartialTests {
   let folder: TestFolder

@@ -3,6 +3,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 /// Codes and what makes numbers of them are one thing to `create`, too: a patch has all that changes of it or none.
 @Suite("Patches of quantised weights") struct QuantisedCreateTests {

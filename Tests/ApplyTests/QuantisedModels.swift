@@ -1,7 +1,6 @@
-import PatchFormat
 import TestModels
 
-@testable import Apply
+@testable import Checkpoints
 
 /// How a quantiser stores one weight: codes and what makes numbers of them, by the names in use.
 struct QuantisedFamily: Sendable, CustomStringConvertible {

@@ -4,6 +4,9 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
+@testable import ModelFiles
 
 /// Stacks and moves of quantised weights: each unit whole from one side, or a refusal whose remedies work.
 @Suite("Quantised weights in stacks") struct QuantisedStackTests {
@@ -341,7 +344,7 @@ import Testing
     let patches: [Patch]
     let composite: Patch
 
-    func patch(_ identity: Digest) throws -> Patch { try #require(patches.first { $0.identity == identity }) }
+    func patch(_ identity: ContentDigest) throws -> Patch { try #require(patches.first { $0.identity == identity }) }
     func composite(of stack: StackDefinition) -> Patch? { composite }
     func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
       Issue.record("nothing is to be made")

@@ -1,9 +1,9 @@
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 
 @testable import Apply
+@testable import Checkpoints
 
 /// What is codes, what makes numbers of them, and what only looks like it (spec/stacks.md, section 4.1).
 @Suite("Quantised units") struct QuantisedUnitTests {

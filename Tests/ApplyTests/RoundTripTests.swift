@@ -3,6 +3,9 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
+@testable import ModelFiles
 
 /// A patch made and gone both ways, over checkpoints of every kind.
 @Suite("Round trips") struct RoundTripTests {
@@ -161,7 +164,7 @@ import Testing
       WorkOptions(
         threads: 1,
         // Between the check of the base and the writing, somebody writes into the open file.
-        progress: Progress { [folder] phase, done, _ in
+        progress: WorkProgress { [folder] phase, done, _ in
           guard phase == "writing", done == 0, let bytes = try? folder.bytes("base") else { return }
           try? InPlace.write(bytes.map { $0 ^ 0xFF }, to: folder["base"])
         }))

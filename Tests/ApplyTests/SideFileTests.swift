@@ -4,6 +4,9 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
+@testable import ModelFiles
 
 /// What patches do to the files beside a model, whatever stands there.
 @Suite("Side files") struct SideFileTests {

@@ -3,6 +3,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 /// Chains squashed to one patch.
 @Suite("Compose") struct SquashTests {

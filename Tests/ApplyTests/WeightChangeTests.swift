@@ -3,6 +3,8 @@ import TestModels
 import Testing
 
 @testable import Apply
+@testable import Base
+@testable import Checkpoints
 
 @Suite("Change of weights by patches") struct WeightChangeTests {
   let folder: TestFolder

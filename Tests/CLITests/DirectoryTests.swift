@@ -1,5 +1,6 @@
+import Base
+import Checkpoints
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 

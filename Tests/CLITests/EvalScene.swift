@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import PatchFormat
 import TestModels
 
 /// A language model of a few kilobytes that speaks bytes and a few words, two patches of it, and a suite.

@@ -1,5 +1,4 @@
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 

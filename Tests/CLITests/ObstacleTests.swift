@@ -1,6 +1,8 @@
+import Base
+import Checkpoints
 import Foundation
 import Glibc
-import PatchFormat
+import ModelFiles
 import TestModels
 import Testing
 

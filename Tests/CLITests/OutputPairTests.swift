@@ -1,6 +1,6 @@
+import Base
 import Foundation
 import Glibc
-import PatchFormat
 import Synchronization
 import TestModels
 import Testing

@@ -1,7 +1,8 @@
 import Apply
+import Base
 import Catalogue
 import Foundation
-import PatchFormat
+import ModelFiles
 import TestModels
 
 /// A command that writes files, changes a store, or both, and what must be true of them after a power cut.

@@ -1,6 +1,7 @@
+import Base
+import Checkpoints
 import Foundation
 import Glibc
-import PatchFormat
 import Synchronization
 import TestModels
 import Testing

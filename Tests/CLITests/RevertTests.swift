@@ -1,3 +1,4 @@
+import Base
 import PatchFormat
 import TestModels
 import Testing

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import PatchFormat
 import TestModels
@@ -71,7 +72,7 @@ struct StackStory: Sendable {
     var description: String { "\(what): \(errors)" }
   }
 
-  func identity(_ name: String) throws -> Digest { try Patch(path: folder["\(name).vpatch"]).identity }
+  func identity(_ name: String) throws -> ContentDigest { try Patch(path: folder["\(name).vpatch"]).identity }
 
   /// A copy of the base to be switched.
   func copy(_ name: String = "model.safetensors") throws -> String {

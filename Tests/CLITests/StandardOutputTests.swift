@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import PatchFormat
 import TestModels
 import Testing
 

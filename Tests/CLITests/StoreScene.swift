@@ -1,7 +1,7 @@
-import Apply
+import Base
 import Catalogue
 import Foundation
-import PatchFormat
+import ModelFiles
 import Synchronization
 import TestModels
 
@@ -21,9 +21,9 @@ final class StoreScene: Sendable {
 
   /// What a store holds, by what a person goes by.
   struct Contents: Sendable {
-    var patches: Set<Digest> = []
-    var aliases: [String: Digest] = [:]
-    var stacks: [String: Digest] = [:]
+    var patches: Set<ContentDigest> = []
+    var aliases: [String: ContentDigest] = [:]
+    var stacks: [String: ContentDigest] = [:]
 
     /// Nothing where there is no store.
     init(_ store: Store?) throws {
@@ -45,7 +45,7 @@ final class StoreScene: Sendable {
   /// What the store held before, and what it holds when the command is done.
   private let known, promised: Contents
   /// States that were looked at.
-  private let seen = Mutex<Set<Digest>>([])
+  private let seen = Mutex<Set<ContentDigest>>([])
 
   init(_ kind: Kind) throws {
     self.kind = kind
@@ -143,7 +143,7 @@ final class StoreScene: Sendable {
 
   /// Whether these files have not been looked at before, wherever the folder lay then.
   private func isNew(_ folder: TestFolder, _ when: String, isDone: Bool = false) throws -> Bool {
-    let hasher = SHA256()
+    let hasher = SHA256Hasher()
     hasher.update("\(when) \(isDone)\n")
     for (name, bytes) in try folder.tree(".").sorted(by: { $0.key < $1.key }) where !name.hasSuffix("-shm") {
       hasher.update(name + "\0")
@@ -153,7 +153,7 @@ final class StoreScene: Sendable {
     return seen.withLock { $0.insert(state).inserted }
   }
 
-  private static func update(_ hasher: SHA256, _ bytes: Data, without path: Data) {
+  private static func update(_ hasher: SHA256Hasher, _ bytes: Data, without path: Data) {
     var rest = bytes[...]
     while let found = rest.range(of: path) {
       hasher.update(Array(rest[..<found.lowerBound]))

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import TestModels
 
 /// A base, models tuned from it, and the patches between them: what most tests of the command begin with.

@@ -1,6 +1,7 @@
 import Apply
+import Base
 import Foundation
-import PatchFormat
+import ModelFiles
 import TestModels
 
 /// A small model in a folder of its own, and the patch that changes it in place.

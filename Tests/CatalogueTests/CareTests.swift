@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import GRDB
 import PatchFormat
@@ -10,14 +11,14 @@ import Testing
   let fixture: StoreFixture
   var folder: TestFolder { fixture.folder }
   var store: Store { fixture.store }
-  let ids: [Digest]
+  let ids: [ContentDigest]
 
   init() throws {
     fixture = try StoreFixture()
     ids = try (1...3).map { [fixture] in try fixture.added(to: $0, name: "p\($0)") }
   }
 
-  private func damage(_ identity: Digest) throws {
+  private func damage(_ identity: ContentDigest) throws {
     var bytes = try folder.bytes(fixture.file(of: identity))
     bytes[bytes.count - 1] ^= 1
     try Data(bytes).write(to: URL(filePath: fixture.file(of: identity)))

@@ -1,4 +1,6 @@
+import Base
 import Catalogue
+import Checkpoints
 import Glibc
 import PatchFormat
 import TestModels
@@ -51,12 +53,12 @@ struct StoreFixture {
   /// The same, added.
   @discardableResult
   func added(from: Int32 = 0, to: Int32, name: String? = nil, recipe: String? = nil, kind: PatchKind = .patch) throws
-    -> Digest
+    -> ContentDigest
   {
     try store.add(file: patch("\(from)-\(to).vpatch", from: from, to: to, name: name, recipe: recipe), kind: kind)
   }
 
-  func file(of identity: Digest) -> String {
+  func file(of identity: ContentDigest) -> String {
     folder["store/patches/\(identity.hex.prefix(2))/\(identity.hex).vpatch"]
   }
 }

@@ -1,3 +1,4 @@
+import Base
 import Catalogue
 import PatchFormat
 import Testing
@@ -34,7 +35,7 @@ import Testing
     #expect(kin.chain.isEmpty && kin.root == row.base)
     #expect(kin.after.map(\.identity) == [back])
     let stranger = try fixture.store.kin(
-      ofPatch: SHA256.hash("x"), base: SHA256.hash("y"), target: SHA256.hash("z"))
-    #expect(stranger.chain.isEmpty && stranger.base == nil && stranger.root == SHA256.hash("y"))
+      ofPatch: SHA256Hasher.hash("x"), base: SHA256Hasher.hash("y"), target: SHA256Hasher.hash("z"))
+    #expect(stranger.chain.isEmpty && stranger.base == nil && stranger.root == SHA256Hasher.hash("y"))
   }
 }

@@ -1,3 +1,4 @@
+import Base
 import GRDB
 import PatchFormat
 import TestModels
@@ -17,7 +18,7 @@ import Testing
     other = try fixture.reopened()
   }
 
-  private func composite(_ number: Int32 = 9) throws -> Digest { try fixture.added(to: number, kind: .composite) }
+  private func composite(_ number: Int32 = 9) throws -> ContentDigest { try fixture.added(to: number, kind: .composite) }
   private var leases: Int {
     get throws { try store.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM leases")! } }
   }

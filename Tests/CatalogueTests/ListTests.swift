@@ -1,3 +1,4 @@
+import Base
 import GRDB
 import Measure
 import PatchFormat
@@ -8,7 +9,7 @@ import Testing
 @Suite("Listing a store") struct ListTests {
   let fixture: StoreFixture
   var store: Store { fixture.store }
-  let ids: [Digest]
+  let ids: [ContentDigest]
 
   //   0 ──1── 1 ──2── 2       1: counting   2: clock
   //   0 ──3── 3               3: other
@@ -21,7 +22,7 @@ import Testing
     ]
   }
 
-  private func list(_ change: (inout PatchFilter) -> Void) throws -> [Digest] {
+  private func list(_ change: (inout PatchFilter) -> Void) throws -> [ContentDigest] {
     var filter = PatchFilter()
     change(&filter)
     let found = try store.patches(filter)

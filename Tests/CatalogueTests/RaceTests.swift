@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import PatchFormat
 import Synchronization
@@ -18,7 +19,7 @@ import Testing
     let fixture: StoreFixture
     let other: Store
     /// A composite that nothing needs, and somebody's patch of the same base.
-    let made, patch: Digest
+    let made, patch: ContentDigest
     let stack: StackDefinition
 
     init() throws {
@@ -175,7 +176,7 @@ import Testing
     let ids = try (20..<24).map { try scene.fixture.added(to: $0) }
     let base = scene.stack.base
     _ = try store.createStack(name: "s", definition: StackDefinition(base: base, members: [.init(scene.patch)]))
-    @Sendable func adding(_ id: Digest) -> (StackDefinition) throws -> StackDefinition {
+    @Sendable func adding(_ id: ContentDigest) -> (StackDefinition) throws -> StackDefinition {
       { try StackDefinition(base: $0.base, method: $0.method, members: $0.members + [.init(id)]) }
     }
     // Between the reading and the saving, twice in a row.

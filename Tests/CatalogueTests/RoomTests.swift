@@ -1,7 +1,7 @@
+import Base
 import Foundation
 import GRDB
 import Glibc
-import PatchFormat
 import TestModels
 import Testing
 

@@ -1,3 +1,4 @@
+import Base
 import Catalogue
 import PatchFormat
 import Testing
@@ -5,8 +6,8 @@ import Testing
 @Suite("Stacks and applications in a store") struct StackTests {
   let fixture: StoreFixture
   var store: Store { fixture.store }
-  let ids: [Digest]
-  let base: Digest
+  let ids: [ContentDigest]
+  let base: ContentDigest
 
   init() throws {
     fixture = try StoreFixture()

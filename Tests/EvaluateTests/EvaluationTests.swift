@@ -1,7 +1,5 @@
+import Base
 import Foundation
-import Measure
-import Model
-import PatchFormat
 import TestModels
 import Testing
 import Text
@@ -194,14 +192,14 @@ import Text
     kind.context = 4
     let task = EvaluationTask(
       name: "t", role: .heldOut, kind: .divergence(kind), items: texts.map { EvaluationItem(.text($0)) })
-    let entry = try results(task, tuned, against: .base(base, root: SHA256.hash("base")))[0]
+    let entry = try results(task, tuned, against: .base(base, root: SHA256Hasher.hash("base")))[0]
     let expected = ids.map { ids in
       ids.indices.reduce(0.0) { $0 + value(ids[($1 / 4 * 4)...$1], tuned) } / Double(ids.count)
     }
     #expect(zip(entry.scores.values, expected).allSatisfy { abs($0 - $1) < 1e-5 })
     #expect(expected.allSatisfy { $0 > 0.1 })
     #expect(entry.scores.weights == ids.map { Double($0.count) })
-    #expect(entry.reference == SHA256.hash("base"))
+    #expect(entry.reference == SHA256Hasher.hash("base"))
     #expect(try results(task, base, against: .itself)[0].scores.values == [0, 0])
     #expect(try results(task, tuned).isEmpty)
     // After the last token alone.

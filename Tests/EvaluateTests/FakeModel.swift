@@ -1,6 +1,6 @@
+import Base
 import Foundation
 import Model
-import PatchFormat
 import TestModels
 import Text
 

@@ -1,7 +1,6 @@
+import Base
 import Glibc
-import Measure
 import Model
-import PatchFormat
 import TestModels
 import Testing
 import Text
@@ -47,7 +46,7 @@ import Text
       task.prompt.conversation(task.items[0])
         == [Message(.user, [.image(path: path("red.png")), .text("How many?")])])
     #expect(task.items[0].answers == ["3"])
-    #expect(task.items[0].images == [path("red.png"): SHA256.hash("red")])
+    #expect(task.items[0].images == [path("red.png"): SHA256Hasher.hash("red")])
   }
 
   @Test("images stay before a template, and examples have theirs") func templates() throws {
@@ -92,7 +91,7 @@ import Text
     let error = #expect(throws: VPatchError.self) { try task([#"{"prompt": "a"}"#, row], keys) }
     #expect(error?.description.contains("data.jsonl: line 2: \(message)") == true, "\(error?.description ?? "")")
     if row.contains("link.png") {
-      #expect(try task([row], keys, allowsOutside: true).items[0].images == [path("link.png"): SHA256.hash("a")])
+      #expect(try task([row], keys, allowsOutside: true).items[0].images == [path("link.png"): SHA256Hasher.hash("a")])
     }
   }
 
@@ -124,9 +123,9 @@ import Text
     // Written out, so that it stays the same for ever.
     let text =
       #"{"examples":[],"format":"vpatch.probe-set.1","items":[{"answers":["b"],"prompt":[{"image":""#
-      + SHA256.hash("red").hex + #""},{"text":"\n"},{"text":"a"}]}],"settings":{"delimiter":"","format":"chat","#
+      + SHA256Hasher.hash("red").hex + #""},{"text":"\n"},{"text":"a"}]}],"settings":{"delimiter":"","format":"chat","#
       + #""ignore":[],"kind":"exact-match","max_tokens":32,"n_shot":0,"stop":[],"take":"all"}}"#
-    #expect(digest == SHA256.hash(text))
+    #expect(digest == SHA256Hasher.hash(text))
   }
 
   // MARK: Questions
@@ -140,7 +139,7 @@ import Text
     let ignore = "ignore = [\"case\", \"punctuation\", \"articles\"]"
     let entry = try results(task(rows, "kind = \"exact-match\"\nformat = \"chat\"\n\(ignore)"), model)[0]
     #expect(entry.scores.values == [1, 1])
-    #expect(model.asked.map { $0.images.map(\.digest) } == [[SHA256.hash("red")], [SHA256.hash("blue")]])
+    #expect(model.asked.map { $0.images.map(\.digest) } == [[SHA256Hasher.hash("red")], [SHA256Hasher.hash("blue")]])
     #expect(SeeingTokenizer().decode(model.asked[0].ids) == "<user>\u{1}\u{1}What?\n<assistant>")
     let counts = [3, 12, 3, 3].map { #"{"prompt": "How many?", "image": "red.png", "answer": \#($0)}"# }
     let counting = try task(counts, "kind = \"exact-match\"\nformat = \"chat\"\ntake = \"number\"")

@@ -1,14 +1,13 @@
-import Apply
+import Base
 import Measure
-import PatchFormat
 import TestModels
 import Testing
 
 @testable import Evaluate
 
 @Suite("Records of evaluations") struct RecordTests {
-  private let reference = SHA256.hash("base")
-  private let measured = SHA256.hash("tuned")
+  private let reference = SHA256Hasher.hash("base")
+  private let measured = SHA256Hasher.hash("tuned")
 
   /// Two of each kind's items, or a few more.
   private var suite: Evaluate.Suite {
@@ -94,7 +93,7 @@ import Testing
 
   @Test("other settings, other items, another base are not compared") func unlike() throws {
     let (before, after) = try both()
-    func refusal(_ after: SuiteResults, reference: Digest? = nil, measured: Digest? = nil) -> String? {
+    func refusal(_ after: SuiteResults, reference: ContentDigest? = nil, measured: ContentDigest? = nil) -> String? {
       do {
         _ = try Evaluation.records(
           before: before.results(path: "before"), reference: reference ?? self.reference,

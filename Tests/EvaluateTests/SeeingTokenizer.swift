@@ -1,6 +1,6 @@
+import Base
 import Images
 import Model
-import PatchFormat
 import Text
 
 @testable import Evaluate

@@ -1,6 +1,5 @@
+import Base
 import Foundation
-import Measure
-import PatchFormat
 import TestModels
 import Testing
 import Text
@@ -240,6 +239,6 @@ import Text
     let text =
       #"{"examples":[],"format":"vpatch.probe-set.1","items":[\#(item)],"settings":{"delimiter":"","format":"chat","#
       + #""ignore":[],"kind":"exact-match","max_tokens":32,"n_shot":0,"stop":[],"take":"all"}}"#
-    #expect(digest == SHA256.hash(text))
+    #expect(digest == SHA256Hasher.hash(text))
   }
 }

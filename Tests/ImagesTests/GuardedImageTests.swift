@@ -1,5 +1,5 @@
+import Base
 import KernelChecks
-import PatchFormat
 import TestModels
 import Testing
 

@@ -1,5 +1,5 @@
+import Base
 import Fuzzing
-import PatchFormat
 import TestModels
 import Testing
 

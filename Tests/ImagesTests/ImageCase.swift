@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import PatchFormat
 
 @testable import Images
 
@@ -63,11 +63,11 @@ struct ImageCase {
         return "is \(image.width) × \(image.height)"
       }
       guard file.source.width == image.width, file.source.height == image.height else { return "has another header" }
-      return SHA256.hash(image.pixels).hex == (try string("rgb")) ? nil : "has other pixels"
+      return SHA256Hasher.hash(image.pixels).hex == (try string("rgb")) ? nil : "has other pixels"
     case .resize:
       let size = try numbers("resize")
       let image = try drawn().resized(width: size[0], height: size[1], Resample(rawValue: json["resample"]!.int!)!)
-      return SHA256.hash(image.pixels).hex == (try string("rgb")) ? nil : "has other pixels"
+      return SHA256Hasher.hash(image.pixels).hex == (try string("rgb")) ? nil : "has other pixels"
     case .process:
       let processor = processors[try string("processor")]!
       let images = json["images"]?.int ?? 1
@@ -83,7 +83,7 @@ struct ImageCase {
       let values = try processor.process(drawn(), images: images)
       guard values.shape == (try numbers("shape")) else { return "has the shape \(values.shape)" }
       let bytes = values.values.withUnsafeBytes { Array($0) }
-      return SHA256.hash(bytes).hex == (try string("values")) ? nil : "has other values"
+      return SHA256Hasher.hash(bytes).hex == (try string("values")) ? nil : "has other values"
     }
   }
 

@@ -1,4 +1,4 @@
-import PatchFormat
+import Checkpoints
 import TestModels
 import Testing
 

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import Testing
 
 @testable import Images
@@ -29,7 +29,7 @@ import Testing
   }
 
   private static func digest(_ values: PixelValues) -> String {
-    SHA256.hash(values.values.withUnsafeBytes { Array($0) }).hex
+    SHA256Hasher.hash(values.values.withUnsafeBytes { Array($0) }).hex
   }
 
   @Test("a chunk that is cut short is refused, as Pillow does") func short() throws {

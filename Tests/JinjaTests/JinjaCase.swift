@@ -1,5 +1,5 @@
+import Base
 import Jinja
-import PatchFormat
 
 /// What Jinja2 makes of a template, as `bench/jinja_cases.py` has written it.
 struct JinjaCase: Sendable {

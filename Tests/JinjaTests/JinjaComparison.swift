@@ -1,6 +1,6 @@
+import Base
 import Foundation
 import Jinja
-import PatchFormat
 
 /// What vpatch makes of the cases in a folder that `bench/jinja_cases.py` has written.
 struct JinjaComparison {

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import TestModels
 import Testing
 
@@ -10,11 +10,11 @@ import Testing
 
   init() throws { folder = try TestFolder() }
 
-  private func outcome(_ before: String, _ after: String, samples: Bool = false) throws -> Comparison.Outcome {
+  private func outcome(_ before: String, _ after: String, samples: Bool = false) throws -> ResultsComparison.Outcome {
     func file(_ name: String, _ text: String) throws -> EvaluationResults {
       try EvaluationResults(path: folder.write("\(name)/results.json", text))
     }
-    return try Comparison(
+    return try ResultsComparison(
       before: file("base", before), after: file("tuned", after),
       samplesBefore: samples ? SamplesFolder(path: folder["base"]) : nil,
       samplesAfter: samples ? SamplesFolder(path: folder["tuned"]) : nil

@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 
@@ -67,7 +67,7 @@ import Testing
       let text = try mutated(i % 2 == 0 ? json : grouped, &random).compact()
       let path = try folder.write("r.json", text)
       do {
-        let outcome = try Comparison(before: before, after: EvaluationResults(path: path))
+        let outcome = try ResultsComparison(before: before, after: EvaluationResults(path: path))
           .records(reference: Records.base, measured: nil)
         for record in outcome.records { #expect(try ForgettingRecord(json: record.json) == record) }
         accepted += 1

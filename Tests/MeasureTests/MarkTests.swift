@@ -1,4 +1,3 @@
-import PatchFormat
 import TestModels
 import Testing
 

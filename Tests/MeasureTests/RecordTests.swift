@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import Testing
 
 @testable import Measure
@@ -9,10 +9,10 @@ import Testing
       task: "arc_easy", metric: "acc_norm", role: .target, unit: .share, higherIsBetter: true, items: 1000,
       before: 0.61, after: 0.591, interval: Interval(low: -0.035, high: -0.003, .bonettPrice),
       flips: Flips(lost: 41, won: 22), reference: Records.base, measured: Records.tuned,
-      probeSet: SHA256.hash("items"), evaluator: .init(name: "lm-evaluation-harness", version: "0.4.13"),
+      probeSet: SHA256Hasher.hash("items"), evaluator: .init(name: "lm-evaluation-harness", version: "0.4.13"),
       settings: [JSON.Member("n_shot", JSON(5))], date: "2026-11-22T10:00:00Z",
-      sourceBefore: .init(digest: SHA256.hash("a"), model: "base"),
-      sourceAfter: .init(digest: SHA256.hash("b"), model: nil))
+      sourceBefore: .init(digest: SHA256Hasher.hash("a"), model: "base"),
+      sourceAfter: .init(digest: SHA256Hasher.hash("b"), model: nil))
     record.others = [JSON.Member("of a later version", .array([.null]))]
     return record
   }

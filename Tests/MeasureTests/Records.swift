@@ -1,16 +1,16 @@
-import PatchFormat
+import Base
 
 @testable import Measure
 
 /// Records for tests, with what does not matter filled in.
 enum Records {
-  static let base = SHA256.hash("base")
-  static let tuned = SHA256.hash("tuned")
+  static let base = SHA256Hasher.hash("base")
+  static let tuned = SHA256Hasher.hash("tuned")
 
   static func record(
     _ task: String = "arc", _ role: ForgettingRecord.Role = .heldOut, unit: MeasurementUnit = .share,
-    before: Double = 0.6, after: Double = 0.59, half: Double? = 0.01, items: Int = 1000, measured: Digest? = tuned,
-    higherIsBetter: Bool = true, metric: String = "acc", settings: [JSON.Member] = [], probeSet: Digest? = nil
+    before: Double = 0.6, after: Double = 0.59, half: Double? = 0.01, items: Int = 1000, measured: ContentDigest? = tuned,
+    higherIsBetter: Bool = true, metric: String = "acc", settings: [JSON.Member] = [], probeSet: ContentDigest? = nil
   ) -> ForgettingRecord {
     ForgettingRecord(
       task: task, metric: metric, role: role, unit: unit, higherIsBetter: higherIsBetter, items: items,

@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 
@@ -17,22 +17,22 @@ import Testing
     try EvaluationResults(path: "\(Self.fixtures)/\(path)")
   }
 
-  private func lmEval(samples: Bool = false, options: Comparison.Options = .init()) throws -> Comparison {
+  private func lmEval(samples: Bool = false, options: ResultsComparison.Options = .init()) throws -> ResultsComparison {
     func folder(_ name: String) throws -> SamplesFolder? {
       samples ? try SamplesFolder(path: "\(Self.fixtures)/lm-eval/\(name)") : nil
     }
-    return try Comparison(
+    return try ResultsComparison(
       before: results("lm-eval/base/results_2026-11-22T10-00-00.123456.json"),
       after: results("lm-eval/tuned/results_2026-11-22T11-00-00.123456.json"), options: options,
       samplesBefore: folder("base"), samplesAfter: folder("tuned"))
   }
 
-  private func records(_ comparison: Comparison) throws -> Comparison.Outcome {
+  private func records(_ comparison: ResultsComparison) throws -> ResultsComparison.Outcome {
     try comparison.records(reference: Records.base, measured: Records.tuned)
   }
 
   @Test("lm-evaluation-harness, without samples") func harness() throws {
-    var options = Comparison.Options()
+    var options = ResultsComparison.Options()
     options.targets = ["count*"]
     options.probes = ["gsm8k"]
     let outcome = try records(lmEval(options: options))
@@ -49,7 +49,7 @@ import Testing
     #expect(gsm8k.evaluator == .init(name: "lm-evaluation-harness", version: "0.4.13"))
     #expect(gsm8k.date == "2026-11-22T10:00:00Z")
     #expect(gsm8k.sourceBefore?.model == "base" && gsm8k.sourceAfter?.model == "tuned")
-    #expect(gsm8k.sourceAfter?.digest == SHA256.hash(try folder.bytes(lmEval().after.path)))
+    #expect(gsm8k.sourceAfter?.digest == SHA256Hasher.hash(try folder.bytes(lmEval().after.path)))
     #expect(gsm8k.probeSet?.hex == (try taskHash("gsm8k")))
     #expect(gsm8k.flips == nil && gsm8k.measured == Records.tuned && gsm8k.reference == Records.base)
     for record in outcome.records { #expect(try ForgettingRecord(json: record.json) == record) }
@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test("a metric that is asked for") func metric() throws {
-    var options = Comparison.Options()
+    var options = ResultsComparison.Options()
     options.metrics = [("arc_easy", "acc"), ("gsm8k", "exact_match,flexible-extract")]
     options.without = ["counting"]
     let outcome = try records(lmEval(samples: true, options: options))
@@ -91,7 +91,7 @@ import Testing
     func folder(_ name: String) throws -> SamplesFolder {
       try SamplesFolder(path: "\(Self.fixtures)/lmms-eval/\(name)")
     }
-    let comparison = try Comparison(
+    let comparison = try ResultsComparison(
       before: results("lmms-eval/base/20261122_100000_results.json"),
       after: results("lmms-eval/tuned/20261122_110000_results.json"), samplesBefore: folder("base"),
       samplesAfter: folder("tuned"))
@@ -107,9 +107,9 @@ import Testing
   }
 
   @Test("vpatch's own form: every entry becomes a record") func own() throws {
-    var options = Comparison.Options()
+    var options = ResultsComparison.Options()
     options.probes = ["number mass"]
-    let comparison = try Comparison(
+    let comparison = try ResultsComparison(
       before: results("own/base.json"), after: results("own/tuned.json"), options: options)
     let outcome = try records(comparison)
     #expect(outcome.records.map(\.metric) == ["perplexity", "kl", "mass"])
@@ -136,7 +136,7 @@ import Testing
            "higher_is_better": {"mmlu": {"acc": true}, "arc": {"acc": true}}, "lm_eval_version": "0.4.13"}
           """))
     }
-    let outcome = try records(Comparison(before: file("a.json", "0.61234"), after: file("b.json", "0.59")))
+    let outcome = try records(ResultsComparison(before: file("a.json", "0.61234"), after: file("b.json", "0.59")))
     #expect(outcome.records.map(\.task) == ["mmlu", "arc"])
     #expect(outcome.records.map(\.items) == [100, 500])
     // A mean of subjects is no count of items; the evaluator's error is taken.
@@ -148,7 +148,7 @@ import Testing
     let other = try folder.write(
       "d.json", #"{"results": {"a": \#(entry), "b": \#(entry)}, "group_subtasks": {"a": ["b"], "b": ["a"]}, "x": 1}"#)
     let error = Records.refusal {
-      _ = try records(Comparison(before: EvaluationResults(path: circle), after: EvaluationResults(path: other)))
+      _ = try records(ResultsComparison(before: EvaluationResults(path: circle), after: EvaluationResults(path: other)))
     }
     #expect(error?.reason.contains("has no task in common") == true)
   }
@@ -165,7 +165,7 @@ import Testing
       #expect(text.contains(old) && text.contains("points,none"))
       return try EvaluationResults(path: folder.write("\(side).json", text))
     }
-    let outcome = try records(Comparison(before: file("base"), after: file("tuned")))
+    let outcome = try records(ResultsComparison(before: file("base"), after: file("tuned")))
     #expect(outcome.remarks == ["arc_easy: points has a scale of its own, and enters no mean"])
     #expect(outcome.records[1].unit == .score && outcome.records[1].interval == nil)
     #expect(ForgettingSummary(records: outcome.records).forgettingItems == 100)
@@ -174,13 +174,13 @@ import Testing
   // MARK: What cannot be compared
 
   /// A file of the harness's form, with one thing changed: `old` by `new` in the text.
-  private func changed(_ old: String, _ new: String, base: Bool = false) throws -> Comparison {
+  private func changed(_ old: String, _ new: String, base: Bool = false) throws -> ResultsComparison {
     let pair = try lmEval()
     var text = try folder.text(base ? pair.before.path : pair.after.path)
     #expect(text.contains(old), "the fixture no longer says \(old)")
     text = text.replacingOccurrences(of: old, with: new)
     let file = try EvaluationResults(path: folder.write("changed.json", text))
-    return try base ? Comparison(before: file, after: pair.after) : Comparison(before: pair.before, after: file)
+    return try base ? ResultsComparison(before: file, after: pair.after) : ResultsComparison(before: pair.before, after: file)
   }
 
   @Test(
@@ -218,7 +218,7 @@ import Testing
 
   @Test("other items under the same name") func otherItems() throws {
     let hash = try #require(try taskHash("gsm8k"))
-    let error = Records.refusal { _ = try records(changed(hash, SHA256.hash("other").hex)) }
+    let error = Records.refusal { _ = try records(changed(hash, SHA256Hasher.hash("other").hex)) }
     #expect(error?.reason.contains("has other items, or other prompts, in") == true)
     // What is known of one alone is not known of the pair.
     #expect(try records(changed(hash, "none")).records[2].probeSet == nil)
@@ -231,7 +231,7 @@ import Testing
       )
         == true)
     let file = try results("own/base.json")
-    #expect(Records.refusal { _ = try Comparison(before: file, after: file) }?.reason.contains("the same file") == true)
+    #expect(Records.refusal { _ = try ResultsComparison(before: file, after: file) }?.reason.contains("the same file") == true)
   }
 
   @Test("a task in one file alone is said, and left out") func unknownTask() throws {
@@ -242,7 +242,7 @@ import Testing
         "clock is in changed.json alone: left out",
         "counting is in results_2026-11-22T10-00-00.123456.json alone: left out",
       ])
-    var options = Comparison.Options()
+    var options = ResultsComparison.Options()
     options.targets = ["conuting"]
     let error = Records.refusal { _ = try records(lmEval(options: options)) }
     #expect(
@@ -254,7 +254,7 @@ import Testing
     let pair = try lmEval()
     try pair.checkOrder(model: "x/tuned/", baseModel: "base.safetensors")
     try pair.checkOrder(model: "elsewhere", baseModel: nil)
-    let swapped = try Comparison(before: pair.after, after: pair.before)
+    let swapped = try ResultsComparison(before: pair.after, after: pair.before)
     for (model, base) in [("x/tuned", nil), ("m", "x/base.safetensors")] as [(String, String?)] {
       let error = Records.refusal { try swapped.checkOrder(model: model, baseModel: base) }
       #expect(error?.remedy == "are --results and --base-results swapped?")
@@ -332,7 +332,7 @@ import Testing
     let text = try folder.text("changed.json")
       .replacingOccurrences(of: "\"acc_norm_stderr,none\": ", with: "\"acc_norm_stderr,none\": \"N/A\", \"y\": ")
     let none = try EvaluationResults(path: folder.write("none.json", text))
-    let outcome = try records(Comparison(before: lmEval().before, after: none))
+    let outcome = try records(ResultsComparison(before: lmEval().before, after: none))
     #expect(outcome.records.map(\.task) == ["counting", "gsm8k"])
     #expect(
       outcome.remarks == [
@@ -341,7 +341,7 @@ import Testing
       ])
   }
 
-  private func own(_ name: String, _ scores: [Double], root: Digest? = nil, _ more: String) throws -> EvaluationResults
+  private func own(_ name: String, _ scores: [Double], root: ContentDigest? = nil, _ more: String) throws -> EvaluationResults
   {
     let value = exp((scores[0] + 3 * scores[1]) / 4)
     return try EvaluationResults(
@@ -356,7 +356,7 @@ import Testing
 
   @Test("scores with weights, and a role that the file gives") func weights() throws {
     let more = #""weights": [1, 3], "role": "probe""#
-    let comparison = try Comparison(before: own("a.json", [2, 3], more), after: own("b.json", [2.5, 3], more))
+    let comparison = try ResultsComparison(before: own("a.json", [2, 3], more), after: own("b.json", [2.5, 3], more))
     let record = try #require(comparison.records(reference: Records.base, measured: nil).records.first)
     #expect(record.before == exp(2.75) && record.after == exp(2.875))
     #expect(record.role == .probe)
@@ -365,15 +365,15 @@ import Testing
       record.interval
         == ChangeInterval.weighted(before: [2, 3], after: [2.5, 3], weights: [1, 3], isExponential: true))
     let other = try own("c.json", [2.5, 3], #""weights": [1.0, 3.0000001]"#)
-    let error = Records.refusal { _ = try records(Comparison(before: own("a.json", [2, 3], more), after: other)) }
+    let error = Records.refusal { _ = try records(ResultsComparison(before: own("a.json", [2, 3], more), after: other)) }
     #expect(error?.reason == "has items of other weights in a.json than in c.json")
   }
 
   @Test("results of other bits than they are taken for") func roots() throws {
     let more = #""weights": [1, 3]"#
-    let (base, other) = (Records.base, SHA256.hash("other"))
+    let (base, other) = (Records.base, SHA256Hasher.hash("other"))
     let after = try own("b.json", [2.5, 3], root: Records.tuned, more)
-    let ofBase = try Comparison(before: own("a.json", [2, 3], root: base, more), after: after)
+    let ofBase = try ResultsComparison(before: own("a.json", [2, 3], root: base, more), after: after)
     #expect(try ofBase.records(reference: base, measured: Records.tuned).records.count == 1)
     #expect(try ofBase.records(reference: base, measured: nil).records.count == 1)
     for (reference, measured) in [(other, Records.tuned), (base, other)] {
@@ -382,7 +382,7 @@ import Testing
       #expect(error?.reason.contains("and not of \(other.short)") == true)
     }
     let from = #"\#(more), "reference": "\#(other.hex)""#
-    let divergence = try Comparison(before: own("c.json", [2, 3], from), after: own("d.json", [2.5, 3], from))
+    let divergence = try ResultsComparison(before: own("c.json", [2, 3], from), after: own("d.json", [2.5, 3], from))
     let error = Records.refusal { _ = try divergence.records(reference: base, measured: nil) }
     #expect(error?.reason.contains("a divergence from a model with the root \(other.short)") == true)
   }

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import TestModels
 import Testing
 
@@ -35,8 +35,8 @@ import Testing
     try folder.write("\(name)/samples_\(task)_\(date).jsonl", lines.joined(separator: "\n"))
   }
 
-  private func outcome() throws -> Comparison.Outcome {
-    try Comparison(
+  private func outcome() throws -> ResultsComparison.Outcome {
+    try ResultsComparison(
       before: results.before, after: results.after, samplesBefore: SamplesFolder(path: folder["base"]),
       samplesAfter: SamplesFolder(path: folder["tuned"])
     ).records(reference: Records.base, measured: nil)
@@ -45,7 +45,7 @@ import Testing
   @Test("numbers and truth values are scores; the items' hash is that of the harness") func scores() throws {
     let record = try outcome().records[0]
     #expect(record.flips == Flips(lost: 0, won: 1))
-    #expect(record.probeSet == SHA256.hash((0..<4).map { "h\($0)pt" }.joined()))
+    #expect(record.probeSet == SHA256Hasher.hash((0..<4).map { "h\($0)pt" }.joined()))
     #expect(record.status == .reported)
   }
 
@@ -59,7 +59,7 @@ import Testing
     try folder.write("tuned/x", "")
     let moved = try EvaluationResults(path: folder.write("other.json", try folder.bytes(results.after.path)))
     let error = Records.refusal {
-      _ = try Comparison(
+      _ = try ResultsComparison(
         before: results.before, after: moved, samplesBefore: SamplesFolder(path: folder["base"]),
         samplesAfter: SamplesFolder(path: folder["tuned"])
       ).records(reference: Records.base, measured: nil)
@@ -84,10 +84,10 @@ import Testing
 
   @Test("samples of another evaluation are found out by the hash of their items") func hashes() throws {
     let json = try JSON.parse(folder.bytes(results.after.path))
-    let hashed = json.setting("task_hashes", to: .dictionary(["t": .string(SHA256.hash("another").hex)]))
+    let hashed = json.setting("task_hashes", to: .dictionary(["t": .string(SHA256Hasher.hash("another").hex)]))
     let file = try EvaluationResults(path: folder.write("tuned/results_2026-11-22T10-00-00.1.json", hashed.compact()))
     let error = Records.refusal {
-      _ = try Comparison(
+      _ = try ResultsComparison(
         before: results.before, after: file, samplesBefore: SamplesFolder(path: folder["base"]),
         samplesAfter: SamplesFolder(path: folder["tuned"])
       ).records(reference: Records.base, measured: nil)

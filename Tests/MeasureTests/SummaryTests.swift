@@ -1,4 +1,3 @@
-import PatchFormat
 import Testing
 
 @testable import Measure

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import Testing
 
 @testable import Measure
@@ -9,7 +9,7 @@ import Testing
       tuned: .recipe("sa-proj"), layers: "0-5",
       data: [
         .init(
-          name: "counting.jsonl", digest: SHA256.hash("rows"), rows: 1200, tokens: 84_012, answerTokens: 31_207, cut: 3)
+          name: "counting.jsonl", digest: SHA256Hasher.hash("rows"), rows: 1200, tokens: 84_012, answerTokens: 31_207, cut: 3)
       ],
       settings: [
         JSON.Member("lr", JSON(2e-5)), JSON.Member("schedule", .string("cosine")), JSON.Member("max_drift", JSON(0.02)),

@@ -1,6 +1,5 @@
+import Base
 import Foundation
-import Images
-import PatchFormat
 import Synchronization
 import TestModels
 import Testing
@@ -9,14 +8,14 @@ import Testing
 
 /// Features of images, kept on disk.
 @Suite("Vision: feature cache") struct FeatureCacheTests {
-  static let processing = SHA256.hash("processing")
+  static let processing = SHA256Hasher.hash("processing")
 
   /// The rows of all images of a fixture by way of a cache, and how many of them had to be computed.
   static func rows(_ fixture: VisionFixture, _ cache: FeatureCache) throws -> (rows: [Float], computed: Int) {
     let pass = try fixture.pass()
     var computed = 0
     let known = fixture.images.enumerated().map { i, image in
-      VisionPass.Known(image: SHA256.hash("image \(i)"), plan: image.plan, processing: processing)
+      VisionPass.Known(image: SHA256Hasher.hash("image \(i)"), plan: image.plan, processing: processing)
     }
     let features = try pass.features(of: known, cache: cache) { which in
       computed += which.count
@@ -58,7 +57,7 @@ import Testing
     func isComputed(_ image: String, _ processing: String) throws -> Bool {
       var computed = 0
       let known = VisionPass.Known(
-        image: SHA256.hash(image), plan: tuned.images[0].plan, processing: SHA256.hash(processing))
+        image: SHA256Hasher.hash(image), plan: tuned.images[0].plan, processing: SHA256Hasher.hash(processing))
       // Twice in a row of images it is looked at once.
       _ = try pass.features(of: [known, known], cache: cache) { which in
         computed += which.count
@@ -98,7 +97,7 @@ import Testing
       try FileManager.default.setAttributes(
         [.modificationDate: Date(timeIntervalSinceNow: -age)], ofItemAtPath: folder[name])
     }
-    FeatureCache(folder: folder.path, limit: 1 << 20).keep(Floats(zeros: 1), as: SHA256.hash("one more"))
+    FeatureCache(folder: folder.path, limit: 1 << 20).keep(Floats(zeros: 1), as: SHA256Hasher.hash("one more"))
     #expect(!folder.exists(old) && folder.exists(new) && folder.exists(".bashrc") && folder.exists("other.features"))
   }
 
@@ -106,7 +105,7 @@ import Testing
     let folder = try TestFolder()
     let cache = FeatureCache(folder: folder.path, limit: 20_000)
     let values = Floats(zeros: 1000)
-    func key(_ i: Int) -> Digest { SHA256.hash("\(i)") }
+    func key(_ i: Int) -> ContentDigest { SHA256Hasher.hash("\(i)") }
     for i in 0..<12 {
       cache.keep(values, as: key(i))
       // The first is used all the time.
@@ -148,7 +147,7 @@ import Testing
         group.addTask {
           let cache = FeatureCache(folder: path, limit: 12_000)
           for i in 0..<20 {
-            let key = SHA256.hash("\((i * 7 + worker) % 10)")
+            let key = SHA256Hasher.hash("\((i * 7 + worker) % 10)")
             let number = Float((i * 7 + worker) % 10)
             if let held = cache.values(key, count: 300) {
               guard held.array.allSatisfy({ $0 == number }) else { return false }

@@ -1,10 +1,11 @@
 import Apply
+import Base
+import Checkpoints
 import Foundation
-import Images
-import PatchFormat
 import TestModels
 import Testing
 
+@testable import Families
 @testable import Model
 
 /// Models as they lie on the hub: their configs, written here as they are published, and the names and shapes of their

@@ -1,10 +1,12 @@
 import Apply
+import Base
+import Checkpoints
 import Images
-import PatchFormat
 import TestModels
 import Testing
 import Text
 
+@testable import Families
 @testable import Model
 
 /// The names of a vision-language model's tensors, and the form of its config, decide nothing but how they are read.

@@ -1,8 +1,8 @@
 import Apply
-import PatchFormat
+import Base
+import Checkpoints
 import TestModels
 import Testing
-import Text
 
 @testable import Model
 

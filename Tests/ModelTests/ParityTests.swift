@@ -1,5 +1,5 @@
 import Apply
-import PatchFormat
+import Checkpoints
 import TestModels
 import Testing
 import Text
@@ -35,7 +35,7 @@ import Text
   func gradients(name: String) throws {
     let tiny = try TinyModel(name)
     let example = try Self.example(tiny)
-    for (keeping, copies) in [(LanguageModel.Keeping.activations, 1), (.inputs, 1), (.activations, 3)] {
+    for (keeping, copies) in [(ActivationCheckpointing.activations, 1), (.inputs, 1), (.activations, 3)] {
       let model = try Self.model(tiny)
       for parameter in model.weights.parameters { parameter.beginTuning() }
       let examples = [Example](repeating: example, count: copies)

@@ -1,10 +1,12 @@
 import Apply
+import Base
+import Checkpoints
 import Foundation
 import Images
-import PatchFormat
 import TestModels
 import Testing
 
+@testable import Families
 @testable import Model
 
 /// DINOv2-small beside the ONNX graph that it was taken from; opt in with `VPATCH_DINOV2=FOLDER`, as `bench/dinov2.py`

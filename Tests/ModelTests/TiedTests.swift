@@ -1,6 +1,7 @@
 import Apply
+import Base
+import Checkpoints
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 import Text

@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 import Testing
 import Text
 
@@ -7,7 +7,7 @@ import Text
 
 /// Where tokens and images lie in a batch.
 struct TokenBatchTests {
-  static let image = ImageSource(path: "a.png", digest: SHA256.hash("a"), width: 1, height: 1)
+  static let image = ImageSource(path: "a.png", digest: SHA256Hasher.hash("a"), width: 1, height: 1)
 
   @Test("an image of rows and columns takes one moment, and text goes on behind the larger of both")
   func axes() {

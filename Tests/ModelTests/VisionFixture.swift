@@ -1,9 +1,11 @@
 import Apply
+import Base
+import Checkpoints
 import Foundation
 import Images
-import PatchFormat
 import TestModels
 
+@testable import Families
 @testable import Model
 
 /// A tiny model that sees, with what transformers makes of images with it (fixtures/vision).
@@ -48,7 +50,7 @@ struct VisionFixture {
   func pass() throws -> VisionPass { try VisionPass(VisionModel(config, weights), compute) }
 
   /// Rows of tokens of all images.
-  func rows(_ pass: VisionPass, keeping: LanguageModel.Keeping? = nil) throws -> [Float] {
+  func rows(_ pass: VisionPass, keeping: ActivationCheckpointing? = nil) throws -> [Float] {
     try withExtendedLifetime(pass) { try rows(at: pass.forward(images, keeping: keeping)) }
   }
 

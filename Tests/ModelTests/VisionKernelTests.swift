@@ -3,8 +3,6 @@ import Foundation
 import TestModels
 import Testing
 
-@testable import Model
-
 /// The kernels of vision towers, against float64, with all instructions that there are.
 @Suite("Kernels of vision towers") struct VisionKernelTests {
   static func floats(_ count: Int, _ scale: Float, seed: UInt64) -> [Float] {

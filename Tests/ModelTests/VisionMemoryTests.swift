@@ -9,7 +9,7 @@ import Testing
   @Test("a tower's memory grows with what is tuned in it") func tower() throws {
     let fixture = try VisionFixture("qwen2.5-vl")
     let model = try VisionModel(fixture.config, fixture.weights)
-    func bytes(_ word: String, _ keeping: LanguageModel.Keeping = .activations) throws -> Int {
+    func bytes(_ word: String, _ keeping: ActivationCheckpointing = .activations) throws -> Int {
       try model.memory(
         for: fixture.images.map(\.plan), tuned: fixture.weights.parameters.filter { $0.name.contains(word) },
         keeping: keeping

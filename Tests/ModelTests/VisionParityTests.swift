@@ -1,4 +1,3 @@
-import PatchFormat
 import TestModels
 import Testing
 
@@ -15,7 +14,7 @@ import Testing
   }
 
   @Test("every gradient, kept or computed again", arguments: VisionFixture.all) func gradients(name: String) throws {
-    for keeping in [LanguageModel.Keeping.activations, .inputs] {
+    for keeping in [ActivationCheckpointing.activations, .inputs] {
       let fixture = try VisionFixture(name)
       for parameter in fixture.weights.parameters { parameter.beginTuning() }
       let pass = try fixture.pass()

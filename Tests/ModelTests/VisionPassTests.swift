@@ -1,10 +1,12 @@
 import Apply
+import Base
 import CCompute
+import Checkpoints
 import Images
-import PatchFormat
 import TestModels
 import Testing
 
+@testable import Families
 @testable import Model
 
 /// How images go through a model, whatever the tower.

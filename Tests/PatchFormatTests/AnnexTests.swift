@@ -1,5 +1,7 @@
 import Testing
 
+@testable import Base
+@testable import Checkpoints
 @testable import PatchFormat
 
 @Suite struct AnnexTests {
@@ -37,7 +39,7 @@ import Testing
       "base": layout, "target": layout,
       "side": .array(names.map { .dictionary(["name": .string($0), "target": JSON(0)]) }),
       "blobs": .array(
-        [padded, index].map { .dictionary(["length": JSON($0.count), "sha256": .string(SHA256.hash($0).hex)]) }),
+        [padded, index].map { .dictionary(["length": JSON($0.count), "sha256": .string(SHA256Hasher.hash($0).hex)]) }),
     ]).canonical()
     // Every header is valid; only the index is not that of a checkpoint without tensors.
     #expect(

@@ -1,6 +1,8 @@
 import Glibc
 import Testing
 
+@testable import Base
+@testable import Checkpoints
 @testable import PatchFormat
 
 /// Annotations may be written anew; nothing else of a patch changes by that.

@@ -1,12 +1,14 @@
 import Testing
 
+@testable import Base
+@testable import Checkpoints
 @testable import PatchFormat
 
 /// Small files that ask for much.
 @Suite struct BombTests {
   func file(header: [UInt8]) -> [UInt8] {
     let stored = header.withUnsafeBytes { Zstd.compress($0, level: 3, windowLog: 26) }
-    return PatchPreamble(headerStored: stored.count, headerDecoded: header.count, headerDigest: SHA256.hash(stored))
+    return PatchPreamble(headerStored: stored.count, headerDecoded: header.count, headerDigest: SHA256Hasher.hash(stored))
       .encoded + stored
   }
 
@@ -24,7 +26,7 @@ import Testing
     let scratch = Scratch()
     // 64 MiB promised by the preamble and by the frame, an empty block in it.
     let frame: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0xE0] + [UInt8](littleEndian: UInt64(64 << 20)) + [1, 0, 0]
-    let preamble = PatchPreamble(headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256.hash(frame))
+    let preamble = PatchPreamble(headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256Hasher.hash(frame))
     let path = scratch.write(preamble.encoded + frame, as: "claim.vpatch")
     let error = try #require(refusal { _ = try Patch(path: path) })
     #expect(error.reason == "has a header that is a zstd frame that claims more than it can hold")
@@ -32,7 +34,7 @@ import Testing
 
   @Test func theBoundIsFarFromWhatPatchesNeed() throws {
     // Twenty thousand tensors without elements, all with one fingerprint: as dense as a header can honestly be.
-    let digest = SHA256.hash("x")
+    let digest = SHA256Hasher.hash("x")
     let tensors = (0..<20_000).map { i in
       let side = FingerprintedTensor(
         TensorInfo(name: "t\(i + 1_000_000)", dtype: DType("U8")!, shape: [0], byteCount: 0), digest)

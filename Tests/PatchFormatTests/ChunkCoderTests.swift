@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Checkpoints
 @testable import PatchFormat
 
 /// The coders over all dtypes and over lengths around the steps of loops.

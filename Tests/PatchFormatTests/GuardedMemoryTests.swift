@@ -1,6 +1,7 @@
 import KernelChecks
 import Testing
 
+@testable import Checkpoints
 @testable import PatchFormat
 
 /// Memory that ends at an unmapped page, or begins behind one: reading or writing beside it ends the process.

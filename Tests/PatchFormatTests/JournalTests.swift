@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
-@testable import PatchFormat
+@testable import Base
+@testable import Checkpoints
+@testable import ModelFiles
 
 @Suite struct JournalTests {
   let scratch = Scratch()
@@ -115,7 +117,7 @@ import Testing
     let header = Array(text.replacingOccurrences(of: find, with: replacement).utf8)
     var bytes = Array(head[..<32])
     bytes.replaceSubrange(16..<24, with: [UInt8](littleEndian: UInt64(header.count)))
-    bytes += SHA256.hash(bytes + header).bytes + header
+    bytes += SHA256Hasher.hash(bytes + header).bytes + header
     let path = scratch.write(bytes, as: "journal")
     let error = try #require(refusal { _ = try Journal.read(InputFile(path: path)) })
     #expect(error.code == .invalid)
@@ -142,7 +144,7 @@ import Testing
       let header = journal(files: files, regions: regions).head()[64...]
       var bytes = Array(journal(files: []).head()[..<16]) + [UInt8](littleEndian: UInt64(header.count))
       bytes += [UInt8](littleEndian: UInt64(0))
-      bytes += SHA256.hash(bytes + header).bytes + header
+      bytes += SHA256Hasher.hash(bytes + header).bytes + header
       let path = scratch.write(bytes, as: "journal")
       let error = try #require(refusal { _ = try Journal.read(InputFile(path: path)) })
       #expect(error.code == .invalid)

@@ -1,7 +1,7 @@
 import Fuzzing
 import Testing
 
-@testable import PatchFormat
+@testable import Base
 
 /// A short run of what `fuzz/run.sh` does at length: structured changes with repaired digests, decoded both ways. Nothing
 /// may crash, hang or throw anything but a `VPatchError`; much must get past the digests.
@@ -11,13 +11,13 @@ import Testing
       try contents(Fixtures.path("golden/\($0).vpatch"))
     }
     let targets = FuzzTargets()
-    var changed = Set<Digest>()
+    var changed = Set<ContentDigest>()
     for i in 0..<1500 {
       var random = StructuredMutator(seed: UInt64(i))
       let input = random.patch(seeds[i % seeds.count])
       var again = StructuredMutator(seed: UInt64(i))
       if i < 50 { #expect(again.patch(seeds[i % seeds.count]) == input, "the same seed, the same input") }
-      changed.insert(SHA256.hash(input))
+      changed.insert(SHA256Hasher.hash(input))
       input.withUnsafeBytes { targets.patch($0) }
     }
     #expect(changed.count > 1200)

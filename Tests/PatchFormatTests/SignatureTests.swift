@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Base
 @testable import PatchFormat
 
 @Suite("Signatures") struct SignatureTests {
@@ -70,12 +71,12 @@ import Testing
   // MARK: Of a patch
 
   @Test("what is signed, to the byte") func message() throws {
-    let content = SignedContent(identity: SHA256.hash("identity"), annex: SHA256.hash("annex"))
+    let content = SignedContent(identity: SHA256Hasher.hash("identity"), annex: SHA256Hasher.hash("annex"))
     let annotations = try JSON.parse(#"{ "b": [1.50, {"z": -0, "a": "ü\u00fc"}], "signatures": [3], "a": null }"#)
     let text = #"{"a":null,"b":[1.50,{"a":"üü","z":-0}]}"#
     #expect(
       PatchSignature.message(content, annotations)
-        == Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes + SHA256.hash(text).bytes)
+        == Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes + SHA256Hasher.hash(text).bytes)
   }
 
   @Test("it holds for this patch and these annotations, and for no others") func patch() throws {
@@ -106,8 +107,8 @@ import Testing
     #expect(dropped.count == 2 && kept["signatures"] == nil && kept["name"] == .string("other"))
     let content = patch.signedContent
     for other in [
-      SignedContent(identity: SHA256.hash("another"), annex: content.annex),
-      SignedContent(identity: content.identity, annex: SHA256.hash("another")),
+      SignedContent(identity: SHA256Hasher.hash("another"), annex: content.annex),
+      SignedContent(identity: content.identity, annex: SHA256Hasher.hash("another")),
     ] {
       #expect(PatchSignature.droppingStale(from: patch.annotations, other).dropped.count == 2)
     }

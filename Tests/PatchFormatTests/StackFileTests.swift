@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Base
 @testable import PatchFormat
 
 /// spec/stacks.md, section 6, and the method's text of section 2.
@@ -62,7 +63,7 @@ import Testing
   }
 
   @Test("scales that a method cannot divide by") func divisors() throws {
-    let patches = [Digest.zero, Digest(hex: Self.base)!]
+    let patches = [ContentDigest.zero, ContentDigest(hex: Self.base)!]
     func stack(_ kind: MergeMethod.Kind, _ scales: [Double]) throws -> StackDefinition {
       try StackDefinition(
         base: .zero, method: MergeMethod(kind), members: zip(patches, scales).map { .init($0, scale: $1) })

@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Checkpoints
 @testable import PatchFormat
 
 @Suite struct UlpCoderTests {

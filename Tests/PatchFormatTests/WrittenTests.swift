@@ -1,5 +1,7 @@
 import Testing
 
+@testable import Base
+@testable import Checkpoints
 @testable import PatchFormat
 
 /// The patches in `fixtures/golden/written`, which an earlier build of vpatch wrote: what was written once must be read
@@ -35,7 +37,7 @@ import Testing
   }
 
   @Test func theyUseEverything() throws {
-    var operations: Set<PatchFormat.Operation> = []
+    var operations: Set<TensorOperation> = []
     var coders: Set<String> = []
     var classes: Set<Int> = []
     for folder in Self.folders {
@@ -50,7 +52,7 @@ import Testing
         }
       }
     }
-    #expect(operations == Set(PatchFormat.Operation.allCases))
+    #expect(operations == Set(TensorOperation.allCases))
     #expect(coders.isSuperset(of: ["d1", "d2", "d3", "d4", "b1", "t1"]), "\(coders)")
     #expect(classes.contains { $0 > 1 }, "\(classes)")
   }

@@ -1,4 +1,6 @@
 import Apply
+import Base
+import Checkpoints
 import Measure
 import PatchFormat
 import TestModels
@@ -36,7 +38,7 @@ struct ReportScene {
 
   static func record(
     _ patch: Patch, _ task: String, _ role: ForgettingRecord.Role, before: Double, after: Double, half: Double? = 0.02,
-    unit: MeasurementUnit = .share, isMeasured: Bool = true, reference: Digest? = nil, metric: String = "acc"
+    unit: MeasurementUnit = .share, isMeasured: Bool = true, reference: ContentDigest? = nil, metric: String = "acc"
   ) -> ForgettingRecord {
     ForgettingRecord(
       task: task, metric: metric, role: role, unit: unit, higherIsBetter: unit == .share, items: 1000, before: before,
@@ -63,7 +65,7 @@ struct ReportScene {
     return TrainingRecord(
       tuned: .recipe("sa-proj"),
       data: [
-        .init(name: "rows.jsonl", digest: SHA256.hash("x"), rows: 10, tokens: 100, answerTokens: 40, cut: 1)
+        .init(name: "rows.jsonl", digest: SHA256Hasher.hash("x"), rows: 10, tokens: 100, answerTokens: 40, cut: 1)
       ],
       settings: [JSON.Member("lr", JSON(2e-5)), JSON.Member("schedule", .string("cosine"))]
         + (budget.map { [JSON.Member("max_drift", JSON($0))] } ?? []),

@@ -1,4 +1,5 @@
 import Apply
+import Base
 import Measure
 import PatchFormat
 import TestModels
@@ -95,7 +96,7 @@ import Testing
     #expect(html.contains("pill reported") && !html.contains("pill measured"))
     #expect(html.contains("<svg class=\"reported\"") && !html.contains("<svg class=\"measured\""))
     let foreign = try scene.patch("f") { patch in
-      [ReportScene.record(patch, "elsewhere", .target, before: 0.1, after: 0.9, reference: SHA256.hash("other"))]
+      [ReportScene.record(patch, "elsewhere", .target, before: 0.1, after: 0.9, reference: SHA256Hasher.hash("other"))]
         .replacing(in: patch.annotations)
     }
     let page = PatchReport(foreign).html()
@@ -122,7 +123,7 @@ import Testing
       training.layers = evil
       training.kernels = evil
       training.settings = [JSON.Member(evil, .string(evil))]
-      training.data = [.init(name: evil, digest: SHA256.hash("x"), rows: 1, tokens: 1, answerTokens: 1, cut: 0)]
+      training.data = [.init(name: evil, digest: SHA256Hasher.hash("x"), rows: 1, tokens: 1, answerTokens: 1, cut: 0)]
       let records = ForgettingRecord.Role.allCases.map { role in
         var record = ReportScene.record(patch, evil, role, before: 0.1, after: 0.2, metric: evil)
         record.evaluator = .init(name: evil, version: evil)

@@ -1,4 +1,4 @@
-import Apply
+import Base
 import Measure
 import PatchFormat
 import TestModels
@@ -47,7 +47,7 @@ import Testing
     #expect(html.contains("there is nothing to predict from"))
     #expect(html.contains("2 of 3 not drawn: learning or forgetting was not measured."))
     let empty = StackReport(
-      name: "empty", definition: try StackDefinition(base: SHA256.hash("b"), members: []), members: [])
+      name: "empty", definition: try StackDefinition(base: SHA256Hasher.hash("b"), members: []), members: [])
     #expect(empty.html().contains("The stack has no members."))
   }
 
@@ -77,10 +77,10 @@ import Testing
     let first = entry("counting", "arc")
     let predicted = ComparisonReport.Entry(
       name: "s", identity: patch.identity, recipe: nil, bytes: nil, summary: .unmeasured, records: [])
-    #expect(Comparison.likeness([first, first, predicted]).hasPrefix("All that was measured"))
-    #expect(Comparison.likeness([first, entry("clock", "arc")]).contains("target tasks of its own"))
-    #expect(Comparison.likeness([first, entry("counting", "piqa")]).hasPrefix("Forgetting does not compare"))
-    #expect(Comparison.likeness([first, entry("clock", "arc", metric: "acc_norm")]).hasPrefix("Neither"))
+    #expect(MemberComparison.likeness([first, first, predicted]).hasPrefix("All that was measured"))
+    #expect(MemberComparison.likeness([first, entry("clock", "arc")]).contains("target tasks of its own"))
+    #expect(MemberComparison.likeness([first, entry("counting", "piqa")]).hasPrefix("Forgetting does not compare"))
+    #expect(MemberComparison.likeness([first, entry("clock", "arc", metric: "acc_norm")]).hasPrefix("Neither"))
     let html = ComparisonReport([.init(try scene.full("a")), .init(try scene.full("c-3", ["q_proj"]))]).html()
     #expect(html.contains("measured on the same tasks in the same way"))
   }

@@ -1,15 +1,16 @@
+import Base
+import Checkpoints
 import Foundation
-import PatchFormat
 
 /// A copy of a tiny model that sees, to be changed, beside some images and rows.
-public struct SeeingModel: Sendable {
-  public let folder: TestFolder
-  public let name: String
-  public var base: String { folder["model"] }
-  public var data: String { folder["rows.jsonl"] }
+package struct SeeingModel: Sendable {
+  package let folder: TestFolder
+  package let name: String
+  package var base: String { folder["model"] }
+  package var data: String { folder["rows.jsonl"] }
 
   /// - Parameter name: one of `TinyModel.visionLanguageModels`.
-  public init(_ name: String) throws {
+  package init(_ name: String) throws {
     self.name = name
     folder = try TestFolder()
     let tiny = try TinyModel(name)
@@ -31,21 +32,21 @@ public struct SeeingModel: Sendable {
     """
 
   /// Changes config.json, or another file of JSON.
-  public func edit(_ file: String = "config.json", _ change: (JSON) throws -> JSON) throws {
+  package func edit(_ file: String = "config.json", _ change: (JSON) throws -> JSON) throws {
     try folder.write("model/\(file)", change(JSON.parse(folder.bytes("model/\(file)"))).pretty())
   }
 
-  public func edit(_ file: String = "config.json", part: String, _ key: String, _ value: JSON?) throws {
+  package func edit(_ file: String = "config.json", part: String, _ key: String, _ value: JSON?) throws {
     try edit(file) { $0.setting(part, to: ($0[part] ?? .object([])).setting(key, to: value)) }
   }
 
   /// Writes its tensors anew.
-  public func rewrite(_ change: ([TestTensor]) -> [TestTensor]) throws {
+  package func rewrite(_ change: ([TestTensor]) -> [TestTensor]) throws {
     let tensors = change(try Checkpoint(path: base).testTensors())
     try folder.file("model/model.safetensors", tensors)
   }
 
-  public func rename(_ change: (String) -> String) throws {
+  package func rename(_ change: (String) -> String) throws {
     try rewrite {
       $0.map { TestTensor(change($0.name), $0.dtype, $0.shape, bytes: $0.bytes) }
     }
@@ -53,10 +54,10 @@ public struct SeeingModel: Sendable {
 }
 
 /// Images that no file of the fixtures is.
-public enum TestImage {
+package enum TestImage {
   /// A PNG of colours that run; its pixels are stored and not compressed.
   /// - Parameter claimed: the size that its header claims.
-  public static func png(width: Int, height: Int, claimed: (width: Int, height: Int)? = nil, tint: Int = 0) -> [UInt8] {
+  package static func png(width: Int, height: Int, claimed: (width: Int, height: Int)? = nil, tint: Int = 0) -> [UInt8] {
     var lines: [UInt8] = []
     for y in 0..<height {
       lines.append(0)

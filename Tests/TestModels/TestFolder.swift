@@ -1,17 +1,18 @@
+import Base
+import Checkpoints
 import Foundation
-import PatchFormat
 
 /// A temporary folder of a test's own, that goes when the value does.
-public final class TestFolder: Sendable {
-  public let path: String
+package final class TestFolder: Sendable {
+  package let path: String
 
-  public init() throws {
+  package init() throws {
     path = FileManager.default.temporaryDirectory.path + "/vpatch-test-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
   /// A folder with the same in it as another, its store too.
-  public convenience init(copying other: TestFolder) throws {
+  package convenience init(copying other: TestFolder) throws {
     try self.init()
     for name in try other.names() { try FileManager.default.copyItem(atPath: other[name], toPath: self[name]) }
     if try PathKind.of(other.store) != .missing { try FileManager.default.copyItem(atPath: other.store, toPath: store) }
@@ -22,20 +23,20 @@ public final class TestFolder: Sendable {
   }
 
   /// A store for commands that work in this folder: beside it, so that it is not among its names.
-  public var store: String { "\(path)-store" }
+  package var store: String { "\(path)-store" }
 
   /// The store of the test folder that one of these arguments names.
-  public static func store(for arguments: [String]) -> String? {
+  package static func store(for arguments: [String]) -> String? {
     let marked = arguments.lazy.compactMap { $0.firstMatch(of: #//.*/vpatch-test-[0-9A-F-]{36}/#) }
     return marked.first.map { "\($0.output)-store" }
   }
 
   /// The path of something in it.
-  public subscript(name: String) -> String { "\(path)/\(name)" }
+  package subscript(name: String) -> String { "\(path)/\(name)" }
 
   /// Writes a file of any contents, and the folders above it.
   @discardableResult
-  public func write(_ name: String, _ bytes: [UInt8]) throws -> String {
+  package func write(_ name: String, _ bytes: [UInt8]) throws -> String {
     let url = URL(filePath: self[name])
     try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(bytes).write(to: url)
@@ -43,23 +44,23 @@ public final class TestFolder: Sendable {
   }
 
   @discardableResult
-  public func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
+  package func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
 
-  public func bytes(_ name: String) throws -> [UInt8] {
+  package func bytes(_ name: String) throws -> [UInt8] {
     try Array(Data(contentsOf: URL(filePath: name.hasPrefix("/") ? name : self[name])))
   }
 
-  public func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }
+  package func text(_ name: String) throws -> String { String(decoding: try bytes(name), as: UTF8.self) }
 
-  public func exists(_ name: String) -> Bool { try! PathKind.of(self[name], followingLinks: false) != .missing }
+  package func exists(_ name: String) -> Bool { try! PathKind.of(self[name], followingLinks: false) != .missing }
 
   /// All names in it, hidden ones too.
-  public func names(in name: String = "") throws -> [String] {
+  package func names(in name: String = "") throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: self[name]).sorted()
   }
 
   /// Every file below a folder with its bytes.
-  public func tree(_ name: String) throws -> [String: [UInt8]] {
+  package func tree(_ name: String) throws -> [String: [UInt8]] {
     var tree: [String: [UInt8]] = [:]
     for entry in try FileManager.default.subpathsOfDirectory(atPath: self[name])
     where try PathKind.of("\(self[name])/\(entry)") == .file {
@@ -72,7 +73,7 @@ public final class TestFolder: Sendable {
 
   /// One safetensors file.
   @discardableResult
-  public func file(_ name: String, _ tensors: [TestTensor], metadata: [(String, String)] = [("format", "pt")]) throws
+  package func file(_ name: String, _ tensors: [TestTensor], metadata: [(String, String)] = [("format", "pt")]) throws
     -> String
   {
     let text = SafetensorsHeader.text(
@@ -82,7 +83,7 @@ public final class TestFolder: Sendable {
 
   /// A Hugging Face directory: `model.safetensors`, or so many shards with an index.
   @discardableResult
-  public func directory(_ name: String, _ tensors: [TestTensor], shards: Int = 0, files: [String: String] = [:]) throws
+  package func directory(_ name: String, _ tensors: [TestTensor], shards: Int = 0, files: [String: String] = [:]) throws
     -> String
   {
     if shards == 0 {
@@ -109,7 +110,7 @@ public final class TestFolder: Sendable {
 
 extension Checkpoint {
   /// Its tensors, read whole.
-  public func testTensors() throws -> [TestTensor] {
+  package func testTensors() throws -> [TestTensor] {
     try tensors.map { tensor in
       let start = tensor.offset
       return TestTensor(
@@ -121,5 +122,5 @@ extension Checkpoint {
 
 extension TestFolder {
   /// The tensors of a checkpoint in it, read whole.
-  public func testTensors(_ name: String) throws -> [TestTensor] { try Checkpoint(path: self[name]).testTensors() }
+  package func testTensors(_ name: String) throws -> [TestTensor] { try Checkpoint(path: self[name]).testTensors() }
 }

@@ -1,6 +1,6 @@
 /// A LLaMA-like model of a few kilobytes.
-public enum TestModel {
-  public static func llama(layers: Int = 2, width: Int = 16, vocabulary: Int = 24, seed: UInt64 = 0) -> [TestTensor] {
+package enum TestModel {
+  package static func llama(layers: Int = 2, width: Int = 16, vocabulary: Int = 24, seed: UInt64 = 0) -> [TestTensor] {
     var tensors = [TestTensor.weights("model.embed_tokens.weight", [vocabulary, width], seed: seed)]
     for layer in 0..<layers {
       let shapes = [
@@ -14,24 +14,24 @@ public enum TestModel {
     return tensors + [.weights("model.norm.weight", [width], seed: seed)]
   }
 
-  public static let attention = ["q_proj", "k_proj", "v_proj", "o_proj"].map { "self_attn.\($0)." }
-  public static let gateUp = ["mlp.gate_proj.", "mlp.up_proj."]
+  package static let attention = ["q_proj", "k_proj", "v_proj", "o_proj"].map { "self_attn.\($0)." }
+  package static let gateUp = ["mlp.gate_proj.", "mlp.up_proj."]
 }
 
 extension [TestTensor] {
   /// Those whose names contain one of the parts are tuned; the others stay.
-  public func tuned(_ parts: [String], seed: UInt64 = 1) -> [TestTensor] {
+  package func tuned(_ parts: [String], seed: UInt64 = 1) -> [TestTensor] {
     map { tensor in parts.contains { tensor.name.contains($0) } ? tensor.tuned(seed: seed) : tensor }
   }
 
-  public func tuned(_ part: String, seed: UInt64 = 1) -> [TestTensor] { tuned([part], seed: seed) }
+  package func tuned(_ part: String, seed: UInt64 = 1) -> [TestTensor] { tuned([part], seed: seed) }
 
-  public func without(_ part: String) -> [TestTensor] { filter { !$0.name.contains(part) } }
+  package func without(_ part: String) -> [TestTensor] { filter { !$0.name.contains(part) } }
 
   /// The tensor of that name in place of the one that is there.
-  public func replacing(_ tensor: TestTensor) -> [TestTensor] {
+  package func replacing(_ tensor: TestTensor) -> [TestTensor] {
     map { $0.name == tensor.name ? tensor : $0 }
   }
 
-  public subscript(name: String) -> TestTensor { first { $0.name == name }! }
+  package subscript(name: String) -> TestTensor { first { $0.name == name }! }
 }

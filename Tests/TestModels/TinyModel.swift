@@ -1,32 +1,33 @@
+import Base
+import Checkpoints
 import Foundation
-import PatchFormat
 
 /// A small model of random weights, with what PyTorch makes of it (fixtures/tiny-models).
-public struct TinyModel: Sendable {
-  public let folder: String
+package struct TinyModel: Sendable {
+  package let folder: String
   private let reference: Checkpoint
 
-  public static let languageModels = ["tiny-llama", "tiny-qwen2"]
-  public static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
-  public static let all = languageModels + visionLanguageModels
+  package static let languageModels = ["tiny-llama", "tiny-qwen2"]
+  package static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
+  package static let all = languageModels + visionLanguageModels
 
-  public init(_ name: String) throws {
+  package init(_ name: String) throws {
     folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/tiny-models/\(name)"
     reference = try Checkpoint(path: folder + "/reference.safetensors")
   }
 
   /// The images of its reference, in order.
-  public var images: [String] {
+  package var images: [String] {
     (0..<10).map { folder + "/image-\($0).png" }.filter { try! PathKind.of($0) == .file }
   }
 
-  public var referenceNames: [String] { reference.tensors.map(\.name) }
+  package var referenceNames: [String] { reference.tensors.map(\.name) }
 
   /// A float32 tensor of the reference.
-  public func floats(_ name: String) throws -> [Float] { try values(name) }
+  package func floats(_ name: String) throws -> [Float] { try values(name) }
 
   /// An int64 tensor of the reference, which has one row.
-  public func ids(_ name: String) throws -> [Int32] { try (values(name) as [Int64]).map(Int32.init) }
+  package func ids(_ name: String) throws -> [Int32] { try (values(name) as [Int64]).map(Int32.init) }
 
   private func values<T>(_ name: String) throws -> [T] {
     let source = StoredTensor(reference.tensor(named: name)!, in: reference)
@@ -38,7 +39,7 @@ public struct TinyModel: Sendable {
 }
 
 /// How far two lists of numbers are apart, relative to the second.
-public func relativeDistance(_ a: [Float], _ b: [Float]) -> Double {
+package func relativeDistance(_ a: [Float], _ b: [Float]) -> Double {
   precondition(a.count == b.count)
   let (difference, size) = zip(a, b).reduce(into: (0.0, 0.0)) { sums, pair in
     sums.0 += pow(Double(pair.0) - Double(pair.1), 2)
@@ -47,4 +48,4 @@ public func relativeDistance(_ a: [Float], _ b: [Float]) -> Double {
   return (difference / max(size, 1e-30)).squareRoot()
 }
 
-public func largestDifference(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
+package func largestDifference(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }

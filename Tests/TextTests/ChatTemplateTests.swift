@@ -1,6 +1,6 @@
+import Base
+import Checkpoints
 import Foundation
-import Jinja
-import PatchFormat
 import TestModels
 import Testing
 

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import TestModels
 import Testing
 import Text
@@ -19,7 +19,7 @@ import Text
 
   @Test func theDigestIsTheFilesOwn() throws {
     let row = #"{"input_ids": [1, 2, 3]}"#
-    #expect(try load(row, model: nil).digest == SHA256.hash(row))
+    #expect(try load(row, model: nil).digest == SHA256Hasher.hash(row))
   }
 
   @Test func aRowThatNeedsATokenizerSaysSo() throws {

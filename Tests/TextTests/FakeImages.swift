@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 import Synchronization
 import Text
 
@@ -25,7 +25,7 @@ final class FakeImages: ImagePrompting {
     guard let count = Int(String(decoding: bytes, as: UTF8.self)) else {
       throw VPatchError(.invalid, path, "is neither PNG, JPEG nor WebP")
     }
-    return ImageSource(path: path, digest: SHA256.hash(bytes), width: count, height: 1)
+    return ImageSource(path: path, digest: SHA256Hasher.hash(bytes), width: count, height: 1)
   }
 
   func tokens(for image: ImageSource, among count: Int) throws -> Int {

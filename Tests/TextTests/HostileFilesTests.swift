@@ -1,6 +1,6 @@
+import Base
 import Foundation
 import Fuzzing
-import PatchFormat
 import TestModels
 import Testing
 

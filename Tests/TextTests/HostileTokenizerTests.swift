@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import TestModels
 import Testing
 import Text

@@ -1,6 +1,6 @@
+import Base
 import Glibc
 import Images
-import PatchFormat
 import Synchronization
 import TestModels
 import Testing
@@ -33,7 +33,7 @@ import Testing
     let example = try scene.example(row)
     #expect(scene.shown(example.ids) == Self.chat)
     #expect(try example.sequence.images.map(\.path) == [Path.resolved(scene.folder["data/two.png"])])
-    #expect(example.sequence.images[0].digest == SHA256.hash("2"))
+    #expect(example.sequence.images[0].digest == SHA256Hasher.hash("2"))
     let learned = zip(example.ids, example.labels).filter { $0 == $1 }.map(\.0)
     #expect(scene.tokenizer.decode(learned, skipSpecialTokens: false) == "Three.<|im_end|>")
     #expect(zip(example.ids, example.labels).allSatisfy { $0 == $1 || $1 == Example.ignored })
@@ -107,7 +107,7 @@ import Testing
 
   @Test("a row that names an image tens of thousands of times") func bomb() throws {
     let images = FakeImages(token: 7)
-    let image = ImageSource(path: "a.png", digest: SHA256.hash("a"), width: 99, height: 1)
+    let image = ImageSource(path: "a.png", digest: SHA256Hasher.hash("a"), width: 99, height: 1)
     func counts(_ count: Int) throws -> [Int] { try images.counts(of: [ImageSource](repeating: image, count: count)) }
     #expect(try counts(3) == [99, 99, 99])
     let error = #expect(throws: RowError.self) { try counts(50_000) }
@@ -224,7 +224,7 @@ import Testing
       #"{"prompt": "a", "completion": " b", "images": ["\#(["two.png", "./two.png", "three.png"][i % 3])"]}"#
     }
     let told = Mutex<[Int]>([])
-    let progress = Progress { phase, done, total in
+    let progress = WorkProgress { phase, done, total in
       #expect(phase == "looking at images" && total == 2)
       told.withLock { $0.append(done) }
     }

@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import PatchFormat
 import TestModels
 import Testing
 import Text
@@ -43,7 +43,7 @@ struct ImageScene {
 
   func load(
     _ rows: [String], text other: ModelText? = nil, threads: Int = 2,
-    _ rules: DataRules = DataRules(vocabulary: 1000), progress: PatchFormat.Progress = PatchFormat.Progress()
+    _ rules: DataRules = DataRules(vocabulary: 1000), progress: WorkProgress = WorkProgress()
   ) throws -> DataFile {
     let path = try folder.write("data/data.jsonl", rows.joined(separator: "\n"))
     return try DataFile(path: path, other ?? text, rules, WorkOptions(threads: threads, progress: progress))

@@ -1,5 +1,4 @@
-import Images
-import PatchFormat
+import Base
 import Testing
 import Text
 

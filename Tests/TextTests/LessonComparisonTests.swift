@@ -1,6 +1,6 @@
+import Base
 import Foundation
 import Jinja
-import PatchFormat
 import Testing
 
 @testable import Text

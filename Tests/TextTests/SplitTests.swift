@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import Testing
 
 @testable import Text

@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import PatchFormat
 import Testing
 import Text
 

@@ -1,4 +1,5 @@
-import PatchFormat
+import Base
+import Checkpoints
 import TestModels
 import Testing
 

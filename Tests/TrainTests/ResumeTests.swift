@@ -1,6 +1,7 @@
 import Apply
+import Base
+import Checkpoints
 import Model
-import PatchFormat
 import TestModels
 import Testing
 import Text

@@ -1,5 +1,7 @@
 import Apply
+import Base
 import CCompute
+import Checkpoints
 import Model
 import PatchFormat
 import TestModels

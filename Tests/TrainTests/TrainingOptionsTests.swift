@@ -1,7 +1,6 @@
 import Apply
+import Base
 import Images
-import Model
-import PatchFormat
 import TestModels
 import Testing
 import Text
@@ -48,7 +47,7 @@ import Text
   }
 
   @Test("the rows whose images need most, however much text is beside them") func richest() {
-    let image = ImageSource(path: "a.png", digest: SHA256.hash("a"), width: 8, height: 8)
+    let image = ImageSource(path: "a.png", digest: SHA256Hasher.hash("a"), width: 8, height: 8)
     func row(_ text: Int, _ seen: Int) -> Example {
       let ids = [Int32](repeating: 1, count: text) + [Int32](repeating: 9, count: seen)
       return Example(ids: ids, labels: ids, images: seen == 0 ? [] : [image])

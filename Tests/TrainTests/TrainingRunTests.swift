@@ -1,6 +1,6 @@
 import Apply
+import Checkpoints
 import Model
-import PatchFormat
 import TestModels
 import Testing
 import Text

@@ -1,12 +1,10 @@
 import Apply
+import Base
+import Checkpoints
 import Foundation
 import Glibc
-import Model
-import PatchFormat
 import TestModels
 import Testing
-
-@testable import Train
 
 /// What cannot be trained with images is said before the first step, and with what to do.
 @Suite("Training with images: refusals") struct VisionRefusalTests {

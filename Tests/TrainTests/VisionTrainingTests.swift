@@ -1,7 +1,9 @@
 import Apply
+import Base
+import Checkpoints
+import Families
 import Foundation
 import Model
-import PatchFormat
 import TestModels
 import Testing
 

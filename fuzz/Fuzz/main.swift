@@ -16,7 +16,7 @@ nonisolated(unsafe) var target = FuzzTarget.safetensors
 
 /// libFuzzer's own changes half of the time; the structured ones for the rest.
 @_cdecl("LLVMFuzzerCustomMutator")
-public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int, _ seed: UInt32) -> Int {
+package func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ maximum: Int, _ seed: UInt32) -> Int {
   var random = StructuredMutator(seed: UInt64(seed))
   guard target.form != .bytes, random.next() % 2 == 0 else { return mutate(data, size, maximum) }
   let input = Array(UnsafeBufferPointer(start: data, count: size))

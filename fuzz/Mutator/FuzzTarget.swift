@@ -2,7 +2,7 @@ import Images
 import PatchFormat
 
 /// Every parser and decoder that reads what comes from outside, by the name that fuzz/run.sh gives it.
-public enum FuzzTarget: String, CaseIterable, Sendable {
+package enum FuzzTarget: String, CaseIterable, Sendable {
   case safetensors, patch, image
   case json, journal, provenance, stack, annotations, chunk, key
   case suite, results
@@ -10,9 +10,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case catalogue
 
   /// What its inputs are, so that some of the changes keep their form.
-  public enum Form: Sendable { case bytes, json, headed, patch, template }
+  package enum Form: Sendable { case bytes, json, headed, patch, template }
 
-  public var form: Form {
+  package var form: Form {
     switch self {
     case .patch: .patch
     case .safetensors: .headed
@@ -25,7 +25,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
 extension FuzzTargets {
   /// Gives one input to one target.
-  public func run(_ target: FuzzTarget, _ bytes: UnsafeRawBufferPointer) {
+  package func run(_ target: FuzzTarget, _ bytes: UnsafeRawBufferPointer) {
     switch target {
     case .safetensors: safetensors(bytes)
     case .patch: patch(bytes)

@@ -1,3 +1,4 @@
+import Base
 import PatchFormat
 
 /// A patch taken apart without any of the reader's checks, and put together again.
@@ -70,7 +71,7 @@ struct PatchParts {
             guard var f = chunk.array, f.count == 5, let offset = f[1].small else { return chunk }
             if i == t, j == c {
               f[2] = JSON(new.count)
-              f[4] = .string(SHA256.hash(new).hex)
+              f[4] = .string(SHA256Hasher.hash(new).hex)
             } else if offset > at {
               f[1] = JSON(max(0, offset + new.count - count))
             }
@@ -102,7 +103,7 @@ struct PatchParts {
         let blob = random.json(Array(blobs[start..<start + count]))
         blobs.replaceSubrange(start..<start + count, with: blob)
         var entries = list
-        entries[n] = .dictionary(["length": JSON(blob.count), "sha256": .string(SHA256.hash(blob).hex)])
+        entries[n] = .dictionary(["length": JSON(blob.count), "sha256": .string(SHA256Hasher.hash(blob).hex)])
         manifest = Self.with(json, "blobs") { _ in .array(entries) }.canonical()
       }
     }
@@ -120,11 +121,11 @@ struct PatchParts {
     func prefixed(_ name: String) -> [UInt8] {
       withUnsafeBytes(of: UInt32(name.utf8.count).littleEndian) { Array($0) } + Array(name.utf8)
     }
-    func digest(_ tensor: JSON, _ side: String) -> Digest? {
-      tensor[side]?["fingerprint"]?.string.flatMap(Digest.init(hex:))
+    func digest(_ tensor: JSON, _ side: String) -> ContentDigest? {
+      tensor[side]?["fingerprint"]?.string.flatMap(ContentDigest.init(hex:))
     }
-    func root(_ side: String) -> Digest {
-      Digest.root(
+    func root(_ side: String) -> ContentDigest {
+      ContentDigest.root(
         of: tensors.compactMap { tensor in
           let from = tensor["op"]?.string == "same" ? "base" : side
           guard let name = tensor["name"]?.string, let d = digest(tensor, from) else { return nil }
@@ -133,7 +134,7 @@ struct PatchParts {
     }
     let codes = ["change": "c", "rows": "r", "add": "a", "remove": "d", "replace": "x"]
     let (base, target) = (root("base"), root("target"))
-    let hasher = SHA256()
+    let hasher = SHA256Hasher()
     hasher.update("vpatch.identity.1\n")
     hasher.update(base.bytes + target.bytes)
     for tensor in tensors {
@@ -157,7 +158,7 @@ struct PatchParts {
     if repairing, let json = try? JSON.parse(header) {
       text = Self.with(json, "annex") { _ in
         .dictionary([
-          "decoded": JSON(annex.count), "sha256": .string(SHA256.hash(annexFrame).hex),
+          "decoded": JSON(annex.count), "sha256": .string(SHA256Hasher.hash(annexFrame).hex),
           "stored": JSON(annexFrame.count),
         ])
       }.canonical()
@@ -165,9 +166,9 @@ struct PatchParts {
     let stored = compress(text)
     var head = preamble
     if repairing, head.count == 64 { head.replaceSubrange(40..<56, with: u64(stored.count) + u64(text.count)) }
-    head += SHA256.hash(stored).bytes
-    return head + SHA256.hash(head).bytes + stored + payload + annexFrame + u64(annotations.count) + u64(0)
-      + SHA256.hash(annotations).bytes + annotations
+    head += SHA256Hasher.hash(stored).bytes
+    return head + SHA256Hasher.hash(head).bytes + stored + payload + annexFrame + u64(annotations.count) + u64(0)
+      + SHA256Hasher.hash(annotations).bytes + annotations
   }
 }
 

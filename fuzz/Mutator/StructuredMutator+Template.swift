@@ -16,7 +16,7 @@ extension StructuredMutator {
   ].map { Array($0.utf8) }
 
   /// A template with some of its words and marks changed: most stay templates.
-  public mutating func template(_ text: [UInt8]) -> [UInt8] {
+  package mutating func template(_ text: [UInt8]) -> [UInt8] {
     if below(8) == 0 { return bytes(text) }
     var tokens: [[UInt8]] = []
     var wasWord = false

@@ -1,14 +1,15 @@
+import Base
 import PatchFormat
 
 /// Changes a patch where a reader would not look twice: inside its header, annex, chunks and annotations, with the
 /// digests made right again, so that what is behind them is reached. Everything follows from the seed.
-public struct StructuredMutator {
+package struct StructuredMutator {
   private var state: UInt64
 
-  public init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
   /// SplitMix64 (Steele, Lea and Flood).
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -19,7 +20,7 @@ public struct StructuredMutator {
   mutating func below(_ n: Int) -> Int { n <= 1 ? 0 : Int(next() % UInt64(n)) }
 
   /// A few flipped, inserted, deleted, copied or interesting bytes.
-  public mutating func bytes(_ input: [UInt8]) -> [UInt8] {
+  package mutating func bytes(_ input: [UInt8]) -> [UInt8] {
     var bytes = input
     for _ in 0...below(4) {
       let at = below(bytes.count)
@@ -39,7 +40,7 @@ public struct StructuredMutator {
   }
 
   /// JSON text with its tokens changed: numbers at limits, members and elements dropped, doubled, swapped.
-  public mutating func json(_ text: [UInt8]) -> [UInt8] {
+  package mutating func json(_ text: [UInt8]) -> [UInt8] {
     if below(8) == 0 { return bytes(text) }
     guard let json = try? JSON.parse(text) else { return bytes(text) }
     var budget = 1 + below(2)
@@ -130,7 +131,7 @@ public struct StructuredMutator {
   }
 
   /// A patch with one thing in it changed and, mostly, all digests right.
-  public mutating func patch(_ file: [UInt8]) -> [UInt8] {
+  package mutating func patch(_ file: [UInt8]) -> [UInt8] {
     guard below(16) > 0, var parts = PatchParts(file) else { return bytes(file) }
     switch below(10) {
     case 0...2: parts.header = json(parts.header)

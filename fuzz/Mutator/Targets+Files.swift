@@ -1,6 +1,9 @@
 import Apply
+import Base
 import Catalogue
+import Checkpoints
 import Measure
+import ModelFiles
 import PatchFormat
 
 /// Files of patches, stacks and models, and of the store.
@@ -33,7 +36,7 @@ extension FuzzTargets {
     guard file.count >= 64 else { return }
     let length = file[16..<24].enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
     let end = 64 + Int(min(length, UInt64(file.count - 64)))
-    file.replaceSubrange(32..<64, with: SHA256.hash(Array(file[..<32] + file[64..<end])).bytes)
+    file.replaceSubrange(32..<64, with: SHA256Hasher.hash(Array(file[..<32] + file[64..<end])).bytes)
     read()
   }
 

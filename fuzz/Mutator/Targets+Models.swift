@@ -1,5 +1,7 @@
 import Apply
+import Base
 import Evaluate
+import Families
 import Images
 import Measure
 import Model

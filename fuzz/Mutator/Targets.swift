@@ -1,19 +1,21 @@
+import Base
+import Checkpoints
 import Glibc
 import Images
 import PatchFormat
 
 /// What is fuzzed: every error is right but one that is no `VPatchError`, and a crash or a hang is what is looked for.
-public final class FuzzTargets {
+package final class FuzzTargets {
   /// A file in memory: the readers want a file.
   private let descriptor: CInt
-  public let path: String
+  package let path: String
   /// How many inputs were accepted, and how many chunks decoded, so that a run shows that it got behind the digests.
-  public private(set) var accepted = 0
-  public private(set) var decoded = 0
+  package private(set) var accepted = 0
+  package private(set) var decoded = 0
   /// Files that others need beside them; made when the first of these targets runs.
   lazy var scene = FuzzScene()
 
-  public init() {
+  package init() {
     let folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
     var template = Array("\(folder)/vpatch-fuzz-XXXXXX".utf8CString)
     descriptor = mkstemp(&template)
@@ -30,7 +32,7 @@ public final class FuzzTargets {
   }
 
   /// A checkpoint in one file: its header, and the bytes of its tensors.
-  public func safetensors(_ bytes: UnsafeRawBufferPointer) {
+  package func safetensors(_ bytes: UnsafeRawBufferPointer) {
     if bytes.count > 8 { _ = try? SafetensorsHeader(text: Array(bytes[8...]), subject: "fuzz") }
     place(bytes)
     expectVPatchError {
@@ -41,7 +43,7 @@ public final class FuzzTargets {
   }
 
   /// A patch: opened, every tensor decoded in both directions over zeros.
-  public func patch(_ bytes: UnsafeRawBufferPointer) {
+  package func patch(_ bytes: UnsafeRawBufferPointer) {
     place(bytes)
     expectVPatchError {
       let patch = try Patch(path: path)
@@ -62,7 +64,7 @@ public final class FuzzTargets {
   }
 
   /// An image: its header, and its pixels where they are few enough to be quick.
-  public func image(_ bytes: UnsafeRawBufferPointer) {
+  package func image(_ bytes: UnsafeRawBufferPointer) {
     expectVPatchError {
       let file = try ImageFile(path: "fuzz", bytes: Array(bytes))
       accepted += 1

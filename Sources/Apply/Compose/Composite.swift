@@ -1,13 +1,15 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// The patch that a stack is: from its base to its result.
 struct Composite {
-  let merge: Merge
-  let patches: [Patch]
-  let record: StackRecord
+  package let merge: Merge
+  package let patches: [Patch]
+  package let record: StackRecord
   /// The stack's base.
-  let base: ModelView
-  let work: WorkOptions
+  package let base: ModelView
+  package let work: WorkOptions
 
   init(_ merge: Merge, patches: [Patch], record: StackRecord, base: ModelView, work: WorkOptions) {
     self.merge = merge
@@ -20,7 +22,7 @@ struct Composite {
   /// Merges, encodes and writes. What is read is verified: the base's touched tensors, and each member's.
   /// - Returns: what came out infinite or NaN; the patch's annotations say it too.
   /// - Throws: `refused` where the result is the base.
-  func write(to path: String, replacing: Bool = false) throws -> [NotFinite] {
+  package func write(to path: String, replacing: Bool = false) throws -> [NotFinite] {
     let names = merge.touched
     let outcomes = try outcomes(names)
     let results = outcomes.map(\.tensor)
@@ -55,7 +57,7 @@ struct Composite {
   }
 
   /// The files beside the model, as the members that take part have them.
-  var sideFiles: MemberSideFiles { MemberSideFiles(merge.participants) }
+  package var sideFiles: MemberSideFiles { MemberSideFiles(merge.participants) }
 
   /// What becomes of each tensor, nil where it goes; and how many elements came out infinite or NaN.
   private func outcomes(_ names: [String]) throws -> [(tensor: FingerprintedTensor?, notFinite: Int)] {

@@ -1,3 +1,4 @@
+import Base
 import PatchFormat
 
 /// The files beside a model that the members of a stack change.
@@ -24,12 +25,12 @@ struct MemberSideFiles {
 }
 
 /// A file beside a model of which members of a stack make different ones.
-public struct DisputedFile: Equatable, Sendable {
-  public let name: String
+package struct DisputedFile: Equatable, Sendable {
+  package let name: String
   /// What the patches are called that change it.
-  public let patches: [String]
+  package let patches: [String]
 
-  public var text: String {
+  package var text: String {
     "\(patches.joined(separator: " and ")) do not agree about \(name), which stays as it is; to have that of the first, "
       + "copy it from what 'vpatch apply BASE \(patches[0]) -o DIR' writes"
   }

@@ -1,3 +1,5 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// A patch moved to another base by its float difference: what it adds to the old base is added to the new.
@@ -6,36 +8,36 @@ import PatchFormat
 /// patch does not change keeps the new base's bits, one in which the two bases agree takes the tuned bits, any other is
 /// round(new + (tuned − old)). A quantised weight is moved whole, where both bases have the same, or not at all. Another
 /// model comes of it, which nobody measured.
-public struct Rebase: Sendable {
-  let patch: Patch
-  let old: Checkpoint
-  let new: Checkpoint
-  let work: WorkOptions
+package struct Rebase: Sendable {
+  package let patch: Patch
+  package let old: Checkpoint
+  package let new: Checkpoint
+  package let work: WorkOptions
 
   /// - Parameters:
   ///   - old: what the patch was made from.
   ///   - new: what it is to be made from.
-  public init(_ patch: Patch, from old: Checkpoint, onto new: Checkpoint, _ work: WorkOptions) {
+  package init(_ patch: Patch, from old: Checkpoint, onto new: Checkpoint, _ work: WorkOptions) {
     self.patch = patch
     self.old = old
     self.new = new
     self.work = work
   }
 
-  public struct Result: Sendable {
-    public let header: PatchHeader
+  package struct Result: Sendable {
+    package let header: PatchHeader
     /// Tensors that are as the patch makes them, since both bases have the same.
-    public let exact: Int
+    package let exact: Int
     /// Tensors of which the difference was added to other weights.
-    public let moved: Int
+    package let moved: Int
     /// What came out infinite or NaN, though all that it is made of is finite.
-    public let notFinite: [NotFinite]
-    public let fileSize: Int
+    package let notFinite: [NotFinite]
+    package let fileSize: Int
     /// What the patch does to the files beside the model.
-    public let sideFileSummary: SideFileSummary
+    package let sideFileSummary: SideFileSummary
   }
 
-  public func write(to path: String, name: String?, note: String? = nil, replacing: Bool = false) throws -> Result {
+  package func write(to path: String, name: String?, note: String? = nil, replacing: Bool = false) throws -> Result {
     // The old base is what the patch was made from, as far as the patch touches it.
     try Rebuild(old, [PatchStep(patch, .forward)], work).checkInput(full: false)
     let newTensors = try fingerprints()
@@ -161,9 +163,9 @@ public struct Rebase: Sendable {
   }
 }
 
-extension Operation {
+extension TensorOperation {
   /// What a patch does to a tensor, as a verb.
-  var verb: String {
+  package var verb: String {
     switch self {
     case .same: "leaves"
     case .change: "changes"

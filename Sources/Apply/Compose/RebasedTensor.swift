@@ -1,9 +1,10 @@
 import CKernels
+import Checkpoints
 import PatchFormat
 
 /// A tensor with what a patch adds to another base's (spec/stacks.md, section 8).
 final class RebasedTensor: TensorSource {
-  let info: TensorInfo
+  package let info: TensorInfo
   private let new: any TensorSource
   private let old: any TensorSource
   private let tuned: any TensorSource
@@ -12,7 +13,7 @@ final class RebasedTensor: TensorSource {
   /// Whether `notFinite` is kept.
   var isCounting = false
   /// Elements read so far that are infinite or NaN where those that they are made of are finite.
-  private(set) var notFinite = 0
+  package private(set) var notFinite = 0
 
   init(new: any TensorSource, old: any TensorSource, tuned: any TensorSource) {
     info = new.info
@@ -23,7 +24,7 @@ final class RebasedTensor: TensorSource {
   }
 
   /// - Parameter offset: where an element begins, as do all pieces that are read of a tensor.
-  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     precondition(offset % width == 0 && buffer.count % width == 0)
     let pieces = (0..<3).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: buffer.count, alignment: 64) }
     defer { for piece in pieces { piece.deallocate() } }

@@ -1,3 +1,5 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// A chain of patches as one: from the base of the first to the target of the last, bit for bit.
@@ -5,15 +7,15 @@ import PatchFormat
 /// Most of it needs no model: what only one patch touches is copied as it stands, what a patch of the chain holds whole
 /// is followed from there, and differences whose coders need no context add up. Where several patches change a tensor
 /// with a coder that needs the base's bits, the base is asked for.
-public struct Squash: Sendable {
-  let patches: [Patch]
-  let base: ModelView?
-  let work: WorkOptions
+package struct Squash: Sendable {
+  package let patches: [Patch]
+  package let base: ModelView?
+  package let work: WorkOptions
 
   /// - Parameters:
   ///   - patches: each made on top of the one before.
   ///   - base: what the first was made from; nil to do without.
-  public init(_ patches: [Patch], base: Checkpoint?, _ work: WorkOptions) throws {
+  package init(_ patches: [Patch], base: Checkpoint?, _ work: WorkOptions) throws {
     guard patches.count > 1 else {
       throw VPatchError(.refused, patches.first?.label, "is one patch already", remedy: "give two or more of a chain")
     }
@@ -24,18 +26,18 @@ public struct Squash: Sendable {
     if let base { try Rebuild(base, [PatchStep(patches[0], .forward)], work).checkInput(full: false) }
   }
 
-  public struct Result: Sendable {
-    public let header: PatchHeader
+  package struct Result: Sendable {
+    package let header: PatchHeader
     /// Tensors whose chunks were copied.
-    public let copied: Int
+    package let copied: Int
     /// Tensors that were encoded anew.
-    public let encoded: Int
-    public let fileSize: Int
+    package let encoded: Int
+    package let fileSize: Int
     /// What the patch does to the files beside the model.
-    public let sideFileSummary: SideFileSummary
+    package let sideFileSummary: SideFileSummary
   }
 
-  public func write(to path: String, name: String?, note: String?, replacing: Bool = false) throws -> Result {
+  package func write(to path: String, name: String?, note: String?, replacing: Bool = false) throws -> Result {
     let tensors = try tensors()
     guard !tensors.changed.isEmpty else {
       throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")

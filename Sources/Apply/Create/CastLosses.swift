@@ -1,21 +1,22 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 /// Values that a cast did not merely round.
-public struct CastLosses: Hashable, Sendable {
+package struct CastLosses: Hashable, Sendable {
   /// Finite before, infinite after.
-  public internal(set) var infinite = 0
+  package internal(set) var infinite = 0
   /// Numbers (or infinities) before, NaN after.
-  public internal(set) var notANumber = 0
+  package internal(set) var notANumber = 0
   /// Beyond the largest number of the dtype, which took their place.
-  public internal(set) var clamped = 0
+  package internal(set) var clamped = 0
   /// Not zero before, zero after.
-  public internal(set) var zero = 0
+  package internal(set) var zero = 0
   /// Zeros and negative numbers, in a dtype that has neither.
-  public internal(set) var unsigned = 0
+  package internal(set) var unsigned = 0
 
-  public var total: Int { infinite + notANumber + clamped + zero + unsigned }
+  package var total: Int { infinite + notANumber + clamped + zero + unsigned }
 
-  mutating func add(_ value: Double, as result: Double, _ format: CastTensor.Element) {
+  package mutating func add(_ value: Double, as result: Double, _ format: CastTensor.Element) {
     if value.isNaN { return }
     if result.isNaN {
       notANumber += 1
@@ -30,7 +31,7 @@ public struct CastLosses: Hashable, Sendable {
     }
   }
 
-  mutating func add(_ other: CastLosses) {
+  package mutating func add(_ other: CastLosses) {
     infinite += other.infinite
     notANumber += other.notANumber
     clamped += other.clamped
@@ -39,7 +40,7 @@ public struct CastLosses: Hashable, Sendable {
   }
 
   /// "2 values became infinite, 1 NaN"; nil where nothing was lost.
-  public var text: String? {
+  package var text: String? {
     let parts = [
       (infinite, "infinite"), (notANumber, "NaN"), (clamped, "the largest number of the dtype"), (zero, "zero"),
       (unsigned, "another number, since the dtype has no sign and no zero"),
@@ -49,7 +50,7 @@ public struct CastLosses: Hashable, Sendable {
     return (["\(Format.counted(first.0, "value")) became \(first.1)"] + rest).joined(separator: ", ")
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "infinite": JSON(infinite), "nan": JSON(notANumber), "clamped": JSON(clamped), "zero": JSON(zero),
       "unsigned": JSON(unsigned),
@@ -58,23 +59,23 @@ public struct CastLosses: Hashable, Sendable {
 }
 
 /// What was cast from one dtype to another.
-public struct CastSummary: Hashable, Sendable {
-  public let from: DType
-  public let to: DType
-  public internal(set) var tensors = 0
+package struct CastSummary: Hashable, Sendable {
+  package let from: DType
+  package let to: DType
+  package internal(set) var tensors = 0
   /// Of these, those that differ from the base after the cast.
-  public internal(set) var changed = 0
-  public internal(set) var values = 0
-  public internal(set) var losses = CastLosses()
+  package internal(set) var changed = 0
+  package internal(set) var values = 0
+  package internal(set) var losses = CastLosses()
 
   /// "9 tensors (3,072 values) F32 → BF16, 4 of them changed; 2 values became infinite"
-  public var text: String {
+  package var text: String {
     "\(Format.counted(tensors, "tensor")) (\(Format.grouped(values)) values) \(from) → \(to)"
       + (changed == tensors ? "" : ", \(Format.grouped(changed)) of them changed")
       + (losses.text.map { "; \($0)" } ?? "")
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "from": .string(from.name), "to": .string(to.name), "tensors": JSON(tensors),
       "changed": JSON(changed), "values": JSON(values),

@@ -1,12 +1,12 @@
-import PatchFormat
+import Checkpoints
 
 /// A float tensor in another float dtype, as PyTorch's `.to()` casts it: to nearest, ties to even; what is F64 is
 /// rounded to F32 first. Beyond the largest number F8_E4M3 keeps the largest, the FNUZ dtypes have NaN, the others
 /// infinity. NaNs stay NaNs and become quiet.
-public final class CastTensor: TensorSource {
-  public let info: TensorInfo
+package final class CastTensor: TensorSource {
+  package let info: TensorInfo
   /// What was lost in all that was read so far, where it is counted.
-  private(set) var losses = CastLosses()
+  package private(set) var losses = CastLosses()
   private let source: any TensorSource
   private let from: Element
   private let to: Element
@@ -14,7 +14,7 @@ public final class CastTensor: TensorSource {
 
   /// - Parameter isCounting: whether losses are counted.
   /// - Returns: nil where one of the two is not a float, or both are the same.
-  public init?(_ source: any TensorSource, to dtype: DType, isCounting: Bool = false) {
+  package init?(_ source: any TensorSource, to dtype: DType, isCounting: Bool = false) {
     guard let from = Element(source.info.dtype), let to = Element(dtype), source.info.dtype != dtype else { return nil }
     self.source = source
     self.from = from
@@ -25,7 +25,7 @@ public final class CastTensor: TensorSource {
       byteCount: source.info.byteCount / from.width * to.width)
   }
 
-  public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     let count = buffer.count / to.width
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count * from.width, 1), alignment: 64)
     defer { bytes.deallocate() }
@@ -41,12 +41,12 @@ public final class CastTensor: TensorSource {
 
 extension CastTensor {
   /// Elements of one dtype, read and written as the bits of a float32.
-  enum Element {
+  package enum Element {
     case f64
     case f32
     case narrow(FloatFormat, width: Int)
 
-    init?(_ dtype: DType) {
+    package init?(_ dtype: DType) {
       switch dtype.name {
       case "F64": self = .f64
       case "F32": self = .f32
@@ -56,7 +56,7 @@ extension CastTensor {
       }
     }
 
-    var width: Int {
+    package var width: Int {
       switch self {
       case .f64: 8
       case .f32: 4
@@ -65,7 +65,7 @@ extension CastTensor {
     }
 
     @inline(__always)
-    func read(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> UInt32 {
+    package func read(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> UInt32 {
       switch self {
       case .f64: Float(Self.double(bytes, i)).bitPattern
       case .f32: UInt32(littleEndian: bytes.load(fromByteOffset: i * 4, as: UInt32.self))
@@ -74,7 +74,7 @@ extension CastTensor {
     }
 
     @inline(__always)
-    func write(_ bits: UInt32, into bytes: UnsafeMutableRawBufferPointer, _ i: Int) {
+    package func write(_ bits: UInt32, into bytes: UnsafeMutableRawBufferPointer, _ i: Int) {
       switch self {
       case .f64:
         bytes.storeBytes(
@@ -87,7 +87,7 @@ extension CastTensor {
       }
     }
 
-    func value(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> Double {
+    package func value(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> Double {
       if case .f64 = self { return Self.double(bytes, i) }
       return Double(Float(bitPattern: read(bytes, i)))
     }

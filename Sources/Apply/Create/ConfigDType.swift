@@ -1,9 +1,10 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 /// The dtype that a `config.json` claims its weights to have, made true after a cast. transformers loads a model in
 /// that dtype, so a claim of float32 would bring back what was cast away.
 enum ConfigDType {
-  static let fileName = "config.json"
+  package static let fileName = "config.json"
   private static let keys = ["dtype", "torch_dtype"]
 
   /// What PyTorch calls the floats.

@@ -1,15 +1,16 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 /// What a model's `config.json` says of the tensors that belong to it.
 struct ConfigFacts: Equatable {
   /// Whether the output head is the embedding.
   var tiesEmbeddings = false
   /// Decoder layers.
-  var layers: Int?
+  package var layers: Int?
   /// Whether an architecture that it names has an output head for tokens; nil where it names none.
   var hasHead: Bool?
   /// `quant_method`: gptq, awq, bitsandbytes, fp8 …
-  var quantisation: String?
+  package var quantisation: String?
 
   /// Nothing is known of a checkpoint that is a single file, or whose config cannot be read.
   init(_ checkpoint: Checkpoint) {

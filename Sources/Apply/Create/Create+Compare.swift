@@ -1,18 +1,19 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 extension Create {
   /// A pair with the fingerprints of both sides.
-  struct Compared: Sendable {
-    let pair: Pair
-    let baseFingerprint: Digest?
-    let targetFingerprint: Digest?
+  package struct Compared: Sendable {
+    package let pair: Pair
+    let baseFingerprint: ContentDigest?
+    let targetFingerprint: ContentDigest?
     /// What was lost in casting the tuned side.
-    let losses: CastLosses?
-    var differs: Bool { baseFingerprint != targetFingerprint }
+    package let losses: CastLosses?
+    package var differs: Bool { baseFingerprint != targetFingerprint }
   }
 
   /// Reads every tensor of both sides once.
-  func compare(_ pairs: [Pair]) throws -> [Compared] {
+  package func compare(_ pairs: [Pair]) throws -> [Compared] {
     let sizes = pairs.map { ($0.base?.info.byteCount ?? 0) + ($0.tuned?.info.byteCount ?? 0) }
     work.progress.begin("comparing", total: sizes.reduce(0, +))
     return try LargestFirst.map(sizes, threads: work.threads) { i in
@@ -25,7 +26,7 @@ extension Create {
     }
   }
 
-  private func fingerprints(_ pair: Pair, _ tuned: (any TensorSource)?) throws -> (Digest?, Digest?) {
+  private func fingerprints(_ pair: Pair, _ tuned: (any TensorSource)?) throws -> (ContentDigest?, ContentDigest?) {
     let base = baseSource(pair)
     if pair.isUnchanged {
       let digest = try base?.fingerprint()
@@ -37,13 +38,13 @@ extension Create {
     }
     // As long as the two are equal one hash serves both; most tensors are equal to their end.
     let hasher = base.info.fingerprintHasher()
-    var other: SHA256?
+    var other: SHA256Hasher?
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
     defer { buffer.deallocate() }
     try base.forEachPiece(of: 1 << 18) { offset, bytes in
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<bytes.count])
       try tuned.read(into: piece, at: offset)
-      if other == nil, !bytes.elementsAreEqual(UnsafeRawBufferPointer(piece)) { other = SHA256(copying: hasher) }
+      if other == nil, !bytes.elementsAreEqual(UnsafeRawBufferPointer(piece)) { other = SHA256Hasher(copying: hasher) }
       other?.update(UnsafeRawBufferPointer(piece))
       hasher.update(bytes)
     }

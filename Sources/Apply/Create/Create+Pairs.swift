@@ -1,4 +1,6 @@
-import PatchFormat
+import Base
+import Checkpoints
+import Families
 
 extension Create {
   /// The names of the tuned tensors in the base's layout; nil where they are the same.
@@ -31,7 +33,7 @@ extension Create {
       .refused, problem.isOfBase ? base.path : tuned.path, problem.reason, remedy: problem.remedy)
   }
 
-  func pair(_ renames: KeyMap?) throws -> [Pair] {
+  package func pair(_ renames: KeyMap?) throws -> [Pair] {
     let units = (QuantisedUnits([base.tensors.map(\.info)]), QuantisedUnits([tuned.tensors.map(\.info)]))
     var tunedOf: [String: (name: String, tensor: Checkpoint.Tensor)] = [:]
     for tensor in tuned.tensors {
@@ -102,7 +104,7 @@ extension Create {
   }
 
   /// What was cast of these, whether or not it differs from the base then.
-  func casts(_ compared: [Compared]) -> [CastSummary] {
+  package func casts(_ compared: [Compared]) -> [CastSummary] {
     var found: [[DType]: CastSummary] = [:]
     for item in compared {
       guard let from = item.pair.tuned?.info, let target = item.pair.target, let losses = item.losses else { continue }
@@ -118,7 +120,7 @@ extension Create {
   }
 
   /// What is replaced for the sake of its dtype.
-  func retyped(_ kept: [Compared]) -> [CreateResult.RetypedTensors] {
+  package func retyped(_ kept: [Compared]) -> [CreateResult.RetypedTensors] {
     let pairs = kept.compactMap { item -> [DType]? in
       guard let base = item.pair.base?.info, let target = item.pair.target, base.dtype != target.dtype else {
         return nil

@@ -1,14 +1,17 @@
+import Base
+import Checkpoints
+import Families
 import PatchFormat
 
 /// Makes a patch from a base checkpoint and a tuned one.
-public struct Create: Sendable {
-  let base: Checkpoint
-  let tuned: Checkpoint
-  let options: CreateOptions
-  let work: WorkOptions
-  let layout: ModelLayout
+package struct Create: Sendable {
+  package let base: Checkpoint
+  package let tuned: Checkpoint
+  package let options: CreateOptions
+  package let work: WorkOptions
+  package let layout: ModelLayout
 
-  public init(base: Checkpoint, tuned: Checkpoint, options: CreateOptions, work: WorkOptions) {
+  package init(base: Checkpoint, tuned: Checkpoint, options: CreateOptions, work: WorkOptions) {
     self.base = base
     self.tuned = tuned
     self.options = options
@@ -17,20 +20,20 @@ public struct Create: Sendable {
   }
 
   /// A tensor of either side, under the base's name.
-  struct Pair: Sendable {
-    let name: String
-    let base: Checkpoint.Tensor?
-    let tuned: Checkpoint.Tensor?
+  package struct Pair: Sendable {
+    package let name: String
+    package let base: Checkpoint.Tensor?
+    package let tuned: Checkpoint.Tensor?
     /// The tuned tensor as the patch is to make it: under the base's name, in the base's dtype where it is cast.
-    let target: TensorInfo?
+    package let target: TensorInfo?
     let isCast: Bool
     /// The tuned side lacks it, and it stays.
-    let isUnchanged: Bool
+    package let isUnchanged: Bool
   }
 
   /// Compares, checks the recipe, encodes and writes.
   /// - Throws: `refused` where what changed is not what was allowed, or nothing did.
-  public func write(to path: String, replacing: Bool = false) throws -> CreateResult {
+  package func write(to path: String, replacing: Bool = false) throws -> CreateResult {
     let renames = try keyMap()
     try requireFineTune(renames)
     let pairs = try pair(renames)
@@ -132,17 +135,5 @@ public struct Create: Sendable {
         "dropped": names(dropped),
       ]),
     ])
-  }
-}
-
-/// The version of this vpatch.
-public let vpatchVersion = "0.1.0"
-
-extension Selection: CustomStringConvertible {
-  public var description: String {
-    switch self {
-    case .recipe(let recipe): "the recipe \(recipe.rawValue)"
-    case .only(let pattern): "the pattern \(pattern.source)"
-    }
   }
 }

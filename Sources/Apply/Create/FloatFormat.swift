@@ -1,7 +1,7 @@
 // Narrow floats as bits of a float32 and back. Each of their values is a float32's, so every cast goes through one.
 
 /// The layout of a float of 16 bits or fewer: a sign, an exponent, a mantissa, and what stands for what is no number.
-struct FloatFormat: Sendable {
+package struct FloatFormat: Sendable {
   /// How a format says infinity and NaN.
   enum Specials: Sendable {
     /// The largest exponent is theirs, as in IEEE 754.
@@ -14,14 +14,14 @@ struct FloatFormat: Sendable {
     case exponentOnly
   }
 
-  let exponentBits: Int
+  package let exponentBits: Int
   let mantissaBits: Int
-  let bias: Int
+  package let bias: Int
   let specials: Specials
 
-  static let f16 = FloatFormat(exponentBits: 5, mantissaBits: 10, bias: 15, specials: .ieee)
-  static let bf16 = FloatFormat(exponentBits: 8, mantissaBits: 7, bias: 127, specials: .ieee)
-  static let known: [String: FloatFormat] = [
+  package static let f16 = FloatFormat(exponentBits: 5, mantissaBits: 10, bias: 15, specials: .ieee)
+  package static let bf16 = FloatFormat(exponentBits: 8, mantissaBits: 7, bias: 127, specials: .ieee)
+  package static let known: [String: FloatFormat] = [
     "F16": f16, "BF16": bf16,
     "F8_E5M2": FloatFormat(exponentBits: 5, mantissaBits: 2, bias: 15, specials: .ieee),
     "F8_E4M3": FloatFormat(exponentBits: 4, mantissaBits: 3, bias: 7, specials: .allOnes),
@@ -34,7 +34,7 @@ struct FloatFormat: Sendable {
   private var infinity: UInt32 { (1 << exponentBits - 1) << mantissaBits }
   private var nan: UInt32 { specials == .negativeZero ? 1 << signShift : 1 << signShift - 1 }
   /// The bits of the largest number.
-  var largest: UInt32 {
+  package var largest: UInt32 {
     switch specials {
     case .ieee: infinity - 1
     case .allOnes, .exponentOnly: nan - 1
@@ -92,7 +92,7 @@ struct FloatFormat: Sendable {
   // MARK: Widening
 
   /// The bits of the float32 of the same value.
-  func widened(_ bits: UInt32) -> UInt32 {
+  package func widened(_ bits: UInt32) -> UInt32 {
     if specials == .exponentOnly { return bits == nan ? 0x7FC0_0000 : bits == 0 ? 0x40_0000 : bits << 23 }
     if specials == .negativeZero, bits == nan { return 0x7FC0_0000 }
     let sign = (bits >> signShift) << 31

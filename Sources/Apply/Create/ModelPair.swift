@@ -1,4 +1,6 @@
-import PatchFormat
+import Base
+import Checkpoints
+import Families
 
 /// Two checkpoints as a base and what was made of it: whether one is a model's fine-tune, or what it is instead.
 ///
@@ -10,15 +12,15 @@ import PatchFormat
 /// - buffers that are computed, and tensors without elements.
 /// It may have tensors besides that are in no place of the base's layout, such as another head.
 struct ModelPair {
-  struct Side {
-    let checkpoint: Checkpoint
+  package struct Side {
+    package let checkpoint: Checkpoint
     /// Under the base's names.
-    let tensors: [TensorInfo]
-    let config: ConfigFacts
-    let names: Set<String>
-    let units: QuantisedUnits
+    package let tensors: [TensorInfo]
+    package let config: ConfigFacts
+    package let names: Set<String>
+    package let units: QuantisedUnits
 
-    init(_ checkpoint: Checkpoint, names renamed: KeyMap? = nil) {
+    package init(_ checkpoint: Checkpoint, names renamed: KeyMap? = nil) {
       self.checkpoint = checkpoint
       tensors = checkpoint.tensors.map { tensor in
         let info = tensor.info
@@ -34,9 +36,9 @@ struct ModelPair {
   /// What is the matter with one of the two.
   struct Problem: Equatable {
     let isOfBase: Bool
-    let reason: String
+    package let reason: String
     /// Alternatives, with the options that each takes, joined by ", or ".
-    let remedy: String
+    package let remedy: String
 
     init(ofBase isOfBase: Bool = false, _ reason: String, _ remedy: String) {
       self.isOfBase = isOfBase
@@ -45,12 +47,12 @@ struct ModelPair {
     }
   }
 
-  let base: Side
-  let tuned: Side
+  package let base: Side
+  package let tuned: Side
   /// What both have, each as the base has it and as the tuned side has it.
-  let shared: [(base: TensorInfo, tuned: TensorInfo)]
-  let removed: [TensorInfo]
-  let added: [TensorInfo]
+  package let shared: [(base: TensorInfo, tuned: TensorInfo)]
+  package let removed: [TensorInfo]
+  package let added: [TensorInfo]
 
   /// - Parameter keys: tuned names → base names, where they are not the same.
   init(base: Checkpoint, tuned: Checkpoint, keys: KeyMap? = nil) {
@@ -321,7 +323,7 @@ struct ModelPair {
     if isHead, isTiedByConfig || other.config.hasHead == false { return true }
     guard isHead || PassingTensors.isEmbedding(tensor.name) else { return false }
     let model = owner.checkpoint
-    func fingerprint(_ info: TensorInfo) throws -> Digest? {
+    func fingerprint(_ info: TensorInfo) throws -> ContentDigest? {
       try model.tensor(named: info.name).map { try StoredTensor($0, in: model).fingerprint() }
     }
     let twins = owner.tensors.filter {

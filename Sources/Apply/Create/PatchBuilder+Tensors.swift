@@ -1,8 +1,9 @@
-import PatchFormat
+import Base
+import Families
 
 extension [PatchBuilder.Tensor] {
   /// Those that the patch does something to.
-  var changed: [PatchBuilder.Tensor] { filter { $0.base != $0.target } }
+  package var changed: [PatchBuilder.Tensor] { filter { $0.base != $0.target } }
 
   /// What that means for where tensors lie.
   var layoutChanges: [LayoutChange] { changed.map { LayoutChange(name: $0.name, target: $0.target?.info) } }

@@ -1,20 +1,22 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// Makes the entries of a patch of tensors whose fingerprints are known on both sides: encodes what differs, in
 /// parallel. Nothing is taken on trust: what was read must be what was fingerprinted, and what was encoded must decode
 /// again, in both directions.
-struct PatchBuilder: Sendable {
+package struct PatchBuilder: Sendable {
   /// A tensor of either side.
-  struct Tensor: Sendable {
-    let base: FingerprintedTensor?
-    let target: FingerprintedTensor?
-    let content: Content
+  package struct Tensor: Sendable {
+    package let base: FingerprintedTensor?
+    package let target: FingerprintedTensor?
+    package let content: Content
 
-    var name: String { (base ?? target)!.info.name }
-    var operation: Operation { Operation.turning(base?.info, into: target?.info) }
+    package var name: String { (base ?? target)!.info.name }
+    package var operation: TensorOperation { TensorOperation.turning(base?.info, into: target?.info) }
   }
 
-  enum Content: Sendable {
+  package enum Content: Sendable {
     /// Both sides are the same.
     case same
     /// To be encoded. Each is called from several threads, and gives a source for that thread alone.
@@ -25,12 +27,12 @@ struct PatchBuilder: Sendable {
     case copied(from: Patch, PatchTensor)
   }
 
-  typealias Source = @Sendable () throws -> (any TensorSource)?
+  package typealias Source = @Sendable () throws -> (any TensorSource)?
 
   /// Where the bytes of either side come from, for messages.
-  let base: String
-  let target: String
-  let work: WorkOptions
+  package let base: String
+  package let target: String
+  package let work: WorkOptions
   /// About how many bytes a chunk has.
   var chunkSize = 1 << 21
 
@@ -63,7 +65,7 @@ struct PatchBuilder: Sendable {
   /// Writes all chunks.
   /// - Returns: an entry for each tensor, in their order.
   /// - Throws: `io` where the bytes to be encoded are not those of the fingerprints.
-  func entries(_ tensors: [Tensor], _ writer: PatchWriter) throws -> [PatchWriter.Entry] {
+  package func entries(_ tensors: [Tensor], _ writer: PatchWriter) throws -> [PatchWriter.Entry] {
     // The largest tensors first, so that none is left to run alone at the end; each from front to back, which its
     // proofs of reading rely on.
     let sizes = tensors.map { ($0.base?.info.byteCount ?? 0) + ($0.target?.info.byteCount ?? 0) }

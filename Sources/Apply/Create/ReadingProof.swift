@@ -1,5 +1,6 @@
+import Base
+import Checkpoints
 import Dispatch
-import PatchFormat
 import Synchronization
 
 /// Proves that what is encoded of one side of a tensor is what was fingerprinted before.
@@ -11,7 +12,7 @@ final class ReadingProof: Sendable {
   private let expected: FingerprintedTensor
   private let subject: String
   /// Touched only by the thread whose turn it is.
-  private nonisolated(unsafe) let hasher: SHA256
+  private nonisolated(unsafe) let hasher: SHA256Hasher
   private let state = Mutex(State())
 
   private struct State {
@@ -33,7 +34,7 @@ final class ReadingProof: Sendable {
 
   /// Waits for the pieces before this one, and hashes it.
   /// - Throws: `io` with the last piece, if the bytes are others than those that were fingerprinted.
-  func pass(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+  package func pass(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     let turn = state.withLock { state -> DispatchSemaphore? in
       if state.isAbandoned || state.position == offset { return nil }
       let turn = DispatchSemaphore(value: 0)
@@ -57,7 +58,7 @@ final class ReadingProof: Sendable {
   }
 
   /// No further piece passes: one has failed. Lets those go that wait.
-  func abandon() {
+  package func abandon() {
     state.withLock { state in
       state.isAbandoned = true
       for turn in state.waiting.values { turn.signal() }

@@ -1,33 +1,35 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// The files beside a directory's checkpoint: configuration, tokenizer, templates.
-enum SideFiles {
+package enum SideFiles {
   /// Extensions of weights in other forms. They hold the model that the directory was, not the one it becomes.
   private static let weights = [
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".onnx", ".h5", ".msgpack", ".npz", ".pkl",
   ]
 
   /// Journals of changes in place hold weights too.
-  static func isWeights(_ name: String) -> Bool {
-    Journal.isJournalName(name) || weights.contains { name.lowercased().hasSuffix($0) }
+  package static func isWeights(_ name: String) -> Bool {
+    ModelPlace.isJournalName(name) || weights.contains { name.lowercased().hasSuffix($0) }
   }
 
   /// How two directories differ beside their checkpoints. Names in ascending order.
-  struct Differences {
+  package struct Differences {
     /// What travels.
-    var changed: [Annex.SideFile] = []
+    package var changed: [Annex.SideFile] = []
     /// What does not: files that are too large, and, since a patch holds plain names alone, folders.
-    var leftOut: [String] = []
+    package var leftOut: [String] = []
     /// What the base alone has, and a patch does not take away unasked.
-    var missing: [String] = []
+    package var missing: [String] = []
     /// What `config.json` claimed of the dtype and now claims, where tensors were cast.
-    var castConfig: (from: String, to: String)?
+    package var castConfig: (from: String, to: String)?
   }
 
   /// - Parameter cast: the dtype that tensors were cast to; the target's config says so then.
   /// - Throws: `refused` for a name of which it is not sure what stands there, or which leads out of its folder; `io`
   ///   for what cannot be read.
-  static func differences(
+  package static func differences(
     _ base: Checkpoint, _ target: Checkpoint, _ options: CreateOptions, cast: DType? = nil
   ) throws -> Differences {
     var found = Differences()

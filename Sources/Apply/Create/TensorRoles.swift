@@ -1,4 +1,5 @@
-import PatchFormat
+import Checkpoints
+import Families
 
 // What the names of tensors say of a checkpoint that is not a whole model, or not one of plain numbers. Each list is of
 // whole parts of dotted names, or of the beginning or the end of the last part.
@@ -23,7 +24,7 @@ enum AdapterTensors {
   ]
 
   /// The kind of adapter that a tensor belongs to; nil for a model's own.
-  static func kind(of name: String) -> String? {
+  package static func kind(of name: String) -> String? {
     let parts = name.split(separator: ".")
     for part in parts {
       if let mark = marks.first(where: { part == $0.part }) { return mark.kind }
@@ -53,7 +54,7 @@ enum QuantisationTensors {
   ]
 
   /// What quantises in the way that this tensor belongs to; nil for plain numbers.
-  static func kind(of name: String) -> String? {
+  package static func kind(of name: String) -> String? {
     let last = name.split(separator: ".").last.map(String.init) ?? name
     if last.hasPrefix("bitsandbytes__") { return "bitsandbytes" }
     if let known = parts.first(where: { $0.part == last }) { return known.kind }
@@ -73,7 +74,7 @@ enum OptimizerTensors {
   ]
 
   /// Whether the name begins or ends with such a word.
-  static func contains(_ name: String) -> Bool {
+  package static func contains(_ name: String) -> Bool {
     let parts = name.split(separator: ".")
     return parts.count > 1 && [parts.first, parts.last].contains { $0.map(Self.parts.contains) == true }
   }
@@ -95,7 +96,7 @@ enum PassingTensors {
     "vision_projection", "vision_projector", "vision_proj", "img_processor", "image_encoder", "embed_tokens_extend",
   ]
 
-  static func isBuffer(_ tensor: TensorInfo) -> Bool {
+  package static func isBuffer(_ tensor: TensorInfo) -> Bool {
     let parts = tensor.name.split(separator: ".")
     // The causal mask of GPT-2 and GPT-NeoX; of other ranks a bias is a weight.
     if tensor.shape.count == 4, parts.last == "bias" { return true }
@@ -115,7 +116,7 @@ enum PassingTensors {
   }
 
   /// The number of the decoder layer, in any layout.
-  static func decoderLayer(_ name: String) -> Int? {
+  package static func decoderLayer(_ name: String) -> Int? {
     guard sense(of: name) == nil else { return nil }
     let parts = name.split(separator: ".")
     guard let at = parts.firstIndex(where: { $0 == "layers" || $0 == "h" || $0 == "blocks" }), at <= 3,

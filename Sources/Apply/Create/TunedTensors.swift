@@ -1,29 +1,31 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// Makes a patch from a model and new contents of some of its tensors, which are of the same dtypes and shapes.
-public struct TunedTensors: Sendable {
+package struct TunedTensors: Sendable {
   /// A tensor and what it becomes; the source is asked for from several threads, each of which gets its own.
-  public struct Change: Sendable {
-    public let name: String
-    public let source: @Sendable () -> any TensorSource
+  package struct Change: Sendable {
+    package let name: String
+    package let source: @Sendable () -> any TensorSource
 
-    public init(name: String, source: @escaping @Sendable () -> any TensorSource) {
+    package init(name: String, source: @escaping @Sendable () -> any TensorSource) {
       self.name = name
       self.source = source
     }
   }
 
-  let base: ModelView
-  let work: WorkOptions
+  package let base: ModelView
+  package let work: WorkOptions
 
   /// - Parameter base: patches over it are part of the base.
-  public init(base: ModelView, work: WorkOptions) {
+  package init(base: ModelView, work: WorkOptions) {
     self.base = base
     self.work = work
   }
 
   /// The fingerprints of all of the base's tensors, from their bytes.
-  public func fingerprints() throws -> [FingerprintedTensor] {
+  package func fingerprints() throws -> [FingerprintedTensor] {
     let tensors = base.checkpoint.tensors
     work.progress.begin("hashing", total: base.checkpoint.totalBytes)
     let found = try LargestFirst.map(tensors.map(\.info.byteCount), threads: work.threads) { i in
@@ -39,7 +41,7 @@ public struct TunedTensors: Sendable {
   ///   - fingerprints: those of the base.
   ///   - annotations: of the patch; recipe, layout and writer are added.
   /// - Throws: `refused` where nothing differs.
-  public func write(
+  package func write(
     _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String,
     replacing: Bool = false
   ) throws -> PatchHeader {

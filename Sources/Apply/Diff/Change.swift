@@ -2,24 +2,24 @@
 ///
 /// Kept as sums, so that adding two is exact in meaning: the change of a component is that of one long vector with
 /// all its weights.
-public struct Change: Hashable, Sendable {
+package struct Change: Hashable, Sendable {
   /// What the norms measure.
-  public enum Numbers: Int, Sendable, Comparable {
+  package enum Numbers: Int, Sendable, Comparable {
     /// Nothing: the elements are bytes of an unknown kind.
     case none
     case integers
     case floats
 
-    public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
 
   /// All elements; bytes where the dtype is unknown.
-  public var elements = 0
+  package var elements = 0
   /// Elements whose bits differ.
-  public var changed = 0
+  package var changed = 0
   /// Pairs that the norms leave out, because a side is NaN, infinite, or (F64) beyond ±1e140.
-  public var nonFinite = 0
-  public var numbers = Numbers.none
+  package var nonFinite = 0
+  package var numbers = Numbers.none
   /// Σ a², Σ b², Σ (b − a)² and Σ a·(b − a), over the pairs of finite numbers.
   var squaresA = 0.0
   var squaresB = 0.0
@@ -28,30 +28,30 @@ public struct Change: Hashable, Sendable {
   var largestDelta = 0.0
 
   /// No weights at all.
-  public static let zero = Change()
+  package static let zero = Change()
 
-  init() {}
+  package init() {}
 
   /// ‖a‖; nil where the elements are not numbers.
-  public var normA: Double? { norm(squaresA) }
-  public var normB: Double? { norm(squaresB) }
+  package var normA: Double? { norm(squaresA) }
+  package var normB: Double? { norm(squaresB) }
   /// ‖b − a‖.
-  public var normDelta: Double? { norm(squaresDelta) }
+  package var normDelta: Double? { norm(squaresDelta) }
   /// max |b − a|.
-  public var maxDelta: Double? { numbers == .none ? nil : largestDelta }
+  package var maxDelta: Double? { numbers == .none ? nil : largestDelta }
 
   /// ‖b − a‖ / ‖a‖; nil where a is zero and b is not.
-  public var relativeChange: Double? {
+  package var relativeChange: Double? {
     guard numbers != .none else { return nil }
     if squaresDelta == 0 { return 0 }
     return squaresA > 0 ? (squaresDelta / squaresA).squareRoot() : nil
   }
 
   /// The cosine of the angle between a and b; nil where exactly one of them is zero.
-  public var cosine: Double? { oneMinusCosine.map { 1 - $0 } }
+  package var cosine: Double? { oneMinusCosine.map { 1 - $0 } }
 
   /// 1 − cosine, to full precision also where the cosine rounds to 1.
-  public var oneMinusCosine: Double? {
+  package var oneMinusCosine: Double? {
     guard numbers != .none else { return nil }
     if squaresDelta == 0 { return 0 }
     guard squaresA > 0, squaresB > 0 else { return nil }
@@ -65,13 +65,13 @@ public struct Change: Hashable, Sendable {
   }
 
   /// Changed elements of all elements; 0 where there are none.
-  public var share: Double { elements == 0 ? 0 : Double(changed) / Double(elements) }
+  package var share: Double { elements == 0 ? 0 : Double(changed) / Double(elements) }
 
   /// Adds another set of weights to this one.
   ///
   /// All elements are counted. The norms are those of the floats, where there are any: position numbers (integers)
   /// of a vision tower must not drown its weights.
-  public mutating func add(_ other: Change) {
+  package mutating func add(_ other: Change) {
     elements += other.elements
     changed += other.changed
     nonFinite += other.nonFinite

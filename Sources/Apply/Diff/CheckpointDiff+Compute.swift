@@ -1,4 +1,6 @@
-import PatchFormat
+import Base
+import Checkpoints
+import Families
 import Synchronization
 
 extension CheckpointDiff {
@@ -8,7 +10,7 @@ extension CheckpointDiff {
   ///   - keys: the tensors of `b` (as the tuned side) under the names of `a`, where the two are in different layouts;
   ///     without it, tensors pair up by name.
   ///   - progress: told how many of how many bytes (of both sides together) are done; from any thread.
-  public static func compute(
+  package static func compute(
     _ a: Checkpoint, _ b: Checkpoint, keys: KeyMap? = nil, threads: Int,
     progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
   ) throws -> CheckpointDiff {

@@ -1,8 +1,9 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 extension CheckpointDiff {
   /// The comparison for programs. What has no value (the cosine of a zero tensor, norms of unknown elements) is null.
-  public func json() -> JSON {
+  package func json() -> JSON {
     let total = total
     return .dictionary([
       "format": .string("vpatch diff"), "version": JSON(1),

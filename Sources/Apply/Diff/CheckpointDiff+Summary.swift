@@ -1,17 +1,22 @@
+import Base
+import Families
+
 extension CheckpointDiff {
   /// Some of the tensors, added together.
-  public struct Summary: Hashable, Sendable {
-    public private(set) var tensors = 0
-    public private(set) var changedTensors = 0
-    public private(set) var change = Change.zero
+  package struct Summary: Hashable, Sendable {
+    package private(set) var tensors = 0
+    package private(set) var changedTensors = 0
+    package private(set) var change = Change.zero
 
-    mutating func add(_ tensor: Tensor) {
+    package init() {}
+
+    package mutating func add(_ tensor: Tensor) {
       tensors += 1
       if tensor.isChanged { changedTensors += 1 }
       change.add(tensor.change)
     }
 
-    mutating func merge(_ other: Summary) {
+    package mutating func merge(_ other: Summary) {
       tensors += other.tensors
       changedTensors += other.changedTensors
       change.add(other.change)
@@ -19,25 +24,25 @@ extension CheckpointDiff {
   }
 
   /// All tensors that have the same place in their layer, or a place outside the layers.
-  public struct ComponentSummary: Sendable {
-    public let region: Component.Region
+  package struct ComponentSummary: Sendable {
+    package let region: Component.Region
     /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique, and `.weight` goes without saying.
-    public let label: String
-    public fileprivate(set) var all = Summary()
+    package let label: String
+    package fileprivate(set) var all = Summary()
     /// By layer; empty outside the layers.
-    public fileprivate(set) var layers: [Int: Summary] = [:]
+    package fileprivate(set) var layers: [Int: Summary] = [:]
 
     /// The layers in which something changed, ascending.
-    public var changedLayers: [Int] { layers.filter { $0.value.changedTensors > 0 }.keys.sorted() }
+    package var changedLayers: [Int] { layers.filter { $0.value.changedTensors > 0 }.keys.sorted() }
   }
 
   /// Everything that can be compared.
-  public var total: Summary { tensors.reduce(into: Summary()) { $0.add($1) } }
+  package var total: Summary { tensors.reduce(into: Summary()) { $0.add($1) } }
 
   /// Component by component, in the order of a forward pass as far as it is known.
-  public var components: [ComponentSummary] { Self.components(of: tensors) }
+  package var components: [ComponentSummary] { Self.components(of: tensors) }
 
-  static func components(of tensors: [Tensor]) -> [ComponentSummary] {
+  package static func components(of tensors: [Tensor]) -> [ComponentSummary] {
     ComponentGroup.groups(tensors.map { ($0.component, $0) }).map { group in
       var summary = ComponentSummary(region: group.region, label: group.label)
       for (layer, tensor) in group.items {
@@ -77,7 +82,7 @@ package struct ComponentGroup<Item> {
 
 extension Component {
   /// What tables call the component, whatever the layer.
-  var label: String {
+  package var label: String {
     let inner = parameter == "weight" ? name : path
     return region == .visionTower ? "vision tower \(inner)" : inner
   }

@@ -1,15 +1,17 @@
-import PatchFormat
+import Base
+import Checkpoints
+import Families
 
 /// Which tensors of two checkpoints belong together.
 struct Matching {
   struct Pair: Sendable {
-    let a: Checkpoint.Tensor
-    let b: Checkpoint.Tensor
+    package let a: Checkpoint.Tensor
+    package let b: Checkpoint.Tensor
 
     /// What the meter takes at a time: mostly an element.
-    var units: Int { a.info.byteCount / MeterUnit(a.info).width }
+    package var units: Int { a.info.byteCount / MeterUnit(a.info).width }
     var bytesPerUnit: Int { MeterUnit(a.info).width + MeterUnit(b.info).width }
-    var byteCount: Int { units * bytesPerUnit }
+    package var byteCount: Int { units * bytesPerUnit }
 
     /// Whether there is a one-to-one relation of elements. Of an unknown dtype only the bytes are known.
     var isComparable: Bool {
@@ -19,7 +21,7 @@ struct Matching {
   }
 
   /// In ascending order of the names in A; so with the other two, by their own names.
-  private(set) var pairs: [Pair] = []
+  package private(set) var pairs: [Pair] = []
   private(set) var onlyA: [Checkpoint.Tensor] = []
   private(set) var onlyB: [Checkpoint.Tensor] = []
 

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// What a heat map can show of a change.
 package enum Metric: String, CaseIterable, Sendable {
@@ -16,7 +16,7 @@ package enum Metric: String, CaseIterable, Sendable {
   }
 
   /// The number to show; nil where there is none.
-  func value(_ change: Change) -> Double? {
+  package func value(_ change: Change) -> Double? {
     switch self {
     case .relativeChange: change.relativeChange
     case .share: change.elements == 0 ? nil : change.share
@@ -27,11 +27,5 @@ package enum Metric: String, CaseIterable, Sendable {
   package func text(_ change: Change) -> String {
     guard let value = value(change) else { return "–" }
     return self == .share ? Format.percent(value) : Format.significant(value)
-  }
-
-  /// A scale for changes that are shown together.
-  func scale(_ changes: [Change]) -> ColorScale {
-    let values = changes.filter { $0.changed > 0 }.compactMap { value($0) }.filter { $0 > 0 }
-    return self == .share ? .linear(values) : .logarithmic(values)
   }
 }

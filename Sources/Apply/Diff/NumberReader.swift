@@ -1,13 +1,13 @@
-import PatchFormat
+import Checkpoints
 
 /// Turns the bytes of one dtype into numbers. Every value is exact, but for 64-bit integers beyond ±2⁵³.
 struct NumberReader: Sendable {
   typealias Numbers = UnsafeMutablePointer<Double>
 
-  let width: Int
-  let numbers: Change.Numbers
+  package let width: Int
+  package let numbers: Change.Numbers
   /// Reads `count` elements, little-endian and aligned to their width, into `out`.
-  let read: @Sendable (_ bytes: UnsafeRawPointer, _ count: Int, _ out: Numbers) -> Void
+  package let read: @Sendable (_ bytes: UnsafeRawPointer, _ count: Int, _ out: Numbers) -> Void
 
   /// Fails for a dtype whose elements are not known.
   init?(_ dtype: DType) {

@@ -1,10 +1,10 @@
+import Checkpoints
 import Glibc
-import PatchFormat
 
 /// What is compared at a time: an element, or the bytes that several share.
 struct MeterUnit {
-  let width: Int
-  let elements: Int
+  package let width: Int
+  package let elements: Int
 
   init(_ info: TensorInfo) {
     let unit =
@@ -29,7 +29,7 @@ final class PairMeter {
   private static let largestSum = 1e280
   private static let largestValue = 1e140
 
-  private(set) var change = Change()
+  package private(set) var change = Change()
   /// Bytes a unit, of each side.
   let widthA: Int
   let widthB: Int
@@ -57,7 +57,7 @@ final class PairMeter {
   deinit { a.deallocate() }
 
   /// Takes in `count` units of both sides, aligned to their widths.
-  func add(_ bytesA: UnsafeRawPointer, _ bytesB: UnsafeRawPointer, count: Int) {
+  package func add(_ bytesA: UnsafeRawPointer, _ bytesB: UnsafeRawPointer, count: Int) {
     var start = 0
     while start < count {
       let n = min(Self.blockCount, count - start)
@@ -109,7 +109,7 @@ extension PairMeter {
   }
 
   /// Element i goes to lane i mod 4; what is left over, to the lanes from the first on.
-  static func sums(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Sums {
+  package static func sums(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Sums {
     var lanes = Lanes()
     var i = 0
     while i + 4 <= count {
@@ -123,7 +123,7 @@ extension PairMeter {
   }
 
   /// The same where both sides are equal.
-  static func sums(_ a: UnsafePointer<Double>, _ count: Int) -> Sums {
+  package static func sums(_ a: UnsafePointer<Double>, _ count: Int) -> Sums {
     var squares = SIMD4<Double>.zero
     var i = 0
     while i + 4 <= count {

@@ -1,35 +1,37 @@
+import Base
+import Checkpoints
 import PatchFormat
 import Synchronization
 
 /// Two patches side by side: which tensors both touch and, over their base, how their deltas lie to each other.
-public struct PatchDiff: Sendable {
-  public let a: Patch
-  public let b: Patch
-  public let shared: [String]
-  public let onlyA: [String]
-  public let onlyB: [String]
+package struct PatchDiff: Sendable {
+  package let a: Patch
+  package let b: Patch
+  package let shared: [String]
+  package let onlyA: [String]
+  package let onlyB: [String]
   /// Per shared float tensor, where the base was given.
-  public let deltas: [Delta]?
+  package let deltas: [Delta]?
 
-  public struct Delta: Sendable {
-    public let name: String
-    public internal(set) var elements = 0
+  package struct Delta: Sendable {
+    package let name: String
+    package internal(set) var elements = 0
     /// Weights that both move.
-    public internal(set) var movedByBoth = 0
+    package internal(set) var movedByBoth = 0
     /// Of these, those that they move in opposite directions.
-    public internal(set) var conflicts = 0
+    package internal(set) var conflicts = 0
     var dot = 0.0
     var squaresA = 0.0
     var squaresB = 0.0
 
     /// Of the deltas tuned − base; nil where one is zero.
-    public var cosine: Double? {
+    package var cosine: Double? {
       squaresA > 0 && squaresB > 0 ? dot / (squaresA.squareRoot() * squaresB.squareRoot()) : nil
     }
-    public var conflictShare: Double? { movedByBoth > 0 ? Double(conflicts) / Double(movedByBoth) : nil }
+    package var conflictShare: Double? { movedByBoth > 0 ? Double(conflicts) / Double(movedByBoth) : nil }
 
     /// Adds `count` weights of the base and of both results. Those that are not finite count, and no more.
-    mutating func add(
+    package mutating func add(
       _ base: UnsafeMutablePointer<Double>, _ a: UnsafeMutablePointer<Double>, _ b: UnsafeMutablePointer<Double>,
       _ count: Int
     ) {
@@ -48,7 +50,7 @@ public struct PatchDiff: Sendable {
       }
     }
 
-    mutating func add(_ other: Delta) {
+    package mutating func add(_ other: Delta) {
       elements += other.elements
       movedByBoth += other.movedByBoth
       conflicts += other.conflicts
@@ -59,7 +61,7 @@ public struct PatchDiff: Sendable {
   }
 
   /// - Parameter base: where it is given, both patches must be made from it.
-  public init(_ a: Patch, _ b: Patch, base: Checkpoint?, _ work: WorkOptions) throws {
+  package init(_ a: Patch, _ b: Patch, base: Checkpoint?, _ work: WorkOptions) throws {
     self.a = a
     self.b = b
     let names = [a, b].map { $0.header.touched.map(\.name) }
@@ -113,48 +115,13 @@ public struct PatchDiff: Sendable {
     return sum
   }
 
-  public var total: Delta? {
+  package var total: Delta? {
     deltas.map { $0.reduce(into: Delta(name: "total")) { $0.add($1) } }
   }
 
-  public var isSameBase: Bool { a.header.baseRoot == b.header.baseRoot }
+  package var isSameBase: Bool { a.header.baseRoot == b.header.baseRoot }
 
-  // MARK: Words
-
-  private var bases: String {
-    if a.identity == b.identity { return "the same, and the same patch" }
-    if isSameBase { return "the same: siblings" }
-    return b.header.baseRoot == a.header.targetRoot ? "a chain: the second is made on top of the first" : "different"
-  }
-
-  public var text: String {
-    var lines = [
-      "bases     \(bases)",
-      "tensors   \(shared.count) touched by both, \(onlyA.count) only by the first, \(onlyB.count) only by the second",
-    ]
-    guard let deltas, let total else {
-      if !shared.isEmpty { lines.append("deltas    cosine and sign conflicts need the base: --base MODEL") }
-      return lines.joined(separator: "\n")
-    }
-    var table = TextTable([
-      .init("tensor"), .init("weights", .right), .init("cosine", .right), .init("moved by both", .right),
-      .init("sign conflicts", .right),
-    ])
-    for delta in deltas { table.add(Self.cells(delta)) }
-    if deltas.count > 1 { table.setTotals(Self.cells(total)) }
-    if !deltas.isEmpty { lines += ["", table.text()] }
-    return lines.joined(separator: "\n")
-  }
-
-  private static func cells(_ delta: Delta) -> [String] {
-    [
-      delta.name, Format.grouped(delta.elements), delta.cosine.map { Format.fixed($0, 4) } ?? "–",
-      delta.elements > 0 ? Format.percent(Double(delta.movedByBoth) / Double(delta.elements)) : "–",
-      delta.conflictShare.map(Format.percent) ?? "–",
-    ]
-  }
-
-  public var json: JSON {
+  package var json: JSON {
     func record(_ delta: Delta) -> JSON {
       .dictionary([
         "name": .string(delta.name), "weights": JSON(delta.elements), "cosine": delta.cosine.map { JSON($0) } ?? .null,
@@ -172,10 +139,10 @@ public struct PatchDiff: Sendable {
 }
 
 /// Turns a running total, told from any thread, into steps.
-public final class LastValue: Sendable {
+package final class LastValue: Sendable {
   private let value = Mutex(0)
-  public init() {}
-  public func step(to now: Int) -> Int {
+  package init() {}
+  package func step(to now: Int) -> Int {
     value.withLock { last in
       let step = max(0, now - last)
       last = max(last, now)

@@ -1,14 +1,17 @@
+import Base
+import Checkpoints
+import Families
 import PatchFormat
 
 /// How far tensors are moved by patches over their base, component by component: what `diff` measures of two
 /// checkpoints, without the second one being written.
-public struct WeightChange: Sendable {
+package struct WeightChange: Sendable {
   /// Everything that the base has; of what stays as it is, only the elements are counted.
-  public let components: [CheckpointDiff.ComponentSummary]
+  package let components: [CheckpointDiff.ComponentSummary]
 
   /// Of one patch.
   /// - Throws: `wrongBase` where the touched tensors are not the base's.
-  public init(_ patch: Patch, base: Checkpoint, _ work: WorkOptions) throws {
+  package init(_ patch: Patch, base: Checkpoint, _ work: WorkOptions) throws {
     let rebuild = Rebuild(base, [PatchStep(patch, .forward)], work)
     try rebuild.checkInput(full: false)
     try self.init(touched: patch.header.touched.map(\.name), base: base, work) { rebuild.source($0) }
@@ -17,7 +20,7 @@ public struct WeightChange: Sendable {
   /// Of a stack.
   /// - Parameter patches: its members, in any order.
   /// - Throws: `wrongBase` where the touched tensors are not the base's, `refused` for what cannot be combined.
-  public init(_ stack: StackDefinition, patches: [Patch], base: Checkpoint, _ work: WorkOptions) throws {
+  package init(_ stack: StackDefinition, patches: [Patch], base: Checkpoint, _ work: WorkOptions) throws {
     let merge = try Merge(stack, patches: patches)
     for patch in patches { try Rebuild(base, [PatchStep(patch, .forward)], work).checkInput(full: false) }
     let view = ModelView(base)

@@ -1,3 +1,4 @@
+import Base
 import PatchFormat
 
 // What needs no model: whether the patches are the members, and whether what they do can be combined (spec/stacks.md,
@@ -5,8 +6,8 @@ import PatchFormat
 
 extension Merge {
   /// The members' patches, in the order of the definition.
-  static func match(_ definition: StackDefinition, _ patches: [Patch]) throws -> [Patch] {
-    var found: [Digest: Patch] = [:]
+  package static func match(_ definition: StackDefinition, _ patches: [Patch]) throws -> [Patch] {
+    var found: [ContentDigest: Patch] = [:]
     for patch in patches {
       guard patch.header.baseRoot == definition.base else {
         throw VPatchError(

@@ -1,14 +1,16 @@
+import Base
 import CKernels
+import Checkpoints
 import PatchFormat
 
 extension Merge {
   /// Verifies one tensor, the base's bits and those that every contributor makes of it, and says what the result's
   /// are. After a trimming or an angle is found, that is one pass over the tensor.
   /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
-  /// - Returns: the result's fingerprint, `Digest.zero` where the stack removes the tensor; and how many of its elements
+  /// - Returns: the result's fingerprint, `ContentDigest.zero` where the stack removes the tensor; and how many of its elements
   ///   are infinite or NaN where those of the base and of all contributors are finite.
   /// - Throws: `wrongBase`, `mismatch`, and what reading throws.
-  public func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (fingerprint: Digest, notFinite: Int) {
+  package func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (fingerprint: ContentDigest, notFinite: Int) {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base).map(HashedTensor.init)
     do {
@@ -35,7 +37,7 @@ extension Merge {
 
   /// The tensor that the stack makes. Several threads may read, each with a source of its own.
   /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
-  public func source(_ name: String, base: () -> (any TensorSource)?) throws -> any TensorSource {
+  package func source(_ name: String, base: () -> (any TensorSource)?) throws -> any TensorSource {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base)
     if let tuned = exactCopy(tensor) {
@@ -48,7 +50,7 @@ extension Merge {
   }
 
   /// The entry of the one patch whose bits of a tensor are the result's; nil where they have to be computed.
-  func copied(_ name: String) -> (patch: Patch, tensor: PatchTensor)? {
+  package func copied(_ name: String) -> (patch: Patch, tensor: PatchTensor)? {
     exactCopy(touchedTensor(name)).map { ($0.patch, $0.tensor) }
   }
 

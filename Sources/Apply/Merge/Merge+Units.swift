@@ -1,3 +1,5 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 // Quantised weights in a stack (spec/stacks.md, section 4.1): each comes whole, bit for bit, from one member or from the
@@ -92,7 +94,7 @@ extension DType {
 
 extension Checkpoint {
   /// By which method a folder's config.json says that it is quantised; nil where it does not.
-  var quantisation: String? {
+  package var quantisation: String? {
     get throws {
       guard isDirectory else { return nil }
       let path = Path.join(path, "config.json")

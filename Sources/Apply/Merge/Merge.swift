@@ -1,27 +1,29 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// The tensors of a stack's result, made from the base and the members' patches by the rules of spec/stacks.md.
-public struct Merge: Sendable {
-  public let definition: StackDefinition
+package struct Merge: Sendable {
+  package let definition: StackDefinition
   /// Names that the result may change, in ascending order of their bytes.
-  public var touched: [String] { definition.method.rest == 0 ? [] : tensors.map(\.name) }
+  package var touched: [String] { definition.method.rest == 0 ? [] : tensors.map(\.name) }
 
-  let patches: [Patch]
-  let rule: MergeRule
-  let kernel: Kernel
+  package let patches: [Patch]
+  package let rule: MergeRule
+  package let kernel: Kernel
   /// What some member touches, in ascending order of the names' bytes.
-  let tensors: [TouchedTensor]
+  package let tensors: [TouchedTensor]
   private let places: [String: Int]
   /// The quantised weights of the base and of what the members that take part make of it.
-  let units: QuantisedUnits
+  package let units: QuantisedUnits
   let plans = MergePlans()
 
   /// A tensor with the members that take part and touch it, in ascending order of identity.
-  struct TouchedTensor: Sendable {
-    let name: String
+  package struct TouchedTensor: Sendable {
+    package let name: String
     let contributors: [Contributor]
 
-    var base: FingerprintedTensor? { contributors[0].tensor.base }
+    package var base: FingerprintedTensor? { contributors[0].tensor.base }
     /// Whether its elements are numbers that can be computed with.
     var isMergeable: Bool {
       contributors.allSatisfy { $0.tensor.operation == .change && $0.tensor.base!.info.dtype.element.isFloat }
@@ -29,24 +31,24 @@ public struct Merge: Sendable {
   }
 
   struct Contributor: Sendable {
-    let patch: Patch
-    let tensor: PatchTensor
-    let scale: Double
+    package let patch: Patch
+    package let tensor: PatchTensor
+    package let scale: Double
     /// What its differences are multiplied by.
-    let weight: Double
+    package let weight: Double
     /// Whether it is the first of the stack's members.
-    let isFirst: Bool
+    package let isFirst: Bool
   }
 
   /// Checks all that needs no model.
   /// - Parameter patches: the members, in any order.
   /// - Throws: `refused` for patches that are not the members, that have other bases, or that do to a tensor what
   ///   cannot be combined; it names them and the tensor.
-  public init(_ definition: StackDefinition, patches: [Patch]) throws {
+  package init(_ definition: StackDefinition, patches: [Patch]) throws {
     try self.init(definition, patches: patches, kernel: .chosen)
   }
 
-  init(_ definition: StackDefinition, patches: [Patch], kernel: Kernel) throws {
+  package init(_ definition: StackDefinition, patches: [Patch], kernel: Kernel) throws {
     let sorted = try Self.match(definition, patches)
     self.definition = definition
     self.patches = sorted
@@ -82,12 +84,12 @@ public struct Merge: Sendable {
   }
 
   /// What the tensor becomes; nil where it goes, or never was.
-  public func target(_ name: String) -> TensorInfo? {
+  package func target(_ name: String) -> TensorInfo? {
     guard let tensor = tensor(name), definition.method.rest != 0 else {
       return patches.lazy.compactMap { $0.tensor(named: name)?.base?.info }.first
     }
     return tensor.contributors[0].tensor.target?.info
   }
 
-  func tensor(_ name: String) -> TouchedTensor? { places[name.bytesKey].map { tensors[$0] } }
+  package func tensor(_ name: String) -> TouchedTensor? { places[name.bytesKey].map { tensors[$0] } }
 }

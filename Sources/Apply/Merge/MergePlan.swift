@@ -1,4 +1,6 @@
+import Base
 import CKernels
+import Checkpoints
 import PatchFormat
 import Synchronization
 
@@ -40,7 +42,7 @@ final class MergePlans: Sendable {
 
 extension Merge.TouchedTensor {
   /// What the two members of a SLERP make of it: the base's where one of them does not touch it.
-  func sides<T>(_ base: T, _ tuned: [T]) -> (T, T) {
+  package func sides<T>(_ base: T, _ tuned: [T]) -> (T, T) {
     guard tuned.count == 1 else { return (tuned[0], tuned[1]) }
     return contributors[0].isFirst ? (tuned[0], base) : (base, tuned[0])
   }
@@ -48,7 +50,7 @@ extension Merge.TouchedTensor {
 
 extension Kernel {
   /// The merge's code.
-  var merging: vp_merge_kernels { self == .avx2 ? vp_merge_avx2 : vp_merge_baseline }
+  package var merging: vp_merge_kernels { self == .avx2 ? vp_merge_avx2 : vp_merge_baseline }
 }
 
 extension DType {

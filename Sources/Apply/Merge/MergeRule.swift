@@ -2,30 +2,30 @@ import CKernels
 import PatchFormat
 
 /// A stack's method as numbers: who takes part with which weight, and what is done with the differences.
-struct MergeRule: Sendable {
-  enum Kind: Sendable {
+package struct MergeRule: Sendable {
+  package enum Kind: Sendable {
     case differences(vp_merge_rule)
     /// From the first member's tensor to the second's.
     case slerp(t: Double)
   }
 
-  let kind: Kind
+  package let kind: Kind
   /// In the order of the definition's members; nil for those that take no part.
-  let members: [Member?]
+  package let members: [Member?]
   /// The result is a mean of tensors: who does not touch one counts, with the base's.
-  let isMean: Bool
+  package let isMean: Bool
   /// The share of the largest differences that is kept; nil where none is trimmed.
-  let trimmed: Double?
+  package let trimmed: Double?
   /// A difference is dropped unless its 53 random bits are below this; nil where none is dropped.
   let keepBelow: UInt64?
-  let seed: UInt64
-  let lambda: Double
+  package let seed: UInt64
+  package let lambda: Double
   /// How much of the difference is left on the way back to the base.
-  let rest: Double
+  package let rest: Double
 
-  struct Member: Sendable {
-    let scale: Double
-    let weight: Double
+  package struct Member: Sendable {
+    package let scale: Double
+    package let weight: Double
   }
 
   init(_ definition: StackDefinition) {
@@ -70,5 +70,5 @@ struct MergeRule: Sendable {
 
 extension MergeMethod {
   /// How much of the difference is left on the way back to the base.
-  var rest: Double { 1 - towardBase }
+  package var rest: Double { 1 - towardBase }
 }

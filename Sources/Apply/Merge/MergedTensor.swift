@@ -1,11 +1,13 @@
+import Base
 import CKernels
+import Checkpoints
 import PatchFormat
 
 /// A tensor merged out of what several patches make of the base's, readable at any place.
 ///
 /// It holds a piece of the base, of every contributor and of the result: 1 MiB each, however large the tensor is.
 final class MergedTensor: TensorSource {
-  let info: TensorInfo
+  package let info: TensorInfo
   private let type: vp_float
   private let width: Int
   private let rule: MergeRule
@@ -18,7 +20,7 @@ final class MergedTensor: TensorSource {
   /// Whether `notFinite` is kept.
   var isCounting = false
   /// Elements read so far that are infinite or NaN where those that they are made of are finite.
-  private(set) var notFinite = 0
+  package private(set) var notFinite = 0
   /// Bytes of a piece.
   private let room: Int
   /// The pieces: base, result, contributors.
@@ -50,7 +52,7 @@ final class MergedTensor: TensorSource {
     deltas.deallocate()
   }
 
-  func read(into output: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+  package func read(into output: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < output.count {
       // Whole elements, from the one that the next byte lies in.
@@ -132,8 +134,8 @@ final class MergedTensor: TensorSource {
 
 extension MergeRule {
   /// Where the generator begins that drops a patch's differences of a tensor (spec/stacks.md, section 5.5).
-  func key(_ patch: Digest, _ tensor: String) -> UInt64 {
-    let hasher = SHA256()
+  package func key(_ patch: ContentDigest, _ tensor: String) -> UInt64 {
+    let hasher = SHA256Hasher()
     hasher.update("vpatch.dare.1\n")
     hasher.update([UInt8](littleEndian: seed))
     hasher.update(patch.bytes)

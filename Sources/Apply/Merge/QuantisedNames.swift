@@ -1,5 +1,3 @@
-import PatchFormat
-
 /// What quantisers call the tensors that they store (spec/stacks.md, section 4.1, which has the same lists).
 enum QuantisedNames {
   /// What follows a stem where its codes do not bear its own name: `experts.gate_up_proj` + `_blocks`.
@@ -8,7 +6,7 @@ enum QuantisedNames {
   ]
 
   /// What follows a stem in the names of what makes numbers of its codes: `q_proj.weight` + `_scale_inv`.
-  static let state: Set<Substring> = [
+  package static let state: Set<Substring> = [
     "_scale", "_scales", "_scale_inv", "_inv_scale", "_scale_2", "_global_scale", "_per_tensor_scale", "_quant_scale",
     "_dequant_scale", "_scaling_factor", "_scale_and_zero", "_zero_point", "_zero_points", "_zero", "_zeros", "_zp",
     "_offset", "_shape", "_g_idx", "_format", "_absmax", "_amax", "_sf", "_sf_rowmajor", "_act_pre_scale",
@@ -52,12 +50,12 @@ enum QuantisedNames {
   ]
 
   /// The dtypes that codes do not have.
-  static let numbers: Set<String> = ["F64", "F32", "F16", "BF16", "C64", "BOOL"]
+  package static let numbers: Set<String> = ["F64", "F32", "F16", "BF16", "C64", "BOOL"]
 
   private static let separators = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":")]
 
   /// What may stand beside codes that are a module's weight, and does not belong to them.
-  static let others: Set<Substring> = ["weight", "bias", "embed_scale"]
+  package static let others: Set<Substring> = ["weight", "bias", "embed_scale"]
 
   /// The codes, if they are any, that a tensor belongs to by its place, whatever it is called: those whose name its own
   /// goes on from, and its module's weight.

@@ -1,16 +1,18 @@
+import Base
+import Checkpoints
 import PatchFormat
 
 /// The quantised weights among the tensors of several models: codes and what makes numbers of them are one unit, of
 /// which no part means anything beside another's (spec/stacks.md, section 4.1).
-struct QuantisedUnits: Sendable {
-  struct Unit: Sendable {
+package struct QuantisedUnits: Sendable {
+  package struct Unit: Sendable {
     /// What a person knows it by: its first codes.
     let codes: String
     /// All of its tensors, in ascending order of the names' bytes.
-    let names: [String]
+    package let names: [String]
   }
 
-  let units: [Unit]
+  package let units: [Unit]
   private let places: [String: Int]
 
   /// - Parameter sides: the tensors of each model. What is one unit in any of them is one in all.
@@ -53,7 +55,7 @@ struct QuantisedUnits: Sendable {
   }
 
   /// The unit that a tensor is part of.
-  func unit(of name: String) -> Unit? { places[name.bytesKey].map { units[$0] } }
+  package func unit(of name: String) -> Unit? { places[name.bytesKey].map { units[$0] } }
 }
 
 /// Names that belong together, directly or by others between them.

@@ -1,9 +1,10 @@
+import Checkpoints
 import PatchFormat
 
 /// What the two tensors of a SLERP are multiplied by (spec/stacks.md, section 5.6).
 struct SlerpCoefficients: Equatable, Sendable {
-  let a: Double
-  let b: Double
+  package let a: Double
+  package let b: Double
   /// They point so nearly the same way, or opposite ways, that there is no arc to speak of; or one of them is zero.
   let isLinear: Bool
 
@@ -52,7 +53,7 @@ enum ExactMath {
 
   /// x − x³/3! + x⁵/5! − … − x²³/23!, reflected at π/2.
   /// - Parameter x: from 0 to π.
-  static func sin(_ angle: Double) -> Double {
+  package static func sin(_ angle: Double) -> Double {
     let x = angle > 0x1.921fb54442d18p+0 ? 0x1.921fb54442d18p+1 - angle : angle
     let y = x * x
     var series = 1.0

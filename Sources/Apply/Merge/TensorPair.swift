@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 import PatchFormat
 
 /// A tensor before and after, read side by side.
@@ -19,7 +20,7 @@ struct TensorPair {
 
   /// How many magnitudes that begin with `prefix` go on with each value of the next digits, how many they are, and what
   /// bits they have behind those.
-  func counts(
+  package func counts(
     _ shift: UInt32, _ digits: UInt32, _ prefix: UInt64
   ) throws -> (counts: [UInt64], total: UInt64, low: UInt64) {
     var counts = [UInt64](repeating: 0, count: 1 << Int(digits) + VP_MERGE_SPARE)
@@ -33,7 +34,7 @@ struct TensorPair {
   }
 
   /// The index behind the element that is the `count`th of that magnitude.
-  func end(of count: UInt64, _ magnitude: UInt64) throws -> Int {
+  package func end(of count: UInt64, _ magnitude: UInt64) throws -> Int {
     var left = count
     var end = 0
     try forEachPiece { offset, a, b in
@@ -44,7 +45,7 @@ struct TensorPair {
   }
 
   /// The sums of squares of both, and of products.
-  func dots() throws -> (first: Double, second: Double, both: Double) {
+  package func dots() throws -> (first: Double, second: Double, both: Double) {
     var lanes = [Double](repeating: 0, count: 24)
     try forEachPiece { _, a, b in
       kernels.dots(type, a.baseAddress, b.baseAddress, a.count / width, &lanes)

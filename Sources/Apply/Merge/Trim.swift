@@ -1,15 +1,16 @@
 import CKernels
+import Checkpoints
 import PatchFormat
 
 /// Which differences TIES keeps of a patch's tensor (spec/stacks.md, section 5.4): those of a greater magnitude than
 /// one, and of those equal to it the first few. Magnitudes are bits of float64, whose order is that of the values.
 struct Trim: Equatable, Sendable {
-  let magnitude: UInt64
+  package let magnitude: UInt64
   /// From this element on, a difference of that very magnitude is not kept.
-  let before: Int
+  package let before: Int
 
   /// Nothing is trimmed but zeros.
-  static let nothing = Trim(magnitude: 0, before: 0)
+  package static let nothing = Trim(magnitude: 0, before: 0)
 
   /// Found by its digits, from the top: one pass over the tensor for each, and most often the first one is enough.
   init(_ share: Double, of tuned: any TensorSource, over base: any TensorSource, _ kernel: Kernel) throws {
@@ -45,5 +46,5 @@ struct Trim: Equatable, Sendable {
   }
 
   /// Differences of a greater magnitude than this are kept, at element `index`.
-  func above(at index: Int) -> UInt64 { index < before ? magnitude - 1 : magnitude }
+  package func above(at index: Int) -> UInt64 { index < before ? magnitude - 1 : magnitude }
 }

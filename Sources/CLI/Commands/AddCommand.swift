@@ -1,7 +1,6 @@
-import Apply
 import ArgumentParser
+import Base
 import Catalogue
-import PatchFormat
 
 struct AddCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

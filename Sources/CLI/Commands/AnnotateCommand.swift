@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import Base
 import Measure
 import PatchFormat
 
@@ -170,8 +171,8 @@ struct AnnotateCommand: ParsableCommand {
 
   // MARK: Comparing
 
-  private func comparison() throws -> Comparison {
-    var options = Comparison.Options()
+  private func comparison() throws -> ResultsComparison {
+    var options = ResultsComparison.Options()
     options.targets = target
     options.probes = probe
     options.without = without
@@ -179,14 +180,14 @@ struct AnnotateCommand: ParsableCommand {
       let equals = text.firstIndex(of: "=")!
       return (String(text[..<equals]), String(text[text.index(after: equals)...]))
     }
-    return try Comparison(
+    return try ResultsComparison(
       before: EvaluationResults(path: baseResults!), after: EvaluationResults(path: results!), options: options,
       samplesBefore: baseSamples.map { try SamplesFolder(path: $0) },
       samplesAfter: samples.map { try SamplesFolder(path: $0) })
   }
 
   private func json(
-    _ path: String, _ patch: Patch, _ report: ForgettingReport, _ outcome: Comparison.Outcome,
+    _ path: String, _ patch: Patch, _ report: ForgettingReport, _ outcome: ResultsComparison.Outcome,
     _ dropped: [PatchSignature]
   ) -> JSON {
     .dictionary([

@@ -1,6 +1,8 @@
 import Apply
 import ArgumentParser
-import PatchFormat
+import Base
+import Checkpoints
+import ModelFiles
 
 struct ApplyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import Apply
 import ArgumentParser
-import PatchFormat
+import Base
+import Report
 
 struct ComposeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

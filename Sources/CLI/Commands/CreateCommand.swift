@@ -1,7 +1,7 @@
 import Apply
 import ArgumentParser
-import Catalogue
-import PatchFormat
+import Base
+import Report
 
 struct CreateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import Apply
 import ArgumentParser
+import Base
 import PatchFormat
 
 struct DiffCommand: ParsableCommand {

@@ -1,9 +1,12 @@
 import Apply
 import ArgumentParser
+import Base
+import Checkpoints
 import Evaluate
 import Measure
 import Model
 import PatchFormat
+import Report
 
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -135,7 +138,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   private func print(
-    _ outcome: Comparison.Outcome, _ tuned: PatchedModel, _ reference: PatchedModel, _ suite: Suite,
+    _ outcome: ResultsComparison.Outcome, _ tuned: PatchedModel, _ reference: PatchedModel, _ suite: Suite,
     _ results: String?, _ writing: RecordWriting?
   ) {
     let report = ForgettingReport(outcome.records)

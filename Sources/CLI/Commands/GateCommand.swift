@@ -1,6 +1,6 @@
 import ArgumentParser
+import Base
 import Measure
-import PatchFormat
 
 struct GateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,9 +1,10 @@
 import Apply
 import ArgumentParser
+import Base
 import Dispatch
 import Glibc
 import Model
-import PatchFormat
+import Report
 import Text
 
 struct GenerateCommand: ParsableCommand {

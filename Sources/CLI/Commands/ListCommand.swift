@@ -1,8 +1,9 @@
 import Apply
 import ArgumentParser
+import Base
 import Catalogue
 import Measure
-import PatchFormat
+import Report
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
-import Apply
 import ArgumentParser
+import Base
 import Catalogue
 import PatchFormat
 

@@ -1,7 +1,7 @@
-import Apply
 import ArgumentParser
+import Base
 import Catalogue
-import PatchFormat
+import Report
 
 struct AliasCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

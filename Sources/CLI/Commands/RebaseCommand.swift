@@ -1,6 +1,8 @@
 import Apply
 import ArgumentParser
+import Base
 import PatchFormat
+import Report
 
 struct RebaseCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

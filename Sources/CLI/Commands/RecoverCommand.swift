@@ -1,6 +1,6 @@
-import Apply
 import ArgumentParser
-import PatchFormat
+import Base
+import ModelFiles
 
 struct RecoverCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,6 @@
-import Apply
 import ArgumentParser
-import Catalogue
-import PatchFormat
+import Base
+import Checkpoints
 import Report
 
 struct ReportCommand: ParsableCommand {

@@ -1,5 +1,7 @@
 import Apply
 import ArgumentParser
+import Checkpoints
+import ModelFiles
 import PatchFormat
 
 struct RevertCommand: ParsableCommand {

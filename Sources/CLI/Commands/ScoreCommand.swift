@@ -1,7 +1,7 @@
-import Apply
 import ArgumentParser
+import Base
 import Model
-import PatchFormat
+import Report
 import Text
 
 struct ScoreCommand: ParsableCommand {

@@ -1,7 +1,9 @@
 import Apply
 import ArgumentParser
+import Base
 import Measure
 import PatchFormat
+import Report
 
 struct ShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

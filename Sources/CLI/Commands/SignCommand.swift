@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import PatchFormat
 
 struct SignCommand: ParsableCommand {

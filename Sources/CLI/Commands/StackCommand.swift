@@ -1,8 +1,10 @@
 import Apply
 import ArgumentParser
+import Base
 import Catalogue
-import Measure
+import ModelFiles
 import PatchFormat
+import Report
 
 struct StackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -209,7 +211,7 @@ struct StackCommand: ParsableCommand {
       let store = try self.store.open()
       let stored = try store.stack(name)
       let text = try StackFile(name: stored.name, stored.definition).text { member in
-        try Digest(hex: member.name).flatMap { try store.label($0) }
+        try ContentDigest(hex: member.name).flatMap { try store.label($0) }
       }
       guard let output else { return Terminal.print(text.printableText) }
       try OutputCheck.file(output, inputs: [], force: force)
@@ -278,15 +280,15 @@ enum StackEdit {
 /// The base of a stack as it is typed.
 enum StackBase {
   /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
-  static func root(_ text: String, _ common: CommonOptions) throws -> Digest {
-    if try PathKind.of(text) == .missing, let root = Digest(hex: text) { return root }
+  static func root(_ text: String, _ common: CommonOptions) throws -> ContentDigest {
+    if try PathKind.of(text) == .missing, let root = ContentDigest(hex: text) { return root }
     let checkpoint = try Inputs.checkpoint(text, common)
     return try Provenance.of(checkpoint)?.target ?? checkpoint.root(common.work)
   }
 }
 
 extension StackDiff.Change {
-  func text(_ name: (Digest) throws -> String) rethrows -> String {
+  func text(_ name: (ContentDigest) throws -> String) rethrows -> String {
     switch self {
     case .base(let a, let b): "base    \(a.short) → \(b.short)"
     case .method(let a, let b): "method  \(a.text) → \(b.text)"

@@ -1,7 +1,8 @@
 import Apply
 import ArgumentParser
+import Base
 import Measure
-import PatchFormat
+import ModelFiles
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

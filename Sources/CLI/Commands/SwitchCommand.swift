@@ -1,7 +1,7 @@
 import Apply
 import ArgumentParser
-import Catalogue
-import PatchFormat
+import Base
+import ModelFiles
 
 /// What changes a model where it lies.
 struct InPlaceOptions: ParsableArguments {

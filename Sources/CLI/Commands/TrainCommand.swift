@@ -1,11 +1,7 @@
 import Apply
 import ArgumentParser
+import Base
 import Catalogue
-import Evaluate
-import Measure
-import Model
-import PatchFormat
-import Text
 import Train
 
 struct TrainCommand: ParsableCommand {

@@ -7,9 +7,9 @@
 // above, (3) the version is known, (4) its schema is, object by object, what the migrations up to that version make:
 // no view, no trigger, no table of anybody else's.
 
+import Base
 import CSQLite
 import GRDB
-import PatchFormat
 
 struct CatalogueFile {
   static let name = "catalogue.sqlite"

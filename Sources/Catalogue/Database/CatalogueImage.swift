@@ -10,7 +10,7 @@
 // All numbers are big-endian. The frames up to the last that ends a transaction hold; what does not have the salts or
 // the sums is left over from before.
 
-import PatchFormat
+import Base
 
 /// The bytes of a catalogue as its files have them, read without writing anything.
 ///

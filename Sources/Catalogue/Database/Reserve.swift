@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import PatchFormat
 
 /// Space that a store keeps, so that something can be deleted from it when the disk is full: also a deletion is written
 /// down before it is done.

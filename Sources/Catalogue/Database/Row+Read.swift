@@ -1,6 +1,6 @@
+import Base
 import Foundation
 import GRDB
-import PatchFormat
 
 /// A value in a row that this version would never have written.
 struct DamagedRow: Error {
@@ -34,8 +34,8 @@ extension Row {
     return value
   }
 
-  func digest(_ i: Int) throws -> Digest {
-    guard let data = Data.fromDatabaseValue(self[i]), let digest = Digest(bytes: data) else {
+  func digest(_ i: Int) throws -> ContentDigest {
+    guard let data = Data.fromDatabaseValue(self[i]), let digest = ContentDigest(bytes: data) else {
       throw DamagedRow(what: "no digest in \(column(i))")
     }
     return digest
@@ -52,7 +52,7 @@ extension Row {
   private func column(_ i: Int) -> String { Array(columnNames)[i] }
 }
 
-extension Digest {
+extension ContentDigest {
   /// As a column has it.
   var data: Data { Data(bytes) }
 }

@@ -1,5 +1,4 @@
 import GRDB
-import PatchFormat
 
 /// The tables of a catalogue. A step that has been released is never changed: what changes is a new step.
 enum Schema {

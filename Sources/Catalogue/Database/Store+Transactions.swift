@@ -1,5 +1,5 @@
+import Base
 import GRDB
-import PatchFormat
 
 /// How a store is read and changed: the catalogue in transactions, files under the lock.
 extension Store {

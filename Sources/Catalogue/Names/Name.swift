@@ -1,20 +1,20 @@
-import PatchFormat
+import Base
 
 /// What aliases, tags and stacks may be called.
-public enum Name {
-  public static let rule = "1 to 100 letters, digits and . _ - /, a letter first"
+package enum Name {
+  package static let rule = "1 to 100 letters, digits and . _ - /, a letter first"
 
   /// Never `@`, which parts a member from its scale, and nothing that an identity looks like.
-  public static func isValid(_ text: String) -> Bool {
+  package static func isValid(_ text: String) -> Bool {
     let bytes = text.utf8
-    guard (1...100).contains(bytes.count), bytes.first!.isLetter, Digest(hex: text) == nil else { return false }
+    guard (1...100).contains(bytes.count), bytes.first!.isLetter, ContentDigest(hex: text) == nil else { return false }
     return bytes.allSatisfy {
       $0.isLetter || (UInt8(ascii: "-")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "_")
     }
   }
 
   /// - Throws: `refused`, with the rule.
-  public static func check(_ text: String, _ what: String) throws {
+  package static func check(_ text: String, _ what: String) throws {
     guard isValid(text) else {
       throw VPatchError(
         .refused, nil, "\"\(text)\" cannot be \(what.startsWithVowel ? "an" : "a") \(what)", remedy: rule)

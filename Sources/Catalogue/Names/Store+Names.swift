@@ -1,10 +1,10 @@
+import Base
 import GRDB
-import PatchFormat
 
 /// A name and the patch that it stands for.
-public struct Alias: Sendable, Equatable {
-  public let name: String
-  public let identity: Digest
+package struct Alias: Sendable, Equatable {
+  package let name: String
+  package let identity: ContentDigest
 }
 
 extension Store {
@@ -14,12 +14,12 @@ extension Store {
   /// - Returns: the patch that it stood for before, where that was another.
   /// - Throws: `refused` for a name that cannot be one, `io` for a patch that is not in the store.
   @discardableResult
-  public func alias(_ name: String, _ identity: Digest) throws -> Digest? {
+  package func alias(_ name: String, _ identity: ContentDigest) throws -> ContentDigest? {
     try alias(name, .identity(identity)).before
   }
 
   /// The same of a patch as it was typed.
-  public func alias(_ name: String, _ patch: PatchName) throws -> (identity: Digest, before: Digest?) {
+  package func alias(_ name: String, _ patch: PatchName) throws -> (identity: ContentDigest, before: ContentDigest?) {
     try Name.check(name, "alias")
     return try write { db in
       let identity = try resolve(patch, db)
@@ -31,7 +31,7 @@ extension Store {
   }
 
   /// - Throws: `io` where there is no such alias.
-  public func removeAlias(_ name: String) throws {
+  package func removeAlias(_ name: String) throws {
     try writeToDelete { db in
       try db.execute(sql: "DELETE FROM aliases WHERE name = ?", arguments: [name])
       guard db.changesCount > 0 else { throw unknown(name, "is no alias in the store", try Self.aliasNames(db)) }
@@ -39,7 +39,7 @@ extension Store {
   }
 
   /// All of them, in ascending order.
-  public func aliases() throws -> [Alias] {
+  package func aliases() throws -> [Alias] {
     try read { db in
       try Row.fetchAll(
         db, sql: "SELECT a.name, p.identity FROM aliases a JOIN patches p ON p.id = a.patch ORDER BY a.name"
@@ -47,7 +47,7 @@ extension Store {
     }
   }
 
-  static func owner(ofAlias name: String, _ db: Database) throws -> Digest? {
+  static func owner(ofAlias name: String, _ db: Database) throws -> ContentDigest? {
     try Row.fetchOne(
       db.cachedStatement(
         sql: "SELECT p.identity FROM aliases a JOIN patches p ON p.id = a.patch WHERE a.name = ?"),
@@ -55,7 +55,7 @@ extension Store {
     )?.digest(0)
   }
 
-  func setAlias(_ name: String, _ identity: Digest, _ db: Database) throws {
+  func setAlias(_ name: String, _ identity: ContentDigest, _ db: Database) throws {
     try db.cachedStatement(
       sql: "INSERT INTO aliases (name, patch) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET patch = excluded.patch"
     ).execute(arguments: [name, try requiredID(of: identity, db)])
@@ -68,11 +68,11 @@ extension Store {
   // MARK: Tags
 
   /// - Throws: `refused` for a name that cannot be one, `io` for a patch that is not in the store.
-  public func tag(_ identity: Digest, _ tags: [String]) throws { _ = try tag(.identity(identity), tags) }
+  package func tag(_ identity: ContentDigest, _ tags: [String]) throws { _ = try tag(.identity(identity), tags) }
 
   /// The same of a patch as it was typed.
   /// - Returns: the patch, and all its tags now.
-  public func tag(_ patch: PatchName, _ tags: [String]) throws -> (identity: Digest, tags: [String]) {
+  package func tag(_ patch: PatchName, _ tags: [String]) throws -> (identity: ContentDigest, tags: [String]) {
     for tag in tags { try Name.check(tag, "tag") }
     return try write { db in
       let identity = try resolve(patch, db)
@@ -95,11 +95,11 @@ extension Store {
   }
 
   /// - Throws: `io` where the patch does not have one of them; then it keeps all.
-  public func untag(_ identity: Digest, _ tags: [String]) throws { _ = try untag(.identity(identity), tags) }
+  package func untag(_ identity: ContentDigest, _ tags: [String]) throws { _ = try untag(.identity(identity), tags) }
 
   /// The same of a patch as it was typed.
   /// - Returns: the patch, and all its tags now.
-  public func untag(_ patch: PatchName, _ tags: [String]) throws -> (identity: Digest, tags: [String]) {
+  package func untag(_ patch: PatchName, _ tags: [String]) throws -> (identity: ContentDigest, tags: [String]) {
     try writeToDelete { db in
       let identity = try resolve(patch, db)
       let id = try requiredID(of: identity, db)
@@ -113,7 +113,7 @@ extension Store {
   }
 
   /// All tags with the number of patches that have them, in ascending order.
-  public func tags() throws -> [(name: String, patches: Int)] {
+  package func tags() throws -> [(name: String, patches: Int)] {
     try read { db in
       try Row.fetchAll(db, sql: "SELECT name, count(*) FROM tags GROUP BY name ORDER BY name").map {
         (try $0.text(0), try $0.integer(1))

@@ -1,9 +1,9 @@
+import Base
 import GRDB
-import PatchFormat
 
 /// How somebody means a patch.
-public enum PatchName: Sendable {
-  case identity(Digest)
+package enum PatchName: Sendable {
+  case identity(ContentDigest)
   /// By an alias, a tag or the beginning of an identity.
   case typed(String)
 
@@ -18,17 +18,17 @@ extension Store {
 
   /// The patch that is meant: by an alias, by a tag that only one patch has, or by the beginning of its identity.
   /// - Throws: `refused` where several are meant, with all of them; `io` where none is, with what is spelled alike.
-  public func resolve(_ text: String) throws -> Digest { try read { db in try resolve(text, db) } }
+  package func resolve(_ text: String) throws -> ContentDigest { try read { db in try resolve(text, db) } }
 
   /// The same in the transaction that does something with it.
-  func resolve(_ name: PatchName, _ db: Database) throws -> Digest {
+  func resolve(_ name: PatchName, _ db: Database) throws -> ContentDigest {
     switch name {
     case .identity(let identity): identity
     case .typed(let text): try resolve(text, db)
     }
   }
 
-  private func resolve(_ text: String, _ db: Database) throws -> Digest {
+  private func resolve(_ text: String, _ db: Database) throws -> ContentDigest {
     if let identity = try Self.owner(ofAlias: text, db) { return identity }
     let tagged = try Row.fetchAll(
       db,
@@ -51,8 +51,8 @@ extension Store {
   /// The root of a checkpoint that is meant: by the beginning of the root, by a path where it was seen, or by a patch,
   /// which means the model that the patch makes.
   /// - Throws: as `resolve`.
-  public func resolveBase(_ text: String, absolutePath: String? = nil) throws -> Digest {
-    let root: Digest? = try read { db in
+  package func resolveBase(_ text: String, absolutePath: String? = nil) throws -> ContentDigest {
+    let root: ContentDigest? = try read { db in
       if let prefix = DigestPrefix(text) {
         let found = try Row.fetchAll(
           db,
@@ -78,7 +78,7 @@ extension Store {
     return stored.target
   }
 
-  private func ambiguous(_ text: String, _ what: String, _ found: [Digest], _ db: Database) throws -> VPatchError {
+  private func ambiguous(_ text: String, _ what: String, _ found: [ContentDigest], _ db: Database) throws -> VPatchError {
     let names = try found.prefix(10).map { identity in
       let label = try Row.fetchOne(
         db,
@@ -112,14 +112,14 @@ extension Store {
 /// The first digits of a digest.
 struct DigestPrefix {
   /// The lowest and the highest digest that begin so.
-  let first, last: Digest
+  let first, last: ContentDigest
 
   /// Fails for anything but 4 to 64 hexadecimal digits.
   init?(_ text: String) {
     let count = text.utf8.count
     guard (Store.shortestPrefix...64).contains(count),
-      let first = Digest(hex: text.lowercased() + String(repeating: "0", count: 64 - count)),
-      let last = Digest(hex: text.lowercased() + String(repeating: "f", count: 64 - count))
+      let first = ContentDigest(hex: text.lowercased() + String(repeating: "0", count: 64 - count)),
+      let last = ContentDigest(hex: text.lowercased() + String(repeating: "f", count: 64 - count))
     else { return nil }
     self.first = first
     self.last = last

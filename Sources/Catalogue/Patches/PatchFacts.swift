@@ -1,10 +1,11 @@
+import Base
 import GRDB
 import Measure
 import PatchFormat
 
 /// What a catalogue notes of a patch: read from its file, and to be read from there again at any time.
 struct PatchFacts: Equatable, Sendable {
-  let identity, base, target: Digest
+  let identity, base, target: ContentDigest
   let name, note, recipe, layout: String?
   /// Of the base.
   let baseTensors, baseBytes: Int

@@ -1,25 +1,25 @@
+import Base
 import Foundation
 import GRDB
-import PatchFormat
 
 /// Which patches are asked for; nil where that does not matter.
-public struct PatchFilter: Sendable {
+package struct PatchFilter: Sendable {
   /// The root that they are made from.
-  public var base: Digest?
+  package var base: ContentDigest?
   /// The root that they make.
-  public var target: Digest?
-  public var recipe: String?
-  public var tag: String?
+  package var target: ContentDigest?
+  package var recipe: String?
+  package var tag: String?
   /// Patches whose drift is known and at most this, in nats per token.
-  public var maximumDrift: Double?
-  public var isMeasured: Bool?
+  package var maximumDrift: Double?
+  package var isMeasured: Bool?
   /// Part of an alias or of the maker's name; upper and lower case are the same.
-  public var name: String?
+  package var name: String?
   /// Composites of stacks and undos too.
-  public var includesDerived = false
-  public var limit: Int?
+  package var includesDerived = false
+  package var limit: Int?
 
-  public init() {}
+  package init() {}
 
   /// A condition over a table `p`, and its arguments.
   var condition: (sql: String, arguments: StatementArguments) {
@@ -49,7 +49,7 @@ public struct PatchFilter: Sendable {
 
 extension Store {
   /// The patches that are asked for, the newest first.
-  public func patches(_ filter: PatchFilter = PatchFilter()) throws -> [StoredPatch] {
+  package func patches(_ filter: PatchFilter = PatchFilter()) throws -> [StoredPatch] {
     let (condition, arguments) = filter.condition
     return try read { db in
       let cursor = try Row.fetchCursor(
@@ -65,7 +65,7 @@ extension Store {
   }
 
   /// How many there are, whatever the limit.
-  public func count(_ filter: PatchFilter = PatchFilter()) throws -> Int {
+  package func count(_ filter: PatchFilter = PatchFilter()) throws -> Int {
     let (condition, arguments) = filter.condition
     return try read { db in
       try Int.fetchOne(db, sql: "SELECT count(*) FROM patches p WHERE \(condition)", arguments: arguments) ?? 0

@@ -1,9 +1,10 @@
+import Base
 import GRDB
 import PatchFormat
 
 /// What became of a file that was added.
-public struct Addition: Sendable, Equatable {
-  public enum Outcome: String, Sendable {
+package struct Addition: Sendable, Equatable {
+  package enum Outcome: String, Sendable {
     case added
     /// It was there already.
     case present
@@ -11,35 +12,35 @@ public struct Addition: Sendable, Equatable {
     case restored
   }
 
-  public let path: String
-  public let identity: Digest
-  public internal(set) var outcome: Outcome
-  public let fileBytes: Int
+  package let path: String
+  package let identity: ContentDigest
+  package internal(set) var outcome: Outcome
+  package let fileBytes: Int
   /// The alias that it has now because of this.
-  public internal(set) var alias: String?
+  package internal(set) var alias: String?
   /// The patch that had the alias before.
-  public internal(set) var aliasWasOf: Digest?
+  package internal(set) var aliasWasOf: ContentDigest?
   /// What a person should know.
-  public internal(set) var remarks: [String] = []
+  package internal(set) var remarks: [String] = []
 }
 
 /// What becomes of patches that come into the store, known in the same moment as they are.
-public struct Admission: Sendable {
-  public var kind: PatchKind
+package struct Admission: Sendable {
+  package var kind: PatchKind
   /// For one file; it moves if another patch has it. Without, a patch is called what its maker named it, where nothing
   /// else is called so.
-  public var alias: String?
-  public var tags: [String]
+  package var alias: String?
+  package var tags: [String]
   /// Where the patches' base was seen, an absolute path.
-  public var basePath: String?
+  package var basePath: String?
   /// The stack that the patch is the composite of.
-  public var stack: Digest?
+  package var stack: ContentDigest?
   /// Whether this process needs them for longer than to bring them.
-  public var isLeased: Bool
+  package var isLeased: Bool
 
-  public init(
+  package init(
     kind: PatchKind = .patch, alias: String? = nil, tags: [String] = [], basePath: String? = nil,
-    stack: Digest? = nil, isLeased: Bool = false
+    stack: ContentDigest? = nil, isLeased: Bool = false
   ) {
     self.kind = kind
     self.alias = alias
@@ -59,7 +60,7 @@ extension Store {
   /// The first file that is not a patch ends it: those before it are in the store then, those behind it are not.
   /// - Parameter progress: is told how many bytes more are done.
   /// - Throws: `invalid` for a file that is no patch, `refused` for an alias or a tag that cannot be one.
-  public func add(
+  package func add(
     _ files: [String], as admission: Admission = Admission(), threads: Int = 2,
     progress: @Sendable (Int) -> Void = { _ in }, each: (Addition) -> Void = { _ in }
   ) throws {
@@ -84,12 +85,12 @@ extension Store {
   /// Takes a copy of one patch file into the store.
   /// - Returns: the patch's identity.
   @discardableResult
-  public func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> Digest {
+  package func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> ContentDigest {
     try addReporting(file: file, as: Admission(kind: kind, alias: alias), threads: threads).identity
   }
 
   /// The same, with what became of it.
-  public func addReporting(file: String, as admission: Admission = Admission(), threads: Int = 2) throws -> Addition {
+  package func addReporting(file: String, as admission: Admission = Admission(), threads: Int = 2) throws -> Addition {
     var additions: [Addition] = []
     try add([file], as: admission, threads: threads, each: { additions.append($0) })
     return additions[0]
@@ -98,7 +99,7 @@ extension Store {
   /// Keeps patches that are open for as long as this process needs them: those that are in the store, and copies of the
   /// others, which come in as somebody's.
   /// - Throws: `io` for one that was opened from the store, and was taken out of it meanwhile.
-  public func keep(_ patches: [Patch], threads: Int = 2) throws {
+  package func keep(_ patches: [Patch], threads: Int = 2) throws {
     for patch in patches {
       do { try lease(patch.identity) } catch let error as VPatchError where error.code == .io {
         let isFromHere = patch.path == file(of: patch.identity)
@@ -125,10 +126,10 @@ extension Store {
 
   /// What may differ between two files of one patch, and is more than packing.
   private struct Extras: Sendable {
-    let annotations, annex: Digest
+    let annotations, annex: ContentDigest
 
     init(_ patch: Patch) {
-      annotations = SHA256.hash(patch.annotations.canonical())
+      annotations = SHA256Hasher.hash(patch.annotations.canonical())
       annex = patch.header.annex.digest
     }
 
@@ -158,7 +159,7 @@ extension Store {
   ) throws -> [Addition] {
     let kind = admission.kind
     let known = try read { db in try candidates.map { try Self.id(of: $0.facts.identity, db) != nil } }
-    var seen: Set<Digest> = []
+    var seen: Set<ContentDigest> = []
     let isFirst = candidates.map { seen.insert($0.facts.identity).inserted }
     let stored = try Parallel.map(candidates.count, threads: threads) { i in
       known[i] ? extras(of: candidates[i].facts.identity) : nil
@@ -200,13 +201,13 @@ extension Store {
   }
 
   /// Of the stored file; nil where it is gone, damaged, or another patch.
-  private func extras(of identity: Digest) -> Extras? {
+  private func extras(of identity: ContentDigest) -> Extras? {
     guard let patch = try? Patch(path: file(of: identity), threads: 1), patch.identity == identity else { return nil }
     return Extras(patch)
   }
 
   /// What somebody adds is somebody's, also where a composite had come to the same before.
-  private func promote(_ identity: Digest, _ db: Database) throws {
+  private func promote(_ identity: ContentDigest, _ db: Database) throws {
     try db.cachedStatement(sql: "UPDATE patches SET kind = 'patch' WHERE identity = ? AND kind <> 'patch'")
       .execute(arguments: [identity.data])
   }

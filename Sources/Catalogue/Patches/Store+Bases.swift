@@ -1,22 +1,22 @@
+import Base
 import GRDB
-import PatchFormat
 
 /// A checkpoint that patches are made from.
-public struct Base: Sendable, Equatable {
-  public let root: Digest
+package struct Base: Sendable, Equatable {
+  package let root: ContentDigest
   /// nil where only the root is known.
-  public let tensors, bytes: Int?
+  package let tensors, bytes: Int?
   /// The model's architecture, as far as its names tell.
-  public let layout: String?
+  package let layout: String?
   /// Absolute paths where it was seen, the last one first.
-  public let paths: [String]
+  package let paths: [String]
 }
 
 extension Store {
   /// Notes a checkpoint, and where it is.
   /// - Parameter path: absolute; nil where only the root is known.
-  public func sawBase(
-    root: Digest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
+  package func sawBase(
+    root: ContentDigest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
   ) throws {
     let now = Moment.now
     try write { db in
@@ -31,7 +31,7 @@ extension Store {
   }
 
   /// - Parameter path: absolute.
-  static func saw(_ root: Digest, _ path: String, _ now: Int, _ db: Database) throws {
+  static func saw(_ root: ContentDigest, _ path: String, _ now: Int, _ db: Database) throws {
     try db.execute(
       sql: """
         INSERT INTO sightings (base, path, seen) VALUES (?, ?, ?)
@@ -40,21 +40,21 @@ extension Store {
   }
 
   /// Where a checkpoint was seen, the last place first.
-  public func sightings(_ root: Digest) throws -> [String] {
+  package func sightings(_ root: ContentDigest) throws -> [String] {
     try read { db in try Self.sightings(root, db) }
   }
 
-  static func sightings(_ root: Digest, _ db: Database) throws -> [String] {
+  static func sightings(_ root: ContentDigest, _ db: Database) throws -> [String] {
     try Row.fetchAll(
       db, sql: "SELECT path FROM sightings WHERE base = ? ORDER BY seen DESC, path", arguments: [root.data]
     ).map { try $0.text(0) }
   }
 
   /// All bases, those first that were seen first.
-  public func bases() throws -> [Base] {
+  package func bases() throws -> [Base] {
     try read { db in
       let paths = try Row.fetchAll(db, sql: "SELECT base, path FROM sightings ORDER BY seen DESC, path").reduce(
-        into: [Digest: [String]]()
+        into: [ContentDigest: [String]]()
       ) { $0[try $1.digest(0), default: []].append(try $1.text(1)) }
       return try Row.fetchAll(db, sql: "SELECT root, tensors, bytes, layout FROM bases ORDER BY seen, root").map {
         row in

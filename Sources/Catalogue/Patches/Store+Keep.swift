@@ -1,3 +1,4 @@
+import Base
 import PatchFormat
 
 extension Store {
@@ -5,8 +6,8 @@ extension Store {
   /// - Parameters:
   ///   - stack: the identity of the stack that it is the composite of.
   ///   - make: writes it to the path that it is given.
-  public func keep(
-    _ kind: PatchKind, stack: Digest? = nil, threads: Int, making make: (_ path: String) throws -> Void
+  package func keep(
+    _ kind: PatchKind, stack: ContentDigest? = nil, threads: Int, making make: (_ path: String) throws -> Void
   ) throws -> Patch {
     // The folder's name says whose it is from its first moment on, so gc leaves it alone while this process lives.
     let scratch = try OutputDirectory(path: Path.join(path, Self.scratchPrefix + String(ownNumber())))
@@ -15,7 +16,7 @@ extension Store {
       try make(file)
       reached(.made)
       let made = Admission(kind: kind, stack: stack, isLeased: true)
-      var identity: Digest?
+      var identity: ContentDigest?
       try add([file], as: made, threads: threads, each: { identity = $0.identity })
       return try patch(identity!, threads: threads)
     }

@@ -1,5 +1,5 @@
+import Base
 import GRDB
-import PatchFormat
 
 /// A running command has what it needs of the store as leases: neither `rm` nor `gc` takes a patch that is leased. A
 /// lease is taken in the transaction that finds the patch, or brings it. It ends with the `Store` or the process: its
@@ -19,16 +19,16 @@ extension Store {
 
   /// Keeps a patch in the store for as long as this process needs it.
   /// - Throws: `io` where it is not there.
-  public func lease(_ identity: Digest) throws {
+  package func lease(_ identity: ContentDigest) throws {
     let owner = try ownNumber()
     try writeUnsynced { db in try Self.lease(requiredID(of: identity, db), owner, db) }
     reached(.leased)
   }
 
   /// The patch that a stack comes to, and keeps it; nil where none is there.
-  public func leaseComposite(stackIdentity: Digest) throws -> Digest? {
+  package func leaseComposite(stackIdentity: ContentDigest) throws -> ContentDigest? {
     let owner = try ownNumber()
-    let identity: Digest? = try writeUnsynced { db in
+    let identity: ContentDigest? = try writeUnsynced { db in
       guard let identity = try Self.composite(stackIdentity: stackIdentity, db) else { return nil }
       try Self.lease(requiredID(of: identity, db), owner, db)
       return identity
@@ -42,7 +42,7 @@ extension Store {
   }
 
   /// Lets go of all leases of this process.
-  public func release() {
+  package func release() {
     owner.withLock { owner in
       guard let held = owner else { return }
       // Where that cannot be written, they end with the number.

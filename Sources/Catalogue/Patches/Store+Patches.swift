@@ -1,26 +1,27 @@
+import Base
 import GRDB
 import PatchFormat
 
 extension Store {
   /// Where the file of a patch is, or would be.
-  func file(of identity: Digest) -> String {
+  func file(of identity: ContentDigest) -> String {
     let hex = identity.hex
     return Path.join(patchesPath, "\(hex.prefix(2))/\(hex).vpatch")
   }
 
   /// The file of a patch; nil where it is not in the store, or its file is gone.
-  public func path(of identity: Digest) throws -> String? {
+  package func path(of identity: ContentDigest) throws -> String? {
     let file = file(of: identity)
     return try contains(identity) && PathKind.of(file) == .file ? file : nil
   }
 
-  public func contains(_ identity: Digest) throws -> Bool {
+  package func contains(_ identity: ContentDigest) throws -> Bool {
     try read { db in try Self.id(of: identity, db) != nil }
   }
 
   /// A patch, opened and verified as a whole.
   /// - Throws: `io` where it is not in the store or its file is gone, `invalid` where its file is damaged.
-  public func patch(_ identity: Digest, threads: Int = 2) throws -> Patch {
+  package func patch(_ identity: ContentDigest, threads: Int = 2) throws -> Patch {
     guard let row = try stored(identity) else { throw isUnknown(identity) }
     do { return try open(identity, label: row.label ?? identity.short, threads: threads) } catch {
       // Somebody may have taken it out of the store between the two.
@@ -29,7 +30,7 @@ extension Store {
     }
   }
 
-  private func open(_ identity: Digest, label: String, threads: Int) throws -> Patch {
+  private func open(_ identity: ContentDigest, label: String, threads: Int) throws -> Patch {
     let file = file(of: identity)
     guard try PathKind.of(file) == .file else {
       throw hasLostFile(identity, label)
@@ -50,7 +51,7 @@ extension Store {
   }
 
   /// What the catalogue says of a patch.
-  public func stored(_ identity: Digest) throws -> StoredPatch? {
+  package func stored(_ identity: ContentDigest) throws -> StoredPatch? {
     try read { db in
       try Row.fetchOne(
         db, sql: "SELECT \(StoredPatch.columns) FROM patches p WHERE p.identity = ?", arguments: [identity.data]
@@ -59,32 +60,32 @@ extension Store {
   }
 
   /// What a person calls a patch.
-  public func label(_ identity: Digest) throws -> String? { try stored(identity)?.label }
+  package func label(_ identity: ContentDigest) throws -> String? { try stored(identity)?.label }
 
-  static func id(of identity: Digest, _ db: Database) throws -> Int64? {
+  static func id(of identity: ContentDigest, _ db: Database) throws -> Int64? {
     try db.cachedStatement(sql: "SELECT id FROM patches WHERE identity = ?").fetchInteger([identity.data])
   }
 
   /// - Throws: `io` where it is not in the store.
-  func requiredID(of identity: Digest, _ db: Database) throws -> Int64 {
+  func requiredID(of identity: ContentDigest, _ db: Database) throws -> Int64 {
     guard let id = try Self.id(of: identity, db) else { throw isUnknown(identity) }
     return id
   }
 
-  private func hasLostFile(_ identity: Digest, _ label: String) -> VPatchError {
+  private func hasLostFile(_ identity: ContentDigest, _ label: String) -> VPatchError {
     VPatchError(
       .io, "patch \(label)", "has lost its file \(file(of: identity))",
       remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
   }
 
-  private func isUnknown(_ identity: Digest) -> VPatchError {
+  private func isUnknown(_ identity: ContentDigest) -> VPatchError {
     VPatchError(.io, "patch \(identity.short)", "is not in the store \(path)", remedy: "add its file with vpatch add")
   }
 
   // MARK: Annotations
 
   /// Whether a patch was opened from its file in this store.
-  public func holds(_ patch: Patch) throws -> Bool {
+  package func holds(_ patch: Patch) throws -> Bool {
     guard let file = try path(of: patch.identity) else { return false }
     return try file == patch.path || Path.resolved(file) == Path.resolved(patch.path)
   }
@@ -93,7 +94,7 @@ extension Store {
   /// others note at the same time stays too.
   /// - Parameter change: is given the patch as it is now, and returns its new annotations.
   /// - Throws: `io` where it is not in the store; what `change` throws, and then nothing is changed.
-  public func editAnnotations(_ identity: Digest, threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
+  package func editAnnotations(_ identity: ContentDigest, threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
     try locked {
       guard let row = try stored(identity) else { throw isUnknown(identity) }
       let label = row.label ?? identity.short

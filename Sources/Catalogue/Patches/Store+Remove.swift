@@ -1,6 +1,6 @@
+import Base
 import GRDB
 import Glibc
-import PatchFormat
 
 extension Store {
   /// Takes patches out of the store: all of them, or none.
@@ -10,18 +10,18 @@ extension Store {
   /// - Returns: the bytes of the files that are gone.
   /// - Throws: `refused` for a patch that a stack, an application or a running command needs, or that has other names.
   @discardableResult
-  public func remove(_ patches: [Digest], named: [String] = [], force: Bool = false) throws -> Int {
+  package func remove(_ patches: [ContentDigest], named: [String] = [], force: Bool = false) throws -> Int {
     try remove(patches.map { .identity($0) }, alsoNamed: named, force: force).bytes
   }
 
   /// The same of patches as they were typed.
-  public func remove(_ patches: [PatchName], force: Bool = false) throws -> (patches: [Digest], bytes: Int) {
+  package func remove(_ patches: [PatchName], force: Bool = false) throws -> (patches: [ContentDigest], bytes: Int) {
     try remove(patches, alsoNamed: [], force: force)
   }
 
   private func remove(
     _ patches: [PatchName], alsoNamed: [String], force: Bool
-  ) throws -> (patches: [Digest], bytes: Int) {
+  ) throws -> (patches: [ContentDigest], bytes: Int) {
     let named = alsoNamed + patches.compactMap(\.typed)
     return try lockedToDelete { _ in
       // First what is known, then what is there: killed in between, a file is left that nothing speaks of.
@@ -75,7 +75,7 @@ extension Store {
     return bytes
   }
 
-  private func refuseIfNeeded(_ id: Int64, _ identity: Digest, _ db: Database) throws {
+  private func refuseIfNeeded(_ id: Int64, _ identity: ContentDigest, _ db: Database) throws {
     let stacks = try Row.fetchAll(
       db,
       sql: """
@@ -104,7 +104,7 @@ extension Store {
   }
 
   /// Not for what this very process has leased.
-  private func refuseIfLeased(_ id: Int64, _ identity: Digest, _ db: Database) throws {
+  private func refuseIfLeased(_ id: Int64, _ identity: ContentDigest, _ db: Database) throws {
     let own = owner.withLock { $0?.number } ?? 0
     guard try Row.fetchOne(db, sql: "SELECT 1 FROM leases WHERE patch = ? AND owner <> ?", arguments: [id, own]) == nil
     else {
@@ -113,7 +113,7 @@ extension Store {
     }
   }
 
-  private func refuseIfNamed(_ id: Int64, _ identity: Digest, _ named: [String], _ db: Database) throws {
+  private func refuseIfNamed(_ id: Int64, _ identity: ContentDigest, _ named: [String], _ db: Database) throws {
     for (table, what) in [("aliases", "alias"), ("tags", "tag")] {
       let names = try Row.fetchAll(db, sql: "SELECT name FROM \(table) WHERE patch = ? ORDER BY name", arguments: [id])
         .map { try $0.text(0) }.filter { !named.contains($0) }

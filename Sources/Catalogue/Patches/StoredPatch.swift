@@ -1,9 +1,9 @@
+import Base
 import GRDB
 import Measure
-import PatchFormat
 
 /// Why a patch is in the store.
-public enum PatchKind: String, Sendable, CaseIterable {
+package enum PatchKind: String, Sendable, CaseIterable {
   /// Somebody's.
   case patch
   /// What a stack comes to, kept so that it is not made again.
@@ -13,23 +13,23 @@ public enum PatchKind: String, Sendable, CaseIterable {
 }
 
 /// A patch as the catalogue has it.
-public struct StoredPatch: Sendable, Equatable {
-  public let identity, base, target: Digest
-  public let kind: PatchKind
-  public let name, note, recipe: String?
+package struct StoredPatch: Sendable, Equatable {
+  package let identity, base, target: ContentDigest
+  package let kind: PatchKind
+  package let name, note, recipe: String?
   /// Tensors that it touches.
-  public let tensors: Int
+  package let tensors: Int
   /// Their bytes in the target.
-  public let tunedBytes: Int
-  public let fileBytes: Int
-  public let summary: ForgettingSummary
+  package let tunedBytes: Int
+  package let fileBytes: Int
+  package let summary: ForgettingSummary
   /// When it came into the store: seconds since 1970.
-  public let added: Int
+  package let added: Int
   /// In ascending order.
-  public let aliases, tags: [String]
+  package let aliases, tags: [String]
 
   /// What a person calls it: its own name where that is an alias of it, else its first alias, else its own name.
-  public var label: String? { aliases.first { alias in name.map(alias.isSame) ?? false } ?? aliases.first ?? name }
+  package var label: String? { aliases.first { alias in name.map(alias.isSame) ?? false } ?? aliases.first ?? name }
 
   /// The columns that `init` reads, of a table `p`.
   static let columns =

@@ -1,9 +1,9 @@
+import Base
 import GRDB
-import PatchFormat
 
 /// Something that was done to a model in place.
-public struct Application: Sendable, Equatable {
-  public enum State: String, Sendable {
+package struct Application: Sendable, Equatable {
+  package enum State: String, Sendable {
     /// Begun; whether it came to its end, the model's journal knows.
     case pending
     case done
@@ -11,18 +11,18 @@ public struct Application: Sendable, Equatable {
     case undone
   }
 
-  public let id: Int64
+  package let id: Int64
   /// Absolute.
-  public let model: String
+  package let model: String
   /// What was done: switch, revert, …
-  public let kind: String
-  public let state: State
+  package let kind: String
+  package let state: State
   /// The model's provenance before and after.
-  public let before, after: JSON
+  package let before, after: JSON
   /// Seconds since 1970.
-  public let started: Int
+  package let started: Int
   /// What it takes to undo it, in ascending order.
-  public let patches: [Digest]
+  package let patches: [ContentDigest]
 }
 
 extension Store {
@@ -31,8 +31,8 @@ extension Store {
   ///   - model: its absolute path.
   ///   - patches: what it takes to undo it; all must be in the store.
   ///   - ifThere: what else would help, where the store has it.
-  public func beginApplication(
-    model: String, kind: String, before: JSON, after: JSON, patches: [Digest], ifThere: [Digest] = []
+  package func beginApplication(
+    model: String, kind: String, before: JSON, after: JSON, patches: [ContentDigest], ifThere: [ContentDigest] = []
   ) throws -> Int64 {
     let now = Moment.now
     return try write { db in
@@ -53,7 +53,7 @@ extension Store {
   /// The model has it.
   /// - Parameter supersedingEarlier: it has all that taking back the model's earlier applications takes, so that they
   ///   need nothing any more: also those that were killed, since they are over, or failed.
-  public func finishApplication(_ id: Int64, supersedingEarlier: Bool = false) throws {
+  package func finishApplication(_ id: Int64, supersedingEarlier: Bool = false) throws {
     try setState(id, .done, from: "'pending'") { db in
       guard supersedingEarlier else { return }
       try setUndone("id < ?1 AND state <> 'undone' AND model = (SELECT model FROM applications WHERE id = ?1)", id, db)
@@ -61,7 +61,7 @@ extension Store {
   }
 
   /// It was taken back: its patches need not stay for it.
-  public func markUndone(_ id: Int64) throws {
+  package func markUndone(_ id: Int64) throws {
     try setState(id, .undone, from: "'pending', 'done'") { db in try setUndone("id = ?1", id, db) }
   }
 
@@ -73,7 +73,7 @@ extension Store {
   }
 
   /// It never happened.
-  public func abandonApplication(_ id: Int64) throws {
+  package func abandonApplication(_ id: Int64) throws {
     try write { db in
       try db.execute(sql: "DELETE FROM applications WHERE id = ? AND state = 'pending'", arguments: [id])
       try requireChange(id, db)
@@ -81,10 +81,10 @@ extension Store {
   }
 
   /// What was done to a model, the oldest first.
-  public func applications(model: String) throws -> [Application] { try applications("a.model = ?", [model]) }
+  package func applications(model: String) throws -> [Application] { try applications("a.model = ?", [model]) }
 
   /// What was done to any model, the oldest first.
-  public func applications() throws -> [Application] { try applications("1", []) }
+  package func applications() throws -> [Application] { try applications("1", []) }
 
   private func setState(
     _ id: Int64, _ state: Application.State, from: String, _ more: (Database) throws -> Void = { _ in }
@@ -111,7 +111,7 @@ extension Store {
           SELECT n.application, p.identity FROM application_patches n JOIN patches p ON p.id = n.patch
           JOIN applications a ON a.id = n.application WHERE \(condition) ORDER BY p.identity
           """, arguments: arguments
-      ).reduce(into: [Int: [Digest]]()) { $0[try $1.integer(0), default: []].append(try $1.digest(1)) }
+      ).reduce(into: [Int: [ContentDigest]]()) { $0[try $1.integer(0), default: []].append(try $1.digest(1)) }
       return try Row.fetchAll(
         db,
         sql: """

@@ -1,16 +1,17 @@
+import Base
 import GRDB
 import PatchFormat
 
 /// One version of a stack that has a name.
-public struct StoredStack: Sendable, Equatable {
-  public let name: String
+package struct StoredStack: Sendable, Equatable {
+  package let name: String
   /// From 1 on.
-  public let version: Int
-  public let definition: StackDefinition
+  package let version: Int
+  package let definition: StackDefinition
   /// The patch that it comes to, where it was made once and is kept.
-  public let composite: Digest?
+  package let composite: ContentDigest?
   /// Seconds since 1970.
-  public let created: Int
+  package let created: Int
 }
 
 extension Store {
@@ -18,14 +19,14 @@ extension Store {
   /// - Returns: the version that has this definition now.
   /// - Throws: `refused` for a name that cannot be one, `io` for a member that is not in the store, `wrongBase` for one
   ///   that is made from something else than the stack's base.
-  public func saveStack(name: String, definition: StackDefinition) throws -> Int {
+  package func saveStack(name: String, definition: StackDefinition) throws -> Int {
     try Name.check(name, "stack")
     return try write { db in try save(name, definition, db) }
   }
 
   /// The same for a name that no stack has yet.
   /// - Throws: `refused` where one has it; as `saveStack`.
-  public func createStack(name: String, definition: StackDefinition) throws -> StoredStack {
+  package func createStack(name: String, definition: StackDefinition) throws -> StoredStack {
     try Name.check(name, "stack")
     return try write { db in
       guard try Self.stacks(db, "s.name = ?", [name]).isEmpty else { throw Self.stackExists(name) }
@@ -35,7 +36,7 @@ extension Store {
   }
 
   /// What to say where a stack has a name already.
-  public static func stackExists(_ name: String) -> VPatchError {
+  package static func stackExists(_ name: String) -> VPatchError {
     VPatchError(
       .refused, "the stack \"\(name.printable)\"", "exists already",
       remedy: "'vpatch stack add' and 'remove' change it")
@@ -45,7 +46,7 @@ extension Store {
   /// - Parameter change: is given the last version, and returns the next; also more than once, where others change the
   ///   stack at the same time. It may read the store.
   /// - Throws: `io` where there is no such stack; what `change` throws; as `saveStack`.
-  public func editStack(
+  package func editStack(
     _ name: String, _ change: (StackDefinition) throws -> StackDefinition
   ) throws -> StoredStack {
     while true {
@@ -90,7 +91,7 @@ extension Store {
     return try Int.fetchOne(db, sql: "SELECT version FROM stack_versions WHERE id = ?", arguments: [id]) ?? 0
   }
 
-  private func requireBase(of member: Digest, _ base: Digest, _ db: Database) throws {
+  private func requireBase(of member: ContentDigest, _ base: ContentDigest, _ db: Database) throws {
     guard
       let own = try Row.fetchOne(db, sql: "SELECT base FROM patches WHERE identity = ?", arguments: [member.data])?
         .digest(0), own != base
@@ -101,11 +102,11 @@ extension Store {
   }
 
   /// The last version of a stack; nil where there is none of that name.
-  public func stackIfAny(_ name: String) throws -> StoredStack? { try versions(ofStack: name).last }
+  package func stackIfAny(_ name: String) throws -> StoredStack? { try versions(ofStack: name).last }
 
   /// - Parameter version: nil for the last one.
   /// - Throws: `io` where there is no such stack or version, with what is spelled alike.
-  public func stack(_ name: String, version: Int? = nil) throws -> StoredStack {
+  package func stack(_ name: String, version: Int? = nil) throws -> StoredStack {
     try read { db in
       guard let version else { return try latestStack(name, db) }
       let versions = try Self.stacks(db, "s.name = ?", [name])
@@ -128,7 +129,7 @@ extension Store {
   }
 
   /// The last version of each, in ascending order of name.
-  public func stacks() throws -> [StoredStack] {
+  package func stacks() throws -> [StoredStack] {
     try read { db in
       try Self.stacks(
         db, "v.version = (SELECT max(w.version) FROM stack_versions w WHERE w.stack = v.stack)", [])
@@ -136,13 +137,13 @@ extension Store {
   }
 
   /// All versions of one, in their order.
-  public func versions(ofStack name: String) throws -> [StoredStack] {
+  package func versions(ofStack name: String) throws -> [StoredStack] {
     try read { db in try Self.stacks(db, "s.name = ?", [name]) }
   }
 
   /// Removes all versions of a stack; its members stay.
   /// - Throws: `io` where there is none of that name.
-  public func removeStack(_ name: String) throws {
+  package func removeStack(_ name: String) throws {
     try writeToDelete { db in
       _ = try latestStack(name, db)
       try db.execute(sql: "DELETE FROM stacks WHERE name = ?", arguments: [name])
@@ -172,11 +173,11 @@ extension Store {
   // MARK: Composites
 
   /// Notes which patch in the store a stack comes to.
-  public func setComposite(stackIdentity: Digest, patch: Digest) throws {
+  package func setComposite(stackIdentity: ContentDigest, patch: ContentDigest) throws {
     try write { db in try Self.setComposite(stackIdentity, requiredID(of: patch, db), db) }
   }
 
-  static func setComposite(_ stack: Digest, _ patch: Int64, _ db: Database) throws {
+  static func setComposite(_ stack: ContentDigest, _ patch: Int64, _ db: Database) throws {
     try db.execute(
       sql:
         "INSERT INTO composites (stack, patch) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET patch = excluded.patch",
@@ -184,11 +185,11 @@ extension Store {
   }
 
   /// The patch that a stack comes to; nil where none is kept.
-  public func composite(stackIdentity: Digest) throws -> Digest? {
+  package func composite(stackIdentity: ContentDigest) throws -> ContentDigest? {
     try read { db in try Self.composite(stackIdentity: stackIdentity, db) }
   }
 
-  static func composite(stackIdentity: Digest, _ db: Database) throws -> Digest? {
+  static func composite(stackIdentity: ContentDigest, _ db: Database) throws -> ContentDigest? {
     try Row.fetchOne(
       db, sql: "SELECT p.identity FROM composites c JOIN patches p ON p.id = c.patch WHERE c.stack = ?",
       arguments: [stackIdentity.data]
@@ -198,7 +199,7 @@ extension Store {
   // MARK: Records
 
   /// Keeps what was measured of a stack.
-  public func addRecord(stackIdentity: Digest, _ record: JSON) throws {
+  package func addRecord(stackIdentity: ContentDigest, _ record: JSON) throws {
     try write { db in
       try db.execute(
         sql: "INSERT INTO records (stack, record) VALUES (?, ?)", arguments: [stackIdentity.data, record.compact()])
@@ -206,7 +207,7 @@ extension Store {
   }
 
   /// What was measured of a stack, the oldest first.
-  public func records(stackIdentity: Digest) throws -> [JSON] {
+  package func records(stackIdentity: ContentDigest) throws -> [JSON] {
     try read { db in
       try Row.fetchAll(
         db, sql: "SELECT record FROM records WHERE stack = ? ORDER BY id", arguments: [stackIdentity.data]

@@ -1,6 +1,6 @@
 /// What of an answer is compared, and what is not looked at.
-public struct AnswerForm: Sendable, Equatable {
-  public enum Part: String, Sendable, CaseIterable {
+package struct AnswerForm: Sendable, Equatable {
+  package enum Part: String, Sendable, CaseIterable {
     /// All of it.
     case all
     /// The first line that is not blank.
@@ -9,7 +9,7 @@ public struct AnswerForm: Sendable, Equatable {
     case number
   }
 
-  public enum Ignored: String, Sendable, CaseIterable {
+  package enum Ignored: String, Sendable, CaseIterable {
     /// Upper and lower case.
     case letterCase = "case"
     /// All but letters, digits and white space, by Unicode's categories.
@@ -18,13 +18,13 @@ public struct AnswerForm: Sendable, Equatable {
     case articles
   }
 
-  public var part = Part.all
-  public var ignored: [Ignored] = []
+  package var part = Part.all
+  package var ignored: [Ignored] = []
 
-  public init() {}
+  package init() {}
 
   /// The text as it is compared. White space at the ends is dropped, and between words counts as one space.
-  public func normalized(_ text: String) -> String {
+  package func normalized(_ text: String) -> String {
     var text = taken(text)
     if ignored.contains(.letterCase) { text = text.lowercased() }
     if ignored.contains(.punctuation) {

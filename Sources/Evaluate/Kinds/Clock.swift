@@ -1,12 +1,12 @@
+import Base
 import Measure
-import PatchFormat
 
 /// Whether the model reads a clock: the time in its greedy answer beside the right one, on a dial of twelve hours.
-public struct ClockTask: Sendable {
+package struct ClockTask: Sendable {
   /// Most tokens of an answer.
-  public var maximumTokens = 16
+  package var maximumTokens = 16
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens

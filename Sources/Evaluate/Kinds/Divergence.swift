@@ -1,23 +1,23 @@
+import Base
 import Measure
 import Model
-import PatchFormat
 import Text
 
 /// KL(base ‖ model) per token, in nats: how far the model's predictions have moved from the base's. The items are rows or
 /// documents, each with as many tokens' weight as it has positions.
-public struct DivergenceTask: Sendable {
-  public enum Positions: String, Sendable, CaseIterable {
+package struct DivergenceTask: Sendable {
+  package enum Positions: String, Sendable, CaseIterable {
     /// The prediction after every token.
     case all
     /// That after the last: of the first token of the answer to a prompt.
     case last
   }
 
-  public var positions = Positions.all
+  package var positions = Positions.all
   /// Tokens that the models see at once: longer rows are cut into pieces of so many, each on its own.
-  public var context = 512
+  package var context = 512
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     positions = try table.word("positions") ?? positions
@@ -87,12 +87,12 @@ public struct DivergenceTask: Sendable {
 }
 
 /// KL(base ‖ model) of next-token distributions: Σ p(v) · (log p(v) − log q(v)), p of the base, in nats.
-public enum Divergence {
+package enum Divergence {
   /// At most so many bytes of the base's log-probabilities are held at once.
   private static let maximumHeld = 256 << 20
 
   /// - Throws: `refused` where the two have other vocabularies.
-  public static func check(base: any NextTokenModel, model: any NextTokenModel) throws {
+  package static func check(base: any NextTokenModel, model: any NextTokenModel) throws {
     guard base.vocabularySize == model.vocabularySize else {
       throw VPatchError(
         .refused, nil,
@@ -104,7 +104,7 @@ public enum Divergence {
   /// The sum over chosen positions of each sequence.
   /// - Parameters:
   ///   - positions: for each sequence, after which of its tokens.
-  public static func sums(
+  package static func sums(
     base: any NextTokenModel, model: any NextTokenModel, sequences: [TokenSequence], positions: [Range<Int>]
   ) throws -> [Double] {
     precondition(sequences.count == positions.count, "one range of positions a sequence")

@@ -1,15 +1,15 @@
+import Base
 import Measure
-import PatchFormat
 
 /// Whether the model's greedy answer is one of the right ones, to the letter after normalising both.
-public struct ExactMatchTask: Sendable {
-  public var answer = AnswerForm()
+package struct ExactMatchTask: Sendable {
+  package var answer = AnswerForm()
   /// Most tokens of an answer.
-  public var maximumTokens = 32
+  package var maximumTokens = 32
   /// An answer ends before the first of these.
-  public var stop: [String] = []
+  package var stop: [String] = []
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     answer.part = try table.word("take") ?? answer.part

@@ -1,16 +1,16 @@
+import Base
 import Glibc
 import Measure
-import PatchFormat
 
 /// How much probability the model gives to a set of words while it answers: the counting-bias probe for number words,
 /// and its general form. Greedy generation; per step the mass Σ p(v) on the tokens of the set, averaged over the steps
 /// (that at which the answer ends, too), then over the items.
-public struct MassTask: Sendable {
-  public var words = WordSet.numbers
+package struct MassTask: Sendable {
+  package var words = WordSet.numbers
   /// Most steps.
-  public var maximumTokens = 32
+  package var maximumTokens = 32
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     if let list = try table.texts("words") {

@@ -1,11 +1,10 @@
+import Base
 import Measure
-import Model
-import PatchFormat
 import Text
 
 /// Which of several answers the model finds most likely, counted as lm-evaluation-harness 0.4.13 does.
-public struct MultipleChoiceTask: Sendable {
-  public enum Metric: String, Sendable, CaseIterable {
+package struct MultipleChoiceTask: Sendable {
+  package enum Metric: String, Sendable, CaseIterable {
     /// By log-likelihood.
     case accuracy = "acc"
     /// By log-likelihood over the choice's length in characters (Unicode scalars).
@@ -14,9 +13,9 @@ public struct MultipleChoiceTask: Sendable {
     case byBytes = "acc_bytes"
   }
 
-  public var metrics: [Metric] = [.byLength, .accuracy]
+  package var metrics: [Metric] = [.byLength, .accuracy]
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     metrics = try table.words("metrics") ?? metrics

@@ -1,16 +1,15 @@
+import Base
 import Measure
-import PatchFormat
-import Text
 
 /// Whether the model's greedy answer begins with the letter of the right choice, the choices being shown as "A. …". So
 /// lmms-eval asks AI2D and MMStar.
-public struct OptionLetterTask: Sendable {
+package struct OptionLetterTask: Sendable {
   /// The line behind the choices; none where it is empty.
-  public var instruction = "Answer with the option's letter from the given choices directly."
+  package var instruction = "Answer with the option's letter from the given choices directly."
   /// Most tokens of an answer.
-  public var maximumTokens = 16
+  package var maximumTokens = 16
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     instruction = try table.text("instruction") ?? instruction
@@ -49,7 +48,7 @@ extension EvaluationItem {
   /// The item with its choices shown by letter behind the question, a line each, and the letters of the right ones as its
   /// answers.
   /// - Parameter instruction: the line behind them; none where it is empty.
-  public func byLetter(_ instruction: String) -> EvaluationItem {
+  package func byLetter(_ instruction: String) -> EvaluationItem {
     precondition(choices.count <= Self.letters.count, "more choices than letters")
     let lines =
       zip(Self.letters, choices).map { "\n\($0). \($1)" }.joined() + (instruction.isEmpty ? "" : "\n\(instruction)")

@@ -1,25 +1,25 @@
+import Base
 import Glibc
 import Measure
-import PatchFormat
 import Text
 
 /// How well the model predicts documents, token by token, through windows (`Window`). The items are the documents.
 ///
 /// `perplexity` is the exponential of the mean loss of a token; `bits_per_byte` the loss of all tokens in bits over the
 /// bytes that they stand for, which models of other vocabularies can be compared by.
-public struct PerplexityTask: Sendable {
-  public enum Metric: String, Sendable, CaseIterable {
+package struct PerplexityTask: Sendable {
+  package enum Metric: String, Sendable, CaseIterable {
     case perplexity
     case bitsPerByte = "bits_per_byte"
   }
 
   /// Tokens that the model sees at once.
-  public var context = 1024
+  package var context = 1024
   /// From window to window.
-  public var stride = 512
-  public var metrics: [Metric] = [.perplexity]
+  package var stride = 512
+  package var metrics: [Metric] = [.perplexity]
 
-  public init() {}
+  package init() {}
 
   init(_ table: inout TOMLReader) throws {
     context = try table.int("context", in: 2...(1 << 20)) ?? context

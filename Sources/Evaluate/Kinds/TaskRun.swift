@@ -1,6 +1,6 @@
+import Base
 import Measure
 import Model
-import PatchFormat
 import Text
 
 /// One task while it is measured on one model.

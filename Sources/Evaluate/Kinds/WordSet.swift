@@ -1,7 +1,7 @@
-import PatchFormat
+import Base
 
 /// Words whose tokens are counted, as entries of a vocabulary.
-public enum WordSet: Sendable, Equatable {
+package enum WordSet: Sendable, Equatable {
   /// Numbers in digits and in words.
   case numbers
   /// Entries that are one of these, in any case.
@@ -12,7 +12,7 @@ public enum WordSet: Sendable, Equatable {
   /// Numbers are: ASCII digits; digits with one point among, before or behind them; digits with one comma likewise;
   /// ordinals (digits with st, nd, rd, th); zero … twenty, thirty … ninety, hundred, thousand, million, billion in any
   /// case. So the counting probe of "How to Teach Large Multimodal Models New Skills" (arXiv 2510.08564) has them.
-  public func contains(_ entry: String) -> Bool {
+  package func contains(_ entry: String) -> Bool {
     let word = Self.stripped(entry)
     switch self {
     case .list(let words):

@@ -1,8 +1,8 @@
-import PatchFormat
+import Base
 import Text
 
 /// A tokenizer with the chat template of its model, as evaluations see it.
-public protocol EvaluationTokenizer {
+package protocol EvaluationTokenizer {
   /// - Parameter addingSpecialTokens: as the model expects them around a text: a beginning of sequence, for many.
   func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32]
 
@@ -29,7 +29,7 @@ public protocol EvaluationTokenizer {
 
 extension EvaluationTokenizer {
   /// Of a model that takes no images.
-  public func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
+  package func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
     guard parts.images.isEmpty else {
       throw VPatchError(.refused, nil, "the prompt has an image, and the model takes no images")
     }

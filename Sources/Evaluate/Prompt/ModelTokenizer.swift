@@ -1,46 +1,46 @@
-import Model
-import PatchFormat
+import Base
+import Checkpoints
 import Text
 
 /// The tokenizer and the chat template of a model's folder.
-public struct ModelTokenizer: EvaluationTokenizer {
+package struct ModelTokenizer: EvaluationTokenizer {
   private let tokenizer: Tokenizer
   private let text: ModelText
-  private let digest: Digest
+  private let digest: ContentDigest
 
   /// - Parameter chatTemplate: which one, and what it is told; the model's own, where nothing is said.
   /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
   ///   an error only where it is needed.
-  public init(_ folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init()) throws {
+  package init(_ folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init()) throws {
     text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
-    digest = SHA256.hash(try folder.contents(of: Path.name(tokenizer.path), limit: .max))
+    digest = SHA256Hasher.hash(try folder.contents(of: Path.name(tokenizer.path), limit: .max))
   }
 
-  public func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {
+  package func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {
     if let reason = tokenizer.refusal(of: text) { throw VPatchError(.refused, tokenizer.path, "a text \(reason)") }
     return tokenizer.encode(text, addSpecialTokens: addingSpecialTokens)
   }
 
-  public func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
+  package func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
     try text.sequence(parts, addSpecialTokens: addingSpecialTokens)
   }
 
-  public func encode(chat messages: [Message]) throws -> TokenSequence { try text.prompt(messages) }
+  package func encode(chat messages: [Message]) throws -> TokenSequence { try text.prompt(messages) }
 
-  public func decode(_ ids: [Int32]) -> String { tokenizer.decode(ids, skipSpecialTokens: true) }
+  package func decode(_ ids: [Int32]) -> String { tokenizer.decode(ids, skipSpecialTokens: true) }
 
-  public func entry(_ id: Int32) -> String? { tokenizer.token(id) }
+  package func entry(_ id: Int32) -> String? { tokenizer.token(id) }
 
-  public var endTokens: Set<Int32> { tokenizer.named.stops }
+  package var endTokens: Set<Int32> { tokenizer.named.stops }
 
   /// The SHA-256 of tokenizer.json; and of a short conversation as the template writes it, which tells templates apart
   /// whatever they are called.
-  public func settings(chat: Bool) throws -> [JSON.Member] {
+  package func settings(chat: Bool) throws -> [JSON.Member] {
     let ofTokenizer = JSON.Member("tokenizer", .string(digest.hex))
     guard chat else { return [ofTokenizer] }
     let sample = [Message(.user, "a"), Message(.assistant, "b"), Message(.user, "c")]
     let shown = try text.template.render(Conversation(sample), addGenerationPrompt: true).text
-    return [ofTokenizer, JSON.Member("chat_template", .string(SHA256.hash(shown).hex))]
+    return [ofTokenizer, JSON.Member("chat_template", .string(SHA256Hasher.hash(shown).hex))]
   }
 }

@@ -1,41 +1,40 @@
-import Apply
+import Base
 import Measure
-import PatchFormat
 
 /// What a suite came to on one model, item by item: a results file in vpatch's own form (docs/measurements.md), with the
 /// log-likelihoods and answers of the items beside their scores.
-public struct SuiteResults: Sendable {
-  public struct Entry: Sendable {
-    public let task: String
-    public let metric: String
-    public let role: ForgettingRecord.Role
-    public let unit: MeasurementUnit
-    public let higherIsBetter: Bool
-    public let scores: ItemScores
-    public let probeSet: Digest
-    public let settings: [JSON.Member]
+package struct SuiteResults: Sendable {
+  package struct Entry: Sendable {
+    package let task: String
+    package let metric: String
+    package let role: ForgettingRecord.Role
+    package let unit: MeasurementUnit
+    package let higherIsBetter: Bool
+    package let scores: ItemScores
+    package let probeSet: ContentDigest
+    package let settings: [JSON.Member]
     /// The base that a divergence is from.
-    public let reference: Digest?
+    package let reference: ContentDigest?
     /// What more is known of each item; empty where that is nothing.
-    public let details: [JSON]
+    package let details: [JSON]
   }
 
   /// What the model is called.
-  public let model: String
+  package let model: String
   /// The root of the model, where it is known.
-  public let root: Digest?
+  package let root: ContentDigest?
   /// Of the suite.
-  public let suite: Digest
+  package let suite: ContentDigest
   /// As in "2026-11-22T10:00:00Z".
-  public let date: String
-  public let entries: [Entry]
+  package let date: String
+  package let entries: [Entry]
   /// What was left out, and why.
-  public let remarks: [String]
+  package let remarks: [String]
 
-  public static let evaluator = ForgettingRecord.Evaluator(name: "vpatch", version: vpatchVersion)
+  package static let evaluator = ForgettingRecord.Evaluator(name: "vpatch", version: vpatchVersion)
 
   /// The results file.
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "format": "vpatch.results.1",
       "evaluator": .dictionary(["name": .string(Self.evaluator.name), "version": .string(vpatchVersion)]),
@@ -46,12 +45,12 @@ public struct SuiteResults: Sendable {
 
   /// The same as what records are made from.
   /// - Parameter path: what messages call it.
-  public func results(path: String) throws -> EvaluationResults {
+  package func results(path: String) throws -> EvaluationResults {
     try EvaluationResults(Array(json.pretty().utf8), path: path)
   }
 
   /// Writes the results file, whole or not at all.
-  public func write(to path: String, replacing: Bool = false) throws {
+  package func write(to path: String, replacing: Bool = false) throws {
     let file = try OutputFile(path: path, replacing: replacing)
     try file.write(json.pretty(), at: 0)
     try file.commit()

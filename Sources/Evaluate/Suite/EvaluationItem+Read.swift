@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import Text
 
 extension EvaluationItem {
@@ -159,7 +159,7 @@ extension EvaluationItem {
 private struct ItemImages {
   let folder: ImageFolder
   /// By the names that rows have for them.
-  private var known: [String: (path: String, digest: Digest)] = [:]
+  private var known: [String: (path: String, digest: ContentDigest)] = [:]
 
   init(folder: ImageFolder) { self.folder = folder }
 
@@ -177,7 +177,7 @@ private struct ItemImages {
     return item
   }
 
-  private mutating func look(at name: String) throws -> (path: String, digest: Digest) {
+  private mutating func look(at name: String) throws -> (path: String, digest: ContentDigest) {
     if let image = known[name] { return image }
     let path = try folder.path(of: name)
     let image = (path, try InputFile(path: path).digest())

@@ -1,9 +1,9 @@
-import PatchFormat
+import Base
 import Text
 
 /// One item of a task: what the model is shown, and what is right.
-public struct EvaluationItem: Sendable, Equatable {
-  public enum Content: Sendable, Equatable {
+package struct EvaluationItem: Sendable, Equatable {
+  package enum Content: Sendable, Equatable {
     /// A document.
     case text(String)
     /// A question, with images among it.
@@ -12,7 +12,7 @@ public struct EvaluationItem: Sendable, Equatable {
     case messages([Message])
 
     /// A question in words.
-    public static func prompt(_ text: String) -> Content { .question([.text(text)]) }
+    package static func prompt(_ text: String) -> Content { .question([.text(text)]) }
 
     /// What is said and shown, in order.
     var parts: [Message.Part] {
@@ -24,19 +24,19 @@ public struct EvaluationItem: Sendable, Equatable {
     }
   }
 
-  public var content: Content
+  package var content: Content
   /// Of the bytes of the images that the content names, by their paths.
-  public var images: [String: Digest] = [:]
+  package var images: [String: ContentDigest] = [:]
   /// Answers that count as right; the first is the one to show as an example.
-  public var answers: [String] = []
+  package var answers: [String] = []
   /// Of a multiple choice.
-  public var choices: [String] = []
+  package var choices: [String] = []
   /// Which of the choices are right.
-  public var correct: [Int] = []
+  package var correct: [Int] = []
 
-  public init(
+  package init(
     _ content: Content, answers: [String] = [], choices: [String] = [], correct: [Int] = [],
-    images: [String: Digest] = [:]
+    images: [String: ContentDigest] = [:]
   ) {
     self.content = content
     self.images = images

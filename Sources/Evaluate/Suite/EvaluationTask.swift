@@ -1,15 +1,15 @@
+import Base
 import Measure
-import PatchFormat
 
 /// One task of a suite: items, how they are shown, and what is measured of them.
-public struct EvaluationTask: Sendable {
-  public let name: String
-  public let role: ForgettingRecord.Role
-  public let kind: Kind
-  public let prompt: PromptFormat
-  public let items: [EvaluationItem]
+package struct EvaluationTask: Sendable {
+  package let name: String
+  package let role: ForgettingRecord.Role
+  package let kind: Kind
+  package let prompt: PromptFormat
+  package let items: [EvaluationItem]
 
-  public enum Kind: Sendable {
+  package enum Kind: Sendable {
     case perplexity(PerplexityTask)
     case multipleChoice(MultipleChoiceTask)
     case exactMatch(ExactMatchTask)
@@ -51,7 +51,7 @@ public struct EvaluationTask: Sendable {
     }
   }
 
-  public init(
+  package init(
     name: String, role: ForgettingRecord.Role, kind: Kind, prompt: PromptFormat = PromptFormat(.raw),
     items: [EvaluationItem]
   ) {
@@ -63,7 +63,7 @@ public struct EvaluationTask: Sendable {
   }
 
   /// Needs the base's probabilities beside the model's own.
-  public var isDivergence: Bool {
+  package var isDivergence: Bool {
     if case .divergence = kind { return true }
     return false
   }
@@ -84,8 +84,8 @@ public struct EvaluationTask: Sendable {
 
   /// What the items and the way they are asked are, by content: SHA-256 over a canonical JSON object
   /// (docs/evaluation.md, "Probe sets").
-  public var probeSet: Digest {
-    SHA256.hash(
+  package var probeSet: ContentDigest {
+    SHA256Hasher.hash(
       JSON.dictionary([
         "format": "vpatch.probe-set.1", "settings": .object(settings), "items": .array(items.map(\.json)),
         "examples": .array(prompt.examples.map(\.json)),
@@ -94,5 +94,5 @@ public struct EvaluationTask: Sendable {
 }
 
 extension JSON: ExpressibleByStringLiteral {
-  public init(stringLiteral value: String) { self = .string(value) }
+  package init(stringLiteral value: String) { self = .string(value) }
 }

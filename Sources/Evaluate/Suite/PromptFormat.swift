@@ -1,28 +1,28 @@
-import PatchFormat
+import Base
 import Text
 
 /// How the items of a task are shown to the model.
-public struct PromptFormat: Sendable, Equatable {
-  public enum Style: String, Sendable, CaseIterable {
+package struct PromptFormat: Sendable, Equatable {
+  package enum Style: String, Sendable, CaseIterable {
     /// The text as it stands.
     case raw
     /// In the model's chat template, with what opens the answer.
     case chat
   }
 
-  public var style: Style
+  package var style: Style
   /// A message before the first, in a chat.
-  public var system: String?
+  package var system: String?
   /// A text around each prompt, with `{prompt}` where it goes.
-  public var template: String?
+  package var template: String?
   /// What stands between a prompt and its answer.
-  public var delimiter: String
+  package var delimiter: String
   /// Items with their answers, shown before each item.
-  public var examples: [EvaluationItem] = []
+  package var examples: [EvaluationItem] = []
 
   static let slot = "{prompt}"
 
-  public init(
+  package init(
     _ style: Style, system: String? = nil, template: String? = nil, delimiter: String? = nil,
     examples: [EvaluationItem] = []
   ) {

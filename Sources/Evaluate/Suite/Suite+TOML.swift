@@ -1,5 +1,5 @@
+import Base
 import Measure
-import PatchFormat
 
 extension Suite {
   /// Reads a suite and its data.
@@ -7,7 +7,7 @@ extension Suite {
   ///   - path: a TOML file; paths in it are relative to its folder.
   ///   - allowsOutside: whether data files may lie outside of the suite's folder, and their images outside of theirs.
   /// - Throws: `invalid` for what is not a suite, naming the task and the key, or leads out of a folder; `io` for data that cannot be read.
-  public init(path: String, allowsOutside: Bool = false) throws {
+  package init(path: String, allowsOutside: Bool = false) throws {
     var (file, tables) = try TOMLReader.file(path)
     let name = try file.text("name")
     try file.finish()

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 extension TOMLParser {
   /// A string of any of the four kinds: basic or literal, on one line or several.

@@ -3,7 +3,7 @@
 // What it does not take (dotted and quoted keys, [tables], {inline tables}, dates) no suite has a use for, and it is an
 // error with its line, as everything else is that is not TOML.
 
-import PatchFormat
+import Base
 
 /// A key of a table with its value, and where it stands.
 struct TOMLMember: Equatable {

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// Keys of one table of a TOML file, each read once and by its type; what was not read is not known.
 struct TOMLReader {

@@ -1,5 +1,5 @@
+import Base
 import CImages
-import PatchFormat
 
 /// An image file in memory: PNG, JPEG or WebP. Its header has been read; its pixels are decoded when asked for.
 ///
@@ -7,14 +7,14 @@ import PatchFormat
 /// alpha is dropped, a transparent colour kept beside them, colour
 /// profiles are not applied, and 16 bits become 8 as Pillow does it. Refused beyond what Pillow refuses: damage in a
 /// JPEG that its library would paint over, and animated WebP.
-public struct ImageFile: Sendable {
+package struct ImageFile: Sendable {
   /// Images of more pixels are refused from their header, as Pillow does.
-  public static let maximalPixels = 178_956_970
+  package static let maximalPixels = 178_956_970
   /// No side is longer: libpng's own limit.
   static let maximalSide = 1_000_000
   static let maximalBytes = 1 << 30
 
-  public let source: ImageSource
+  package let source: ImageSource
   let bytes: [UInt8]
   let kind: ImageKind
   /// As stored, before the orientation.
@@ -23,14 +23,14 @@ public struct ImageFile: Sendable {
   let transparentColor: SIMD3<UInt8>?
 
   /// - Throws: `invalid` where it is no image, or one too large, or one of another format.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let bytes = try InputFile.contents(of: path, limit: Self.maximalBytes)
     try self.init(path: path, bytes: bytes)
   }
 
   /// An image that is in memory already.
   /// - Parameter path: its name, for errors.
-  public init(path: String, bytes: [UInt8]) throws {
+  package init(path: String, bytes: [UInt8]) throws {
     guard !bytes.isEmpty else { throw VPatchError(.invalid, path, "is empty", remedy: "get the image again") }
     guard let kind = ImageKind(bytes) else {
       let guess = ImageKind.guess(bytes).map { "is \($0)" } ?? "is no image of a format that is read"
@@ -59,13 +59,13 @@ public struct ImageFile: Sendable {
     self.storedSize = (size[0], size[1])
     self.orientation = orientation
     self.source = ImageSource(
-      path: path, digest: SHA256.hash(bytes), width: orientation.swapsSides ? height : width,
+      path: path, digest: SHA256Hasher.hash(bytes), width: orientation.swapsSides ? height : width,
       height: orientation.swapsSides ? width : height)
   }
 
   /// The pixels, upright.
   /// - Throws: `invalid` where the file is cut short or damaged.
-  public func decode() throws -> RGBImage {
+  package func decode() throws -> RGBImage {
     let (width, height) = (Int(storedSize.width), Int(storedSize.height))
     var error = vp_image_error()
     let size = [storedSize.width, storedSize.height]
@@ -82,7 +82,7 @@ public struct ImageFile: Sendable {
 
   /// The pixels of an image that was looked at before.
   /// - Throws: `mismatch` where the file has become another one since.
-  public static func decode(_ source: ImageSource) throws -> RGBImage {
+  package static func decode(_ source: ImageSource) throws -> RGBImage {
     let file = try ImageFile(path: source.path)
     guard file.source.digest == source.digest else {
       throw VPatchError(.mismatch, source.path, "has changed since it was looked at", remedy: "begin anew")

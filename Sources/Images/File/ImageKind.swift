@@ -1,5 +1,4 @@
 import CImages
-import PatchFormat
 
 /// A format of image files, known by a file's first bytes.
 enum ImageKind: CaseIterable {

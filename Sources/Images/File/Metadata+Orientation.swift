@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 extension Metadata {
   /// From EXIF's tag 274 or, where there is none, XMP's `tiff:Orientation`. Numbers that mean nothing leave the image as

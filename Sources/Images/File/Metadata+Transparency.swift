@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 // One colour of a PNG may stand for nothing (chunk tRNS). What Pillow 13 makes of that, and transformers 5.24 with it:
 // load_image converts the image to RGB, which keeps a single transparent colour in its `info`; the image processors then

@@ -1,5 +1,5 @@
+import Base
 import CImages
-import PatchFormat
 
 /// What a file says about its image beside the pixels, as far as orientation and transparency need it.
 struct Metadata {

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// The fields of a `preprocessor_config.json`, each in the forms that are in use.
 struct ConfigFields {

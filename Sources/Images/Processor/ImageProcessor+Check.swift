@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 extension ImageProcessor {
   /// No side in a configuration is longer, and no number of pixels larger: beyond that is a mistake, or mischief.

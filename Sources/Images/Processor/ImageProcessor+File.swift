@@ -1,12 +1,13 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 extension ImageProcessor {
   /// Reads the part about images of `processor_config.json` in a model's folder, as transformers 5 writes it, or else
   /// `preprocessor_config.json`.
   /// - Throws: `invalid` where both are missing, the type is unknown, or what that type needs is not there.
-  public init(folder: String) throws { try self.init(ModelFolder(folder)) }
+  package init(folder: String) throws { try self.init(ModelFolder(folder)) }
 
-  public init(_ folder: ModelFolder) throws {
+  package init(_ folder: ModelFolder) throws {
     let newer = "processor_config.json"
     if let json = try folder.json(newer)?["image_processor"] {
       try self.init(json: json, path: folder.path(of: newer))

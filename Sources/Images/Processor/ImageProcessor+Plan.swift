@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 extension ImageProcessor {
   /// What becomes of an image of this size.
@@ -6,7 +6,7 @@ extension ImageProcessor {
   ///   - images: how many images the row of data has. Some models divide an image into tiles only if it is alone.
   ///   - image: the image's name, for errors.
   /// - Throws: `refused` where the model does not take images of that shape.
-  public func plan(width: Int, height: Int, images: Int = 1, image: String? = nil) throws -> ImagePlan {
+  package func plan(width: Int, height: Int, images: Int = 1, image: String? = nil) throws -> ImagePlan {
     precondition(width > 0 && height > 0, "an image has pixels")
     let shape: ImagePlan.Shape
     switch layout {
@@ -24,7 +24,7 @@ extension ImageProcessor {
     return ImagePlan(width: width, height: height, shape: shape)
   }
 
-  public func plan(_ source: ImageSource, images: Int = 1) throws -> ImagePlan {
+  package func plan(_ source: ImageSource, images: Int = 1) throws -> ImagePlan {
     try plan(width: source.width, height: source.height, images: images, image: source.path)
   }
 

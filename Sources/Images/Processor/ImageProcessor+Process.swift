@@ -1,11 +1,9 @@
-import PatchFormat
-
 extension ImageProcessor {
   /// The image as the tower takes it.
   /// - Parameters:
   ///   - images: how many images the row of data has, as for ``plan(width:height:images:image:)``.
   ///   - name: the image's name, for errors.
-  public func process(_ image: RGBImage, images: Int = 1, name: String? = nil) throws -> PixelValues {
+  package func process(_ image: RGBImage, images: Int = 1, name: String? = nil) throws -> PixelValues {
     let plan = try plan(width: image.width, height: image.height, images: images, image: name)
     let image = laysOverWhite ? image.overWhite : image
     let pictures = try pictures(image, images: images, name)

@@ -1,10 +1,8 @@
-import PatchFormat
-
 /// What is done to an image before a vision tower sees it: the rules of a model's `preprocessor_config.json`, and the
 /// values that transformers 5.24.0 makes by them with Pillow 13.0.0.
-public struct ImageProcessor: Equatable, Sendable {
+package struct ImageProcessor: Equatable, Sendable {
   /// What becomes of an image.
-  public enum Layout: Equatable, Sendable {
+  package enum Layout: Equatable, Sendable {
     /// One picture (CLIP, SigLIP, DINOv2, LLaVA); before all else, padded to a square with the mean colour or not.
     case single(padsToSquare: Bool)
     /// The whole in small, and tiles of it (LLaVA-NeXT, LLaVA-OneVision).
@@ -13,24 +11,24 @@ public struct ImageProcessor: Equatable, Sendable {
     case patches(PatchRules)
   }
 
-  public let layout: Layout
+  package let layout: Layout
   /// To what a picture is resized; for tiles each of them, and the whole too.
-  public let size: ImageSize?
+  package let size: ImageSize?
   /// For tiles, `size` may be known while they are not resized to it once more.
-  public let resizes: Bool
+  package let resizes: Bool
   /// What is cut out of the middle of the resized picture; black around it where it is smaller.
-  public let crop: PixelSize?
-  public let resample: Resample
+  package let crop: PixelSize?
+  package let resample: Resample
   /// What 8-bit values are multiplied with; nil for nothing.
-  public let rescaleFactor: Double?
+  package let rescaleFactor: Double?
   /// Taken away and divided by after that, each for red, green and blue; nil for nothing.
-  public let normalization: Normalization?
+  package let normalization: Normalization?
   /// A transparent colour becomes white: `do_convert_rgb`, which changes nothing else, since images are RGB here already.
-  public let laysOverWhite: Bool
+  package let laysOverWhite: Bool
 
   /// - Throws: `invalid` where the rules contradict each other.
   /// - Parameter subject: the file that they are from, for errors.
-  public init(
+  package init(
     layout: Layout, size: ImageSize?, resizes: Bool = true, crop: PixelSize? = nil, resample: Resample = .bicubic,
     rescaleFactor: Double? = 1.0 / 255, normalization: Normalization?, laysOverWhite: Bool = true,
     subject: String? = nil
@@ -47,7 +45,7 @@ public struct ImageProcessor: Equatable, Sendable {
   }
 
   /// The side of a picture that the tower sees, where it is the same for all and square.
-  public var tileSide: Int? {
+  package var tileSide: Int? {
     switch layout {
     case .patches: return nil
     case .tiles(let rules): return side(ofTile: rules.side)
@@ -59,22 +57,22 @@ public struct ImageProcessor: Equatable, Sendable {
   }
 
   /// The rules of patches, where the image becomes patches.
-  public var patchRules: PatchRules? { if case .patches(let rules) = layout { rules } else { nil } }
+  package var patchRules: PatchRules? { if case .patches(let rules) = layout { rules } else { nil } }
 }
 
 /// Width and height in pixels.
-public struct PixelSize: Equatable, Hashable, Sendable {
-  public let width: Int
-  public let height: Int
+package struct PixelSize: Equatable, Hashable, Sendable {
+  package let width: Int
+  package let height: Int
 
-  public init(width: Int, height: Int) {
+  package init(width: Int, height: Int) {
     self.width = width
     self.height = height
   }
 }
 
 /// To what an image is resized.
-public enum ImageSize: Equatable, Sendable {
+package enum ImageSize: Equatable, Sendable {
   /// To this size, whatever its shape.
   case exact(PixelSize)
   /// So that its shorter side has so many pixels, keeping its shape.
@@ -82,32 +80,32 @@ public enum ImageSize: Equatable, Sendable {
 }
 
 /// Means and standard deviations of red, green and blue.
-public struct Normalization: Equatable, Sendable {
-  public let mean: [Double]
-  public let deviation: [Double]
+package struct Normalization: Equatable, Sendable {
+  package let mean: [Double]
+  package let deviation: [Double]
 
-  public init(mean: [Double], deviation: [Double]) {
+  package init(mean: [Double], deviation: [Double]) {
     precondition(mean.count == 3 && deviation.count == 3, "a number for each of three colours")
     self.mean = mean
     self.deviation = deviation
   }
 
   /// Of the images that CLIP was trained on.
-  public static let clip = Normalization(
+  package static let clip = Normalization(
     mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])
 }
 
 /// How an image is divided into tiles.
-public struct TileRules: Equatable, Sendable {
+package struct TileRules: Equatable, Sendable {
   /// Sizes that an image may be fitted into, in pixels; the best is chosen for each image.
-  public let resolutions: [PixelSize]
+  package let resolutions: [PixelSize]
   /// The side of the squares that they are divided into.
-  public let side: Int
+  package let side: Int
   /// Whether an image that comes with others in one row is no longer divided: padded to a square with the mean colour,
   /// it is one tile (LLaVA-OneVision).
-  public let onlyAlone: Bool
+  package let onlyAlone: Bool
 
-  public init(resolutions: [PixelSize], side: Int, onlyAlone: Bool = false) {
+  package init(resolutions: [PixelSize], side: Int, onlyAlone: Bool = false) {
     self.resolutions = resolutions
     self.side = side
     self.onlyAlone = onlyAlone
@@ -115,18 +113,18 @@ public struct TileRules: Equatable, Sendable {
 }
 
 /// How an image is divided into patches.
-public struct PatchRules: Equatable, Sendable {
+package struct PatchRules: Equatable, Sendable {
   /// The side of a patch in pixels.
-  public let patch: Int
+  package let patch: Int
   /// The side, in patches, of the square that becomes one token.
-  public let merge: Int
+  package let merge: Int
   /// Frames in a patch; a still image is repeated.
-  public let temporal: Int
+  package let temporal: Int
   /// What the resized image has, in pixels, at least and at most.
-  public let minimalPixels: Int
-  public let maximalPixels: Int
+  package let minimalPixels: Int
+  package let maximalPixels: Int
 
-  public init(patch: Int, merge: Int, temporal: Int, minimalPixels: Int, maximalPixels: Int) {
+  package init(patch: Int, merge: Int, temporal: Int, minimalPixels: Int, maximalPixels: Int) {
     self.patch = patch
     self.merge = merge
     self.temporal = temporal

@@ -1,17 +1,17 @@
 /// A date and a time of day where the user is, as a clock on the wall shows them: no time zone.
-public struct CivilTime: Sendable, Equatable {
-  public var year: Int
+package struct CivilTime: Sendable, Equatable {
+  package var year: Int
   /// From 1.
-  public var month: Int
+  package var month: Int
   /// From 1.
-  public var day: Int
-  public var hour: Int
-  public var minute: Int
-  public var second: Int
-  public var microsecond: Int
+  package var day: Int
+  package var hour: Int
+  package var minute: Int
+  package var second: Int
+  package var microsecond: Int
 
   /// The first second of 1970, unless told otherwise.
-  public init(
+  package init(
     year: Int = 1970, month: Int = 1, day: Int = 1, hour: Int = 0, minute: Int = 0, second: Int = 0,
     microsecond: Int = 0
   ) {
@@ -26,7 +26,7 @@ public struct CivilTime: Sendable, Equatable {
   private static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 
   /// How many days each month of a year has.
-  public static func monthLengths(ofYear year: Int) -> [Int] {
+  package static func monthLengths(ofYear year: Int) -> [Int] {
     let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
   }

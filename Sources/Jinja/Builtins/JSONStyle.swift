@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// How `tojson` writes: as Python's `json.dumps`.
 struct JSONStyle {

@@ -1,5 +1,5 @@
 /// What lives while a template is rendered, and is not seen outside of that: so one thread has it.
-public class RuntimeObject: @unchecked Sendable {
+package class RuntimeObject: @unchecked Sendable {
   /// What Python calls its type.
   var typeName: String { "object" }
   /// How deep what it keeps is nested.

@@ -1,5 +1,5 @@
 /// Python's dict: members in the order in which their keys came first, keys of any type that has a hash.
-public struct Dict: Sendable {
+package struct Dict: Sendable {
   private final class Storage: Sendable {
     let keys: [Value]
     let values: [Value]

@@ -1,10 +1,10 @@
-import PatchFormat
+import Base
 
 extension Value {
   /// A JSON value as Python's `json.loads` reads it: objects as dicts, arrays as lists, numbers with a fraction or an
   /// exponent as floats.
   /// - Throws: `TemplateError.unsupported` for a number that does not fit, `limit` for what is nested too deeply.
-  public init(_ json: JSON) throws(TemplateError) {
+  package init(_ json: JSON) throws(TemplateError) {
     try self.init(json, depth: 0)
   }
 

@@ -1,6 +1,6 @@
 /// What a template computes with: Python's values, as far as templates meet them. None can be changed but the insides
 /// of a namespace or a loop (`RuntimeObject`).
-public enum Value: Sendable {
+package enum Value: Sendable {
   /// A name, a member or an item that is not there.
   case undefined(Absence)
   case none
@@ -15,13 +15,13 @@ public enum Value: Sendable {
   /// What only lives while a template is rendered: functions, macros, namespaces, loops, iterators.
   case object(RuntimeObject)
 
-  public init(_ string: String) { self = .string(PythonText(string)) }
+  package init(_ string: String) { self = .string(PythonText(string)) }
 
   static func text(_ bytes: [UInt8]) -> Value { .string(PythonText(bytes: bytes)) }
 }
 
 /// Why a value is undefined.
-public enum Absence: Sendable {
+package enum Absence: Sendable {
   case name(PythonText)
   case member(PythonText)
   case because(String)
@@ -37,7 +37,7 @@ public enum Absence: Sendable {
 
 /// The elements of a list or tuple, with how deep they are nested, since what walks over them recurses, and how much
 /// they are in all, since the same list may be in them many times.
-public struct Items: Sendable {
+package struct Items: Sendable {
   let values: [Value]
   let depth: Int
   let size: Int

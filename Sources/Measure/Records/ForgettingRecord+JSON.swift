@@ -14,11 +14,11 @@
 // share, (6) flips are not more than n, p within 0 … 1, (7) status is "measured" exactly if measured is a root,
 // (8) settings are plain values.
 
+import Base
 import Glibc
-import PatchFormat
 
 extension ForgettingRecord {
-  public var json: JSON {
+  package var json: JSON {
     func source(_ source: Source) -> JSON {
       .dictionary(["sha256": .string(source.digest.hex), "model": source.model.map { .string($0) }])
     }
@@ -148,7 +148,7 @@ extension [ForgettingRecord] {
   /// The records in a patch's annotations.
   /// - Parameter subject: the patch, for the message.
   /// - Throws: `invalid`, saying which record is none, and why.
-  public init(annotations: JSON, subject: String) throws {
+  package init(annotations: JSON, subject: String) throws {
     self = []
     guard let member = annotations[Self.annotation], member != .null else { return }
     guard let entries = member.array else {
@@ -165,18 +165,18 @@ extension [ForgettingRecord] {
   private static let remedy = "vpatch annotate --replace-all writes them anew"
 
   /// These, in place of the annotation's own.
-  public func replacing(in annotations: JSON) -> JSON {
+  package func replacing(in annotations: JSON) -> JSON {
     annotations.setting(Self.annotation, to: isEmpty ? nil : .array(map(\.json)))
   }
 
   /// Those of other tasks, and those of these.
-  public func dropping(_ tasks: [String]) -> (kept: Self, dropped: Self) {
+  package func dropping(_ tasks: [String]) -> (kept: Self, dropped: Self) {
     func isNamed(_ record: ForgettingRecord) -> Bool { tasks.contains { $0.isSame(as: record.task) } }
     return (filter { !isNamed($0) }, filter(isNamed))
   }
 
   /// - Throws: `refused` for a task that none of them is of, naming those there are.
-  public func require(_ tasks: [String], subject: String) throws {
+  package func require(_ tasks: [String], subject: String) throws {
     for task in tasks where !contains(where: { $0.task.isSame(as: task) }) {
       let there = Set(map(\.task)).sorted { $0.precedes($1) }
       throw VPatchError(
@@ -186,7 +186,7 @@ extension [ForgettingRecord] {
   }
 
   /// These with others, which replace what measures the same.
-  public func adding(_ others: [ForgettingRecord]) -> [ForgettingRecord] {
+  package func adding(_ others: [ForgettingRecord]) -> [ForgettingRecord] {
     filter { old in !others.contains { $0.isSameMeasurement(as: old) } } + others
   }
 }

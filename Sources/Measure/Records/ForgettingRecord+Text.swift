@@ -1,29 +1,29 @@
-import PatchFormat
+import Base
 
 /// A record's numbers as people read them: in percent and percentage points what lies within 0 … 1.
 extension ForgettingRecord {
   /// "61.0%", "14.2"
-  public var beforeText: String { unit.text(before) }
-  public var afterText: String { unit.text(after) }
+  package var beforeText: String { unit.text(before) }
+  package var afterText: String { unit.text(after) }
 
   /// "2,376"; "~2,376" where it is what the standard errors imply.
-  public var itemsText: String { (areItemsImplied ? "~" : "") + Format.grouped(items) }
+  package var itemsText: String { (areItemsImplied ? "~" : "") + Format.grouped(items) }
 
   /// "-0.5", "+38.3"
-  public var changeText: String { text(change: change) }
+  package var changeText: String { text(change: change) }
 
   /// "-3.1 … +2.1", or "–" where there is no interval.
-  public var intervalText: String {
+  package var intervalText: String {
     interval.map { "\(text(change: $0.low)) … \(text(change: $0.high))" } ?? "–"
   }
 
   /// Lost and won, "3/2", or "–".
-  public var flipsText: String {
+  package var flipsText: String {
     flips.map { "\(Format.grouped($0.lost))/\(Format.grouped($0.won))" } ?? "–"
   }
 
   /// "0.117", "< 0.001", or "–".
-  public var pText: String { pValue.map { $0 < 0.001 ? "< 0.001" : Format.fixed($0, 3) } ?? "–" }
+  package var pText: String { pValue.map { $0 < 0.001 ? "< 0.001" : Format.fixed($0, 3) } ?? "–" }
 
   private func text(change: Double) -> String {
     unit.isWithinOne ? Format.signed(change * 100, 1) : (change > 0 ? "+" : "") + Format.significant(change)
@@ -32,7 +32,7 @@ extension ForgettingRecord {
 
 extension MeasurementUnit {
   /// A value in it, as tables have it: "61.0%", "14.2".
-  public func text(_ value: Double) -> String {
+  package func text(_ value: Double) -> String {
     isWithinOne ? Format.fixed(value * 100, 1) + "%" : Format.significant(value)
   }
 }

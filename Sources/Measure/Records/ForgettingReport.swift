@@ -1,43 +1,44 @@
+import Base
 import PatchFormat
 
 /// What a patch's annotations say of its forgetting.
-public struct ForgettingReport: Sendable {
+package struct ForgettingReport: Sendable {
   /// Those that speak of the patch's base and target.
-  public let records: [ForgettingRecord]
+  package let records: [ForgettingRecord]
   /// Those of other models: a patch that was rebased still has its old ones.
-  public let foreign: [ForgettingRecord]
-  public let summary: ForgettingSummary
+  package let foreign: [ForgettingRecord]
+  package let summary: ForgettingSummary
 
-  public init(_ records: [ForgettingRecord], of patch: Patch) {
+  package init(_ records: [ForgettingRecord], of patch: Patch) {
     self.records = records.filter { $0.isAbout(base: patch.header.baseRoot, target: patch.header.targetRoot) }
     foreign = records.filter { !$0.isAbout(base: patch.header.baseRoot, target: patch.header.targetRoot) }
     summary = ForgettingSummary(records: self.records)
   }
 
   /// Records that were made just now.
-  public init(_ records: [ForgettingRecord]) {
+  package init(_ records: [ForgettingRecord]) {
     self.records = records
     foreign = []
     summary = ForgettingSummary(records: records)
   }
 
   /// - Throws: `invalid` where a record is malformed.
-  public init(_ patch: Patch) throws {
+  package init(_ patch: Patch) throws {
     self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.label), of: patch)
   }
 
   /// Of a stack that nobody measured.
-  public init(predicted summary: ForgettingSummary) {
+  package init(predicted summary: ForgettingSummary) {
     records = []
     foreign = []
     self.summary = summary
   }
 
   /// What is known of all that is shown: the least of any record; without records, of the summary.
-  public var status: MeasurementStatus { records.map(\.status).max() ?? summary.status }
+  package var status: MeasurementStatus { records.map(\.status).max() ?? summary.status }
 
   /// Of a stack of which something was measured: numbers that nobody measured are predicted.
-  public func completed(by predicted: ForgettingSummary) -> ForgettingReport {
+  package func completed(by predicted: ForgettingSummary) -> ForgettingReport {
     ForgettingReport(records: records, foreign: foreign, summary: summary.completed(by: predicted))
   }
 
@@ -48,7 +49,7 @@ public struct ForgettingReport: Sendable {
   }
 
   /// "forgetting …"; "learning …" and "drift …" where they are known.
-  public var lines: [(key: String, value: String)] {
+  package var lines: [(key: String, value: String)] {
     var lines = [("forgetting", summary.forgettingText)]
     if summary.learning != nil { lines.insert(("learning", summary.learningText), at: 0) }
     if let drift = summary.driftText { lines.append(("drift", drift)) }
@@ -58,7 +59,7 @@ public struct ForgettingReport: Sendable {
     return lines
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .object(
       (summary.json.object ?? []) + [
         JSON.Member("records", .array(records.map(\.json))),

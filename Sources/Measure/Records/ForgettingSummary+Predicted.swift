@@ -5,7 +5,7 @@ extension ForgettingSummary {
   /// has learned. So forgetting is Σ |scale| · forgetting, learning the mean of scale · learning over the members that
   /// have one, and the intervals' half widths are added up, as if all were wrong in the same direction. A member that is
   /// unmeasured leaves the whole unmeasured.
-  public static func predicted(members: [(scale: Double, summary: ForgettingSummary)]) -> ForgettingSummary {
+  package static func predicted(members: [(scale: Double, summary: ForgettingSummary)]) -> ForgettingSummary {
     let members = members.filter { $0.scale != 0 }
     guard !members.isEmpty, members.allSatisfy({ $0.summary.status != .unmeasured }) else { return .unmeasured }
     let learned = members.filter { $0.summary.learning != nil }
@@ -19,7 +19,7 @@ extension ForgettingSummary {
   }
 
   /// This, and a prediction's numbers where this has none.
-  public func completed(by predicted: ForgettingSummary) -> ForgettingSummary {
+  package func completed(by predicted: ForgettingSummary) -> ForgettingSummary {
     let (learns, loses) = (learning == nil, forgetting == nil)
     let known = Known(
       learning: learns ? predicted.known.learning : known.learning,

@@ -1,14 +1,14 @@
-import PatchFormat
+import Base
 
 extension ForgettingSummary {
   /// "0.6 ± 0.4 pp (n 2,400)", "reported 0.6 ± 0.4 pp (n 2,400)", "predicted …", "unmeasured".
-  public var forgettingText: String { text(forgetting, known.forgetting, forgettingItems) }
+  package var forgettingText: String { text(forgetting, known.forgetting, forgettingItems) }
 
   /// The same of what was learned: "+24.9 ± 1.2 pp (n 1,000)".
-  public var learningText: String { text(learning, known.learning, learningItems, sign: true) }
+  package var learningText: String { text(learning, known.learning, learningItems, sign: true) }
 
   /// "KL 0.0114 nats from the base", "reported KL …"; nil where there is none.
-  public var driftText: String? {
+  package var driftText: String? {
     drift.map { "\(known.drift.prefix)KL \(Format.plain($0)) nats from the base" }
   }
 
@@ -17,7 +17,7 @@ extension ForgettingSummary {
     return "\(status.prefix)\(estimate.text(sign: sign)) pp (n \(Format.grouped(items)))"
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "status": .string(status.rawValue), "learning": learning.map { $0.json(items: learningItems) },
       "forgetting": forgetting.map { $0.json(items: forgettingItems) }, "drift": drift.map { JSON($0) },
@@ -27,7 +27,7 @@ extension ForgettingSummary {
 }
 
 extension ForgettingSummary.Known {
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "learning": .string(learning.rawValue), "forgetting": .string(forgetting.rawValue),
       "drift": .string(drift.rawValue),
@@ -37,17 +37,17 @@ extension ForgettingSummary.Known {
 
 extension MeasurementStatus {
   /// What stands before a number that was not measured, with a space behind it: "reported "; nothing otherwise.
-  public var prefix: String { self == .measured ? "" : "\(rawValue) " }
+  package var prefix: String { self == .measured ? "" : "\(rawValue) " }
 }
 
 extension Estimate {
   /// "0.6 ± 0.4", to the farther end of the interval.
-  public func text(sign: Bool = false) -> String {
+  package func text(sign: Bool = false) -> String {
     "\(sign ? Format.signed(value, 1) : Format.fixed(value, 1)) ± \(Format.fixed(halfWidth, 1))"
   }
 
   /// - Parameter items: how many are behind it.
-  public func json(items: Int) -> JSON {
+  package func json(items: Int) -> JSON {
     .dictionary(["value": JSON(value), "low": JSON(low), "high": JSON(high), "n": JSON(items)])
   }
 }

@@ -1,26 +1,26 @@
+import Base
 import Glibc
-import PatchFormat
 
 /// A number with the interval that holds it with 95 % confidence.
-public struct Estimate: Equatable, Sendable {
-  public let value: Double
-  public let low: Double
-  public let high: Double
+package struct Estimate: Equatable, Sendable {
+  package let value: Double
+  package let low: Double
+  package let high: Double
 
-  public init(_ value: Double, low: Double, high: Double) {
+  package init(_ value: Double, low: Double, high: Double) {
     self.value = value
     self.low = low
     self.high = high
   }
 
-  public static prefix func - (a: Estimate) -> Estimate { Estimate(-a.value, low: -a.high, high: -a.low) }
+  package static prefix func - (a: Estimate) -> Estimate { Estimate(-a.value, low: -a.high, high: -a.low) }
 
   /// To the farther end.
-  public var halfWidth: Double { max(high - value, value - low) }
+  package var halfWidth: Double { max(high - value, value - low) }
 
   /// The mean of independent estimates. Distances to the ends are added as variances are, each side for itself
   /// (G. Y. Zou, A. Donner, Stat. Med. 27 (2008) 1693, "MOVER").
-  public static func mean(of estimates: [Estimate]) -> Estimate? {
+  package static func mean(of estimates: [Estimate]) -> Estimate? {
     guard !estimates.isEmpty else { return nil }
     let count = Double(estimates.count)
     let value = estimates.reduce(0) { $0 + $1.value } / count
@@ -31,30 +31,30 @@ public struct Estimate: Equatable, Sendable {
 }
 
 /// What a patch or a stack taught and cost, in percentage points against its base: the mean over the records of a role.
-public struct ForgettingSummary: Equatable, Sendable {
+package struct ForgettingSummary: Equatable, Sendable {
   /// Of what enters the two means, the least that is known.
-  public let status: MeasurementStatus
+  package let status: MeasurementStatus
   /// What is known of each number: the least among the records that it is made of, and of no others. Unmeasured where
   /// there is no number.
-  public let known: Known
+  package let known: Known
   /// Mean change for the better on the target tasks: above zero is learned.
-  public let learning: Estimate?
+  package let learning: Estimate?
   /// Mean loss on the held-out tasks: above zero is forgotten.
-  public let forgetting: Estimate?
+  package let forgetting: Estimate?
   /// Items behind `learning`.
-  public let learningItems: Int
+  package let learningItems: Int
   /// Items behind `forgetting`.
-  public let forgettingItems: Int
+  package let forgettingItems: Int
   /// KL(base ‖ model) per token on neutral text, in nats.
-  public let drift: Double?
+  package let drift: Double?
 
   /// How much is known of each of the numbers.
-  public struct Known: Equatable, Sendable {
-    public let learning: MeasurementStatus
-    public let forgetting: MeasurementStatus
-    public let drift: MeasurementStatus
+  package struct Known: Equatable, Sendable {
+    package let learning: MeasurementStatus
+    package let forgetting: MeasurementStatus
+    package let drift: MeasurementStatus
 
-    public init(learning: MeasurementStatus, forgetting: MeasurementStatus, drift: MeasurementStatus) {
+    package init(learning: MeasurementStatus, forgetting: MeasurementStatus, drift: MeasurementStatus) {
       self.learning = learning
       self.forgetting = forgetting
       self.drift = drift
@@ -62,7 +62,7 @@ public struct ForgettingSummary: Equatable, Sendable {
   }
 
   /// - Parameter known: nil: of each number that is there, as much as `status` says.
-  public init(
+  package init(
     status: MeasurementStatus, known: Known? = nil, learning: Estimate? = nil, forgetting: Estimate? = nil,
     learningItems: Int = 0, forgettingItems: Int = 0, drift: Double? = nil
   ) {
@@ -78,10 +78,10 @@ public struct ForgettingSummary: Equatable, Sendable {
     self.drift = drift
   }
 
-  public static let unmeasured = ForgettingSummary(status: .unmeasured)
+  package static let unmeasured = ForgettingSummary(status: .unmeasured)
 
   /// The means over records. Only shares enter; of a KL divergence, that on held-out (neutral) text is the drift.
-  public init(records: [ForgettingRecord]) {
+  package init(records: [ForgettingRecord]) {
     let targets = records.filter { $0.role == .target && $0.unit == .share }
     let heldOut = records.filter { $0.role == .heldOut && $0.unit == .share }
     let drift = records.first { $0.role == .heldOut && $0.unit == .nats && $0.metric.isSame(as: Self.klMetric) }
@@ -96,14 +96,14 @@ public struct ForgettingSummary: Equatable, Sendable {
   }
 
   /// What records call KL(base ‖ model).
-  public static let klMetric = "kl"
+  package static let klMetric = "kl"
 
   /// The summary of a patch, from its annotations; of records that speak of other models, and of annotations in which
   /// any record is malformed, nothing is taken.
   /// - Parameters:
   ///   - base: the patch's base root; nil takes what the records say.
   ///   - target: the patch's target root; nil takes what the records say.
-  public init(annotations: JSON, base: Digest? = nil, target: Digest? = nil) {
+  package init(annotations: JSON, base: ContentDigest? = nil, target: ContentDigest? = nil) {
     let records = (try? [ForgettingRecord](annotations: annotations, subject: "")) ?? []
     self.init(
       records: records.filter { record in

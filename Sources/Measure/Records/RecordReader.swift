@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// Why an entry is no record.
 struct InvalidRecord: Error {
@@ -60,9 +60,9 @@ struct RecordReader {
     return steps
   }
 
-  func digest(_ key: String) throws(InvalidRecord) -> Digest? {
+  func digest(_ key: String) throws(InvalidRecord) -> ContentDigest? {
     guard let value = optional(key) else { return nil }
-    guard let digest = value.string.flatMap(Digest.init(hex:)) else {
+    guard let digest = value.string.flatMap(ContentDigest.init(hex:)) else {
       throw InvalidRecord("has no digest as \"\(key)\"")
     }
     return digest

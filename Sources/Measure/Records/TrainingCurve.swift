@@ -2,27 +2,27 @@
 ///
 /// A point stands for the steps after the point before it up to its own: `losses` has the mean of their losses, `rates`
 /// the learning rate of its own step.
-public struct TrainingCurve: Equatable, Sendable {
+package struct TrainingCurve: Equatable, Sendable {
   /// Ascending, from 1 on.
-  public let steps: [Int]
+  package let steps: [Int]
   /// Mean over the answer tokens of a batch, before the step's update; nats.
-  public let losses: [Double]
-  public let rates: [Double]
+  package let losses: [Double]
+  package let rates: [Double]
 
   /// So many points say all that a page can show.
-  public static let mostPoints = 300
+  package static let mostPoints = 300
 
-  public init(steps: [Int], losses: [Double], rates: [Double]) {
+  package init(steps: [Int], losses: [Double], rates: [Double]) {
     precondition(steps.count == losses.count && steps.count == rates.count, "a curve whose lists differ in length")
     self.steps = steps
     self.losses = losses
     self.rates = rates
   }
 
-  public var count: Int { steps.count }
+  package var count: Int { steps.count }
 
   /// The same with at most `count` points, neighbours being put together. The last point stays the last.
-  public func thinned(to count: Int = mostPoints) -> TrainingCurve {
+  package func thinned(to count: Int = mostPoints) -> TrainingCurve {
     guard self.count > count, count > 0 else { return self }
     var (steps, losses, rates): ([Int], [Double], [Double]) = ([], [], [])
     var taken = 0
@@ -44,24 +44,24 @@ public struct TrainingCurve: Equatable, Sendable {
 }
 
 /// KL(base ‖ model) on neutral text after some of the steps: nats a token, with intervals of 95 %.
-public struct DriftCurve: Equatable, Sendable {
-  public struct Point: Equatable, Sendable {
-    public let step: Int
-    public let drift: Estimate
+package struct DriftCurve: Equatable, Sendable {
+  package struct Point: Equatable, Sendable {
+    package let step: Int
+    package let drift: Estimate
 
-    public init(step: Int, drift: Estimate) {
+    package init(step: Int, drift: Estimate) {
       self.step = step
       self.drift = drift
     }
   }
 
   /// In ascending order of steps; step 0 is the base.
-  public let points: [Point]
+  package let points: [Point]
 
-  public init(_ points: [Point]) { self.points = points }
+  package init(_ points: [Point]) { self.points = points }
 
   /// The same with at most `count` points, of which the first and the last stay.
-  public func thinned(to count: Int = TrainingCurve.mostPoints) -> DriftCurve {
+  package func thinned(to count: Int = TrainingCurve.mostPoints) -> DriftCurve {
     guard points.count > count, count > 1 else { return self }
     return DriftCurve((0..<count).map { points[$0 * (points.count - 1) / (count - 1)] })
   }

@@ -15,10 +15,10 @@
 // (6) seconds and tokens_per_second are not negative, (7) the lists of a curve are of one length, at most 10,000, steps
 // ascending, numbers finite, (8) each low ≤ kl ≤ high.
 
-import PatchFormat
+import Base
 
 extension TrainingRecord {
-  public var json: JSON {
+  package var json: JSON {
     let (key, value) =
       switch tuned {
       case .recipe(let name): ("recipe", name)
@@ -82,7 +82,7 @@ extension TrainingRecord {
   /// The record in a patch's annotations; nil where nothing is noted.
   /// - Parameter subject: the patch, for the message.
   /// - Throws: `invalid`, saying what is wrong with it.
-  public init?(annotations: JSON, subject: String) throws {
+  package init?(annotations: JSON, subject: String) throws {
     guard let member = annotations[Self.annotation], member != .null else { return nil }
     do { self = try TrainingRecord(json: member) } catch {
       throw VPatchError(
@@ -92,7 +92,7 @@ extension TrainingRecord {
   }
 
   /// The annotations with this record in place of their own.
-  public func replacing(in annotations: JSON) -> JSON { annotations.setting(Self.annotation, to: json) }
+  package func replacing(in annotations: JSON) -> JSON { annotations.setting(Self.annotation, to: json) }
 }
 
 extension TrainingRecord.DataSet {

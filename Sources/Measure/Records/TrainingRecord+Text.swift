@@ -1,8 +1,8 @@
-import PatchFormat
+import Base
 
 extension TrainingRecord {
   /// For people, a few lines: what was tuned on what, with which settings, how it went.
-  public var lines: [(key: String, value: String)] {
+  package var lines: [(key: String, value: String)] {
     var lines = [("trained", "\(tunedText) in \(Format.counted(steps, "step")), \(paceText)")]
     lines += data.map { ("on", $0.text) }
     if !settings.isEmpty { lines.append(("with", settingsText)) }
@@ -17,7 +17,7 @@ extension TrainingRecord {
   }
 
   /// "sa-proj", "tensors that match REGEX", "mlp of layers 0-5".
-  public var tunedText: String {
+  package var tunedText: String {
     let what =
       switch tuned {
       case .recipe(let name): name
@@ -27,7 +27,7 @@ extension TrainingRecord {
   }
 
   /// "84,012 tokens in 3 min 1 s, 464 a second"
-  public var paceText: String {
+  package var paceText: String {
     "\(Format.counted(tokens, "token")) in \(Format.duration(seconds)), \(Format.significant(tokensPerSecond)) a second"
   }
 
@@ -38,7 +38,7 @@ extension TrainingRecord {
 
 extension TrainingRecord.DataSet {
   /// "counting.jsonl: 1,200 rows, 84,012 tokens, 31,207 of them answers"
-  public var text: String {
+  package var text: String {
     "\(name): \(Format.counted(rows, "row")), \(Format.counted(tokens, "token")), "
       + "\(Format.grouped(answerTokens)) of them answers" + (cut > 0 ? ", \(Format.grouped(cut)) rows cut" : "")
   }
@@ -46,7 +46,7 @@ extension TrainingRecord.DataSet {
 
 extension TrainingCurve {
   /// "2.31 → 0.842"; nil where there is nothing.
-  public var text: String? {
+  package var text: String? {
     guard let first = losses.first, let last = losses.last else { return nil }
     return "\(Format.significant(first)) → \(Format.significant(last))"
   }

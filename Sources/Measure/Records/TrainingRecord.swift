@@ -1,30 +1,30 @@
-import PatchFormat
+import Base
 
 /// How a patch was trained: what was tuned, on which data, with which settings, and how it went
 /// (spec/vpatch-format.md, section 7.3).
-public struct TrainingRecord: Equatable, Sendable {
+package struct TrainingRecord: Equatable, Sendable {
   /// What was allowed to change.
-  public enum Tuned: Equatable, Sendable {
+  package enum Tuned: Equatable, Sendable {
     case recipe(String)
     /// The tensors whose names match a regular expression.
     case only(String)
   }
 
   /// A file of rows that was trained on.
-  public struct DataSet: Equatable, Sendable {
+  package struct DataSet: Equatable, Sendable {
     /// What people call it: the file's name, without its folder.
-    public let name: String
+    package let name: String
     /// SHA-256 of the file.
-    public let digest: Digest
-    public let rows: Int
+    package let digest: ContentDigest
+    package let rows: Int
     /// Of all rows, each once, as they were trained on.
-    public let tokens: Int
+    package let tokens: Int
     /// Those of them that the loss is taken over.
-    public let answerTokens: Int
+    package let answerTokens: Int
     /// Rows that were too long, and were cut.
-    public let cut: Int
+    package let cut: Int
 
-    public init(name: String, digest: Digest, rows: Int, tokens: Int, answerTokens: Int, cut: Int) {
+    package init(name: String, digest: ContentDigest, rows: Int, tokens: Int, answerTokens: Int, cut: Int) {
       self.name = name
       self.digest = digest
       self.rows = rows
@@ -34,30 +34,30 @@ public struct TrainingRecord: Equatable, Sendable {
     }
   }
 
-  public var tuned: Tuned
+  package var tuned: Tuned
   /// The layers that were tuned, such as "0-5"; nil where all of the model's were.
-  public var layers: String?
-  public var data: [DataSet]
+  package var layers: String?
+  package var data: [DataSet]
   /// Learning rate, schedule, batch, seed, … Plain values. `max_drift` is the budget of the drift.
-  public var settings: [JSON.Member]
+  package var settings: [JSON.Member]
   /// What multiplied the matrices, since results depend on it in their last bits.
-  public var kernels: String
+  package var kernels: String
   /// Steps that the patch's weights have behind them.
-  public var steps: Int
+  package var steps: Int
   /// Tokens that were trained on in those steps.
-  public var tokens: Int
+  package var tokens: Int
   /// From the first step to the last, with what was measured in between.
-  public var seconds: Double
+  package var seconds: Double
   /// While stepping.
-  public var tokensPerSecond: Double
+  package var tokensPerSecond: Double
   /// Why it ended before its last step, such as "max-drift"; nil where it did not.
-  public var stopped: String?
-  public var curve: TrainingCurve
-  public var drift: DriftCurve?
+  package var stopped: String?
+  package var curve: TrainingCurve
+  package var drift: DriftCurve?
   /// Members that this version does not know, kept as they are.
-  public var others: [JSON.Member] = []
+  package var others: [JSON.Member] = []
 
-  public init(
+  package init(
     tuned: Tuned, layers: String? = nil, data: [DataSet], settings: [JSON.Member], kernels: String, steps: Int,
     tokens: Int, seconds: Double, tokensPerSecond: Double, stopped: String? = nil, curve: TrainingCurve,
     drift: DriftCurve? = nil
@@ -77,5 +77,5 @@ public struct TrainingRecord: Equatable, Sendable {
   }
 
   /// What the drift was not to pass, in nats a token; nil where nothing was asked for.
-  public var driftBudget: Double? { settings.first { $0.key == "max_drift" }?.value.double }
+  package var driftBudget: Double? { settings.first { $0.key == "max_drift" }?.value.double }
 }

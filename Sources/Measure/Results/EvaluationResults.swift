@@ -1,63 +1,64 @@
+import Base
 import PatchFormat
 
 /// What an evaluator wrote about one model, whatever its form: lm-evaluation-harness, lmms-eval, or vpatch's own.
-public struct EvaluationResults: Sendable {
-  public let path: String
+package struct EvaluationResults: Sendable {
+  package let path: String
   /// SHA-256 of the file.
-  public let digest: Digest
-  public let evaluator: ForgettingRecord.Evaluator
+  package let digest: ContentDigest
+  package let evaluator: ForgettingRecord.Evaluator
   /// What the file calls the model.
-  public let model: String?
-  public let date: String?
+  package let model: String?
+  package let date: String?
   /// The root of the model, where the file says it: what its evaluator had loaded, by its word.
-  public let root: Digest?
+  package let root: ContentDigest?
   /// In the order of the file. Names of tasks and metrics are the file's.
-  public let measurements: [Measurement]
+  package let measurements: [Measurement]
   /// In the order of the file, each once.
-  public let tasks: [String]
+  package let tasks: [String]
   /// vpatch's own form has no metric that was not meant to be a record; the harnesses write all that they can.
   let isOwnForm: Bool
   private let byTask: [String: [Measurement]]
 
   /// One metric of one task.
-  public struct Measurement: Sendable {
-    public let task: String
-    public let metric: String
+  package struct Measurement: Sendable {
+    package let task: String
+    package let metric: String
     /// How the answer was taken from what the model wrote; nil where that is as it stands.
-    public let filter: String?
-    public let unit: MeasurementUnit
-    public let higherIsBetter: Bool?
+    package let filter: String?
+    package let unit: MeasurementUnit
+    package let higherIsBetter: Bool?
     /// How many items were scored, where the file says it.
-    public let items: Int?
+    package let items: Int?
     /// The same as value and standard error imply it, where the file does not say it; not always a whole number.
-    public var impliedItems: Double?
+    package var impliedItems: Double?
     /// NaN or infinite where the evaluator had no value.
-    public let value: Double
-    public let standardError: Double?
+    package let value: Double
+    package let standardError: Double?
     /// The standard error knows that the items come in clusters (questions to one video, …).
-    public let isClustered: Bool
-    public let settings: [JSON.Member]
-    public let probeSet: Digest?
+    package let isClustered: Bool
+    package let settings: [JSON.Member]
+    package let probeSet: ContentDigest?
     /// The tasks that a group is the mean of; the task itself where it is none.
-    public let leaves: [Leaf]
+    package let leaves: [Leaf]
     /// Groups above the task that have a number in the file; where they can be compared, they stand for it.
-    public var groups: [String] = []
+    package var groups: [String] = []
     /// One an item, in the items' order, where the file itself holds them.
-    public let scores: ItemScores?
+    package let scores: ItemScores?
     /// What the task is for, where the file says it.
-    public var role: ForgettingRecord.Role?
+    package var role: ForgettingRecord.Role?
     /// The root of the model that a divergence is from, where the file says it.
-    public var reference: Digest?
+    package var reference: ContentDigest?
 
     /// A task that has items of its own.
-    public struct Leaf: Sendable {
-      public let task: String
+    package struct Leaf: Sendable {
+      package let task: String
       /// What the evaluator says that the items hash to.
-      public let hash: String?
+      package let hash: String?
     }
 
     /// "exact_match", "exact_match,strict-match"
-    public var metricText: String { filter.map { "\(metric),\($0)" } ?? metric }
+    package var metricText: String { filter.map { "\(metric),\($0)" } ?? metric }
   }
 
   /// More than any results file has; the samples are in files of their own.
@@ -65,7 +66,7 @@ public struct EvaluationResults: Sendable {
 
   /// Reads a results file of any of the known forms.
   /// - Throws: `invalid` for anything else.
-  public init(path: String) throws {
+  package init(path: String) throws {
     guard try PathKind.of(path) != .directory else {
       throw VPatchError(
         .invalid, path, "is a directory and not a results file",
@@ -81,7 +82,7 @@ public struct EvaluationResults: Sendable {
   /// Reads the text of a results file.
   /// - Parameter path: what messages and records call it.
   /// - Throws: `invalid` where it is none.
-  public init(_ bytes: [UInt8], path: String) throws {
+  package init(_ bytes: [UInt8], path: String) throws {
     var json: JSON
     do { json = try JSON.parse(bytes, allowsNonFinite: true) } catch let error as JSONError {
       throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)", remedy: "did the evaluation end?")
@@ -89,7 +90,7 @@ public struct EvaluationResults: Sendable {
     // A value may be none; whatever else is NaN is a word, since no JSON can say it again.
     json = .object((json.object ?? []).map { $0.key == "results" ? $0 : .init($0.key, $0.value.withNonFiniteAsText) })
     self.path = path
-    digest = SHA256.hash(bytes)
+    digest = SHA256Hasher.hash(bytes)
     isOwnForm = json["format"]?.string == OwnResults.format
     if isOwnForm {
       let own = try OwnResults(json, path: path)

@@ -23,8 +23,8 @@
 //
 // A group that has a number stands for its tasks: MMLU is one benchmark and not 57.
 
+import Base
 import Glibc
-import PatchFormat
 
 struct HarnessResults {
   let evaluator: ForgettingRecord.Evaluator

@@ -1,22 +1,22 @@
 import Glibc
 
 /// What a model got for each item of a task.
-public struct ItemScores: Equatable, Sendable {
+package struct ItemScores: Equatable, Sendable {
   /// In the items' order, at least one.
-  public let values: [Double]
+  package let values: [Double]
   /// What each counts in the mean, above zero; nil where all count the same.
-  public let weights: [Double]?
+  package let weights: [Double]?
   /// The task's value is the exponential of the mean: a perplexity of losses, in nats, of documents of unlike lengths.
-  public let isExponential: Bool
+  package let isExponential: Bool
 
-  public init(_ values: [Double], weights: [Double]? = nil, unit: MeasurementUnit) {
+  package init(_ values: [Double], weights: [Double]? = nil, unit: MeasurementUnit) {
     self.values = values
     self.weights = weights
     isExponential = weights != nil && unit == .perplexity
   }
 
   /// What they come to, in the task's unit.
-  public var value: Double {
+  package var value: Double {
     guard let weights else { return values.mean }
     let mean = values.mean(weights: weights)
     return isExponential ? exp(mean) : mean

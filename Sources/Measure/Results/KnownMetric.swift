@@ -1,5 +1,3 @@
-import PatchFormat
-
 /// What is known of metrics by name, since results files do not say it.
 enum KnownMetric {
   /// Which metric of a task speaks for it, the first that is there: the length-normalised accuracy where there is one

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// Names of tasks as people give them: whole names, or patterns of a shell (`mmlu_*`).
 struct NamePatterns {

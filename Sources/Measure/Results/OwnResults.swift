@@ -10,7 +10,7 @@
 // "role" is what the task is for, "reference" the root of the model that a divergence is from; beside "tasks", "root" is
 // that of the model that was evaluated. Other members are not read.
 
-import PatchFormat
+import Base
 
 struct OwnResults {
   static let format = "vpatch.results.1"
@@ -18,7 +18,7 @@ struct OwnResults {
   let evaluator: ForgettingRecord.Evaluator
   let model: String?
   let date: String?
-  let root: Digest?
+  let root: ContentDigest?
   let measurements: [EvaluationResults.Measurement]
 
   init(_ json: JSON, path: String) throws {
@@ -83,9 +83,9 @@ struct OwnResults {
 
   private static func digest(
     _ key: String, in json: JSON, _ error: (_ reason: String) -> VPatchError
-  ) throws -> Digest? {
+  ) throws -> ContentDigest? {
     guard let value = json[key] else { return nil }
-    guard let digest = value.string.flatMap(Digest.init(hex:)) else { throw error("is not 64 hexadecimal digits") }
+    guard let digest = value.string.flatMap(ContentDigest.init(hex:)) else { throw error("is not 64 hexadecimal digits") }
     return digest
   }
 }

@@ -7,11 +7,11 @@
 //
 // Before 0.4.3, lm-eval wrote ARGUMENTS_TASK.jsonl, in which all items are one JSON array, without hashes or filters.
 
-import PatchFormat
+import Base
 
 /// A folder with samples files of one evaluation.
-public struct SamplesFolder {
-  public let path: String
+package struct SamplesFolder {
+  package let path: String
   private let names: [String]
 
   /// A line holds an item with its prompt and all answers.
@@ -19,7 +19,7 @@ public struct SamplesFolder {
   /// Old files are read whole.
   private static let maximumArray = 256 << 20
 
-  public init(path: String) throws {
+  package init(path: String) throws {
     guard try PathKind.of(path) == .directory else {
       throw VPatchError(
         .io, path, "is no folder", remedy: "give the folder that holds the samples files of the evaluation")

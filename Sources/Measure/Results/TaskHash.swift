@@ -1,8 +1,8 @@
-import PatchFormat
+import Base
 
 /// What the items of a task hash to, as the harnesses compute it for "task_hashes".
 struct TaskHash {
-  private let hasher = SHA256()
+  private let hasher = SHA256Hasher()
   private let isLmms: Bool
   private var count = 0
   private var isWhole = true
@@ -24,9 +24,9 @@ struct TaskHash {
 
   /// What the items of several tasks are: the hash itself of one; nil where one has none.
   /// - Parameter hashes: in ascending order of the tasks' names.
-  static func probeSet(_ hashes: [String?]) -> Digest? {
-    let known = hashes.compactMap { $0.flatMap(Digest.init(hex:)) }
+  static func probeSet(_ hashes: [String?]) -> ContentDigest? {
+    let known = hashes.compactMap { $0.flatMap(ContentDigest.init(hex:)) }
     guard known.count == hashes.count, let first = known.first else { return nil }
-    return known.count == 1 ? first : SHA256.hash(known.flatMap(\.bytes))
+    return known.count == 1 ? first : SHA256Hasher.hash(known.flatMap(\.bytes))
   }
 }

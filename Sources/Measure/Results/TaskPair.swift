@@ -1,3 +1,4 @@
+import Base
 import PatchFormat
 
 /// One metric of one task, before and after.
@@ -7,7 +8,7 @@ struct TaskPair {
   let task: String
   let before: Measurement
   let after: Measurement
-  let comparison: Comparison
+  let comparison: ResultsComparison
 
   private var paths: (before: String, after: String) {
     (Path.name(comparison.before.path), Path.name(comparison.after.path))
@@ -26,7 +27,7 @@ struct TaskPair {
 
   /// A record, as held out.
   /// - Throws: `Lack` where the files do not say enough of the task; `refused` where they contradict each other.
-  func record(reference: Digest, measured: Digest?, remarks: inout [String]) throws -> ForgettingRecord {
+  func record(reference: ContentDigest, measured: ContentDigest?, remarks: inout [String]) throws -> ForgettingRecord {
     try check()
     let samples = try samples(&remarks)
     let (items, areImplied) = try items(samples)
@@ -126,7 +127,7 @@ struct TaskPair {
   private struct PairedScores {
     let before: ItemScores
     let after: ItemScores
-    let probeSet: Digest?
+    let probeSet: ContentDigest?
 
     var areBinary: Bool { before.areBinary && after.areBinary }
   }

@@ -1,13 +1,13 @@
 import Glibc
 
 /// Items that changed between right and wrong: a mean hides both.
-public struct Flips: Equatable, Sendable {
+package struct Flips: Equatable, Sendable {
   /// Right before, wrong after.
-  public let lost: Int
+  package let lost: Int
   /// Wrong before, right after.
-  public let won: Int
+  package let won: Int
 
-  public init(lost: Int, won: Int) {
+  package init(lost: Int, won: Int) {
     self.lost = lost
     self.won = won
   }
@@ -17,7 +17,7 @@ public struct Flips: Equatable, Sendable {
   ///
   /// Q. McNemar, Psychometrika 12 (1947) 153, with the binomial distribution itself instead of its approximation:
   /// min(1, 2 · P(X ≤ min(lost, won))), X of lost + won tosses.
-  public var pValue: Double {
+  package var pValue: Double {
     let (n, fewer) = (lost + won, min(lost, won))
     guard n > 0, lost != won else { return 1 }
     // The largest term, then each from the one above it: C(n, k − 1) = C(n, k) · k / (n − k + 1).

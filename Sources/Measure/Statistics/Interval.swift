@@ -1,8 +1,8 @@
 import Glibc
 
 /// The values that a measurement is consistent with, at a level of 95 %.
-public struct Interval: Equatable, Sendable {
-  public enum Method: String, Sendable, CaseIterable {
+package struct Interval: Equatable, Sendable {
+  package enum Method: String, Sendable, CaseIterable {
     /// Wilson's score interval of one proportion.
     case wilson
     /// Newcombe's hybrid score interval of a difference of independent proportions.
@@ -17,13 +17,13 @@ public struct Interval: Equatable, Sendable {
     case standardErrors = "standard-errors"
   }
 
-  public let low: Double
-  public let high: Double
-  public let method: Method
+  package let low: Double
+  package let high: Double
+  package let method: Method
 
-  public static let level = 0.95
+  package static let level = 0.95
 
-  public init(low: Double, high: Double, _ method: Method) {
+  package init(low: Double, high: Double, _ method: Method) {
     self.low = low
     self.high = high
     self.method = method
@@ -31,22 +31,22 @@ public struct Interval: Equatable, Sendable {
 }
 
 /// A count of hits among trials.
-public struct Proportion: Equatable, Sendable {
-  public let hits: Double
-  public let trials: Double
+package struct Proportion: Equatable, Sendable {
+  package let hits: Double
+  package let trials: Double
 
-  public init(_ hits: Int, of trials: Int) {
+  package init(_ hits: Int, of trials: Int) {
     precondition(trials > 0 && (0...trials).contains(hits), "a proportion of \(hits) in \(trials)")
     self.hits = Double(hits)
     self.trials = Double(trials)
   }
 
-  public var value: Double { hits / trials }
+  package var value: Double { hits / trials }
 
   /// Wilson's score interval.
   ///
   /// E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209; R. G. Newcombe, Stat. Med. 17 (1998) 857, method 3.
-  public var wilson: Interval {
+  package var wilson: Interval {
     let z2 = Normal.z95 * Normal.z95
     let center = hits + z2 / 2
     let half = Normal.z95 * (hits * (1 - value) + z2 / 4).squareRoot()
@@ -58,12 +58,12 @@ public struct Proportion: Equatable, Sendable {
 }
 
 /// Intervals of a change from before to after.
-public enum ChangeInterval {
+package enum ChangeInterval {
   /// Newcombe's hybrid score interval of `after` − `before`, for proportions of independent items.
   ///
   /// R. G. Newcombe, Stat. Med. 17 (1998) 873, method 10. On the same items, of which both get the same right, it is
   /// wider than need be and never too narrow.
-  public static func newcombe(before: Proportion, after: Proportion) -> Interval {
+  package static func newcombe(before: Proportion, after: Proportion) -> Interval {
     let (a, b) = (after.wilson, before.wilson)
     let change = after.value - before.value
     return Interval(
@@ -75,7 +75,7 @@ public enum ChangeInterval {
   /// `lost` the other way.
   ///
   /// D. G. Bonett, R. M. Price, J. Educ. Behav. Stat. 37 (2012) 479: Wald's with one added to both counts.
-  public static func bonettPrice(lost: Int, won: Int, items: Int) -> Interval {
+  package static func bonettPrice(lost: Int, won: Int, items: Int) -> Interval {
     precondition(lost >= 0 && won >= 0 && lost + won <= items && items > 0, "flips of more items than there are")
     let n = Double(items) + 2
     let (p, q) = ((Double(won) + 1) / n, (Double(lost) + 1) / n)
@@ -85,7 +85,7 @@ public enum ChangeInterval {
 
   /// The mean of differences item by item, plus and minus t standard errors (sample variance, n − 1 degrees of freedom).
   /// - Parameter differences: at least two.
-  public static func paired(_ differences: [Double]) -> Interval {
+  package static func paired(_ differences: [Double]) -> Interval {
     let half = halfWidth(differences.map { ($0, 1) })
     let mean = differences.reduce(0, +) / Double(differences.count)
     return Interval(low: mean - half, high: mean + half, .pairedDifferences)
@@ -98,7 +98,7 @@ public enum ChangeInterval {
   ///   - weights: of the items, above zero.
   ///   - isExponential: the values are the exponentials of the means, as a perplexity is; the interval is then of the
   ///     change of these (delta method).
-  public static func weighted(before: [Double], after: [Double], weights: [Double], isExponential: Bool) -> Interval {
+  package static func weighted(before: [Double], after: [Double], weights: [Double], isExponential: Bool) -> Interval {
     precondition(before.count == weights.count && after.count == weights.count, "one score and weight an item")
     let (old, new) = (before.mean(weights: weights), after.mean(weights: weights))
     let (oldValue, newValue) = isExponential ? (exp(old), exp(new)) : (old, new)
@@ -123,7 +123,7 @@ public enum ChangeInterval {
   }
 
   /// From the standard errors of two independent measurements, whose variances add up.
-  public static func standardErrors(before: Double, _ error: Double, after: Double, _ other: Double) -> Interval {
+  package static func standardErrors(before: Double, _ error: Double, after: Double, _ other: Double) -> Interval {
     let half = Normal.z95 * hypot(error, other)
     return Interval(low: after - before - half, high: after - before + half, .standardErrors)
   }

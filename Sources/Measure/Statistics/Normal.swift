@@ -1,14 +1,14 @@
 import Glibc
 
 /// The standard normal distribution.
-public enum Normal {
+package enum Normal {
   /// The share of the distribution below `x`.
-  public static func cumulative(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
+  package static func cumulative(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
 
   /// The `x` with the share `p` of the distribution below it; `p` within 0 … 1, exclusive.
   ///
   /// By bisection on `cumulative`: it is asked for once a record, and so it is right to the last digits by construction.
-  public static func quantile(_ p: Double) -> Double {
+  package static func quantile(_ p: Double) -> Double {
     precondition(p > 0 && p < 1, "a quantile is asked for of a share outside 0 … 1")
     // In the upper half 1 − p would lose digits that the lower half has.
     guard p <= 0.5 else { return -quantile(1 - p) }
@@ -21,5 +21,5 @@ public enum Normal {
   }
 
   /// How many standard errors to either side hold the middle 95 %: 1.959964.
-  public static let z95 = quantile(0.975)
+  package static let z95 = quantile(0.975)
 }

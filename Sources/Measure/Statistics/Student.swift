@@ -1,16 +1,16 @@
 import Glibc
 
 /// Student's t distribution.
-public enum Student {
+package enum Student {
   /// The share of the distribution beyond ±`t`: I_x(ν/2, ½) with x = ν / (ν + t²) (NIST DLMF, 8.17).
   /// - Parameter degrees: ν, of freedom; at least one.
-  public static func tails(_ t: Double, degrees: Int) -> Double {
+  package static func tails(_ t: Double, degrees: Int) -> Double {
     let n = Double(degrees)
     return incompleteBeta(n / (n + t * t), n / 2, 0.5)
   }
 
   /// How many standard errors to either side hold the middle 95 %: 12.7 for one degree of freedom, 1.96 for many.
-  public static func t95(degrees: Int) -> Double {
+  package static func t95(degrees: Int) -> Double {
     precondition(degrees >= 1, "a t distribution without a degree of freedom")
     // By bisection on `tails`, as Normal.quantile does it.
     var (low, high) = (1.0, 16.0)

@@ -1,25 +1,25 @@
+import Base
 import CCompute
 import Dispatch
-import PatchFormat
 import Synchronization
 
 /// How a model's numbers are computed: in which precision, with which kernels, on how many threads.
 ///
 /// It has scratch memory of its own, so one piece of work at a time.
-public final class Compute: @unchecked Sendable {
-  public enum Precision: String, Sendable, CaseIterable {
+package final class Compute: @unchecked Sendable {
+  package enum Precision: String, Sendable, CaseIterable {
     /// Products of float32 numbers.
     case f32
     /// Products of numbers rounded to bf16, summed in float32.
     case bf16
   }
 
-  public let threads: Int
-  public let precision: Precision
+  package let threads: Int
+  package let precision: Precision
   private var scratch: [Int: Floats] = [:]
 
   /// - Throws: `refused` where the processor cannot do what is asked.
-  public init(threads: Int, precision: Precision = .f32) throws {
+  package init(threads: Int, precision: Precision = .f32) throws {
     guard precision == .f32 || vp_has_bf16() else {
       throw VPatchError(
         .refused, nil, "this processor has no instructions for bf16 products (AVX512-BF16)",
@@ -31,10 +31,10 @@ public final class Compute: @unchecked Sendable {
 
   /// What computes. AVX2 and AVX-512 give the same bits in float32, however many threads there are; processors without
   /// fused multiply-add, and bf16 products, give others.
-  public var kernels: String { "\(precision.rawValue) products, \(String(cString: vp_compute_isa()))" }
+  package var kernels: String { "\(precision.rawValue) products, \(String(cString: vp_compute_isa()))" }
 
   /// The same for kernels that give the same bits.
-  public var arithmetic: String {
+  package var arithmetic: String {
     precision == .f32 && kernels.contains("AVX") ? "f32 products, fused" : kernels
   }
 
@@ -55,7 +55,7 @@ public final class Compute: @unchecked Sendable {
 
   /// Does `count` pieces of work of different sizes, each as soon as a thread is free.
   /// - Parameter body: is given the number of its thread, below `threads`, and of the piece.
-  public func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
+  package func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
     let next = Atomic<Int>(0)
     splitNumbered(min(threads, count)) { thread, _ in
       while true {

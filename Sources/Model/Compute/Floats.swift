@@ -4,31 +4,31 @@ import Glibc
 ///
 /// Plain memory and no array: products write into parts of it from several threads, and zeroing hundreds of megabytes
 /// that are about to be overwritten would cost as much as using them.
-public final class Floats: @unchecked Sendable {
-  public let count: Int
-  public let start: UnsafeMutablePointer<Float>
+package final class Floats: @unchecked Sendable {
+  package let count: Int
+  package let start: UnsafeMutablePointer<Float>
 
-  public init(_ count: Int) {
+  package init(_ count: Int) {
     self.count = count
     let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 16) * 4, alignment: 64)
     start = memory.bindMemory(to: Float.self, capacity: max(count, 16))
   }
 
-  public convenience init(zeros count: Int) {
+  package convenience init(zeros count: Int) {
     self.init(count)
     clear()
   }
 
-  public convenience init(_ values: [Float]) {
+  package convenience init(_ values: [Float]) {
     self.init(values.count)
     start.update(from: values, count: values.count)
   }
 
   deinit { UnsafeMutableRawPointer(start).deallocate() }
 
-  public func clear() { memset(start, 0, count * 4) }
+  package func clear() { memset(start, 0, count * 4) }
 
-  public var array: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
+  package var array: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 }
 
 /// Where floats are, handed to several threads that keep out of each other's way.

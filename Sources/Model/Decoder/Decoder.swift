@@ -1,5 +1,5 @@
-import Apply
-import PatchFormat
+import Base
+import Families
 
 /// A language model's layers: which tensor is what.
 struct Decoder: Sendable {

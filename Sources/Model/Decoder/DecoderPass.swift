@@ -1,4 +1,5 @@
 import CCompute
+import Families
 import Glibc
 
 /// Runs batches through a decoder, forward and back.

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 import Text
 
 /// Several texts being continued at once, a token each at a time.

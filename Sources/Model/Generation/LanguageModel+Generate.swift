@@ -6,7 +6,7 @@ extension LanguageModel {
   ///   - limit: most tokens that it gets.
   ///   - stop: the text ends before one of these.
   ///   - each: is given every new token; false ends the text.
-  public func generate(
+  package func generate(
     _ prompt: TokenSequence, limit: Int, _ sampling: Sampling, stop: Set<Int32>, each: (Int32) throws -> Bool
   ) throws {
     let generation = try Generation(self, [prompt], limit: limit)
@@ -22,7 +22,7 @@ extension LanguageModel {
   /// Texts that are continued together: each weight is read once for all of them.
   private static let together = 8
 
-  public func continueGreedily(
+  package func continueGreedily(
     _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((_ prompt: Int, _ step: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)?
   ) throws -> [[Int32]] {

@@ -1,18 +1,18 @@
 import Glibc
 
 /// How the next token is chosen.
-public struct Sampling: Equatable, Sendable {
+package struct Sampling: Equatable, Sendable {
   /// Divides the logits; 0: always the most probable token.
-  public var temperature: Double
+  package var temperature: Double
   /// Only the most probable tokens that together have this probability (Holtzman et al., arXiv 1904.09751).
-  public var topP: Double
+  package var topP: Double
   /// Only so many of the most probable tokens; 0: all.
-  public var topK: Int
-  public var seed: UInt64
+  package var topK: Int
+  package var seed: UInt64
 
-  public static let greedy = Sampling(temperature: 0, topP: 1, topK: 0, seed: 0)
+  package static let greedy = Sampling(temperature: 0, topP: 1, topK: 0, seed: 0)
 
-  public init(temperature: Double, topP: Double = 1, topK: Int = 0, seed: UInt64 = 0) {
+  package init(temperature: Double, topP: Double = 1, topK: Int = 0, seed: UInt64 = 0) {
     self.temperature = temperature
     self.topP = topP
     self.topK = topK

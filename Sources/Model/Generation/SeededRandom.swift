@@ -1,10 +1,10 @@
 /// Numbers that follow from a seed alone, on every machine: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-public struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
-  public private(set) var state: UInt64
+package struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
+  package private(set) var state: UInt64
 
-  public init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -13,10 +13,10 @@ public struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
   }
 
   /// From 0 to below 1.
-  public mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+  package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
   /// 0 ..< count in an order of chance (Fisher and Yates). Not the library's shuffle, which may change with it.
-  public mutating func permutation(_ count: Int) -> [Int] {
+  package mutating func permutation(_ count: Int) -> [Int] {
     var order = Array(0..<count)
     for i in order.indices.dropFirst().reversed() { order.swapAt(i, Int(next() % UInt64(i + 1))) }
     return order

@@ -1,15 +1,14 @@
-import PatchFormat
 import Text
 
 /// A model that reads and writes text: a prompt or a conversation in, pieces of text out as they are made.
-public struct TextGenerator {
-  public let model: LanguageModel
-  public let text: ModelText
-  public var sampling: Sampling
+package struct TextGenerator {
+  package let model: LanguageModel
+  package let text: ModelText
+  package var sampling: Sampling
   /// Most tokens of an answer.
-  public var limit: Int
+  package var limit: Int
 
-  public init(_ model: LanguageModel, _ text: ModelText, sampling: Sampling = .greedy, limit: Int = 256) {
+  package init(_ model: LanguageModel, _ text: ModelText, sampling: Sampling = .greedy, limit: Int = 256) {
     self.model = model
     self.text = text
     self.sampling = sampling
@@ -17,22 +16,22 @@ public struct TextGenerator {
   }
 
   /// What came of a prompt.
-  public struct Answer: Equatable, Sendable {
-    public let ids: [Int32]
-    public let text: String
+  package struct Answer: Equatable, Sendable {
+    package let ids: [Int32]
+    package let text: String
     /// Whether the model ended it, and not the limit.
-    public let isEnded: Bool
-    public let promptTokens: Int
+    package let isEnded: Bool
+    package let promptTokens: Int
   }
 
   /// Continues a text, with images among it.
   /// - Parameter each: is given whole characters as they are made. Throwing ends the answer.
-  public func complete(_ prompt: [Message.Part], each: (String) throws -> Void = { _ in }) throws -> Answer {
+  package func complete(_ prompt: [Message.Part], each: (String) throws -> Void = { _ in }) throws -> Answer {
     try answer(text.sequence(prompt), stop: text.stops(answering: false), each)
   }
 
   /// Answers the last message.
-  public func reply(to messages: [Message], each: (String) throws -> Void = { _ in }) throws -> Answer {
+  package func reply(to messages: [Message], each: (String) throws -> Void = { _ in }) throws -> Answer {
     try answer(text.prompt(messages), stop: text.stops(answering: true), each)
   }
 

@@ -10,7 +10,7 @@ final class Activations {
     /// The inputs of layers from this one on; the rest is computed again.
     case inputs(from: Int)
 
-    init(_ keeping: LanguageModel.Keeping, from lowest: Int) {
+    init(_ keeping: ActivationCheckpointing, from lowest: Int) {
       self = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
     }
 
@@ -37,7 +37,7 @@ final class Activations {
     }
 
     /// Bytes for a token of all that is kept for the way back to a layer.
-    func bytes(_ keeping: LanguageModel.Keeping, from lowest: Int) -> Int {
+    func bytes(_ keeping: ActivationCheckpointing, from lowest: Int) -> Int {
       switch keeping {
       case .activations: (layers - lowest + (lowest > 0 ? 1 : 0)) * layerBytes
       case .inputs: (layers - lowest) * 4 * hidden + layerBytes

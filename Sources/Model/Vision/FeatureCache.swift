@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import PatchFormat
 import Synchronization
 
 /// Features of images on disk, so that a frozen tower sees each image once, and not once in each epoch.
@@ -7,10 +7,10 @@ import Synchronization
 /// A file is named after all that its numbers depend on, and carries a digest of itself: one that is damaged counts as
 /// missing. Several processes may use a folder at once: a file has its name only when it is whole, and who reads one
 /// that another deletes reads on. What was not used for longest goes first when there is too much.
-public final class FeatureCache: Sendable {
-  public let folder: String
+package final class FeatureCache: Sendable {
+  package let folder: String
   /// Bytes that its files may take. With several processes at work it can be passed by a sixteenth for each.
-  public let limit: Int
+  package let limit: Int
   private let state = Mutex(State())
   private let failed: @Sendable (VPatchError) -> Void
 
@@ -27,7 +27,7 @@ public final class FeatureCache: Sendable {
   ///   - folder: made when the first features are kept.
   ///   - limit: in bytes.
   ///   - failed: is told, once, why nothing is kept any more: the work goes on without.
-  public init(folder: String, limit: Int, failed: @escaping @Sendable (VPatchError) -> Void = { _ in }) {
+  package init(folder: String, limit: Int, failed: @escaping @Sendable (VPatchError) -> Void = { _ in }) {
     self.folder = folder
     self.limit = limit
     self.failed = failed
@@ -36,7 +36,7 @@ public final class FeatureCache: Sendable {
   /// `vpatch/features` in the XDG cache folder, which is `~/.cache` by default.
   /// - Parameter variable: of the environment.
   /// - Throws: `refused` where the environment names no home.
-  public static func defaultFolder(
+  package static func defaultFolder(
     variable: (String) -> String? = { getenv($0).map { String(cString: $0) } }
   ) throws -> String {
     // The XDG specification: a relative path is to be ignored.
@@ -53,17 +53,17 @@ public final class FeatureCache: Sendable {
   var hasFailed: Bool { state.withLock { $0.hasFailed } }
 
   /// The numbers kept under a key; nil where there are none, not as many, or damaged ones.
-  func values(_ key: Digest, count: Int) -> Floats? {
+  func values(_ key: ContentDigest, count: Int) -> Floats? {
     let path = path(key)
     let head = Self.magic.count
-    guard let bytes = try? InputFile.contents(of: path, limit: head + 4 * count + Digest.byteCount),
-      bytes.count == head + 4 * count + Digest.byteCount,
+    guard let bytes = try? InputFile.contents(of: path, limit: head + 4 * count + ContentDigest.byteCount),
+      bytes.count == head + 4 * count + ContentDigest.byteCount,
       bytes.starts(with: Self.magic)
     else { return nil }
     let digest = bytes.withUnsafeBytes {
       Self.digest(key, UnsafeRawBufferPointer(rebasing: $0[head..<head + 4 * count]))
     }
-    guard digest.bytes.elementsEqual(bytes.suffix(Digest.byteCount)) else { return nil }
+    guard digest.bytes.elementsEqual(bytes.suffix(ContentDigest.byteCount)) else { return nil }
     // Last used now; where that cannot be noted it only goes earlier.
     utimes(path, nil)
     let values = Floats(count)
@@ -72,10 +72,10 @@ public final class FeatureCache: Sendable {
   }
 
   /// Keeps numbers under a key, and makes room for them.
-  func keep(_ values: Floats, as key: Digest) {
+  func keep(_ values: Floats, as key: ContentDigest) {
     guard !hasFailed else { return }
     do {
-      let bytes = Self.magic.count + 4 * values.count + Digest.byteCount
+      let bytes = Self.magic.count + 4 * values.count + ContentDigest.byteCount
       guard bytes <= limit else { return }
       try Directory.make(folder)
       try makeRoom(for: bytes)
@@ -95,15 +95,15 @@ public final class FeatureCache: Sendable {
   }
 
   /// Of the numbers and of what they are: a file under another's name is none.
-  private static func digest(_ key: Digest, _ numbers: UnsafeRawBufferPointer) -> Digest {
-    let hasher = SHA256()
+  private static func digest(_ key: ContentDigest, _ numbers: UnsafeRawBufferPointer) -> ContentDigest {
+    let hasher = SHA256Hasher()
     hasher.update(magic)
     hasher.update(key.bytes)
     hasher.update(numbers)
     return hasher.finalize()
   }
 
-  private func path(_ key: Digest) -> String { Path.join(folder, key.hex + Self.suffix) }
+  private func path(_ key: ContentDigest) -> String { Path.join(folder, key.hex + Self.suffix) }
 
   /// Looks through the folder when enough was written since the last time, and deletes what was not used for longest.
   private func makeRoom(for bytes: Int) throws {
@@ -133,7 +133,7 @@ public final class FeatureCache: Sendable {
 
   /// Nothing but what has the form of its own names is ever deleted.
   private static func isFeatures(_ name: String) -> Bool {
-    name.hasSuffix(suffix) && Digest(hex: String(name.dropLast(suffix.count))) != nil
+    name.hasSuffix(suffix) && ContentDigest(hex: String(name.dropLast(suffix.count))) != nil
   }
 
   private static func isTemporary(_ name: String) -> Bool {

@@ -1,19 +1,20 @@
-import Apply
+import Base
+import Checkpoints
+import Families
 import Images
-import PatchFormat
 import Text
 
 /// How a vision-language model is shown images: what its files say of pixels and of tokens. No weights.
-public struct ImageReader: ImagePrompting {
+package struct ImageReader: ImagePrompting {
   let config: VisionConfig
   let processor: ImageProcessor
   /// Of all that pixels depend on besides the image.
-  let processing: Digest
-  public let mark: String
+  let processing: ContentDigest
+  package let mark: String
 
   /// - Returns: nil for a model that takes no images.
   /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
-  public init?(_ folder: ModelFolder) throws {
+  package init?(_ folder: ModelFolder) throws {
     guard let config = try ModelConfig.vision(folder) else { return nil }
     let processor = try config.standardProcessor ?? ImageProcessor(folder)
     try config.check(processor)
@@ -24,20 +25,20 @@ public struct ImageReader: ImagePrompting {
     self.config = config
     self.processor = processor
     // How pixels are made may change from version to version.
-    processing = SHA256.hash("\(vpatchVersion) \(processor)")
+    processing = SHA256Hasher.hash("\(vpatchVersion) \(processor)")
     mark = if case .merger = config.projector { "<|image_pad|>" } else { "<image>" }
   }
 
-  public var token: Int32 { config.imageToken }
+  package var token: Int32 { config.imageToken }
 
   /// Decodes it, too: what is damaged behind the header shall be found before a long run, and not in its middle.
-  public func source(path: String) throws -> ImageSource {
+  package func source(path: String) throws -> ImageSource {
     let file = try ImageFile(path: path)
     _ = try file.decode()
     return file.source
   }
 
-  public func tokens(for image: ImageSource, among count: Int) throws -> Int {
+  package func tokens(for image: ImageSource, among count: Int) throws -> Int {
     try config.tokens(plan(image, among: count))
   }
 

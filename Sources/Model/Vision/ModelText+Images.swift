@@ -1,4 +1,4 @@
-import PatchFormat
+import Checkpoints
 import Text
 
 extension ModelText {
@@ -6,7 +6,7 @@ extension ModelText {
   /// - Parameter chatTemplate: which one, and what it is told; the model's own, where nothing is said.
   /// - Throws: `refused` for a name that is none, or a config that is not known; `invalid` where files that a
   ///   vision-language model has are missing.
-  public init(model folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init()) throws {
+  package init(model folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init()) throws {
     try self.init(folder, chatTemplate: chatTemplate, images: ImageReader(folder))
   }
 }

@@ -1,3 +1,5 @@
+import Families
+
 /// Runs features through a projector, forward and back.
 final class ProjectorPass {
   let projector: VisionProjector

@@ -1,6 +1,6 @@
+import Families
 import Glibc
 import Images
-import PatchFormat
 
 /// The rows of tokens of an image that was read whole and in tiles: of which features each is made.
 ///

@@ -1,6 +1,7 @@
+import Base
+import Families
 import Glibc
 import Images
-import PatchFormat
 
 /// Pieces of images as a tower runs them: their tokens one behind the other, who sees whom, and what leaves the tower.
 struct TowerBatch: Sendable {

@@ -1,5 +1,5 @@
 import CCompute
-import Images
+import Families
 
 /// Runs images through a vision tower, forward and back.
 ///

@@ -1,11 +1,12 @@
+import Base
+import Families
 import Images
-import PatchFormat
 
 /// What an image is worth in tokens. It follows from its plan, without weights.
 extension VisionConfig {
   /// Rows of tokens that the language model reads for an image.
   /// - Throws: `invalid` where the plan is not for this model.
-  func tokens(_ plan: ImagePlan) throws -> Int {
+  package func tokens(_ plan: ImagePlan) throws -> Int {
     let (pieces, patches) = try pieces(plan)
     switch packing {
     case .tiles: return try TilePacking(plan, self).count
@@ -17,7 +18,7 @@ extension VisionConfig {
 
   /// Rows and columns of the merged patches of an image, whose tokens have places in two dimensions (Qwen2.5-VL); nil
   /// for models that count the tokens one by one.
-  func grid(_ plan: ImagePlan) throws -> (rows: Int, columns: Int)? {
+  package func grid(_ plan: ImagePlan) throws -> (rows: Int, columns: Int)? {
     guard case .merger(let side) = projector, case .patches(let rows, let columns) = plan.shape else { return nil }
     _ = try pieces(plan)
     return (rows / side, columns / side)

@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 
 extension VisionModel {
   /// What images need in a training step, in bytes.
@@ -15,7 +15,7 @@ extension VisionModel {
   ///   - tuned: all tensors that are tuned, of this part of the model or another.
   /// - Throws: `invalid` where a plan is not for this model.
   func memory(
-    for plans: [ImagePlan], tuned: [Parameter], keeping: LanguageModel.Keeping
+    for plans: [ImagePlan], tuned: [Parameter], keeping: ActivationCheckpointing
   ) throws -> Memory {
     let names = Set(tuned.map(\.name.bytesKey))
     func isTuned(_ parameters: [Parameter]) -> Bool { parameters.contains { names.contains($0.name.bytesKey) } }

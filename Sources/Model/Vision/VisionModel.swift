@@ -1,5 +1,4 @@
-import Apply
-import PatchFormat
+import Families
 
 /// The part of a model that sees: its tower, its projector, and what ends a row of tiles.
 struct VisionModel: Sendable {

@@ -1,12 +1,13 @@
+import Base
+import Families
 import Images
-import PatchFormat
 
 extension VisionModel {
   /// All that the features of an image depend on, besides the image and how it was made into pixels: the tower's
   /// tensors to the bit, what of it is read, and the arithmetic.
   ///
   /// It reads the whole tower, once for a model.
-  func towerDigest(_ compute: Compute) throws -> Digest {
+  func towerDigest(_ compute: Compute) throws -> ContentDigest {
     precondition(!isTowerTuned, "the features of a tower that is being tuned do not stay the same")
     let tensors = try Parallel.map(tower.parameters.count, threads: compute.threads) { i in
       let parameter = tower.parameters[i]
@@ -21,7 +22,7 @@ extension VisionModel {
         "\(it.normEpsilon.bitPattern) \(config.featureLayers) \(config.dropsFirst)",
         "\(it.windows?.side ?? 0) \((it.windows?.fullLayers ?? []).sorted())", compute.arithmetic,
       ] + tensors
-    return SHA256.hash(lines.joined(separator: "\n"))
+    return SHA256Hasher.hash(lines.joined(separator: "\n"))
   }
 }
 
@@ -29,10 +30,10 @@ extension VisionPass {
   /// An image, by all that its features depend on besides the tower.
   struct Known {
     /// SHA-256 of its file.
-    let image: Digest
+    let image: ContentDigest
     let plan: ImagePlan
     /// SHA-256 of the settings by which its pixels are made.
-    let processing: Digest
+    let processing: ContentDigest
   }
 
   /// Patches whose pixels are held at once, where one image has not more: a photograph may have tens of thousands.
@@ -46,7 +47,7 @@ extension VisionPass {
     of images: [Known], cache: FeatureCache?, pixels: (_ which: [Int]) throws -> [PixelValues]
   ) throws -> [ImageFeatures] {
     let keys = try images.map(key)
-    var known: [Digest: ImageFeatures] = [:]
+    var known: [ContentDigest: ImageFeatures] = [:]
     var missing: [Int] = []
     for (i, key) in keys.enumerated() where known[key] == nil && !missing.contains(where: { keys[$0] == key }) {
       if let kept = try cache.flatMap({ try kept(images[i].plan, key, in: $0) }) {
@@ -67,12 +68,12 @@ extension VisionPass {
     return keys.map { known[$0]! }
   }
 
-  private func key(_ image: Known) throws -> Digest {
+  private func key(_ image: Known) throws -> ContentDigest {
     let parts = [try towerDigest().hex, image.image.hex, image.processing.hex, "\(image.plan.shape)"]
-    return SHA256.hash((["vpatch.image.1"] + parts).joined(separator: "\n"))
+    return SHA256Hasher.hash((["vpatch.image.1"] + parts).joined(separator: "\n"))
   }
 
-  private func kept(_ plan: ImagePlan, _ key: Digest, in cache: FeatureCache) throws -> ImageFeatures? {
+  private func kept(_ plan: ImagePlan, _ key: ContentDigest, in cache: FeatureCache) throws -> ImageFeatures? {
     let (rows, width) = (try featureRows(plan), model.config.featureWidth)
     return cache.values(key, count: rows * width).map { ImageFeatures(plan, rows: rows, width: width, values: $0) }
   }

@@ -1,6 +1,6 @@
+import Base
 import CCompute
 import Images
-import PatchFormat
 
 /// What a tower makes of one image, before the projector: [rows, width].
 final class ImageFeatures: Sendable {
@@ -36,7 +36,7 @@ final class VisionPass {
   private var dProjected = Floats(0)
 
   /// Found when it is first asked for.
-  private var digest: Digest?
+  private var digest: ContentDigest?
 
   init(_ model: VisionModel, _ compute: Compute) {
     self.model = model
@@ -101,7 +101,7 @@ final class VisionPass {
   }
 
   /// The model's `towerDigest`, kept.
-  func towerDigest() throws -> Digest {
+  func towerDigest() throws -> ContentDigest {
     let digest = try digest ?? model.towerDigest(compute)
     self.digest = digest
     return digest
@@ -110,7 +110,7 @@ final class VisionPass {
   /// The images' tokens in their order, [tokens, textHidden]; valid until the next call.
   /// - Parameter keeping: what a tuned tower keeps for `backward`; nothing for nil.
   /// - Throws: `invalid` where an image is not for this model.
-  func forward(_ images: [PixelValues], keeping: LanguageModel.Keeping? = nil) throws -> FloatPointer {
+  func forward(_ images: [PixelValues], keeping: ActivationCheckpointing? = nil) throws -> FloatPointer {
     guard let lowest = model.tower.lowestTuned, let keeping else { return try forward(features(of: images)) }
     self.keeping = TowerPass.Keeping(keeping, from: max(0, lowest))
     let batch = try TowerBatch(images, model.config)

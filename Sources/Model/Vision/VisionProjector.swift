@@ -1,3 +1,5 @@
+import Families
+
 /// What carries a tower's features into the language model: which tensor is what.
 struct VisionProjector: Sendable {
   /// Over single features, before a square of them becomes one row (Qwen2.5-VL).

@@ -1,5 +1,5 @@
-import Apply
-import PatchFormat
+import Base
+import Families
 
 /// A vision transformer's layers: which tensor is what.
 struct VisionTower: Sendable {

@@ -1,12 +1,14 @@
 import Apply
-import PatchFormat
+import Base
+import Checkpoints
+import Families
 
 /// The tensors of a model by canonical name, mapped from its files; those that patches change, decoded into memory.
-public final class ModelWeights: Sendable {
-  public let view: ModelView
-  public let layout: ModelLayout
+package final class ModelWeights: Sendable {
+  package let view: ModelView
+  package let layout: ModelLayout
   /// In the order of the checkpoint; those of a dtype that can be computed with.
-  public let parameters: [Parameter]
+  package let parameters: [Parameter]
   private let byCanonicalName: [String: Parameter]
   /// The others, such as the `position_ids` that old checkpoints carry: nothing is wrong until one is called for.
   private let others: [String: TensorInfo]
@@ -14,7 +16,7 @@ public final class ModelWeights: Sendable {
   let names: [String]
 
   /// - Parameter threads: decode patched tensors.
-  public init(_ view: ModelView, threads: Int) throws {
+  package init(_ view: ModelView, threads: Int) throws {
     self.view = view
     let checkpoint = view.checkpoint
     layout = ModelLayout.recognise(names: checkpoint.tensors.map(\.name))
@@ -79,7 +81,7 @@ public final class ModelWeights: Sendable {
   func untuned() -> ModelWeights { ModelWeights(self) }
 
   /// The tensor of that name in the checkpoint.
-  public func parameter(named name: String) -> Parameter? { parameters.first { $0.name.isSame(as: name) } }
+  package func parameter(named name: String) -> Parameter? { parameters.first { $0.name.isSame(as: name) } }
 
   /// The tensor, checked to have this shape.
   /// - Throws: `invalid` where it is missing or of another shape; `refused` where its dtype is not float32, bf16 or

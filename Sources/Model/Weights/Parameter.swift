@@ -1,30 +1,30 @@
 import CCompute
+import Checkpoints
 import Glibc
-import PatchFormat
 
 /// One tensor of a model: as it stands in its file, or being tuned.
 ///
 /// A matrix is [outputs, inputs] as in the file. A vector counts as one row.
-public final class Parameter: @unchecked Sendable {
-  public let info: TensorInfo
-  public var name: String { info.name }
-  public let rows: Int
-  public let columns: Int
+package final class Parameter: @unchecked Sendable {
+  package let info: TensorInfo
+  package var name: String { info.name }
+  package let rows: Int
+  package let columns: Int
   /// The tensor's bytes in the file's dtype: mapped, or in memory where they had to be decoded.
   let bytes: UnsafeRawPointer
   private let owner: AnyObject
   /// Set while the tensor is tuned; products then use its master.
-  public private(set) var tuning: Tuning?
+  package private(set) var tuning: Tuning?
   /// Of a vector: its values. Norms and biases are small and used all the time.
   private let vector: Floats?
 
   /// What belongs to a tensor that is being tuned; all of `rows` × `columns`.
-  public final class Tuning: @unchecked Sendable {
-    public let master: Floats
-    public let gradient: Floats
+  package final class Tuning: @unchecked Sendable {
+    package let master: Floats
+    package let gradient: Floats
     /// AdamW's running means of the gradient and of its square.
-    public let firstMoment: Floats
-    public let secondMoment: Floats
+    package let firstMoment: Floats
+    package let secondMoment: Floats
 
     init(_ count: Int) {
       master = Floats(count)
@@ -54,7 +54,7 @@ public final class Parameter: @unchecked Sendable {
     vector = values
   }
 
-  public var count: Int { rows * columns }
+  package var count: Int { rows * columns }
 
   /// The values of a vector.
   var values: UnsafeMutablePointer<Float> { tuning?.master.start ?? vector!.start }
@@ -102,7 +102,7 @@ public final class Parameter: @unchecked Sendable {
   }
 
   /// Gives it a master, a gradient of zeros, and moments of zeros.
-  public func beginTuning() {
+  package func beginTuning() {
     guard tuning == nil else { return }
     let tuning = Tuning(count)
     widen(rows: 0..<rows, into: tuning.master.start)
@@ -110,7 +110,7 @@ public final class Parameter: @unchecked Sendable {
   }
 
   /// Rounds the master to what the file's dtype can hold: what a patch would make of it.
-  public func roundMaster() {
+  package func roundMaster() {
     guard let master = tuning?.master, info.dtype != .f32 else { return }
     let narrow = UnsafeMutablePointer<UInt16>.allocate(capacity: max(1, count))
     defer { narrow.deallocate() }
@@ -127,5 +127,5 @@ public final class Parameter: @unchecked Sendable {
   var untuned: Parameter { Parameter(info, bytes: bytes, owner: owner) }
 
   /// From now on it is again what the file has.
-  public func endTuning() { tuning = nil }
+  package func endTuning() { tuning = nil }
 }

@@ -1,12 +1,12 @@
 /// Bits, the least significant first (spec, section 1).
 struct BitWriter {
-  private(set) var bytes: [UInt8] = []
+  package private(set) var bytes: [UInt8] = []
   private var pending: UInt64 = 0
   private var pendingCount = 0
 
   /// Appends the lower `count` bits of `value`; at most 32.
   @inline(__always)
-  mutating func write(_ value: UInt32, _ count: Int) {
+  package mutating func write(_ value: UInt32, _ count: Int) {
     pending |= UInt64(value) << UInt64(pendingCount)
     pendingCount += count
     while pendingCount >= 8 {
@@ -24,17 +24,17 @@ struct BitWriter {
 
 /// Reads what `BitWriter` wrote. Bits beyond the end are zero; `isExhausted` tells.
 struct BitReader {
-  let bytes: UnsafeRawBufferPointer
-  private(set) var position = 0
+  package let bytes: UnsafeRawBufferPointer
+  package private(set) var position = 0
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// More was read than there is.
-  var isExhausted: Bool { position > bytes.count * 8 }
+  package var isExhausted: Bool { position > bytes.count * 8 }
 
   /// The next `count` bits, which stay unread; at most 32.
   @inline(__always)
-  func peek(_ count: Int) -> UInt32 {
+  package func peek(_ count: Int) -> UInt32 {
     let first = position >> 3
     var word: UInt64 = 0
     if first + 8 <= bytes.count {
@@ -50,10 +50,10 @@ struct BitReader {
   }
 
   @inline(__always)
-  mutating func skip(_ count: Int) { position += count }
+  package mutating func skip(_ count: Int) { position += count }
 
   @inline(__always)
-  mutating func read(_ count: Int) -> UInt32 {
+  package mutating func read(_ count: Int) -> UInt32 {
     let value = peek(count)
     position += count
     return value
@@ -67,7 +67,7 @@ struct BitReader {
   }
 
   /// Whether all has been read but for fewer than eight zero bits.
-  var isAtEnd: Bool {
+  package var isAtEnd: Bool {
     let rest = bytes.count * 8 - position
     return rest >= 0 && rest < 8 && peek(rest) == 0
   }

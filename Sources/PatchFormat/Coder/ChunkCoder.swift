@@ -1,5 +1,8 @@
+import Base
+import Checkpoints
+
 /// Coders of chunks; the number is the first byte of the stored chunk (spec, section 5).
-public enum Coder: UInt8, Sendable, CaseIterable {
+package enum Coder: UInt8, Sendable, CaseIterable {
   case zero = 0
   case raw = 1
   case planes = 2
@@ -8,18 +11,18 @@ public enum Coder: UInt8, Sendable, CaseIterable {
 }
 
 /// What a chunk holds: a difference, or the bytes that only one side has.
-public enum ChunkRole: String, Sendable {
+package enum ChunkRole: String, Sendable {
   case difference = "d"
   case base = "b"
   case target = "t"
 }
 
 /// Encodes and decodes chunks. Buffers are aligned to their elements; one side of a difference is as long as the other.
-public enum ChunkCoder {
+package enum ChunkCoder {
   /// No chunk decodes to more.
-  public static let maximumDecoded = 1 << 22
+  package static let maximumDecoded = 1 << 22
   /// A stored chunk is at most this much longer than what it decodes to.
-  public static let maximumOverhead = 16
+  package static let maximumOverhead = 16
   private static let windowLog: Int32 = 23
 
   // MARK: Encoding
@@ -29,7 +32,7 @@ public enum ChunkCoder {
   ///   - rowLength: elements in a row of the tensor, where there are rows.
   ///   - withContext: whether the decoder will have these very bits of the other side; where only the differences are
   ///     right, the coders that look at more are left out.
-  public static func encodeDifference(
+  package static func encodeDifference(
     base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, format: ElementFormat, rowLength: Int?,
     withContext: Bool = true
   ) -> [UInt8] {
@@ -45,7 +48,7 @@ public enum ChunkCoder {
   }
 
   /// Whether a stored chunk decodes to differences that depend on the other side's bits.
-  public static func needsContext(_ stored: UnsafeRawBufferPointer) -> Bool { stored.first == Coder.ulp.rawValue }
+  package static func needsContext(_ stored: UnsafeRawBufferPointer) -> Bool { stored.first == Coder.ulp.rawValue }
 
   private static func encodeDifference<Word: PlaneWord>(
     _ base: UnsafeBufferPointer<Word>, _ target: UnsafeBufferPointer<Word>, _ format: ElementFormat, _ rowLength: Int?,
@@ -86,7 +89,7 @@ public enum ChunkCoder {
   }
 
   /// The bytes of one side, alone.
-  public static func encodeContent(_ bytes: UnsafeRawBufferPointer, format: ElementFormat) -> [UInt8] {
+  package static func encodeContent(_ bytes: UnsafeRawBufferPointer, format: ElementFormat) -> [UInt8] {
     let planes: [UInt8] =
       switch format.width {
       case 1: Array(bytes)
@@ -110,7 +113,7 @@ public enum ChunkCoder {
   // MARK: Decoding
 
   /// Rebuilds `output` from the other side.
-  public static func decodeDifference(
+  package static func decodeDifference(
     _ stored: UnsafeRawBufferPointer, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
     format: ElementFormat, direction: Direction, kernel: Kernel = .chosen
   ) throws {
@@ -181,7 +184,7 @@ public enum ChunkCoder {
   }
 
   /// The bytes of one side.
-  public static func decodeContent(
+  package static func decodeContent(
     _ stored: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, format: ElementFormat
   ) throws {
     let (coder, data) = try open(stored)

@@ -2,18 +2,18 @@ import CKernels
 import Glibc
 
 /// Which code decodes. Both give the same bits; `VPATCH_ISA=baseline|avx2` chooses one for tests and benchmarks.
-public enum Kernel: String, Sendable, CaseIterable {
+package enum Kernel: String, Sendable, CaseIterable {
   /// Swift, for every processor.
   case portable = "baseline"
   case avx2
 
-  public var isSupported: Bool { self == .portable || vp_has_avx2() != 0 }
+  package var isSupported: Bool { self == .portable || vp_has_avx2() != 0 }
 
   /// The best that this processor can run.
-  public static var best: Kernel { Kernel.avx2.isSupported ? .avx2 : .portable }
+  package static var best: Kernel { Kernel.avx2.isSupported ? .avx2 : .portable }
 
   /// What `VPATCH_ISA` asks for, where this processor has it; else the best.
-  public static let chosen: Kernel = {
+  package static let chosen: Kernel = {
     guard let value = getenv("VPATCH_ISA"), let kernel = Kernel(rawValue: String(cString: value)),
       kernel.isSupported
     else { return best }

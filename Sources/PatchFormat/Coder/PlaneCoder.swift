@@ -1,16 +1,16 @@
 // Differences and elements as byte planes: byte 0 of every element, then byte 1 of every element, … (spec, section
 // 5). Bytes of one kind lie together, which is what zstd needs to find anything in numbers.
 
-protocol PlaneWord: FixedWidthInteger, UnsignedInteger {}
+package protocol PlaneWord: FixedWidthInteger, UnsignedInteger {}
 extension UInt8: PlaneWord {}
 extension UInt16: PlaneWord {}
 extension UInt32: PlaneWord {}
 extension UInt64: PlaneWord {}
 
 /// Arithmetic on differences of elements of one width.
-struct Differences<Word: PlaneWord> {
+package struct Differences<Word: PlaneWord> {
   /// Whether elements are floats, whose differences are taken in the order of the values.
-  let isFloat: Bool
+  package let isFloat: Bool
 
   @inline(__always)
   private func ordered(_ u: Word) -> Word {
@@ -20,13 +20,13 @@ struct Differences<Word: PlaneWord> {
   }
 
   @inline(__always)
-  func difference(_ target: Word, _ base: Word) -> Word { ordered(target) &- ordered(base) }
+  package func difference(_ target: Word, _ base: Word) -> Word { ordered(target) &- ordered(base) }
 
   @inline(__always)
-  func target(_ base: Word, _ difference: Word) -> Word { ordered(ordered(base) &+ difference) }
+  package func target(_ base: Word, _ difference: Word) -> Word { ordered(ordered(base) &+ difference) }
 
   @inline(__always)
-  func base(_ target: Word, _ difference: Word) -> Word { ordered(ordered(target) &- difference) }
+  package func base(_ target: Word, _ difference: Word) -> Word { ordered(ordered(target) &- difference) }
 
   @inline(__always)
   static func zigzag(_ d: Word) -> Word {
@@ -40,7 +40,7 @@ struct Differences<Word: PlaneWord> {
 enum Planes {
   /// Splits elements, given one by one, into planes.
   @inline(__always)
-  static func split<Word: PlaneWord>(_ count: Int, _: Word.Type, _ element: (Int) -> Word) -> [UInt8] {
+  package static func split<Word: PlaneWord>(_ count: Int, _: Word.Type, _ element: (Int) -> Word) -> [UInt8] {
     let width = Word.bitWidth / 8
     return [UInt8](unsafeUninitializedCapacity: count * width) { planes, initialized in
       for i in 0..<count {
@@ -55,7 +55,7 @@ enum Planes {
 
   /// Element `i` of `count`.
   @inline(__always)
-  static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ i: Int, of count: Int, _: Word.Type) -> Word {
+  package static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ i: Int, of count: Int, _: Word.Type) -> Word {
     var value: Word = 0
     for plane in 0..<Word.bitWidth / 8 {
       value |= Word(truncatingIfNeeded: planes[plane * count + i]) &<< Word(8 * plane)
@@ -66,7 +66,7 @@ enum Planes {
 
 /// The sparse coder: gaps in LEB128, then the differences that are not zero (spec, section 5).
 enum SparseCoder {
-  static func encode<Word: PlaneWord>(
+  package static func encode<Word: PlaneWord>(
     base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>, _ differences: Differences<Word>
   ) -> [UInt8] {
     var gaps: [UInt8] = []
@@ -86,7 +86,7 @@ enum SparseCoder {
   }
 
   /// Calls `body` with index and difference of each changed element.
-  static func decode<Word: PlaneWord>(
+  package static func decode<Word: PlaneWord>(
     _ bytes: [UInt8], count: Int, _: Word.Type, _ body: (Int, Word) -> Void
   ) throws(ChunkError) {
     guard bytes.count >= 4 else { throw ChunkError("ends within its data") }

@@ -1,10 +1,10 @@
 /// The thirty-two states of a decoder and the words that refill them (spec, section 5.1.4).
 struct RansState {
-  let states: UnsafeMutablePointer<UInt32>
+  package let states: UnsafeMutablePointer<UInt32>
   private let words: UnsafeRawPointer?
   let wordCount: Int
   /// The next word.
-  var position = 0
+  package var position = 0
 
   /// - Parameter states: the initial states, `UlpTables.lanes` of them; they are changed.
   init(states: UnsafeMutablePointer<UInt32>, words: UnsafeRawBufferPointer) {
@@ -14,19 +14,19 @@ struct RansState {
   }
 
   /// More words were needed than there are.
-  var isExhausted: Bool { position > wordCount }
+  package var isExhausted: Bool { position > wordCount }
 
   /// All words are used, and the states are where the encoder began.
-  var isAtEnd: Bool { position == wordCount && (0..<UlpTables.lanes).allSatisfy { states[$0] == UlpTables.lowest } }
+  package var isAtEnd: Bool { position == wordCount && (0..<UlpTables.lanes).allSatisfy { states[$0] == UlpTables.lowest } }
 
   @inline(__always)
-  func slot(_ lane: Int) -> UInt32 { states[lane] & UlpTables.slotMask }
+  package func slot(_ lane: Int) -> UInt32 { states[lane] & UlpTables.slotMask }
 
   /// Steps 1 to 3.
   /// - Parameter table: the slots of the context's table.
   /// - Returns: the symbol.
   @inline(__always)
-  mutating func step(_ lane: Int, _ table: UnsafePointer<UInt32>) -> Int {
+  package mutating func step(_ lane: Int, _ table: UnsafePointer<UInt32>) -> Int {
     var x = states[lane]
     let entry = table[Int(x & UlpTables.slotMask)]
     x = ((entry &>> 8) & 0xFFF &+ 1) &* (x &>> UInt32(FrequencyTable.bits)) &+ entry &>> 20

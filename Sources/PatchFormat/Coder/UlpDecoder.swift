@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 
 // Reads a chunk of the ulp coder in both directions (spec, section 5.1). The portable code here is the reference:
 // the kernel in C decodes the same bits faster, on processors that have the instructions.
@@ -44,7 +45,7 @@ struct UlpDecoder<Word: UlpWord> {
   // MARK: Forward
 
   /// Target from base.
-  func decode(
+  package func decode(
     base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>, kernel: Kernel
   ) throws(ChunkError) {
     var states = initialStates

@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 import Glibc
 
 // Writes a chunk of the ulp coder (spec, section 5.1). A rANS encoder works backwards: the last element first, so
@@ -7,7 +8,7 @@ import Glibc
 enum UlpEncoder {
   /// The data of a chunk, without the coder byte.
   /// - Parameter rowLength: elements in a row of the tensor, where there are rows.
-  static func encode<Word: UlpWord>(
+  package static func encode<Word: UlpWord>(
     base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>, format: ElementFormat, rowLength: Int?
   ) -> [UInt8] {
     let count = base.count

@@ -5,13 +5,13 @@
 /// What the encoder knows of a chunk before it chooses a model.
 struct UlpStatistics {
   /// The scale of each element of the base.
-  let scales: UnsafeBufferPointer<UInt8>
+  package let scales: UnsafeBufferPointer<UInt8>
   /// The symbol of each element.
-  let symbols: UnsafeBufferPointer<UInt8>
+  package let symbols: UnsafeBufferPointer<UInt8>
   /// A multiple of 16 that rows suggest as a group; nil where rows have no such length.
-  let rowLength: Int?
+  package let rowLength: Int?
 
-  var count: Int { symbols.count }
+  package var count: Int { symbols.count }
 }
 
 extension UlpModel {

@@ -13,15 +13,15 @@ struct UlpModel: Equatable {
   /// Elements in a group; all of a group are of one class.
   var groupSize: Int
   /// The class of each group.
-  var classes: [UInt8]
-  var maps: [ContextMap]
-  var tables: [FrequencyTable]
+  package var classes: [UInt8]
+  package var maps: [ContextMap]
+  package var tables: [FrequencyTable]
 
   /// Scale → table, for one class.
   struct ContextMap: Equatable {
-    let first: Int
+    package let first: Int
     /// The tables of the scales from `first` on; `noTable` for those that no element of the base has.
-    let tables: [UInt8]
+    package let tables: [UInt8]
 
     /// The table of every scale 0 … 255.
     var expanded: [UInt8] {
@@ -32,7 +32,7 @@ struct UlpModel: Equatable {
   static let maximumTables = 31
   static let noTable: UInt8 = 31
 
-  func write(to bits: inout BitWriter) {
+  package func write(to bits: inout BitWriter) {
     bits.write(UInt32(maps.count - 1), 2)
     bits.write(UInt32(tables.count - 1), 5)
     if maps.count > 1 { bits.write(UInt32(groupSize / UlpTables.lanes - 1), 22) }
@@ -100,11 +100,11 @@ struct UlpModel: Equatable {
 
 /// The frequencies of the symbols 0 … 255, adding up to 4,096 (spec, section 5.1.3).
 struct FrequencyTable: Equatable {
-  static let bits = 12
-  static let total = 1 << bits
+  package static let bits = 12
+  package static let total = 1 << bits
 
   /// 256 frequencies.
-  private(set) var frequencies: [UInt16]
+  package private(set) var frequencies: [UInt16]
   /// The symbol that gets what the others leave.
   private let remainder: Int
 
@@ -148,7 +148,7 @@ struct FrequencyTable: Equatable {
     frequencies.firstIndex { $0 > 0 }!...frequencies.lastIndex { $0 > 0 }!
   }
 
-  func write(to bits: inout BitWriter) {
+  package func write(to bits: inout BitWriter) {
     bits.write(UInt32(span.lowerBound), 8)
     bits.write(UInt32(span.count - 1), 8)
     bits.write(UInt32(remainder - span.lowerBound), 8)
@@ -198,7 +198,7 @@ struct FrequencyTable: Equatable {
 }
 
 /// Why a chunk cannot be decoded.
-public struct ChunkError: Error, Equatable, Sendable {
-  public let reason: String
-  init(_ reason: String) { self.reason = reason }
+package struct ChunkError: Error, Equatable, Sendable {
+  package let reason: String
+  package init(_ reason: String) { self.reason = reason }
 }

@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 
 /// Finds out which tables are consistent with a target value, where the base is not known (spec, section 5.1.5).
 struct UlpResolver<Word: UlpWord> {
@@ -47,7 +48,7 @@ struct UlpResolver<Word: UlpWord> {
 
   /// What a class's elements look up.
   struct Map {
-    let number: Int
+    package let number: Int
     /// The table that only zeros have, and the same as a bit; none where that is 0.
     let zeroTable: Int
     let zeroBit: UInt32
@@ -55,7 +56,7 @@ struct UlpResolver<Word: UlpWord> {
     let contexts: UnsafeMutablePointer<UInt8>
   }
 
-  func map(ofClass c: Int) -> Map {
+  package func map(ofClass c: Int) -> Map {
     let zero = candidates.zeroTables[c]
     return Map(
       number: c, zeroTable: zero == 0 ? 0 : zero.trailingZeroBitCount, zeroBit: zero,
@@ -64,7 +65,7 @@ struct UlpResolver<Word: UlpWord> {
 
   /// The table for a base value; `UlpModel.noTable` where there is none.
   @inline(__always)
-  func context(_ map: Map, _ value: Word) -> Int { Int(map.contexts[scale.of(value)]) }
+  package func context(_ map: Map, _ value: Word) -> Int { Int(map.contexts[scale.of(value)]) }
 
   @inline(__always)
   func extraBits(table: Int, slot: UInt32) -> Int {
@@ -126,14 +127,14 @@ struct UlpResolver<Word: UlpWord> {
 
 /// The tables that are consistent, with the base that each leads to. Nearly always there is just one.
 struct Consistent<Word: UlpWord> {
-  private(set) var table = 0
-  private(set) var base: Word = 0
-  private(set) var count = 0
+  package private(set) var table = 0
+  package private(set) var base: Word = 0
+  package private(set) var count = 0
   /// Those behind the first.
   private var more: [(table: Int, base: Word)] = []
 
   @inline(__always)
-  mutating func append(_ table: Int, _ base: Word) {
+  package mutating func append(_ table: Int, _ base: Word) {
     if count == 0 {
       self.table = table
       self.base = base
@@ -144,7 +145,7 @@ struct Consistent<Word: UlpWord> {
   }
 
   /// Asks of each but the last, in order, whether it is the one, and keeps that one.
-  mutating func keep(_ isChosen: (Int) -> Bool) {
+  package mutating func keep(_ isChosen: (Int) -> Bool) {
     var next = 0
     while next < more.count, !isChosen(table) {
       (table, base) = more[next]

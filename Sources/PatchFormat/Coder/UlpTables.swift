@@ -1,18 +1,20 @@
+import Checkpoints
+
 /// A model laid out for coding: plain memory, since every element looks things up here several times.
 final class UlpTables {
   /// Interleaved rANS states (spec, section 5.1).
-  static let lanes = 32
+  package static let lanes = 32
   /// States stay in `lowest` ..< 2³² between elements.
-  static let lowest: UInt32 = 1 << 16
+  package static let lowest: UInt32 = 1 << 16
   static let slotMask: UInt32 = 1 << UInt32(FrequencyTable.bits) - 1
 
   /// (classes, 256) table numbers, by scale; `UlpModel.noTable` where there is none.
   let contexts: UnsafeMutablePointer<UInt8>
   /// (classes, 256) the same as offsets into `slots`; `UInt32.max` where there is none. A scale without a table is not
   /// the base's.
-  let offsets: UnsafeMutablePointer<UInt32>
+  package let offsets: UnsafeMutablePointer<UInt32>
   /// (tables, 4096) the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
-  let slots: UnsafeMutablePointer<UInt32>
+  package let slots: UnsafeMutablePointer<UInt32>
 
   init(_ model: UlpModel) {
     let contextCount = model.maps.count << 8
@@ -114,7 +116,7 @@ final class UlpCandidates<Word: UlpWord> {
   }
 
   @inline(__always)
-  func tables(class c: Int, target ordered: Int32, slot: UInt32) -> UInt32 {
+  package func tables(class c: Int, target ordered: Int32, slot: UInt32) -> UInt32 {
     let bucket = Int((ordered &>> Self.bucketShift) &+ Int32(1 << (Self.bucketBits - 1)))
     return masks[(c &<< Self.bucketBits | bucket) &<< Self.sliceBits | Int(slot) &>> Self.sliceShift]
   }

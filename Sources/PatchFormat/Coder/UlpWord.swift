@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// The bits of a float of 8, 16 or 32 bits, seen as an integer in the order of the values (spec, section 4).
 protocol UlpWord: FixedWidthInteger, UnsignedInteger, Sendable {}
 extension UInt8: UlpWord {}
@@ -7,7 +9,7 @@ extension UInt32: UlpWord {}
 extension UlpWord {
   /// The rank of the value among all values: neighbours differ by one ulp.
   @inline(__always)
-  var ordered: Int32 {
+  package var ordered: Int32 {
     let signed = Self.signExtended(Int32(truncatingIfNeeded: self))
     return signed ^ ((signed >> 31) & Self.lowerBits)
   }
@@ -28,7 +30,7 @@ extension UlpWord {
 
   /// What turns `base` into `target`, in ulps modulo 2ⁿ.
   @inline(__always)
-  static func difference(_ target: Self, _ base: Self) -> Int32 {
+  package static func difference(_ target: Self, _ base: Self) -> Int32 {
     signExtended(target.ordered &- base.ordered)
   }
 
@@ -48,7 +50,7 @@ struct UlpScale<Word: UlpWord> {
   }
 
   @inline(__always)
-  func of(_ value: Word) -> Int {
+  package func of(_ value: Word) -> Int {
     value & magnitude == 0 ? 0 : max(Int((value &>> shift) & exponent), 1)
   }
 }
@@ -56,23 +58,23 @@ struct UlpScale<Word: UlpWord> {
 /// How a difference is split into a symbol and extra bits (spec, section 5.1.2).
 enum UlpSymbol {
   /// The symbol of "unchanged".
-  static let zero = 128
+  package static let zero = 128
 
   @inline(__always)
-  static func of(_ difference: Int32) -> Int {
+  package static func of(_ difference: Int32) -> Int {
     let index = index(of: difference.magnitude)
     return difference < 0 ? zero - index : zero + index
   }
 
   @inline(__always)
-  static func index(of magnitude: UInt32) -> Int {
+  package static func index(of magnitude: UInt32) -> Int {
     if magnitude < 16 { return Int(magnitude) }
     let k = 31 - magnitude.leadingZeroBitCount
     return 16 + 2 * (k - 4) + Int((magnitude >> UInt32(k - 1)) & 1)
   }
 
   @inline(__always)
-  static func index(ofSymbol symbol: Int) -> Int { abs(symbol - zero) }
+  package static func index(ofSymbol symbol: Int) -> Int { abs(symbol - zero) }
 
   @inline(__always)
   static func extraBits(ofIndex index: Int) -> Int { index < 16 ? 0 : 3 + (index - 16) >> 1 }
@@ -88,7 +90,7 @@ enum UlpSymbol {
   }
 
   /// The differences that a symbol stands for, before 2ⁿ is taken off.
-  static func differences(ofSymbol symbol: Int) -> ClosedRange<Int64> {
+  package static func differences(ofSymbol symbol: Int) -> ClosedRange<Int64> {
     let index = index(ofSymbol: symbol)
     let low = Int64(smallestMagnitude(ofIndex: index))
     let high = Int64(largestMagnitude(ofIndex: index))

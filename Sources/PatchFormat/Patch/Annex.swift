@@ -4,35 +4,38 @@
 //   …       manifest: canonical JSON; "blobs" gives each blob's length and digest, the rest refers to blobs by number
 //   …       the blobs, one behind the other
 
-/// The safetensors headers and the changed side files of both sides of a patch.
-public struct Annex: Equatable, Sendable {
-  public let base: FileLayout
-  public let target: FileLayout
-  /// Files beside the checkpoint that differ, in ascending order of name.
-  public let sideFiles: [SideFile]
+import Base
+import Checkpoints
 
-  public struct SideFile: Equatable, Sendable {
-    public let name: String
+/// The safetensors headers and the changed side files of both sides of a patch.
+package struct Annex: Equatable, Sendable {
+  package let base: FileLayout
+  package let target: FileLayout
+  /// Files beside the checkpoint that differ, in ascending order of name.
+  package let sideFiles: [SideFile]
+
+  package struct SideFile: Equatable, Sendable {
+    package let name: String
     /// The contents; nil where a side lacks the file.
-    public let base: [UInt8]?
-    public let target: [UInt8]?
-    public init(name: String, base: [UInt8]?, target: [UInt8]?) {
+    package let base: [UInt8]?
+    package let target: [UInt8]?
+    package init(name: String, base: [UInt8]?, target: [UInt8]?) {
       self.name = name
       self.base = base
       self.target = target
     }
   }
 
-  public init(base: FileLayout, target: FileLayout, sideFiles: [SideFile]) {
+  package init(base: FileLayout, target: FileLayout, sideFiles: [SideFile]) {
     self.base = base
     self.target = target
     self.sideFiles = sideFiles.sorted { $0.name.precedes($1.name) }
   }
 
-  static let windowLog: Int32 = 27
+  package static let windowLog: Int32 = 27
 
   /// Names that may travel as side files.
-  public static func isSideFileName(_ name: String) -> Bool {
+  package static func isSideFileName(_ name: String) -> Bool {
     Checkpoint.isValidFileName(name) && !Checkpoint.isSafetensorsName(name) && name != "vpatch.json"
       && name != Checkpoint.indexName
   }
@@ -40,11 +43,11 @@ public struct Annex: Equatable, Sendable {
   // MARK: Writing
 
   /// The decoded form.
-  public func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     var blobs: [[UInt8]] = []
-    var numbers: [Digest: Int] = [:]
+    var numbers: [ContentDigest: Int] = [:]
     func blob(_ bytes: [UInt8]) -> JSON {
-      let digest = SHA256.hash(bytes)
+      let digest = SHA256Hasher.hash(bytes)
       if let number = numbers[digest] { return JSON(number) }
       numbers[digest] = blobs.count
       blobs.append(bytes)
@@ -63,7 +66,7 @@ public struct Annex: Equatable, Sendable {
     let manifest = JSON.dictionary([
       "base": base, "target": target, "side": .array(side),
       "blobs": .array(
-        blobs.map { .dictionary(["length": JSON($0.count), "sha256": .string(SHA256.hash($0).hex)]) }),
+        blobs.map { .dictionary(["length": JSON($0.count), "sha256": .string(SHA256Hasher.hash($0).hex)]) }),
     ]).canonical()
     return [UInt8](littleEndian: UInt32(manifest.count)) + manifest + blobs.joined()
   }
@@ -72,7 +75,7 @@ public struct Annex: Equatable, Sendable {
 
   /// Rule 11 of section 3.2.
   /// - Throws: `Malformed`.
-  init(parsing bytes: [UInt8], for tensors: [PatchTensor], maximumValues: Int = .max) throws {
+  package init(parsing bytes: [UInt8], for tensors: [PatchTensor], maximumValues: Int = .max) throws {
     guard bytes.count >= 4 else { throw Malformed("has an annex without a manifest") }
     let length = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
     guard length <= bytes.count - 4 else { throw Malformed("has an annex without a manifest") }
@@ -112,7 +115,7 @@ public struct Annex: Equatable, Sendable {
 }
 
 /// The blobs of an annex, checked.
-struct Blobs {
+package struct Blobs {
   /// Each once in memory, however often it is referred to.
   private let contents: [[UInt8]]
   private var used: Set<Int> = []
@@ -120,7 +123,7 @@ struct Blobs {
   init(_ list: [JSON], _ bytes: ArraySlice<UInt8>) throws {
     var rest = bytes
     var contents: [[UInt8]] = []
-    var digests: Set<Digest> = []
+    var digests: Set<ContentDigest> = []
     for entry in list {
       var members = try Members(entry, of: "a blob")
       let length = try members.int("length")
@@ -128,7 +131,7 @@ struct Blobs {
       try members.finish()
       guard length <= rest.count else { throw Malformed("has an annex that ends within a blob") }
       let blob = rest.prefix(length)
-      guard SHA256.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex") }
+      guard SHA256Hasher.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex") }
       guard digests.insert(digest).inserted else { throw Malformed("has the same blob twice in its annex") }
       contents.append(Array(blob))
       rest = rest.dropFirst(length)
@@ -137,13 +140,13 @@ struct Blobs {
     self.contents = contents
   }
 
-  mutating func take(_ number: Int) throws -> [UInt8] {
+  package mutating func take(_ number: Int) throws -> [UInt8] {
     guard contents.indices.contains(number) else { throw Malformed("refers to a blob that its annex does not have") }
     used.insert(number)
     return contents[number]
   }
 
-  func finish() throws {
+  package func finish() throws {
     guard used.count == contents.count else { throw Malformed("has a blob in its annex that nothing refers to") }
   }
 }

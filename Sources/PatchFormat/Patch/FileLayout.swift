@@ -1,40 +1,43 @@
-/// How a checkpoint's tensors lie in files: what is needed, besides the tensors, to write the files byte for byte.
-public struct FileLayout: Equatable, Sendable {
-  /// In ascending order of name; a checkpoint that is a single file has one with the name "".
-  public let files: [File]
-  /// `model.safetensors.index.json`
-  public let index: [UInt8]?
+import Base
+import Checkpoints
 
-  public struct File: Equatable, Sendable {
-    public let name: String
+/// How a checkpoint's tensors lie in files: what is needed, besides the tensors, to write the files byte for byte.
+package struct FileLayout: Equatable, Sendable {
+  /// In ascending order of name; a checkpoint that is a single file has one with the name "".
+  package let files: [File]
+  /// `model.safetensors.index.json`
+  package let index: [UInt8]?
+
+  package struct File: Equatable, Sendable {
+    package let name: String
     /// The header's JSON text, padding included.
-    public let header: [UInt8]
-    public init(name: String, header: [UInt8]) {
+    package let header: [UInt8]
+    package init(name: String, header: [UInt8]) {
       self.name = name
       self.header = header
     }
   }
 
-  public init(files: [File], index: [UInt8]?) {
+  package init(files: [File], index: [UInt8]?) {
     self.files = files
     self.index = index
   }
 
-  public init(of checkpoint: Checkpoint) {
+  package init(of checkpoint: Checkpoint) {
     files = checkpoint.files.map { File(name: $0.name, header: $0.header.text) }
     index = checkpoint.index
   }
 
-  public var isDirectory: Bool { files.first?.name != "" }
+  package var isDirectory: Bool { files.first?.name != "" }
 
   /// Whether the safetensors files are the same, wherever they are; a lone file's name does not matter.
-  public func hasSameFiles(as other: FileLayout) -> Bool {
+  package func hasSameFiles(as other: FileLayout) -> Bool {
     files.map(\.header) == other.files.map(\.header)
       && (isDirectory != other.isDirectory ? files.count == 1 : files.map(\.name) == other.files.map(\.name))
   }
 
   /// - Throws: `Malformed`.
-  init(parsing json: JSON, _ blobs: inout Blobs) throws {
+  package init(parsing json: JSON, _ blobs: inout Blobs) throws {
     var members = try Members(json, of: "a layout")
     index = members.has("index") ? try blobs.take(try members.int("index")) : nil
     files = try members.array("files").map { entry in
@@ -64,7 +67,7 @@ public struct FileLayout: Equatable, Sendable {
 
   /// The headers, parsed, hold exactly these tensors, and the index says where they are.
   /// - Throws: `Malformed`.
-  func check(against tensors: [TensorInfo], maximumValues: Int) throws {
+  package func check(against tensors: [TensorInfo], maximumValues: Int) throws {
     var placed: [String: String] = [:]
     var found: [TensorInfo] = []
     do {

@@ -1,3 +1,5 @@
+import Base
+
 extension Patch {
   /// Gives the patch in a file other annotations: its identity stays, the file is replaced whole.
   ///
@@ -7,7 +9,7 @@ extension Patch {
   /// - Returns: the patch in its new file.
   /// - Throws: `io` where others do not come to an end in a minute; what `change` throws, and then nothing is changed.
   @discardableResult
-  public static func editAnnotations(
+  package static func editAnnotations(
     at path: String, threads: Int = 2, label: String? = nil, _ change: (Patch) throws -> JSON
   ) throws -> Patch {
     let lock = try WaitingLock(Path.parent(path), isFolder: true, subject: path)
@@ -20,7 +22,7 @@ extension Patch {
 
   /// The same of this patch's file.
   /// - Throws: `io` where that has become another patch.
-  public func editAnnotations(threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
+  package func editAnnotations(threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
     try Patch.editAnnotations(at: path, threads: threads, label: label) { now in
       guard now.identity == identity else {
         throw VPatchError(.io, path, "has become another patch meanwhile", remedy: "run the command again")

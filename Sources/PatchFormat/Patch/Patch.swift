@@ -1,39 +1,41 @@
+import Base
+
 /// A patch file, opened and verified as a whole: every rule of the spec's section 3.2 holds for it.
 ///
 /// What is read later is checked again chunk by chunk, so a file that is changed meanwhile is found out.
-public final class Patch: Sendable {
-  public let path: String
+package final class Patch: Sendable {
+  package let path: String
   /// What errors call it: its path, or what a store calls it.
-  public let label: String
-  public let header: PatchHeader
-  public let annex: Annex
+  package let label: String
+  package let header: PatchHeader
+  package let annex: Annex
   /// What people and programs noted about the patch: name, note, recipe, measurements. No part of its identity.
-  public let annotations: JSON
-  public let fileSize: Int
+  package let annotations: JSON
+  package let fileSize: Int
   /// What signatures are about, besides the annotations.
-  public let signedContent: SignedContent
+  package let signedContent: SignedContent
   /// A later version set flags that forbid to write a changed version of the file.
-  public let isReadOnly: Bool
+  package let isReadOnly: Bool
   /// The open file.
-  public var file: InputFile { input }
-  let input: InputFile
-  let payloadStart: Int
+  package var file: InputFile { input }
+  package let input: InputFile
+  package let payloadStart: Int
 
-  public var identity: Digest { header.identity }
-  public var name: String? { annotations["name"]?.string }
+  package var identity: ContentDigest { header.identity }
+  package var name: String? { annotations["name"]?.string }
 
   /// Opens a patch and checks all of it that can be checked without a model.
   /// - Parameters:
   ///   - threads: how many hash the payload.
   ///   - label: what errors are to call it, if not by its path.
   /// - Throws: `invalid` with the first rule that does not hold.
-  public init(path: String, threads: Int = 2, label: String? = nil) throws {
+  package init(path: String, threads: Int = 2, label: String? = nil) throws {
     let input = try InputFile(path: path)
     do {
       let preamble = try PatchPreamble(
         parsing: try input.read(0..<min(input.size, PatchPreamble.size)), fileSize: input.size)
       let stored = try input.read(PatchPreamble.size..<PatchPreamble.size + preamble.headerStored)
-      guard SHA256.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header") }
+      guard SHA256Hasher.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header") }
       header = try PatchHeader(
         parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"),
         maximumValues: Self.maximumValues(stored.count))
@@ -47,12 +49,12 @@ public final class Patch: Sendable {
       let notes = try Self.annotations(input, from: annexEnd)
       try Self.verifyChunks(header, input, payloadStart, threads: threads)
       let annexBytes = try input.read(annexStart..<annexEnd)
-      guard SHA256.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
+      guard SHA256Hasher.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
       let annexText = try Self.decompress(
         annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex")
       annex = try Annex(
         parsing: annexText, for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
-      signedContent = SignedContent(identity: header.identity, annex: SHA256.hash(annexText))
+      signedContent = SignedContent(identity: header.identity, annex: SHA256Hasher.hash(annexText))
       annotations = try Self.parse(annotations: notes)
     } catch let error as Malformed {
       throw VPatchError(
@@ -102,7 +104,7 @@ public final class Patch: Sendable {
         Int(u64(0)) > input.size - start - 48 ? "is cut short in its annotations" : "has bytes behind its annotations")
     }
     let bytes = try input.read(start + 48..<input.size)
-    guard SHA256.hash(bytes) == Digest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations") }
+    guard SHA256Hasher.hash(bytes) == ContentDigest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations") }
     return bytes
   }
 
@@ -125,7 +127,7 @@ public final class Patch: Sendable {
       for chunk in tensors[i].chunks {
         let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
         try input.read(into: stored, at: payloadStart + chunk.offset)
-        guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
+        guard SHA256Hasher.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
           throw Malformed("is damaged in the tensor \"\(tensors[i].name.printable)\"")
         }
       }
@@ -133,17 +135,17 @@ public final class Patch: Sendable {
   }
 
   /// The stored bytes of a chunk, checked.
-  func read(_ chunk: Chunk, into buffer: UnsafeMutableRawBufferPointer) throws -> UnsafeRawBufferPointer {
+  package func read(_ chunk: Chunk, into buffer: UnsafeMutableRawBufferPointer) throws -> UnsafeRawBufferPointer {
     let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
     try input.read(into: stored, at: payloadStart + chunk.offset)
-    guard SHA256.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
+    guard SHA256Hasher.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
       throw VPatchError(.invalid, label, "was changed while it was read", remedy: "run the command again")
     }
     return UnsafeRawBufferPointer(stored)
   }
 
   /// Whether a tensor's differences depend on the bits of the other side, as the ulp coder's do.
-  public func needsContext(_ tensor: PatchTensor) throws -> Bool {
+  package func needsContext(_ tensor: PatchTensor) throws -> Bool {
     try tensor.chunks.contains { chunk in
       guard chunk.role == .difference else { return false }
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk.stored, alignment: 64)
@@ -153,7 +155,7 @@ public final class Patch: Sendable {
   }
 
   /// The entry of a tensor.
-  public func tensor(named name: String) -> PatchTensor? {
+  package func tensor(named name: String) -> PatchTensor? {
     var low = 0
     var high = header.tensors.count
     while low < high {
@@ -164,17 +166,9 @@ public final class Patch: Sendable {
   }
 }
 
-/// Which way a patch is used.
-public enum Direction: String, Sendable {
-  /// From base to target.
-  case forward
-  /// From target to base.
-  case backward
-}
-
 extension Patch {
   /// Whether a path is a file that begins like a patch.
-  public static func looksLikePatch(path: String) throws -> Bool {
+  package static func looksLikePatch(path: String) throws -> Bool {
     guard try PathKind.of(path) == .file else { return false }
     let file = try InputFile(path: path)
     return try file.size >= 4 && file.read(0..<4) == Array(PatchPreamble.magic[..<4])

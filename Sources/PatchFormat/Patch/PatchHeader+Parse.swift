@@ -2,9 +2,12 @@
 // members with values of the right kind; every tensor's sides, operation and chunks as section 3.1 says; names strictly
 // ascending; chunks one behind the other from 0 to the payload's end; roots and identity those of the list.
 
+import Base
+import Checkpoints
+
 extension PatchHeader {
   /// - Throws: `Malformed` with the reason.
-  init(parsing text: [UInt8], maximumValues: Int) throws {
+  package init(parsing text: [UInt8], maximumValues: Int) throws {
     let json: JSON
     do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
       throw Malformed("has \(error.reason)")
@@ -68,7 +71,7 @@ extension PatchHeader {
       throw Malformed("has a tensor name that is empty, too long, reserved or holds NUL")
     }
     object.owner = "the tensor \"\(name.printable)\""
-    guard let operation = Operation(rawValue: try object.string("op")) else {
+    guard let operation = TensorOperation(rawValue: try object.string("op")) else {
       throw Malformed("has an unknown operation for the tensor \"\(name.printable)\"")
     }
     var lengths: [Int]?
@@ -100,7 +103,7 @@ extension PatchHeader {
       throw Malformed("has invalid lengths of \(owner)")
     }
     if operation != .same, let base, let target {
-      guard Operation.turning(base.info, into: target.info) == operation else {
+      guard TensorOperation.turning(base.info, into: target.info) == operation else {
         throw Malformed(
           "calls the operation on \(owner) \"\(operation.rawValue)\", which its two sides do not bear out")
       }
@@ -141,7 +144,7 @@ extension PatchHeader {
   private static func chunk(_ json: JSON, _ owner: String) throws -> Chunk {
     guard let fields = json.array, fields.count == 5, let role = fields[0].string.flatMap(ChunkRole.init),
       let offset = fields[1].int, let stored = fields[2].int, let decoded = fields[3].int,
-      let digest = fields[4].string.flatMap(Digest.init(hex:))
+      let digest = fields[4].string.flatMap(ContentDigest.init(hex:))
     else { throw Malformed("has an invalid chunk of \(owner)") }
     guard (1...ChunkCoder.maximumDecoded).contains(decoded), stored >= 1,
       stored <= decoded + ChunkCoder.maximumOverhead, offset <= Limits.number
@@ -168,58 +171,5 @@ extension PatchHeader {
       }
     }
     guard rest.isEmpty else { throw Malformed("has chunks of \(owner) out of order") }
-  }
-}
-
-/// Why the text of a header or a manifest is not what it should be.
-struct Malformed: Error {
-  let reason: String
-  init(_ reason: String) { self.reason = reason }
-}
-
-/// The members of an object, each to be taken once, none to be left over.
-struct Members {
-  /// What the object is, for messages.
-  var owner: String
-  private var rest: [String: JSON]
-
-  init(_ json: JSON, of owner: String) throws {
-    guard let object = json.object else { throw Malformed("has \(owner) that is not an object") }
-    self.owner = owner
-    rest = Dictionary(object.map { ($0.key, $0.value) }) { a, _ in a }
-    guard rest.count == object.count else { throw Malformed("has an unknown member in \(owner)") }
-  }
-
-  func has(_ key: String) -> Bool { rest[key] != nil }
-
-  mutating func value(_ key: String) throws -> JSON {
-    guard let value = rest.removeValue(forKey: key) else { throw Malformed("lacks \"\(key)\" in \(owner)") }
-    return value
-  }
-
-  mutating func string(_ key: String) throws -> String {
-    guard let string = try value(key).string else { throw Malformed("has no text as \"\(key)\" in \(owner)") }
-    return string
-  }
-
-  mutating func int(_ key: String) throws -> Int {
-    guard let n = try value(key).int, n <= Limits.number else {
-      throw Malformed("has no number within its limit as \"\(key)\" in \(owner)")
-    }
-    return n
-  }
-
-  mutating func array(_ key: String) throws -> [JSON] {
-    guard let array = try value(key).array else { throw Malformed("has no list as \"\(key)\" in \(owner)") }
-    return array
-  }
-
-  mutating func digest(_ key: String) throws -> Digest {
-    guard let digest = Digest(hex: try string(key)) else { throw Malformed("has no digest as \"\(key)\" in \(owner)") }
-    return digest
-  }
-
-  func finish() throws {
-    if let key = rest.keys.min() { throw Malformed("has an unknown member \"\(key.printable)\" in \(owner)") }
   }
 }

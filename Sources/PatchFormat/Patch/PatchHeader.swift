@@ -1,25 +1,28 @@
+import Base
+import Checkpoints
+
 /// The index of a patch: who it is, what it does to each tensor, where the bytes are (spec, section 3.1).
-public struct PatchHeader: Sendable, Equatable {
-  public let baseRoot: Digest
-  public let targetRoot: Digest
-  public let identity: Digest
+package struct PatchHeader: Sendable, Equatable {
+  package let baseRoot: ContentDigest
+  package let targetRoot: ContentDigest
+  package let identity: ContentDigest
   /// All tensors of either side, in ascending order of the names' bytes.
-  public let tensors: [PatchTensor]
-  public let payloadBytes: Int
-  public let annex: Section
+  package let tensors: [PatchTensor]
+  package let payloadBytes: Int
+  package let annex: Section
 
   /// The annex as it is stored.
-  public struct Section: Sendable, Equatable {
-    public let stored: Int
-    public let decoded: Int
-    public let digest: Digest
+  package struct Section: Sendable, Equatable {
+    package let stored: Int
+    package let decoded: Int
+    package let digest: ContentDigest
   }
 
   static let maximumDecoded = 64 << 20
   static let maximumAnnex = 128 << 20
 
   /// - Parameter tensors: in ascending order of name.
-  public init(tensors: [PatchTensor], payloadBytes: Int, annex: Section) {
+  package init(tensors: [PatchTensor], payloadBytes: Int, annex: Section) {
     self.tensors = tensors
     self.payloadBytes = payloadBytes
     self.annex = annex
@@ -28,12 +31,12 @@ public struct PatchHeader: Sendable, Equatable {
     identity = Self.identity(baseRoot, targetRoot, tensors)
   }
 
-  private static func root(_ tensors: [FingerprintedTensor]) -> Digest {
-    Digest.root(of: tensors.lazy.map { ($0.info.name, $0.fingerprint) })
+  private static func root(_ tensors: [FingerprintedTensor]) -> ContentDigest {
+    ContentDigest.root(of: tensors.lazy.map { ($0.info.name, $0.fingerprint) })
   }
 
-  static func identity(_ baseRoot: Digest, _ targetRoot: Digest, _ tensors: [PatchTensor]) -> Digest {
-    let hasher = SHA256()
+  package static func identity(_ baseRoot: ContentDigest, _ targetRoot: ContentDigest, _ tensors: [PatchTensor]) -> ContentDigest {
+    let hasher = SHA256Hasher()
     hasher.update("vpatch.identity.1\n")
     hasher.update(baseRoot.bytes)
     hasher.update(targetRoot.bytes)
@@ -46,12 +49,12 @@ public struct PatchHeader: Sendable, Equatable {
     return hasher.finalize()
   }
 
-  public var touched: [PatchTensor] { tensors.filter { $0.operation != .same } }
+  package var touched: [PatchTensor] { tensors.filter { $0.operation != .same } }
 
   // MARK: Writing
 
   /// Canonical JSON.
-  func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     JSON.dictionary([
       "format": .string("vpatch"),
       "base": .string(baseRoot.hex),

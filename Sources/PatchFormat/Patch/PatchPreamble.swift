@@ -7,25 +7,27 @@
 //   24  u64      flags: safe when only reading  96  32 bytes  SHA-256 of bytes 0 … 95
 //   32  u64      flags: may be ignored
 
+import Base
+
 struct PatchPreamble {
-  static let size = 128
-  static let magic: [UInt8] = [0x89, 0x56, 0x50, 0x54, 0x0D, 0x0A, 0x1A, 0x0A]
+  package static let size = 128
+  package static let magic: [UInt8] = [0x89, 0x56, 0x50, 0x54, 0x0D, 0x0A, 0x1A, 0x0A]
   static let majorVersion: UInt16 = 1
 
   let headerStored: Int
   let headerDecoded: Int
-  let headerDigest: Digest
+  let headerDigest: ContentDigest
   /// Whether flags are set that forbid to write a changed version of the file.
   let isReadOnly: Bool
 
-  init(headerStored: Int, headerDecoded: Int, headerDigest: Digest) {
+  init(headerStored: Int, headerDecoded: Int, headerDigest: ContentDigest) {
     self.headerStored = headerStored
     self.headerDecoded = headerDecoded
     self.headerDigest = headerDigest
     isReadOnly = false
   }
 
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     var bytes = Self.magic
     bytes += [UInt8](littleEndian: Self.majorVersion)
     bytes += [UInt8](repeating: 0, count: 6 + 3 * 8)
@@ -33,7 +35,7 @@ struct PatchPreamble {
     bytes += [UInt8](littleEndian: UInt64(headerDecoded))
     bytes += [UInt8](repeating: 0, count: 8)
     bytes += headerDigest.bytes
-    return bytes + SHA256.hash(bytes).bytes
+    return bytes + SHA256Hasher.hash(bytes).bytes
   }
 
   /// Rules 1 to 5 as far as they concern these bytes.
@@ -48,7 +50,7 @@ struct PatchPreamble {
     func u64(_ offset: Int) -> UInt64 {
       bytes[offset..<offset + 8].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
     }
-    guard Digest(bytes: bytes[96..<128]) == SHA256.hash(bytes[0..<96]) else {
+    guard ContentDigest(bytes: bytes[96..<128]) == SHA256Hasher.hash(bytes[0..<96]) else {
       throw Malformed("is damaged in its preamble")
     }
     let version = UInt16(bytes[8]) | UInt16(bytes[9]) << 8
@@ -65,6 +67,6 @@ struct PatchPreamble {
     }
     headerStored = Int(u64(40))
     headerDecoded = Int(u64(48))
-    headerDigest = Digest(bytes: bytes[64..<96])!
+    headerDigest = ContentDigest(bytes: bytes[64..<96])!
   }
 }

@@ -7,35 +7,37 @@
 // at every level, and numbers as they stand. So it holds for what the patch does to tensors and files and for everything
 // that is said of it, other signatures excepted: several people can sign one patch.
 
-/// What a signature is about, besides the annotations: what the patch does to tensors, and to files.
-public struct SignedContent: Hashable, Sendable {
-  public let identity: Digest
-  /// Of the decoded annex.
-  public let annex: Digest
+import Base
 
-  public init(identity: Digest, annex: Digest) {
+/// What a signature is about, besides the annotations: what the patch does to tensors, and to files.
+package struct SignedContent: Hashable, Sendable {
+  package let identity: ContentDigest
+  /// Of the decoded annex.
+  package let annex: ContentDigest
+
+  package init(identity: ContentDigest, annex: ContentDigest) {
     self.identity = identity
     self.annex = annex
   }
 }
 
 /// Somebody's word for a patch and its annotations.
-public struct PatchSignature: Hashable, Sendable {
-  public let key: Ed25519.PublicKey
-  public let signature: [UInt8]
+package struct PatchSignature: Hashable, Sendable {
+  package let key: Ed25519.PublicKey
+  package let signature: [UInt8]
 
-  static let annotation = "signatures"
+  package static let annotation = "signatures"
   /// Checking one takes a tenth of a millisecond, and a file could hold 80,000.
   static let maximumCount = 64
 
   /// Signs a patch of this content with these annotations.
-  public init(_ content: SignedContent, _ annotations: JSON, by key: Ed25519.PrivateKey) {
+  package init(_ content: SignedContent, _ annotations: JSON, by key: Ed25519.PrivateKey) {
     self.key = key.publicKey
     signature = key.sign(Self.message(content, annotations))
   }
 
   /// Fails for anything but an object with a key of 32 and a signature of 64 bytes.
-  init?(json: JSON) {
+  package init?(json: JSON) {
     guard let key = json["key"]?.string.flatMap(Ed25519.PublicKey.init(hex:)),
       let signature = json["signature"]?.string.flatMap([UInt8].init(hex:)),
       signature.count == Ed25519.signatureBytes
@@ -44,22 +46,22 @@ public struct PatchSignature: Hashable, Sendable {
     self.signature = signature
   }
 
-  public var json: JSON { .dictionary(["key": .string(key.hex), "signature": .string(signature.hex)]) }
+  package var json: JSON { .dictionary(["key": .string(key.hex), "signature": .string(signature.hex)]) }
 
   /// Whether the key signed exactly this. Whose key it is, only its owner can say.
-  public func isValid(for content: SignedContent, _ annotations: JSON) -> Bool {
+  package func isValid(for content: SignedContent, _ annotations: JSON) -> Bool {
     key.isValid(signature, of: Self.message(content, annotations))
   }
 
-  static func message(_ content: SignedContent, _ annotations: JSON) -> [UInt8] {
+  package static func message(_ content: SignedContent, _ annotations: JSON) -> [UInt8] {
     Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes
-      + SHA256.hash(annotations.setting(annotation, to: nil).canonical()).bytes
+      + SHA256Hasher.hash(annotations.setting(annotation, to: nil).canonical()).bytes
   }
 
   // MARK: Annotations
 
   /// The signatures in annotations, and how many entries are none.
-  public static func all(in annotations: JSON) -> (signatures: [PatchSignature], malformed: Int) {
+  package static func all(in annotations: JSON) -> (signatures: [PatchSignature], malformed: Int) {
     guard let member = annotations[annotation] else { return ([], 0) }
     guard let entries = member.array else { return ([], 1) }
     let signatures = entries.prefix(maximumCount).compactMap(PatchSignature.init(json:))
@@ -67,7 +69,7 @@ public struct PatchSignature: Hashable, Sendable {
   }
 
   /// Annotations without the signatures that are not, or no longer, true of them.
-  public static func droppingStale(
+  package static func droppingStale(
     from annotations: JSON, _ content: SignedContent
   ) -> (annotations: JSON, dropped: [PatchSignature]) {
     let all = all(in: annotations).signatures
@@ -79,7 +81,7 @@ public struct PatchSignature: Hashable, Sendable {
 extension JSON {
   /// Annotations with one more signature, in place of an earlier one by the same key.
   /// - Throws: `refused` where there are too many.
-  public func signed(_ content: SignedContent, by key: Ed25519.PrivateKey) throws -> JSON {
+  package func signed(_ content: SignedContent, by key: Ed25519.PrivateKey) throws -> JSON {
     let others = PatchSignature.all(in: self).signatures.filter { $0.key != key.publicKey }
     guard others.count < PatchSignature.maximumCount else {
       throw VPatchError(
@@ -97,7 +99,7 @@ extension JSON {
 extension Patch {
   /// The signature by this key is there, and true of the patch as it is.
   /// - Throws: `refused` where it is not.
-  public func checkSignature(by key: Ed25519.PublicKey) throws {
+  package func checkSignature(by key: Ed25519.PublicKey) throws {
     let (signatures, _) = PatchSignature.all(in: annotations)
     let own = signatures.filter { $0.key == key }
     guard !own.isEmpty else {

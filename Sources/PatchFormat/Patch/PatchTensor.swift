@@ -1,9 +1,12 @@
+import Base
+import Checkpoints
+
 /// What a patch does to a tensor (spec, section 3.1).
-public enum Operation: String, Sendable, CaseIterable {
+package enum TensorOperation: String, Sendable, CaseIterable {
   case same, change, rows, add, remove, replace
 
   /// Its byte in the patch's identity.
-  var code: UInt8 {
+  package var code: UInt8 {
     switch self {
     case .same: 0
     case .change: UInt8(ascii: "c")
@@ -15,7 +18,7 @@ public enum Operation: String, Sendable, CaseIterable {
   }
 
   /// The operation that turns one tensor into another, the fingerprints being different.
-  public static func turning(_ base: TensorInfo?, into target: TensorInfo?) -> Operation {
+  package static func turning(_ base: TensorInfo?, into target: TensorInfo?) -> TensorOperation {
     guard let base else { return .add }
     guard let target else { return .remove }
     if base.dtype == target.dtype, base.shape == target.shape, base.byteCount == target.byteCount { return .change }
@@ -26,26 +29,16 @@ public enum Operation: String, Sendable, CaseIterable {
   }
 }
 
-/// A tensor on one side of a patch.
-public struct FingerprintedTensor: Hashable, Sendable {
-  public let info: TensorInfo
-  public let fingerprint: Digest
-  public init(_ info: TensorInfo, _ fingerprint: Digest) {
-    self.info = info
-    self.fingerprint = fingerprint
-  }
-}
-
 /// A piece of the payload that decodes on its own.
-public struct Chunk: Hashable, Sendable {
-  public let role: ChunkRole
+package struct Chunk: Hashable, Sendable {
+  package let role: ChunkRole
   /// From the beginning of the payload.
-  public let offset: Int
-  public let stored: Int
-  public let decoded: Int
-  public let digest: Digest
+  package let offset: Int
+  package let stored: Int
+  package let decoded: Int
+  package let digest: ContentDigest
 
-  public init(role: ChunkRole, offset: Int, stored: Int, decoded: Int, digest: Digest) {
+  package init(role: ChunkRole, offset: Int, stored: Int, decoded: Int, digest: ContentDigest) {
     self.role = role
     self.offset = offset
     self.stored = stored
@@ -55,15 +48,15 @@ public struct Chunk: Hashable, Sendable {
 }
 
 /// One entry of a patch's index: a tensor of either side.
-public struct PatchTensor: Hashable, Sendable {
-  public let name: String
-  public let operation: Operation
-  public let base: FingerprintedTensor?
+package struct PatchTensor: Hashable, Sendable {
+  package let name: String
+  package let operation: TensorOperation
+  package let base: FingerprintedTensor?
   /// For `same` the same as `base`.
-  public let target: FingerprintedTensor?
-  public let chunks: [Chunk]
+  package let target: FingerprintedTensor?
+  package let chunks: [Chunk]
 
-  public init(operation: Operation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [Chunk]) {
+  package init(operation: TensorOperation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [Chunk]) {
     self.name = (base ?? target)!.info.name
     self.operation = operation
     self.base = base
@@ -71,18 +64,18 @@ public struct PatchTensor: Hashable, Sendable {
     self.chunks = chunks
   }
 
-  public var storedBytes: Int { chunks.reduce(0) { $0 + $1.stored } }
+  package var storedBytes: Int { chunks.reduce(0) { $0 + $1.stored } }
 
   /// How many bytes of the tensor each kind of chunk covers.
-  public var parts: Parts { Parts(operation, base?.info, target?.info) }
+  package var parts: Parts { Parts(operation, base?.info, target?.info) }
 
-  public struct Parts: Sendable {
+  package struct Parts: Sendable {
     /// What both sides have, as a difference.
-    public let difference: Int
-    public let baseOnly: Int
-    public let targetOnly: Int
+    package let difference: Int
+    package let baseOnly: Int
+    package let targetOnly: Int
 
-    public init(_ operation: Operation, _ base: TensorInfo?, _ target: TensorInfo?) {
+    package init(_ operation: TensorOperation, _ base: TensorInfo?, _ target: TensorInfo?) {
       let baseBytes = base?.byteCount ?? 0
       let targetBytes = target?.byteCount ?? 0
       let common =
@@ -96,7 +89,7 @@ public struct PatchTensor: Hashable, Sendable {
       targetOnly = operation == .same ? 0 : targetBytes - common
     }
 
-    func length(_ role: ChunkRole) -> Int {
+    package func length(_ role: ChunkRole) -> Int {
       switch role {
       case .difference: difference
       case .base: baseOnly

@@ -1,7 +1,9 @@
+import Base
+import Checkpoints
 import Synchronization
 
 /// Writes a patch file: chunks as they come, from any thread; the header when all are there.
-public final class PatchWriter: Sendable {
+package final class PatchWriter: Sendable {
   private let path: String
   private let replacing: Bool
   /// Chunks in the order in which they were made; the patch has them in the order of its header.
@@ -10,36 +12,36 @@ public final class PatchWriter: Sendable {
   private let written = Mutex(0)
 
   /// The bytes of the file, when it has its name: nothing need be asked of the system any more.
-  public var fileSize: Int { written.withLock { $0 } }
+  package var fileSize: Int { written.withLock { $0 } }
 
   /// A chunk in the scratch file.
-  public struct ScratchChunk: Sendable {
-    let role: ChunkRole
-    let offset: Int
-    let stored: Int
-    let decoded: Int
-    let digest: Digest
+  package struct ScratchChunk: Sendable {
+    package let role: ChunkRole
+    package let offset: Int
+    package let stored: Int
+    package let decoded: Int
+    package let digest: ContentDigest
   }
 
   /// - Parameter replacing: whether a file of that name is replaced; else that is an error.
-  public init(path: String, replacing: Bool = false) throws {
+  package init(path: String, replacing: Bool = false) throws {
     self.path = path
     self.replacing = replacing
     scratch = try OutputFile(path: path, replacing: replacing)
   }
 
-  public func add(_ stored: [UInt8], role: ChunkRole, decoded: Int) throws -> ScratchChunk {
+  package func add(_ stored: [UInt8], role: ChunkRole, decoded: Int) throws -> ScratchChunk {
     let offset = used.withLock { used in
       defer { used += stored.count }
       return used
     }
     try scratch.write(stored, at: offset)
     return ScratchChunk(
-      role: role, offset: offset, stored: stored.count, decoded: decoded, digest: SHA256.hash(stored))
+      role: role, offset: offset, stored: stored.count, decoded: decoded, digest: SHA256Hasher.hash(stored))
   }
 
   /// A chunk of another patch, as it stands there.
-  public func copy(_ chunk: Chunk, of patch: Patch) throws -> ScratchChunk {
+  package func copy(_ chunk: Chunk, of patch: Patch) throws -> ScratchChunk {
     let stored = try [UInt8](unsafeUninitializedCapacity: chunk.stored) { buffer, count in
       _ = try patch.read(chunk, into: UnsafeMutableRawBufferPointer(buffer))
       count = chunk.stored
@@ -48,14 +50,14 @@ public final class PatchWriter: Sendable {
   }
 
   /// What the patch is to say of a tensor.
-  public struct Entry: Sendable {
-    let operation: Operation
-    let base: FingerprintedTensor?
-    let target: FingerprintedTensor?
-    let chunks: [ScratchChunk]
+  package struct Entry: Sendable {
+    package let operation: TensorOperation
+    package let base: FingerprintedTensor?
+    package let target: FingerprintedTensor?
+    package let chunks: [ScratchChunk]
 
-    public init(
-      operation: Operation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [ScratchChunk]
+    package init(
+      operation: TensorOperation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [ScratchChunk]
     ) {
       self.operation = operation
       self.base = base
@@ -66,7 +68,7 @@ public final class PatchWriter: Sendable {
 
   /// Writes the file and gives it its name.
   /// - Parameter entries: every tensor of either side, in ascending order of name.
-  public func finish(_ entries: [Entry], annex: Annex, annotations: JSON) throws -> PatchHeader {
+  package func finish(_ entries: [Entry], annex: Annex, annotations: JSON) throws -> PatchHeader {
     let annexText = annex.encoded()
     guard annexText.count <= PatchHeader.maximumAnnex else {
       throw VPatchError(
@@ -85,7 +87,7 @@ public final class PatchWriter: Sendable {
     }
     let header = PatchHeader(
       tensors: tensors, payloadBytes: end,
-      annex: .init(stored: annexBytes.count, decoded: annexText.count, digest: SHA256.hash(annexBytes)))
+      annex: .init(stored: annexBytes.count, decoded: annexText.count, digest: SHA256Hasher.hash(annexBytes)))
     if let reason = PatchHeader.reasonOfTotals(tensors) {
       throw VPatchError(.refused, path, "would be a patch that \(reason), more than the format allows")
     }
@@ -95,7 +97,7 @@ public final class PatchWriter: Sendable {
     }
     let headerBytes = headerText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: 26) }
     let preamble = PatchPreamble(
-      headerStored: headerBytes.count, headerDecoded: headerText.count, headerDigest: SHA256.hash(headerBytes))
+      headerStored: headerBytes.count, headerDecoded: headerText.count, headerDigest: SHA256Hasher.hash(headerBytes))
 
     let file = try OutputFile(path: path, replacing: replacing)
     try file.write(preamble.encoded, at: 0)
@@ -114,9 +116,9 @@ public final class PatchWriter: Sendable {
     return header
   }
 
-  static func encoded(annotations: JSON) -> [UInt8] {
+  package static func encoded(annotations: JSON) -> [UInt8] {
     let text = Array(annotations.compact().utf8)
-    return [UInt8](littleEndian: UInt64(text.count)) + [UInt8](repeating: 0, count: 8) + SHA256.hash(text).bytes + text
+    return [UInt8](littleEndian: UInt64(text.count)) + [UInt8](repeating: 0, count: 8) + SHA256Hasher.hash(text).bytes + text
   }
 }
 
@@ -124,7 +126,7 @@ extension Patch {
   /// Writes the same patch with other annotations: the same identity, the same payload.
   /// - Parameter replacing: whether a file of that name is replaced; else that is an error.
   /// - Throws: `refused` for a file whose flags forbid it, or annotations beyond the format's limits.
-  public func write(annotations: JSON, to path: String, replacing: Bool = false) throws {
+  package func write(annotations: JSON, to path: String, replacing: Bool = false) throws {
     guard !isReadOnly else {
       throw VPatchError(
         .refused, self.path, "was written by a later version that forbids older ones to change it",

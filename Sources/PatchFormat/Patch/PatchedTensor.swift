@@ -1,8 +1,11 @@
+import Base
+import Checkpoints
+
 /// A tensor as a patch makes it: the target's from the base's, or the base's from the target's.
 ///
 /// Reads decode the chunks they meet; the last one is kept, so that reading from front to back decodes each once.
-public final class PatchedTensor: TensorSource {
-  public let info: TensorInfo
+package final class PatchedTensor: TensorSource {
+  package let info: TensorInfo
   private let source: (any TensorSource)?
   private let patch: Patch
   private let direction: Direction
@@ -15,7 +18,7 @@ public final class PatchedTensor: TensorSource {
 
   /// - Parameter source: the other side's bytes; nil where that side has no such tensor.
   /// - Returns: nil where the patch leaves no such tensor on this side.
-  public init?(_ tensor: PatchTensor, of patch: Patch, over source: (any TensorSource)?, _ direction: Direction) {
+  package init?(_ tensor: PatchTensor, of patch: Patch, over source: (any TensorSource)?, _ direction: Direction) {
     guard let side = direction == .forward ? tensor.target : tensor.base else { return nil }
     info = side.info
     self.source = source
@@ -40,9 +43,9 @@ public final class PatchedTensor: TensorSource {
   }
 
   /// Where pieces begin: reading them whole costs no copy.
-  public var pieceRanges: [Range<Int>] { pieces.map { $0.start..<$0.start + $0.chunk.decoded } }
+  package var pieceRanges: [Range<Int>] { pieces.map { $0.start..<$0.start + $0.chunk.decoded } }
 
-  public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < buffer.count {
       let i = piece(at: offset + done)

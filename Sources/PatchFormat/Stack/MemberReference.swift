@@ -1,17 +1,19 @@
-/// A member of a stack as people write it: `NAME_OR_FILE[@SCALE]`.
-public struct MemberReference: Hashable, Sendable {
-  /// A file, an alias, a tag, or the beginning of an identity.
-  public let name: String
-  public let scale: Double
+import Base
 
-  public init(name: String, scale: Double = 1) {
+/// A member of a stack as people write it: `NAME_OR_FILE[@SCALE]`.
+package struct MemberReference: Hashable, Sendable {
+  /// A file, an alias, a tag, or the beginning of an identity.
+  package let name: String
+  package let scale: Double
+
+  package init(name: String, scale: Double = 1) {
     self.name = name
     self.scale = scale
   }
 
   /// The last `@` parts the scale off where a number follows; an existing file of the whole name wins.
   /// - Throws: `refused` for a scale that is not finite, or an empty name.
-  public init(_ text: String, fileExists: (String) throws -> Bool = { try PathKind.of($0) == .file }) throws {
+  package init(_ text: String, fileExists: (String) throws -> Bool = { try PathKind.of($0) == .file }) throws {
     guard let at = text.utf8.lastIndex(of: UInt8(ascii: "@")), try !fileExists(text) else {
       try self.init(checked: text, 1)
       return
@@ -35,5 +37,5 @@ public struct MemberReference: Hashable, Sendable {
     self.init(name: name, scale: scale)
   }
 
-  public var text: String { scale == 1 ? name : "\(name)@\(scale.shortest)" }
+  package var text: String { scale == 1 ? name : "\(name)@\(scale.shortest)" }
 }

@@ -1,6 +1,8 @@
+import Base
+
 /// How the patches of a stack become one change (spec/stacks.md, section 3).
-public struct MergeMethod: Hashable, Sendable {
-  public enum Kind: String, Sendable, CaseIterable {
+package struct MergeMethod: Hashable, Sendable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// Task arithmetic: base + Σ scale · (tuned − base).
     case sum
     /// The mean of the tuned models, weighted by the scales.
@@ -19,22 +21,22 @@ public struct MergeMethod: Hashable, Sendable {
     var hasSeed: Bool { self == .dare || self == .dareTies }
   }
 
-  public let kind: Kind
+  package let kind: Kind
   /// The share of each patch's changes that is kept, in (0, 1]; nil where the kind has none.
-  public let density: Double?
+  package let density: Double?
   /// What the agreed change is multiplied by; nil where the kind has none.
-  public let lambda: Double?
+  package let lambda: Double?
   /// Which changes are dropped; nil where the kind has none.
-  public let seed: UInt64?
+  package let seed: UInt64?
   /// How much of the way back to the base the result is moved (WiSE-FT), in 0 … 1.
-  public let towardBase: Double
+  package let towardBase: Double
 
   // Without parameters there is nothing to refuse.
-  public static let sum = try! MergeMethod(.sum)
+  package static let sum = try! MergeMethod(.sum)
 
   /// Parameters that are left out get their defaults: density 0.5, lambda 1, seed 0.
   /// - Throws: `refused` for a parameter that the kind does not have, or that is out of range.
-  public init(
+  package init(
     _ kind: Kind, density: Double? = nil, lambda: Double? = nil, seed: UInt64? = nil, towardBase: Double = 0
   ) throws {
     func refuse(_ reason: String, _ remedy: String) -> VPatchError {
@@ -63,7 +65,7 @@ public struct MergeMethod: Hashable, Sendable {
   }
 
   /// The one way of writing it: `ties density=0.5 lambda=1`.
-  public var text: String {
+  package var text: String {
     var parts = [kind.rawValue]
     if let density { parts.append("density=\(density.shortest)") }
     if let lambda { parts.append("lambda=\(lambda.shortest)") }
@@ -73,7 +75,7 @@ public struct MergeMethod: Hashable, Sendable {
   }
 
   /// - Throws: `refused`, saying what is not understood.
-  public init(text: String) throws {
+  package init(text: String) throws {
     let words = text.split(separator: " ").map(String.init)
     func refuse(_ reason: String) -> VPatchError {
       VPatchError(
@@ -108,13 +110,13 @@ public struct MergeMethod: Hashable, Sendable {
 
 extension Double {
   /// The shortest decimal that reads back as this number, without a trailing ".0".
-  public var shortest: String {
+  package var shortest: String {
     let text = "\(self)"
     return text.utf8.suffix(2).elementsEqual(".0".utf8) ? String(text.dropLast(2)) : text
   }
 
   /// A finite decimal number; `inf`, `nan` and hexadecimal are none.
-  public init?(decimal text: String) {
+  package init?(decimal text: String) {
     let allowed = text.utf8.allSatisfy { c in
       switch c {
       case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),

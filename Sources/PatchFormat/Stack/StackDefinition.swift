@@ -1,10 +1,12 @@
-/// A base, a set of patches with scales, and a merge method: a recipe for exactly one checkpoint (spec/stacks.md).
-public struct StackDefinition: Hashable, Sendable {
-  public struct Member: Hashable, Sendable {
-    public let identity: Digest
-    public let scale: Double
+import Base
 
-    public init(_ identity: Digest, scale: Double = 1) {
+/// A base, a set of patches with scales, and a merge method: a recipe for exactly one checkpoint (spec/stacks.md).
+package struct StackDefinition: Hashable, Sendable {
+  package struct Member: Hashable, Sendable {
+    package let identity: ContentDigest
+    package let scale: Double
+
+    package init(_ identity: ContentDigest, scale: Double = 1) {
       self.identity = identity
       // −0 and 0 are one number.
       self.scale = scale == 0 ? 0 : scale
@@ -12,13 +14,13 @@ public struct StackDefinition: Hashable, Sendable {
   }
 
   /// The root that all members are made from.
-  public let base: Digest
-  public let method: MergeMethod
+  package let base: ContentDigest
+  package let method: MergeMethod
   /// In ascending order of identity, whatever the order in which they were given.
-  public let members: [Member]
+  package let members: [Member]
 
   /// - Throws: `refused` for a patch given twice, a scale that is not finite, a method that needs other members.
-  public init(base: Digest, method: MergeMethod = .sum, members: [Member]) throws {
+  package init(base: ContentDigest, method: MergeMethod = .sum, members: [Member]) throws {
     self.base = base
     self.method = method
     self.members = members.sorted { $0.identity < $1.identity }
@@ -60,8 +62,8 @@ public struct StackDefinition: Hashable, Sendable {
   }
 
   /// What it is, whatever it is called (spec/stacks.md, section 2).
-  public var identity: Digest {
-    let hasher = SHA256()
+  package var identity: ContentDigest {
+    let hasher = SHA256Hasher()
     hasher.update("vpatch.stack.1\n")
     hasher.update(base.bytes)
     hasher.update(method.text + "\n")
@@ -73,20 +75,20 @@ public struct StackDefinition: Hashable, Sendable {
   }
 
   /// The same with another member; one of that identity is replaced.
-  public func adding(_ member: Member) throws -> StackDefinition {
+  package func adding(_ member: Member) throws -> StackDefinition {
     try StackDefinition(
       base: base, method: method, members: members.filter { $0.identity != member.identity } + [member])
   }
 
   /// The same without a member; unchanged where it is none.
-  public func removing(_ identity: Digest) throws -> StackDefinition {
+  package func removing(_ identity: ContentDigest) throws -> StackDefinition {
     try StackDefinition(base: base, method: method, members: members.filter { $0.identity != identity })
   }
 
   // MARK: JSON
 
   /// - Parameter describe: more about a member: its name, its measurements.
-  public func json(_ describe: (Digest) -> [JSON.Member] = { _ in [] }) -> JSON {
+  package func json(_ describe: (ContentDigest) -> [JSON.Member] = { _ in [] }) -> JSON {
     .dictionary([
       "identity": .string(identity.hex), "base": .string(base.hex), "method": .string(method.text),
       "members": .array(
@@ -100,15 +102,15 @@ public struct StackDefinition: Hashable, Sendable {
 
   /// What `json` wrote.
   /// - Throws: `invalid` where something is missing, or the identity is not that of the rest.
-  public init(json: JSON, subject: String) throws {
+  package init(json: JSON, subject: String) throws {
     func invalid(_ reason: String) -> VPatchError { VPatchError(.invalid, subject, "has a stack \(reason)") }
-    guard let base = json["base"]?.string.flatMap(Digest.init(hex:)) else { throw invalid("without a base") }
+    guard let base = json["base"]?.string.flatMap(ContentDigest.init(hex:)) else { throw invalid("without a base") }
     guard let method = json["method"]?.string else { throw invalid("without a method") }
     guard let members = json["members"]?.array else { throw invalid("without members") }
     try self.init(
       base: base, method: MergeMethod(text: method),
       members: members.map { member in
-        guard let identity = member["identity"]?.string.flatMap(Digest.init(hex:)), let scale = member["scale"]?.double
+        guard let identity = member["identity"]?.string.flatMap(ContentDigest.init(hex:)), let scale = member["scale"]?.double
         else { throw invalid("with a member that has no identity or no scale") }
         return Member(identity, scale: scale)
       })

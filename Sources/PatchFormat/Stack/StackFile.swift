@@ -11,15 +11,17 @@
 // remark. Valid if and only if (1) the first statement is `vpatch-stack 1`, (2) every other is one of the four above,
 // (3) `base` is there once, `name` and `method` at most once, (4) nothing is left over on a line.
 
-/// A stack as its text file says it. Members may be names that only a store can resolve.
-public struct StackFile: Equatable, Sendable {
-  public var name: String?
-  /// 64 digits, or the path of a checkpoint.
-  public var base: String
-  public var method: MergeMethod
-  public var members: [MemberReference]
+import Base
 
-  public init(name: String?, base: String, method: MergeMethod, members: [MemberReference]) {
+/// A stack as its text file says it. Members may be names that only a store can resolve.
+package struct StackFile: Equatable, Sendable {
+  package var name: String?
+  /// 64 digits, or the path of a checkpoint.
+  package var base: String
+  package var method: MergeMethod
+  package var members: [MemberReference]
+
+  package init(name: String?, base: String, method: MergeMethod, members: [MemberReference]) {
     self.name = name
     self.base = base
     self.method = method
@@ -27,14 +29,14 @@ public struct StackFile: Equatable, Sendable {
   }
 
   /// - Parameter label: what a member is called, for the person who reads the file.
-  public init(name: String?, _ definition: StackDefinition) {
+  package init(name: String?, _ definition: StackDefinition) {
     self.init(
       name: name, base: definition.base.hex, method: definition.method,
       members: definition.members.map { MemberReference(name: $0.identity.hex, scale: $0.scale) })
   }
 
   /// - Parameter label: what a member is called, for the person who reads the file.
-  public func text(label: (MemberReference) throws -> String? = { _ in nil }) rethrows -> String {
+  package func text(label: (MemberReference) throws -> String? = { _ in nil }) rethrows -> String {
     var lines = ["vpatch-stack 1"]
     if let name { lines.append("name    \(name)") }
     lines += ["base    \(base)", "method  \(method.text)"]
@@ -45,7 +47,7 @@ public struct StackFile: Equatable, Sendable {
   }
 
   /// - Throws: `invalid` with the number of the line that is not understood.
-  public init(text bytes: [UInt8], path: String) throws {
+  package init(text bytes: [UInt8], path: String) throws {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw VPatchError(.invalid, path, "is not UTF-8 text", remedy: "is it a stack file?")
     }

@@ -1,12 +1,12 @@
+import Base
 import Glibc
-import PatchFormat
 
 /// A linear axis whose ends and ticks are round numbers.
 struct Axis: Equatable {
-  let low: Double
-  let high: Double
+  package let low: Double
+  package let high: Double
   /// Between two ticks.
-  let step: Double
+  package let step: Double
 
   /// - Parameters:
   ///   - values: all of them lie on the axis but for what is out of all bounds: files may hold any number.
@@ -36,13 +36,13 @@ struct Axis: Equatable {
   }
 
   /// From 0 at the low end to 1 at the high one.
-  func position(_ value: Double) -> Double { min(max((value - low) / (high - low), 0), 1) }
+  package func position(_ value: Double) -> Double { min(max((value - low) / (high - low), 0), 1) }
 
   /// A place on a horizontal axis: "12.50%".
-  func percent(_ value: Double) -> String { Format.fixed(100 * position(value), 2) + "%" }
+  package func percent(_ value: Double) -> String { Format.fixed(100 * position(value), 2) + "%" }
 
   /// "0", "0.25", "1,500", "2e-5"
-  func label(_ tick: Double, sign: Bool = false) -> String {
+  package func label(_ tick: Double, sign: Bool = false) -> String {
     if tick == 0 { return "0" }
     if step < 1e-4 || abs(tick) >= 1e15 {
       let parts = Format.significant(tick, 2).split(separator: "e")

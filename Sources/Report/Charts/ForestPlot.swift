@@ -1,14 +1,13 @@
-import Apply
+import Base
 import Measure
-import PatchFormat
 
 /// A row for each record, by role: before and after, the change for the better with its interval on the role's own axis,
 /// since what is learned is often many times what is forgotten.
 struct ForestPlot {
-  let records: [ForgettingRecord]
-  let summary: ForgettingSummary
+  package let records: [ForgettingRecord]
+  package let summary: ForgettingSummary
 
-  var html: String {
+  package var html: String {
     let groups = ForgettingRecord.Role.allCases.map(group).joined()
     let ends = "<div><span>← worse</span><span>better →</span></div>"
     let titles = [

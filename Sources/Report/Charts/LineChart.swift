@@ -1,32 +1,31 @@
-import Apply
-import PatchFormat
+import Base
 
 /// Values over the steps of a training, as an SVG that is as wide as there is room: horizontal places are shares of the
 /// width, vertical ones pixels, so that letters keep their size.
 struct LineChart {
   struct Series {
     /// In ascending order of `x`.
-    let points: [(x: Double, y: Double)]
+    package let points: [(x: Double, y: Double)]
     /// A class of the style sheet.
-    let style: String
+    package let style: String
     /// Whether the last value is written at its end.
     var isLabelled = false
   }
 
-  let title: String
-  let height: Double
+  package let title: String
+  package let height: Double
   /// The last step.
-  let end: Double
-  let y: Axis
-  var series: [Series] = []
+  package let end: Double
+  package let y: Axis
+  package var series: [Series] = []
   /// What lies between the two is shaded: the same `x` in both.
   var band: (low: Series, high: Series)?
   /// A level that is not to be passed.
-  var budget: (value: Double, label: String)?
+  package var budget: (value: Double, label: String)?
   /// Whether the steps are written below.
   var hasSteps = true
 
-  var html: String {
+  package var html: String {
     let x = Axis(covering: [0, end], ticks: 5)
     var lines = y.ticks.map { tick in
       let at = px(tick)

@@ -1,26 +1,25 @@
-import Apply
+import Base
 import Measure
-import PatchFormat
 
 /// Learning (upwards) against forgetting (to the right), a numbered point for each patch, with the intervals of both.
 struct ScatterPlot {
-  struct Point {
+  package struct Point {
     /// What the point is called beside the plot.
-    let number: Int
-    let name: String
-    let learning: Estimate
-    let forgetting: Estimate
-    let status: MeasurementStatus
+    package let number: Int
+    package let name: String
+    package let learning: Estimate
+    package let forgetting: Estimate
+    package let status: MeasurementStatus
     /// Which of the colours.
-    let color: Int
+    package let color: Int
   }
 
-  static let colors = 6
+  package static let colors = 6
   private static let height = 380.0
 
-  let points: [Point]
+  package let points: [Point]
 
-  var html: String {
+  package var html: String {
     let x = Axis(covering: points.flatMap { [$0.forgetting.low, $0.forgetting.high] }, ticks: 5)
     let y = Axis(covering: points.flatMap { [$0.learning.low, $0.learning.high] }, ticks: 5)
     func px(_ value: Double) -> String { Format.fixed(Self.height * (1 - y.position(value)), 1) }

@@ -1,23 +1,23 @@
-import Apply
+import Base
 import Measure
 import PatchFormat
 
 /// The page of several patches and stacks side by side: what each taught, and what it cost.
-public struct ComparisonReport: Sendable {
-  public struct Entry: Sendable {
-    public let name: String
-    public let identity: Digest
+package struct ComparisonReport: Sendable {
+  package struct Entry: Sendable {
+    package let name: String
+    package let identity: ContentDigest
     /// What was tuned, or the stack's method.
-    public let recipe: String?
+    package let recipe: String?
     /// Of a member of a stack.
-    public let scale: Double?
-    public let bytes: Int?
-    public let summary: ForgettingSummary
+    package let scale: Double?
+    package let bytes: Int?
+    package let summary: ForgettingSummary
     /// Behind the summary; none where it is predicted.
-    public let records: [ForgettingRecord]
+    package let records: [ForgettingRecord]
 
-    public init(
-      name: String, identity: Digest, recipe: String?, scale: Double? = nil, bytes: Int?, summary: ForgettingSummary,
+    package init(
+      name: String, identity: ContentDigest, recipe: String?, scale: Double? = nil, bytes: Int?, summary: ForgettingSummary,
       records: [ForgettingRecord]
     ) {
       self.name = name
@@ -29,13 +29,13 @@ public struct ComparisonReport: Sendable {
       self.records = records
     }
 
-    public init(_ subject: ReportedPatch, scale: Double? = nil) {
+    package init(_ subject: ReportedPatch, scale: Double? = nil) {
       self.init(
         name: subject.name, identity: subject.patch.identity, recipe: subject.recipe, scale: scale,
         bytes: subject.patch.fileSize, summary: subject.summary, records: subject.forgetting.records)
     }
 
-    var json: JSON {
+    package var json: JSON {
       .dictionary([
         "name": .string(name), "identity": .string(identity.hex), "recipe": recipe.map { .string($0) },
         "bytes": bytes.map { JSON($0) }, "forgetting": summary.json,
@@ -43,11 +43,11 @@ public struct ComparisonReport: Sendable {
     }
   }
 
-  public let entries: [Entry]
+  package let entries: [Entry]
 
-  public init(_ entries: [Entry]) { self.entries = entries }
+  package init(_ entries: [Entry]) { self.entries = entries }
 
-  public func html() -> String {
+  package func html() -> String {
     let names = entries.map(\.name)
     let title =
       names.count <= 3
@@ -56,18 +56,18 @@ public struct ComparisonReport: Sendable {
     return Part.page(
       kind: "\(Format.grouped(entries.count)) compared", title: title,
       body: "<p class=\"lead\">\(HTML.escaped(lead))</p>\n"
-        + Comparison(entries: entries, hasScales: false).html(title: "Learning against forgetting"))
+        + MemberComparison(entries: entries, hasScales: false).html(title: "Learning against forgetting"))
   }
 
-  public var json: JSON { .dictionary(["compared": .array(entries.map(\.json))]) }
+  package var json: JSON { .dictionary(["compared": .array(entries.map(\.json))]) }
 }
 
 /// A plot with a point for each entry, and a table that is its key.
-struct Comparison {
-  let entries: [ComparisonReport.Entry]
+package struct MemberComparison {
+  package let entries: [ComparisonReport.Entry]
   let hasScales: Bool
 
-  func html(title: String) -> String {
+  package func html(title: String) -> String {
     let recipes = entries.map { $0.recipe ?? "" }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     func color(_ entry: ComparisonReport.Entry) -> Int {
       recipes.firstIndex(of: entry.recipe ?? "")! % ScatterPlot.colors

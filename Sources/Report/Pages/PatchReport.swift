@@ -1,15 +1,15 @@
 import Apply
-import Measure
+import Base
 import PatchFormat
 
 /// The page of one patch.
-public struct PatchReport: Sendable {
-  public let subject: ReportedPatch
-  public let lineage: ReportLineage?
+package struct PatchReport: Sendable {
+  package let subject: ReportedPatch
+  package let lineage: ReportLineage?
   /// How far weights moved, where the base was at hand.
-  public let change: WeightChange?
+  package let change: WeightChange?
 
-  public init(_ subject: ReportedPatch, lineage: ReportLineage? = nil, change: WeightChange? = nil) {
+  package init(_ subject: ReportedPatch, lineage: ReportLineage? = nil, change: WeightChange? = nil) {
     self.subject = subject
     self.lineage = lineage
     self.change = change
@@ -17,7 +17,7 @@ public struct PatchReport: Sendable {
 
   private var patch: Patch { subject.patch }
 
-  public func html() -> String {
+  package func html() -> String {
     let header = patch.header
     let made = patch.annotations["made"]?["writer"]?.string
     let entry = ReportLineage.Entry(title: subject.name, details: ["this patch", header.identity.short])
@@ -84,7 +84,7 @@ public struct PatchReport: Sendable {
     return Part.section("What moved", Part.paragraph(why) + map)
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .object((subject.json.object ?? []) + (lineage.map { [JSON.Member("lineage", $0.json)] } ?? []))
   }
 }

@@ -1,34 +1,35 @@
 import Apply
+import Base
 import Measure
 import PatchFormat
 
 /// The page of a stack.
-public struct StackReport: Sendable {
-  public struct Member: Sendable {
-    public let subject: ReportedPatch
-    public let scale: Double
+package struct StackReport: Sendable {
+  package struct Member: Sendable {
+    package let subject: ReportedPatch
+    package let scale: Double
 
-    public init(_ subject: ReportedPatch, scale: Double) {
+    package init(_ subject: ReportedPatch, scale: Double) {
       self.subject = subject
       self.scale = scale
     }
   }
 
-  public let name: String
+  package let name: String
   /// nil for a stack that is in no store.
-  public let version: Int?
-  public let definition: StackDefinition
+  package let version: Int?
+  package let definition: StackDefinition
   /// The patch that it comes to, where it was made.
-  public let composite: Digest?
-  public let members: [Member]
+  package let composite: ContentDigest?
+  package let members: [Member]
   /// Measured on the stack's own bits, or predicted.
-  public let forgetting: ForgettingReport
-  public let lineage: ReportLineage?
-  public let change: WeightChange?
+  package let forgetting: ForgettingReport
+  package let lineage: ReportLineage?
+  package let change: WeightChange?
 
   /// - Parameter measured: what was measured on the stack's own bits; nil predicts it from the members.
-  public init(
-    name: String, version: Int? = nil, definition: StackDefinition, composite: Digest? = nil, members: [Member],
+  package init(
+    name: String, version: Int? = nil, definition: StackDefinition, composite: ContentDigest? = nil, members: [Member],
     measured: ForgettingReport? = nil, lineage: ReportLineage? = nil, change: WeightChange? = nil
   ) {
     self.name = name
@@ -42,7 +43,7 @@ public struct StackReport: Sendable {
     self.change = change
   }
 
-  public func html() -> String {
+  package func html() -> String {
     let entry = ReportLineage.Entry(
       title: name, details: ["this stack", definition.method.text, definition.identity.short])
     let body =
@@ -87,11 +88,11 @@ public struct StackReport: Sendable {
   private var membersSection: String {
     guard !members.isEmpty else { return Part.section("Members", Part.paragraph("The stack has no members.")) }
     let entries = members.map { ComparisonReport.Entry($0.subject, scale: $0.scale) }
-    return Comparison(entries: entries + [entry], hasScales: true).html(title: "Members")
+    return MemberComparison(entries: entries + [entry], hasScales: true).html(title: "Members")
   }
 
   /// The stack as one among others.
-  public var entry: ComparisonReport.Entry {
+  package var entry: ComparisonReport.Entry {
     .init(
       name: name, identity: definition.identity, recipe: "stack, \(definition.method.text)", bytes: nil,
       summary: forgetting.summary, records: forgetting.records)
@@ -120,7 +121,7 @@ public struct StackReport: Sendable {
         "Members that touch each component. 'vpatch report --base MODEL' measures how far the stack moves it.") + map)
   }
 
-  public var json: JSON {
+  package var json: JSON {
     .dictionary([
       "name": .string(name), "version": version.map { JSON($0) }, "stack": definition.json(),
       "composite": composite.map { .string($0.hex) }, "forgetting": forgetting.json,

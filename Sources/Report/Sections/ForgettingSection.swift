@@ -1,15 +1,14 @@
-import Apply
+import Base
 import Measure
-import PatchFormat
 
 /// Learning against forgetting: each record with its interval, and the two means.
 struct ForgettingSection {
-  let title: String
-  let report: ForgettingReport
+  package let title: String
+  package let report: ForgettingReport
   /// What is said where nothing is known.
-  let unmeasured: String
+  package let unmeasured: String
 
-  var html: String {
+  package var html: String {
     let foreign =
       report.foreign.isEmpty
       ? ""

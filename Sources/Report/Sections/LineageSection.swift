@@ -1,17 +1,16 @@
-import Apply
-import PatchFormat
+import Base
 
 /// What it is made from and what is around it, as a line from the base downwards.
 struct LineageSection {
   /// The patch or the stack of the page.
-  let subject: ReportLineage.Entry
-  let isStack: Bool
-  let lineage: ReportLineage?
+  package let subject: ReportLineage.Entry
+  package let isStack: Bool
+  package let lineage: ReportLineage?
 
   /// More of a kind would say less.
   private static let most = 24
 
-  var html: String {
+  package var html: String {
     guard let lineage else { return "" }
     let rail =
       item(lineage.base, "base") + lineage.chain.map { item($0, "patch") }.joined()

@@ -1,11 +1,11 @@
 import Apply
-import PatchFormat
+import Base
 
 /// How far weights moved, measured over the base: the heat map, and a row for each component that changed.
 struct MovedSection {
-  let change: WeightChange
+  package let change: WeightChange
 
-  var html: String {
+  package var html: String {
     let maps = ChangeMaps(change.components, sum: "all that is tuned")
     let note = Part.paragraph(
       """

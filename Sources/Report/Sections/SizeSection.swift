@@ -1,11 +1,10 @@
-import Apply
-import PatchFormat
+import Base
 
 /// How large the patch is beside what it changes, and beside the model; by component.
 struct SizeSection {
-  let subject: ReportedPatch
+  package let subject: ReportedPatch
 
-  var html: String {
+  package var html: String {
     let (patch, tuned, model) = (subject.patch.fileSize, subject.tunedBytes, subject.modelBytes)
     let whole = max(patch, model, 1)
     func bar(_ label: String, _ bytes: Int, _ detail: String) -> String {

@@ -1,4 +1,6 @@
 import Apply
+import Base
+import Families
 import PatchFormat
 
 /// Heat maps of what patches alone can tell, without their base.
@@ -8,7 +10,7 @@ enum StoredMap {
   static let membersKey = "m"
 
   /// How many bits a weight the patch takes to say the change: the farther weights moved, the more.
-  static func bits(_ patch: Patch) -> String {
+  package static func bits(_ patch: Patch) -> String {
     let layout = ModelLayout.recognise(names: patch.header.tensors.compactMap { $0.base?.info.name })
     let groups = ComponentGroup.groups(patch.header.tensors.map { (layout.component(of: $0.name), $0) })
     func bits(_ tensors: [PatchTensor]) -> Double {
@@ -27,7 +29,7 @@ enum StoredMap {
   }
 
   /// How many members of a stack touch what.
-  static func members(_ patches: [Patch]) -> String {
+  package static func members(_ patches: [Patch]) -> String {
     let names = patches.first.map { $0.header.tensors.compactMap { $0.base?.info.name } } ?? []
     let layout = ModelLayout.recognise(names: names)
     var counts: [String: Int] = [:]

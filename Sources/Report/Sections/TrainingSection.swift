@@ -1,12 +1,11 @@
-import Apply
+import Base
 import Measure
-import PatchFormat
 
 /// How it was trained: settings and data, the loss with the learning rate, the drift with its budget.
 struct TrainingSection {
-  let training: TrainingRecord?
+  package let training: TrainingRecord?
 
-  var html: String {
+  package var html: String {
     guard let training else {
       return Part.section(
         "Training",
@@ -97,9 +96,9 @@ struct TrainingSection {
 /// A loss that can be seen through the noise of its batches.
 struct SmoothLoss {
   /// Points that a mean is taken of: odd.
-  let window: Int
+  package let window: Int
   /// For each point of the curve, the mean of the window around it; at the ends, of what there is of it.
-  let values: [Double]
+  package let values: [Double]
 
   /// Nil for a curve without points.
   init?(_ curve: TrainingCurve) {

@@ -1,9 +1,9 @@
-import PatchFormat
+import Base
 
 extension ChatTemplate {
   /// The names of the templates that are built in, for models that came without one: LLaVA's own layout has them in its
   /// code, and of old models in transformers' layout the template is in their description alone.
-  public static let names = builtIn.map(\.key)
+  package static let names = builtIn.map(\.key)
 
   /// - Throws: `refused` for a name that is none of `names`, and no file.
   static func source(named name: String) throws -> TemplateSource {

@@ -1,5 +1,5 @@
+import Base
 import Jinja
-import PatchFormat
 
 /// A conversation as the model is shown it, and what of it is learned.
 struct Lesson: Equatable, Sendable {

@@ -1,18 +1,18 @@
+import Base
 import Jinja
-import PatchFormat
 
 /// How a model writes a conversation as text: a program in Jinja, run as transformers runs it.
-public struct ChatTemplate: Sendable {
+package struct ChatTemplate: Sendable {
   /// What may be said of a template besides what a conversation is.
-  public struct Options: Equatable, Sendable {
+  package struct Options: Equatable, Sendable {
     /// A name of `ChatTemplate.names`, or the path of a file; nil for the model's own.
-    public var source: String?
+    package var source: String?
     /// Variables of the template, such as "enable_thinking".
-    public var arguments: [JSON.Member]
+    package var arguments: [JSON.Member]
     /// What a template takes for now, where it asks.
-    public var date: CivilTime
+    package var date: CivilTime
 
-    public init(source: String? = nil, arguments: [JSON.Member] = [], date: CivilTime = .now) {
+    package init(source: String? = nil, arguments: [JSON.Member] = [], date: CivilTime = .now) {
       self.source = source
       self.arguments = arguments
       self.date = date
@@ -20,7 +20,7 @@ public struct ChatTemplate: Sendable {
   }
 
   /// Where it is from: the file, or the name of one that is built in.
-  public let name: String
+  package let name: String
   let program: Template
   /// Where a row calls functions, a template may have another program for it ("tool_use").
   let programForTools: Template?
@@ -32,7 +32,7 @@ public struct ChatTemplate: Sendable {
   /// How it takes contents.
   private(set) var form = Message.Form.asGiven
   /// What ends an answer: "<|im_end|>". A generation that answers stops there, whatever the model's files name.
-  public private(set) var endOfAnswer: String?
+  package private(set) var endOfAnswer: String?
   /// Behind the last of these an answer ends, where no token of its own is known to end it.
   let specialTokens: [String]
 
@@ -66,12 +66,12 @@ public struct ChatTemplate: Sendable {
   }
 
   /// What a conversation is of itself, and no argument says.
-  public static let reserved: Set = [
+  package static let reserved: Set = [
     "messages", "tools", "documents", "add_generation_prompt", "continue_final_message",
   ]
 
   /// Whether the template asks what day it is.
-  public var usesDate: Bool { reads("strftime_now") }
+  package var usesDate: Bool { reads("strftime_now") }
 
   /// Whether the template may look at something of that name, be it a variable, an attribute or a key.
   func reads(_ name: String) -> Bool { words.contains(name) }
@@ -82,7 +82,7 @@ public struct ChatTemplate: Sendable {
   /// A conversation as the text that the model is shown, special tokens spelled out.
   /// - Parameter addGenerationPrompt: whether what asks for an answer stands at the end.
   /// - Throws: `refused` where the template says that the conversation is none that it can write.
-  public func render(_ conversation: Conversation, addGenerationPrompt: Bool) throws -> Rendering {
+  package func render(_ conversation: Conversation, addGenerationPrompt: Bool) throws -> Rendering {
     guard !conversation.messages.isEmpty else {
       throw VPatchError(.refused, nil, "the conversation has no messages")
     }

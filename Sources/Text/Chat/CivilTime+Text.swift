@@ -1,10 +1,10 @@
+import Base
 import Glibc
 import Jinja
-import PatchFormat
 
 extension CivilTime {
   /// The time where the user is; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
-  public static var now: CivilTime {
+  package static var now: CivilTime {
     var fields = tm()
     if var epoch = SourceDate.given {
       gmtime_r(&epoch, &fields)
@@ -18,13 +18,13 @@ extension CivilTime {
   }
 
   /// "2026-11-30T12:00:00"
-  public var text: String {
+  package var text: String {
     func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }
     return "\(year)-\(two(month))-\(two(day))T\(two(hour)):\(two(minute)):\(two(second))"
   }
 
   /// - Parameter text: "2026-11-30", or with "T12:00:00".
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let halves = text.split(separator: "T", omittingEmptySubsequences: false)
     func numbers(_ half: Substring, _ separator: Character, _ widths: [Int]) -> [Int]? {
       let fields = half.split(separator: separator, omittingEmptySubsequences: false)

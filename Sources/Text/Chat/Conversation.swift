@@ -1,16 +1,16 @@
-import PatchFormat
+import Base
 
 /// A conversation, with all that a chat template may be told of it.
-public struct Conversation: Equatable, Sendable {
-  public var messages: [Message]
+package struct Conversation: Equatable, Sendable {
+  package var messages: [Message]
   /// Descriptions of the functions that the model may call.
-  public var tools: JSON?
+  package var tools: JSON?
   /// Texts to answer from.
-  public var documents: JSON?
+  package var documents: JSON?
   /// What the row gives the template besides ("chat_template_kwargs").
-  public var arguments: [JSON.Member]
+  package var arguments: [JSON.Member]
 
-  public init(
+  package init(
     _ messages: [Message], tools: JSON? = nil, documents: JSON? = nil, arguments: [JSON.Member] = []
   ) {
     self.messages = messages
@@ -26,7 +26,7 @@ public struct Conversation: Equatable, Sendable {
     return prefix
   }
 
-  public var images: [String] { messages.flatMap(\.images) }
+  package var images: [String] { messages.flatMap(\.images) }
 }
 
 extension Message {

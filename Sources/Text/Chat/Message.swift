@@ -1,27 +1,27 @@
-import PatchFormat
+import Base
 
 /// One turn of a conversation.
-public struct Message: Equatable, Sendable {
+package struct Message: Equatable, Sendable {
   /// Who speaks. Which roles there are is the chat template's to say.
-  public struct Role: RawRepresentable, Hashable, Sendable {
-    public let rawValue: String
-    public init(rawValue: String) { self.rawValue = rawValue }
+  package struct Role: RawRepresentable, Hashable, Sendable {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
 
-    public static let system = Role(rawValue: "system")
-    public static let user = Role(rawValue: "user")
-    public static let assistant = Role(rawValue: "assistant")
-    public static let tool = Role(rawValue: "tool")
+    package static let system = Role(rawValue: "system")
+    package static let user = Role(rawValue: "user")
+    package static let assistant = Role(rawValue: "assistant")
+    package static let tool = Role(rawValue: "tool")
   }
 
   /// A piece of what is said or shown.
-  public enum Part: Equatable, Sendable {
+  package enum Part: Equatable, Sendable {
     case text(String)
     /// A file, as the row or the caller names it.
     case image(path: String)
   }
 
-  public let role: Role
-  public let parts: [Part]
+  package let role: Role
+  package let parts: [Part]
   /// All that a template is given of the message ("role", "content", "tool_calls", …), in the order of the row.
   let members: [JSON.Member]
   let learning: Learning
@@ -36,9 +36,9 @@ public struct Message: Equatable, Sendable {
     case never
   }
 
-  public init(_ role: Role, _ content: String) { self.init(role, [.text(content)]) }
+  package init(_ role: Role, _ content: String) { self.init(role, [.text(content)]) }
 
-  public init(_ role: Role, _ parts: [Part]) {
+  package init(_ role: Role, _ parts: [Part]) {
     self.init(role, parts, members: [.init("role", .string(role.rawValue)), .init("content", Self.json(parts))])
   }
 
@@ -50,16 +50,16 @@ public struct Message: Equatable, Sendable {
   }
 
   /// The same message with other parts.
-  public func with(_ parts: [Part]) -> Message {
+  package func with(_ parts: [Part]) -> Message {
     let members = members.map { $0.key == "content" ? .init("content", Self.json(parts)) : $0 }
     return Message(role, parts, members: members, learning)
   }
 
   /// What is said: the texts, one behind the other.
-  public var content: String { parts.text }
+  package var content: String { parts.text }
 
   /// What is shown: paths, in order.
-  public var images: [String] { parts.images }
+  package var images: [String] { parts.images }
 
   /// One text is a string, anything else a list of parts.
   static func json(_ parts: [Part]) -> JSON {
@@ -80,12 +80,12 @@ extension Message.Part {
 
 extension [Message.Part] {
   /// The texts, one behind the other.
-  public var text: String {
+  package var text: String {
     map { if case .text(let text) = $0 { text } else { "" } }.joined()
   }
 
   /// The paths of the images, in order.
-  public var images: [String] {
+  package var images: [String] {
     compactMap { if case .image(let path) = $0 { path } else { nil } }
   }
 }

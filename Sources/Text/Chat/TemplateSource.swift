@@ -1,5 +1,6 @@
+import Base
+import Checkpoints
 import Jinja
-import PatchFormat
 
 /// The text of a chat template, and where it is from.
 struct TemplateSource: Equatable, Sendable {

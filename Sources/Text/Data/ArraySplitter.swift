@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// The elements of a JSON array, as text; whether each is JSON is for who reads it to say.
 struct ArraySplitter {

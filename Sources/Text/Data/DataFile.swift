@@ -1,45 +1,45 @@
+import Base
 import Images
-import PatchFormat
 
 /// The rows of a data file as a model reads them.
-public struct DataFile: Sendable {
-  public let path: String
-  public let examples: [Example]
+package struct DataFile: Sendable {
+  package let path: String
+  package let examples: [Example]
   /// The line of each example, from 1 on; of an array and of a table the row.
-  public let lines: [Int]
+  package let lines: [Int]
   /// How many rows there are; a conversation may be several examples.
-  public let rows: Int
+  package let rows: Int
   /// Rows that say themselves that nothing is to be learned of them.
-  public let leftOutRows: Int
+  package let leftOutRows: Int
   /// Members of rows that nobody reads, and in how many rows they are.
-  public let unread: [(name: String, rows: Int)]
+  package let unread: [(name: String, rows: Int)]
   /// The first examples, as they are read.
-  public let shown: [ShownRow]
+  package let shown: [ShownRow]
 
-  public struct ShownRow: Sendable {
-    public let line: Int
+  package struct ShownRow: Sendable {
+    package let line: Int
     /// The text, and what of it is learned; none of ready ids.
-    public let segments: [Segment]
-    public let example: Example
+    package let segments: [Segment]
+    package let example: Example
   }
 
   /// Of the file's bytes.
-  public let digest: Digest
+  package let digest: ContentDigest
   /// Rows that were longer than allowed, and how many tokens of them were cut off.
-  public let cutRows: Int
-  public let cutTokens: Int
+  package let cutRows: Int
+  package let cutTokens: Int
   /// Rows in which a prompt ends inside a token, which then counts as the answer's; few are harmless, but where it is
   /// all of them the prompts probably end with a space that belongs to the answers.
-  public let mergedRows: Int
+  package let mergedRows: Int
   /// Conversations in which an answer is learned without the token that ends it.
-  public let endlessRows: Int
+  package let endlessRows: Int
 
   /// The image files that the rows name, each once.
-  public let images: [ImageSource]
+  package let images: [ImageSource]
 
-  public var tokens: Int { examples.reduce(0) { $0 + $1.ids.count } }
+  package var tokens: Int { examples.reduce(0) { $0 + $1.ids.count } }
   /// What the loss counts.
-  public var answerTokens: Int { examples.reduce(0) { $0 + $1.answerTokens } }
+  package var answerTokens: Int { examples.reduce(0) { $0 + $1.answerTokens } }
 
   /// So many rows are named in an error; all are counted.
   static let shownErrors = 5
@@ -49,7 +49,7 @@ public struct DataFile: Sendable {
   /// Reads and checks every row, and looks at every image.
   /// - Throws: `invalid` naming the first rows that cannot be used, with their reasons; `refused` where a row needs
   ///   what the model does not have (a tokenizer, a chat template).
-  public init(path: String, _ text: ModelText, _ rules: DataRules, _ work: WorkOptions) throws {
+  package init(path: String, _ text: ModelText, _ rules: DataRules, _ work: WorkOptions) throws {
     let file = RowFile(path: path)
     var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: file.name, work: work)
     digest = try file.read { number, row in

@@ -1,7 +1,7 @@
 /// What is made of the rows of a data file.
-public struct DataRules: Sendable {
+package struct DataRules: Sendable {
   /// What happens to a row that is too long.
-  public enum TooLong: String, Sendable, CaseIterable {
+  package enum TooLong: String, Sendable, CaseIterable {
     /// Its end is cut off; it is an error only where no answer would be left.
     case cut
     /// It is an error.
@@ -9,20 +9,20 @@ public struct DataRules: Sendable {
   }
 
   /// How many tokens a row may have.
-  public var maximumLength: Int
-  public var tooLong: TooLong
+  package var maximumLength: Int
+  package var tooLong: TooLong
   /// Prompts are learned as well as answers.
-  public var learnsEverything: Bool
+  package var learnsEverything: Bool
   /// A row in which nothing is learned is an error. (A row that is only to be scored may be empty.)
-  public var needsAnswers: Bool
+  package var needsAnswers: Bool
   /// How many ids the model knows.
-  public var vocabulary: Int
+  package var vocabulary: Int
   /// Images may lie outside of the data file's folder.
-  public var allowsOutside: Bool
+  package var allowsOutside: Bool
   /// Of so many examples the text is kept.
-  public var shownRows = 0
+  package var shownRows = 0
 
-  public init(
+  package init(
     vocabulary: Int, maximumLength: Int = .max, tooLong: TooLong = .cut, learnsEverything: Bool = false,
     needsAnswers: Bool = true, allowsOutside: Bool = false
   ) {

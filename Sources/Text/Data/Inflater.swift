@@ -1,5 +1,5 @@
+import Base
 import CZlib
-import PatchFormat
 
 /// Takes gzip apart, a piece at a time.
 final class Inflater {

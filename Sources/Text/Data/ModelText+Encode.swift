@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 
 extension ModelText {
   /// Text with images among it, as tokens.

@@ -1,14 +1,14 @@
-import Images
-import PatchFormat
+import Base
+import Checkpoints
 
 /// What turns a model's text into ids: its tokenizer, its chat template, and how it is shown images.
 ///
 /// Ready ids need neither, so what is missing is an error only where it is asked for.
-public struct ModelText: Sendable {
+package struct ModelText: Sendable {
   private let loadedTokenizer: Result<Tokenizer, VPatchError>
   private let loadedTemplate: Result<ChatTemplate, VPatchError>
   /// How the model is shown an image; nil for a model that takes none.
-  public let images: (any ImagePrompting)?
+  package let images: (any ImagePrompting)?
   /// The images that were looked at.
   let shelf: ImageShelf?
 
@@ -17,13 +17,13 @@ public struct ModelText: Sendable {
   ///   - chatTemplate: which one, and what it is told; the model's own, where nothing is said.
   ///   - images: how the model is shown an image; nil for a model that takes none.
   /// - Throws: `refused` for a name that is none.
-  public init(
+  package init(
     folder: String, chatTemplate: ChatTemplate.Options = .init(), images: (any ImagePrompting)? = nil
   ) throws {
     try self.init(ModelFolder(folder), chatTemplate: chatTemplate, images: images)
   }
 
-  public init(
+  package init(
     _ folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init(), images: (any ImagePrompting)? = nil
   ) throws {
     self.images = images
@@ -53,10 +53,10 @@ public struct ModelText: Sendable {
   }
 
   /// - Throws: why the model has none that can be used.
-  public var tokenizer: Tokenizer { get throws { try loadedTokenizer.get() } }
+  package var tokenizer: Tokenizer { get throws { try loadedTokenizer.get() } }
 
   /// - Throws: why the model has none that can be used, or that it has no tokenizer.
-  public var template: ChatTemplate { get throws { try loadedTemplate.get() } }
+  package var template: ChatTemplate { get throws { try loadedTemplate.get() } }
 
   private static func result<T>(_ body: () throws -> T) throws -> Result<T, VPatchError> {
     do {
@@ -68,7 +68,7 @@ public struct ModelText: Sendable {
 
   /// The ids that end a generation: those that the model's files name, and for an answer to a conversation the one that
   /// ends it in the chat template.
-  public func stops(answering: Bool) throws -> Set<Int32> {
+  package func stops(answering: Bool) throws -> Set<Int32> {
     let tokenizer = try tokenizer
     let end = answering ? try template.endOfAnswer.flatMap(tokenizer.id(of:)) : nil
     return tokenizer.named.stops.union(end.map { [$0] } ?? [])
@@ -76,7 +76,7 @@ public struct ModelText: Sendable {
 
   /// The tokens of a conversation that the model is to go on with.
   /// - Throws: `refused` for images where the model takes none; what is wrong with an image.
-  public func prompt(_ messages: [Message]) throws -> TokenSequence {
+  package func prompt(_ messages: [Message]) throws -> TokenSequence {
     let template = try template
     guard images != nil || messages.allSatisfy(\.images.isEmpty) else {
       throw VPatchError(.refused, nil, "the prompt \(noImages.reason)")
@@ -98,7 +98,7 @@ public struct ModelText: Sendable {
 
   /// The tokens of a text as it stands, with images among it.
   /// - Parameter addSpecialTokens: whether what the tokenizer puts around a text is put there.
-  public func sequence(_ parts: [Message.Part], addSpecialTokens: Bool = true) throws -> TokenSequence {
+  package func sequence(_ parts: [Message.Part], addSpecialTokens: Bool = true) throws -> TokenSequence {
     try sequence(segments(parts), parts, addSpecialTokens: addSpecialTokens)
   }
 

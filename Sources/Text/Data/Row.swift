@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// One row of a data file, before it is ids.
 struct Row: Equatable, Sendable {

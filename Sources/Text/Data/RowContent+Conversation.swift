@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// The forms are those of Hugging Face's chats ("role", "content") and of ShareGPT and LLaVA ("from", "value").
 extension RowContent {

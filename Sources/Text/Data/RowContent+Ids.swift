@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 extension RowContent {
   /// Ready ids, and what of them is learned: by labels, or by a mask, which trainers call by several names.

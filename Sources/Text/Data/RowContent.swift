@@ -1,10 +1,10 @@
-import PatchFormat
+import Base
 
 /// What rows say and show: conversations, prompts, ids.
-public enum RowContent {
+package enum RowContent {
   /// The conversation of a row; nil where it has none.
   /// - Throws: `RowError`.
-  public static func conversation(_ row: JSON) throws -> [Message]? {
+  package static func conversation(_ row: JSON) throws -> [Message]? {
     var members = RowMembers(row.object ?? [])
     for key in ["messages", "conversations"] where members.has(key) {
       return try conversation(key, &members).messages
@@ -15,7 +15,7 @@ public enum RowContent {
   /// A text of a row with the row's images where its marks are; without any mark they come first, each with a line feed
   /// behind it.
   /// - Throws: `RowError`.
-  public static func parts(_ row: JSON, text key: String) throws -> [Message.Part] {
+  package static func parts(_ row: JSON, text key: String) throws -> [Message.Part] {
     var members = RowMembers(row.object ?? [])
     return try parts(&members, text: key)
   }
@@ -38,7 +38,7 @@ public enum RowContent {
   /// has the mark `<image>`, or before it.
   /// - Parameter isMessage: whether it is a message for a chat template.
   /// - Throws: `refused` where marks and images differ in number, or an image is no file.
-  public static func prompt(_ text: String, images: [String], isMessage: Bool) throws -> [Message.Part] {
+  package static func prompt(_ text: String, images: [String], isMessage: Bool) throws -> [Message.Part] {
     guard !images.isEmpty else { return [.text(text)] }
     do {
       var row = RowMembers([.init("images", .array(images.map { .string($0) }))])
@@ -56,7 +56,7 @@ public enum RowContent {
 
   /// The images that a row lists, in order, as it names them.
   /// - Throws: `RowError`.
-  public static func images(_ row: JSON) throws -> [String] {
+  package static func images(_ row: JSON) throws -> [String] {
     var members = RowMembers(row.object ?? [])
     return try RowImages(&members).listed
   }

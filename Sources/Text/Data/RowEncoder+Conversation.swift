@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 
 extension RowEncoder {
   /// The examples of a conversation: one, or one for each answer where the template writes what is past in another way.

@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 
 extension RowEncoder {
   /// Ready ids, with one image token an image or as many as the model takes for it.

@@ -1,5 +1,5 @@
+import Base
 import Images
-import PatchFormat
 
 /// Makes examples of rows.
 struct RowEncoder: Sendable {

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// The rows of a data file: JSON Lines, a JSON array, or a table in CSV; each perhaps in gzip, and with a byte order mark.
 struct RowFile {
@@ -34,8 +34,8 @@ struct RowFile {
   /// Calls `body` with each row and the number of its line; in an array and in a table the number of the row.
   /// - Returns: of the bytes as they were read.
   /// - Throws: `invalid` for a file that is none of these; `io` where it cannot be read, or changes meanwhile.
-  func read(_ body: (_ number: Int, _ row: Raw) throws -> Void) throws -> Digest {
-    let hash = SHA256()
+  func read(_ body: (_ number: Int, _ row: Raw) throws -> Void) throws -> ContentDigest {
+    let hash = SHA256Hasher()
     var (splitter, inflater): (Splitter?, Inflater?)
     var head: [UInt8] = []
     var hasBegun = false

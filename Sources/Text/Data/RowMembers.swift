@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// The members of an object of a data file, of which each is read, or said to be read by nobody.
 struct RowMembers {

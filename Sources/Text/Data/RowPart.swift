@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// A part of a message before its image is known.
 enum RowPart: Equatable {

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// The rows of a table in CSV (RFC 4180), or with tabs: the first row names the columns; an empty field is none.
 ///

@@ -1,17 +1,17 @@
 import Images
 
 /// What a model reads: tokens, and the images that some of them stand for.
-public struct TokenSequence: Equatable, Sendable {
-  public var ids: [Int32]
+package struct TokenSequence: Equatable, Sendable {
+  package var ids: [Int32]
   /// In the order in which they stand among the ids. An image's place is a run of the model's image token, as long as
   /// the model takes tokens for it.
-  public var images: [ImageSource]
+  package var images: [ImageSource]
 
-  public init(_ ids: [Int32], images: [ImageSource] = []) {
+  package init(_ ids: [Int32], images: [ImageSource] = []) {
     self.ids = ids
     self.images = images
   }
 
-  public var count: Int { ids.count }
-  public var isEmpty: Bool { ids.isEmpty }
+  package var count: Int { ids.count }
+  package var isEmpty: Bool { ids.isEmpty }
 }

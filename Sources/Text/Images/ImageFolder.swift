@@ -1,22 +1,22 @@
-import PatchFormat
+import Base
 
 /// Where the images of a data file lie: in its folder, or below it.
 ///
 /// A data file may come from anyone, so what it names is not read wherever it leads.
-public struct ImageFolder: Sendable {
+package struct ImageFolder: Sendable {
   private let folder: Enclosure
 
   /// - Parameters:
   ///   - path: the data file's.
   ///   - allowsOutside: whether images may lie anywhere.
-  public init(of path: String, allowsOutside: Bool) {
+  package init(of path: String, allowsOutside: Bool) {
     folder = Enclosure(Path.parent(path), allowsOutside: allowsOutside)
   }
 
   /// Where an image is, without any symbolic link.
   /// - Parameter name: as a row has it.
   /// - Throws: `RowError` where it is missing, no file, or outside of the folder.
-  public func path(of name: String) throws -> String {
+  package func path(of name: String) throws -> String {
     let path = name.utf8.first == UInt8(ascii: "/") ? name : Path.join(folder.folder, name)
     let shown = "the image \"\(name.printable)\""
     guard !name.isEmpty, !name.utf8.contains(0) else { throw RowError("has an image with a name that no file has") }

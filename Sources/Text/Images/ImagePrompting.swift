@@ -1,7 +1,7 @@
 import Images
 
 /// How a model is shown an image among text.
-public protocol ImagePrompting: Sendable {
+package protocol ImagePrompting: Sendable {
   /// The text that stands for one image in chat templates and prompts, such as "<image>" or "<|image_pad|>".
   var mark: String { get }
 

@@ -1,6 +1,6 @@
+import Base
 import Glibc
 import Images
-import PatchFormat
 import Synchronization
 
 /// Images that have been looked at, each once.

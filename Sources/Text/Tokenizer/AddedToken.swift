@@ -1,5 +1,3 @@
-import PatchFormat
-
 /// A token that is found in a text before anything else is done to it, as a model's files describe it.
 struct AddedToken: Sendable {
   var content: String

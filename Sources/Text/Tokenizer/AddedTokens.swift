@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// Tokens that are found in a text before anything else is done to it.
 struct AddedTokens: Sendable {

@@ -1,5 +1,3 @@
-import PatchFormat
-
 /// Byte-pair encoding: a word is its characters, of which the pair that stands first in the list of merges is merged,
 /// again and again, until no pair is in the list.
 struct BPE: Sendable {

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// What a normalizer or a pre-tokenizer looks for: a text, or a regular expression.
 enum Matcher: Sendable {

@@ -1,19 +1,19 @@
-import PatchFormat
+import Checkpoints
 
 /// The tokens that begin and end a text, as the files of a model name them.
-public struct NamedTokens: Sendable, Equatable {
+package struct NamedTokens: Sendable, Equatable {
   /// "bos_token": begins a text.
-  public let beginning: Int32?
+  package let beginning: Int32?
   /// "eos_token": ends one.
-  public let end: Int32?
+  package let end: Int32?
   /// What ends a generation: "eos_token", and what "generation_config.json" lists.
-  public let stops: Set<Int32>
+  package let stops: Set<Int32>
   /// "bos_token" and "eos_token" as they are written.
-  public let beginningText: String?
-  public let endText: String?
+  package let beginningText: String?
+  package let endText: String?
   /// All tokens that have a name ("pad_token", "image_token"), as they are written: what transformers calls the special
   /// tokens map, and templates know.
-  public let texts: [String: String]
+  package let texts: [String: String]
 
   /// Tokens of which only the texts are known.
   init(beginningText: String?, endText: String?) {

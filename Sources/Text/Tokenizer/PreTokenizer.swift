@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// What cuts a text into words; nothing is merged across words.
 indirect enum PreTokenizer: Sendable {

@@ -2,7 +2,7 @@
 ///
 /// What may still become another character (part of its UTF-8) is held back; the texts together are what
 /// `Tokenizer.decode` gives for all ids.
-public struct TokenDecoder: Sendable {
+package struct TokenDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecialTokens: Bool
   /// Bytes that are no text yet.
@@ -17,7 +17,7 @@ public struct TokenDecoder: Sendable {
   }
 
   /// The text that is certain with this id. An id that is not in the vocabulary has none.
-  public mutating func append(_ id: Int32) -> String {
+  package mutating func append(_ id: Int32) -> String {
     guard let entry = tokenizer.added.byID[id]?.decoded ?? tokenizer.token(id),
       !(skipsSpecialTokens && tokenizer.added.isSpecial(entry))
     else { return "" }
@@ -43,7 +43,7 @@ public struct TokenDecoder: Sendable {
   }
 
   /// The text of what was held back, at the end.
-  public mutating func finish() -> String {
+  package mutating func finish() -> String {
     guard tokenizer.decodingRules.isByteLevel else { return flushRun() }
     defer { held = [] }
     return String(decoding: held, as: UTF8.self)

@@ -1,7 +1,7 @@
 extension Tokenizer {
   /// The ids of a text. Special tokens that are spelled out in it ("<|im_end|>") are found.
   /// - Parameter addSpecialTokens: whether what the tokenizer puts around a text (Llama's "<s>") is put there.
-  public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
+  package func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
     var ids: [Int32] = []
     if addSpecialTokens { ids = postProcessor.prefix }
     let scalars = Array(text.unicodeScalars)
@@ -36,7 +36,7 @@ extension Tokenizer {
   }
 
   /// The text of ids. Ids that are not in the vocabulary have none; bytes that are not UTF-8 are U+FFFD.
-  public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> String {
+  package func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> String {
     var decoder = decoder(skipSpecialTokens: skipSpecialTokens)
     var text = ""
     for id in ids { text += decoder.append(id) }
@@ -44,7 +44,7 @@ extension Tokenizer {
   }
 
   /// For ids that come one at a time.
-  public func decoder(skipSpecialTokens: Bool) -> TokenDecoder {
+  package func decoder(skipSpecialTokens: Bool) -> TokenDecoder {
     TokenDecoder(self, skipsSpecialTokens: skipSpecialTokens)
   }
 }

@@ -1,16 +1,16 @@
 extension Tokenizer {
   /// The ids of a text of which each part is an answer or not.
-  public struct Encoded: Sendable, Equatable {
-    public var ids: [Int32] = []
+  package struct Encoded: Sendable, Equatable {
+    package var ids: [Int32] = []
     /// One an id.
-    public var isAnswer: [Bool] = []
+    package var isAnswer: [Bool] = []
     /// How many borders between segments lie inside a token. Such a token counts as part of the later segment, and so
     /// do those before it that would be others without it.
-    public var bordersInTokens = 0
+    package var bordersInTokens = 0
   }
 
   /// The ids of the whole text, which is what Hugging Face's tokenizer gives for it, and which of them are answers.
-  public func encode(_ segments: [Segment], addSpecialTokens: Bool) -> Encoded {
+  package func encode(_ segments: [Segment], addSpecialTokens: Bool) -> Encoded {
     var encoded = Encoded()
     func append(_ ids: some Collection<Int32>, _ isAnswer: Bool) {
       encoded.ids += ids

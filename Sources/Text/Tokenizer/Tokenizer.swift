@@ -1,14 +1,15 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 /// Text to ids and back, from a model's tokenizer.json (the format of Hugging Face's `tokenizers`), with the same ids:
 /// those of `AutoTokenizer` in transformers 5 (`TokenizerSetup`).
 ///
 /// Byte-pair encoding, over bytes as in GPT-2, SmolLM2, Qwen2 and Llama 3, or over characters as in Llama 2 and
 /// Mistral. What a file asks for and this cannot do as Hugging Face does is an error when it is read.
-public final class Tokenizer: Sendable {
-  public let path: String
+package final class Tokenizer: Sendable {
+  package let path: String
   /// The tokens that begin and end a text, where the model's files name them.
-  public let named: NamedTokens
+  package let named: NamedTokens
   let model: BPE
   let added: AddedTokens
   let normalizer: Normalizer?
@@ -20,9 +21,9 @@ public final class Tokenizer: Sendable {
   let refusedText: String?
 
   /// The tokenizer of a model's folder.
-  public convenience init(folder: String) throws { try self.init(ModelFolder(folder)) }
+  package convenience init(folder: String) throws { try self.init(ModelFolder(folder)) }
 
-  public convenience init(_ folder: ModelFolder) throws {
+  package convenience init(_ folder: ModelFolder) throws {
     guard try folder.contains(Self.fileName) else {
       throw VPatchError(
         .invalid, folder.path, "has no tokenizer.json",
@@ -35,7 +36,7 @@ public final class Tokenizer: Sendable {
 
   /// - Parameter path: a tokenizer.json; the files beside it are looked at for the names of special tokens.
   /// - Throws: `invalid` for a file that is not a tokenizer, `refused` for one that asks for what is not supported.
-  public convenience init(path: String) throws {
+  package convenience init(path: String) throws {
     try self.init(ModelFolder(Path.parent(path)), file: Path.name(path))
   }
 
@@ -70,22 +71,22 @@ public final class Tokenizer: Sendable {
   }
 
   /// One more than the highest id, of added tokens too. (A model's embedding may have more rows, never fewer.)
-  public var count: Int { max(model.vocabulary.idEnd, Int((added.byID.keys.max() ?? -1) + 1)) }
+  package var count: Int { max(model.vocabulary.idEnd, Int((added.byID.keys.max() ?? -1) + 1)) }
 
   /// The entry of the vocabulary as it stands there: with "Ġ" or "▁" for a space; nil where the id has none.
-  public func token(_ id: Int32) -> String? { added.byID[id]?.content ?? model.vocabulary.text(of: Int(id)) }
+  package func token(_ id: Int32) -> String? { added.byID[id]?.content ?? model.vocabulary.text(of: Int(id)) }
 
   /// The id of an entry as it stands in the vocabulary.
-  public func id(of token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
+  package func id(of token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
 
   /// The id of a token that is looked for in a text before anything else is.
   func addedID(of token: String) -> Int32? { added.id(of: token) }
 
   /// Whether it is a mark ("<|im_end|>") rather than text.
-  public func isSpecial(_ id: Int32) -> Bool { added.byID[id].map { added.isSpecial($0.content) } ?? false }
+  package func isSpecial(_ id: Int32) -> Bool { added.byID[id].map { added.isSpecial($0.content) } ?? false }
 
   /// Why a text cannot be tokenised, in words that follow "the text"; nil where it can.
-  public func refusal(of text: String) -> String? {
+  package func refusal(of text: String) -> String? {
     // Byte by byte: a mark of what follows would make another character of its end.
     guard let refusedText, text.utf8.firstRange(of: refusedText.utf8) != nil else { return nil }
     return "has \"\(refusedText.printable)\", where CodeLlamaTokenizer fills something in "

@@ -1,4 +1,5 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 /// The class of transformers 5 whose rules a tokenizer follows.
 ///

@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 extension TokenizerConfig {
   /// The tokens of a tokenizer, as its class gathers them of what the files say and of its own defaults.

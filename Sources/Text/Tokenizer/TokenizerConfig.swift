@@ -1,4 +1,5 @@
-import PatchFormat
+import Base
+import Checkpoints
 
 /// What the files of a folder say of its tokenizer beside the rules, in the order in which transformers 5 believes them.
 ///

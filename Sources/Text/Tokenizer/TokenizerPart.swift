@@ -1,4 +1,4 @@
-import PatchFormat
+import Base
 
 /// A part of a tokenizer.json as it is read: the JSON, and where it stands, for errors.
 struct TokenizerPart {

@@ -1,5 +1,6 @@
+import Base
+import Checkpoints
 import Foundation
-import PatchFormat
 
 /// A folder's tokenizer as `AutoTokenizer.from_pretrained` of transformers 5 sets it up: tokenizer.json with the parts of
 /// its class, and the tokens that its files name.

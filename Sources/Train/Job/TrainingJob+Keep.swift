@@ -1,3 +1,4 @@
+import Base
 import Glibc
 import PatchFormat
 
@@ -5,7 +6,7 @@ extension TrainingJob {
   /// Keeps a patch in a place of its own.
   /// - Parameter make: writes it to the path that it is given.
   /// - Returns: where it is, in words that follow "the patch is kept".
-  public typealias Keeping = (_ make: (_ path: String) throws -> Void) throws -> String
+  package typealias Keeping = (_ make: (_ path: String) throws -> Void) throws -> String
 
   /// Writes the patch. What was learned is not lost with a file that cannot be written: then the patch is kept elsewhere.
   /// - Parameters:

@@ -1,25 +1,25 @@
 import Apply
+import Base
 import Dispatch
 import Evaluate
 import Measure
 import Model
 import PatchFormat
-import Text
 
 extension TrainingJob {
   /// What came of it.
-  public struct Result: Sendable {
-    public let header: PatchHeader
-    public let record: TrainingRecord
+  package struct Result: Sendable {
+    package let header: PatchHeader
+    package let record: TrainingRecord
     /// What the suite measured, if there was one.
-    public let measured: [ForgettingRecord]
-    public let remarks: [String]
+    package let measured: [ForgettingRecord]
+    package let remarks: [String]
     /// What went wrong when the patch was written: it could not be measured, or the records not be bound to it.
-    public let failure: VPatchError?
+    package let failure: VPatchError?
   }
 
   /// What the evaluation is at.
-  public typealias Report = (_ task: String, _ done: Int, _ items: Int) -> Void
+  package typealias Report = (_ task: String, _ done: Int, _ items: Int) -> Void
 
   /// Measures the base, trains, writes the patch, measures what it makes, and binds that to it.
   /// - Parameters:
@@ -29,7 +29,7 @@ extension TrainingJob {
   ///   - observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
   /// - Throws: `refused` where the patch would be empty; before the first step, `io` where patch, state or log cannot be
   ///   written.
-  public func train(
+  package func train(
     to path: String, replacing: Bool = false, annotations: JSON, otherwise keep: Keeping? = nil,
     report: @escaping Report = { _, _, _ in }, _ observe: (TrainingEvent) throws -> Void
   ) throws -> Result {
@@ -120,7 +120,7 @@ extension TrainingJob {
   /// The patch's own bits are measured: rounded, and decoded from its file.
   private func measure(
     _ patch: Patch, _ suite: Suite, _ before: SuiteResults, _ report: @escaping Report
-  ) throws -> Comparison.Outcome {
+  ) throws -> ResultsComparison.Outcome {
     let view = ModelView(inputs.base.checkpoint, inputs.base.steps + [PatchStep(patch, .forward)])
     let tuned = try LanguageModel(
       view, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)

@@ -1,5 +1,5 @@
+import Base
 import Measure
-import PatchFormat
 import Text
 
 extension TrainingJob {

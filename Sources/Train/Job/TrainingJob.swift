@@ -1,38 +1,38 @@
 import Apply
+import Base
+import Checkpoints
 import Dispatch
 import Evaluate
-import Measure
 import Model
-import PatchFormat
 import Text
 
 /// From a model and files of rows to a patch that says what was learned, and what that cost.
-public struct TrainingJob {
+package struct TrainingJob {
   /// What is given besides the options.
-  public struct Inputs {
+  package struct Inputs {
     /// The base: a folder, and patches over it.
-    public var base: ModelView
+    package var base: ModelView
     /// Files of rows to learn.
-    public var data: [String]
+    package var data: [String]
     /// Rows by which drift is measured; nil: the paragraphs of `NeutralText`.
-    public var neutral: String?
+    package var neutral: String?
     /// Measured before and after.
-    public var suite: Suite?
+    package var suite: Suite?
     /// Which chat template, and what it is told; the model's own, where nothing is said.
-    public var chatTemplate = ChatTemplate.Options()
+    package var chatTemplate = ChatTemplate.Options()
     /// Whether rows are written with the time in them, which a record then has.
     var usesDate = false
-    public var rules: Rules
+    package var rules: Rules
     /// Features of images are kept there.
-    public var features: FeatureCache?
+    package var features: FeatureCache?
     /// The state is kept there, and gone on from.
-    public var stateFolder: String?
+    package var stateFolder: String?
     /// Steps from one saved state to the next.
-    public var saveEvery = 100
+    package var saveEvery = 100
     /// A file that gets a line of JSON for each step.
-    public var log: String?
+    package var log: String?
 
-    public init(base: ModelView, data: [String], rules: Rules = Rules()) {
+    package init(base: ModelView, data: [String], rules: Rules = Rules()) {
       self.base = base
       self.data = data
       self.rules = rules
@@ -40,33 +40,33 @@ public struct TrainingJob {
   }
 
   /// What becomes of rows.
-  public struct Rules: Equatable, Sendable {
+  package struct Rules: Equatable, Sendable {
     /// Most tokens; nil: what the model was made for.
-    public var maximumLength: Int?
-    public var tooLong = DataRules.TooLong.cut
+    package var maximumLength: Int?
+    package var tooLong = DataRules.TooLong.cut
     /// Prompts are learned as well as answers.
-    public var learnsPrompts = false
+    package var learnsPrompts = false
     /// Images may lie outside of their data file's folder.
-    public var allowsOutside = false
+    package var allowsOutside = false
     /// Of so many examples of each file the text is kept.
-    public var shownRows = 0
+    package var shownRows = 0
 
-    public init() {}
+    package init() {}
   }
 
-  public let inputs: Inputs
-  public let options: TrainingOptions
-  public let model: LanguageModel
-  public let data: [DataFile]
-  public let run: TrainingRun
+  package let inputs: Inputs
+  package let options: TrainingOptions
+  package let model: LanguageModel
+  package let data: [DataFile]
+  package let run: TrainingRun
   let work: WorkOptions
   let fingerprints: [FingerprintedTensor]
   /// Who the base is: of all its bits.
-  let baseRoot: Digest
+  let baseRoot: ContentDigest
 
   /// Reads and checks everything.
   /// - Throws: the first thing that is wrong, before the first step.
-  public init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
+  package init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
     self.options = options
     self.work = work
     model = try LanguageModel(
@@ -84,7 +84,7 @@ public struct TrainingJob {
     rules.shownRows = inputs.rules.shownRows
     data = try inputs.data.map { try DataFile(path: $0, text, rules, work) }
     var neutral: [TokenSequence] = []
-    var neutralDigest: Digest?
+    var neutralDigest: ContentDigest?
     if options.drift != nil {
       if let path = inputs.neutral {
         rules.needsAnswers = false
@@ -105,7 +105,7 @@ public struct TrainingJob {
       }
     }
     fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()
-    baseRoot = Digest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
+    baseRoot = ContentDigest.root(of: fingerprints.lazy.map { ($0.info.name, $0.fingerprint) })
     if let last = inputs.base.steps.last, last.to != baseRoot {
       throw VPatchError(
         .wrongBase, inputs.base.path,
@@ -121,10 +121,10 @@ public struct TrainingJob {
   }
 
   /// Of the bytes of all images, row by row; nil where there are none.
-  private static func images(_ data: [DataFile]) -> Digest? {
+  private static func images(_ data: [DataFile]) -> ContentDigest? {
     let digests = data.lazy.flatMap(\.examples).flatMap(\.sequence.images).map(\.digest)
     guard !digests.isEmpty else { return nil }
-    let hash = SHA256()
+    let hash = SHA256Hasher()
     for digest in digests { hash.update(digest.bytes) }
     return hash.finalize()
   }
@@ -139,7 +139,7 @@ public struct TrainingJob {
 
   /// All that the run's bits depend on. The number of threads is not among it.
   private static func identity(
-    _ options: TrainingOptions, _ root: Digest, _ data: [DataFile], _ inputs: Inputs, _ neutral: Digest?,
+    _ options: TrainingOptions, _ root: ContentDigest, _ data: [DataFile], _ inputs: Inputs, _ neutral: ContentDigest?,
     _ compute: Compute
   ) -> JSON {
     var members = settings(options, inputs)

@@ -1,21 +1,22 @@
 import Apply
+import Base
+import Families
 import Model
-import PatchFormat
 
 /// Which of a model's tensors are tuned, and what that takes.
-public struct TuningPlan: Sendable {
-  public let parameters: [Parameter]
+package struct TuningPlan: Sendable {
+  package let parameters: [Parameter]
   /// Weights of the model in all.
-  public let modelWeights: Int
-  public let layout: ModelLayout
+  package let modelWeights: Int
+  package let layout: ModelLayout
 
-  public var names: [String] { parameters.map(\.name) }
-  public var weights: Int { parameters.reduce(0) { $0 + $1.count } }
-  public var share: Double { Double(weights) / Double(max(1, modelWeights)) }
+  package var names: [String] { parameters.map(\.name) }
+  package var weights: Int { parameters.reduce(0) { $0 + $1.count } }
+  package var share: Double { Double(weights) / Double(max(1, modelWeights)) }
 
   /// - Throws: `refused` where nothing is selected.
   /// - Parameter model: its tensors that are selected, but for those that nothing of what it says depends on.
-  public init(_ model: LanguageModel, _ options: TrainingOptions) throws {
+  package init(_ model: LanguageModel, _ options: TrainingOptions) throws {
     let weights = model.weights
     layout = weights.layout
     let all = weights.parameters
@@ -66,7 +67,7 @@ public struct TuningPlan: Sendable {
   }
 
   /// A line for each module: how many tensors and weights, in which layers.
-  public var groups: [Group] {
+  package var groups: [Group] {
     var order: [String] = []
     var groups: [String: Group] = [:]
     for parameter in parameters {
@@ -83,10 +84,10 @@ public struct TuningPlan: Sendable {
     return order.map { groups[$0]! }
   }
 
-  public struct Group: Equatable, Sendable {
-    public let name: String
-    public var tensors: Int
-    public var weights: Int
-    public var layers: [Int]
+  package struct Group: Equatable, Sendable {
+    package let name: String
+    package var tensors: Int
+    package var weights: Int
+    package var layers: [Int]
   }
 }

@@ -1,7 +1,7 @@
+import Base
 import CCompute
 import Glibc
 import Model
-import PatchFormat
 
 /// AdamW over the tuned tensors (Loshchilov and Hutter, arXiv 1711.05101), with PyTorch's order of operations.
 struct AdamW {

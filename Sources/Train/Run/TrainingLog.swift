@@ -6,8 +6,8 @@
 // "loss" is that before the step's update; "drift", where it was measured, that after it. A run that was killed and
 // resumed does some steps twice: the later line is as good as the earlier.
 
+import Base
 import Glibc
-import PatchFormat
 
 /// A file that gets a line for each step. Learning is worth more than its log: one that cannot be written ends nothing.
 final class TrainingLog {

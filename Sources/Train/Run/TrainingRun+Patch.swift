@@ -1,11 +1,13 @@
 import Apply
+import Base
+import Checkpoints
 import Measure
 import Model
 import PatchFormat
 
 extension TrainingRun {
   /// What was trained, and how it went, to travel with the patch.
-  public func record(data: [TrainingRecord.DataSet], settings: [JSON.Member], seconds: Double) -> TrainingRecord {
+  package func record(data: [TrainingRecord.DataSet], settings: [JSON.Member], seconds: Double) -> TrainingRecord {
     let tuned: TrainingRecord.Tuned =
       switch options.selection {
       case .recipe(let recipe): .recipe(recipe.rawValue)
@@ -27,7 +29,7 @@ extension TrainingRun {
   /// - Parameters:
   ///   - replacing: whether a file of that name is replaced.
   ///   - fingerprints: of the base.
-  public func writePatch(
+  package func writePatch(
     to path: String, replacing: Bool = false, over fingerprints: [FingerprintedTensor], annotations: JSON,
     work: WorkOptions
   ) throws -> PatchHeader {
@@ -45,7 +47,7 @@ extension TrainingRun {
 
   /// A patch has no more bytes than that, whatever is learned: those of the tuned tensors, a line of the header for each
   /// tensor of the model, and how it was trained.
-  public var largestPatch: Int {
+  package var largestPatch: Int {
     let tuned = plan.parameters.reduce(model.storedTwice?.head.info.byteCount ?? 0) { $0 + $1.info.byteCount }
     return tuned + 512 * model.weights.view.checkpoint.tensors.count + 256 << 10
   }

@@ -1,9 +1,9 @@
-import PatchFormat
+import Base
 
 extension TrainingRun {
   /// Whether the state can be saved, to be found before the first step.
   /// - Throws: `io` where its folder cannot be written to, or the disk has no room for it.
-  public func requireRoom() throws {
+  package func requireRoom() throws {
     // A run that is done needs none.
     guard let store, try store.savedStep() != totalSteps else { return }
     try store.requireRoom(plan.parameters, steps: totalSteps, hasBudget: options.drift?.budget != nil)
@@ -27,7 +27,7 @@ extension TrainingRun {
   }
 
   /// What went wrong besides the learning.
-  public var remarks: [String] {
+  package var remarks: [String] {
     guard let unsaved else { return [] }
     let steps = unsaved.steps.prefix(8).map { Format.grouped($0) }.joined(separator: ", ")
     let more = unsaved.steps.count > 8 ? ", …" : ""

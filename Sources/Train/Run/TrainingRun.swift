@@ -1,21 +1,20 @@
-import Apply
+import Base
 import Dispatch
 import Measure
 import Model
-import PatchFormat
 import Text
 
 /// Tunes the tensors of a plan on some examples.
 ///
 /// What it does follows from the options, the examples, the base's bits, the kernels and the number of threads: the same
 /// again gives the same weights, also when it is killed and resumed in between.
-public final class TrainingRun {
-  public let model: LanguageModel
-  public let plan: TuningPlan
-  public let options: TrainingOptions
-  public let totalSteps: Int
+package final class TrainingRun {
+  package let model: LanguageModel
+  package let plan: TuningPlan
+  package let options: TrainingOptions
+  package let totalSteps: Int
   /// Memory that the run needs, at its largest.
-  public let memory: MemoryEstimate
+  package let memory: MemoryEstimate
   let examples: [Example]
   private let order: BatchOrder
   private let optimizer: AdamW
@@ -41,7 +40,7 @@ public final class TrainingRun {
   ///   - stateFolder: the state is kept there; one that is there is gone on from.
   ///   - saveEvery: steps.
   /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
-  public init(
+  package init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
     neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
   ) throws {
@@ -78,7 +77,7 @@ public final class TrainingRun {
   }
 
   /// Steps done, and why there are no more to come before the last one.
-  public var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
+  package var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
   /// Trains to the end.
   /// A state that cannot be saved on the way does not end the run, which has no other place for what it has learned: it
@@ -86,7 +85,7 @@ public final class TrainingRun {
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
   /// - Throws: `mismatch` where the loss or the drift is no number any more; the folder keeps the state that was saved
   ///   last, or gets the one before that step where none was.
-  public func run(_ observe: (TrainingEvent) throws -> Void) throws {
+  package func run(_ observe: (TrainingEvent) throws -> Void) throws {
     for parameter in plan.parameters { parameter.beginTuning() }
     if let store, let saved = try store.read(into: plan.parameters) {
       state = saved

@@ -1,6 +1,5 @@
 import Measure
 import Model
-import PatchFormat
 
 /// Where a run stands, besides the tensors.
 struct TrainingState {

@@ -7,11 +7,11 @@
 //
 // where identity is all that the run's bits depend on: one that differs is another run's.
 
-import Apply
+import Base
+import Checkpoints
 import Glibc
 import Measure
 import Model
-import PatchFormat
 
 struct TrainingStateFile {
   static let name = "training.safetensors"

@@ -1,0 +1,36 @@
+import Base
+
+/// What a person should know of a model that patches make, and would not see in it.
+package struct Findings: Equatable, Sendable {
+  package var notFinite: [NotFinite] = []
+  package var disputedFiles: [DisputedFile] = []
+
+  package init(notFinite: [NotFinite] = [], disputedFiles: [DisputedFile] = []) {
+    self.notFinite = notFinite
+    self.disputedFiles = disputedFiles
+  }
+
+  /// Each as a sentence.
+  package var texts: [String] { notFinite.map(\.text) + disputedFiles.map(\.text) }
+
+  /// Members of a command's result.
+  package var members: [JSON.Member] {
+    [
+      JSON.Member([NotFinite].key, notFinite.json),
+      JSON.Member(
+        "side_files_disputed",
+        .array(
+          disputedFiles.map {
+            .dictionary(["name": .string($0.name), "patches": .array($0.patches.map { .string($0) })])
+          })),
+    ]
+  }
+}
+
+extension [PatchStep] {
+  /// Of all that is put on; what is taken off is a patch whose way there was told.
+  package var findings: Findings {
+    let forward = filter { $0.direction == .forward }.map(\.findings)
+    return Findings(notFinite: forward.flatMap(\.notFinite), disputedFiles: forward.flatMap(\.disputedFiles))
+  }
+}

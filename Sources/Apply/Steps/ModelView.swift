@@ -1,0 +1,99 @@
+import Base
+import Checkpoints
+import PatchFormat
+
+/// A model as patches over it let it be seen, without writing it.
+package struct ModelView: Sendable {
+  package let checkpoint: Checkpoint
+  package let steps: [PatchStep]
+
+  package init(_ checkpoint: Checkpoint, _ steps: [PatchStep] = []) {
+    self.checkpoint = checkpoint
+    self.steps = steps
+  }
+
+  package var path: String { checkpoint.path }
+
+  /// The files beside the weights, as the patches make them; what they may not touch stays as it is.
+  /// - Throws: as `SideFileChanges`.
+  package func folder() throws -> ModelFolder {
+    let changes = try SideFileChanges(checkpoint, steps)
+    return ModelFolder(path, made: changes.replaced.map { ($0.name, $0.contents) })
+  }
+
+  /// Files that the patches change, and that are not here what they were made from: these stay as they are.
+  package func sideFilesKept() throws -> [String] { try SideFileChanges(checkpoint, steps).kept }
+
+  /// Tensors that the patches bring along, and that the checkpoint does not have.
+  package var added: [TensorInfo] {
+    var names: [String: String] = [:]
+    for step in steps {
+      for tensor in step.patch.header.touched where checkpoint.tensor(named: tensor.name) == nil {
+        names[tensor.name.bytesKey] = tensor.name
+      }
+    }
+    return names.values.sorted { $0.precedes($1) }.compactMap { source($0)?.info }
+  }
+
+  /// A tensor's bytes, for one thread; nil where there is no such tensor.
+  package func source(_ name: String) -> (any TensorSource)? {
+    source(name, over: checkpoint.tensor(named: name).map { StoredTensor($0, in: checkpoint) })
+  }
+
+  /// A tensor's bytes for several passes over it: sources of the same kind at each call. Where the bytes have to be
+  /// decoded, a tensor that is not too large is decoded once, and held for as long as the result is.
+  /// - Parameter threads: how many do so at once; together they hold 192 MiB at most.
+  func repeatable(_ name: String, threads: Int) throws -> () -> (any TensorSource)? {
+    let isDecoded = steps.contains { $0.patch.tensor(named: name).map { $0.operation != .same } ?? false }
+    guard isDecoded, let source = source(name), source.info.byteCount <= (192 << 20) / threads else {
+      return { self.source(name) }
+    }
+    let held = try HeldTensor(source)
+    return { held }
+  }
+
+  package func source(_ name: String, over stored: (any TensorSource)?) -> (any TensorSource)? {
+    var source = stored
+    for step in steps {
+      guard let tensor = step.patch.tensor(named: name), tensor.operation != .same else { continue }
+      source = PatchedTensor(tensor, of: step.patch, over: source, step.direction)
+    }
+    return source
+  }
+
+  /// Where the tensors lie, and whether that is the last patch's own layout, to the byte.
+  package func layout() throws -> (FileLayout, isExact: Bool) {
+    var layout = try FileLayout(of: checkpoint).unstamped(path: checkpoint.path)
+    var isExact = true
+    for step in steps {
+      let fits = checkpoint.isDirectory || step.outputLayout.files.count == 1
+      if isExact, fits, layout.hasSameFiles(as: step.inputLayout) {
+        layout = step.outputLayout
+      } else {
+        isExact = false
+        layout = try layout.adapted(to: step.layoutChanges, path: checkpoint.path)
+      }
+    }
+    return (layout, isExact)
+  }
+}
+
+/// A tensor in memory. It can be read from several threads.
+private final class HeldTensor: TensorSource {
+  let info: TensorInfo
+  private let bytes: [UInt8]
+
+  init(_ source: any TensorSource) throws {
+    info = source.info
+    bytes = try [UInt8](unsafeUninitializedCapacity: source.info.byteCount) { buffer, count in
+      try source.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+      count = source.info.byteCount
+    }
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {
+    bytes.withUnsafeBytes {
+      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<offset + buffer.count]))
+    }
+  }
+}

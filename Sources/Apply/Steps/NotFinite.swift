@@ -1,0 +1,42 @@
+import Base
+import PatchFormat
+
+/// Elements of a tensor that came out infinite or NaN, though all that they are made of is finite: a sum that leaves
+/// the range of its dtype.
+package struct NotFinite: Equatable, Sendable {
+  package let tensor: String
+  package let count: Int
+
+  package init(tensor: String, count: Int) {
+    self.tensor = tensor
+    self.count = count
+  }
+
+  package var text: String {
+    "\(Format.counted(count, "element")) of \"\(tensor)\" \(count == 1 ? "is" : "are") infinite or NaN, and all that went "
+      + "into it is finite"
+  }
+}
+
+extension [NotFinite] {
+  /// Of those tensors that have such elements.
+  init(_ names: [String], _ counts: [Int]) {
+    self = zip(names, counts).compactMap { $1 > 0 ? NotFinite(tensor: $0, count: $1) : nil }
+  }
+
+  /// For a program, and for the annotations of the patch that makes them.
+  package var json: JSON {
+    .array(map { .dictionary(["tensor": .string($0.tensor), "count": JSON($0.count)]) })
+  }
+
+  package static let key = "not_finite"
+
+  /// What the patch's annotations say; nil where it was made by a version that did not count.
+  package init?(of patch: Patch) {
+    guard let list = patch.annotations["made"]?[Self.key]?.array else { return nil }
+    self = list.compactMap { entry in
+      guard let tensor = entry["tensor"]?.string, let count = entry["count"]?.int else { return nil }
+      return NotFinite(tensor: tensor, count: count)
+    }
+  }
+}

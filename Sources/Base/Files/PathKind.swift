@@ -1,0 +1,96 @@
+import Glibc
+
+/// What stands at a path.
+package enum PathKind: Sendable, Equatable {
+  case missing, file, directory, symbolicLink, other
+
+  /// Looks at a path. Only what the system says is not there is `missing`: a path that cannot be looked at is an error,
+  /// since a decision to write or to delete may hang on the answer.
+  /// - Parameter followingLinks: whether a symbolic link counts as what it points to. One that leads nowhere is
+  ///   `symbolicLink` in any case: something has that name.
+  /// - Throws: `io` where the system does not say.
+  package static func of(_ path: String, followingLinks: Bool = true) throws -> PathKind {
+    if followingLinks, let info = try FileStatus.of(path, followingLinks: true) { return kind(info) }
+    guard let info = try FileStatus.of(path, followingLinks: false) else { return .missing }
+    return kind(info)
+  }
+
+  private static func kind(_ info: stat) -> PathKind {
+    switch info.st_mode & S_IFMT {
+    case S_IFREG: .file
+    case S_IFDIR: .directory
+    case S_IFLNK: .symbolicLink
+    default: .other
+    }
+  }
+}
+
+/// What the system tells of a file.
+enum FileStatus {
+  /// - Returns: nil where nothing has that name.
+  /// - Throws: `io` for any other answer.
+  package static func of(_ path: String, followingLinks: Bool) throws -> stat? {
+    var info = stat()
+    while (followingLinks ? stat(path, &info) : lstat(path, &info)) != 0 {
+      if errno == EINTR { continue }
+      if errno == ENOENT { return nil }
+      throw VPatchError.system(path, "cannot be examined")
+    }
+    return info
+  }
+
+  package static func of(_ descriptor: CInt, _ path: String) throws -> stat {
+    var info = stat()
+    while fstat(descriptor, &info) != 0 {
+      if errno == EINTR { continue }
+      throw VPatchError.system(path, "cannot be examined")
+    }
+    return info
+  }
+}
+
+/// Which file this is, whatever it is called.
+package struct FileIdentity: Hashable, Sendable {
+  package let device: UInt64
+  package let inode: UInt64
+
+  package init(device: UInt64, inode: UInt64) {
+    self.device = device
+    self.inode = inode
+  }
+
+  init(_ info: stat) { self.init(device: UInt64(info.st_dev), inode: UInt64(info.st_ino)) }
+
+  /// - Returns: nil where nothing has that name. Follows symbolic links.
+  package static func of(_ path: String) throws -> FileIdentity? {
+    try FileStatus.of(path, followingLinks: true).map { FileIdentity($0) }
+  }
+}
+
+/// A file's identity, length and times: what differs when somebody wrote to it.
+package struct FileState: Hashable, Sendable {
+  package let identity: FileIdentity
+  package let size: Int
+  /// Under how many names it is known.
+  package let linkCount: Int
+  private let modified, changed: [Int]
+
+  package init(_ info: stat) {
+    identity = FileIdentity(info)
+    size = Int(info.st_size)
+    linkCount = Int(info.st_nlink)
+    modified = [info.st_mtim.tv_sec, info.st_mtim.tv_nsec]
+    // Unlike the time of the last writing, nobody can set it.
+    changed = [info.st_ctim.tv_sec, info.st_ctim.tv_nsec]
+  }
+
+  /// - Returns: nil where nothing has that name. Follows symbolic links.
+  package static func of(_ path: String) throws -> FileState? {
+    try FileStatus.of(path, followingLinks: true).map { FileState($0) }
+  }
+
+  /// Whether the bytes are as they were, as far as times tell: a new name or other permissions do not count.
+  package func hasSameBytes(as other: FileState) -> Bool {
+    identity == other.identity && size == other.size && modified == other.modified
+  }
+}

@@ -1,0 +1,45 @@
+import Dispatch
+import Synchronization
+
+/// Runs independent pieces of work on a few threads.
+package enum Parallel {
+  /// Calls `body` with 0 ..< count, in that order of starting, on `threads` threads at once.
+  ///
+  /// The first error stops new pieces from starting and is thrown when those under way have ended; of several,
+  /// the one of the lowest index, so that the message does not depend on the threads.
+  package static func forEach(
+    _ count: Int, threads: Int, _ body: @Sendable (Int) throws -> Void
+  ) throws {
+    guard threads > 1, count > 1 else {
+      for i in 0..<count { try body(i) }
+      return
+    }
+    let next = Atomic<Int>(0)
+    let failure = Mutex<(index: Int, error: any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
+      while true {
+        let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard i < count else { return }
+        do {
+          try body(i)
+        } catch {
+          failure.withLock { if $0 == nil || i < $0!.index { $0 = (i, error) } }
+          next.store(count, ordering: .relaxed)
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+
+  /// The results of `body` for 0 ..< count, in order.
+  package static func map<T: Sendable>(
+    _ count: Int, threads: Int, _ body: @Sendable (Int) throws -> T
+  ) throws -> [T] {
+    let results = Mutex([T?](repeating: nil, count: count))
+    try forEach(count, threads: threads) { i in
+      let value = try body(i)
+      results.withLock { $0[i] = value }
+    }
+    return results.withLock { $0.map { $0! } }
+  }
+}

@@ -1,0 +1,2 @@
+/// The version of this vpatch.
+package let vpatchVersion = "0.1.0"

@@ -1,0 +1,103 @@
+import Base
+
+/// What is made from what: bases, the patches from them, the patches from those, and stacks beside the patches.
+///
+///     ○ base
+///     ├─● patch
+///     │ ● made on top of it: a chain
+///     └─◆ stack
+package struct Lineage: Sendable {
+  package enum Node: Sendable {
+    /// A checkpoint that no patch of the store makes.
+    case base(Base)
+    case patch(StoredPatch)
+    case stack(StoredStack)
+  }
+
+  /// What is drawn left of a node, and the node.
+  package struct Line: Sendable {
+    package let graph: String
+    package let node: Node
+  }
+
+  private let bases: [Base]
+  private let children: [ContentDigest: [Node]]
+
+  /// - Parameters:
+  ///   - patches: in the order in which children are drawn.
+  ///   - around: a patch; then only what it is made from, what is made from it, and the stacks with one of those.
+  package init(bases: [Base], patches: [StoredPatch], stacks: [StoredStack], around: ContentDigest? = nil) {
+    var patches = patches
+    var stacks = stacks
+    if let around {
+      let kept = Self.relatives(of: around, patches)
+      patches.removeAll { !kept.contains($0.identity) }
+      stacks.removeAll { stack in !stack.definition.members.contains { kept.contains($0.identity) } }
+    }
+    var children: [ContentDigest: [Node]] = [:]
+    for patch in patches { children[patch.base, default: []].append(.patch(patch)) }
+    for stack in stacks { children[stack.definition.base, default: []].append(.stack(stack)) }
+    self.children = children
+    let made = Set(patches.map(\.target))
+    // Where patches make each other in a circle, none of their bases comes first: then the one seen first does.
+    let used = bases.filter { children[$0.root] != nil }
+    self.bases = used.filter { !made.contains($0.root) } + used.filter { made.contains($0.root) }
+  }
+
+  private static func relatives(of identity: ContentDigest, _ patches: [StoredPatch]) -> Set<ContentDigest> {
+    func walk(_ from: (StoredPatch) -> ContentDigest, _ to: (StoredPatch) -> ContentDigest) -> Set<ContentDigest> {
+      let byRoot = Dictionary(grouping: patches, by: to)
+      var found: Set<ContentDigest> = []
+      var rest = patches.filter { $0.identity == identity }
+      while let patch = rest.popLast() {
+        if found.insert(patch.identity).inserted { rest += byRoot[from(patch)] ?? [] }
+      }
+      return found
+    }
+    return walk(\.base, \.target).union(walk(\.target, \.base))
+  }
+
+  /// - Parameter root: only this checkpoint, and what is made from it; also one that a patch makes.
+  package func lines(from root: ContentDigest? = nil) -> [Line] {
+    var lines: [Line] = []
+    var drawn: Set<ContentDigest> = []
+    for base in bases where root == nil || base.root == root {
+      // A base that a patch makes has been drawn below that patch, but in a circle.
+      let below = unseen(base.root, drawn)
+      guard !below.isEmpty else { continue }
+      lines.append(Line(graph: "○ ", node: .base(base)))
+      var rest = Self.branches(below, "")
+      while let (node, lead, indent) = rest.popLast() {
+        guard case .patch(let patch) = node else {
+          lines.append(Line(graph: lead + "◆ ", node: node))
+          continue
+        }
+        guard drawn.insert(patch.identity).inserted else { continue }
+        lines.append(Line(graph: lead + "● ", node: node))
+        let below = unseen(patch.target, drawn)
+        rest += below.count == 1 ? [(below[0], indent, indent)] : Self.branches(below, indent)
+      }
+    }
+    return lines
+  }
+
+  private func unseen(_ root: ContentDigest, _ drawn: Set<ContentDigest>) -> [Node] {
+    (children[root] ?? []).filter { node in
+      if case .patch(let patch) = node { !drawn.contains(patch.identity) } else { true }
+    }
+  }
+
+  /// In reverse, since they are taken from the end.
+  private static func branches(_ nodes: [Node], _ indent: String) -> [(Node, String, String)] {
+    nodes.enumerated().map { i, node in
+      i == nodes.count - 1 ? (node, indent + "└─", indent + "  ") : (node, indent + "├─", indent + "│ ")
+    }.reversed()
+  }
+}
+
+extension Store {
+  /// - Parameter around: see `Lineage`.
+  package func lineage(around: ContentDigest? = nil) throws -> Lineage {
+    Lineage(bases: try bases(), patches: try patches().reversed(), stacks: try stacks(), around: around)
+  }
+}

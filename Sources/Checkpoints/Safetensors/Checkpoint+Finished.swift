@@ -1,0 +1,32 @@
+import Base
+
+extension Checkpoint {
+  /// Refuses a model with a journal beside it: its bits may be a mixture.
+  package static func refuseUnfinished(_ path: String) throws {
+    do { try requireFinished(path) } catch let busy as Busy { throw busy.error }
+  }
+
+  /// - Throws: `Busy` where the journal is being carried out.
+  static func requireFinished(_ path: String) throws {
+    let place = try ModelPlace(path)
+    try requireNone(place.journalPath, of: path)
+    // A file may be a shard of a model that is changed as a whole.
+    if !place.isDirectory { try requireNone(Path.join(place.folder, ModelPlace.journalSuffix), of: place.folder) }
+  }
+
+  private static func requireNone(_ journal: String, of model: String) throws {
+    guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
+    switch FileLock.writer(of: journal) {
+    case .living: throw Busy(FileLock.isBeingSwitched(model))
+    case .unknown:
+      throw Busy(
+        VPatchError(
+          .refused, model, "is being switched by another user, or was when that was cut off",
+          remedy: "try again, or have that user run 'vpatch recover \(model)'"))
+    case .none:
+      // It may have been done between the two looks.
+      guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
+      throw VPatchError(.refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'")
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Base
+
+/// The bytes of one tensor, wherever they come from: a file, or a file with patches over it.
+///
+/// Read from front to back it costs what the bytes cost; elsewhere it may decode a chunk again.
+package protocol TensorSource: AnyObject {
+  var info: TensorInfo { get }
+  /// Fills `buffer` with the bytes from `offset` on.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
+}
+
+extension TensorSource {
+  /// Calls `body` with the tensor's bytes piece by piece, front to back.
+  package func forEachPiece(
+    of size: Int = TensorPiece.size, _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(min(size, info.byteCount), 1), alignment: 64)
+    defer { buffer.deallocate() }
+    var offset = 0
+    while offset < info.byteCount {
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(size, info.byteCount - offset)])
+      try read(into: piece, at: offset)
+      try body(offset, UnsafeRawBufferPointer(piece))
+      offset += piece.count
+    }
+  }
+
+  /// The tensor's fingerprint (spec, section 2), from all its bytes.
+  package func fingerprint() throws -> ContentDigest {
+    let hasher = info.fingerprintHasher()
+    try forEachPiece(of: 1 << 18) { _, bytes in hasher.update(bytes) }
+    return hasher.finalize()
+  }
+}
+
+package enum TensorPiece {
+  /// How much of a tensor is in memory at a time: small enough to stay in a processor's cache.
+  package static let size = 1 << 20
+}

@@ -1,0 +1,114 @@
+import Base
+import Checkpoints
+
+extension ModelConfig {
+  /// Reads `config.json` in a model's folder, and of `generation_config.json` the tokens that end a text.
+  /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
+  package init(folder: String) throws { try self.init(ModelFolder(folder)) }
+
+  package init(_ folder: ModelFolder) throws {
+    let path = folder.path(of: "config.json")
+    guard try PathKind.of(folder.path) == .directory else {
+      throw VPatchError(
+        .refused, folder.path, "is not a folder with a model in it: config.json and tokenizer are needed, too",
+        remedy: "give the model's folder")
+    }
+    guard let json = try folder.json("config.json") else {
+      throw VPatchError(.io, path, "does not exist", remedy: "a model's folder has its config.json")
+    }
+    try folder.requireNoAdapter()
+    if let other = json["transformers_weights"], other != .null {
+      throw VPatchError(
+        .refused, path, "names other weights than are read here (transformers_weights: \(other.compact().printable))",
+        remedy: "take that member out, or give those weights the usual names")
+    }
+    try self.init(
+      json, generation: folder.json("generation_config.json"), path: path)
+  }
+
+  /// What the config says of images; nil for a model that takes none.
+  /// - Throws: as `init(_:)`.
+  package static func vision(_ folder: ModelFolder) throws -> VisionConfig? {
+    let config = try ModelConfig(folder)
+    guard config.isMultimodal, let json = try folder.json("config.json") else { return nil }
+    return try VisionConfig(json, textHidden: config.hiddenSize, path: folder.path(of: "config.json"))
+  }
+
+  /// - Parameter path: whose config it is, for messages.
+  package init(_ json: JSON, generation: JSON?, path: String) throws {
+    let whole = json
+    try ConfigTypes.check(whole, path: path)
+    if let ids = generation?["eos_token_id"], ids != .null, !ConfigTypes.members["eos_token_id"]!.holds(ids) {
+      throw ConfigTypes.wrong(
+        "eos_token_id", ids, "a whole number, or a list of them", Path.join(Path.parent(path), "generation_config.json")
+      )
+    }
+    if let quantisation = whole["quantization_config"], quantisation != .null {
+      throw VPatchError(
+        .refused, path, "has a quantization_config: its weights are not what is computed with",
+        remedy: "give the model before it was quantised, or save it dequantised")
+    }
+    (family, self.isMultimodal) = try Self.family(of: whole, path)
+    // A vision-language model has its language model's numbers in a part of their own; in the first layouts they lie open.
+    let nested = isMultimodal ? whole["text_config"] : nil
+    let json = nested ?? whole
+    let standards = nested == nil ? [:] : Self.standards(family)
+    let isQwenVL = whole["model_type"]?.string == "qwen2_5_vl"
+    func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
+    // Far above any model; products of two of them, and a few of those together, are no more than an Int can be.
+    func positive(_ key: String, _ standard: Int? = nil, most: Int = 1 << 24) throws -> Int {
+      guard let value = json[key], value != .null else {
+        if let standard = standard ?? standards[key] { return standard }
+        throw missing(key)
+      }
+      guard let number = value.int, (1...most).contains(number) else { throw missing(key) }
+      return number
+    }
+    if [whole["is_causal"], json["is_causal"]].contains(.bool(false)) {
+      throw VPatchError(
+        .refused, path,
+        "says that each token looks at those behind it, too (is_causal: false), which is not computed here",
+        remedy: "give a model that goes on with a text")
+    }
+    let activation = json["hidden_act"]?.string ?? "silu"
+    guard activation == "silu" else {
+      throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is known")
+    }
+    vocabularySize = try positive("vocab_size")
+    hiddenSize = try positive("hidden_size")
+    intermediateSize = try positive("intermediate_size")
+    layers = try positive("num_hidden_layers")
+    heads = try positive("num_attention_heads")
+    keyValueHeads = try positive("num_key_value_heads", standards["num_key_value_heads"] ?? heads)
+    guard heads % keyValueHeads == 0 else {
+      throw VPatchError(
+        .invalid, path, "has \(heads) attention heads, which \(keyValueHeads) key and value heads cannot serve")
+    }
+    guard json["head_dim"]?.int != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
+    headSize = try positive("head_dim", hiddenSize / heads)
+    guard headSize % 2 == 0 else { throw VPatchError(.invalid, path, "has an odd head_dim: \(headSize)") }
+    let epsilon = json["rms_norm_eps"]?.double ?? (isQwenVL ? 1e-5 : 1e-6)
+    guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
+    normEpsilon = Float(epsilon)
+    // A vision-language model is tied where the whole says so, or the language model in it: but LLaVA-NeXT's class alone
+    // does not ask the latter (transformers 5.24).
+    let asksInside = whole["model_type"]?.string != "llava_next"
+    isTied =
+      whole["tie_word_embeddings"]?.bool ?? false || asksInside && json["tie_word_embeddings"]?.bool ?? false
+    biases = Self.biases(family, json)
+    maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048, most: 1 << 31)
+    window = try Self.window(family, json, path)
+    if let window { maximumLength = min(maximumLength, window) }
+    rotary = try RotaryEmbedding(json, headSize: headSize, standardTheta: isQwenVL ? 1e6 : 1e4, path: path)
+    endTokens =
+      Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(
+        json["eos_token_id"])
+      ?? []
+  }
+
+  /// One id or a list of ids.
+  private static func tokens(_ json: JSON?) -> [Int32]? {
+    if let one = json?.int { return Int32(exactly: one).map { [$0] } }
+    return json?.array?.compactMap { $0.int.flatMap(Int32.init(exactly:)) }
+  }
+}

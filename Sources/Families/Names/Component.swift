@@ -1,0 +1,93 @@
+/// Where a tensor sits in a model, in words that do not depend on the file's key layout.
+///
+/// Found by a `ModelLayout`, which anchors every rule on whole parts of the dotted name:
+/// `self_attn.q_proj` of a vision tower is another component than the language model's.
+package struct Component: Hashable, Sendable {
+  /// The part of the model that a tensor belongs to, in the order in which tables list them.
+  package enum Region: String, CaseIterable, Sendable {
+    /// The language model's token embedding, and LLaVA's `image_newline` beside it.
+    case embedding
+    /// A decoder layer of the language model.
+    case decoderLayer = "decoder layer"
+    /// The norm after the last decoder layer.
+    case finalNorm = "final norm"
+    /// The language model's output head.
+    case head
+    /// What carries vision features into the language model: LLaVA's MLP, Qwen's merger.
+    case projector
+    /// A resampler between vision tower and projector (lmms-lab).
+    case resampler
+    case visionTower = "vision tower"
+    /// What the rules do not know. Only the recipe `full` holds it.
+    case other
+  }
+
+  package var region: Region
+  /// Decoder layer of the language model, block of the vision tower; for `.other` the first
+  /// number in the name, so that tables of unknown models still have layers.
+  package var layer: Int?
+  /// The module's path inside its region: `self_attn.q_proj`, `embed_tokens`,
+  /// `multi_modal_projector.linear_1`. For `.other` the whole path, with `*` for the layer.
+  package var name: String
+  /// What the module calls the tensor: `weight`, `bias`; empty for a tensor outside any module.
+  package var parameter: String
+
+  package init(region: Region, layer: Int? = nil, name: String, parameter: String) {
+    self.region = region
+    self.layer = layer
+    self.name = name
+    self.parameter = parameter
+  }
+
+  /// `name.parameter`, or the name alone where there is no parameter.
+  package var path: String { parameter.isEmpty ? name : "\(name).\(parameter)" }
+
+  /// The layout-independent tensor name; nil for `.other`, whose only name is the file's own.
+  package var canonicalName: String? {
+    let layers = layer.map { "layers.\($0)." } ?? ""
+    switch region {
+    case .embedding, .decoderLayer, .finalNorm: return "language_model.\(layers)\(path)"
+    case .visionTower: return "vision_tower.\(layers)\(path)"
+    case .head, .projector, .resampler: return path
+    case .other: return nil
+    }
+  }
+}
+
+extension Component: CustomStringConvertible {
+  /// For people: `layer 3 self_attn.q_proj.weight`, `vision tower block 0 mlp.fc1.bias`.
+  package var description: String {
+    switch (region, layer) {
+    case (.decoderLayer, let layer?): "layer \(layer) \(path)"
+    case (.visionTower, let layer?): "vision tower block \(layer) \(path)"
+    case (.visionTower, nil): "vision tower \(path)"
+    case (.other, let layer?): "layer \(layer) \(path)"
+    default: path
+    }
+  }
+}
+
+extension Component: Comparable {
+  /// Table order: region, then layer (none first), then name and parameter.
+  package static func < (a: Component, b: Component) -> Bool {
+    (a.region, a.layer ?? -1, a.name, a.parameter) < (b.region, b.layer ?? -1, b.name, b.parameter)
+  }
+}
+
+extension Component.Region: Comparable, CustomStringConvertible {
+  package static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
+  package var description: String { rawValue }
+
+  private var rank: Int {
+    switch self {
+    case .embedding: 0
+    case .decoderLayer: 1
+    case .finalNorm: 2
+    case .head: 3
+    case .projector: 4
+    case .resampler: 5
+    case .visionTower: 6
+    case .other: 7
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import Base
+
+extension VisionConfig {
+  /// Reads values of a config, or says what is wrong with them.
+  package struct Keys {
+    package let json: JSON
+    package let path: String
+
+    init(_ json: JSON, _ path: String) {
+      self.json = json
+      self.path = path
+    }
+
+    /// - Parameter what: it has, and no model can.
+    package func wrong(_ what: String) -> VPatchError {
+      VPatchError(.invalid, path, "has \(what)", remedy: "take the file that came with the model")
+    }
+
+    package func missing(_ key: String) -> VPatchError { wrong("no usable \"\(key)\" for its images") }
+
+    package func refused(_ key: String, _ value: String, known: String) -> VPatchError {
+      VPatchError(
+        .refused, path, "has the \(key) \"\(value.printable)\", which is not known", remedy: "known: \(known)")
+    }
+
+    /// More than any model has. Products of three such numbers are no more than an Int can be.
+    package static let most = 1 << 20
+    /// Of what is squared besides: patches along a merged square, pixels along a patch.
+    static let mostOfPatch = 1 << 10
+
+    package func positive(_ key: String, _ standard: Int? = nil, most: Int = most) throws -> Int {
+      try positive([key], standard, most: most)
+    }
+
+    /// The first of several names that is there.
+    package func positive(_ keys: [String], _ standard: Int?, most: Int = most) throws -> Int {
+      guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else {
+        if let standard { return standard }
+        throw missing(keys[0])
+      }
+      // Some configs write a square's side twice.
+      let sides = json[key]?.array?.map(Self.integer) ?? [json[key].flatMap(Self.integer)]
+      guard let number = sides.first ?? nil, sides.allSatisfy({ $0 == number }), (1...most).contains(number) else {
+        throw missing(key)
+      }
+      return number
+    }
+
+    package func activation(_ key: String, _ standard: Activation) throws -> Activation {
+      guard let value = json[key], value != .null else { return standard }
+      guard let name = value.string else { throw missing(key) }
+      guard let activation = Activation(rawValue: name) else {
+        throw refused(key, name, known: "gelu, gelu_pytorch_tanh, quick_gelu")
+      }
+      return activation
+    }
+
+    /// Indices among the hidden states of a tower; negative ones count from the end.
+    package func layers(_ key: String, _ standard: Int, of tower: Tower) throws -> [Int] {
+      let values: [JSON] =
+        switch json[key] {
+        case nil, .null: [JSON(standard)]
+        case .array(let list): list
+        case let one?: [one]
+        }
+      let states = tower.layers + 1
+      let layers = values.compactMap(Self.integer).filter { (-states..<states).contains($0) }
+      guard !layers.isEmpty, layers.count == values.count else {
+        throw wrong("no usable \"\(key)\": its vision tower has the hidden states \(-states) to \(states - 1)")
+      }
+      return layers.map { $0 < 0 ? $0 + states : $0 }
+    }
+
+    package func token(_ keys: [String], _ standard: Int) throws -> Int32 {
+      guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else { return Int32(standard) }
+      guard let id = json[key].flatMap(Self.integer).flatMap(Int32.init(exactly:)) else { throw missing(key) }
+      return id
+    }
+
+    /// `image_grid_pinpoints`; nil where there are none.
+    package func grids() throws -> [Grid]? {
+      guard let value = json["image_grid_pinpoints"], value != .null else { return nil }
+      let grids = (value.array ?? []).compactMap { pair -> Grid? in
+        let sides = pair.array?.compactMap(\.int).filter { (1...Self.most).contains($0) } ?? []
+        return sides.count == 2 && pair.array?.count == 2 ? Grid(height: sides[0], width: sides[1]) : nil
+      }
+      guard !grids.isEmpty, grids.count == value.array?.count else { throw missing("image_grid_pinpoints") }
+      return grids
+    }
+
+    /// The number of tiles in `anyres_max_9`.
+    package func limit(_ aspect: String) throws -> Int {
+      guard aspect.hasPrefix("anyres_max_"), let limit = Int(aspect.dropFirst("anyres_max_".count)),
+        (1...Self.most).contains(limit)
+      else {
+        throw refused("vision_aspect_ratio", aspect, known: "anyres_max_9 and other numbers")
+      }
+      return limit
+    }
+
+    package static func integer(_ json: JSON) -> Int? { json.int ?? json.double.flatMap { Int(exactly: $0) } }
+  }
+}

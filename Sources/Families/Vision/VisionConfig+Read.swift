@@ -1,0 +1,192 @@
+import Base
+
+extension VisionConfig {
+  /// Reads what `config.json` says of images, as transformers writes it, or the model's authors.
+  /// - Parameters:
+  ///   - json: the config of a model that reads images.
+  ///   - textHidden: width of its language model.
+  ///   - path: whose config it is, for messages.
+  /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
+  package init(_ json: JSON, textHidden: Int, path: String) throws {
+    if json["mm_vision_tower"] != nil {
+      self = try Self.original(json, textHidden: textHidden, path: path, towers: Tower.known)
+      return
+    }
+    let keys = Keys(json, path)
+    switch json["model_type"]?.string ?? "" {
+    case "qwen2_5_vl": try self.init(qwen: keys, textHidden: textHidden)
+    case "llava": try self.init(llava: keys, .clip336, featureLayer: -2, strategy: "default", 32_000, textHidden)
+    case "llava_next":
+      try self.init(llava: keys, .clip336, featureLayer: -2, strategy: "default", 32_000, textHidden)
+      packing = .tiles(
+        grids: try keys.grids() ?? [(336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)].map(Grid.init),
+        limit: nil)
+    case "llava_onevision":
+      try self.init(llava: keys, .siglip384, featureLayer: -1, strategy: "full", 151_646, textHidden)
+      let sides = Array(stride(from: 384, through: 2304, by: 384))
+      let grids = try keys.grids() ?? sides.flatMap { height in sides.map { Grid(height: height, width: $0) } }
+      packing = .tiles(grids: grids, limit: try keys.limit(json["vision_aspect_ratio"]?.string ?? "anyres_max_9"))
+    case let type:
+      throw VPatchError(
+        .refused, path, "is of the model type \"\(type.printable)\", whose images are not known",
+        remedy: "known are qwen2_5_vl, llava_onevision, llava_next, llava")
+    }
+    try check()
+  }
+
+  /// A LLaVA as transformers writes it, with the features as they are.
+  /// - Parameters:
+  ///   - tower: which transformers assumes where `vision_config` is missing.
+  ///   - featureLayer, strategy, token: the defaults of the model's config class.
+  private init(
+    llava keys: Keys, _ tower: Tower, featureLayer: Int, strategy: String, _ token: Int, _ textHidden: Int
+  ) throws {
+    path = keys.path
+    self.textHidden = textHidden
+    if let vision = keys.json["vision_config"], vision.object != nil {
+      self.tower = try Tower(Keys(vision, path), assumed: tower)
+    } else {
+      self.tower = tower
+    }
+    featureLayers = try keys.layers("vision_feature_layer", featureLayer, of: self.tower)
+    switch keys.json["vision_feature_select_strategy"]?.string ?? strategy {
+    case "default": dropsFirst = true
+    case "full": dropsFirst = false
+    case let other: throw keys.refused("vision_feature_select_strategy", other, known: "default, full")
+    }
+    projector = .mlp(
+      try keys.activation("projector_hidden_act", .gelu), hasBias: keys.json["multimodal_projector_bias"]?.bool ?? true)
+    packing = .plain
+    imageToken = try keys.token(["image_token_index", "image_token_id"], token)
+  }
+
+  private init(qwen keys: Keys, textHidden: Int) throws {
+    path = keys.path
+    self.textHidden = textHidden
+    let vision = Keys(keys.json["vision_config"] ?? .object([]), keys.path)
+    // Where transformers takes 3584 for a missing hidden size, no such model exists: it is an error here.
+    let hidden = try vision.positive("hidden_size")
+    let (patch, merge) = (
+      try vision.positive(["patch_size", "spatial_patch_size"], 14, most: Keys.mostOfPatch),
+      try vision.positive("spatial_merge_size", 2, most: Keys.mostOfPatch)
+    )
+    let window = try vision.positive("window_size", 112)
+    let full = vision.json["fullatt_block_indexes"]
+    guard let fullLayers = full == nil ? [7, 15, 23, 31] : full?.array?.map(\.int),
+      !fullLayers.contains(where: { $0 == nil })
+    else { throw vision.missing("fullatt_block_indexes") }
+    let windows = Windows(side: window / merge / patch, fullLayers: Set(fullLayers.compactMap(\.self)))
+    tower = Tower(
+      family: .qwen, hiddenSize: hidden, intermediateSize: try vision.positive("intermediate_size", 3420),
+      layers: try vision.positive("depth", 32), heads: try vision.positive(["num_heads", "num_attention_heads"], 16),
+      channels: try vision.positive(["in_channels", "in_chans"], 3), patchSize: patch,
+      frames: try vision.positive("temporal_patch_size", 2, most: Keys.mostOfPatch), imageSize: 0,
+      activation: try vision.activation("hidden_act", .silu), normEpsilon: 1e-6,
+      windows: windows)
+    guard tower.activation == .silu else {
+      throw vision.refused("hidden_act", tower.activation.rawValue, known: "silu")
+    }
+    guard windows.side > 0 else {
+      throw vision.wrong("windows of \(window) pixels, in which no merged patch fits")
+    }
+    let theta = vision.json["rope_parameters"]?["rope_theta"]?.double ?? 10_000
+    guard theta == 10_000 else { throw vision.refused("rope_theta", "\(theta)", known: "10000") }
+    let width = try vision.positive("out_hidden_size", 3584)
+    guard width == textHidden else {
+      throw vision.wrong("images of width \(width) (out_hidden_size) for a language model of width \(textHidden)")
+    }
+    featureLayers = [tower.layers]
+    dropsFirst = false
+    projector = .merger(side: merge)
+    packing = .plain
+    imageToken = try keys.token(["image_token_id", "image_token_index"], 151_655)
+  }
+
+  /// What has to fit together in any layout.
+  package func check() throws {
+    guard tower.channels == 3 else {
+      throw VPatchError(
+        .refused, path, "has a vision tower for images of \(Format.counted(tower.channels, "colour")), not three",
+        remedy: "only images in red, green and blue are known")
+    }
+    func wrong(_ what: String) -> VPatchError { Keys(.null, path).wrong(what) }
+    let sizes = "\(tower.hiddenSize) numbers and \(tower.heads) heads"
+    guard tower.hiddenSize % tower.heads == 0 else {
+      throw wrong("a vision tower of \(sizes), which do not divide them")
+    }
+    guard tower.family != .qwen || tower.headSize % 4 == 0 else {
+      throw wrong("a vision tower of \(sizes): a head's size has to be a multiple of 4")
+    }
+    guard tower.family == .qwen || tower.side > 0 else {
+      throw wrong("patches of \(tower.patchSize) pixels in images of \(tower.imageSize)")
+    }
+    if case .tiles = packing, dropsFirst != tower.hasClassToken {
+      throw VPatchError(
+        .refused, path, "puts tiles together with a token too many or too few in each",
+        remedy: "vision_feature_select_strategy is \"default\" for towers with a class token, \"full\" for others")
+    }
+  }
+}
+
+extension VisionConfig.Tower {
+  /// openai/clip-vit-large-patch14-336
+  static let clip336 = Self(
+    family: .clip, hiddenSize: 1024, intermediateSize: 4096, layers: 24, heads: 16, patchSize: 14, imageSize: 336,
+    activation: .quickGELU, normEpsilon: 1e-5)
+  /// google/siglip-so400m-patch14-384 without its last layer, as LLaVA-OneVision uses it.
+  static let siglip384 = Self(
+    family: .siglip, hiddenSize: 1152, intermediateSize: 4304, layers: 26, heads: 16, patchSize: 14, imageSize: 384,
+    activation: .geluTanh, normEpsilon: 1e-6)
+  /// The defaults of transformers' config classes.
+  private static let clip = Self(
+    family: .clip, hiddenSize: 768, intermediateSize: 3072, layers: 12, heads: 12, patchSize: 32, imageSize: 224,
+    activation: .quickGELU, normEpsilon: 1e-5)
+  private static let siglip = Self(
+    family: .siglip, hiddenSize: 768, intermediateSize: 3072, layers: 12, heads: 12, patchSize: 16, imageSize: 224,
+    activation: .geluTanh, normEpsilon: 1e-6)
+  private static let dinov2 = Self(
+    family: .dinov2, hiddenSize: 768, intermediateSize: 3072, layers: 12, heads: 12, patchSize: 14, imageSize: 224,
+    activation: .gelu, normEpsilon: 1e-6)
+
+  /// Reads a `vision_config`. Where it names no type, transformers takes it for one like `assumed`, and fills the gaps
+  /// from the class of that type.
+  package init(_ keys: VisionConfig.Keys, assumed: Self) throws {
+    let type = keys.json["model_type"]?.string ?? assumed.family.rawValue
+    let standard: Self
+    switch type {
+    case "clip_vision_model": standard = .clip
+    case "siglip_vision_model": standard = .siglip
+    case "dinov2": standard = .dinov2
+    default:
+      throw VPatchError(
+        .refused, keys.path, "has a vision tower of the type \"\(type.printable)\", which is not known",
+        remedy: "known are clip_vision_model, siglip_vision_model, dinov2 and that of qwen2_5_vl")
+    }
+    self = standard
+    hiddenSize = try keys.positive("hidden_size", standard.hiddenSize)
+    layers = try keys.positive("num_hidden_layers", standard.layers)
+    heads = try keys.positive("num_attention_heads", standard.heads)
+    channels = try keys.positive("num_channels", 3)
+    patchSize = try keys.positive("patch_size", standard.patchSize, most: VisionConfig.Keys.mostOfPatch)
+    imageSize = try keys.positive("image_size", standard.imageSize)
+    activation = try keys.activation("hidden_act", standard.activation)
+    let epsilon = keys.json["layer_norm_eps"]?.double ?? Double(standard.normEpsilon)
+    guard Float(epsilon).isFinite, epsilon >= 0 else { throw keys.missing("layer_norm_eps") }
+    normEpsilon = Float(epsilon)
+    guard family == .dinov2 else {
+      intermediateSize = try keys.positive("intermediate_size", standard.intermediateSize)
+      return
+    }
+    intermediateSize = hiddenSize * (try keys.positive("mlp_ratio", 4))
+    if keys.json["use_swiglu_ffn"]?.bool ?? false {
+      throw VPatchError(
+        .refused, keys.path, "has a DINOv2 tower with SwiGLU (use_swiglu_ffn), which is not known",
+        remedy: "the small, base and large DINOv2 are")
+    }
+    if keys.json["qkv_bias"]?.bool == false {
+      throw VPatchError(
+        .refused, keys.path, "has a DINOv2 tower without qkv_bias, which is not known",
+        remedy: "the small, base and large DINOv2 have it")
+    }
+  }
+}

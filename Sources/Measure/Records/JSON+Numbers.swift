@@ -1,0 +1,33 @@
+import Base
+
+// Numbers as results files write them: Python's json, by way of pandas and argparse.
+
+extension JSON {
+  /// 400 and 400.0, which Python writes of the same number.
+  var wholeNumber: Int? { int ?? double.flatMap { Int(exactly: $0) } }
+
+  /// The same with every number in its shortest form, so that 400.0 is 400.
+  var withPlainNumbers: JSON {
+    switch self {
+    case .number(let text): Double(text).map { $0.isFinite ? JSON($0) : self } ?? self
+    case .array(let values): .array(values.map(\.withPlainNumbers))
+    case .object(let members): .object(members.map { Member($0.key, $0.value.withPlainNumbers) })
+    default: self
+    }
+  }
+
+  /// NaN and infinities as text.
+  var withNonFiniteAsText: JSON {
+    switch self {
+    case .number(let text): Double(text)?.isFinite ?? true || text.first?.isNumber ?? true ? self : .string(text)
+    case .array(let values): .array(values.map(\.withNonFiniteAsText))
+    case .object(let members): .object(members.map { Member($0.key, $0.value.withNonFiniteAsText) })
+    default: self
+    }
+  }
+
+  /// Whether it says the same; numbers count by their value.
+  func saysTheSame(as other: JSON) -> Bool {
+    withPlainNumbers.canonical() == other.withPlainNumbers.canonical()
+  }
+}

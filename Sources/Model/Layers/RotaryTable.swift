@@ -1,0 +1,69 @@
+import Families
+import Glibc
+
+extension RotaryEmbedding {
+  /// The angle of each pair at position 1.
+  var frequencies: [Float] {
+    (0..<half).map { i in
+      let frequency = pow(theta, -Double(i) / Double(half))
+      switch scaling {
+      case .none: return Float(frequency)
+      case .linear(let factor): return Float(frequency / factor)
+      case .llama3(let factor, let low, let high, let originalLength):
+        let turns = originalLength * frequency / (2 * .pi)
+        if turns > high { return Float(frequency) }
+        if turns < low { return Float(frequency / factor) }
+        let share = (turns - low) / (high - low)
+        return Float((1 - share) * frequency / factor + share * frequency)
+      }
+    }
+  }
+}
+
+/// Cosines and sines of positions, computed once for each position.
+final class RotaryTable {
+  private let frequencies: [Float]
+  /// Pairs that follow one axis.
+  private let runs: [(axis: Int, pairs: Range<Int>)]
+  private var cosines = Floats(0)
+  private var sines = Floats(0)
+  private var length = 0
+
+  init(_ embedding: RotaryEmbedding) {
+    frequencies = embedding.frequencies
+    var start = 0
+    runs = (embedding.sections ?? [embedding.half]).enumerated().map { axis, count in
+      defer { start += count }
+      return (axis, start..<start + count)
+    }
+  }
+
+  /// A row of `half` cosines and one of sines for each token.
+  func rows(_ positions: TokenPositions, cosines out: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
+    let half = frequencies.count
+    grow(to: Int(runs.compactMap { positions.axes[$0.axis].max() }.max() ?? 0) + 1)
+    for (axis, pairs) in runs {
+      for (i, position) in positions.axes[axis].enumerated() {
+        let (to, from) = (i * half + pairs.lowerBound, Int(position) * half + pairs.lowerBound)
+        memcpy(out + to, cosines.start + from, pairs.count * 4)
+        memcpy(sines + to, self.sines.start + from, pairs.count * 4)
+      }
+    }
+  }
+
+  private func grow(to wanted: Int) {
+    guard wanted > length else { return }
+    let half = frequencies.count
+    let size = max(wanted, 2 * length, 256)
+    let (c, s) = (Floats(size * half), Floats(size * half))
+    for position in 0..<size {
+      for (i, frequency) in frequencies.enumerated() {
+        // The product in float32, as the models were trained; the functions in float64, rounded once.
+        let angle = Double(Float(position) * frequency)
+        c.start[position * half + i] = Float(cos(angle))
+        s.start[position * half + i] = Float(sin(angle))
+      }
+    }
+    (cosines, sines, length) = (c, s, size)
+  }
+}

@@ -1,0 +1,12 @@
+/// What a model thinks of one token, given those before it.
+package struct TokenScore: Equatable, Sendable {
+  /// Natural logarithm of its probability.
+  package let logProbability: Float
+  /// Whether no other token is more probable.
+  package let isGreedy: Bool
+
+  package init(logProbability: Float, isGreedy: Bool) {
+    self.logProbability = logProbability
+    self.isGreedy = isGreedy
+  }
+}

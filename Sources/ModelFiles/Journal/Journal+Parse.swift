@@ -1,0 +1,125 @@
+// Valid if and only if, checked in this order (spec/journal.md): (1) 64 bytes and the magic; (2) version 1, reserved
+// bytes zero; (3) preamble, header (of at most 64 MiB) and payload are the whole file; (4) the digest is right; (5) the header is canonical
+// JSON of exactly the known members; (6) names are plain file names, each changed by one entry alone; (7) regions lie in
+// their files, in order and apart, and are as long as the payload. The payload's fingerprints are checked by whoever
+// reads it.
+
+import Base
+import Checkpoints
+
+extension Journal {
+  /// Reads a journal and checks all but its payload.
+  /// - Returns: the journal, and where its payload begins.
+  /// - Throws: `invalid`.
+  package static func read(_ file: InputFile) throws -> (journal: Journal, payloadStart: Int) {
+    do {
+      let preamble = try file.read(0..<min(file.size, preambleSize))
+      guard preamble.count == preambleSize, preamble.starts(with: magic) else { throw Malformed("is not a journal") }
+      func u64(_ offset: Int) -> UInt64 {
+        preamble[offset..<offset + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      }
+      guard UInt16(preamble[8]) | UInt16(preamble[9]) << 8 == version, preamble[10..<16].allSatisfy({ $0 == 0 }) else {
+        throw Malformed("is of a version that this vpatch does not know")
+      }
+      let rest = UInt64(file.size - preambleSize)
+      guard u64(16) <= rest, u64(24) == rest - u64(16) else { throw Malformed("is cut short or has bytes behind it") }
+      guard u64(16) <= UInt64(maximumHeader) else { throw Malformed("claims a header of \(u64(16)) bytes") }
+      let payloadStart = preambleSize + Int(u64(16))
+      let header = try file.read(preambleSize..<payloadStart)
+      guard SHA256Hasher.hash(Array(preamble[..<32]) + header) == ContentDigest(bytes: preamble[32...]) else {
+        throw Malformed("is damaged in its header")
+      }
+      let journal = try Journal(parsing: header)
+      guard journal.payloadBytes == file.size - payloadStart else {
+        throw Malformed("has regions that are not as long as its payload")
+      }
+      return (journal, payloadStart)
+    } catch let error as Malformed {
+      throw VPatchError(.invalid, file.path, error.reason, remedy: unusable)
+    }
+  }
+
+  /// What to do about a journal that cannot be carried out.
+  package static let unusable =
+    "nothing was touched: restore the model from elsewhere, then 'vpatch recover MODEL --set-aside' puts the journal out "
+    + "of the way"
+
+  private init(parsing text: [UInt8]) throws {
+    let json: JSON
+    do { json = try JSON.parse(text) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
+    guard json.canonical() == text else { throw Malformed("is not written in the canonical form") }
+    var object = try Members(json, of: "the journal")
+    from = try object.digest("from")
+    to = try object.digest("to")
+    let files = try object.array("files").map { entry in
+      var members = try Members(entry, of: "a file")
+      let file = File(name: try members.fileName("name"), identity: try members.identity("identity"))
+      try members.finish()
+      return file
+    }
+    for (a, b) in zip(files, files.dropFirst()) where !a.name.precedes(b.name) {
+      throw Malformed("has files out of order or twice")
+    }
+    self.files = files
+    regions = try object.array("regions").map { try Self.region($0, files) }
+    for (a, b) in zip(regions, regions.dropFirst())
+    where (a.file, a.range.upperBound) > (b.file, b.offset) { throw Malformed("has regions out of order") }
+    guard regions.lazy.map(\.tensor.info.byteCount).sumWithinLimits() != nil else {
+      throw Malformed("has regions of more than \(Limits.number) bytes together")
+    }
+    renames = try object.array("renames").map { entry in
+      var members = try Members(entry, of: "a rename")
+      let rename = Rename(
+        from: try members.fileName("from"), to: try members.fileName("to"),
+        identity: try members.identity("identity"), over: members.has("over") ? try members.identity("over") : nil)
+      try members.finish()
+      guard TemporaryName.isOneOfAnyVersion(rename.from) else {
+        throw Malformed("renames \"\(rename.from.printable)\", which is not a temporary file")
+      }
+      return rename
+    }
+    removals = try object.array("removals").map { entry in
+      var members = try Members(entry, of: "a removal")
+      let removal = Removal(name: try members.fileName("name"), identity: try members.identity("identity"))
+      try members.finish()
+      return removal
+    }
+    try object.finish()
+    let names = files.map(\.name) + renames.flatMap { [$0.from, $0.to] } + removals.map(\.name)
+    guard Set(names.map(\.bytesKey)).count == names.count else { throw Malformed("changes a file in two ways") }
+  }
+
+  private static func region(_ json: JSON, _ files: [File]) throws -> Region {
+    var members = try Members(json, of: "a region")
+    let file = try members.int("file")
+    let offset = try members.int("offset")
+    let length = try members.int("length")
+    let name = try members.string("tensor")
+    let dtype = DType(try members.string("dtype"))
+    let shape = try members.array("shape").map { $0.int }
+    let fingerprint = try members.digest("fingerprint")
+    try members.finish()
+    guard let dtype, !shape.contains(nil), TensorInfo.isValidName(name) else {
+      throw Malformed("has a region that is no tensor")
+    }
+    // Below 2⁵³ both: their sum cannot overflow.
+    guard files.indices.contains(file), offset + length <= files[file].identity.size else {
+      throw Malformed("has a region outside of its file")
+    }
+    let info = TensorInfo(name: name, dtype: dtype, shape: shape.map { $0! }, byteCount: length)
+    return Region(file: file, offset: offset, tensor: FingerprintedTensor(info, fingerprint))
+  }
+}
+
+extension Members {
+  fileprivate mutating func fileName(_ key: String) throws -> String {
+    let name = try string(key)
+    guard Checkpoint.isValidFileName(name) else { throw Malformed("names \"\(name.printable)\" in \(owner)") }
+    return name
+  }
+
+  fileprivate mutating func identity(_ key: String) throws -> LastingIdentity {
+    guard let identity = LastingIdentity(try string(key)) else { throw Malformed("has no identity in \(owner)") }
+    return identity
+  }
+}

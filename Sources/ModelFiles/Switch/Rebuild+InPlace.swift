@@ -1,0 +1,157 @@
+import Apply
+import Base
+import Checkpoints
+import PatchFormat
+
+/// What became of a model.
+package struct InPlaceResult: Sendable {
+  package let path: String
+  package let provenancePath: String
+  package let from: ContentDigest
+  package let to: ContentDigest
+  package let touchedTensors: Int
+  /// Bytes of tensors that were written over, or of whole files where these were replaced.
+  package let writtenBytes: Int
+  package let totalBytes: Int
+  /// Tensors that were not hashed, since no patch touches them.
+  package let unverifiedTensors: Int
+  /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
+  package let isFilesExact: Bool
+  /// Side files of the model that were not those of the patch and stayed as they are.
+  package let sideFilesKept: [String]
+  /// What became of the others.
+  package let sideFileSummary: SideFileSummary
+}
+
+extension Rebuild {
+  /// Puts the result over the model itself: at every instant the model is the old one or the new one, if need be with
+  /// the help of `Recovery` (docs/design/in-place.md).
+  ///
+  /// The touched tensors' bits are compared with their fingerprints before the first byte is written, and again after
+  /// the last.
+  /// - Parameters:
+  ///   - provenance: what is to be written of the result beside it, as `provenance(full:inPlace:)` makes it.
+  ///   - full: hash the untouched tensors first too.
+  ///   - allowLinks: write through symbolic links and into files with several hard links.
+  ///   - byRename: write whole files and rename them over the old ones, which whoever has those open or mapped keeps
+  ///     as they were.
+  /// - Throws: `refused` for a model that is locked, unfinished, linked, or whose layout would change; `wrongBase`
+  ///   where it is not what the first step starts from; `io`. Where the remedy speaks of `vpatch recover`, the change
+  ///   is decided and unfinished; else the model is as it was.
+  package func writeInPlace(_ provenance: Provenance, full: Bool, allowLinks: Bool, byRename: Bool) throws
+    -> InPlaceResult
+  {
+    let touched = self.touched
+    try checkNames(steps[0])
+    if !byRename { try checkLayoutStays(touched) }
+    let places = byRename ? [] : self.places(touched)
+    let model = try HeldModel(
+      input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks, byRename: byRename)
+    let provenancePath = try Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
+    _ = try TemporaryFiles.removeAbandoned(
+      in: model.place.folder, of: model.place.ownNames([Path.name(provenancePath)]))
+
+    let full = try full || contradictsItself
+    let side = try SideFileChanges(input, steps)
+    var swaps = FileSwaps(in: model.place.folder, kin: model.files.first?.path)
+    for file in side.replaced { try swaps.replace(file) }
+    try swaps.replace(Path.name(provenancePath), with: provenance.text)
+
+    let isExact: Bool
+    let written: Int
+    if byRename {
+      try checkInput(full: full)
+      (isExact, written) = try replaceFiles(touched, model, &swaps)
+      try commit([], model, swaps) { _ in }
+    } else {
+      if full { try checkInput(full: true) }
+      let (layout, hasLayout) = try view.layout()
+      isExact = hasLayout && layout.hasSameFiles(as: FileLayout(of: input))
+      written = places.reduce(0) { $0 + $1.tensor.info.byteCount }
+      try commit(places, model, swaps) { try fill($0, places) }
+    }
+    let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
+    return InPlaceResult(
+      path: input.path, provenancePath: provenancePath, from: steps[0].from,
+      to: steps[steps.count - 1].to, touchedTensors: touched.count, writtenBytes: written,
+      totalBytes: outputs.reduce(0) { $0 + $1.info.byteCount },
+      unverifiedTensors: full ? 0 : provenance.unverified.count, isFilesExact: isExact,
+      sideFilesKept: side.kept, sideFileSummary: side.summary)
+  }
+
+  /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
+  private func commit(
+    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
+  ) throws {
+    let written = input.files.indices.filter { i in places.contains { $0.tensor.file == i } }
+    let journal = Journal(
+      from: steps[0].from, to: steps[steps.count - 1].to,
+      files: try written.map { i in
+        let path = model.files[i].path
+        guard let identity = try LastingIdentity.of(path, followingLinks: true) else {
+          throw VPatchError.system(path, "cannot be examined")
+        }
+        return Journal.File(name: Path.name(path), identity: identity)
+      },
+      regions: places.map {
+        Journal.Region(
+          file: written.firstIndex(of: $0.tensor.file)!, offset: $0.tensor.offset, tensor: $0.touched.output!)
+      },
+      renames: try swaps.renames(), removals: swaps.removals)
+    let file = try JournalFile(journal, of: model.place, renaming: swaps.outputs)
+    try fill(file)
+    for place in places {
+      let start = place.tensor.offset
+      try model.files[place.tensor.file].reserve(start..<start + place.tensor.info.byteCount)
+    }
+    // Files beside a model are changed by people, and nobody waits for a lock then.
+    try swaps.requireUnchanged()
+    try file.decide(onto: written.map { model.files[$0] }, model.place, work)
+    // The locks of all of them are held until here.
+    withExtendedLifetime((model, swaps)) {}
+  }
+
+  // MARK: Over the old bytes
+
+  /// A touched tensor and where it lies.
+  private struct Place {
+    let touched: Touched
+    let tensor: Checkpoint.Tensor
+  }
+
+  private func checkLayoutStays(_ touched: [Touched]) throws {
+    let remedy = "use --by-rename, which writes whole files"
+    if let moved = touched.first(where: { $0.input?.info != $0.output?.info }) {
+      throw VPatchError(
+        .refused, input.path,
+        "cannot be changed in place: the tensor \"\(moved.name.printable)\" is added, removed or of another shape",
+        remedy: remedy)
+    }
+    guard try !FileLayout(of: input).isStamped(path: input.path) else {
+      throw VPatchError(
+        .refused, input.path, "cannot be changed in place: its files' metadata say what it is (--stamp)",
+        remedy: remedy)
+    }
+  }
+
+  private func places(_ touched: [Touched]) -> [Place] {
+    touched.map { Place(touched: $0, tensor: input.tensor(named: $0.name)!) }
+      .sorted { ($0.tensor.file, $0.tensor.offset) < ($1.tensor.file, $1.tensor.offset) }
+  }
+
+  /// Decodes the new bytes into the journal, and checks the old ones that they are made from, read once for both.
+  private func fill(_ journal: JournalFile, _ places: [Place]) throws {
+    let sizes = places.map(\.tensor.info.byteCount)
+    work.progress.begin("decoding", total: sizes.reduce(0, +))
+    do {
+      _ = try LargestFirst.map(sizes, threads: work.threads) { i in
+        try rebuildChecked(places[i].touched) { try journal.write($1, region: i, at: $0) }
+        journal.beginWriteback(region: i)
+      }
+    } catch let error as VPatchError {
+      // The wrong input gives all kinds of errors; this one says so, if it is that.
+      if error.code != .io { try checkInput(full: false) }
+      throw error
+    }
+  }
+}

@@ -1,0 +1,10 @@
+import Apply
+import Base
+
+extension Metric {
+  /// A scale for changes that are shown together.
+  package func scale(_ changes: [Change]) -> ColorScale {
+    let values = changes.filter { $0.changed > 0 }.compactMap { value($0) }.filter { $0 > 0 }
+    return self == .share ? .linear(values) : .logarithmic(values)
+  }
+}

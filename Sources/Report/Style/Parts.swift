@@ -1,0 +1,87 @@
+import Base
+import Measure
+
+/// How much of a number is known, as a mark that cannot be overlooked.
+enum Pill {
+  package static func html(_ status: MeasurementStatus) -> String {
+    "<span class=\"pill \(status.rawValue)\">\(status.rawValue)</span>"
+  }
+}
+
+/// What all pages are made of.
+package enum Part {
+  /// - Parameters:
+  ///   - title: plain text.
+  ///   - mark: HTML beside the title.
+  package static func section(_ title: String, mark: String = "", _ body: String) -> String {
+    """
+    <section>
+    <div class="head"><h2>\(HTML.escaped(title))</h2>\(mark)</div>
+    \(body)</section>
+
+    """
+  }
+
+  static func paragraph(_ text: String) -> String { "<p class=\"note\">\(HTML.escaped(text))</p>\n" }
+
+  /// Names and values, the values being HTML.
+  static func facts(_ pairs: [(String, String?)]) -> String {
+    let rows = pairs.compactMap { key, value in value.map { "<dt>\(HTML.escaped(key))</dt><dd>\($0)</dd>\n" } }
+    return rows.isEmpty ? "" : "<dl class=\"sides\">\n\(rows.joined())</dl>\n"
+  }
+
+  static func code(_ text: String) -> String { "<code>\(HTML.escaped(text))</code>" }
+
+  /// A number with what it is, and how much of it is known.
+  static func card(_ value: String, _ label: String, _ status: MeasurementStatus? = nil) -> String {
+    "<div class=\"card\"><b>\(value)</b><span>\(HTML.escaped(label))</span>\(status.map(Pill.html) ?? "")</div>\n"
+  }
+
+  static func cards(_ cards: [String]) -> String { "<div class=\"cards\">\n\(cards.joined())</div>\n" }
+
+  /// The cards of a summary.
+  static func cards(_ summary: ForgettingSummary) -> [String] {
+    func estimate(
+      _ estimate: Estimate?, _ status: MeasurementStatus, _ items: Int, sign: Bool, _ label: String
+    ) -> String {
+      guard let estimate, status != .unmeasured else {
+        return card("<span class=\"none\">–</span>", label, .unmeasured)
+      }
+      let value = sign ? Format.signed(estimate.value, 1) : Format.fixed(estimate.value, 1)
+      return card(
+        "\(value) <small>± \(Format.fixed(estimate.halfWidth, 1)) pp</small>", "\(label), n \(Format.grouped(items))",
+        status)
+    }
+    let drift = summary.drift.map {
+      card(
+        "\(Format.significant($0)) <small>nats</small>", "drift: KL a token from the base, neutral text",
+        summary.known.drift)
+    }
+    return [
+      estimate(
+        summary.learning, summary.known.learning, summary.learningItems, sign: true, "learned on the target tasks"),
+      estimate(
+        summary.forgetting, summary.known.forgetting, summary.forgettingItems, sign: false,
+        "forgotten on held-out tasks"),
+    ] + (drift.map { [$0] } ?? [])
+  }
+
+  /// - Parameter metrics: the keys of what the page's heat maps can show, first what they show at first.
+  static func page(kind: String, title: String, metrics: [String] = ChangeMaps.keys, body: String) -> String {
+    HTML.page(
+      title: "\(title) · vpatch report", style: HTMLStyle.sheet(metrics: metrics) + ReportStyle.sheet,
+      metric: metrics[0],
+      body: """
+        <div class="eyebrow">vpatch report · \(kind)</div>
+        <h1>\(HTML.escaped(title))</h1>
+        \(body)\(footer)
+        """)
+  }
+
+  private static let footer = """
+    <footer><b>Measured</b>: of exactly these bits, known by their SHA-256. <b>Reported</b>: a results file says so, and \
+    no model was hashed. <b>Predicted</b>: computed from the members of a stack. <b>Unmeasured</b>: nobody looked. \
+    Intervals are of 95 %; pp are percentage points against the base.</footer>
+
+    """
+}

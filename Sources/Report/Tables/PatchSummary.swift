@@ -1,0 +1,79 @@
+import Base
+import Families
+import PatchFormat
+
+/// What a patch changes, by component and layer: for people and, as JSON, for programs.
+package struct PatchSummary: Sendable {
+  /// The tensors of one component that the patch does one thing to.
+  package struct Row: Sendable {
+    package let component: String
+    package let operation: TensorOperation
+    package var layers: Set<Int>
+    package var tensors: Int
+    package var elements: Int
+    package var rawBytes: Int
+    package var storedBytes: Int
+  }
+
+  package let rows: [Row]
+  package let layout: ModelLayout
+
+  package init(_ header: PatchHeader) {
+    let layout = ModelLayout.recognise(names: header.tensors.compactMap { ($0.base ?? $0.target)?.info.name })
+    var rows: [String: Row] = [:]
+    for tensor in header.touched {
+      let component = layout.component(of: tensor.name)
+      let label = component.region == .other ? "other" : "\(component.name).\(component.parameter)"
+      let key = "\(component.region.rawValue) \(label) \(tensor.operation.rawValue)"
+      var row =
+        rows[key]
+        ?? Row(
+          component: component.region == .visionTower ? "vision \(label)" : label, operation: tensor.operation,
+          layers: [], tensors: 0, elements: 0, rawBytes: 0, storedBytes: 0)
+      if let layer = component.layer { row.layers.insert(layer) }
+      let info = (tensor.target ?? tensor.base)!.info
+      row.tensors += 1
+      row.elements += info.elementCount
+      row.rawBytes += info.byteCount
+      row.storedBytes += tensor.storedBytes
+      rows[key] = row
+    }
+    self.rows = rows.sorted { $0.key < $1.key }.map(\.value)
+    self.layout = layout
+  }
+
+  package func table() -> String {
+    var table = TextTable([
+      .init("component"), .init("change"), .init("layers"), .init("tensors", .right), .init("weights", .right),
+      .init("raw", .right), .init("stored", .right), .init("bits/weight", .right),
+    ])
+    func cells(_ first: [String], _ tensors: Int, _ elements: Int, _ raw: Int, _ stored: Int) -> [String] {
+      first + [
+        Format.grouped(tensors), Format.grouped(elements), Format.bytes(raw), Format.bytes(stored),
+        elements == 0 ? "–" : Format.fixed(Double(stored) * 8 / Double(elements), 3),
+      ]
+    }
+    for row in rows {
+      table.add(
+        cells(
+          [row.component, row.operation.rawValue, row.layers.isEmpty ? "–" : Format.ranges(row.layers.sorted())],
+          row.tensors, row.elements, row.rawBytes, row.storedBytes))
+    }
+    if rows.count > 1 {
+      func sum(_ value: (Row) -> Int) -> Int { rows.reduce(0) { $0 + value($1) } }
+      table.setTotals(cells(["total", "", ""], sum(\.tensors), sum(\.elements), sum(\.rawBytes), sum(\.storedBytes)))
+    }
+    return table.text()
+  }
+
+  package var json: JSON {
+    .array(
+      rows.map { row in
+        .dictionary([
+          "component": .string(row.component), "operation": .string(row.operation.rawValue),
+          "layers": .array(row.layers.sorted().map { JSON($0) }), "tensors": JSON(row.tensors),
+          "weights": JSON(row.elements), "raw_bytes": JSON(row.rawBytes), "stored_bytes": JSON(row.storedBytes),
+        ])
+      })
+  }
+}
