@@ -30,6 +30,8 @@ EXTENSION = re.compile(r"^(\s*)(?:(?:public|package|private|fileprivate)\s+)?ext
 MEMBER = re.compile(rf"^(\s*)({MODIFIERS})(?:func|var|let)\s+`?([a-z_]\w*)")
 WORD = re.compile(r"(?<![\w`])[A-Z]\w*(?:\.[A-Z]\w*)*")
 LOWER = re.compile(r"\b[a-z_]\w*\b")
+CALLED = re.compile(r"\.([a-z_]\w*)\b")
+CASE = re.compile(r"^\s*(?:indirect )?case ([a-z]\w*(?:\([^)]*\))?(?:, *[a-z]\w*(?:\([^)]*\))?)*)", re.M)
 IMPORT = re.compile(r"^\s*(?:@\w+\s+)?(?:\w+\s+)?import\s+(?:struct\s+|class\s+|enum\s+|func\s+)?(\w+)", re.M)
 
 
@@ -119,7 +121,9 @@ def parse(path: Path) -> Source:
     text = path.read_text()
     code = without_comments_and_texts(text)
     parts = path.relative_to(ROOT).parts
-    source = Source(path, parts[0], parts[1] if len(parts) > 2 else ".", set(IMPORT.findall(code)), code)
+    imports = set(IMPORT.findall(code))
+    code = IMPORT.sub("", code)
+    source = Source(path, parts[0], parts[1] if len(parts) > 2 else ".", imports, code)
     # The types that a line stands in, each with its column.
     around: list[tuple[int, str, bool]] = []
     for line in code.split("\n"):
@@ -165,17 +169,20 @@ class Index:
                     self.outer[(source.module, last)].append(outer)
         # Members that an extension adds to a type of another folder, where no other type has such a name.
         places: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        self.members: dict[str, Source] = {}
-        candidates: dict[str, Source] = {}
+        self.members: dict[str, tuple[Source | None, str]] = {}
+        candidates: dict[str, tuple[Source, str]] = {}
         for source in all_sources:
             for line in source.code.split("\n"):
                 if found := MEMBER.match(line):
                     places[found.group(3)].add((source.module, source.folder))
-            for _, member in source.members:
-                candidates[member] = source
-        for member, source in candidates.items():
+            for cases in CASE.findall(source.code):
+                for name in re.findall(r"[a-z]\w*", cases):
+                    places[name].add(("", ""))
+            for owner, member in source.members:
+                candidates[member] = (source, owner)
+        for member, (source, owner) in candidates.items():
             if places[member] == {(source.module, source.folder)} and member not in COMMON:
-                self.members[member] = source
+                self.members[member] = (source, owner)
 
     def find(self, source: Source, word: str) -> Iterator[Source]:
         """Where the type is declared that a word means in a source."""
@@ -220,9 +227,13 @@ def uses(all_sources: list[Source], index: Index) -> dict[tuple[tuple[str, str],
                 if other != place:
                     found[(place, other)].add(Use(source.path, word, declared.path))
         visible = {source.module} | source.imports
+        around = {name.split(".")[0] for name in source.types + source.extended}
+        called = set(CALLED.findall(source.code))
         for word in set(LOWER.findall(source.code)):
-            declared = index.members.get(word)
-            if declared and declared.module in visible and (declared.module, declared.folder) != place:
+            declared, owner = index.members.get(word, (None, ""))
+            if not declared or declared.module not in visible or (declared.module, declared.folder) == place:
+                continue
+            if word in called or owner.split(".")[0] in around:
                 found[(place, (declared.module, declared.folder))].add(Use(source.path, word, declared.path))
     return found
 

@@ -55,25 +55,18 @@ package struct Evaluation {
     }
     for run in runs {
       let task = run.task
-      let outcome: TaskOutcome
       var from: ContentDigest?
-      switch (task.kind, reference) {
-      case (.perplexity(let kind), _): outcome = try kind.run(run)
-      case (.multipleChoice(let kind), _): outcome = try kind.run(run)
-      case (.exactMatch(let kind), _): outcome = try kind.run(run)
-      case (.optionLetter(let kind), _): outcome = try kind.run(run)
-      case (.clock(let kind), _): outcome = try kind.run(run)
-      case (.mass(let kind), _): outcome = try kind.run(run)
-      case (.divergence, .none):
-        remarks.append("\(task.name) is a divergence from a base, and none is given: left out")
-        continue
-      case (.divergence(let kind), .itself):
-        outcome = try kind.run(run, base: nil)
-        from = root
-      case (.divergence(let kind), .base(let base, let baseRoot)):
-        outcome = try kind.run(run, base: base)
-        from = baseRoot
+      var run = run
+      if task.isDivergence {
+        switch reference {
+        case .none:
+          remarks.append("\(task.name) is a divergence from a base, and none is given: left out")
+          continue
+        case .itself: from = root
+        case .base(let base, let baseRoot): (run.base, from) = (base, baseRoot)
+        }
       }
+      let outcome = try task.kind.run(run)
       entries += try self.entries(task, outcome, reference: from)
     }
     try model.requireUnchanged()

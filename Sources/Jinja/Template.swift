@@ -14,7 +14,9 @@ package struct Template: Sendable {
     var parser = try Parser(source)
     body = try parser.template()
     hasGeneration = parser.hasGeneration
-    scopes = try Scopes(body, names: parser.nameCount, scopes: parser.scopeCount)
+    scopes = try Scopes(body, names: parser.nameCount, scopes: parser.scopeCount) { (expression) throws(TemplateError) in
+      try Builtins.jinja2.require(in: expression)
+    }
   }
 
   /// - Parameter context: the variables. transformers gives `messages`, `tools`, `documents` (`none` if there are
@@ -23,7 +25,7 @@ package struct Template: Sendable {
   package func render(
     _ context: [(name: String, value: Value)], _ surroundings: Surroundings = .init()
   ) throws(TemplateError) -> Rendering {
-    let machine = Machine(scopes, context, surroundings)
+    let machine = Machine(scopes, .jinja2, context, surroundings)
     defer { machine.clear() }
     do throws(TemplateError) {
       try machine.run(body)
@@ -32,58 +34,4 @@ package struct Template: Sendable {
       throw error.at(line: machine.line)
     }
   }
-}
-
-/// What a template makes of a conversation.
-package struct Rendering: Sendable {
-  /// UTF-8.
-  package let text: [UInt8]
-  /// What `{% generation %}` encloses, in bytes of `text`, in the order in which it was rendered.
-  package let generations: [Range<Int>]
-  /// Whether the template has such a block, rendered or not.
-  package let hasGeneration: Bool
-  /// Whether the text may be another one on another day: `strftime_now` was called.
-  package let usesDate: Bool
-
-  package var string: String { String(decoding: text, as: UTF8.self) }
-}
-
-/// What rendering depends on besides the template and its variables.
-package struct Surroundings: Sendable {
-  /// What `strftime_now` tells.
-  package var now: CivilTime
-  package var limits: Limits
-
-  package init(now: CivilTime = .init(), limits: Limits = .init()) {
-    self.now = now
-    self.limits = limits
-  }
-}
-
-/// What rendering may take before it is a `TemplateError.limit`.
-package struct Limits: Sendable {
-  /// Statements and parts of expressions that are evaluated, and 64 bytes that are looked at or made each.
-  package var steps: Int
-  /// Bytes of all values that are made, beside 64 times what the variables take.
-  package var memory: Int
-  /// Bytes of text.
-  package var output: Int
-  /// How deep calls and parts of expressions may be nested.
-  package var nesting: Int
-
-  package init(
-    steps: Int = 500_000, memory: Int = 4 << 20, output: Int = 8 << 20, nesting: Int = 250
-  ) {
-    self.steps = steps
-    self.memory = memory
-    self.output = output
-    self.nesting = nesting
-  }
-
-  /// How deep lists and dicts may be nested.
-  static let depth = 100
-  /// How deep a template's blocks and brackets may be nested. Python compiles less than 100.
-  static let syntaxDepth = 50
-  /// How many operations the expressions of a statement may have.
-  static let links = 300
 }

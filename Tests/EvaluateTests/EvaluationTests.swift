@@ -58,7 +58,7 @@ import Text
     (kind.context, kind.stride) = (6, 3)
     kind.metrics = [.perplexity, .bitsPerByte]
     let task = EvaluationTask(
-      name: "t", role: .heldOut, kind: .perplexity(kind), items: texts.map { EvaluationItem(.text($0)) })
+      name: "t", role: .heldOut, kind: kind, items: texts.map { EvaluationItem(.text($0)) })
     let entries = try results(task)
     let ids = texts.map { tokenizer.encode($0, addingSpecialTokens: false) }
     let losses = ids.map { -likelihood($0) }
@@ -76,19 +76,19 @@ import Text
 
   @Test("a document of one token, a row that is too long, a model that gives no numbers") func unfit() throws {
     let one = EvaluationTask(
-      name: "t", role: .heldOut, kind: .perplexity(PerplexityTask()),
+      name: "t", role: .heldOut, kind: PerplexityTask(),
       items: [EvaluationItem(.text("abc")), EvaluationItem(.text("a"))])
     #expect(
       refusal { _ = try results(one) }?.description.hasPrefix("the task t: item 2 has fewer than two tokens") == true)
     let long = EvaluationTask(
-      name: "t", role: .probe, kind: .exactMatch(ExactMatchTask()), prompt: PromptFormat(.raw),
+      name: "t", role: .probe, kind: ExactMatchTask(), prompt: PromptFormat(.raw),
       items: [EvaluationItem(.prompt(String(repeating: "x", count: 70)), answers: ["y"])])
     var evaluation = Evaluation(Evaluate.Suite(name: "s", tasks: [long]), tokenizer: tokenizer)
     evaluation.maximumLength = 101
     let error = refusal { _ = try evaluation.results(of: base, name: "m", root: nil, against: .none) }
     #expect(error?.description.hasPrefix("the task t: item 1 has 102 tokens, and the model takes 101") == true)
     let text = EvaluationTask(
-      name: "t", role: .heldOut, kind: .perplexity(PerplexityTask()), items: [EvaluationItem(.text("abc"))])
+      name: "t", role: .heldOut, kind: PerplexityTask(), items: [EvaluationItem(.text("abc"))])
     #expect(refusal { _ = try results(text, FakeModel(logit: .nan)) }?.reason.contains("gets no number") == true)
   }
 
@@ -103,7 +103,7 @@ import Text
     kind.metrics = [.byLength, .accuracy, .byBytes]
     let entries = try results(
       EvaluationTask(
-        name: "t", role: .heldOut, kind: .multipleChoice(kind), prompt: PromptFormat(.raw, delimiter: ""), items: items)
+        name: "t", role: .heldOut, kind: kind, prompt: PromptFormat(.raw, delimiter: ""), items: items)
     )
     #expect(entries.map(\.metric) == ["acc_norm", "acc", "acc_bytes"])
     #expect(entries.map(\.role) == [.heldOut, .probe, .probe])
@@ -165,7 +165,7 @@ import Text
     func run(_ kind: ExactMatchTask, _ answers: [String]) throws -> SuiteResults.Entry {
       try results(
         EvaluationTask(
-          name: "t", role: .target, kind: .exactMatch(kind),
+          name: "t", role: .target, kind: kind,
           items: zip(prompts, answers).map { EvaluationItem(.prompt($0), answers: [$1]) }))[0]
     }
     let free = try run(kind, ["", "", "", ""]).details.map { $0["answer"]!.string! }
@@ -191,7 +191,7 @@ import Text
     var kind = DivergenceTask()
     kind.context = 4
     let task = EvaluationTask(
-      name: "t", role: .heldOut, kind: .divergence(kind), items: texts.map { EvaluationItem(.text($0)) })
+      name: "t", role: .heldOut, kind: kind, items: texts.map { EvaluationItem(.text($0)) })
     let entry = try results(task, tuned, against: .base(base, root: SHA256Hasher.hash("base")))[0]
     let expected = ids.map { ids in
       ids.indices.reduce(0.0) { $0 + value(ids[($1 / 4 * 4)...$1], tuned) } / Double(ids.count)
@@ -205,7 +205,7 @@ import Text
     // After the last token alone.
     kind.positions = .last
     let last = EvaluationTask(
-      name: "t", role: .target, kind: .divergence(kind), items: texts.map { EvaluationItem(.prompt($0)) })
+      name: "t", role: .target, kind: kind, items: texts.map { EvaluationItem(.prompt($0)) })
     let first = try results(last, tuned, against: .base(base, root: nil))[0].scores.values
     #expect(zip(first, ids).allSatisfy { abs($0 - value($1[...], tuned)) < 1e-5 })
     let other = FakeModel(vocabularySize: 300)
@@ -242,7 +242,7 @@ import Text
       var kind = MassTask()
       (kind.words, kind.maximumTokens) = (words, 5)
       let task = EvaluationTask(
-        name: "t", role: .probe, kind: .mass(kind), items: prompts.map { EvaluationItem(.prompt($0)) })
+        name: "t", role: .probe, kind: kind, items: prompts.map { EvaluationItem(.prompt($0)) })
       return try results(task, model)[0].scores.values
     }
     func expected(_ tokens: [Int32], _ model: FakeModel) -> [Double] {

@@ -179,12 +179,11 @@ import Text
     ])
     let plain = EvaluationTask(
       name: "t", role: .probe,
-      kind: .mass(
-        {
-          var kind = MassTask()
-          kind.maximumTokens = 3
-          return kind
-        }()), items: [EvaluationItem(.prompt(SeeingTokenizer().decode(ids.ids)))])
+      kind: {
+        var kind = MassTask()
+        kind.maximumTokens = 3
+        return kind
+      }(), items: [EvaluationItem(.prompt(SeeingTokenizer().decode(ids.ids)))])
     #expect(try entry.scores.values == results(plain, FakeModel())[0].scores.values)
   }
 

@@ -22,11 +22,11 @@ import Testing
     return Evaluate.Suite(
       name: "s",
       tasks: [
-        EvaluationTask(name: "text", role: .heldOut, kind: .perplexity(PerplexityTask()), items: texts),
-        EvaluationTask(name: "choice", role: .heldOut, kind: .multipleChoice(MultipleChoiceTask()), items: prompts(20)),
-        EvaluationTask(name: "match", role: .target, kind: .exactMatch(short), items: prompts(4)),
-        EvaluationTask(name: "drift", role: .heldOut, kind: .divergence(DivergenceTask()), items: texts),
-        EvaluationTask(name: "numbers", role: .probe, kind: .mass(mass), items: prompts(3)),
+        EvaluationTask(name: "text", role: .heldOut, kind: PerplexityTask(), items: texts),
+        EvaluationTask(name: "choice", role: .heldOut, kind: MultipleChoiceTask(), items: prompts(20)),
+        EvaluationTask(name: "match", role: .target, kind: short, items: prompts(4)),
+        EvaluationTask(name: "drift", role: .heldOut, kind: DivergenceTask(), items: texts),
+        EvaluationTask(name: "numbers", role: .probe, kind: mass, items: prompts(3)),
       ])
   }
 

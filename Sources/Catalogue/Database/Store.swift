@@ -35,6 +35,9 @@ package final class Store: Sendable {
     connection = Mutex(try CatalogueFile(path: Self.cataloguePath(path)).open())
   }
 
+  static let leasesName = "leases"
+  /// How the names of folders begin in which processes make patches.
+  static let scratchName = "making"
   static func cataloguePath(_ path: String) -> String { Path.join(path, CatalogueFile.name) }
   var patchesPath: String { Path.join(path, "patches") }
 

@@ -13,6 +13,36 @@ package struct Base: Sendable, Equatable {
 }
 
 extension Store {
+  /// The root of a checkpoint that is meant: by the beginning of the root, by a path where it was seen, or by a patch,
+  /// which means the model that the patch makes.
+  /// - Throws: as `resolve`.
+  package func resolveBase(_ text: String, absolutePath: String? = nil) throws -> ContentDigest {
+    let root: ContentDigest? = try read { db in
+      if let prefix = DigestPrefix(text) {
+        let found = try Row.fetchAll(
+          db,
+          sql: """
+            SELECT root FROM bases WHERE root BETWEEN ?1 AND ?2
+            UNION SELECT target FROM patches WHERE target BETWEEN ?1 AND ?2 ORDER BY 1 LIMIT 20
+            """, arguments: [prefix.first.data, prefix.last.data]
+        ).map { try $0.digest(0) }
+        if found.count > 1 {
+          throw VPatchError(
+            .refused, text, "begins the roots of \(found.map(\.short).joined(separator: ", "))",
+            remedy: "give more of the digits")
+        }
+        if let root = found.first { return root }
+      }
+      guard let absolutePath else { return nil }
+      return try Row.fetchOne(
+        db, sql: "SELECT base FROM sightings WHERE path = ? ORDER BY seen DESC, base LIMIT 1", arguments: [absolutePath]
+      )?.digest(0)
+    }
+    if let root { return root }
+    guard let stored = try stored(try resolve(text)) else { throw unknown(text, "is no base in the store", []) }
+    return stored.target
+  }
+
   /// Notes a checkpoint, and where it is.
   /// - Parameter path: absolute; nil where only the root is known.
   package func sawBase(

@@ -22,7 +22,6 @@ extension Store {
     }
   }
 
-  static let scratchName = "making"
   private static let scratchPrefix = scratchName + "-"
 
   /// What processes that were killed while they made a patch left: files, and the folder that they are in.

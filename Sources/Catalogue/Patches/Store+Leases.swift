@@ -5,7 +5,6 @@ import GRDB
 /// lease is taken in the transaction that finds the patch, or brings it. It ends with the `Store` or the process: its
 /// owner is a number that is held until then.
 extension Store {
-  static let leasesName = "leases"
   private static func leasesPath(_ store: String) -> String { Path.join(store, leasesName) }
 
   /// The number that this process has, held from now on.

@@ -3,12 +3,6 @@ import GRDB
 import PatchFormat
 
 extension Store {
-  /// Where the file of a patch is, or would be.
-  func file(of identity: ContentDigest) -> String {
-    let hex = identity.hex
-    return Path.join(patchesPath, "\(hex.prefix(2))/\(hex).vpatch")
-  }
-
   /// The file of a patch; nil where it is not in the store, or its file is gone.
   package func path(of identity: ContentDigest) throws -> String? {
     let file = file(of: identity)
@@ -62,24 +56,10 @@ extension Store {
   /// What a person calls a patch.
   package func label(_ identity: ContentDigest) throws -> String? { try stored(identity)?.label }
 
-  static func id(of identity: ContentDigest, _ db: Database) throws -> Int64? {
-    try db.cachedStatement(sql: "SELECT id FROM patches WHERE identity = ?").fetchInteger([identity.data])
-  }
-
-  /// - Throws: `io` where it is not in the store.
-  func requiredID(of identity: ContentDigest, _ db: Database) throws -> Int64 {
-    guard let id = try Self.id(of: identity, db) else { throw isUnknown(identity) }
-    return id
-  }
-
   private func hasLostFile(_ identity: ContentDigest, _ label: String) -> VPatchError {
     VPatchError(
       .io, "patch \(label)", "has lost its file \(file(of: identity))",
       remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
-  }
-
-  private func isUnknown(_ identity: ContentDigest) -> VPatchError {
-    VPatchError(.io, "patch \(identity.short)", "is not in the store \(path)", remedy: "add its file with vpatch add")
   }
 
   // MARK: Annotations
@@ -103,12 +83,5 @@ extension Store {
       let facts = PatchFacts(patch)
       try write { db in try facts.update(db) }
     }
-  }
-}
-
-extension Statement {
-  /// The first column of the first row.
-  func fetchInteger(_ arguments: StatementArguments) throws -> Int64? {
-    try Int64.fetchOne(self, arguments: arguments)
   }
 }

@@ -177,13 +177,6 @@ extension Store {
     try write { db in try Self.setComposite(stackIdentity, requiredID(of: patch, db), db) }
   }
 
-  static func setComposite(_ stack: ContentDigest, _ patch: Int64, _ db: Database) throws {
-    try db.execute(
-      sql:
-        "INSERT INTO composites (stack, patch) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET patch = excluded.patch",
-      arguments: [stack.data, patch])
-  }
-
   /// The patch that a stack comes to; nil where none is kept.
   package func composite(stackIdentity: ContentDigest) throws -> ContentDigest? {
     try read { db in try Self.composite(stackIdentity: stackIdentity, db) }

@@ -2,19 +2,22 @@ import Base
 import Measure
 
 /// Whether the model reads a clock: the time in its greedy answer beside the right one, on a dial of twelve hours.
-package struct ClockTask: Sendable {
+package struct ClockTask: TaskKind {
+  package static let name = "clock"
   /// Most tokens of an answer.
   package var maximumTokens = 16
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
   }
 
-  var settings: [JSON.Member] { [.init("max_tokens", JSON(maximumTokens))] }
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, time: true) }
 
-  func run(_ run: TaskRun) throws -> TaskOutcome {
+  package var settings: [JSON.Member] { [.init("max_tokens", JSON(maximumTokens))] }
+
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     let texts = try run.answers(limit: maximumTokens)
     let times = texts.map { ClockTime(in: $0) }
     func metric(_ name: String, _ isRight: (ClockTime, ClockTime) -> Bool) -> TaskOutcome.Metric {
@@ -33,42 +36,4 @@ package struct ClockTask: Sendable {
       ],
       details: texts.map { .dictionary(["answer": .string($0)]) })
   }
-}
-
-/// A time as the hands of a clock show it.
-struct ClockTime: Equatable {
-  /// Since twelve.
-  let minutes: Int
-
-  /// The first time in a text ("It is 3:05 pm"): an hour of one or two digits, a colon, a minute of two.
-  init?(in text: String) {
-    guard let match = text.firstMatch(of: #/(?:^|[^0-9:])([0-9]{1,2}):([0-9]{2})(?![0-9])/#) else { return nil }
-    self.init(match.output.1, match.output.2)
-  }
-
-  /// A text that is a time and nothing else.
-  init?(whole text: String) {
-    guard let match = text.wholeMatch(of: #/\s*([0-9]{1,2}):([0-9]{2})\s*/#) else { return nil }
-    self.init(match.output.1, match.output.2)
-  }
-
-  private init?(_ hour: Substring, _ minute: Substring) {
-    guard let hour = Int(hour), let minute = Int(minute), hour <= 24, minute < 60 else { return nil }
-    minutes = hour % 12 * 60 + minute
-  }
-
-  /// In minutes, the shorter way round.
-  func distance(to other: ClockTime) -> Int {
-    let distance = abs(minutes - other.minutes)
-    return min(distance, 720 - distance)
-  }
-
-  /// Between the minute hands alone.
-  func minuteDistance(to other: ClockTime) -> Int {
-    let distance = abs(minutes % 60 - other.minutes % 60)
-    return min(distance, 60 - distance)
-  }
-
-  /// Whether the hour is the same. A minute beside the full hour, that before it is as good: 2:59 is 3:00 but for a minute.
-  func hasHour(of other: ClockTime) -> Bool { minutes / 60 == other.minutes / 60 || distance(to: other) <= 1 }
 }

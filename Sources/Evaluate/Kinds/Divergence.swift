@@ -5,7 +5,9 @@ import Text
 
 /// KL(base ‖ model) per token, in nats: how far the model's predictions have moved from the base's. The items are rows or
 /// documents, each with as many tokens' weight as it has positions.
-package struct DivergenceTask: Sendable {
+package struct DivergenceTask: TaskKind {
+  package static let name = "kl"
+  package static let comparesWithBase = true
   package enum Positions: String, Sendable, CaseIterable {
     /// The prediction after every token.
     case all
@@ -19,20 +21,21 @@ package struct DivergenceTask: Sendable {
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     positions = try table.word("positions") ?? positions
     context = try table.int("context", in: 1...(1 << 20)) ?? context
   }
 
-  var settings: [JSON.Member] {
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(texts: true, prompts: true) }
+
+  package var settings: [JSON.Member] {
     [
       .init("positions", .string(positions.rawValue)), .init("context", JSON(context)),
       .init("direction", "base || model"),
     ]
   }
 
-  /// - Parameter base: nil where the model is the base itself.
-  func run(_ run: TaskRun, base: (any NextTokenModel)?) throws -> TaskOutcome {
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     var (sequences, ranges, owners): ([TokenSequence], [Range<Int>], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
       let row = try run.showing(i) { try tokens(item, i, run) }
@@ -46,7 +49,7 @@ package struct DivergenceTask: Sendable {
     var weights = [Double](repeating: 0, count: run.task.items.count)
     for (owner, range) in zip(owners, ranges) { weights[owner] += Double(range.count) }
     var sums = [Double](repeating: 0, count: weights.count)
-    if let base {
+    if let base = run.base {
       try Divergence.check(base: base, model: run.model)
       for batch in Portions.split(sequences.map(\.count), limit: TaskRun.tokensAtOnce) {
         let values = try Divergence.sums(

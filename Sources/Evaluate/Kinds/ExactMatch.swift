@@ -2,7 +2,8 @@ import Base
 import Measure
 
 /// Whether the model's greedy answer is one of the right ones, to the letter after normalising both.
-package struct ExactMatchTask: Sendable {
+package struct ExactMatchTask: TaskKind {
+  package static let name = "exact-match"
   package var answer = AnswerForm()
   /// Most tokens of an answer.
   package var maximumTokens = 32
@@ -11,7 +12,7 @@ package struct ExactMatchTask: Sendable {
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     answer.part = try table.word("take") ?? answer.part
     answer.ignored = try table.words("ignore") ?? answer.ignored
     maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
@@ -19,7 +20,9 @@ package struct ExactMatchTask: Sendable {
     guard !stop.contains("") else { throw table.error("has an empty text in \"stop\"") }
   }
 
-  var settings: [JSON.Member] {
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, answer: true) }
+
+  package var settings: [JSON.Member] {
     [
       .init("max_tokens", JSON(maximumTokens)), .init("take", .string(answer.part.rawValue)),
       .init("ignore", .array(answer.ignored.map { .string($0.rawValue) })),
@@ -27,7 +30,7 @@ package struct ExactMatchTask: Sendable {
     ]
   }
 
-  func run(_ run: TaskRun) throws -> TaskOutcome {
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     let ends = run.tokenizer.endTokens.union(try stopTokens(run))
     let answers = try run.continueGreedily(try run.prompts(room: maximumTokens), stop: ends, limit: maximumTokens)
     let texts = answers.map { cut(run.tokenizer.decode($0)) }

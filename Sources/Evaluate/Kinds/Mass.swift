@@ -5,14 +5,15 @@ import Measure
 /// How much probability the model gives to a set of words while it answers: the counting-bias probe for number words,
 /// and its general form. Greedy generation; per step the mass Σ p(v) on the tokens of the set, averaged over the steps
 /// (that at which the answer ends, too), then over the items.
-package struct MassTask: Sendable {
+package struct MassTask: TaskKind {
+  package static let name = "mass"
   package var words = WordSet.numbers
   /// Most steps.
   package var maximumTokens = 32
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     if let list = try table.texts("words") {
       words = .list(list)
       guard !list.isEmpty, !list.contains("") else {
@@ -22,9 +23,11 @@ package struct MassTask: Sendable {
     maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
   }
 
-  var settings: [JSON.Member] { [.init("max_tokens", JSON(maximumTokens)), .init("words", words.json)] }
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true) }
 
-  func run(_ run: TaskRun) throws -> TaskOutcome {
+  package var settings: [JSON.Member] { [.init("max_tokens", JSON(maximumTokens)), .init("words", words.json)] }
+
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     let tokens = (0..<Int32(run.model.vocabularySize)).filter { id in
       run.tokenizer.entry(id).map(words.contains) ?? false
     }

@@ -3,7 +3,8 @@ import Measure
 import Text
 
 /// Which of several answers the model finds most likely, counted as lm-evaluation-harness 0.4.13 does.
-package struct MultipleChoiceTask: Sendable {
+package struct MultipleChoiceTask: TaskKind {
+  package static let name = "multiple-choice"
   package enum Metric: String, Sendable, CaseIterable {
     /// By log-likelihood.
     case accuracy = "acc"
@@ -17,14 +18,16 @@ package struct MultipleChoiceTask: Sendable {
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     metrics = try table.words("metrics") ?? metrics
     guard !metrics.isEmpty else { throw table.error("has no \"metrics\"") }
   }
 
-  var settings: [JSON.Member] { [] }
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, choices: true) }
 
-  func run(_ run: TaskRun) throws -> TaskOutcome {
+  package var settings: [JSON.Member] { [] }
+
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     var (sequences, owners, continuations): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
       for choice in item.choices {

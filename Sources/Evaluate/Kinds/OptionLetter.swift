@@ -3,7 +3,8 @@ import Measure
 
 /// Whether the model's greedy answer begins with the letter of the right choice, the choices being shown as "A. …". So
 /// lmms-eval asks AI2D and MMStar.
-package struct OptionLetterTask: Sendable {
+package struct OptionLetterTask: TaskKind {
+  package static let name = "option-letter"
   /// The line behind the choices; none where it is empty.
   package var instruction = "Answer with the option's letter from the given choices directly."
   /// Most tokens of an answer.
@@ -11,17 +12,19 @@ package struct OptionLetterTask: Sendable {
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     instruction = try table.text("instruction") ?? instruction
     maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
   }
 
-  var settings: [JSON.Member] {
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, choices: true, letters: instruction) }
+
+  package var settings: [JSON.Member] {
     // The choices and the instruction are part of the items.
     [.init("max_tokens", JSON(maximumTokens))]
   }
 
-  func run(_ run: TaskRun) throws -> TaskOutcome {
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     let texts = try run.answers(limit: maximumTokens)
     let right = zip(run.task.items, texts).map { item, text in
       Self.letter(text).map(item.answers.contains) ?? false ? 1.0 : 0
@@ -39,27 +42,5 @@ package struct OptionLetterTask: Sendable {
     let pattern = #/^\s*(?:option\s+|(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\[(]?([a-z])(?![\p{L}\p{N}'’])/#
       .ignoresCase()
     return answer.firstMatch(of: pattern).map { String($0.output.1).uppercased() }
-  }
-}
-
-extension EvaluationItem {
-  static let letters = (UInt8(ascii: "A")...UInt8(ascii: "Z")).map { String(UnicodeScalar($0)) }
-
-  /// The item with its choices shown by letter behind the question, a line each, and the letters of the right ones as its
-  /// answers.
-  /// - Parameter instruction: the line behind them; none where it is empty.
-  package func byLetter(_ instruction: String) -> EvaluationItem {
-    precondition(choices.count <= Self.letters.count, "more choices than letters")
-    let lines =
-      zip(Self.letters, choices).map { "\n\($0). \($1)" }.joined() + (instruction.isEmpty ? "" : "\n\(instruction)")
-    let shown: Content =
-      switch content {
-      case .text(let text): .text(text + lines)
-      case .question(let parts): .question((parts + [.text(lines)]).joinedTexts)
-      case .messages(let messages):
-        .messages(
-          messages.dropLast() + messages.suffix(1).map { $0.with(($0.parts + [.text(lines)]).joinedTexts) })
-      }
-    return EvaluationItem(shown, answers: correct.map { Self.letters[$0] }, images: images)
   }
 }

@@ -7,7 +7,8 @@ import Text
 ///
 /// `perplexity` is the exponential of the mean loss of a token; `bits_per_byte` the loss of all tokens in bits over the
 /// bytes that they stand for, which models of other vocabularies can be compared by.
-package struct PerplexityTask: Sendable {
+package struct PerplexityTask: TaskKind {
+  package static let name = "perplexity"
   package enum Metric: String, Sendable, CaseIterable {
     case perplexity
     case bitsPerByte = "bits_per_byte"
@@ -21,7 +22,7 @@ package struct PerplexityTask: Sendable {
 
   package init() {}
 
-  init(_ table: inout TOMLReader) throws {
+  package init(_ table: inout TOMLReader) throws {
     context = try table.int("context", in: 2...(1 << 20)) ?? context
     stride = try table.int("stride", in: 1...(1 << 20)) ?? max(1, context / 2)
     metrics = try table.words("metrics") ?? metrics
@@ -29,9 +30,11 @@ package struct PerplexityTask: Sendable {
     guard !metrics.isEmpty else { throw table.error("has no \"metrics\"") }
   }
 
-  var settings: [JSON.Member] { [.init("context", JSON(context)), .init("stride", JSON(stride))] }
+  package var needs: EvaluationItem.Needs { EvaluationItem.Needs(texts: true) }
 
-  func run(_ run: TaskRun) throws -> TaskOutcome {
+  package var settings: [JSON.Member] { [.init("context", JSON(context)), .init("stride", JSON(stride))] }
+
+  package func run(_ run: TaskRun) throws -> TaskOutcome {
     var (tokens, bytes): ([Double], [Double]) = ([], [])
     var (sequences, owners, counted): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {

@@ -35,19 +35,18 @@ extension Suite {
 extension EvaluationTask {
   fileprivate init(_ table: TOMLReader, folder: Enclosure, allowsOutside: Bool) throws {
     var table = table
-    let name = try table.requiredText("name")
-    guard let kind = try table.word("kind", Kind.Name.self) else {
-      throw table.error("has no \"kind\"", remedy: "kinds are \(TOMLReader.list(Kind.Name.self))")
-    }
+    let title = try table.requiredText("name")
+    let names = Suite.kinds.map { $0.name }
+    guard let name = try table.word("kind", among: names), let type = Suite.kinds.first(where: { $0.name == name })
+    else { throw table.error("has no \"kind\"", remedy: "kinds are \(TOMLReader.list(names))") }
     guard let role = try table.word("role", ForgettingRecord.Role.self) else {
       throw table.error("has no \"role\"", remedy: "roles are \(TOMLReader.list(ForgettingRecord.Role.self))")
     }
     let data = try table.requiredText("data")
     let limit = try table.int("limit", in: 1...Int(UInt32.max))
-    var needs = EvaluationItem.Needs(kind)
+    let kind = try type.init(&table)
+    let needs = kind.needs
     var format = try PromptFormat.Declared(&table, needs)
-    let parsed = try Kind(kind, &table)
-    if case .optionLetter(let task) = parsed { needs.letters = task.instruction }
     try table.finish()
 
     func path(_ name: String) throws -> String {
@@ -78,28 +77,7 @@ extension EvaluationTask {
       format.examples = Array(examples.prefix(shots))
     }
     self.init(
-      name: name, role: role, kind: parsed, prompt: try format.checked(items, table), items: items)
-  }
-}
-
-extension EvaluationItem.Needs {
-  fileprivate init(_ kind: EvaluationTask.Kind.Name) {
-    switch kind {
-    case .perplexity: self.init(texts: true)
-    case .multipleChoice, .optionLetter: self.init(prompts: true, choices: true)
-    case .clock: self.init(prompts: true, time: true)
-    case .exactMatch: self.init(prompts: true, answer: true)
-    case .kl: self.init(texts: true, prompts: true)
-    case .mass: self.init(prompts: true)
-    }
-  }
-
-  /// The same of an item that is shown with its answer.
-  fileprivate var withAnswer: Self {
-    var needs = self
-    needs.texts = false
-    needs.answer = !choices && !time
-    return needs
+      name: title, role: role, kind: kind, prompt: try format.checked(items, table), items: items)
   }
 }
 
@@ -156,20 +134,6 @@ extension PromptFormat {
         throw table.error("has rows with messages, and a \"template\" for prompts")
       }
       return PromptFormat(style, system: system, template: template, delimiter: delimiter, examples: examples)
-    }
-  }
-}
-
-extension EvaluationTask.Kind {
-  fileprivate init(_ name: Name, _ table: inout TOMLReader) throws {
-    switch name {
-    case .perplexity: self = .perplexity(try PerplexityTask(&table))
-    case .multipleChoice: self = .multipleChoice(try MultipleChoiceTask(&table))
-    case .exactMatch: self = .exactMatch(try ExactMatchTask(&table))
-    case .optionLetter: self = .optionLetter(try OptionLetterTask(&table))
-    case .clock: self = .clock(try ClockTask(&table))
-    case .kl: self = .divergence(try DivergenceTask(&table))
-    case .mass: self = .mass(try MassTask(&table))
     }
   }
 }

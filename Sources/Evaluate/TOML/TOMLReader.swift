@@ -1,7 +1,7 @@
 import Base
 
 /// Keys of one table of a TOML file, each read once and by its type; what was not read is not known.
-struct TOMLReader {
+package struct TOMLReader {
   /// The file, for messages.
   let path: String
   /// Which table, for messages: "the task \"arc\""; nil for the file itself.
@@ -83,9 +83,14 @@ struct TOMLReader {
   mutating func word<Word: RawRepresentable & CaseIterable>(
     _ key: String, _: Word.Type = Word.self
   ) throws -> Word? where Word.RawValue == String {
+    try word(key, among: Word.allCases.map(\.rawValue)).map { Word(rawValue: $0)! }
+  }
+
+  /// One of these words.
+  mutating func word(_ key: String, among words: [String]) throws -> String? {
     guard let text = try text(key) else { return nil }
-    guard let word = Word(rawValue: text) else { throw wrong(key, Self.list(Word.self)) }
-    return word
+    guard words.contains(text) else { throw wrong(key, Self.list(words)) }
+    return text
   }
 
   mutating func words<Word: RawRepresentable & CaseIterable>(
@@ -100,7 +105,11 @@ struct TOMLReader {
   }
 
   static func list<Word: RawRepresentable & CaseIterable>(_: Word.Type) -> String where Word.RawValue == String {
-    let names = Word.allCases.map { "\"\($0.rawValue)\"" }
+    list(Word.allCases.map(\.rawValue))
+  }
+
+  static func list(_ words: [String]) -> String {
+    let names = words.map { "\"\($0)\"" }
     guard names.count > 1 else { return names.joined() }
     return names.dropLast().joined(separator: ", ") + " or \(names.last!)"
   }

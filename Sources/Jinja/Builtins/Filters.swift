@@ -1,6 +1,6 @@
 /// The filters of Jinja2, with transformers' `tojson`.
 enum Filters {
-  typealias Body = @Sendable (Machine, Value, Arguments) throws(TemplateError) -> Value
+  typealias Body = Builtins.Filter
 
   static let all: [String: Body] = texts.merging(numbers) { $1 }.merging(sequences) { $1 }.merging(selections) { $1 }
 

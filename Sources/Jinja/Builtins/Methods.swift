@@ -1,13 +1,4 @@
-/// The methods of a type of Python: those that are here, and the names of the others.
-struct Methods: Sendable {
-  typealias Body = @Sendable (Machine, Value, Arguments) throws(TemplateError) -> Value
-
-  let here: [PythonText: Body]
-  /// Those that the sandbox does not allow.
-  var changing: Set<PythonText> = []
-  /// Attributes that Python has and this module has not: they are refused, so that none is taken for undefined.
-  var elsewhere: Set<PythonText> = []
-
+extension Methods {
   static let number = Methods(
     here: [
       "is_integer": { (_, value, arguments) throws(TemplateError) in

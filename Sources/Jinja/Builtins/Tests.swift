@@ -1,6 +1,6 @@
 /// The tests of Jinja2: what stands behind `is`.
 enum Tests {
-  typealias Body = @Sendable (Machine, Value, Arguments) throws(TemplateError) -> Bool
+  typealias Body = Builtins.Test
 
   static let all: [String: Body] = kinds.merging(numbers) { $1 }.merging(comparisons) { $1 }
 

@@ -1,7 +1,7 @@
 extension Machine {
   func evaluate(_ expression: Expression) throws(TemplateError) -> Value {
     switch expression {
-    case .constant(let value): return value
+    case .constant(let literal): return Value(literal)
     case .name(let name): return load(name)
     default: return try nested { () throws(TemplateError) in try evaluateCompound(expression) }
     }
@@ -10,7 +10,7 @@ extension Machine {
   private func evaluateCompound(_ expression: Expression) throws(TemplateError) -> Value {
     try step()
     switch expression {
-    case .constant(let value): return value
+    case .constant(let literal): return Value(literal)
     case .name(let name): return load(name)
     case .tuple(let items): return try tuple(try evaluate(items))
     case .list(let items): return try list(try evaluate(items))
@@ -155,8 +155,8 @@ extension Machine {
   }
 
   func filter(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
-    guard let filter = Filters.all[name] else { throw Filters.missing(name) }
-    if !Filters.ofMarkup.contains(name) {
+    guard let filter = builtins.filters[name] else { throw builtins.missingFilter(name) }
+    if !builtins.filtersOfMarkup.contains(name) {
       for value in [value] + arguments.positional + arguments.named.map(\.value) {
         try requirePlain(value, "the filter '\(name)'")
       }
@@ -170,7 +170,7 @@ extension Machine {
   }
 
   func test(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Bool {
-    guard let test = Tests.all[name] else { throw .failure("there is no test '\(name)'") }
+    guard let test = builtins.tests[name] else { throw .failure("there is no test '\(name)'") }
     return try test(self, value, arguments)
   }
 
@@ -185,17 +185,15 @@ extension CallArguments {
   var isEmpty: Bool { positional.isEmpty && named.isEmpty && more == nil && moreNamed == nil }
 }
 
-extension Expression {
-  /// Throws for filters and tests that are not there, but where Jinja2 looks for them only when they are used.
-  func requireBuiltins() throws(TemplateError) {
-    switch self {
-    case .filter(_, let name, _, let line):
-      if Filters.all[name] == nil { throw Filters.missing(name).at(line: line) }
-    case .test(_, let name, _, let line):
-      guard Tests.all[name] != nil else { throw .syntax(line: line, reason: "there is no test '\(name)'") }
-    case .conditional: return
-    default: break
-    }
-    for child in children { try child.requireBuiltins() }
+extension Value {
+  init(_ literal: Literal) {
+    self =
+      switch literal {
+      case .none: .none
+      case .bool(let flag): .bool(flag)
+      case .int(let n): .int(n)
+      case .float(let x): .float(x)
+      case .string(let text): .string(text)
+      }
   }
 }

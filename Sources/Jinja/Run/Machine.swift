@@ -1,6 +1,7 @@
 /// Renders a template once.
 final class Machine {
   let scopes: Scopes
+  let builtins: Builtins
   let surroundings: Surroundings
   private let context: [(name: PythonText, value: Value)]
 
@@ -24,8 +25,11 @@ final class Machine {
   /// What may lead back to itself, and is cut at the end.
   private var kept: [RuntimeObject] = []
 
-  init(_ scopes: Scopes, _ context: [(name: String, value: Value)], _ surroundings: Surroundings) {
+  init(
+    _ scopes: Scopes, _ builtins: Builtins, _ context: [(name: String, value: Value)], _ surroundings: Surroundings
+  ) {
     self.scopes = scopes
+    self.builtins = builtins
     self.surroundings = surroundings
     self.context = context.map { (PythonText($0.name), $0.value) }
     steps = surroundings.limits.steps
@@ -177,7 +181,7 @@ final class Machine {
   private func global(_ name: PythonText) -> Value? {
     // The last of a name counts.
     for (given, value) in context.reversed() where given == name { return value }
-    return Function.global[name].map { .object($0) }
+    return builtins.functions[name].map { .object($0) }
   }
 
   func load(_ name: Name) -> Value {

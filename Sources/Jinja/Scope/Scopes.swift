@@ -33,11 +33,16 @@ struct Scopes: Sendable {
   fileprivate(set) var variables: [Int] = []
 
   /// - Throws: `TemplateError.syntax` for what Jinja2 finds wrong when it compiles.
-  init(_ body: [Statement], names: Int, scopes: Int) throws(TemplateError) {
-    var resolver = Resolver(names: names, scopes: scopes)
+  /// - Parameter check: throws for filters and tests that do not exist.
+  init(
+    _ body: [Statement], names: Int, scopes: Int, checking check: @escaping Check
+  ) throws(TemplateError) {
+    var resolver = Resolver(names: names, scopes: scopes, check)
     try resolver.template(body)
     self = resolver.result()
   }
+
+  typealias Check = (Expression) throws(TemplateError) -> Void
 
   fileprivate init(places: [Place?], scopes: [Scope], variables: [Int]) {
     (self.places, self.scopes, self.variables) = (places, scopes, variables)
@@ -57,7 +62,10 @@ private struct Resolver {
   /// The one whose code is looked at.
   private var function = 0
 
-  init(names: Int, scopes: Int) {
+  private let check: Scopes.Check
+
+  init(names: Int, scopes: Int, _ check: @escaping Scopes.Check) {
+    self.check = check
     places = Array(repeating: nil, count: names)
     self.scopes = Array(repeating: Scope(), count: scopes)
   }
@@ -125,7 +133,7 @@ private struct Resolver {
     var names: [Name] = []
     expression.forEachName { names.append($0) }
     for name in names { try resolve(name, symbols) }
-    if !isSoft { try expression.requireBuiltins() }
+    if !isSoft { try check(expression) }
   }
 
   // MARK: Statements

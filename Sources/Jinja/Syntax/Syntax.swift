@@ -11,8 +11,17 @@ struct Name: Sendable {
   let line: Int
 }
 
+/// A value that a template writes out.
+enum Literal: Sendable {
+  case none
+  case bool(Bool)
+  case int(Int)
+  case float(Double)
+  case string(PythonText)
+}
+
 indirect enum Expression: Sendable {
-  case constant(Value)
+  case constant(Literal)
   case name(Name)
   case tuple([Expression])
   case list([Expression])

@@ -17,7 +17,7 @@ struct KeyList: Sendable {
 
   init(_ file: String) throws {
     let folder = URL(filePath: #filePath).deletingLastPathComponent()
-      .appending(path: "../../fixtures/keys").standardized
+      .appending(path: "../../../fixtures/keys").standardized
     let text = try String(contentsOf: folder.appending(path: "\(file).tsv"), encoding: .utf8)
     self.init(
       tensors: text.split(separator: "\n").map { line in

@@ -7,7 +7,7 @@ import Testing
 /// Of which kind members of a config.json may be, beside transformers' own classes (fixtures/config-types.json).
 @Suite("Kinds of values in a config") struct ConfigTypesTests {
   private static let path =
-    URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/config-types.json"
+    URL(filePath: #filePath).deletingLastPathComponent().path + "/../../../fixtures/config-types.json"
 
   /// A value of each kind, under the letter that the fixture has for it.
   private static let values: [(Character, JSON)] = [

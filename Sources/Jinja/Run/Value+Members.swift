@@ -54,13 +54,13 @@ extension Machine {
     let methods: Methods
     switch value {
     case .undefined, .none: return nil
-    case .bool, .int, .float: methods = .number
+    case .bool, .int, .float: methods = builtins.numberMethods
     case .string:
       try requirePlain(value, "'.\(name)'")
-      methods = .string
-    case .list: methods = .list
-    case .tuple: methods = .tuple
-    case .dict: methods = .dict
+      methods = builtins.stringMethods
+    case .list: methods = builtins.listMethods
+    case .tuple: methods = builtins.tupleMethods
+    case .dict: methods = builtins.dictMethods
     case .object(let object): return try object.attribute(name, self)
     }
     if let method = methods.here[name] {

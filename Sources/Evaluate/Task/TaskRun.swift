@@ -4,9 +4,11 @@ import Model
 import Text
 
 /// One task while it is measured on one model.
-struct TaskRun {
-  let task: EvaluationTask
+package struct TaskRun {
+  package let task: EvaluationTask
   let model: any NextTokenModel
+  /// What the model is compared with, by kinds that do that; nil where it is the base itself.
+  var base: (any NextTokenModel)?
   let tokenizer: any EvaluationTokenizer
   /// The longest sequence that the model takes; nil where none is known.
   let maximumLength: Int?
@@ -103,7 +105,7 @@ struct TaskRun {
 }
 
 /// What came of a task.
-struct TaskOutcome {
+package struct TaskOutcome {
   struct Metric {
     let name: String
     let unit: MeasurementUnit

@@ -3,7 +3,7 @@ import Text
 
 extension EvaluationItem {
   /// What a kind of task reads of its data.
-  struct Needs {
+  package struct Needs: Sendable {
     /// Documents, from rows with `text` or from a text file.
     var texts = false
     /// Rows with `prompt` or `messages`.
@@ -14,6 +14,14 @@ extension EvaluationItem {
     var time = false
     /// The choices are shown by letter, with this behind them, and the letter is the answer.
     var letters: String?
+
+    /// The same of an item that is shown with its answer.
+    var withAnswer: Self {
+      var needs = self
+      needs.texts = false
+      needs.answer = !choices && !time
+      return needs
+    }
   }
 
   /// More than any row has.
