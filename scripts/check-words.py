@@ -42,7 +42,7 @@ def prose(path: Path) -> list[tuple[int, str]]:
         return [(i, re.sub(r"`[^` ]*`", "``", line)) for i, line in enumerate(text.split("\n"), 1)]
     found = []
     for start, end, kind in spans(text):
-        if kind == "code" or re.fullmatch(r'\w+"?', text[start:end]):
+        if kind == "code" or re.fullmatch(r'"?\w+"?', text[start:end]):
             continue
         line = text.count("\n", 0, start) + 1
         found += [(line + i, part) for i, part in enumerate(text[start:end].split("\n"))]

@@ -48,7 +48,7 @@ struct CommonOptions: ParsableArguments {
   }
 
   /// A remark that is no result.
-  func remark(_ text: String) {
+  func note(_ text: String) {
     if !quiet, !json { Terminal.note("note: \(text.printable)") }
   }
 }
@@ -132,9 +132,9 @@ extension RebuildResult {
       """
   }
 
-  func remarks(_ common: CommonOptions) {
-    common.remarks(sideFilesKept: sideFilesKept)
-    if !leftOut.isEmpty { common.remark("did not come along: \(leftOut.joined(separator: ", "))") }
+  func notes(_ common: CommonOptions) {
+    common.notes(sideFilesKept: sideFilesKept)
+    if !leftOut.isEmpty { common.note("did not come along: \(leftOut.joined(separator: ", "))") }
   }
 }
 
@@ -147,11 +147,11 @@ extension SideFileSummary {
 }
 
 extension CommonOptions {
-  func remarks(_ findings: Findings) {
-    for text in findings.texts { remark(text) }
+  func notes(_ findings: Findings) {
+    for text in findings.texts { note(text) }
   }
 
-  func remarks(sideFilesKept names: [String]) {
-    for name in names { remark("\(name) is not the file that the patch was made with: it stays as it is") }
+  func notes(sideFilesKept names: [String]) {
+    for name in names { note("\(name) is not the file that the patch was made with: it stays as it is") }
   }
 }

@@ -28,7 +28,7 @@ struct FeatureOptions: ParsableArguments {
     if features == "none" { return nil }
     let folder = try features ?? FeatureCache.defaultFolder()
     return FeatureCache(folder: folder, limit: Int(featuresLimit * 1e9)) { error in
-      common.remark("features of images cannot be kept, and are computed each time: \(error.description)")
+      common.note("features of images cannot be kept, and are computed each time: \(error.description)")
     }
   }
 }

@@ -70,7 +70,7 @@ struct PatchOutput: ParsableArguments {
 
 extension CommonOptions {
   /// What there is to say of a patch that came into the store.
-  func remarks(_ stored: PatchOutput.Stored) {
-    for remark in stored.addition?.sayings ?? [] { self.remark(remark) }
+  func notes(_ stored: PatchOutput.Stored) {
+    for note in stored.addition?.allNotes ?? [] { self.note(note) }
   }
 }

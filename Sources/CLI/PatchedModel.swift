@@ -22,8 +22,8 @@ struct OverlayOptions: ParsableArguments {
   /// The steps from the model to what it is with the patches. What there is to say of it is said.
   func steps(over checkpoint: Checkpoint, _ store: StoreOptions, _ common: CommonOptions) throws -> [PatchStep] {
     let steps = try steps(over: checkpoint, store, common.work)
-    common.remarks(steps.findings)
-    common.remarks(sideFilesKept: try ModelView(checkpoint, steps).sideFilesKept())
+    common.notes(steps.findings)
+    common.notes(sideFilesKept: try ModelView(checkpoint, steps).sideFilesKept())
     return steps
   }
 

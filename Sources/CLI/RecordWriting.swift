@@ -77,9 +77,9 @@ struct RecordWriting {
     self.dropped = dropped
   }
 
-  func remarks(_ common: CommonOptions) {
+  func notes(_ common: CommonOptions) {
     for signature in dropped {
-      common.remark("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
+      common.note("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
     }
   }
 }

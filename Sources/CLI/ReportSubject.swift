@@ -74,38 +74,38 @@ extension ReportLineage {
           details: [
             PatchSummary(header).layout.name, Format.counted(base.count, "tensor"),
             Format.bytes(base.reduce(0) { $0 + $1.info.byteCount }),
-          ]), remark: "No store was at hand, so what else is made from this base is not known.")
+          ]), note: "No store was at hand, so what else is made from this base is not known.")
       return
     }
-    let kin = try store.kin(ofPatch: header.identity, base: header.baseRoot, target: header.targetRoot)
+    let related = try store.relatedPatches(ofPatch: header.identity, base: header.baseRoot, target: header.targetRoot)
     self.init(
-      base: Entry(kin), chain: kin.chain.map(Entry.init), after: kin.after.map(Entry.init),
-      siblings: kin.siblings.map(Entry.init), stacks: try kin.stacks.map { try Entry($0, store) },
-      remark: try store.contains(header.identity) ? nil : "The patch is not in the store; what is around it there is.")
+      base: Entry(related), chain: related.chain.map(Entry.init), after: related.after.map(Entry.init),
+      siblings: related.siblings.map(Entry.init), stacks: try related.stacks.map { try Entry($0, store) },
+      note: try store.contains(header.identity) ? nil : "The patch is not in the store; what is around it there is.")
   }
 
   fileprivate init(of stack: StackDefinition, _ members: [StackReport.Member], _ store: Store) throws {
-    let kin = try store.kin(ofStack: stack)
+    let related = try store.relatedPatches(ofStack: stack)
     self.init(
-      base: Entry(kin), chain: kin.chain.map(Entry.init),
+      base: Entry(related), chain: related.chain.map(Entry.init),
       siblings: members.map { member in
         Entry(
           title: MemberReference(name: member.subject.name, scale: member.scale).text,
           details: [member.subject.patch.annotations["recipe"]?.string, member.subject.patch.identity.short]
             .compactMap { $0 })
-      }, stacks: try kin.stacks.map { try Entry($0, store) })
+      }, stacks: try related.stacks.map { try Entry($0, store) })
   }
 }
 
 extension ReportLineage.Entry {
   /// The base; of where it was seen, only the last name: a page is shown to others.
-  fileprivate init(_ kin: Kin) {
-    let name = kin.base?.paths.first.map(Path.name)
+  fileprivate init(_ related: RelatedPatches) {
+    let name = related.base?.paths.first.map(Path.name)
     self.init(
-      title: name ?? kin.root.short,
+      title: name ?? related.root.short,
       details: [
-        name == nil ? nil : kin.root.short, kin.base?.layout, kin.base?.tensors.map { Format.counted($0, "tensor") },
-        kin.base?.bytes.map(Format.bytes),
+        name == nil ? nil : related.root.short, related.base?.layout, related.base?.tensors.map { Format.counted($0, "tensor") },
+        related.base?.bytes.map(Format.bytes),
       ].compactMap { $0 })
   }
 

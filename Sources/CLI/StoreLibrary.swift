@@ -73,7 +73,7 @@ final class StoreLibrary: PatchLibrary {
     let undo = try self.options.open(create: true).keep(.undo, threads: threads) { path in
       let result = try create.write(to: path)
       for name in result.sideFilesLeftOut {
-        common.remark("\(name) is not the base's, and no patch at hand made it what it is: it stays as it is")
+        common.note("\(name) is not the base's, and no patch at hand made it what it is: it stays as it is")
       }
       guard result.header.baseRoot == root else {
         throw VPatchError(
@@ -95,7 +95,7 @@ final class StoreLibrary: PatchLibrary {
   ///   - remark: is told what went wrong with the entry alone: what was done to the model stays done.
   func entering<Result>(
     _ kind: String, model: String, before: ModelState, after: ModelState, states: [ModelState],
-    remark: (String) -> Void, _ body: () throws -> Result
+    note: (String) -> Void, _ body: () throws -> Result
   ) throws -> Result {
     let store = try options.existing()
     let entry = try store.map { store in
@@ -115,7 +115,7 @@ final class StoreLibrary: PatchLibrary {
     do {
       try TemporaryFiles.uninterrupted { try store.finishApplication(entry, supersedingEarlier: true) }
     } catch let error as VPatchError {
-      remark("the store still takes this for unfinished, and keeps what its undo needs: \(error.description)")
+      note("the store still takes this for unfinished, and keeps what its undo needs: \(error.description)")
     }
     return result
   }

@@ -21,7 +21,7 @@ final class TrainingDisplay {
     switch event {
     case .trouble(let what):
       ProgressBar.clear()
-      common.remark(what)
+      common.note(what)
     case .resumed(let step):
       ProgressBar.clear()
       if !common.json { Terminal.note("goes on after step \(Format.grouped(step)) of \(Format.grouped(total))") }

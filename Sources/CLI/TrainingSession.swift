@@ -34,27 +34,27 @@ struct TrainingSession {
     ProgressBar.clear()
     for file in job.data {
       for (name, rows) in file.unread {
-        command.common.remark("\(file.path): nobody reads \"\(name.printable)\" (in \(Format.counted(rows, "row")))")
+        command.common.note("\(file.path): nobody reads \"\(name.printable)\" (in \(Format.counted(rows, "row")))")
       }
       if file.leftOutRows > 0 {
-        command.common.remark(
+        command.common.note(
           "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out, as they say that they are not to be learned"
         )
       }
     }
     for warning in job.model.warnings { command.common.warn(warning) }
     for file in job.data where file.cutRows > 0 {
-      command.common.remark(
+      command.common.note(
         "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "
           + "\(Format.grouped(file.cutTokens)) tokens in all; --max-length and --too-long decide that")
     }
     for file in job.data where file.endlessRows > 0 {
-      command.common.remark(
+      command.common.note(
         "\(file.path): in \(Format.counted(file.endlessRows, "row")) an answer is learned without a token that ends it, as "
           + "the chat template has it: the model does not learn to stop")
     }
     for file in job.data where file.mergedRows == file.examples.count && file.examples.count > 1 {
-      command.common.remark(
+      command.common.note(
         "\(file.path): every prompt ends inside a token: does a space at its end belong to the completion?")
     }
   }
@@ -65,7 +65,7 @@ struct TrainingSession {
   var basePath: String? { job.inputs.base.steps.isEmpty ? job.inputs.base.path : nil }
 
   /// - Parameter keep: keeps a patch elsewhere, whose file cannot be written.
-  func train(to path: String, keep: TrainingJob.Keeping?) throws -> TrainingJob.Result {
+  func train(to path: String, keep: TrainingJob.Fallback?) throws -> TrainingJob.Result {
     let display = TrainingDisplay(command.common, total: job.run.totalSteps)
     let bar = ProgressBar.counting("item", quiet: command.common.quiet)
     let annotations = JSON.dictionary([
@@ -139,7 +139,7 @@ struct TrainingSession {
       "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
       "changes": PatchSummary(result.header).json, "training": result.record.json,
       "forgetting": result.measured.isEmpty ? nil : ForgettingReport(result.measured).json, "plan": planJSON(),
-      "remarks": .array(result.remarks.map { .string($0) }), "stored": stored.json,
+      "remarks": .array(result.notes.map { .string($0) }), "stored": stored.json,
     ])
   }
 

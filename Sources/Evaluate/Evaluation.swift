@@ -44,7 +44,7 @@ package struct Evaluation {
     of model: any NextTokenModel, name: String, root: ContentDigest?, against reference: Reference
   ) throws -> SuiteResults {
     var entries: [SuiteResults.Entry] = []
-    var remarks: [String] = []
+    var notes: [String] = []
     let runs = suite.tasks.map { task in
       TaskRun(
         task: task, model: model, tokenizer: tokenizer, maximumLength: maximumLength,
@@ -60,7 +60,7 @@ package struct Evaluation {
       if task.isDivergence {
         switch reference {
         case .none:
-          remarks.append("\(task.name) is a divergence from a base, and none is given: left out")
+          notes.append("\(task.name) is a divergence from a base, and none is given: left out")
           continue
         case .itself: from = root
         case .base(let base, let baseRoot): (run.base, from) = (base, baseRoot)
@@ -72,7 +72,7 @@ package struct Evaluation {
     try model.requireUnchanged()
     if case .base(let base, _) = reference { try base.requireUnchanged() }
     return SuiteResults(
-      model: name, root: root, suite: suite.digest, date: Self.now(), entries: entries, remarks: remarks)
+      model: name, root: root, suite: suite.digest, date: Self.now(), entries: entries, notes: notes)
   }
 
   /// The first metric has the task's role; the others are looks at how the model behaves, or the task would count twice.

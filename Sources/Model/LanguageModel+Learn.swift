@@ -25,7 +25,7 @@ extension LanguageModel {
 
   /// Learning without forgetting: stay near what the base would have answered.
   package struct Distillation {
-    /// With memory of its own: `untuned()`.
+    /// With memory of its own: `frozen()`.
     package let base: LanguageModel
     /// λ
     package let weight: Float
@@ -48,9 +48,9 @@ extension LanguageModel {
   ) throws -> Loss {
     let sequences = examples.map(\.sequence)
     try check(sequences)
-    let isSightTuned = eyes?.isTuned ?? false
-    let (batch, features) = try batch(sequences, keeping: isSightTuned ? keeping : nil)
-    let isInputWanted = isSightTuned && features != nil
+    let isImageEncoderTuned = imageEncoder?.isTuned ?? false
+    let (batch, features) = try batch(sequences, keeping: isImageEncoderTuned ? keeping : nil)
+    let isInputWanted = isImageEncoderTuned && features != nil
     let targets = zip(examples, batch.sequences).flatMap { example, tokens in
       example.labels.indices.dropFirst().compactMap { i in
         example.labels[i] == Example.ignored
@@ -62,7 +62,7 @@ extension LanguageModel {
     loss.tokens = targets.count
     guard batch.count > 0, !targets.isEmpty else { return loss }
     let lowest = pass.lowest(isInputWanted: isInputWanted)
-    let kept = Activations.Keeping(keeping, from: lowest)
+    let kept = Activations.Kept(keeping, from: lowest)
     let stream = pass.forward(batch, features: features, keeping: kept)
     let other = try distillation.map {
       let (_, features) = try $0.base.batch(sequences)
@@ -74,7 +74,7 @@ extension LanguageModel {
     (loss.negativeLogLikelihood, loss.distillation) = pass.loss(
       stream, tokens: batch.count, targets, scale: 1 / Float(count), gradient: gradient, distillation: other)
     pass.backward(batch, gradient: gradient, keeping: kept, isInputWanted: isInputWanted)
-    if isInputWanted { try eyes!.backward(batch, gradient) }
+    if isInputWanted { try imageEncoder!.backward(batch, gradient) }
     return loss
   }
 }

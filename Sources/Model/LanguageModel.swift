@@ -14,7 +14,7 @@ package final class LanguageModel {
   package let compute: Compute
   let pass: DecoderPass
   /// Of a model that sees.
-  let eyes: Eyes?
+  let imageEncoder: ImageEncoder?
 
   /// Tokens that go through the layers at once where nothing is kept.
   static let portion = 2048
@@ -43,8 +43,8 @@ package final class LanguageModel {
     self.weights = weights
     self.compute = compute
     pass = DecoderPass(try Decoder(config, weights), compute)
-    eyes = try images.map { try Eyes($0, weights, compute, cache) }
-    try LeftOut.require(pass.decoder, eyes?.pass.model, weights)
+    imageEncoder = try images.map { try ImageEncoder($0, weights, compute, cache) }
+    try LeftOut.require(pass.decoder, imageEncoder?.pass.model, weights)
   }
 
   /// What the user has to know of how the files were taken.
@@ -57,19 +57,19 @@ package final class LanguageModel {
 
   /// The same model as its files and patches have it, whatever is being tuned in this one; with scratch memory of its
   /// own.
-  package func untuned() throws -> LanguageModel {
+  package func frozen() throws -> LanguageModel {
     try LanguageModel(
-      config: config, weights: weights.untuned(),
-      compute: Compute(threads: compute.threads, precision: compute.precision), images: eyes?.reader,
-      features: eyes?.cache)
+      config: config, weights: weights.frozen(),
+      compute: Compute(threads: compute.threads, precision: compute.precision), images: imageEncoder?.reader,
+      features: imageEncoder?.cache)
   }
 
   /// Tensors that what the model says depends on. Others may lie beside them: layers of a vision tower above the one that
   /// is read, its last norm, buffers of old files.
-  package var used: [Parameter] { pass.decoder.parameters + (eyes?.parameters ?? []) }
+  package var used: [Parameter] { pass.decoder.parameters + (imageEncoder?.parameters ?? []) }
 
   /// Stands among ids for an image; nil for a model that takes none.
-  package var imageToken: Int32? { eyes?.reader.token }
+  package var imageToken: Int32? { imageEncoder?.reader.token }
 
   /// Sequences as they go through the layers, with the features of their images.
   /// - Parameter keeping: what a tuned vision tower keeps for the way back.
@@ -78,19 +78,19 @@ package final class LanguageModel {
     _ sequences: [TokenSequence], keeping: ActivationCheckpointing? = nil
   ) throws -> (TokenBatch, features: FloatPointer?) {
     guard sequences.contains(where: { !$0.images.isEmpty }) else { return (TokenBatch(sequences), nil) }
-    let eyes = try sight()
-    let images = try sequences.flatMap(eyes.plans)
-    let grids = try images.map { try eyes.reader.grid($0.plan) }
-    let batch = TokenBatch(sequences, imageToken: eyes.reader.token, grids: grids)
-    return (batch, try eyes.features(of: images, keeping: keeping))
+    let imageEncoder = try requireImageEncoder()
+    let images = try sequences.flatMap(imageEncoder.plans)
+    let grids = try images.map { try imageEncoder.reader.grid($0.plan) }
+    let batch = TokenBatch(sequences, imageToken: imageEncoder.reader.token, grids: grids)
+    return (batch, try imageEncoder.features(of: images, keeping: keeping))
   }
 
-  private func sight() throws -> Eyes {
-    guard let eyes else {
+  private func requireImageEncoder() throws -> ImageEncoder {
+    guard let imageEncoder else {
       throw VPatchError(
         .refused, weights.view.path, "takes no images", remedy: "use a vision-language model, or rows without images")
     }
-    return eyes
+    return imageEncoder
   }
 
   /// - Throws: `invalid` for a token that the model does not have, or images that are not where the tokens say; `refused`
@@ -114,17 +114,17 @@ package final class LanguageModel {
 
   /// - Returns: the token that stands for images.
   private func checkImages(_ sequence: TokenSequence) throws -> Int32 {
-    let eyes = try sight()
-    let grids = try eyes.plans(sequence).map { try eyes.reader.grid($0.plan) }
-    guard ImageGrid.places(grids, in: sequence.ids, token: eyes.reader.token) != nil else {
+    let imageEncoder = try requireImageEncoder()
+    let grids = try imageEncoder.plans(sequence).map { try imageEncoder.reader.grid($0.plan) }
+    guard ImageGrid.places(grids, in: sequence.ids, token: imageEncoder.reader.token) != nil else {
       throw VPatchError(
         .invalid, weights.view.path,
         "takes \(Format.grouped(grids.reduce(0) { $0 + $1.tokens })) tokens for "
           + "\(Format.counted(grids.count, "image")), and "
-          + "\(Format.counted(sequence.ids.count { $0 == eyes.reader.token }, "image token")) stand in the text",
+          + "\(Format.counted(sequence.ids.count { $0 == imageEncoder.reader.token }, "image token")) stand in the text",
         remedy: "are tokenizer and preprocessor_config.json this model's?")
     }
-    return eyes.reader.token
+    return imageEncoder.reader.token
   }
 
   /// Runs sequences through the layers, some at a time.
@@ -133,7 +133,7 @@ package final class LanguageModel {
     _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void
   ) throws {
     try check(sequences)
-    for which in Portions.split(sequences.map(\.count), limit: Self.portion) {
+    for which in Batches.split(sequences.map(\.count), limit: Self.portion) {
       let (batch, features) = try batch(Array(sequences[which]))
       guard batch.count > 0 else { continue }
       try body(which, batch, pass.forward(batch, features: features))

@@ -28,10 +28,10 @@ package struct MemoryEstimate: Equatable, Sendable {
     self.tuned = tuned.reduce(0) { $0 + (16 + 4 * copies) * $1.count }
     let names = Set(tuned.map(\.name.bytesKey))
     let decoder = model.pass.decoder
-    let seen = try model.eyes?.memory(for: images, tuned: tuned, keeping: keeping)
+    let seen = try model.imageEncoder?.memory(for: images, tuned: tuned, keeping: keeping)
     let isInputTuned =
       names.contains(decoder.embedding.name.bytesKey)
-      || model.eyes?.parameters.contains { names.contains($0.name.bytesKey) } ?? false
+      || model.imageEncoder?.parameters.contains { names.contains($0.name.bytesKey) } ?? false
     let lowest =
       isInputTuned
       ? 0

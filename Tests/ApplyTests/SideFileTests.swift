@@ -226,16 +226,16 @@ import Testing
     let model = try Checkpoint(path: folder["model"])
     let changes = try SideFileChanges(model, [PatchStep(Patch(path: folder["p.vpatch"]), .forward)])
     #expect(changes.replaced.count == 3)
-    var swaps = FileSwaps(in: model.path)
-    for file in changes.replaced { try swaps.replace(file) }
-    try swaps.requireUnchanged()
+    var replacements = PendingReplacements(in: model.path)
+    for file in changes.replaced { try replacements.replace(file) }
+    try replacements.requireUnchanged()
     // Written into, by a careless program, with as many bytes; or there now.
     if name == "added" {
       try folder.write("model/added", "mine")
     } else {
       try InPlace.write([0], to: folder["model/\(name)"])
     }
-    let error = #expect(throws: VPatchError.self) { try swaps.requireUnchanged() }
+    let error = #expect(throws: VPatchError.self) { try replacements.requireUnchanged() }
     #expect(error?.description.contains("model/\(name): was changed by another program meanwhile") == true)
   }
 

@@ -53,10 +53,10 @@ import Testing
           #expect(run.code == SIGKILL, "\(what): \(run.code)")
         } else {
           // What was learned has no other place: it goes on, says so, and saves the next.
-          let remarks = try JSON.parse(Array(run.output.utf8))["remarks"]?.array?.compactMap(\.string) ?? []
+          let notes = try JSON.parse(Array(run.output.utf8))["remarks"]?.array?.compactMap(\.string) ?? []
           #expect(
-            run.code == 0 && remarks.count == 1 && remarks[0].contains("could not be saved after step 4")
-              && remarks[0].contains("No space left on device"), "\(what): \(run.errors) \(remarks)")
+            run.code == 0 && notes.count == 1 && notes[0].contains("could not be saved after step 4")
+              && notes[0].contains("No space left on device"), "\(what): \(run.errors) \(notes)")
           #expect(try folder.names(in: "state") == ["training.safetensors"], "\(what)")
           #expect(try JSON.parse(Array(run.output.utf8))["identity"]?.string == Self.whole.get(), "\(what)")
           continue

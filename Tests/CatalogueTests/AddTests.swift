@@ -15,7 +15,7 @@ import Testing
   @Test("a copy under its identity, a row, and the maker's name as alias") func add() throws {
     let file = try fixture.patch("a.vpatch", to: 1, name: "counting", recipe: "full", note: "n")
     let addition = try store.addReporting(file: file)
-    #expect(addition.outcome == .added && addition.alias == "counting" && addition.remarks == [])
+    #expect(addition.outcome == .added && addition.alias == "counting" && addition.notes == [])
     let identity = try Patch(path: file).identity
     #expect(addition.identity == identity)
     #expect(try folder.bytes(fixture.file(of: identity)) == folder.bytes("a.vpatch"))
@@ -32,11 +32,11 @@ import Testing
   @Test("a second time it is there already; annotations that differ are said, and stay") func again() throws {
     try store.add(file: fixture.patch("a", to: 1, name: "counting"))
     let same = try store.addReporting(file: folder["a"])
-    #expect(same.outcome == .present && same.alias == "counting" && same.remarks == [])
+    #expect(same.outcome == .present && same.alias == "counting" && same.notes == [])
     let other = try store.addReporting(file: fixture.patch("b", to: 1, name: "counting", note: "new"))
     #expect(other.outcome == .present)
     #expect(
-      other.remarks.count == 1 && other.remarks[0].contains("has other annotations (name, note, measurements) than"))
+      other.notes.count == 1 && other.notes[0].contains("has other annotations (name, note, measurements) than"))
     #expect(try store.stored(other.identity)?.note == nil)
     #expect(try store.count() == 1)
   }
@@ -96,14 +96,14 @@ import Testing
     let second = try store.addReporting(file: fixture.patch("b", to: 2, name: "counting"))
     #expect(second.alias == nil)
     #expect(
-      second.remarks == [
+      second.notes == [
         "the alias counting is of \(first.short) and stays there; vpatch alias counting \(second.identity.short) moves it"
       ])
     let moved = try store.addReporting(file: folder["b"], as: Admission(alias: "counting"))
     #expect(moved.alias == "counting" && moved.aliasWasOf == first)
     #expect(try store.resolve("counting") == second.identity)
     let odd = try store.addReporting(file: fixture.patch("c", to: 3, name: "150 steps"))
-    #expect(odd.alias == nil && odd.remarks.first?.contains("cannot be an alias: 1 to 100 letters") == true)
+    #expect(odd.alias == nil && odd.notes.first?.contains("cannot be an alias: 1 to 100 letters") == true)
     #expect(code { try store.add(file: folder["c"], alias: "a@b") } == .refused)
   }
 
@@ -130,7 +130,7 @@ import Testing
     for (i, name) in names.enumerated() {
       let addition = try store.addReporting(
         file: fixture.patch("p\(i)", to: Int32(i + 1), name: name, recipe: name, note: name))
-      #expect(addition.alias == nil && addition.remarks.count == 1)
+      #expect(addition.alias == nil && addition.notes.count == 1)
     }
     #expect(try store.patches().count == names.count)
     #expect(try store.patches().allSatisfy { $0.name!.utf8.count <= 200 })

@@ -50,7 +50,7 @@ import Testing
       before: before.results(path: "before"), reference: reference, after: after.results(path: "after"),
       measured: measured)
     let records = outcome.records
-    #expect(outcome.remarks.isEmpty)
+    #expect(outcome.notes.isEmpty)
     #expect(records.map(\.task) == ["text", "choice", "choice", "match", "drift", "numbers"])
     #expect(records.map(\.metric) == ["perplexity", "acc_norm", "acc", "exact_match", "kl", "mass"])
     #expect(records.map(\.role) == [.heldOut, .heldOut, .probe, .target, .heldOut, .probe])
@@ -115,6 +115,6 @@ import Testing
   @Test("a divergence without a base is left out, and said") func noBase() throws {
     let results = try evaluation().results(of: FakeModel(), name: "m", root: nil, against: .none)
     #expect(!results.entries.contains { $0.task == "drift" })
-    #expect(results.remarks == ["drift is a divergence from a base, and none is given: left out"])
+    #expect(results.notes == ["drift is a divergence from a base, and none is given: left out"])
   }
 }

@@ -46,7 +46,7 @@ import Testing
     let record = try #require(outcome.records.first)
     #expect(record.items == 617 && record.areItemsImplied && record.higherIsBetter)
     #expect(record.interval?.method == .newcombe && record.itemsText == "~617")
-    #expect(outcome.remarks.count == 1 && outcome.remarks[0].hasPrefix("quiz: the files do not say how many items"))
+    #expect(outcome.notes.count == 1 && outcome.notes[0].hasPrefix("quiz: the files do not say how many items"))
     let json = record.json
     #expect(json["n_from"] == .string("standard-errors") && json["n"] == JSON(617))
     #expect(try ForgettingRecord(json: json) == record)
@@ -82,7 +82,7 @@ import Testing
       let text = Self.file("\"quiz\": \(entry), \"ok\": \(ok)")
       let outcome = try outcome(text, text + " ")
       #expect(outcome.records.map(\.task) == ["ok"])
-      #expect(outcome.remarks.contains { $0.hasPrefix("quiz does not say in results.json") }, "\(outcome.remarks)")
+      #expect(outcome.notes.contains { $0.hasPrefix("quiz does not say in results.json") }, "\(outcome.notes)")
     }
   }
 
@@ -120,7 +120,7 @@ import Testing
     let outcome = try outcome(text, text + " ")
     // A group's own error is not that of so many ones and zeros, so nothing is implied of it.
     #expect(outcome.records.map(\.task) == ["arc"])
-    #expect(outcome.remarks.contains { $0.hasPrefix("mmlu does not say") } && outcome.remarks.count == 2)
+    #expect(outcome.notes.contains { $0.hasPrefix("mmlu does not say") } && outcome.notes.count == 2)
   }
 
   // MARK: Limits
@@ -142,7 +142,7 @@ import Testing
   func limits(old: String, new: String, oldCount: String, newCount: String, items: Int) throws {
     let outcome = try outcome(
       Self.limited(old, effective: oldCount), Self.limited(new, effective: newCount, more: ", \"x\": 1"))
-    #expect(outcome.records.first?.items == items && outcome.remarks.isEmpty)
+    #expect(outcome.records.first?.items == items && outcome.notes.isEmpty)
   }
 
   @Test("limits that are not", arguments: [("400", "null"), ("400", "400.5"), ("0.1", "0.2"), ("400", "\"400\"")])
@@ -169,8 +169,8 @@ import Testing
     let bad = good.replacing("0.5,", with: "\(value),")
     let text = Self.file("\"quiz\": \(bad), \"ok\": \(good)", #", "config": {"limit": NaN, "gen_kwargs": Infinity}"#)
     let outcome = try outcome(text, text + " ")
-    #expect(outcome.records.map(\.task) == ["ok"] && outcome.remarks.count == 1)
-    #expect(outcome.remarks[0].hasPrefix("quiz has no number as acc in results.json, but"))
+    #expect(outcome.records.map(\.task) == ["ok"] && outcome.notes.count == 1)
+    #expect(outcome.notes[0].hasPrefix("quiz has no number as acc in results.json, but"))
     // What is written into a patch is JSON all the same.
     for record in outcome.records {
       #expect(try JSON.parse(record.json.canonical()) == JSON.parse(record.json.canonical()))
@@ -192,7 +192,7 @@ import Testing
     #expect(try outcome(text("0.25", "0.4"), text("0.5", "0.5")).records.map(\.task) == ["g"])
     let half = try outcome(text("0.25", "0.4"), text("NaN", "NaN"))
     #expect(half.records.map(\.task) == ["a"])
-    #expect(half.remarks.map { $0.prefix(8) } == ["g has no", "b has no"])
+    #expect(half.notes.map { $0.prefix(8) } == ["g has no", "b has no"])
   }
 
   @Test("none of the tasks can be compared: it says why of each") func nothing() throws {

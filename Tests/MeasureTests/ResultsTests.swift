@@ -36,7 +36,7 @@ import Testing
     options.targets = ["count*"]
     options.probes = ["gsm8k"]
     let outcome = try records(lmEval(options: options))
-    #expect(outcome.remarks.isEmpty)
+    #expect(outcome.notes.isEmpty)
     #expect(outcome.records.map(\.task) == ["counting", "arc_easy", "gsm8k"])
     #expect(outcome.records.map(\.role) == [.target, .heldOut, .probe])
     // The length-normalised accuracy, and of two ways to take an answer the strict one.
@@ -61,7 +61,7 @@ import Testing
 
   @Test("lm-evaluation-harness, item by item") func harnessSamples() throws {
     let outcome = try records(lmEval(samples: true))
-    #expect(outcome.remarks.isEmpty)
+    #expect(outcome.notes.isEmpty)
     #expect(outcome.records.map(\.flips) == [Flips(lost: 0, won: 23), Flips(lost: 3, won: 2), Flips(lost: 1, won: 0)])
     #expect(outcome.records.allSatisfy { $0.interval?.method == .bonettPrice })
     #expect(outcome.records[0].pValue.map { $0 < 1e-6 } == true)
@@ -101,7 +101,7 @@ import Testing
     #expect(outcome.records.map(\.interval?.method) == [.bonettPrice, .pairedDifferences, .standardErrors])
     #expect(outcome.records[0].flips == Flips(lost: 2, won: 0))
     #expect(outcome.records.allSatisfy { $0.unit == .share && $0.items == 50 && $0.probeSet != nil })
-    #expect(outcome.remarks == ["mmstar: its samples do not average to its results; compared without them"])
+    #expect(outcome.notes == ["mmstar: its samples do not average to its results; compared without them"])
     #expect(outcome.records[0].evaluator == .init(name: "lmms-eval", version: "main@0123abcd"))
     #expect(outcome.records[0].date == "20261122_110000")
   }
@@ -166,7 +166,7 @@ import Testing
       return try EvaluationResults(path: folder.write("\(side).json", text))
     }
     let outcome = try records(ResultsComparison(before: file("base"), after: file("tuned")))
-    #expect(outcome.remarks == ["arc_easy: points has a scale of its own, and enters no mean"])
+    #expect(outcome.notes == ["arc_easy: points has a scale of its own, and enters no mean"])
     #expect(outcome.records[1].unit == .score && outcome.records[1].interval == nil)
     #expect(ForgettingSummary(records: outcome.records).forgettingItems == 100)
   }
@@ -238,7 +238,7 @@ import Testing
     let outcome = try records(changed("\"counting\": {", "\"clock\": {"))
     #expect(outcome.records.map(\.task) == ["arc_easy", "gsm8k"])
     #expect(
-      outcome.remarks == [
+      outcome.notes == [
         "clock is in changed.json alone: left out",
         "counting is in results_2026-11-22T10-00-00.123456.json alone: left out",
       ])
@@ -335,7 +335,7 @@ import Testing
     let outcome = try records(ResultsComparison(before: lmEval().before, after: none))
     #expect(outcome.records.map(\.task) == ["counting", "gsm8k"])
     #expect(
-      outcome.remarks == [
+      outcome.notes == [
         "arc_easy has no standard error, and its acc_norm is no count of 200 items, so no interval can be made; "
           + "give --samples and --base-samples: left out"
       ])

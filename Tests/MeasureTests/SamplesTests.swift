@@ -69,10 +69,10 @@ import Testing
 
   @Test("samples that do not fit are said, or refused") func mismatches() throws {
     try write("tuned", scores: ["1", "1", "1", "1"])
-    #expect(try outcome().remarks == ["t: its samples do not average to its results; compared without them"])
+    #expect(try outcome().notes == ["t: its samples do not average to its results; compared without them"])
     #expect(try outcome().records[0].interval?.method == .newcombe)
     try write("tuned", scores: ["1", "1", "\"yes\"", "0"])
-    #expect(try outcome().remarks == ["t: no samples with scores of its items; compared without them"])
+    #expect(try outcome().notes == ["t: no samples with scores of its items; compared without them"])
     try write("tuned", scores: ["1", "1", "1", "0"], hash: "other")
     #expect(Records.refusal { _ = try outcome() }?.reason == "has samples of other items before than after")
     try write("tuned", scores: ["1", "1", "1"])

@@ -215,7 +215,7 @@ import Testing
       let config = try ModelConfig(json, generation: nil, path: "config.json")
       return (config, try VisionConfig(json, textHidden: config.hiddenSize, path: "config.json"))
     }
-    let (llava, eyes) = try read(
+    let (llava, imageEncoder) = try read(
       """
       {"architectures": ["LlavaForConditionalGeneration"], "ignore_index": -100, "image_token_index": 32000,
        "model_type": "llava", "pad_token_id": 32001, "projector_hidden_act": "gelu", "text_config": {
@@ -226,7 +226,7 @@ import Testing
     #expect(llava.hiddenSize == 4096 && llava.intermediateSize == 11008 && llava.layers == 32)
     #expect(llava.heads == 32 && llava.keyValueHeads == 32 && llava.headSize == 128 && llava.normEpsilon == 1e-5)
     #expect(llava.rotary.theta == 10_000 && llava.maximumLength == 4096 && llava.vocabularySize == 32064)
-    #expect(eyes.tower == .clip336 && eyes.packing == .plain && eyes.dropsFirst && eyes.featureLayers == [23])
+    #expect(imageEncoder.tower == .clip336 && imageEncoder.packing == .plain && imageEncoder.dropsFirst && imageEncoder.featureLayers == [23])
     let (llama3, _) = try read(
       Self.next(
         128_256,

@@ -136,7 +136,7 @@ import Testing
     }
     let entry = ReportLineage.Entry(title: evil, details: [evil])
     let lineage = ReportLineage(
-      base: entry, chain: [entry], after: [entry], siblings: [entry], stacks: [entry], remark: evil)
+      base: entry, chain: [entry], after: [entry], siblings: [entry], stacks: [entry], note: evil)
     let stack = try StackDefinition([(subject.patch, 1)], method: .sum)
     let pages = [
       PatchReport(subject, lineage: lineage).html(), ComparisonReport([.init(subject), .init(subject)]).html(),
@@ -173,7 +173,7 @@ import Testing
     func entry(_ title: String) -> ReportLineage.Entry { .init(title: title, details: ["about \(title)"]) }
     let lineage = ReportLineage(
       base: entry("base-model"), chain: [entry("first"), entry("second")], after: [entry("next")],
-      siblings: (1...60).map { entry("sibling-\($0)") }, stacks: [entry("triage v4")], remark: "A remark.")
+      siblings: (1...60).map { entry("sibling-\($0)") }, stacks: [entry("triage v4")], note: "A remark.")
     let html = PatchReport(try scene.patch("here"), lineage: lineage).html()
     let order = ["<b>base-model", "<b>first", "<b>second", "<b>here", "<b>next", "<b>sibling-1<", "<b>triage v4"]
     let places = order.compactMap { html.firstRange(of: $0)?.lowerBound }

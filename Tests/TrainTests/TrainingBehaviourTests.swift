@@ -65,7 +65,7 @@ import Text
     let run = try Self.run { ($0.learningRate, $0.schedule) = (5e-3, .constant) }
     try run.run { _ in }
     let example = ResumeTests.examples(3)[2]
-    let distillation = LanguageModel.Distillation(base: try run.model.untuned(), weight: 3, temperature: 2)
+    let distillation = LanguageModel.Distillation(base: try run.model.frozen(), weight: 3, temperature: 2)
     func loss() throws -> Double {
       try run.model.addGradients([example], targets: example.answerTokens, distillation: distillation).mean
     }

@@ -60,7 +60,7 @@ import Testing
     let layout = ModelLayout.recognise(names: checkpoint.tensors.map(\.name))
     for (recipe, regions) in Self.regions {
       let job = try Self.job(seeing, Self.options(recipe))
-      let base = try job.model.untuned()
+      let base = try job.model.frozen()
       let touched = try Self.train(job).filter { name, values in
         let parameter = base.weights.parameter(named: name)!
         parameter.beginTuning()
@@ -160,7 +160,7 @@ import Testing
       ("language_model.model.layers.0.mlp.up_proj.weight", 2e-2),
     ] {
       let parameter = try #require(run.model.weights.parameter(named: part))
-      let before = try #require(run.model.untuned().weights.parameter(named: part))
+      let before = try #require(run.model.frozen().weights.parameter(named: part))
       before.beginTuning()
       let moved = largestDifference(parameter.tuning!.master.array, before.tuning!.master.array)
       #expect(abs(Double(moved) - expected) < 0.01 * expected, "\(part): \(moved)")

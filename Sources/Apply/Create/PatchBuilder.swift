@@ -13,7 +13,7 @@ package struct PatchBuilder: Sendable {
     package let content: Content
 
     package var name: String { (base ?? target)!.info.name }
-    package var operation: TensorOperation { TensorOperation.turning(base?.info, into: target?.info) }
+    package var operation: TensorOperation { TensorOperation.changing(base?.info, into: target?.info) }
   }
 
   package enum Content: Sendable {

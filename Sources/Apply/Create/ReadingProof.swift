@@ -11,7 +11,7 @@ import Synchronization
 final class ReadingProof: Sendable {
   private let expected: FingerprintedTensor
   private let subject: String
-  /// Touched only by the thread whose turn it is.
+  /// Touched only by the thread whose semaphore it is.
   private nonisolated(unsafe) let hasher: SHA256Hasher
   private let state = Mutex(State())
 
@@ -35,13 +35,13 @@ final class ReadingProof: Sendable {
   /// Waits for the pieces before this one, and hashes it.
   /// - Throws: `io` with the last piece, if the bytes are others than those that were fingerprinted.
   package func pass(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-    let turn = state.withLock { state -> DispatchSemaphore? in
+    let semaphore = state.withLock { state -> DispatchSemaphore? in
       if state.isAbandoned || state.position == offset { return nil }
-      let turn = DispatchSemaphore(value: 0)
-      state.waiting[offset] = turn
-      return turn
+      let semaphore = DispatchSemaphore(value: 0)
+      state.waiting[offset] = semaphore
+      return semaphore
     }
-    turn?.wait()
+    semaphore?.wait()
     guard state.withLock({ !$0.isAbandoned }) else { throw Abandoned() }
     hasher.update(bytes)
     let end = offset + bytes.count
@@ -61,7 +61,7 @@ final class ReadingProof: Sendable {
   package func abandon() {
     state.withLock { state in
       state.isAbandoned = true
-      for turn in state.waiting.values { turn.signal() }
+      for semaphore in state.waiting.values { semaphore.signal() }
       state.waiting = [:]
     }
   }

@@ -32,10 +32,10 @@ extension CheckpointDiff {
       },
       added: matching.onlyB.map { unmatched(nil, $0) },
       removed: matching.onlyA.map { unmatched($0, nil) },
-      reshaped: reshaped.map { unmatched($0.a, $0.b) }, remarks: try remarks(a, b, keys: keys))
+      reshaped: reshaped.map { unmatched($0.a, $0.b) }, notes: try notes(a, b, keys: keys))
   }
 
-  private static func remarks(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) throws -> [String] {
+  private static func notes(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) throws -> [String] {
     let problem = try ModelPair(base: a, tuned: b, keys: keys).problem(CreateOptions())
     return problem.map { ["As base and tuned model: \($0.isOfBase ? "A" : "B") \($0.reason)."] } ?? []
   }

@@ -19,7 +19,7 @@ extension CheckpointDiff {
           .dictionary(["name": .string(tensor.name), "a": tensor.a!.typeJSON, "b": tensor.b!.typeJSON])
         }),
       "retyped": .array(retyped.map { .string($0.name) }),
-      "remarks": .array(remarks.map { .string($0) }),
+      "remarks": .array(notes.map { .string($0) }),
     ])
   }
 }

@@ -48,7 +48,7 @@ package struct CheckpointDiff: Sendable {
   package let reshaped: [Unmatched]
 
   /// What speaks against B being a fine-tune of A, in words: an adapter, the trained tensors alone, …
-  package let remarks: [String]
+  package let notes: [String]
 
   /// Tensors whose dtype is another in B; they are in `tensors` too.
   package var retyped: [Tensor] { tensors.filter(\.isRetyped) }

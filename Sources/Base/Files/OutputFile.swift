@@ -15,7 +15,7 @@ package final class OutputFile: Sendable {
   private let temporaryPath: String
   private let descriptor: CInt
   private let state = Mutex(State.temporary)
-  private enum State { case temporary, settled }
+  private enum State { case temporary, released }
 
   /// Creates the temporary file. One that is to replace a file has its owner, permissions and extended attributes.
   /// - Throws: `io` where the folder cannot be written to, or the owner cannot be kept.
@@ -145,12 +145,12 @@ package final class OutputFile: Sendable {
     try TemporaryFiles.uninterruptedRename(of: temporaryPath, to: path) {
       try Directory.rename(temporaryPath, to: path, replacing: replacing)
     }
-    state.withLock { $0 = .settled }
+    state.withLock { $0 = .released }
   }
 
   /// Leaves the file under its temporary name when this value goes: something else is to give it its name, or has.
-  package func settle() {
-    state.withLock { $0 = .settled }
+  package func release() {
+    state.withLock { $0 = .released }
     TemporaryFiles.forget(temporaryPath)
   }
 }

@@ -57,7 +57,7 @@ struct AddCommand: ParsableCommand {
     let json = JSON.dictionary(["patches": .array(additions.map(\.json))])
     common.report(json, text: text(additions))
     for addition in additions {
-      for remark in addition.sayings { common.remark(remark) }
+      for note in addition.allNotes { common.note(note) }
     }
   }
 
@@ -101,8 +101,8 @@ extension Addition {
   }
 
   /// What a person should know of it.
-  var sayings: [String] {
-    remarks
+  var allNotes: [String] {
+    notes
       + (aliasWasOf.map { ["the alias \(alias ?? "") was of \($0.short), and is of \(identity.short) now"] } ?? [])
   }
 }

@@ -102,20 +102,20 @@ struct AnnotateCommand: ParsableCommand {
       text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + [
         "wrote      \((path == patch.path ? patch.label : path).printable)"
       ]).joined(separator: "\n"))
-    for remark in outcome.remarks { common.remark(remark) }
+    for note in outcome.notes { common.note(note) }
     for new in outcome.records {
       if let old = old.first(where: new.isSameMeasurement), old.role != new.role {
-        common.remark("\(new.task) was \(old.role.rawValue), and is \(new.role.rawValue) now")
+        common.note("\(new.task) was \(old.role.rawValue), and is \(new.role.rawValue) now")
       }
     }
     let lost = old.filter { old in measured == nil && old.status == .measured && !all.contains(old) }
     if !lost.isEmpty {
-      common.remark("\(Format.counted(lost.count, "measured record")) replaced by what is merely reported")
+      common.note("\(Format.counted(lost.count, "measured record")) replaced by what is merely reported")
     }
     if measured == nil {
-      common.remark("no model was hashed, so the records are reported and pass no gate; --model hashes it")
+      common.note("no model was hashed, so the records are reported and pass no gate; --model hashes it")
     }
-    remark(dropped)
+    note(dropped)
   }
 
   // MARK: Dropping
@@ -160,12 +160,12 @@ struct AnnotateCommand: ParsableCommand {
       text: (["dropped    \(dropped.map { "\($0.task) \($0.metric)" }.joined(separator: ", ").printable)"]
         + report.lines.map { $0.key.padded(11) + $0.value } + places.map { "wrote      \($0.printable)" })
         .joined(separator: "\n"))
-    remark(voided)
+    note(voided)
   }
 
-  private func remark(_ voided: [PatchSignature]) {
+  private func note(_ voided: [PatchSignature]) {
     for signature in voided {
-      common.remark("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
+      common.note("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
     }
   }
 
@@ -193,7 +193,7 @@ struct AnnotateCommand: ParsableCommand {
     .dictionary([
       "output": .string(path), "identity": .string(patch.identity.hex),
       "written": .array(outcome.records.map(\.json)), "forgetting": report.json,
-      "remarks": .array(outcome.remarks.map { .string($0) }),
+      "remarks": .array(outcome.notes.map { .string($0) }),
       "signatures_dropped": .array(dropped.map { .string($0.key.hex) }),
     ])
   }

@@ -91,9 +91,9 @@ struct ApplyCommand: ParsableCommand {
     let result =
       try library?.entering(
         "apply", model: output.output, before: ModelState(base: steps[0].from), after: after, states: [after],
-        remark: common.remark, write) ?? write()
+        note: common.note, write) ?? write()
     common.report(result.json.adding(steps.findings.members), text: result.text("wrote"))
-    common.remarks(steps.findings)
-    result.remarks(common)
+    common.notes(steps.findings)
+    result.notes(common)
   }
 }

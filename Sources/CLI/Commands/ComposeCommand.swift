@@ -49,6 +49,6 @@ struct ComposeCommand: ParsableCommand {
         wrote     \(output.output.printable)
         """
       ] + stored.lines).joined(separator: "\n"))
-    common.remarks(stored)
+    common.notes(stored)
   }
 }

@@ -79,25 +79,25 @@ struct CreateCommand: ParsableCommand {
       inputs: (base.files + tuned.files).map(\.input), base: base.path, common
     ) { path, _ in try create.write(to: path, replacing: output.force) }
     common.report(json(result, stored), text: text(result, stored))
-    common.remarks(stored)
+    common.notes(stored)
     for kind in result.retyped {
       let way = kind.canBeCast ? "; --cast-to-base casts them" : ", which cannot be cast"
-      common.remark(
+      common.note(
         "\(Format.counted(kind.tensors, "tensor")) of another dtype replaced whole (\(kind.from) over \(kind.to))\(way)"
       )
     }
     if result.isLargerThanTensors {
-      common.remark(
+      common.note(
         "the patch has \(Format.grouped(result.fileSize)) bytes and the tensors that it makes "
           + "\(Format.grouped(result.tunedBytes)): these tensors alone would take less room")
     }
     if !result.sideFilesMissing.isEmpty {
-      common.remark(
+      common.note(
         "the tuned folder lacks \(result.sideFilesMissing.joined(separator: ", ")): what the base has of that stays; "
           + "--remove-missing-files lets the patch remove it")
     }
     if !result.sideFilesLeftOut.isEmpty {
-      common.remark("too large, or in a folder, and do not travel: \(result.sideFilesLeftOut.joined(separator: ", "))")
+      common.note("too large, or in a folder, and do not travel: \(result.sideFilesLeftOut.joined(separator: ", "))")
     }
   }
 

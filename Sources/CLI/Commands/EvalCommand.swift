@@ -75,23 +75,23 @@ struct EvalCommand: ParsableCommand {
     let reference = try other.map { try PatchedModel($0, [], common.work) } ?? tuned.withoutPatches
     let evaluator = try Evaluator(suite, tuned, reference, options, common)
     // What was measured for an hour is printed also where it cannot be written; that is said, and the error comes last.
-    var keeping = Keeping()
+    var writes = DeferredWrites()
     guard let reference else {
-      printValues(try evaluator.results(), suite, &keeping)
-      return try keeping.finish()
+      printValues(try evaluator.results(), suite, &writes)
+      return try writes.finish()
     }
 
-    let before = try baseResults.map { try evaluator.baseResults(keptAt: $0, &keeping) } ?? evaluator.baseResults()
+    let before = try baseResults.map { try evaluator.baseResults(keptAt: $0, &writes) } ?? evaluator.baseResults()
     let after = try evaluator.results()
-    let results = keeping.path(results) { try after.write(to: $0, replacing: force) }
+    let results = writes.path(results) { try after.write(to: $0, replacing: force) }
     let outcome = try Evaluation.records(
       before: before, reference: reference.root, after: after.results(path: results ?? "these results"),
       measured: tuned.root)
     let writing = bound.flatMap { patch in
-      keeping.attempt { try RecordWriting(outcome.records, to: patch, store, threads: common.work.threads) }
+      writes.attempt { try RecordWriting(outcome.records, to: patch, store, threads: common.work.threads) }
     }
     print(outcome, tuned, reference, suite, results, writing)
-    try keeping.finish()
+    try writes.finish()
   }
 
   /// The patch, or the stack's composite, that the records are about.
@@ -110,8 +110,8 @@ struct EvalCommand: ParsableCommand {
 
   // MARK: Words
 
-  private func printValues(_ outcome: SuiteResults, _ suite: Suite, _ keeping: inout Keeping) {
-    let results = keeping.path(results) { try outcome.write(to: $0, replacing: force) }
+  private func printValues(_ outcome: SuiteResults, _ suite: Suite, _ writes: inout DeferredWrites) {
+    let results = writes.path(results) { try outcome.write(to: $0, replacing: force) }
     // Against itself a model has no divergence, and there is nothing to be said of it.
     let entries = outcome.entries.filter { $0.reference == nil }
     var table = TextTable([.init("task"), .init("role"), .init("metric"), .init("n", .right), .init("value", .right)])
@@ -133,7 +133,7 @@ struct EvalCommand: ParsableCommand {
     ])
     common.print(json, isReport: results != nil, text: String(table.text().dropLast()))
     for entry in outcome.entries where entry.reference != nil {
-      common.remark("\(entry.task) is a divergence from a base: give --base, --patch or --stack")
+      common.note("\(entry.task) is a divergence from a base: give --base, --patch or --stack")
     }
   }
 
@@ -145,7 +145,7 @@ struct EvalCommand: ParsableCommand {
     let json = JSON.dictionary([
       "model": .string(tuned.name), "root": .string(tuned.root.hex), "base": .string(reference.name),
       "base_root": .string(reference.root.hex), "suite": .string(suite.digest.hex), "forgetting": report.json,
-      "remarks": .array(outcome.remarks.map { .string($0) }), "results": results.map { .string($0) },
+      "remarks": .array(outcome.notes.map { .string($0) }), "results": results.map { .string($0) },
       "recorded": writing.map { .array($0.places.map { .string($0) }) },
       "signatures_dropped": writing.map { .array($0.dropped.map { .string($0.key.hex) }) },
     ])
@@ -154,13 +154,13 @@ struct EvalCommand: ParsableCommand {
       json, isReport: !written.isEmpty,
       text: ([report.table()] + report.lines.map { $0.key.padded(11) + $0.value }
         + written.map { "wrote      \($0.printable)" }).joined(separator: "\n"))
-    for remark in outcome.remarks { common.remark(remark) }
-    writing?.remarks(common)
+    for note in outcome.notes { common.note(note) }
+    writing?.notes(common)
   }
 }
 
 /// Writes what was measured where it was asked to go, and puts off what goes wrong with that.
-private struct Keeping {
+private struct DeferredWrites {
   private var failure: VPatchError?
 
   /// - Returns: nil where it failed.
@@ -232,15 +232,15 @@ private struct Evaluator {
   }
 
   /// From the file; made and written where there is none.
-  func baseResults(keptAt path: String, _ keeping: inout Keeping) throws -> EvaluationResults {
+  func baseResults(keptAt path: String, _ writes: inout DeferredWrites) throws -> EvaluationResults {
     guard try PathKind.of(path, followingLinks: false) == .missing else {
-      common.remark("the base's results are those of \(path)")
+      common.note("the base's results are those of \(path)")
       return try EvaluationResults(path: path)
     }
     try OutputCheck.file(path, inputs: [], force: false)
     try OutputFile.requireRoom(for: path)
     let results = try run(reference!, against: .itself)
-    keeping.attempt { try results.write(to: path) }
+    writes.attempt { try results.write(to: path) }
     return try results.results(path: path)
   }
 

@@ -115,7 +115,7 @@ struct GenerateCommand: ParsableCommand {
     } else {
       Terminal.out("")
       try Terminal.requireOutput()
-      if !answer.isEnded { common.remark("cut off after \(maxTokens) tokens; --max-tokens allows more") }
+      if !answer.isEnded { common.note("cut off after \(maxTokens) tokens; --max-tokens allows more") }
     }
     return answer.text
   }

@@ -67,7 +67,7 @@ struct ListCommand: ParsableCommand {
       more = "the newest \(Format.grouped(most)) of \(Format.grouped(try store.count(filter))); --limit 0 lists all"
     }
     common.print(.dictionary(["patches": .array(patches.map(\.json))]), text: text(patches))
-    if let more { common.remark(more) }
+    if let more { common.note(more) }
   }
 
   private func text(_ patches: [StoredPatch]) -> String {

@@ -53,8 +53,8 @@ struct RebaseCommand: ParsableCommand {
         wrote     \(output.output.printable)
         """
       ] + stored.lines).joined(separator: "\n"))
-    common.remarks(Findings(notFinite: result.notFinite))
-    common.remarks(stored)
+    common.notes(Findings(notFinite: result.notFinite))
+    common.notes(stored)
   }
 
   /// Where the store saw the patch's base last; whether it still is that, `Rebase` finds out.

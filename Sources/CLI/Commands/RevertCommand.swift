@@ -91,7 +91,7 @@ struct RevertCommand: ParsableCommand {
     let result = try Rebuild(checkpoint, steps, common.work)
       .write(to: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
     common.report(result.json.adding(steps.findings.members), text: result.text("reverted to"))
-    common.remarks(steps.findings)
-    result.remarks(common)
+    common.notes(steps.findings)
+    result.notes(common)
   }
 }

@@ -45,7 +45,7 @@ struct SignCommand: ParsableCommand {
         wrote      \((path == patch.path ? patch.label : path).printable)
         """)
     for signature in dropped where signature.key != key.publicKey {
-      common.remark("the signature by \(signature.key.short) was no longer true of the patch, and is dropped")
+      common.note("the signature by \(signature.key.short) was no longer true of the patch, and is dropped")
     }
   }
 }

@@ -77,14 +77,14 @@ struct InPlaceChange {
     try library.keepOpen(for: steps, of: change.model)
     let result = try library.entering(
       kind, model: change.model.path, before: change.state, after: provenance.state,
-      states: provenance.history + [provenance.state], remark: common.remark
+      states: provenance.history + [provenance.state], note: common.note
     ) {
       try rebuild.writeInPlace(
         provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
     }
     common.report(json(result, provenance), text: text(result, provenance, verb))
-    common.remarks(steps.findings)
-    common.remarks(sideFilesKept: result.sideFilesKept)
+    common.notes(steps.findings)
+    common.notes(sideFilesKept: result.sideFilesKept)
   }
 
   private func json(_ result: InPlaceResult, _ provenance: Provenance) -> JSON {

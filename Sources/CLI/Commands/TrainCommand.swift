@@ -85,16 +85,16 @@ struct TrainCommand: ParsableCommand {
     let (result, stored) = try output.write(
       inputs: inputs + session.inputs, base: session.basePath, room: room, common
     ) { path, store in
-      try session.train(to: path, keep: store.map(keeping))
+      try session.train(to: path, keep: store.map(fallback))
     }
     common.report(session.json(result, stored), text: session.text(result, stored))
-    for remark in result.remarks { common.remark(remark) }
-    common.remarks(stored)
+    for note in result.notes { common.note(note) }
+    common.notes(stored)
     if let failure = result.failure { throw failure }
   }
 
   /// In the store, where it is safe from gc as any other patch.
-  private func keeping(in store: Store) -> TrainingJob.Keeping {
+  private func fallback(in store: Store) -> TrainingJob.Fallback {
     { make in
       let patch = try store.keep(.patch, threads: common.work.threads) { try make($0) }
       let name = patch.identity.short

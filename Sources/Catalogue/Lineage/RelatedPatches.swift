@@ -2,7 +2,7 @@ import Base
 import PatchFormat
 
 /// What a store has around a patch or a stack.
-package struct Kin: Sendable {
+package struct RelatedPatches: Sendable {
   /// The checkpoint at the beginning: no patch of the store makes it.
   package let root: ContentDigest
   /// What is known of it; nil where it was never seen.
@@ -22,18 +22,18 @@ extension Store {
   ///   - identity: of a patch, whether or not it is in the store.
   ///   - base: the root that it is made from.
   ///   - target: the root that it makes.
-  package func kin(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> Kin {
+  package func relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> RelatedPatches {
     let (root, chain) = try chain(to: base, notThrough: target)
-    return Kin(
+    return RelatedPatches(
       root: root, base: try bases().first { $0.root == root }, chain: chain,
       after: try made(from: target).filter { $0.identity != identity },
       siblings: try made(from: base).filter { $0.identity != identity },
       stacks: try stacks().filter { stack in stack.definition.members.contains { $0.identity == identity } })
   }
 
-  package func kin(ofStack stack: StackDefinition) throws -> Kin {
+  package func relatedPatches(ofStack stack: StackDefinition) throws -> RelatedPatches {
     let (root, chain) = try chain(to: stack.base, notThrough: nil)
-    return Kin(
+    return RelatedPatches(
       root: root, base: try bases().first { $0.root == root }, chain: chain, after: [], siblings: [],
       stacks: try stacks().filter { $0.definition.base == stack.base && $0.definition != stack })
   }

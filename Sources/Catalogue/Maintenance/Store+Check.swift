@@ -160,7 +160,7 @@ extension Store {
       return Finding(kind: .damaged, subject: path, what: "is no whole patch, and the catalogue does not know it")
     }
     if repair {
-      let now = Moment.now
+      let now = Clock.now
       let facts = PatchFacts(patch)
       try write { db in
         try facts.insert(db, kind: .patch, now: now)

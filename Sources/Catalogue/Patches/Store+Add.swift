@@ -21,7 +21,7 @@ package struct Addition: Sendable, Equatable {
   /// The patch that had the alias before.
   package internal(set) var aliasWasOf: ContentDigest?
   /// What a person should know.
-  package internal(set) var remarks: [String] = []
+  package internal(set) var notes: [String] = []
 }
 
 /// What becomes of patches that come into the store, known in the same moment as they are.
@@ -134,7 +134,7 @@ extension Store {
     }
 
     /// What a person should know who adds a file with these where others are stored.
-    func remarks(on path: String, stored: Extras) -> [String] {
+    func notes(on path: String, stored: Extras) -> [String] {
       var differences: [String] = []
       if annotations != stored.annotations { differences.append("annotations (name, note, measurements)") }
       if annex != stored.annex { differences.append("headers or side files") }
@@ -170,7 +170,7 @@ extension Store {
     let kept = Dictionary(
       candidates.indices.map { (candidates[$0].facts.identity, stored[$0] ?? candidates[$0].extras) },
       uniquingKeysWith: { first, _ in first })
-    let now = Moment.now
+    let now = Clock.now
     let additions = try write { db in
       try candidates.indices.map { i in
         let facts = candidates[i].facts
@@ -183,7 +183,7 @@ extension Store {
           try facts.update(db)
           addition.outcome = .restored
         } else {
-          addition.remarks += candidates[i].extras.remarks(on: addition.path, stored: kept[facts.identity]!)
+          addition.notes += candidates[i].extras.notes(on: addition.path, stored: kept[facts.identity]!)
         }
         if kind == .patch { try promote(facts.identity, db) }
         let alias = admission.alias
@@ -234,12 +234,12 @@ extension Store {
 
   private func name(_ addition: inout Addition, _ name: String?, isAsked: Bool, _ db: Database) throws {
     guard let name, isAsked || Name.isValid(name) else {
-      if let name { addition.remarks.append("the name \"\(name)\" cannot be an alias: \(Name.rule)") }
+      if let name { addition.notes.append("the name \"\(name)\" cannot be an alias: \(Name.rule)") }
       return
     }
     let owner = try Self.owner(ofAlias: name, db)
     if let owner, owner != addition.identity, !isAsked {
-      addition.remarks.append(
+      addition.notes.append(
         "the alias \(name) is of \(owner.short) and stays there; vpatch alias \(name) \(addition.identity.short) moves it"
       )
       return

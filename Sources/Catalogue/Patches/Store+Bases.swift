@@ -48,7 +48,7 @@ extension Store {
   package func sawBase(
     root: ContentDigest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
   ) throws {
-    let now = Moment.now
+    let now = Clock.now
     try write { db in
       try db.execute(
         sql: """

@@ -34,7 +34,7 @@ extension Store {
   package func beginApplication(
     model: String, kind: String, before: JSON, after: JSON, patches: [ContentDigest], ifThere: [ContentDigest] = []
   ) throws -> Int64 {
-    let now = Moment.now
+    let now = Clock.now
     return try write { db in
       try db.execute(
         sql: """

@@ -65,7 +65,7 @@ extension Store {
   }
 
   private func save(_ name: String, _ definition: StackDefinition, _ db: Database) throws -> Int {
-    let now = Moment.now
+    let now = Clock.now
     if let latest = try Self.stacks(db, "s.name = ?", [name]).last, latest.definition == definition {
       return latest.version
     }

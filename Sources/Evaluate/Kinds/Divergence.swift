@@ -51,7 +51,7 @@ package struct DivergenceTask: TaskKind {
     var sums = [Double](repeating: 0, count: weights.count)
     if let base = run.base {
       try Divergence.check(base: base, model: run.model)
-      for batch in Portions.split(sequences.map(\.count), limit: TaskRun.tokensAtOnce) {
+      for batch in Batches.split(sequences.map(\.count), limit: TaskRun.tokensAtOnce) {
         let values = try Divergence.sums(
           base: base, model: run.model, sequences: Array(sequences[batch]), positions: Array(ranges[batch]))
         for (owner, value) in zip(owners[batch], values) { sums[owner] += try run.checked(value, of: owner) }

@@ -29,7 +29,7 @@ package struct SuiteResults: Sendable {
   package let date: String
   package let entries: [Entry]
   /// What was left out, and why.
-  package let remarks: [String]
+  package let notes: [String]
 
   package static let evaluator = ForgettingRecord.Evaluator(name: "vpatch", version: vpatchVersion)
 

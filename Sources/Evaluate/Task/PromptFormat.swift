@@ -57,10 +57,10 @@ package struct PromptFormat: Sendable, Equatable {
   /// The conversation up to the answer.
   func conversation(_ item: EvaluationItem) -> [Message] {
     let opening = system.map { [Message(.system, $0)] } ?? []
-    return opening + examples.flatMap { turns($0) + [Message(.assistant, $0.shownAnswer)] } + turns(item)
+    return opening + examples.flatMap { messages($0) + [Message(.assistant, $0.shownAnswer)] } + messages(item)
   }
 
-  private func turns(_ item: EvaluationItem) -> [Message] {
+  private func messages(_ item: EvaluationItem) -> [Message] {
     if case .messages(let messages) = item.content { return messages }
     return [Message(.user, framed(item.question).asMessage)]
   }

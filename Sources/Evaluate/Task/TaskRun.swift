@@ -75,7 +75,7 @@ package struct TaskRun {
   /// - Parameter items: which item each sequence is of.
   func scores(of sequences: [TokenSequence], items: [Int]) throws -> [[TokenScore]] {
     var scores: [[TokenScore]] = []
-    for batch in Portions.split(sequences.map(\.count), limit: Self.tokensAtOnce) {
+    for batch in Batches.split(sequences.map(\.count), limit: Self.tokensAtOnce) {
       scores += try model.scores(of: Array(sequences[batch]))
       report(batch.upperBound < items.count ? items[batch.upperBound] : task.items.count)
     }
@@ -89,7 +89,7 @@ package struct TaskRun {
     observe: ((_ item: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)? = nil
   ) throws -> [[Int32]] {
     var answers: [[Int32]] = []
-    for batch in Portions.split(prompts.map { $0.count + limit }, limit: Self.tokensAtOnce) {
+    for batch in Batches.split(prompts.map { $0.count + limit }, limit: Self.tokensAtOnce) {
       answers += try model.continueGreedily(
         Array(prompts[batch]), stop: stop, limit: limit,
         observe: observe.map { observe in { prompt, _, values in observe(batch.lowerBound + prompt, values) } })

@@ -68,7 +68,7 @@ package struct ResultsComparison {
     /// In the order of the tuned model's file.
     package var records: [ForgettingRecord] = []
     /// What was left out, and why.
-    package var remarks: [String] = []
+    package var notes: [String] = []
   }
 
   /// - Parameters:
@@ -91,7 +91,7 @@ package struct ResultsComparison {
       let (old, new) = (before.measurements(of: task), after.measurements(of: task))
       guard !old.isEmpty, !new.isEmpty else {
         let holder = old.isEmpty ? after : before
-        outcome.remarks.append("\(task) is in \(Path.name(holder.path)) alone: left out")
+        outcome.notes.append("\(task) is in \(Path.name(holder.path)) alone: left out")
         continue
       }
       guard !(targets.matches(task) && probes.matches(task)) else {
@@ -101,14 +101,14 @@ package struct ResultsComparison {
         let pair = TaskPair(task: task, before: old, after: new, comparison: self)
         var record: ForgettingRecord
         do {
-          record = try pair.record(reference: reference, measured: measured, remarks: &outcome.remarks)
+          record = try pair.record(reference: reference, measured: measured, notes: &outcome.notes)
         } catch let lack as TaskPair.Lack {
-          outcome.remarks.append("\(task) \(lack.reason): left out")
+          outcome.notes.append("\(task) \(lack.reason): left out")
           continue
         }
         record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : new.role ?? .heldOut
         if record.unit == .score, record.role != .probe {
-          outcome.remarks.append("\(task): \(record.metric) has a scale of its own, and enters no mean")
+          outcome.notes.append("\(task): \(record.metric) has a scale of its own, and enters no mean")
         }
         outcome.records.append(record)
       }
@@ -118,7 +118,7 @@ package struct ResultsComparison {
       else {
         throw VPatchError(
           .refused, after.path, "has no task that can be compared with \(Path.name(before.path))",
-          remedy: outcome.remarks.joined(separator: "; "))
+          remedy: outcome.notes.joined(separator: "; "))
       }
       throw VPatchError(
         .refused, after.path, "has no task in common with \(Path.name(before.path))",

@@ -27,13 +27,13 @@ struct TaskPair {
 
   /// A record, as held out.
   /// - Throws: `Lack` where the files do not say enough of the task; `refused` where they contradict each other.
-  func record(reference: ContentDigest, measured: ContentDigest?, remarks: inout [String]) throws -> ForgettingRecord {
+  func record(reference: ContentDigest, measured: ContentDigest?, notes: inout [String]) throws -> ForgettingRecord {
     try check()
-    let samples = try samples(&remarks)
+    let samples = try samples(&notes)
     let (items, areImplied) = try items(samples)
-    let scores = try pairedScores(samples, items, &remarks)
+    let scores = try pairedScores(samples, items, &notes)
     if areImplied {
-      remarks.append("\(task): the files do not say how many items it has; n is what its standard errors imply")
+      notes.append("\(task): the files do not say how many items it has; n is what its standard errors imply")
     }
     // Known of both, or of neither.
     let probeSet = before.probeSet == after.probeSet ? before.probeSet ?? scores?.probeSet : scores?.probeSet
@@ -139,14 +139,14 @@ struct TaskPair {
     let keys: [String]
   }
 
-  private func samples(_ remarks: inout [String]) throws -> Samples? {
+  private func samples(_ notes: inout [String]) throws -> Samples? {
     guard before.scores == nil || after.scores == nil, let folderBefore = comparison.samplesBefore,
       let folderAfter = comparison.samplesAfter
     else { return nil }
     guard let old = try folderBefore.scores(of: before, in: comparison.before),
       let new = try folderAfter.scores(of: after, in: comparison.after)
     else {
-      remarks.append("\(task): no samples with scores of its items; compared without them")
+      notes.append("\(task): no samples with scores of its items; compared without them")
       return nil
     }
     let keys = old.items.keys.sorted()
@@ -156,7 +156,7 @@ struct TaskPair {
     return Samples(before: old, after: new, keys: keys)
   }
 
-  private func pairedScores(_ samples: Samples?, _ items: Int, _ remarks: inout [String]) throws -> PairedScores? {
+  private func pairedScores(_ samples: Samples?, _ items: Int, _ notes: inout [String]) throws -> PairedScores? {
     if let old = before.scores, let new = after.scores { return PairedScores(before: old, after: new, probeSet: nil) }
     guard let samples else { return nil }
     let (old, new, keys) = (samples.before, samples.after, samples.keys)
@@ -165,7 +165,7 @@ struct TaskPair {
       after: ItemScores(keys.map { new.items[$0]!.score }, unit: after.unit),
       probeSet: old.hashes.count == new.hashes.count && old.hashes == new.hashes ? TaskHash.probeSet(old.hashes) : nil)
     guard keys.count == items, scores.before.average(to: before.value), scores.after.average(to: after.value) else {
-      remarks.append("\(task): its samples do not average to its results; compared without them")
+      notes.append("\(task): its samples do not average to its results; compared without them")
       return nil
     }
     return scores

@@ -1,5 +1,5 @@
 /// Things of different sizes in portions that are worked on together.
-package enum Portions {
+package enum Batches {
   /// Ranges of at most `limit` in all, each of at least one.
   package static func split(_ sizes: [Int], limit: Int) -> [Range<Int>] {
     var portions: [Range<Int>] = []

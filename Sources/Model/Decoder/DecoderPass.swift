@@ -11,7 +11,7 @@ final class DecoderPass {
   private var config: ModelConfig { decoder.config }
   private var hidden: Int { decoder.config.hiddenSize }
 
-  typealias Keeping = Activations.Keeping
+  typealias Kept = Activations.Kept
 
   init(_ decoder: Decoder, _ compute: Compute) {
     self.decoder = decoder
@@ -29,7 +29,7 @@ final class DecoderPass {
   ///   - caches: one a sequence: what came before it, to which its own keys and values are added.
   @discardableResult
   func forward(
-    _ batch: TokenBatch, features: FloatPointer? = nil, keeping: Keeping = .nothing, caches: [KeyValueCache]? = nil
+    _ batch: TokenBatch, features: FloatPointer? = nil, keeping: Kept = .nothing, caches: [KeyValueCache]? = nil
   ) -> FloatPointer {
     activations.reserve(batch.count)
     rotary.rows(batch.positions, cosines: activations.cosines.start, sines: activations.sines.start)
@@ -67,7 +67,7 @@ final class DecoderPass {
     let normed = compute.scratch(.normed, rows * hidden)
     compute.apply(layer.inputNorm, to: input, rows: rows, into: normed)
     compute.apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
-    compute.turn(kept.queryKeyValue.start, rows: rows, activations, direction: 1)
+    compute.rotate(kept.queryKeyValue.start, rows: rows, activations, direction: 1)
     let attention = Attention(shape: config.attention, compute: compute)
     if let caches {
       attention.forward(
@@ -106,7 +106,7 @@ final class DecoderPass {
   ///   - gradient: of the residual stream behind the last layer; overwritten.
   ///   - keeping: as the forward pass of the same batch had it.
   ///   - isInputWanted: `gradient` becomes that of what goes into the first layer, the images' features among it.
-  func backward(_ batch: TokenBatch, gradient: FloatPointer, keeping: Keeping, isInputWanted: Bool = false) {
+  func backward(_ batch: TokenBatch, gradient: FloatPointer, keeping: Kept, isInputWanted: Bool = false) {
     let lowest = lowest(isInputWanted: isInputWanted)
     let isInputWanted = isInputWanted || decoder.embedding.tuning != nil
     for i in decoder.layers.indices.reversed() where i >= lowest {
@@ -148,7 +148,7 @@ final class DecoderPass {
     Attention(shape: config.attention, compute: compute).backward(
       batch.sequences, tokens: rows, kept.queryKeyValue.start, output: kept.attended.start, logSums: kept.logSums.start,
       dOutput: dOutput, dqkv: dqkv)
-    compute.turn(dqkv, rows: rows, activations, direction: -1)
+    compute.rotate(dqkv, rows: rows, activations, direction: -1)
     // Below the lowest tuned layer nothing asks for the gradient.
     let isWanted = !isLast || layer.inputNorm.isTuned
     compute.applyBack(

@@ -3,7 +3,7 @@
 /// Memory is kept from step to step: getting hundreds of megabytes anew from the system costs a tenth of a step.
 final class Activations {
   /// What the forward pass keeps for the way back.
-  enum Keeping {
+  enum Kept {
     case nothing
     /// All that layers from this one on need.
     case activations(from: Int)
@@ -29,7 +29,7 @@ final class Activations {
     /// Of the MLP's first product: fc1, or gate and up side by side.
     let up: Int
     /// Queries and keys are turned by their places.
-    let isTurned: Bool
+    let usesRotary: Bool
 
     /// Bytes for a token of a layer that is kept whole.
     var layerBytes: Int {
@@ -78,7 +78,7 @@ final class Activations {
     capacity = tokens
     last = Floats(tokens * shape.hidden)
     heldGradient = Floats(0)
-    let pairs = shape.isTurned ? shape.attention.headSize / 2 : 0
+    let pairs = shape.usesRotary ? shape.attention.headSize / 2 : 0
     (cosines, sines) = (Floats(tokens * pairs), Floats(tokens * pairs))
   }
 
@@ -89,7 +89,7 @@ final class Activations {
   }
 
   /// Where a layer writes: memory of its own, or what all that are not kept share.
-  func layer(_ index: Int, _ keeping: Keeping) -> Layer {
+  func layer(_ index: Int, _ keeping: Kept) -> Layer {
     guard keeping.isKept(index) else {
       let layer = shared ?? make()
       shared = layer
@@ -101,7 +101,7 @@ final class Activations {
   }
 
   /// What a layer gets; behind the last one, what it gives.
-  func input(_ index: Int, _ keeping: Keeping) -> FloatPointer {
+  func input(_ index: Int, _ keeping: Kept) -> FloatPointer {
     if index == shape.layers { return last.start }
     guard case .inputs(let first) = keeping, index >= first else { return layer(index, keeping).input.start }
     let input = inputs[index] ?? Floats(capacity * shape.hidden)

@@ -22,7 +22,7 @@ extension Compute {
   /// - Parameters:
   ///   - activations: with the angles' cosines and sines.
   ///   - direction: −1 turns a gradient back.
-  func turn(_ x: FloatPointer, rows: Int, _ activations: Activations, direction: Float) {
+  func rotate(_ x: FloatPointer, rows: Int, _ activations: Activations, direction: Float) {
     let (x, shape) = (Shared(x), activations.shape.attention)
     let (width, half, heads) = (shape.width, shape.headSize / 2, shape.heads + shape.keyValueHeads)
     let (cosines, sines) = (activations.cosines, activations.sines)

@@ -6,6 +6,6 @@ extension ModelConfig {
   }
   var activations: Activations.Shape {
     Activations.Shape(
-      layers: layers, hidden: hiddenSize, attention: attention, up: 2 * intermediateSize, isTurned: true)
+      layers: layers, hidden: hiddenSize, attention: attention, up: 2 * intermediateSize, usesRotary: true)
   }
 }

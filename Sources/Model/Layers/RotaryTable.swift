@@ -10,10 +10,10 @@ extension RotaryEmbedding {
       case .none: return Float(frequency)
       case .linear(let factor): return Float(frequency / factor)
       case .llama3(let factor, let low, let high, let originalLength):
-        let turns = originalLength * frequency / (2 * .pi)
-        if turns > high { return Float(frequency) }
-        if turns < low { return Float(frequency / factor) }
-        let share = (turns - low) / (high - low)
+        let rotations = originalLength * frequency / (2 * .pi)
+        if rotations > high { return Float(frequency) }
+        if rotations < low { return Float(frequency / factor) }
+        let share = (rotations - low) / (high - low)
         return Float((1 - share) * frequency / factor + share * frequency)
       }
     }

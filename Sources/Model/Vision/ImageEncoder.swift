@@ -3,7 +3,7 @@ import Images
 import Text
 
 /// From image files to rows that stand among a language model's embeddings, and back.
-final class Eyes {
+final class ImageEncoder {
   let reader: ImageReader
   /// What a frozen tower makes of images is kept there.
   let cache: FeatureCache?

@@ -122,7 +122,7 @@ struct TowerBatch: Sendable {
 
   /// Cosines and sines by which patches are turned, [tokens, headSize / 2] each: a quarter of a head by the row, a
   /// quarter by the column (Qwen2-VL, arXiv 2409.12191).
-  func turn(cosines: FloatPointer, sines: FloatPointer) {
+  func rotate(cosines: FloatPointer, sines: FloatPointer) {
     let quarter = config.tower.headSize / 4
     let frequencies = (0..<quarter).map { Float(1 / pow(10_000, Double($0) / Double(quarter))) }
     for (token, place) in places.enumerated() {

@@ -6,7 +6,7 @@ extension TowerPass {
   /// - Parameters:
   ///   - dFeatures: [features, featureWidth].
   ///   - keeping: as the forward pass of the same batch had it.
-  func backward(_ batch: TowerBatch, dFeatures: FloatPointer, keeping: Keeping) {
+  func backward(_ batch: TowerBatch, dFeatures: FloatPointer, keeping: Kept) {
     guard let lowest = tower.lowestTuned else { return }
     activations.gradient.clear()
     let gradient = activations.gradient.start
@@ -67,7 +67,7 @@ extension TowerPass {
     Attention(shape: config.attention, compute: compute).backward(
       sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
       logSums: kept.logSums.start, dOutput: dAttended, dqkv: dqkv)
-    if config.windows != nil { compute.turn(dqkv, rows: rows, activations, direction: -1) }
+    if config.windows != nil { compute.rotate(dqkv, rows: rows, activations, direction: -1) }
     // Below the lowest tuned layer nothing asks for the gradient.
     let isWanted = !isLast || layer.attentionNorm.isTuned
     compute.applyBack(

@@ -6,7 +6,7 @@ import Families
 /// All towers are one pre-norm transformer (Dosovitskiy et al., arXiv 2010.11929), with or without class token, learned
 /// positions, a norm before the first layer, factors of the branches, windows, turned queries and keys.
 final class TowerPass {
-  typealias Keeping = Activations.Keeping
+  typealias Kept = Activations.Kept
 
   let tower: VisionTower
   let vision: VisionConfig
@@ -25,9 +25,9 @@ final class TowerPass {
   }
 
   /// Writes the features of a batch, [features, featureWidth].
-  func forward(_ batch: TowerBatch, keeping: Keeping = .nothing, into features: FloatPointer) {
+  func forward(_ batch: TowerBatch, keeping: Kept = .nothing, into features: FloatPointer) {
     activations.reserve(batch.tokens)
-    if config.windows != nil { batch.turn(cosines: activations.cosines.start, sines: activations.sines.start) }
+    if config.windows != nil { batch.rotate(cosines: activations.cosines.start, sines: activations.sines.start) }
     embed(batch, into: activations.input(0, keeping))
     for i in 0...tower.layers.count {
       let stream = activations.input(i, keeping)
@@ -55,7 +55,7 @@ final class TowerPass {
     let normed = compute.scratch(.normed, rows * hidden)
     compute.apply(layer.attentionNorm, to: input, rows: rows, into: normed)
     apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
-    if config.windows != nil { compute.turn(kept.queryKeyValue.start, rows: rows, activations, direction: 1) }
+    if config.windows != nil { compute.rotate(kept.queryKeyValue.start, rows: rows, activations, direction: 1) }
     Attention(shape: config.attention, compute: compute).forward(
       sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
       logSums: kept.logSums.start)

@@ -7,6 +7,6 @@ extension VisionConfig.Tower {
   /// - Parameter layers: those that are computed.
   func activations(layers: Int) -> Activations.Shape {
     Activations.Shape(
-      layers: layers, hidden: hiddenSize, attention: attention, up: upWidth, isTurned: windows != nil)
+      layers: layers, hidden: hiddenSize, attention: attention, up: upWidth, usesRotary: windows != nil)
   }
 }

@@ -57,7 +57,7 @@ extension VisionPass {
       }
     }
     let sizes = try missing.map { try model.config.pieces(images[$0].plan).patches }
-    for portion in Portions.split(sizes, limit: Self.together) {
+    for portion in Batches.split(sizes, limit: Self.together) {
       let part = Array(missing[portion])
       for (i, made) in zip(part, try features(of: pixels(part))) {
         precondition(made.plan == images[i].plan, "pixels of another plan")

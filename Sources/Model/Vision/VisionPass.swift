@@ -29,7 +29,7 @@ final class VisionPass {
   /// What the last forward pass left.
   private var plans: [ImagePlan] = []
   private var batch: TowerBatch?
-  private var keeping = TowerPass.Keeping.nothing
+  private var keeping = TowerPass.Kept.nothing
   private var features = Floats(0)
   private var projected = Floats(0)
   private var packed = Floats(0)
@@ -76,7 +76,7 @@ final class VisionPass {
       let (pieces, patches) = try model.config.check(image)
       return pieces * model.config.towerTokens(patches / pieces)
     }
-    return Portions.split(tokens, limit: Self.portion)
+    return Batches.split(tokens, limit: Self.portion)
   }
 
   /// An image of many pieces, some at a time.
@@ -112,7 +112,7 @@ final class VisionPass {
   /// - Throws: `invalid` where an image is not for this model.
   func forward(_ images: [PixelValues], keeping: ActivationCheckpointing? = nil) throws -> FloatPointer {
     guard let lowest = model.tower.lowestTuned, let keeping else { return try forward(features(of: images)) }
-    self.keeping = TowerPass.Keeping(keeping, from: max(0, lowest))
+    self.keeping = TowerPass.Kept(keeping, from: max(0, lowest))
     let batch = try TowerBatch(images, model.config)
     self.batch = batch
     reserveFeatures(batch.features.count)

@@ -66,7 +66,7 @@ package final class ModelWeights: Sendable {
   private init(_ other: ModelWeights) {
     view = other.view
     layout = other.layout
-    parameters = other.parameters.map(\.untuned)
+    parameters = other.parameters.map(\.frozen)
     byCanonicalName = Self.index(parameters.map { ($0.name, $0) }, layout)
     others = other.others
     names = other.names
@@ -78,7 +78,7 @@ package final class ModelWeights: Sendable {
   }
 
   /// The same bytes, none of which is being tuned.
-  func untuned() -> ModelWeights { ModelWeights(self) }
+  func frozen() -> ModelWeights { ModelWeights(self) }
 
   /// The tensor of that name in the checkpoint.
   package func parameter(named name: String) -> Parameter? { parameters.first { $0.name.isSame(as: name) } }

@@ -124,7 +124,7 @@ package final class Parameter: @unchecked Sendable {
   }
 
   /// The same bytes, as the file has them.
-  var untuned: Parameter { Parameter(info, bytes: bytes, owner: owner) }
+  var frozen: Parameter { Parameter(info, bytes: bytes, owner: owner) }
 
   /// From now on it is again what the file has.
   package func endTuning() { tuning = nil }

@@ -8,7 +8,7 @@ extension Journal {
   ///   - payload: the journal, open; its regions' new bytes begin at `start`.
   ///   - files: the journal's files, open and locked.
   ///   - lost: new names whose finished files are gone, and are not waited for.
-  func carryOut(
+  func replay(
     _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace,
     without lost: Set<String> = [],
     _ work: WorkOptions
@@ -76,7 +76,7 @@ extension JournalFile {
       try commit()
       do {
         let payload = try InputFile(path: place.journalPath)
-        try journal.carryOut(payload, from: payload.size - journal.payloadBytes, onto: files, place, work)
+        try journal.replay(payload, from: payload.size - journal.payloadBytes, onto: files, place, work)
         TemporaryFiles.isDone()
       } catch let error as VPatchError {
         guard journal.onlyAdds, (try? journal.takeBack(in: place)) != nil else {

@@ -52,7 +52,7 @@ package final class JournalFile: Sendable {
     } catch {
       try withdraw(because: error)
     }
-    for file in renamed { file.settle() }
+    for file in renamed { file.release() }
   }
 
   /// Nothing was touched yet: without the journal all is as before.
@@ -60,12 +60,12 @@ package final class JournalFile: Sendable {
     try place.whileDecided {
       do { try Directory.remove(output.path) } catch {
         // It is whole and stays, so what it speaks of has to stay too.
-        for file in renamed { file.settle() }
+        for file in renamed { file.release() }
         throw error
       }
     }
     // Should the folder forget the removal, the journal is back after a power cut, and needs them.
-    do { try Directory.syncOrFail(place.folder) } catch { for file in renamed { file.settle() } }
+    do { try Directory.syncOrFail(place.folder) } catch { for file in renamed { file.release() } }
     throw error
   }
 }

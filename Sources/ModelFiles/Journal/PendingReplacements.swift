@@ -2,19 +2,19 @@ import Apply
 import Base
 
 /// Whole files of a folder that are replaced or go, all together, when a journal says so.
-struct FileSwaps {
+struct PendingReplacements {
   package let folder: String
   /// A file whose owner and permissions those get that come where nothing was.
-  private let kin: String?
+  private let sibling: String?
   /// What comes, written and without its name yet.
   package private(set) var outputs: [OutputFile] = []
   private(set) var removals: [Journal.Removal] = []
   /// Side files as they were compared: only these may be replaced or removed.
   private var compared: [SideFileChanges.Replacement] = []
 
-  init(in folder: String, kin: String? = nil) {
+  init(in folder: String, sibling: String? = nil) {
     self.folder = folder
-    self.kin = kin
+    self.sibling = sibling
   }
 
   /// A side file as the patches make it, in place of the very one that was compared.
@@ -63,7 +63,7 @@ struct FileSwaps {
 
   private func inherit(_ output: OutputFile, replacing: Bool) throws {
     if !replacing {
-      if let kin { try output.takeOwner(of: kin) }
+      if let sibling { try output.takeOwner(of: sibling) }
     } else if try PathKind.of(output.path, followingLinks: false) == .symbolicLink {
       // The file that the link leads to stays, and is as private as it was.
       try output.takeOwner(of: output.path)

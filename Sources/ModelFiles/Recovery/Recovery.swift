@@ -107,7 +107,7 @@ package enum Recovery {
     }
     result.lost = prepared.lost.sorted()
     try place.whileDecided {
-      try prepared.journal.carryOut(
+      try prepared.journal.replay(
         payload, from: prepared.start, onto: prepared.files, place, without: prepared.lost, work)
     }
     result.outcome = .new

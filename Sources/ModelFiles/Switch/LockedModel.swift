@@ -5,7 +5,7 @@ import Checkpoints
 ///
 /// All of them, whether they change or not: two switches of one model must not pass each other, by whatever path
 /// each of them came. The journal's lock says the same of the time after its commit, when names may have changed.
-struct HeldModel: Sendable {
+struct LockedModel: Sendable {
   package let place: ModelPlace
   /// As in the checkpoint.
   package let files: [InPlaceFile]

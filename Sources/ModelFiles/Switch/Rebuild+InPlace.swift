@@ -45,7 +45,7 @@ extension Rebuild {
     try checkNames(steps[0])
     if !byRename { try checkLayoutStays(touched) }
     let places = byRename ? [] : self.places(touched)
-    let model = try HeldModel(
+    let model = try LockedModel(
       input, written: Set(places.map(\.tensor.file)), allowLinks: allowLinks, byRename: byRename)
     let provenancePath = try Provenance.path(forModel: model.place.path, isDirectory: input.isDirectory)
     _ = try TemporaryFiles.removeAbandoned(
@@ -53,22 +53,22 @@ extension Rebuild {
 
     let full = try full || contradictsItself
     let side = try SideFileChanges(input, steps)
-    var swaps = FileSwaps(in: model.place.folder, kin: model.files.first?.path)
-    for file in side.replaced { try swaps.replace(file) }
-    try swaps.replace(Path.name(provenancePath), with: provenance.text)
+    var replacements = PendingReplacements(in: model.place.folder, sibling: model.files.first?.path)
+    for file in side.replaced { try replacements.replace(file) }
+    try replacements.replace(Path.name(provenancePath), with: provenance.text)
 
     let isExact: Bool
     let written: Int
     if byRename {
       try checkInput(full: full)
-      (isExact, written) = try replaceFiles(touched, model, &swaps)
-      try commit([], model, swaps) { _ in }
+      (isExact, written) = try replaceFiles(touched, model, &replacements)
+      try commit([], model, replacements) { _ in }
     } else {
       if full { try checkInput(full: true) }
       let (layout, hasLayout) = try view.layout()
       isExact = hasLayout && layout.hasSameFiles(as: FileLayout(of: input))
       written = places.reduce(0) { $0 + $1.tensor.info.byteCount }
-      try commit(places, model, swaps) { try fill($0, places) }
+      try commit(places, model, replacements) { try fill($0, places) }
     }
     let outputs = steps[steps.count - 1].patch.header.tensors.compactMap(steps[steps.count - 1].output)
     return InPlaceResult(
@@ -81,7 +81,7 @@ extension Rebuild {
 
   /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
   private func commit(
-    _ places: [Place], _ model: HeldModel, _ swaps: FileSwaps, fill: (JournalFile) throws -> Void
+    _ places: [Place], _ model: LockedModel, _ replacements: PendingReplacements, fill: (JournalFile) throws -> Void
   ) throws {
     let written = input.files.indices.filter { i in places.contains { $0.tensor.file == i } }
     let journal = Journal(
@@ -97,18 +97,18 @@ extension Rebuild {
         Journal.Region(
           file: written.firstIndex(of: $0.tensor.file)!, offset: $0.tensor.offset, tensor: $0.touched.output!)
       },
-      renames: try swaps.renames(), removals: swaps.removals)
-    let file = try JournalFile(journal, of: model.place, renaming: swaps.outputs)
+      renames: try replacements.renames(), removals: replacements.removals)
+    let file = try JournalFile(journal, of: model.place, renaming: replacements.outputs)
     try fill(file)
     for place in places {
       let start = place.tensor.offset
       try model.files[place.tensor.file].reserve(start..<start + place.tensor.info.byteCount)
     }
     // Files beside a model are changed by people, and nobody waits for a lock then.
-    try swaps.requireUnchanged()
+    try replacements.requireUnchanged()
     try file.decide(onto: written.map { model.files[$0] }, model.place, work)
     // The locks of all of them are held until here.
-    withExtendedLifetime((model, swaps)) {}
+    withExtendedLifetime((model, replacements)) {}
   }
 
   // MARK: Over the old bytes

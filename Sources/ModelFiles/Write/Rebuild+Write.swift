@@ -120,9 +120,9 @@ extension Rebuild {
 
   /// Gives the file of a model and its provenance their names, both or none, in place of both or neither.
   private func nameTogether(_ files: [OutputFile], _ place: ModelPlace, force: Bool) throws {
-    var swaps = FileSwaps(in: place.folder)
-    swaps.replace(with: files)
-    let renames = try swaps.renames()
+    var replacements = PendingReplacements(in: place.folder)
+    replacements.replace(with: files)
+    let renames = try replacements.renames()
     // It was looked for at the beginning; another command may have been quicker.
     guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath)))
     else {
@@ -130,8 +130,8 @@ extension Rebuild {
     }
     let journal = Journal(
       from: steps[0].from, to: steps[steps.count - 1].to, files: [], regions: [], renames: renames, removals: [])
-    try JournalFile(journal, of: place, renaming: swaps.outputs).decide(place, work)
-    withExtendedLifetime(swaps) {}
+    try JournalFile(journal, of: place, renaming: replacements.outputs).decide(place, work)
+    withExtendedLifetime(replacements) {}
   }
 
   // MARK: Files

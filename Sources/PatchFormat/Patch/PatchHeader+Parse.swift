@@ -103,7 +103,7 @@ extension PatchHeader {
       throw Malformed("has invalid lengths of \(owner)")
     }
     if operation != .same, let base, let target {
-      guard TensorOperation.turning(base.info, into: target.info) == operation else {
+      guard TensorOperation.changing(base.info, into: target.info) == operation else {
         throw Malformed(
           "calls the operation on \(owner) \"\(operation.rawValue)\", which its two sides do not bear out")
       }

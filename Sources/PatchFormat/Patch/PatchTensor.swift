@@ -18,7 +18,7 @@ package enum TensorOperation: String, Sendable, CaseIterable {
   }
 
   /// The operation that turns one tensor into another, the fingerprints being different.
-  package static func turning(_ base: TensorInfo?, into target: TensorInfo?) -> TensorOperation {
+  package static func changing(_ base: TensorInfo?, into target: TensorInfo?) -> TensorOperation {
     guard let base else { return .add }
     guard let target else { return .remove }
     if base.dtype == target.dtype, base.shape == target.shape, base.byteCount == target.byteCount { return .change }

@@ -61,8 +61,8 @@ package struct StackFile: Equatable, Sendable {
     {
       let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
       var words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }.map { String(Substring($0)) }
-      if let remark = words.firstIndex(where: { $0.utf8.first == UInt8(ascii: "#") }) {
-        words.removeSubrange(remark...)
+      if let note = words.firstIndex(where: { $0.utf8.first == UInt8(ascii: "#") }) {
+        words.removeSubrange(note...)
       }
       guard let key = words.first else { continue }
       let values = Array(words.dropFirst())

@@ -16,7 +16,7 @@ extension CheckpointDiff {
         <h1>\(HTML.escaped(nameA)) <span class="to">→</span> \(HTML.escaped(nameB))</h1>
         <dl class="sides"><dt>A</dt><dd>\(HTML.escaped(a.path)) · \(a.facts)</dd>
         <dt>B</dt><dd>\(HTML.escaped(b.path)) · \(b.facts)</dd></dl>
-        <p class="lead">\(([headline] + remarks.map(HTML.escaped)).joined(separator: " "))</p>
+        <p class="lead">\(([headline] + notes.map(HTML.escaped)).joined(separator: " "))</p>
         \(cards)\(hasMap ? maps.section("Change by layer and component") : "")\
         \(componentSection(components, maps.scales))\(unmatchedSection)\(tensorSection)\(footer)
         """)

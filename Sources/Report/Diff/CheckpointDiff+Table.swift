@@ -5,7 +5,7 @@ import Families
 extension CheckpointDiff {
   /// The comparison for a terminal: what changed by component, and a small map of layers and components.
   package func table() -> String {
-    let said = remarks.map { "\($0.printable)\n" }.joined()
+    let said = notes.map { "\($0.printable)\n" }.joined()
     var blocks = ["A  \(a.line)\nB  \(b.line)\n\(headline)\n\(said)"]
     let components = components
     if components.contains(where: { $0.all.changedTensors > 0 }) {

@@ -28,25 +28,25 @@ package struct ReportLineage: Sendable {
   /// Stacks that have it, or that are of the same base.
   package let stacks: [Entry]
   /// Why more is not known, where it is not: there is no store, or the patch is not in it.
-  package let remark: String?
+  package let note: String?
 
   package init(
     base: Entry, chain: [Entry] = [], after: [Entry] = [], siblings: [Entry] = [], stacks: [Entry] = [],
-    remark: String? = nil
+    note: String? = nil
   ) {
     self.base = base
     self.chain = chain
     self.after = after
     self.siblings = siblings
     self.stacks = stacks
-    self.remark = remark
+    self.note = note
   }
 
   package var json: JSON {
     func list(_ entries: [Entry]) -> JSON { .array(entries.map(\.json)) }
     return .dictionary([
       "base": base.json, "chain": list(chain), "after": list(after), "siblings": list(siblings),
-      "stacks": list(stacks), "remark": remark.map { .string($0) },
+      "stacks": list(stacks), "remark": note.map { .string($0) },
     ])
   }
 }

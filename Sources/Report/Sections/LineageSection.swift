@@ -30,7 +30,7 @@ struct LineageSection {
       \(rail)</ol></div>
       \(list(isStack ? "Members" : "Siblings, made from the same checkpoint", lineage.siblings, "patch"))\
       \(list(isStack ? "Other stacks of this base" : "Stacks that have it", lineage.stacks, "stack"))</div>
-      \(lineage.remark.map(Part.paragraph) ?? "")
+      \(lineage.note.map(Part.paragraph) ?? "")
       """)
   }
 

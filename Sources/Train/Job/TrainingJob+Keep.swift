@@ -6,7 +6,7 @@ extension TrainingJob {
   /// Keeps a patch in a place of its own.
   /// - Parameter make: writes it to the path that it is given.
   /// - Returns: where it is, in words that follow "the patch is kept".
-  package typealias Keeping = (_ make: (_ path: String) throws -> Void) throws -> String
+  package typealias Fallback = (_ make: (_ path: String) throws -> Void) throws -> String
 
   /// Writes the patch. What was learned is not lost with a file that cannot be written: then the patch is kept elsewhere.
   /// - Parameters:
@@ -14,10 +14,10 @@ extension TrainingJob {
   ///   - make: writes it to the path that it is given.
   /// - Throws: why `path` could not be written, and where the patch is.
   func write(
-    to path: String, otherwise keep: Keeping?, _ make: (_ path: String) throws -> PatchHeader
+    to path: String, otherwise keep: Fallback?, _ make: (_ path: String) throws -> PatchHeader
   ) throws -> PatchHeader {
     do { return try make(path) } catch let error as VPatchError where Self.isOfOutput(error, path) {
-      var places: [Keeping] = keep.map { [$0] } ?? []
+      var places: [Fallback] = keep.map { [$0] } ?? []
       places.append { try Self.keepInTemporaryFolder(Path.name(path), $0) }
       for place in places {
         guard let kept = try? place({ _ = try make($0) }) else { continue }

@@ -13,7 +13,7 @@ extension TrainingJob {
     package let record: TrainingRecord
     /// What the suite measured, if there was one.
     package let measured: [ForgettingRecord]
-    package let remarks: [String]
+    package let notes: [String]
     /// What went wrong when the patch was written: it could not be measured, or the records not be bound to it.
     package let failure: VPatchError?
   }
@@ -30,14 +30,14 @@ extension TrainingJob {
   /// - Throws: `refused` where the patch would be empty; before the first step, `io` where patch, state or log cannot be
   ///   written.
   package func train(
-    to path: String, replacing: Bool = false, annotations: JSON, otherwise keep: Keeping? = nil,
+    to path: String, replacing: Bool = false, annotations: JSON, otherwise keep: Fallback? = nil,
     report: @escaping Report = { _, _, _ in }, _ observe: (TrainingEvent) throws -> Void
   ) throws -> Result {
     try OutputFile.requireRoom(for: path, bytes: run.largestPatch)
     try run.requireRoom()
     let log = try inputs.log.map { try TrainingLog(path: $0, kernels: model.compute.kernels) }
     let before = try inputs.suite.map { suite in
-      let base = try model.untuned()
+      let base = try model.frozen()
       return try evaluation(suite) { report("\($0), base", $1, $2) }.results(
         of: base, name: inputs.base.path, root: baseRoot, against: .itself)
     }
@@ -60,9 +60,9 @@ extension TrainingJob {
       try run.writePatch(to: path, replacing: replacing, over: fingerprints, annotations: noted, work: work)
     }
     run.endTuning()
-    let remarks = run.remarks + [log?.remark].compactMap(\.self)
+    let notes = run.notes + [log?.note].compactMap(\.self)
     guard let suite = inputs.suite, let before else {
-      return Result(header: header, record: record, measured: [], remarks: remarks, failure: nil)
+      return Result(header: header, record: record, measured: [], notes: notes, failure: nil)
     }
     // From here on there is a patch, and what goes wrong is told with it.
     do {
@@ -72,11 +72,11 @@ extension TrainingJob {
         try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path, replacing: true)
       }
       return Result(
-        header: header, record: record, measured: outcome.records, remarks: remarks + outcome.remarks,
+        header: header, record: record, measured: outcome.records, notes: notes + outcome.notes,
         failure: failure)
     } catch {
       return Result(
-        header: header, record: record, measured: [], remarks: remarks, failure: Self.failure(path) { throw error })
+        header: header, record: record, measured: [], notes: notes, failure: Self.failure(path) { throw error })
     }
   }
 
@@ -124,7 +124,7 @@ extension TrainingJob {
     let view = ModelView(inputs.base.checkpoint, inputs.base.steps + [PatchStep(patch, .forward)])
     let tuned = try LanguageModel(
       view, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
-    let base = try model.untuned()
+    let base = try model.frozen()
     let after = try evaluation(suite, report).results(
       of: tuned, name: patch.label, root: patch.header.targetRoot, against: .base(base, root: baseRoot))
     return try Evaluation.records(

@@ -97,7 +97,7 @@ package struct TrainingJob {
       guard neutral.count > 1 else {
         throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")
       }
-      guard !plan.isOfSightAlone || neutral.contains(where: { !$0.images.isEmpty }) else {
+      guard !plan.tunesVisionOnly || neutral.contains(where: { !$0.images.isEmpty }) else {
         throw VPatchError(
           .refused, inputs.neutral,
           "drift would be measured on text without images, and what is tuned is not asked for there",

@@ -56,7 +56,7 @@ package struct TuningPlan: Sendable {
   }
 
   /// Whether only images go through what is tuned.
-  var isOfSightAlone: Bool {
+  var tunesVisionOnly: Bool {
     parameters.allSatisfy { [.visionTower, .projector].contains(layout.component(of: $0.name).region) }
   }
 

@@ -8,7 +8,7 @@ enum MicroBatches {
 
   /// - Parameter rows: of each portion; nil: as many as make up `tokens`, at least one.
   static func split(_ batch: [Example], rows: Int?) -> [[Example]] {
-    Portions.split(batch.map { rows == nil ? $0.ids.count : 1 }, limit: rows ?? tokens).map { Array(batch[$0]) }
+    Batches.split(batch.map { rows == nil ? $0.ids.count : 1 }, limit: rows ?? tokens).map { Array(batch[$0]) }
   }
 
   /// Rows that may go through the model together, with about as many image tokens as any that do.
@@ -18,7 +18,7 @@ enum MicroBatches {
       .map { example in (example: example, size: example.ids.count { $0 == token }) }
       .sorted { $0.size > $1.size }
     // Text beside the images would only make it fewer.
-    let portions = Portions.split(seeing.map { rows == nil ? $0.size : 1 }, limit: rows ?? tokens)
+    let portions = Batches.split(seeing.map { rows == nil ? $0.size : 1 }, limit: rows ?? tokens)
     return portions.first.map { seeing[$0].map(\.example) } ?? []
   }
 

@@ -55,7 +55,7 @@ final class TrainingLog {
   }
 
   /// What is to be said of it at the end; nil where it has every step.
-  var remark: String? {
+  var note: String? {
     missing.map {
       "the log \(path) lacks \(Format.counted($0.steps.count, "step")) from \($0.steps[0]) on: it \($0.reason)"
     }

@@ -27,7 +27,7 @@ extension TrainingRun {
   }
 
   /// What went wrong besides the learning.
-  package var remarks: [String] {
+  package var notes: [String] {
     guard let unsaved else { return [] }
     let steps = unsaved.steps.prefix(8).map { Format.grouped($0) }.joined(separator: ", ")
     let more = unsaved.steps.count > 8 ? ", …" : ""

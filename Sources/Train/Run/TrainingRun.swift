@@ -26,7 +26,7 @@ package final class TrainingRun {
   private let saveEvery: Int
   /// After which steps the state could not be kept, and what was wrong the first time.
   var unsaved: (steps: [Int], error: VPatchError)?
-  private lazy var base = Result { try model.untuned() }
+  private lazy var base = Result { try model.frozen() }
 
   var state: TrainingState
 
@@ -81,7 +81,7 @@ package final class TrainingRun {
 
   /// Trains to the end.
   /// A state that cannot be saved on the way does not end the run, which has no other place for what it has learned: it
-  /// is told to `observe`, and is among the `remarks`.
+  /// is told to `observe`, and is among the `notes`.
   /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
   /// - Throws: `mismatch` where the loss or the drift is no number any more; the folder keeps the state that was saved
   ///   last, or gets the one before that step where none was.

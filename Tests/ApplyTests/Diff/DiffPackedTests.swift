@@ -52,7 +52,7 @@ import Testing
     #expect(diff.tensors[0].change.elements == 4 && diff.tensors[0].change.changed == 2)
   }
 
-  @Test("what speaks against a fine-tune is said") func remarks() throws {
+  @Test("what speaks against a fine-tune is said") func notes() throws {
     let folder = try TestFolder()
     let model = TestModel.llama()
     try folder.file("model", model)
@@ -60,10 +60,10 @@ import Testing
     try folder.file("lora", [.weights("base_model.model.q_proj.lora_A.weight", [4, 4])])
     func said(_ a: String, _ b: String) throws -> String {
       let diff = try CheckpointDiff.compute(Checkpoint(path: folder[a]), Checkpoint(path: folder[b]), threads: 1)
-      for remark in diff.remarks {
-        #expect(diff.table().contains(remark) && diff.html().contains("As base and tuned model"))
+      for note in diff.notes {
+        #expect(diff.table().contains(note) && diff.html().contains("As base and tuned model"))
       }
-      return diff.remarks.joined()
+      return diff.notes.joined()
     }
     #expect(try said("model", "model") == "")
     #expect(try said("model", "part").contains("B holds only 8 of the base's 20 tensors"))

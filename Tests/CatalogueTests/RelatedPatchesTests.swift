@@ -3,7 +3,7 @@ import Catalogue
 import PatchFormat
 import Testing
 
-@Suite("Kin") struct KinTests {
+@Suite("Kin") struct RelatedPatchesTests {
   @Test("the chain to a patch, what stands on it, its siblings and its stacks") func patch() throws {
     let fixture = try StoreFixture()
     let store = fixture.store
@@ -16,13 +16,13 @@ import Testing
     let row = try #require(try store.stored(third))
     let stack = try StackDefinition(base: row.base, members: [.init(third), .init(sibling)])
     _ = try store.saveStack(name: "both", definition: stack)
-    let kin = try store.kin(ofPatch: third, base: row.base, target: row.target)
-    #expect(kin.chain.map(\.identity) == [first, second])
-    #expect(kin.root == (try store.stored(first)?.base) && kin.base?.root == kin.root)
-    #expect(kin.after.map(\.identity) == [fourth])
-    #expect(kin.siblings.map(\.identity) == [sibling])
-    #expect(kin.stacks.map(\.name) == ["both"])
-    let ofStack = try store.kin(ofStack: stack)
+    let related = try store.relatedPatches(ofPatch: third, base: row.base, target: row.target)
+    #expect(related.chain.map(\.identity) == [first, second])
+    #expect(related.root == (try store.stored(first)?.base) && related.base?.root == related.root)
+    #expect(related.after.map(\.identity) == [fourth])
+    #expect(related.siblings.map(\.identity) == [sibling])
+    #expect(related.stacks.map(\.name) == ["both"])
+    let ofStack = try store.relatedPatches(ofStack: stack)
     #expect(ofStack.chain.map(\.identity) == [first, second] && ofStack.stacks.isEmpty)
   }
 
@@ -31,10 +31,10 @@ import Testing
     let there = try fixture.added(from: 0, to: 1)
     let back = try fixture.added(from: 1, to: 0)
     let row = try #require(try fixture.store.stored(there))
-    let kin = try fixture.store.kin(ofPatch: there, base: row.base, target: row.target)
-    #expect(kin.chain.isEmpty && kin.root == row.base)
-    #expect(kin.after.map(\.identity) == [back])
-    let stranger = try fixture.store.kin(
+    let related = try fixture.store.relatedPatches(ofPatch: there, base: row.base, target: row.target)
+    #expect(related.chain.isEmpty && related.root == row.base)
+    #expect(related.after.map(\.identity) == [back])
+    let stranger = try fixture.store.relatedPatches(
       ofPatch: SHA256Hasher.hash("x"), base: SHA256Hasher.hash("y"), target: SHA256Hasher.hash("z"))
     #expect(stranger.chain.isEmpty && stranger.base == nil && stranger.root == SHA256Hasher.hash("y"))
   }
