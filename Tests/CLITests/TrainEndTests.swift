@@ -55,8 +55,8 @@ import Testing
     #expect(notes[1].contains("note: the log /dev/full lacks 4 steps from 1 on: it cannot be written"))
     #expect(try isWhole(scene.patch))
     let json = try Command(Command.path, arguments("--log", "/dev/full", "--json", "--force"))
-    let notes = try JSON.parse(Array(json.output.utf8))["remarks"]?.array?.compactMap(\.string)
-    #expect(json.errors.isEmpty && notes?.count == 1 && notes?[0].contains("lacks 4 steps") == true)
+    let members = try JSON.parse(Array(json.output.utf8))["remarks"]?.array?.compactMap(\.string)
+    #expect(json.errors.isEmpty && members?.count == 1 && members?[0].contains("lacks 4 steps") == true)
   }
 
   @Test("a log's pipe whose reader goes away") func pipe() throws {
