@@ -6,7 +6,7 @@ import Measure
 import PatchFormat
 import Report
 
-/// What `report` is given: a patch or a stack, with what the store knows of it.
+/// A patch or a stack to report on, with what the store knows of it.
 enum ReportSubject {
   case patch(ReportedPatch)
   case stack(StackInput)
@@ -74,14 +74,14 @@ extension ReportLineage {
           details: [
             PatchSummary(header).layout.name, Format.counted(base.count, "tensor"),
             Format.bytes(base.reduce(0) { $0 + $1.info.byteCount }),
-          ]), remark: "No store was at hand, so what else is made from this base is not known.")
+          ]), remark: "There is no store, so other patches of this base are not known.")
       return
     }
     let kin = try store.kin(ofPatch: header.identity, base: header.baseRoot, target: header.targetRoot)
     self.init(
       base: Entry(kin), chain: kin.chain.map(Entry.init), after: kin.after.map(Entry.init),
       siblings: kin.siblings.map(Entry.init), stacks: try kin.stacks.map { try Entry($0, store) },
-      remark: try store.contains(header.identity) ? nil : "The patch is not in the store; what is around it there is.")
+      remark: try store.contains(header.identity) ? nil : "The patch is not in the store; the patches around it are.")
   }
 
   fileprivate init(of stack: StackDefinition, _ members: [StackReport.Member], _ store: Store) throws {
@@ -98,7 +98,7 @@ extension ReportLineage {
 }
 
 extension ReportLineage.Entry {
-  /// The base; of where it was seen, only the last name: a page is shown to others.
+  /// The base. Of its path only the last name is shown, since pages are shared.
   fileprivate init(_ kin: Kin) {
     let name = kin.base?.paths.first.map(Path.name)
     self.init(
