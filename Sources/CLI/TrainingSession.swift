@@ -34,11 +34,11 @@ struct TrainingSession {
     ProgressBar.clear()
     for file in job.data {
       for (name, rows) in file.unread {
-        command.common.remark("\(file.path): the field \"\(name.printable)\" is not used (in \(Format.counted(rows, "row")))")
+        command.common.remark("\(file.path): unused field \"\(name.printable)\" (in \(Format.counted(rows, "row")))")
       }
       if file.leftOutRows > 0 {
         command.common.remark(
-          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out: nothing in them is marked as trainable"
+          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out: a field such as \"weight\" excludes them"
         )
       }
     }
@@ -50,8 +50,8 @@ struct TrainingSession {
     }
     for file in job.data where file.endlessRows > 0 {
       command.common.remark(
-        "\(file.path): in \(Format.counted(file.endlessRows, "row")) the chat template puts no end token after a trained answer: "
-          + "the model does not learn to stop")
+        "\(file.path): in \(Format.counted(file.endlessRows, "row")) the chat template puts no end token after a "
+          + "trained answer: the model does not learn to stop")
     }
     for file in job.data where file.mergedRows == file.examples.count && file.examples.count > 1 {
       command.common.remark(
@@ -166,7 +166,7 @@ struct TrainingSession {
       lines.append("stopped   the drift exceeded its budget: the weights are those of step \(record.steps)")
     }
     if unchanged > 0 {
-      lines.append("rounded   \(Format.counted(unchanged, "tuned tensor")) unchanged after rounding to the base's dtype")
+      lines.append("rounded   \(Format.counted(unchanged, "tuned tensor")) unchanged once rounded to the base's dtype")
     }
     let size = (try? InputFile(path: command.output.output).size) ?? 0
     lines.append(
@@ -179,7 +179,8 @@ struct TrainingSession {
   }
 
   static func drift(_ drift: Estimate) -> String {
-    "KL \(Format.significant(drift.value)) (\(Format.significant(drift.low)) … \(Format.significant(drift.high))) nats per token"
+    "KL \(Format.significant(drift.value)) (\(Format.significant(drift.low)) … \(Format.significant(drift.high))) "
+      + "nats per token"
   }
 }
 

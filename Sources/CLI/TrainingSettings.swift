@@ -51,7 +51,8 @@ struct TrainingSettings: ParsableArguments {
     help: ArgumentHelp(
       "Distill from the base (learning without forgetting) with weight λ and temperature T.", valueName: "λ,T"))
   var lwf: String?
-  @Flag(help: "Recompute activations in the backward pass (gradient checkpointing): less memory, about a third more compute.")
+  @Flag(
+    help: "Recompute activations in the backward pass (gradient checkpointing): less memory, a third more compute.")
   var recompute = false
 
   func validate() throws {
