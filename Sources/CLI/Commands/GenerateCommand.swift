@@ -46,7 +46,10 @@ struct GenerateCommand: ParsableCommand {
   var maxTokens = 256
   @Option(help: ArgumentHelp("Sampling temperature; 0: greedy decoding.", valueName: "x"))
   var temperature = 0.0
-  @Option(help: ArgumentHelp("Nucleus sampling: sample from the fewest tokens whose probabilities add up to this.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "Nucleus sampling (top-p): sample from the smallest set of tokens whose probabilities add up to this.",
+      valueName: "share"))
   var topP = 1.0
   @Option(help: ArgumentHelp("Top-k sampling: sample from the k most probable tokens; 0: from all.", valueName: "n"))
   var topK = 0
