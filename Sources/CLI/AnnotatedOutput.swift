@@ -2,22 +2,22 @@ import ArgumentParser
 import Base
 import PatchFormat
 
-/// Where a patch with other annotations goes: onto its own file, or a copy.
+/// Where a patch with new annotations is written: to its own file, or to a copy.
 struct AnnotatedOutput: ParsableArguments {
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("Write a copy, and leave the patch as it is.", valueName: "file"))
+    help: ArgumentHelp("Write a copy instead of changing the patch.", valueName: "file"))
   var output: String?
 
   @Flag(help: "Replace an existing copy.")
   var force = false
 
   func validate() throws {
-    if force, output == nil { throw ValidationError("--force goes with --output.") }
+    if force, output == nil { throw ValidationError("--force requires --output.") }
   }
 
-  /// Every rewriting of annotations comes through here; of a patch in the store the catalogue learns of it.
-  /// - Parameter change: is given the patch as it is at that moment, and returns its new annotations.
+  /// Every change of annotations goes through here. For a patch in the store, it updates the catalogue too.
+  /// - Parameter change: receives the current patch and returns its new annotations.
   /// - Returns: the path that was written.
   func write(_ patch: Patch, _ options: StoreOptions, threads: Int, _ change: (Patch) throws -> JSON) throws -> String {
     if let output {

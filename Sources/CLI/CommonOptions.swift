@@ -5,22 +5,25 @@ import Glibc
 import Model
 import ModelFiles
 
-/// What every command takes.
+/// The options of every command.
 struct CommonOptions: ParsableArguments {
-  @Flag(name: .shortAndLong, help: "Say nothing but errors and what was asked for.")
+  @Flag(name: .shortAndLong, help: "Print only errors and requested output, such as --json.")
   var quiet = false
 
   @Flag(help: "Print the result as JSON.")
   var json = false
 
-  @Option(help: ArgumentHelp("Threads at work; the result does not depend on it.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Number of threads; does not change the result. (default: $VPATCH_THREADS, else one per processor)",
+      valueName: "n"))
   var threads: Int?
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes a number from 1 to 1024.") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be between 1 and 1024.") }
   }
 
-  /// `--threads`, else `$VPATCH_THREADS`, else one a processor.
+  /// `--threads`, else `$VPATCH_THREADS`, else one per processor.
   var work: WorkOptions {
     let environment = getenv("VPATCH_THREADS").flatMap { Int(String(cString: $0)) }
       .flatMap { 1...1024 ~= $0 ? $0 : nil }
@@ -28,8 +31,8 @@ struct CommonOptions: ParsableArguments {
     return WorkOptions(threads: count, progress: ProgressBar.progress(quiet: quiet))
   }
 
-  /// Prints the result in the form asked for; `text` not at all where quiet.
-  /// - Parameter isReport: it tells of work that is done, whether or not this can be printed.
+  /// Prints the result as JSON or as text. `--quiet` suppresses the text.
+  /// - Parameter isReport: the result reports finished work, which stays done even if printing fails.
   func print(_ result: JSON, isReport: Bool = false, text: @autoclosure () -> String) {
     ProgressBar.clear()
     if json {
@@ -39,22 +42,22 @@ struct CommonOptions: ParsableArguments {
     }
   }
 
-  /// Prints what was done: a file written, a model switched, a store changed.
+  /// Reports finished work: a file written, a model switched, a store changed.
   func report(_ done: JSON, text: @autoclosure () -> String) { print(done, isReport: true, text: text()) }
 
-  /// What may make a result another one than is meant: also where the result is JSON.
+  /// Warns that the result may not be the intended one. Printed with `--json` too.
   func warn(_ text: String) {
     if !quiet { Terminal.note("warning: \(text.printable)") }
   }
 
-  /// A remark that is no result.
+  /// Prints a note, which is not part of the result.
   func note(_ text: String) {
     if !quiet, !json { Terminal.note("note: \(text.printable)") }
   }
 }
 
 extension String {
-  /// JSON in which the control characters that it may hold as they are (C1, marks of direction) are escaped too.
+  /// JSON with all control characters escaped, including those that JSON allows unescaped (C1, bidirectional marks).
   var escapingControls: String {
     unicodeScalars.reduce(into: "") { text, scalar in
       if scalar.value >= 0x7F, String(scalar).printable.unicodeScalars.count > 1 {
@@ -69,24 +72,24 @@ extension String {
 
 extension Compute.Precision: ExpressibleByArgument {}
 
-/// What writes a model.
+/// The options of commands that write a model.
 struct OutputOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("Where to write: a file for a file, a new folder for a folder.", valueName: "out"))
+    help: ArgumentHelp("Output path: a file for a file, a new folder for a folder.", valueName: "out"))
   var output: String
 
   @Flag(help: "Replace an existing file.")
   var force = false
 
-  @Flag(help: "Hash all tensors of the input, not only those that the patch touches.")
+  @Flag(help: "Hash all input tensors, not only those that the patch touches.")
   var full = false
 
-  @Flag(help: "Copy side files that are links to somewhere outside of the model's folder, too.")
+  @Flag(help: "Also copy side files that are links to outside the model's folder.")
   var allowOutside = false
 
   @Flag(
-    help: "Write the provenance into the files' metadata too. The files are then no longer the tuned ones to the byte.")
+    help: "Also write the provenance into the files' metadata, so that their bytes differ from the tuned files'.")
   var stamp = false
 }
 
@@ -110,12 +113,12 @@ extension RebuildResult {
     let isKnown = unverifiedTensors == 0
     let untouched =
       isKnown
-      ? "hashed too: all is what the patch promises"
-      : "\(Format.counted(unverifiedTensors, "tensor")) as in the input, unverified (--full hashes them)"
+      ? "hashed too: all match the patch"
+      : "\(Format.counted(unverifiedTensors, "tensor")) copied from the input, not verified (--full hashes them)"
     let files =
       !isFilesExact
-      ? "in the input's own layout"
-      : "byte for byte those the patch was made with" + (isKnown ? "" : ", if the untouched tensors are")
+      ? "in the input's file layout"
+      : "byte for byte those the patch was made with" + (isKnown ? "" : ", if the untouched tensors match it")
     let applied = state.entries.map { entry in
       ([entry.text] + (entry.stack?.memberLines ?? []).map { "  " + $0 }).map(\.printable)
     }
@@ -127,22 +130,22 @@ extension RebuildResult {
       \(Format.bytes(totalBytes))
         untouched   \(untouched)
         files       \(files)\(sideFileSummary.modelLine)
-        root        \(state.root.hex)\(isKnown ? "" : ", if the untouched tensors are the patch's")
+        root        \(state.root.hex)\(isKnown ? "" : ", if the untouched tensors match the patch")
         provenance  \(provenancePath.printable)
       """
   }
 
   func notes(_ common: CommonOptions) {
     common.notes(sideFilesKept: sideFilesKept)
-    if !leftOut.isEmpty { common.note("did not come along: \(leftOut.joined(separator: ", "))") }
+    if !leftOut.isEmpty { common.note("not copied: \(leftOut.joined(separator: ", "))") }
   }
 }
 
 extension SideFileSummary {
-  /// A line for the table of what a patch is made of; empty where it does nothing to any.
+  /// A line for the table of a patch's contents; empty if it changes no side file.
   var patchLine: String { text.map { "\nfiles     \($0.printable)" } ?? "" }
 
-  /// A line for the table of what was done to a model; empty where nothing became of any.
+  /// A line for the table of what was done to a model; empty if no side file changed.
   var modelLine: String { text.map { "\n  side files  \($0.printable)" } ?? "" }
 }
 
@@ -152,6 +155,6 @@ extension CommonOptions {
   }
 
   func notes(sideFilesKept names: [String]) {
-    for name in names { note("\(name) is not the file that the patch was made with: it stays as it is") }
+    for name in names { note("\(name) differs from the file that the patch was made with, and was left as it is") }
   }
 }

@@ -1,34 +1,36 @@
 import ArgumentParser
 import Model
 
-/// Where what a suite or a data file names may lie.
+/// Where the files that a suite or a data file names may be.
 struct ImageOptions: ParsableArguments {
-  @Flag(help: "Read images that lie outside of their data file's folder, and data outside of its suite's, too.")
+  @Flag(help: "Also read images outside their data file's folder, and data files outside their suite's folder.")
   var allowOutside = false
 }
 
-/// Where features of images are kept.
+/// The cache of image features.
 struct FeatureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Keep what a vision tower makes of images there (default: ~/.cache/vpatch/features); none: nowhere.",
+      "Cache folder for the vision encoder's outputs; none disables the cache. (default: ~/.cache/vpatch/features)",
       valueName: "dir"))
   var features: String?
-  @Option(help: ArgumentHelp("How much is kept, in GB; what was not used for longest goes first.", valueName: "x"))
+  @Option(
+    help: ArgumentHelp(
+      "Maximum size of the cache, in GB; least recently used features are deleted first.", valueName: "x"))
   var featuresLimit = 10.0
 
   func validate() throws {
     guard featuresLimit > 0, featuresLimit < 1e6 else {
-      throw ValidationError("--features-limit takes a number above 0.")
+      throw ValidationError("--features-limit must be greater than 0 and less than 1,000,000.")
     }
   }
 
-  /// - Throws: `refused` where nothing says where the cache could be.
+  /// - Throws: `refused` if there is no folder for the cache.
   func cache(_ common: CommonOptions) throws -> FeatureCache? {
     if features == "none" { return nil }
     let folder = try features ?? FeatureCache.defaultFolder()
     return FeatureCache(folder: folder, limit: Int(featuresLimit * 1e9)) { error in
-      common.note("features of images cannot be kept, and are computed each time: \(error.description)")
+      common.note("image features cannot be cached and are computed again each time: \(error.description)")
     }
   }
 }

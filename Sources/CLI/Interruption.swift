@@ -1,21 +1,21 @@
 import Base
 import Glibc
 
-/// What signals do: Ctrl-C and a polite kill leave nothing behind, and what can be said as an error is no signal.
+/// Signal handling. Ctrl-C and SIGTERM leave nothing behind; SIGPIPE and SIGXFSZ are ignored.
 enum Interruption {
-  /// To be called before any other thread is there: they inherit what is blocked.
+  /// To be called before other threads are started: they inherit the blocked signals.
   static func handle() {
-    // A reader that goes away (vpatch show … | head) and a file that has become as large as it may (ulimit -f) are
-    // errors of the call that wrote: nothing of what is being done is left half done.
+    // A closed pipe (vpatch show … | head) and a file at its size limit (ulimit -f) are errors of the call that wrote,
+    // so that no work is left half done.
     for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
 
-    // Blocked, one waits until it is asked for: none is lost, and none cuts into a call. Who started us with nohup, or
-    // in the background of a script, wants it ignored.
+    // A blocked signal waits for sigwait: none is lost, and none interrupts a call. Under nohup, or in the background
+    // of a script, ignored signals stay ignored.
     var asked = askedFor
     pthread_sigmask(SIG_BLOCK, &asked, nil)
     var thread = pthread_t()
     let code = pthread_create(&thread, nil, { _ in Interruption.wait() }, nil)
-    // Without the thread they do what they do to any program.
+    // Without the thread, the signals have their default effect.
     guard code == 0 else {
       pthread_sigmask(SIG_UNBLOCK, &asked, nil)
       return
@@ -31,15 +31,15 @@ enum Interruption {
       guard sigwait(&asked, &number) == 0 else { continue }
       ProgressBar.clear()
       TemporaryFiles.deleteAll(andExit: 128 + number)
-      Terminal.note("vpatch: what is begun can no longer be taken back, and is being finished")
+      Terminal.note("vpatch: this change can no longer be undone, and is being finished")
     }
   }
 
-  /// Ends the process as one that wrote to a pipe which nobody reads: silently, and known to a shell by the code 141.
+  /// Ends the process as SIGPIPE does: silently; a shell reports the code 141.
   static func endByBrokenPipe() -> Never {
     signal(SIGPIPE, SIG_DFL)
     raise(SIGPIPE)
-    // It was blocked by whoever started us.
+    // The parent process had blocked the signal.
     exit(128 + SIGPIPE)
   }
 

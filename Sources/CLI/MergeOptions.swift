@@ -7,16 +7,19 @@ extension MergeMethod.Kind: ExpressibleByArgument {
 
 /// How several patches of one base become one change.
 struct MergeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("How patches of one base are combined (default: sum).", valueName: "name"))
+  @Option(help: ArgumentHelp("Merge method for patches of one base. (default: sum)", valueName: "name"))
   var method: MergeMethod.Kind?
   @Option(
-    help: ArgumentHelp("ties, dare: the share of each patch's changes to keep (default: 0.5).", valueName: "share"))
+    help: ArgumentHelp(
+      "ties, dare, dare-ties: share of each patch's changes to keep. (default: 0.5)", valueName: "share"))
   var density: Double?
-  @Option(help: ArgumentHelp("ties, dare-ties: multiply the agreed change (default: 1).", valueName: "factor"))
+  @Option(help: ArgumentHelp("ties, dare-ties: factor of the merged change. (default: 1)", valueName: "factor"))
   var lambda: Double?
-  @Option(help: ArgumentHelp("dare: which changes are dropped (default: 0).", valueName: "n"))
+  @Option(help: ArgumentHelp("dare, dare-ties: random seed of the dropped changes. (default: 0)", valueName: "n"))
   var seed: UInt64?
-  @Option(help: ArgumentHelp("Move the result back to the base by this share, 0 to 1 (WiSE-FT).", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "Interpolate the result toward the base by this share, 0 to 1 (WiSE-FT). (default: 0)", valueName: "share"))
   var towardBase: Double?
 
   var isGiven: Bool { method != nil || density != nil || lambda != nil || seed != nil || towardBase != nil }
@@ -25,7 +28,7 @@ struct MergeOptions: ParsableArguments {
     try MergeMethod(method ?? .sum, density: density, lambda: lambda, seed: seed, towardBase: towardBase ?? 0)
   }
 
-  /// The same over what a stack has already.
+  /// Applies the given options to the method that a stack already has.
   func changing(_ old: MergeMethod) throws -> MergeMethod {
     guard isGiven else { return old }
     let isSameKind = method == nil || method == old.kind

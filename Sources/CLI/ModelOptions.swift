@@ -4,15 +4,15 @@ import Checkpoints
 import Model
 import Text
 
-/// What computes with a model.
+/// The options of commands that run a model.
 struct ModelOptions: ParsableArguments {
   @OptionGroup var overlay: OverlayOptions
-  @Option(help: ArgumentHelp("How products are computed: f32 or bf16.", valueName: "precision"))
+  @Option(help: ArgumentHelp("Precision of matrix products.", valueName: "precision"))
   var compute: Compute.Precision = .f32
   @OptionGroup var template: TemplateOptions
-  @OptionGroup(title: "Features of images") var features: FeatureOptions
+  @OptionGroup(title: "Image features") var features: FeatureOptions
 
-  /// A model's folder with the patches over it, in memory.
+  /// A model's folder with patches applied in memory.
   func view(
     _ path: String, reading: Checkpoint.Reading, _ store: StoreOptions, _ common: CommonOptions
   ) throws -> ModelView {

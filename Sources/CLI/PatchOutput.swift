@@ -2,35 +2,35 @@ import ArgumentParser
 import Base
 import Catalogue
 
-/// Where a patch that is made goes: into a file, and into the store.
+/// Where a new patch is written: to a file, and to the store.
 struct PatchOutput: ParsableArguments {
-  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the patch.", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp("Output file for the patch.", valueName: "file"))
   var output: String
-  @Option(help: "A name for the patch, and its alias in the store.")
+  @Option(help: "Name of the patch, and its alias in the store.")
   var name: String?
-  @Option(help: "A note to travel with the patch.")
+  @Option(help: "Note to keep in the patch.")
   var note: String?
   @Flag(help: "Replace an existing file.")
   var force = false
-  @Flag(help: "Do not take the patch into the store.")
+  @Flag(help: "Do not add the patch to the store.")
   var noStore = false
   @OptionGroup var store: StoreOptions
 
-  /// What became of it in the store.
+  /// What the store did with the patch.
   struct Stored {
     let addition: Addition?
 
     var json: JSON? { addition?.json }
-    /// A line for the table of results; empty where there is nothing to say.
+    /// A line for the table of results; empty without a store.
     var lines: [String] { addition.map { ["stored    \($0.alias.map { "as \($0)" } ?? $0.identity.short)"] } ?? [] }
   }
 
-  /// Checks the output and the store, makes the patch, and takes it into the store: one that cannot be used is found
-  /// before the work and not after it.
+  /// Checks the output and the store, makes the patch, and adds it to the store. The checks come first, so that a store
+  /// that cannot be used is found before the work.
   /// - Parameters:
-  ///   - inputs: files that are read.
-  ///   - base: where what the patch is made from was seen, if it is at hand.
-  ///   - room: bytes that the patch may have, where that is known.
+  ///   - inputs: the files that are read.
+  ///   - base: the path of the patch's base, if known.
+  ///   - room: the largest size of the patch in bytes, if known.
   ///   - make: writes the patch to the path that it is given.
   func write<Result>(
     inputs: [InputFile], base: String?, room: Int = 0, _ common: CommonOptions,
@@ -44,7 +44,7 @@ struct PatchOutput: ParsableArguments {
     {
       throw VPatchError(
         error.code, error.subject, error.reason,
-        remedy: "\(output.printable) is written and whole, and not in the store: "
+        remedy: "\(output.printable) is complete, but not in the store: "
           + (error.remedy.map { "\($0), then " } ?? "") + "run 'vpatch add \(output.printable)'")
     }
   }
@@ -55,7 +55,7 @@ struct PatchOutput: ParsableArguments {
       try store.requireRoom(bytes: room)
       return store
     } catch let error as VPatchError {
-      let wayOut = "--no-store writes the patch alone"
+      let wayOut = "--no-store writes the patch without a store"
       throw VPatchError(
         error.code, error.subject, error.reason, remedy: error.remedy.map { "\($0); \(wayOut)" } ?? wayOut)
     }
@@ -69,7 +69,7 @@ struct PatchOutput: ParsableArguments {
 }
 
 extension CommonOptions {
-  /// What there is to say of a patch that came into the store.
+  /// Prints notes about a patch that was added to the store.
   func notes(_ stored: PatchOutput.Stored) {
     for note in stored.addition?.allNotes ?? [] { self.note(note) }
   }

@@ -3,14 +3,14 @@ import ArgumentParser
 import Base
 import Checkpoints
 
-/// Patches that are put over a model in memory.
+/// Patches that are applied to a model in memory.
 struct OverlayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A patch over the model, in memory; repeatable: a chain, or siblings that sum.", valueName: "name_or_file[@scale]"
-    ))
+      "Patch to apply in memory; repeatable: a chain, or patches of one base, which are summed.",
+      valueName: "name_or_file[@scale]"))
   var patch: [String] = []
-  @Option(help: ArgumentHelp("A stack over the model, in memory: of the store, or a stack file.", valueName: "name"))
+  @Option(help: ArgumentHelp("Stack to apply in memory: its name in the store, or a stack file.", valueName: "name"))
   var stack: String?
 
   func validate() throws {
@@ -19,7 +19,7 @@ struct OverlayOptions: ParsableArguments {
 
   var isEmpty: Bool { patch.isEmpty && stack == nil }
 
-  /// The steps from the model to what it is with the patches. What there is to say of it is said.
+  /// The steps from the model to the patched model. Prints their notes.
   func steps(over checkpoint: Checkpoint, _ store: StoreOptions, _ common: CommonOptions) throws -> [PatchStep] {
     let steps = try steps(over: checkpoint, store, common.work)
     common.notes(steps.findings)
@@ -43,11 +43,11 @@ struct OverlayOptions: ParsableArguments {
   }
 }
 
-/// A model with patches over it, all of whose bits are known.
+/// A model with patches applied in memory, all of whose tensors were hashed.
 struct PatchedModel {
   let view: ModelView
   let root: ContentDigest
-  /// The checkpoint alone; nil where nothing is over it.
+  /// The checkpoint without the patches; nil if there are none.
   var withoutPatches: PatchedModel? {
     view.steps.first.map { PatchedModel(view: ModelView(view.checkpoint), root: $0.from) }
   }
@@ -57,8 +57,8 @@ struct PatchedModel {
     self.root = root
   }
 
-  /// Hashes every tensor, and rebuilds those that the steps make.
-  /// - Throws: `wrongBase` where the steps do not lead from this checkpoint.
+  /// Hashes every tensor, and rebuilds those that the steps change.
+  /// - Throws: `wrongBase` if the steps do not start at this checkpoint.
   init(_ checkpoint: Checkpoint, _ steps: [PatchStep] = [], _ work: WorkOptions) throws {
     guard let last = steps.last else {
       self.init(view: ModelView(checkpoint), root: try checkpoint.root(work))

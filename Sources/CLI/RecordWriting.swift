@@ -4,8 +4,8 @@ import Measure
 import PatchFormat
 
 extension Patch {
-  /// Its annotations with more records, and without the signatures that this makes void.
-  /// - Parameter replaceAll: drop the records that are there.
+  /// Its annotations with more records, without the signatures that this invalidates.
+  /// - Parameter replaceAll: drop the existing records.
   func annotations(
     adding records: [ForgettingRecord], replaceAll: Bool = false
   ) throws -> (annotations: JSON, records: [ForgettingRecord], dropped: [PatchSignature]) {
@@ -15,7 +15,7 @@ extension Patch {
     return (annotations, all, dropped)
   }
 
-  /// Its annotations without the records of some tasks, and without the signatures that this makes void.
+  /// Its annotations without the records of some tasks, and without the signatures that this invalidates.
   func annotations(
     dropping tasks: [String]
   ) throws -> (annotations: JSON, records: [ForgettingRecord], dropped: [PatchSignature]) {
@@ -25,19 +25,19 @@ extension Patch {
   }
 }
 
-/// Where records of a patch were written.
+/// Where the records of a patch were written.
 struct RecordWriting {
-  /// The patch's file, or what the store calls it.
+  /// The patch's file, or its name in the store.
   private(set) var places: [String] = []
   private(set) var dropped: [PatchSignature] = []
 
-  /// Whether the file can be written, to be asked before long work; in the store it stays until then.
+  /// Checks before long work that the file can be written. A patch in the store is leased until then.
   static func check(_ patch: Patch, _ options: StoreOptions) throws {
     if let store = try options.existing(), try store.holds(patch) { return try store.lease(patch.identity) }
     try OutputCheck.file(patch.path, inputs: [], force: true)
   }
 
-  /// Adds records to the annotations of a patch: in its file, and in the store where that has it too.
+  /// Adds records to the annotations of a patch: in its file, and in the store if the patch is there too.
   init(_ records: [ForgettingRecord], to patch: Patch, _ options: StoreOptions, threads: Int) throws {
     try self.init(patch, options, threads: threads) {
       let (annotations, _, voided) = try $0.annotations(adding: records)
@@ -45,7 +45,7 @@ struct RecordWriting {
     }
   }
 
-  /// Drops the records of some tasks, in the same places.
+  /// Drops the records of some tasks in the same places.
   init(dropping tasks: [String], from patch: Patch, _ options: StoreOptions, threads: Int) throws {
     try self.init(patch, options, threads: threads) {
       let (annotations, _, voided) = try $0.annotations(dropping: tasks)
@@ -70,7 +70,7 @@ struct RecordWriting {
       places.append(patch.path)
     }
     if let store, try store.path(of: patch.identity) != nil {
-      // Its notes there may be others than those of the file.
+      // The annotations there may differ from those of the file.
       try store.editAnnotations(patch.identity, threads: threads, changed)
       places.append("\(try store.label(patch.identity) ?? patch.identity.short) in the store")
     }
@@ -79,7 +79,7 @@ struct RecordWriting {
 
   func notes(_ common: CommonOptions) {
     for signature in dropped {
-      common.note("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
+      common.note("dropped the signature by \(signature.key.short): the annotations changed; sign the patch again")
     }
   }
 }

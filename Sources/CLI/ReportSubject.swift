@@ -6,7 +6,7 @@ import Measure
 import PatchFormat
 import Report
 
-/// What `report` is given: a patch or a stack, with what the store knows of it.
+/// A patch or a stack to report on, with what the store knows of it.
 enum ReportSubject {
   case patch(ReportedPatch)
   case stack(StackInput)
@@ -74,14 +74,14 @@ extension ReportLineage {
           details: [
             PatchSummary(header).layout.name, Format.counted(base.count, "tensor"),
             Format.bytes(base.reduce(0) { $0 + $1.info.byteCount }),
-          ]), note: "No store was at hand, so what else is made from this base is not known.")
+          ]), note: "There is no store, so other patches of this base are not known.")
       return
     }
     let related = try store.relatedPatches(ofPatch: header.identity, base: header.baseRoot, target: header.targetRoot)
     self.init(
       base: Entry(related), chain: related.chain.map(Entry.init), after: related.after.map(Entry.init),
       siblings: related.siblings.map(Entry.init), stacks: try related.stacks.map { try Entry($0, store) },
-      note: try store.contains(header.identity) ? nil : "The patch is not in the store; what is around it there is.")
+      note: try store.contains(header.identity) ? nil : "The patch is not in the store; the patches around it are.")
   }
 
   fileprivate init(of stack: StackDefinition, _ members: [StackReport.Member], _ store: Store) throws {
@@ -98,7 +98,7 @@ extension ReportLineage {
 }
 
 extension ReportLineage.Entry {
-  /// The base; of where it was seen, only the last name: a page is shown to others.
+  /// The base. Of its path only the last name is shown, since pages are shared.
   fileprivate init(_ related: RelatedPatches) {
     let name = related.base?.paths.first.map(Path.name)
     self.init(

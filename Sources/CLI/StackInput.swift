@@ -1,12 +1,12 @@
 import Base
 import PatchFormat
 
-/// A stack that the command line names.
+/// A stack given on the command line.
 struct StackInput {
-  /// What it is called in the store, or in its file; nil for one that was typed.
+  /// Its name in the store or in its file; nil for one typed as members.
   let name: String?
   let definition: StackDefinition
-  /// Members that are open already.
+  /// Members that are already open.
   let patches: [Patch]
 
   private init(name: String?, definition: StackDefinition, patches: [Patch]) {
@@ -44,9 +44,9 @@ struct StackInput {
         as VPatchError where error.code == .io && isNoFile
       {
         throw VPatchError(
-          .io, text, "is no stack, and no patch either: it \(error.reason)",
+          .io, text, "is neither a stack nor a patch: it \(error.reason)",
           remedy: error.remedy?.contains("did you mean") == true
-            ? error.remedy : "vpatch stack list and vpatch list show what there is")
+            ? error.remedy : "'vpatch stack list' and 'vpatch list' show what the store has")
       }
     }
   }
@@ -55,8 +55,8 @@ struct StackInput {
     let file = try StackFile(text: InputFile.contents(of: path, limit: 1 << 20), path: path)
     guard let base = ContentDigest(hex: file.base) else {
       throw VPatchError(
-        .invalid, path, "has the base \"\(file.base.printable)\", which is not a root of 64 digits",
-        remedy: "'vpatch status MODEL' says a model's root")
+        .invalid, path, "has the base \"\(file.base.printable)\", which is not a root digest of 64 hex digits",
+        remedy: "'vpatch status MODEL' prints a model's root")
     }
     try self.init(members: file.members, method: file.method, base: base, name: file.name, store, threads)
   }

@@ -6,7 +6,7 @@ import Measure
 import PatchFormat
 import Report
 
-/// A stack of the store, for a person and for a program.
+/// Prints a stack of the store as text or as JSON.
 struct StackShow {
   let stored: StoredStack
   let store: Store
@@ -20,7 +20,7 @@ struct StackShow {
     self.base = base
   }
 
-  /// - Parameter isReport: the stack was changed just now.
+  /// - Parameter isReport: the stack was just changed.
   func print(isReport: Bool = false) throws {
     let members = try stored.definition.members.map { member in
       Member(
@@ -36,15 +36,15 @@ struct StackShow {
       text: text(members, overlap, report, pairs, result))
   }
 
-  /// What is known of what the stack makes.
+  /// What is known of the stack's result.
   private struct Result {
-    /// Why it makes nothing; nil where it can be made.
+    /// Why it cannot be made; nil if it can.
     var refusal: VPatchError?
-    /// What comes out infinite or NaN; nil where it was not made yet, and no base is at hand.
+    /// What becomes infinite or NaN; nil if the stack was not made yet and no base is given.
     var notFinite: [NotFinite]?
   }
 
-  /// A stack that an earlier version took may be refused today; it is shown all the same.
+  /// A stack that an earlier version of vpatch accepted may be refused now; it is shown anyway.
   private func result(_ patches: [Patch]) throws -> Result {
     guard !patches.isEmpty else { return Result() }
     do {
@@ -64,7 +64,7 @@ struct StackShow {
     var reference: String { MemberReference(name: label, scale: member.scale).text }
   }
 
-  /// Weight by weight, where the base is at hand.
+  /// Weight by weight, if the base is given.
   private func comparisons(_ overlap: StackOverlap) throws -> [PatchDiff.Delta?] {
     guard let base else { return overlap.pairs.map { _ in nil } }
     return try overlap.pairs.map { try PatchDiff($0.a, $0.b, base: base, common.work).total }
@@ -116,7 +116,7 @@ struct StackShow {
       }
       lines.append(line)
     }
-    if base == nil, overlap.shared > 0 { lines.append("            --base MODEL compares what they do to them") }
+    if base == nil, overlap.shared > 0 { lines.append("            --base MODEL compares their changes") }
     return lines.joined(separator: "\n")
   }
 

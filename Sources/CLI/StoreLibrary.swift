@@ -5,18 +5,18 @@ import Checkpoints
 import ModelFiles
 import PatchFormat
 
-/// Patches by identity: those that are open already, else the store's. Composites are kept in the store, and what is
-/// done to models is entered there.
+/// Patches by identity: those that are already open, else the store's. Composites are kept in the store, and changes of
+/// models are recorded there.
 final class StoreLibrary: PatchLibrary {
   private let open: [Patch]
   private let options: StoreOptions
   private let isLeasing: Bool
   private let threads: Int
-  /// What is in the store and stays there while this command runs.
+  /// Patches of the store that cannot be deleted while this command runs.
   private var leased: Set<ContentDigest> = []
 
-  /// - Parameter isLeasing: whether what is given out has to stay in the store: a model will need it. What is merely read
-  ///   can be read to its end.
+  /// - Parameter isLeasing: whether patches must stay in the store because a model will need them. A patch that is only
+  ///   read can be read to its end even if it is deleted.
   init(_ open: [Patch] = [], _ store: StoreOptions, isLeasing: Bool, threads: Int) {
     self.open = open
     options = store
@@ -28,8 +28,8 @@ final class StoreLibrary: PatchLibrary {
     if let patch = open.first(where: { $0.identity == identity }) { return patch }
     guard let store = try options.existing() else {
       throw VPatchError(
-        .io, "patch \(identity.short)", "is not at hand, and there is no store at \(try options.path())",
-        remedy: "give the store that has it: --store DIR")
+        .io, "patch \(identity.short)", "is not available: there is no store at \(try options.path())",
+        remedy: "name the store that has it with --store DIR")
     }
     if isLeasing {
       try store.lease(identity)
@@ -44,7 +44,7 @@ final class StoreLibrary: PatchLibrary {
         ? store.leaseComposite(stackIdentity: stack.identity) : store.composite(stackIdentity: stack.identity)
     else { return nil }
     if isLeasing { leased.insert(identity) }
-    // One whose file is lost or damaged is made again: the store restores it then.
+    // A lost or damaged composite is made again; the store then restores its file.
     return try? store.patch(identity, threads: threads)
   }
 
@@ -55,15 +55,15 @@ final class StoreLibrary: PatchLibrary {
     return patch
   }
 
-  /// The undo of a model whose own is lost: its difference to the base, kept in the store. Of the files beside the
-  /// model it brings back those that a patch of the state made, as far as these are at hand; the user's own stay.
-  /// - Throws: `wrongBase` where that is not the base of the model.
+  /// A new undo for a model that lost its own: its difference to the base, kept in the store. Of the side files it
+  /// reverts those that an available patch of the state wrote; files of the user's own stay.
+  /// - Throws: `wrongBase` if `base` is not the base of the model.
   func difference(from base: Checkpoint, to model: Checkpoint, _ state: ModelState, _ common: CommonOptions) throws
     -> Patch
   {
     let root = state.base
     var options = CreateOptions()
-    // It was made by patches, whatever they did.
+    // The model was made by patches, which may change anything.
     options.expectsFineTune = false
     options.removeMissingFiles = base.isDirectory && model.isDirectory
     options.sideFilesOf = state.entries.flatMap { entry in
@@ -73,13 +73,13 @@ final class StoreLibrary: PatchLibrary {
     let undo = try self.options.open(create: true).keep(.undo, threads: threads) { path in
       let result = try create.write(to: path)
       for name in result.sideFilesLeftOut {
-        common.note("\(name) is not the base's, and no patch at hand made it what it is: it stays as it is")
+        common.note("\(name) is not the base's, and no available patch wrote it: it was left as it is")
       }
       guard result.header.baseRoot == root else {
         throw VPatchError(
           .wrongBase, base.path,
           "is not the base of \(model.path): its root is \(result.header.baseRoot.short), not \(root.short)",
-          remedy: "'vpatch status' says a model's base")
+          remedy: "'vpatch status' prints a model's base")
       }
     }
     leased.insert(undo.identity)
@@ -88,11 +88,11 @@ final class StoreLibrary: PatchLibrary {
 
   // MARK: Applications
 
-  /// Does something to a model, and enters it into the store, where there is one: before, so that nothing goes that its
-  /// undo needs, and when it is done.
+  /// Changes a model and records that in the store, if there is one: before, so that no patch is deleted that the undo
+  /// needs, and afterwards.
   /// - Parameters:
-  ///   - states: what the model is to be, and what it was, as far back as it can be brought.
-  ///   - remark: is told what went wrong with the entry alone: what was done to the model stays done.
+  ///   - states: the new state of the model, and its earlier ones as far back as it can be reverted.
+  ///   - remark: receives failures of the record alone; the change of the model stays done.
   func entering<Result>(
     _ kind: String, model: String, before: ModelState, after: ModelState, states: [ModelState],
     note: (String) -> Void, _ body: () throws -> Result
@@ -107,28 +107,28 @@ final class StoreLibrary: PatchLibrary {
     guard let store, let entry else { return try body() }
     let result: Result
     do { result = try body() } catch {
-      // One that is decided and not finished stays entered, for what it needs to be undone.
+      // A change that is decided but unfinished stays recorded, so that its undo is kept.
       if !isDecided(model, after) { try? store.abandonApplication(entry) }
       throw error
     }
-    // It is done, so Ctrl-C comes too late: the entry is to say so.
+    // The change is done, so Ctrl-C is too late: the record must be finished.
     do {
       try TemporaryFiles.uninterrupted { try store.finishApplication(entry, supersedingEarlier: true) }
     } catch let error as VPatchError {
-      note("the store still takes this for unfinished, and keeps what its undo needs: \(error.description)")
+      note("the store still lists this change as unfinished, and keeps what its undo needs: \(error.description)")
     }
     return result
   }
 
-  /// Whether the model is what it was to be, or will be with `vpatch recover`.
+  /// Whether the model has its new state, or will have it after `vpatch recover`.
   private func isDecided(_ model: String, _ after: ModelState) -> Bool {
     guard (try? PathKind.of(model)) != .missing else { return false }
     guard let checkpoint = try? Checkpoint(path: model, patience: .zero) else { return true }
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }
 
-  /// Patches that were given as files come into the store: what a model needs to go back must not depend on them.
-  /// - Throws: `refused` where the store has one of the same identity that would not bring the same side files back.
+  /// Adds patches that were given as files to the store, since reverting a model must not depend on those files.
+  /// - Throws: `refused` if the store has the same patch with other side files, which reverting would use.
   func keepOpen(for steps: [PatchStep], of model: Checkpoint) throws {
     guard !open.isEmpty else { return }
     let store = try options.open(create: true)
@@ -141,8 +141,8 @@ final class StoreLibrary: PatchLibrary {
       else { continue }
       throw VPatchError(
         .refused, patch.path,
-        "has other side files than the same patch in the store, by which the model would be taken back",
-        remedy: "give the store's own, \(patch.identity.short), or keep this one in another store with --store DIR")
+        "has other side files than the same patch in the store, which 'vpatch revert' would use",
+        remedy: "give the store's patch, \(patch.identity.short), or use another store with --store DIR")
     }
   }
 }

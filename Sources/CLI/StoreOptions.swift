@@ -5,22 +5,22 @@ import Glibc
 import PatchFormat
 import Synchronization
 
-/// What takes patches by their names in the store.
+/// The options of commands that take patches by their names in the store.
 struct StoreOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The folder of the store. (default: $VPATCH_STORE, else ~/.local/share/vpatch)", valueName: "dir"))
+      "Store folder. (default: $VPATCH_STORE, else ~/.local/share/vpatch)", valueName: "dir"))
   var store: String?
 
   func path() throws -> String { try store ?? Store.defaultPath() }
 
   func open(create: Bool = false) throws -> Store { try OpenStores.open(path(), create: create) }
 
-  /// The store, where there is one.
+  /// The store, if there is one.
   func existing() throws -> Store? { try Store.isThere(path()) ? open() : nil }
 }
 
-/// The stores of this process: each is opened once, whoever asks for it, since opening one checks its whole schema.
+/// The stores of this process. Each is opened only once, since opening checks the whole schema.
 enum OpenStores {
   private static let stores = Mutex<[String: Store]>([:])
 
@@ -33,7 +33,7 @@ enum OpenStores {
     }
   }
 
-  /// Lets go of them, so that nothing is left beside their catalogues.
+  /// Closes them, so that no files are left beside their catalogues.
   static func close() {
     stores.withLock { stores in
       for store in stores.values { store.release() }
@@ -60,9 +60,9 @@ extension Store {
 }
 
 extension Path {
-  /// The path from the root on, links resolved as far as there is something.
+  /// The absolute path, with links resolved as far as the path exists.
   static func absolute(_ path: String) throws -> String {
-    // What is not there yet is in a folder that is.
+    // A missing file may be in an existing folder.
     if let resolved = try resolvedIfAny(path) ?? resolvedIfAny(parent(path)).map({ join($0, name(path)) }) {
       return resolved
     }
@@ -70,7 +70,7 @@ extension Path {
     return join(here, path)
   }
 
-  /// A path from the root on as one would type it here, if it lies in the current folder.
+  /// An absolute path as typed from the current folder, if it is inside it.
   static func fromHere(_ path: String) -> String {
     guard let folder = getcwd(nil, 0) else { return path }
     defer { free(folder) }

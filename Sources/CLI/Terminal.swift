@@ -2,11 +2,10 @@ import Base
 import Glibc
 import Synchronization
 
-/// What is said, and where: results to standard output, everything else to standard error.
+/// Output: results go to standard output, everything else to standard error.
 ///
-/// Words never end what a command does: a patch that is being written, a model that is being switched is worth more than
-/// the report of it. What could not be said on standard output decides the exit code at the end. Standard error has
-/// nobody to be told of its own failing.
+/// A failure to print never stops a command: writing a patch or switching a model matters more than its report. A
+/// failure of standard output decides the exit code at the end. Failures of standard error are ignored.
 enum Terminal {
   static let isInteractive = isatty(STDERR_FILENO) == 1
 
@@ -16,17 +15,17 @@ enum Terminal {
 
   struct Unsaid {
     let failure: TextStream.Failure
-    /// The words were of work that is done: they alone are lost.
+    /// Whether the lost text reported finished work, which is not lost.
     let isReport: Bool
   }
 
-  // Whatever a file, a catalogue or a model says: nothing of it rewrites the terminal.
+  // Text from files, catalogues and models must not control the terminal.
   static func out(_ text: String, isReport: Bool = false) { print(text.printableText + "\n", isReport: isReport) }
 
-  /// A value on one line.
+  /// Prints a value on one line.
   static func out(line json: JSON) { out(json.compact().escapingControls) }
 
-  /// Without an end of the line.
+  /// Prints without a newline.
   static func print(_ text: String, isReport: Bool = false) {
     state.withLock { unsaid in
       guard unsaid == nil else { return }
@@ -38,15 +37,15 @@ enum Terminal {
     }
   }
 
-  /// For a command that goes on only to print more.
-  /// - Throws: what kept standard output from being written.
+  /// For a command whose only remaining work is to print.
+  /// - Throws: the failure of standard output.
   static func requireOutput() throws {
     if let unsaid { throw unsaid.failure }
   }
 
   static func note(_ text: String) { draw(text.printableText + "\n") }
 
-  /// On standard error, without an end of the line.
+  /// Writes to standard error, without a newline.
   static func draw(_ text: String) { try? TextStream.standardError.write(text) }
 
   static func error(_ error: VPatchError) {
@@ -55,18 +54,18 @@ enum Terminal {
   }
 }
 
-/// One line on standard error that is drawn over and over.
+/// A progress line on standard error, redrawn in place.
 final class ProgressBar: Sendable {
   private let state = Mutex((phase: "", percent: -1))
 
-  /// Progress that is drawn where a person looks on, and nowhere else.
+  /// Progress, drawn only on a terminal.
   static func progress(quiet: Bool) -> WorkProgress {
     guard !quiet, Terminal.isInteractive else { return WorkProgress() }
     let bar = ProgressBar()
     return WorkProgress { bar.draw($0, $1, $2) { "\(Format.bytes($0)) of \(Format.bytes($1))" } }
   }
 
-  /// The same for what is counted.
+  /// The same for counted items.
   static func counting(_ noun: String, quiet: Bool) -> (_ phase: String, _ done: Int, _ total: Int) -> Void {
     guard !quiet, Terminal.isInteractive else { return { _, _, _ in } }
     let bar = ProgressBar()

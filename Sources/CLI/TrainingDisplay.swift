@@ -3,7 +3,7 @@ import Glibc
 import Measure
 import Train
 
-/// The line that a person watches while a model learns; where nobody watches, a line each tenth of the way.
+/// The progress of training: a line redrawn on a terminal, else a line for each tenth of the steps.
 final class TrainingDisplay {
   private let common: CommonOptions
   private let total: Int
@@ -24,7 +24,7 @@ final class TrainingDisplay {
       common.note(what)
     case .resumed(let step):
       ProgressBar.clear()
-      if !common.json { Terminal.note("goes on after step \(Format.grouped(step)) of \(Format.grouped(total))") }
+      if !common.json { Terminal.note("resuming after step \(Format.grouped(step)) of \(Format.grouped(total))") }
     case .step(let step): show(step)
     case .saved: break
     }

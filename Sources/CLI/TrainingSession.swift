@@ -6,7 +6,7 @@ import Report
 import Text
 import Train
 
-/// What `train` shows of a run: the plan before, the steps meanwhile, the patch after.
+/// What `train` prints of a run: the plan, the steps, and the patch.
 struct TrainingSession {
   private let command: TrainCommand
   let job: TrainingJob
@@ -34,37 +34,37 @@ struct TrainingSession {
     ProgressBar.clear()
     for file in job.data {
       for (name, rows) in file.unread {
-        command.common.note("\(file.path): nobody reads \"\(name.printable)\" (in \(Format.counted(rows, "row")))")
+        command.common.note("\(file.path): unused field \"\(name.printable)\" (in \(Format.counted(rows, "row")))")
       }
       if file.leftOutRows > 0 {
         command.common.note(
-          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out, as they say that they are not to be learned"
+          "\(file.path): \(Format.counted(file.leftOutRows, "row")) left out: a field such as \"weight\" excludes them"
         )
       }
     }
     for warning in job.model.warnings { command.common.warn(warning) }
     for file in job.data where file.cutRows > 0 {
       command.common.note(
-        "\(file.path): \(Format.counted(file.cutRows, "row")) too long, and cut by "
-          + "\(Format.grouped(file.cutTokens)) tokens in all; --max-length and --too-long decide that")
+        "\(file.path): \(Format.counted(file.cutRows, "row")) too long, cut by "
+          + "\(Format.grouped(file.cutTokens)) tokens in total (see --max-length and --too-long)")
     }
     for file in job.data where file.endlessRows > 0 {
       command.common.note(
-        "\(file.path): in \(Format.counted(file.endlessRows, "row")) an answer is learned without a token that ends it, as "
-          + "the chat template has it: the model does not learn to stop")
+        "\(file.path): in \(Format.counted(file.endlessRows, "row")) the chat template puts no end token after a "
+          + "trained answer: the model does not learn to stop")
     }
     for file in job.data where file.mergedRows == file.examples.count && file.examples.count > 1 {
       command.common.note(
-        "\(file.path): every prompt ends inside a token: does a space at its end belong to the completion?")
+        "\(file.path): every prompt ends inside a token; if prompts end with a space, move it to the completion")
     }
   }
 
   var inputs: [InputFile] { job.inputs.base.checkpoint.files.map(\.input) }
 
-  /// Where the store may note that the base was seen; not where patches are over it.
+  /// The base's path for the store; nil if patches are applied to it.
   var basePath: String? { job.inputs.base.steps.isEmpty ? job.inputs.base.path : nil }
 
-  /// - Parameter keep: keeps a patch elsewhere, whose file cannot be written.
+  /// - Parameter keep: keeps the patch elsewhere if its file cannot be written.
   func train(to path: String, keep: TrainingJob.Fallback?) throws -> TrainingJob.Result {
     let display = TrainingDisplay(command.common, total: job.run.totalSteps)
     let bar = ProgressBar.counting("item", quiet: command.common.quiet)
@@ -76,7 +76,7 @@ struct TrainingSession {
     ) { display.show($0) }
   }
 
-  // MARK: Words
+  // MARK: Output
 
   func planJSON() -> JSON {
     let (plan, memory) = (job.run.plan, job.run.memory)
@@ -117,13 +117,13 @@ struct TrainingSession {
       \(Format.grouped(answers)) are answers
       steps     \(Format.grouped(steps)) of \(Format.counted(min(job.options.batch, examples), "row"))
       memory    \(Format.bytes(memory.needed)): \(Format.bytes(memory.tuned)) for the tuned tensors, \
-      \(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) besides; \
-      \(Format.bytes(memory.mapped)) of files are mapped
+      \(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) other; \
+      \(Format.bytes(memory.mapped)) of files are memory-mapped
       computes  \(job.model.compute.kernels), \(Format.counted(job.model.compute.threads, "thread"))
       """
   }
 
-  /// Rows as the model reads them; what is learned stands between ⟦ and ⟧.
+  /// Rows as the model reads them; trained text is between ⟦ and ⟧.
   func shownRows() -> [String] {
     job.data.flatMap { file in
       file.shown.map { row in
@@ -163,10 +163,10 @@ struct TrainingSession {
       lines.append("drift     \(Self.drift(last.drift)) after step \(last.step)")
     }
     if record.stopped == "max-drift" {
-      lines.append("stopped   the drift passed its budget: the weights are those of step \(record.steps)")
+      lines.append("stopped   the drift exceeded its budget: the weights are those of step \(record.steps)")
     }
     if unchanged > 0 {
-      lines.append("rounded   \(Format.counted(unchanged, "tuned tensor")) the same as before, in the base's dtype")
+      lines.append("rounded   \(Format.counted(unchanged, "tuned tensor")) unchanged once rounded to the base's dtype")
     }
     let size = (try? InputFile(path: command.output.output).size) ?? 0
     lines.append(
@@ -179,7 +179,8 @@ struct TrainingSession {
   }
 
   static func drift(_ drift: Estimate) -> String {
-    "KL \(Format.significant(drift.value)) (\(Format.significant(drift.low)) … \(Format.significant(drift.high))) nats a token"
+    "KL \(Format.significant(drift.value)) (\(Format.significant(drift.low)) … \(Format.significant(drift.high))) "
+      + "nats per token"
   }
 }
 

@@ -6,64 +6,68 @@ import Train
 extension TrainingOptions.Schedule: ExpressibleByArgument {}
 extension DataRules.TooLong: ExpressibleByArgument {}
 
-/// How `train` learns.
+/// The training options of `train`.
 struct TrainingSettings: ParsableArguments {
-  @Option(help: ArgumentHelp("Steps, however often that repeats the data.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of steps; overrides --epochs. (default: from --epochs)", valueName: "n"))
   var steps: Int?
-  @Option(help: ArgumentHelp("How often the data are gone through.", valueName: "x"))
+  @Option(help: ArgumentHelp("Number of passes over the data.", valueName: "x"))
   var epochs = 1.0
-  @Option(help: ArgumentHelp("The learning rate at its height.", valueName: "x"))
+  @Option(help: ArgumentHelp("Peak learning rate.", valueName: "x"))
   var lr = 5e-6
   @Option(
-    help: ArgumentHelp("That of the vision tower, where it is tuned (default: two fifths of --lr).", valueName: "x"))
+    help: ArgumentHelp("Peak learning rate of the vision encoder. (default: two fifths of --lr)", valueName: "x"))
   var visionLr: Double?
-  @Option(help: ArgumentHelp("How it falls after the warm-up.", valueName: "name"))
+  @Option(help: ArgumentHelp("Learning rate schedule after the warmup.", valueName: "name"))
   var schedule: TrainingOptions.Schedule = .cosine
-  @Option(help: ArgumentHelp("The share of the steps in which it rises.", valueName: "share"))
+  @Option(help: ArgumentHelp("Share of the steps used for warmup, 0 to 1.", valueName: "share"))
   var warmup = 0.03
-  @Option(help: ArgumentHelp("Rows a step.", valueName: "n"))
+  @Option(help: ArgumentHelp("Batch size: rows per step.", valueName: "n"))
   var batch = 16
   @Option(
     help: ArgumentHelp(
-      "Rows that go through the model together (default: as many as have 2,048 tokens). It changes nothing but memory.",
+      "Rows per forward and backward pass (gradient accumulation); saves memory, changes results only within rounding. "
+        + "(default: as many as have 2,048 tokens)",
       valueName: "n"))
   var microBatch: Int?
-  @Option(help: ArgumentHelp("Most tokens of a row (default: what the model was made for).", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of tokens per row. (default: the model's context length)", valueName: "n"))
   var maxLength: Int?
-  @Option(help: ArgumentHelp("What happens to a row that has more: cut or refuse.", valueName: "how"))
+  @Option(help: ArgumentHelp("What to do with longer rows.", valueName: "how"))
   var tooLong: DataRules.TooLong = .cut
-  @Option(help: ArgumentHelp("Cut the gradient's norm down to this; 0: never.", valueName: "x"))
+  @Option(help: ArgumentHelp("Maximum gradient norm (gradient clipping); 0 disables it.", valueName: "x"))
   var clip = 1.0
-  @Option(help: ArgumentHelp("AdamW's weight decay.", valueName: "x"))
+  @Option(help: ArgumentHelp("AdamW weight decay.", valueName: "x"))
   var weightDecay = 0.0
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("AdamW's two. (default: 0.9,0.999)", valueName: "x,x"))
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("AdamW beta1,beta2. (default: 0.9,0.999)", valueName: "x,x"))
   var betas: [String] = []
-  @Option(help: ArgumentHelp("AdamW's ε.", valueName: "x"))
+  @Option(help: ArgumentHelp("AdamW epsilon.", valueName: "x"))
   var eps = 1e-8
-  @Option(help: ArgumentHelp("Where the order of the rows begins.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed for the order of the rows.", valueName: "n"))
   var seed: UInt64 = 0
-  @Flag(help: "Take the rows in the file's order.")
+  @Flag(help: "Do not shuffle: keep the order of the file.")
   var noShuffle = false
-  @Flag(help: "Learn prompts as well as answers.")
+  @Flag(help: "Compute the loss over prompts as well as answers.")
   var learnPrompts = false
-  @Option(help: ArgumentHelp("Learning without forgetting: stay near the base's answers.", valueName: "λ,T"))
+  @Option(
+    help: ArgumentHelp(
+      "Distill from the base (learning without forgetting) with weight λ and temperature T.", valueName: "λ,T"))
   var lwf: String?
-  @Flag(help: "Compute layers a second time on the way back: less memory, about a third more work.")
+  @Flag(
+    help: "Recompute activations in the backward pass (gradient checkpointing): less memory, a third more compute.")
   var recompute = false
 
   func validate() throws {
     func check(_ isRight: Bool, _ text: String) throws { if !isRight { throw ValidationError(text) } }
-    try check(steps.map { $0 >= 1 } ?? true, "--steps takes a number from 1 on.")
-    try check(epochs > 0 && epochs <= 1e6, "--epochs takes a number above 0.")
-    try check(lr > 0 && lr.isFinite, "--lr takes a number above 0.")
-    try check(visionLr.map { $0 > 0 && $0.isFinite } ?? true, "--vision-lr takes a number above 0.")
-    try check((0...1).contains(warmup), "--warmup takes a share from 0 to 1.")
-    try check(batch >= 1, "--batch takes a number from 1 on.")
-    try check(microBatch.map { $0 >= 1 } ?? true, "--micro-batch takes a number from 1 on.")
-    try check(maxLength.map { $0 >= 2 } ?? true, "--max-length takes a number from 2 on.")
-    try check(clip >= 0 && clip.isFinite, "--clip takes a number from 0 on.")
-    try check((0..<1e6).contains(weightDecay), "--weight-decay takes a number from 0 on.")
-    try check(eps > 0 && eps.isFinite, "--eps takes a number above 0.")
+    try check(steps.map { $0 >= 1 } ?? true, "--steps must be at least 1.")
+    try check(epochs > 0 && epochs <= 1e6, "--epochs must be greater than 0 and at most 1,000,000.")
+    try check(lr > 0 && lr.isFinite, "--lr must be greater than 0.")
+    try check(visionLr.map { $0 > 0 && $0.isFinite } ?? true, "--vision-lr must be greater than 0.")
+    try check((0...1).contains(warmup), "--warmup must be between 0 and 1.")
+    try check(batch >= 1, "--batch must be at least 1.")
+    try check(microBatch.map { $0 >= 1 } ?? true, "--micro-batch must be at least 1.")
+    try check(maxLength.map { $0 >= 2 } ?? true, "--max-length must be at least 2.")
+    try check(clip >= 0 && clip.isFinite, "--clip must be at least 0.")
+    try check((0..<1e6).contains(weightDecay), "--weight-decay must be at least 0 and less than 1,000,000.")
+    try check(eps > 0 && eps.isFinite, "--eps must be greater than 0.")
   }
 
   func fill(_ options: inout TrainingOptions) throws {
@@ -88,7 +92,7 @@ struct TrainingSettings: ParsableArguments {
     }
   }
 
-  /// Two numbers with a comma between them.
+  /// Two numbers separated by a comma.
   private func pair(
     _ text: String, _ option: String, _ standard: (Double, Double), _ isRight: (Double) -> Bool
   ) throws -> (Double, Double) {
@@ -96,33 +100,34 @@ struct TrainingSettings: ParsableArguments {
     let numbers = text.split(whereSeparator: { $0 == "," || $0 == " " }).map { Double($0) }
     guard numbers.count == 2, let a = numbers[0], let b = numbers[1], isRight(a), isRight(b) else {
       throw VPatchError(
-        .refused, nil, "\(option): \"\(text.printable)\" is not two numbers that it can have",
+        .refused, nil, "\(option): \"\(text.printable)\" is not a valid pair of numbers",
         remedy: "write \(Format.plain(standard.0)),\(Format.plain(standard.1))")
     }
     return (a, b)
   }
 }
 
-/// How drift is watched.
+/// The drift options of `train`.
 struct DriftSettings: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Stop when KL(base ‖ model) on neutral text passes this, and take the last weights within it; nats a token.",
+      "Drift budget: stop when KL(base ‖ model) on neutral text exceeds this, and keep the last weights within it; "
+        + "nats per token.",
       valueName: "x"))
   var maxDrift: Double?
-  @Flag(help: "Measure it, without a limit.")
+  @Flag(help: "Measure drift without a budget.")
   var drift = false
   @Option(
-    help: ArgumentHelp("Neutral rows, as JSON Lines (default: paragraphs that come with vpatch).", valueName: "file"))
+    help: ArgumentHelp("Neutral text as JSON Lines. (default: paragraphs built into vpatch)", valueName: "file"))
   var neutral: String?
-  @Option(help: ArgumentHelp("Steps from one measurement to the next (default: a tenth of all).", valueName: "n"))
+  @Option(help: ArgumentHelp("Steps between drift measurements. (default: a tenth of all steps)", valueName: "n"))
   var driftEvery: Int?
 
   func validate() throws {
-    if let maxDrift, !(maxDrift > 0) { throw ValidationError("--max-drift takes a number above 0.") }
-    if let driftEvery, driftEvery < 1 { throw ValidationError("--drift-every takes a number from 1 on.") }
+    if let maxDrift, !(maxDrift > 0) { throw ValidationError("--max-drift must be greater than 0.") }
+    if let driftEvery, driftEvery < 1 { throw ValidationError("--drift-every must be at least 1.") }
     if neutral != nil || driftEvery != nil, options == nil {
-      throw ValidationError("--neutral and --drift-every go with --drift or --max-drift.")
+      throw ValidationError("--neutral and --drift-every require --drift or --max-drift.")
     }
   }
 

@@ -1,12 +1,12 @@
 import Apply
 import PatchFormat
 
-/// Patches as they were typed, NAME_OR_FILE[@SCALE]: one on top of the other, or siblings that are combined.
+/// Patches as typed, NAME_OR_FILE[@SCALE]: a chain, or siblings to combine.
 enum TypedPatches {
   case chain([PatchStep])
   case stack(StackInput)
 
-  /// - Parameter method: how they are combined, where that was said; siblings sum without it.
+  /// - Parameter method: the merge method, if given; siblings are summed without it.
   init(_ texts: [String], method: MergeMethod? = nil, _ store: StoreOptions, _ threads: Int) throws {
     let members = try texts.map { try MemberReference($0) }
     let opened = try members.map { try Inputs.patch($0.name, threads, store) }

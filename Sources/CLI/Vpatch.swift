@@ -7,25 +7,25 @@ import Glibc
 struct Vpatch: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vpatch",
-    abstract: "Exact patches of fine-tuned models: train, measure, apply, stack, switch, take back.",
+    abstract: "Exact patches of fine-tuned models: train, measure, apply, stack, switch, revert.",
     discussion: """
       A patch holds the exact, compressed difference between a base checkpoint and a tuned one. Applying it gives the \
       tuned checkpoint bit for bit; reverting it gives the base back, without the base.
 
-      Checkpoints are .safetensors files or Hugging Face directories (the shards that model.safetensors.index.json \
-      names, else model.safetensors).
+      Checkpoints are .safetensors files or Hugging Face folders (with the shards in model.safetensors.index.json, \
+      else model.safetensors).
 
       EXIT CODES
-        0   done
-        1   the system refused: a missing file, no permission, a full disk
+        0   success
+        1   system error: a missing file, no permission, a full disk
         2   a file is not a valid checkpoint, patch or catalogue
         3   the patch does not belong to this model
-        4   bits are not what was promised of them; nothing was written
-        5   a contradiction: a recipe that does not hold, an output that exists
-        10–14   of gate: exceeded, undecided, unmeasured, reported, predicted
-        64  the command line is not understood
+        4   verification failed: weights differ from their digests; nothing was written
+        5   refused: the recipe does not hold, the output exists, …
+        10–14   gate: exceeded, undecided, unmeasured, reported, predicted
+        64  invalid command line
         129, 130, 143   interrupted; nothing was left behind
-        141 nobody reads what is printed any more (a pipe to head)
+        141 broken pipe: the reader of the output closed it (such as head)
       """,
     version: vpatchVersion,
     subcommands: [
@@ -44,7 +44,7 @@ struct Vpatch: ParsableCommand {
     Glibc.exit(ending(with: run()))
   }
 
-  /// - Returns: what ended the command; nil where it came to its end.
+  /// - Returns: the error that ended the command; nil if it finished.
   private static func run() -> (any Error)? {
     do {
       defer { OpenStores.close() }
@@ -54,7 +54,7 @@ struct Vpatch: ParsableCommand {
     } catch { return error }
   }
 
-  /// Says what went wrong.
+  /// Prints the error.
   /// - Returns: the exit code.
   private static func ending(with error: (any Error)?) -> CInt {
     var code: CInt = 0
@@ -64,7 +64,7 @@ struct Vpatch: ParsableCommand {
       Terminal.error(error)
       code = error.code.exitCode
     case let error?:
-      // The parser's: a wrong command line; and no error at all, such as help, which is a result.
+      // From the parser: an invalid command line, or help, which is a result and not an error.
       code = exitCode(for: error).rawValue
       let text = fullMessage(for: error)
       if !text.isEmpty { if code == 0 { Terminal.out(text) } else { Terminal.note(text) } }
@@ -72,7 +72,7 @@ struct Vpatch: ParsableCommand {
     guard let unsaid = Terminal.unsaid else { return code }
     switch unsaid.failure {
     case .readerGone:
-      // Nobody wanted the report of what is done.
+      // The reader did not wait for the report of finished work.
       if code == 0, !unsaid.isReport { Interruption.endByBrokenPipe() }
       return code
     case .failed(let error):
@@ -83,10 +83,10 @@ struct Vpatch: ParsableCommand {
 }
 
 extension VPatchError {
-  /// What is said where the words about something are lost, and it is done.
+  /// The error for a lost report of finished work.
   fileprivate var ofReport: VPatchError {
     VPatchError(
-      code, subject, reason, remedy: "what was asked for is done, and only the report of it is lost: do not repeat it")
+      code, subject, reason, remedy: "the command is done and only its report is lost: do not repeat it")
   }
 }
 

@@ -115,7 +115,7 @@ import Testing
 
   /// A tensor of which a byte is another from the n-th reading of either side on, or that cannot be read then.
   private final class ChangingTensor: TensorSource {
-    final class Moment: Sendable {
+    final class Clock: Sendable {
       let readings = Atomic(0)
       let when: Int
       let fails: Bool
@@ -125,9 +125,9 @@ import Testing
     let info: TensorInfo
     private let bytes: [UInt8]
     private let place: Int?
-    private let moment: Moment
+    private let moment: Clock
 
-    init(_ tensor: TestTensor, changing place: Int?, _ moment: Moment) {
+    init(_ tensor: TestTensor, changing place: Int?, _ moment: Clock) {
       (info, bytes, self.place, self.moment) = (tensor.info, tensor.bytes, place, moment)
     }
 
@@ -148,7 +148,7 @@ import Testing
   ]
 
   private static func build(
-    _ pair: (TestTensor?, TestTensor?), baseByte: Int?, targetByte: Int?, _ moment: ChangingTensor.Moment, threads: Int,
+    _ pair: (TestTensor?, TestTensor?), baseByte: Int?, targetByte: Int?, _ moment: ChangingTensor.Clock, threads: Int,
     to path: String
   ) throws {
     let (base, target) = pair
@@ -174,7 +174,7 @@ import Testing
         for place in [0, 511, 512, side.bytes.count / 2, side.bytes.count - 1] {
           // Of threads it depends which piece is read before that moment; at moment 0 none is.
           for when in [0, 1, 3, 9, Int.max] {
-            let moment = ChangingTensor.Moment(when)
+            let moment = ChangingTensor.Clock(when)
             let what = "\(side.name), \(isBase ? "base" : "tuned") byte \(place) at reading \(when)"
             do {
               try Self.build(
@@ -197,7 +197,7 @@ import Testing
     let folder = try TestFolder()
     for pair in Self.pairs {
       for when in 0..<8 {
-        let moment = ChangingTensor.Moment(when, fails: true)
+        let moment = ChangingTensor.Clock(when, fails: true)
         do {
           try Self.build(pair, baseByte: nil, targetByte: nil, moment, threads: threads, to: folder["p"])
           #expect(moment.readings.load(ordering: .relaxed) <= when)

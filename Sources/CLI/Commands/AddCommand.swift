@@ -5,10 +5,10 @@ import Catalogue
 struct AddCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add",
-    abstract: "Take patches into the store.",
+    abstract: "Add patches to the store.",
     discussion: """
-      The store keeps a verified copy of each. A patch is known by its identity, so the same one is there once; it can \
-      be called by its alias, by a tag, or by the first digits of its identity wherever a command takes a patch.
+      The store keeps one verified copy of each patch. Wherever a command takes a patch, name it by its alias, by a \
+      tag that no other patch has, or by the first digits of its identity.
 
       EXAMPLES
         vpatch add counting.vpatch
@@ -19,15 +19,15 @@ struct AddCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Patch files.", valueName: "file"))
   var files: [String]
   @Option(
-    help: "An alias for the one patch; it moves if another has it. (default: the patch's own name, where it is free)")
+    help: "Alias, for a single patch; it moves if another patch has it. (default: the patch's own name, if free)")
   var name: String?
-  @Option(help: ArgumentHelp("A tag for all of them; may be given several times.", valueName: "tag"))
+  @Option(help: ArgumentHelp("Tag for all of the patches; repeatable.", valueName: "tag"))
   var tag: [String] = []
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if name != nil, files.count > 1 { throw ValidationError("--name is for one file.") }
+    if name != nil, files.count > 1 { throw ValidationError("--name requires a single file.") }
   }
 
   func run() throws {
@@ -46,7 +46,7 @@ struct AddCommand: ParsableCommand {
     let work = common.work
     work.progress.begin("adding", total: bytes)
     var additions: [Addition] = []
-    // Also when a file in the middle is no patch: what is in the store by then has to be said.
+    // Also if one of the files is not a patch: those added before it must be reported.
     defer { report(additions) }
     try store.add(
       files, as: Admission(alias: name, tags: tag), threads: work.threads,
@@ -64,7 +64,7 @@ struct AddCommand: ParsableCommand {
   private func text(_ additions: [Addition]) -> String {
     func count(_ outcome: Addition.Outcome) -> Int { additions.count { $0.outcome == outcome } }
     var lines: [String] = []
-    // A line each for as many as a person reads.
+    // A line for each patch, if they are few.
     if additions.count <= 20 {
       lines = additions.map {
         "\($0.outcome.words.padded(11))\($0.identity.short)  \($0.alias ?? Path.name($0.path).printable)"
@@ -100,9 +100,9 @@ extension Addition {
     ])
   }
 
-  /// What a person should know of it.
+  /// Notes about the addition.
   var allNotes: [String] {
     notes
-      + (aliasWasOf.map { ["the alias \(alias ?? "") was of \($0.short), and is of \(identity.short) now"] } ?? [])
+      + (aliasWasOf.map { ["the alias \(alias ?? "") moved from \($0.short) to \(identity.short)"] } ?? [])
   }
 }

@@ -7,49 +7,49 @@ import PatchFormat
 struct AnnotateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "annotate",
-    abstract: "Write into a patch what it taught and what it cost.",
+    abstract: "Add evaluation results to a patch: what it learned and what it forgot.",
     discussion: """
-      From two results files of lm-evaluation-harness, of lmms-eval, or of vpatch's own form: one of the base, one of \
-      the tuned model. A task that is neither a target nor a probe is held out: its loss is forgetting.
+      Reads two results files of lm-evaluation-harness, lmms-eval or vpatch eval: one of the base, one of the tuned \
+      model. Tasks that are neither targets nor probes are held out: a loss on them is forgetting.
 
-      With --model, all tensors of the model are hashed; if they are what the patch makes, the records are measured. \
-      Otherwise they are reported, and never pass a gate.
+      With --model, vpatch hashes the whole model and checks that it is the patch's target; the records are then \
+      marked measured. Without it they are marked reported, and never pass a gate.
 
       EXAMPLES
         vpatch annotate counting.vpatch --results tuned.json --base-results base.json \\
             --target counting --model tuned/
         vpatch annotate counting.vpatch --results t/results.json --base-results b/results.json \\
             --samples t/ --base-samples b/
-            item by item: narrower intervals, and what was lost and won
+            compares item by item: narrower intervals, and counts of items lost and won
         vpatch annotate counting.vpatch --drop gsm8k
-            takes the records of a task out again: of the file, and of the store's copy
+            removes the records of a task from the file and from the store's copy
       """)
 
   @Argument(help: "The patch.")
   var patch: String
   @Option(help: ArgumentHelp("Results of the tuned model.", valueName: "file"))
   var results: String?
-  @Option(help: ArgumentHelp("Results of the base.", valueName: "file"))
+  @Option(help: ArgumentHelp("Results of the base model.", valueName: "file"))
   var baseResults: String?
-  @Option(help: ArgumentHelp("The tuned model, to be hashed.", valueName: "model"))
+  @Option(help: ArgumentHelp("The tuned model, to hash.", valueName: "model"))
   var model: String?
-  @Option(help: ArgumentHelp("The base, to be hashed too.", valueName: "model"))
+  @Option(help: ArgumentHelp("The base model, to hash.", valueName: "model"))
   var baseModel: String?
-  @Option(help: ArgumentHelp("The folder with the tuned model's samples files.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Folder with the samples files of the tuned model.", valueName: "folder"))
   var samples: String?
-  @Option(help: ArgumentHelp("The folder with the base's samples files.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Folder with the samples files of the base model.", valueName: "folder"))
   var baseSamples: String?
-  @Option(help: ArgumentHelp("A task that the patch is to teach, or a pattern; repeatable.", valueName: "task"))
+  @Option(help: ArgumentHelp("Target task (to be learned), or a pattern; repeatable.", valueName: "task"))
   var target: [String] = []
-  @Option(help: ArgumentHelp("A task that is neither success nor failure; repeatable.", valueName: "task"))
+  @Option(help: ArgumentHelp("Probe task (neither learning nor forgetting); repeatable.", valueName: "task"))
   var probe: [String] = []
-  @Option(help: ArgumentHelp("A task to leave out; repeatable.", valueName: "task"))
+  @Option(help: ArgumentHelp("Task to leave out; repeatable.", valueName: "task"))
   var without: [String] = []
-  @Option(help: ArgumentHelp("Which metric speaks for a task; repeatable.", valueName: "task=metric"))
+  @Option(help: ArgumentHelp("Metric to use for a task; repeatable.", valueName: "task=metric"))
   var metric: [String] = []
-  @Flag(help: "Drop all records that are there, not only those of the same measurements.")
+  @Flag(help: "Remove all existing records, not only those of the same measurements.")
   var replaceAll = false
-  @Option(help: ArgumentHelp("A task whose records are dropped, and nothing else; repeatable.", valueName: "task"))
+  @Option(help: ArgumentHelp("Only remove the records of this task; repeatable.", valueName: "task"))
   var drop: [String] = []
   @OptionGroup var output: AnnotatedOutput
   @OptionGroup var store: StoreOptions
@@ -59,17 +59,17 @@ struct AnnotateCommand: ParsableCommand {
     guard drop.isEmpty else {
       let others = [results, baseResults, model, baseModel, samples, baseSamples].contains { $0 != nil }
       guard !others, !replaceAll, (target + probe + without + metric).isEmpty else {
-        throw ValidationError("--drop only drops records: leave out what would add some.")
+        throw ValidationError("--drop only removes records: leave out the options that add some.")
       }
       return
     }
     guard results != nil, baseResults != nil else {
       throw ValidationError("Give --results and --base-results, or --drop.")
     }
-    if baseModel != nil, model == nil { throw ValidationError("--base-model goes with --model.") }
+    if baseModel != nil, model == nil { throw ValidationError("--base-model requires --model.") }
     if (samples == nil) != (baseSamples == nil) { throw ValidationError("--samples and --base-samples go together.") }
     for metric in metric where !(metric.firstIndex(of: "=").map { $0 > metric.startIndex } ?? false) {
-      throw ValidationError("--metric takes TASK=METRIC, not \(metric.printable).")
+      throw ValidationError("--metric must be TASK=METRIC, not \(metric.printable).")
     }
   }
 
@@ -77,7 +77,7 @@ struct AnnotateCommand: ParsableCommand {
     let patch = try Inputs.patch(patch, common.work.threads, store)
     guard drop.isEmpty else { return try dropRecords(of: patch) }
     let comparison = try comparison()
-    // The records say the roots, so the patch's own may stand for the base's; the model's must be found.
+    // Records hold roots. The base's root is in the patch; the model's must be computed.
     let measured = try model.map {
       try patch.checkedRoot(of: Inputs.checkpoint($0, common), endOf: .forward, common.work)
     }
@@ -105,15 +105,15 @@ struct AnnotateCommand: ParsableCommand {
     for note in outcome.notes { common.note(note) }
     for new in outcome.records {
       if let old = old.first(where: new.isSameMeasurement), old.role != new.role {
-        common.note("\(new.task) was \(old.role.rawValue), and is \(new.role.rawValue) now")
+        common.note("\(new.task) was \(old.role.rawValue) and is now \(new.role.rawValue)")
       }
     }
     let lost = old.filter { old in measured == nil && old.status == .measured && !all.contains(old) }
     if !lost.isEmpty {
-      common.note("\(Format.counted(lost.count, "measured record")) replaced by what is merely reported")
+      common.note("\(Format.counted(lost.count, "measured record")) replaced by records that are only reported")
     }
     if measured == nil {
-      common.note("no model was hashed, so the records are reported and pass no gate; --model hashes it")
+      common.note("no model was hashed, so the records are only reported and pass no gate; --model MODEL hashes one")
     }
     note(dropped)
   }
@@ -125,7 +125,7 @@ struct AnnotateCommand: ParsableCommand {
     let stored = try store.existing().flatMap { store in
       try store.path(of: patch.identity) == nil ? nil : try store.patch(patch.identity, threads: threads)
     }
-    // The store's notes of a patch may be others than its file's.
+    // The annotations of a patch in the store may differ from those of its file.
     let known = try (output.output == nil ? [patch, stored].compactMap(\.self) : [patch]).flatMap {
       try [ForgettingRecord](annotations: $0.annotations, subject: $0.label)
     }
@@ -165,7 +165,7 @@ struct AnnotateCommand: ParsableCommand {
 
   private func note(_ voided: [PatchSignature]) {
     for signature in voided {
-      common.note("the signature by \(signature.key.short) was of the annotations before, and is dropped: sign anew")
+      common.note("dropped the signature by \(signature.key.short): the annotations changed; sign the patch again")
     }
   }
 

@@ -9,28 +9,28 @@ struct ApplyCommand: ParsableCommand {
     commandName: "apply",
     abstract: "Apply a patch, a chain of patches, or a stack to its base.",
     discussion: """
-      Patches that are made one on top of the other form a chain and are applied in its order. Patches of one base are \
-      siblings and form a stack: they are combined by a merge method, each with its scale, in an order of their own.
+      Patches made on top of each other form a chain and are applied in order. Patches of one base are siblings and \
+      form a stack: a merge method combines them, each with its scale, whatever the order they are given in.
 
-      The whole patch and the touched tensors of the base are verified first, the result before it gets its name. \
-      Beside the output goes its provenance: OUT.vpatch.json, in a folder vpatch.json. A stack's undo is kept in the \
-      store, or where --undo says.
+      vpatch verifies the patch and the touched tensors of the base first, and the result before it gets its name. The \
+      provenance is written beside the output: OUT.vpatch.json, or vpatch.json in a folder. The undo of a stack is \
+      kept in the store, or in the file given with --undo.
 
       EXAMPLES
         vpatch apply base.safetensors counting.vpatch -o counting.safetensors
-        vpatch apply base/ counting clock -o model/                  a chain, in its order, or siblings
+        vpatch apply base/ counting clock -o model/                  a chain in its order, or siblings
         vpatch apply base/ counting@0.8 clock -o model/ --method ties --density 0.4
         vpatch apply base/ --stack triage -o model/
       """)
 
-  @Argument(help: "The checkpoint that the first patch was made from.")
+  @Argument(help: "The base checkpoint of the first patch.")
   var base: String
-  @Argument(help: "Patches as NAME_OR_FILE[@SCALE]: a chain, or siblings.")
+  @Argument(help: "Patches as NAME_OR_FILE[@SCALE]: a chain, or patches of one base.")
   var patches: [String] = []
-  @Option(help: ArgumentHelp("Apply a stack of the store, or of a stack file.", valueName: "name"))
+  @Option(help: ArgumentHelp("Stack to apply: its name in the store, or a stack file.", valueName: "name"))
   var stack: String?
   @OptionGroup(title: "Stacks") var merge: MergeOptions
-  @Option(help: ArgumentHelp("Write the undo of a stack there, and not into the store.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the undo of a stack to this file instead of the store.", valueName: "file"))
   var undo: String?
   @OptionGroup var output: OutputOptions
   @OptionGroup var store: StoreOptions
@@ -40,7 +40,7 @@ struct ApplyCommand: ParsableCommand {
     if stack != nil, !patches.isEmpty { throw ValidationError("Give patches or --stack, not both.") }
     if stack == nil, patches.isEmpty { throw ValidationError("Give at least one patch, or --stack NAME.") }
     if stack != nil, merge.isGiven {
-      throw ValidationError("The stack has its method: leave out --method and its parameters.")
+      throw ValidationError("The stack defines its own method: leave out --method and its parameters.")
     }
   }
 
@@ -51,7 +51,7 @@ struct ApplyCommand: ParsableCommand {
     switch try TypedPatches(patches, method: method, store, common.work.threads) {
     case .chain(let steps):
       if undo != nil {
-        throw VPatchError(.refused, nil, "a chain needs no undo: its patches are that", remedy: "leave out --undo")
+        throw VPatchError(.refused, nil, "a chain needs no undo: its patches revert it", remedy: "leave out --undo")
       }
       try write(checkpoint, steps)
     case .stack(let input): try apply(input, to: checkpoint)
@@ -61,7 +61,8 @@ struct ApplyCommand: ParsableCommand {
   private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
     if undo != nil, input.definition.isOnePatch {
       throw VPatchError(
-        .refused, nil, "a stack of one patch at scale 1 needs no undo: the patch is that", remedy: "leave out --undo")
+        .refused, nil, "a stack of one patch at scale 1 needs no undo: the patch reverts it",
+        remedy: "leave out --undo")
     }
     let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
     if let undo {

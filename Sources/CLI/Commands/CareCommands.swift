@@ -7,16 +7,17 @@ struct RemoveCommand: ParsableCommand {
     commandName: "rm",
     abstract: "Delete patches from the store.",
     discussion: """
-      All of them or none. Refused for a patch that a stack has, or that it takes to revert a model; for one that has \
-      tags, or other aliases than the one it is called by here, without --force. Files outside the store stay.
+      Deletes all of them or none. vpatch refuses to delete a patch that a stack contains or that is needed to revert \
+      a model. A patch with tags, or with aliases other than the given one, requires --force. Files outside the store \
+      stay.
 
       EXAMPLES
         vpatch rm counting
       """)
 
-  @Argument(help: "Patches.")
+  @Argument(help: "The patches to delete.")
   var patches: [String]
-  @Flag(help: "Delete its tags and other aliases too.")
+  @Flag(help: "Also delete patches that have tags or other aliases.")
   var force = false
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -35,23 +36,23 @@ struct FsckCommand: ParsableCommand {
     commandName: "fsck",
     abstract: "Check the whole store: the catalogue, and every byte of every patch.",
     discussion: """
-      Exit code 2 if something is wrong. --repair does only what loses nothing: rows are written anew from their files, \
-      patches that the catalogue does not know are taken in, what interrupted processes left is deleted. A patch whose \
-      file is gone or damaged is mended by adding its file again.
+      Exit code 2 if something is wrong. --repair does only what loses nothing: it writes catalogue rows again from \
+      the patch files, adds patches that the catalogue lacks, and deletes leftovers of interrupted processes. To fix a \
+      missing or damaged patch, add its file again.
 
       EXAMPLES
         vpatch fsck
         vpatch fsck --repair
       """)
 
-  @Flag(help: "Mend what can be mended without losing anything.")
+  @Flag(help: "Repair what can be repaired without losing anything.")
   var repair = false
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let path = try store.path()
-    // With --repair a lost catalogue is made anew from the files; a store that is not there is not.
+    // --repair creates a lost catalogue again from the files, but not a missing store.
     let store = try store.open(create: repair && PathKind.of(path) == .directory)
     let work = common.work
     let report = try store.check(
@@ -62,8 +63,9 @@ struct FsckCommand: ParsableCommand {
     guard open == 0 else {
       let canMend = !repair && report.findings.contains { [.stale, .unknown, .temporary].contains($0.kind) }
       throw VPatchError(
-        .invalid, path, "is not as it should be: \(Format.counted(open, "finding"))",
-        remedy: canMend ? "--repair mends what loses nothing" : "add lost or damaged patches again with vpatch add")
+        .invalid, path, "has \(Format.counted(open, "problem"))",
+        remedy: canMend
+          ? "--repair fixes what can be fixed without loss" : "add lost or damaged patches again with 'vpatch add'")
     }
   }
 
@@ -95,18 +97,19 @@ struct GcCommand: ParsableCommand {
     commandName: "gc",
     abstract: "Delete what nothing in the store refers to.",
     discussion: """
-      Composites that no stack and no model in use needs, files that the catalogue does not know, what interrupted \
-      processes left. Never a patch that was added, nor one that it takes to revert a model. Without --yes it only shows.
+      Deletes composites that no stack and no model in use needs, files that the catalogue does not list, and \
+      leftovers of interrupted processes; never a patch that was added or that is needed to revert a model. Without \
+      --yes, gc only shows what it would delete.
 
       EXAMPLES
         vpatch gc
         vpatch gc --yes
-        vpatch gc --forget /srv/model.safetensors --yes     nothing needs to stay for a model that is no more
+        vpatch gc --forget /srv/model.safetensors --yes     the model is gone; what reverts it may go too
       """)
 
-  @Flag(help: "Delete what is shown.")
+  @Flag(help: "Delete the listed items.")
   var yes = false
-  @Option(help: ArgumentHelp("Keep nothing to revert this model, which is no more.", valueName: "model"))
+  @Option(help: ArgumentHelp("A deleted model: keep nothing to revert it; repeatable.", valueName: "model"))
   var forget: [String] = []
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -125,7 +128,7 @@ struct GcCommand: ParsableCommand {
       + garbage.temporaries.map { "temporary  \($0.printable)" }
     guard !lines.isEmpty else { return "nothing to delete" }
     let sum =
-      yes ? "\(Format.bytes(garbage.bytes)) freed" : "\(Format.bytes(garbage.bytes)) to free: --yes deletes this"
+      yes ? "\(Format.bytes(garbage.bytes)) freed" : "\(Format.bytes(garbage.bytes)) to free: --yes deletes it"
     return (lines + [sum]).joined(separator: "\n")
   }
 

@@ -6,19 +6,19 @@ import Report
 struct ComposeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compose",
-    abstract: "Squash a chain of patches to one, bit for bit.",
+    abstract: "Combine a chain of patches into one, bit for bit.",
     discussion: """
-      The result goes from the base of the first to the target of the last. It needs no model as long as no tensor is \
-      changed by several patches with a coder that needs the weights between them; otherwise give the base.
+      The result leads from the base of the first patch to the target of the last. If several patches change the same \
+      tensor, some encodings need the weights in between; then give the base.
 
       EXAMPLES
         vpatch compose counting.vpatch clock.vpatch -o both.vpatch
         vpatch compose counting.vpatch clock.vpatch -o both.vpatch --base base/
       """)
 
-  @Argument(help: "Patches, each made on top of the one before.")
+  @Argument(help: "Patches, each made on top of the previous one.")
   var patches: [String]
-  @Option(help: ArgumentHelp("What the first patch was made from.", valueName: "model"))
+  @Option(help: ArgumentHelp("The base of the first patch.", valueName: "model"))
   var base: String?
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
@@ -43,7 +43,7 @@ struct ComposeCommand: ParsableCommand {
       text: ([
         """
         \(PatchSummary(header).table())
-        composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded anew\(result.sideFileSummary.patchLine)
+        composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded again\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes; the \(chain.count) patches have \(Format.grouped(before))
         identity  \(header.identity.hex)
         wrote     \(output.output.printable)

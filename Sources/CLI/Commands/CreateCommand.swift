@@ -6,19 +6,19 @@ import Report
 struct CreateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "create",
-    abstract: "Make a patch from a base and a tuned checkpoint.",
+    abstract: "Create a patch from a base and a tuned checkpoint.",
     discussion: """
-      Only the tensors that differ by content enter the patch. What is no fine-tune of the base is refused: an adapter \
-      that is not merged, a quantised model, the trained tensors alone (--partial takes those).
+      The patch holds only the tensors that differ. vpatch refuses a tuned checkpoint that is not a fine-tune of the \
+      base, such as an unmerged adapter, a quantised model, or the trained tensors alone (see --partial).
 
       EXAMPLES
         vpatch create base/ tuned/ -o counting.vpatch --name counting
         vpatch create base.safetensors tuned.safetensors -o task.vpatch --recipe sa-proj
-            proves that nothing but the attention projections changed, or writes nothing and says what did
+            proves that only the attention projections changed; else lists the others and writes nothing
         vpatch create base/ tuned/ -o task.vpatch --only 'model\\.layers\\.[0-9]+\\.mlp\\..*' --drop-others
         vpatch create base/ tuned-f32/ -o task.vpatch --cast-to-base --map-keys auto
         vpatch create base/ trained.safetensors -o task.vpatch --partial
-            the tuned side has the trained tensors alone, and the others are unchanged
+            the tuned checkpoint holds only the trained tensors; the others are unchanged
 
       RECIPES
       \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
@@ -26,29 +26,31 @@ struct CreateCommand: ParsableCommand {
 
   enum KeyMapping: String, ExpressibleByArgument, CaseIterable { case auto }
 
-  @Argument(help: "The checkpoint that the patch will apply to.")
+  @Argument(help: "The base checkpoint.")
   var base: String
-  @Argument(help: "The checkpoint that the patch will make.")
+  @Argument(help: "The tuned checkpoint, which the patch will reproduce.")
   var tuned: String
-  @Option(help: ArgumentHelp("Prove that only this recipe's tensors changed.", valueName: "name"))
+  @Option(help: ArgumentHelp("Check that only the tensors of this recipe changed.", valueName: "name"))
   var recipe: Recipe?
-  @Option(help: ArgumentHelp("The same for tensors whose whole name matches a regular expression.", valueName: "regex"))
+  @Option(
+    help: ArgumentHelp(
+      "Check that only tensors whose whole name matches this regular expression changed.", valueName: "regex"))
   var only: String?
-  @Flag(help: "Leave out what else changed, instead of refusing.")
+  @Flag(help: "Leave other changes out of the patch instead of refusing.")
   var dropOthers = false
-  @Flag(help: "Cast floats of another dtype to the base's, as PyTorch does: to nearest, ties to even.")
+  @Flag(help: "Cast floats of another dtype to the base's dtype, as PyTorch does (round to nearest, ties to even).")
   var castToBase = false
-  @Option(help: ArgumentHelp("auto: find the same tensors under another layout's names.", valueName: "how"))
+  @Option(help: ArgumentHelp("Match tensors whose names follow another layout.", valueName: "how"))
   var mapKeys: KeyMapping?
-  @Flag(help: "Tensors that the tuned side lacks are unchanged: it holds the trained ones alone.")
+  @Flag(help: "Treat tensors that the tuned checkpoint lacks as unchanged: it holds only the trained ones.")
   var partial = false
-  @Flag(help: "Let the patch remove tensors that no fine-tune removes.")
+  @Flag(help: "Allow the patch to remove tensors that a fine-tune does not remove.")
   var allowRemovals = false
-  @Flag(help: "Let the patch add tensors that no fine-tune adds.")
+  @Flag(help: "Allow the patch to add tensors that a fine-tune does not add.")
   var allowAdditions = false
-  @Flag(help: "Let the patch remove files that the tuned folder lacks; else they stay as in the base.")
+  @Flag(help: "Let the patch remove files that the tuned folder lacks; by default they stay as in the base.")
   var removeMissingFiles = false
-  @Flag(help: "Take side files that are links to somewhere outside of their folder, too.")
+  @Flag(help: "Also include side files that are links to outside their folder.")
   var allowOutside = false
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
@@ -56,7 +58,7 @@ struct CreateCommand: ParsableCommand {
   func validate() throws {
     if recipe != nil, only != nil { throw ValidationError("Give --recipe or --only, not both.") }
     if partial, allowRemovals { throw ValidationError("Give --partial or --allow-removals, not both.") }
-    if dropOthers, recipe == nil, only == nil { throw ValidationError("--drop-others needs --recipe or --only.") }
+    if dropOthers, recipe == nil, only == nil { throw ValidationError("--drop-others requires --recipe or --only.") }
   }
 
   func run() throws {
@@ -88,16 +90,16 @@ struct CreateCommand: ParsableCommand {
     }
     if result.isLargerThanTensors {
       common.note(
-        "the patch has \(Format.grouped(result.fileSize)) bytes and the tensors that it makes "
-          + "\(Format.grouped(result.tunedBytes)): these tensors alone would take less room")
+        "the patch has \(Format.grouped(result.fileSize)) bytes and the tensors that it changes "
+          + "\(Format.grouped(result.tunedBytes)): storing only these tensors would take less space")
     }
     if !result.sideFilesMissing.isEmpty {
       common.note(
-        "the tuned folder lacks \(result.sideFilesMissing.joined(separator: ", ")): what the base has of that stays; "
-          + "--remove-missing-files lets the patch remove it")
+        "the tuned folder lacks \(result.sideFilesMissing.joined(separator: ", ")): applying keeps the base's; "
+          + "--remove-missing-files lets the patch remove them")
     }
     if !result.sideFilesLeftOut.isEmpty {
-      common.note("too large, or in a folder, and do not travel: \(result.sideFilesLeftOut.joined(separator: ", "))")
+      common.note("too large or in a subfolder, and not included: \(result.sideFilesLeftOut.joined(separator: ", "))")
     }
   }
 
@@ -128,24 +130,24 @@ struct CreateCommand: ParsableCommand {
     if let recipe = result.recipe {
       let proof =
         self.recipe == nil
-        ? "what changes amounts to it"
-        : result.dropped.isEmpty ? "proved: nothing else changed" : "what else changed is left out"
+        ? "covers all changes"
+        : result.dropped.isEmpty ? "proved: nothing else changed" : "other changes are left out"
       lines.append("recipe    \(recipe.rawValue) (\(proof))")
     }
     for (i, cast) in result.casts.enumerated() { lines.append((i == 0 ? "cast      " : "          ") + cast.text) }
     if let config = result.castConfig {
-      lines.append("config    says \(config.to), as the cast tensors are, and no longer \(config.from)")
+      lines.append("config    dtype set to \(config.to), as of the cast tensors, instead of \(config.from)")
     }
     if result.unchangedMissing > 0 {
-      lines.append("partial   \(Format.counted(result.unchangedMissing, "tensor")) that the tuned side lacks stay")
+      lines.append("partial   \(Format.counted(result.unchangedMissing, "tensor")) not on the tuned side, unchanged")
     }
     if result.renamed > 0 {
-      lines.append("renamed   \(Format.counted(result.renamed, "tensor")) found under another layout's names")
+      lines.append("renamed   \(Format.counted(result.renamed, "tensor")) matched by another layout's names")
     }
     if !result.dropped.isEmpty {
       lines.append(
         "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
-          + "the target is the reduced one")
+          + "the patch's target lacks these changes")
     }
     if let files = result.sideFileSummary.text { lines.append("files     \(files.printable)") }
     lines.append(

@@ -8,9 +8,9 @@ struct DiffCommand: ParsableCommand {
     commandName: "diff",
     abstract: "Compare two checkpoints, or two patches.",
     discussion: """
-      Two checkpoints: relative change, cosine and share of weights changed, by component and layer.
-      Two patches of one base: the overlap of their tensors and, with --base, the cosine of their deltas and the \
-      share of weights that they move in opposite directions.
+      Two checkpoints: relative change, cosine and share of changed weights, by component and layer.
+      Two patches of one base: which tensors both change and, with --base, the cosine of their differences to the base \
+      and the share of weights with sign conflicts, which they change in opposite directions.
 
       EXAMPLES
         vpatch diff base/ tuned/
@@ -22,9 +22,9 @@ struct DiffCommand: ParsableCommand {
   var a: String
   @Argument(help: "Another of the same kind.")
   var b: String
-  @Option(help: ArgumentHelp("The base of two patches.", valueName: "model"))
+  @Option(help: ArgumentHelp("The base of the two patches.", valueName: "model"))
   var base: String?
-  @Option(help: ArgumentHelp("Write a self-contained page with a heat map.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write a self-contained HTML page with a heat map.", valueName: "file"))
   var html: String?
   @Flag(help: "Replace an existing page.")
   var force = false
@@ -32,7 +32,7 @@ struct DiffCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    // What is not there can only be the name of a patch in the store.
+    // A name that is not a path can only be a patch in the store.
     let isPatch = try [a, b].map { try PathKind.of($0) == .missing || Patch.looksLikePatch(path: $0) }
     guard isPatch[0] == isPatch[1] else {
       throw VPatchError(
@@ -42,7 +42,7 @@ struct DiffCommand: ParsableCommand {
   }
 
   private func checkpoints() throws {
-    guard base == nil else { throw VPatchError(.refused, nil, "--base goes with two patches", remedy: "leave it out") }
+    guard base == nil else { throw VPatchError(.refused, nil, "--base requires two patches", remedy: "leave it out") }
     let (first, second) = (try Inputs.checkpoint(a, common), try Inputs.checkpoint(b, common))
     if let html {
       try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
@@ -64,7 +64,7 @@ struct DiffCommand: ParsableCommand {
 
   private func patches() throws {
     guard html == nil else {
-      throw VPatchError(.refused, nil, "--html goes with two checkpoints", remedy: "leave it out")
+      throw VPatchError(.refused, nil, "--html requires two checkpoints", remedy: "leave it out")
     }
     let diff = try PatchDiff(
       try Inputs.patch(a, common.work.threads, store), try Inputs.patch(b, common.work.threads, store),

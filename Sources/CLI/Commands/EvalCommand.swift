@@ -11,34 +11,34 @@ import Report
 struct EvalCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
-    abstract: "Measure a language model on a suite, and what patches change of it.",
+    abstract: "Evaluate a language model on a suite, with and without patches.",
     discussion: """
-      A suite is a TOML file that names tasks and their data: perplexity, choices, exact match, clocks, KL from the \
-      base, and the probability on words such as numbers. docs/evaluation.md has all of its keys.
+      A suite is a TOML file of tasks and their data: perplexity, multiple choice, exact match, clock times, KL \
+      divergence from the base, and the probability mass of words such as numbers. See docs/evaluation.md.
 
-      With --patch or --stack, the model is measured without and with them, in memory; with --base, beside another \
-      model. All tensors are hashed first, so the records are of exactly these bits, and --record binds them to the \
-      patch, or to the stack in the store.
+      With --patch or --stack, the model is evaluated without and with them, in memory; with --base, it is compared \
+      with another model. All tensors are hashed first, so that the records are of exactly these weights. --record \
+      writes them into the patch, or into the composite of the stack in the store.
 
       EXAMPLES
         vpatch eval model/ --suite suites/neutral/suite.toml
         vpatch eval base/ --patch counting.vpatch --suite suite.toml --record
         vpatch eval base/ --stack triage --suite suite.toml --base-results base.json
-            base.json is written, or read where it is there: the base is measured once
+            writes base.json, or reads it if it exists: the base is evaluated only once
         vpatch eval tuned/ --base base/ --suite suite.toml --results tuned.json
       """)
 
   @Argument(help: "The model: a folder with config.json and tokenizer.json.")
   var model: String
-  @Option(help: ArgumentHelp("What to compare with, instead of the model without patches.", valueName: "model"))
+  @Option(help: ArgumentHelp("Model to compare with, instead of the model without patches.", valueName: "model"))
   var base: String?
-  @Option(help: ArgumentHelp("The suite.", valueName: "file"))
+  @Option(help: ArgumentHelp("The suite, a TOML file.", valueName: "file"))
   var suite: String
-  @Flag(help: "Write the records into the patch, or the stack's composite in the store.")
+  @Flag(help: "Write the records into the patch, or into the stack's composite in the store.")
   var record = false
-  @Option(help: ArgumentHelp("Write the results, item by item.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write the results of each item to this file.", valueName: "file"))
   var results: String?
-  @Option(help: ArgumentHelp("The base's results: read if the file is there, else written.", valueName: "file"))
+  @Option(help: ArgumentHelp("Results of the base: read if the file exists, else written.", valueName: "file"))
   var baseResults: String?
   @Flag(help: "Replace an existing --results file.")
   var force = false
@@ -49,11 +49,11 @@ struct EvalCommand: ParsableCommand {
 
   func validate() throws {
     let comparesNothing = base == nil && options.overlay.isEmpty
-    if record, options.overlay.isEmpty { throw ValidationError("--record goes with --patch or --stack.") }
+    if record, options.overlay.isEmpty { throw ValidationError("--record requires --patch or --stack.") }
     if baseResults != nil, comparesNothing {
-      throw ValidationError("--base-results goes with --patch, --stack or --base.")
+      throw ValidationError("--base-results requires --patch, --stack or --base.")
     }
-    if force, results == nil { throw ValidationError("--force goes with --results.") }
+    if force, results == nil { throw ValidationError("--force requires --results.") }
   }
 
   func run() throws {
@@ -74,7 +74,7 @@ struct EvalCommand: ParsableCommand {
     let tuned = try PatchedModel(checkpoint, steps, common.work)
     let reference = try other.map { try PatchedModel($0, [], common.work) } ?? tuned.withoutPatches
     let evaluator = try Evaluator(suite, tuned, reference, options, common)
-    // What was measured for an hour is printed also where it cannot be written; that is said, and the error comes last.
+    // Results of a long evaluation are printed even if they cannot be written; that error comes last.
     var writes = DeferredWrites()
     guard let reference else {
       printValues(try evaluator.results(), suite, &writes)
@@ -100,19 +100,19 @@ struct EvalCommand: ParsableCommand {
       throw VPatchError(
         .refused, nil,
         hasOtherBase
-          ? "--record binds what is measured against the model without the patch, and --base names another"
-          : "--record needs one patch or one stack, and this is a chain of \(steps.count)",
+          ? "--record compares with the model without the patch, but --base names another"
+          : "--record requires one patch or one stack, but this is a chain of \(steps.count)",
         remedy: hasOtherBase
-          ? "leave out --base" : "measure each on top of the one before, or make one of them with 'vpatch compose'")
+          ? "leave out --base" : "measure each on top of the previous one, or combine them with 'vpatch compose'")
     }
     return steps[0].patch
   }
 
-  // MARK: Words
+  // MARK: Output
 
   private func printValues(_ outcome: SuiteResults, _ suite: Suite, _ writes: inout DeferredWrites) {
     let results = writes.path(results) { try outcome.write(to: $0, replacing: force) }
-    // Against itself a model has no divergence, and there is nothing to be said of it.
+    // A model has no divergence from itself.
     let entries = outcome.entries.filter { $0.reference == nil }
     var table = TextTable([.init("task"), .init("role"), .init("metric"), .init("n", .right), .init("value", .right)])
     for entry in entries {
@@ -133,7 +133,7 @@ struct EvalCommand: ParsableCommand {
     ])
     common.print(json, isReport: results != nil, text: String(table.text().dropLast()))
     for entry in outcome.entries where entry.reference != nil {
-      common.note("\(entry.task) is a divergence from a base: give --base, --patch or --stack")
+      common.note("\(entry.task) measures the divergence from a base: give --base, --patch or --stack")
     }
   }
 
@@ -159,11 +159,11 @@ struct EvalCommand: ParsableCommand {
   }
 }
 
-/// Writes what was measured where it was asked to go, and puts off what goes wrong with that.
+/// Writes results, and defers the errors.
 private struct DeferredWrites {
   private var failure: VPatchError?
 
-  /// - Returns: nil where it failed.
+  /// - Returns: nil if it failed.
   @discardableResult
   mutating func attempt<R>(_ body: () throws -> R) -> R? {
     do { return try body() } catch {
@@ -172,7 +172,7 @@ private struct DeferredWrites {
     }
   }
 
-  /// - Returns: the path that was written, if there is one.
+  /// - Returns: the path that was written; nil if none was.
   mutating func path(_ path: String?, _ write: (String) throws -> Void) -> String? {
     path.flatMap { path in
       attempt {
@@ -182,7 +182,7 @@ private struct DeferredWrites {
     }
   }
 
-  /// - Throws: the first thing that went wrong.
+  /// - Throws: the first error.
   func finish() throws {
     if let failure { throw failure }
   }
@@ -210,19 +210,18 @@ private struct Evaluator {
       let other = try ModelTokenizer(reference.view.folder(), chatTemplate: options.template.options())
       guard try other.settings(chat: suite.usesChat) == tokenizer.settings(chat: suite.usesChat) else {
         throw VPatchError(
-          .refused, tuned.name, "has another tokenizer, or chat template, than \(reference.name)",
-          remedy: "name one chat template for both (--chat-template); where the tokenizers differ, give both the same "
-            + "files")
+          .refused, tuned.name, "has another tokenizer or chat template than \(reference.name)",
+          remedy: "give one --chat-template for both; if the tokenizers differ, use the same tokenizer files for both")
       }
     }
     for warning in self.tuned.model.warnings { common.warn(warning) }
-    // The tokenizer and the weights are of one model, which a switch by rename may have replaced.
+    // A switch by rename may have replaced the model between reading its tokenizer and its weights.
     try tuned.view.checkpoint.requireStillThere()
     try reference?.view.checkpoint.requireStillThere()
     evaluation = Evaluation(suite, of: self.tuned.model, tokenizer: tokenizer)
   }
 
-  /// Of the model with its patches.
+  /// The results of the model with its patches.
   func results() throws -> SuiteResults {
     try run(tuned, against: reference.map { .base($0.model, root: $0.names.root) } ?? .itself)
   }
@@ -231,10 +230,10 @@ private struct Evaluator {
     try run(reference!, against: .itself).results(path: "the base's results")
   }
 
-  /// From the file; made and written where there is none.
+  /// Read from the file, or computed and written if it does not exist.
   func baseResults(keptAt path: String, _ writes: inout DeferredWrites) throws -> EvaluationResults {
     guard try PathKind.of(path, followingLinks: false) == .missing else {
-      common.note("the base's results are those of \(path)")
+      common.note("the base's results are read from \(path)")
       return try EvaluationResults(path: path)
     }
     try OutputCheck.file(path, inputs: [], force: false)

@@ -5,10 +5,10 @@ import Measure
 struct GateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gate",
-    abstract: "Pass or stop a pipeline by what a patch or a stack forgets.",
+    abstract: "Check limits on forgetting; the exit code passes or stops a pipeline.",
     discussion: """
-      Limits are in percentage points. A limit holds only if the worse end of the 95 % interval is within it, and only \
-      for records that were measured on the patch's own bits.
+      Limits are in percentage points. A limit holds only if the worse end of the 95 % confidence interval is within \
+      it, and only for records that were measured on exactly the patch's weights.
 
       EXAMPLES
         vpatch gate counting.vpatch --max-forgetting 1.0
@@ -16,23 +16,23 @@ struct GateCommand: ParsableCommand {
         vpatch gate counting.vpatch --max-forgetting 1.0 --probe docvqa_val --probe number_mass=5
 
       EXIT CODES
-        0   passed: the intervals' worse ends are within the limits
-        10  exceeded: even the better end is beyond a limit
-        11  undecided: the limit lies within the interval; it says how many items would decide
-        12  unmeasured
-        13  reported: no model was hashed for it
-        14  predicted: from the members of a stack
+        0   passed: the worse ends of the intervals are within the limits
+        10  exceeded: even the better end of an interval is beyond its limit
+        11  undecided: the limit is within the interval; the output says how many items would decide
+        12  unmeasured: there is no record
+        13  reported: the records come from results files, and no model was hashed
+        14  predicted: computed from the members of a stack
       """)
 
   @Argument(help: "The patch, or a stack of the store.")
   var subject: String
-  @Option(help: ArgumentHelp("What the held-out tasks may lose on average.", valueName: "points"))
+  @Option(help: ArgumentHelp("Maximum loss on held-out tasks, on average, in percentage points.", valueName: "points"))
   var maxForgetting: Double
-  @Option(help: ArgumentHelp("What the target tasks must gain on average.", valueName: "points"))
+  @Option(help: ArgumentHelp("Minimum gain on target tasks, on average, in percentage points.", valueName: "points"))
   var minLearning: Double?
   @Option(
     help: ArgumentHelp(
-      "A task that must not lose more by itself: as much as all together, or its own limit; repeatable.",
+      "Task to check by itself, with its own limit or that of --max-forgetting; repeatable.",
       valueName: "task[=limit]"))
   var probe: [String] = []
   @OptionGroup var store: StoreOptions
@@ -61,7 +61,7 @@ struct GateCommand: ParsableCommand {
 }
 
 extension Gate.Probe {
-  /// `TASK` or `TASK=LIMIT`; the last `=` parts where a number follows.
+  /// `TASK` or `TASK=LIMIT`; the last `=` separates them if a number follows it.
   fileprivate init(text: String) {
     if let equals = text.utf8.lastIndex(of: UInt8(ascii: "=")),
       let limit = Double(decimal: String(Substring(text.utf8[text.utf8.index(after: equals)...])))

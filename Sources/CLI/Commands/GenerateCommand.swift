@@ -10,13 +10,14 @@ import Text
 struct GenerateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate",
-    abstract: "Let a language model answer, or go on with a text; chat with it.",
+    abstract: "Generate text with a language model: answer a prompt, complete a text, or chat.",
     discussion: """
-      A prompt is put to the model as a user's message, by its chat template; --raw goes on with the text as it is. \
-      Without a prompt it is a conversation: a line is a message, an empty line begins anew, Ctrl-D ends it.
+      The prompt is a user message, formatted by the model's chat template; with --raw the model completes the text as \
+      given. Without a prompt vpatch starts a chat: each line is a message, an empty line starts a new conversation, \
+      Ctrl-D ends it.
 
-      The most probable token is taken, unless --temperature says otherwise. With --both the model answers twice: \
-      without the patches and with them.
+      Decoding is greedy unless --temperature is above 0. With --both the model answers twice: without the patches and \
+      with them.
 
       EXAMPLES
         vpatch generate model/ "Name three colours."
@@ -32,37 +33,40 @@ struct GenerateCommand: ParsableCommand {
   var prompt: String?
   @Option(
     help: ArgumentHelp(
-      "An image that the prompt is about; repeatable. It stands before the prompt, or where that has <image>.",
+      "Image for the prompt; repeatable. It is inserted before the prompt, or at <image> in the prompt.",
       valueName: "file"))
   var image: [String] = []
-  @Flag(help: "Go on with the text as it is, without a chat template.")
+  @Flag(help: "Complete the text as given, without a chat template.")
   var raw = false
-  @Option(help: ArgumentHelp("What the conversation begins with, instead of the template's own.", valueName: "text"))
+  @Option(help: ArgumentHelp("System message, instead of the template's default.", valueName: "text"))
   var system: String?
-  @Flag(help: "Answer without the patches, too.")
+  @Flag(help: "Also answer without the patches.")
   var both = false
-  @Option(help: ArgumentHelp("Most tokens of an answer.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of tokens to generate.", valueName: "n"))
   var maxTokens = 256
-  @Option(help: ArgumentHelp("Divides the logits before a token is drawn; 0: take the most probable.", valueName: "x"))
+  @Option(help: ArgumentHelp("Sampling temperature; 0: greedy decoding.", valueName: "x"))
   var temperature = 0.0
-  @Option(help: ArgumentHelp("Draw from the most probable tokens that make up this share.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "Nucleus sampling (top-p): sample from the smallest set of tokens whose probabilities add up to this.",
+      valueName: "share"))
   var topP = 1.0
-  @Option(help: ArgumentHelp("Draw from so many of the most probable tokens; 0: from all.", valueName: "n"))
+  @Option(help: ArgumentHelp("Top-k sampling: sample from the k most probable tokens; 0: from all.", valueName: "n"))
   var topK = 0
-  @Option(help: ArgumentHelp("Where chance begins.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: UInt64 = 0
   @OptionGroup var options: ModelOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if maxTokens < 1 { throw ValidationError("--max-tokens takes a number from 1 on.") }
-    if !(0...100).contains(temperature) { throw ValidationError("--temperature takes a number from 0 to 100.") }
-    if !(0.0...1).contains(topP) || topP == 0 { throw ValidationError("--top-p takes a share, above 0 and up to 1.") }
-    if topK < 0 { throw ValidationError("--top-k takes a number from 0 on.") }
-    if both, options.overlay.isEmpty { throw ValidationError("--both goes with --patch or --stack.") }
-    if raw, system != nil { throw ValidationError("--system goes with a chat template, and --raw has none.") }
-    if raw, prompt == nil { throw ValidationError("--raw needs a prompt.") }
+    if maxTokens < 1 { throw ValidationError("--max-tokens must be at least 1.") }
+    if !(0...100).contains(temperature) { throw ValidationError("--temperature must be between 0 and 100.") }
+    if !(0.0...1).contains(topP) || topP == 0 { throw ValidationError("--top-p must be greater than 0 and at most 1.") }
+    if topK < 0 { throw ValidationError("--top-k must be at least 0.") }
+    if both, options.overlay.isEmpty { throw ValidationError("--both requires --patch or --stack.") }
+    if raw, system != nil { throw ValidationError("--system requires a chat template, and --raw uses none.") }
+    if raw, prompt == nil { throw ValidationError("--raw requires a prompt.") }
   }
 
   func run() throws {
@@ -88,7 +92,7 @@ struct GenerateCommand: ParsableCommand {
 
   private var opening: [Message] { system.map { [Message(.system, $0)] } ?? [] }
 
-  /// - Parameter messages: nil to go on with the text as it is.
+  /// - Parameter messages: nil to complete the text as given.
   @discardableResult
   private func answer(
     _ writer: (name: String, generator: TextGenerator), _ messages: [Message]?, _ parts: [Message.Part]
@@ -115,7 +119,7 @@ struct GenerateCommand: ParsableCommand {
     } else {
       Terminal.out("")
       try Terminal.requireOutput()
-      if !answer.isEnded { common.note("cut off after \(maxTokens) tokens; --max-tokens allows more") }
+      if !answer.isEnded { common.note("stopped after \(maxTokens) tokens; --max-tokens allows more") }
     }
     return answer.text
   }
@@ -132,7 +136,7 @@ struct GenerateCommand: ParsableCommand {
         continue
       }
       for (i, writer) in writers.enumerated() {
-        // The images go with the first thing that is said about them.
+        // The images belong to the first message.
         let isFirst = !conversations[i].contains { $0.role == .user }
         let parts = try RowContent.prompt(line, images: isFirst ? image : [], isMessage: true)
         conversations[i].append(Message(.user, parts))

@@ -8,20 +8,20 @@ import Report
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
-    abstract: "List the patches in the store, the newest first.",
+    abstract: "List the patches in the store, newest first.",
     discussion: """
       EXAMPLES
         vpatch list
         vpatch list count --recipe sa-proj --max-drift 0.02
         vpatch list --base 7e4d --tag sweep-7 --json
-        vpatch list --base counting             those made on top of the patch counting
+        vpatch list --base counting             patches made on top of the patch counting
       """)
 
-  @Argument(help: ArgumentHelp("Only patches with this in their name.", valueName: "name"))
+  @Argument(help: ArgumentHelp("Only patches whose name contains this.", valueName: "name"))
   var name: String?
   @Option(
     help: ArgumentHelp(
-      "Only patches made from this: the first digits of a root, a model's path, or a patch, for what it makes.",
+      "Only patches of this base: the first digits of a root, a model's path, or a patch, meaning its target.",
       valueName: "base"))
   var base: String?
   @Option(help: ArgumentHelp("Only patches of this recipe.", valueName: "name"))
@@ -29,23 +29,23 @@ struct ListCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Only patches with this tag.", valueName: "tag"))
   var tag: String?
   @Option(
-    help: ArgumentHelp("Only patches whose drift is measured and at most this, in nats per token.", valueName: "n"))
+    help: ArgumentHelp("Only patches with a known drift of at most this, in nats per token.", valueName: "n"))
   var maxDrift: Double?
   @Flag(help: "Only patches whose forgetting was measured.")
   var measured = false
   @Flag(help: "Only patches whose forgetting was not measured.")
   var unmeasured = false
-  @Flag(help: "The composites of stacks too, and what takes back applications.")
+  @Flag(help: "Also list the composites of stacks, and undo patches.")
   var all = false
-  @Option(help: ArgumentHelp("At most so many; 0 for all. (default: 100, and all with --json)", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of patches; 0: all. (default: 100; with --json all)", valueName: "n"))
   var limit: Int?
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     if measured, unmeasured { throw ValidationError("Give --measured or --unmeasured, not both.") }
-    if let limit, limit < 0 { throw ValidationError("--limit takes a number from 0 on.") }
-    if let maxDrift, !maxDrift.isFinite { throw ValidationError("--max-drift takes a number.") }
+    if let limit, limit < 0 { throw ValidationError("--limit must be at least 0.") }
+    if let maxDrift, !maxDrift.isFinite { throw ValidationError("--max-drift must be a number.") }
   }
 
   func run() throws {
@@ -72,7 +72,7 @@ struct ListCommand: ParsableCommand {
 
   private func text(_ patches: [StoredPatch]) -> String {
     guard !patches.isEmpty else { return "no patches" }
-    // What no patch of the list has takes no room.
+    // Columns that would be empty are left out.
     let hasKind = all
     let hasDrift = patches.contains { $0.summary.drift != nil }
     let hasTags = patches.contains { !$0.tags.isEmpty }
@@ -101,7 +101,7 @@ struct ListCommand: ParsableCommand {
 }
 
 extension StoredPatch {
-  /// All its aliases; without any, the name that its maker gave it, in brackets: it cannot be called by that.
+  /// All its aliases; without any, the patch's own name in brackets, since it cannot be looked up by that.
   var title: String { aliases.isEmpty ? name.map { "(\($0))" } ?? "–" : aliases.joined(separator: ", ") }
 
   var json: JSON {
@@ -119,7 +119,7 @@ extension StoredPatch {
 }
 
 extension ForgettingSummary {
-  /// "+4.10 (3.02 … 5.18, n 500)", with what it is where nobody measured it.
+  /// "+4.10 (3.02 … 5.18, n 500)", prefixed with its mark if it was not measured.
   fileprivate func cell(_ estimate: Estimate?, _ known: MeasurementStatus, _ items: Int) -> String {
     guard let estimate else { return status == .unmeasured ? status.rawValue : "–" }
     return "\(known.prefix)\(estimate.value > 0 ? "+" : "")\(Format.fixed(estimate.value, 2)) "

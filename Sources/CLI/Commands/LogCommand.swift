@@ -6,14 +6,14 @@ import PatchFormat
 struct LogCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "log",
-    abstract: "Draw which patch is made from what.",
+    abstract: "Draw the lineage of the patches in the store.",
     discussion: """
-      ○ a base, ● a patch, ◆ a stack. Below a patch stand those made on top of it.
+      ○ is a base, ● a patch, ◆ a stack. Patches made on top of a patch are drawn below it.
 
       EXAMPLES
         vpatch log
-        vpatch log counting     what it is made from, what is made from it, the stacks with one of those
-        vpatch log 7e4d         what is made from the base whose root begins so
+        vpatch log counting     its base and chain, patches made on top of it, stacks with any of them
+        vpatch log 7e4d         patches made from the base whose root starts with 7e4d
       """)
 
   @Argument(help: ArgumentHelp("A patch or a base.", valueName: "patch-or-base"))
@@ -33,7 +33,7 @@ struct LogCommand: ParsableCommand {
     do { return try store.lineage(around: store.identity(what)).lines() } catch let error as VPatchError
       where error.code == .io
     {
-      // A patch it is not. What is said of a name that is neither is said of patches.
+      // Not a patch, so perhaps a base. If it is neither, the error speaks of patches.
       guard let root = try? store.resolveBase(what, absolutePath: Path.absolute(what)) else { throw error }
       return try store.lineage().lines(from: root)
     }

@@ -6,28 +6,28 @@ import Report
 struct AliasCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "alias",
-    abstract: "Let a name stand for a patch in the store.",
+    abstract: "Give a patch in the store a short name.",
     discussion: """
-      An alias is of one patch at a time, and moves when it is given to another.
+      An alias names one patch. Giving it to another patch moves it.
 
       EXAMPLES
-        vpatch alias                      all there are
+        vpatch alias                      lists all aliases
         vpatch alias counting 7bea7a
         vpatch alias --delete counting
       """)
 
-  @Argument(help: "The name: \(Name.rule).")
+  @Argument(help: "The alias: \(Name.rule).")
   var name: String?
   @Argument(help: "The patch.")
   var patch: String?
-  @Flag(help: "Take the name away; the patch stays.")
+  @Flag(help: "Delete the alias; the patch stays.")
   var delete = false
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if delete, name == nil || patch != nil { throw ValidationError("--delete takes a name alone.") }
-    if !delete, name != nil, patch == nil { throw ValidationError("Give the patch that the name is to stand for.") }
+    if delete, name == nil || patch != nil { throw ValidationError("--delete takes only the alias.") }
+    if !delete, name != nil, patch == nil { throw ValidationError("Give the patch that the alias names.") }
   }
 
   func run() throws {
@@ -35,7 +35,7 @@ struct AliasCommand: ParsableCommand {
     guard let name else { return list(try store.aliases()) }
     guard let patch else {
       try store.removeAlias(name)
-      return common.report(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no alias any more")
+      return common.report(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no longer an alias")
     }
     let (identity, before) = try store.alias(name, PatchName(patch))
     common.report(
@@ -58,10 +58,10 @@ struct TagCommand: ParsableCommand {
     commandName: "tag",
     abstract: "Tag a patch in the store.",
     discussion: """
-      A tag may be of many patches. Where only one has it, it stands for that one.
+      Several patches can have the same tag. A tag that only one patch has also names that patch.
 
       EXAMPLES
-        vpatch tag                        all there are
+        vpatch tag                        lists all tags
         vpatch tag counting sweep-7 good
         vpatch tag --delete counting good
       """)
@@ -70,7 +70,7 @@ struct TagCommand: ParsableCommand {
   var patch: String?
   @Argument(help: ArgumentHelp("Tags: \(Name.rule).", valueName: "tag"))
   var tags: [String] = []
-  @Flag(help: "Take the tags away; the patch stays.")
+  @Flag(help: "Remove the tags; the patch stays.")
   var delete = false
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions

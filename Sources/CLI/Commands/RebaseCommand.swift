@@ -9,21 +9,21 @@ struct RebaseCommand: ParsableCommand {
     commandName: "rebase",
     abstract: "Move a patch to another base.",
     discussion: """
-      Where both bases have the same weights the patch's own bits come of it; where they differ, what the patch adds to \
-      the old base is added to the new one. That is another model: the patch says what it was moved from, and \
-      measurements stay behind.
+      Where the bases have the same weights, the new patch makes exactly the old patch's weights. Where they differ, \
+      the old patch's difference is added to the new base. The result is a different model: the new patch records what \
+      it was rebased from, and measurements are not copied.
 
       EXAMPLES
         vpatch rebase clock --base with-counting/ --onto base/ -o clock-alone.vpatch
-            takes a patch out of its chain: it was made on top of counting, and is moved to the base
+            takes a patch out of its chain: clock was made on top of counting and is moved to the base
       """)
 
   @Argument(help: "The patch.")
   var patch: String
   @Option(
-    help: ArgumentHelp("What the patch was made from. (default: where the store saw it)", valueName: "model"))
+    help: ArgumentHelp("The base of the patch. (default: its last path known to the store)", valueName: "model"))
   var base: String?
-  @Option(help: ArgumentHelp("What it is to be made from.", valueName: "model"))
+  @Option(help: ArgumentHelp("The new base.", valueName: "model"))
   var onto: String
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
@@ -47,7 +47,7 @@ struct RebaseCommand: ParsableCommand {
       text: ([
         """
         \(PatchSummary(result.header).table())
-        rebased   \(Format.counted(result.exact, "tensor")) with the patch's own bits, \(result.moved) by their difference\(result.sideFileSummary.patchLine)
+        rebased   \(Format.counted(result.exact, "tensor")) exact, \(result.moved) by adding the difference\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes
         identity  \(result.header.identity.hex)
         wrote     \(output.output.printable)
@@ -57,14 +57,14 @@ struct RebaseCommand: ParsableCommand {
     common.notes(stored)
   }
 
-  /// Where the store saw the patch's base last; whether it still is that, `Rebase` finds out.
+  /// The last known path of the patch's base; `Rebase` checks whether it still is that base.
   private func seen(_ patch: Patch) throws -> String {
     let paths = try output.store.existing()?.sightings(patch.header.baseRoot) ?? []
     guard let path = try paths.first(where: { try PathKind.of($0) != .missing }) else {
       throw VPatchError(
         .refused, patch.label,
-        "has to be compared with what it was made from, \(patch.header.baseRoot.short), and no "
-          + "store has seen where that is", remedy: "give it: --base MODEL")
+        "cannot be rebased without its base, \(patch.header.baseRoot.short), and the store does not know "
+          + "where that is", remedy: "give it with --base MODEL")
     }
     return path
   }

@@ -5,15 +5,16 @@ import ModelFiles
 struct RecoverCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recover",
-    abstract: "Finish or undo a switch that was cut off.",
+    abstract: "Finish or undo an interrupted switch.",
     discussion: """
-      A model that is changed in place has a journal beside it meanwhile: MODEL.vpatch-journal, in a folder \
-      .vpatch-journal. Where a crash, a full disk or a kill left one behind, every other command refuses the model. This \
-      one makes it whole: the new model if the journal was complete, else the old one. It may be cut off and run again.
+      While vpatch changes a model in place, a journal is beside it: MODEL.vpatch-journal, or .vpatch-journal in a \
+      folder. If a crash, a full disk or a kill left one behind, every other command refuses the model. recover \
+      completes the change if the journal is complete, else it restores the old model. It can be interrupted and run \
+      again.
 
-      Where a file or folder of yours stands in the way, it says so and touches nothing. With --set-aside it renames that \
-      to NAME.set-aside-1 and goes on. A journal that cannot be carried out at all, since the model's own files are \
-      others now, gets such a name too, and the model is what its files are. Nothing is deleted.
+      If a file or folder of yours is in the way, recover reports it and changes nothing. With --set-aside it renames \
+      that to NAME.set-aside-1 and continues. If the model's own files were replaced, the journal cannot be applied: \
+      --set-aside renames it too, and the files stay as they are. Nothing is deleted.
 
       EXAMPLES
         vpatch recover model.safetensors
@@ -23,7 +24,7 @@ struct RecoverCommand: ParsableCommand {
 
   @Argument(help: "The model: a file or a folder.")
   var model: String
-  @Flag(help: "Rename what stands in the way, and go on.")
+  @Flag(help: "Rename files that are in the way, and continue.")
   var setAside = false
   @OptionGroup var common: CommonOptions
 
@@ -37,7 +38,7 @@ struct RecoverCommand: ParsableCommand {
     let lines =
       [result.outcome.text(model.printable)]
       + result.setAside.map { "set aside  \($0.name.printable) is \($0.now.printable) now" }
-      + result.lost.map { "lost       \($0.printable): the file that was to come was gone" }
+      + result.lost.map { "lost       \($0.printable): its new file was missing" }
     common.report(json, text: lines.joined(separator: "\n"))
   }
 }
@@ -46,11 +47,11 @@ extension Recovery.Outcome {
   fileprivate func text(_ model: String) -> String {
     switch self {
     case .nothing: "\(model) has no unfinished switch: nothing to do"
-    case .old: "\(model) is as it was before the switch; what that left behind is removed"
-    case .new: "\(model) is switched: what was missing is written and verified"
+    case .old: "\(model) is as it was before the switch; its leftovers are removed"
+    case .new: "\(model) is switched: the missing parts are written and verified"
     case .setAside:
-      "\(model) is what its files are now: the change could not be carried out on them; "
-        + "look at it with 'vpatch status \(model) --full'"
+      "\(model) was left as its files are now: the change could not be applied to them; "
+        + "check it with 'vpatch status \(model) --full'"
     }
   }
 }

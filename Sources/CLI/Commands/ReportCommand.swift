@@ -6,16 +6,16 @@ import Report
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "Write a page about a patch or a stack: what it taught, what it cost, how it was trained.",
+    abstract: "Write an HTML report about a patch or a stack: learning, forgetting, training.",
     discussion: """
-      One self-contained page: learning against forgetting with intervals, the curves of the training, a heat map by \
-      layer and component, the lineage, the size. What is not known is said. Several patches or stacks are compared, \
-      each a point of learning against forgetting.
+      One self-contained page: learning against forgetting with intervals, training curves, a heat map by layer and \
+      component, lineage, and size. It marks what is not known. Given several patches or stacks, the page compares \
+      them: each is a point in a plot of learning against forgetting.
 
       EXAMPLES
         vpatch report counting.vpatch -o report.html
         vpatch report counting --base base/ -o report.html
-            measures over the base how far each component moved
+            also measures how far each component moved from the base
         vpatch report triage -o triage.html
             a stack of the store
         vpatch report study/*.vpatch -o study.html
@@ -25,9 +25,9 @@ struct ReportCommand: ParsableCommand {
     help: ArgumentHelp(
       "A patch, a stack of the store, or a stack file; several are compared.", valueName: "patch-or-stack"))
   var subjects: [String]
-  @Option(name: .shortAndLong, help: ArgumentHelp("Where to write the page.", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp("Output file for the page.", valueName: "file"))
   var output: String
-  @Option(help: ArgumentHelp("The base, to measure how far weights moved.", valueName: "model"))
+  @Option(help: ArgumentHelp("The base, to measure how far the weights moved.", valueName: "model"))
   var base: String?
   @Flag(help: "Replace an existing page.")
   var force = false
@@ -36,7 +36,7 @@ struct ReportCommand: ParsableCommand {
 
   func run() throws {
     if base != nil, subjects.count > 1 {
-      throw VPatchError(.refused, nil, "--base goes with one patch or stack", remedy: "leave it out")
+      throw VPatchError(.refused, nil, "--base requires a single patch or stack", remedy: "leave it out")
     }
     let base = try base.map { try Inputs.checkpoint($0, common) }
     let subjects = try subjects.map { try ReportSubject($0, store, common.work.threads) }

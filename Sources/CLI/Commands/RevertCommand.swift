@@ -7,38 +7,39 @@ import PatchFormat
 struct RevertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "revert",
-    abstract: "Take patches off a model, in place or into a new one.",
+    abstract: "Remove patches from a model, in place or into a new model.",
     discussion: """
-      Without PATCH the model goes back to its base, with --last one step: to what it was before it was last changed in \
-      place, else without the last patch of its chain. A member of a stack can be taken out from the middle; the result \
-      is that of a stack it never was in. With -o the model stays as it is, and the result is written there.
+      Without PATCH the model is reverted to its base. --last reverts one step: the last change in place, or else the \
+      last patch of the chain. Any member of a stack can be removed; the result is that of a stack that never had it. \
+      With -o the model stays unchanged and the result is written to a new one.
 
       EXAMPLES
-        vpatch revert model/                          back to the base, in place
-        vpatch revert model/ counting                 without that one
+        vpatch revert model/                          to the base, in place
+        vpatch revert model/ counting                 without the patch counting
         vpatch revert model/ --last
         vpatch revert counting.safetensors counting.vpatch -o base.safetensors
       """)
 
   @Argument(help: "The model.")
   var model: String
-  @Argument(help: "The patch to take off; without one all.")
+  @Argument(help: "The patch to remove. (default: all)")
   var patch: String?
-  @Flag(help: "One step back.")
+  @Flag(help: "Revert only the last step.")
   var last = false
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("Write the result there instead: a file, or a new folder.", valueName: "out"))
+    help: ArgumentHelp(
+      "Output path: a file for a file, a new folder for a folder. (default: in place)", valueName: "out"))
   var output: String?
   @Flag(help: "Replace an existing file.")
   var force = false
-  @Flag(help: "Hash all tensors, not only those that are touched.")
+  @Flag(help: "Hash all tensors, not only those that the patches touch.")
   var full = false
-  @Flag(help: "With -o: write the provenance into the files' metadata too.")
+  @Flag(help: "With -o: also write the provenance into the files' metadata.")
   var stamp = false
-  @Flag(help: "With -o: copy side files that are links to somewhere outside of the model's folder, too.")
+  @Flag(help: "With -o: also copy side files that are links to outside the model's folder.")
   var allowOutside = false
-  @Option(help: ArgumentHelp("The model's base, where the undo of a stack is not at hand.", valueName: "model"))
+  @Option(help: ArgumentHelp("The model's base, if the undo of a stack is not available.", valueName: "model"))
   var base: String?
   @OptionGroup var inPlace: InPlaceOptions
   @OptionGroup var store: StoreOptions
@@ -47,10 +48,10 @@ struct RevertCommand: ParsableCommand {
   func validate() throws {
     if last, patch != nil { throw ValidationError("Give a patch or --last, not both.") }
     if base != nil, last || patch != nil {
-      throw ValidationError("--base goes all the way back: leave out PATCH and --last.")
+      throw ValidationError("--base reverts everything: leave out PATCH and --last.")
     }
     if output == nil, force || stamp || allowOutside {
-      throw ValidationError("--force, --stamp and --allow-outside need -o.")
+      throw ValidationError("--force, --stamp and --allow-outside require -o.")
     }
     if output != nil, inPlace.byRename || inPlace.allowLinks {
       throw ValidationError("--by-rename and --allow-links change the model in place: leave out -o.")
@@ -62,7 +63,7 @@ struct RevertCommand: ParsableCommand {
     let opened = try patch.map { try Inputs.patch($0, common.work.threads, store) }
     let library = StoreLibrary(opened.map { [$0] } ?? [], store, isLeasing: output == nil, threads: common.work.threads)
     if let opened, try !isKnown(opened, in: checkpoint) {
-      // What lies beside the model says nothing of that patch: the bits decide.
+      // The provenance does not list that patch, so the weights decide.
       return try write([PatchStep(opened, .backward)], checkpoint, library)
     }
     let change = try ModelChange(checkpoint, library, common.work)

@@ -7,10 +7,10 @@ import Text
 struct ScoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "score",
-    abstract: "Print how probable a language model finds texts, token by token.",
+    abstract: "Print the log-probabilities that a language model gives to texts, token by token.",
     discussion: """
-      With --json one line a row: ids; logprobs, the natural logarithm of the probability of each token but the first, \
-      given those before it; loss, the mean of −logprob over the answer's tokens.
+      With --json it prints one line per row: ids; logprobs, the natural logarithm of the probability of each token \
+      but the first, given those before it; and loss, the mean of −logprob over the answer's tokens.
 
       EXAMPLES
         vpatch score model/ --text "The capital of France is Paris."
@@ -20,11 +20,11 @@ struct ScoreCommand: ParsableCommand {
 
   @Argument(help: "The model: a folder with config.json.")
   var model: String
-  @Option(help: ArgumentHelp("Rows as JSON Lines, in any form that training takes.", valueName: "file"))
+  @Option(help: ArgumentHelp("Rows as JSON Lines, in any form that vpatch train takes.", valueName: "file"))
   var data: String?
-  @Option(help: ArgumentHelp("A text.", valueName: "text"))
+  @Option(help: ArgumentHelp("Text to score.", valueName: "text"))
   var text: String?
-  @Option(help: ArgumentHelp("Token ids, with commas between them.", valueName: "ids"))
+  @Option(help: ArgumentHelp("Token ids to score, separated by commas.", valueName: "ids"))
   var ids: String?
   @OptionGroup var images: ImageOptions
   @OptionGroup var options: ModelOptions
@@ -41,7 +41,7 @@ struct ScoreCommand: ParsableCommand {
     let view = try options.view(self.model, reading: .transformers, store, common)
     let (model, text) = try (options.model(view, common), options.text(view))
     let examples = try examples(model, text)
-    // Some rows at a time, so that the first are printed early and none are held.
+    // In batches, so that the first rows are printed early and none are kept in memory.
     for start in stride(from: 0, to: examples.count, by: 64) {
       try Terminal.requireOutput()
       let part = Array(examples[start..<min(start + 64, examples.count)])
@@ -87,11 +87,11 @@ struct ScoreCommand: ParsableCommand {
       let piece = tokenizer.map { Self.visible($0.decode([id], skipSpecialTokens: false)) } ?? ""
       table.add(["\(id)", piece, i == 0 ? "" : Format.fixed(Double(score.logProbabilities[i - 1]), 4)])
     }
-    if let loss = score.loss { table.setTotals(["", "loss, nats a token", Format.fixed(loss, 4)]) }
+    if let loss = score.loss { table.setTotals(["", "loss, nats per token", Format.fixed(loss, 4)]) }
     Terminal.out(String(table.text().dropLast()))
   }
 
-  /// With spaces that can be seen.
+  /// With visible whitespace.
   private static func visible(_ text: String) -> String {
     "\"" + text.replacing("\n", with: "\\n").replacing("\t", with: "\\t") + "\""
   }

@@ -8,7 +8,7 @@ import Report
 struct ShowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "Say what a patch or a stack is.",
+    abstract: "Show a patch or a stack: contents, training, measurements.",
     discussion: """
       EXAMPLES
         vpatch show counting.vpatch
@@ -100,24 +100,24 @@ struct ShowCommand: ParsableCommand {
     return (lines + tables).joined(separator: "\n")
   }
 
-  /// Whether a signature is true of the patch, anyone can see; whose it is, only who knows the key.
+  /// Anyone can check that a signature is valid; whose it is, only those who know the key.
   private func signatures(_ patch: Patch) -> [String] {
     let (signatures, malformed) = PatchSignature.all(in: patch.annotations)
     let lines = signatures.map { signature in
       signature.isValid(for: patch.signedContent, patch.annotations)
-        ? "\(signature.key.short) (verify --signer says whether that is whom you mean)"
-        : "\(signature.key.short) (void: the patch was changed since)"
+        ? "\(signature.key.short) (valid; 'vpatch verify --signer KEY' checks whose key it is)"
+        : "\(signature.key.short) (invalid: the patch was changed after signing)"
     }
-    return lines + (malformed == 0 ? [] : ["\(Format.counted(malformed, "entry")) that is no signature"])
+    return lines + (malformed == 0 ? [] : ["\(Format.counted(malformed, "entry")) that is not a signature"])
   }
 }
 
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Check everything about a patch that can be checked.",
+    abstract: "Verify a patch: its file, its models, its recipe, its signatures.",
     discussion: """
-      Writes nothing. With --base the target is rebuilt in memory, with --target the base.
+      Writes nothing. With --base vpatch rebuilds the target in memory, with --target the base.
 
       EXAMPLES
         vpatch verify counting.vpatch
@@ -127,17 +127,18 @@ struct VerifyCommand: ParsableCommand {
 
   @Argument(help: "The patch.")
   var patch: String
-  @Option(help: ArgumentHelp("The checkpoint it was made from.", valueName: "model"))
+  @Option(help: ArgumentHelp("The base checkpoint, to rebuild the target.", valueName: "model"))
   var base: String?
-  @Option(help: ArgumentHelp("The checkpoint it makes.", valueName: "model"))
+  @Option(help: ArgumentHelp("The target checkpoint, to rebuild the base.", valueName: "model"))
   var target: String?
-  @Option(help: ArgumentHelp("Prove that only this recipe's tensors are touched.", valueName: "name"))
+  @Option(help: ArgumentHelp("Check that only the tensors of this recipe are touched.", valueName: "name"))
   var recipe: Recipe?
   @Option(
     help: ArgumentHelp(
-      "Prove that the owner of this key signed it, as it is: a PEM file or 64 digits; repeatable.", valueName: "key"))
+      "Check that the patch has a valid signature by this public key: a PEM file or 64 hex digits; repeatable.",
+      valueName: "key"))
   var signer: [String] = []
-  @Flag(help: "Hash the untouched tensors of the models too.")
+  @Flag(help: "Also hash the untouched tensors of the models.")
   var full = false
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions

@@ -5,10 +5,10 @@ import PatchFormat
 struct SignCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sign",
-    abstract: "Sign a patch and all that is noted in it.",
+    abstract: "Sign a patch and its annotations.",
     discussion: """
-      The signature (Ed25519) covers the patch's identity and its annotations: name, note, forgetting records. Whatever \
-      changes them later makes it void. Several people can sign one patch.
+      The signature (Ed25519) covers the patch's identity, its annex and its annotations: name, note, forgetting \
+      records. Any later change to them makes it invalid. Several people can sign one patch.
 
       EXAMPLES
         openssl genpkey -algorithm ed25519 -out key.pem
@@ -19,7 +19,7 @@ struct SignCommand: ParsableCommand {
 
   @Argument(help: "The patch.")
   var patch: String
-  @Option(help: ArgumentHelp("A private key in PEM form, not encrypted.", valueName: "file"))
+  @Option(help: ArgumentHelp("Private key: an unencrypted PEM file.", valueName: "file"))
   var key: String
   @OptionGroup var output: AnnotatedOutput
   @OptionGroup var store: StoreOptions
@@ -45,7 +45,7 @@ struct SignCommand: ParsableCommand {
         wrote      \((path == patch.path ? patch.label : path).printable)
         """)
     for signature in dropped where signature.key != key.publicKey {
-      common.note("the signature by \(signature.key.short) was no longer true of the patch, and is dropped")
+      common.note("dropped the signature by \(signature.key.short), which was no longer valid")
     }
   }
 }

@@ -9,11 +9,11 @@ import Report
 struct StackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stack",
-    abstract: "Combine patches of one base: define, change, look at and compare stacks.",
+    abstract: "Combine patches of one base: define, change, show and compare stacks.",
     discussion: """
-      A stack is a base, a set of its patches with scales, and a merge method. Its result does not depend on the order \
-      in which the members were typed, and taking one out gives what was there before it came. Each change makes a new \
-      version; the old ones stay.
+      A stack is a base, a set of its patches with scales, and a merge method. The order in which members are given \
+      does not change the result, and removing a member gives the stack as it was without it. Each change creates a \
+      new version; earlier versions are kept.
 
       EXAMPLES
         vpatch stack new triage --base base/ counting@0.8 clock
@@ -29,9 +29,9 @@ struct StackCommand: ParsableCommand {
   struct New: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Define a stack.")
 
-    @Argument(help: "What it is to be called.")
+    @Argument(help: "Name of the stack.")
     var name: String
-    @Option(help: ArgumentHelp("The checkpoint that all members are made from, or its root.", valueName: "model"))
+    @Option(help: ArgumentHelp("The base checkpoint of all members, or its root.", valueName: "model"))
     var base: String
     @Argument(help: "Patches as NAME_OR_FILE[@SCALE].")
     var members: [String]
@@ -41,7 +41,7 @@ struct StackCommand: ParsableCommand {
 
     func run() throws {
       let store = try self.store.open(create: true)
-      // Before the work; it is looked at again when the stack is saved.
+      // Checked before the work, and again when the stack is saved.
       if try store.stackIfAny(name) != nil { throw Store.stackExists(name) }
       let members = try self.members.map { try MemberReference($0) }
       let root = try StackBase.root(base, common)
@@ -56,7 +56,7 @@ struct StackCommand: ParsableCommand {
 
   struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Add members, or give them other scales; with --method another method.")
+      abstract: "Add members, or change their scales; --method changes the merge method.")
 
     @Argument(help: "The stack.")
     var name: String
@@ -73,7 +73,7 @@ struct StackCommand: ParsableCommand {
       for member in try members.map({ try MemberReference($0) }) {
         opened.append((try Inputs.patch(member.name, common.work.threads, self.store), member.scale))
       }
-      // All of one base, said as for a new stack.
+      // All must have one base; the error is that of a new stack.
       if !opened.isEmpty { _ = try StackDefinition(opened, method: .sum, base: base) }
       let given = Set(opened.map(\.patch.identity))
       let stack = try store.editStack(name) { old in
@@ -89,11 +89,11 @@ struct StackCommand: ParsableCommand {
   }
 
   struct Remove: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Take members out.")
+    static let configuration = CommandConfiguration(abstract: "Remove members.")
 
     @Argument(help: "The stack.")
     var name: String
-    @Argument(help: "Members.")
+    @Argument(help: "The members to remove.")
     var members: [String]
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
@@ -106,7 +106,7 @@ struct StackCommand: ParsableCommand {
           let identity = try store.identity(member)
           guard definition.members.contains(where: { $0.identity == identity }) else {
             throw VPatchError(
-              .refused, "the stack \"\(name.printable)\"", "does not have \(member.printable)",
+              .refused, "the stack \"\(name.printable)\"", "has no member \(member.printable)",
               remedy: "see 'vpatch stack show \(name)'")
           }
           definition = try definition.removing(identity)
@@ -119,13 +119,13 @@ struct StackCommand: ParsableCommand {
 
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Say what a stack is: members, overlap, what is known of its forgetting.")
+      abstract: "Show a stack: members, overlap, learning and forgetting.")
 
     @Argument(help: "The stack.")
     var name: String
-    @Option(help: ArgumentHelp("An earlier version.", valueName: "n"))
+    @Option(help: ArgumentHelp("Version to show. (default: the latest)", valueName: "n"))
     var version: Int?
-    @Option(help: ArgumentHelp("Compare the members' changes, weight by weight, over their base.", valueName: "model"))
+    @Option(help: ArgumentHelp("The base, to compare the members' changes weight by weight.", valueName: "model"))
     var base: String?
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
@@ -139,11 +139,11 @@ struct StackCommand: ParsableCommand {
   }
 
   struct Diff: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Say what makes two stacks different.")
+    static let configuration = CommandConfiguration(abstract: "Show the differences between two stacks.")
 
     @Argument(help: "A stack, or a stack file.")
     var a: String
-    @Argument(help: "Another.")
+    @Argument(help: "Another stack, or a stack file.")
     var b: String
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
@@ -157,7 +157,7 @@ struct StackCommand: ParsableCommand {
         "a": .string(inputs[0].definition.identity.hex), "b": .string(inputs[1].definition.identity.hex),
         "same": .bool(changes.isEmpty), "changes": .array(lines.map { .string($0) }),
       ])
-      common.print(json, text: lines.isEmpty ? "the same" : lines.joined(separator: "\n"))
+      common.print(json, text: lines.isEmpty ? "identical" : lines.joined(separator: "\n"))
     }
   }
 
@@ -195,12 +195,12 @@ struct StackCommand: ParsableCommand {
   }
 
   struct Export: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Write a stack to a text file.")
+    static let configuration = CommandConfiguration(abstract: "Write a stack to a stack file.")
 
     @Argument(help: "The stack.")
     var name: String
     @Option(
-      name: .shortAndLong, help: ArgumentHelp("Where to write; without it the text is printed.", valueName: "file"))
+      name: .shortAndLong, help: ArgumentHelp("Output file. (default: standard output)", valueName: "file"))
     var output: String?
     @Flag(help: "Replace an existing file.")
     var force = false
@@ -223,11 +223,11 @@ struct StackCommand: ParsableCommand {
   }
 
   struct Import: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Read a stack from a text file.")
+    static let configuration = CommandConfiguration(abstract: "Read a stack from a stack file.")
 
-    @Argument(help: "The file.")
+    @Argument(help: "The stack file.")
     var file: String
-    @Option(help: "What it is to be called; without one as the file says.")
+    @Option(help: "Name of the stack. (default: the name in the file)")
     var name: String?
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
@@ -236,7 +236,7 @@ struct StackCommand: ParsableCommand {
       let store = try self.store.open(create: true)
       let input = try StackInput(file: file, self.store, common.work.threads)
       guard let name = name ?? input.name else {
-        throw VPatchError(.refused, file, "does not say what the stack is called", remedy: "give --name")
+        throw VPatchError(.refused, file, "does not name the stack", remedy: "give --name")
       }
       try StackEdit.check(input.definition, opened: input.patches, store, common)
       _ = try store.saveStack(name: name, definition: input.definition)
@@ -246,7 +246,7 @@ struct StackCommand: ParsableCommand {
 
   struct Delete: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Forget a stack and its versions; its patches stay.")
+      abstract: "Delete a stack and its versions; its patches stay.")
 
     @Argument(help: "The stack.")
     var name: String
@@ -260,11 +260,11 @@ struct StackCommand: ParsableCommand {
   }
 }
 
-/// What several of the commands above do.
+/// What several of the commands above share.
 enum StackEdit {
-  /// Members can be combined, and stay in the store until the stack has them. Those given as files come into the store:
-  /// a stack there must not depend on files elsewhere.
-  /// - Parameter opened: members that are open already.
+  /// Checks that the members can be combined, and keeps them in the store until the stack is saved. Adds members given
+  /// as files to the store, since a stack there must not depend on files elsewhere.
+  /// - Parameter opened: members that are already open.
   static func check(
     _ definition: StackDefinition, opened: [Patch], _ store: Store, _ common: CommonOptions
   ) throws {
@@ -277,9 +277,9 @@ enum StackEdit {
   }
 }
 
-/// The base of a stack as it is typed.
+/// The base of a stack as typed.
 enum StackBase {
-  /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
+  /// - Parameter text: a root of 64 hex digits, or a checkpoint, whose root is read from its provenance or computed.
   static func root(_ text: String, _ common: CommonOptions) throws -> ContentDigest {
     if try PathKind.of(text) == .missing, let root = ContentDigest(hex: text) { return root }
     let checkpoint = try Inputs.checkpoint(text, common)

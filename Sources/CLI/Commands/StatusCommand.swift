@@ -7,10 +7,10 @@ import ModelFiles
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
-    abstract: "Say what a model is, and whether its bits agree.",
+    abstract: "Show which patches a model has, and verify its weights.",
     discussion: """
-      Reads the provenance that vpatch wrote beside the model and hashes the tensors that patches touched (--full: all).
-      It needs no store. A model without a provenance is hashed whole, and its root is said.
+      Reads the provenance that vpatch wrote beside the model, and hashes the tensors that patches touched (--full: \
+      all). It needs no store. For a model without provenance, vpatch hashes all tensors and prints the root.
 
       EXAMPLES
         vpatch status model.safetensors
@@ -28,9 +28,9 @@ struct StatusCommand: ParsableCommand {
     common.print(json(status), text: text(status))
     guard let contradiction = status.contradiction else { return }
     throw VPatchError(
-      .mismatch, model, "is no longer what was written beside it: \(contradiction)",
+      .mismatch, model, "does not match its provenance: \(contradiction)",
       remedy:
-        "it was changed by something else; keep a copy of it, 'vpatch create BASE MODEL' makes a patch of what it is")
+        "another program changed it; keep a copy, or make a patch of its state with 'vpatch create BASE MODEL'")
   }
 
   private func json(_ status: ModelStatus) -> JSON {
@@ -51,7 +51,7 @@ struct StatusCommand: ParsableCommand {
     func line(_ key: String, _ value: String) { lines.append("  " + key.padded(10) + value.printable) }
     guard let provenance = status.provenance else {
       line("root", status.hashedRoot!.hex)
-      line("applied", "unknown: no provenance lies beside it")
+      line("applied", "unknown: there is no provenance beside it")
       return lines.joined(separator: "\n")
     }
     line("base", provenance.base.hex)
@@ -62,10 +62,10 @@ struct StatusCommand: ParsableCommand {
       for member in entry.stack?.memberLines ?? [] { line("", "  " + member) }
       line("", "  forgetting \(entry.summary.forgettingText)")
     }
-    let hashed = status.isTrue ? "are what is written here" : "were hashed"
+    let hashed = status.isTrue ? "match the provenance" : "were hashed"
     let rest =
       status.unverified > 0
-      ? "; \(Format.counted(status.unverified, "other")) unverified (--full hashes them)" : ", all of them"
+      ? "; \(Format.counted(status.unverified, "other")) not verified (--full hashes them)" : ", all of them"
     line("bits", "\(Format.counted(status.checked, "tensor")) \(hashed)\(rest)")
     if !provenance.history.isEmpty {
       line("earlier", "\(Format.counted(provenance.history.count, "state")) (vpatch revert --last)")
@@ -75,7 +75,7 @@ struct StatusCommand: ParsableCommand {
 }
 
 extension ModelState.Entry {
-  /// What is known of its forgetting: measured on exactly its bits, else, of a stack, predicted from its members.
+  /// Its forgetting: measured on exactly these weights, or for a stack predicted from its members.
   fileprivate var summary: ForgettingSummary {
     let own = ForgettingSummary(annotations: .object(details), base: from, target: to)
     guard let stack, own.status == .unmeasured else { return own }

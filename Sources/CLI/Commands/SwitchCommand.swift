@@ -3,37 +3,38 @@ import ArgumentParser
 import Base
 import ModelFiles
 
-/// What changes a model where it lies.
+/// The options of commands that change a model in place.
 struct InPlaceOptions: ParsableArguments {
   @Flag(help: "Write whole files and rename them over the old ones: safe for a model that is being served.")
   var byRename = false
 
-  @Flag(help: "Write through symbolic links, and into files with several names.")
+  @Flag(help: "Write through symbolic links, and into files with several hard links.")
   var allowLinks = false
 }
 
 struct SwitchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "switch",
-    abstract: "Make a model another stack of the same base, in place.",
+    abstract: "Switch a model to another stack of the same base, in place.",
     discussion: """
-      Only the tensors that change are read and written. Their old bits are verified before the first write, the new \
-      ones after the last; what is interrupted is finished by 'vpatch recover'. Whoever has the model mapped sees the \
-      change as it happens; --by-rename writes whole files beside, which they see when they open the model again.
+      Reads and writes only the tensors that change. vpatch verifies their old weights before the first write, and the \
+      new ones after the last. If a switch is interrupted, run 'vpatch recover'. Programs that have the model \
+      memory-mapped see weights change while the switch runs; with --by-rename they keep the old files until they open \
+      the model again.
 
       STACK is a stack of the store, a stack file, or a patch with its scale.
 
       EXAMPLES
         vpatch switch model/ triage
         vpatch switch model.safetensors counting@0.8
-        vpatch revert model/        back to the base
+        vpatch revert model/        reverts to the base
       """)
 
-  @Argument(help: "The model: the stack's base, or anything that vpatch made of it.")
+  @Argument(help: "The model: the stack's base, or a model that vpatch made from it.")
   var model: String
-  @Argument(help: "The stack.")
+  @Argument(help: "The stack, or a patch as NAME_OR_FILE[@SCALE].")
   var stack: String
-  @Flag(help: "Hash the untouched tensors too.")
+  @Flag(help: "Also hash the untouched tensors.")
   var full = false
   @OptionGroup var inPlace: InPlaceOptions
   @OptionGroup var store: StoreOptions
@@ -48,7 +49,7 @@ struct SwitchCommand: ParsableCommand {
   }
 }
 
-/// A change of a model in place, entered into the store before it begins and after it is done.
+/// A change of a model in place, recorded in the store before it starts and after it is done.
 struct InPlaceChange {
   let change: ModelChange
   let steps: [PatchStep]
@@ -71,7 +72,7 @@ struct InPlaceChange {
 
   func run(_ common: CommonOptions, verb: String) throws {
     let rebuild = Rebuild(change.model, steps, common.work)
-    // A model that was hashed just now needs no second look at what no patch touches.
+    // After a full hash, the untouched tensors need no second one.
     let isFull = full || change.isHashed
     let provenance = try rebuild.provenance(full: isFull, inPlace: true)
     try library.keepOpen(for: steps, of: change.model)
@@ -103,16 +104,16 @@ struct InPlaceChange {
     let untouched = provenance.verified.count + provenance.unverified.count - result.touchedTensors
     let rest =
       result.unverifiedTensors == 0
-      ? "hashed now or before"
+      ? "verified now or before"
       : result.unverifiedTensors == untouched
-        ? "unverified (--full hashes them)" : "\(result.unverifiedTensors) of them unverified (--full hashes them)"
+        ? "not verified (--full hashes them)" : "\(result.unverifiedTensors) of them not verified (--full hashes them)"
     return """
       \(verb) \(result.path.printable)
         now         \(now.isEmpty ? "the base" : now.printable)
         rewritten   \(Format.counted(result.touchedTensors, "tensor")), \(Format.bytes(result.writtenBytes)) of \
       \(Format.bytes(result.totalBytes)), verified before and after
         untouched   \(Format.counted(untouched, "tensor")), \(rest)\(result.sideFileSummary.modelLine)
-        root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors are the patch's")
+        root        \(result.to.hex)\(result.unverifiedTensors == 0 ? "" : ", if the untouched tensors match the patch")
         provenance  \(result.provenancePath.printable)
       """
   }

@@ -7,54 +7,57 @@ import Train
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Tune only a recipe's tensors on some data, and emit the patch.",
+    abstract: "Fine-tune only the tensors of a recipe, and write a patch.",
     discussion: """
-      The data are JSON Lines (or a JSON array, or CSV; each perhaps in gzip; - reads standard input): rows with \
-      messages, prompt and completion, instruction and output, text, or input_ids (and labels). All rows are checked \
-      before the first step; the loss is taken over the answers. --dry-run --show-rows 3 shows what of three rows is \
-      learned. docs/data.md and docs/training.md have all of it.
+      The data are JSON Lines, a JSON array or CSV, optionally gzipped; - reads standard input. Rows have messages, \
+      prompt and completion, instruction and output, text, or input_ids (and labels). All rows are checked before the \
+      first step. The loss is computed over the answers; --dry-run --show-rows 3 marks them in three rows. See \
+      docs/data.md and docs/training.md.
 
-      The same data, options and base give the same patch, on any number of threads. With --resume, the state is kept \
-      in a folder every --save-every steps; killed at any moment, the same command goes on from there, to the same bits.
+      The same data, options and base give the same patch, on any number of threads. With --resume, vpatch saves the \
+      training state to a folder every --save-every steps. After a crash or a kill, the same command resumes from it \
+      and produces exactly the same weights.
 
       EXAMPLES
         vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch
         vpatch train model/ --recipe gate-up --data train.jsonl -o task.vpatch --lr 2e-5 --epochs 3 --batch 8 \\
             --suite suite.toml --max-drift 0.02
         vpatch train model/ --patch first.vpatch --recipe sa-proj --data second.jsonl -o second.vpatch
-            on top of another patch
+            trains on top of another patch
         vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch --resume run/ --log run.jsonl
 
       RECIPES
       \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
       """)
 
-  @Argument(help: "The model to tune: a folder with config.json.")
+  @Argument(help: "The model to fine-tune: a folder with config.json.")
   var base: String
-  @Option(help: ArgumentHelp("What may change.", valueName: "name"))
+  @Option(help: ArgumentHelp("The recipe: which tensors to train.", valueName: "name"))
   var recipe: Recipe?
-  @Option(help: ArgumentHelp("What may change: tensors whose whole name matches.", valueName: "regex"))
+  @Option(help: ArgumentHelp("Train the tensors whose whole name matches this regular expression.", valueName: "regex"))
   var only: String?
-  @Option(help: ArgumentHelp("The decoder layers that may change; 0 is the first.", valueName: "first-last"))
+  @Option(help: ArgumentHelp("Train only these decoder layers; 0 is the first.", valueName: "first-last"))
   var layers: String?
-  @Option(help: ArgumentHelp("Rows to learn; repeatable; - reads standard input.", valueName: "file"))
+  @Option(help: ArgumentHelp("Training data; repeatable; - reads standard input.", valueName: "file"))
   var data: [String]
   @OptionGroup var images: ImageOptions
   @OptionGroup var settings: TrainingSettings
   @OptionGroup(title: "Drift") var drift: DriftSettings
-  @Option(help: ArgumentHelp("Measure this suite before and after, and bind it to the patch.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Evaluate this suite before and after training, and write the records into the patch.", valueName: "file"))
   var suite: String?
-  @Option(help: ArgumentHelp("Keep the state there, and go on from what is there.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Folder to save the state of training in, and to resume from.", valueName: "dir"))
   var resume: String?
-  @Option(help: ArgumentHelp("Steps from one saved state to the next.", valueName: "n"))
+  @Option(help: ArgumentHelp("Steps between saved states.", valueName: "n"))
   var saveEvery = 100
-  @Option(help: ArgumentHelp("Append a line of JSON for each step.", valueName: "file"))
+  @Option(help: ArgumentHelp("Append one line of JSON per step to this file.", valueName: "file"))
   var log: String?
-  @Flag(help: "Show what would be tuned and what that needs, and stop.")
+  @Flag(help: "Show which tensors would be trained and how much memory that needs, and exit.")
   var dryRun = false
   @Option(
     help: ArgumentHelp(
-      "With --dry-run, show so many rows of each file as the model reads them, and what of them is learned.",
+      "With --dry-run, show the first n rows of each file as the model reads them, with trained text marked.",
       valueName: "n"))
   var showRows = 0
   @OptionGroup var model: ModelOptions
@@ -62,17 +65,17 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
-    if (recipe == nil) == (only == nil) { throw ValidationError("Give --recipe or --only.") }
-    if saveEvery < 1 { throw ValidationError("--save-every takes a number from 1 on.") }
-    if showRows < 0 { throw ValidationError("--show-rows takes a number from 0 on.") }
-    if showRows > 0, !dryRun { throw ValidationError("--show-rows goes with --dry-run.") }
-    if data.count(where: { $0 == "-" }) > 1 { throw ValidationError("Standard input can be read once.") }
+    if (recipe == nil) == (only == nil) { throw ValidationError("Give either --recipe or --only.") }
+    if saveEvery < 1 { throw ValidationError("--save-every must be at least 1.") }
+    if showRows < 0 { throw ValidationError("--show-rows must be at least 0.") }
+    if showRows > 0, !dryRun { throw ValidationError("--show-rows requires --dry-run.") }
+    if data.count(where: { $0 == "-" }) > 1 { throw ValidationError("Standard input can be read only once.") }
   }
 
   func run() throws {
     let files = data.filter { $0 != "-" } + [drift.neutral, suite].compactMap(\.self)
     let inputs = try files.map { try InputFile(path: $0) }
-    // Before anything is read: that takes a while.
+    // Before reading the inputs, which takes a while.
     if !dryRun { try checkOutputs(inputs) }
     let session = try TrainingSession(self)
     if dryRun {
@@ -93,7 +96,7 @@ struct TrainCommand: ParsableCommand {
     if let failure = result.failure { throw failure }
   }
 
-  /// In the store, where it is safe from gc as any other patch.
+  /// Keeps the patch in the store, where gc does not delete it.
   private func fallback(in store: Store) -> TrainingJob.Fallback {
     { make in
       let patch = try store.keep(.patch, threads: common.work.threads) { try make($0) }
@@ -102,17 +105,17 @@ struct TrainCommand: ParsableCommand {
     }
   }
 
-  /// The log is appended to, so it may exist; but not be the patch, or something that is read.
+  /// The log is appended to, so it may exist; but it must not be the patch or an input.
   private func checkOutputs(_ inputs: [InputFile]) throws {
     try OutputCheck.file(output.output, inputs: inputs, force: output.force)
     guard let log else { return }
     guard try Path.absolute(log) != Path.absolute(output.output) else {
-      throw VPatchError(.refused, log, "is the name of the patch, too", remedy: "give another one for --log")
+      throw VPatchError(.refused, log, "is also the output file of the patch", remedy: "give another file for --log")
     }
     guard try PathKind.of(log) == .file else { return }
     let identity = try InputFile(path: log).identity
     if inputs.contains(where: { $0.identity == identity }) {
-      throw VPatchError(.refused, log, "is an input of this very command", remedy: "give another file for --log")
+      throw VPatchError(.refused, log, "is also an input of this command", remedy: "give another file for --log")
     }
   }
 
@@ -135,7 +138,7 @@ struct TrainCommand: ParsableCommand {
     let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
     guard (1...2).contains(ends.count), let first = ends[0], let last = ends.last!, first >= 0, first <= last else {
       throw VPatchError(
-        .refused, nil, "--layers: \"\(text.printable)\" is no range of layers", remedy: "write 0-5, or 3 for one")
+        .refused, nil, "--layers: \"\(text.printable)\" is not a range of layers", remedy: "write 0-5, or 3 for one")
     }
     return first...last
   }

@@ -5,13 +5,13 @@ import Glibc
 struct Axis: Equatable {
   package let low: Double
   package let high: Double
-  /// Between two ticks.
+  /// The distance between two ticks.
   package let step: Double
 
   /// - Parameters:
-  ///   - values: all of them lie on the axis but for what is out of all bounds: files may hold any number.
-  ///   - count: about how many ticks there are to be.
-  ///   - fromZero: whether zero lies on it too.
+  ///   - values: the values to cover. Extreme ones are clamped, since files may hold any number.
+  ///   - count: the approximate number of ticks.
+  ///   - fromZero: whether the axis includes zero.
   init(covering values: [Double], ticks count: Int = 4, fromZero: Bool = true) {
     let values = values.map { min(max($0, -Self.largest), Self.largest) }.filter(\.isFinite)
     var (least, most) = (values.min() ?? 0, values.max() ?? 1)
@@ -38,7 +38,7 @@ struct Axis: Equatable {
   /// From 0 at the low end to 1 at the high one.
   package func position(_ value: Double) -> Double { min(max((value - low) / (high - low), 0), 1) }
 
-  /// A place on a horizontal axis: "12.50%".
+  /// A position on a horizontal axis: "12.50%".
   package func percent(_ value: Double) -> String { Format.fixed(100 * position(value), 2) + "%" }
 
   /// "0", "0.25", "1,500", "2e-5"

@@ -1,8 +1,8 @@
 import Base
 import Measure
 
-/// A row for each record, by role: before and after, the change for the better with its interval on the role's own axis,
-/// since what is learned is often many times what is forgotten.
+/// A row for each record, by role: before, after, and the improvement with its interval. Each role has its own axis,
+/// since learning is often many times larger than forgetting.
 struct ForestPlot {
   package let records: [ForgettingRecord]
   package let summary: ForgettingSummary
@@ -27,9 +27,9 @@ struct ForestPlot {
     guard !records.isEmpty else { return "" }
     let (title, what): (String, String) =
       switch role {
-      case .target: ("Target: what it is to learn", "learning, the mean of")
-      case .heldOut: ("Held out: what it is not to change", "forgetting, the mean loss of")
-      case .probe: ("Probes: how it behaves, no success and no failure", "")
+      case .target: ("Target: tasks to learn", "learning, the mean of")
+      case .heldOut: ("Held out: tasks not to forget", "forgetting, the mean loss of")
+      case .probe: ("Probes: behaviour, neither learning nor forgetting", "")
       }
     let mean: Estimate? =
       switch role {
@@ -65,7 +65,7 @@ struct ForestPlot {
       + (drawn.isEmpty ? "" : ticks(axis))
   }
 
-  /// Other units than shares are said, and not on the axis.
+  /// The unit and direction. Only shares are drawn on the axis.
   private func unit(_ record: ForgettingRecord) -> String {
     let better = record.higherIsBetter ? "" : ", lower is better"
     let isSaid = record.unit == .share || record.unit.rawValue == record.metric
@@ -93,7 +93,7 @@ struct ForestPlot {
       return "<line class=\"\(tick == 0 ? "zero" : "grid")\" x1=\"\(at)\" x2=\"\(at)\" y1=\"0\" y2=\"100%\"/>"
     }
     let (low, at, high) = (axis.percent(gain.low), axis.percent(gain.value), axis.percent(gain.high))
-    // Shapes cannot be said in shares of a width; at the origin of an inner drawing they can.
+    // Shapes cannot be placed in percent, but a nested drawing can.
     func inner(_ x: String, _ shape: String) -> String {
       "<svg x=\"\(x)\" y=\"50%\" overflow=\"visible\">\(shape)</svg>"
     }

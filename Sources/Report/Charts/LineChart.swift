@@ -1,7 +1,7 @@
 import Base
 
-/// Values over the steps of a training, as an SVG that is as wide as there is room: horizontal places are shares of the
-/// width, vertical ones pixels, so that letters keep their size.
+/// Values over training steps, as an SVG of flexible width. Horizontal positions are in percent and vertical ones in
+/// pixels, so that text keeps its size.
 struct LineChart {
   struct Series {
     /// In ascending order of `x`.
@@ -18,11 +18,11 @@ struct LineChart {
   package let end: Double
   package let y: Axis
   package var series: [Series] = []
-  /// What lies between the two is shaded: the same `x` in both.
+  /// The area between the two is shaded; both have the same `x`.
   var band: (low: Series, high: Series)?
-  /// A level that is not to be passed.
+  /// A limit, drawn as a line.
   package var budget: (value: Double, label: String)?
-  /// Whether the steps are written below.
+  /// Whether step labels are drawn below.
   var hasSteps = true
 
   package var html: String {
@@ -43,7 +43,7 @@ struct LineChart {
       lines.append("<line class=\"budget\" x1=\"0\" x2=\"100%\" y1=\"\(at)\" y2=\"\(at)\"/>")
       lines.append("<text class=\"budget\" x=\"4\" y=\"\(at)\" dy=\"-5\">\(HTML.escaped(budget.label))</text>")
     }
-    // Curves cannot be said in shares of a width: they are drawn in a box that is stretched.
+    // Paths cannot use percent, so curves are drawn in a stretched box.
     let curves = (bandPath.map { [$0] } ?? []) + series.map { "<path class=\"\($0.style)\" d=\"\(path($0.points))\"/>" }
     let ends = series.filter(\.isLabelled).compactMap { series -> String? in
       guard let last = series.points.last else { return nil }

@@ -4,13 +4,13 @@ import Measure
 /// Learning (upwards) against forgetting (to the right), a numbered point for each patch, with the intervals of both.
 struct ScatterPlot {
   package struct Point {
-    /// What the point is called beside the plot.
+    /// The number of the point in the table.
     package let number: Int
     package let name: String
     package let learning: Estimate
     package let forgetting: Estimate
     package let status: MeasurementStatus
-    /// Which of the colours.
+    /// Index of the colour.
     package let color: Int
   }
 

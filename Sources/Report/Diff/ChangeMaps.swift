@@ -2,7 +2,7 @@ import Apply
 import Base
 import Families
 
-/// The heat maps of changes, one for each region that has layers, coloured by one scale, so that colours compare.
+/// Heat maps of changes, one for each region with layers, on one colour scale so that colours are comparable.
 package struct ChangeMaps {
   package let scales: [Metric: ColorScale]
   package let maps: [HeatMap]
@@ -10,7 +10,7 @@ package struct ChangeMaps {
   /// The metrics' keys, for the style sheet.
   package static let keys = Metric.allCases.map(\.key)
 
-  /// - Parameter sum: what the row of all components is called.
+  /// - Parameter sum: the label of the row of all components.
   package init(_ components: [CheckpointDiff.ComponentSummary], sum: String = "whole layer") {
     let changes = components.flatMap { $0.layers.isEmpty ? [$0.all.change] : $0.layers.values.map(\.change) }
     let scales = Dictionary(uniqueKeysWithValues: Metric.allCases.map { ($0, $0.scale(changes)) })
@@ -41,13 +41,13 @@ package struct ChangeMaps {
       isQuiet: all.changedTensors == 0)
   }
 
-  /// Whether anything has layers.
+  /// Whether any component has layers.
   package var hasMaps: Bool { !maps.isEmpty }
 
-  /// The maps with what switches between the metrics; nothing where there are no layers.
+  /// The maps with a switch between the metrics; empty without layers.
   /// - Parameters:
-  ///   - note: HTML that stands before the maps.
-  ///   - more: HTML that stands after them.
+  ///   - note: HTML before the maps.
+  ///   - more: HTML after the maps.
   package func section(_ title: String, note: String = "", after more: String = "") -> String {
     guard !maps.isEmpty else { return "" }
     let metrics = Metric.allCases.map { metric in
@@ -81,7 +81,7 @@ package struct ChangeMaps {
     return "odd " + steps.joined(separator: " ")
   }
 
-  /// The exact numbers behind a colour.
+  /// The exact numbers of a cell.
   static func tip(_ change: Change) -> String {
     guard change.changed > 0 else { return "unchanged · \(Format.grouped(change.elements)) elements" }
     var lines = Metric.allCases.map { metric in

@@ -2,7 +2,7 @@ import Apply
 import Base
 
 extension CheckpointDiff {
-  /// The comparison as one page that needs nothing else: no network, no fonts, and scripts only to switch the metric.
+  /// The comparison as one self-contained page: no network, no fonts, and a script only to switch the metric.
   package func html() -> String {
     let components = components
     let maps = ChangeMaps(components)
@@ -39,7 +39,7 @@ extension CheckpointDiff {
       cards.append((Format.significant(value), "max |Δ|, in \(HTML.escaped(largest.component.description))"))
     }
     if total.change.nonFinite > 0 {
-      cards.append((Format.grouped(total.change.nonFinite), "elements NaN or infinite, left out of the norms"))
+      cards.append((Format.grouped(total.change.nonFinite), "NaN or infinite elements, left out of the norms"))
     }
     let html = cards.map { "<div class=\"card\"><b>\($0)</b><span>\($1)</span></div>\n" }
     return "<div class=\"cards\">\n\(html.joined())</div>\n"
@@ -48,7 +48,7 @@ extension CheckpointDiff {
   private var footer: String {
     """
     <footer>Δ is B − A. Relative change is ‖Δ‖ / ‖A‖; norms and cosines are computed in 64-bit floating point. \
-    An element counts as changed when a bit of it differs.\
+    An element counts as changed if any of its bits differs.\
     \(total.change.nonFinite > 0 ? " " + nonFiniteNote : "")</footer>
 
     """

@@ -3,7 +3,7 @@ import Base
 import Checkpoints
 
 extension CheckpointDiff {
-  /// More would make the page heavy; `--json` has them all.
+  /// More rows would make the page too large; `--json` has them all.
   private static let maximumRows = 3000
 
   func componentSection(_ components: [ComponentSummary], _ scales: [Metric: ColorScale]) -> String {
@@ -21,7 +21,7 @@ extension CheckpointDiff {
     let rest = components.count - changed.count
     return """
       <section>
-      <div class="head"><h2>Components</h2><span class="soft">\(rest) without any change</span></div>
+      <div class="head"><h2>Components</h2><span class="soft">\(rest) unchanged</span></div>
       \(HTML.table(["component", "layers changed", "tensors"] + Self.titles, numeric: 2, rows: rows))</section>
 
       """
@@ -36,7 +36,7 @@ extension CheckpointDiff {
     }
     let more =
       changed.count > rows.count
-      ? "<p class=\"soft\">\(Format.grouped(changed.count - rows.count)) more are in the JSON output.</p>" : ""
+      ? "<p class=\"soft\">\(Format.grouped(changed.count - rows.count)) more in the output of --json.</p>" : ""
     return """
       <section>
       <details\(changed.count <= 40 ? " open" : "")><summary>All \(Format.grouped(changed.count)) changed tensors</summary>
@@ -61,7 +61,7 @@ extension CheckpointDiff {
       ? "<p class=\"soft\">\(Format.grouped(rows.count - Self.maximumRows)) more are in the JSON output.</p>" : ""
     return """
       <section>
-      <div class="head"><h2>Added, removed, other shape or type</h2></div>
+      <div class="head"><h2>Added, removed, or with another shape or type</h2></div>
       \(HTML.table(["", "tensor", "A", "B"], numeric: 4, rows: Array(rows.prefix(Self.maximumRows))))\(more)</section>
 
       """

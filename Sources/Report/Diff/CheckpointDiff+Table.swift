@@ -3,7 +3,7 @@ import Base
 import Families
 
 extension CheckpointDiff {
-  /// The comparison for a terminal: what changed by component, and a small map of layers and components.
+  /// The comparison for a terminal: changes by component, and a small map of layers and components.
   package func table() -> String {
     let said = notes.map { "\($0.printable)\n" }.joined()
     var blocks = ["A  \(a.line)\nB  \(b.line)\n\(headline)\n\(said)"]
@@ -23,7 +23,7 @@ extension CheckpointDiff {
     if isIdentical { return "The two are identical: all \(Format.grouped(tensors.count)) tensors, bit for bit." }
     let total = total
     guard total.tensors > 0 else { return "The two have no tensor in common." }
-    guard total.changedTensors > 0 else { return "All tensors that both sides have are the same, bit for bit." }
+    guard total.changedTensors > 0 else { return "All tensors that both have are the same, bit for bit." }
     return "\(Format.grouped(total.changedTensors)) of \(Format.grouped(total.tensors)) tensors differ, in "
       + "\(Format.grouped(total.change.changed)) of \(Format.grouped(total.change.elements)) elements "
       + "(\(Format.percent(total.change.share)))."
@@ -66,7 +66,7 @@ extension CheckpointDiff {
     return table.text()
   }
 
-  /// What could not be compared, at most ten of a kind, with control characters made visible.
+  /// Tensors that could not be compared, at most ten of a kind, with control characters made visible.
   private var unmatchedLines: [String] {
     func lines<T>(_ items: [T], _ what: String, _ text: (T) -> String) -> [String] {
       let rest = items.count > 10 ? ["… and \(Format.grouped(items.count - 10)) more \(what)"] : []
@@ -86,7 +86,7 @@ extension CheckpointDiff.Side {
   package var facts: String { "\(Format.grouped(tensors)) tensor\(tensors == 1 ? "" : "s"), \(Format.bytes(bytes))" }
 }
 
-/// The relative change of layers (columns) and components (rows), in a character each.
+/// The relative change of layers (columns) and components (rows), one character each.
 private struct TextMap {
   private static let steps = Array("▁▂▃▄▅▆▇█")
 
@@ -108,7 +108,7 @@ private struct TextMap {
   func text() -> String {
     let metric = Metric.relativeChange
     let scale = metric.scale(rows.flatMap(\.layers.values).map(\.change))
-    // Short maps are stretched, so that they can be seen.
+    // Short maps are stretched for readability.
     let repetitions = layers.count <= 16 ? 3 : layers.count <= 40 ? 2 : 1
     var table = TextTable([.init(title), .init(trimmed(ruler(repetitions)))])
     for row in rows {
@@ -124,7 +124,7 @@ private struct TextMap {
     return table.text() + "relative change, logarithmic: \(ends)  · unchanged\n"
   }
 
-  /// A mark and a gap fill a column two or three wide; the gap keeps columns apart.
+  /// A column of one mark, or two or three wide with a gap between columns.
   private func mark(_ mark: Character, _ width: Int) -> String {
     String(repeating: mark, count: max(width - 1, 1)) + (width > 1 ? " " : "")
   }

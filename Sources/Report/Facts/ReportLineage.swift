@@ -1,10 +1,10 @@
 import Base
 
-/// What a patch or a stack is made from, and what is around it: as whoever knows a store tells it.
+/// The lineage of a patch or a stack, and related patches from a store.
 package struct ReportLineage: Sendable {
   package struct Entry: Sendable {
     package let title: String
-    /// Recipe, size, what is known of its forgetting.
+    /// Recipe, size, learning and forgetting.
     package let details: [String]
 
     package init(title: String, details: [String]) {
@@ -17,17 +17,17 @@ package struct ReportLineage: Sendable {
     }
   }
 
-  /// The checkpoint at the beginning.
+  /// The first checkpoint.
   package let base: Entry
-  /// From the base to what the subject is made from, in their order.
+  /// The patches from the base to the subject's own base, in order.
   package let chain: [Entry]
   /// Made on top of the subject.
   package let after: [Entry]
   /// Made from the same checkpoint.
   package let siblings: [Entry]
-  /// Stacks that have it, or that are of the same base.
+  /// Stacks that contain it, or that have the same base.
   package let stacks: [Entry]
-  /// Why more is not known, where it is not: there is no store, or the patch is not in it.
+  /// Why the lineage is incomplete: there is no store, or the patch is not in it. Nil if it is complete.
   package let note: String?
 
   package init(

@@ -3,18 +3,18 @@ import Checkpoints
 import Measure
 import PatchFormat
 
-/// What a page says of one patch.
+/// What a page shows of one patch.
 package struct ReportedPatch: Sendable {
   package let patch: Patch
-  /// What people call it.
+  /// The name to show.
   package let name: String
   package let forgetting: ForgettingReport
-  /// nil where none is noted.
+  /// nil if the patch has none.
   package let training: TrainingRecord?
-  /// Notes that are there and cannot be read, and why. Nothing is taken from them.
+  /// Why annotations could not be read. They are ignored.
   package let problems: [String]
 
-  /// - Parameter name: nil for its own name, else the beginning of its identity.
+  /// - Parameter name: nil for the patch's own name, or else the first digits of its identity.
   package init(_ patch: Patch, name: String? = nil) {
     self.patch = patch
     self.name = name ?? patch.name ?? patch.identity.short
@@ -32,14 +32,14 @@ package struct ReportedPatch: Sendable {
 
   package var summary: ForgettingSummary { forgetting.summary }
 
-  /// What was tuned, as far as it is noted: a recipe of the record or of the patch.
+  /// What was trained, if recorded: the recipe of the training record or of the patch.
   package var recipe: String? { training?.tunedText ?? patch.annotations["recipe"]?.string }
 
   // MARK: Sizes, in bytes and elements
 
   package var touched: [PatchTensor] { patch.header.touched }
   package var tunedBytes: Int { Self.bytes(touched) }
-  /// Of the model that it makes.
+  /// Of the target model.
   package var modelBytes: Int { Self.bytes(patch.header.tensors.filter { $0.target != nil }) }
   var tunedWeights: Int { Self.weights(touched) }
   package var modelWeights: Int { Self.weights(patch.header.tensors.filter { $0.target != nil }) }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Maps values to positions between 0 and 1, from one round number to another.
+/// Maps values to positions between 0 and 1. Both ends are round numbers.
 package struct ColorScale {
   package let low: Double
   package let high: Double
@@ -8,18 +8,18 @@ package struct ColorScale {
   /// Whether its ticks are whole numbers.
   private let isWhole: Bool
 
-  /// Equal ratios get equal steps. Spans at least a factor of five (small differences must not look large) and at
-  /// most four powers of ten.
+  /// Equal ratios get equal steps. It spans at least a factor of five, so that small differences do not look large, and
+  /// at most four powers of ten.
   package static func logarithmic(_ values: [Double]) -> ColorScale {
     guard let least = values.min(), let most = values.max() else { return ColorScale(0.1, 1, true) }
     let high = roundedUp(most)
     return ColorScale(max(min(roundedDown(least), roundedDown(high / 5)), high / 10_000), high, true)
   }
 
-  /// From zero on.
+  /// Starts at zero.
   package static func linear(_ values: [Double]) -> ColorScale { ColorScale(0, roundedUp(values.max() ?? 1), false) }
 
-  /// Whole numbers up to the greatest, each with its own colour as far as there are.
+  /// Whole numbers up to the greatest, each with its own colour if there are enough.
   package static func counts(upTo most: Int) -> ColorScale { ColorScale(0, Double(max(most, 1)), false, isWhole: true) }
 
   private init(_ low: Double, _ high: Double, _ isLogarithmic: Bool, isWhole: Bool = false) {
@@ -34,10 +34,10 @@ package struct ColorScale {
     return min(max(position, 0), 1)
   }
 
-  /// Which of `count` equal steps.
+  /// The index of one of `count` equal steps.
   package func step(_ value: Double, of count: Int) -> Int { min(Int(position(value) * Double(count)), count - 1) }
 
-  /// Round numbers from end to end, few enough to be written beside a legend.
+  /// Round numbers from end to end, few enough for a legend.
   package var ticks: [Double] {
     if isWhole { return Array(stride(from: 0, through: high, by: max((high / 8).rounded(.up), 1))) }
     guard isLogarithmic else { return (0...4).map { high * Double($0) / 4 } }
@@ -47,7 +47,7 @@ package struct ColorScale {
       ticks.append(tick)
       tick = Self.roundedUp(tick * 1.5)
     }
-    // 1, 2, 5 within two powers of ten; else the powers alone, and the ends.
+    // 1, 2, 5 within two powers of ten; else only the powers and the ends.
     guard ticks.count > 7 else { return ticks }
     return ticks.filter { tick in
       let isEnd = tick == ticks.first || tick == ticks.last

@@ -1,7 +1,7 @@
 /// Text for HTML pages.
 package enum HTML {
-  /// Text that is shown as it is, in an element or a quoted attribute. Control characters and marks that turn the
-  /// direction of writing are made visible: tensor names come from files that anyone may have written.
+  /// Escaped text for an element or a quoted attribute. Control characters and bidirectional marks are made visible, since
+  /// tensor names come from untrusted files.
   package static func escaped(_ text: String) -> String {
     var out = ""
     for scalar in text.printable.unicodeScalars {
@@ -17,15 +17,15 @@ package enum HTML {
     return out
   }
 
-  /// The same for text of several lines, which stay lines.
+  /// The same for several lines.
   package static func escapedLines(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }.joined(separator: "\n")
   }
 
-  /// A page that needs nothing else: no network, no fonts, and no scripts but its own.
+  /// A self-contained page: no network, no fonts, and only its own script.
   /// - Parameters:
   ///   - title: plain text.
-  ///   - metric: the key of what heat maps show first (`HTMLStyle`).
+  ///   - metric: the key of the metric that heat maps show first (`HTMLStyle`).
   ///   - body: HTML.
   package static func page(title: String, style: String, metric: String, body: String) -> String {
     """

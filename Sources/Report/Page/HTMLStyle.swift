@@ -1,6 +1,6 @@
-/// The look of the pages: one style sheet, light and dark.
+/// The style sheet of the pages, light and dark.
 package enum HTMLStyle {
-  /// Blue of even steps of lightness (OKLCH, hue 262), from little to much, for a light and a dark background.
+  /// Blues in even steps of lightness (OKLCH, hue 262), from low to high, for a light and a dark background.
   private static let light = [
     "dce9fe", "c0d7ff", "a4c4ff", "88b2fe", "6c9ffe", "518bfb", "3c78ed", "2b66db", "1d56c5", "1346ab", "0d398f",
     "0a2d71",
@@ -11,8 +11,8 @@ package enum HTMLStyle {
   ]
   package static var steps: Int { light.count }
 
-  /// - Parameter metrics: the keys of what the page's heat maps can show: `r3` is step 3 of the metric `r`, which shows
-  ///   where the body has the class `m-r`.
+  /// - Parameter metrics: the keys of the metrics of the heat maps. `r3` is step 3 of the metric `r`, which is visible if
+  ///   the body has the class `m-r`.
   package static func sheet(metrics: [String]) -> String {
     let ramps = metrics.map { key in
       let steps = (0..<steps).map { ".m-\(key) .\(key)\($0){fill:var(--h\($0));background:var(--h\($0))}" }

@@ -1,10 +1,10 @@
 import Base
 import Families
 
-/// A region's layers (columns) and components (rows) as a drawing.
+/// A drawing of a region's layers (columns) and components (rows).
 package struct HeatMap: Sendable {
   package struct Cell: Sendable {
-    /// The classes that colour it.
+    /// The CSS classes of its colour.
     package let classes: String
     /// The exact numbers behind the colour.
     let tip: String
@@ -17,11 +17,11 @@ package struct HeatMap: Sendable {
 
   package struct Row: Sendable {
     package let label: String
-    /// By layer.
+    /// Cells by layer.
     package let cells: [Int: Cell]
-    /// A number for the end of the row, and the class that shows it.
+    /// Texts at the end of the row, with their CSS classes.
     package let ends: [(text: String, class: String)]
-    /// Whether nothing in it changed.
+    /// Whether nothing in the row changed.
     let isQuiet: Bool
 
     package init(label: String, cells: [Int: Cell], ends: [(text: String, class: String)], isQuiet: Bool) {
@@ -32,13 +32,13 @@ package struct HeatMap: Sendable {
     }
   }
 
-  /// More than a page can show; what is left out is said.
+  /// Limits of what a page shows; it reports how much is left out.
   private static let maximumLayers = 160
   private static let maximumRows = 80
   private static let rowHeight = 26.0
   private static let gap = 2.0
   private static let headHeight = 20.0
-  /// What the page's widest column leaves, and what the numbers at the ends of the rows take.
+  /// The width of the page's content, and of the numbers at the ends of the rows.
   private static let pageWidth = 1076.0
   private static let valueWidth = 76.0
 
@@ -49,9 +49,9 @@ package struct HeatMap: Sendable {
   package let sum: Row?
   private let left: Int
 
-  /// - Parameter rows: at least one, each with a cell.
+  /// - Parameter rows: at least one, each with at least one cell.
   package init(region: Component.Region, rows: [Row], sum: Row?) {
-    title = region == .decoderLayer ? "Language model" : region == .visionTower ? "Vision tower" : "Other layers"
+    title = region == .decoderLayer ? "Language model" : region == .visionTower ? "Vision encoder" : "Other layers"
     let layers = Set(rows.flatMap(\.cells.keys)).sorted()
     self.layers = Array(layers.prefix(Self.maximumLayers))
     self.rows = Array(rows.prefix(Self.maximumRows))
@@ -59,7 +59,7 @@ package struct HeatMap: Sendable {
     left = max(layers.count - Self.maximumLayers, 0) + max(rows.count - Self.maximumRows, 0)
   }
 
-  /// The maps one below the other, and what belongs below them.
+  /// The maps one below the other, with the legend.
   package static func html(_ maps: [HeatMap], legend: String) -> String {
     let drawings = maps.map { map in
       let title = maps.count > 1 ? "<h3>\(map.title)</h3>\n" : ""
@@ -70,7 +70,7 @@ package struct HeatMap: Sendable {
       + "<div class=\"legend\">\(legend)<span><i class=\"chip same\"></i>unchanged</span></div>\n"
   }
 
-  /// What the colours of a metric mean.
+  /// The legend of a metric's colours.
   package static func legend(
     _ key: String, _ text: String, _ scale: ColorScale, _ tickText: (Double) -> String
   ) -> String {
@@ -131,7 +131,7 @@ package struct HeatMap: Sendable {
   }
 
   private func shortened(_ label: String) -> String {
-    // The heading of the map says which tower it is.
+    // The heading of the map already names the encoder.
     let prefix = "\(Component.Region.visionTower) "
     let label = label.hasPrefix(prefix) ? String(label.dropFirst(prefix.count)) : label
     return label.count <= 40 ? label : label.prefix(19) + "…" + label.suffix(20)
