@@ -47,11 +47,14 @@ let package = Package(
       dependencies: [
         "Apply", "Base", "CCompute", "Checkpoints", "Evaluate", "Families", "Measure", "Model", "PatchFormat", "Text",
       ], resources: [.embedInCode("Resources/neutral.txt")]),
+    .target(
+      name: "Workspace",
+      dependencies: ["Apply", "Base", "Catalogue", "Checkpoints", "Measure", "ModelFiles", "PatchFormat", "Report"]),
     .executableTarget(
       name: "CLI",
       dependencies: [
         "Apply", "Base", "Catalogue", "Checkpoints", "CSystem", "Evaluate", "Families", "Measure", "Model",
-        "ModelFiles", "PatchFormat", "Report", "Text", "Train",
+        "ModelFiles", "PatchFormat", "Report", "Text", "Train", "Workspace",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(

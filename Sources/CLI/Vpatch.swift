@@ -2,6 +2,7 @@ import ArgumentParser
 import Base
 import CSystem
 import Glibc
+import Workspace
 
 @main
 struct Vpatch: ParsableCommand {
@@ -47,7 +48,7 @@ struct Vpatch: ParsableCommand {
   /// - Returns: the error that ended the command; nil if it finished.
   private static func run() -> (any Error)? {
     do {
-      defer { OpenStores.close() }
+      defer { StoreLocation.closeAll() }
       var command = try parseAsRoot()
       try command.run()
       return nil

@@ -3,8 +3,9 @@ import ArgumentParser
 import Base
 import Measure
 import PatchFormat
+import Workspace
 
-struct AnnotateCommand: ParsableCommand {
+struct AnnotateCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "annotate",
     abstract: "Add evaluation results to a patch: what it learned and what it forgot.",
@@ -74,21 +75,21 @@ struct AnnotateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads, store)
+    let patch = try workspace.patch(patch)
     guard drop.isEmpty else { return try dropRecords(of: patch) }
     let comparison = try comparison()
     // Records hold roots. The base's root is in the patch; the model's must be computed.
     let measured = try model.map {
-      try patch.checkedRoot(of: Inputs.checkpoint($0, common), endOf: .forward, common.work)
+      try patch.checkedRoot(of: workspace.checkpoint($0), endOf: .forward, common.work)
     }
     if let baseModel {
-      _ = try patch.checkedRoot(of: Inputs.checkpoint(baseModel, common), endOf: .backward, common.work)
+      _ = try patch.checkedRoot(of: workspace.checkpoint(baseModel), endOf: .backward, common.work)
     }
     try comparison.checkOrder(model: model, baseModel: baseModel)
     let outcome = try comparison.records(reference: patch.header.baseRoot, measured: measured)
     var (old, all): ([ForgettingRecord], [ForgettingRecord]) = ([], [])
     var dropped: [PatchSignature] = []
-    let path = try output.write(patch, store, threads: common.work.threads) { patch in
+    let path = try workspace.annotate(patch, into: output.output, force: output.force) { patch in
       old = replaceAll ? [] : try [ForgettingRecord](annotations: patch.annotations, subject: patch.label)
       let (annotations, now, voided) = try patch.annotations(adding: outcome.records, replaceAll: replaceAll)
       (all, dropped) = (now, voided)
@@ -122,7 +123,7 @@ struct AnnotateCommand: ParsableCommand {
 
   private func dropRecords(of patch: Patch) throws {
     let threads = common.work.threads
-    let stored = try store.existing().flatMap { store in
+    let stored = try workspace.store.existing().flatMap { store in
       try store.path(of: patch.identity) == nil ? nil : try store.patch(patch.identity, threads: threads)
     }
     // The annotations of a patch in the store may differ from those of its file.
@@ -134,12 +135,12 @@ struct AnnotateCommand: ParsableCommand {
     var voided: [PatchSignature] = []
     var places: [String] = []
     if output.output == nil {
-      let writing = try RecordWriting(dropping: drop, from: patch, store, threads: threads)
+      let writing = try RecordWriting(dropping: drop, from: patch, in: workspace)
       (places, voided) = (writing.places, writing.dropped)
       kept = try patch.annotations(dropping: drop).records
     } else {
       places = [
-        try output.write(patch, store, threads: threads) { patch in
+        try workspace.annotate(patch, into: output.output, force: output.force) { patch in
           let (annotations, records, dropped) = try patch.annotations(dropping: drop)
           (kept, voided) = (records, dropped)
           return annotations
@@ -164,9 +165,7 @@ struct AnnotateCommand: ParsableCommand {
   }
 
   private func note(_ voided: [PatchSignature]) {
-    for signature in voided {
-      common.note("dropped the signature by \(signature.key.short): the annotations changed; sign the patch again")
-    }
+    for note in RecordWriting.notes(voided) { common.note(note) }
   }
 
   // MARK: Comparing

@@ -4,7 +4,7 @@ import Base
 import Checkpoints
 import ModelFiles
 
-struct ApplyCommand: ParsableCommand {
+struct ApplyCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "apply",
     abstract: "Apply a patch, a chain of patches, or a stack to its base.",
@@ -45,56 +45,11 @@ struct ApplyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let checkpoint = try Inputs.checkpoint(base, common)
-    if let stack { return try apply(StackInput(stack, store, common.work.threads), to: checkpoint) }
-    let method = merge.isGiven ? try merge.mergeMethod() : nil
-    switch try TypedPatches(patches, method: method, store, common.work.threads) {
-    case .chain(let steps):
-      if undo != nil {
-        throw VPatchError(.refused, nil, "a chain needs no undo: its patches revert it", remedy: "leave out --undo")
-      }
-      try write(checkpoint, steps)
-    case .stack(let input): try apply(input, to: checkpoint)
-    }
-  }
-
-  private func apply(_ input: StackInput, to checkpoint: Checkpoint) throws {
-    if undo != nil, input.definition.isOnePatch {
-      throw VPatchError(
-        .refused, nil, "a stack of one patch at scale 1 needs no undo: the patch reverts it",
-        remedy: "leave out --undo")
-    }
-    let library = StoreLibrary(input.patches, store, isLeasing: undo == nil, threads: common.work.threads)
-    if let undo {
-      try OutputCheck.file(
-        undo, inputs: checkpoint.files.map(\.input),
-        force: output.force || OpenPatches.isComposite(undo, of: input.definition))
-    }
-    let kept: any PatchLibrary =
-      try undo.map {
-        try OpenPatches(
-          input.definition.members.map { try library.patch($0.identity) }, undoPath: $0, replacing: output.force,
-          scratchBeside: output.output)
-      } ?? library
-    let steps = try [PatchStep].stack(
-      input.definition, name: input.name, over: ModelView(checkpoint), kept, common.work)
-    try write(checkpoint, steps, undo == nil ? library : nil)
-  }
-
-  private func write(_ checkpoint: Checkpoint, _ steps: [PatchStep], _ library: StoreLibrary? = nil) throws {
-    let rebuild = Rebuild(checkpoint, steps, common.work)
-    let after = try rebuild.provenance(full: output.full).state
-    func write() throws -> RebuildResult {
-      try rebuild.write(
-        to: output.output, stamp: output.stamp, full: output.full, force: output.force,
-        allowsOutside: output.allowOutside)
-    }
-    let result =
-      try library?.entering(
-        "apply", model: output.output, before: ModelState(base: steps[0].from), after: after, states: [after],
-        note: common.note, write) ?? write()
-    common.report(result.json.adding(steps.findings.members), text: result.text("wrote"))
-    common.notes(steps.findings)
-    result.notes(common)
+    let output = self.output.modelOutput
+    let written =
+      try stack.map { try workspace.apply(stack: $0, to: base, undo: undo, output: output) }
+      ?? workspace.apply(
+        patches, method: merge.isGiven ? merge.mergeMethod() : nil, to: base, undo: undo, output: output)
+    common.report(written, verb: "wrote")
   }
 }

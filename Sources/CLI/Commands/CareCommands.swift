@@ -51,7 +51,7 @@ struct FsckCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let path = try store.path()
+    let path = try store.location.path()
     // --repair creates a lost catalogue again from the files, but not a missing store.
     let store = try store.open(create: repair && PathKind.of(path) == .directory)
     let work = common.work

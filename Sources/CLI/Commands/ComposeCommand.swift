@@ -3,7 +3,7 @@ import ArgumentParser
 import Base
 import Report
 
-struct ComposeCommand: ParsableCommand {
+struct ComposeCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "compose",
     abstract: "Combine a chain of patches into one, bit for bit.",
@@ -23,9 +23,11 @@ struct ComposeCommand: ParsableCommand {
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
+  var store: StoreOptions { output.store }
+
   func run() throws {
-    let chain = try patches.map { try Inputs.patch($0, common.work.threads, output.store) }
-    let base = try base.map { try Inputs.checkpoint($0, common) }
+    let chain = try patches.map { try workspace.patch($0) }
+    let base = try base.map { try workspace.checkpoint($0) }
     let squash = try Squash(chain, base: base, common.work)
     let (result, stored) = try output.write(
       inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), base: base?.path, common

@@ -3,7 +3,7 @@ import ArgumentParser
 import Base
 import Report
 
-struct CreateCommand: ParsableCommand {
+struct CreateCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "create",
     abstract: "Create a patch from a base and a tuned checkpoint.",
@@ -55,6 +55,8 @@ struct CreateCommand: ParsableCommand {
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
+  var store: StoreOptions { output.store }
+
   func validate() throws {
     if recipe != nil, only != nil { throw ValidationError("Give --recipe or --only, not both.") }
     if partial, allowRemovals { throw ValidationError("Give --partial or --allow-removals, not both.") }
@@ -62,8 +64,8 @@ struct CreateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let base = try Inputs.checkpoint(base, common)
-    let tuned = try Inputs.checkpoint(tuned, common)
+    let base = try workspace.checkpoint(base)
+    let tuned = try workspace.checkpoint(tuned)
     var options = CreateOptions()
     options.selection = try selection()
     options.dropOthers = dropOthers

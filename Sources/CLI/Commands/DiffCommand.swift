@@ -3,7 +3,7 @@ import ArgumentParser
 import Base
 import PatchFormat
 
-struct DiffCommand: ParsableCommand {
+struct DiffCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
     abstract: "Compare two checkpoints, or two patches.",
@@ -43,7 +43,7 @@ struct DiffCommand: ParsableCommand {
 
   private func checkpoints() throws {
     guard base == nil else { throw VPatchError(.refused, nil, "--base requires two patches", remedy: "leave it out") }
-    let (first, second) = (try Inputs.checkpoint(a, common), try Inputs.checkpoint(b, common))
+    let (first, second) = (try workspace.checkpoint(a), try workspace.checkpoint(b))
     if let html {
       try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
     }
@@ -67,8 +67,8 @@ struct DiffCommand: ParsableCommand {
       throw VPatchError(.refused, nil, "--html requires two checkpoints", remedy: "leave it out")
     }
     let diff = try PatchDiff(
-      try Inputs.patch(a, common.work.threads, store), try Inputs.patch(b, common.work.threads, store),
-      base: try base.map { try Inputs.checkpoint($0, common) }, common.work)
+      try workspace.patch(a), try workspace.patch(b),
+      base: try base.map { try workspace.checkpoint($0) }, common.work)
     common.print(diff.json, text: diff.text)
   }
 }

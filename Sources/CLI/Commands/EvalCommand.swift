@@ -7,8 +7,9 @@ import Measure
 import Model
 import PatchFormat
 import Report
+import Workspace
 
-struct EvalCommand: ParsableCommand {
+struct EvalCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
     abstract: "Evaluate a language model on a suite, with and without patches.",
@@ -62,12 +63,12 @@ struct EvalCommand: ParsableCommand {
       try OutputCheck.file(results, inputs: [], force: force)
       try OutputFile.requireRoom(for: results)
     }
-    let checkpoint = try Inputs.checkpoint(model, reading: .unambiguous, common)
-    let other = try base.map { try Inputs.checkpoint($0, reading: .unambiguous, common) }
-    let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, store, common)
+    let checkpoint = try workspace.checkpoint(model, reading: .unambiguous)
+    let other = try base.map { try workspace.checkpoint($0, reading: .unambiguous) }
+    let steps = options.overlay.isEmpty ? [] : try options.overlay.steps(over: checkpoint, in: workspace)
     let bound = record ? try patchToBind(steps, hasOtherBase: other != nil) : nil
     if let bound {
-      try RecordWriting.check(bound, store)
+      try RecordWriting.check(bound, in: workspace)
       try OutputFile.requireRoom(for: bound.path)
     }
 
@@ -88,7 +89,7 @@ struct EvalCommand: ParsableCommand {
       before: before, reference: reference.root, after: after.results(path: results ?? "these results"),
       measured: tuned.root)
     let writing = bound.flatMap { patch in
-      writes.attempt { try RecordWriting(outcome.records, to: patch, store, threads: common.work.threads) }
+      writes.attempt { try RecordWriting(outcome.records, to: patch, in: workspace) }
     }
     print(outcome, tuned, reference, suite, results, writing)
     try writes.finish()
@@ -155,7 +156,7 @@ struct EvalCommand: ParsableCommand {
       text: ([report.table()] + report.lines.map { $0.key.padded(11) + $0.value }
         + written.map { "wrote      \($0.printable)" }).joined(separator: "\n"))
     for note in outcome.notes { common.note(note) }
-    writing?.notes(common)
+    for note in writing?.notes ?? [] { common.note(note) }
   }
 }
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import Base
 import Measure
 
-struct GateCommand: ParsableCommand {
+struct GateCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "gate",
     abstract: "Check limits on forgetting; the exit code passes or stops a pipeline.",
@@ -53,10 +53,10 @@ struct GateCommand: ParsableCommand {
   }
 
   private func report() throws -> ForgettingReport {
-    if let (stack, store) = try Inputs.stack(subject, store) {
+    if let (stack, store) = try workspace.stack(subject) {
       return try ForgettingReport(ofStack: stack.definition, store)
     }
-    return try ForgettingReport(Inputs.patch(subject, common.work.threads, store))
+    return try ForgettingReport(workspace.patch(subject))
   }
 }
 

@@ -7,7 +7,7 @@ import Model
 import Report
 import Text
 
-struct GenerateCommand: ParsableCommand {
+struct GenerateCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate",
     abstract: "Generate text with a language model: answer a prompt, complete a text, or chat.",
@@ -70,7 +70,7 @@ struct GenerateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let view = try options.view(model, reading: .transformers, store, common)
+    let view = try options.view(model, reading: .transformers, in: workspace)
     var writers = [(name: view.name, generator: try generator(view))]
     if both {
       let bare = ModelView(view.checkpoint)

@@ -4,7 +4,7 @@ import Base
 import PatchFormat
 import Report
 
-struct RebaseCommand: ParsableCommand {
+struct RebaseCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "rebase",
     abstract: "Move a patch to another base.",
@@ -28,9 +28,11 @@ struct RebaseCommand: ParsableCommand {
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
 
+  var store: StoreOptions { output.store }
+
   func run() throws {
-    let patch = try Inputs.patch(patch, common.work.threads, output.store)
-    let (old, new) = (try Inputs.checkpoint(base ?? seen(patch), common), try Inputs.checkpoint(onto, common))
+    let patch = try workspace.patch(patch)
+    let (old, new) = (try workspace.checkpoint(base ?? seen(patch)), try workspace.checkpoint(onto))
     let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
       inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
@@ -59,7 +61,7 @@ struct RebaseCommand: ParsableCommand {
 
   /// The last known path of the patch's base; `Rebase` checks whether it still is that base.
   private func seen(_ patch: Patch) throws -> String {
-    let paths = try output.store.existing()?.sightings(patch.header.baseRoot) ?? []
+    let paths = try workspace.store.existing()?.sightings(patch.header.baseRoot) ?? []
     guard let path = try paths.first(where: { try PathKind.of($0) != .missing }) else {
       throw VPatchError(
         .refused, patch.label,

@@ -2,8 +2,9 @@ import ArgumentParser
 import Base
 import Checkpoints
 import Report
+import Workspace
 
-struct ReportCommand: ParsableCommand {
+struct ReportCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
     abstract: "Write an HTML report about a patch or a stack: learning, forgetting, training.",
@@ -38,8 +39,8 @@ struct ReportCommand: ParsableCommand {
     if base != nil, subjects.count > 1 {
       throw VPatchError(.refused, nil, "--base requires a single patch or stack", remedy: "leave it out")
     }
-    let base = try base.map { try Inputs.checkpoint($0, common) }
-    let subjects = try subjects.map { try ReportSubject($0, store, common.work.threads) }
+    let base = try base.map { try workspace.checkpoint($0) }
+    let subjects = try subjects.map { try ReportSubject($0, in: workspace) }
     try OutputCheck.file(
       output, inputs: subjects.flatMap(\.inputs) + (base?.files.map(\.input) ?? []), force: force)
     let (html, json) = try page(subjects, base)
@@ -51,8 +52,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   private func page(_ subjects: [ReportSubject], _ base: Checkpoint?) throws -> (html: String, json: JSON) {
-    let work = common.work
-    func stack(_ input: StackInput) throws -> StackReport { try StackReport(input, base: base, store, work) }
+    func stack(_ input: StackInput) throws -> StackReport { try StackReport(input, base: base, in: workspace) }
     guard subjects.count == 1 else {
       let report = ComparisonReport(
         try subjects.map { subject in
@@ -65,7 +65,7 @@ struct ReportCommand: ParsableCommand {
     }
     switch subjects[0] {
     case .patch(let patch):
-      let report = try PatchReport(patch, base: base, try store.existing(), work)
+      let report = try PatchReport(patch, base: base, in: workspace)
       return (report.html(), report.json)
     case .stack(let input):
       let report = try stack(input)

@@ -3,8 +3,9 @@ import ArgumentParser
 import Checkpoints
 import ModelFiles
 import PatchFormat
+import Workspace
 
-struct RevertCommand: ParsableCommand {
+struct RevertCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "revert",
     abstract: "Remove patches from a model, in place or into a new model.",
@@ -41,7 +42,7 @@ struct RevertCommand: ParsableCommand {
   var allowOutside = false
   @Option(help: ArgumentHelp("The model's base, if the undo of a stack is not available.", valueName: "model"))
   var base: String?
-  @OptionGroup var inPlace: InPlaceOptions
+  @OptionGroup var inPlace: InPlaceArguments
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
@@ -59,40 +60,12 @@ struct RevertCommand: ParsableCommand {
   }
 
   func run() throws {
-    let checkpoint = try Inputs.checkpoint(model, common)
-    let opened = try patch.map { try Inputs.patch($0, common.work.threads, store) }
-    let library = StoreLibrary(opened.map { [$0] } ?? [], store, isLeasing: output == nil, threads: common.work.threads)
-    if let opened, try !isKnown(opened, in: checkpoint) {
-      // The provenance does not list that patch, so the weights decide.
-      return try write([PatchStep(opened, .backward)], checkpoint, library)
-    }
-    let change = try ModelChange(checkpoint, library, common.work)
-    if let base {
-      let undo = try library.difference(
-        from: Inputs.checkpoint(base, common), to: checkpoint, change.state, common)
-      return try write([PatchStep(undo, .backward)], checkpoint, library, change)
-    }
-    let steps =
-      try opened.map { try change.steps(without: $0.identity, called: patch!) }
-      ?? (last ? change.stepsToLast() : change.stepsToBase())
-    try write(steps, checkpoint, library, change)
-  }
-
-  private func isKnown(_ patch: Patch, in checkpoint: Checkpoint) throws -> Bool {
-    try Provenance.of(checkpoint)?.state.mentions(patch.identity) ?? false
-  }
-
-  private func write(
-    _ steps: [PatchStep], _ checkpoint: Checkpoint, _ library: StoreLibrary, _ change: ModelChange? = nil
-  ) throws {
+    let target: RevertTarget =
+      patch.map { .patch($0) } ?? base.map { .differenceTo(base: $0) } ?? (last ? .last : .base)
     guard let output else {
-      let change = try change ?? ModelChange(checkpoint, library, common.work)
-      return try InPlaceChange(change, steps, library, "revert", inPlace, full: full).run(common, verb: "reverted")
+      return common.report(try workspace.revert(model, target, inPlace.options(full: full)), verb: "reverted")
     }
-    let result = try Rebuild(checkpoint, steps, common.work)
-      .write(to: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
-    common.report(result.json.adding(steps.findings.members), text: result.text("reverted to"))
-    common.notes(steps.findings)
-    result.notes(common)
+    let place = ModelOutput(path: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
+    common.report(try workspace.revert(model, target, output: place), verb: "reverted to")
   }
 }

@@ -4,7 +4,7 @@ import Model
 import Report
 import Text
 
-struct ScoreCommand: ParsableCommand {
+struct ScoreCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "score",
     abstract: "Print the log-probabilities that a language model gives to texts, token by token.",
@@ -38,7 +38,7 @@ struct ScoreCommand: ParsableCommand {
   }
 
   func run() throws {
-    let view = try options.view(self.model, reading: .transformers, store, common)
+    let view = try options.view(self.model, reading: .transformers, in: workspace)
     let (model, text) = try (options.model(view, common), options.text(view))
     let examples = try examples(model, text)
     // In batches, so that the first rows are printed early and none are kept in memory.

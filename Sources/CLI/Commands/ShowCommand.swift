@@ -5,7 +5,7 @@ import Measure
 import PatchFormat
 import Report
 
-struct ShowCommand: ParsableCommand {
+struct ShowCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
     abstract: "Show a patch or a stack: contents, training, measurements.",
@@ -21,8 +21,8 @@ struct ShowCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if let (stack, store) = try Inputs.stack(subject, store) { return try StackShow(stack, store, common).print() }
-    let patch = try Inputs.patch(subject, common.work.threads, store)
+    if let (stack, store) = try workspace.stack(subject) { return try StackShow(stack, in: workspace, common).print() }
+    let patch = try workspace.patch(subject)
     common.print(json(patch), text: text(patch))
   }
 
@@ -112,7 +112,7 @@ struct ShowCommand: ParsableCommand {
   }
 }
 
-struct VerifyCommand: ParsableCommand {
+struct VerifyCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Verify a patch: its file, its models, its recipe, its signatures.",
@@ -145,13 +145,13 @@ struct VerifyCommand: ParsableCommand {
 
   func run() throws {
     let signers = try signer.map { try Ed25519.PublicKey($0) }
-    let patch = try Inputs.patch(patch, common.work.threads, store)
+    let patch = try workspace.patch(patch)
     let verify = Verify(patch, common.work)
     var findings = [verify.file]
     if let recipe { findings.append(try verify.recipe(recipe)) }
     if !signers.isEmpty { findings.append(try verify.signatures(by: signers)) }
-    if let base { findings.append(try verify.base(Inputs.checkpoint(base, common), full: full)) }
-    if let target { findings.append(try verify.target(Inputs.checkpoint(target, common), full: full)) }
+    if let base { findings.append(try verify.base(workspace.checkpoint(base), full: full)) }
+    if let target { findings.append(try verify.target(workspace.checkpoint(target), full: full)) }
     let json = JSON.dictionary([
       "identity": .string(patch.identity.hex), "ok": .bool(true),
       "checked": .object(findings.map { JSON.Member($0.what, .string($0.detail)) }),

@@ -2,7 +2,7 @@ import ArgumentParser
 import Base
 import PatchFormat
 
-struct SignCommand: ParsableCommand {
+struct SignCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "sign",
     abstract: "Sign a patch and its annotations.",
@@ -27,9 +27,9 @@ struct SignCommand: ParsableCommand {
 
   func run() throws {
     let key = try Ed25519.PrivateKey(path: key)
-    let patch = try Inputs.patch(patch, common.work.threads, store)
+    let patch = try workspace.patch(patch)
     var dropped: [PatchSignature] = []
-    let path = try output.write(patch, store, threads: common.work.threads) { patch in
+    let path = try workspace.annotate(patch, into: output.output, force: output.force) { patch in
       let (kept, stale) = PatchSignature.droppingStale(from: patch.annotations, patch.signedContent)
       dropped = stale
       return try kept.signed(patch.signedContent, by: key)

@@ -5,6 +5,7 @@ import Catalogue
 import ModelFiles
 import PatchFormat
 import Report
+import Workspace
 
 struct StackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -26,7 +27,7 @@ struct StackCommand: ParsableCommand {
       New.self, Add.self, Remove.self, Show.self, Diff.self, List.self, Export.self, Import.self, Delete.self,
     ])
 
-  struct New: ParsableCommand {
+  struct New: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Define a stack.")
 
     @Argument(help: "Name of the stack.")
@@ -40,21 +41,12 @@ struct StackCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let store = try self.store.open(create: true)
-      // Checked before the work, and again when the stack is saved.
-      if try store.stackIfAny(name) != nil { throw Store.stackExists(name) }
-      let members = try self.members.map { try MemberReference($0) }
-      let root = try StackBase.root(base, common)
-      let input = try StackInput(
-        members: members, method: merge.mergeMethod(), base: root, name: name, self.store, common.work.threads)
-      try StackEdit.check(input.definition, opened: input.patches, store, common)
-      let stack = try store.createStack(name: name, definition: input.definition)
-      try StackShow(stack, store, common).print(isReport: true)
-      if try PathKind.of(base) != .missing { try store.sawBase(root: input.definition.base, path: Path.absolute(base)) }
+      let stack = try workspace.newStack(name, base: base, members: members, method: merge.mergeMethod())
+      try StackShow(stack, in: workspace, common).print(isReport: true)
     }
   }
 
-  struct Add: ParsableCommand {
+  struct Add: StoreCommand {
     static let configuration = CommandConfiguration(
       abstract: "Add members, or change their scales; --method changes the merge method.")
 
@@ -67,28 +59,12 @@ struct StackCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let store = try self.store.open(create: true)
-      let base = try store.stack(name).definition.base
-      var opened: [(patch: Patch, scale: Double)] = []
-      for member in try members.map({ try MemberReference($0) }) {
-        opened.append((try Inputs.patch(member.name, common.work.threads, self.store), member.scale))
-      }
-      // All must have one base; the error is that of a new stack.
-      if !opened.isEmpty { _ = try StackDefinition(opened, method: .sum, base: base) }
-      let given = Set(opened.map(\.patch.identity))
-      let stack = try store.editStack(name) { old in
-        let new = try StackDefinition(
-          base: old.base, method: merge.changing(old.method),
-          members: old.members.filter { !given.contains($0.identity) }
-            + opened.map { .init($0.patch.identity, scale: $0.scale) })
-        try StackEdit.check(new, opened: opened.map(\.patch), store, common)
-        return new
-      }
-      try StackShow(stack, store, common).print(isReport: true)
+      let stack = try workspace.addMembers(members, to: name) { try merge.changing($0) }
+      try StackShow(stack, in: workspace, common).print(isReport: true)
     }
   }
 
-  struct Remove: ParsableCommand {
+  struct Remove: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Remove members.")
 
     @Argument(help: "The stack.")
@@ -99,25 +75,12 @@ struct StackCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let store = try self.store.open(create: true)
-      let stack = try store.editStack(name) { old in
-        var definition = old
-        for member in members {
-          let identity = try store.identity(member)
-          guard definition.members.contains(where: { $0.identity == identity }) else {
-            throw VPatchError(
-              .refused, "the stack \"\(name.printable)\"", "has no member \(member.printable)",
-              remedy: "see 'vpatch stack show \(name)'")
-          }
-          definition = try definition.removing(identity)
-        }
-        return definition
-      }
-      try StackShow(stack, store, common).print(isReport: true)
+      let stack = try workspace.removeMembers(members, from: name)
+      try StackShow(stack, in: workspace, common).print(isReport: true)
     }
   }
 
-  struct Show: ParsableCommand {
+  struct Show: StoreCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show a stack: members, overlap, learning and forgetting.")
 
@@ -131,14 +94,12 @@ struct StackCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let store = try self.store.open()
-      try StackShow(
-        try store.stack(name, version: version), store, common, base: base.map { try Inputs.checkpoint($0, common) }
-      ).print()
+      let stack = try store.open().stack(name, version: version)
+      try StackShow(stack, in: workspace, common, base: base.map { try workspace.checkpoint($0) }).print()
     }
   }
 
-  struct Diff: ParsableCommand {
+  struct Diff: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Show the differences between two stacks.")
 
     @Argument(help: "A stack, or a stack file.")
@@ -149,8 +110,8 @@ struct StackCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let inputs = try [a, b].map { try StackInput($0, self.store, common.work.threads) }
-      let store = try self.store.existing()
+      let inputs = try [a, b].map { try StackInput($0, in: workspace) }
+      let store = try workspace.store.existing()
       let changes = StackDiff(inputs[0].definition, inputs[1].definition).changes
       let lines = try changes.map { try $0.text { try store?.label($0) ?? $0.short } }
       let json = JSON.dictionary([
@@ -161,7 +122,7 @@ struct StackCommand: ParsableCommand {
     }
   }
 
-  struct List: ParsableCommand {
+  struct List: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "List the stacks of the store.")
 
     @OptionGroup var store: StoreOptions
@@ -194,7 +155,7 @@ struct StackCommand: ParsableCommand {
     }
   }
 
-  struct Export: ParsableCommand {
+  struct Export: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Write a stack to a stack file.")
 
     @Argument(help: "The stack.")
@@ -222,7 +183,7 @@ struct StackCommand: ParsableCommand {
     }
   }
 
-  struct Import: ParsableCommand {
+  struct Import: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Read a stack from a stack file.")
 
     @Argument(help: "The stack file.")
@@ -233,18 +194,12 @@ struct StackCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-      let store = try self.store.open(create: true)
-      let input = try StackInput(file: file, self.store, common.work.threads)
-      guard let name = name ?? input.name else {
-        throw VPatchError(.refused, file, "does not name the stack", remedy: "give --name")
-      }
-      try StackEdit.check(input.definition, opened: input.patches, store, common)
-      _ = try store.saveStack(name: name, definition: input.definition)
-      try StackShow(try store.stack(name), store, common).print(isReport: true)
+      let stack = try workspace.importStack(file, name: name)
+      try StackShow(stack, in: workspace, common).print(isReport: true)
     }
   }
 
-  struct Delete: ParsableCommand {
+  struct Delete: StoreCommand {
     static let configuration = CommandConfiguration(
       abstract: "Delete a stack and its versions; its patches stay.")
 
@@ -257,33 +212,6 @@ struct StackCommand: ParsableCommand {
       try store.open().removeStack(name)
       common.report(.dictionary(["deleted": .string(name)]), text: "deleted the stack \(name.printable)")
     }
-  }
-}
-
-/// What several of the commands above share.
-enum StackEdit {
-  /// Checks that the members can be combined, and keeps them in the store until the stack is saved. Adds members given
-  /// as files to the store, since a stack there must not depend on files elsewhere.
-  /// - Parameter opened: members that are already open.
-  static func check(
-    _ definition: StackDefinition, opened: [Patch], _ store: Store, _ common: CommonOptions
-  ) throws {
-    let threads = common.work.threads
-    let members = try definition.members.map { member in
-      try opened.first { $0.identity == member.identity } ?? store.patch(member.identity, threads: threads)
-    }
-    if !members.isEmpty { _ = try Merge(definition, patches: members) }
-    try store.keep(members, threads: threads)
-  }
-}
-
-/// The base of a stack as typed.
-enum StackBase {
-  /// - Parameter text: a root of 64 hex digits, or a checkpoint, whose root is read from its provenance or computed.
-  static func root(_ text: String, _ common: CommonOptions) throws -> ContentDigest {
-    if try PathKind.of(text) == .missing, let root = ContentDigest(hex: text) { return root }
-    let checkpoint = try Inputs.checkpoint(text, common)
-    return try Provenance.of(checkpoint)?.target ?? checkpoint.root(common.work)
   }
 }
 

@@ -24,7 +24,7 @@ struct StatusCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let status = try ModelStatus(Inputs.checkpoint(model, common), full: full, common.work)
+    let status = try ModelStatus(common.workspace().checkpoint(model), full: full, common.work)
     common.print(json(status), text: text(status))
     guard let contradiction = status.contradiction else { return }
     throw VPatchError(

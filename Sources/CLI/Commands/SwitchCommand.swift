@@ -2,17 +2,22 @@ import Apply
 import ArgumentParser
 import Base
 import ModelFiles
+import Workspace
 
 /// The options of commands that change a model in place.
-struct InPlaceOptions: ParsableArguments {
+struct InPlaceArguments: ParsableArguments {
   @Flag(help: "Write whole files and rename them over the old ones: safe for a model that is being served.")
   var byRename = false
 
   @Flag(help: "Write through symbolic links, and into files with several hard links.")
   var allowLinks = false
+
+  func options(full: Bool) -> InPlaceOptions {
+    InPlaceOptions(full: full, allowLinks: allowLinks, byRename: byRename)
+  }
 }
 
-struct SwitchCommand: ParsableCommand {
+struct SwitchCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "switch",
     abstract: "Switch a model to another stack of the same base, in place.",
@@ -36,59 +41,32 @@ struct SwitchCommand: ParsableCommand {
   var stack: String
   @Flag(help: "Also hash the untouched tensors.")
   var full = false
-  @OptionGroup var inPlace: InPlaceOptions
+  @OptionGroup var inPlace: InPlaceArguments
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let input = try StackInput(stack, store, common.work.threads)
-    let library = StoreLibrary(input.patches, store, isLeasing: true, threads: common.work.threads)
-    let change = try ModelChange(Inputs.checkpoint(model, common), library, common.work)
-    let steps = try change.steps(toStack: input.definition, name: input.name)
-    try InPlaceChange(change, steps, library, "switch", self.inPlace, full: full).run(common, verb: "switched")
+    let changed = try workspace.switchModel(model, to: stack, inPlace.options(full: full))
+    common.report(changed, verb: "switched")
   }
 }
 
-/// A change of a model in place, recorded in the store before it starts and after it is done.
-struct InPlaceChange {
-  let change: ModelChange
-  let steps: [PatchStep]
-  let library: StoreLibrary
-  let kind: String
-  let options: InPlaceOptions
-  let full: Bool
-
-  init(
-    _ change: ModelChange, _ steps: [PatchStep], _ library: StoreLibrary, _ kind: String, _ options: InPlaceOptions,
-    full: Bool
-  ) {
-    self.change = change
-    self.steps = steps
-    self.library = library
-    self.kind = kind
-    self.options = options
-    self.full = full
+extension CommonOptions {
+  func report(_ changed: ChangedModel, verb: String) {
+    report(changed.json, text: changed.text(verb))
+    notes(changed.steps.findings)
+    notes(sideFilesKept: changed.result.sideFilesKept)
   }
 
-  func run(_ common: CommonOptions, verb: String) throws {
-    let rebuild = Rebuild(change.model, steps, common.work)
-    // After a full hash, the untouched tensors need no second one.
-    let isFull = full || change.isHashed
-    let provenance = try rebuild.provenance(full: isFull, inPlace: true)
-    try library.keepOpen(for: steps, of: change.model)
-    let result = try library.entering(
-      kind, model: change.model.path, before: change.state, after: provenance.state,
-      states: provenance.history + [provenance.state], note: common.note
-    ) {
-      try rebuild.writeInPlace(
-        provenance, full: full, allowLinks: options.allowLinks, byRename: options.byRename)
-    }
-    common.report(json(result, provenance), text: text(result, provenance, verb))
-    common.notes(steps.findings)
-    common.notes(sideFilesKept: result.sideFilesKept)
+  func report(_ written: WrittenModel, verb: String) {
+    report(written.result.json.adding(written.steps.findings.members), text: written.result.text(verb))
+    notes(written.steps.findings)
+    written.result.notes(self)
   }
+}
 
-  private func json(_ result: InPlaceResult, _ provenance: Provenance) -> JSON {
+extension ChangedModel {
+  var json: JSON {
     JSON.dictionary([
       "model": .string(result.path), "from": .string(result.from.hex), "to": .string(result.to.hex),
       "base": .string(provenance.base.hex), "patches": provenance.summary["patches"],
@@ -99,7 +77,7 @@ struct InPlaceChange {
     ]).adding(result.sideFileSummary.members).adding(steps.findings.members)
   }
 
-  private func text(_ result: InPlaceResult, _ provenance: Provenance, _ verb: String) -> String {
+  func text(_ verb: String) -> String {
     let now = provenance.state.entries.map(\.title).joined(separator: ", then ")
     let untouched = provenance.verified.count + provenance.unverified.count - result.touchedTensors
     let rest =

@@ -4,7 +4,7 @@ import Base
 import Catalogue
 import Train
 
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Fine-tune only the tensors of a recipe, and write a patch.",
@@ -63,6 +63,8 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var output: PatchOutput
   @OptionGroup var common: CommonOptions
+
+  var store: StoreOptions { output.store }
 
   func validate() throws {
     if (recipe == nil) == (only == nil) { throw ValidationError("Give either --recipe or --only.") }

@@ -7,24 +7,24 @@ import PatchFormat
 import Report
 
 /// A patch or a stack to report on, with what the store knows of it.
-enum ReportSubject {
+package enum ReportSubject {
   case patch(ReportedPatch)
   case stack(StackInput)
 
-  init(_ text: String, _ store: StoreOptions, _ threads: Int) throws {
+  package init(_ text: String, in workspace: Workspace) throws {
     let isStackFile = try PathKind.of(text) == .file && !Patch.looksLikePatch(path: text)
     if isStackFile {
-      self = .stack(try StackInput(file: text, store, threads))
-    } else if try Inputs.stack(text, store) != nil {
-      self = .stack(try StackInput(text, store, threads))
+      self = .stack(try StackInput(file: text, in: workspace))
+    } else if try workspace.stack(text) != nil {
+      self = .stack(try StackInput(text, in: workspace))
     } else {
-      let patch = try Inputs.patch(text, threads, store)
-      self = .patch(ReportedPatch(patch, name: try store.existing()?.label(patch.identity)))
+      let patch = try workspace.patch(text)
+      self = .patch(ReportedPatch(patch, name: try workspace.store.existing()?.label(patch.identity)))
     }
   }
 
   /// The files that are read.
-  var inputs: [InputFile] {
+  package var inputs: [InputFile] {
     switch self {
     case .patch(let subject): [subject.patch.file]
     case .stack(let input): input.patches.map(\.file)
@@ -33,17 +33,17 @@ enum ReportSubject {
 }
 
 extension PatchReport {
-  init(_ subject: ReportedPatch, base: Checkpoint?, _ store: Store?, _ work: WorkOptions) throws {
+  package init(_ subject: ReportedPatch, base: Checkpoint?, in workspace: Workspace) throws {
     self.init(
-      subject, lineage: try ReportLineage(of: subject.patch, store),
-      change: try base.map { try WeightChange(subject.patch, base: $0, work) })
+      subject, lineage: try ReportLineage(of: subject.patch, workspace.store.existing()),
+      change: try base.map { try WeightChange(subject.patch, base: $0, workspace.work) })
   }
 }
 
 extension StackReport {
-  init(_ input: StackInput, base: Checkpoint?, _ store: StoreOptions, _ work: WorkOptions) throws {
-    let (definition, existing) = (input.definition, try store.existing())
-    let library = StoreLibrary(input.patches, store, isLeasing: false, threads: work.threads)
+  package init(_ input: StackInput, base: Checkpoint?, in workspace: Workspace) throws {
+    let (definition, existing) = (input.definition, try workspace.store.existing())
+    let library = StoreLibrary(input.patches, in: workspace, isLeasing: false)
     let members = try definition.members.map { member in
       let patch = try library.patch(member.identity)
       return Member(ReportedPatch(patch, name: try existing?.label(patch.identity)), scale: member.scale)
@@ -56,7 +56,7 @@ extension StackReport {
       measured: try existing.flatMap { try ForgettingReport.measured(ofStack: definition, $0) },
       lineage: try existing.map { try ReportLineage(of: definition, members, $0) },
       change: try base.map {
-        try WeightChange(definition, patches: members.map(\.subject.patch), base: $0, work)
+        try WeightChange(definition, patches: members.map(\.subject.patch), base: $0, workspace.work)
       })
   }
 }

@@ -7,50 +7,48 @@ import PatchFormat
 
 /// Patches by identity: those that are already open, else the store's. Composites are kept in the store, and changes of
 /// models are recorded there.
-final class StoreLibrary: PatchLibrary {
+package final class StoreLibrary: PatchLibrary {
   private let open: [Patch]
-  private let options: StoreOptions
+  private let workspace: Workspace
   private let isLeasing: Bool
-  private let threads: Int
   /// Patches of the store that cannot be deleted while this command runs.
   private var leased: Set<ContentDigest> = []
 
   /// - Parameter isLeasing: whether patches must stay in the store because a model will need them. A patch that is only
   ///   read can be read to its end even if it is deleted.
-  init(_ open: [Patch] = [], _ store: StoreOptions, isLeasing: Bool, threads: Int) {
+  package init(_ open: [Patch] = [], in workspace: Workspace, isLeasing: Bool) {
     self.open = open
-    options = store
+    self.workspace = workspace
     self.isLeasing = isLeasing
-    self.threads = threads
   }
 
-  func patch(_ identity: ContentDigest) throws -> Patch {
+  package func patch(_ identity: ContentDigest) throws -> Patch {
     if let patch = open.first(where: { $0.identity == identity }) { return patch }
-    guard let store = try options.existing() else {
+    guard let store = try workspace.store.existing() else {
       throw VPatchError(
-        .io, "patch \(identity.short)", "is not available: there is no store at \(try options.path())",
+        .io, "patch \(identity.short)", "is not available: there is no store at \(try workspace.store.path())",
         remedy: "name the store that has it with --store DIR")
     }
     if isLeasing {
       try store.lease(identity)
       leased.insert(identity)
     }
-    return try store.patch(identity, threads: threads)
+    return try store.patch(identity, threads: workspace.work.threads)
   }
 
-  func composite(of stack: StackDefinition) throws -> Patch? {
-    guard let store = try options.existing(),
+  package func composite(of stack: StackDefinition) throws -> Patch? {
+    guard let store = try workspace.store.existing(),
       let identity = try isLeasing
         ? store.leaseComposite(stackIdentity: stack.identity) : store.composite(stackIdentity: stack.identity)
     else { return nil }
     if isLeasing { leased.insert(identity) }
     // A lost or damaged composite is made again; the store then restores its file.
-    return try? store.patch(identity, threads: threads)
+    return try? store.patch(identity, threads: workspace.work.threads)
   }
 
-  func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
-    let store = try options.open(create: true)
-    let patch = try store.keep(.composite, stack: stack.identity, threads: threads) { try make($0, false) }
+  package func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
+    let store = try workspace.store.open(create: true)
+    let patch = try store.keep(.composite, stack: stack.identity, threads: workspace.work.threads) { try make($0, false) }
     leased.insert(patch.identity)
     return patch
   }
@@ -58,9 +56,7 @@ final class StoreLibrary: PatchLibrary {
   /// A new undo for a model that lost its own: its difference to the base, kept in the store. Of the side files it
   /// reverts those that an available patch of the state wrote; files of the user's own stay.
   /// - Throws: `wrongBase` if `base` is not the base of the model.
-  func difference(from base: Checkpoint, to model: Checkpoint, _ state: ModelState, _ common: CommonOptions) throws
-    -> Patch
-  {
+  package func difference(from base: Checkpoint, to model: Checkpoint, _ state: ModelState) throws -> Patch {
     let root = state.base
     var options = CreateOptions()
     // The model was made by patches, which may change anything.
@@ -69,11 +65,11 @@ final class StoreLibrary: PatchLibrary {
     options.sideFilesOf = state.entries.flatMap { entry in
       [entry.identity] + (entry.stack?.definition.members.map(\.identity) ?? [])
     }.compactMap { try? patch($0) }
-    let create = Create(base: base, tuned: model, options: options, work: common.work)
-    let undo = try self.options.open(create: true).keep(.undo, threads: threads) { path in
+    let create = Create(base: base, tuned: model, options: options, work: workspace.work)
+    let undo = try workspace.store.open(create: true).keep(.undo, threads: workspace.work.threads) { path in
       let result = try create.write(to: path)
       for name in result.sideFilesLeftOut {
-        common.note("\(name) is not the base's, and no available patch wrote it: it was left as it is")
+        workspace.messages.note("\(name) is not the base's, and no available patch wrote it: it was left as it is")
       }
       guard result.header.baseRoot == root else {
         throw VPatchError(
@@ -92,12 +88,11 @@ final class StoreLibrary: PatchLibrary {
   /// needs, and afterwards.
   /// - Parameters:
   ///   - states: the new state of the model, and its earlier ones as far back as it can be reverted.
-  ///   - remark: receives failures of the record alone; the change of the model stays done.
-  func entering<Result>(
+  package func entering<Result>(
     _ kind: String, model: String, before: ModelState, after: ModelState, states: [ModelState],
-    note: (String) -> Void, _ body: () throws -> Result
+    _ body: () throws -> Result
   ) throws -> Result {
-    let store = try options.existing()
+    let store = try workspace.store.existing()
     let entry = try store.map { store in
       let needed = Set(states.flatMap(\.entries).map(\.identity))
       return try store.beginApplication(
@@ -115,7 +110,7 @@ final class StoreLibrary: PatchLibrary {
     do {
       try TemporaryFiles.uninterrupted { try store.finishApplication(entry, supersedingEarlier: true) }
     } catch let error as VPatchError {
-      note("the store still lists this change as unfinished, and keeps what its undo needs: \(error.description)")
+      workspace.messages.note("the store still lists this change as unfinished, and keeps what its undo needs: \(error.description)")
     }
     return result
   }
@@ -129,15 +124,15 @@ final class StoreLibrary: PatchLibrary {
 
   /// Adds patches that were given as files to the store, since reverting a model must not depend on those files.
   /// - Throws: `refused` if the store has the same patch with other side files, which reverting would use.
-  func keepOpen(for steps: [PatchStep], of model: Checkpoint) throws {
+  package func keepOpen(for steps: [PatchStep], of model: Checkpoint) throws {
     guard !open.isEmpty else { return }
-    let store = try options.open(create: true)
-    try store.keep(open, threads: threads)
+    let store = try workspace.store.open(create: true)
+    try store.keep(open, threads: workspace.work.threads)
     leased.formUnion(open.map(\.identity))
     for patch in open where model.isDirectory {
       guard let kept = try store.path(of: patch.identity), kept != patch.path,
         steps.contains(where: { $0.direction == .forward && $0.patch.identity == patch.identity }),
-        try Patch(path: kept, threads: threads).annex.sideFiles != patch.annex.sideFiles
+        try Patch(path: kept, threads: workspace.work.threads).annex.sideFiles != patch.annex.sideFiles
       else { continue }
       throw VPatchError(
         .refused, patch.path,

@@ -6,7 +6,7 @@ import PatchFormat
 extension Patch {
   /// Its annotations with more records, without the signatures that this invalidates.
   /// - Parameter replaceAll: drop the existing records.
-  func annotations(
+  package func annotations(
     adding records: [ForgettingRecord], replaceAll: Bool = false
   ) throws -> (annotations: JSON, records: [ForgettingRecord], dropped: [PatchSignature]) {
     let old = replaceAll ? [] : try [ForgettingRecord](annotations: annotations, subject: label)
@@ -16,7 +16,7 @@ extension Patch {
   }
 
   /// Its annotations without the records of some tasks, and without the signatures that this invalidates.
-  func annotations(
+  package func annotations(
     dropping tasks: [String]
   ) throws -> (annotations: JSON, records: [ForgettingRecord], dropped: [PatchSignature]) {
     let kept = try [ForgettingRecord](annotations: annotations, subject: label).dropping(tasks).kept
@@ -26,35 +26,35 @@ extension Patch {
 }
 
 /// Where the records of a patch were written.
-struct RecordWriting {
+package struct RecordWriting {
   /// The patch's file, or its name in the store.
-  private(set) var places: [String] = []
-  private(set) var dropped: [PatchSignature] = []
+  package private(set) var places: [String] = []
+  package private(set) var dropped: [PatchSignature] = []
 
   /// Checks before long work that the file can be written. A patch in the store is leased until then.
-  static func check(_ patch: Patch, _ options: StoreOptions) throws {
-    if let store = try options.existing(), try store.holds(patch) { return try store.lease(patch.identity) }
+  package static func check(_ patch: Patch, in workspace: Workspace) throws {
+    if let store = try workspace.store.existing(), try store.holds(patch) { return try store.lease(patch.identity) }
     try OutputCheck.file(patch.path, inputs: [], force: true)
   }
 
   /// Adds records to the annotations of a patch: in its file, and in the store if the patch is there too.
-  init(_ records: [ForgettingRecord], to patch: Patch, _ options: StoreOptions, threads: Int) throws {
-    try self.init(patch, options, threads: threads) {
+  package init(_ records: [ForgettingRecord], to patch: Patch, in workspace: Workspace) throws {
+    try self.init(patch, in: workspace) {
       let (annotations, _, voided) = try $0.annotations(adding: records)
       return (annotations, voided)
     }
   }
 
   /// Drops the records of some tasks in the same places.
-  init(dropping tasks: [String], from patch: Patch, _ options: StoreOptions, threads: Int) throws {
-    try self.init(patch, options, threads: threads) {
+  package init(dropping tasks: [String], from patch: Patch, in workspace: Workspace) throws {
+    try self.init(patch, in: workspace) {
       let (annotations, _, voided) = try $0.annotations(dropping: tasks)
       return (annotations, voided)
     }
   }
 
   private init(
-    _ patch: Patch, _ options: StoreOptions, threads: Int,
+    _ patch: Patch, in workspace: Workspace,
     change: (Patch) throws -> (annotations: JSON, voided: [PatchSignature])
   ) throws {
     var dropped: [PatchSignature] = []
@@ -63,23 +63,27 @@ struct RecordWriting {
       dropped += voided.filter { new in !dropped.contains { $0.key == new.key } }
       return annotations
     }
-    let store = try options.existing()
+    let store = try workspace.store.existing()
     if try store?.holds(patch) != true {
-      try Self.check(patch, options)
-      try patch.editAnnotations(threads: threads, changed)
+      try Self.check(patch, in: workspace)
+      try patch.editAnnotations(threads: workspace.work.threads, changed)
       places.append(patch.path)
     }
     if let store, try store.path(of: patch.identity) != nil {
       // The annotations there may differ from those of the file.
-      try store.editAnnotations(patch.identity, threads: threads, changed)
+      try store.editAnnotations(patch.identity, threads: workspace.work.threads, changed)
       places.append("\(try store.label(patch.identity) ?? patch.identity.short) in the store")
     }
     self.dropped = dropped
   }
 
-  func notes(_ common: CommonOptions) {
-    for signature in dropped {
-      common.note("dropped the signature by \(signature.key.short): the annotations changed; sign the patch again")
+  /// What a user should know of it.
+  package var notes: [String] { Self.notes(dropped) }
+
+  /// - Parameter dropped: signatures that a change of annotations made invalid.
+  package static func notes(_ dropped: [PatchSignature]) -> [String] {
+    dropped.map {
+      "dropped the signature by \($0.key.short): the annotations changed; sign the patch again"
     }
   }
 }

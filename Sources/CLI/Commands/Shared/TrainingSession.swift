@@ -21,7 +21,7 @@ struct TrainingSession {
     rules.shownRows = command.showRows
     let work = command.common.work
     var inputs = TrainingJob.Inputs(
-      base: try command.model.view(command.base, reading: .unambiguous, command.output.store, command.common),
+      base: try command.model.view(command.base, reading: .unambiguous, in: command.workspace),
       data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
     inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }

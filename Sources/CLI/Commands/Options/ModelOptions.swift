@@ -3,6 +3,7 @@ import ArgumentParser
 import Checkpoints
 import Model
 import Text
+import Workspace
 
 /// The options of commands that run a model.
 struct ModelOptions: ParsableArguments {
@@ -14,12 +15,12 @@ struct ModelOptions: ParsableArguments {
 
   /// A model's folder with patches applied in memory.
   func view(
-    _ path: String, reading: Checkpoint.Reading, _ store: StoreOptions, _ common: CommonOptions
+    _ path: String, reading: Checkpoint.Reading, in workspace: Workspace
   ) throws -> ModelView {
-    let checkpoint = try Inputs.checkpoint(path, reading: reading, common)
+    let checkpoint = try workspace.checkpoint(path, reading: reading)
     guard !overlay.isEmpty else { return ModelView(checkpoint) }
-    let steps = try overlay.steps(over: checkpoint, store, common)
-    try Rebuild(checkpoint, steps, common.work).checkInput(full: false)
+    let steps = try overlay.steps(over: checkpoint, in: workspace)
+    try Rebuild(checkpoint, steps, workspace.work).checkInput(full: false)
     return ModelView(checkpoint, steps)
   }
 
@@ -34,9 +35,4 @@ struct ModelOptions: ParsableArguments {
   func text(_ view: ModelView) throws -> ModelText {
     try ModelText(model: view.folder(), chatTemplate: template.options())
   }
-}
-
-extension ModelView {
-  /// "base/ + counting"
-  var name: String { ([path] + steps.map { $0.stack?.name ?? $0.patch.label }).joined(separator: " + ") }
 }

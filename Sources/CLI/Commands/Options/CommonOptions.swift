@@ -4,6 +4,7 @@ import Base
 import Glibc
 import Model
 import ModelFiles
+import Workspace
 
 /// The options of every command.
 struct CommonOptions: ParsableArguments {
@@ -31,6 +32,16 @@ struct CommonOptions: ParsableArguments {
     return WorkOptions(threads: count, progress: ProgressBar.progress(quiet: quiet))
   }
 
+  /// - Parameter store: nil for a command that needs no store.
+  func workspace(_ store: StoreOptions? = nil) -> Workspace {
+    let (quiet, json) = (quiet, json)
+    return Workspace(
+      store: store?.location ?? StoreLocation(), work: work,
+      messages: Messages(
+        warning: { if !quiet { Terminal.note("warning: \($0.printable)") } },
+        note: { if !quiet, !json { Terminal.note("note: \($0.printable)") } }))
+  }
+
   /// Prints the result as JSON or as text. `--quiet` suppresses the text.
   /// - Parameter isReport: the result reports finished work, which stays done even if printing fails.
   func print(_ result: JSON, isReport: Bool = false, text: @autoclosure () -> String) {
@@ -47,12 +58,12 @@ struct CommonOptions: ParsableArguments {
 
   /// Warns that the result may not be the intended one. Printed with `--json` too.
   func warn(_ text: String) {
-    if !quiet { Terminal.note("warning: \(text.printable)") }
+    workspace().messages.warning(text)
   }
 
   /// Prints a note, which is not part of the result.
   func note(_ text: String) {
-    if !quiet, !json { Terminal.note("note: \(text.printable)") }
+    workspace().messages.note(text)
   }
 }
 
@@ -91,6 +102,10 @@ struct OutputOptions: ParsableArguments {
   @Flag(
     help: "Also write the provenance into the files' metadata, so that their bytes differ from the tuned files'.")
   var stamp = false
+
+  var modelOutput: ModelOutput {
+    ModelOutput(path: output, stamp: stamp, full: full, force: force, allowsOutside: allowOutside)
+  }
 }
 
 extension Recipe: ExpressibleByArgument {
@@ -155,6 +170,6 @@ extension CommonOptions {
   }
 
   func notes(sideFilesKept names: [String]) {
-    for name in names { note("\(name) differs from the file that the patch was made with, and was left as it is") }
+    for text in Workspace.notes(sideFilesKept: names) { note(text) }
   }
 }
