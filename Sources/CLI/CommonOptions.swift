@@ -89,7 +89,7 @@ struct OutputOptions: ParsableArguments {
   var allowOutside = false
 
   @Flag(
-    help: "Also write the provenance into the files' metadata, so that their bytes differ from the tuned files'.")
+    help: "Also write the provenance into the files' metadata; they are then not byte for byte the tuned files.")
   var stamp = false
 }
 
