@@ -15,7 +15,7 @@ struct TrainingSettings: ParsableArguments {
   @Option(help: ArgumentHelp("Peak learning rate.", valueName: "x"))
   var lr = 5e-6
   @Option(
-    help: ArgumentHelp("Peak learning rate of the vision encoder. (default: two fifths of --lr)", valueName: "x"))
+    help: ArgumentHelp("Peak learning rate of the vision tower. (default: two fifths of --lr)", valueName: "x"))
   var visionLr: Double?
   @Option(help: ArgumentHelp("Learning rate schedule after the warmup.", valueName: "name"))
   var schedule: TrainingOptions.Schedule = .cosine
