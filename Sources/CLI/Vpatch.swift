@@ -10,8 +10,9 @@ struct Vpatch: ParsableCommand {
     commandName: "vpatch",
     abstract: "Exact patches of fine-tuned models: train, measure, apply, stack, switch, revert.",
     discussion: """
-      A patch holds the exact, compressed difference between a base checkpoint and a tuned one. Applying it gives the \
-      tuned checkpoint bit for bit; reverting it gives the base back, without the base.
+      A patch holds the exact, compressed difference between a base checkpoint and a fine-tuned one. Applying it to \
+      the base gives the tuned checkpoint, bit for bit. Reverting it restores the base from the tuned checkpoint \
+      alone.
 
       Checkpoints are .safetensors files or Hugging Face folders (with the shards in model.safetensors.index.json, \
       else model.safetensors).
@@ -21,7 +22,7 @@ struct Vpatch: ParsableCommand {
         1   system error: a missing file, no permission, a full disk
         2   a file is not a valid checkpoint, patch or catalogue
         3   the patch does not belong to this model
-        4   verification failed: weights differ from their digests; nothing was written
+        4   verification failed: weights do not match their digests; nothing was written
         5   refused: the recipe does not hold, the output exists, …
         10–14   gate: exceeded, undecided, unmeasured, reported, predicted
         64  invalid command line

@@ -76,6 +76,6 @@ import Testing
     #expect(try Patch(path: folder["known.vpatch"]).identity == Patch(path: folder["given.vpatch"]).identity)
     let file = try folder.write("alone.vpatch", folder.bytes("known.vpatch"))
     let unknown = try story.run("rebase", file, "--onto", story.base, "-o", folder["x"], "--store", folder["none"])
-    #expect(unknown.code == 5 && unknown.says("alone.vpatch", "give it: --base MODEL"), "\(unknown.errors)")
+    #expect(unknown.code == 5 && unknown.says("alone.vpatch", "give it with --base MODEL"), "\(unknown.errors)")
   }
 }

@@ -23,7 +23,7 @@ import Testing
     let run = try create("sa.safetensors")
     #expect(run.code == 0)
     #expect(run.output.contains("self_attn.q_proj.weight  change  0–1"))
-    #expect(run.output.contains("recipe    sa-proj (what changes amounts to it)"))
+    #expect(run.output.contains("recipe    sa-proj (covers all changes)"))
     #expect(run.output.contains("of the tuned tensors"))
     #expect(run.output.contains("of the model"))
     #expect(run.errors.isEmpty)
@@ -126,7 +126,7 @@ import Testing
     #expect(run.says("has no tensor name in common with the base", "20 of 20", "--map-keys auto"))
     let mapped = try create("wrapped.safetensors", "--map-keys", "auto")
     #expect(mapped.code == 0)
-    #expect(mapped.output.contains("renamed   20 tensors found under another layout's names"))
+    #expect(mapped.output.contains("renamed   20 tensors matched by another layout's names"))
     _ = try create("sa.safetensors", output: "sa.vpatch")
     #expect(try Patch(path: folder["p.vpatch"]).identity == Patch(path: folder["sa.vpatch"]).identity)
   }
@@ -136,7 +136,7 @@ import Testing
     let patch = story.folder["new.vpatch"]
     let run = try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store")
     #expect(run.code == 1)
-    #expect(run.says("/proc/none", "cannot be made", "--no-store writes the patch alone"), "\(run.errors)")
+    #expect(run.says("/proc/none", "cannot be made", "--no-store writes the patch without a store"), "\(run.errors)")
     #expect(try PathKind.of(patch) == .missing)
     #expect(
       try Command("create", story.base, story.sa, "-o", patch, "--store", "/proc/none/store", "--no-store").code == 0)

@@ -61,10 +61,10 @@ import Testing
     let run = try Command("diff", story.saPatch, story.base)
     #expect(run.code == 5)
     #expect(run.says("sa.vpatch", "is a patch and the other is not"))
-    #expect(try Command("diff", story.base, story.sa, "--base", story.base).says("--base goes with two patches"))
+    #expect(try Command("diff", story.base, story.sa, "--base", story.base).says("--base requires two patches"))
     #expect(
       try Command("diff", story.saPatch, story.otherPatch, "--html", folder["x.html"]).says(
-        "--html goes with two checkpoints"))
+        "--html requires two checkpoints"))
     let none = try folder.file("none.safetensors", [.weights("z", [4])])
     #expect(try Command("diff", story.base, none).output.contains("The two have no tensor in common."))
     let missing = try Command("diff", folder["nothing.vpatch"], story.saPatch)

@@ -31,7 +31,7 @@ import Testing
       #expect(run.output.contains(row), "\(row)")
     }
     #expect(!run.output.contains("drift"))
-    #expect(run.says("note: drift is a divergence from a base: give --base, --patch or --stack"))
+    #expect(run.says("note: drift measures the divergence from a base: give --base, --patch or --stack"))
     let tasks = try #require(json(try scene.eval(scene.base, "--json"))["tasks"]?.array)
     #expect(tasks.map { $0["n"]?.int } == [3, 24, 24, 12, 12])
     #expect(try #require(tasks[0]["value"]?.double) > 1)
@@ -77,7 +77,7 @@ import Testing
     let first = try scene.eval(
       scene.base, "--patch", scene.saPatch, "--base-results", base, "--results", tuned, "--json")
     let again = try scene.eval(scene.base, "--patch", scene.saPatch, "--base-results", base)
-    #expect(again.says("note: the base's results are those of \(base)"))
+    #expect(again.says("note: the base's results are read from \(base)"))
     let second = try json(try scene.eval(scene.sa, "--base", scene.base, "--base-results", base, "--json"))
     #expect(numbers(second) == numbers(try json(first)))
     let items = try JSON.parse(folder.bytes("tuned.json"))["tasks"]?.array?[1]["items"]?.array
@@ -115,16 +115,16 @@ import Testing
     #expect(chain.code == 0, "\(chain.errors)")
     let next = folder["next.vpatch"]
     for (arguments, code, words) in [
-      ([scene.base, "--record"], 64, "--record goes with --patch or --stack"),
+      ([scene.base, "--record"], 64, "--record requires --patch or --stack"),
       ([scene.base, "--patch", "a", "--stack", "b"], 64, "Give --patch or --stack, not both."),
-      ([scene.base, "--base-results", "x.json"], 64, "--base-results goes with"),
+      ([scene.base, "--base-results", "x.json"], 64, "--base-results requires"),
       ([scene.sa, "--patch", scene.mlpPatch], 3, "base"),
       ([scene.base, "--patch", scene.saPatch, "--patch", next, "--record"], 5, "a chain of 2; measure each on top"),
       (
-        [scene.base, "--patch", scene.saPatch, "--base", scene.sa, "--record"], 5, "and --base names another; leave out"
+        [scene.base, "--patch", scene.saPatch, "--base", scene.sa, "--record"], 5, "but --base names another; leave out"
       ),
       ([folder["sa/model.safetensors"]], 5, "give the model's folder"),
-      ([scene.saPatch], 2, "is a patch and not a checkpoint"),
+      ([scene.saPatch], 2, "is a patch, not a checkpoint"),
     ] as [([String], Int32, String)] {
       let run = try Command(Command.path, ["eval"] + arguments + ["--suite", scene.suite])
       #expect(run.code == code, "\(arguments): \(run.errors)")
@@ -132,7 +132,7 @@ import Testing
     }
     try folder.write("sa/tokenizer.json", folder.text("base/tokenizer.json") + "\n")
     let other = try scene.eval(scene.sa, "--base", scene.base)
-    #expect(other.code == 5 && other.says("has another tokenizer, or chat template, than \(scene.base)"))
+    #expect(other.code == 5 && other.says("has another tokenizer or chat template than \(scene.base)"))
     try folder.write("sa/tokenizer_config.json", #"{"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}"#)
     let none = try scene.eval(scene.sa)
     #expect(none.code == 5 && none.says("has no chat template"))

@@ -109,7 +109,7 @@ import Testing
     try overflow()
     let arguments = ["apply", folder["base.safetensors"], folder["one.vpatch"], "-o", folder["out"]]
     let refused = try run(arguments + ["--method", "sum", "--undo", folder["undo"]])
-    #expect(refused.code == 5 && refused.says("needs no undo: the patch is that; leave out --undo"))
+    #expect(refused.code == 5 && refused.says("needs no undo: the patch reverts it; leave out --undo"))
     #expect(!folder.exists("undo") && !folder.exists("out"))
     #expect(try run(arguments + ["--method", "sum"]).code == 0)
     try done("revert", folder["out"], folder["one.vpatch"])

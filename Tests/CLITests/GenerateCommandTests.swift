@@ -26,7 +26,7 @@ import Testing
 
   @Test("an answer: the most probable tokens, the text alone on standard output") func answer() throws {
     let run = try generate("How many cats?")
-    #expect(run.code == 0 && !run.output.isEmpty && run.says("note: cut off after 6 tokens; --max-tokens allows more"))
+    #expect(run.code == 0 && !run.output.isEmpty && run.says("note: stopped after 6 tokens; --max-tokens allows more"))
     let quiet = try generate("How many cats?", "-q")
     #expect(quiet.output == run.output && quiet.errors.isEmpty)
     let json = try json(try generate("How many cats?", "--json"))
@@ -74,11 +74,11 @@ import Testing
 
   @Test("what it refuses") func refusals() throws {
     let cases: [(arguments: [String], code: Int32, words: String)] = [
-      (["cat", "--both"], 64, "--both goes with --patch or --stack"),
-      (["cat", "--max-tokens", "0"], 64, "--max-tokens takes a number from 1 on"),
+      (["cat", "--both"], 64, "--both requires --patch or --stack"),
+      (["cat", "--max-tokens", "0"], 64, "--max-tokens must be at least 1"),
       (["cat", "--temperature", "-1"], 64, "--temperature"),
-      (["cat", "--top-p", "0"], 64, "--top-p takes a share"),
-      (["--raw"], 64, "--raw needs a prompt"),
+      (["cat", "--top-p", "0"], 64, "--top-p must be greater than 0"),
+      (["--raw"], 64, "--raw requires a prompt"),
       (
         ["cat", "--chat-template", "foo"], 5,
         "there is no chat template \"foo\", and no file of that name; known are chatml"

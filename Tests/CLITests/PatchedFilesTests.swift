@@ -59,7 +59,7 @@ import Testing
     let run = try Command("generate", scene.base, "cat", "--max-tokens", "2", "--patch", patch)
     #expect(
       run.code == 0
-        && run.errors.contains("config.json is not the file that the patch was made with: it stays as it is"),
+        && run.errors.contains("config.json differs from the file that the patch was made with, and was left as it is"),
       "\(run.errors)")
   }
 
@@ -78,7 +78,7 @@ import Testing
     let run = try Command("eval", scene.base, "--patch", patch, "--suite", scene.suite)
     #expect(
       run.code == 5
-        && run.says("has another tokenizer, or chat template, than \(scene.base); name one chat template for both"),
+        && run.says("has another tokenizer or chat template than \(scene.base); give one --chat-template for both"),
       "\(run.errors)")
     let same = try Command(
       "eval", scene.base, "--patch", patch, "--suite", scene.suite, "--chat-template",

@@ -45,20 +45,20 @@ import Testing
 
   @Test("over the base, and over what is not the base") func base() throws {
     try story.done("report", "sa", "--base", story.base, "-o", folder["sa.html"])
-    #expect(try folder.text("sa.html").contains("Measured over the base"))
+    #expect(try folder.text("sa.html").contains("Measured against the base"))
     let wrong = try story.run("report", "sa", "--base", folder["sa.safetensors"], "-o", folder["x.html"])
     #expect(wrong.code == 3 && !folder.exists("x.html"))
     let several = try story.run("report", "sa", "mlp", "--base", story.base, "-o", folder["x.html"])
-    #expect(several.code == 5 && several.says("--base goes with one patch or stack"))
+    #expect(several.code == 5 && several.says("--base requires a single patch or stack"))
   }
 
   @Test("a stack of the store, a stack file, and several compared") func stacks() throws {
     try story.done("stack", "new", "pair", "--base", story.base, "sa@0.5", "mlp")
     try story.done("report", "pair", "-o", folder["pair.html"])
     let page = try folder.text("pair.html")
-    #expect(page.contains("<h1>pair</h1>") && page.contains("there is nothing to predict from"))
+    #expect(page.contains("<h1>pair</h1>") && page.contains("so it cannot be predicted"))
     try story.done("report", "pair", "--base", story.base, "-o", folder["over.html"])
-    #expect(try folder.text("over.html").contains("Measured over the base"))
+    #expect(try folder.text("over.html").contains("Measured against the base"))
     try story.done("stack", "export", "pair", "-o", folder["pair.stack"])
     let file = try story.json("report", folder["pair.stack"], "-o", folder["file.html"])
     #expect(file["members"]?.array?.count == 2)
@@ -72,6 +72,6 @@ import Testing
     let run = try Command(
       Command.path, ["report", folder["sa.vpatch"], "-o", folder["sa.html"], "--store", folder["none"]])
     #expect(run.code == 0, "\(run.errors)")
-    #expect(try folder.text("sa.html").contains("No store was at hand"))
+    #expect(try folder.text("sa.html").contains("There is no store"))
   }
 }

@@ -117,10 +117,10 @@ import Testing
     #expect(try Command("apply", empty, story.saPatch, "-o", story.out).says("empty", "it has only 0 bytes"))
     let swapped = try Command("apply", story.saPatch, story.base, "-o", story.out)
     #expect(swapped.code == 2)
-    #expect(swapped.says("sa.vpatch", "is a patch and not a checkpoint", "in the right order?"))
+    #expect(swapped.says("sa.vpatch", "is a patch, not a checkpoint", "check the order of the arguments"))
     let model = try Command("apply", story.saPatch, story.saPatch, "-o", story.out)
     #expect(model.code == 2)
-    #expect(model.says("sa.vpatch", "is a patch and not a checkpoint"))
-    #expect(try Command("show", folder.path).says("is a directory and not a patch"))
+    #expect(model.says("sa.vpatch", "is a patch, not a checkpoint"))
+    #expect(try Command("show", folder.path).says("is a directory, not a patch"))
   }
 }

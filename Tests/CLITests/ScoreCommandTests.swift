@@ -60,7 +60,7 @@ import Testing
 
   @Test("a text as a table; with a patch over the model") func text() throws {
     let run = try Command("score", scene.base, "--text", "The cat\nsat")
-    #expect(run.code == 0 && run.output.contains("log-probability") && run.output.contains("loss, nats a token"))
+    #expect(run.code == 0 && run.output.contains("log-probability") && run.output.contains("loss, nats per token"))
     #expect(run.output.contains("\\n") && run.errors.isEmpty)
     let tuned = try Command("score", scene.sa, "--text", "The cat\nsat").output
     #expect(tuned != run.output)

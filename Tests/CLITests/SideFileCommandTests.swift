@@ -45,7 +45,7 @@ import Testing
     #expect(run.output.contains("\nfiles     changed: config.json; added: new.txt\n"))
     #expect(
       run.says(
-        "the tuned folder lacks README.md, tokenizer.json: what the base has of that stays", "--remove-missing-files"))
+        "the tuned folder lacks README.md, tokenizer.json: applying keeps the base's", "--remove-missing-files"))
     let made = try json("create", folder["base"], folder["tuned"], "-o", folder["q.vpatch"], "--no-store")
     #expect(names(made, "side_files_missing") == ["README.md", "tokenizer.json"])
     #expect(names(made, "side_files") == ["config.json", "new.txt"])
@@ -206,7 +206,7 @@ import Testing
     #expect(try run("apply", m, "p", "-o", folder["out"], "--allow-outside").code == 0)
     #expect(try folder.text("out/config.json") == files["config.json"])
     let switched = try run("switch", m, "p")
-    #expect(switched.errors.contains("config.json is not the file that the patch was made with: it stays as it is"))
+    #expect(switched.errors.contains("config.json differs from the file that the patch was made with"))
     #expect(try PathKind.of(folder["m/config.json"], followingLinks: false) == .symbolicLink)
     #expect(try folder.text("config-elsewhere") == files["config.json"])
     let back = try run("revert", m, "-o", folder["back"])

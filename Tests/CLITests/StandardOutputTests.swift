@@ -85,7 +85,7 @@ import Testing
       #expect(run.code == 1, "\(arguments): \(run.errors)")
       #expect(
         run.errors.contains(
-          "standard output: cannot be written: No space left on device; what was asked for is done, and only the report"
+          "standard output: cannot be written: No space left on device; the command is done and only its report"
         ),
         "\(arguments): \(run.errors)")
       if let made { #expect(folder.exists(made), "\(arguments)") }

@@ -28,7 +28,7 @@ import Testing
     #expect(full["root"] == json["root"])
     // A model that vpatch never wrote.
     let plain = try story.done("status", story.base)
-    #expect(plain.contains("unknown: no provenance lies beside it"))
+    #expect(plain.contains("unknown: there is no provenance beside it"))
     #expect(try story.json("status", story.base)["root"] == json["base"])
   }
 
@@ -43,7 +43,7 @@ import Testing
       let full = try story.run("status", folder["out"], "--full")
       #expect(full.code == 4)
       #expect(
-        full.says("is no longer what was written beside it: 1 tensor has other bits: \"model.", part, "vpatch create"),
+        full.says("does not match its provenance: 1 tensor has other bits: \"model.", part, "vpatch create"),
         "\(full.errors)")
       #expect(
         try JSON.parse(Array(story.run("status", folder["out"], "--full", "--json").output.utf8))["ok"]?.bool == false)
@@ -75,6 +75,6 @@ import Testing
     #expect(try story.json("status", folder["out"])["root"]?.string == root)
     try story.done("apply", story.base, "mlp", "-o", folder["other"])
     try folder.write("out.vpatch.json", folder.bytes("other.vpatch.json"))
-    #expect(try story.run("status", folder["out"]).says("is no longer what was written beside it", "have other bits"))
+    #expect(try story.run("status", folder["out"]).says("does not match its provenance", "have other bits"))
   }
 }

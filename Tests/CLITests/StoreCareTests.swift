@@ -28,7 +28,7 @@ import Testing
     bytes[bytes.count / 2] ^= 4
     try Data(bytes).write(to: URL(filePath: stored(story.otherPatch)))
     let found = try run("fsck")
-    #expect(found.code == 2 && found.says("is not as it should be: 2 findings", "vpatch add"))
+    #expect(found.code == 2 && found.says("has 2 problems", "vpatch add"))
     #expect(found.output.contains("missing    ") && found.output.contains("damaged    "))
     let apply = try run("apply", story.base, "sa.safetensors", "-o", story.out)
     #expect(
@@ -56,7 +56,7 @@ import Testing
     let left = Path.join(Path.parent(file), TemporaryFiles.name(for: Path.name(file)))
     try Data("half".utf8).write(to: URL(filePath: left))
     let shown = try run("gc")
-    #expect(shown.output == "temporary  \(left)\n4 B to free: --yes deletes this\n")
+    #expect(shown.output == "temporary  \(left)\n4 B to free: --yes deletes it\n")
     #expect(try PathKind.of(left) == .file)
     #expect(try run("gc", "--yes").output == "temporary  \(left)\n4 B freed\n")
     #expect(try PathKind.of(left) == .missing && PathKind.of(file) == .file)

@@ -55,7 +55,7 @@ import Testing
       "create", story.base, folder["new.safetensors"], "-o", folder["new.vpatch"], "--name", "sa.safetensors")
     let new = try Patch(path: folder["new.vpatch"]).identity
     #expect(run.code == 0)
-    #expect(run.says("the alias sa.safetensors was of \(old.short), and is of \(new.short) now"))
+    #expect(run.says("the alias sa.safetensors moved from \(old.short) to \(new.short)"))
   }
 
   @Test("a store that cannot be used is found before anything is written") func createRefused() throws {
@@ -103,7 +103,7 @@ import Testing
     #expect(run.says("sa.safetensor: does not exist, and is no alias", "did you mean sa.safetensors?"))
     let none = try Command("show", "counting", "--store", folder["none"])
     #expect(none.code == 1)
-    #expect(none.says("does not exist, and there is no store \(folder["none"]) to look in", "vpatch add"))
+    #expect(none.says("does not exist, and there is no store at \(folder["none"])", "vpatch add"))
     for command in [["list"], ["log"], ["fsck"], ["gc"], ["alias"], ["rm", "x"]] {
       let run = try Command(Command.path, command + ["--store", folder["none"]])
       #expect(run.code == 1 && run.says("is no store: nothing is there"), "\(command)")
@@ -121,7 +121,7 @@ import Testing
     #expect(try Command(Command.path, ["list", "--tag", "x"] + store).output.contains("other.safetensors"))
     let directory = try Command(Command.path, ["add", folder.path] + store)
     #expect(
-      directory.code == 2 && directory.says("is a directory and not a patch", "give its files: \(folder.path)/*.vpatch")
+      directory.code == 2 && directory.says("is a directory, not a patch", "give its files: \(folder.path)/*.vpatch")
     )
     let missing = try Command(Command.path, ["add", story.mlpPatch, folder["missing"]] + store)
     #expect(missing.code == 1 && missing.says("missing: does not exist; nothing was added"))

@@ -162,7 +162,7 @@ import Testing
     try story.done("switch", model, String(story.identity("mlp").hex.prefix(12)))
     #expect(try folder.bytes("model.safetensors") == folder.bytes("mlp.safetensors"))
     #expect(try story.run("switch", folder["none.safetensors"], "sa").code == 1)
-    #expect(try story.run("switch", folder["sa.vpatch"], "sa").says("is a patch and not a checkpoint"))
+    #expect(try story.run("switch", folder["sa.vpatch"], "sa").says("is a patch, not a checkpoint"))
   }
 
   @Test("a folder of two shards, with side files that a member changes") func directory() throws {

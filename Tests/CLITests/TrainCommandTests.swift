@@ -120,7 +120,7 @@ import Testing
       model.folder["new.vpatch"], "--steps", "2", "--lr", "1e-2", "--suite", model.suite, "--max-drift", "100",
       "--drift-every", "2")
     #expect(whole.code == 0, "\(whole.errors)")
-    #expect(whole.output.contains("drift     KL ") && whole.output.contains(" nats a token after step 2"))
+    #expect(whole.output.contains("drift     KL ") && whole.output.contains(" nats per token after step 2"))
     let patch = try Patch(path: model.folder["new.vpatch"])
     let records = patch.annotations["forgetting"]?.array ?? []
     #expect(records.map { $0["task"]?.string } == ["text", "choice", "choice", "count", "drift", "numbers"])
@@ -136,8 +136,8 @@ import Testing
       (["--only", "nothing"], 5, "has no tensor of the pattern nothing"),
       (["--only", "("], 5, "is not a regular expression"),
       (["--recipe", "mlp", "--layers", "5-9"], 5, "the recipe mlp is in layers 0 to 1"),
-      (["--recipe", "mlp", "--layers", "5-a"], 5, "\"5-a\" is no range of layers; write 0-5"),
-      (["--recipe", "mlp", "--betas", "0.9,1.5"], 5, "is not two numbers that it can have; write 0.9,0.999"),
+      (["--recipe", "mlp", "--layers", "5-a"], 5, "\"5-a\" is not a range of layers; write 0-5"),
+      (["--recipe", "mlp", "--betas", "0.9,1.5"], 5, "is not a valid pair of numbers; write 0.9,0.999"),
       (["--recipe", "mlp", "--drift"], 2, "name rows of input_ids with --neutral"),
       (["--recipe", "mlp", "--log", "/nowhere/log"], 1, "/nowhere/log: cannot be written"),
       (["--recipe", "mlp", "--resume", scene.data], 5, "is not a folder"),
@@ -208,9 +208,9 @@ import Testing
       "train", scene.base, "--recipe", "mlp", "--data", scene.data, "-o", scene.data, "--force", "--steps", "1")
     #expect(onData.code == 5 && onData.says("rows.jsonl: is an input of this very command"))
     let log = try scene.train("--steps", "1", "--log", scene.data)
-    #expect(log.code == 5 && log.says("rows.jsonl: is an input of this very command"), "\(log.errors)")
+    #expect(log.code == 5 && log.says("rows.jsonl: is also an input of this command"), "\(log.errors)")
     let both = try scene.train("--steps", "1", "--log", scene.patch)
-    #expect(both.code == 5 && both.says("is the name of the patch, too"))
+    #expect(both.code == 5 && both.says("is also the output file of the patch"))
     #expect(try folder.bytes("rows.jsonl") == rows && !folder.exists("task.vpatch"))
     try folder.write("task.vpatch", "mine")
     let there = try scene.train("--steps", "1")
@@ -220,7 +220,7 @@ import Testing
 
   @Test("rows that are too long are cut, and counted") func cut() throws {
     let run = try scene.train("--steps", "1", "--max-length", "10")
-    #expect(run.code == 0 && run.errors.contains("note: \(scene.data): 7 rows too long, and cut by "), "\(run.errors)")
+    #expect(run.code == 0 && run.errors.contains("note: \(scene.data): 7 rows too long, cut by "), "\(run.errors)")
     #expect(try Patch(path: scene.patch).annotations["training"]?["data"]?.array?.first?["cut"]?.int == 7)
   }
 
@@ -267,7 +267,7 @@ import Testing
     #expect(drift.count == 7 && drift[0] == 0 && drift[2] < drift[3])
     let inside = try scene.train(drifting + ["--max-drift", "\((drift[2] + drift[3]) / 2)"])
     #expect(inside.code == 0, "\(inside.errors)")
-    #expect(inside.output.contains("stopped   the drift passed its budget: the weights are those of step 2\n"))
+    #expect(inside.output.contains("stopped   the drift exceeded its budget: the weights are those of step 2\n"))
     #expect(try Patch(path: scene.patch).annotations["training"]?["stopped"]?.string == "max-drift")
   }
 }

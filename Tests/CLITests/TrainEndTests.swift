@@ -42,7 +42,7 @@ import Testing
     let piped = try Command.forNobody(arguments("-o", folder["a.vpatch"], "-q", "--json"))
     #expect(piped.code == 0 && piped.errors.isEmpty, "\(piped.errors)")
     let full = try shell("\"$@\" > /dev/full", arguments("-o", folder["b.vpatch"], "-q", "--json"))
-    #expect(full.code == 1 && full.says("standard output: cannot be written", "what was asked for is done"))
+    #expect(full.code == 1 && full.says("standard output: cannot be written", "the command is done"))
   }
 
   // MARK: The log

@@ -93,11 +93,11 @@ import Testing
       Command.path, TrainScene.arguments(folder) + Self.long + state + ["--seed", "1", "--batch", "3", "-q"])
     #expect(other.code == 5 && other.says("is the state of another run: it differs in batch, seed"), "\(other.errors)")
     let run = try Command(Command.path, TrainScene.arguments(folder) + Self.long + state)
-    #expect(run.code == 0 && run.errors.contains(#/goes on after step 5 of 20/#), "\(run.errors)")
+    #expect(run.code == 0 && run.errors.contains(#/resuming after step 5 of 20/#), "\(run.errors)")
     // Once more there is nothing left to do, and the patch is the same.
     let identity = try Patch(path: folder["task.vpatch"]).header.identity
     let again = try Command(Command.path, TrainScene.arguments(folder) + Self.long + state + ["--force"])
-    #expect(again.code == 0 && again.errors.contains("goes on after step 20 of 20"), "\(again.errors)")
+    #expect(again.code == 0 && again.errors.contains("resuming after step 20 of 20"), "\(again.errors)")
     #expect(try Patch(path: folder["task.vpatch"]).header.identity == identity)
   }
 

@@ -36,7 +36,7 @@ import Testing
       #expect(run.says("has an unfinished switch; run 'vpatch recover \(model)'"), "\(run.errors)")
     }
     let recovered = try Command("recover", model)
-    #expect(recovered.output == "\(model) is switched: what was missing is written and verified\n")
+    #expect(recovered.output == "\(model) is switched: the missing parts are written and verified\n")
     #expect(try switched.isNew(folder))
     #expect(try Command("recover", model).output == "\(model) has no unfinished switch: nothing to do\n")
     #expect(try Command("recover", folder["nobody"]).says("nobody: does not exist"))
@@ -60,7 +60,7 @@ import Testing
     #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
     #expect(try folder.names().count == 3, "the journal and the provenance under their temporary names")
     let old = try Command("recover", folder["model.safetensors"])
-    #expect(old.output.contains("is as it was before the switch; what that left behind is removed"))
+    #expect(old.output.contains("is as it was before the switch; its leftovers are removed"))
     #expect(try switched.isOld(folder))
     #expect(try FaultRun.run(in: folder, arguments, .killBefore, at: call + 1).code == SIGKILL)
     let others = TemporaryFiles.name(for: "other.safetensors")
@@ -158,7 +158,7 @@ import Testing
         "'vpatch recover \(folder.path) --set-aside'"))
     #expect(try folder.tree(".") == before)
     let aside = try Command("recover", folder.path, "--set-aside")
-    #expect(aside.code == 0 && aside.output.contains("is what its files are now"), "\(aside.errors)")
+    #expect(aside.code == 0 && aside.output.contains("was left as its files are now"), "\(aside.errors)")
     // Everything is there still, and the model is usable again.
     #expect(try Set(folder.tree(".").values) == Set(before.values))
     #expect(folder.exists(".vpatch-journal.set-aside-1") && folder.exists("config.json.set-aside-1"))

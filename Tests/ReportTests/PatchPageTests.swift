@@ -15,7 +15,7 @@ import Testing
   @Test("all there is to say, and nothing from outside") func structure() throws {
     let subject = try scene.full()
     let html = PatchReport(subject).html()
-    for title in ["Learning against forgetting", "Training", "What moved", "Size"] {
+    for title in ["Learning against forgetting", "Training", "Change of the weights", "Size"] {
       #expect(html.contains("<h2>\(title)</h2>"), "\(title)")
     }
     #expect(html.contains("<title>counting · vpatch report</title>"))
@@ -55,9 +55,9 @@ import Testing
 
   @Test("what is missing is said: no measurement, no training, no base") func missing() throws {
     let html = PatchReport(try scene.patch("bare")).html()
-    #expect(html.contains("Nobody measured what this patch taught and what it cost."))
-    #expect(html.contains("does not say how it was trained"))
-    #expect(html.contains("Without the base only the patch&#39;s own bits are known"))
+    #expect(html.contains("Learning and forgetting of this patch were not measured."))
+    #expect(html.contains("has no training record"))
+    #expect(html.contains("Without the base, the map shows the bits per weight"))
     #expect(html.count(of: "pill unmeasured") == 3 && !html.contains("pill measured"))
     // Three layers of nine components.
     #expect(html.count(of: "<rect class=\"cell") == 27)
@@ -70,22 +70,22 @@ import Testing
     func html(_ record: TrainingRecord) throws -> String {
       PatchReport(try scene.patch("p") { record.replacing(in: $0.annotations) }).html()
     }
-    #expect(try html(ReportScene.training(drift: false)).contains("The drift was not measured while training."))
+    #expect(try html(ReportScene.training(drift: false)).contains("Drift was not measured during training."))
     let free = try html(ReportScene.training(budget: nil))
-    #expect(free.contains("No budget was set for it.") && !free.contains("class=\"budget\" x1"))
+    #expect(free.contains("No drift budget was set.") && !free.contains("class=\"budget\" x1"))
     #expect(try html(ReportScene.training(stopped: "max-drift")).contains("stopped early: max-drift"))
     var empty = ReportScene.training()
     empty.curve = TrainingCurve(steps: [], losses: [], rates: [])
-    #expect(try html(empty).contains("No loss is noted."))
+    #expect(try html(empty).contains("No loss was recorded."))
   }
 
   @Test("over the base: the change itself, by component") func moved() throws {
     let subject = try scene.full()
     let html = PatchReport(subject, change: try WeightChange(subject.patch, base: scene.base, scene.work)).html()
-    #expect(html.contains("Measured over the base"))
-    #expect(html.contains("all that is tuned") && html.contains("<code>self_attn.q_proj</code>"))
+    #expect(html.contains("Measured against the base"))
+    #expect(html.contains("all tuned tensors") && html.contains("<code>self_attn.q_proj</code>"))
     #expect(html.contains("<body class=\"m-r\">"))
-    #expect(!html.contains("bits a weight that the patch takes"))
+    #expect(!html.contains("stored bits per weight"))
   }
 
   @Test("reported is not measured, and records of other models are not shown") func status() throws {
@@ -110,7 +110,7 @@ import Testing
     }
     #expect(subject.problems.count == 2)
     let html = PatchReport(subject).html()
-    #expect(html.contains("has forgetting records that are not a list; nothing is taken from there."))
+    #expect(html.contains("has forgetting records that are not a list; this is ignored."))
     #expect(html.contains("has a training record that does not say by one of &quot;recipe&quot;"))
     #expect(html.contains("pill unmeasured"))
   }

@@ -22,14 +22,14 @@ import Testing
     let report = try stack([(scene.full("a"), 1), (scene.full("b2", TestModel.gateUp), 0.5)])
     #expect(report.forgetting.summary.status == .predicted)
     let html = report.html()
-    #expect(html.contains("The numbers above are a prediction from its members"))
+    #expect(html.contains("The numbers above are predicted from its members"))
     // Forgetting 1 + 0.5 · 1, learning (30 + 0.5 · 30) / 2.
     #expect(html.contains("<b>1.5 <small>± 3.0 pp</small></b>") && html.contains("<b>+22.5 <small>"))
     #expect(html.count(of: "<g class=\"point") == 3 && html.contains("<g class=\"point k1 predicted\">"))
     #expect(html.contains("<td class=\"n\">0.5</td>"))
     // The members' own, folded: 4 records and 2 means each.
     #expect(html.count(of: "<details>") == 2 && html.count(of: "<tr class=\"frow") == 2 * 6)
-    #expect(html.contains("Who touches what") && html.contains("<body class=\"m-m\">"))
+    #expect(html.contains("Members by component") && html.contains("<body class=\"m-m\">"))
     #expect(report.json["members"]?.array?.count == 2)
     #expect(html == (try stack([(scene.full("a"), 1), (scene.full("b2", TestModel.gateUp), 0.5)])).html())
   }
@@ -38,14 +38,14 @@ import Testing
     let member = try scene.full("a")
     let report = try stack([(member, 0.5)], measured: member.forgetting)
     let html = report.html()
-    #expect(!html.contains("prediction from its members") && !html.contains("pill predicted"))
+    #expect(!html.contains("predicted from its members") && !html.contains("pill predicted"))
     #expect(html.count(of: "<g class=\"point") == 2 && !html.contains("predicted\"><title>"))
   }
 
   @Test("a member that nobody measured leaves the stack unmeasured; no members at all") func unmeasured() throws {
     let html = try stack([(scene.full("a"), 1), (scene.patch("b2", TestModel.gateUp), 1)]).html()
-    #expect(html.contains("there is nothing to predict from"))
-    #expect(html.contains("2 of 3 not drawn: learning or forgetting was not measured."))
+    #expect(html.contains("so it cannot be predicted"))
+    #expect(html.contains("2 of 3 not drawn: learning or forgetting is unknown."))
     let empty = StackReport(
       name: "empty", definition: try StackDefinition(base: SHA256Hasher.hash("b"), members: []), members: [])
     #expect(empty.html().contains("The stack has no members."))
@@ -61,7 +61,7 @@ import Testing
     #expect(html.contains("<title>a: learning +30.0 ± 2.0 pp, forgetting 1.0 ± 2.0 pp (measured)</title>"))
     #expect(report.json["compared"]?.array?.count == 4)
     let none = ComparisonReport([.init(b), .init(b)]).html()
-    #expect(none.contains("there is nothing to draw") && !none.contains("<svg"))
+    #expect(none.contains("Nothing to draw") && !none.contains("<svg"))
   }
 
   @Test("whether the points compare: the same tasks, in the same way") func likeness() throws {
@@ -77,9 +77,9 @@ import Testing
     let first = entry("counting", "arc")
     let predicted = ComparisonReport.Entry(
       name: "s", identity: patch.identity, recipe: nil, bytes: nil, summary: .unmeasured, records: [])
-    #expect(MemberComparison.likeness([first, first, predicted]).hasPrefix("All that was measured"))
-    #expect(MemberComparison.likeness([first, entry("clock", "arc")]).contains("target tasks of its own"))
-    #expect(MemberComparison.likeness([first, entry("counting", "piqa")]).hasPrefix("Forgetting does not compare"))
+    #expect(MemberComparison.likeness([first, first, predicted]).hasPrefix("All are comparable"))
+    #expect(MemberComparison.likeness([first, entry("clock", "arc")]).contains("target tasks differ"))
+    #expect(MemberComparison.likeness([first, entry("counting", "piqa")]).hasPrefix("Forgetting is not comparable"))
     #expect(MemberComparison.likeness([first, entry("clock", "arc", metric: "acc_norm")]).hasPrefix("Neither"))
     let html = ComparisonReport([.init(try scene.full("a")), .init(try scene.full("c-3", ["q_proj"]))]).html()
     #expect(html.contains("measured on the same tasks in the same way"))

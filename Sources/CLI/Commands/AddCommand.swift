@@ -37,7 +37,7 @@ struct AddCommand: ParsableCommand {
       case .missing: throw VPatchError(.io, file, "does not exist", remedy: "nothing was added")
       case .directory:
         throw VPatchError(
-          .invalid, file, "is a directory and not a patch", remedy: "give its files: \(Path.join(file, "*.vpatch"))")
+          .invalid, file, "is a directory, not a patch", remedy: "give its files: \(Path.join(file, "*.vpatch"))")
       default: bytes += try InputFile(path: file).size
       }
     }

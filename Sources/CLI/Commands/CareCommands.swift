@@ -95,7 +95,7 @@ struct FsckCommand: ParsableCommand {
 struct GcCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gc",
-    abstract: "Delete what nothing in the store refers to.",
+    abstract: "Delete unused files from the store.",
     discussion: """
       Deletes composites that no stack and no model in use needs, files that the catalogue does not list, and \
       leftovers of interrupted processes; never a patch that was added or that is needed to revert a model. Without \
@@ -104,12 +104,12 @@ struct GcCommand: ParsableCommand {
       EXAMPLES
         vpatch gc
         vpatch gc --yes
-        vpatch gc --forget /srv/model.safetensors --yes     the model is gone; what reverts it may go too
+        vpatch gc --forget /srv/model.safetensors --yes     for a model that no longer exists
       """)
 
   @Flag(help: "Delete the listed items.")
   var yes = false
-  @Option(help: ArgumentHelp("A deleted model: keep nothing to revert it; repeatable.", valueName: "model"))
+  @Option(help: ArgumentHelp("Model that no longer exists: keep nothing to revert it; repeatable.", valueName: "model"))
   var forget: [String] = []
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions

@@ -138,7 +138,7 @@ struct CreateCommand: StoreCommand {
     }
     for (i, cast) in result.casts.enumerated() { lines.append((i == 0 ? "cast      " : "          ") + cast.text) }
     if let config = result.castConfig {
-      lines.append("config    dtype set to \(config.to), as of the cast tensors, instead of \(config.from)")
+      lines.append("config    dtype \(config.from) → \(config.to), that of the cast tensors")
     }
     if result.unchangedMissing > 0 {
       lines.append("partial   \(Format.counted(result.unchangedMissing, "tensor")) not on the tuned side, unchanged")

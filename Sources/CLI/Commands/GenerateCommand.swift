@@ -65,7 +65,7 @@ struct GenerateCommand: StoreCommand {
     if !(0.0...1).contains(topP) || topP == 0 { throw ValidationError("--top-p must be greater than 0 and at most 1.") }
     if topK < 0 { throw ValidationError("--top-k must be at least 0.") }
     if both, options.overlay.isEmpty { throw ValidationError("--both requires --patch or --stack.") }
-    if raw, system != nil { throw ValidationError("--system requires a chat template, and --raw uses none.") }
+    if raw, system != nil { throw ValidationError("--system cannot be used with --raw, which has no chat template.") }
     if raw, prompt == nil { throw ValidationError("--raw requires a prompt.") }
   }
 

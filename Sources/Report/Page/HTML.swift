@@ -1,7 +1,7 @@
 /// Text for HTML pages.
 package enum HTML {
-  /// Escaped text for an element or a quoted attribute. Control characters and bidirectional marks are made visible, since
-  /// tensor names come from untrusted files.
+  /// Escaped text for an element or a quoted attribute. Control characters and bidirectional marks are made visible,
+  /// since tensor names come from untrusted files.
   package static func escaped(_ text: String) -> String {
     var out = ""
     for scalar in text.printable.unicodeScalars {

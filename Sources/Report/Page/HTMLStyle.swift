@@ -11,8 +11,8 @@ package enum HTMLStyle {
   ]
   package static var steps: Int { light.count }
 
-  /// - Parameter metrics: the keys of the metrics of the heat maps. `r3` is step 3 of the metric `r`, which is visible if
-  ///   the body has the class `m-r`.
+  /// - Parameter metrics: the keys of the metrics of the heat maps. `r3` is step 3 of the metric `r`, which is visible
+  ///   if the body has the class `m-r`.
   package static func sheet(metrics: [String]) -> String {
     let ramps = metrics.map { key in
       let steps = (0..<steps).map { ".m-\(key) .\(key)\($0){fill:var(--h\($0));background:var(--h\($0))}" }

@@ -51,7 +51,7 @@ package struct HeatMap: Sendable {
 
   /// - Parameter rows: at least one, each with at least one cell.
   package init(region: Component.Region, rows: [Row], sum: Row?) {
-    title = region == .decoderLayer ? "Language model" : region == .visionTower ? "Vision encoder" : "Other layers"
+    title = region == .decoderLayer ? "Language model" : region == .visionTower ? "Vision tower" : "Other layers"
     let layers = Set(rows.flatMap(\.cells.keys)).sorted()
     self.layers = Array(layers.prefix(Self.maximumLayers))
     self.rows = Array(rows.prefix(Self.maximumRows))
@@ -131,7 +131,7 @@ package struct HeatMap: Sendable {
   }
 
   private func shortened(_ label: String) -> String {
-    // The heading of the map already names the encoder.
+    // The heading of the map already names the vision tower.
     let prefix = "\(Component.Region.visionTower) "
     let label = label.hasPrefix(prefix) ? String(label.dropFirst(prefix.count)) : label
     return label.count <= 40 ? label : label.prefix(19) + "…" + label.suffix(20)

@@ -1,6 +1,6 @@
 import Measure
 
-/// How much of a number is known, as a mark that cannot be overlooked.
+/// The mark of a number as HTML.
 enum Pill {
   package static func html(_ status: MeasurementStatus) -> String {
     "<span class=\"pill \(status.rawValue)\">\(status.rawValue)</span>"

@@ -2,18 +2,18 @@ import Base
 import Measure
 import PatchFormat
 
-/// The page of several patches and stacks side by side: what each taught, and what it cost.
+/// The page that compares several patches and stacks: learning and forgetting of each.
 package struct ComparisonReport: Sendable {
   package struct Entry: Sendable {
     package let name: String
     package let identity: ContentDigest
-    /// What was tuned, or the stack's method.
+    /// What was trained, or the stack's method.
     package let recipe: String?
-    /// Of a member of a stack.
+    /// The scale of a member of a stack.
     package let scale: Double?
     package let bytes: Int?
     package let summary: ForgettingSummary
-    /// Behind the summary; none where it is predicted.
+    /// The records of the summary; empty if it is predicted.
     package let records: [ForgettingRecord]
 
     package init(
@@ -52,7 +52,7 @@ package struct ComparisonReport: Sendable {
     let title =
       names.count <= 3
       ? names.joined(separator: ", ") : "\(names[0]), \(names[1]) and \(Format.grouped(names.count - 2)) more"
-    let lead = "What each taught on its target tasks, and what it cost on held-out ones."
+    let lead = "Learning on target tasks, and forgetting on held-out tasks, of each."
     return Part.page(
       kind: "\(Format.grouped(entries.count)) compared", title: title,
       body: "<p class=\"lead\">\(HTML.escaped(lead))</p>\n"
@@ -62,7 +62,7 @@ package struct ComparisonReport: Sendable {
   package var json: JSON { .dictionary(["compared": .array(entries.map(\.json))]) }
 }
 
-/// A plot with a point for each entry, and a table that is its key.
+/// A plot with a point for each entry, and a table as its legend.
 package struct MemberComparison {
   package let entries: [ComparisonReport.Entry]
   let hasScales: Bool
@@ -102,16 +102,16 @@ package struct MemberComparison {
       missing == 0
       ? ""
       : Part.paragraph(
-        "\(Format.grouped(missing)) of \(Format.grouped(entries.count)) not drawn: learning or forgetting was not measured."
+        "\(Format.grouped(missing)) of \(Format.grouped(entries.count)) not drawn: learning or forgetting is unknown."
       )
     let plot =
       points.isEmpty
-      ? Part.paragraph("None has both its learning and its forgetting measured, so there is nothing to draw.")
+      ? Part.paragraph("Nothing to draw: for none are both learning and forgetting known.")
       : ScatterPlot(points: points).html + (points.count > 1 ? alike : "")
         + Part.paragraph(
           """
-          Up is learned, right is forgotten: the best is at the top left. Filled: measured; hollow: reported; dashed: \
-          predicted.
+          Learning is upwards, forgetting to the right: the best are at the top left. Filled: measured; hollow: \
+          reported; dashed: predicted.
           """)
     return Part.section(
       title,
@@ -121,7 +121,7 @@ package struct MemberComparison {
             + ["learning, pp", "forgetting, pp", "drift, nats", "size", "known"], numeric: 2, rows: rows, class: "key"))
   }
 
-  /// Whether the points were measured on the same tasks in the same way, role by role: only then they compare.
+  /// Whether the points are comparable: measured on the same tasks in the same way, for each role.
   static func likeness(_ entries: [ComparisonReport.Entry]) -> String {
     func differ(_ role: ForgettingRecord.Role) -> Bool {
       let sets = entries.map { $0.records.filter { $0.role == role && $0.unit == .share } }.filter { !$0.isEmpty }
@@ -131,17 +131,17 @@ package struct MemberComparison {
       }
     }
     return switch (differ(.target), differ(.heldOut)) {
-    case (false, false): "All that was measured was measured on the same tasks in the same way."
+    case (false, false): "All are comparable: measured on the same tasks in the same way."
     case (true, false):
-      "Forgetting was measured on the same tasks in the same way, learning was not: each has target tasks of its own."
+      "Forgetting is comparable: measured on the same tasks in the same way. Learning is not: target tasks differ."
     case (false, true):
-      "Forgetting does not compare: not all were measured on the same held-out tasks in the same way."
+      "Forgetting is not comparable: not all were measured on the same held-out tasks in the same way."
     case (true, true):
-      "Neither learning nor forgetting compares: not all were measured on the same tasks in the same way."
+      "Neither learning nor forgetting is comparable: not all were measured on the same tasks in the same way."
     }
   }
 
-  /// The mark stands in the last column, but for a number of which more is known than of the other.
+  /// The last column shows the mark; a number with a different mark shows its own.
   private func text(
     _ estimate: Estimate?, _ known: MeasurementStatus, _ summary: ForgettingSummary, sign: Bool = false
   ) -> String {

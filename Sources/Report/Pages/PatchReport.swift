@@ -6,7 +6,7 @@ import PatchFormat
 package struct PatchReport: Sendable {
   package let subject: ReportedPatch
   package let lineage: ReportLineage?
-  /// How far weights moved, where the base was at hand.
+  /// How far the weights moved, if the base was given.
   package let change: WeightChange?
 
   package init(_ subject: ReportedPatch, lineage: ReportLineage? = nil, change: WeightChange? = nil) {
@@ -31,8 +31,8 @@ package struct PatchReport: Sendable {
         title: "Learning against forgetting", report: subject.forgetting,
         unmeasured:
           """
-          Nobody measured what this patch taught and what it cost. 'vpatch annotate' notes it from the results of an \
-          evaluation.
+          Learning and forgetting of this patch were not measured. 'vpatch annotate' adds the results of an \
+          evaluation, 'vpatch eval --record' measures them.
           """
       ).html + TrainingSection(training: subject.training).html + moved
       + LineageSection(subject: entry, isStack: false, lineage: lineage).html + SizeSection(subject: subject).html
@@ -40,16 +40,16 @@ package struct PatchReport: Sendable {
       kind: "patch", title: subject.name, metrics: change == nil ? [StoredMap.bitsKey] : ChangeMaps.keys, body: body)
   }
 
-  /// What it is, in a sentence.
+  /// The patch in a sentence.
   private var headline: String {
     let layout = PatchSummary(patch.header).layout.name
     let recipe = subject.recipe.map { ": \($0)" } ?? ""
     return "Changes \(Format.grouped(subject.touched.count)) of "
-      + "\(Format.counted(patch.header.tensors.count, "tensor")) of a model of the layout \(layout)\(recipe)."
+      + "\(Format.counted(patch.header.tensors.count, "tensor")) of a model of layout \(layout)\(recipe)."
   }
 
   private var problems: String {
-    subject.problems.map { "<p class=\"problem\">The patch \(HTML.escaped($0)); nothing is taken from there.</p>\n" }
+    subject.problems.map { "<p class=\"problem\">The patch \(HTML.escaped($0)); this is ignored.</p>\n" }
       .joined()
   }
 
@@ -60,14 +60,14 @@ package struct PatchReport: Sendable {
       cards.append(
         Part.card(
           Format.significant(loss.values.last!),
-          "loss at the end, \(Format.significant(loss.values[0])) at first\(count)"))
+          "final loss; initial loss \(Format.significant(loss.values[0]))\(count)"))
     }
     if subject.modelWeights > 0 {
       let share = Format.percent(Double(subject.tunedWeights) / Double(subject.modelWeights))
       cards.append(Part.card(share, "of the weights tuned: \(Format.grouped(subject.tunedWeights))"))
     }
     cards.append(
-      Part.card(Format.bytes(patch.fileSize), "the patch; the model has \(Format.bytes(subject.modelBytes))"))
+      Part.card(Format.bytes(patch.fileSize), "size of the patch; the model has \(Format.bytes(subject.modelBytes))"))
     return Part.cards(cards)
   }
 
@@ -78,10 +78,10 @@ package struct PatchReport: Sendable {
       map.isEmpty
       ? "The tensors' names show no layers, so there is no map."
       : """
-      Without the base only the patch's own bits are known: the farther a component's weights moved, in units in the \
-      last place, the more bits it takes to say so. 'vpatch report --base MODEL' measures the change itself.
+      Without the base, the map shows the bits per weight that the patch stores: more bits mean that weights moved \
+      farther, in units in the last place. 'vpatch report --base MODEL' measures the change itself.
       """
-    return Part.section("What moved", Part.paragraph(why) + map)
+    return Part.section("Change of the weights", Part.paragraph(why) + map)
   }
 
   package var json: JSON {

@@ -16,18 +16,18 @@ package struct StackReport: Sendable {
   }
 
   package let name: String
-  /// nil for a stack that is in no store.
+  /// nil for a stack that is not in a store.
   package let version: Int?
   package let definition: StackDefinition
-  /// The patch that it comes to, where it was made.
+  /// The composite patch, if it was made.
   package let composite: ContentDigest?
   package let members: [Member]
-  /// Measured on the stack's own bits, or predicted.
+  /// Measured on exactly the stack's weights, or predicted.
   package let forgetting: ForgettingReport
   package let lineage: ReportLineage?
   package let change: WeightChange?
 
-  /// - Parameter measured: what was measured on the stack's own bits; nil predicts it from the members.
+  /// - Parameter measured: what was measured on exactly the stack's weights; if nil, it is predicted from the members.
   package init(
     name: String, version: Int? = nil, definition: StackDefinition, composite: ContentDigest? = nil, members: [Member],
     measured: ForgettingReport? = nil, lineage: ReportLineage? = nil, change: WeightChange? = nil
@@ -67,8 +67,8 @@ package struct StackReport: Sendable {
     let overlap = StackOverlap(members.map(\.subject.patch))
     return Part.cards(
       Part.cards(forgetting.summary) + [
-        Part.card(Format.grouped(overlap.alone), "tensors that one member touches"),
-        Part.card(Format.grouped(overlap.shared), "tensors that several touch"),
+        Part.card(Format.grouped(overlap.alone), "tensors touched by one member"),
+        Part.card(Format.grouped(overlap.shared), "tensors touched by several members"),
       ])
   }
 
@@ -76,12 +76,12 @@ package struct StackReport: Sendable {
     switch forgetting.summary.status {
     case .predicted:
       """
-      Nobody measured this stack. The numbers above are a prediction from its members: losses are taken to add up in \
-      proportion to the scales, learning is the mean over the members that have one, and errors are added as if all \
-      were wrong in the same direction. No gate takes a prediction for a measurement.
+      This stack was not measured. The numbers above are predicted from its members: losses are added in proportion to \
+      the scales, learning is the mean over the members that have one, and errors are added as if all were in the same \
+      direction. A gate does not accept a prediction as a measurement.
       """
     default:
-      "Nobody measured this stack, and of a member it is not known what it costs: there is nothing to predict from."
+      "This stack was not measured, and the forgetting of some member is unknown, so it cannot be predicted."
     }
   }
 
@@ -91,14 +91,14 @@ package struct StackReport: Sendable {
     return MemberComparison(entries: entries + [entry], hasScales: true).html(title: "Members")
   }
 
-  /// The stack as one among others.
+  /// The stack as an entry of a comparison.
   package var entry: ComparisonReport.Entry {
     .init(
       name: name, identity: definition.identity, recipe: "stack, \(definition.method.text)", bytes: nil,
       summary: forgetting.summary, records: forgetting.records)
   }
 
-  /// Each member's records, folded.
+  /// The records of each member, collapsed.
   private var memberRecords: String {
     let measured = members.filter { !$0.subject.forgetting.records.isEmpty }
     guard !measured.isEmpty else { return "" }
@@ -108,7 +108,7 @@ package struct StackReport: Sendable {
         + ForestPlot(records: report.records, summary: report.summary).html + "</details>\n"
     }
     return Part.section(
-      "What was measured of the members, each alone at scale 1", "<div class=\"folds\">\(details.joined())</div>\n")
+      "Measurements of the members, each alone at scale 1", "<div class=\"folds\">\(details.joined())</div>\n")
   }
 
   private var moved: String {
@@ -116,7 +116,7 @@ package struct StackReport: Sendable {
     let map = StoredMap.members(members.map(\.subject.patch))
     guard !map.isEmpty else { return "" }
     return Part.section(
-      "Who touches what",
+      "Members by component",
       Part.paragraph(
         "Members that touch each component. 'vpatch report --base MODEL' measures how far the stack moves it.") + map)
   }

@@ -5,7 +5,7 @@ import Measure
 struct ForgettingSection {
   package let title: String
   package let report: ForgettingReport
-  /// What is said where nothing is known.
+  /// The text if there are no records.
   package let unmeasured: String
 
   package var html: String {
@@ -14,8 +14,8 @@ struct ForgettingSection {
       ? ""
       : Part.paragraph(
         """
-        \(Format.counted(report.foreign.count, "record")) of other models, not counted and not shown: the bits that they \
-        speak of are not these.
+        \(Format.counted(report.foreign.count, "record")) of other models, not counted and not shown: they were \
+        measured on other weights.
         """
       )
     guard !report.records.isEmpty else {
@@ -25,7 +25,7 @@ struct ForgettingSection {
     let plot = ForestPlot(records: report.records, summary: report.summary).html
     return Part.section(
       title, mark: Pill.html(report.status),
-      plot + foreign + Part.paragraph("Evaluated by \(evaluators). p is McNemar's exact one, of what was lost and won.")
+      plot + foreign + Part.paragraph("Evaluated by \(evaluators). p: McNemar's exact test of items lost and won.")
     )
   }
 }

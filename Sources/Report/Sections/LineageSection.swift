@@ -1,13 +1,13 @@
 import Base
 
-/// What it is made from and what is around it, as a line from the base downwards.
+/// The lineage as a line from the base downwards, and related patches.
 struct LineageSection {
   /// The patch or the stack of the page.
   package let subject: ReportLineage.Entry
   package let isStack: Bool
   package let lineage: ReportLineage?
 
-  /// More of a kind would say less.
+  /// The most entries of a list.
   private static let most = 24
 
   package var html: String {
@@ -28,8 +28,8 @@ struct LineageSection {
       <div class="kin"><div><h3>From the base</h3>
       <ol class="rail">
       \(rail)</ol></div>
-      \(list(isStack ? "Members" : "Siblings, made from the same checkpoint", lineage.siblings, "patch"))\
-      \(list(isStack ? "Other stacks of this base" : "Stacks that have it", lineage.stacks, "stack"))</div>
+      \(list(isStack ? "Members" : "Siblings: patches of the same base", lineage.siblings, "patch"))\
+      \(list(isStack ? "Other stacks of this base" : "Stacks that contain it", lineage.stacks, "stack"))</div>
       \(lineage.note.map(Part.paragraph) ?? "")
       """)
   }

@@ -1,15 +1,15 @@
 import Apply
 import Base
 
-/// How far weights moved, measured over the base: the heat map, and a row for each component that changed.
+/// How far the weights moved from the base: a heat map, and a row for each component that changed.
 struct MovedSection {
   package let change: WeightChange
 
   package var html: String {
-    let maps = ChangeMaps(change.components, sum: "all that is tuned")
+    let maps = ChangeMaps(change.components, sum: "all tuned tensors")
     let note = Part.paragraph(
       """
-      Measured over the base: ‖Δ‖ / ‖W‖ of the tuned tensors of each cell, the share of their weights that changed, \
+      Measured against the base: ‖Δ‖ / ‖W‖ of the tuned tensors of each cell, the share of their weights that changed, \
       and 1 − cosine.
       """)
     let rows = change.components.filter { $0.all.changedTensors > 0 }.map { component in
@@ -20,8 +20,8 @@ struct MovedSection {
     }
     let table = HTML.table(
       ["component", "layers", "tensors"] + Metric.allCases.map(\.rawValue), numeric: 2, rows: rows)
-    let title = "What moved"
-    // Of a model whose names show no layers there is no map.
+    let title = "Change of the weights"
+    // Without layers in the tensor names there is no map.
     guard maps.hasMaps else { return Part.section(title, note + table) }
     return maps.section(title, note: note, after: table)
   }

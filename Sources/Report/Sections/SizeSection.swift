@@ -1,6 +1,6 @@
 import Base
 
-/// How large the patch is beside what it changes, and beside the model; by component.
+/// The size of the patch, compared with the tensors it changes and with the model; and by component.
 struct SizeSection {
   package let subject: ReportedPatch
 
@@ -15,7 +15,7 @@ struct SizeSection {
     func share(_ whole: Int, _ of: String) -> String {
       whole > 0 ? "\(Format.percent(Double(patch) / Double(whole))) of \(of)" : ""
     }
-    let parts = [share(tuned, "what it tunes"), share(model, "the model")].filter { !$0.isEmpty }
+    let parts = [share(tuned, "the tuned tensors"), share(model, "the model")].filter { !$0.isEmpty }
     let rows = PatchSummary(subject.patch.header).rows.map { row in
       [
         Part.code(row.component), row.operation.rawValue,

@@ -3,13 +3,13 @@ import Base
 import Families
 import PatchFormat
 
-/// Heat maps of what patches alone can tell, without their base.
+/// Heat maps from patches alone, without their base.
 enum StoredMap {
   /// The keys of their metrics in the style sheet.
   static let bitsKey = "b"
   static let membersKey = "m"
 
-  /// How many bits a weight the patch takes to say the change: the farther weights moved, the more.
+  /// How many bits per weight the patch stores: the farther the weights moved, the more.
   package static func bits(_ patch: Patch) -> String {
     let layout = ModelLayout.recognise(names: patch.header.tensors.compactMap { $0.base?.info.name })
     let groups = ComponentGroup.groups(patch.header.tensors.map { (layout.component(of: $0.name), $0) })
@@ -21,14 +21,14 @@ enum StoredMap {
     let most = groups.flatMap { Dictionary(grouping: $0.items, by: \.layer).values.map { bits($0.map(\.item)) } }.max()
     let scale = ColorScale.counts(upTo: Int((most ?? 1).rounded(.up)))
     return html(
-      groups, key: bitsKey, scale, legend: "bits a weight that the patch takes", tick: { Format.plain($0) },
+      groups, key: bitsKey, scale, legend: "stored bits per weight", tick: { Format.plain($0) },
       cell: { tensors in
-        isTouched(tensors) ? (bits(tensors), "\(Format.fixed(bits(tensors), 3)) bits a weight") : nil
+        isTouched(tensors) ? (bits(tensors), "\(Format.fixed(bits(tensors), 3)) bits per weight") : nil
       },
       end: { isTouched($0) ? Format.fixed(bits($0), 2) : nil })
   }
 
-  /// How many members of a stack touch what.
+  /// How many members of a stack touch each component.
   package static func members(_ patches: [Patch]) -> String {
     let names = patches.first.map { $0.header.tensors.compactMap { $0.base?.info.name } } ?? []
     let layout = ModelLayout.recognise(names: names)
@@ -36,7 +36,7 @@ enum StoredMap {
     for tensor in patches.flatMap(\.header.touched) { counts[tensor.name.bytesKey, default: 0] += 1 }
     let groups = ComponentGroup.groups(names.map { (layout.component(of: $0), counts[$0.bytesKey] ?? 0) })
     return html(
-      groups, key: membersKey, ColorScale.counts(upTo: patches.count), legend: "members that touch it",
+      groups, key: membersKey, ColorScale.counts(upTo: patches.count), legend: "members that touch the component",
       tick: { Format.plain($0) },
       cell: { counts in
         let most = counts.max() ?? 0
@@ -49,8 +49,8 @@ enum StoredMap {
   }
 
   /// - Parameters:
-  ///   - cell: the value that colours a cell, and what is said of it; nil for one that is untouched.
-  ///   - end: what stands at the end of a row.
+  ///   - cell: the value that colours a cell, and its text; nil for an untouched one.
+  ///   - end: the text at the end of a row.
   private static func html<Item>(
     _ groups: [ComponentGroup<Item>], key: String, _ scale: ColorScale, legend: String, tick: (Double) -> String,
     cell: ([Item]) -> (value: Double, text: String)?, end: ([Item]) -> String?

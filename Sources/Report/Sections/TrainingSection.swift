@@ -1,7 +1,7 @@
 import Base
 import Measure
 
-/// How it was trained: settings and data, the loss with the learning rate, the drift with its budget.
+/// Training: settings, data, loss, learning rate, and drift with its budget.
 struct TrainingSection {
   package let training: TrainingRecord?
 
@@ -10,7 +10,7 @@ struct TrainingSection {
       return Part.section(
         "Training",
         Part.paragraph(
-          "The patch does not say how it was trained. 'vpatch train' notes it; other tools' models have no such note."))
+          "The patch has no training record. 'vpatch train' writes one; models trained with other tools have none."))
     }
     let stopped =
       training.stopped.map { "<span class=\"pill reported\">stopped early: \(HTML.escaped($0))</span>" } ?? ""
@@ -49,14 +49,14 @@ struct TrainingSection {
 
   // MARK: Curves
 
-  /// Both share one axis of steps.
+  /// The last step of the axis that all curves share.
   private func end(_ training: TrainingRecord) -> Double {
     Double(max(training.curve.steps.last ?? 0, training.drift?.points.last?.step ?? 0, training.steps))
   }
 
   private func loss(_ training: TrainingRecord) -> String {
     let curve = training.curve
-    guard let text = curve.text, let smooth = SmoothLoss(curve) else { return Part.paragraph("No loss is noted.") }
+    guard let text = curve.text, let smooth = SmoothLoss(curve) else { return Part.paragraph("No loss was recorded.") }
     let raw = zip(curve.steps, curve.losses).map { (x: Double($0), y: $1) }
     let isSmooth = smooth.window > 1
     let most = curve.losses.max()!
@@ -68,15 +68,15 @@ struct TrainingSection {
     let rate = LineChart(
       title: "Learning rate", height: 56, end: end(training), y: Axis(covering: curve.rates, ticks: 2),
       series: [.init(points: zip(curve.steps, curve.rates).map { (Double($0), $1) }, style: "rate")])
-    let key = isSmooth ? "<i class=\"raw\"></i>as noted <i class=\"curve\"></i>mean of \(smooth.window) points" : ""
+    let key = isSmooth ? "<i class=\"raw\"></i>as recorded <i class=\"curve\"></i>mean of \(smooth.window) points" : ""
     return "<h3>Loss <small>nats, mean over answer tokens</small><span class=\"keys\">\(key)</span></h3>\n\(chart.html)"
       + "<h3>Learning rate</h3>\n\(rate.html)"
   }
 
   private func drift(_ training: TrainingRecord) -> String {
-    let title = "<h3>Drift <small>KL(base ‖ model), nats a token on neutral text, with its 95 % interval</small></h3>\n"
+    let title = "<h3>Drift <small>KL(base ‖ model), nats per token on neutral text, with 95 % interval</small></h3>\n"
     guard let points = training.drift?.points, !points.isEmpty else {
-      return title + Part.paragraph("The drift was not measured while training.")
+      return title + Part.paragraph("Drift was not measured during training.")
     }
     func series(_ style: String, _ value: (Estimate) -> Double, isLabelled: Bool = false) -> LineChart.Series {
       .init(points: points.map { (Double($0.step), value($0.drift)) }, style: style, isLabelled: isLabelled)
@@ -88,16 +88,16 @@ struct TrainingSection {
     chart.series = [series("drift", \.value, isLabelled: true)]
     chart.band = (series("band", \.low), series("band", \.high))
     chart.budget = budget.map { ($0, "budget \(Format.plain($0))") }
-    let none = budget == nil ? Part.paragraph("No budget was set for it.") : ""
+    let none = budget == nil ? Part.paragraph("No drift budget was set.") : ""
     return title + chart.html + none
   }
 }
 
-/// A loss that can be seen through the noise of its batches.
+/// The loss, smoothed over the noise of the batches.
 struct SmoothLoss {
-  /// Points that a mean is taken of: odd.
+  /// Points per mean: an odd number.
   package let window: Int
-  /// For each point of the curve, the mean of the window around it; at the ends, of what there is of it.
+  /// For each point of the curve, the mean of the window around it, which is cut off at the ends.
   package let values: [Double]
 
   /// Nil for a curve without points.

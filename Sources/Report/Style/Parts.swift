@@ -1,7 +1,7 @@
 import Base
 import Measure
 
-/// What all pages are made of.
+/// Parts of the pages.
 package enum Part {
   /// - Parameters:
   ///   - title: plain text.
@@ -17,7 +17,7 @@ package enum Part {
 
   static func paragraph(_ text: String) -> String { "<p class=\"note\">\(HTML.escaped(text))</p>\n" }
 
-  /// Names and values, the values being HTML.
+  /// Names and values; the values are HTML.
   static func facts(_ pairs: [(String, String?)]) -> String {
     let rows = pairs.compactMap { key, value in value.map { "<dt>\(HTML.escaped(key))</dt><dd>\($0)</dd>\n" } }
     return rows.isEmpty ? "" : "<dl class=\"sides\">\n\(rows.joined())</dl>\n"
@@ -25,7 +25,7 @@ package enum Part {
 
   static func code(_ text: String) -> String { "<code>\(HTML.escaped(text))</code>" }
 
-  /// A number with what it is, and how much of it is known.
+  /// A number with its label and its mark.
   static func card(_ value: String, _ label: String, _ status: MeasurementStatus? = nil) -> String {
     "<div class=\"card\"><b>\(value)</b><span>\(HTML.escaped(label))</span>\(status.map(Pill.html) ?? "")</div>\n"
   }
@@ -47,19 +47,19 @@ package enum Part {
     }
     let drift = summary.drift.map {
       card(
-        "\(Format.significant($0)) <small>nats</small>", "drift: KL a token from the base, neutral text",
+        "\(Format.significant($0)) <small>nats</small>", "drift: KL per token from the base, on neutral text",
         summary.known.drift)
     }
     return [
       estimate(
-        summary.learning, summary.known.learning, summary.learningItems, sign: true, "learned on the target tasks"),
+        summary.learning, summary.known.learning, summary.learningItems, sign: true, "learned on target tasks"),
       estimate(
         summary.forgetting, summary.known.forgetting, summary.forgettingItems, sign: false,
         "forgotten on held-out tasks"),
     ] + (drift.map { [$0] } ?? [])
   }
 
-  /// - Parameter metrics: the keys of what the page's heat maps can show, first what they show at first.
+  /// - Parameter metrics: the keys of the metrics of the heat maps; the first is shown first.
   static func page(kind: String, title: String, metrics: [String] = ChangeMaps.keys, body: String) -> String {
     HTML.page(
       title: "\(title) · vpatch report", style: HTMLStyle.sheet(metrics: metrics) + ReportStyle.sheet,
@@ -72,9 +72,9 @@ package enum Part {
   }
 
   private static let footer = """
-    <footer><b>Measured</b>: of exactly these bits, known by their SHA-256. <b>Reported</b>: a results file says so, and \
-    no model was hashed. <b>Predicted</b>: computed from the members of a stack. <b>Unmeasured</b>: nobody looked. \
-    Intervals are of 95 %; pp are percentage points against the base.</footer>
+    <footer><b>Measured</b>: on exactly these weights, identified by SHA-256. <b>Reported</b>: from a results file, \
+    and no model was hashed. <b>Predicted</b>: computed from the members of a stack. <b>Unmeasured</b>: no record. \
+    Intervals are 95 % confidence intervals; pp are percentage points relative to the base.</footer>
 
     """
 }

@@ -1,7 +1,7 @@
-/// What the pages of reports look like beyond `HTMLStyle`: plots, marks, the lineage.
+/// The style sheet of reports, in addition to `HTMLStyle`: plots, marks, lineage.
 enum ReportStyle {
-  /// Colours of roles and of points, for a light and a dark background: blue, orange, grey; then six that people who
-  /// see colours differently can tell apart (after Okabe and Ito).
+  /// Colours of roles and of points, for a light and a dark background: blue, orange, grey; then six that colour-blind
+  /// people can tell apart (after Okabe and Ito).
   private static let light = """
     --target:#2b66db;--held-out:#c2560c;--probe:#6b7280;--k0:#2b66db;--k1:#c2560c;--k2:#0f8a6a;--k3:#a8327d;--k4:#8a6d00;\
     --k5:#4b5563;--on:#fff

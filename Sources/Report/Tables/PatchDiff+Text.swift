@@ -6,7 +6,7 @@ extension PatchDiff {
   private var bases: String {
     if a.identity == b.identity { return "the same, and the same patch" }
     if isSameBase { return "the same: siblings" }
-    return b.header.baseRoot == a.header.targetRoot ? "a chain: the second is made on top of the first" : "different"
+    return b.header.baseRoot == a.header.targetRoot ? "a chain: the second was made on top of the first" : "different"
   }
 
   package var text: String {
@@ -15,11 +15,11 @@ extension PatchDiff {
       "tensors   \(shared.count) touched by both, \(onlyA.count) only by the first, \(onlyB.count) only by the second",
     ]
     guard let deltas, let total else {
-      if !shared.isEmpty { lines.append("deltas    cosine and sign conflicts need the base: --base MODEL") }
+      if !shared.isEmpty { lines.append("deltas    --base MODEL computes cosine and sign conflicts") }
       return lines.joined(separator: "\n")
     }
     var table = TextTable([
-      .init("tensor"), .init("weights", .right), .init("cosine", .right), .init("moved by both", .right),
+      .init("tensor"), .init("weights", .right), .init("cosine", .right), .init("changed by both", .right),
       .init("sign conflicts", .right),
     ])
     for delta in deltas { table.add(Self.cells(delta)) }

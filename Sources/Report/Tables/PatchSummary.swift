@@ -2,9 +2,9 @@ import Base
 import Families
 import PatchFormat
 
-/// What a patch changes, by component and layer: for people and, as JSON, for programs.
+/// What a patch changes, by component and layer, as text and as JSON.
 package struct PatchSummary: Sendable {
-  /// The tensors of one component that the patch does one thing to.
+  /// The tensors of one component with the same operation.
   package struct Row: Sendable {
     package let component: String
     package let operation: TensorOperation

@@ -67,20 +67,6 @@ struct CommonOptions: ParsableArguments {
   }
 }
 
-extension String {
-  /// JSON with all control characters escaped, including those that JSON allows unescaped (C1, bidirectional marks).
-  var escapingControls: String {
-    unicodeScalars.reduce(into: "") { text, scalar in
-      if scalar.value >= 0x7F, String(scalar).printable.unicodeScalars.count > 1 {
-        let digits = String(scalar.value, radix: 16)
-        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      } else {
-        text.unicodeScalars.append(scalar)
-      }
-    }
-  }
-}
-
 extension Compute.Precision: ExpressibleByArgument {}
 
 /// The options of commands that write a model.
@@ -100,7 +86,7 @@ struct OutputOptions: ParsableArguments {
   var allowOutside = false
 
   @Flag(
-    help: "Also write the provenance into the files' metadata, so that their bytes differ from the tuned files'.")
+    help: "Also write the provenance into the files' metadata; they are then not byte for byte the tuned files.")
   var stamp = false
 
   var modelOutput: ModelOutput {

@@ -11,7 +11,8 @@ struct ImageOptions: ParsableArguments {
 struct FeatureOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Cache folder for the vision encoder's outputs; none disables the cache. (default: ~/.cache/vpatch/features)",
+      "Cache folder for outputs of the image encoder (vision tower); none disables the cache. "
+        + "(default: ~/.cache/vpatch/features)",
       valueName: "dir"))
   var features: String?
   @Option(

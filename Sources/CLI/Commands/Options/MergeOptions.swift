@@ -13,9 +13,9 @@ struct MergeOptions: ParsableArguments {
     help: ArgumentHelp(
       "ties, dare, dare-ties: share of each patch's changes to keep. (default: 0.5)", valueName: "share"))
   var density: Double?
-  @Option(help: ArgumentHelp("ties, dare-ties: factor of the merged change. (default: 1)", valueName: "factor"))
+  @Option(help: ArgumentHelp("ties, dare-ties: factor for the merged change. (default: 1)", valueName: "factor"))
   var lambda: Double?
-  @Option(help: ArgumentHelp("dare, dare-ties: random seed of the dropped changes. (default: 0)", valueName: "n"))
+  @Option(help: ArgumentHelp("dare, dare-ties: random seed for dropping changes. (default: 0)", valueName: "n"))
   var seed: UInt64?
   @Option(
     help: ArgumentHelp(

@@ -15,7 +15,7 @@ struct TrainingSettings: ParsableArguments {
   @Option(help: ArgumentHelp("Peak learning rate.", valueName: "x"))
   var lr = 5e-6
   @Option(
-    help: ArgumentHelp("Peak learning rate of the vision encoder. (default: two fifths of --lr)", valueName: "x"))
+    help: ArgumentHelp("Peak learning rate of the vision tower. (default: two fifths of --lr)", valueName: "x"))
   var visionLr: Double?
   @Option(help: ArgumentHelp("Learning rate schedule after the warmup.", valueName: "name"))
   var schedule: TrainingOptions.Schedule = .cosine
@@ -31,7 +31,7 @@ struct TrainingSettings: ParsableArguments {
   var microBatch: Int?
   @Option(help: ArgumentHelp("Maximum number of tokens per row. (default: the model's context length)", valueName: "n"))
   var maxLength: Int?
-  @Option(help: ArgumentHelp("What to do with longer rows.", valueName: "how"))
+  @Option(help: ArgumentHelp("What to do with longer rows: truncate them, or stop with an error.", valueName: "how"))
   var tooLong: DataRules.TooLong = .cut
   @Option(help: ArgumentHelp("Maximum gradient norm (gradient clipping); 0 disables it.", valueName: "x"))
   var clip = 1.0
@@ -52,7 +52,7 @@ struct TrainingSettings: ParsableArguments {
       "Distill from the base (learning without forgetting) with weight λ and temperature T.", valueName: "λ,T"))
   var lwf: String?
   @Flag(
-    help: "Recompute activations in the backward pass (gradient checkpointing): less memory, a third more compute.")
+    help: "Recompute activations in the backward pass (gradient checkpointing): less memory, about 1/3 more compute.")
   var recompute = false
 
   func validate() throws {
