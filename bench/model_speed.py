@@ -154,12 +154,12 @@ def agreement(context: "Context", ours: list[Answer], theirs: list[Answer]) -> l
         if place is None:
             found.append(("the same", True))
         elif place == min(len(a["ids"]), len(b["ids"])):
-            found.append((f"one ends after {place}", False))
+            found.append((f"one ends after {place} tokens", False))
         else:
             case = {"ids": b["prompt"] + b["ids"][:place], "first": b["ids"][place], "second": a["ids"][place]}
             margin = context.torch.run("margins", model=str(context.model), threads=context.threads,
                                        cases=[case])[0]["margins"][0]
-            found.append((f"differ after {place}, where two logits differ by {margin:.1e}", abs(margin) < TIE))
+            found.append((f"differ after {place} tokens, where two logits differ by {margin:.1e}", abs(margin) < TIE))
     return found
 
 
