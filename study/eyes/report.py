@@ -41,8 +41,8 @@ class EyesPage(Page):
         rows.insert(1, (CHOSEN, len(self.base[CHOSEN]), "–", share(self.mean(CHOSEN))))
         ends = [sum(step["loss"] for step in part) / len(part) for part in (steps[:10], steps[-10:])]
         return table(["easy-vqa, test part", "items", "most common answer", "accuracy"], rows) + (
-            f"\n\nThe loss of the projector's training fell from {ends[0]:.2f} to {ends[1]:.2f} nats per token (means of "
-            f"ten steps) in {len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
+            f"\n\nThe loss of the projector's training fell from {ends[0]:.2f} to {ends[1]:.2f} nats per token (means "
+            f"of ten steps) in {len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
             f"{sum(step['seconds'] for step in steps) / 60:.0f} minutes.")
 
     def text_pairs(self) -> str:
