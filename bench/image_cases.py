@@ -1,11 +1,11 @@
-"""Compares vpatch's images with Pillow's and transformers' on many images by chance.
+"""Compares vpatch's image decoding and preprocessing with Pillow's and transformers' on random images.
 
     python bench/image_cases.py FOLDER [--images 3000]     needs pillow==13.0.0, numpy, transformers==5.23.0
     VPATCH_IMAGES=FOLDER swift test --filter PillowTests
 
-The first writes image files with their cases (the form of `fixtures/images`); the second reads them, and fails where a
-pixel or a value differs. A third of the cases are files of all formats, modes and options that Pillow writes (and PNG
-of all that it does not write), a third are resizings, a third are processors.
+The first command writes image files with test cases (in the format of `fixtures/images`). The second reads them and
+fails if a pixel or a value differs. One third of the cases are files in all formats, modes and options that Pillow
+writes (and PNG variants that it does not write), one third are resizings, one third are image processors.
 """
 import argparse
 import math

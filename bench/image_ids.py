@@ -1,11 +1,11 @@
-"""Conversations with images as ids and as probabilities: by transformers, and by `vpatch score`.
+"""Compares token ids and probabilities of conversations with images: transformers and `vpatch score`.
 
     python bench/image_ids.py [--vpatch PATH] [--conversations N] [--seed N]     needs transformers, torch, pillow
 
-For each tiny vision-language model of the fixtures a tokenizer is trained whose image token is the model's, the chat
-template of the family is put beside it, and random conversations (none, one or several images of many sizes, in any
-turn, before and behind text) are written as rows and given to both. Ends with 1 where ids differ, or the
-log-probability of any token by more than 1e-4.
+For each tiny vision-language model of the fixtures, this script trains a tokenizer with the model's image token and
+adds the chat template of the family. Both programs read the same random conversations (no, one or several images of
+many sizes, in any turn, before and after text). Exit code 1 if token ids differ, or if the log-probability of a token
+differs by more than 1e-4.
 """
 import argparse
 import json

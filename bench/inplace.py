@@ -1,9 +1,9 @@
 """`switch` in place: a model of 0.27 GB and one of more than 8 GB, with the same tensors tuned.
 
-The large one is the small one with shards of random weights beside it. What a switch costs must follow the patch and
-not the model: it is held against decoding the patch (`vpatch verify --base`, a whole process) and a plain write of the
-touched bytes with its fsync, in the same rounds. Both models are switched and reverted in turn; at the end their files
-are compared with what they were.
+The large model is the small one plus shards of random weights. The cost of a switch must depend on the patch and not on
+the model's size. It is compared with decoding the patch (`vpatch verify --base`, a whole process) and a plain write of
+the touched bytes with fsync, in the same rounds. Both models are switched and reverted in turn; at the end, their files
+are compared with the original ones.
 """
 import json
 import os
@@ -120,12 +120,12 @@ def measured(context: "Context", folder: Path) -> Section:
             for what, found in runs.items()]
     size = sum(tensor.size for tensor in touched)
     table = Table("Switch in place", [
-        Column("what", "", right=False), Column("median", "median, s", seconds), Column("least", "least", seconds),
-        Column("most", "most", seconds), Column("n", "runs"), Column("peak", "peak, MB", megabytes)], rows,
-        f"{len(touched)} tensors, {size / 1e6:.1f} MB touched in either model. Switch and revert are whole processes, "
-        "with journal, fsyncs and the reading back of what was written; the plain write is timed inside its process.")
+        Column("what", "", right=False), Column("median", "median, s", seconds), Column("least", "min", seconds),
+        Column("most", "max", seconds), Column("n", "runs"), Column("peak", "peak, MB", megabytes)], rows,
+        f"{len(touched)} tensors, {size / 1e6:.1f} MB touched in each model. Switch and revert are whole processes, "
+        "with journal, fsyncs and reading back the written bytes; the plain write is timed inside its process.")
     return Section("Switch in place", [table], [
         *(Bar(f"switch, {name}", f"{times[f'switch, {name}']:.3f} s", f"≤ {limit:.3f} s (2 × (decode + plain write))",
               times[f"switch, {name}"] <= limit) for name in models),
-        Bar(f"switch, {big} beside {small}", f"{spread:.2f} ×", f"≤ {SPREAD} ×, ≥ {1 / SPREAD:.2f} ×",
+        Bar(f"switch, {big} relative to {small}", f"{spread:.2f} ×", f"≤ {SPREAD} ×, ≥ {1 / SPREAD:.2f} ×",
             1 / SPREAD <= spread <= SPREAD)])

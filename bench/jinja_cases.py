@@ -1,12 +1,13 @@
-"""Compares vpatch's interpreter of chat templates with Jinja2 as transformers sets it up.
+"""Compares vpatch's chat template interpreter with Jinja2 as transformers configures it.
 
-    python bench/jinja_cases.py table FILE [--sample N]      expressions and statements, by lists and by chance
+    python bench/jinja_cases.py table FILE [--sample N]      expressions and statements, listed and random
     python bench/jinja_cases.py templates FOLDER TEMPLATES [--conversations 60] [--mutations 30]
     VPATCH_JINJA=FOLDER swift test -c release -Xswiftc -enable-testing --filter JinjaComparison
 
-The first writes what `fixtures/jinja/cases.jsonl` holds, the second what is too large for it: `contexts.json`, and of
-each template (a folder with `*.jinja`) a file with its renderings, and those of changed copies of it. A case is what
-Jinja2 makes of it, or null where it raises. The comparison fails where vpatch renders anything else.
+The first command writes `fixtures/jinja/cases.jsonl`. The second writes cases that are too large for the fixtures:
+`contexts.json`, and for each template (TEMPLATES is a folder of `*.jinja`) a file with its renderings and those of
+modified copies. A case has Jinja2's output, or null if Jinja2 raises. The comparison fails if vpatch renders anything
+else.
 
 Needs transformers 5.24.0 and jinja2 3.1.6, in Python 3.11.
 """

@@ -1,9 +1,9 @@
-"""Fetches the packages that have chat templates in them, and prints the folder with the templates.
+"""Downloads packages that contain chat templates, and prints the folder with the templates.
 
     python bench/jinja_templates.py FOLDER
 
-Wheels of trl (Apache 2.0) and axolotl (Apache 2.0), and llama-cpp-python's source (MIT), whose llama.cpp has a
-collection of models' templates. A template is named after its package and its file.
+The packages are wheels of trl (Apache 2.0) and axolotl (Apache 2.0), and the source of llama-cpp-python (MIT), whose
+llama.cpp has a collection of chat templates. A template's name is its package and its file name.
 """
 
 from __future__ import annotations

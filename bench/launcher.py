@@ -2,8 +2,8 @@
 
     python -I -S launcher.py FD COMMAND...        writes one JSON line to the file descriptor FD
 
-A process of its own because ru_maxrss survives exec: a child of the bench itself would be charged with the bench's
-memory, NumPy and all. What is left is this interpreter, about 10 MB, as the floor of every figure.
+It is a separate process because ru_maxrss survives exec: a direct child of the bench would include the bench's memory,
+with NumPy. The lower bound of every figure is this interpreter, about 10 MB.
 """
 import json
 import os

@@ -1,16 +1,16 @@
-"""Compares what vpatch learns of conversations with what transformers says of them: the ids, and which of them.
+"""Compares vpatch's token ids and loss masks of conversations with those of transformers.
 
     python bench/lesson_cases.py FOLDER TEMPLATES [--conversations 60] [--mutations 15]
     VPATCH_LESSONS=FOLDER swift test -c release -Xswiftc -enable-testing --filter LessonComparison
 
-TEMPLATES is a folder of `*.jinja`, as `bench/jinja_templates.py` makes it. Writes `rows.json`, the conversations as a
-data file has them; `model`, a tokenizer that knows the tokens of all templates; and of each template a file with what
-each conversation becomes, and of changed copies of it. A case is a list of examples, each [ids, mask]; null where there
-is nothing to learn or where it cannot be said what.
+TEMPLATES is a folder of `*.jinja`, as `bench/jinja_templates.py` makes it. Output: `rows.json`, the conversations as in
+a data file; `model`, a tokenizer with the tokens of all templates; and for each template a file with the examples of
+each conversation, also with modified copies of the template. A case is a list of examples, each [ids, mask]; null if
+there is nothing to learn, or if the mask cannot be determined.
 
-The rule, said here a second time: with {% generation %}, transformers' own `assistant_masks`. Else the answer is what
-lies behind the conversation before it, rendered with `add_generation_prompt=True`, up to the token that ends an answer;
-it must stand so in the whole conversation, or each answer becomes an example of the conversation up to it.
+The rule, implemented a second time: with {% generation %}, transformers' `assistant_masks`. Otherwise the answer is
+what follows the conversation before it, rendered with `add_generation_prompt=True`, up to the end token. If the whole
+conversation does not contain it in this form, each answer becomes an example with the conversation up to it.
 
 Needs transformers 5.24.0 and jinja2 3.1.6, in Python 3.11.
 """

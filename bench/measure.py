@@ -39,7 +39,7 @@ def prefer(session: int) -> None:
         else:
             os.setpriority(os.PRIO_PGRP, session, -20)
     except PermissionError:
-        raise BenchError("only root may go before other processes") from None
+        raise BenchError("--first needs root") from None
 
 
 def busy() -> float:

@@ -1,8 +1,8 @@
-"""Flat memory: create, apply, revert and verify on a sharded checkpoint of more than 8 GB.
+"""Peak memory of create, apply, revert and verify on a sharded checkpoint of more than 8 GB.
 
-The checkpoint is laid out like Qwen2-7B, two embeddings of 1.09 GB each included, with fewer layers, in shards of about
-2 GB with an index. Its weights are random (evenly spread, rounded to bf16); the tuned copy has its SA Proj tensors
-moved (tune.py, two steps). Everything lies in one temporary folder, which is removed whatever happens.
+The checkpoint has the tensors of Qwen2-7B with fewer layers, including two embeddings of 1.09 GB each, in shards of
+about 2 GB with an index. Its weights are random (uniform, rounded to bf16). In the tuned copy, the SA Proj tensors are
+changed (tune.py, two steps). All files are in one temporary folder, which is always removed.
 """
 import json
 import math
@@ -170,8 +170,8 @@ def measured(context: "Context", shape: Shape, limit: int, folder: Path) -> Sect
     table = Table(
         f"Peak memory on {shape.size() / 1e9:.2f} GB in {len(checkpoint.weight_files(base))} shards", columns,
         [{"command": name, "peak": run.peak, "seconds": run.seconds} for name, run in runs.items()],
-        f"{moved} tensors moved, patch of {count(patch.stat().st_size)} bytes, results compared byte for byte. The "
+        f"{moved} tensors changed, patch of {count(patch.stat().st_size)} bytes, results compared byte for byte. The "
         "peak is ru_maxrss, which counts mapped pages of files too. Times are of one run, not all in the page cache.")
-    return Section("Flat memory", [table], [
+    return Section("Memory on a large model", [table], [
         Bar(f"peak memory, {name}, {shape.size() / 1e9:.1f} GB", f"{run.peak / 1e6:.0f} MB",
             f"≤ {PEAK / 1e6:.0f} MB", run.peak <= PEAK) for name, run in runs.items()])

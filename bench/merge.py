@@ -1,10 +1,10 @@
-"""Stacks beside mergekit, on whole SmolLM2-135M: the same bits? and how fast? Markdown on stdout.
+"""Compares stacks with mergekit on SmolLM2-135M: equality of the weights, and speed. Markdown on stdout.
 
     $(bench/setup.sh) bench/merge.py          on .build/release/vpatch; a quarter of an hour, 3 GB of memory and of disk
 
-Two made fine-tunes of all tensors (tune.py) are merged by `vpatch apply` and by mergekit's own methods, and every
-weight is compared. DARE's masks are those of spec/stacks.md on both sides. mergekit computes in float64 here, which is
-no setting of its own choice, and in float32; its results in float64 are rounded to bf16 once, as vpatch's are.
+Two synthetic fine-tunes of all tensors (tune.py) are merged by `vpatch apply` and by mergekit's methods, and every
+weight is compared. Both sides use the DARE masks of spec/stacks.md. mergekit computes in float32 (its default) and, for
+an exact comparison, in float64; float64 results are rounded to bf16 once, as in vpatch.
 """
 import argparse
 import json
@@ -149,18 +149,18 @@ class Bench:
 def bits_table(rows: list[report.Row]) -> report.Table:
     columns = [
         report.Column("title", "method", right=False), report.Column("weights", "weights", report.count),
-        report.Column("float64", "other bits", report.count),
-        report.Column("undecided", "of them undecided", report.count),
-        report.Column("at_threshold", "of them at TIES' threshold", report.count),
-        report.Column("stable", "other bits, ties by index", report.count),
-        report.Column("float32", "other bits in float32", report.count),
-        report.Column("float32_far", "of them by more than 1 ulp", report.count)]
+        report.Column("float64", "different", report.count),
+        report.Column("undecided", "of these halfway", report.count),
+        report.Column("at_threshold", "of these at the TIES threshold", report.count),
+        report.Column("stable", "different, ties by index", report.count),
+        report.Column("float32", "different in float32", report.count),
+        report.Column("float32_far", "of these by more than 1 ulp", report.count)]
     return report.Table(
-        "The same bits as mergekit?", columns, rows,
-        "*Undecided*: halfway between two bf16 numbers, or what is left where all cancels out. There a float64's last "
-        "place decides, in which base + the sum of w·Δ and the sum of w·tuned differ. Equal magnitudes at TIES' "
-        "threshold: mergekit keeps any of them, vpatch those of the lowest index; *ties by index* is mergekit with a "
-        "stable sort. The last two columns are mergekit's own arithmetic, float32.")
+        "Weights that differ from mergekit's", columns, rows,
+        "*Halfway*: the result is halfway between two bf16 numbers, or what remains after all terms cancel. The last "
+        "place of a float64 decides there, and it differs between base + the sum of w·Δ and the sum of w·tuned. Equal "
+        "magnitudes at the TIES threshold: mergekit keeps any of them, vpatch those with the lowest index; *ties by "
+        "index* is mergekit with a stable sort. The last two columns are mergekit's default arithmetic, float32.")
 
 
 def speed_table(rows: list[report.Row]) -> report.Table:
@@ -168,21 +168,22 @@ def speed_table(rows: list[report.Row]) -> report.Table:
         report.Column("title", "method", right=False), report.Column("vpatch", "vpatch, s", report.seconds),
         report.Column("bfloat16", "mergekit bf16, s", report.seconds),
         report.Column("float32", "mergekit float32, s", report.seconds),
-        report.Column("ratio", "times as fast", report.fixed(1)),
+        report.Column("ratio", "speedup", report.fixed(1)),
         report.Column("ours_peak", "vpatch, MB", report.megabytes),
         report.Column("their_peak", "mergekit, MB", report.megabytes)]
     return report.Table("Whole processes, two patches on SmolLM2-135M", columns, rows,
-                        "vpatch also verifies every bit of the base and of both patches. Against the faster setting.")
+                        "vpatch also verifies the base and both patches. Speedups are over mergekit's faster setting.")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH",
+                        help="vpatch binary (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="rounds of the timings (default: %(default)s)")
-    parser.add_argument("--only", action="append", metavar="TEXT", help="methods whose titles contain it")
-    parser.add_argument("--without-times", action="store_true")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="methods whose titles contain TEXT; repeatable")
+    parser.add_argument("--without-times", action="store_true", help="compare weights only")
     parser.add_argument("--check", action="store_true",
-                        help="exit code 1 if bits differ unexplained, or below 2 times as fast")
+                        help="exit code 1 if weights differ without explanation, or if the speedup is below 2")
     parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"))
     options = parser.parse_args()
     cases = [case for case in CASES if not options.only or any(text in case.title for text in options.only)]
@@ -193,7 +194,7 @@ def main() -> int:
         for case in cases:
             bench.say(case.title)
             rows.append(bench.compare(case))
-        print("# Stacks beside mergekit 0.1.5\n\n" + bits_table(rows).markdown(), flush=True)
+        print("# Merging compared with mergekit 0.1.5\n\n" + bits_table(rows).markdown(), flush=True)
         if not options.without_times:
             times = [bench.times(case) for case in cases if case.speed]
             print("\n" + speed_table(times).markdown())

@@ -1,4 +1,4 @@
-"""One merge by mergekit, tensor by tensor, compared weight by weight with vpatch's result.
+"""Merges with mergekit, tensor by tensor, and compares each weight with vpatch's result.
 
     mergekit_worker.py JOB      run by merge.py, in mergekit's environment; JOB and what is printed are JSON
 """

@@ -1,4 +1,4 @@
-"""Training gives the same patch: on any number of threads, with every vector instruction set, and when it is killed."""
+"""Training gives the same patch with any number of threads, with every vector instruction set, and after kills."""
 import json
 import random
 import signal
@@ -58,7 +58,7 @@ def settings() -> Iterator[tuple[str, list[object], dict[str, str]]]:
     """Name, options, environment. The instruction set `baseline` rounds otherwise, and is left out."""
     for threads in (1, 2, 3):
         for isa in (None, *(name for name in machine.instruction_sets() if name != "baseline")):
-            name = f"{threads} thread{'s' if threads > 1 else ''}, {isa or 'the best instructions'}"
+            name = f"{threads} thread{'s' if threads > 1 else ''}, {isa or 'best instruction set'}"
             yield name, ["--threads", threads], {"VPATCH_ISA": isa} if isa else {}
 
 
@@ -92,8 +92,8 @@ def section(context: "Context") -> Section:
             Column("model", "model", right=False), Column("setting", "setting", right=False),
             Column("identity", "identity of the patch", lambda digest: f"`{digest[:16]}…`", right=False),
             Column("same", "", lambda same: "same" if same else "**differs**", right=False)],
-        note="Killed with SIGKILL at random moments, resumed, and at last let go to its end; a state every "
-             f"{SAVE_EVERY} steps. Instruction sets that this processor lacks are left out.")
+        note="Killed with SIGKILL at random times and resumed, then run to the end; a saved state every "
+             f"{SAVE_EVERY} steps. Only instruction sets that this processor has.")
     kills = 0
     for model in NAMES:
         context.say(f"determinism: {model}")
@@ -109,9 +109,9 @@ def section(context: "Context") -> Section:
             if not steps:
                 raise BenchError("determinism: the training ended before it could be killed")
             kills += len(steps)
-            found.append((f"killed {len(steps)} times, steps {', '.join(map(str, steps))} were saved", identity))
+            found.append((f"killed {len(steps)} times, at saved steps {', '.join(map(str, steps))}", identity))
         table.rows += [{"model": model, "setting": name, "identity": identity, "same": identity == found[0][1]}
                        for name, identity in found]
     different = sum(not row["same"] for row in table.rows)
     return Section("Determinism of training", [table], [
-        Bar(f"patches that differ, by threads, instructions or {kills} kills", str(different), "0", different == 0)])
+        Bar(f"patches that differ by threads, instruction sets or {kills} kills", str(different), "0", different == 0)])

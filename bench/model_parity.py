@@ -1,4 +1,4 @@
-"""The same numbers as transformers' and PyTorch's, on the real model: ids, chat text, log-probabilities, training."""
+"""Compares results with transformers and PyTorch on the real model: ids, chat text, log-probabilities, training."""
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -66,19 +66,19 @@ def section(context: "Context") -> Section:
         return f"{value:.1e}"
 
     tables = [
-        Table(f"Texts, beside {reference['source']}", [
+        Table(f"Texts, compared with {reference['source']}", [
             Column("text", "text", lambda text: "`" + json.dumps(text, ensure_ascii=False).replace("|", "\\|") + "`",
                    right=False),
             Column("tokens", "tokens"),
             Column("ids", "ids", lambda same: "same" if same else "**differ**", right=False),
-            Column("apart", "log-probabilities, at most", tiny)], rows),
-        Table(f"Losses of {STEPS} AdamW steps at {RATE:g}, beside PyTorch at the same precision", [
+            Column("apart", "largest difference of log-probabilities", tiny)], rows),
+        Table(f"Losses of {STEPS} AdamW steps at {RATE:g}, compared with PyTorch at the same precision", [
             Column("recipe", "recipe", right=False), Column("compute", "compute", right=False),
             Column("ours", "vpatch", losses, right=False), Column("theirs", "PyTorch", losses, right=False),
-            Column("apart", "at most", tiny)], trained)]
+            Column("apart", "largest difference", tiny)], trained)]
     wrong, apart = sum(not row["ids"] for row in rows), max(row.get("apart") or 0 for row in rows)
     loss = max(row["apart"] for row in trained if row["compute"] == "f32")
     return Section("Parity on SmolLM2-135M", tables, [
-        Bar("texts with other ids", str(wrong), "0", wrong == 0),
-        Bar("log-probabilities, the largest difference", tiny(apart), f"≤ {NEAR:g}", apart <= NEAR),
-        Bar("losses in training, the largest difference, f32", tiny(loss), f"≤ {NEAR_LOSS:g}", loss <= NEAR_LOSS)])
+        Bar("texts with different ids", str(wrong), "0", wrong == 0),
+        Bar("largest difference of log-probabilities", tiny(apart), f"≤ {NEAR:g}", apart <= NEAR),
+        Bar("largest difference of training losses, f32", tiny(loss), f"≤ {NEAR_LOSS:g}", loss <= NEAR_LOSS)])

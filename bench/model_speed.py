@@ -1,4 +1,4 @@
-"""How fast models learn and write, and how much memory that takes, beside PyTorch and transformers in the same run."""
+"""Speed and memory of training and generation, compared with PyTorch and transformers in the same run."""
 import json
 import random
 from collections import defaultdict
@@ -91,13 +91,13 @@ def training(context: "Context") -> Section:
         Column("recipe", "recipe", right=False), Column("compute", "compute", right=False),
         Column("vpatch", "vpatch, tokens/s", fixed(0)), Column("vpatch_range", "rounds", between),
         Column("torch", "PyTorch, tokens/s", fixed(0)), Column("torch_range", "rounds", between),
-        Column("ratio", "times as fast", fixed(2)),
+        Column("ratio", "speedup", fixed(2)),
         Column("vpatch_peak", "vpatch, MB", megabytes), Column("torch_peak", "PyTorch, MB", megabytes),
-        Column("memory", "of PyTorch f32", fixed(2)), Column("others", "others, processors", fixed(2)),
+        Column("memory", "× PyTorch f32", fixed(2)), Column("others", "other load, CPUs", fixed(2)),
     ], [row(case) for case in cases],
-        f"Median of {context.rounds} rounds, taken in turn; of a round the median of the {STEPS - 1} steps after the "
-        f"first. Kernels: {', '.join(sorted(kernels - {''}))}. *Others*: processors that everything else kept busy "
-        "meanwhile, in the worst round that counts.")
+        f"Median of {context.rounds} alternating rounds; the speed of a round is the median of its {STEPS - 1} steps "
+        f"after the first. Kernels: {', '.join(sorted(kernels - {''}))}. *Other load*: CPUs that other processes kept "
+        "busy during the run, in the worst round that counts.")
     bars = []
     for found in table.rows:
         name, least, most = f"{found['recipe']}, {found['compute']}", FASTER[found["compute"]], PEAK[found["recipe"]]
@@ -154,12 +154,12 @@ def agreement(context: "Context", ours: list[Answer], theirs: list[Answer]) -> l
         if place is None:
             found.append(("the same", True))
         elif place == min(len(a["ids"]), len(b["ids"])):
-            found.append((f"one ends after {place}", False))
+            found.append((f"one ends after {place} tokens", False))
         else:
             case = {"ids": b["prompt"] + b["ids"][:place], "first": b["ids"][place], "second": a["ids"][place]}
             margin = context.torch.run("margins", model=str(context.model), threads=context.threads,
                                        cases=[case])[0]["margins"][0]
-            found.append((f"part after {place}, where two logits are {margin:.1e} apart", abs(margin) < TIE))
+            found.append((f"differ after {place} tokens, where two logits differ by {margin:.1e}", abs(margin) < TIE))
     return found
 
 
@@ -182,14 +182,14 @@ def generation(context: "Context") -> Section:
         rows.append(dict(found, ratio=found["vpatch"] / found["torch"]))
     others = max(run.others for found in runs.values() for _, run in found)
     table = Table(f"Generation: greedy, float32, {context.threads} threads", [
-        Column("name", "prompt", right=False), Column("prompt", "its tokens"), Column("tokens", "new tokens"),
+        Column("name", "prompt", right=False), Column("prompt", "prompt tokens"), Column("tokens", "new tokens"),
         Column("vpatch", "vpatch, tokens/s", fixed(1)), Column("torch", "transformers, tokens/s", fixed(1)),
-        Column("ratio", "times as fast", fixed(2)), Column("agree", "ids", right=False),
-    ], rows, f"Median of {context.rounds} rounds in turn, from the prompt's ids to the last new token, the prompt's "
-             "own pass included; transformers has been warmed up, vpatch is a fresh process. Others kept at most "
-             f"{others:.2f} processors busy.")
+        Column("ratio", "speedup", fixed(2)), Column("agree", "ids", right=False),
+    ], rows, f"Median of {context.rounds} alternating rounds, from the prompt's ids to the last new token, prefill "
+             "included; transformers is warmed up, vpatch is a new process. Other processes kept at most "
+             f"{others:.2f} CPUs busy.")
     wrong = sum(not right for _, right in texts)
     return Section("Generation", [table], [
         *(Bar(f"generation after {row['name']}", f"{row['ratio']:.2f} × transformers", "≥ 1 × transformers",
               row["ratio"] >= 1) for row in rows),
-        Bar("answers whose ids differ, but by a tie", str(wrong), "0", wrong == 0)])
+        Bar("answers with different ids, ties excepted", str(wrong), "0", wrong == 0)])

@@ -1,10 +1,10 @@
-"""Language models: training, generation and scores of vpatch beside PyTorch and transformers. Markdown on stdout.
+"""Compares training, generation and scores of language models with PyTorch and transformers. Markdown on stdout.
 
-    $(bench/setup.sh) bench/smollm2.py      once: fetches the model (93 MB)
+    $(bench/setup.sh) bench/smollm2.py      once: downloads the model (93 MB)
     bench/models.py                         on .build/release/vpatch; a quarter of an hour, 4 GB of memory
 
-Needs nothing but the standard library; PyTorch lives in an environment of its own (`bench/setup.sh torch`, about 1 GB).
-docs/benchmarks.md says what is measured and how.
+Needs only the standard library; PyTorch is in a separate environment (`bench/setup.sh torch`, about 1 GB).
+docs/benchmarks.md describes the measurements.
 """
 import argparse
 import json
@@ -74,7 +74,7 @@ class Context:
         for _ in range(self.tries - 1):
             if best[1].others <= self.quiet:
                 break
-            self.say(f"others kept {found[1].others:.2f} processors busy: once more")
+            self.say(f"other processes kept {found[1].others:.2f} CPUs busy: measuring again")
             found = work()
             if found[1].others < best[1].others:
                 best = found
@@ -84,27 +84,32 @@ class Context:
 def arguments(description: str | None, sections: Iterable[str], model: str) -> argparse.Namespace:
     """`model`: what --model is."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH",
+                        help="vpatch binary (default: %(default)s)")
     parser.add_argument("--model", metavar="DIR", help=model)
-    parser.add_argument("--only", choices=sections, action="append", help="one section; may be given several times")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of the timings (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of either side (default: %(default)s)")
-    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="time again what was measured while "
-                        "other processes kept more than so many processors busy (default: %(default)s)")
-    parser.add_argument("--tries", type=int, default=3, metavar="N", help="at most so often (default: %(default)s)")
-    parser.add_argument("--first", action="store_true", help="what is timed goes before all other work on the machine "
-                        "(needs root)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments of the kills")
+    parser.add_argument("--only", choices=sections, action="append", help="run one section; repeatable")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N",
+                        help="rounds of the timings (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N",
+                        help="threads of vpatch and of PyTorch (default: %(default)s)")
+    parser.add_argument("--quiet", type=float, default=0.3, metavar="X", help="measure again if other "
+                        "processes kept more than X CPUs busy (default: %(default)s)")
+    parser.add_argument("--tries", type=int, default=3, metavar="N", help="maximum number of tries with --quiet "
+                        "(default: %(default)s)")
+    parser.add_argument("--first", action="store_true", help="highest priority for the timed processes (needs root)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N",
+                        help="random seed of the kill times (default: %(default)s)")
     parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"))
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
+    parser.add_argument("--json", metavar="FILE", help="also write the results as JSON")
+    parser.add_argument("--check", action="store_true", help="exit code 1 if a requirement is missed")
     return parser.parse_args()
 
 
 def model_folder(given: str | None) -> Path:
     folder = Path(given).absolute() if given else cache.folder() / "smollm2"
     if not (folder / "model.safetensors").exists():
-        raise BenchError(f"{folder}: no model there; fetch it with $(bench/setup.sh) bench/smollm2.py, or give --model")
+        raise BenchError(f"{folder}: has no model.safetensors; download it with $(bench/setup.sh) bench/smollm2.py, "
+                         "or give --model")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The pairs of checkpoints that are measured."""
+"""The pairs of checkpoints that the bench measures."""
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +10,8 @@ import smollm2
 import tune
 from measure import BenchError
 
-WITHOUT_PAIRS = """**Left out: the sizes on real pairs.** There is no folder of them at `{folder}`. Put the files
-`base.safetensors` and `tuned-<name>.safetensors` (one or more; bf16, the base's tensors in the base's order) there, or
-give their folder with `--pairs DIR`."""
+WITHOUT_PAIRS = """**Left out: sizes on real pairs.** `{folder}` has none. Put `base.safetensors` and one or more
+`tuned-<name>.safetensors` there (bf16, the base's tensors in the base's order), or give a folder with `--pairs DIR`."""
 
 
 @dataclass(frozen=True)

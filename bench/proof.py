@@ -1,11 +1,11 @@
-"""What it costs `create` to prove that a patch decodes in both directions, and was made of what was fingerprinted.
+"""The cost of the checks in `create`: the patch decodes in both directions, and the inputs did not change.
 
-    $(bench/setup.sh) bench/proof.py --beside OTHER     .build/release/vpatch and another build, for example of the
-                                                        commit before the proofs (0.1.0), in turn; and zstd -3
+    $(bench/setup.sh) bench/proof.py --beside OTHER     .build/release/vpatch, another build without the checks (for
+                                                        example the commit before them, 0.1.0), and zstd -3
                                                         --patch-from
 
-Whole processes on SmolLM2-135M and its two made pairs, round after round, so that a busy moment of a shared machine
-meets all. The ratio is the median of the rounds' ratios. Exit code 1 if a bar is missed.
+Whole processes on SmolLM2-135M and its two synthetic pairs, in alternating rounds, so that other load affects all
+builds. The ratio is the median of the rounds' ratios. Exit code 1 if a requirement is missed.
 """
 import argparse
 import os
@@ -38,13 +38,14 @@ def figures(recipe: str, vpatch: tools.Vpatch, other: tools.Vpatch, scratch: Pat
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
-    parser.add_argument("--beside", required=True, metavar="PATH", help="a build without the proofs")
-    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="default: %(default)s")
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH",
+                        help="vpatch binary (default: %(default)s)")
+    parser.add_argument("--beside", required=True, metavar="PATH", help="a build without the checks")
+    parser.add_argument("--rounds", type=int, default=9, metavar="N", help="rounds (default: %(default)s)")
     options = parser.parse_args()
     vpatch, other = tools.Vpatch(options.vpatch), tools.Vpatch(options.beside)
     met = True
-    print("| pair | create, s | without the proofs, s | ratio | bar | zstd -3 --patch-from, s |")
+    print("| pair | create, s | without the checks, s | ratio | required | zstd -3 --patch-from, s |")
     print("|---|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory(prefix="vpatch-bench-", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
         for recipe, bar in BARS.items():

@@ -2,10 +2,9 @@
 
     $(bench/setup.sh) bench/vision.py --only size
 
-The weights are random in bf16 (evenly spread, standard deviation 0.02; norms 1), in shards of about 2 GB with an index,
-under the names and shapes of fixtures/keys. The row has 512 tokens, of which 256 are one picture of 448 × 448 pixels.
-All of it lies in one temporary folder, which is removed whatever happens. What the weights are matters for neither time
-nor memory.
+The weights are random bf16 (uniform, standard deviation 0.02; norms 1), in shards of about 2 GB with an index, with the
+names and shapes of fixtures/keys; their values affect neither time nor memory. The row has 512 tokens; 256 of them are
+one image of 448 × 448 pixels. All files are in one temporary folder, which is always removed.
 """
 import json
 import math
@@ -135,12 +134,12 @@ def tables(runs: dict[str, Row], files: int, size: int) -> tuple[list[Table], li
     parts = ("tuned", "activations", "scratch", "mapped")
     columns = [Column("compute", "", right=False), Column("peak", "peak, GB", gigabytes),
                *(Column(part, f"planned: {part}, GB", gigabytes) for part in parts),
-               Column("step", "the step, s", seconds),
-               Column("seconds", "the whole run, s", seconds)]
+               Column("step", "step, s", seconds),
+               Column("seconds", "whole run, s", seconds)]
     measured = Table(
-        f"{MEASURED}: one step of SA Proj on {TOKENS} tokens, {PICTURE_TOKENS} of them a picture's", columns, rows,
+        f"{MEASURED}: one step of SA Proj on {TOKENS} tokens, {PICTURE_TOKENS} of them image tokens", columns, rows,
         f"{count(mine['all'])} weights, {size / 1e9:.2f} GB in {files} shards; {count(mine['tuned'])} of them tuned. "
-        "The peak is ru_maxrss, which counts mapped pages of the model's files too; those the system can take back.")
+        "The peak is ru_maxrss; it includes mapped pages of the model's files, which the system can reclaim.")
     # On paper: what follows from numbers of weights follows them; activations follow a token's share of the layers.
     larger: list[Row] = []
     for row in rows:
@@ -152,14 +151,14 @@ def tables(runs: dict[str, Row], files: int, size: int) -> tuple[list[Table], li
         found = row["peak"] / sum(row[part] for part in parts)
         larger.append({"compute": row["compute"], **sizes, "own": own, "peak": found * sum(sizes.values())})
     plan = Table(
-        f"{PLANNED}: the same step, on paper", [
+        f"{PLANNED}: the same step, estimated", [
             columns[0], *(Column(part, f"{part}, GB", gigabytes) for part in parts),
-            Column("own", "without mapped files, GB", gigabytes), Column("peak", "peak to expect, GB", gigabytes),
+            Column("own", "without mapped files, GB", gigabytes), Column("peak", "expected peak, GB", gigabytes),
         ], larger,
         f"{count(planned['tuned'])} tuned weights at {TUNED_BYTES} bytes, {count(planned['all'])} in files of bf16; "
-        "activations and scratch grow with width and number of layers. The peak is that of all parts, times what was "
-        "measured of the 3B over what was planned for it. Without the mapped files' pages in memory a step reads them "
-        "from the disk.")
+        "activations and scratch grow with width and number of layers. The expected peak is the sum of all parts times "
+        "the ratio of the measured to the planned peak of the 3B model. If the mapped files do not fit into memory, a "
+        "step reads them from disk.")
     return [measured, plan], [
         Bar(f"peak memory, {MEASURED}, one step, {row['compute']}", f"{row['peak'] / 1e9:.2f} GB",
             f"≤ {PEAK / 1e9:.0f} GB", row["peak"] <= PEAK) for row in rows]

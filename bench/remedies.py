@@ -1,9 +1,9 @@
-"""What errors advise to do in Python, done: an adapter of PEFT, a checkpoint of torch.distributed, a PyTorch file.
+"""Tests the Python advice in errors: for a PEFT adapter, a torch.distributed checkpoint, and a PyTorch file.
 
     remedies.py VPATCH          with torch, transformers, peft and safetensors; bench/requirements-torch.txt
 
-Each is made of a tiny model, given to `vpatch create` as the tuned side, and must be refused. The expression that the
-error prints is run as it stands, and `create` must take what comes of it.
+Each input is made from a tiny model. `vpatch create` must refuse it as the tuned model. The expression that the error
+prints is then run unchanged, and `create` must accept its result.
 """
 
 import re
@@ -93,4 +93,4 @@ with tempfile.TemporaryDirectory() as name:
     torch.save(moved(base).state_dict(), work / "bin" / "pytorch_model.bin")
     refused(work, work / "bin", "not in safetensors form: pytorch_model.bin")
     pickle(work, work / "bin" / "pytorch_model.bin")
-    print("what errors advise in Python works: adapter, torch.distributed, pickle")
+    print("the Python advice in errors works: adapter, torch.distributed, pickle")

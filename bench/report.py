@@ -1,4 +1,4 @@
-"""What a section of the bench found, and how it is printed: Markdown for people, JSON for programs."""
+"""Results of a section of the bench, and their output: Markdown for people, JSON for programs."""
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -54,9 +54,9 @@ class Section:
 
 
 def bars_table(bars: Iterable[Bar]) -> Table:
-    columns = [Column("what", "bar", right=False), Column("found", "found"), Column("bar", "must be"),
+    columns = [Column("what", "requirement", right=False), Column("found", "measured"), Column("bar", "required"),
                Column("met", "", lambda met: "met" if met else "**missed**", right=False)]
-    return Table("Bars", columns, [asdict(bar) for bar in bars])
+    return Table("Requirements", columns, [asdict(bar) for bar in bars])
 
 
 def count(number: int) -> str:

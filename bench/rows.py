@@ -1,10 +1,10 @@
-"""How fast rows become examples: 100,000 conversations of four turns, rendered by the chat template and tokenised.
+"""Speed of data preparation: 100,000 conversations of four turns, rendered by the chat template and tokenised.
 
     python bench/rows.py --model FOLDER [--vpatch PATH] [--beside OTHER] [--rounds 5]
 
-FOLDER is a model with a tokenizer and a chat template that marks nothing (`bench/smollm2.py` prints one). What is timed
-is `vpatch train --dry-run`, which reads all rows and trains nothing; the builds take turns, and figures are medians.
-Words are drawn at random, 10 to 20 for a question and 20 to 40 for an answer; the rows are the same each time.
+FOLDER is a model with a tokenizer and a chat template without {% generation %} (`bench/smollm2.py` prints one). The
+timed command is `vpatch train --dry-run`, which reads all rows and trains nothing. The builds alternate; figures are
+medians. A question has 10 to 20 random words, an answer 20 to 40; the rows are the same each time.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def seconds(vpatch: str, model: Path, rows: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
-    parser.add_argument("--beside", metavar="PATH", help="another build")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: %(default)s")
+    parser.add_argument("--model", type=Path, required=True, metavar="FOLDER", help="model folder")
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH",
+                        help="vpatch binary (default: %(default)s)")
+    parser.add_argument("--beside", metavar="PATH", help="another build to compare with")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds (default: %(default)s)")
     given = parser.parse_args()
     builds = [given.vpatch] + ([given.beside] if given.beside else [])
     with tempfile.TemporaryDirectory(prefix="vpatch-bench-") as folder:
@@ -59,9 +60,9 @@ def main() -> None:
         write_rows(rows)
         rounds = [[seconds(build, given.model, rows) for build in builds] for _ in range(given.rounds)]
     for build, times in zip(builds, zip(*rounds, strict=True), strict=True):
-        print(f"{build}: {median(times):.2f} s, {ROWS / median(times):,.0f} rows a second")
+        print(f"{build}: {median(times):.2f} s, {ROWS / median(times):,.0f} rows per second")
     if given.beside:
-        print(f"ratio: {median(b / a for a, b in rounds):.2f} times the rows a second of {given.beside}")
+        print(f"ratio: {median(b / a for a, b in rounds):.2f} times the rows per second of {given.beside}")
 
 
 if __name__ == "__main__":

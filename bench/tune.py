@@ -1,18 +1,18 @@
-"""Makes a fine-tuned checkpoint from a base, with the statistics of a real one and in seconds.
+"""Makes a synthetic fine-tune of a base in seconds, with the statistics of a real one.
 
     tune.py BASE OUT [--recipe sa-proj|gate-up|all] [--seed N] [--steps N]     a file, or a Hugging Face directory, bf16
 
-No model is run: the gradients are drawn. What then happens to the weights is what AdamW does to them: float32 masters,
-both moments with bias correction, a cosine learning rate, and one rounding to bf16 (nearest, ties to even) at the end.
+No model is run: the gradients are random. The weights are then updated by AdamW: float32 master weights, both moments
+with bias correction, a cosine schedule, and one rounding to bf16 (nearest, ties to even) at the end.
 
-* A gradient is a direction that lasts (the signal) plus noise that does not. How much of it lasts varies by tensor and
-  by row, and decides how far a weight travels: Adam divides by the gradient's size but not by its consistency.
-* Gradients also differ in scale by tensor and by row; Adam takes that out again, all but its epsilon.
-* With fewer steps than the real run had, the learning rates grow so that they add up to the same.
+* A gradient is a constant direction (the signal) plus noise that changes every step. The share of the signal varies by
+  tensor and by row, and determines how far a weight moves: Adam normalises a gradient's size but not its consistency.
+* Gradients also differ in scale by tensor and by row; Adam removes that, except for its epsilon.
+* With fewer steps than the real run, learning rates are larger, so that their sum is the same.
 
-The figures it must meet are in docs/benchmarks.md. The same seed gives the same bytes on every machine and with any
-number of threads: each tensor has its own generator, seeded with its name, and only operations that IEEE 754 rounds
-exactly are used on weights.
+docs/benchmarks.md compares the results with real training. The same seed gives the same bytes on every machine and with
+any number of threads: each tensor has its own generator, seeded with its name, and weights are computed only with
+operations that IEEE 754 rounds correctly.
 """
 import argparse
 import hashlib
@@ -103,7 +103,7 @@ def moved(bits: np.ndarray, row_signal: np.ndarray, row_scale: np.ndarray, recip
 def tune_tensor(file: Path, tensor: checkpoint.Tensor, recipe: Recipe, seed: int, steps: int | None) -> None:
     """Moves one tensor where it lies in the file."""
     if tensor.dtype != "BF16":
-        raise ValueError(f"{file}: {tensor.name}: {tensor.dtype}; only BF16 can be tuned here")
+        raise ValueError(f"{file}: {tensor.name}: {tensor.dtype}; only BF16 is supported")
     digest = hashlib.sha256(f"{seed} {tensor.name}".encode()).digest()
     random = np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
     bits = checkpoint.read_bits(file, tensor).reshape(tensor.shape[0], -1)
@@ -123,7 +123,7 @@ def tune(base: str | Path, out: str | Path, recipe: str = "sa-proj", seed: int =
     """Copies the checkpoint and moves the recipe's tensors in the copy. Returns how many."""
     base, out, chosen = Path(base), Path(out), RECIPES[recipe]
     if out.exists():
-        raise FileExistsError(f"{out}: exists already")
+        raise FileExistsError(f"{out}: already exists")
     if base.is_dir():
         shutil.copytree(base, out, copy_function=shutil.copyfile)
     else:
@@ -141,7 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("out")
     parser.add_argument("--recipe", choices=RECIPES, default="sa-proj")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, help="default: as many as the run that is imitated")
+    parser.add_argument("--steps", type=int, help="number of steps (default: as in the real run)")
     options = parser.parse_args()
     count = tune(options.base, options.out, options.recipe, options.seed, options.steps)
     print(json.dumps({"out": options.out, "recipe": options.recipe, "tensors": count, "seed": options.seed}))

@@ -1,8 +1,8 @@
-"""How fast models that see learn, beside PyTorch and transformers on the same rows, images included.
+"""Training speed of vision-language models, compared with PyTorch and transformers on the same rows with images.
 
-The language model's part is what SmolLM2's section measures; here are image tokens, towers and projectors besides.
-Towers are frozen. PyTorch runs its tower once a step, without gradients; vpatch runs it once for a picture and keeps
-what it saw, and is timed without that as well. Making pixels of files is outside PyTorch's clock.
+The section on SmolLM2 measures the language model alone; this one adds image tokens, image encoders and projectors.
+Image encoders are frozen. PyTorch runs its encoder in every step, without gradients. vpatch runs it once per image and
+caches the features; it is also timed without the cache. PyTorch's time does not include image preprocessing.
 """
 import json
 import random
@@ -25,13 +25,13 @@ from report import Bar, Column, Row, Section, Table, fixed, megabytes
 if TYPE_CHECKING:
     from models import Context
 
-Way = tuple[str, str]  # of vpatch: precision, and when the tower runs
+Way = tuple[str, str]  # of vpatch: precision, and whether features are cached
 Runs = dict[tuple[str, str, Way | None], list[tuple[float, Run]]]
 
 TINY = Path(__file__).parents[1] / "fixtures" / "tiny-models"
 FAMILIES = ("tiny-llava-onevision", "tiny-llava-next", "tiny-qwen2.5-vl")
 RECIPES = ("sa-proj", "gate-up", "projector")
-OURS = (("f32", "kept"), ("f32", "each step"), ("bf16", "kept"))  # precision, and when the tower runs
+OURS = (("f32", "cached"), ("f32", "each step"), ("bf16", "cached"))  # precision, and when the image encoder runs
 BATCH, LENGTH, TINY_BATCH = 4, 256, 16
 FASTER = 2.0  # than PyTorch in float32, at either precision
 
@@ -45,7 +45,7 @@ class Case:
 
 
 def drawn(path: Path, seed: int, side: int = 224) -> None:
-    """A picture of rectangles."""
+    """An image of rectangles."""
     source, picture = random.Random(seed), Image.new("RGB", (side, side), "white")
     for _ in range(6):
         x, y = source.randrange(side), source.randrange(side)
@@ -54,7 +54,7 @@ def drawn(path: Path, seed: int, side: int = 224) -> None:
 
 
 def real(folder: Path, model: Path) -> Case:
-    """Rows of one picture and random ids behind it."""
+    """Rows of one image, then random ids."""
     config, source = json.loads((model / "config.json").read_text()), random.Random(0)
     image = [config["image_token_index"]] * config["image_seq_length"]
     rows = []
@@ -70,7 +70,7 @@ def tiny(folder: Path, name: str) -> Case:
     """The row that its reference was made of, in a batch of its own."""
     model = TINY / name
     if not (model / "reference.safetensors").exists():
-        raise BenchError(f"{model}: no model with a reference there")
+        raise BenchError(f"{model}: has no tiny model with a reference")
     shutil.copyfile(model / "image-0.png", folder / f"{name}.png")
     file = model / "reference.safetensors"
     found = {tensor.name: tensor for tensor in checkpoint.read_header(file)[0]
@@ -97,7 +97,7 @@ def section(context: "Context") -> Section:
                     found, run = context.undisturbed(partial(train, own, case, recipe, way))
                     runs[case.name, recipe, way].append((median(model_speed.speeds(found)), run))
                     kernels.add(found.get("kernels", ""))
-    return Section("Training of models that see", *tables(context, runs, [case.name for case in cases], kernels))
+    return Section("Training of vision-language models", *tables(context, runs, [case.name for case in cases], kernels))
 
 
 def train(context: "Context", case: Case, recipe: str, way: Way | None) -> tuple[dict[str, Any], Run]:
@@ -105,7 +105,7 @@ def train(context: "Context", case: Case, recipe: str, way: Way | None) -> tuple
     if way is None:
         return model_speed.train_torch(context, case.rows, recipe, "f32", batch=case.batch)
     compute, tower = way
-    features = context.scratch / "features" if tower == "kept" else "none"
+    features = context.scratch / "features" if tower == "cached" else "none"
     return model_speed.train(context, case.rows, recipe, compute, "--features", features, batch=case.batch)
 
 
@@ -127,14 +127,14 @@ def tables(context: "Context", runs: Runs, names: list[str], kernels: set[str]) 
                     "others": max(run.others for _, run in [*mine, *peer])})
     table = Table(f"Training with images, {context.threads} threads", [
         Column("model", "model", right=False), Column("recipe", "recipe", right=False),
-        Column("compute", "compute", right=False), Column("tower", "tower's features", right=False),
+        Column("compute", "compute", right=False), Column("tower", "image features", right=False),
         Column("vpatch", "vpatch, tokens/s", fixed(0)),
-        Column("torch", "PyTorch f32, tokens/s", fixed(0)), Column("ratio", "times as fast", fixed(2)),
+        Column("torch", "PyTorch f32, tokens/s", fixed(0)), Column("ratio", "speedup", fixed(2)),
         Column("vpatch_peak", "vpatch, MB", megabytes), Column("torch_peak", "PyTorch, MB", megabytes),
-        Column("others", "others, processors", fixed(2))], rows,
-        f"Median of {context.rounds} rounds, taken in turn, and of their ratios; of a round the median of the "
-        f"{model_speed.STEPS - 1} steps after the first. {names[0]}: batch {BATCH} × {LENGTH}, a picture in each row; "
-        f"tiny models: {TINY_BATCH} times the row of their reference. Kernels: {', '.join(sorted(kernels - {''}))}.")
+        Column("others", "other load, CPUs", fixed(2))], rows,
+        f"Median of {context.rounds} alternating rounds and of their ratios; the speed of a round is the median of its "
+        f"{model_speed.STEPS - 1} steps after the first. {names[0]}: batch {BATCH} × {LENGTH}, an image in each row; "
+        f"tiny models: {TINY_BATCH} × the row of their reference. Kernels: {', '.join(sorted(kernels - {''}))}.")
     return [table], [
         Bar(f"{row['model']}, {row['recipe']}, {row['compute']}, features {row['tower']}",
             f"{row['ratio']:.2f} × PyTorch f32",

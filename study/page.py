@@ -1,4 +1,4 @@
-"""A page of a study: tables between its markers, and plots beside it."""
+"""The page of a study: tables between markers, and plots in separate files."""
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -70,8 +70,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1
 
 
 class Page:
-    """What any study's page says. A study's own has a `plan`, a `page`, a folder of `images`, its `tables`, the other
-    sets that are `counted` in its settings, the held-out set that is `asked` about in detail, and `stages_plot`."""
+    """The common part of a study's page. A study defines its `plan`, `page`, a folder of `images`, its `tables`, the
+    further sets that are `counted` in the settings, the held-out set `asked` for details, and `stages_plot`."""
     plan: grid.Plan
     page: Path
     images: Path
@@ -88,7 +88,7 @@ class Page:
         self.base = findings.scores(work / f"seed-{seed}" / "base.results.json")
         self.arms = findings.arms(self.plan, work, seed)
         if not self.arms:
-            sys.exit(f"study: nothing of seed {seed} has run yet; study/run.py runs it")
+            sys.exit(f"study: {work} has no finished stage of seed {seed}; run study/run.py")
         # Arms are compared after the last stage that all have run.
         self.depth = min(len(arm.stages) for arm in self.arms)
         self.whole = [arm.until(self.depth) for arm in self.arms]
@@ -104,7 +104,7 @@ class Page:
 
     @property
     def measures(self) -> list[str]:
-        return ["learned, each right after its stage", "at the end", "held-out, at the end", *self.plan.held_out]
+        return ["learning, right after each stage", "learning, at the end", "held-out, at the end", *self.plan.held_out]
 
     def measured(self, arm: Arm) -> list[str]:
         """What `measures` name, of an arm."""
@@ -121,7 +121,7 @@ class Page:
                       key=lambda row: (order.index(row[1].arm.name), row[0]))
         return "\n\n".join([
             table(["arm", "seed", *self.measures], [(arm.arm.name, seed, *self.measured(arm)) for seed, arm in rows]),
-            *(f"The arms against each other at the end with seed {seed}, {self.asked}:\n\n{self.pairs(arms=arms)}"
+            *(f"Pairwise comparison of the arms at the end, seed {seed}, {self.asked}:\n\n{self.pairs(arms=arms)}"
               for seed, arms in others.items())])
 
     def other_seeds(self) -> dict[int, list[Arm]]:
@@ -145,7 +145,7 @@ class Page:
                 rows.append((arm.arm.name, task, share(then["before"]), share(then["after"]), recorded(then),
                              share(now["after"]), f"{flips.lost}/{flips.won}", chance(flips.p)))
         return table(
-            ["arm", "task", "base", "after its stage", "learned", "at the end", "lost/won since", "p"], rows, 2)
+            ["arm", "task", "base", "after its stage", "learning", "at the end", "lost/won since", "p"], rows, 2)
 
     def pairs(self, task: str | None = None, arms: list[Arm] | None = None) -> str:
         """Every two arms at the end, on the same items of what is `asked`, or of another task."""
@@ -162,7 +162,7 @@ class Page:
              for row in arms])
 
     def recovery(self) -> str:
-        """What comes back and goes from one stage to the next."""
+        """Items recovered and lost from one stage to the next."""
         rows = []
         for arm in self.arms:
             for before, stage in pairwise(arm.stages):
@@ -171,7 +171,7 @@ class Page:
                 rows.append((arm.arm.name, f"{before.stage.task} → {stage.stage.task}", found.wrong_before, found.back,
                              found.newly_lost, f"{found.flips.lost}/{found.flips.won}", chance(found.flips.p),
                              f"{asked.lost}/{asked.won}", chance(asked.p)))
-        return table(["arm", "from stage to stage", "base right, wrong before", "of these back", "newly lost",
+        return table(["arm", "stages", "right in the base, wrong before", "of these recovered", "newly lost",
                       "all held-out, lost/won", "p", f"{self.asked}, lost/won", "p"], rows, 2)
 
     def matrix(self) -> str:
@@ -191,17 +191,18 @@ class Page:
         counts = {task: len(scores) for task, scores in self.base.items()}
         return "\n".join([
             f"- training: {training['steps']} steps of {training['batch']} rows, AdamW, {training['schedule']} "
-            f"schedule with {training['warmup']:g} warm-up, {training['compute']} products; seed {self.seed}",
+            f"schedule, warm-up {training['warmup']:g} of the steps, {training['compute']} products; seed {self.seed}",
             "- learning rates: " + ", ".join(f"{arm.name} {arm.rate:g}" for arm in self.plan.arms),
-            f"- a stage learns {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} tokens "
+            f"- training tokens per stage: {sum(line['tokens'] for line in self.arms[0].stages[0].losses):,} "
             f"({self.plan.stages[0]})",
             "- items: " + ", ".join(f"{task} {counts[task]}" for task in
                                     [*self.plan.stages, *self.plan.all_held_out, *self.counted]),
-            "- the base has right: " + ", ".join(f"{task} {share(self.mean(task))}" for task in self.plan.all_held_out),
-            f"- stages that have run: {sum(len(arm.stages) for arm in self.arms)} of "
+            "- accuracy of the base: " +
+            ", ".join(f"{task} {share(self.mean(task))}" for task in self.plan.all_held_out),
+            f"- finished stages: {sum(len(arm.stages) for arm in self.arms)} of "
             f"{len(self.plan.arms) * len(self.plan.stages)}; \"the end\" is stage {self.depth}; "
-            f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} of measuring, added up over runs "
-            "side by side"])
+            f"{seconds[0] / 60:.0f} minutes of training and {seconds[1] / 60:.0f} minutes of evaluation, summed over "
+            "parallel runs"])
 
     def series(self, value: Callable[[Measured], tuple[float, float, float]]) -> dict[str, list[plots.Point]]:
         """Every arm's line over its stages. `value`: a stage -> (value, low, high)"""
@@ -237,7 +238,7 @@ class Page:
             return points(value).removesuffix(".0")
 
         return plots.scatter(spots, plots.linear(left, right, 0.1, whole), plots.linear(bottom, 0.1, 0.1, whole),
-                             "learned: mean change of the five tasks, each right after its stage (points)",
+                             "learning: mean change of the five tasks, right after each stage (points)",
                              "Held-out sets at the end of the chain: mean change (points)",
                              "Learning against forgetting, by what is tuned")
 

@@ -1,4 +1,4 @@
-"""Plots in SVG, by hand: no program needed to make them, none of their colours lost in the dark."""
+"""SVG plots without a plotting library, for light and dark themes."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape

@@ -1,9 +1,9 @@
-"""Tables and plots of a study, from what study/run.py left: into docs/study.md between its markers, and docs/study/;
-with --eyes into docs/study-eyes.md and docs/study-eyes/.
+"""Writes tables and plots of a study from the results of study/run.py: into docs/study.md (between its markers) and
+docs/study/; with --eyes into docs/study-eyes.md and docs/study-eyes/.
 
     study/report.py [--eyes] [--work DIR] [--seed N]
 
-What compares arms at the end does so after the last stage that all of them have run.
+Comparisons of arms at the end are after the last stage that all arms have finished.
 """
 import argparse
 import json
@@ -44,7 +44,7 @@ class TextPage(Page):
                              chance(record["p"]), f"{stage.borrowed} of {stage.results['short answers'].count(0)}",
                              change(stage.change(self.choices)), f"{both.lost}/{both.won}", chance(both.p)))
         return table(["arm", "after stage", "short answers", "change", "lost/won", "p",
-                      "wrong ones in the task's words", "multiple choice, change", "lost/won", "p"], rows, 2)
+                      "wrong answers in the task's words", "multiple choice, change", "lost/won", "p"], rows, 2)
 
     def examples(self) -> str:
         """What some of the short questions are answered with, stage by stage."""
@@ -69,9 +69,9 @@ class TextPage(Page):
         rows = [(arm.arm.name, task, f"{before.stage.task} → {stage.stage.task}", share(before.value(task)),
                  share(stage.value(task)), f"{flips.lost}/{flips.won}", chance(flips.p))
                 for arm, before, stage, task, flips in rises]
-        return table(["arm", "task", "from stage to stage", "before", "after", "lost/won", "p"], rows, 3) + (
-            f"\n\nThese are all the rises with p < 0.05 among {len(compared)} comparisons of an earlier task from one "
-            f"stage to the next; {len(clear) - len(rises)} are falls with p < 0.05.")
+        return table(["arm", "task", "stages", "before", "after", "lost/won", "p"], rows, 3) + (
+            f"\n\nThese are all rises with p < 0.05 in {len(compared)} comparisons of an earlier task between adjacent "
+            f"stages. There are {len(clear) - len(rises)} falls with p < 0.05.")
 
     def drift(self) -> str:
         rows = []
@@ -109,23 +109,23 @@ class TextPage(Page):
         masses = self.lines(["number mass"])
         top = max(point.high for line in masses.values() for point in line)
         panels = [
-            plots.Panel("Short answers, right", stages, plots.linear(0, 0.8, 0.2, percent),
+            plots.Panel("Short answers, accuracy", stages, plots.linear(0, 0.8, 0.2, percent),
                         self.lines(["short answers"]), self.mean("short answers")),
-            plots.Panel("Multiple choice, right (mean of three sets)", stages, plots.linear(0.2, 0.7, 0.1, percent),
+            plots.Panel("Multiple choice, accuracy (mean of three sets)", stages, plots.linear(0.2, 0.7, 0.1, percent),
                         self.lines(self.choices), self.base_mean(self.choices)),
-            logarithmic("KL(base ‖ model) a token, neutral text (nats)", "drift"),
+            logarithmic("KL(base ‖ model), neutral text (nats per token)", "drift"),
             plots.Panel("Mass on number tokens, neutral questions", stages,
                         plots.linear(0, max(0.1, round(top + 0.05, 1)), 0.1 if top > 0.15 else 0.02, percent), masses,
                         self.mean("number mass"))]
         return plots.grid(panels, [arm.arm.name for arm in self.arms],
-                          "What is kept after every stage, by what is tuned")
+                          "Held-out results after every stage, by what is tuned")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--eyes", action="store_true", help="of the study with pictures")
-    parser.add_argument("--work", type=Path, help="default: a folder in the cache")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--eyes", action="store_true", help="the study with images")
+    parser.add_argument("--work", type=Path, help="folder with the results (default: in the cache folder)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed of the runs (default: %(default)s)")
     arguments = parser.parse_args()
     kind = eyes.report.EyesPage if arguments.eyes else TextPage
     kind(arguments.work, arguments.seed).write()

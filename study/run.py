@@ -1,10 +1,10 @@
-"""The study: five tasks in sequence, some ways to tune, measured after every stage.
+"""The study: trains five tasks in sequence with several recipes, and evaluates after every stage.
 
     study/run.py [--model DIR] [--work DIR] [--seeds N] [--jobs N] [--arms A,B] [--vpatch PATH]
-    study/run.py --eyes […]                      the same with pictures
+    study/run.py --eyes […]                      the same with images, on a vision-language model
 
-Can be stopped at any time and started again: a stage whose files are there is not run again. study/report.py makes the
-tables and the plots of docs/study.md of what it leaves in the work folder; study/README.md says what is done, and why.
+It can be stopped at any time: the next run continues with the first unfinished stage. study/report.py makes the tables
+and plots of docs/study.md from the results in the work folder. study/README.md describes the study.
 """
 import argparse
 import json
@@ -64,7 +64,7 @@ class Study:
         wanted["arms"] = {**found["arms"], **wanted["arms"]}  # one more arm does not touch the others
         found["arms"] = {**wanted["arms"], **found["arms"]}
         if found != wanted:
-            sys.exit(f"study: {folder} holds runs of other settings; remove it, or give another --work")
+            sys.exit(f"study: {folder} has runs with other settings; remove it, or give another --work")
         path.write_text(json.dumps(wanted, indent=2) + "\n")
         if not (folder / "base.results.json").exists():
             self.call("eval", self.model, *self.measuring, "--suite", folder / "data" / "suite.toml", "--results",
@@ -108,7 +108,7 @@ def follow(study: Study, stages: list[grid.Stage], turn: threading.Semaphore) ->
             with turn:
                 facts = study.run(stage)
             print(f"seed {stage.seed} {stage.arm.name:8} {stage.number + 1} {stage.task:9} "
-                  f"trained in {facts['train_seconds']:.0f} s, measured in {facts['eval_seconds']:.0f} s", flush=True)
+                  f"trained in {facts['train_seconds']:.0f} s, evaluated in {facts['eval_seconds']:.0f} s", flush=True)
 
 
 def chosen(plan: grid.Plan, names: str | None) -> list[grid.Arm]:
@@ -123,17 +123,18 @@ def chosen(plan: grid.Plan, names: str | None) -> list[grid.Arm]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--eyes", action="store_true", help="tasks with pictures, on a model that sees")
-    parser.add_argument("--model", type=Path, help="a Hugging Face folder; default: SmolLM2-135M-Instruct, fetched, or "
-                        "with --eyes one that is made of it")
-    parser.add_argument("--work", type=Path, help="default: a folder in the cache")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--arms", help="some of them, with commas between; default: all")
+    parser.add_argument("--eyes", action="store_true", help="tasks with images, on a vision-language model")
+    parser.add_argument("--model", type=Path, help="Hugging Face folder (default: SmolLM2-135M-Instruct, downloaded; "
+                        "with --eyes, a vision-language model made from it)")
+    parser.add_argument("--work", type=Path, help="folder for the results (default: in the cache folder)")
+    parser.add_argument("--seeds", type=int, default=1, help="number of random seeds (default: %(default)s)")
+    parser.add_argument("--arms", help="arms to run, separated by commas (default: all)")
     parser.add_argument("--prepare", action="store_true",
                         help="make the model and the data, print where they are, and stop")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
-                        help="arms at once, which share the processors")
-    parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"))
+                        help="arms that run in parallel, sharing the CPUs (default: number of CPUs)")
+    parser.add_argument("--vpatch", default=str(ROOT / ".build" / "release" / "vpatch"),
+                        help="vpatch binary (default: %(default)s)")
     arguments = parser.parse_args()
     plan, make = (eyes.plan.PLAN, eyes.data.make) if arguments.eyes else (grid.TEXT, data.make)
     study = Study(plan, make, arguments.vpatch, arguments.work or cache.folder(plan.name), arguments.jobs)

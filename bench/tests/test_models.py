@@ -94,7 +94,7 @@ class Speed(Case):
     def test_generation_and_where_it_parts(self) -> None:
         section = model_speed.generation(self.context)
         self.assertEqual({row["ratio"] for row in section.tables[0].rows}, {2})
-        self.assertIn("part after 2", section.tables[0].rows[0]["agree"])
+        self.assertIn("differ after 2 tokens", section.tables[0].rows[0]["agree"])
         self.assertEqual(self.torch.cases, [{"ids": [7, 0, 1], "first": 3, "second": 2}])
         self.assertTrue(all(bar.met for bar in section.bars))
         self.torch.margin = 0.5

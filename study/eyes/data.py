@@ -1,9 +1,9 @@
-"""Makes what the study with eyes trains and tests on: JSON Lines, the pictures that they name, and the suites.
+"""Makes the data of the study with images: JSON Lines files, images, and the suites.
 
     python3 -m eyes.data DIR [--seed N]      in study/
 
-Questions about drawn shapes are those of the package `easy-vqa`: its training part makes the base, its test part is
-held out. Everything is fetched into the user's cache folder and never put into the repository.
+Questions about drawn shapes are from the package `easy-vqa`: its training part trains the base, its test part is held
+out. Downloads are in the user's cache folder and never in the repository.
 """
 import argparse
 import json
@@ -147,7 +147,7 @@ def held_out(folder: Path, seed: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("folder", type=Path, help="output folder")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default: %(default)s)")
     arguments = parser.parse_args()
     make(arguments.folder, arguments.seed)

@@ -1,6 +1,6 @@
-"""Pictures and what is asked about them: what is drawn here, and what public packages have.
+"""Images with questions and answers: drawn here, or from public packages.
 
-Each task gives (picture, question, answer), 112 × 112 pixels in RGB. The draws depend on the seed and on nothing else.
+Each task gives (image, question, answer); images are 112 × 112 pixels in RGB. They depend only on the random seed.
 """
 import gzip
 import hashlib
@@ -130,7 +130,7 @@ def idx(name: str) -> bytes:
     """An array of Fashion-MNIST: bytes, behind a head of 16 bytes (images) or 8 (labels)."""
     path = FASHION / f"{name}.gz"
     if not path.exists():
-        sys.exit(f"study: {path} is missing: apt-get install dataset-fashion-mnist")
+        sys.exit(f"study: {path} is missing; install it with apt-get install dataset-fashion-mnist")
     with gzip.open(path) as file:
         return file.read()[16 if "images" in name else 8:]
 

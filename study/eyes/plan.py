@@ -1,4 +1,4 @@
-"""What the study with eyes runs, and the base that it starts from."""
+"""The plan of the study with images, and its base model."""
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ BASE = {"recipe": "projector", "lr": 1e-3, "epochs": 1, "batch": 8, "schedule": 
 
 
 def base(study: "Study", rows: int = BASE_ROWS) -> Path:
-    """The model that all arms start from: put together, and its projector trained with vpatch; made once."""
+    """The base model of all arms: assembled, and its projector trained with vpatch; made once."""
     folder = study.work / "base"
     model, patch = folder / "model", folder / "projector.vpatch"
     if model.exists():

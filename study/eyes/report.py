@@ -1,4 +1,4 @@
-"""The page of the study with eyes: docs/study-eyes.md, and docs/study-eyes/."""
+"""The page of the study with images: docs/study-eyes.md and docs/study-eyes/."""
 import json
 from collections import Counter
 from pathlib import Path
@@ -40,9 +40,9 @@ class EyesPage(Page):
                 for task, file in ((OPEN, "shapes-open"), (CLOSED, "shapes-closed"))]
         rows.insert(1, (CHOSEN, len(self.base[CHOSEN]), "–", share(self.mean(CHOSEN))))
         ends = [sum(step["loss"] for step in part) / len(part) for part in (steps[:10], steps[-10:])]
-        return table(["easy-vqa, test part", "items", "the commonest answer", "right"], rows) + (
-            f"\n\nThe projector's loss went from {ends[0]:.2f} to {ends[1]:.2f} nats a token (means of ten steps) in "
-            f"{len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
+        return table(["easy-vqa, test part", "items", "most common answer", "accuracy"], rows) + (
+            f"\n\nThe loss of the projector's training fell from {ends[0]:.2f} to {ends[1]:.2f} nats per token (means "
+            f"of ten steps) in {len(steps)} steps, {sum(step['tokens'] for step in steps):,} tokens, "
             f"{sum(step['seconds'] for step in steps) / 60:.0f} minutes.")
 
     def text_pairs(self) -> str:
@@ -92,7 +92,7 @@ class EyesPage(Page):
     def targets(self) -> str:
         always = ", ".join(f"{task} {share(majority(self.files / f'{task}-test.jsonl', len(self.base[task])))}"
                            for task in self.plan.stages)
-        return f"{super().targets()}\n\nWho always gave the commonest answer of the test would have right: {always}."
+        return f"{super().targets()}\n\nAccuracy of always giving the most common answer of the test: {always}."
 
     def drift(self) -> str:
         rows = []
@@ -110,19 +110,19 @@ class EyesPage(Page):
         top = max(point.high for line in counting.values() for point in line)
         step = next(step for step in (0.02, 0.05, 0.1, 0.2) if top < 6 * step)
         panels = [
-            plots.Panel("The stage's own task, right after it", stages, plots.linear(0, 1, 0.2, percent), learned),
-            plots.Panel("Held out: shapes (what), right", stages, plots.linear(0, 1, 0.2, percent),
+            plots.Panel("The stage's task, accuracy right after it", stages, plots.linear(0, 1, 0.2, percent), learned),
+            plots.Panel("Held out: shapes (what), accuracy", stages, plots.linear(0, 1, 0.2, percent),
                         self.lines([OPEN]), self.mean(OPEN)),
-            plots.Panel("Held out: shapes (what), by choice, right", stages, plots.linear(0, 1, 0.2, percent),
+            plots.Panel("Held out: shapes (what), by choice, accuracy", stages, plots.linear(0, 1, 0.2, percent),
                         self.lines([CHOSEN]), self.mean(CHOSEN)),
-            plots.Panel("Held out: short answers, right", stages, plots.linear(0, 1, 0.2, percent),
+            plots.Panel("Held out: short answers, accuracy", stages, plots.linear(0, 1, 0.2, percent),
                         self.lines(["short answers"]), self.mean("short answers")),
-            plots.Panel("Held out: multiple choice, right (mean of three sets)", stages,
+            plots.Panel("Held out: multiple choice, accuracy (mean of three sets)", stages,
                         plots.linear(0.2, 0.8, 0.1, percent), self.lines(self.choices), self.base_mean(self.choices)),
             plots.Panel("Mass on number tokens, captions", stages, plots.linear(0, min(1, 6 * step), step, percent),
                         counting, self.mean(CAPTIONS))]
         return plots.grid(panels, [arm.arm.name for arm in self.arms],
-                          "What is learned and what is kept after every stage, by what is tuned")
+                          "Target and held-out results after every stage, by what is tuned")
 
     @staticmethod
     def right(stage: Measured, task: str) -> tuple[float, float, float]:
