@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Attacks on vpatch: tests its guarantees under faults, signals, races, full disks and hostile files.
 
-    attack/run.py                       every attack, short
+    attack/run.py                       every attack that needs no root, short
     attack/run.py --long                every attack, as in docs/design/attacks.md
     attack/run.py faults --count 5000   a single attack
     attack/run.py faults --only switch  only the operations with "switch" in their name
@@ -59,12 +59,14 @@ ATTACKS: dict[str, Attack] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("attacks", nargs="*", help=f"attacks to run: {', '.join(ATTACKS)} (default: all)")
+    parser.add_argument("attacks", nargs="*",
+                        help=f"attacks to run: {', '.join(ATTACKS)} (default: those that need no root; all with --long)")
     parser.add_argument("--count", type=int, help="number of faults, signals or rounds, or seconds of a race")
     parser.add_argument("--long", action="store_true", help="run for hours instead of a minute")
     parser.add_argument("--only", help="only operations with this text in their name")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default: 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2,
+                        help="operations at once (default: the number of processors)")
     parser.add_argument("--binary", type=Path, help="the command (default: the release build, otherwise the debug one)")
     parser.add_argument("--folder", type=Path, help="working folder (default: a new temporary folder)")
     given = parser.parse_args()
