@@ -60,7 +60,7 @@ ATTACKS: dict[str, Attack] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("attacks", nargs="*",
-                        help=f"attacks to run: {', '.join(ATTACKS)} (default: those that need no root; all with --long)")
+                        help=f"attacks to run: {', '.join(ATTACKS)} (default: those without root; with --long all)")
     parser.add_argument("--count", type=int, help="number of faults, signals or rounds, or seconds of a race")
     parser.add_argument("--long", action="store_true", help="run for hours instead of a minute")
     parser.add_argument("--only", help="only operations with this text in their name")
