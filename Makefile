@@ -1,19 +1,19 @@
-# make demo                  makes a patch from a real fine-tune, applies it, reverts it; stacks three, takes one out
-# make demo MODEL=smollm2    the same on a whole model, which it fetches (93 MB)
-# make test                  all tests, and at the end which were slow
-# make test-real             those that need real models and other libraries: fetched, about an hour
+# make demo                  makes a patch from a real fine-tune, applies and reverts it; stacks three, removes one
+# make demo MODEL=smollm2    the same on a whole model, which it downloads (93 MB)
+# make test                  all tests; prints the slowest at the end
+# make test-real             tests with real models and other libraries, which it downloads: about an hour
 # make attack                faults, signals, races, hostile files for hours; docs/design/attacks.md
-# make attack ATTACK="faults --count 5000"   one of them
-# make bench                 sizes, timings and memory beside other tools; docs/benchmarks.md
-# make study                 five ways to tune, five tasks in sequence, what is forgotten (about an hour); docs/study.md
-# make study STUDY=--eyes    the same with pictures, on a small model that is made to see; docs/study-eyes.md
-# make fuzz                  a million damaged inputs for each of the parsers and decoders
-# make lint                  the formatting of the Swift sources, and checks of the Python ones
-# make docs                  runs the sessions that the docs show, and writes down what they print
+# make attack ATTACK="faults --count 5000"   a single attack
+# make bench                 size, speed and memory, compared with other tools; docs/benchmarks.md
+# make study                 forgetting of five tuning methods on five tasks (about an hour); docs/study.md
+# make study STUDY=--eyes    the same with images, on a small vision-language model; docs/study-eyes.md
+# make fuzz                  a million damaged inputs for each parser and decoder
+# make lint                  checks the format of the Swift sources, and the Python sources
+# make docs                  runs the console sessions in the docs and updates their output
 # make install PREFIX=DIR    the command and its shell completions; default /usr/local
-# make clean
+# make clean                 removes all builds
 #
-# What is missing on Debian or Ubuntu is installed first (scripts/install-deps.sh).
+# Packages that are missing on Debian or Ubuntu are installed first (scripts/install-deps.sh).
 
 PREFIX ?= /usr/local
 MODEL ?= pair
@@ -31,8 +31,8 @@ help:
 deps:
 	@scripts/install-deps.sh
 
-# With the Swift libraries inside: it starts in half the time, and runs where no Swift is. lld, since gold warns of a
-# function in Foundation that nothing here calls.
+# Linked statically with the Swift libraries: it starts in half the time, and runs without Swift. With lld, since gold
+# warns of a function in Foundation that is not called here.
 build: deps
 	swift build -c release --product vpatch --static-swift-stdlib -Xswiftc -use-ld=lld
 
@@ -51,8 +51,8 @@ attack: deps
 bench: build
 	@python=$$(bench/setup.sh) && "$$python" bench/run.py $(BENCH)
 
-# Goes on where it was stopped. STUDY="--seeds 2" and the like are handed to study/run.py; STUDY=--eyes is the one with
-# pictures.
+# Continues where it was stopped. STUDY="--seeds 2" and the like are passed to study/run.py; STUDY=--eyes is the study
+# with images.
 study: build
 	@python=$$(bench/setup.sh) && "$$python" study/run.py $(STUDY) && \
 	  "$$python" study/report.py $(filter --eyes,$(STUDY))

@@ -1,4 +1,4 @@
-"""Small checkpoints, as safetensors files and as folders of shards. Standard library alone."""
+"""Small checkpoints, as safetensors files and as folders of shards. Needs only the standard library."""
 import json
 import random
 import struct
@@ -58,23 +58,23 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], files: Mapping[str
 
 
 def weights(names: list[str], rows: int, columns: int, seed: int) -> Tensors:
-    """BF16 numbers between 2⁻⁷ and 1, drawn."""
-    chance = random.Random(seed)
+    """Random BF16 numbers between 2⁻⁷ and 1."""
+    rng = random.Random(seed)
     return {name: Tensor("BF16", (rows, columns), struct.pack(
-        f"<{rows * columns}H", *(chance.randrange(0x3C00, 0x3F80) for _ in range(rows * columns))))
+        f"<{rows * columns}H", *(rng.randrange(0x3C00, 0x3F80) for _ in range(rows * columns))))
         for name in names}
 
 
 def tuned(tensors: Mapping[str, Tensor], part: str, seed: int, share: float = 0.1) -> Tensors:
-    """The same with a share of the weights moved by a few units in the last place, where the name has a part in it."""
-    chance = random.Random(seed)
+    """The same tensors; in those whose name contains `part`, a share of the weights is moved by a few ulps."""
+    rng = random.Random(seed)
     result: Tensors = {}
     for name, tensor in tensors.items():
         if part in name:
             values = list(struct.unpack(f"<{len(tensor.data) // 2}H", tensor.data))
             for at in range(len(values)):
-                if at == 0 or chance.random() < share:
-                    values[at] += chance.randrange(1, 9)
+                if at == 0 or rng.random() < share:
+                    values[at] += rng.randrange(1, 9)
             tensor = Tensor(tensor.dtype, tensor.shape, struct.pack(f"<{len(values)}H", *values))
         result[name] = tensor
     return result

@@ -1,4 +1,4 @@
-"""The command under attack, run as a process."""
+"""Runs the command under attack as a process."""
 import os
 import signal
 import subprocess
@@ -12,19 +12,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Run:
-    """What became of a process."""
-    #: The exit code, or minus the signal that ended it.
+    """The result of a process."""
+    #: The exit code; minus the signal if one ended the process.
     code: int
     output: bytes
     errors: str
-    #: It had to be killed, having hung.
+    #: It hung and was killed.
     hung: bool
     megabytes: float
     seconds: float
 
     @property
     def announces(self) -> bool:
-        """It says that recover finishes or undoes what it left."""
+        """Whether it tells the user to run recover."""
         return "vpatch recover" in self.errors
 
     @property
@@ -35,10 +35,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong at one of a process's calls (Tests/Faults/faults.c)."""
+    """A fault at one of a process's calls (Tests/Faults/faults.c)."""
     mode: str
     at: int
-    #: Its line of the log.
+    #: The call's line in the log.
     call: str = ""
     calls: str = "changes,looks"
     delay: int = 0
@@ -58,7 +58,7 @@ class Fault:
 @dataclass(frozen=True)
 class Vpatch:
     binary: Path
-    #: What every run finds in its environment.
+    #: Environment variables of every run.
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -80,7 +80,7 @@ class Vpatch:
     def start(self, arguments: Sequence[str | Path], folder: Path, more: Mapping[str, str] | None = None,
               output: int = subprocess.DEVNULL, errors: int = subprocess.DEVNULL,
               before: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
-        """Starts it and does not wait. `before` is a command to run it under."""
+        """Starts it and does not wait. `before` is a command that runs it, such as setpriv."""
         return subprocess.Popen(
             [*before, str(self.binary), *map(str, arguments)], cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
             stderr=errors, env={**os.environ, **self.environment, **(more or {})})
@@ -88,7 +88,7 @@ class Vpatch:
     def run(self, arguments: Sequence[str | Path], folder: Path, more: Mapping[str, str] | None = None,
             timeout: float = 60, kill_after: float | None = None, signal_after: tuple[int, float] | None = None,
             before: Sequence[str] = ()) -> Run:
-        """Runs it to its end. `signal_after` is a signal that it gets, and after how many seconds."""
+        """Runs it and waits for its end. `signal_after` is a signal to send, and the seconds to wait before."""
         if kill_after is not None:
             signal_after = (signal.SIGKILL, kill_after)
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -96,7 +96,7 @@ class Vpatch:
             process = self.start(arguments, folder, more, output.fileno(), errors.fileno(), before)
             hung = threading.Event()
 
-            # Not Popen's own way of signalling, which reaps the process.
+            # Not Popen.kill, which reaps the process.
             def end() -> None:
                 hung.set()
                 os.kill(process.pid, signal.SIGKILL)
@@ -107,7 +107,7 @@ class Vpatch:
             for timer in timers:
                 timer.daemon = True
                 timer.start()
-            # Without reaping it, so that no timer signals another process of the same number.
+            # Wait without reaping it, so that no timer signals another process with the same id.
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             for timer in timers:
                 timer.cancel()

@@ -1,4 +1,4 @@
-"""A fault at every call that looks at a file or changes one, of every operation."""
+"""Faults at every call that examines or changes a file, for every operation."""
 import random
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from operations import Operation, operations
 from outcome import Outcome
 from scene import Scene
 
-#: What a call can fail with, by its name in the log. "eio-on" is a disk that is gone from there on.
+#: The faults of a call, by its name in the log. With "eio-on" the disk fails from there on.
 MODES = {
     "write": ("eio", "enospc", "eintr", "short", "kill-before", "kill-half", "eio-on"),
     "truncate": ("eio", "enospc", "kill-before"),
@@ -36,7 +36,7 @@ MODES = {
     "lock": ("eio", "eintr", "eacces"),
 }
 LOOK = ("eio", "eacces")
-#: Calls by which a command cleans up: what one of them fails on stays until a later command.
+#: Calls that a command uses to clean up. If one fails, the file stays until a later command.
 CLEANING = {"unlink", "opendir", "readdir", "lstat", "stat", "open", "lock", "fstat"}
 
 
@@ -55,28 +55,28 @@ def plan(scene: Scene) -> Iterator[Fault]:
 
 
 def some(every: list[Operation], count: int | None, only: str | None, seed: int) -> list[Operation]:
-    """Those that are meant; for a short attack a few of them, drawn, since each has to be set up."""
+    """The chosen operations; for a short attack a random few of them, since each has to be set up."""
     chosen = [operation for operation in every if not only or only in operation.name]
     most = max(2, (count or len(chosen) * 10) // 10)
     return random.Random(seed).sample(chosen, most) if most < len(chosen) else chosen
 
 
 def attack(lab: Lab, count: int | None, only: str | None = None) -> Outcome:
-    """Every fault of every operation, or so many of them, drawn."""
+    """Tries every fault of every operation, or a random `count` of them."""
     outcome = Outcome("faults", "faults")
     chosen = some(operations(), count, only, lab.seed)
     place = lab.place("faults")
     local = threading.local()
 
     def scene_of(operation: Operation) -> Scene:
-        """Each thread has its own, at a path of its own."""
+        """Each thread has its own scene, at its own path."""
         scenes: dict[str, Scene] = local.__dict__.setdefault("scenes", {})
         if operation.name not in scenes:
             scenes.clear()
             scenes[operation.name] = Scene(lab, operation, place / str(threading.get_ident()) / "d")
         return scenes[operation.name]
 
-    def carry_out(job: Job) -> None:
+    def run_job(job: Job) -> None:
         scene = scene_of(job.operation)
         for fault in job.faults:
             scene.lay()
@@ -97,6 +97,6 @@ def attack(lab: Lab, count: int | None, only: str | None = None) -> Outcome:
         for operation, _ in plans:
             mine = [fault for other, fault in every if other is operation]
             jobs += [Job(operation, tuple(mine[at:at + 200])) for at in range(0, len(mine), 200)]
-        for _ in pool.map(carry_out, jobs):
+        for _ in pool.map(run_job, jobs):
             pass
     return outcome.end()

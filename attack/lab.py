@@ -1,4 +1,4 @@
-"""What attacks work on: small models and patches, made once in a temporary folder."""
+"""The material of attacks: small models and patches, made once in a temporary folder."""
 import json
 import random
 import shutil
@@ -37,7 +37,7 @@ class Lab:
     vpatch: Vpatch
     jobs: int
     seed: int
-    #: Patches of one base, made when they are asked for.
+    #: Number of patches of one base that `patches` has made so far.
     _numbered: int = field(default=0)
 
     @property
@@ -53,16 +53,16 @@ class Lab:
 
     def do(self, *arguments: str | Path, folder: Path | None = None, store: Path | None = None,
            timeout: float = 300) -> Run:
-        """Runs what must succeed."""
+        """Runs a command that must succeed."""
         more = {"VPATCH_STORE": str(store)} if store else None
         run = self.vpatch.run(arguments, folder or self.sources, more, timeout)
         if run.code:
             raise RuntimeError(f"vpatch {' '.join(map(str, arguments))}: exit {run.code}: {run.errors}")
         return run
 
-    # What there is: files base, tuned-a, tuned-b, chained (on tuned-a), other (another base); folders fb, ft, fg;
-    # patches a, b, c (chained), f and g (of folders), trained, measured; tl, a model that can be trained; rows, suite,
-    # results of it.
+    # The sources: files base, tuned-a, tuned-b, chained (on tuned-a), other (another base); folders fb, ft, fg;
+    # patches a, b, c (chained), f and g (of folders), trained, measured; tl, a model that can be trained; its rows,
+    # suite and results.
 
     def furnish(self, training: bool = True) -> None:
         """Makes the sources."""
@@ -91,10 +91,10 @@ class Lab:
 
     def _furnish_training(self) -> None:
         make_model(self.sources / "tl")
-        chance = random.Random(3)
+        rng = random.Random(3)
         rows = []
         for _ in range(12):
-            drawn = [chance.choice(WORDS) for _ in range(5)]
+            drawn = [rng.choice(WORDS) for _ in range(5)]
             rows.append(json.dumps({"prompt": f"How often is {drawn[0]} in {', '.join(drawn)}?",
                                     "completion": f" {drawn.count(drawn[0])}"}))
         suite = self.sources / "suite"
@@ -127,13 +127,13 @@ class Lab:
 
 
 def documents(count: int, words: int, seed: int) -> str:
-    """Texts for a suite, of words that the tokenizer knows."""
-    chance = random.Random(seed)
-    return "\n%\n".join(" ".join(chance.choice(WORDS) for _ in range(words)) for _ in range(count))
+    """Texts for a suite, of words in the tokenizer's vocabulary."""
+    rng = random.Random(seed)
+    return "\n%\n".join(" ".join(rng.choice(WORDS) for _ in range(words)) for _ in range(count))
 
 
 def make_model(folder: Path) -> None:
-    """The tiny Llama of the fixtures, with a real tokenizer: its vocabulary is made as large as that."""
+    """The tiny Llama of the fixtures with a real tokenizer; the model's vocabulary is enlarged to fit."""
     source = FIXTURES / "tiny-models" / "tiny-llama"
     tokens = 712
     config = json.loads((source / "config.json").read_text())

@@ -1,7 +1,7 @@
-"""Two commands that meet: one is stopped at one of its calls, the other runs to its end, then the first goes on.
+"""Two concurrent commands: one is stopped at one of its calls, the other runs to its end, then the first continues.
 
-Placed by event, so that a window of a microsecond is hit every time. The fault library stops the first (SIGSTOP); where
-the second waits for a lock that the first holds, the first goes on after a while.
+The stop is at a call and not at a time, so it hits a window of a microsecond every time. The fault library stops the
+first (SIGSTOP). If the second waits for a lock that the first holds, the first continues after `PATIENCE` seconds.
 """
 import json
 import os
@@ -22,13 +22,13 @@ from lab import Lab
 from outcome import Outcome
 from tree import Tree
 
-#: How long the second may wait for the first.
+#: Seconds that the second may wait for the first.
 PATIENCE = 1.0
 
 
 @dataclass
 class Place:
-    """A folder in which two commands meet, with a store of its own."""
+    """A folder in which two commands run, with its own store."""
     lab: Lab
     folder: Path
     vpatch: Vpatch
@@ -59,7 +59,7 @@ class Meeting:
     first: tuple[str, ...]
     second: tuple[str, ...]
     judge: Judge
-    #: Where the first is stopped: its calls below this name alone.
+    #: The first is stopped only at calls below this name.
     below: str = ""
 
 
@@ -89,10 +89,10 @@ def meet(place: Place, first: tuple[str, ...], second: tuple[str, ...], at: int)
     return run, found[0]
 
 
-# What must be true afterwards
+# What must hold afterwards
 
 def must_succeed(*runs: Run) -> list[str]:
-    """Nothing is in the way of either: an error is a false one."""
+    """The commands do not conflict, so any error is false."""
     return [f"a false error: exit {run.code}: {run.last_line}" for run in runs if run.code]
 
 
@@ -104,7 +104,7 @@ def one_wins(first: Run, second: Run) -> list[str]:
 
 
 def undo_kept(place: Place, first: Run, second: Run) -> list[str]:
-    """A model that was switched to a stack can be taken back, bit for bit."""
+    """A model that was switched to a stack can be reverted, bit for bit."""
     found = must_succeed(first, second)
     if first.code == 0:
         run = place.run("revert", "m.st", "-q")
@@ -116,9 +116,9 @@ def undo_kept(place: Place, first: Run, second: Run) -> list[str]:
 def alias_holds(place: Place, first: Run, second: Run) -> list[str]:
     found = [f"a false error of gc: {run.last_line}" for run in (first,) if run.code]
     if second.code == 0 and place.run("show", "kept", "-q").code:
-        found.append("the alias is confirmed, and its patch is gone")
+        found.append("the alias was confirmed, but its patch is missing")
     if second.code and "FOREIGN KEY" in second.errors:
-        found.append("an error of the database reaches the user")
+        found.append("the user gets a raw database error")
     return found
 
 
@@ -128,7 +128,7 @@ def members_kept(place: Place, first: Run, second: Run) -> list[str]:
     members = [len(stack["members"]) for stack in stacks if stack["name"] == "s"]
     confirmed = 1 + [first.code, second.code].count(0)
     if members != [confirmed]:
-        found.append(f"{confirmed} members are confirmed, and other members are there")
+        found.append(f"{confirmed} members were confirmed, but the stack has others")
     return found
 
 
@@ -144,12 +144,12 @@ def records_kept(subject: str) -> Judge:
 
 
 def model_is_one(place: Place, first: Run, second: Run) -> list[str]:
-    """Of two applies to one file, the model and its provenance are the winner's."""
+    """Of two applies to one file, the model and its provenance are those of the one that succeeds."""
     found = one_wins(first, second)
     expected = {0: "tuned-a.safetensors", 1: "tuned-b.safetensors"}
     for number, run in enumerate((first, second)):
         if run.code == 0 and not found and place.data("out.st") != place.source(expected[number]):
-            found.append("the model is the loser's")
+            found.append("the model is that of the command that failed")
     if place.run("status", "out.st", "--full").code:
         found.append("the provenance is of another model")
     return found
@@ -161,38 +161,38 @@ def patch_is_one(place: Place, first: Run, second: Run) -> list[str]:
         expected = ("a.vpatch", "b.vpatch")[0 if first.code == 0 else 1]
         mine, its = (place.json("show", str(path), "--json") for path in ("out.vpatch", place.lab.sources / expected))
         if mine is None or mine["identity"] != its["identity"]:
-            found.append("the patch is the loser's")
+            found.append("the patch is that of the command that failed")
     return found
 
 
 def store_agrees(place: Place, first: Run, second: Run) -> list[str]:
-    """What was added is there."""
+    """An added patch is in the store."""
     found = must_succeed(first, second)
     listed = place.json("list", "--json")
     names = {alias for patch in listed["patches"] for alias in patch["aliases"]} if listed else set()
     if first.code == 0 and "b" not in names:
-        found.append("a patch is confirmed, and not there")
+        found.append("a patch was confirmed, but is missing")
     return found
 
 
 def reads_one(on_old: tuple[str, ...], result: str | None = None) -> Judge:
-    """What a reader makes, with exit 0, is of the old model or of the new one; else it says why not."""
+    """With exit code 0, a reader's output is of the old model or of the new one; otherwise it prints an error."""
     def judge(place: Place, first: Run, second: Run) -> list[str]:
         found = []
         if second.code:
             found.append(f"the switch fails: {second.last_line}")
         if first.code:
-            return found if first.errors.strip() else [*found, "it fails and says nothing"]
+            return found if first.errors.strip() else [*found, "it fails without a message"]
         states = place.folder.parent / "states"
         mine = place.data(result) if result else first.output
         if mine not in _expected(place, states, on_old, result):
-            found.append("exit 0, and torn")
+            found.append("exit 0, but the output mixes two states")
         return found
     return judge
 
 
 def _expected(place: Place, states: Path, command: tuple[str, ...], result: str | None) -> list[bytes | None]:
-    """What the command makes of the old and of the new model, each at rest, in a folder of the same name."""
+    """The command's outputs from the old and the new model, with no switch running, in a folder of the same name."""
     kept = states / "-".join(command).replace("/", "_")
     if not kept.exists():
         kept.mkdir(parents=True)
@@ -209,7 +209,7 @@ def _expected(place: Place, states: Path, command: tuple[str, ...], result: str 
     return [path.read_bytes() for path in kept.iterdir()]
 
 
-#: What was laid out in a place, by its folder.
+#: The initial content of a place, by its folder.
 _BEFORE: dict[str, Tree] = {}
 
 
@@ -270,7 +270,7 @@ def _results(task: str, better: bool) -> dict[str, Any]:
 
 
 def write_results(lab: Lab, count: int) -> None:
-    """Results of so many tasks: r1.json and b1.json, r2.json …"""
+    """Writes results of `count` tasks: r1.json and b1.json, r2.json …"""
     for number in range(1, count + 1):
         for letter, better in (("r", True), ("b", False)):
             (lab.sources / f"{letter}{number}.json").write_text(json.dumps(_results(f"task-{number}", better)))
@@ -291,22 +291,22 @@ def _lay_out(lab: Lab, meeting: Meeting, folder: Path) -> tuple[Place, Meeting]:
     for command in meeting.setup:
         lab.do(*command, folder=folder, store=store)
         if "COMPOSITE" in second and command[0] == "switch":
-            # The identity of what the model was switched to.
+            # The identity of the patch that the model was switched to.
             identity = json.loads((folder / "m.st.vpatch.json").read_text())["patches"][0]["identity"]
             second = tuple(identity if word == "COMPOSITE" else word for word in second)
     return place, Meeting(meeting.name, meeting.files, meeting.setup, meeting.first, second, meeting.judge)
 
 
 def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
-    """So many meetings, dealt out among the pairs; the calls are drawn."""
+    """Tries `count` meetings, divided among the pairs; the calls are random."""
     outcome = Outcome("meetings", "meetings")
     write_results(lab, 2)
     chosen = [meeting for meeting in meetings() if not only or only in meeting.name]
     base = lab.place("meetings")
     each = -(-count // len(chosen))
 
-    def carry_out(given: Meeting) -> None:
-        chance = random.Random(f"{lab.seed} {given.name}")
+    def try_meeting(given: Meeting) -> None:
+        rng = random.Random(f"{lab.seed} {given.name}")
         place, meeting = _lay_out(lab, given, base / given.name.replace(" ", "-") / "d")
         before = tree.read(place.folder)
         _BEFORE[str(place.folder)] = before
@@ -315,7 +315,7 @@ def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
                                                        "FAULT_CALLS": "changes,looks"})
         calls = log.read_text(errors="replace").replace(f"{place.folder}/", "").splitlines()
         moments = list(range(1, len(calls) + 1))
-        chance.shuffle(moments)
+        rng.shuffle(moments)
         while len(moments) < each:
             moments += moments
         for at in moments[:each]:
@@ -328,6 +328,6 @@ def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
                           f"{calls[at - 1]}: exit {first.code} and {second.code}")
 
     with ThreadPoolExecutor(lab.jobs) as pool:
-        for _ in pool.map(carry_out, chosen):
+        for _ in pool.map(try_meeting, chosen):
             pass
     return outcome.end()

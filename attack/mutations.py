@@ -1,6 +1,6 @@
-"""Hostile files, for every command that reads them: no signal, no hang, no memory out of proportion.
+"""Hostile files for every command that reads them: no crash by a signal, no hang, no memory out of proportion.
 
-What is behind digests in a patch is reached by `make fuzz`, which makes them right again; here are the files around it.
+`make fuzz` tests the parts of a patch that digests protect: it corrects them. This attack tests the other files.
 """
 import copy
 import hashlib
@@ -19,7 +19,7 @@ from command import Vpatch
 from lab import FIXTURES, SUITE, Lab
 from outcome import Outcome
 
-#: A small file must not need more than this, nor longer.
+#: Limits of memory and time for a small file.
 MEGABYTES = 600
 SECONDS = 20
 
@@ -37,20 +37,20 @@ SCRAPS = [b'"', b"'", b"\\", b"[", b"]", b"{", b"}", b"=", b"\n", b"\0", b"#", b
 Change = Callable[[bytes, random.Random], bytes]
 
 
-def change_bytes(data: bytes, chance: random.Random) -> bytes:
+def change_bytes(data: bytes, rng: random.Random) -> bytes:
     changed = bytearray(data)
-    for _ in range(chance.choice([1, 1, 2, 4])):
-        at = chance.randrange(max(1, len(changed)))
-        kind = chance.randrange(4)
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        at = rng.randrange(max(1, len(changed)))
+        kind = rng.randrange(4)
         if kind == 0 and changed:
-            changed[at % len(changed)] = chance.randrange(256)
+            changed[at % len(changed)] = rng.randrange(256)
         elif kind == 1:
-            changed[at:at] = chance.choice(SCRAPS)
+            changed[at:at] = rng.choice(SCRAPS)
         elif kind == 2:
-            del changed[at:at + chance.choice([1, 2, 10, 100, 10_000])]
+            del changed[at:at + rng.choice([1, 2, 10, 100, 10_000])]
         else:
-            of = chance.randrange(max(1, len(changed)))
-            changed[at:at] = changed[of:of + chance.choice([3, 20, 100])]
+            of = rng.randrange(max(1, len(changed)))
+            changed[at:at] = changed[of:of + rng.choice([3, 20, 100])]
     return bytes(changed)
 
 
@@ -67,34 +67,34 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def change_value(value: Any, chance: random.Random) -> Any:
+def change_value(value: Any, rng: random.Random) -> Any:
     value = copy.deepcopy(value)
-    for _ in range(chance.choice([1, 1, 1, 2, 3])):
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
         places = [path for path in _places(value) if path]
         if not places:
-            return chance.choice(NASTY)
-        *above, key = chance.choice(places)
+            return rng.choice(NASTY)
+        *above, key = rng.choice(places)
         container = value
         for step in above:
             container = container[step]
-        kind = chance.randrange(10)
+        kind = rng.randrange(10)
         if kind < 6:
-            container[key] = copy.deepcopy(chance.choice(NASTY))
+            container[key] = copy.deepcopy(rng.choice(NASTY))
         elif kind == 6:
             del container[key]
         elif kind == 7 and isinstance(container[key], int | float):
-            container[key] = chance.choice([container[key] + 1, -container[key], container[key] * 2, 2**63 - 1])
+            container[key] = rng.choice([container[key] + 1, -container[key], container[key] * 2, 2**63 - 1])
         elif kind == 8 and isinstance(container[key], list):
             container[key] = container[key] * 50
         elif isinstance(container, dict):
-            container[chance.choice(["x", "\0", "é", "name", "a" * 300])] = copy.deepcopy(chance.choice(NASTY))
+            container[rng.choice(["x", "\0", "é", "name", "a" * 300])] = copy.deepcopy(rng.choice(NASTY))
     return value
 
 
-def change_json(data: bytes, chance: random.Random) -> bytes:
-    if chance.random() < 0.15:
-        return change_bytes(data, chance)
-    text = json.dumps(change_value(json.loads(data), chance), ensure_ascii=chance.random() < 0.5)
+def change_json(data: bytes, rng: random.Random) -> bytes:
+    if rng.random() < 0.15:
+        return change_bytes(data, rng)
+    text = json.dumps(change_value(json.loads(data), rng), ensure_ascii=rng.random() < 0.5)
     return text.replace("Infinity", "1e999").encode("utf-8", "surrogatepass")
 
 
@@ -103,85 +103,85 @@ PATTERNS = [value for value in NASTY if isinstance(value, str) and any(mark in v
     "$", "()", "(?:)*", "(?:|a)*", "[\\p{L}\\p{N}]+|[^\\s]", "(.*)*.*=.*", "(a|b|ab)*c", "^(([a-z])+.)+[A-Z]([a-z])+$"]
 
 
-def change_tokenizer(data: bytes, chance: random.Random) -> bytes:
-    """All but the vocabulary, which is most of it, and now and then that; or a pattern that splits."""
+def change_tokenizer(data: bytes, rng: random.Random) -> bytes:
+    """Changes the pre-tokenizer's pattern, or anything except the vocabulary; sometimes the vocabulary."""
     tokenizer = json.loads(data)
     vocabulary, merges = tokenizer["model"].pop("vocab"), tokenizer["model"].pop("merges")
-    kind = chance.random()
+    kind = rng.random()
     if kind < 0.4:
         tokenizer["pre_tokenizer"] = {
-            "type": "Split", "pattern": {"Regex": chance.choice(PATTERNS)}, "invert": chance.random() < 0.5,
-            "behavior": chance.choice(["Isolated", "Removed", "MergedWithPrevious", "Contiguous", "X"])}
+            "type": "Split", "pattern": {"Regex": rng.choice(PATTERNS)}, "invert": rng.random() < 0.5,
+            "behavior": rng.choice(["Isolated", "Removed", "MergedWithPrevious", "Contiguous", "X"])}
     elif kind < 0.8:
-        tokenizer = change_value(tokenizer, chance)
+        tokenizer = change_value(tokenizer, rng)
     else:
-        vocabulary[chance.choice(list(vocabulary))] = chance.choice([-1, 10**9, 2**31, 2**63, 0, 1.5, None, "x"])
-        merges[chance.randrange(len(merges))] = chance.choice(["a", "a b c", "", ["a"], [1, 2], "\0 \0", None])
+        vocabulary[rng.choice(list(vocabulary))] = rng.choice([-1, 10**9, 2**31, 2**63, 0, 1.5, None, "x"])
+        merges[rng.randrange(len(merges))] = rng.choice(["a", "a b c", "", ["a"], [1, 2], "\0 \0", None])
     if isinstance(tokenizer, dict) and isinstance(tokenizer.get("model"), dict):
         tokenizer["model"] |= {"vocab": vocabulary, "merges": merges}
-    text = json.dumps(tokenizer, ensure_ascii=chance.random() < 0.5).replace("Infinity", "1e999")
+    text = json.dumps(tokenizer, ensure_ascii=rng.random() < 0.5).replace("Infinity", "1e999")
     return text.encode("utf-8", "surrogatepass")
 
 
-def change_lines(data: bytes, chance: random.Random) -> bytes:
+def change_lines(data: bytes, rng: random.Random) -> bytes:
     lines = data.splitlines()
-    at = chance.randrange(len(lines))
-    lines[at] = change_json(lines[at], chance)
+    at = rng.randrange(len(lines))
+    lines[at] = change_json(lines[at], rng)
     return b"\n".join(lines)
 
 
-def change_text(data: bytes, chance: random.Random) -> bytes:
-    """The value of a line, half of the time."""
+def change_text(data: bytes, rng: random.Random) -> bytes:
+    """Changes the value of a line, or with a probability of one half any bytes."""
     lines = data.split(b"\n")
     with_values = [at for at, line in enumerate(lines) if b"=" in line]
-    if chance.random() < 0.5 or not with_values:
-        return change_bytes(data, chance)
-    at = chance.choice(with_values)
+    if rng.random() < 0.5 or not with_values:
+        return change_bytes(data, rng)
+    at = rng.choice(with_values)
     values = [json.dumps(value).encode() for value in NASTY if isinstance(value, str | int | float)]
-    lines[at] = lines[at].split(b"=")[0] + b"= " + chance.choice(values)
+    lines[at] = lines[at].split(b"=")[0] + b"= " + rng.choice(values)
     return b"\n".join(lines)
 
 
-def change_header(data: bytes, chance: random.Random) -> bytes:
-    """The header of a safetensors file, its length right again."""
+def change_header(data: bytes, rng: random.Random) -> bytes:
+    """Changes the header of a safetensors file and corrects its length."""
     (length,) = struct.unpack_from("<Q", data)
-    header = change_json(data[8:8 + length], chance)
+    header = change_json(data[8:8 + length], rng)
     return struct.pack("<Q", len(header)) + header + data[8 + length:]
 
 
-def change_state(data: bytes, chance: random.Random) -> bytes:
-    """What a training state says of itself."""
+def change_state(data: bytes, rng: random.Random) -> bytes:
+    """Changes the metadata of a training state."""
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8:8 + length])
     state = json.loads(header["__metadata__"]["vpatch.training"])
-    header["__metadata__"]["vpatch.training"] = json.dumps(change_value(state, chance)).replace("Infinity", "1e999")
+    header["__metadata__"]["vpatch.training"] = json.dumps(change_value(state, rng)).replace("Infinity", "1e999")
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + data[8 + length:]
 
 
-def change_journal(data: bytes, chance: random.Random) -> bytes:
-    """The header of a journal, its digest right again (spec/journal.md). The model is a copy: it must be refused."""
+def change_journal(data: bytes, rng: random.Random) -> bytes:
+    """Changes the header of a journal and corrects its digest (spec/journal.md). The model is a copy: it is refused."""
     (length,) = struct.unpack_from("<Q", data, 16)
-    header = json.dumps(change_value(json.loads(data[64:64 + length]), chance), sort_keys=True,
+    header = json.dumps(change_value(json.loads(data[64:64 + length]), rng), sort_keys=True,
                         separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
     start = data[:16] + struct.pack("<Q", len(header)) + data[24:32]
     return start + hashlib.sha256(start + header).digest() + header + data[64 + length:]
 
 
-def change_catalogue(path: Path, chance: random.Random) -> None:
-    """Values of the catalogue, by SQLite itself."""
+def change_catalogue(path: Path, rng: random.Random) -> None:
+    """Changes values of the catalogue, with SQLite."""
     with sqlite3.connect(path) as database:
         tables = [row[0] for row in database.execute("select name from sqlite_master where type = 'table'")]
         database.execute("pragma ignore_check_constraints = 1")
         database.execute("pragma writable_schema = 1")
-        for _ in range(chance.choice([1, 1, 2])):
-            table = chance.choice(tables)
+        for _ in range(rng.choice([1, 1, 2])):
+            table = rng.choice(tables)
             columns = [row[1] for row in database.execute(f'pragma table_info("{table}")')]
-            value = chance.choice([value for value in NASTY if isinstance(value, str | float) or
+            value = rng.choice([value for value in NASTY if isinstance(value, str | float) or
                                    (isinstance(value, int) and abs(value) < 2**63)] + [b"\0\1", None])
             try:
-                database.execute(f'update "{table}" set "{chance.choice(columns)}" = ?', (value,))
+                database.execute(f'update "{table}" set "{rng.choice(columns)}" = ?', (value,))
             except (sqlite3.Error, OverflowError, UnicodeEncodeError):
                 database.execute(f'delete from "{table}"')
     database.close()
@@ -190,13 +190,13 @@ def change_catalogue(path: Path, chance: random.Random) -> None:
 @dataclass(frozen=True)
 class Target:
     name: str
-    #: Sources that are laid out, by the name that they get.
+    #: Name in the folder → name of the source.
     files: dict[str, str]
-    #: The file that is changed.
+    #: The file to change.
     file: str
     change: Change
     commands: tuple[tuple[str, ...], ...]
-    #: Commands that make the file; run once.
+    #: Commands that make the file. They run once.
     setup: tuple[tuple[str, ...], ...] = ()
 
 
@@ -271,17 +271,17 @@ def _complaints(vpatch: Vpatch, command: tuple[str, ...], folder: Path) -> list[
     if run.hung:
         return [f"{command[0]} hangs"]
     if run.code < 0:
-        return [f"{command[0]} ends by signal {-run.code}"]
+        return [f"{command[0]} is ended by signal {-run.code}"]
     if run.megabytes > MEGABYTES:
         return [f"{command[0]} takes more than {MEGABYTES} MB"]
     if "Fatal error" in run.errors:
         return [f"{command[0]}: a fatal error"]
-    return [f"{command[0]} fails and says nothing"] if run.code and not run.errors.strip() and \
+    return [f"{command[0]} fails without a message"] if run.code and not run.errors.strip() and \
         command[0] not in ("gate", "fsck", "status") else []
 
 
 def _journal(lab: Lab, vpatch: Vpatch, folder: Path) -> None:
-    """A switch that is killed right after its decision."""
+    """Makes a journal: a switch is killed right after the journal gets its name."""
     log = folder / "log"
     command = ("switch", "m", "f.vpatch", "-q")
     shutil.copytree(folder / "m", folder / "kept")
@@ -294,14 +294,14 @@ def _journal(lab: Lab, vpatch: Vpatch, folder: Path) -> None:
 
 
 def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
-    """So many changed files, dealt out among the kinds."""
+    """Tries `count` changed files, divided among the kinds."""
     outcome = Outcome("hostile files", "files")
     chosen = [target for target in targets(lab) if not only or only in target.name]
     base = lab.place("mutations")
     each = -(-count // len(chosen))
 
-    def carry_out(target: Target) -> None:
-        chance = random.Random(f"{lab.seed} {target.name}")
+    def try_target(target: Target) -> None:
+        rng = random.Random(f"{lab.seed} {target.name}")
         whole = base / target.name.replace(" ", "-") / "whole"
         whole.mkdir(parents=True)
         for name, source in target.files.items():
@@ -323,10 +323,10 @@ def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
             shutil.copytree(whole, folder)
             path = folder / target.file
             if target.name == "catalogue" and number % 2:
-                change_catalogue(path, chance)
+                change_catalogue(path, rng)
             else:
                 path.unlink()
-                path.write_bytes(target.change(data, chance))
+                path.write_bytes(target.change(data, rng))
             changed = path.read_bytes()
             for command in target.commands:
                 complaints = [f"{target.name}: {complaint}" for complaint in _complaints(vpatch, command, folder)]
@@ -335,13 +335,13 @@ def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
             outcome.count(note=target.name)
 
     with ThreadPoolExecutor(lab.jobs) as pool:
-        for _ in pool.map(carry_out, chosen):
+        for _ in pool.map(try_target, chosen):
             pass
     return outcome.end()
 
 
 def _kept(lab: Lab, target: Target, number: int, changed: bytes) -> str:
-    """Where the file lies that did it: outside of the folder that goes."""
+    """Keeps the file that caused a failure outside of the temporary folder, and returns its path."""
     path = Path("/tmp") / f"vpatch-attack-{lab.seed}-{number}-{Path(target.file).name}"
     path.write_bytes(changed)
     return str(path)

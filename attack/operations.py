@@ -1,26 +1,26 @@
-"""The operations that faults and signals are tried on."""
+"""The operations that the attacks with faults and signals run."""
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Operation:
     name: str
-    #: What is laid out: a name in the folder, and the name of a source.
+    #: Name in the folder → name of the source.
     files: dict[str, str]
     command: tuple[str, ...]
-    #: The names that it makes or changes; all others stay as they are.
+    #: The names that it makes or changes; all others must not change.
     results: tuple[str, ...] = ()
-    #: Commands that are run first.
+    #: Commands to run first.
     setup: tuple[tuple[str, ...], ...] = ()
-    #: The model that it changes in place: recover is run on it afterwards.
+    #: The model that it changes in place; recover runs on it afterwards.
     model: str | None = None
-    #: Results that are compared as patches, by identity, since a time or a path is in them.
+    #: Results that are compared by patch identity, because they contain a time or a path.
     loose: frozenset[str] = frozenset()
-    #: What it leaves besides: logs, states to resume from. May be there or not.
+    #: Other files that it may leave: logs, states to resume from.
     besides: tuple[str, ...] = ()
-    #: It only reads: what it prints is what it makes.
+    #: It only reads; its result is what it prints.
     prints: bool = False
-    #: Patches of the store whose annotations count, too.
+    #: Patches of the store whose annotations are compared as well.
     shows: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -39,7 +39,7 @@ NEW = ("-o", "out.vpatch", "-q", "--no-store")
 
 
 def _outputs() -> list[Operation]:
-    """Those that write something new."""
+    """Operations that write new files."""
     provenance = ("out.st", "out.st.vpatch.json")
     train = ("train", "m", "--recipe", "sa-proj", "--data", "rows.jsonl", *NEW, "--steps", "2", "--batch", "2",
              "--lr", "1e-3", "--resume", "run", "--save-every", "1", "--log", "log.jsonl")
@@ -59,7 +59,7 @@ def _outputs() -> list[Operation]:
                   ("out",)),
         Operation("apply of a stack", BOTH, ("apply", "base.st", "a.vpatch@0.5", "b.vpatch", "-o", "out.st", "--undo",
                                              "undo.vpatch", "-q"), provenance,
-                  # Whole before its model is there, and taken as it is by the same command.
+                  # It is complete before the model exists, and the same command accepts it as it is.
                   besides=("undo.vpatch",)),
         Operation("revert -o", {"t": "ft", "f.vpatch": "f.vpatch"}, ("revert", "t", "f.vpatch", "-o", "out", "-q"),
                   ("out",)),
@@ -76,7 +76,7 @@ def _outputs() -> list[Operation]:
 
 
 def _in_place() -> list[Operation]:
-    """Those that change a model in place."""
+    """Operations that change a model in place."""
     file = {"m.st": "base.safetensors", **BOTH}
     model = ("m.st", "m.st.vpatch.json")
     stack = (("add", "a.vpatch", "b.vpatch", "-q"), ("stack", "new", "s", "--base", "base.st", "a@0.5", "b", "-q"))
@@ -99,7 +99,7 @@ def _in_place() -> list[Operation]:
 
 
 def _notes() -> list[Operation]:
-    """Those that write into a patch."""
+    """Operations that change the annotations of a patch."""
     results = {"tuned.json": "tuned.json", "base.json": "base.json", "m": "tl"}
     annotate = ("--results", "tuned.json", "--base-results", "base.json", "-q")
     evaluate = ("eval", "m", "--suite", "suite/suite.toml", "--record", "-q", "--patch")
@@ -121,7 +121,7 @@ def _notes() -> list[Operation]:
 
 
 def _store() -> list[Operation]:
-    """Those that change the store."""
+    """Operations that change the store."""
     files = {**BOTH, "c.vpatch": "c.vpatch"}
     added = ("add", "a.vpatch", "b.vpatch", "-q")
     stack = ("stack", "new", "s", "--base", "base.st", "a@0.5", "-q")
@@ -153,7 +153,7 @@ def _store() -> list[Operation]:
 
 
 def _readers() -> list[Operation]:
-    """Those that only read."""
+    """Operations that only read."""
     added = (("add", "a.vpatch", "b.vpatch", "-q"), ("stack", "new", "s", "--base", "base.st", "a@0.5", "b", "-q"))
     verified = {**FOLDERS, "f.vpatch": "f.vpatch"}
 

@@ -1,4 +1,4 @@
-"""What was tried, and what did not hold."""
+"""Counts what an attack tried, and what failed."""
 import threading
 import time
 from collections import Counter
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 
 class Missing(Exception):
-    """Something that an attack needs, and that is not here."""
+    """Something that an attack needs is not available."""
 
 
 @dataclass
 class Outcome:
-    """One row of the table. Safe to be written to by several threads."""
+    """One row of the table. Several threads may write to it."""
     name: str
     #: What is counted: faults, signals, commands …
     unit: str
@@ -25,7 +25,7 @@ class Outcome:
     seconds: float = 0
 
     def count(self, complaints: Iterable[str] = (), example: str = "", note: str = "") -> None:
-        """One more was tried. A complaint says what did not hold; the example how it came to that."""
+        """Counts one try. A complaint says what failed, the example how to reproduce it."""
         with self._lock:
             self.tried += 1
             if note:
@@ -53,12 +53,12 @@ class Outcome:
             if self._examples[complaint]:
                 lines.append(f"          e.g. {self._examples[complaint]}")
         left = len(self._complaints) - most
-        return lines + ([f"        and {left} kinds more"] if left > 0 else [])
+        return lines + ([f"        and {left} more kinds"] if left > 0 else [])
 
 
 def table(outcomes: list[Outcome]) -> list[str]:
     """The rows of docs/design/attacks.md."""
-    lines = ["| attack | tried | did not hold | seconds | |", "|---|---|---|---|---|"]
+    lines = ["| attack | tried | failed | seconds | |", "|---|---|---|---|---|"]
     for outcome in outcomes:
         notes = ", ".join(f"{n:,} {note}" for note, n in outcome.notes.most_common(6))
         lines.append(f"| {outcome.name} | {outcome.tried:,} {outcome.unit} | {outcome.failures:,} "

@@ -1,4 +1,4 @@
-"""Many processes at once on one store, and on one model, some of them killed; and what each confirmed is there."""
+"""Many processes at once on one store, and on one model; some are killed. All that was confirmed must be there."""
 import functools
 import json
 import random
@@ -18,13 +18,13 @@ from lab import Lab
 from meetings import write_results
 from outcome import Outcome
 
-#: The share of commands that are killed, and after how long at most.
+#: The share of commands that are killed, and the longest time before, in seconds.
 KILLED = 0.15
 LONGEST = 0.1
 
 
 def _plain(text: str) -> str:
-    """A message without what differs from run to run."""
+    """A message without the parts that differ from run to run."""
     text = re.sub(r": \d+ of \d+ tensors differ.*", ": tensors differ …", text)
     text = re.sub(r"/[^ :;]*", "/…", tree.plain(text))
     return re.sub(r"\b[0-9a-f]{8,64}\b", "#", re.sub(r"\b[pts]\d+(-\d+)?\b", "N", text)).strip()[:160]
@@ -51,14 +51,14 @@ def together(workers: Sequence[Callable[[], None]]) -> None:
 
 @dataclass
 class Worker:
-    """One user of the store, and what was confirmed to it. Nobody else touches what is its own."""
+    """One user of the store, and what was confirmed to it. No other worker changes its patches, stacks and tags."""
     number: int
     model: Path
     mine: list[int]
-    #: Patches that are there, and those of which a kill leaves it open.
+    #: Patches that must be there, and those whose state is unknown after a kill.
     have: set[int] = field(default_factory=set)
     open_patches: set[int] = field(default_factory=set)
-    #: Members by stack, tags by patch, and where the alias points to.
+    #: Members by stack, tags by patch, and the patch of the alias.
     stacks: dict[str, set[int]] = field(default_factory=dict)
     open_stacks: set[str] = field(default_factory=set)
     tags: set[tuple[int, str]] = field(default_factory=set)
@@ -89,14 +89,14 @@ class StoreRace:
         return run
 
     def work(self, worker: Worker) -> None:
-        chance = random.Random(f"{self.lab.seed} store {worker.number}")
+        rng = random.Random(f"{self.lab.seed} store {worker.number}")
         while time.monotonic() < self.end:
-            kill_after = chance.random() * LONGEST if chance.random() < KILLED else None
-            self.step(worker, chance, kill_after)
+            kill_after = rng.random() * LONGEST if rng.random() < KILLED else None
+            self.step(worker, rng, kill_after)
 
-    def step(self, worker: Worker, chance: random.Random, kill_after: float | None) -> None:
+    def step(self, worker: Worker, rng: random.Random, kill_after: float | None) -> None:
         have = sorted(worker.have)
-        what = chance.choices(
+        what = rng.choices(
             ["add", "rm", "tag", "alias", "stack new", "stack add", "stack delete", "switch", "revert", "sign", "list",
              "status", "log", "show"], [20, 6, 6, 5, 8, 6, 3, 14, 8, 4, 6, 4, 3, 3])[0]
 
@@ -104,62 +104,62 @@ class StoreRace:
             return self.do(*command, allowed=allowed, kill_after=kill_after).code
 
         if what == "add":
-            number = chance.choice(worker.mine)
+            number = rng.choice(worker.mine)
             worker.have.discard(number)
             worker.open_patches.add(number)
             if do("add", f"p{number}.vpatch", "-q") == 0:
                 worker.open_patches.discard(number)
                 worker.have.add(number)
         elif what == "rm" and have:
-            number = chance.choice(have)
+            number = rng.choice(have)
             if any(number in members for members in worker.stacks.values()) or worker.alias == number:
                 return
             worker.have.discard(number)
             worker.open_patches.add(number)
             worker.tags = {tag for tag in worker.tags if tag[0] != number}
-            # Its own model may need it, or a stack that was killed at.
+            # Its own model may need it, or a stack whose command was killed.
             if do("rm", f"p{number}", "--force", "-q", allowed=(0, 5)) == 0:
                 worker.open_patches.discard(number)
         elif what == "tag" and have:
-            tag = (chance.choice(have), f"t{worker.number}-{chance.randrange(5)}")
+            tag = (rng.choice(have), f"t{worker.number}-{rng.randrange(5)}")
             if do("tag", f"p{tag[0]}", tag[1], "-q") == 0:
                 worker.tags.add(tag)
         elif what == "alias" and have:
-            number = chance.choice(have)
+            number = rng.choice(have)
             worker.alias_is_open = True
             if do("alias", f"al{worker.number}", f"p{number}", "-q") == 0:
                 worker.alias, worker.alias_is_open = number, False
         elif what == "stack new" and len(have) > 1:
-            a, b = chance.sample(have, 2)
-            name = f"s{worker.number}-{chance.randrange(10 ** 12)}"
+            a, b = rng.sample(have, 2)
+            name = f"s{worker.number}-{rng.randrange(10 ** 12)}"
             if do("stack", "new", name, "--base", "base.safetensors", f"p{a}@0.5", f"p{b}", "-q") == 0:
                 worker.stacks[name] = {a, b}
         elif what == "stack add" and worker.stacks:
-            name = chance.choice(sorted(worker.stacks))
+            name = rng.choice(sorted(worker.stacks))
             others = [number for number in have if number not in worker.stacks[name]]
             if others:
-                number = chance.choice(others)
+                number = rng.choice(others)
                 members = worker.stacks.pop(name)
                 if do("stack", "add", name, f"p{number}", "-q") == 0:
                     worker.stacks[name] = members | {number}
                 else:
                     worker.open_stacks.add(name)
         elif what == "stack delete" and worker.stacks:
-            name = chance.choice(sorted(worker.stacks))
+            name = rng.choice(sorted(worker.stacks))
             del worker.stacks[name]
             if do("stack", "delete", name, "-q") != 0:
                 worker.open_stacks.add(name)
         elif what == "switch" and (have or worker.stacks):
             names = [*sorted(worker.stacks), *(f"p{number}" for number in have), *(f"p{number}@0.5" for number in have)]
-            by_rename = ("--by-rename",) if chance.random() < 0.3 else ()
-            # A model that was killed at is recovered first; one that is that stack already says so.
+            by_rename = ("--by-rename",) if rng.random() < 0.3 else ()
+            # If the last switch was killed, the model is recovered first; one that already is this stack exits with 5.
             self.do("recover", worker.model)
-            do("switch", worker.model, chance.choice(names), "-q", *by_rename, allowed=(0, 5))
+            do("switch", worker.model, rng.choice(names), "-q", *by_rename, allowed=(0, 5))
         elif what == "revert":
             self.do("recover", worker.model)
             do("revert", worker.model, "-q", allowed=(0, 5))
         elif what == "sign" and have:
-            do("sign", f"p{chance.choice(have)}", "--key", self.lab.sources / "key.pem", "-q")
+            do("sign", f"p{rng.choice(have)}", "--key", self.lab.sources / "key.pem", "-q")
         elif what == "list":
             do("list", "--json")
         elif what == "status":
@@ -168,13 +168,13 @@ class StoreRace:
         elif what == "log":
             do("log")
         elif what == "show" and have:
-            do("show", f"p{chance.choice(have)}", "-q")
+            do("show", f"p{rng.choice(have)}", "-q")
 
     def collect(self) -> None:
-        """gc all the while, and now and then fsck."""
-        chance = random.Random(f"{self.lab.seed} gc")
+        """Runs gc again and again."""
+        rng = random.Random(f"{self.lab.seed} gc")
         while time.monotonic() < self.end:
-            kill_after = chance.random() * LONGEST if chance.random() < KILLED else None
+            kill_after = rng.random() * LONGEST if rng.random() < KILLED else None
             self.do("gc", "--yes", "-q", kill_after=kill_after)
 
     def run(self) -> None:
@@ -194,17 +194,17 @@ class StoreRace:
         return json.loads(run.output) if run.code == 0 and run.output else None
 
     def check(self, workers: list[Worker]) -> None:
-        """What was confirmed is there, nothing else is, and every model goes back to its base."""
+        """Checks that all that was confirmed is there, and nothing else, and that every model reverts to its base."""
         complain = self.outcome.complain
         self.vpatch.run(("fsck", "--repair", "-q"), self.patches)
         check = self.vpatch.run(("fsck",), self.patches)
         if check.code:
             said = check.errors or check.output.decode(errors="replace")
-            complain("store: fsck is not clean at the end", said[-300:])
+            complain("store: fsck finds something at the end", said[-300:])
         listed = self.json("list", "--json")
         stacks = self.json("stack", "list", "--json")
         if listed is None or stacks is None:
-            complain("store: it cannot be read at the end")
+            complain("store: unreadable at the end")
             return
         named = {alias: patch["identity"] for patch in listed["patches"] for alias in patch["aliases"]}
         tags = {(alias, tag) for patch in listed["patches"] for alias in patch["aliases"] for tag in patch["tags"]}
@@ -215,7 +215,7 @@ class StoreRace:
                     complain("store: a patch is lost", f"p{number}")
             for number in set(worker.mine) - worker.have - worker.open_patches:
                 if f"p{number}" in named:
-                    complain("store: a patch that was removed is there", f"p{number}")
+                    complain("store: a removed patch is there", f"p{number}")
             for number, tag in worker.tags:
                 if (f"p{number}", tag) not in tags and number in worker.have:
                     complain("store: a tag is lost", f"p{number} {tag}")
@@ -230,11 +230,11 @@ class StoreRace:
             self.vpatch.run(("recover", worker.model), self.patches)
             self.vpatch.run(("revert", worker.model, "-q"), self.patches)
             if worker.model.read_bytes() != (self.patches / "base.safetensors").read_bytes():
-                complain("store: a model cannot be taken back", worker.model.name)
+                complain("store: a model does not revert to its base", worker.model.name)
 
 
 class ModelRace:
-    """Several processes on one model: switch, revert, apply from it, status, recover; some are killed."""
+    """Several processes on one model: switch, revert, apply, status, recover; some are killed."""
 
     def __init__(self, lab: Lab, outcome: Outcome, processes: int, seconds: float) -> None:
         self.lab, self.outcome, self.processes = lab, outcome, processes
@@ -247,24 +247,24 @@ class ModelRace:
         lab.do("add", "f.vpatch", "g.vpatch", "-q", folder=self.folder, store=self.folder / "store")
         lab.do("stack", "new", "s", "--base", "m", "f@0.5", "g", "-q", folder=self.folder, store=self.folder / "store")
 
-    #: What a command may say of a model that others change: busy, done already, never begun, unfinished, changed
+    #: Errors that are right for a model that others change: busy, already done, never begun, unfinished, changed
     #: meanwhile.
     WORDS = ("is being switched", "has an unfinished switch", "nothing is to be done", "has no provenance beside it",
              "try again", "meanwhile", "changed while")
 
     def work(self, number: int) -> None:
-        chance = random.Random(f"{self.lab.seed} model {number}")
+        rng = random.Random(f"{self.lab.seed} model {number}")
         while time.monotonic() < self.end:
-            what = chance.choices(
+            what = rng.choices(
                 ["switch", "revert", "last", "recover", "status", "apply"], [40, 15, 5, 15, 15, 10])[0]
-            rename = ["--by-rename"] if chance.random() < 0.3 else []
+            rename = ["--by-rename"] if rng.random() < 0.3 else []
             out = self.folder / f"out-{number}"
             shutil.rmtree(out, ignore_errors=True)
-            command = {"switch": ["switch", "m", chance.choice(["f", "g", "s", "f@0.3"]), "-q", *rename],
+            command = {"switch": ["switch", "m", rng.choice(["f", "g", "s", "f@0.3"]), "-q", *rename],
                        "revert": ["revert", "m", "-q", *rename], "last": ["revert", "m", "--last", "-q"],
                        "recover": ["recover", "m"], "status": ["status", "m", "--full"],
                        "apply": ["apply", "m", "g", "-o", str(out), "-q", "--full"]}[what]
-            kill_after = chance.random() * LONGEST if chance.random() < KILLED else None
+            kill_after = rng.random() * LONGEST if rng.random() < KILLED else None
             run = self.vpatch.run(command, self.folder, kill_after=kill_after, timeout=120)
             killed = kill_after is not None and run.code == -9
             complaints = []
@@ -275,7 +275,7 @@ class ModelRace:
                 complaints.append(f"model: a false error of {command[0]}: exit {run.code}: {_plain(run.last_line)}")
             self.outcome.count(complaints, " ".join(command), note="killed" if killed else "")
             if what == "apply" and run.code == 0 and self.vpatch.run(("status", out, "--full"), self.folder).code:
-                self.outcome.complain("model: apply makes a torn copy", " ".join(command))
+                self.outcome.complain("model: apply makes a copy that mixes two states", " ".join(command))
 
     def run(self) -> None:
         self.end = time.monotonic() + self.seconds
@@ -287,11 +287,11 @@ class ModelRace:
         now = {name: entry for name, entry in tree.read(self.folder / "m").items() if name != "vpatch.json"}
         was = tree.read(self.lab.sources / "fb")
         if found := tree.differences(now, was):
-            self.outcome.complain("model: it does not go back to its base", " ".join(found))
+            self.outcome.complain("model: it does not revert to its base", " ".join(found))
 
 
 def records(lab: Lab, processes: int, each: int) -> Outcome:
-    """So many processes annotate one patch so often, in a store and outside: no record is lost."""
+    """`processes` processes annotate one patch `each` times, as a file and in a store: no record is lost."""
     outcome = Outcome("records", "records")
     write_results(lab, processes * each)
     for where in ("file", "store"):

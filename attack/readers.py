@@ -1,4 +1,4 @@
-"""Commands that read a model while it is switched, all the while: what they make with exit 0 is of one state."""
+"""Commands that read a model while it is switched again and again: with exit code 0, their output is of one state."""
 import functools
 import json
 import random
@@ -20,7 +20,7 @@ from races import together
 class Reader:
     name: str
     command: tuple[str, ...]
-    #: What it made, from its folder and what it printed; the folder is its own, with the model as a link.
+    #: Its result, from its own folder and what it printed.
     result: Callable[[Path, bytes], bytes]
 
 
@@ -29,7 +29,7 @@ def _printed(folder: Path, output: bytes) -> bytes:
 
 
 def _status(folder: Path, output: bytes) -> bytes:
-    """Without how many states there were before."""
+    """The output without the number of earlier states."""
     return re.sub(rb'"earlier_states": \d+', b"", output)
 
 
@@ -67,12 +67,12 @@ class Readers:
         self.vpatch = lab.vpatch.with_environment({"VPATCH_STORE": str(self.folder / "store")})
         self.over = threading.Event()
         self._furnish()
-        #: By reader, what it makes of each state at rest.
+        #: By reader, its results for each state, with no switch running.
         self.expected: dict[str, set[bytes]] = {reader.name: set() for reader in READERS}
         self._learn()
 
     def _furnish(self) -> None:
-        """m, a model of some 1.4 MB, and f and g, patches of it that change other tensors."""
+        """Makes m, a model of some 1.4 MB, and f and g, patches of it that change different tensors."""
         for name in ("rows.jsonl", "trained.vpatch"):
             shutil.copy(self.lab.sources / name, self.folder)
         shutil.copytree(self.lab.sources / "suite", self.folder / "suite")
@@ -105,28 +105,28 @@ class Readers:
         return 0, "", reader.result(place, run.output)
 
     def _record(self, place: Path) -> bytes:
-        """What was measured, and on which bits."""
+        """The records, with the roots that they are about."""
         shown = json.loads(self.vpatch.run(("show", "p.vpatch", "--json"), place).output)
         return json.dumps([[record.get(key) for key in ("task", "before", "after", "n", "reference", "measured")]
                            for record in shown["annotations"].get("forgetting", [])]).encode()
 
     def _learn(self) -> None:
-        """At rest: the base, switched, and back again, which has a provenance."""
+        """Reads the base, the switched model, and the reverted model, which has a provenance."""
         for _ in range(3):
             for reader in READERS:
                 code, _, result = self._read(reader, self.folder / "rest")
                 if code == 0:
                     self.expected[reader.name].add(result)
             if self._switch():
-                raise RuntimeError("the model cannot be switched at rest")
+                raise RuntimeError("the model cannot be switched without readers")
 
     def _write(self) -> None:
-        chance = random.Random(self.lab.seed)
+        rng = random.Random(self.lab.seed)
         try:
             for _ in range(self.switches):
-                code = self._switch(*(["--by-rename"] if chance.random() < 0.3 else []))
+                code = self._switch(*(["--by-rename"] if rng.random() < 0.3 else []))
                 if code == 5:
-                    # Readers held the model for longer than a switch in place waits: what it advises then.
+                    # Readers held the model longer than a switch in place waits. Do what its error advises.
                     self.outcome.notes["switches that gave way to readers"] += 1
                     code = self._switch("--by-rename")
                 self.outcome.count([f"a switch fails: exit {code}"] if code else [])
@@ -134,15 +134,15 @@ class Readers:
             self.over.set()
 
     def _reading(self, number: int) -> None:
-        chance = random.Random(f"{self.lab.seed} {number}")
+        rng = random.Random(f"{self.lab.seed} {number}")
         while not self.over.is_set():
-            reader = chance.choice(READERS)
+            reader = rng.choice(READERS)
             code, line, result = self._read(reader, self.folder / f"r{number}")
             self.outcome.notes["reads refused" if code else "reads"] += 1
             if code == 0 and result not in self.expected[reader.name]:
-                self.outcome.complain(f"{reader.name}: exit 0, and torn")
+                self.outcome.complain(f"{reader.name}: exit 0, but the output mixes two states")
             elif code and not line:
-                self.outcome.complain(f"{reader.name}: exit {code}, and nothing said")
+                self.outcome.complain(f"{reader.name}: exit {code} without a message")
 
     def run(self) -> None:
         together([self._write, *(functools.partial(self._reading, number) for number in range(2))])

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Attacks on vpatch: what it promises is tried under faults, signals, races, full disks and hostile files.
+"""Attacks on vpatch: tests its guarantees under faults, signals, races, full disks and hostile files.
 
-    attack/run.py                       every attack, short
-    attack/run.py --long                every attack as docs/design/attacks.md has it
-    attack/run.py faults --count 5000   one alone
-    attack/run.py faults --only switch  only the operations with that in their name
+    attack/run.py                       every attack that needs no root, short
+    attack/run.py --long                every attack, as in docs/design/attacks.md
+    attack/run.py faults --count 5000   a single attack
+    attack/run.py faults --only switch  only the operations with "switch" in their name
 
-Prints a row an attack, and under each what did not hold. Exit code 1 where anything did not, 2 where something that
-an attack needs is missing. Everything follows from --seed, but for the moments at which processes meet.
+Prints a row for each attack, and under it what failed. Exit code 1 if anything failed, 2 if something that an attack
+needs is not available. Everything follows from --seed, except the moments at which concurrent processes interact.
 """
 import argparse
 import os
@@ -33,10 +33,10 @@ from outcome import Missing, Outcome, table
 @dataclass(frozen=True)
 class Attack:
     run: Callable[[Lab, argparse.Namespace], Outcome]
-    #: How much, short and long: a count, or seconds.
+    #: The amount, short and long: a count, or seconds.
     short: int
     long: int
-    #: Runs wherever the tests do: no root, no other users, no mounts.
+    #: Needs no root, no other users and no mounts.
     everywhere: bool = True
 
 
@@ -59,21 +59,23 @@ ATTACKS: dict[str, Attack] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("attacks", nargs="*", help=f"which: {', '.join(ATTACKS)}")
-    parser.add_argument("--count", type=int, help="how much: faults, signals, rounds, or seconds of a race")
-    parser.add_argument("--long", action="store_true", help="as much as the bars ask for")
-    parser.add_argument("--only", help="only operations with that in their name")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    parser.add_argument("--binary", type=Path, help="the command (default: that of the release build, else of debug)")
-    parser.add_argument("--folder", type=Path, help="where to work (default: a new temporary folder)")
+    parser.add_argument("attacks", nargs="*",
+                        help=f"attacks to run: {', '.join(ATTACKS)} (default: those without root; with --long all)")
+    parser.add_argument("--count", type=int, help="number of faults, signals or rounds, or seconds of a race")
+    parser.add_argument("--long", action="store_true", help="run for hours instead of a minute")
+    parser.add_argument("--only", help="only operations with this text in their name")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (default: 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2,
+                        help="operations at once (default: the number of processors)")
+    parser.add_argument("--binary", type=Path, help="the command (default: the release build, otherwise the debug one)")
+    parser.add_argument("--folder", type=Path, help="working folder (default: a new temporary folder)")
     given = parser.parse_args()
     if unknown := set(given.attacks) - set(ATTACKS):
-        parser.error(f"no such attack: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown attack: {', '.join(sorted(unknown))}; known are {', '.join(ATTACKS)}")
     binary = given.binary or next((path for kind in ("release", "debug")
                                    if (path := ROOT / ".build" / kind / "vpatch").exists()), None)
     if binary is None or not (binary.parent / "libVPatchFaults.so").exists():
-        print("attack: build the command and libVPatchFaults first: make attack does", file=sys.stderr)
+        print("attack: the command or libVPatchFaults is not built; run 'make attack'", file=sys.stderr)
         return 2
     names = given.attacks or [name for name, attack in ATTACKS.items() if given.long or attack.everywhere]
     folder = Path(tempfile.mkdtemp(prefix="vpatch-attack-", dir=given.folder)).resolve()
@@ -93,12 +95,12 @@ def main() -> int:
             try:
                 outcome = attack.run(lab, budget)
             except Missing as error:
-                print(f"{name}: cannot be run here: {error}", file=sys.stderr)
+                print(f"{name}: cannot run here: {error}", file=sys.stderr)
                 missing = True
                 continue
             outcomes.append(outcome)
             print(f"{outcome.name}: {outcome.tried} {outcome.unit} in {outcome.seconds:.0f} s, "
-                  f"{outcome.failures} did not hold", *outcome.details(), sep="\n", flush=True)
+                  f"{outcome.failures} failed", *outcome.details(), sep="\n", flush=True)
         print("", *table(outcomes), sep="\n")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""An operation in a folder of its own, which is laid out again and again, and what must be true afterwards."""
+"""An operation in its own folder, which is restored before each try, and what must hold afterwards."""
 import json
 import re
 import shutil
@@ -11,13 +11,13 @@ from lab import Lab
 from operations import Operation
 from tree import Tree
 
-#: One thing that a store holds, by what a person goes by.
+#: One thing that a store holds, described as a user sees it.
 Fact = tuple[str, ...]
 STORE = "store"
 
 
 class Scene:
-    """The reference is the operation, run once without a fault."""
+    """`reference` is a run of the operation without a fault."""
 
     def __init__(self, lab: Lab, operation: Operation, folder: Path) -> None:
         self.operation = operation
@@ -36,7 +36,7 @@ class Scene:
                 shutil.copyfile(path, folder / name)
         for command in operation.setup:
             self._must(self.vpatch.run(command, folder), command)
-        # Looking at a store may leave SQLite's files beside it.
+        # Reading a store may leave SQLite's files beside it.
         self.facts_before = self.facts()
         self.before = tree.read(folder)
         log = folder.parent / "log"
@@ -56,10 +56,10 @@ class Scene:
     def lay(self) -> None:
         tree.lay(self.before, self.folder)
 
-    # What is there
+    # What exists
 
     def _identity(self, name: str) -> str | None:
-        """What a patch is that has a time in it: its identity, and how many records it has."""
+        """For a patch that contains a time: its identity and its number of records."""
         path = self.folder / name
         if not path.exists():
             return None
@@ -70,7 +70,7 @@ class Scene:
         return json.dumps([shown["identity"], len(shown["annotations"].get("forgetting", []))])
 
     def facts(self) -> frozenset[Fact]:
-        """All that the store holds. Raises ValueError where it cannot be read."""
+        """Everything that the store holds. Raises ValueError if it cannot be read."""
         if not (self.folder / STORE / "catalogue.sqlite").exists():
             return frozenset()
         facts: set[Fact] = set()
@@ -103,16 +103,16 @@ class Scene:
         return any(name == besides or name.startswith(besides + "/") for besides in (*self.operation.besides, STORE))
 
     def _is_about_besides(self, run: Run) -> bool:
-        """A failure to write what it leaves besides its result, which it names."""
+        """Whether it failed to write one of the other files that it leaves, and names it."""
         return any(run.last_line.startswith(f"vpatch: {name}: ") for name in self.operation.besides)
 
     def leftovers(self, now: Tree) -> list[str]:
-        """Names that are there neither before nor after the operation."""
+        """Names that exist neither before nor after the operation."""
         return [name for name in now if name not in self.before and name not in self.after
                 and not self._is_besides(name)]
 
     def _is_state(self, now: Tree, state: Tree, is_new: bool) -> bool:
-        """Whether the results are those of a state, and whatever else there is too."""
+        """Whether the results are those of a state; other files are ignored."""
         for name in self.operation.results:
             if is_new and name in self.operation.loose:
                 if self._identity(name) != self.identities[name]:
@@ -126,26 +126,26 @@ class Scene:
     def _is_known(self, name: str) -> bool:
         return name in self.before or name in self.after
 
-    # What must be true
+    # What must hold
 
     def judge(self, run: Run, may_leave: bool, killed: bool) -> tuple[str, ...]:
-        """What does not hold after a run that something happened to. The folder is what it left.
+        """What fails to hold after a run with a fault or signal. The folder is as the run left it.
 
         Args:
-            may_leave: temporary files may stay, until a later command.
-            killed: it was ended by force: nothing is expected of what it said.
+            may_leave: temporary files may stay until a later command.
+            killed: the process was killed, so its messages are not checked.
         """
         found: list[str] = []
         operation = self.operation
         if run.hung:
             return ("it hangs",)
         if run.code < 0 and not killed:
-            found.append(f"it ends by signal {-run.code}")
+            found.append(f"it is ended by signal {-run.code}")
         if 0 < run.code < 128 and not run.errors.strip() and not killed:
-            found.append("it fails and says nothing")
+            found.append("it fails without a message")
         now = tree.read(self.folder)
         if operation.prints and run.code == 0 and run.output != self.reference.output:
-            found.append("exit 0, and other output")
+            found.append("exit 0, but the output differs")
         left = self.leftovers(now)
         if left and not may_leave and not run.announces:
             found.append("it leaves temporary files")
@@ -157,7 +157,7 @@ class Scene:
     def _judge_files(self, now: Tree, run: Run, killed: bool) -> tuple[str, ...]:
         found: list[str] = []
         operation = self.operation
-        # A file and its provenance get their names by a journal: a kill may leave that.
+        # A file and its provenance get their names by a journal, which a kill may leave.
         unfinished = next((name for name in operation.results
                            if (self.folder / f"{name}.vpatch-journal").exists()), None)
         model = operation.model if operation.model and (self.folder / operation.model).exists() else unfinished
@@ -166,36 +166,36 @@ class Scene:
             if recovery.code:
                 found.append(f"recover fails: exit {recovery.code}: {self._plain(recovery.last_line)}")
             now = tree.read(self.folder)
-            # A name may be taken away by recover; nothing else.
+            # recover may remove a name, but nothing else.
         is_old, is_new = self._is_state(now, self.before, False), self._is_state(now, self.after, True)
         if operation.results:
             if run.code == 0 and not is_new:
-                found.append("exit 0, and it is not done" if is_old else "exit 0, and neither old nor new")
+                found.append("exit 0, but it is not done" if is_old else "exit 0, but neither old nor new")
             elif not is_old and not is_new:
                 found.append("neither old nor new")
             elif run.code != 0 and not killed and not run.announces and not is_old and is_new and \
                     not _says_it_is_there(run) and not self._is_about_besides(run):
-                found.append("it fails, and it is done" if run.code < 128 else "interrupted, and it is done")
+                found.append("it fails, but it is done" if run.code < 128 else "interrupted, but it is done")
         for name, entry in self.before.items():
             is_result = any(name == result or name.startswith(result + "/") for result in operation.results)
             if not is_result and not self._is_besides(name) and now.get(name) != entry:
-                found.append("an input is changed")
+                found.append("an input was changed")
                 break
         found += self._judge_store(run)
-        # What comes of a state that is wrong already is no other fault.
+        # If the state is already wrong, what follows from it is not another failure.
         return tuple(found or self._judge_again(is_new and not is_old))
 
     def _judge_store(self, run: Run) -> list[str]:
-        """fsck mends it without loss, and it holds what was there and what was confirmed."""
+        """fsck repairs the store without loss, and it holds what was there and what was confirmed."""
         if not (self.folder / STORE).exists():
-            return ["the store is gone"] if self.facts_before else []
+            return ["the store is missing"] if self.facts_before else []
         if not (self.folder / STORE / "catalogue.sqlite").exists():
-            return ["the catalogue is gone"] if self.facts_before or (run.code == 0 and self.facts_after) else []
+            return ["the catalogue is missing"] if self.facts_before or (run.code == 0 and self.facts_after) else []
         repair = self.vpatch.run(("fsck", "--repair", "-q"), self.folder)
         check = self.vpatch.run(("fsck", "-q"), self.folder)
         found = []
         if check.code:
-            found.append(f"fsck --repair does not mend it: exit {repair.code}: {self._plain(check.last_line)}")
+            found.append(f"fsck --repair does not repair it: exit {repair.code}: {self._plain(check.last_line)}")
         try:
             facts = self.facts()
         except ValueError as error:
@@ -205,23 +205,23 @@ class Scene:
         gone, come = self.facts_before - self.facts_after, self.facts_after - self.facts_before
         if run.code == 0 and not self.operation.prints:
             if missing := come - facts:
-                found.append(f"confirmed and not there: {_kinds(missing)}")
+                found.append(f"confirmed, but missing: {_kinds(missing)}")
             if still := gone & facts:
-                found.append(f"confirmed as gone and still there: {_kinds(still)}")
-        # fsck takes a composite that is there and not known yet for a patch of the user's.
+                found.append(f"confirmed as removed, but still there: {_kinds(still)}")
+        # fsck treats a composite file without a row as a patch of the user.
         strange = {fact for fact in facts - self.facts_before - self.facts_after
                    if fact[0] not in ("composite", "undo") and not (fact[0] == "patch" and self.operation.model)}
         if strange:
-            found.append(f"nobody asked for: {_kinds(strange)}")
+            found.append(f"unexpected: {_kinds(strange)}")
         return found
 
     def _judge_again(self, is_done: bool) -> list[str]:
-        """The same command without a fault does it, and clears what was left."""
+        """The same command without a fault succeeds, and removes what was left."""
         operation = self.operation
         found: list[str] = []
         command = operation.command
         if is_done and operation.results:
-            # A second time there is nothing to do, or it is in the way.
+            # The second time there is nothing to do, or the output is in the way.
             if operation.model or "--force" in command or command[0] not in ("create", "apply", "compose", "rebase"):
                 return found
             command += ("--force",) if not (self.folder / operation.results[0]).is_dir() else ()
@@ -233,26 +233,26 @@ class Scene:
             return found
         run = self.vpatch.run(command, self.folder)
         if run.code:
-            return [f"the same again fails: exit {run.code}: {self._plain(run.last_line)}"]
+            return [f"run again, it fails: exit {run.code}: {self._plain(run.last_line)}"]
         now = tree.read(self.folder)
         if operation.results and not self._is_state(now, self.after, True):
-            found.append("the same again makes something else")
+            found.append("run again, its result differs")
         if self.leftovers(now):
-            found.append("the same again does not clear what was left")
+            found.append("run again, it does not remove what was left")
         if operation.prints and run.output != self.reference.output:
-            found.append("the same again prints something else")
+            found.append("run again, its output differs")
         if self.facts_after - self.facts():
-            found.append("the same again does not do it")
+            found.append("run again, it does not do it")
         return found
 
     def _plain(self, text: str) -> str:
-        """Without what differs from run to run."""
+        """A text without the parts that differ from run to run."""
         text = tree.plain(text.replace(str(self.folder), ""))
         return re.sub(r"\b[0-9a-f]{8,64}\b", "#", text)[:160]
 
 
 def _says_it_is_there(run: Run) -> bool:
-    """A failure after the last step that says what was done all the same."""
+    """Whether a command failed after its last step and reports that the work is done."""
     return any(words in run.errors for words in ("is written", "was written", "is in place", "is done"))
 
 

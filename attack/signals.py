@@ -1,4 +1,4 @@
-"""Signals at every moment: at a call, where the fault library raises them, and at a time that is drawn."""
+"""Signals at a call, where the fault library raises them, and at a random time."""
 import random
 import signal
 import threading
@@ -15,26 +15,26 @@ SIGNALS = {"int": signal.SIGINT, "term": signal.SIGTERM, "hup": signal.SIGHUP, "
 
 
 def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
-    """So many signals, dealt out among the operations: half at calls, half at times."""
+    """Tries `count` signals, divided among the operations: half at calls, half at times."""
     outcome = Outcome("signals", "signals")
     chosen = some(operations(), count, only, lab.seed)
     place = lab.place("signals")
     each = -(-count // len(chosen))
 
-    def carry_out(operation: Operation) -> None:
-        chance = random.Random(f"{lab.seed} {operation.name}")
+    def try_operation(operation: Operation) -> None:
+        rng = random.Random(f"{lab.seed} {operation.name}")
         scene = Scene(lab, operation, place / str(threading.get_ident()) / "d")
         for number in range(each):
-            mode, code = chance.choice(list(SIGNALS.items()))
+            mode, code = rng.choice(list(SIGNALS.items()))
             scene.lay()
             if number % 2 and scene.calls:
-                at = chance.randrange(len(scene.calls))
+                at = rng.randrange(len(scene.calls))
                 fault = Fault(mode, at + 1, scene.calls[at])
                 run = scene.vpatch.run(operation.command, scene.folder,
                                        scene.vpatch.fault_environment(scene.folder, fault))
                 example = str(fault)
             else:
-                moment = chance.random() * 1.1 * scene.reference.seconds
+                moment = rng.random() * 1.1 * scene.reference.seconds
                 run = scene.vpatch.run(operation.command, scene.folder, signal_after=(code, moment))
                 example = f"{code.name} after {moment * 1000:.1f} ms"
             killed = code == signal.SIGKILL
@@ -46,6 +46,6 @@ def attack(lab: Lab, count: int, only: str | None = None) -> Outcome:
                           note=f"{code.name} {'at a call' if number % 2 else 'at a time'}")
 
     with ThreadPoolExecutor(lab.jobs) as pool:
-        for _ in pool.map(carry_out, chosen):
+        for _ in pool.map(try_operation, chosen):
             pass
     return outcome.end()

@@ -1,4 +1,4 @@
-"""What is around the command: standard output, owners and modes, other users, full and read-only disks, inputs that
+"""The command's environment: standard output, owners and modes, other users, full and read-only disks, inputs that
 change while they are read.
 """
 import fcntl
@@ -39,7 +39,7 @@ PRINTING: list[tuple[str, ...]] = [
 
 
 def outputs(lab: Lab) -> Outcome:
-    """Every command that prints, to a full disk, a pipe that nobody reads, and one that is slow and non-blocking."""
+    """Every command that prints, to a full disk, a closed pipe, and a slow non-blocking pipe."""
     outcome = Outcome("standard output", "commands")
     folder = lab.place("outputs")
     _furnish_store(lab, folder)
@@ -58,7 +58,7 @@ def outputs(lab: Lab) -> Outcome:
         if whole.output and process.returncode in (0, whole.code):
             found.append(f"{words}: exit {process.returncode} on a full disk")
         elif whole.output and not errors.strip():
-            found.append(f"{words}: a full disk, and nothing said")
+            found.append(f"{words}: a full disk, and no message")
         outcome.count(found, note="full disk")
 
         reading, writing = os.pipe()
@@ -66,19 +66,19 @@ def outputs(lab: Lab) -> Outcome:
         process = start(writing)
         os.close(writing)
         process.communicate(timeout=60)
-        # Ended by SIGPIPE, or with that code: whoever asked has gone.
+        # Ended by SIGPIPE, or with its exit code: the reader has closed the pipe.
         found = [] if process.returncode in (0, whole.code, -13, 141, 1) else [
             f"{words}: exit {process.returncode} into a closed pipe"]
         outcome.count(found, note="closed pipe")
 
         code, read = _slowly(start)
-        found = [f"{words}: output is cut"] if code == whole.code and len(read) < len(whole.output) else []
+        found = [f"{words}: output is truncated"] if code == whole.code and len(read) < len(whole.output) else []
         outcome.count(found, f"{len(read)} of {len(whole.output)} bytes, exit {code}", note="non-blocking pipe")
     return outcome.end()
 
 
 def _slowly(start: Callable[[int], "subprocess.Popen[bytes]"]) -> tuple[int, bytes]:
-    """A small pipe that does not block, as under ssh; it is read after a while."""
+    """Reads from a small non-blocking pipe, as under ssh, after a delay."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     fcntl.fcntl(writing, fcntl.F_SETFL, fcntl.fcntl(writing, fcntl.F_GETFL) | os.O_NONBLOCK)
@@ -123,7 +123,7 @@ KEEPING: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
 
 
 def ownership(lab: Lab) -> Outcome:
-    """What replaces a file has its owner, mode and attributes."""
+    """A file that replaces another has the same owner, mode and attributes."""
     _root("files of another user")
     outcome = Outcome("owner, mode, attributes", "commands")
     for name, (files, command, subject) in KEEPING.items():
@@ -145,9 +145,9 @@ def ownership(lab: Lab) -> Outcome:
                     continue
                 info = path.stat()
                 if (info.st_uid, info.st_gid) != (1000, 1000):
-                    found.append(f"{name}: another owner")
+                    found.append(f"{name}: the owner differs")
                 if stat.S_IMODE(info.st_mode) != mode:
-                    found.append(f"{name}: another mode")
+                    found.append(f"{name}: the mode differs")
                 if "user.attack" not in os.listxattr(path):
                     found.append(f"{name}: an extended attribute is lost")
             outcome.count(sorted(set(found)), f"mode {mode:o}")
@@ -157,7 +157,7 @@ def ownership(lab: Lab) -> Outcome:
 # MARK: Other users
 
 def users(lab: Lab) -> Outcome:
-    """While one user's switch is stopped at each of its calls, another recovers: the first one's files are its own."""
+    """One user's switch is stopped at its calls while another user runs recover, which must not delete its files."""
     _root("other users")
     setpriv = _program("setpriv")
     outcome = Outcome("another user's recover", "meetings")
@@ -181,7 +181,7 @@ def users(lab: Lab) -> Outcome:
             shutil.copyfile(lab.sources / "f.vpatch", folder / "f.vpatch")
             for path in [folder, *folder.rglob("*")]:
                 os.chmod(path, 0o777 if path.is_dir() else 0o666)
-                # Of the one who switches: what takes the place of another user's file would not be that user's.
+                # The switching user owns them: only root could give a replaced file of another user its owner.
                 os.chown(path, 1000, 1000)
             first = vpatch.with_environment({"VPATCH_STORE": str(folder / "a")})
             second = vpatch.with_environment({"VPATCH_STORE": str(folder / "b")})
@@ -199,9 +199,9 @@ def users(lab: Lab) -> Outcome:
             code = process.wait(60)
             found = []
             if gone:
-                found.append("recover deletes what a living switch writes")
+                found.append("recover deletes files of a running switch")
             if code:
-                found.append("the switch fails for it")
+                found.append("the switch fails")
             outcome.count(found, f"at change {at}: recover exit {recovery.code}, switch exit {code}")
     return outcome.end()
 
@@ -232,7 +232,7 @@ def _fill(disk: Path) -> None:
 
 
 def disks(lab: Lab) -> Outcome:
-    """The store on a full disk can be read and emptied, on a read-only one read; nothing on either is lost."""
+    """On a full disk the store can be read and emptied, on a read-only disk read; nothing on either is lost."""
     outcome = Outcome("full and read-only disks", "commands")
     reading: list[tuple[str, ...]] = [
         ("list",), ("show", "a"), ("log",), ("alias",), ("stack", "list"), ("stack", "show", "s"), ("fsck",),
@@ -255,7 +255,7 @@ def disks(lab: Lab) -> Outcome:
             run = vpatch.run(command, lab.sources)
             found = [] if run.code and "space" in run.errors else [f"{command[0]} on a full disk: exit {run.code}"]
             if (disk / "out.vpatch").exists():
-                found.append(f"{command[0]} on a full disk leaves a part")
+                found.append(f"{command[0]} on a full disk leaves a partial file")
             outcome.count(found, run.last_line, note="full disk")
         for command in (("stack", "delete", "s", "-q"), ("rm", "b", "--force", "-q"), ("gc", "--yes", "-q")):
             must(command, "full")
@@ -269,15 +269,15 @@ def disks(lab: Lab) -> Outcome:
         for command in (("rm", "a", "--force", "-q"), ("gc", "--yes", "-q"), ("tag", "a", "x", "-q")):
             run = vpatch.run(command, lab.sources)
             said = "read-only" in run.errors.lower()
-            outcome.count([] if run.code and said else [f"{command[0]} on a read-only disk: exit {run.code}, not said"],
-                          run.last_line, note="read-only disk")
+            complaints = [] if run.code and said else [f"{command[0]} on a read-only disk: exit {run.code}, no reason"]
+            outcome.count(complaints, run.last_line, note="read-only disk")
     return outcome.end()
 
 
 # MARK: Inputs that change
 
 def changing(lab: Lab, rounds: int) -> Outcome:
-    """An input of create and of apply is written to while it is read: an error, or what can be used."""
+    """An input of create is written to while it is read: it fails, or makes a patch that can be used."""
     outcome = Outcome("inputs that change", "rounds")
     names = [f"model.layers.{i}.self_attn.q_proj.weight" for i in range(4)]
     base = checkpoint.weights(names, 64, 128, seed=21)
@@ -314,9 +314,9 @@ def changing(lab: Lab, rounds: int) -> Outcome:
             codes = [lab.vpatch.run(("apply", source, "p.vpatch", "-o", f"{source}.out", "-q"), folder).code
                      for source in ("b0.st", "b.st")]
             if 0 not in codes:
-                found.append("create: exit 0, and the patch can be applied to nothing")
+                found.append("create: exit 0, but the patch applies to neither state of the base")
             elif lab.vpatch.run(("revert", "b0.st.out" if codes[0] == 0 else "b.st.out", "p.vpatch", "-o", "back.st",
                                  "-q"), folder).code:
-                found.append("create: exit 0, and the patch cannot be taken off")
+                found.append("create: exit 0, but the patch cannot be reverted")
         outcome.count(found, f"{which} at read {at}", note=f"exit {code}")
     return outcome.end()

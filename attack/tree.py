@@ -1,4 +1,4 @@
-"""What is in a folder, so that it can be compared and laid out again."""
+"""The content of a folder, to compare it and to write it again."""
 import hashlib
 import os
 import re
@@ -20,7 +20,7 @@ Tree = dict[str, Entry]
 
 
 def read(folder: Path) -> Tree:
-    """Everything below a folder, by its path from there."""
+    """Everything below a folder, by its path relative to it."""
     tree: Tree = {}
 
     def walk(path: str, name: str) -> None:
@@ -44,7 +44,7 @@ def read(folder: Path) -> Tree:
 
 
 def lay(tree: Tree, folder: Path) -> None:
-    """Makes a folder hold that and nothing else."""
+    """Writes a tree to a folder and removes everything else in it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, entry in sorted(tree.items()):
@@ -61,17 +61,17 @@ def lay(tree: Tree, folder: Path) -> None:
 
 
 def below(tree: Tree, name: str) -> Tree:
-    """A file or a folder of it, with what is in it."""
+    """One file, or one folder with its content."""
     return {path: entry for path, entry in tree.items() if path == name or path.startswith(name + "/")}
 
 
 def plain(name: str) -> str:
-    """A name, or a text with names, without what chance adds to temporary names."""
+    """A name, or a text with names, without the random part of temporary names."""
     return re.sub(r"\.vpatch-[A-Za-z0-9]{6,}", ".vpatch-XXXXXX", name)
 
 
 def digest(tree: Tree) -> str:
-    """The same for two folders that differ in nothing that matters."""
+    """A digest that ignores the random part of temporary names, and SQLite's -shm file."""
     whole = hashlib.sha256()
     named = [(plain(name), entry) for name, entry in tree.items() if not name.endswith("-shm")]
     for name, entry in sorted(named, key=lambda pair: pair[0]):

@@ -1,20 +1,21 @@
 #!/bin/sh
-# Fuzzes the parsers and decoders with libFuzzer, under AddressSanitizer. What crashes is left in .build-fuzz/findings.
-#   fuzz/run.sh                       a million inputs for each
-#   fuzz/run.sh 500000 tokenizer key  so many for some
+# Fuzzes the parsers and decoders with libFuzzer and AddressSanitizer. Inputs that crash are kept in
+# .build-fuzz/findings.
+#   fuzz/run.sh                       a million inputs for each target
+#   fuzz/run.sh 500000 tokenizer key  500,000 inputs for two targets
 set -eu
 cd "$(dirname "$0")/.."
 runs=${1:-1000000}
 [ $# -eq 0 ] || shift
 export VPATCH_FUZZ=1 SWIFT_BACKTRACE=enable=no
-# The toolchain's libFuzzer, without a main of its own.
+# The toolchain's libFuzzer, without a main function.
 library=$(ls "$(dirname "$(readlink -f "$(command -v swift)")")"/../lib/clang/*/lib/linux/libclang_rt.fuzzer_no_main-"$(uname -m)".a)
 swift build -c release --scratch-path .build-fuzz --product vpatch-fuzz --sanitize=address \
   -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table,trace-cmp -Xlinker "$library"
 tool=.build-fuzz/release/vpatch-fuzz
 mkdir -p .build-fuzz/findings
 
-# The chat templates that the fixtures have inside of their JSON files.
+# The chat templates in JSON files of the fixtures.
 templates=.build-fuzz/templates
 rm -rf "$templates"
 mkdir -p "$templates"
@@ -27,7 +28,7 @@ for i, path in enumerate(sys.argv[2:]):
         pathlib.Path(sys.argv[1], f"{i}.jinja").write_text(text)
 PYTHON
 
-# The files that a target begins with.
+# The seed files of a target.
 seeds() {
   case $1 in
     safetensors) find fixtures -name '*.safetensors' -size -16k ;;
@@ -53,10 +54,10 @@ for target; do
   rm -rf "$corpus"
   mkdir -p "$corpus"
   seeds "$target" | while read -r file; do cp "$file" "$corpus/$(echo "$file" | sed 's/^[.]//' | tr / _)"; done
-  # Bytes of an input; seconds for one; MiB of one allocation.
+  # Limits: bytes of an input, seconds for an input, MiB of an allocation.
   longest=16384 slowest=10 largest=512
   case $target in
-    # One a line.
+    # Files with one seed a line.
     pattern) longest=512 && split -l 1 -d -a 3 fuzz/seeds/patterns.txt "$corpus/" ;;
     rows) split -l 1 -d -a 3 fuzz/seeds/rows.jsonl "$corpus/" ;;
     tokenizer) longest=65536 ;;

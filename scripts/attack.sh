@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the command and the library of faults for release, and attacks: the table for docs/design/attacks.md.
+# Builds the command and the fault library for release and runs attacks; prints the table of docs/design/attacks.md.
 #   scripts/attack.sh [arguments of attack/run.py; default --long]
 set -eu
 cd "$(dirname "$0")/.."

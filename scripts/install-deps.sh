@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what is missing to build, test and demonstrate vpatch on Debian or Ubuntu. Silent when nothing is missing.
+# Installs the packages that are missing to build, test and demonstrate vpatch on Debian or Ubuntu. Prints nothing if
+# none is missing.
 #
-# As root it installs directly, else with sudo, else it says what to type. Swift itself it only looks for.
+# It installs as root, otherwise with sudo, otherwise it prints the command to run. It does not install Swift.
 set -eu
 
 if ! command -v swift >/dev/null; then
   cat >&2 <<'END'
-vpatch is written in Swift, and there is no `swift` on the PATH. Install Swift 6.1 or newer, one of:
+vpatch needs Swift 6.1 or newer, and there is no `swift` on the PATH. Install it in one of these ways:
   https://www.swift.org/install/linux/        swiftly, or a tarball for your system
   docker run -it -v "$PWD":/src -w /src swift:6.3-bookworm
 END
@@ -20,7 +21,7 @@ case $version in
 esac
 
 missing=
-command -v git >/dev/null || missing="$missing git ca-certificates" # SwiftPM fetches the argument parser with it
+command -v git >/dev/null || missing="$missing git ca-certificates" # SwiftPM downloads dependencies with git
 command -v make >/dev/null || missing="$missing make"
 command -v pkg-config >/dev/null || missing="$missing pkg-config"
 pkg-config --exists libzstd 2>/dev/null || missing="$missing libzstd-dev"
@@ -35,7 +36,7 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-ven
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-  echo "missing, by their Debian names:$missing" >&2
+  echo "missing packages (Debian names):$missing" >&2
   exit 1
 elif [ "$(id -u)" -eq 0 ]; then
   sudo=
@@ -47,5 +48,5 @@ else
 fi
 echo "installing$missing" >&2
 $sudo apt-get update -q >&2
-# shellcheck disable=SC2086  # a list of names, meant to be split
+# shellcheck disable=SC2086  # a list of names, split on purpose
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2

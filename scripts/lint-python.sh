@@ -1,10 +1,10 @@
 #!/bin/sh
-# Checks all Python sources but those of fixtures/, by the settings in pyproject.toml.
+# Checks all Python sources except those of fixtures/, with the settings in pyproject.toml.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 settings="$root/pyproject.toml"
 python=$("$root/scripts/python.sh" checks)
-# A folder at a time, since several have modules of the same name.
+# One folder at a time, since several have modules of the same name.
 for folder in attack bench scripts spec/reader study; do
   cd "$root/$folder"
   "$python" -m ruff check --quiet --no-cache --config "$settings" .

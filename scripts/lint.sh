@@ -1,5 +1,5 @@
 #!/bin/sh
-# The formatting that .swift-format describes; `swift format --in-place` mends most of it.
+# Checks the format that .swift-format defines; `swift format --in-place` fixes most problems.
 set -eu
 cd "$(dirname "$0")/.."
 exec swift format lint --strict --recursive Sources Tests fuzz Package.swift

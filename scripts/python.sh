@@ -1,9 +1,9 @@
 #!/bin/sh
-# Prints a python that can run the second reader: that of a virtual environment outside the repository, made if need be.
-# bench/setup.sh makes the same environment with more in it; whichever runs first, both find what they need.
+# Prints the path of a Python that can run the second reader. It is in a virtual environment outside the repository,
+# which is created if it is missing. bench/setup.sh adds more packages to the same environment, in any order.
 #
-#   scripts/python.sh          the python alone
-#   scripts/python.sh checks   with what checks Python sources (attack/requirements.txt)
+#   scripts/python.sh          with the packages of the second reader
+#   scripts/python.sh checks   also with ruff and mypy (attack/requirements.txt)
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -17,7 +17,7 @@ if ! "$venv/bin/python" -c 'import numpy, zstandard' 2>/dev/null; then
   python3 -m venv "$venv" >&2
   install "$root/spec/reader/requirements.txt"
 fi
-# The stamp is a copy of what was installed.
+# The stamp is a copy of the requirements that were installed.
 if [ "${1:-}" = checks ] && ! cmp -s "$root/attack/requirements.txt" "$venv/checks.txt"; then
   install "$root/attack/requirements.txt"
   cp "$root/attack/requirements.txt" "$venv/checks.txt"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The kernels in C under AddressSanitizer and UndefinedBehaviorSanitizer: compiles CKernels, CCompute and CImages anew,
-# with the checks of Tests/KernelChecks, and runs these over guarded memory, with every set of instructions that the
-# processor has. Silent when nothing is wrong.
+# Tests the C kernels with AddressSanitizer and UndefinedBehaviorSanitizer: compiles CKernels, CCompute and CImages
+# together with Tests/KernelChecks and runs these checks on guarded memory, with every instruction set that the
+# processor has. Prints nothing if all is well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ flags=(-g -O0 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-rec
   -ITests/KernelChecks/include)
 for module in CKernels CCompute CImages; do flags+=("-ISources/$module/include"); done
 
-# Each file to an object, as many at a time as there are processors; none that is newer than all it can be made of.
+# Compiles one file per processor at a time; skipped if the program is newer than all sources.
 newest=$(find Sources/C{Kernels,Compute,Images} Tests/KernelChecks scripts/sanitize.sh -type f -printf '%T@ %p\n' |
   sort -n | tail -n 1 | cut -d ' ' -f 2-)
 if [ ! "$build/checks" -nt "$newest" ]; then

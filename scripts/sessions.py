@@ -1,10 +1,10 @@
-"""Runs the sessions that the docs show, and writes down what really came out.
+"""Runs the console sessions in the docs and updates their output.
 
-    sessions.py [--check] FILE.md…       --check changes nothing; exit code 1 if a session has become untrue
+    sessions.py [--check] FILE.md…       --check changes nothing; exit code 1 if an output is out of date
 
-A session is a block marked `console`: lines that start with `$ ` are run, the lines below are what they printed. All
-blocks of a file are one session, in one temporary folder in which `fixtures` and `bench` are the repository's and
-`vpatch` is the release build. An exit code other than 0 is shown in brackets.
+A session is a block marked `console`: lines that start with `$ ` are commands, the lines below are their output. All
+blocks of a file are one session. It runs in a temporary folder in which `fixtures` and `bench` are the repository's
+and `vpatch` is the release build. An exit code other than 0 is shown in brackets.
 """
 import os
 import re
@@ -16,12 +16,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
-CLOCK = {"SOURCE_DATE_EPOCH": "1790000000", "TZ": "UTC"}  # what the store calls now, so that runs agree
+CLOCK = {"SOURCE_DATE_EPOCH": "1790000000", "TZ": "UTC"}  # the store's clock, so that every run prints the same
 MARK = "\x1eexit "  # ends the output of a command
 
 
 def commands(block: str) -> list[str]:
-    """The commands; one that ends in a backslash goes on in the next line."""
+    """The commands; one that ends in a backslash continues in the next line."""
     found: list[str] = []
     more = False
     for line in block.splitlines():
@@ -34,7 +34,7 @@ def commands(block: str) -> list[str]:
 
 
 def run(blocks: Iterable[list[str]]) -> Iterator[str]:
-    """What each command of each block printed."""
+    """The output of each command of each block."""
     script = "\n".join(f"{{ {command[2:]}\n}} 2>&1; echo '{MARK}'$?" for block in blocks for command in block)
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data:
         for name in ("fixtures", "bench"):
@@ -62,7 +62,7 @@ if __name__ == "__main__":
         if new != old:
             stale = True
             if check:
-                print(f"{file}: shows what the commands no longer print; run make docs", file=sys.stderr)
+                print(f"{file}: the shown output is out of date; run 'make docs'", file=sys.stderr)
             else:
                 file.write_text(new)
     sys.exit(int(check and stale))

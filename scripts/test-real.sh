@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests that need real models, or other people's libraries to compare with; they fetch them (about 1.5 GB) and take
-# an hour. `make test` is without them.
+# The tests that need real models, or other libraries to compare with. They download them (about 1.5 GB) and take an
+# hour. `make test` does not include them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests: the Swift packages and the built command, attacks, the second reader, what the bench and the study are made
-# of, the formatting. Stops at the first failure. At the end the ten slowest tests, and how long each step took.
+# All tests: the Swift modules and the built command, attacks, the second reader, the scripts of the bench and the
+# study, formatting. Stops at the first failure. Prints the ten slowest tests and the time of each step at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,25 +14,25 @@ step() {
   printf '\n== %s\n' "$*" >&2
 }
 
-# Those are for real models and other people's libraries: scripts/test-real.sh.
+# Tests that need real models and other libraries: scripts/test-real.sh runs them.
 real='RealModelTests|RealTowerTests|TokenizerComparisonTests|JinjaComparisonTests|LessonComparisonTests|PillowTests/comparison'
 
-# What is tested is what is released, and optimised it takes a quarter of the time.
+# Tests run on the release build, as it is shipped; optimised they take a quarter of the time.
 release=(-c release -Xswiftc -enable-testing --scratch-path .build-tests)
 
 scripts/install-deps.sh
 python=$(bench/setup.sh)
 
-# What needs no Swift runs beside it: a release build leaves a core idle for much of its time.
+# Steps that need no Swift run in parallel: a release build leaves a core idle for much of its time.
 beside() (
   set -e
-  step "the second reader: spec/reader/tests"
+  step "second reader: spec/reader/tests"
   (cd spec/reader && "$python" -m unittest discover -s tests)
-  step "the kernels in C, under sanitizers"
+  step "C kernels with sanitizers"
   scripts/sanitize.sh
-  step "the bench's own tests: bench/tests"
+  step "tests of the bench: bench/tests"
   "$python" -m unittest discover bench/tests
-  step "the study's own tests: study/tests"
+  step "tests of the study: study/tests"
   "$python" -m unittest discover study/tests
   step "Python: ruff, mypy"
   scripts/lint-python.sh
@@ -48,18 +48,18 @@ step "swift build --build-tests"
 swift build "${release[@]}" --build-tests
 step "swift test"
 swift test "${release[@]}" --skip-build --skip "$real" 2>&1 | tee "$work/swift"
-step "attacks, short: attack/run.py"
+step "short attacks: attack/run.py"
 attack/run.py --binary .build-tests/release/vpatch
 end_step
 wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
 cat "$work/beside"
 
-# A test that was not run is named: its processor lacks what it needs.
+# Names the tests that were skipped because the processor lacks something.
 if grep -E '^[^ ]+ Test .* skipped' "$work/swift" >"$work/skipped"; then
-  printf '\n== not run on this processor\n' >&2
+  printf '\n== skipped on this processor\n' >&2
   cat "$work/skipped" >&2
 fi
-printf '\n== the ten slowest tests, which run beside each other\n' >&2
+printf '\n== the ten slowest tests (they run in parallel)\n' >&2
 sed -nE '/Test run with/d; s/^.* Test (.*) passed after ([0-9.]+) seconds\.$/\2 s  \1/p' "$work/swift" |
   sort -rn | sed -n 1,10p >&2
 printf '\n== steps\n' >&2

@@ -1,7 +1,7 @@
-"""A tiny writer of .vpatch files, for tests: from the spec alone, sharing nothing with the reader.
+"""A small writer of .vpatch files for tests, written from the spec alone. It shares no code with the reader.
 
-`Draft` keeps every part apart, so that a test can spoil one and still get all digests right.
-Slow and plain where it can be: ulp chunks are coded one Python integer at a time.
+`Draft` keeps all parts separate, so that a test can spoil one and still get all digests right.
+It is simple and slow: ulp chunks are coded one Python integer at a time.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def sha(data: bytes) -> str:
 
 
 def canonical(value: object) -> bytes:
-    """json.dumps sorts by code point, which is the order of UTF-8 bytes; U+007F stays as it is."""
+    """json.dumps sorts by code point, which is the order of UTF-8 bytes, and does not escape U+007F."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
@@ -39,9 +39,9 @@ def canonical(value: object) -> bytes:
 
 
 def raw_frame(data: bytes, *, size: int | None = -1, window: int | None = None, flags: int = 0) -> bytes:
-    """A frame of raw blocks: the same bytes with every version of zstd.
+    """A frame of raw blocks, which has the same bytes with every version of zstd.
 
-    `size` None leaves the content size out; `window` is a Window_Descriptor byte, without it the
+    `size` None leaves the content size out. `window` is a Window_Descriptor byte; without it the
     frame is a single segment.
     """
     size = len(data) if size == -1 else size
@@ -85,7 +85,7 @@ class Tensor:
 
 
 def orders(data: bytes, t: Tensor) -> list[int]:
-    """As Python integers, two's complement read out."""
+    """The orders of the elements (section 4), as signed Python integers."""
     n = 8 * t.width
     out = []
     for i in range(0, len(data), t.width):
@@ -168,7 +168,7 @@ def file_bytes(header: bytes, tensors: dict[str, Tensor]) -> bytes:
 
 @dataclass
 class Checkpoint:
-    """`files`: name → header; one file named "" unless given."""
+    """`files`: name → header; by default one file named ""."""
 
     tensors: dict[str, Tensor]
     files: dict[str, bytes] = field(default_factory=dict)
@@ -214,7 +214,7 @@ def operation(base: Tensor | None, target: Tensor | None) -> str:
 
 
 class Draft:
-    """All parts of a patch; `seal` puts them together with the right digests."""
+    """All parts of a patch; `seal` assembles them with the right digests."""
 
     def __init__(self, base: Checkpoint, target: Checkpoint, coder: str = "raw", plain: str = "raw",
                  chunk: int = 4 * 2**20, frame: Frame = raw_frame, **ulp: Any) -> None:

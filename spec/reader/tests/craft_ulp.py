@@ -1,4 +1,4 @@
-"""The writer's side of section 5.1, one element at a time."""
+"""The encoder of section 5.1, one element at a time."""
 
 import struct
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Bits:
 
 
 def split(d: int) -> tuple[int, int, int]:
-    """Difference → symbol, extra bits, how many."""
+    """Difference → symbol, extra bits, number of extra bits."""
     a = abs(d)
     if a < 16:
         return 128 + d, 0, 0
@@ -34,12 +34,12 @@ def split(d: int) -> tuple[int, int, int]:
 
 
 def low_bits(value: int) -> Callable[[int], int]:
-    """Peeks so many of its bits."""
+    """A function that returns the lowest n bits of `value`."""
     return lambda n: value & ((1 << n) - 1)
 
 
 def join(symbol: int, extra: Callable[[int], int], bits: int) -> int | None:
-    """Symbol, and the function that peeks n extra bits → difference; None if there is none such."""
+    """Symbol, and a function that reads n extra bits → difference; None if it is out of range."""
     index = abs(symbol - 128)
     if index >= 16:
         k = 4 + (index - 16) // 2
@@ -52,7 +52,7 @@ def join(symbol: int, extra: Callable[[int], int], bits: int) -> int | None:
 
 
 def round_down(f: int) -> tuple[int, int, int, int]:
-    """Frequency → the largest one that can be written and is not above it: f, n, m, v."""
+    """Frequency → the largest one that can be written and is not above it, as f, n, m, v."""
     if f == 0:
         return 0, 0, 0, 0
     n = f.bit_length()
@@ -101,12 +101,12 @@ class Table:
 
 
 def groups_of(count: int, classes: int, group: int) -> list[int]:
-    """An arbitrary class for every group, each class used where it can be."""
+    """An arbitrary class for every group; every class is used if there are enough groups."""
     return [(j * 7 + j // 3) % classes for j in range(-(-count // group))]
 
 
 def write_map(out: Bits, first: int, tables: list[int]) -> None:
-    """Runs of the same table cost a bit each."""
+    """In a run of the same table each further scale costs one bit."""
     out.put(first, 8)
     out.put(len(tables) - 1, 8)
     out.put(tables[0], 5)
@@ -125,8 +125,8 @@ def scale_of(u: int, dtype: str) -> int:
 
 def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes: int = 1, tables: int = 2,
            group: int = 32, holes: bool = False, spoil: Callable[[dict[str, Any]], object] | None = None) -> bytes:
-    """`targets`: orders. `holes`: scales that no base has in a class get no table. `spoil` may change
-    the parts, a dict, before they are joined."""
+    """`targets`: orders. `holes`: scales that no base element has in a class get no table. `spoil` may
+    change the parts, a dict, before they are joined."""
     bits = BITS[dtype]
     width = bits // 8
 
@@ -136,7 +136,7 @@ def encode(base: bytes, targets: list[int], ds: list[int], dtype: str, classes: 
     bases = [int.from_bytes(base[i : i + width], "little") for i in range(0, len(base), width)]
     count = len(bases)
     of_group = groups_of(count, classes, group)
-    # Contexts: scales in `tables` even stretches, and each class shifted by one.
+    # Contexts: the range of scales is divided evenly among the tables; each class is shifted by one table.
     first, last = min(map(scale, bases)), max(map(scale, bases))
     span = last - first + 1
     maps = [[(e * tables // span + c) % tables for e in range(span)] for c in range(classes)]

@@ -1,4 +1,4 @@
-"""Of the patches that `check` must refuse, those with a defect in the annex or the annotations."""
+"""The patches that `check` must refuse for a defect in the annex or the annotations."""
 
 import craft
 from craft import Checkpoint, Draft, Frame, Tensor, raw_frame
@@ -19,13 +19,13 @@ def dirs(edit: Edit) -> Make:
 
 
 def renamed(name: str) -> Make:
-    """The base's only shard, in header and index alike."""
+    """The base's only shard has this name, in the headers and in the index."""
     return lambda: draft(directory({"w": W}, files={name: ["w"]}),
                          directory({"w": W}, files={"x.safetensors": ["w"]})).seal()
 
 
 def beside(base: dict[str, bytes], edit: Edit = lambda d: None) -> Make:
-    """Directories of one file each; these side files are in the base alone."""
+    """Directories of one file each; only the base has these side files."""
 
     def make() -> bytes:
         files = {"model.safetensors": craft.header_text({"w": W})}
@@ -46,7 +46,7 @@ def base_header(text: bytes) -> Make:
 
 
 def manifest(old: bytes, new: bytes) -> Make:
-    """In the manifest's JSON text, its length corrected."""
+    """Replaces a part of the manifest's JSON text; its length is corrected."""
 
     def spoil(plain: bytes) -> bytes:
         length = int.from_bytes(plain[:4], "little")

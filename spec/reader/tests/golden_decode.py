@@ -1,7 +1,7 @@
-"""Patches that pass `check` and must be refused when they are used: one defect in one chunk each.
+"""Patches that pass `check` and must be refused when they are used: each has one defect in one chunk.
 
-All apply to the same base.safetensors: "f" BF16 [256] and "i" I16 [32]. Where the defect
-is one that only a backward reader meets, the patch is to be reverted from target.safetensors.
+All apply to the same base.safetensors: "f" BF16 [256] and "i" I16 [32]. If only a backward
+reader can find the defect, the test reverts the patch from target.safetensors.
 """
 
 import itertools
@@ -15,7 +15,7 @@ import numpy as np
 from craft import Checkpoint, Draft, Tensor, raw_frame
 from golden_refused import Make, small_frame
 
-Field = tuple[int, int]  # a value, and in how many bits
+Field = tuple[int, int]  # a value, and its number of bits
 CASES: list[tuple[str, str, str, str, str, Make]] = []  # file, section, rule, command, reason, maker
 
 
@@ -24,8 +24,8 @@ def case(name: str, section: str, rule: str, reason: str, make: Make, command: s
 
 
 def _f() -> tuple[Tensor, Tensor]:
-    """Weights around the edge of a binade, moved by a few ulps, mostly towards it, some of them far.
-    So a target near the edge may have come from either side: choice bits."""
+    """Weights around the edge of a binade, moved by a few ulps, mostly towards the edge; some move far.
+    So the base of a target near the edge may be on either side, which needs choice bits."""
     rng = np.random.default_rng(20261122)
     base = (0x3F00 + rng.integers(-24, 24, 256)).astype("<u2")
     move = np.where(rng.random(256) < 0.4, 0, rng.integers(-2, 7, 256)) * np.where(base < 0x3F00, 1, -1)
@@ -42,7 +42,7 @@ ULP: dict[str, Any] = {"tables": 2}
 
 
 def changed(name: str, target: Tensor, stored: bytes) -> bytes:
-    """One tensor changes; its one chunk is `stored`, whatever that is."""
+    """One tensor changes; its only chunk is `stored`."""
     d = Draft(BASE, Checkpoint(BASE.tensors | {name: target}), frame=small_frame)
     e = next(e for e in d.tensors if e["name"] == name)
     e["chunks"], d.payload = [], b""
@@ -65,7 +65,7 @@ def right(name: str, coder: str, target: Tensor) -> bytes:
 
 
 def runs_frame(data: bytes, *, size: int | None = -1, window: int) -> bytes:
-    """Each run of equal bytes as a block: short, and with a window of its own."""
+    """A short frame with one block for each run of equal bytes, and with this window."""
     frame = raw_frame(b"", size=len(data) if size == -1 else size, window=window)[:-3]
     runs = [bytes(run) for _, run in itertools.groupby(data)]
     for i, run in enumerate(runs):
@@ -149,7 +149,7 @@ def model(*, k: int = 1, m: int = 1, group: int | None = None, maps: Sequence[Se
 
 def by_hand(target: Tensor | None = None, states: list[int] | None = None, words: Sequence[int] = (),
             **of: Any) -> Make:
-    """A chunk of one symbol that owns all slots: no state ever moves. Every element goes up by one."""
+    """A chunk of one symbol that has all slots, so no state changes. Every element increases by one ulp."""
 
     def make() -> bytes:
         of.setdefault("tables", [table(129)])
@@ -160,7 +160,7 @@ def by_hand(target: Tensor | None = None, states: list[int] | None = None, words
 
 
 def far(d: int) -> Tensor:
-    """The target when every element of F moves by d."""
+    """The target if every element of F moves by d."""
     return moved([d] * 256)
 
 
@@ -173,7 +173,7 @@ def moved(ds: list[int]) -> Tensor:
 
 
 def difference(d: int) -> Make:
-    """A right ulp chunk but that element 20 moves by this, which is out of range."""
+    """A valid ulp chunk, except that element 20 moves by `d`, which is out of range."""
 
     def make() -> bytes:
         ds = craft.differences(F.data, F2.data, F)
@@ -186,7 +186,7 @@ def difference(d: int) -> Make:
 
 
 def bit_length(n: int) -> Field:
-    """n itself, not against the one before."""
+    """n itself, not relative to the one before."""
     return (3 | n << 2, 6)
 
 
@@ -243,11 +243,11 @@ case("ulp_no_table_consistent", "5.1.5", "ulp-choice",
      "by 15 down from scale 125, by 15 up from 126: nothing leads to some of the targets", by_hand(F2, **no_way),
      "revert")
 
-# --- 5.1.4 and 5.1.5: a right chunk, spoiled --------------------------------------------------
+# --- 5.1.4 and 5.1.5: a valid chunk, spoiled --------------------------------------------------
 
 
 def spoiled(edit: Callable[[dict[str, Any]], object]) -> Make:
-    """The right ulp chunk of F → F2, one part of it changed."""
+    """The valid ulp chunk of F → F2, with one part changed."""
     return lambda: changed("f", F2, craft.difference_chunk("ulp", F.data, F2.data, F, small_frame, spoil=edit, **ULP))
 
 

@@ -1,4 +1,4 @@
-"""The patches that `check` must refuse: one defect each, behind correct digests."""
+"""The patches that `check` must refuse: each has one defect, and correct digests."""
 
 import json
 import struct
@@ -20,7 +20,7 @@ def case(name: str, section: str, rule: str, reason: str, data: bytes | Make) ->
     CASES.append((name, section, rule, reason, data))
 
 
-# --- the patch that is spoiled: one BF16 tensor of four elements, "w", the same on both sides --
+# --- the patch to spoil: one BF16 tensor of four elements, "w", the same on both sides ---------
 
 W = Tensor("BF16", (4,), bytes.fromhex("803f004000c0803e"))
 W2 = Tensor("BF16", (4,), bytes.fromhex("813f004000c07f3e"))
@@ -65,7 +65,7 @@ def entry(edit: Callable[[Entry], object], **of: Any) -> Make:
 
 
 def chunk(at: int, value: object, **of: Any) -> Make:
-    """Put a value into the first chunk's description."""
+    """Put a value into the first chunk's entry in the header."""
     return entry(lambda e: e["chunks"][0].__setitem__(at, value), **CHANGE, **of)
 
 
@@ -74,7 +74,7 @@ def sealed(of: dict[str, Any] | None = None, **spoil: Any) -> Make:
 
 
 def put(at: int, data: bytes) -> Make:
-    """Into the preamble, before its own digest is taken."""
+    """Put bytes into the preamble, before its digest is computed."""
     return sealed(preamble=lambda head: head[:at] + data + head[at + len(data) :])
 
 
@@ -83,7 +83,7 @@ def header(edit: Callable[[Entry], object], of: dict[str, Any] | None = None) ->
 
 
 def text(old: bytes, new: bytes, of: dict[str, Any] | None = None) -> Make:
-    """In the header's JSON text, once."""
+    """Replace a part of the header's JSON text, once."""
 
     def spoil(json_text: bytes) -> bytes:
         assert json_text.count(old) >= 1, (old, json_text)
@@ -93,7 +93,7 @@ def text(old: bytes, new: bytes, of: dict[str, Any] | None = None) -> Make:
 
 
 def frame(spoil: Frame) -> Make:
-    """The header's frame only."""
+    """Change only the header's frame."""
     return sealed(header_frame=spoil)
 
 
@@ -102,7 +102,7 @@ def cut(n: int) -> Make:
 
 
 def flip(find: Callable[[bytes], int]) -> Make:
-    """One bit of the finished file, at the offset that `find` gives for it."""
+    """Flip one bit of the finished file, at the offset that `find` returns."""
 
     def make() -> bytes:
         data = bytearray(draft(**CHANGE).seal())
@@ -314,7 +314,7 @@ case("dtype_not_ascii", "3.2 (7)", "name", "é in a dtype", typed("Fé"))
 
 
 def operation(op: str, base: Tensor, target: Tensor, chunks: list[tuple[str, int]]) -> Make:
-    """An operation that does not fit its sides, its chunks covering what the operation asks for."""
+    """An operation that does not fit its sides; its chunks cover what the operation requires."""
 
     def make() -> bytes:
         d = draft(base={"w": base}, target={"w": target})
@@ -418,7 +418,7 @@ case("total_of_bytes_over_limit", "3.2 (7)", "total", "the same with a length th
 
 
 def two_chunks(second: int, payload: Callable[[bytes], bytes] | None = None) -> Make:
-    """Two chunks of 4 bytes, stored in 5 each: the second one elsewhere."""
+    """Two chunks of 4 bytes, stored in 5 each; the offset of the second is moved by `second`."""
 
     def edit(d: Draft) -> None:
         e = d.tensors[0]

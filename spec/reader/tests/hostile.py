@@ -1,6 +1,6 @@
-"""Checkpoints that must be refused when they are read, and odd ones that must not.
+"""Checkpoints that a reader must refuse, and unusual ones that it must accept.
 
-What a valid safetensors file is, is written at the head of vpatch_reader/safetensors.py.
+The docstring of vpatch_reader/safetensors.py defines a valid safetensors file.
 """
 
 import json
@@ -19,7 +19,7 @@ def raw(header: bytes, data: bytes = b"", length: int | None = None) -> bytes:
 
 def one(dtype: str = "U8", shape: str = "[4]", offsets: str = "[0,4]", name: str = '"w"',
         data: bytes = b"1234") -> bytes:
-    """A file of one tensor, its header written by hand."""
+    """A file of one tensor; its header is written by hand."""
     return raw(f'{{{name}:{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}'.encode(), data)
 
 

@@ -1,6 +1,6 @@
-"""Writes fixtures/: patches that must be refused, patches that must be read, hostile checkpoints.
+"""Writes fixtures/: patches that must be refused, patches that must be accepted, hostile checkpoints.
 
-python3 spec/reader/tests/make_golden.py [FOLDER]    (the same bytes every time, with the same zstd)
+python3 spec/reader/tests/make_golden.py [FOLDER]    (with the same zstd, the bytes are always the same)
 """
 
 import shutil
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import support  # noqa: F401 (puts the reader on the path)
+import support  # noqa: F401 (puts the reader on sys.path)
 from support import FIXTURES
 
 import craft
@@ -18,7 +18,7 @@ import golden_refused
 import hostile
 from craft import Draft
 
-# --- patches that must be read ----------------------------------------------------------------
+# --- patches that must be accepted ------------------------------------------------------------
 
 
 def flagged(at: int, value: int = 1) -> bytes:

@@ -1,4 +1,4 @@
-"""What the tests share: paths, weights that look like weights, and the reader on the path."""
+"""Shared by the tests: paths, realistic weights, and the reader on sys.path."""
 
 import importlib
 import os
@@ -19,31 +19,31 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def missing(requirements: str) -> str | None:
-    """What is wrong with the packages, in words; None if nothing is."""
+    """The problem with the installed packages; None if there is none."""
     for name, least in re.findall(r"^(\w+)>=([\d.]+)$", requirements, re.M):
         try:
             version = importlib.import_module(name).__version__
         except Exception as error:  # a broken build can raise anything
             return f"{name} cannot be imported: {type(error).__name__}: {error}"
         if _numbers(version) < _numbers(least):
-            return f"{name} is {version}, and must be {least} or newer"
+            return f"{name} is {version}; {least} or newer is needed"
     return None
 
 
 if problem := missing(REQUIREMENTS.read_text()):
     print(f"The second reader cannot be tested: {problem}", file=sys.stderr)
     print(f"{sys.executable} -m pip install -r {REQUIREMENTS}", file=sys.stderr, flush=True)
-    os._exit(1)  # unittest catches even SystemExit, and would say it once for every module
+    os._exit(1)  # unittest catches even SystemExit, and would print this once for every module
 
 for folder in (HERE, HERE.parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-import craft  # noqa: E402 (behind the check of packages)
-import craft_ulp  # noqa: E402 (behind the check of packages)
-import numpy as np  # noqa: E402 (behind the check of packages)
+import craft  # noqa: E402 (after the check of packages)
+import craft_ulp  # noqa: E402 (after the check of packages)
+import numpy as np  # noqa: E402 (after the check of packages)
 
-from vpatch_reader.refused import Refused  # noqa: E402 (behind the check of packages)
+from vpatch_reader.refused import Refused  # noqa: E402 (after the check of packages)
 
 LENGTHS = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 127, 129, 1023, 5000]
 FLOATS = ["BF16", "F16", "F32", "F8_E4M3", "F8_E5M2"]
@@ -51,7 +51,7 @@ DTYPES = [*FLOATS, "F64", "I64", "U64", "I32", "U32", "I16", "U16", "I8", "U8", 
 
 
 def weights(dtype: str, count: int, seed: int) -> np.ndarray:
-    """Bits, as unsigned integers: normal values, tenfold spread between neighbours' scales."""
+    """Bits, as unsigned integers, of normally distributed values at three random scales, each ten times the last."""
     rng = np.random.default_rng(seed)
     width = craft.BITS.get(dtype, 8) // 8
     values = rng.normal(0, 0.02, count) * 10.0 ** rng.integers(-1, 2, count)
@@ -69,7 +69,7 @@ def weights(dtype: str, count: int, seed: int) -> np.ndarray:
 
 
 def special(dtype: str) -> np.ndarray:
-    """±0, the smallest and largest subnormals and normals, ±inf, NaNs: all bits around the edges."""
+    """±0, the smallest and largest subnormals and normals, ±inf, NaNs, and their neighbours."""
     bits = craft.BITS.get(dtype, 8)
     half = 1 << (bits - 1)
     low, wide = craft_ulp.EXPONENT.get(dtype, (bits - 1, 0))
@@ -80,14 +80,14 @@ def special(dtype: str) -> np.ndarray:
 
 
 def nudge(base: np.ndarray, seed: int, far: float = 0.05) -> np.ndarray:
-    """A fine-tuned version: half unchanged, most of the others near, some anywhere."""
+    """A fine-tuned version: half of the elements unchanged, most others a few ulps away, some random."""
     rng = np.random.default_rng(seed)
     step = np.where(rng.random(base.size) < 0.5, 0, rng.integers(-9, 10, base.size))
     out: np.ndarray = (base + step.astype(base.dtype)).astype(base.dtype)
     wild = rng.random(base.size) < far
     out[wild] = np.frombuffer(rng.bytes(base.nbytes), base.dtype)[wild]
     if base.size and np.array_equal(out, base):
-        out[-1:] ^= out.dtype.type(1)  # NumPy 1 would make a signed number of a plain 1
+        out[-1:] ^= out.dtype.type(1)  # NumPy 1 would treat a plain 1 as signed
     return out
 
 

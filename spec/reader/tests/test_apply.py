@@ -1,4 +1,4 @@
-"""Whole checkpoints, there and back, byte for byte; and what is not."""
+"""Applies and reverts whole checkpoints, byte for byte; and wrong inputs."""
 
 import contextlib
 import io
@@ -131,7 +131,7 @@ class RoundTrips(Files):
 
 
 class Inputs(Files):
-    """The checkpoint is another one than the patch was made from."""
+    """The checkpoint is not the one that the patch was made from."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -173,7 +173,7 @@ class Inputs(Files):
 
     def test_nothing_is_overwritten(self) -> None:
         self.out.write_bytes(b"mine")
-        self.assertRefused("output", "is there already", self.run_on, self.base)
+        self.assertRefused("output", "already exists", self.run_on, self.base)
         self.assertEqual(self.out.read_bytes(), b"mine")
 
     def test_nothing_is_left_when_the_result_is_wrong(self) -> None:
@@ -184,7 +184,7 @@ class Inputs(Files):
         self.assertEqual(sorted(p.name for p in self.path.iterdir()), ["in", "p.vpatch"])
 
     def side_files(self, mine: dict[str, bytes], **header: Any) -> tuple[dict[str, bytes], list[str]]:
-        """The patch changes note, adds new and removes old; what becomes of mine, and what is said."""
+        """The patch changes note, adds new and removes old. Returns the resulting side files, and the notes."""
         files = [{"model.safetensors": craft.header_text(tensors)} for tensors in (self.base, self.target)]
         one = craft.Checkpoint(self.base, files[0], side={"note": b"1", "old": b"3"})
         two = craft.Checkpoint(self.target, files[1], side={"note": b"2", "new": b"4"})
@@ -193,8 +193,8 @@ class Inputs(Files):
         craft.Checkpoint(self.base, {"model.safetensors": craft.header_text(self.base, **header)},
                          side=mine).write(folder)
         out = folder.with_suffix(".out")
-        remarks = apply.run(folder, self.patch, out, False)
-        return {n: d for n, d in contents(out).items() if n != "model.safetensors"}, remarks
+        notes = apply.run(folder, self.patch, out, False)
+        return {n: d for n, d in contents(out).items() if n != "model.safetensors"}, notes
 
     def test_a_changed_side_file_stays_and_is_said(self) -> None:
         self.assertEqual(self.side_files({"note": b"1", "old": b"3", "own": b"5"}),
@@ -206,14 +206,14 @@ class Inputs(Files):
             ({"note": b"1", "old": b"mine"}, {"note": b"2", "new": b"4", "old": b"mine"}, "old was changed"),
             ({"note": b"1", "old": b"3", "new": b"mine"}, {"note": b"2", "new": b"mine"}, "new was changed"),
         ):
-            found, remarks = self.side_files(mine)
+            found, notes = self.side_files(mine)
             self.assertEqual(found, after)
-            self.assertIn(words, *remarks)
+            self.assertIn(words, *notes)
 
     def test_side_files_do_not_ask_for_the_layout(self) -> None:
-        found, remarks = self.side_files({"note": b"1", "old": b"3"}, pad=512)
+        found, notes = self.side_files({"note": b"1", "old": b"3"}, pad=512)
         self.assertEqual(found, {"note": b"2", "new": b"4"})
-        self.assertIn("own layout", *remarks)
+        self.assertIn("own layout", *notes)
 
 
 class Command(Files):

@@ -1,4 +1,4 @@
-"""Every coder, both ways, over dtypes, awkward lengths and special values."""
+"""Every coder in both directions, with all dtypes, awkward lengths and special values."""
 
 import time
 import unittest
@@ -111,7 +111,7 @@ class RoundTrips(unittest.TestCase):
                     self.assertEqual(decode_bytes(stored, kind(dtype), len(data)), data)
 
     def test_speed(self) -> None:
-        """In seconds, both ways; as many classes and tables as there can be."""
+        """Prints seconds for both directions, also with the largest number of classes and tables."""
         for count, options in ((262_144, {"tables": 6}), (65_536, {"tables": 31, "classes": 4, "group": 1024})):
             self.time_of(count, **options)
 
@@ -142,7 +142,7 @@ class Symbols(unittest.TestCase):
 
 
 class Broken(Refusals):
-    """Defects of a chunk alone; those inside a patch are in fixtures/golden/refused-on-decode."""
+    """Defects of single chunks; patches with defective chunks are in fixtures/golden/refused-on-decode."""
 
     def test_every_truncation_of_an_ulp_chunk(self) -> None:
         base = support.weights("BF16", 129, 1)
@@ -159,7 +159,7 @@ class Broken(Refusals):
             self.assertRefused("coder", words, decode_difference, b"\3" + bytes(99), kind(dtype), bytes(64), False)
 
     def test_every_flipped_bit_gives_a_refusal_or_elements(self) -> None:
-        """Never another exception: whatever the bits say, the reader has a rule for it."""
+        """No other exception: the reader has a rule for every defect."""
         base = support.weights("F8_E4M3", 40, 1)
         target = support.nudge(base, 2)
         for coder in ("ulp", "planes", "sparse", "raw"):

@@ -1,4 +1,4 @@
-"""Each golden file is refused by its own rule, or read; and they are what make_golden.py writes."""
+"""Each golden file is refused by its own rule, or accepted; and make_golden.py writes exactly these files."""
 
 import csv
 import filecmp
@@ -34,7 +34,7 @@ class Golden(unittest.TestCase):
 
     def assertRuleOf(self, error: Refused, row: dict[str, str]) -> None:
         self.assertEqual(error.rule, row["rule"], str(error))
-        # A frame: section 1 or 5.
+        # The rules of a frame are in sections 1 and 5.
         self.assertTrue(row["section"].startswith(RULES[error.rule]) or error.rule == "chunk-frame", row)
 
     def test_refused(self) -> None:
@@ -78,7 +78,7 @@ class Golden(unittest.TestCase):
                     apply.run(model, path, self.out, backward)
                     self.assertEqual(self.out.read_bytes(), result.read_bytes())
                     self.out.unlink()
-        self.assertEqual(len(identities), 1)  # encoded bytes and annotations never enter
+        self.assertEqual(len(identities), 1)  # it does not depend on encoded bytes and annotations
 
     def open_all(self, folder: Path, pattern: str) -> None:
         rows = {row.get("file") or row["folder"]: row["reason"] for row in reasons(folder)}
@@ -99,7 +99,7 @@ class Golden(unittest.TestCase):
     def test_hostile_index(self) -> None:
         self.open_all(FIXTURES / "hostile-index", "*")
 
-    @unittest.skipUnless(zstandard.ZSTD_VERSION == MADE_WITH_ZSTD, "another zstd packs otherwise")
+    @unittest.skipUnless(zstandard.ZSTD_VERSION == MADE_WITH_ZSTD, "another version of zstd compresses differently")
     def test_they_are_what_is_written(self) -> None:
         make_golden.write(self.out)
         written = {p.relative_to(self.out) for p in self.out.rglob("*") if p.is_file()}

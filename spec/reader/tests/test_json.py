@@ -1,4 +1,4 @@
-"""Canonical JSON (section 1): what is, what is not, and that writing and reading agree."""
+"""Canonical JSON (section 1): valid and invalid texts, and that writing and reading agree."""
 
 import unittest
 
@@ -30,7 +30,7 @@ class Canonical(Refusals):
                 self.assertRefused("header-json", "JSON", parse_canonical, text, "header-json")
 
     def test_strict_is_not_canonical(self) -> None:
-        self.assertEqual(parse(b"[" + b"9" * 5000 + b"]", "annotations-json"), [float("inf")])  # valid, if useless
+        self.assertEqual(parse(b"[" + b"9" * 5000 + b"]", "annotations-json"), [float("inf")])  # valid, though useless
         self.assertEqual(parse(b' { "b" : 1.5e1, "a" : "\\u00fc" } ', "index"), {"b": 15.0, "a": "ü"})
 
 

@@ -1,4 +1,4 @@
-"""The golden stacks: what vpatch made of them is what stacks.md says; and the rules that refuse."""
+"""The golden stacks: vpatch's results follow stacks.md; and stacks that must be refused."""
 
 import csv
 import math
@@ -102,7 +102,7 @@ class Stacks(Golden):
             ("cannot be scaled", "sum", {"d": 0.5}),
             ("cannot be moved", "sum toward-base=0.5", {"d": 1.0}),
             ("not all members touch", "linear", {"a": 1.0, "d": 1.0}),
-            ("no usable sum", "linear", {"a": 1.0, "b": -1.0}),
+            ("the sum of the scales", "linear", {"a": 1.0, "b": -1.0}),
             ("needs two members", "slerp", {"a": 1.0}),
             ("needs two members", "slerp", {"a": -1.0, "b": 2.0}),
         ]
@@ -128,8 +128,8 @@ class Texts(support.Refusals):
             ("first statement", "vpatch-stack 2\n" + base),
             ("unknown statement", "vpatch-stack 1\n" + base + "patches a\n"),
             ("no base", "vpatch-stack 1\nname a\n"),
-            ("a second time", "vpatch-stack 1\n" + base + base),
-            ("with 2 words", "vpatch-stack 1\n" + base + "name a b\n"),
+            ("occurs twice", "vpatch-stack 1\n" + base + base),
+            ("followed by 2 words", "vpatch-stack 1\n" + base + "name a b\n"),
         ]:
             with self.subTest(words):
                 self.assertRefused("stack-file", words, stack.parse, text.encode())

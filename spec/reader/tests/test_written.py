@@ -1,4 +1,4 @@
-"""Patches that vpatch wrote, read by the second reader: both directions, every byte."""
+"""The second reader applies and reverts patches that vpatch wrote; every byte is compared."""
 
 import filecmp
 import tempfile

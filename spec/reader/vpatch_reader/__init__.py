@@ -1,4 +1,4 @@
 """A second reader of .vpatch files, written from spec/vpatch-format.md alone.
 
-It is meant to be read: each module opens with the section of the format it follows.
+It is written to be read: each module begins with the section of the format that it implements.
 """

@@ -22,8 +22,8 @@ def main(arguments: list[str]) -> int:
                 if command == "show":
                     print(json.dumps(p.summary(), indent=2, ensure_ascii=False))
         else:
-            for remark in apply.run(paths[0], patch, paths[2], backward=command == "revert"):
-                print(remark, file=sys.stderr)
+            for note in apply.run(paths[0], patch, paths[2], backward=command == "revert"):
+                print(note, file=sys.stderr)
     except (Refused, OSError) as error:
         print(f"{patch}: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""Section 6: the annex: headers, the index and side files, so that whole files come back."""
+"""Section 6: the annex: headers, the index and side files, so that whole files can be restored."""
 
 import hashlib
 import struct
@@ -43,7 +43,7 @@ class Annex:
     def __init__(self, data: bytes, tensors: Sequence[Tensor]) -> None:
         require(len(data) >= 4, "annex-shape", "the annex ends before its manifest")
         (length,) = struct.unpack_from("<I", data)
-        require(4 + length <= len(data), "annex-shape", f"a manifest of {length} bytes, {len(data) - 4} remain")
+        require(4 + length <= len(data), "annex-shape", f"a manifest of {length} bytes, but {len(data) - 4} remain")
         manifest = strict_json.parse_canonical(data[4 : 4 + length], "annex-json")
         _shape.members(manifest, "the manifest", ["base", "blobs", "side", "target"])
         self._blobs = _read_blobs(manifest["blobs"], data[4 + length :])
@@ -52,9 +52,9 @@ class Annex:
         self.target = self._layout(manifest["target"], "target")
         self.side = self._side(manifest["side"])
         alone = self.base.single or self.target.single
-        require(not (alone and self.side), "annex-side", "side files beside a checkpoint that is a single file")
+        require(not (alone and self.side), "annex-side", "side files of a checkpoint that is a single file")
         unused = set(range(len(self._blobs))) - self._used
-        require(not unused, "annex-blobs", f"blob {min(unused, default=0)} is referred to by nothing")
+        require(not unused, "annex-blobs", f"nothing refers to blob {min(unused, default=0)}")
         _check_headers(self.base, {t.name: t.base for t in tensors if t.base}, "base")
         _check_headers(self.target, {t.name: t.target for t in tensors if t.target}, "target")
 
@@ -85,11 +85,11 @@ class Annex:
         require(ascending(names), "annex-files", f"{where}: the files are not in strictly ascending order of name")
         if index is None:
             alone = names == ["model.safetensors"]
-            require(alone, "annex-files", f"{where}: without an index there is model.safetensors alone")
+            require(alone, "annex-files", f"{where}: without an index, the only file must be model.safetensors")
         else:
             where_is = weight_map(index, "annex-index")
             right = where_is == {t: f.name for f in files for t in f.header.tensors}
-            require(right, "annex-index", f"{where}: the index does not say what the headers say")
+            require(right, "annex-index", f"{where}: the index and the headers disagree")
         return layout
 
     def _side(self, value: Any) -> list[SideFile]:
@@ -100,7 +100,7 @@ class Annex:
             good = is_file_name(name) and not name.endswith(".safetensors") and name not in ("vpatch.json", INDEX)
             require(good, "annex-side", f"{name[:80]!r} is not the name of a side file")
             base, target = (self._blob(entry[k], f"side.{k}") if k in entry else None for k in ("base", "target"))
-            require(base != target, "annex-side", f"side file {name!r} does not differ")
+            require(base != target, "annex-side", f"side file {name!r} is the same on both sides")
             side.append(SideFile(name, base, target))
         require(ascending([s.name for s in side]), "annex-side",
                 "side files are not in strictly ascending order of name")
@@ -114,14 +114,14 @@ def _read_blobs(value: Any, data: bytes) -> list[bytes]:
     for entry in _shape.array(value, "blobs"):
         _shape.members(entry, "blobs", ["length", "sha256"])
         length, digest = _shape.number(entry["length"], "blobs.length"), _shape.digest(entry["sha256"], "blobs.sha256")
-        require(at + length <= len(data), "annex-blobs", f"a blob of {length} bytes, {len(data) - at} remain")
+        require(at + length <= len(data), "annex-blobs", f"a blob of {length} bytes, but {len(data) - at} remain")
         blob = data[at : at + length]
         require(hashlib.sha256(blob).hexdigest() == digest, "annex-blobs", f"the digest of blob {len(blobs)} is wrong")
-        require(digest not in digests, "annex-blobs", f"blob {len(blobs)} is there twice")
+        require(digest not in digests, "annex-blobs", f"blob {len(blobs)} is a duplicate")
         digests.add(digest)
         blobs.append(blob)
         at += length
-    require(at == len(data), "annex-blobs", f"{len(data) - at} bytes behind the last blob")
+    require(at == len(data), "annex-blobs", f"{len(data) - at} bytes after the last blob")
     return blobs
 
 
@@ -129,22 +129,22 @@ def _check_headers(layout: Layout, expected: dict[str, Side], where: str) -> Non
     found: dict[str, tuple[str, tuple[int, ...], int]] = {}
     for file in layout.files:
         for name, info in file.header.tensors.items():
-            require(name not in found, "annex-headers", f"{where}: tensor {name!r} is in two files")
+            require(name not in found, "annex-headers", f"{where}: two files have the tensor {name!r}")
             found[name] = (info.dtype, info.shape, info.length)
     wanted = {name: (s.dtype, s.shape, s.length) for name, s in expected.items()}
     for name in sorted(found.keys() | wanted.keys()):
-        what = f"{where}: the headers have {found.get(name)} as tensor {name!r}, the patch {wanted.get(name)}"
+        what = f"{where}: tensor {name!r} is {found.get(name)} in the headers and {wanted.get(name)} in the patch"
         require(found.get(name) == wanted.get(name), "annex-headers", what)
 
 
 def weight_map(index: bytes, rule: str) -> dict[str, str]:
-    """Tensor → file, of a model.safetensors.index.json."""
+    """Tensor → file, from a model.safetensors.index.json."""
     value = strict_json.parse(index, rule)
     require(isinstance(value, dict), rule, "the index is not an object")
     found = value.get("weight_map")
     require(isinstance(found, dict), rule, "the index has no weight_map")
     for tensor, file in found.items():
         good = isinstance(file, str) and is_file_name(file) and file.endswith(".safetensors")
-        require(good, rule, f"the index puts {tensor!r} into {file!r}, which is not a safetensors file beside it")
+        require(good, rule, f"the index maps {tensor!r} to {file!r}, which is not a safetensors file name")
     where: dict[str, str] = found
     return where

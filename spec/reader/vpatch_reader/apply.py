@@ -1,4 +1,4 @@
-"""From one side's checkpoint to the other's: apply (base → target) and revert (target → base)."""
+"""Apply (base → target) and revert (target → base)."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ BLOCK = 4 * 1024 * 1024
 
 
 class Run:
-    """One patch in one direction over one checkpoint. `source` and `result` are side names."""
+    """One patch in one direction on one checkpoint. `source` and `result` are "base" and "target", or the reverse."""
 
     def __init__(self, patch: Patch, model: Checkpoint, backward: bool) -> None:
         self.patch, self.model, self.backward = patch, model, backward
@@ -27,19 +27,19 @@ class Run:
         self.tensors = {t.name: t for t in patch.tensors}
         self.check_input()
         self.exact = self.has_layout_of_source()
-        self.remarks = [] if self.exact else ["kept the input's own layout; the patch was made from another"]
+        self.notes = [] if self.exact else ["kept the input's own layout; the patch was made from another"]
         if not self.exact:
             odd = next((t for t in patch.tensors if t.op not in ("same", "change")), None)
             if odd:
-                raise Refused("other-layout", f"the input's files are not laid out as the patch's {self.source}, "
-                              f"and {odd.op} of {odd.name!r} needs that")
+                raise Refused("other-layout", f"the input's files do not have the layout of the patch's "
+                              f"{self.source}, and {odd.op} of {odd.name!r} needs that")
 
     def check_input(self) -> None:
-        """Names, dtypes and shapes of all tensors; fingerprints of those that are touched."""
+        """Checks names, dtypes and shapes of all tensors, and fingerprints of those that the patch touches."""
         expected = {t.name: getattr(t, self.source) for t in self.patch.tensors if getattr(t, self.source)}
         for name in sorted(expected.keys() | self.model.tensors.keys()):
             require(name in self.model.tensors, "wrong-base", f"the input lacks the tensor {name!r}")
-            require(name in expected, "wrong-base", f"the input has the tensor {name!r} that the patch does not know")
+            require(name in expected, "wrong-base", f"the input has the tensor {name!r}, which is not in the patch")
             info, side = self.model.tensors[name][1], expected[name]
             alike = (info.dtype, info.shape, info.length) == (side.dtype, side.shape, side.length)
             require(alike, "wrong-base", f"the input's tensor {name!r} is {info.dtype} {list(info.shape)}")
@@ -71,7 +71,7 @@ class Run:
                 known = self.model.read(t.name, offset, c.decoded)
                 yield decode_difference(self.patch.chunk(t, c), kind(side.dtype), known, self.backward)
                 offset += c.decoded
-            elif c.role == self.result[0]:  # "b" when the base is made, "t" when the target
+            elif c.role == self.result[0]:  # "b" if the result is the base, "t" if it is the target
                 yield decode_bytes(self.patch.chunk(t, c), kind(side.dtype), c.decoded)
 
     def write_file(self, path: Path, header: Header) -> None:
@@ -85,13 +85,13 @@ class Run:
                     digest.update(piece)
                     out.write(piece)
                 right = t.op == "same" or digest.digest() == side.fingerprint
-                require(right, "result", f"tensor {name!r} did not become what the patch promises")
+                require(right, "result", f"tensor {name!r} did not become what the patch lists")
             out.flush()
             os.fsync(out.fileno())
 
     def write(self, out: Path) -> None:
-        """`out` exists when this returns, or nothing does."""
-        require(not out.exists(), "output", f"{out} is there already")
+        """When this returns, `out` is complete; when it raises, nothing was written."""
+        require(not out.exists(), "output", f"{out} already exists")
         layout = getattr(self.patch.annex, self.result)
         single = layout.single if self.exact else self.model.single
         laid_out = [(f.name, f.header) for f in layout.files]
@@ -114,7 +114,7 @@ class Run:
             raise
 
     def write_side_files(self, folder: Path) -> None:
-        """Those of the input; where one is the source's, the result's instead."""
+        """Writes the input's side files; one that is the source's is replaced by the result's."""
         beside = {path.name: path for path in self.model.side_files()}
         for s in self.patch.annex.side:
             source, result = getattr(s, self.source), getattr(s, self.result)
@@ -124,8 +124,8 @@ class Run:
                 if result is not None:
                     _write_bytes(folder / s.name, result)
             elif mine != result:
-                what = "is missing, and stays so" if mine is None else "was changed, and stays as it is"
-                self.remarks.append(f"{s.name} {what}: the patch was made from another")
+                what = "is missing and was not added" if mine is None else "was changed and is kept as it is"
+                self.notes.append(f"{s.name} {what}: the patch was made from a different one")
         for name, path in beside.items():
             shutil.copyfile(path, folder / name)
 
@@ -138,8 +138,8 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 
 def run(model: str | Path, patch: str | Path, out: str | Path, backward: bool) -> list[str]:
-    """What is to be said; nothing where the files are byte for byte those of the patch's other side."""
+    """Returns notes for the user; none if the files are byte for byte those of the patch's other side."""
     with Patch(patch) as p, Checkpoint(model) as m:
         it = Run(p, m, backward)
         it.write(Path(out))
-        return it.remarks
+        return it.notes

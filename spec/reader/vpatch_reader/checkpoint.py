@@ -36,18 +36,18 @@ class Checkpoint:
             self.files[path.name] = safetensors.File(path)
         for file in self.files.values():
             for name, info in file.header.tensors.items():
-                require(name not in self.tensors, "index", f"tensor {name!r} is in two files")
+                require(name not in self.tensors, "index", f"two files have the tensor {name!r}")
                 self.tensors[name] = (file, info)
 
     def _open_shards(self, where_is: dict[str, str]) -> None:
         for name in sorted(set(where_is.values()), key=lambda n: n.encode()):
-            require((self.path / name).is_file(), "index", f"the index names {name}, which is not there")
+            require((self.path / name).is_file(), "index", f"the index names {name}, which does not exist")
             self.files[name] = safetensors.File(self.path / name)
             said = {t for t, file in where_is.items() if file == name}
             found = set(self.files[name].header.tensors)
             lacks, more = min(said - found, default=""), min(found - said, default="")
-            require(said <= found, "index", f"{name} lacks the tensor {lacks!r} that the index puts there")
-            require(found <= said, "index", f"{name} has the tensor {more!r} that the index does not put there")
+            require(said <= found, "index", f"{name} lacks the tensor {lacks!r}, which the index maps to it")
+            require(found <= said, "index", f"{name} has the tensor {more!r}, which the index does not map to it")
 
     def close(self) -> None:
         for file in self.files.values():

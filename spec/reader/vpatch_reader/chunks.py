@@ -16,7 +16,7 @@ def _open(stored: bytes) -> tuple[int, bytes]:
 
 
 def decode_bytes(stored: bytes, k: Kind, length: int) -> bytes:
-    """A `b` or `t` chunk: the elements themselves."""
+    """Decodes a `b` or `t` chunk: the elements themselves."""
     coder, data = _open(stored)
     if coder == RAW:
         require(len(data) == length, "chunk-length", f"raw chunk of {len(data)} bytes, not {length}")
@@ -27,7 +27,7 @@ def decode_bytes(stored: bytes, k: Kind, length: int) -> bytes:
 
 
 def decode_difference(stored: bytes, k: Kind, known: bytes, backward: bool) -> bytes:
-    """A `d` chunk: from the bytes of one side to those of the other."""
+    """Decodes a `d` chunk: from the bytes of one side to those of the other."""
     coder, data = _open(stored)
     elements = read(known, k)
     if coder == ULP:
@@ -71,7 +71,7 @@ def _leb128(data: bytes, count: int) -> np.ndarray:
     raw = np.frombuffer(data, np.uint8)
     last = np.flatnonzero(raw < 128)
     good = last.size == count and (not raw.size or raw[-1] < 128)
-    require(good, "sparse", f"{last.size} gaps, not {count}, or one cut off")
+    require(good, "sparse", f"{last.size} gaps, not {count}, or the last is truncated")
     first = np.concatenate(([0], last[:-1] + 1))
     length = last - first + 1
     require(length.max() <= 5, "sparse", "a gap of more than 5 bytes")

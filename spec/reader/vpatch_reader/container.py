@@ -1,4 +1,4 @@
-"""Section 3: where everything is, and 3.2: whether the patch is valid, in that order."""
+"""Section 3: the layout of the file, and 3.2: whether the patch is valid, checked in that order."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ HEADER_WINDOW, ANNEX_WINDOW = 2**26, 2**27
 
 
 class Patch:
-    """A patch that has passed everything that can be checked without decoding its chunks."""
+    """A patch that has passed all checks that do not need its chunks decoded."""
 
     def __init__(self, path: str | Path) -> None:
         self.file: BinaryIO = open(path, "rb")  # noqa: SIM115 (it stays open)
@@ -29,7 +29,7 @@ class Patch:
             self._header(*head)
             tensors.check(self.tensors)
             self._layout()
-            self._who()
+            self._roots()
             self._digests()
             annex = frame.decode(self._annex, ANNEX_WINDOW, "annex-frame", exactly=self.annex_decoded)
             self.annex = Annex(annex, self.tensors)
@@ -46,28 +46,28 @@ class Patch:
         self.file.close()
 
     def _read(self, offset: int, length: int) -> bytes:
-        """Only after the bounds have been checked; a file that shrinks meanwhile is refused too."""
+        """Callers check the bounds first; a file that shrinks meanwhile is refused too."""
         self.file.seek(offset)
         data = self.file.read(length)
         require(len(data) == length, "layout", "the file ended while it was read")
         return data
 
     def _preamble(self) -> tuple[int, int, bytes]:  # (1) … (4)
-        require(self.size >= PREAMBLE.size, "too-short", f"{self.size} bytes are too few for a patch")
+        require(self.size >= PREAMBLE.size, "too-short", f"{self.size} bytes: too short for a patch")
         data = self._read(0, PREAMBLE.size)
         (magic, major, zero6, must, no_rewrite, _, stored, decoded, zero8, digest, own) = PREAMBLE.unpack(data)
         require(magic == MAGIC, "magic", "not a .vpatch file, or damaged by a transfer in text mode")
         require(hashlib.sha256(data[:96]).digest() == own, "preamble-digest", "the digest of the preamble is wrong")
-        require(major == 1, "major-version", f"major version {major}; this reader knows 1")
+        require(major == 1, "major-version", f"major version {major}; this reader supports only 1")
         require(must == 0, "must-understand", f"unknown flags that must be understood: {must:#x}")
         require(not any(zero6 + zero8), "reserved", "reserved bytes are not zero")
         self.rewritable = no_rewrite == 0
         return stored, decoded, digest
 
     def _header(self, stored: int, decoded: int, digest: bytes) -> None:  # (5), (6)
-        require(decoded <= MAX_HEADER, "header-length", f"a header of {decoded} bytes, the limit is {MAX_HEADER}")
+        require(decoded <= MAX_HEADER, "header-length", f"a header of {decoded} bytes; the limit is {MAX_HEADER}")
         room = self.size - PREAMBLE.size
-        require(stored <= room, "header-length", f"a stored header of {stored} bytes, {room} remain")
+        require(stored <= room, "header-length", f"a stored header of {stored} bytes, but {room} remain")
         data = self._read(PREAMBLE.size, stored)
         require(hashlib.sha256(data).digest() == digest, "header-digest", "the digest of the header is wrong")
         text = frame.decode(data, HEADER_WINDOW, "header-frame", exactly=decoded)
@@ -79,7 +79,7 @@ class Patch:
         annex = shape.members(header["annex"], "annex", ["decoded", "sha256", "stored"])
         self.annex_stored = shape.number(annex["stored"], "annex.stored")
         self.annex_decoded = shape.number(annex["decoded"], "annex.decoded")
-        what = f"an annex of {self.annex_decoded} bytes, the limit is {MAX_ANNEX}"
+        what = f"an annex of {self.annex_decoded} bytes; the limit is {MAX_ANNEX}"
         require(self.annex_decoded <= MAX_ANNEX, "number-limit", what)
         self.annex_digest = shape.digest(annex["sha256"], "annex.sha256")
         self.payload_stored = shape.number(header["payload"], "payload")
@@ -88,7 +88,7 @@ class Patch:
         entries = shape.array(header["tensors"], "tensors")
         self.tensors = [tensors.parse(entry, f"tensors[{i}]") for i, entry in enumerate(entries)]
 
-    def _layout(self) -> None:  # (7), the places of chunks; (8)
+    def _layout(self) -> None:  # (7), the offsets of chunks; (8)
         end = 0
         for t in self.tensors:
             for c in t.chunks:
@@ -99,18 +99,18 @@ class Patch:
         end = self.annex_at + self.annex_stored
         require(end + 48 <= self.size, "layout", f"the file ends at {self.size}, before its annotations")
         length, zero, digest = struct.unpack("<QQ32s", self._read(end, 48))
-        require(length <= MAX_ANNOTATIONS, "layout", f"annotations of {length} bytes, the limit is {MAX_ANNOTATIONS}")
+        require(length <= MAX_ANNOTATIONS, "layout", f"annotations of {length} bytes; the limit is {MAX_ANNOTATIONS}")
         require(zero == 0, "layout", "reserved bytes of the annotations are not zero")
         what = f"the annotations end at {end + 48 + length}, the file at {self.size}"
         require(end + 48 + length == self.size, "layout", what)
         self._annotations, self._annotations_digest = self._read(end + 48, length), digest
 
-    def _who(self) -> None:  # (9)
+    def _roots(self) -> None:  # (9)
         base, target = tensors.roots(self.tensors)
-        require(base == self.base, "base-root", f"base root {self.base}, the list gives {base}")
-        require(target == self.target, "target-root", f"target root {self.target}, the list gives {target}")
+        require(base == self.base, "base-root", f"base root {self.base}, but the tensors give {base}")
+        require(target == self.target, "target-root", f"target root {self.target}, but the tensors give {target}")
         identity = tensors.identity(base, target, self.tensors)
-        require(identity == self.identity, "identity", f"identity {self.identity}, the list gives {identity}")
+        require(identity == self.identity, "identity", f"identity {self.identity}, but the tensors give {identity}")
 
     def _digests(self) -> None:  # (10)
         for t in self.tensors:
@@ -123,7 +123,7 @@ class Patch:
         require(right, "annotations-digest", "the digest of the annotations is wrong")
 
     def chunk(self, t: tensors.Tensor, c: tensors.Chunk) -> bytes:
-        """A stored chunk, its digest checked at every reading."""
+        """Reads a stored chunk and checks its digest."""
         data = self._read(self.payload_at + c.offset, c.stored)
         if hashlib.sha256(data).hexdigest() != c.digest:
             raise Refused("chunk-digest", f"tensor {t.name!r}: the digest of the chunk at {c.offset} is wrong")

@@ -13,7 +13,7 @@ MAX_LENGTH = 2**53 - 1
 
 @dataclass(frozen=True)
 class Kind:
-    """How the elements of a dtype are read."""
+    """How to read the elements of a dtype."""
 
     bits: int
     exponent: tuple[int, int] | None = None  # lowest and highest bit; None for integers and F64
@@ -51,11 +51,11 @@ def kind(dtype: str) -> Kind:
 
 
 def tensor_length(dtype: str, shape: Sequence[int], rule: str) -> int | None:
-    """Bytes of a tensor, at most 2^53 - 1; None where only the file can tell."""
+    """Bytes of a tensor, at most 2^53 - 1; None for a dtype of unknown width."""
     if dtype not in KNOWN:
         return None
     if 0 in shape:
-        return 0  # whatever the other dimensions
+        return 0  # whatever the other dimensions are
     length = KNOWN[dtype].width
     for factor in shape:
         length *= factor
@@ -81,7 +81,7 @@ def order(u: np.ndarray, k: Kind) -> np.ndarray:
 
 
 def scale(u: np.ndarray, k: Kind) -> np.ndarray:
-    """5.1.1: 0 for ±0 alone, otherwise the exponent field, but at least 1."""
+    """5.1.1: 0 for ±0, otherwise the exponent field, but at least 1."""
     assert k.exponent
     without_sign = u & u.dtype.type(2 ** (k.bits - 1) - 1)
     exponent = without_sign >> u.dtype.type(k.exponent[0])  # the exponent is directly below the sign
@@ -90,7 +90,7 @@ def scale(u: np.ndarray, k: Kind) -> np.ndarray:
 
 
 def move(u: np.ndarray, difference: np.ndarray, k: Kind, backward: bool) -> np.ndarray:
-    """Base → target, or backward. Unsigned arithmetic wraps as the format wants."""
+    """Base → target, or the reverse. Unsigned arithmetic wraps, as the format requires."""
     moved = order(u, k) - difference if backward else order(u, k) + difference
     return order(moved, k)
 

@@ -1,4 +1,4 @@
-"""Stacks, section 5.1: elements as float64, and float64 narrowed to a dtype by one rounding."""
+"""Stacks, section 5.1: elements widened to float64, and float64 narrowed to a dtype by one rounding."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ CANONICAL_NAN = {"F64": 0x7FF8 << 48, "F32": 0x7FC00000, "F16": 0x7E00, "BF16": 
 
 
 def _finite(dtype: str) -> np.ndarray:
-    """The magnitudes in the order of their codes; behind the largest, what would come next."""
+    """The magnitudes in the order of their codes; after the largest, the value that would follow it."""
     bits, mantissa, bias = FLOATS[dtype]
     past = 0x7F if dtype == "F8_E4M3" else (1 << (bits - 1)) - (1 << mantissa)
     code = np.arange(past + 1)
@@ -44,7 +44,7 @@ def widen(u: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def narrow(x: np.ndarray, dtype: str) -> np.ndarray:
-    """float64 → bits. Between two neighbours their mean, which is a float64, decides."""
+    """float64 → bits. A value rounds up if it is above the mean of its neighbours; that mean is exact in float64."""
     bits = FLOATS[dtype][0]
     unsigned = np.dtype(f"<u{bits // 8}")
     if dtype == "F64":
@@ -59,7 +59,7 @@ def narrow(x: np.ndarray, dtype: str) -> np.ndarray:
         half = (table[low] + table[low + 1]) / 2
         code = low + ((size > half) | ((size == half) & (low % 2 == 1)))
         u = (code + np.where(np.signbit(x), 1 << (bits - 1), 0)).astype(unsigned)
-        if dtype == "F8_E4M3":  # what lies behind the largest number is NaN
+        if dtype == "F8_E4M3":  # above the largest number there is only NaN
             u[code == len(table) - 1] = CANONICAL_NAN[dtype]
     u[np.isnan(x)] = CANONICAL_NAN[dtype]
     return u

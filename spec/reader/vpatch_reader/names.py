@@ -19,6 +19,6 @@ def is_file_name(name: str) -> bool:
 
 
 def ascending(names: list[str]) -> bool:
-    """Strictly, by their UTF-8 bytes."""
+    """Whether the names are in strictly ascending order of their UTF-8 bytes."""
     keys = [n.encode("utf-8") for n in names]
     return all(a < b for a, b in pairwise(keys))

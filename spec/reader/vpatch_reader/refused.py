@@ -1,4 +1,4 @@
-"""One error for everything that is refused: which rule, and what was found."""
+"""The error for everything that is refused: the rule, and what was found."""
 
 RULES = {
     # 3.2, in the order in which they are checked
@@ -36,7 +36,7 @@ RULES = {
     "annex-side": "3.2 (11)",
     "annex-headers": "3.2 (11)",
     "annotations-json": "3.2 (12)",
-    # what only decoding can find
+    # found only by decoding
     "coder": "5",
     "chunk-length": "5",
     "chunk-frame": "5",
@@ -51,7 +51,7 @@ RULES = {
     "ulp-extra": "5.1.4",
     "ulp-choice": "5.1.5",
     "result": "3.2, end",
-    # the checkpoint, not the patch
+    # about the checkpoint, not the patch
     "wrong-base": "2",
     "other-layout": "6",
     "safetensors": "safetensors",

@@ -1,9 +1,9 @@
 """A safetensors file: u64 length of the header, the header (JSON), the tensors' bytes.
 
 Valid if and only if: (1) the length is at most 100,000,000 and within the file; (2) the header
-starts with `{` and is an object in strict JSON; (3) `__metadata__`, if there, maps strings to
+starts with `{` and is an object in strict JSON; (3) `__metadata__`, if present, maps strings to
 strings or is null; (4) each other member has a valid name, dtype, shape and two offsets; (5) a dtype in the
-table of section 4 has the length that its shape says; (6) taken by offset, the tensors cover the
+table of section 4 has the length of its shape; (6) in order of offset, the tensors cover the
 data without gap or overlap; (7) the data end with the file.
 """
 
@@ -35,7 +35,7 @@ class Info:
 
 class Header:
     def __init__(self, text: bytes, rule: str = "safetensors") -> None:
-        require(len(text) <= MAX_HEADER, rule, f"a header of {len(text)} bytes, the limit is {MAX_HEADER}")
+        require(len(text) <= MAX_HEADER, rule, f"a header of {len(text)} bytes; the limit is {MAX_HEADER}")
         require(text[:1] == b"{", rule, "the header does not start with {")
         self.text = text
         members = strict_json.parse(text, rule)
@@ -43,12 +43,12 @@ class Header:
         strings = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
         require(metadata is None or strings, rule, "__metadata__ is not an object of strings")
         found = {name: _info(name, value, rule) for name, value in members.items()}
-        # Empty tensors share their offset with the next: by end as well.
+        # An empty tensor has the same offset as the next one, so sort by end as well.
         ordered = sorted(found.items(), key=lambda item: (item[1].begin, item[1].end))
         self.tensors = dict(ordered)
         self.data_length = 0
         for name, info in self.tensors.items():
-            what = "overlaps" if info.begin < self.data_length else "leaves a gap behind"
+            what = "overlaps" if info.begin < self.data_length else "leaves a gap after"
             require(info.begin == self.data_length, rule, f"tensor {name!r} {what} the tensor before it")
             self.data_length = info.end
 
@@ -62,27 +62,27 @@ def _info(name: str, value: Any, rule: str) -> Info:
     require(isinstance(value, dict), rule, f"tensor {name!r} is not an object")
     dtype, shape, offsets = (value.get(key) for key in ("dtype", "shape", "data_offsets"))
     require(isinstance(dtype, str) and is_dtype(dtype), rule, f"tensor {name!r}: {dtype!r} is not a dtype")
-    require(_whole_numbers(shape), rule, f"tensor {name!r}: its shape is not an array of whole numbers")
+    require(_whole_numbers(shape), rule, f"tensor {name!r}: its shape is not an array of non-negative integers")
     good = _whole_numbers(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1]
-    require(good, rule, f"tensor {name!r}: data_offsets are not two whole numbers in ascending order")
+    require(good, rule, f"tensor {name!r}: data_offsets are not two non-negative integers in ascending order")
     info = Info(dtype, tuple(shape), *offsets)
     length = tensor_length(dtype, shape, rule)
-    what = f"tensor {name!r} has {info.length} bytes, {dtype} {list(shape)} needs {length}"
+    what = f"tensor {name!r} has {info.length} bytes, but {dtype} {list(shape)} needs {length}"
     require(length in (None, info.length), rule, what)
     return info
 
 
 class File:
-    """One file, opened once."""
+    """One open file."""
 
     def __init__(self, path: str | Path) -> None:
         self.file: BinaryIO = open(path, "rb")  # noqa: SIM115 (it stays open)
         try:
             size = os.fstat(self.file.fileno()).st_size
-            require(size >= 8, "safetensors", f"{path}: {size} bytes are too few")
+            require(size >= 8, "safetensors", f"{path}: {size} bytes: too short for a safetensors file")
             (length,) = struct.unpack("<Q", self.file.read(8))
             limit = min(MAX_HEADER, size - 8)
-            require(length <= limit, "safetensors", f"{path}: a header of {length} bytes, at most {limit} are possible")
+            require(length <= limit, "safetensors", f"{path}: a header of {length} bytes; the limit is {limit}")
             self.header = Header(self.file.read(length))
             self.data_at = 8 + length
             end = self.data_at + self.header.data_length

@@ -1,6 +1,6 @@
-"""Stacks (../stacks.md): what they are, and the tensors that they make.
+"""Stacks (../stacks.md): their text files and identities, and the tensors that they make.
 
-Whole tensors in memory; no pieces, no threads.
+Tensors are whole in memory; there are no pieces and no threads.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Stack:
     base: str  # a root
     method: str
     parameters: dict[str, float]
-    members: list[tuple[str, float]] = field(default_factory=list)  # what the file calls them, scale
+    members: list[tuple[str, float]] = field(default_factory=list)  # name as in the file, scale
 
     @property
     def method_text(self) -> str:
@@ -45,7 +45,7 @@ class Stack:
         return " ".join(words)
 
     def identity(self, identities: list[str]) -> str:
-        """`identities` of the members, in their order."""
+        """`identities` are those of the members, in the order of `members`."""
         members = sorted((bytes.fromhex(i), scale) for i, (_, scale) in zip(identities, self.members, strict=True))
         text = b"vpatch.stack.1\n" + bytes.fromhex(self.base) + self.method_text.encode() + b"\n"
         return hashlib.sha256(text + b"".join(i + struct.pack("<d", scale) for i, scale in members)).hexdigest()
@@ -68,7 +68,7 @@ def decimal(x: float) -> str:
 
 
 def _digits(text: str) -> tuple[str, int]:
-    """Significant digits, and the power of ten of the first."""
+    """Significant digits, and the power of ten of the first digit."""
     number, _, power = text.lstrip("-").partition("e")
     whole, _, fraction = number.partition(".")
     digits = whole + fraction
@@ -83,20 +83,21 @@ def parse(data: bytes) -> Stack:
     statements = []
     for words in lines:
         words = [word for word in words if word]
-        remark = next((i for i, word in enumerate(words) if word.startswith("#")), len(words))
-        if words[:remark]:
-            statements.append(words[:remark])
+        comment = next((i for i, word in enumerate(words) if word.startswith("#")), len(words))
+        if words[:comment]:
+            statements.append(words[:comment])
     require(statements and statements[0] == ["vpatch-stack", "1"], "stack-file",
             "the first statement is not `vpatch-stack 1`")
     found: dict[str, list[str]] = {}
     members = []
     for key, *values in statements[1:]:
         require(key in ("name", "base", "method", "patch"), "stack-file", f"unknown statement {key!r}")
-        require(len(values) == 1 or (key == "method" and values), "stack-file", f"{key!r} with {len(values)} words")
+        require(len(values) == 1 or (key == "method" and values), "stack-file",
+                f"{key!r} is followed by {len(values)} words")
         if key == "patch":
             members.append(_member(values[0]))
             continue
-        require(key not in found, "stack-file", f"{key!r} a second time")
+        require(key not in found, "stack-file", f"{key!r} occurs twice")
         found[key] = values
     require("base" in found, "stack-file", "no base")
     name, *words = found.get("method", ["sum"])
@@ -108,7 +109,8 @@ def _parameters(method: str, words: list[str]) -> dict[str, float]:
     given = [word.partition("=")[::2] for word in words]
     keys = [key for key, _ in given]
     known = (*PARAMETERS[method], "toward-base")
-    require(len(set(keys)) == len(keys) and set(keys) <= set(known), "stack", f"parameters {keys} of {method}")
+    good = len(set(keys)) == len(keys) and set(keys) <= set(known)
+    require(good, "stack", f"unknown or repeated parameters of {method}: {keys}")
     values = {key: DEFAULTS[key] for key in known} | {k: int(v) if k == "seed" else float(v) + 0.0 for k, v in given}
     require(0 < values.get("density", 1) <= 1, "stack", "density is not in (0, 1]")
     require(math.isfinite(values.get("lambda", 1)), "stack", "lambda is not finite")
@@ -126,12 +128,12 @@ def _member(text: str) -> tuple[str, float]:
     return (name, scale + 0.0) if math.isfinite(scale) else (text, 1.0)
 
 
-# --- section 4: which tensors, and which rule -------------------------------------------------
+# --- section 4: which tensors are merged, and how ---------------------------------------------
 
 
 @dataclass
 class Member:
-    """One that takes part."""
+    """A member that takes part."""
 
     run: Run
     identity: bytes
@@ -141,7 +143,7 @@ class Member:
         return name in self.run.tensors and self.run.tensors[name].op != "same"
 
     def makes(self, name: str) -> object:
-        """What the tensor becomes, touched or not; None where it goes, or never was."""
+        """The tensor's target, touched or not; None if it is removed or never existed."""
         return self.run.tensors[name].target if name in self.run.tensors else None
 
     def tuned(self, name: str) -> bytes:
@@ -149,7 +151,7 @@ class Member:
 
 
 class Merge:
-    """`runs` are the members' patches over the base, in the order of the stack's members."""
+    """`runs` are the members' patches on the base, in the order of the stack's members."""
 
     def __init__(self, stack: Stack, runs: list[Run]) -> None:
         for run in runs:
@@ -157,7 +159,7 @@ class Merge:
         pairs = zip(runs, stack.members, strict=True)
         members = [Member(run, bytes.fromhex(run.patch.identity), scale) for run, (_, scale) in pairs]
         members.sort(key=lambda m: m.identity)
-        require(len({m.identity for m in members}) == len(members), "stack", "a member is there twice")
+        require(len({m.identity for m in members}) == len(members), "stack", "a patch is a member twice")
         require(all(math.isfinite(m.scale) for m in members), "stack", "a scale is not finite")
         self.model = runs[0].model
         self.parameters = stack.parameters
@@ -166,17 +168,18 @@ class Merge:
         self.total = 0.0
         for m in members:
             self.total += m.scale
-        self.t = 0.0  # of slerp alone
+        self.t = 0.0  # only for slerp
         if self.method == "slerp":
             good = len(members) == 2 and all(m.scale >= 0 for m in members) and self.total > 0
-            require(good and math.isfinite(self.total), "stack", "slerp needs two members with scales")
+            require(good and math.isfinite(self.total), "stack",
+                    "slerp needs two members with scales that are not negative")
             self.t = members[1].scale / self.total
             if self.t in (0, 1):
                 self.method, members = "linear", [members[int(self.t)]]
                 self.total = members[0].scale
         self.members = [m for m in members if m.scale != 0]
         if self.method == "linear" and self.members:
-            require(math.isfinite(self.total) and self.total != 0, "stack", "the scales have no usable sum")
+            require(math.isfinite(self.total) and self.total != 0, "stack", "the sum of the scales is 0 or not finite")
         names = {name for m in self.members for name in m.run.tensors if m.touches(name)}
         self.names = sorted(names, key=lambda n: n.encode())
         models = [{name: e.base.dtype for name, e in runs[0].tensors.items() if e.base}]
@@ -193,7 +196,7 @@ class Merge:
             return
         for name in unit:
             alike = all(m.makes(name) == them[0].makes(name) for m in them)
-            require(alike, "stack", f"members make different units of {name!r}")
+            require(alike, "stack", f"members make different tensors of {name!r}, which is in a unit")
         require(self.rest == 1, "stack", f"the unit of {min(unit)!r} cannot be moved toward the base")
         if self.method in ("linear", "slerp"):
             require(len(them) == len(self.members), "stack", f"not all members touch the unit of {min(unit)!r}")
@@ -204,7 +207,7 @@ class Merge:
             found = self.contributors(name)
             if found and self.is_mergeable(name):
                 alone = len(found) == 1 and adds and self.weight(found[0]) == 1
-                require(alone, "stack", f"{name!r} of a unit cannot be computed")
+                require(alone, "stack", f"{name!r} is in a unit and cannot be merged")
 
     def contributors(self, name: str) -> list[Member]:
         return [m for m in self.members if m.touches(name)]
@@ -224,7 +227,7 @@ class Merge:
             require(all(m.scale == 1 for m in them), "stack", f"{name!r} cannot be scaled")
 
     def tensor(self, name: str) -> bytes | None:
-        """The result's bytes; None for a tensor that goes."""
+        """The result's bytes; None for a tensor that is removed."""
         them = self.contributors(name)
         if self.rest == 0 or not them:
             _, info = self.model.tensors[name]
@@ -252,7 +255,7 @@ class Merge:
 
     def changes(self, name: str, dtype: str, base: np.ndarray, tuned: np.ndarray,
                 m: Member) -> tuple[np.ndarray, np.ndarray]:  # 5.2, 5.5
-        """Differences, and where there is one that counts."""
+        """Differences, and a mask of the elements that the member takes part in."""
         changed = base != tuned
         if self.method in ("dare", "dare-ties"):
             key = dare_key(int(self.parameters["seed"]), m.identity, name)
@@ -326,7 +329,7 @@ def dare_key(seed: int, identity: bytes, name: str) -> int:
 
 
 def scramble(key: int, count: int) -> np.ndarray:
-    """5.5: z of the elements 0 … count − 1."""
+    """5.5: z for the elements 0 … count − 1."""
     u = np.uint64
     z = u(key) + np.arange(1, count + 1, dtype=u) * u(0x9E3779B97F4A7C15)
     z = (z ^ (z >> u(30))) * u(0xBF58476D1CE4E5B9)

@@ -1,7 +1,7 @@
-"""JSON: read strictly, and the canonical form (section 1).
+"""Strict JSON, and its canonical form (section 1).
 
-Canonical is checked by writing what was read and comparing: whatever there are two ways to
-write (white space, order, escapes, numbers) then differs.
+To check that a text is canonical, the parsed value is written again and compared with the text.
+Any other way to write it (white space, order, escapes, numbers) then differs.
 """
 
 import json
@@ -27,12 +27,12 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def _whole(text: str) -> int | float:
-    """Python reads no more than 4,300 digits; such a number is no member of the format anyway."""
+    """Python refuses to parse more than 4,300 digits; such a number is not valid in the format anyway."""
     return int(text) if len(text) < 100 else float(text)
 
 
 def _check(value: object, depth: int) -> None:
-    """Depth at most 32; no unpaired surrogate anywhere."""
+    """Checks that the depth is at most 32 and that there is no unpaired surrogate."""
     if isinstance(value, str):
         value.encode("utf-8")
     elif isinstance(value, (dict, list)):
@@ -70,7 +70,7 @@ def _write(value: object, out: list[str]) -> None:
         out.append({True: "true", False: "false", None: "null"}[value])
     elif isinstance(value, int):
         if not 0 <= value <= MAX_NUMBER:
-            raise ValueError(f"the number {value} is not in 0 … 2^53 - 1")
+            raise ValueError(f"the number {value} is not between 0 and 2^53 - 1")
         out.append(str(value))
     elif isinstance(value, list):
         for i, item in enumerate(value):
@@ -107,7 +107,7 @@ def parse_canonical(text: bytes, rule: str) -> Any:
 
 
 class Shape:
-    """Checks that parsed JSON has the members and types it should (3.2 (6), and section 6)."""
+    """Checks the members and types of parsed JSON (3.2 (6), and section 6)."""
 
     def __init__(self, rule: str) -> None:
         self.rule = rule

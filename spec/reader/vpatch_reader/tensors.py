@@ -1,4 +1,4 @@
-"""Sections 2 and 3.1: the entries of the header, what they must be, and who the patch is."""
+"""Sections 2 and 3.1: the entries of the header and their checks, roots, and the patch identity."""
 
 import hashlib
 import struct
@@ -22,7 +22,7 @@ class Side:
     dtype: str
     shape: tuple[int, ...]
     fingerprint: bytes
-    length: int | None  # bytes; None until `bytes` has said it
+    length: int | None  # bytes; None until it is read from `bytes`
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Tensor:
     name: str
     op: str
     base: Side | None
-    target: Side | None  # for `same`: the base's
+    target: Side | None  # for `same`: that of the base
     lengths: list[int] | None  # `bytes`
     chunks: list[Chunk] = field(default_factory=list)
 
@@ -83,7 +83,8 @@ def _chunk(value: Any, where: str) -> Chunk:
     for number in (offset, stored, decoded):
         _shape.number(number, where)
     require(1 <= decoded <= MAX_CHUNK, "number-limit", f"{where} decodes to {decoded} bytes, not to 1 … {MAX_CHUNK}")
-    require(1 <= stored <= decoded + 16, "number-limit", f"{where} is stored in {stored} bytes, for {decoded}")
+    require(1 <= stored <= decoded + 16, "number-limit",
+            f"{where} is stored in {stored} bytes, for {decoded} decoded; the limit is 16 more")
     return Chunk(role, offset, stored, decoded, _shape.digest(digest, where))
 
 
@@ -102,7 +103,8 @@ def check(tensors: list[Tensor]) -> None:
             raise Refused(error.rule, f"tensor {t.name!r}: {error.message}") from None
     for name, sides in (("base", [t.base for t in tensors]), ("target", [t.target for t in tensors])):
         total = sum(side.length or 0 for side in sides if side)
-        require(total <= MAX_LENGTH, "total", f"the tensors of the {name} are {total} bytes together")
+        require(total <= MAX_LENGTH, "total",
+                f"the tensors of the {name} have {total} bytes in total; the limit is {MAX_LENGTH}")
 
 
 def _check_sides(t: Tensor) -> None:
@@ -111,30 +113,33 @@ def _check_sides(t: Tensor) -> None:
     _set_lengths(t)
     if t.op not in ("change", "rows", "replace"):
         return
-    assert t.base and t.target  # these operations have both
+    assert t.base and t.target  # these operations have both sides
     if t.op in ("change", "rows"):
-        require(t.base.fingerprint != t.target.fingerprint, "operation", f"{t.op}, but the fingerprints are equal")
+        require(t.base.fingerprint != t.target.fingerprint, "operation",
+                f"the operation is {t.op}, but the fingerprints are equal")
     if t.op == "change":
         same = (t.base.dtype, t.base.shape, t.base.length) == (t.target.dtype, t.target.shape, t.target.length)
-        require(same, "operation", "change, but dtype, shape or length differ")
+        require(same, "operation", "the operation is change, but dtype, shape or length differ")
     if t.op == "rows":
-        require(_is_rows(t.base, t.target), "operation", "rows, but more than the first dimension differs")
+        require(_is_rows(t.base, t.target), "operation",
+                "the operation is rows, but more than the first dimension differs")
     if t.op == "replace":
         same = (t.base.dtype, t.base.shape, t.base.length) == (t.target.dtype, t.target.shape, t.target.length)
-        require(not same and not _is_rows(t.base, t.target), "operation", "replace, where change or rows would do")
+        require(not same and not _is_rows(t.base, t.target), "operation",
+                "the operation is replace, but must be change or rows")
 
 
 def _set_lengths(t: Tensor) -> None:
     sides = [t.base, t.target]
     unknown = any(s and s.dtype not in KNOWN for s in sides)
-    require(unknown == (t.lengths is not None), "operation", "`bytes` must be there exactly if a dtype is unknown")
+    require(unknown == (t.lengths is not None), "operation", "`bytes` must be present exactly if a dtype is unknown")
     if t.op == "same" and t.lengths:
-        require(t.lengths[0] == t.lengths[1], "operation", f"same, but `bytes` says {t.lengths}")
+        require(t.lengths[0] == t.lengths[1], "operation", f"the operation is same, but `bytes` is {t.lengths}")
     for side, length in zip(sides, t.lengths or (), strict=False):
         if side is None:
-            require(length == 0, "operation", "`bytes` of a side that is not there")
+            require(length == 0, "operation", "`bytes` is not 0 for a side that does not exist")
         else:
-            what = f"`bytes` says {length}, shape and dtype say {side.length}"
+            what = f"`bytes` is {length}, but shape and dtype give {side.length}"
             require(side.length in (None, length), "operation", what)
             side.length = length
 
@@ -145,7 +150,7 @@ def _is_rows(base: Side, target: Side) -> bool:
 
 
 def parts(t: Tensor) -> dict[str, int]:
-    """Role → bytes which the chunks of that role cover."""
+    """Role → number of bytes that the chunks of that role cover."""
     base, target = (side.length or 0 if side else 0 for side in (t.base, t.target))
     if t.op == "same":
         return {"d": 0, "b": 0, "t": 0}
@@ -160,18 +165,18 @@ def _check_chunks(t: Tensor) -> None:
     for role, length in parts(t).items():
         own = [c for c in t.chunks if c.role == role]
         covered = sum(c.decoded for c in own)
-        require(covered == length, "chunks", f"the {role} chunks cover {covered} bytes of {length}")
+        require(covered == length, "chunks", f"the {role} chunks cover {covered} bytes, not {length}")
         side = sides[role]
         for c in own:
             fits = side is not None and c.decoded % kind(side.dtype).width == 0
             require(fits, "chunks", f"a chunk of {c.decoded} bytes splits an element")
 
 
-# --- section 2: who is who --------------------------------------------------------------------
+# --- section 2: fingerprints, roots, identities -----------------------------------------------
 
 
 def fingerprint_start(dtype: str, shape: Sequence[int]) -> "hashlib._Hash":
-    """A SHA-256 that waits for the tensor's bytes."""
+    """A SHA-256 object; the caller updates it with the tensor's bytes."""
     return hashlib.sha256(f"vpatch.tensor.1\n{dtype}\n{','.join(map(str, shape))}\n".encode())
 
 
@@ -181,7 +186,7 @@ def _name(name: str) -> bytes:
 
 
 def root(fingerprints: list[tuple[str, bytes]]) -> str:
-    """Of names with their fingerprints, in ascending order."""
+    """The root of names with their fingerprints, in ascending order of name."""
     return hashlib.sha256(b"vpatch.root.1\n" + b"".join(_name(n) + f for n, f in fingerprints)).hexdigest()
 
 

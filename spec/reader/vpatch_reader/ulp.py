@@ -1,8 +1,8 @@
-"""Sections 5.1.2, 5.1.4 and 5.1.5: the ulp coder, both ways.
+"""Sections 5.1.2, 5.1.4 and 5.1.5: the ulp coder, both directions.
 
-Thirty-two lanes, one NumPy step for all of them; the extra bits are read in one go at the end.
-Backward, a candidate is judged by all the bases that its symbol can lead to, whatever the extra
-bits: mostly one candidate remains. Lanes where that leaves a doubt are settled one by one.
+One NumPy step decodes all thirty-two lanes; the extra bits are read together at the end. Backward,
+a candidate is tested against all bases that its symbol can lead to, whatever the extra bits.
+Usually one candidate remains. The other lanes are decided one by one.
 """
 
 from typing import Any
@@ -31,8 +31,9 @@ def _parts(data: bytes) -> tuple[bytes, bytes, np.ndarray, np.ndarray]:
     extra_length, choice_length = (int(v) for v in np.frombuffer(data[:8], "<u4"))
     states_at = 8 + extra_length + choice_length
     words_at = states_at + 4 * LANES
-    require(words_at <= len(data), "ulp-layout", f"{extra_length} and {choice_length} bytes of bits lead past the end")
-    require((len(data) - words_at) % 2 == 0, "ulp-layout", "half a word is left at the end")
+    require(words_at <= len(data), "ulp-layout",
+            f"{extra_length} bytes of extra bits and {choice_length} of choice bits lead past the end")
+    require((len(data) - words_at) % 2 == 0, "ulp-layout", "an odd byte is left at the end")
     states = np.frombuffer(data[states_at:words_at], "<u4").astype(np.int64)
     require(states.min() >= LOW, "ulp-state", "an initial state is below 2^16")
     extra = data[8 : 8 + extra_length]
@@ -41,7 +42,7 @@ def _parts(data: bytes) -> tuple[bytes, bytes, np.ndarray, np.ndarray]:
 
 
 class Coder:
-    """The states, and the tables laid out by slot."""
+    """The states, and the tables indexed by slot."""
 
     def __init__(self, model: Model, states: np.ndarray, words: np.ndarray, k: Kind) -> None:
         self.model, self.states, self.words, self.kind = model, states, words, k
@@ -55,12 +56,12 @@ class Coder:
             self.bias[part] = slots - (np.cumsum(frequencies) - frequencies)[self.symbol[part]]
 
     def advance(self, entries: np.ndarray) -> None:
-        """5.1.4, steps 2 and 3. Entry = table · 4096 + slot, one for each lane in use."""
+        """5.1.4, steps 2 and 3. An entry is table · 4096 + slot; there is one for each lane in use."""
         x = self.frequency[entries] * (self.states[: entries.size] >> 12) + self.bias[entries]
         low = np.flatnonzero(x < LOW)
         if low.size:
             taken = self.words[self.next_word : self.next_word + low.size]
-            require(taken.size == low.size, "ulp-words", "the words end before the elements do")
+            require(taken.size == low.size, "ulp-words", "there are too few words for the elements")
             x[low] = (x[low] << 16) + taken
             self.next_word += low.size
         self.states[: entries.size] = x
@@ -75,7 +76,7 @@ def _forward(coder: Coder, base: np.ndarray, extra: bytes) -> np.ndarray:
     model, k, count = coder.model, coder.kind, base.size
     contexts = model.maps[model.class_of(np.arange(count)), scale(base, k)]
     without = np.flatnonzero(contexts == NONE)
-    what = f"no context for element {without[:1]}: another base than the patch was made from"
+    what = f"no context for element {without[:1]}: the patch was made from another base"
     require(not without.size, "ulp-context", what)
     tables = contexts * TOTAL
     symbols = np.empty(count, np.int64)
@@ -89,14 +90,14 @@ def _forward(coder: Coder, base: np.ndarray, extra: bytes) -> np.ndarray:
 
 
 def _differences(symbols: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
-    """5.1.2: of all elements, with their extra bits, modulo 2^n."""
+    """5.1.2: the differences of all elements, with their extra bits, modulo 2^n."""
     index = np.abs(symbols - 128)
     a = index.copy()
     big = np.flatnonzero(index >= 16)
     power = (index[big] - 16 >> 1) + 4
     ends = np.cumsum(power - 1)
     used = int(ends[-1]) if big.size else 0
-    require(used <= 8 * len(extra), "ulp-extra", "the extra bits end before the elements do")
+    require(used <= 8 * len(extra), "ulp-extra", "there are too few extra bits for the elements")
     _check_padding(extra, used, "ulp-extra")
     padded = np.frombuffer(extra + bytes(8), np.uint8).astype(np.int64)
     starts = ends - (power - 1)
@@ -115,7 +116,7 @@ def _check_padding(data: bytes, used: int, rule: str) -> None:
 
 
 class _Bits:
-    """Single fields; those beyond the end are zero."""
+    """Reads single fields; bits beyond the end are zero."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -126,7 +127,7 @@ class _Bits:
 
 
 class _Symbols:
-    """What a symbol can mean: from the smallest to the largest difference, and its extra bits."""
+    """For each symbol, its smallest and largest difference and its number of extra bits."""
 
     def __init__(self, k: Kind) -> None:
         index = np.abs(np.arange(256) - 128)
@@ -141,7 +142,7 @@ class _Symbols:
 
 
 class _Contexts:
-    """Of one class. A place is what the scale becomes with the sign: it ascends with the order."""
+    """The context map of one class. A place is a scale with a sign: places ascend with the order."""
 
     def __init__(self, scales: np.ndarray, k: Kind) -> None:
         assert k.exponent
@@ -152,11 +153,11 @@ class _Contexts:
         self.zero = positive.size - 1  # the place of −0
         self.tables = np.unique(scales[scales != NONE])  # candidates, ascending
         here = places == self.tables[:, None]
-        self.before = np.pad(np.cumsum(here, axis=1), ((0, 0), (1, 0)))  # how many places below have the table
+        self.before = np.pad(np.cumsum(here, axis=1), ((0, 0), (1, 0)))  # number of places below with the table
         self.place_to_table = places.tolist()
 
     def place(self, orders: Any) -> Any:
-        """Of one order, or of an array of them."""
+        """The place of one order, or of each in an array."""
         return (orders >> self.low) + (orders > 0) + (orders >= -1) + self.zero
 
 
@@ -173,7 +174,7 @@ def _backward(coder: Coder, target: np.ndarray, extra: bytes, choice: bytes) -> 
     symbols = np.empty(target.size, np.int64)
 
     def settle(t: int, own_table: int, at: int, context: _Contexts, rows: list[int], row_symbols: list[int]) -> int:
-        """5.1.5 for one lane, step by step: the row of the candidate. Other rows cannot be consistent."""
+        """5.1.5 for one lane, step by step. Returns the row of the candidate; only `rows` can be consistent."""
         nonlocal choice_at
         found = []
         pairs = zip(rows, row_symbols, strict=True)
@@ -184,7 +185,7 @@ def _backward(coder: Coder, target: np.ndarray, extra: bytes, choice: bytes) -> 
                 found.append(row)
         require(found, "ulp-choice", "no table is consistent with the target")
         for row in found[:-1]:
-            require(choice_at < 8 * len(choice), "ulp-choice", "the choice bits end before the elements do")
+            require(choice_at < 8 * len(choice), "ulp-choice", "there are too few choice bits for the elements")
             choice_at += 1
             if choice_bits.peek(choice_at - 1, 1):
                 return row
@@ -196,7 +197,7 @@ def _backward(coder: Coder, target: np.ndarray, extra: bytes, choice: bytes) -> 
         context = contexts[model.class_of(i)]  # a group is a multiple of 32 elements
         require(context.tables.size, "ulp-choice", "no table is consistent with the target")
         entries = context.tables[:, None] * TOTAL + (coder.states[: t.size] & (TOTAL - 1))  # (T, lanes)
-        first, last = t - highest[entries], t - lowest[entries]  # the bases that the symbol can lead to
+        first, last = t - highest[entries], t - lowest[entries]  # the range of bases that the symbol can lead to
         wraps = (first < -half) | (last >= half)
         np.clip(first, -half, half - 1, out=first)
         np.clip(last, -half, half - 1, out=last)

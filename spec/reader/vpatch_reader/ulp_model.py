@@ -15,7 +15,7 @@ NONE = 31  # in a context map: no table
 
 
 class Bits:
-    """A bit stream, least significant bit first. Beyond the end is an error."""
+    """A bit stream, least significant bit first. Reading beyond the end is an error."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -27,7 +27,7 @@ class Bits:
         return window >> (first & 7) & ((1 << n) - 1)
 
     def array(self, count: int, n: int) -> np.ndarray:
-        """`count` fields of `n` bits."""
+        """Reads `count` fields of `n` bits."""
         first, self.at = self.at, self.at + count * n
         require(self.at <= 8 * len(self.data), "ulp-model", "the model leads past the end of the chunk")
         window = np.frombuffer(self.data[first >> 3 : (self.at + 7) >> 3], np.uint8)
@@ -50,12 +50,12 @@ class Model:
     size: int  # bytes of the model
 
     def class_of(self, element: Any) -> Any:
-        """Of one element, or of an array of them."""
+        """The class of one element, or of each in an array."""
         return self.classes[element // self.group] if self.group else self.classes[0]
 
 
 def largest_index(bits: int) -> int:
-    """5.1.2: the index of 2^(n-1); of it only the negative difference exists."""
+    """5.1.2: the index of 2^(n-1), which only a negative difference has."""
     return 16 + 2 * (bits - 1 - 4)
 
 
@@ -63,14 +63,15 @@ def read_model(data: bytes, count: int, k: Kind) -> Model:
     bits = Bits(data)
     class_count = bits.read(2) + 1
     table_count = bits.read(5) + 1
-    require(table_count <= MAX_TABLES, "ulp-model", f"{table_count} tables, at most {MAX_TABLES} are possible")
+    require(table_count <= MAX_TABLES, "ulp-model", f"{table_count} tables; the limit is {MAX_TABLES}")
     group = LANES * (bits.read(22) + 1) if class_count > 1 else 0
     maps = np.stack([_map(bits, table_count) for _ in range(class_count)])
     tables = np.stack([_table(bits, k) for _ in range(table_count)])
     classes = np.zeros(1, np.int64)
     if group:
         classes = bits.array(-(-count // group), 1 if class_count == 2 else 2)
-        require(classes.max() < class_count, "ulp-model", f"a group of class {classes.max()}, there are {class_count}")
+        require(classes.max() < class_count, "ulp-model",
+                f"a group of class {classes.max()}, but there are {class_count} classes")
     return Model(maps, tables, group, classes, bits.align())
 
 
@@ -83,7 +84,7 @@ def _map(bits: Bits, table_count: int) -> np.ndarray:
         if scale == first or bits.read(1):
             table = bits.read(5)
             good = table < table_count or table == NONE
-            require(good, "ulp-model", f"a context map names table {table} of {table_count}")
+            require(good, "ulp-model", f"a context map names table {table}, but there are {table_count}")
         tables[scale] = table
     return tables
 
@@ -95,7 +96,8 @@ def _table(bits: Bits, k: Kind) -> np.ndarray:
     require(rest < length, "ulp-table", f"symbol J = {rest} of a table of {length}")
     top = largest_index(k.bits)
     good = 128 - top <= first and first + length - 1 <= 128 + top
-    require(good, "ulp-table", f"a table of symbols {first} … {first + length - 1}, beyond those of {k.bits} bits")
+    require(good, "ulp-table",
+            f"a table of symbols {first} … {first + length - 1} exceeds those of {k.bits}-bit elements")
     frequencies = np.zeros(256, np.int64)
     n = 6
     for j in range(length):
@@ -104,7 +106,7 @@ def _table(bits: Bits, k: Kind) -> np.ndarray:
         n = _bit_length(bits, n)
         frequencies[first + j] = _frequency(bits, n)
     others = int(frequencies.sum())
-    require(others < TOTAL, "ulp-table", f"frequencies beside J add up to {others}, more than 4095")
+    require(others < TOTAL, "ulp-table", f"frequencies except that of J add up to {others}, more than 4095")
     frequencies[first + rest] = TOTAL - others
     return frequencies
 

@@ -1,4 +1,4 @@
-"""Stacks, section 4.1 of ../stacks.md: which tensors are codes, which make numbers of them, and what is one unit."""
+"""Stacks, section 4.1 of ../stacks.md: which tensors are codes, which are their state, and which form one unit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -44,7 +44,7 @@ MODULE_STATE = _words("""
 
 
 def owners(name: str) -> tuple[set[str], set[str]]:
-    """The codes that a tensor of this name would be the state of: those of a code dtype, those of any dtype."""
+    """Names of codes that a tensor of this name could be the state of: of a code dtype, and of any dtype."""
     of_codes: set[str] = set()
     of_any: set[str] = set()
     for word in (*STATE, *STATE_OF_ANY):
@@ -68,7 +68,7 @@ def owners(name: str) -> tuple[set[str], set[str]]:
 
 
 def units(models: Sequence[Mapping[str, str]]) -> list[set[str]]:
-    """`models`: name → dtype, of each. What is one unit in any of them is one."""
+    """`models`: name → dtype, for each model. Tensors that are one unit in any model are one unit."""
     found: list[set[str]] = []
     for dtypes in models:
         for name in dtypes:
