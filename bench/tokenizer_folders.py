@@ -10,12 +10,14 @@ Needs transformers 5.24.0 and tokenizers 0.23.3.
 A pair is a model type and the tokenizer class that the folder names. For each pair, folders vary all that affects token
 ids: the parts of tokenizer.json; added tokens with every flag in `added_tokens`, `added_tokens_decoder`,
 `added_tokens.json`, `special_tokens_map.json`, `additional_special_tokens` and `extra_special_tokens`; named tokens, as
-strings or as objects; the settings of the classes. A folder that transformers cannot load is made again.
+strings or as objects; the settings of the classes. A folder that transformers cannot
+load, or with which it does not end, is made again.
 """
 
 import argparse
 import copy
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -426,6 +428,32 @@ def made(
         return None
 
 
+def write_cases(connection: Any, folder: Path, model_type: str, kind: str, seed: int, texts: int) -> None:
+    """Makes a folder with its cases.jsonl, and sends their count; 0 if transformers cannot use the folder."""
+    result = made(folder, model_type, kind, seed, texts, texts // 10)
+    if result is not None:
+        with open(folder / "cases.jsonl", "w") as file:
+            for row in result[1]:
+                file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+    connection.send(len(result[1]) if result is not None else 0)
+
+
+def count_within(seconds: int, *arguments: Any) -> int:
+    """The count of cases that a process of its own made in time: with some folders transformers never ends."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=write_cases, args=(sender, *arguments))
+    process.start()
+    sender.close()
+    try:
+        return int(receiver.recv()) if receiver.poll(seconds) else 0
+    except EOFError:
+        return 0
+    finally:
+        process.kill()
+        process.join()
+
+
 def fixture() -> None:
     """A folder for each pair, as changes to the tokenizers that are there."""
     seed = 0
@@ -454,6 +482,7 @@ def main() -> None:
     parser.add_argument("--folders", type=int, default=8)
     parser.add_argument("--texts", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=int, default=120, help="for one folder; one that takes longer is made again")
     parser.add_argument("--types", nargs="*", default=TYPES)
     parser.add_argument("--classes", nargs="*", default=list(CLASSES))
     arguments = parser.parse_args()
@@ -468,17 +497,14 @@ def main() -> None:
             seed, failed, count = arguments.seed * 1_000_003 + hash_of(model_type + kind), 0, 0
             for i in range(arguments.folders):
                 folder = arguments.folder / f"{model_type or 'no-type'}+{kind}+{i:02}"
-                result = None
-                while result is None:
+                made_cases = 0
+                while made_cases == 0:
                     seed += 1
-                    result = made(folder, model_type, kind, seed, arguments.texts, arguments.texts // 10)
-                    failed += result is None
-                with open(folder / "cases.jsonl", "w") as file:
-                    for row in result[1]:
-                        file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
-                count += len(result[1])
+                    made_cases = count_within(arguments.seconds, folder, model_type, kind, seed, arguments.texts)
+                    failed += made_cases == 0
+                count += made_cases
             print(
-                f"{model_type or 'no type'}, {kind}: {count} cases; {failed} folders that transformers cannot load",
+                f"{model_type or 'no type'}, {kind}: {count} cases; {failed} folders that transformers cannot use",
                 flush=True,
             )
 

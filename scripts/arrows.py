@@ -112,7 +112,8 @@ def spans(text: str) -> list[tuple[int, int, str]]:
 def without_comments_and_texts(text: str) -> str:
     """The code alone, line by line. What stands in a literal between `\\(` and `)` stays."""
     return "".join(
-        text[start:end] if kind == "code" else '"' + "\n" * text.count("\n", start, end) + " " for start, end, kind in spans(text)
+        text[start:end] if kind == "code" else '"' + "\n" * text.count("\n", start, end) + " "
+        for start, end, kind in spans(text)
     )
 
 
@@ -143,7 +144,8 @@ def parse(path: Path) -> Source:
                 source.private.add(name)
             around.append((column, found.group(3), False))
         elif around and around[-1][2] and (found := MEMBER.match(line)) and "private" not in found.group(2):
-            if column == around[-1][0] + 2:
+            in_extension = column == around[-1][0] + 2
+            if in_extension:
                 source.members.append((".".join(a[1] for a in around), found.group(3)))
     return source
 
@@ -169,7 +171,7 @@ class Index:
                     self.outer[(source.module, last)].append(outer)
         # Members that an extension adds to a type of another folder, where no other type has such a name.
         places: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        self.members: dict[str, tuple[Source | None, str]] = {}
+        self.members: dict[str, tuple[Source, str]] = {}
         candidates: dict[str, tuple[Source, str]] = {}
         for source in all_sources:
             for line in source.code.split("\n"):
@@ -187,14 +189,14 @@ class Index:
     def find(self, source: Source, word: str) -> Iterator[Source]:
         """Where the type is declared that a word means in a source."""
         parts = word.split(".")
-        here = [t for t in source.types + source.extended]
+        here = source.types + source.extended
         modules = [source.module] + sorted(source.imports)
         for length in range(len(parts), 0, -1):
             name = ".".join(parts[:length])
-            if any(t == name or t.endswith("." + name) for t in source.types):
-                # Its own: declared in this file.
-                if length == 1 or name in source.types:
-                    return
+            # Its own: declared in this file.
+            own = any(t == name or t.endswith("." + name) for t in source.types)
+            if own and (length == 1 or name in source.types):
+                return
             # Inside of a type that this file declares or extends.
             for module in modules:
                 nested = [o for o in self.outer.get((module, name), []) if o in here or o.split(".")[0] in here]
@@ -208,12 +210,76 @@ class Index:
 
 
 # Names that the standard library has too.
-COMMON = set(
-    "append appending count description first last map text bytes name path contents isEmpty index indices json value "
-    "values keys lines line hash hasPrefix hasSuffix contains read write close offset width height size add insert "
-    "remove removing next print run main parse merge sorted union formUnion lowercased data root tokens start end "
-    "get set if in of is as at by to from with message reason remedy subject code".split()
-)
+COMMON = {
+    "add",
+    "append",
+    "appending",
+    "as",
+    "at",
+    "by",
+    "bytes",
+    "close",
+    "code",
+    "contains",
+    "contents",
+    "count",
+    "data",
+    "description",
+    "end",
+    "first",
+    "formUnion",
+    "from",
+    "get",
+    "hasPrefix",
+    "hasSuffix",
+    "hash",
+    "height",
+    "if",
+    "in",
+    "index",
+    "indices",
+    "insert",
+    "is",
+    "isEmpty",
+    "json",
+    "keys",
+    "last",
+    "line",
+    "lines",
+    "lowercased",
+    "main",
+    "map",
+    "merge",
+    "message",
+    "name",
+    "next",
+    "of",
+    "offset",
+    "parse",
+    "path",
+    "print",
+    "read",
+    "reason",
+    "remedy",
+    "remove",
+    "removing",
+    "root",
+    "run",
+    "set",
+    "size",
+    "sorted",
+    "start",
+    "subject",
+    "text",
+    "to",
+    "tokens",
+    "union",
+    "value",
+    "values",
+    "width",
+    "with",
+    "write",
+}
 
 
 def uses(all_sources: list[Source], index: Index) -> dict[tuple[tuple[str, str], tuple[str, str]], set[Use]]:
@@ -229,9 +295,9 @@ def uses(all_sources: list[Source], index: Index) -> dict[tuple[tuple[str, str],
         visible = {source.module} | source.imports
         around = {name.split(".")[0] for name in source.types + source.extended}
         called = set(CALLED.findall(source.code))
-        for word in set(LOWER.findall(source.code)):
-            declared, owner = index.members.get(word, (None, ""))
-            if not declared or declared.module not in visible or (declared.module, declared.folder) == place:
+        for word in set(LOWER.findall(source.code)) & set(index.members):
+            declared, owner = index.members[word]
+            if declared.module not in visible or (declared.module, declared.folder) == place:
                 continue
             if word in called or owner.split(".")[0] in around:
                 found[(place, (declared.module, declared.folder))].add(Use(source.path, word, declared.path))

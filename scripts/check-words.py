@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Looks for the phrases that docs/style.md no longer uses: in help texts, errors, comments and docs, and in names.
 
-    scripts/check-words.py            fails where one is found
-    scripts/check-words.py FILE ...   looks into these alone
+scripts/check-words.py            fails where one is found
+scripts/check-words.py FILE ...   looks into these alone
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ def names(path: Path) -> list[tuple[int, str]]:
 
 def main() -> int:
     """The command."""
-    phrases = [
-        (re.compile(rf"(?<![\w-]){a}(?![\w-])", re.I), b) for a, b in table("Phrases that we no longer use")
-    ]
+    phrases = [(re.compile(rf"(?<![\w-]){a}(?![\w-])", re.I), b) for a, b in table("Phrases that we no longer use")]
     identifiers = [(re.compile(a), b) for a, b in table("Names in the sources")]
     sources = sorted((ROOT / "Sources").rglob("*.swift"))
     chosen = [Path(a).resolve() for a in sys.argv[1:]]
