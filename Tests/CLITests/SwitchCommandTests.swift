@@ -86,7 +86,7 @@ import Testing
     try story.done("apply", folder["sa.safetensors"], "--stack", "upper", "-o", folder["expected"])
     let model = try story.copy()
     let base = try story.run("switch", model, "upper")
-    #expect(base.code == 3 && base.says("is not made from the base of the stack \"upper\""), "\(base.errors)")
+    #expect(base.code == 3 && base.says("was not made from the base of the stack \"upper\""), "\(base.errors)")
     try story.done("switch", model, "sa")
     try story.done("switch", model, "upper")
     #expect(try folder.bytes("model.safetensors") == folder.bytes("expected"))
@@ -133,7 +133,7 @@ import Testing
     let wrong = try story.run("revert", model, "mlp")
     #expect(wrong.code == 3, "\(wrong.errors)")
     let stack = try story.run("switch", model, "mlp")
-    #expect(stack.code == 3 && stack.says("is not made from the base of the stack"), "\(stack.errors)")
+    #expect(stack.code == 3 && stack.says("was not made from the base of the stack"), "\(stack.errors)")
     try story.done("revert", model, "sa")
     #expect(try folder.bytes("plain.safetensors") == folder.bytes("base.safetensors"))
   }
