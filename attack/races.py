@@ -249,7 +249,7 @@ class ModelRace:
 
     #: What a command may say of a model that others change: busy, done already, never begun, unfinished, changed
     #: meanwhile.
-    WORDS = ("is being switched", "has an unfinished switch", "nothing is to be done", "has no provenance beside it",
+    WORDS = ("is being switched", "has an unfinished switch", "there is nothing to do", "has no provenance beside it",
              "try again", "meanwhile", "changed while")
 
     def work(self, number: int) -> None:

@@ -23,7 +23,7 @@ import Testing
     #expect(first.contains("  now         stack one (sum)\n") && first.contains("verified before and after"))
     #expect(try folder.bytes("model.safetensors") == applied("sa@0.8", "mlp"))
     let again = try story.run("switch", model, "one")
-    #expect(again.code == 5 && again.says("is that stack already; nothing is to be done"))
+    #expect(again.code == 5 && again.says("already is that stack; there is nothing to do"))
     try story.done("switch", model, "two")
     #expect(try folder.bytes("model.safetensors") == applied("both", "sa"))
     // One patch, with its scale, and a file.
@@ -34,7 +34,7 @@ import Testing
     #expect(try story.done("revert", model).contains("  now         the base\n"))
     #expect(try folder.bytes("model.safetensors") == folder.bytes("base.safetensors"))
     let nothing = try story.run("revert", model)
-    #expect(nothing.code == 5 && nothing.says("has no patch applied; nothing is to be done"), "\(nothing.errors)")
+    #expect(nothing.code == 5 && nothing.says("has no patch applied; there is nothing to do"), "\(nothing.errors)")
     let status = try story.json("status", model)
     #expect(status["ok"]?.bool == true && status["patches"]?.array?.isEmpty == true)
     #expect(status["earlier_states"] == JSON(5))

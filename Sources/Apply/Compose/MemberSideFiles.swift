@@ -1,14 +1,14 @@
 import Base
 import PatchFormat
 
-/// The files beside a model that the members of a stack change.
+/// The side files that the members of a stack change.
 struct MemberSideFiles {
-  /// Those that one member changes, or several to the same.
+  /// Files that one member changes, or several in the same way.
   private(set) var agreed: [Annex.SideFile] = []
-  /// Those about which members do not agree: they stay as they are.
+  /// Files that members change differently. They stay unchanged.
   private(set) var disputed: [DisputedFile] = []
 
-  /// - Parameter patches: the members that take part.
+  /// - Parameter patches: the members with an effect.
   init(_ patches: [Patch]) {
     var files: [String: [(file: Annex.SideFile, patch: Patch)]] = [:]
     for patch in patches {
@@ -24,14 +24,14 @@ struct MemberSideFiles {
   }
 }
 
-/// A file beside a model of which members of a stack make different ones.
+/// A side file that members of a stack change differently.
 package struct DisputedFile: Equatable, Sendable {
   package let name: String
-  /// What the patches are called that change it.
+  /// The labels of the patches that change it.
   package let patches: [String]
 
   package var text: String {
-    "\(patches.joined(separator: " and ")) do not agree about \(name), which stays as it is; to have that of the first, "
-      + "copy it from what 'vpatch apply BASE \(patches[0]) -o DIR' writes"
+    "\(patches.joined(separator: " and ")) disagree about \(name), which stays unchanged; for that of the first, "
+      + "copy it from the output of 'vpatch apply BASE \(patches[0]) -o DIR'"
   }
 }

@@ -77,7 +77,7 @@ package struct OtherForm: Equatable, Sendable {
     }
     if try isDistributed(path, names) {
       return OtherForm(
-        what: "is a torch.distributed checkpoint (DCP, as saved by FSDP), sharded by rank",
+        what: "is a checkpoint of torch.distributed (DCP, as saved by FSDP), sharded by rank",
         remedy: "gather it: torch.distributed.checkpoint.format_utils.dcp_to_torch_save, then save the tensors in "
           + "safetensors form")
     }

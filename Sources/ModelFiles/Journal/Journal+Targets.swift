@@ -8,7 +8,7 @@ extension Journal {
       let path = Path.join(folder, name)
       guard try LastingIdentity.of(path, followingLinks: followingLinks) == expected else {
         throw VPatchError(
-          .refused, path, "was changed by another process", remedy: "run the command again")
+          .refused, path, "was changed by another process meanwhile", remedy: "run the command again")
       }
     }
     for file in files { try require(file.name, file.identity, followingLinks: true) }

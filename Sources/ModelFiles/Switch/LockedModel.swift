@@ -42,7 +42,7 @@ struct HeldModel: Sendable {
     "try again when that is done, or use --by-rename, which does not affect readers"
 
   private static func replaced(_ path: String) -> VPatchError {
-    VPatchError(.refused, path, "was replaced by another process", remedy: "run the command again")
+    VPatchError(.refused, path, "was replaced by another process meanwhile", remedy: "run the command again")
   }
 
   private static func link(

@@ -45,7 +45,7 @@ package struct ModelChange {
     }
     let rest = state.entries[depth...]
     if rest.count == 1, isStack(rest.first!, definition) {
-      throw VPatchError(.refused, model.path, "already is that stack", remedy: "nothing is to be done")
+      throw VPatchError(.refused, model.path, "already is that stack", remedy: "there is nothing to do")
     }
     let back = try steps(backTo: depth)
     return back + (try forward(definition, name: name, over: back))
@@ -100,9 +100,9 @@ package struct ModelChange {
     VPatchError(
       .refused, model.path,
       isHashed
-        ? "has no provenance file that records applied patches; its root is \(state.root.short)"
+        ? "has no provenance beside it that records what is applied; its root is \(state.root.short)"
         : "has no patch applied",
-      remedy: isHashed ? "name the patch to revert: vpatch revert MODEL PATCH" : "nothing is to be done")
+      remedy: isHashed ? "name the patch to revert: vpatch revert MODEL PATCH" : "there is nothing to do")
   }
 
   // MARK: Steps
