@@ -1,7 +1,7 @@
 import Base
 import GRDB
 
-/// How somebody means a patch.
+/// A reference to a patch.
 package enum PatchName: Sendable {
   case identity(ContentDigest)
   /// By an alias, a tag or the beginning of an identity.
@@ -13,14 +13,14 @@ package enum PatchName: Sendable {
 }
 
 extension Store {
-  /// Digits of an identity that are enough to be meant as one.
+  /// Minimum number of identity digits in a reference.
   static let shortestPrefix = 4
 
-  /// The patch that is meant: by an alias, by a tag that only one patch has, or by the beginning of its identity.
-  /// - Throws: `refused` where several are meant, with all of them; `io` where none is, with what is spelled alike.
+  /// Resolves a reference: an alias, a tag that only one patch has, or the beginning of an identity.
+  /// - Throws: `refused` where several patches match, with all of them; `io` where none does, with similar names.
   package func resolve(_ text: String) throws -> ContentDigest { try read { db in try resolve(text, db) } }
 
-  /// The same in the transaction that does something with it.
+  /// The same inside a transaction.
   func resolve(_ name: PatchName, _ db: Database) throws -> ContentDigest {
     switch name {
     case .identity(let identity): identity
@@ -45,12 +45,12 @@ extension Store {
       if found.count > 1 { throw try ambiguous(text, "begins the identities of", found, db) }
       if let identity = found.first { return identity }
     }
-    throw unknown(text, "is no alias, tag or identity of a patch in the store", try Self.allNames(db))
+    throw unknown(text, "is not an alias, tag or identity of a patch in the store", try Self.allNames(db))
   }
 
-  /// The root of a checkpoint that is meant: by the beginning of the root, by a path where it was seen, or by a patch,
-  /// which means the model that the patch makes.
-  /// - Throws: as `resolve`.
+  /// Resolves a reference to a checkpoint's root: the beginning of the root, a path where it was seen, or a patch,
+  /// which stands for its target.
+  /// - Throws: like `resolve`.
   package func resolveBase(_ text: String, absolutePath: String? = nil) throws -> ContentDigest {
     let root: ContentDigest? = try read { db in
       if let prefix = DigestPrefix(text) {
@@ -64,7 +64,7 @@ extension Store {
         if found.count > 1 {
           throw VPatchError(
             .refused, text, "begins the roots of \(found.map(\.short).joined(separator: ", "))",
-            remedy: "give more of the digits")
+            remedy: "give more digits")
         }
         if let root = found.first { return root }
       }
@@ -74,7 +74,7 @@ extension Store {
       )?.digest(0)
     }
     if let root { return root }
-    guard let stored = try stored(try resolve(text)) else { throw unknown(text, "is no base in the store", []) }
+    guard let stored = try stored(try resolve(text)) else { throw unknown(text, "is not a base in the store", []) }
     return stored.target
   }
 
@@ -91,14 +91,14 @@ extension Store {
     }
     return VPatchError(
       .refused, text, "\(what) several patches: \(names.joined(separator: ", "))" + (found.count > 10 ? ", …" : ""),
-      remedy: "give an alias or more of the identity")
+      remedy: "give an alias or more digits of the identity")
   }
 
   func unknown(_ text: String, _ what: String, _ names: [String]) -> VPatchError {
     let near = NearMiss.of(text, among: names)
     return VPatchError(
       .io, text, what,
-      remedy: near.isEmpty ? "vpatch list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
+      remedy: near.isEmpty ? "vpatch list shows all patches" : "did you mean \(near.joined(separator: " or "))?")
   }
 
   static func allNames(_ db: Database) throws -> [String] {
@@ -111,10 +111,10 @@ extension Store {
 
 /// The first digits of a digest.
 struct DigestPrefix {
-  /// The lowest and the highest digest that begin so.
+  /// The smallest and the largest digest with these digits.
   let first, last: ContentDigest
 
-  /// Fails for anything but 4 to 64 hexadecimal digits.
+  /// Nil for anything but 4 to 64 hexadecimal digits.
   init?(_ text: String) {
     let count = text.utf8.count
     guard (Store.shortestPrefix...64).contains(count),

@@ -1,19 +1,19 @@
 import Base
 import GRDB
 
-/// A checkpoint that patches are made from.
+/// A checkpoint that is the base of patches.
 package struct Base: Sendable, Equatable {
   package let root: ContentDigest
-  /// nil where only the root is known.
+  /// Nil where only the root is known.
   package let tensors, bytes: Int?
-  /// The model's architecture, as far as its names tell.
+  /// The model's layout, as far as tensor names reveal it.
   package let layout: String?
-  /// Absolute paths where it was seen, the last one first.
+  /// Absolute paths where it was seen, latest first.
   package let paths: [String]
 }
 
 extension Store {
-  /// Notes a checkpoint, and where it is.
+  /// Records a checkpoint and its path.
   /// - Parameter path: absolute; nil where only the root is known.
   package func sawBase(
     root: ContentDigest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
@@ -39,7 +39,7 @@ extension Store {
         """, arguments: [root.data, path, now])
   }
 
-  /// Where a checkpoint was seen, the last place first.
+  /// The paths where a checkpoint was seen, latest first.
   package func sightings(_ root: ContentDigest) throws -> [String] {
     try read { db in try Self.sightings(root, db) }
   }
@@ -50,7 +50,7 @@ extension Store {
     ).map { try $0.text(0) }
   }
 
-  /// All bases, those first that were seen first.
+  /// All bases, in the order in which they were first seen.
   package func bases() throws -> [Base] {
     try read { db in
       let paths = try Row.fetchAll(db, sql: "SELECT base, path FROM sightings ORDER BY seen DESC, path").reduce(
