@@ -249,7 +249,7 @@ class ModelRace:
 
     #: Errors that are right for a model that others change: busy, already done, never begun, unfinished, changed
     #: meanwhile.
-    WORDS = ("is being switched", "has an unfinished switch", "nothing is to be done", "has no provenance beside it",
+    WORDS = ("is being switched", "has an unfinished switch", "there is nothing to do", "has no provenance beside it",
              "try again", "meanwhile", "changed while")
 
     def work(self, number: int) -> None:

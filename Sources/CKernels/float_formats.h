@@ -1,5 +1,5 @@
-// Elements of six dtypes as float64, and float64 rounded to them (spec/stacks.md, section 5.1). Without branches, and
-// all in lanes of 64 bits, so that loops over them vectorise.
+// Converts elements of six dtypes to float64, and rounds float64 to them (spec/stacks.md, section 5.1). Without
+// branches and in lanes of 64 bits, so that loops are vectorised.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -67,7 +67,7 @@ INLINE double widen(vp_float type, uint64_t bits) {
   const float_format f = formats[type];
   int shift = 52 - f.mantissa, sign_bit = 8 * f.width - 1;
   uint64_t magnitude = bits & ((1ull << sign_bit) - 1), sign = bits >> sign_bit << 63;
-  // Read as a float64 it has the wrong bias; the product is exact, for subnormals too.
+  // Read as a float64 it has the wrong bias. The product corrects that exactly, for subnormals too.
   uint64_t finite = as_bits(as_double(magnitude << shift) * power_of_two(1023 - f.bias));
   uint64_t first_special = f.has_infinities ? ((1ull << sign_bit) - (1ull << f.mantissa)) : 0x7f;
   uint64_t special = 0x7ffull << 52 | (f.has_infinities ? magnitude << shift : 1ull << 51);
@@ -89,8 +89,8 @@ INLINE uint64_t narrow(vp_float type, double value) {
     result = bits;
   } else {
     int lowest = 1 - f.bias, highest = f.bias + 1 - f.has_infinities;
-    // The sum with a power of two whose last place is the result's last place rounds as the processor rounds. Beyond
-    // the largest exponent the last place no longer matters.
+    // Adding a power of two whose last place is the result's last place makes the processor do the rounding. Beyond the
+    // largest exponent the last place does not matter.
     int64_t exponent = (int64_t)(as_bits(value) & 0x7ffull << 52);
     int64_t least = (int64_t)(lowest + 1023) << 52, most = (int64_t)(highest + 1 + 1023) << 52;
     exponent = exponent < least ? least : exponent;

@@ -1,6 +1,6 @@
 #include "CKernels.h"
 
-// AVX2 alone: with FMA a compiler could fuse a product and a sum, which gives other bits.
+// AVX2 without FMA: a compiler could fuse a product and a sum, which changes the bits.
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
 #endif

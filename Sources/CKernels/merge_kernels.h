@@ -7,7 +7,7 @@ enum { block = VP_MERGE_BLOCK };
 
 #define AT(type, elements, i) ((const char *)(elements) + (i) * (size_t)formats[type].width)
 
-/// All ones, or none: conditions as masks, since with branches the loops would not vectorise.
+/// All ones or all zeros: conditions as masks, since branches would prevent vectorisation.
 INLINE uint64_t mask(int condition) { return -(uint64_t)condition; }
 
 INLINE uint64_t choose(uint64_t mask, uint64_t a, uint64_t b) { return (a & mask) | (b & ~mask); }
@@ -20,7 +20,7 @@ INLINE double only(uint64_t mask, double value) { return as_double(as_bits(value
 
 INLINE size_t shorter(size_t a, size_t b) { return a < b ? a : b; }
 
-/// tuned - base where bits differ, else 0; `changed` gets all ones there.
+/// tuned - base where the bits differ, else 0. `changed` gets all ones there.
 INLINE void subtract(vp_float type, const void *base, const void *tuned, size_t n, double *delta, uint64_t *changed) {
   for (size_t i = 0; i < n; i++) {
     uint64_t b = load(type, base, i), t = load(type, tuned, i);
@@ -29,7 +29,7 @@ INLINE void subtract(vp_float type, const void *base, const void *tuned, size_t 
   }
 }
 
-/// The bits of |delta|; all NaNs are one, and greater than infinity.
+/// The bits of |delta|. All NaNs are equal, and greater than infinity.
 INLINE int64_t magnitude(double delta) {
   return delta != delta ? (int64_t)0x7ff8 << 48 : (int64_t)(as_bits(delta) & ~(1ull << 63));
 }
@@ -54,8 +54,7 @@ INLINE void trim(uint64_t above, size_t n, double *delta) {
     delta[i] = only(mask(magnitude(delta[i]) > (int64_t)above), delta[i]);
 }
 
-// An element's count of those who take part: one each, and in the upper half one for each whose bits would do as they
-// are.
+// An element's contributor count: one for each, and in the upper half one for each whose bits could be used unchanged.
 static const uint64_t one = 1, one_as_is = 1ull << 32 | 1;
 
 typedef struct {
@@ -86,7 +85,7 @@ INLINE void add_block(vp_float type, const vp_merge_job *job, size_t start, size
     if (job->drops) drop(member->key, job->first + start, job->keep_below, n, delta, changed);
     uint64_t each = member->weight == 1 && job->rest == 1 ? one_as_is : one;
     for (size_t i = 0; i < n; i++) {
-      // A weight can be infinite (a scale divided by a small number); times 0 that is NaN.
+      // A weight can be infinite (a scale divided by a small number). Times 0 that would be NaN.
       m.sum[i] += only(changed[i], member->weight * delta[i]);
       m.taking[i] += changed[i] & each;
       m.bits[i] = choose(changed[i], load(type, tuned, i), m.bits[i]);
@@ -95,7 +94,7 @@ INLINE void add_block(vp_float type, const vp_merge_job *job, size_t start, size
   write(type, job, start, n, &m);
 }
 
-/// What a member adds to the vote; nothing for a delta of 0, that is one that is not kept.
+/// A member's share in the vote; 0 for a delta that is not kept.
 INLINE double share_of(double weight, double delta) { return only(mask(delta != 0), weight * delta); }
 
 INLINE void elect_block(vp_float type, const vp_merge_job *job, size_t start, size_t n) {
@@ -202,8 +201,8 @@ INLINE uint64_t count_all(vp_float type, const void *base, const void *tuned, si
     for (size_t i = 0; i < n; i++) {
       uint64_t m = (uint64_t)magnitude(delta[i]);
       uint64_t is_meant = mask(m != 0) & mask(m >> (shift + digits) == prefix);
-      // The others are counted behind the table, and not all in one place: that costs less than a branch that is
-      // mispredicted half of the time.
+      // The other elements are counted behind the table, spread over several places. That costs less than a branch that
+      // is mispredicted half of the time.
       places[i] = (uint32_t)choose(is_meant, m >> shift & (size - 1), size + i % VP_MERGE_SPARE);
       seen |= m & is_meant;
       total += is_meant & 1;
@@ -258,7 +257,7 @@ INLINE uint64_t not_finite_all(vp_float type, const void *result, const void *co
   return total;
 }
 
-// One copy of the code for each dtype, so that the dtype is a constant in it.
+// One copy of the code per dtype, so that the dtype is a constant in it.
 #define FOR_TYPE(type, call)                 \
   switch (type) {                            \
     case VP_F64: call(VP_F64); break;        \

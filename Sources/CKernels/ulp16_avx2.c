@@ -1,4 +1,4 @@
-// The way forward: target from base, whose scale names the table (spec, section 5.1.4).
+// Forward decoding: target from base, whose scale determines the table (spec, section 5.1.4).
 #include "CKernels.h"
 
 #if defined(__x86_64__)
@@ -17,7 +17,7 @@ INLINE int read_extra(uint32_t large, int32_t differences[lanes], const vp_ulp16
   while (large) {
     int lane = __builtin_ctz(large);
     large &= large - 1;
-    int difference = differences[lane];  // so far the symbol less 128
+    int difference = differences[lane];  // so far the symbol minus 128
     uint32_t index = (uint32_t)(difference < 0 ? -difference : difference);
     if (index > largest_index) return 1;
     uint32_t bits = extra_bits_of(index);
@@ -31,8 +31,8 @@ INLINE int read_extra(uint32_t large, int32_t differences[lanes], const vp_ulp16
   return 0;
 }
 
-// One step decodes thirty-two elements, one a lane. The four vectors of states depend on each other only through the
-// count of words taken, so that their loads and multiplications overlap.
+// One step decodes 32 elements, one per lane. The four vectors of states depend on each other only through the number
+// of words read, so that their loads and multiplications overlap.
 TARGET int vp_ulp16_decode_avx2(vp_ulp16_job *job) {
   const scale_format format = make_scale_format(job->exponent_shift, job->exponent_mask);
   __m256i x[vectors];

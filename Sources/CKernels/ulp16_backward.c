@@ -1,8 +1,8 @@
-// The way back: base from target, where the base's table must be found out (spec, section 5.1.5).
+// Backward decoding: base from target, where the base's table must be determined (spec, section 5.1.5).
 //
-// Nearly every element is as it seems: the table of the target's own scale leads to a base of that scale, and no other
-// table is consistent. That is tried for eight elements at a time (`screen`); the few of which it is not certain, and
-// those with extra bits, are looked at one by one (`resolve`), in order.
+// For nearly every element, the table of the target's own scale leads to a base of that scale, and no other table is
+// consistent. `screen` tests that for eight elements at a time. The few uncertain elements, and those with other extra
+// bits, are resolved one by one (`resolve`), in order.
 #include "CKernels.h"
 
 #if defined(__x86_64__)
@@ -12,7 +12,7 @@ enum { no_context = 0xff, value_bits = 13, slice_bits = 4 };
 
 // MARK: One element
 
-/// What a symbol stands for: the smallest magnitude, how many extra bits, and the sign as 0 or -1.
+/// The meaning of a symbol: smallest magnitude, number of extra bits, and sign as 0 or -1.
 typedef struct {
   uint32_t magnitude;
   int32_t sign;
@@ -24,7 +24,7 @@ static symbol_value values[256];
 TARGET __attribute__((constructor)) static void fill_values(void) {
   for (int symbol = 0; symbol < 256; symbol++) {
     uint32_t index = (uint32_t)(symbol < symbol_zero ? symbol_zero - symbol : symbol - symbol_zero);
-    // Larger indices do not occur: a table with them is refused.
+    // Larger indices do not occur: such a table is refused.
     uint32_t bits = index < first_extra_index || index > largest_index ? 0 : extra_bits_of(index);
     values[symbol].bits = bits;
     values[symbol].magnitude = index < first_extra_index ? index : (2 + (index & 1)) << bits;
@@ -55,7 +55,7 @@ INLINE uint32_t context(const vp_ulp16_resolver *r, const uint32_t *offsets, uin
 
 INLINE uint32_t next_extra(const vp_ulp16_resolver *r, size_t p) { return peek(r->extra, r->extra_bits, p); }
 
-/// The base that a table leads to, if that base has this very table; else -1.
+/// The base that a table yields, if that base uses the same table; else -1.
 INLINE int32_t candidate(const vp_ulp16_resolver *r, const uint32_t *offsets, int32_t target_rank, uint32_t table,
                          uint32_t slot, uint32_t extra) {
   symbol_value v = values[r->slots[table << slot_bits | slot] & 0xff];
@@ -95,12 +95,12 @@ TARGET static void resolve(const vp_ulp16_resolver *r, size_t c, uint16_t target
 
 // MARK: Eight elements
 
-/// What a class's elements look up.
+/// The lookup tables of a class.
 typedef struct {
   scale_format format;
   scale_tables tables;
   const uint32_t *masks;
-  /// The table that only zeros have, where there is one.
+  /// The table that only zeros use, if there is one.
   __m256i zero_table;
   int has_zero_table;
 } class_context;
@@ -116,13 +116,13 @@ INLINE class_context make_class(const vp_ulp16_resolver *r, size_t c) {
   return k;
 }
 
-/// Differences that entries stand for.
+/// The differences of entries.
 typedef struct {
   __m256i difference, extra_bits;
-  __m256i is_valid;  // no larger than differences are
+  __m256i is_valid;  // within the range of differences
 } differences;
 
-/// `extra`: what lies in the stream where each lane's extra bits begin.
+/// `extra`: the bits of the stream from each lane's extra bits on.
 INLINE differences differences_of(__m256i entry, __m256i extra) {
   __m256i small = small_differences(entry), index = _mm256_abs_epi32(small), large = is_large(small);
   __m256i bits = _mm256_srai_epi32(_mm256_sub_epi32(index, splat(first_extra_index - 6)), 1);
@@ -136,7 +136,7 @@ INLINE differences differences_of(__m256i entry, __m256i extra) {
   return d;
 }
 
-/// What lies in the stream where each lane's extra bits begin, if these entries are the right ones.
+/// The bits of the stream from each lane's extra bits on, if these entries are the right ones.
 INLINE __m256i extra_of(const vp_ulp16_resolver *r, __m256i entry, size_t *position) {
   __m256i large = is_large(small_differences(entry));
   if (__builtin_expect(_mm256_testz_si256(large, large), 1)) return splat((int32_t)next_extra(r, *position));
@@ -149,21 +149,21 @@ INLINE __m256i extra_of(const vp_ulp16_resolver *r, __m256i entry, size_t *posit
   return _mm256_loadu_si256((const __m256i *)extra);
 }
 
-/// Elements of which just one table is consistent, and which have the extra bits that were expected: those that the
-/// table of the target's own scale says.
+/// Elements with exactly one consistent table and the expected extra bits, those of the table of the target's own
+/// scale.
 typedef struct {
   __m256i entry, base, expected_bits;
-  uint32_t uncertain;  // lanes that are otherwise, or may be
+  uint32_t uncertain;  // lanes that may differ from that
 } screened;
 
-/// `position`: of the extra bits; it goes on by those that were expected.
+/// `position`: of the extra bits. It advances by the expected ones.
 INLINE screened screen(const vp_ulp16_resolver *r, const class_context *k, __m256i target, __m256i slot,
                        size_t *position) {
   const __m256i all = splat(-1);
   __m256i t = rank_of(target), own = find_tables(&k->tables, &k->format, target);
   __m256i own_entry = load_entries(r->slots, own, slot), extra = extra_of(r, own_entry, position);
 
-  // Which tables may be consistent, one after another: first the target's own.
+  // Tests the candidate tables one after another, the target's own first.
   __m256i table = own, entry = own_entry, is_left = _mm256_xor_si256(_mm256_cmpeq_epi32(own, splat(no_table)), all);
   __m256i bucket = _mm256_srli_epi32(_mm256_add_epi32(t, splat(32768)), 16 - value_bits);
   __m256i place =
@@ -186,7 +186,7 @@ INLINE screened screen(const vp_ulp16_resolver *r, const class_context *k, __m25
     if (_mm256_testz_si256(others, others)) break;
     is_left = _mm256_xor_si256(_mm256_cmpeq_epi32(others, _mm256_setzero_si256()), all);
     __m256i lowest = _mm256_and_si256(others, _mm256_sub_epi32(_mm256_setzero_si256(), others));
-    // As a float, a power of two has its bit's number as exponent.
+    // As a float, a power of two has its bit index as exponent.
     __m256i exponent = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(lowest)), 23);
     table = _mm256_blendv_epi8(own, _mm256_sub_epi32(exponent, splat(127)), is_left);
     entry = load_entries(r->slots, table, slot);
@@ -209,7 +209,7 @@ INLINE screened screen(const vp_ulp16_resolver *r, const class_context *k, __m25
 
 // MARK: Decoding
 
-/// A decoder, and how far it has come.
+/// A decoder and its progress.
 typedef struct {
   const vp_ulp16_resolver *r;
   uint16_t *base;
@@ -237,8 +237,8 @@ TARGET static int decode_one(decoder *d, size_t i, size_t c, uint32_t slot, uint
   return 0;
 }
 
-/// Decodes what is uncertain of eight elements from `i` on, and all that lies behind: it may have other extra bits.
-/// `extra`: where those of the first begin. Nonzero: the data are invalid.
+/// Decodes the uncertain ones of eight elements from `i` on, and all after them, since their extra bits may differ.
+/// `extra`: position of the first one's extra bits. Nonzero: the data are invalid.
 TARGET __attribute__((noinline)) static int decode_uncertain(decoder *d, size_t i, size_t c, __m256i slot,
                                                              size_t extra, screened *s) {
   uint32_t slots[8], entries[8], bases[8], bits[8];
@@ -259,7 +259,7 @@ TARGET __attribute__((noinline)) static int decode_uncertain(decoder *d, size_t 
   return 0;
 }
 
-/// Decodes thirty-two elements at a time, until fewer are left before `end`, or too few words. Nonzero: invalid.
+/// Decodes 32 elements at a time, until fewer remain before `end`, or too few words. Nonzero: invalid.
 TARGET static int decode_vectors(decoder *d, size_t c, const class_context *k, size_t end) {
   __m256i x[vectors];
   for (int v = 0; v < vectors; v++) x[v] = _mm256_loadu_si256((const __m256i *)(d->states + 8 * v));
@@ -305,7 +305,7 @@ TARGET static int decode_rest(decoder *d, size_t c, size_t end) {
   return 0;
 }
 
-/// Fewer than eight bits are left, and they are zero.
+/// Whether fewer than eight bits remain, all zero.
 INLINE int is_padding(const uint8_t *bits, size_t position, size_t count) {
   if (count - position >= 8) return 0;
   for (; position < count; position++)
@@ -324,7 +324,7 @@ TARGET int vp_ulp16_decode_backward_avx2(const vp_ulp16_resolver *r, uint16_t *b
     size_t end = r->count - d.i < r->group_size ? r->count : d.i + r->group_size;
     if (decode_vectors(&d, c, &classes[c], end) || decode_rest(&d, c, end) || d.extra > r->extra_bits) return 1;
   }
-  // All is used, and the states are where the encoder began.
+  // All data are used, and the states are the encoder's initial ones.
   for (int lane = 0; lane < lanes; lane++)
     if (states[lane] != 65536) return 1;
   return d.word != word_count || !is_padding(r->extra, d.extra, r->extra_bits) ||
@@ -333,7 +333,7 @@ TARGET int vp_ulp16_decode_backward_avx2(const vp_ulp16_resolver *r, uint16_t *b
 
 // MARK: Encoding
 
-/// What an encoder's choices are, and how far it has come.
+/// An encoder's choices and its progress.
 typedef struct {
   const vp_ulp16_resolver *r;
   const uint16_t *base, *slots;
@@ -341,7 +341,7 @@ typedef struct {
   size_t room, extra, choice;
 } chooser;
 
-/// Writes the choice bits of one element. Nonzero: it would not be found again.
+/// Writes the choice bits of one element. Nonzero: it could not be decoded again.
 TARGET static int choose_one(chooser *h, size_t c, size_t i) {
   consistent_tables found;
   uint32_t slot = h->slots[i], table = context(h->r, h->r->offsets + 256 * c, h->base[i]), n = 0;
@@ -357,7 +357,7 @@ TARGET static int choose_one(chooser *h, size_t c, size_t i) {
   return 0;
 }
 
-/// The same of what is uncertain of eight elements from `i` on, and of all that lies behind.
+/// The same for the uncertain ones of eight elements from `i` on, and all after them.
 TARGET __attribute__((noinline)) static int choose_uncertain(chooser *h, size_t c, size_t i, size_t extra,
                                                              const screened *s) {
   uint32_t bits[8];

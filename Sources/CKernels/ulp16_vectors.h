@@ -1,4 +1,4 @@
-// What both directions of the decoder for AVX2 have in common: symbols and extra bits, scales and their tables.
+// Shared by both directions of the AVX2 decoder: symbols and extra bits, scales and their tables.
 #pragma once
 #include <immintrin.h>
 #include <stddef.h>
@@ -8,16 +8,16 @@
 #define TARGET __attribute__((target("avx2,bmi,bmi2,popcnt")))
 #define INLINE TARGET static inline __attribute__((always_inline, unused))
 
-/// Lanes of the stream, and the vectors of eight that they take.
+/// Lanes of the stream, and the number of vectors of eight lanes.
 enum { lanes = 32, vectors = 4 };
 enum { symbol_zero = 128, first_extra_index = 16, largest_index = 38, slot_bits = 12, slot_mask = 4095 };
-/// In vectors of table numbers: there is none.
+/// In vectors of table numbers: no table.
 enum { no_table = 0x80 };
 
-/// The extra bits of an index of 16 … 38. No table has larger ones: it is refused.
+/// The number of extra bits of an index of 16 … 38. Tables with larger ones are refused.
 INLINE uint32_t extra_bits_of(uint32_t index) { return 3 + ((index - first_extra_index) >> 1); }
 
-/// 25 bits or more from bit `p` on, out of `bit_count` bits; beyond the end they are zero.
+/// At least 25 bits from bit `p` on, out of `bit_count` bits. Bits beyond the end are zero.
 INLINE uint32_t peek(const uint8_t *bits, size_t bit_count, size_t p) {
   size_t first = p >> 3, end = (bit_count + 7) >> 3;
   uint64_t word = 0;
@@ -43,7 +43,7 @@ INLINE uint32_t lanes_set(__m256i conditions) {
 
 INLINE __m256i sign_extended(__m256i value) { return _mm256_srai_epi32(_mm256_slli_epi32(value, 16), 16); }
 
-/// Between the bits of values, sign-extended, and their places in the order of the values; it is its own inverse.
+/// Converts between sign-extended values and their ranks in the order of the values. It is its own inverse.
 INLINE __m256i ordered(__m256i value) {
   return _mm256_xor_si256(value, _mm256_and_si256(_mm256_srai_epi32(value, 31), splat(0x7fff)));
 }
@@ -56,7 +56,7 @@ INLINE __m256i value_of_rank(__m256i rank) {
   return _mm256_and_si256(ordered(sign_extended(rank)), splat(0xffff));
 }
 
-/// Which scale a value is on (spec, section 5.1).
+/// How to compute the scale of a value (spec, section 5.1).
 typedef struct {
   __m128i shift;
   __m256i mask;
@@ -66,21 +66,22 @@ INLINE scale_format make_scale_format(uint32_t exponent_shift, uint32_t exponent
   return (scale_format){_mm_cvtsi32_si128((int)exponent_shift), splat((int32_t)exponent_mask)};
 }
 
-/// The exponents, and at least 1: their scales, but for those of +-0, where `is_zero` is set.
+/// The exponents, at least 1: the scales, except for +-0, where `is_zero` is set.
 INLINE __m256i nonzero_scale(const scale_format *f, __m256i value, __m256i *is_zero) {
   __m256i exponent = _mm256_and_si256(_mm256_srl_epi32(value, f->shift), f->mask);
   *is_zero = _mm256_cmpeq_epi32(_mm256_and_si256(value, splat(0x7fff)), _mm256_setzero_si256());
   return _mm256_max_epu32(exponent, splat(1));
 }
 
-/// The tables of one class: those of neighbouring scales in registers, where a gather would cost more than the rest.
+/// The tables of one class. Those of neighbouring scales are in registers, where a gather would cost more than
+/// everything else.
 typedef struct {
   __m256i below, low, high;
-  int fits;                 // all scales of the class but 0 are among 29 neighbours
+  int fits;                 // all scales of the class except 0 are within 29 neighbours
   const uint32_t *offsets;  // (256) scale -> table * 4096, UINT32_MAX: none
 } scale_tables;
 
-/// Entry 0 is for scale 0; entry k for scale `below` + k, of which the first and the last have none.
+/// Entry 0 is for scale 0; entry k for scale `below` + k. The first and the last of those have no table.
 INLINE scale_tables load_tables(const uint32_t offsets[256]) {
   int first = 1, last = 255;
   while (first < 255 && offsets[first] == UINT32_MAX) first++;
@@ -112,22 +113,22 @@ INLINE __m256i find_tables(const scale_tables *t, const scale_format *f, __m256i
   }
   __m256i index = _mm256_andnot_si256(is_zero, _mm256_sub_epi32(scale, t->below));
   index = _mm256_min_epu32(index, splat(31));
-  // A byte of 128 and more selects nothing: the upper three bytes, 16 … 31 + 112 in the low half, 0 … 15 - 16 in the
-  // high one. A byte below is taken modulo 16: 112 is 0.
+  // Index bytes of 128 and more select zero: the upper three bytes, 16 … 31 + 112 in the low half, 0 … 15 - 16 in the
+  // high half. Smaller index bytes count modulo 16: 112 is 0.
   __m256i nothing = splat((int32_t)0x80808000);
   __m256i in_low = _mm256_or_si256(_mm256_add_epi32(index, splat(112)), nothing);
   __m256i in_high = _mm256_or_si256(_mm256_sub_epi32(index, splat(16)), nothing);
   return _mm256_or_si256(_mm256_shuffle_epi8(t->low, in_low), _mm256_shuffle_epi8(t->high, in_high));
 }
 
-/// The entries of slots in tables. No table is read as table 0: whatever that gives, the data are refused, or another
-/// table is looked for. Every chunk has a table 0, and no other index is sure to lie within the tables.
+/// The entries of slots in tables. No table is read as table 0: the data are then refused whatever it yields, or
+/// another table is tried. Every chunk has a table 0; other indices may be outside the tables.
 INLINE __m256i load_entries(const uint32_t *slots, __m256i table, __m256i slot) {
   __m256i start = _mm256_slli_epi32(_mm256_and_si256(table, splat(no_table - 1)), slot_bits);
   return _mm256_i32gather_epi32((const int *)slots, _mm256_or_si256(start, slot), 4);
 }
 
-/// The symbols of entries, less 128: differences, where they are small.
+/// The symbols of entries, minus 128: the differences, where they are small.
 INLINE __m256i small_differences(__m256i entry) {
   return _mm256_sub_epi32(_mm256_and_si256(entry, splat(0xff)), splat(symbol_zero));
 }
@@ -136,7 +137,7 @@ INLINE __m256i is_large(__m256i small_difference) {
   return _mm256_cmpgt_epi32(_mm256_abs_epi32(small_difference), splat(first_extra_index - 1));
 }
 
-/// The states behind these entries, not yet refilled.
+/// The states after these entries, before refilling.
 INLINE __m256i advanced(__m256i x, __m256i entry) {
   __m256i frequency =
     _mm256_add_epi32(_mm256_and_si256(_mm256_srli_epi32(entry, 8), splat(slot_mask)), splat(1));
@@ -144,12 +145,12 @@ INLINE __m256i advanced(__m256i x, __m256i entry) {
                           _mm256_srli_epi32(entry, 20));
 }
 
-// For each mask of eight lanes, which of the next words each lane takes: lane k the one numbered by the set bits
-// below k.
+// For each mask of eight lanes, the index of the next word for each lane: lane k gets the one numbered by the count of
+// set bits below k.
 extern int32_t vp_ulp16_expansion[256][8];
 
-/// Those states that are too small take a word each, in the order of the lanes. Reads 16 bytes, of which the first
-/// `*taken` words were taken.
+/// States that are too small read a word each, in the order of the lanes. Reads 16 bytes, of which the first `*taken`
+/// words are used.
 INLINE __m256i refilled(__m256i x, const uint8_t *words, size_t *taken) {
   __m256i is_small = _mm256_cmpeq_epi32(_mm256_srli_epi32(x, 16), _mm256_setzero_si256());
   uint32_t mask = lanes_set(is_small);

@@ -28,8 +28,8 @@ int vp_rename_no_replace(const char *from, const char *to) {
   return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
 }
 
-// Open file description locks: they belong to the opening and not to the process, so closing another descriptor of
-// the same file does not lose them, and they can be asked for without being taken.
+// Open file description locks belong to the open file, not to the process. Closing another descriptor of the same file
+// does not release them, and they can be queried without being taken.
 
 static int until_done(int descriptor, int command, struct flock *lock) {
   int result;
@@ -52,7 +52,7 @@ int vp_lock_of_others(int descriptor, int64_t start, int64_t length) {
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
   if (until_done(descriptor, F_OFD_GETLK, &lock) == 0)
     return lock.l_type == F_UNLCK ? VP_LOCK_NONE : lock.l_type == F_RDLCK ? VP_LOCK_SHARED : VP_LOCK_EXCLUSIVE;
-  // Without locks nobody can hold one; any other answer says nothing.
+  // Without lock support no process holds a lock. Any other error is no answer.
   return errno == EINVAL || errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP ? VP_LOCK_NONE : VP_LOCK_UNKNOWN;
 }
 
@@ -76,20 +76,20 @@ int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nan
   return 0;
 }
 
-/// Whether a file has a list of attribute names with this one in it.
+/// Whether a file's list of attribute names contains this one.
 static int has_name(const char *names, ssize_t length, const char *name) {
   for (ssize_t i = 0; i < length; i += (ssize_t)strlen(names + i) + 1)
     if (strcmp(names + i, name) == 0) return 1;
   return 0;
 }
 
-/// The system gives these to a file itself, by rules of its own.
+/// Attributes that the system sets on a file by its own rules.
 static int is_of_system(const char *name) {
   return strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0;
 }
 
 int vp_copy_attributes(const char *path, int to) {
-  static const size_t most = 65536;  // the kernel's limit of a list and of a value
+  static const size_t most = 65536;  // the kernel's limits for a list and for a value
   char *names = malloc(3 * most), *own = names + most, *value = own + most;
   if (!names) return -1;
   int result = -1;

@@ -87,11 +87,11 @@ import Testing
     let stack = try pair.stack(.sum, [1, 1])
     let missing = #expect(throws: VPatchError.self) { try Merge(stack, patches: [pair.patches[0]]) }
     #expect(
-      "\(missing!)" == "patch \(pair.patches[1].identity.short): is in the stack, and its file is not given; "
+      "\(missing!)" == "patch \(pair.patches[1].identity.short): is in the stack, but its file was not given; "
         + "give all of the stack's patches")
     let fewer = try stack.removing(pair.patches[1].identity)
     let extra = #expect(throws: VPatchError.self) { try Merge(fewer, patches: pair.patches) }
-    #expect("\(extra!)" == "\(pair.patches[1].path): is no member of the stack; leave it out, or add it to the stack")
+    #expect("\(extra!)" == "\(pair.patches[1].path): is not a member of the stack; leave it out, or add it to the stack")
     let other = try StackDefinition(base: .zero, members: stack.members)
     let base = #expect(throws: VPatchError.self) { try Merge(other, patches: pair.patches) }
     #expect("\(base!)".contains("is made from \(stack.base.short), and the stack's base is 000000000000"))
@@ -121,7 +121,7 @@ import Testing
     #expect(wrong?.code == .wrongBase)
     #expect(
       "\(wrong!)".contains(
-        "is not made from this base, which differs in the tensor \"w\"; the stack needs the model with root \(merge.definition.base.short)"
+        "was not made from this base, which differs in the tensor \"w\"; the stack needs the model with root \(merge.definition.base.short)"
       ))
     let missing = #expect(throws: VPatchError.self) { try merge.source("w") { nil } }
     #expect(missing?.code == .wrongBase)

@@ -90,7 +90,7 @@ import Testing
       #expect {
         try create(base, tuned) { $0.castToBase = true }
       } throws: {
-        "\($0)".contains("a cast would take them for numbers; leave out --cast-to-base")
+        "\($0)".contains("they cannot be cast; leave out --cast-to-base")
       }
     }
     // Without scales they are numbers.

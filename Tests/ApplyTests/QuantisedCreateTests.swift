@@ -86,7 +86,7 @@ import Testing
         $0.castToBase = true
       }
     } throws: {
-      "\($0)".contains("a cast would take them for numbers")
+      "\($0)".contains("they cannot be cast")
     }
   }
 }

@@ -188,7 +188,7 @@ import Testing
     #expect(words.contains("the quantised weight \"\(Self.q)\""))
     #expect(words.contains("0.vpatch") && words.contains("1.vpatch"))
     #expect(
-      words.hasSuffix("leave one of the two patches out, or combine patches that are made from the dequantised model"))
+      words.hasSuffix("leave one of the two patches out, or combine patches of the dequantised model"))
     #expect(try isTaken(pair, "sum", [(0, 1)]) && isTaken(pair, "sum", [(1, 1)]))
     let numbers = try Siblings([.weights(Self.q, [8])], [1, 2].map { [.weights(Self.q, [8]).tuned(seed: $0)] })
     #expect(try !numbers.bytes(numbers.stack(.sum, [1, 0.5])).isEmpty)
@@ -213,11 +213,11 @@ import Testing
       try error(pair, "sum", [0.5, 1])
         == "0.vpatch: cannot be scaled by 0.5: it changes the quantised weight \"\(Self.q)\", and codes are no numbers "
         + "that can be scaled; give it the scale 1")
-    #expect(try error(pair, "sum toward-base=0.5", [1, 1]).hasSuffix("and codes have no middle; give --toward-base 0"))
+    #expect(try error(pair, "sum toward-base=0.5", [1, 1]).hasSuffix("which has no middle; give --toward-base 0"))
     #expect(
       try error(pair, "linear", [0.5, 0.5])
         == "1.vpatch: does not go together with 0.vpatch by the method linear: that one changes the quantised weight "
-        + "\"\(Self.q)\", this one leaves it as it is, and codes and scales have no mean; use the method sum, and give "
+        + "\"\(Self.q)\", this one does not, and codes and scales have no mean; use the method sum, and give "
         + "0.vpatch the scale 1")
     for method in ["ties", "dare", "dare-ties", "ties density=1"] {
       #expect(
@@ -249,7 +249,7 @@ import Testing
       #expect(result[Self.q] == change[0] && result[Self.q + "_scale_inv"] == change[1])
       for other in [Self.tuned(2, 0.5), Self.tuned(0, 0.75), Self.tuned(2, 0.75)] {
         let error = #expect(throws: VPatchError.self) { try moved(siblings, other) }
-        #expect(error?.code == .refused && error?.remedy == "make the patch anew from that base")
+        #expect(error?.code == .refused && error?.remedy == "create the patch from that base")
         #expect(error?.reason.contains("codes and scales have no difference to add") == true)
       }
       // Another base's codes may have scales where this one's have none.

@@ -75,7 +75,7 @@ import Testing
     try FileManager.default.removeItem(atPath: folder["vpatch.json"])
     let stranger = try run(switched.forward(in: folder))
     #expect(stranger.code == 3)
-    #expect(stranger.says("is not made from the base of the stack", "vpatch status"), "\(stranger.errors)")
+    #expect(stranger.says("was not made from the base of the stack", "vpatch status"), "\(stranger.errors)")
     // A tensor that no patch touches.
     for (name, bytes) in switched.new { try folder.write(name, bytes) }
     var bytes = switched.new["model-00002-of-00002.safetensors"]!

@@ -211,7 +211,7 @@ import Testing
 
   @Test("keys that cannot sign") func keys() throws {
     for (name, words) in [
-      ("rsa", "another kind than Ed25519"), ("encrypted", "is encrypted, and vpatch asks for no pass phrase"),
+      ("rsa", "another kind than Ed25519"), ("encrypted", "is encrypted; vpatch cannot ask for a pass phrase"),
       ("pub", "is a public key where a private one is expected"),
     ] {
       let run = try Command("sign", story.saPatch, "--key", key(name))

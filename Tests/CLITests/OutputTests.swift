@@ -19,13 +19,13 @@ import Testing
       for more in [[], ["--force"]] {
         let run = try Command(Command.path, ["apply", story.base, story.saPatch, "-o", input] + more)
         #expect(run.code == 5)
-        #expect(run.says("is an input of this very command"))
+        #expect(run.says("is an input of this command"))
       }
       #expect(try folder.bytes(input) == before)
     }
     let run = try Command("create", story.base, story.sa, "-o", story.sa, "--force")
     #expect(run.code == 5)
-    #expect(run.says("is an input of this very command"))
+    #expect(run.says("is an input of this command"))
     #expect(try story.leftNothing())
   }
 

@@ -40,7 +40,7 @@ import Testing
   @Test("a model that is the base already") func base() throws {
     let run = try Command("revert", story.base, story.saPatch, "-o", story.out)
     #expect(run.code == 3)
-    #expect(run.says("does not have", "applied: what that changes is as in its base", "nothing is to be done"))
+    #expect(run.says("does not have", "applied: its tensors are those of the base", "there is nothing to do"))
   }
 
   @Test("verify: the patch alone, over its base, its target, its recipe") func verify() throws {

@@ -43,7 +43,7 @@ import Testing
     #expect(try story.json("stack", "list").array?.count == 1)
     #expect(try story.done("stack", "delete", "triage") == "deleted the stack triage\n")
     #expect(try story.done("stack", "list") == "no stacks: vpatch stack new NAME --base MODEL PATCH…\n")
-    #expect(try story.run("stack", "show", "triage").says("triage: is no stack in the store", "vpatch stack list"))
+    #expect(try story.run("stack", "show", "triage").says("triage: is not a stack in the store", "vpatch stack list"))
   }
 
   struct Refusal: Sendable {
@@ -127,7 +127,7 @@ import Testing
     #expect(apply.code == 5 && apply.says("the stack \"empty\": has no members"), "\(apply.errors)")
     let remove = try story.run("stack", "remove", "empty", "sa")
     #expect(remove.code == 5 && remove.says("has no member sa", "vpatch stack show empty"))
-    #expect(try story.run("stack", "add", "empyt", "sa").says("is no stack in the store", "did you mean empty?"))
+    #expect(try story.run("stack", "add", "empyt", "sa").says("is not a stack in the store", "did you mean empty?"))
     #expect(
       try story.run("apply", story.base, "--stack", "empyt", "-o", folder["out"]).says("empyt", "did you mean empty?"))
     #expect(try story.run("apply", story.base, "sa", "--stack", "empty", "-o", folder["out"]).code == 64)

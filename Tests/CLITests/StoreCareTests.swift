@@ -60,7 +60,7 @@ import Testing
     #expect(try PathKind.of(left) == .file)
     #expect(try run("gc", "--yes").output == "temporary  \(left)\n4 B freed\n")
     #expect(try PathKind.of(left) == .missing && PathKind.of(file) == .file)
-    #expect(try run("gc", "--forget", folder["model"]).says("is no model that the store knows of"))
+    #expect(try run("gc", "--forget", folder["model"]).says("is not a model in the store's records"))
   }
 
   @Test("damaged, foreign and later catalogues: exit codes") func hostile() throws {
@@ -75,7 +75,7 @@ import Testing
     let later = try list { $0[63] = 9 }
     #expect(later.code == 5 && later.says("was written by a later version of vpatch (schema 9"))
     let foreign = try list { $0[68] = 0 }
-    #expect(foreign.code == 2 && foreign.says("is a SQLite database of another program"))
+    #expect(foreign.code == 2 && foreign.says("is an SQLite database of another program"))
     let text = try list { $0 = Array("hello".utf8) }
     #expect(text.code == 2 && text.says("is cut short"))
     let cut = try list { $0.removeLast($0.count / 2) }

@@ -115,7 +115,7 @@ import Testing
     let header = Int(journal[16]) | Int(journal[17]) << 8
     var kinds: [(String, [UInt8], String)] = [
       ("empty", [], "is not a journal"), ("cut", Array(journal.dropLast(1)), "is cut short"),
-      ("longer", journal + [0], "is cut short or has bytes behind it"),
+      ("longer", journal + [0], "is cut short or has extra bytes"),
       ("of text", Array("hello".utf8), "is not a journal"),
     ]
     for (offset, words) in [

@@ -92,7 +92,7 @@ import Testing
     // What was being made when it was lost is no hindrance.
     try folder.write("store/\(TemporaryFiles.name(for: "making-7"))/made.vpatch", "half")
     let error = message { _ = try Store(path: folder["store"], create: false) }
-    #expect(error.contains("has no catalogue.sqlite; vpatch fsck --repair makes a new one of its patch files"))
+    #expect(error.contains("has no catalogue.sqlite; vpatch fsck --repair creates one from its patch files"))
     let again = try Store(path: folder["store"])
     let report = try again.check(repair: true)
     #expect(report.findings.count { $0.kind == .unknown } == 3 && report.isSound)

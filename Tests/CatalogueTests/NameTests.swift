@@ -53,7 +53,7 @@ import Testing
     let second = try fixture.added(to: 212)
     #expect(
       message { _ = try store.resolve("9100") } == "9100: begins the identities of several patches: "
-        + "\(second.short), \(first.short) (first); give an alias or more of the identity")
+        + "\(second.short), \(first.short) (first); give an alias or more digits of the identity")
     #expect(code { _ = try store.resolve("9100") } == .refused)
     #expect(try store.resolve(String(second.hex.prefix(8))) == second)
   }
@@ -63,9 +63,9 @@ import Testing
     try store.tag(id, ["clock"])
     #expect(
       message { _ = try store.resolve("coutning") }
-        == "coutning: is no alias, tag or identity of a patch in the store; did you mean counting?")
+        == "coutning: is not an alias, tag or identity of a patch in the store; did you mean counting?")
     #expect(message { _ = try store.resolve("clcok") }.hasSuffix("did you mean clock?"))
-    #expect(message { _ = try store.resolve("xyz") }.hasSuffix("vpatch list shows what there is"))
+    #expect(message { _ = try store.resolve("xyz") }.hasSuffix("vpatch list shows all patches"))
     #expect(message { _ = try store.resolve(String(id.hex.prefix(3))) }.contains("is no alias"))
     #expect(code { _ = try store.resolve("") } == .io)
   }
@@ -88,7 +88,7 @@ import Testing
     #expect(try store.alias("x", b) == a)
     #expect(try store.aliases() == [Alias(name: "x", identity: b)])
     try store.removeAlias("x")
-    #expect(message { try store.removeAlias("x") }.contains("x: is no alias in the store"))
+    #expect(message { try store.removeAlias("x") }.contains("x: is not an alias in the store"))
     #expect(try store.count() == 2)
     #expect(message { try store.alias("a b", a) } == "\"a b\" cannot be an alias; \(Name.rule)")
     #expect(code { try store.alias("y", .zero) } == .io)

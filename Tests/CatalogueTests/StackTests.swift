@@ -36,7 +36,7 @@ import Testing
 
   @Test("what is not there: near misses") func unknown() throws {
     _ = try store.saveStack(name: "triage", definition: definition(0))
-    #expect(message { _ = try store.stack("traige") } == "traige: is no stack in the store; did you mean triage?")
+    #expect(message { _ = try store.stack("traige") } == "traige: is not a stack in the store; did you mean triage?")
     #expect(message { _ = try store.stack("triage", version: 4) } == "triage: has no version 4; its last one is 1")
     #expect(code { try store.removeStack("x") } == .io)
     try store.removeStack("triage")
@@ -107,7 +107,7 @@ import Testing
     #expect(try store.collect().isEmpty)
     #expect(
       message { try store.remove([ids[0]], force: true) }
-        == "patch \(ids[0].short): is needed to revert /m; revert the model first; if it is gone, vpatch gc --forget MODEL --yes"
+        == "patch \(ids[0].short): is needed to revert /m; revert the model first; if it no longer exists, run vpatch gc --forget MODEL --yes"
     )
     try store.finishApplication(id)
     #expect(code { try store.finishApplication(id) } == .refused)
@@ -132,7 +132,7 @@ import Testing
       model: "/m", kind: "switch", before: .null, after: .null, patches: [composite])
     #expect(second > first)
     try store.finishApplication(second)
-    #expect(message { _ = try store.garbage(forgetting: ["/n"]) }.contains("/n: is no model that the store knows of"))
+    #expect(message { _ = try store.garbage(forgetting: ["/n"]) }.contains("/n: is not a model in the store's records"))
     #expect(try store.garbage().isEmpty)
     #expect(try store.garbage(forgetting: ["/m"]).derived.count == 1)
     #expect(try store.applications().count == 1)

@@ -43,13 +43,13 @@ import Testing
     #expect(folder.exists("a/b/c/catalogue.sqlite"))
     let error = message { _ = try Store(path: folder["d"], create: false) }
     #expect(
-      error == "\(folder["d"]): is no store: nothing is there; vpatch add FILE makes one, or give another --store")
+      error == "\(folder["d"]): is not a store: does not exist; vpatch add FILE creates one, or give another --store")
     #expect(!folder.exists("d"))
   }
 
   @Test("a file, and a folder with other things in it, are refused and left alone") func foreignFolder() throws {
     let file = try folder.write("file", "mine")
-    #expect(message { _ = try Store(path: file) } == "\(file): is a file and not a store; give a folder")
+    #expect(message { _ = try Store(path: file) } == "\(file): is a file, not a store; give a folder")
     try folder.write("mine/notes.txt", "mine")
     let error = message { _ = try Store(path: folder["mine"]) }
     #expect(error.contains("is no store: it holds \"notes.txt\" and no catalogue.sqlite; give an empty folder"))
@@ -85,7 +85,7 @@ import Testing
     try sql(folder["other/catalogue.sqlite"], "CREATE TABLE t (x); INSERT INTO t VALUES (1)")
     let before = try folder.tree("other")
     let error = message { _ = try Store(path: folder["other"]) }
-    #expect(error.contains("is a SQLite database of another program; give another --store"))
+    #expect(error.contains("is an SQLite database of another program; give another --store"))
     #expect(try folder.tree("other") == before)
   }
 
@@ -105,7 +105,7 @@ import Testing
     try sql(path, change)
     let error = message { _ = try Store(path: folder["other"]) }
     #expect(
-      error.contains("has other tables, views or triggers than a catalogue has; move it away")
+      error.contains("has tables, views or triggers that do not belong to a catalogue; move it away")
         || error.contains("has a damaged catalogue"), "\(error)")
   }
 
@@ -117,7 +117,7 @@ import Testing
       return message { _ = try Store(path: folder["other"]) }
     }
     #expect(try error([]).contains("is cut short; move it away and run vpatch fsck --repair"))
-    #expect(try error(Array(repeating: 32, count: 4096)).contains("is not a SQLite database"))
+    #expect(try error(Array(repeating: 32, count: 4096)).contains("is not an SQLite database"))
     #expect(try error(Array(whole.prefix(whole.count / 2))).contains("has a damaged catalogue"))
     #expect(try error(Array(whole.prefix(700))).contains("has a damaged catalogue"))
     try FileManager.default.removeItem(atPath: path)

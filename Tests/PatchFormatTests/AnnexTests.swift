@@ -44,7 +44,7 @@ import Testing
     // Every header is valid; only the index is not that of a checkpoint without tensors.
     #expect(
       reason([UInt8](littleEndian: UInt32(manifest.count)) + manifest + padded + index)
-        == "has an index that does not say where its tensors are")
+        == "has an index that does not match the places of its tensors")
   }
 
   @Test func aTensorInManyFilesIsFoundAtTheSecond() {

@@ -19,7 +19,7 @@ import Testing
     #expect(bytes.count < 4096)
     let path = scratch.write(bytes, as: "bomb.vpatch")
     let error = try #require(refusal { _ = try Patch(path: path) })
-    #expect(error.reason.contains("more values than a file of its size can need"))
+    #expect(error.reason.contains("more values than a file of this size may have"))
   }
 
   @Test func aHeaderThatOnlyClaims() throws {
@@ -29,7 +29,7 @@ import Testing
     let preamble = PatchPreamble(headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256Hasher.hash(frame))
     let path = scratch.write(preamble.encoded + frame, as: "claim.vpatch")
     let error = try #require(refusal { _ = try Patch(path: path) })
-    #expect(error.reason == "has a header that is a zstd frame that claims more than it can hold")
+    #expect(error.reason == "has a header that is a zstd frame that declares a larger size than it can hold")
   }
 
   @Test func theBoundIsFarFromWhatPatchesNeed() throws {

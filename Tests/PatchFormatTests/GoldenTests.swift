@@ -32,7 +32,7 @@ import Testing
     "annex-index": ["an index that does not say", "invalid header or index"],
     "annex-side": ["a side file", "side files"],
     "annex-headers": ["an invalid header", "headers in its annex"], "annotations-json": ["has annotations"],
-    "coder": ["coder"], "chunk-length": ["does not end where its data end"], "chunk-frame": ["zstd frame"],
+    "coder": ["coder"], "chunk-length": ["has data left over"], "chunk-frame": ["zstd frame"],
     "sparse": ["element", "data", "longer than it need be"],
     "ulp-model": ["model", "map", "class", "frequency table"], "ulp-symbol": ["do not decode"],
     "ulp-table": ["frequency", "frequencies"], "ulp-state": ["initial state", "do not decode"],

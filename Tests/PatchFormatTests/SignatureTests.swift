@@ -40,10 +40,10 @@ import Testing
   @Test(
     "files that hold another key",
     arguments: [
-      ("rsa", "is a key of another kind than Ed25519", "is a private key where a public one is expected"),
-      ("x25519", "is a key of another kind than Ed25519", "is a private key where a public one is expected"),
+      ("rsa", "is not an Ed25519 key", "is a private key where a public one is expected"),
+      ("x25519", "is not an Ed25519 key", "is a private key where a public one is expected"),
       (
-        "encrypted", "is encrypted, and vpatch asks for no pass phrase",
+        "encrypted", "is encrypted; vpatch cannot ask for a pass phrase",
         "is a private key where a public one is expected"
       ),
       ("pub", "is a public key where a private one is expected", ""),

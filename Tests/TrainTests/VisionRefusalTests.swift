@@ -151,7 +151,7 @@ import Testing
 
   // MARK: The model's files
 
-  private static let took = "take the preprocessor_config.json that came with the model"
+  private static let took = "use the original preprocessor_config.json of the model"
 
   private static let clip = """
     {"image_processor_type": "CLIPImageProcessor", "crop_size": 56, "size": {"shortest_edge": 56}, "do_center_crop": true,

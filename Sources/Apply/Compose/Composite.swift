@@ -2,7 +2,7 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// The patch that a stack is: from its base to its result.
+/// The composite of a stack: the patch from its base to its result.
 struct Composite {
   package let merge: Merge
   package let patches: [Patch]
@@ -19,9 +19,9 @@ struct Composite {
     self.work = work
   }
 
-  /// Merges, encodes and writes. What is read is verified: the base's touched tensors, and each member's.
-  /// - Returns: what came out infinite or NaN; the patch's annotations say it too.
-  /// - Throws: `refused` where the result is the base.
+  /// Merges, encodes and writes the patch. Verifies what it reads: the base's touched tensors and each member's.
+  /// - Returns: elements that became infinite or NaN. The patch's annotations record them too.
+  /// - Throws: `refused` where the result equals the base.
   package func write(to path: String, replacing: Bool = false) throws -> [NotFinite] {
     let names = merge.touched
     let outcomes = try outcomes(names)
@@ -46,7 +46,7 @@ struct Composite {
         remedy: merge.definition.remedyOfNothing)
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    // The result is made of the base, and of patches, whose chunks carry digests: it is the base that may change.
+    // The inputs are the base and patches, whose chunks have digests. So only the base can change meanwhile.
     let entries = try PatchBuilder(base: base.path, target: base.path, work: work).entries(tensors, writer)
     let layout = try base.layout().0
     let target = try layout.adapted(to: tensors.layoutChanges, path: base.path)
@@ -56,16 +56,17 @@ struct Composite {
     return notFinite
   }
 
-  /// The files beside the model, as the members that take part have them.
+  /// The side files as changed by the members with an effect.
   package var sideFiles: MemberSideFiles { MemberSideFiles(merge.participants) }
 
-  /// What becomes of each tensor, nil where it goes; and how many elements came out infinite or NaN.
+  /// The new fingerprint of each tensor, nil where it is removed; and the number of elements that became infinite or
+  /// NaN.
   private func outcomes(_ names: [String]) throws -> [(tensor: FingerprintedTensor?, notFinite: Int)] {
     let sizes = names.map { merge.target($0)?.byteCount ?? 0 }
     work.progress.begin("merging", total: sizes.reduce(0, +))
     return try LargestFirst.map(sizes, threads: work.threads) { i in
       defer { work.progress.advance(sizes[i]) }
-      // What one patch alone decides is as that patch promises, and verified when it is rebuilt.
+      // A tensor that only one patch decides has that patch's fingerprint. It is verified on rebuild.
       if let copied = merge.copied(names[i]) { return (copied.tensor.target, 0) }
       guard let info = merge.target(names[i]) else { return (nil, 0) }
       let outcome = try merge.outcome(names[i], base: base.repeatable(names[i], threads: work.threads))

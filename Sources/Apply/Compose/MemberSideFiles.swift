@@ -1,14 +1,14 @@
 import Base
 import PatchFormat
 
-/// The files beside a model that the members of a stack change.
+/// The side files that the members of a stack change.
 struct MemberSideFiles {
-  /// Those that one member changes, or several to the same.
+  /// Files that one member changes, or several in the same way.
   private(set) var agreed: [Annex.SideFile] = []
-  /// Those about which members do not agree: they stay as they are.
+  /// Files that members change differently. They stay unchanged.
   private(set) var disputed: [DisputedFile] = []
 
-  /// - Parameter patches: the members that take part.
+  /// - Parameter patches: the members with an effect.
   init(_ patches: [Patch]) {
     var files: [String: [(file: Annex.SideFile, patch: Patch)]] = [:]
     for patch in patches {

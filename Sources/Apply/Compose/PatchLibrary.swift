@@ -1,20 +1,21 @@
 import Base
 import PatchFormat
 
-/// Where patches come from by identity: a store, or a few open files.
+/// Finds patches by identity: in a store, or among a few open files.
 package protocol PatchLibrary {
-  /// - Throws: where it is not there, with what to do about it.
+  /// - Throws: where the patch is missing, with advice.
   func patch(_ identity: ContentDigest) throws -> Patch
-  /// The composite of a stack, where one was kept.
+  /// The composite of a stack, if one was kept.
   func composite(of stack: StackDefinition) throws -> Patch?
   /// Keeps a composite for as long as it may be needed.
-  /// - Parameter make: writes it to the path that it is given, in place of a file of that name only where it is told so.
+  /// - Parameter make: writes it to the given path. `replacing` says whether an existing file may be replaced.
   func keepComposite(
     of stack: StackDefinition, making make: (_ path: String, _ replacing: Bool) throws -> Void
   ) throws -> Patch
 }
 
-/// Patches that were opened from files; composites go to a file that was asked for, or to a folder that goes with this.
+/// Patches that were opened from files. Composites go to the requested file, or to a folder that is deleted with this
+/// value.
 package final class OpenPatches: PatchLibrary {
   private let patches: [ContentDigest: Patch]
   private let undoPath: String?
@@ -22,9 +23,9 @@ package final class OpenPatches: PatchLibrary {
   private let scratch: OutputDirectory?
 
   /// - Parameters:
-  ///   - undoPath: where the composite goes; nil: into a scratch folder.
-  ///   - replacing: whether a file of that name is replaced.
-  ///   - path: beside which the scratch folder is made.
+  ///   - undoPath: where the composite is written; nil: in a scratch folder.
+  ///   - replacing: whether an existing file is replaced.
+  ///   - path: the scratch folder is created beside it.
   package init(_ patches: [Patch], undoPath: String?, replacing: Bool = false, scratchBeside path: String) throws {
     self.patches = Dictionary(patches.map { ($0.identity, $0) }) { first, _ in first }
     self.undoPath = undoPath
@@ -50,7 +51,8 @@ package final class OpenPatches: PatchLibrary {
     return try Patch(path: path)
   }
 
-  /// A file that is there already stays where it is the one that would be made: the same command got as far before.
+  /// Accepts an existing file if it is the patch that would be written: an earlier, interrupted run of the same command
+  /// wrote it.
   private func keep(_ path: String, making make: (String, Bool) throws -> Void) throws -> Patch {
     let folder = try OutputDirectory(path: path)
     let other = Path.join(folder.temporaryPath, Path.name(path))
@@ -61,7 +63,7 @@ package final class OpenPatches: PatchLibrary {
     return kept
   }
 
-  /// Whether a file is the composite of a stack, as `keepComposite` leaves it.
+  /// Whether a file is the composite of a stack, as `keepComposite` writes it.
   package static func isComposite(_ path: String, of stack: StackDefinition) throws -> Bool {
     guard try PathKind.of(path, followingLinks: false) == .file, let patch = try? Patch(path: path) else {
       return false

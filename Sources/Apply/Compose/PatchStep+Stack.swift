@@ -2,15 +2,15 @@ import Base
 import PatchFormat
 
 extension StackDefinition {
-  /// One patch as it is: then its result is that patch's own.
+  /// Whether the stack is one unscaled patch: then its result is that patch's target.
   package var isOnePatch: Bool {
     members.count == 1 && members[0].scale == 1 && method == .sum
   }
 }
 
 extension [PatchStep] {
-  /// The step that puts a stack on its base.
-  /// - Parameter base: the stack's base, or a model that patches make it of.
+  /// The step that applies a stack to its base.
+  /// - Parameter base: the stack's base, or a model that becomes the base through patches.
   package static func stack(
     _ definition: StackDefinition, name: String?, over base: ModelView, _ library: any PatchLibrary,
     _ work: WorkOptions
@@ -22,7 +22,7 @@ extension [PatchStep] {
     if definition.isOnePatch { return [PatchStep(try library.patch(definition.members[0].identity), .forward)] }
     let patches = try definition.members.map { try library.patch($0.identity) }
     let record = StackRecord(name: name, definition, patches: patches)
-    // Also where its composite was kept: an earlier version made some that are refused today.
+    // Checked even if its composite was kept: an earlier version accepted some stacks that are refused now.
     let merge = try Merge(definition, patches: patches)
     try merge.checkFloat8(of: base.checkpoint)
     let composite = Composite(merge, patches: patches, record: record, base: base, work: work)

@@ -2,12 +2,12 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// A patch moved to another base by its float difference: what it adds to the old base is added to the new.
+/// Moves a patch to another base: its float differences from the old base are added to the new one.
 ///
-/// The rule is that of a sum (spec/stacks.md, section 8) with the new base in the base's place: an element that the
-/// patch does not change keeps the new base's bits, one in which the two bases agree takes the tuned bits, any other is
-/// round(new + (tuned − old)). A quantised weight is moved whole, where both bases have the same, or not at all. Another
-/// model comes of it, which nobody measured.
+/// The rule is that of a sum (spec/stacks.md, section 8) with the new base instead of the old one. An element that the
+/// patch does not change keeps the new base's bits. An element in which the two bases agree gets the tuned bits. Any
+/// other becomes round(new + (tuned − old)). A quantised weight is moved as a whole if both bases have the same,
+/// otherwise not at all. The result is another model, which has not been measured.
 package struct Rebase: Sendable {
   package let patch: Patch
   package let old: Checkpoint
@@ -15,8 +15,8 @@ package struct Rebase: Sendable {
   package let work: WorkOptions
 
   /// - Parameters:
-  ///   - old: what the patch was made from.
-  ///   - new: what it is to be made from.
+  ///   - old: the base that the patch was made from.
+  ///   - new: the base to move it to.
   package init(_ patch: Patch, from old: Checkpoint, onto new: Checkpoint, _ work: WorkOptions) {
     self.patch = patch
     self.old = old
@@ -26,19 +26,19 @@ package struct Rebase: Sendable {
 
   package struct Result: Sendable {
     package let header: PatchHeader
-    /// Tensors that are as the patch makes them, since both bases have the same.
+    /// Tensors that equal the patch's target, since both bases have the same.
     package let exact: Int
-    /// Tensors of which the difference was added to other weights.
+    /// Tensors whose differences were added to other weights.
     package let moved: Int
-    /// What came out infinite or NaN, though all that it is made of is finite.
+    /// Elements that became infinite or NaN although all inputs are finite.
     package let notFinite: [NotFinite]
     package let fileSize: Int
-    /// What the patch does to the files beside the model.
+    /// What the patch does to the side files.
     package let sideFileSummary: SideFileSummary
   }
 
   package func write(to path: String, name: String?, note: String? = nil, replacing: Bool = false) throws -> Result {
-    // The old base is what the patch was made from, as far as the patch touches it.
+    // Checks that the old base is the patch's base, as far as the patch touches it.
     try Rebuild(old, [PatchStep(patch, .forward)], work).checkInput(full: false)
     let newTensors = try fingerprints()
     let newOf = Dictionary(uniqueKeysWithValues: newTensors.map { ($0.info.name.bytesKey, $0) })
@@ -59,7 +59,7 @@ package struct Rebase: Sendable {
     let notFinite = [NotFinite](moved.map(\.tensor.name), moved.map(\.notFinite))
     tensors.sort { $0.name.precedes($1.name) }
     guard !tensors.changed.isEmpty else {
-      throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "nothing is to be done")
+      throw VPatchError(.refused, new.path, "already has what \(patch.label) changes", remedy: "there is nothing to do")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
     let entries = try PatchBuilder(base: new.path, target: "\(new.path) or \(old.path)", work: work)
@@ -75,27 +75,27 @@ package struct Rebase: Sendable {
       fileSize: writer.fileSize, sideFileSummary: SideFileSummary(annex))
   }
 
-  /// Every tensor of the new base is hashed: the patch names them all.
+  /// Hashes every tensor of the new base, since the patch lists them all.
   private func fingerprints() throws -> [FingerprintedTensor] {
     let digests = try new.fingerprints(of: new.tensors, work, phase: "hashing the new base")
     try new.requireSameBytes()
     return zip(new.tensors, digests).map { FingerprintedTensor($0.info, $1) }
   }
 
-  /// Codes and scales have no difference: a unit that the patch touches has to be the same in both bases.
+  /// Codes and scales have no difference: a quantised weight that the patch touches must be the same in both bases.
   private func checkUnits(_ newOf: [String: FingerprintedTensor]) throws {
     let sides = [patch.header.tensors.compactMap(\.base?.info), patch.header.tensors.compactMap(\.target?.info)]
     for unit in QuantisedUnits(sides + [new.tensors.map(\.info)]).units where patch.touches(unit) {
       if unit.names.contains(where: { patch.tensor(named: $0)?.base != newOf[$0.bytesKey] }) {
         throw VPatchError(
           .refused, patch.label,
-          "\(patch.does(to: unit)), which is another in \(new.path): codes and scales have no difference to add",
-          remedy: "make the patch anew from that base")
+          "\(patch.does(to: unit)), which differs in \(new.path): codes and scales have no difference to add",
+          remedy: "create the patch from that base")
       }
     }
   }
 
-  /// - Returns: the tensor, and how many of its elements came out infinite or NaN.
+  /// - Returns: the tensor, and the number of its elements that became infinite or NaN.
   private func moved(
     _ tensor: PatchTensor, _ new: FingerprintedTensor?
   ) throws -> (tensor: PatchBuilder.Tensor, notFinite: Int) {
@@ -107,8 +107,8 @@ package struct Rebase: Sendable {
       throw VPatchError(
         .refused, patch.label,
         "\(tensor.operation == .change ? "changes the integers of" : tensor.operation.verb) \"\(name.printable)\", "
-          + "which is another tensor in \(self.new.path): that has no difference to add",
-        remedy: "make the patch anew from that base")
+          + "which differs in \(self.new.path): there is no difference to add",
+        remedy: "create the patch from that base")
     }
     guard let new, new.info == old else {
       let found = new.map { "is \($0.info.typeDescription)" } ?? "is missing"
@@ -120,9 +120,9 @@ package struct Rebase: Sendable {
     if new.info.dtype.isFloat8, let method = try self.new.quantisation ?? self.old.quantisation {
       throw VPatchError(
         .refused, patch.label,
-        "changes float8 codes of \"\(name.printable)\", which are others in \(self.new.path), a quantised model "
+        "changes float8 codes of \"\(name.printable)\", which differ in \(self.new.path), a quantised model "
           + "(\(method)) by its config.json: codes have no difference to add",
-        remedy: "make the patch anew from that base; or, if these are plain numbers, take quantization_config out of "
+        remedy: "create the patch from that base; or, if these are plain numbers, remove quantization_config from "
           + "config.json")
     }
     let counted = source(tensor)
@@ -143,7 +143,7 @@ package struct Rebase: Sendable {
   }
 
   private func annotations(name: String?, note: String?, _ notFinite: [NotFinite]) -> JSON {
-    // Measurements stay with the bits that were measured: these are others.
+    // Measurements belong to the weights that were measured, not to the moved ones.
     let kept = (patch.annotations.object ?? []).filter { ["recipe", "layout"].contains($0.key) }
     let said = JSON.dictionary([
       "name": (name ?? patch.name).map { .string($0) }, "note": note.map { .string($0) } ?? patch.annotations["note"],

@@ -2,7 +2,7 @@ import CKernels
 import Checkpoints
 import PatchFormat
 
-/// A tensor with what a patch adds to another base's (spec/stacks.md, section 8).
+/// A tensor of another base with a patch's differences added (spec/stacks.md, section 8).
 final class RebasedTensor: TensorSource {
   package let info: TensorInfo
   private let new: any TensorSource
@@ -10,9 +10,9 @@ final class RebasedTensor: TensorSource {
   private let tuned: any TensorSource
   private let width: Int
   private let kernels = Kernel.chosen.merging
-  /// Whether `notFinite` is kept.
+  /// Whether `notFinite` is counted.
   var isCounting = false
-  /// Elements read so far that are infinite or NaN where those that they are made of are finite.
+  /// Elements read so far that are infinite or NaN although their inputs are finite.
   package private(set) var notFinite = 0
 
   init(new: any TensorSource, old: any TensorSource, tuned: any TensorSource) {
@@ -23,7 +23,7 @@ final class RebasedTensor: TensorSource {
     width = info.dtype.element.width
   }
 
-  /// - Parameter offset: where an element begins, as do all pieces that are read of a tensor.
+  /// - Parameter offset: a multiple of the element size, as all reads of a tensor have.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     precondition(offset % width == 0 && buffer.count % width == 0)
     let pieces = (0..<3).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: buffer.count, alignment: 64) }

@@ -2,22 +2,22 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// A chain of patches as one: from the base of the first to the target of the last, bit for bit.
+/// Combines a chain of patches into one: from the base of the first to the target of the last, bit for bit.
 ///
-/// Most of it needs no model: what only one patch touches is copied as it stands, what a patch of the chain holds whole
-/// is followed from there, and differences whose coders need no context add up. Where several patches change a tensor
-/// with a coder that needs the base's bits, the base is asked for.
+/// Most of it needs no model: a tensor that only one patch touches is copied in stored form; a tensor that some patch
+/// contains whole is decoded from there; and differences without context are added. If several patches change a tensor
+/// with a coder that needs the base's values, the base is required.
 package struct Squash: Sendable {
   package let patches: [Patch]
   package let base: ModelView?
   package let work: WorkOptions
 
   /// - Parameters:
-  ///   - patches: each made on top of the one before.
-  ///   - base: what the first was made from; nil to do without.
+  ///   - patches: each made from the target of the one before.
+  ///   - base: the base of the first one; nil to do without.
   package init(_ patches: [Patch], base: Checkpoint?, _ work: WorkOptions) throws {
     guard patches.count > 1 else {
-      throw VPatchError(.refused, patches.first?.label, "is one patch already", remedy: "give two or more of a chain")
+      throw VPatchError(.refused, patches.first?.label, "already is one patch", remedy: "give two or more of a chain")
     }
     _ = try [PatchStep].chain(patches)
     self.patches = patches
@@ -30,20 +30,20 @@ package struct Squash: Sendable {
     package let header: PatchHeader
     /// Tensors whose chunks were copied.
     package let copied: Int
-    /// Tensors that were encoded anew.
+    /// Tensors that were encoded again.
     package let encoded: Int
     package let fileSize: Int
-    /// What the patch does to the files beside the model.
+    /// What the patch does to the side files.
     package let sideFileSummary: SideFileSummary
   }
 
   package func write(to path: String, name: String?, note: String?, replacing: Bool = false) throws -> Result {
     let tensors = try tensors()
     guard !tensors.changed.isEmpty else {
-      throw VPatchError(.refused, patches[0].label, "ends where it began: together the patches change nothing")
+      throw VPatchError(.refused, patches[0].label, "changes nothing together with the others")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    // Both ends are made of the base, where there is one, and of patches, whose chunks carry digests.
+    // The inputs are the base, if there is one, and patches, whose chunks have digests.
     let source = base?.path ?? patches[0].label
     let entries = try PatchBuilder(base: source, target: source, work: work).entries(tensors, writer)
     let annex = try annex(tensors)
@@ -89,7 +89,7 @@ package struct Squash: Sendable {
         base: { follow(known(), links, from: known().state, to: 0) },
         target: { follow(known(), links, from: known().state, to: links.count) })
     } else if try isSummable(links) {
-      // Any bits do for the base's: zeros, whose place in the order is 0.
+      // Only the difference matters, so the base can be any values: zeros, whose rank is 0.
       content = .differences(
         base: { ZeroTensor(base!.info) },
         target: { follow(Known(state: 0, source: ZeroTensor(base!.info)), links, from: 0, to: links.count) })
@@ -103,7 +103,7 @@ package struct Squash: Sendable {
     return PatchBuilder.Tensor(base: base, target: target, content: content)
   }
 
-  /// A place in the chain where a tensor's bytes are known: state i is before link i, and after link i − 1.
+  /// A state of the chain with known bytes of a tensor: state i is before link i, and after link i − 1.
   private struct Known {
     let state: Int
     let source: (any TensorSource)?
@@ -122,12 +122,12 @@ package struct Squash: Sendable {
     return nil
   }
 
-  /// Whether the differences add up as they stand.
+  /// Whether the differences can be added without context.
   private func isSummable(_ links: [Link]) throws -> Bool {
     try links.allSatisfy { try $0.tensor.operation == .change && !$0.patch.needsContext($0.tensor) }
   }
 
-  /// The bytes at another place of the chain.
+  /// The bytes at another state of the chain.
   private func follow(_ known: Known, _ links: [Link], from start: Int, to end: Int) -> (any TensorSource)? {
     var source = known.source
     if end >= start {
@@ -142,9 +142,9 @@ package struct Squash: Sendable {
     return source
   }
 
-  // MARK: Files and words
+  // MARK: Files and annotations
 
-  /// The layouts of the chain's ends, where one leads to the other; else the first's, adapted.
+  /// The layouts of the chain's ends, if the patches' layouts connect; else the first's, adapted.
   private func annex(_ tensors: [PatchBuilder.Tensor]) throws -> Annex {
     let first = patches[0].annex
     let last = patches[patches.count - 1].annex
@@ -155,8 +155,8 @@ package struct Squash: Sendable {
       sideFiles: first.base.isDirectory && target.isDirectory ? sideFiles : [])
   }
 
-  /// What a file was before the first patch that changes it, and after the last, as long as each finds what the one
-  /// before left.
+  /// The contents of each side file before the first patch that changes it, and after the last, as long as each patch
+  /// starts from the result of the one before.
   private var sideFiles: [Annex.SideFile] {
     var files: [String: Annex.SideFile] = [:]
     for file in patches.flatMap(\.annex.sideFiles) {
@@ -182,7 +182,7 @@ package struct Squash: Sendable {
     ])
   }
 
-  /// What was measured between exactly the two ends.
+  /// Forgetting records that were measured between exactly the two ends.
   private var measuredHere: JSON? {
     let base = patches[0].header.baseRoot.hex
     let target = patches[patches.count - 1].header.targetRoot.hex

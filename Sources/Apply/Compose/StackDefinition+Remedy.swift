@@ -1,8 +1,7 @@
 import PatchFormat
 
 extension StackDefinition {
-  /// What to give a stack whose result is its base, so that it may be another: all that keeps it there for certain,
-  /// else all that may.
+  /// The advice for a stack whose result equals its base: all settings that certainly cause that, else all that may.
   var remedyOfNothing: String {
     var certain: [String] = []
     if members.allSatisfy({ $0.scale == 0 }) { certain.append("a member with a scale other than 0") }

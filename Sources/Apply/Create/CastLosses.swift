@@ -1,17 +1,17 @@
 import Base
 import Checkpoints
 
-/// Values that a cast did not merely round.
+/// Values that a cast changed by more than rounding.
 package struct CastLosses: Hashable, Sendable {
   /// Finite before, infinite after.
   package internal(set) var infinite = 0
   /// Numbers (or infinities) before, NaN after.
   package internal(set) var notANumber = 0
-  /// Beyond the largest number of the dtype, which took their place.
+  /// Beyond the largest number of the dtype, and clamped to it.
   package internal(set) var clamped = 0
   /// Not zero before, zero after.
   package internal(set) var zero = 0
-  /// Zeros and negative numbers, in a dtype that has neither.
+  /// Zeros and negative numbers, in a dtype without either.
   package internal(set) var unsigned = 0
 
   package var total: Int { infinite + notANumber + clamped + zero + unsigned }
@@ -58,12 +58,12 @@ package struct CastLosses: Hashable, Sendable {
   }
 }
 
-/// What was cast from one dtype to another.
+/// The cast of some tensors from one dtype to another.
 package struct CastSummary: Hashable, Sendable {
   package let from: DType
   package let to: DType
   package internal(set) var tensors = 0
-  /// Of these, those that differ from the base after the cast.
+  /// How many of these differ from the base after the cast.
   package internal(set) var changed = 0
   package internal(set) var values = 0
   package internal(set) var losses = CastLosses()

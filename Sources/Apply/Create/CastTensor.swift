@@ -1,11 +1,11 @@
 import Checkpoints
 
-/// A float tensor in another float dtype, as PyTorch's `.to()` casts it: to nearest, ties to even; what is F64 is
-/// rounded to F32 first. Beyond the largest number F8_E4M3 keeps the largest, the FNUZ dtypes have NaN, the others
-/// infinity. NaNs stay NaNs and become quiet.
+/// A float tensor cast to another float dtype like PyTorch's `.to()`: to nearest, ties to even; F64 is first rounded to
+/// F32. Values beyond the largest number become the largest in F8_E4M3, NaN in the FNUZ dtypes, infinity in the others.
+/// NaNs stay NaNs and become quiet.
 package final class CastTensor: TensorSource {
   package let info: TensorInfo
-  /// What was lost in all that was read so far, where it is counted.
+  /// Losses in everything read so far, if they are counted.
   package private(set) var losses = CastLosses()
   private let source: any TensorSource
   private let from: Element
@@ -13,7 +13,7 @@ package final class CastTensor: TensorSource {
   private let isCounting: Bool
 
   /// - Parameter isCounting: whether losses are counted.
-  /// - Returns: nil where one of the two is not a float, or both are the same.
+  /// - Returns: nil where a dtype is not a float, or both are the same.
   package init?(_ source: any TensorSource, to dtype: DType, isCounting: Bool = false) {
     guard let from = Element(source.info.dtype), let to = Element(dtype), source.info.dtype != dtype else { return nil }
     self.source = source
@@ -40,7 +40,7 @@ package final class CastTensor: TensorSource {
 }
 
 extension CastTensor {
-  /// Elements of one dtype, read and written as the bits of a float32.
+  /// Elements of a dtype, read and written as the bits of a float32.
   package enum Element {
     case f64
     case f32
@@ -92,14 +92,14 @@ extension CastTensor {
       return Double(Float(bitPattern: read(bytes, i)))
     }
 
-    /// What is beyond this, and finite after all, was clamped: a value below rounds to the largest.
+    /// A finite value beyond this was clamped: smaller ones round to the largest number.
     var largestRounded: Double {
       guard case .narrow(let format, _) = self, format.specials == .allOnes else { return .infinity }
       let largest = [format.largest - 1, format.largest].map { Double(Float(bitPattern: format.widened($0))) }
       return largest[1] + (largest[1] - largest[0]) / 2
     }
 
-    /// Whether an element that was written is zero, the largest, or beyond: all others are near what they were.
+    /// Whether a written element is zero, the largest number, or beyond. All other elements are only rounded.
     @inline(__always)
     func mayLose(_ bytes: UnsafeMutableRawBufferPointer, _ i: Int) -> Bool {
       switch self {

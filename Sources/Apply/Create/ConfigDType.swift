@@ -1,22 +1,22 @@
 import Base
 import Checkpoints
 
-/// The dtype that a `config.json` claims its weights to have, made true after a cast. transformers loads a model in
-/// that dtype, so a claim of float32 would bring back what was cast away.
+/// Corrects the dtype in a `config.json` after a cast. transformers loads a model in that dtype, so a stale float32
+/// would undo the cast's saving.
 enum ConfigDType {
   package static let fileName = "config.json"
   private static let keys = ["dtype", "torch_dtype"]
 
-  /// What PyTorch calls the floats.
+  /// PyTorch's names of the float dtypes.
   private static let names = [
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F8_E5M2": "float8_e5m2",
     "F8_E4M3": "float8_e4m3fn",
   ]
   private static let floats = Set(names.values).union(["float", "double", "half"])
 
-  /// The text with each `dtype` and `torch_dtype` of a float as the base's text has it at the same place, else at its
-  /// top, else as the tensors were cast. All other bytes stay.
-  /// - Returns: the text, and what it claimed and claims, where that is another; the text as it is where it is no JSON.
+  /// Replaces each float `dtype` and `torch_dtype` in the text: by the base's value at the same place, else by the one
+  /// at the base's top level, else by the cast's dtype. All other bytes stay.
+  /// - Returns: the new text with the old and the new value; nil where nothing changes or the text is not JSON.
   static func adapted(
     _ text: [UInt8], base: [UInt8]?, cast: DType
   ) -> (text: [UInt8], from: String, to: String)? {
@@ -24,7 +24,7 @@ enum ConfigDType {
     let base = base.flatMap { try? JSON.parse($0) }
     var changed = text
     var first: (from: String, to: String)?
-    // From the end, so that places before stay what they are.
+    // Backwards, so that earlier ranges stay valid.
     for claim in claims(text).reversed() {
       guard let name = claimed(base, at: claim.path) ?? claimed(base, at: []) ?? names[cast.name], name != claim.name
       else { continue }
@@ -41,17 +41,17 @@ enum ConfigDType {
   }
 
   private struct Claim {
-    /// The keys of the objects around it.
+    /// The keys of the enclosing objects.
     let path: [String]
     let name: String
-    /// Where the name stands, without its quotes.
+    /// The range of the value, without its quotes.
     let range: Range<Int>
   }
 
   /// - Parameter text: valid JSON.
   private static func claims(_ text: [UInt8]) -> [Claim] {
     var found: [Claim] = []
-    /// The keys of the open objects, each the last that was read; empty strings for arrays.
+    /// The current key in each open object; empty strings for arrays.
     var path: [String] = []
     var isObject: [Bool] = []
     var isKey = false

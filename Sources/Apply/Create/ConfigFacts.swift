@@ -1,18 +1,18 @@
 import Base
 import Checkpoints
 
-/// What a model's `config.json` says of the tensors that belong to it.
+/// Facts about a model's tensors from its `config.json`.
 struct ConfigFacts: Equatable {
-  /// Whether the output head is the embedding.
+  /// Whether the output head equals the embedding.
   var tiesEmbeddings = false
-  /// Decoder layers.
+  /// Number of decoder layers.
   package var layers: Int?
-  /// Whether an architecture that it names has an output head for tokens; nil where it names none.
+  /// Whether one of its architectures has an output head for tokens; nil if it names none.
   var hasHead: Bool?
   /// `quant_method`: gptq, awq, bitsandbytes, fp8 …
   package var quantisation: String?
 
-  /// Nothing is known of a checkpoint that is a single file, or whose config cannot be read.
+  /// Nothing is known of a single-file checkpoint, or if the config cannot be read.
   init(_ checkpoint: Checkpoint) {
     self.init()
     let path = Path.join(checkpoint.path, ConfigDType.fileName)
@@ -25,7 +25,7 @@ struct ConfigFacts: Equatable {
   init() {}
 
   init(_ config: JSON) {
-    // What sees holds the config of its language model.
+    // A vision-language model's config contains that of its language model.
     let parts = [config] + ["text_config", "llm_config", "language_config"].compactMap { config[$0] }
     tiesEmbeddings = parts.contains { $0["tie_word_embeddings"]?.bool == true }
     layers =

@@ -7,7 +7,7 @@ extension Create {
     package let pair: Pair
     let baseFingerprint: ContentDigest?
     let targetFingerprint: ContentDigest?
-    /// What was lost in casting the tuned side.
+    /// Losses from casting the tuned side.
     package let losses: CastLosses?
     package var differs: Bool { baseFingerprint != targetFingerprint }
   }
@@ -33,10 +33,10 @@ extension Create {
       return (digest, digest)
     }
     guard let base, let tuned, let target = pair.target, base.info == target else {
-      // The tuned tensor's name does not enter.
+      // A fingerprint does not depend on the tensor's name.
       return (try base?.fingerprint(), try tuned?.fingerprint())
     }
-    // As long as the two are equal one hash serves both; most tensors are equal to their end.
+    // One hash serves both sides as long as they are equal, which most tensors are throughout.
     let hasher = base.info.fingerprintHasher()
     var other: SHA256Hasher?
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)

@@ -11,13 +11,14 @@ extension Create {
       let map = try KeyMap.auto(from: names.1, to: names.0)
       return map.isIdentity ? nil : map
     } catch {
-      // What it is says more than that its names do not pair.
+      // This may give a more helpful error than that the names do not pair.
       try requireFineTune(nil)
       throw VPatchError(.refused, tuned.path, "\(error)")
     }
   }
 
-  /// - Throws: `refused` where the two are no base and its fine-tune, or the patch would do what no fine-tune does.
+  /// - Throws: `refused` where the two are not a base and its fine-tune, or the patch would do what a fine-tune does
+  ///   not.
   func requireFineTune(_ renames: KeyMap?) throws {
     guard options.expectsFineTune else { return }
     if tuned.isDirectory { try ModelFolder(tuned.path).requireNoAdapter() }
@@ -73,13 +74,13 @@ extension Create {
       isUnchanged: false)
   }
 
-  /// Codes with scales are no numbers to be cast.
+  /// Quantised codes with scales are not numbers that can be cast.
   private func requireNumbers(_ base: Checkpoint.Tensor, _ tuned: Checkpoint.Tensor, _ units: Units) throws {
     for (tensor, model, units) in [(base, self.base, units.base), (tuned, self.tuned, units.tuned)] {
       guard tensor.info.dtype.bitsPerElement == 8, units.unit(of: tensor.name) != nil else { continue }
       throw VPatchError(
         .refused, model.path,
-        "holds codes (\(tensor.info.dtype)) with scales in \"\(tensor.name.printable)\": a cast would take them for numbers",
+        "holds codes (\(tensor.info.dtype)) with scales in \"\(tensor.name.printable)\": they cannot be cast",
         remedy: "leave out --cast-to-base")
     }
   }
@@ -94,7 +95,7 @@ extension Create {
 
   // MARK: Casts
 
-  /// The dtype that most bytes were cast to; nil where nothing is cast.
+  /// The dtype of most cast bytes; nil where nothing is cast.
   func castDType(_ pairs: [Pair]) -> DType? {
     var bytes: [DType: Int] = [:]
     for case (true, let target?) in pairs.map({ ($0.isCast, $0.target) }) {
@@ -103,7 +104,7 @@ extension Create {
     return bytes.max { ($0.value, $0.key.name) < ($1.value, $1.key.name) }?.key
   }
 
-  /// What was cast of these, whether or not it differs from the base then.
+  /// Summaries of the casts, including tensors that equal the base afterwards.
   package func casts(_ compared: [Compared]) -> [CastSummary] {
     var found: [[DType]: CastSummary] = [:]
     for item in compared {
@@ -119,7 +120,7 @@ extension Create {
     return found.values.sorted { ($0.from.name, $0.to.name) < ($1.from.name, $1.to.name) }
   }
 
-  /// What is replaced for the sake of its dtype.
+  /// The tensors that are replaced because their dtype differs.
   package func retyped(_ kept: [Compared]) -> [CreateResult.RetypedTensors] {
     let pairs = kept.compactMap { item -> [DType]? in
       guard let base = item.pair.base?.info, let target = item.pair.target, base.dtype != target.dtype else {

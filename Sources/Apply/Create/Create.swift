@@ -3,7 +3,7 @@ import Checkpoints
 import Families
 import PatchFormat
 
-/// Makes a patch from a base checkpoint and a tuned one.
+/// Creates a patch from a base checkpoint and a tuned one.
 package struct Create: Sendable {
   package let base: Checkpoint
   package let tuned: Checkpoint
@@ -24,20 +24,20 @@ package struct Create: Sendable {
     package let name: String
     package let base: Checkpoint.Tensor?
     package let tuned: Checkpoint.Tensor?
-    /// The tuned tensor as the patch is to make it: under the base's name, in the base's dtype where it is cast.
+    /// The tuned tensor as the patch makes it: under the base's name, and in the base's dtype if it is cast.
     package let target: TensorInfo?
     let isCast: Bool
-    /// The tuned side lacks it, and it stays.
+    /// Whether the tuned side lacks the tensor, and it stays as in the base.
     package let isUnchanged: Bool
   }
 
   /// Compares, checks the recipe, encodes and writes.
-  /// - Throws: `refused` where what changed is not what was allowed, or nothing did.
+  /// - Throws: `refused` where the changes are not allowed, or there are none.
   package func write(to path: String, replacing: Bool = false) throws -> CreateResult {
     let renames = try keyMap()
     try requireFineTune(renames)
     let pairs = try pair(renames)
-    // What is refused of them is refused before the weights are read.
+    // Side files first, so that their errors come before the weights are read.
     let side = try SideFiles.differences(base, tuned, options, cast: castDType(pairs))
     let compared = try compare(pairs)
     let changed = compared.filter(\.differs)
@@ -46,7 +46,7 @@ package struct Create: Sendable {
     let kept = changed.filter { !dropped.contains($0.pair.name.bytesKey) }
     guard !kept.isEmpty else {
       throw VPatchError(
-        .refused, tuned.path, dropped.isEmpty ? "has the same tensors as the base" : "changes nothing that is allowed",
+        .refused, tuned.path, dropped.isEmpty ? "has the same tensors as the base" : "changes no allowed tensor",
         remedy: "a patch needs at least one tensor that differs")
     }
     let recipe = recognisedRecipe(kept)
@@ -75,8 +75,7 @@ package struct Create: Sendable {
       sideFileSummary: SideFileSummary(annex), sideFilesMissing: side.missing)
   }
 
-  /// What the patch says of each tensor. One that is left out of it is as in the base, and what the base lacks is
-  /// not there.
+  /// The patch's entry for each tensor. A tensor that is left out stays as in the base, or is not added.
   private func patchTensors(_ compared: [Compared], keeping kept: Set<String>) -> [PatchBuilder.Tensor] {
     compared.compactMap { item in
       let pair = item.pair
@@ -92,12 +91,12 @@ package struct Create: Sendable {
 
   // MARK: Recipes
 
-  /// What changed and is not allowed to.
+  /// The changes that are not allowed.
   private func forbidden(_ changed: [Compared], among pairs: [Pair]) throws -> [Compared] {
     guard let selection = options.selection else { return [] }
-    // By bytes: names that only look alike are two tensors, and one of them may be outside.
+    // Compares bytes: names that only look alike are different tensors.
     var allowed = Set(selection.filter(changed.map(\.pair.name), in: layout).map(\.bytesKey))
-    // Codes mean nothing under other scales: what makes numbers of them comes along.
+    // Codes are meaningless with other scales, so the whole quantised weight is included.
     let units = QuantisedUnits([pairs.compactMap(\.base?.info), pairs.compactMap(\.target)])
     for unit in units.units where unit.names.contains(where: { allowed.contains($0.bytesKey) }) {
       allowed.formUnion(unit.names.map(\.bytesKey))

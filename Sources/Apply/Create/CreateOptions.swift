@@ -3,29 +3,29 @@ import Checkpoints
 import Families
 import PatchFormat
 
-/// How a patch is to be made.
+/// Options for creating a patch.
 package struct CreateOptions: Sendable {
   /// What may change; nil: anything.
   package var selection: Selection?
-  /// Leave what else changed out of the patch, where it is not allowed; else it is an error.
+  /// Leave changes that are not allowed out of the patch; otherwise they are an error.
   package var dropOthers = false
   /// Cast floats to the base's dtype.
   package var castToBase = false
-  /// Tensors that the tuned side lacks are unchanged; else they are removed.
+  /// Tensors that the tuned side lacks stay unchanged; otherwise the patch removes them.
   package var isPartial = false
-  /// Refuse what is no fine-tune of the base (`ModelPair`); else any difference will do.
+  /// Refuse a model that is not a fine-tune of the base (`ModelPair`); otherwise any difference is accepted.
   package var expectsFineTune = true
-  /// Let the patch remove tensors that no fine-tune removes; else it is an error. So with the next.
+  /// Allow removals of tensors that a fine-tune does not remove; otherwise they are an error.
   package var allowsRemovals = false
-  /// Let the patch add tensors that no fine-tune adds.
+  /// Allow additions of tensors that a fine-tune does not add; otherwise they are an error.
   package var allowsAdditions = false
-  /// Find the tuned tensors under another layout's names.
+  /// Match tuned tensors whose names follow another layout.
   package var mapKeys = false
-  /// Let the patch remove side files that the tuned folder lacks; else they stay as in the base.
+  /// Remove side files that the tuned folder lacks; otherwise they stay as in the base.
   package var removeMissingFiles = false
-  /// Take side files that are links to somewhere outside of their model's folder.
+  /// Include side files that are links to places outside their model's folder.
   package var allowsOutside = false
-  /// Take only side files that are as these patches make them, and leave out the others; nil: all.
+  /// Include only side files that equal these patches' results; nil: all.
   package var sideFilesOf: [Patch]?
   package var name: String?
   package var note: String?
@@ -33,36 +33,36 @@ package struct CreateOptions: Sendable {
   package init() {}
 }
 
-/// What was made, and of what it consists.
+/// The created patch and its contents.
 package struct CreateResult: Sendable {
   package let header: PatchHeader
   package let annotations: JSON
   package let layout: ModelLayout
-  /// The recipe that the changes keep to: the one asked for, else the smallest that covers them.
+  /// The recipe of the changes: the requested one, else the smallest that covers them.
   package let recipe: Recipe?
   package let fileSize: Int
-  /// Bytes of the whole tuned checkpoint.
+  /// Size of the whole tuned checkpoint in bytes.
   package let modelBytes: Int
-  /// Tensors cast to the base's dtype, found under other names, left out; side files that travel or do not.
+  /// Names of tensors cast to the base's dtype.
   package let cast: [String]
-  /// The same by pair of dtypes.
+  /// The casts by pair of dtypes.
   package let casts: [CastSummary]
-  /// What `config.json` claimed and, since the tensors were cast, claims.
+  /// The dtype in `config.json` before and after its correction for the cast.
   package let castConfig: (from: String, to: String)?
-  /// Tensors of another dtype than the base's that were asked to be cast and could not be, or were not asked to.
+  /// Tensors with another dtype than the base's that were not cast.
   package let retyped: [RetypedTensors]
-  /// Tensors that the tuned side lacks and that stay.
+  /// Number of tensors that the tuned side lacks and that stay unchanged.
   package let unchangedMissing: Int
   package let renamed: Int
   package let dropped: [String]
   package let sideFiles: [String]
   package let sideFilesLeftOut: [String]
-  /// What becomes of those that travel.
+  /// What the patch does to the side files in it.
   package let sideFileSummary: SideFileSummary
-  /// Side files that the tuned folder lacks: the patch says nothing of them.
+  /// Side files that the tuned folder lacks. The patch does not change them.
   package let sideFilesMissing: [String]
 
-  /// Tensors of one pair of dtypes, replaced whole.
+  /// Tensors of one pair of dtypes that are replaced whole.
   package struct RetypedTensors: Hashable, Sendable {
     package let from: DType
     package let to: DType
@@ -71,10 +71,11 @@ package struct CreateResult: Sendable {
     package let canBeCast: Bool
   }
 
-  /// Whether what the patch stores takes more room than the tensors that it makes: what is replaced whole is in it twice.
+  /// Whether the patch's data are larger than the tensors that it makes: replaced tensors are stored for both
+  /// directions.
   package var isLargerThanTensors: Bool { touched.reduce(0) { $0 + $1.storedBytes } > tunedBytes }
 
   package var touched: [PatchTensor] { header.touched }
-  /// Bytes of the tensors that the patch makes.
+  /// Size in bytes of the tensors that the patch makes.
   package var tunedBytes: Int { touched.reduce(0) { $0 + ($1.target?.info.byteCount ?? 0) } }
 }

@@ -1,16 +1,17 @@
-// Narrow floats as bits of a float32 and back. Each of their values is a float32's, so every cast goes through one.
+// Converts narrow floats to the bits of a float32 and back. A float32 can represent all of their values, so every cast
+// goes through one.
 
-/// The layout of a float of 16 bits or fewer: a sign, an exponent, a mantissa, and what stands for what is no number.
+/// The layout of a float of at most 16 bits: sign, exponent, mantissa, and special values.
 package struct FloatFormat: Sendable {
-  /// How a format says infinity and NaN.
+  /// How a format represents infinity and NaN.
   enum Specials: Sendable {
-    /// The largest exponent is theirs, as in IEEE 754.
+    /// With the largest exponent, as in IEEE 754.
     case ieee
-    /// No infinity; all ones are NaN. What is too large becomes the largest number (`F8_E4M3`).
+    /// No infinity; all ones are NaN. Values that are too large become the largest number (`F8_E4M3`).
     case allOnes
-    /// No infinity, no −0: its place is NaN's, and what is too large becomes that (`F8_E4M3FNUZ`, `F8_E5M2FNUZ`).
+    /// No infinity, no −0: its bits are NaN, and values that are too large become NaN (`F8_E4M3FNUZ`, `F8_E5M2FNUZ`).
     case negativeZero
-    /// An exponent alone, without sign, zero and infinity (`F8_E8M0`).
+    /// Only an exponent, without sign, zero and infinity (`F8_E8M0`).
     case exponentOnly
   }
 
@@ -44,7 +45,7 @@ package struct FloatFormat: Sendable {
 
   // MARK: Narrowing
 
-  /// To nearest, ties to even. NaNs stay NaNs and become quiet, with their sign where they have one.
+  /// Rounds to nearest, ties to even. NaNs stay NaNs and become quiet, with their sign if the format has one.
   func narrowed(_ bits: UInt32) -> UInt32 {
     let magnitude = bits & 0x7FFF_FFFF
     guard specials != .exponentOnly else { return power(magnitude) }
@@ -61,13 +62,13 @@ package struct FloatFormat: Sendable {
     }
   }
 
-  /// A NaN's upper bits stay in 16 bits; in 8 all are set.
+  /// In 16 bits a NaN keeps its upper bits; in 8 bits all are set.
   private func quiet(_ magnitude: UInt32) -> UInt32 {
     guard signShift > 7 else { return nan }
     return infinity | 1 << (mantissaBits - 1) | (magnitude & 0x7F_FFFF) >> (23 - mantissaBits)
   }
 
-  /// The bits of a magnitude, which may be beyond the largest.
+  /// The bits of a rounded magnitude, which may exceed the largest.
   private func rounded(_ magnitude: UInt32) -> UInt32 {
     let exponent = max(Int(magnitude >> 23), 1)
     let significand = magnitude & 0x7F_FFFF | (magnitude >= 0x80_0000 ? 0x80_0000 : 0)
@@ -81,7 +82,7 @@ package struct FloatFormat: Sendable {
     return UInt32(max(field - 1, 0)) << mantissaBits + quotient + up
   }
 
-  /// `F8_E8M0`: the nearest power of two, ties up; the sign is lost, and zero becomes the smallest.
+  /// `F8_E8M0`: the nearest power of two, ties up. The sign is lost, and zero becomes the smallest.
   private func power(_ magnitude: UInt32) -> UInt32 {
     guard magnitude < 0x7F80_0000 else { return nan }
     let rest = magnitude & 0x7F_FFFF
@@ -91,7 +92,7 @@ package struct FloatFormat: Sendable {
 
   // MARK: Widening
 
-  /// The bits of the float32 of the same value.
+  /// The bits of the float32 with the same value.
   package func widened(_ bits: UInt32) -> UInt32 {
     if specials == .exponentOnly { return bits == nan ? 0x7FC0_0000 : bits == 0 ? 0x40_0000 : bits << 23 }
     if specials == .negativeZero, bits == nan { return 0x7FC0_0000 }

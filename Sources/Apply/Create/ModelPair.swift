@@ -2,15 +2,15 @@ import Base
 import Checkpoints
 import Families
 
-/// Two checkpoints as a base and what was made of it: whether one is a model's fine-tune, or what it is instead.
+/// Two checkpoints as a base and a tuned model: whether one is a fine-tune of the other, or what it is instead.
 ///
-/// A fine-tune has the base's tensors. It may lack, or have in addition, what comes and goes without one:
-/// - a head or an embedding that is tied to an embedding which both have (a head by a config, either bit for bit), and a
-///   head that the other's architecture has no use for;
-/// - a whole part that sees, hears or speaks;
-/// - what predicts tokens past the next (`mtp.*`), and layers past those that a config counts;
-/// - buffers that are computed, and tensors without elements.
-/// It may have tensors besides that are in no place of the base's layout, such as another head.
+/// A fine-tune has the base's tensors. Without being another model, it may lack or add:
+/// - a head or an embedding that is tied to an embedding that both have (a head according to a config, either if the
+///   bytes are equal), and a head that the other's architecture does not use;
+/// - a whole vision or audio part;
+/// - multi-token prediction (`mtp.*`), and layers beyond the number in the config;
+/// - computed buffers, and tensors without elements.
+/// It may also have tensors outside the base's layout, such as another head.
 struct ModelPair {
   package struct Side {
     package let checkpoint: Checkpoint
@@ -33,11 +33,11 @@ struct ModelPair {
     }
   }
 
-  /// What is the matter with one of the two.
+  /// What is wrong with one of the two.
   struct Problem: Equatable {
     let isOfBase: Bool
     package let reason: String
-    /// Alternatives, with the options that each takes, joined by ", or ".
+    /// Alternatives, with the options that each needs, joined by ", or ".
     package let remedy: String
 
     init(ofBase isOfBase: Bool = false, _ reason: String, _ remedy: String) {
@@ -49,12 +49,12 @@ struct ModelPair {
 
   package let base: Side
   package let tuned: Side
-  /// What both have, each as the base has it and as the tuned side has it.
+  /// Tensors that both have, in the base's and in the tuned form.
   package let shared: [(base: TensorInfo, tuned: TensorInfo)]
   package let removed: [TensorInfo]
   package let added: [TensorInfo]
 
-  /// - Parameter keys: tuned names → base names, where they are not the same.
+  /// - Parameter keys: tuned names → base names, where they differ.
   init(base: Checkpoint, tuned: Checkpoint, keys: KeyMap? = nil) {
     let (base, tuned) = (Side(base), Side(tuned, names: keys))
     self.base = base
@@ -65,11 +65,11 @@ struct ModelPair {
     added = tuned.tensors.filter { !base.names.contains($0.name.bytesKey) }
   }
 
-  /// The first thing that no fine-tune does, in this order; nil where there is none.
+  /// The first thing that a fine-tune does not do, in the order of this function; nil where there is none.
   /// - Parameters:
-  ///   - options: of these, what is allowed: tensors that are missing, removed, added.
-  ///   - isConcerned: whether what becomes of a tensor matters.
-  /// - Throws: `io`, where a head is to be compared with the embedding.
+  ///   - options: decides which missing, removed and added tensors are allowed.
+  ///   - isConcerned: whether a tensor's change matters.
+  /// - Throws: `io`, where a head must be compared with the embedding.
   func problem(_ options: CreateOptions, isConcerned: (String) -> Bool = { _ in true }) throws -> Problem? {
     if let problem = optimizerState ?? nothingShared { return problem }
     let removed = options.isPartial ? [] : self.removed.filter { isConcerned($0.name) }
@@ -88,18 +88,18 @@ struct ModelPair {
     return isAllowed.added ? nil : try surplus(added)
   }
 
-  // MARK: Another thing than a model
+  // MARK: Not a model
 
   private var optimizerState: Problem? {
     let names = tuned.checkpoint.tensors.map(\.name)
     let found = names.filter(OptimizerTensors.contains)
     guard let first = found.first, found.count * 2 > names.count else { return nil }
     return Problem(
-      "is the state of an optimizer and no model: \(Format.counted(found.count, "tensor")) such as \"\(first.printable)\"",
+      "is an optimizer state, not a model: \(Format.counted(found.count, "tensor")) such as \"\(first.printable)\"",
       "give the model that was saved beside it")
   }
 
-  /// Of a tensor that no fine-tune gives another shape: in a layer, and wherever it is empty here.
+  /// Tensors whose shape a fine-tune does not change: those in layers, and any that are empty here.
   private func reshaped(_ isConcerned: (String) -> Bool) -> Problem? {
     let found = shared.filter { base, tuned in
       guard base.shape != tuned.shape, isConcerned(base.name), base.byteCount > 0 else { return false }
@@ -107,9 +107,9 @@ struct ModelPair {
     }
     guard let (base, tuned) = found.first else { return nil }
     let what =
-      "has another shape than the base in \(Format.counted(found.count, "tensor")) that a fine-tune leaves as large as they "
-      + "are: \"\(base.name.printable)\" is \(tuned.typeDescription) here and \(base.typeDescription) in the base"
-    let asItIs = ", or take it as it is with --allow-removals and --allow-additions"
+      "has another shape than the base in \(Format.counted(found.count, "tensor")) whose shape a fine-tune "
+      + "keeps: \"\(base.name.printable)\" is \(tuned.typeDescription) here and \(base.typeDescription) in the base"
+    let asItIs = ", or accept it with --allow-removals and --allow-additions"
     if tuned.byteCount == 0 {
       return Problem(
         what + "; DeepSpeed's ZeRO-3 saves such empty tensors",
@@ -118,21 +118,21 @@ struct ModelPair {
     }
     if tuned.shape.count == 1, tuned.elementCount == base.elementCount {
       return Problem(
-        what + "; FSDP flattens tensors so", "save the model with its full state dict (FULL_STATE_DICT)" + asItIs)
+        what + "; FSDP flattens tensors", "save the model with its full state dict (FULL_STATE_DICT)" + asItIs)
     }
     return Problem(
-      what + ": it is a part of a model that was split, or another model", "give the whole tuned model" + asItIs)
+      what + ": it is one part of a split model, or another model", "give the whole tuned model" + asItIs)
   }
 
-  /// With `--partial` each tensor has to be one of the base's.
+  /// With `--partial`, each tensor must be one of the base's.
   private func unpaired(_ added: [TensorInfo]) -> Problem {
     let what =
       "holds \(Format.counted(added.count, "tensor")) that the base does not have, such as "
-      + "\"\(added[0].name.printable)\", and what is partial holds tensors of the base"
+      + "\"\(added[0].name.printable)\", but a partial model may only hold tensors of the base"
     if let map = betterMap {
-      return Problem("\(what); under other names \(map.names.count) are there", "use --map-keys auto")
+      return Problem("\(what); \(map.names.count) exist under other names", "use --map-keys auto")
     }
-    return Problem(what, "leave them out of the file, or take them in with --allow-additions")
+    return Problem(what, "leave them out of the file, or accept them with --allow-additions")
   }
 
   // MARK: Nothing in common
@@ -150,26 +150,26 @@ struct ModelPair {
       }
       if let map = wrapped {
         return Problem(
-          "has no tensor name in common with the base, but \(map.names.count) of its \(tuned.tensors.count) tensors are "
-            + "there under other names", "use --map-keys auto")
+          "has no tensor name in common with the base, but \(map.names.count) of its \(tuned.tensors.count) tensors "
+            + "exist there under other names", "use --map-keys auto")
       }
       let names = [base, tuned].map { "\"\($0.tensors[0].name.printable)\"" }
       return Problem(
-        "has no tensor in common with the base: the base has \(names[0]) and the like, it has \(names[1])",
+        "has no tensor in common with the base: the base has for example \(names[0]), it has \(names[1])",
         "give the base that it was tuned from")
     }
     guard shared.contains(where: { Self.isAlike($0, $1) }) else {
       if let problem = quantised(removed, added, asItIs: false) { return problem }
       let (a, b) = shared[0]
       return Problem(
-        "has the base's tensor names and none of its shapes: \"\(a.name.printable)\" is \(a.typeDescription) in the base "
+        "has the base's tensor names, but other shapes: \"\(a.name.printable)\" is \(a.typeDescription) in the base "
           + "and \(b.typeDescription) here; this is another model",
         "give the base that it was tuned from")
     }
     return nil
   }
 
-  /// The map of names where nothing is in common without it, and nearly all of the tuned tensors are in the base with it.
+  /// The name mapping, if nothing matches without it and nearly all tuned tensors match with it.
   private var wrapped: KeyMap? {
     guard let map = try? KeyMap.auto(from: tuned.tensors.map(\.name), to: base.tensors.map(\.name)),
       map.names.count * 10 >= tuned.tensors.count * 9
@@ -183,7 +183,7 @@ struct ModelPair {
     return (text, OtherForm.mergeRemedy)
   }
 
-  /// The same shape, or rows of the same length.
+  /// Whether two tensors have the same shape, or rows of the same length.
   private static func isAlike(_ a: TensorInfo, _ b: TensorInfo) -> Bool {
     a.shape == b.shape
       || (a.shape.count >= 2 && a.shape.count == b.shape.count && a.shape.dropFirst() == b.shape.dropFirst())
@@ -191,12 +191,12 @@ struct ModelPair {
 
   // MARK: Adapters
 
-  /// "is a LoRA adapter and no model: …"; nil where none of the tensors is an adapter's.
+  /// "is a LoRA adapter, not a model: …"; nil where no tensor belongs to an adapter.
   private static func adapterText(_ tensors: [TensorInfo]) -> String? {
     let found = tensors.compactMap { tensor in AdapterTensors.kind(of: tensor.name).map { (tensor.name, $0) } }
     guard let (name, kind) = found.first else { return nil }
-    return "is a \(kind) adapter and no model: \(Format.counted(found.count, "tensor")) such as \"\(name.printable)\" "
-      + "come to a model's own when it is loaded"
+    return "is a \(kind) adapter, not a model: \(Format.counted(found.count, "tensor")) such as \"\(name.printable)\" "
+      + "are added to a model when it is loaded"
   }
 
   private func adapter(in tensors: [TensorInfo], ofBase: Bool) -> Problem? {
@@ -204,13 +204,13 @@ struct ModelPair {
     guard let (name, kind) = found.first else { return nil }
     return Problem(
       ofBase: ofBase,
-      "holds \(kind) adapters that are not merged: \(Format.counted(found.count, "tensor")) such as \"\(name.printable)\"",
-      OtherForm.mergeRemedy + ", or take it as it is with \(ofBase ? "--allow-removals" : "--allow-additions")")
+      "holds unmerged \(kind) adapters: \(Format.counted(found.count, "tensor")) such as \"\(name.printable)\"",
+      OtherForm.mergeRemedy + ", or accept it with \(ofBase ? "--allow-removals" : "--allow-additions")")
   }
 
   // MARK: Quantised tensors
 
-  /// - Parameter asItIs: whether options would take it.
+  /// - Parameter asItIs: whether options would accept it.
   private func quantised(_ removed: [TensorInfo], _ added: [TensorInfo], asItIs: Bool) -> Problem? {
     func kinds(_ tensors: [TensorInfo], of side: Side) -> (tensor: String, kind: String)? {
       tensors.lazy.compactMap { info in
@@ -220,12 +220,12 @@ struct ModelPair {
     }
     let isPlain = (base: kinds(base.tensors, of: base) == nil, tuned: kinds(tuned.tensors, of: tuned) == nil)
     let all = [removed.isEmpty ? nil : "--allow-removals", added.isEmpty ? nil : "--allow-additions"].compactMap(\.self)
-    let otherWay = asItIs ? ", or take it as it is with \(all.joined(separator: " and "))" : ""
+    let otherWay = asItIs ? ", or accept it with \(all.joined(separator: " and "))" : ""
     if isPlain.base, let (name, kind) = kinds(added, of: tuned) {
       return Problem(
         "is quantised (\(tuned.config.quantisation ?? kind): \"\(name.printable)\") and the base is not: it holds codes "
           + "where the base has numbers",
-        "give the tuned model as it was before it was quantised" + otherWay)
+        "give the tuned model before quantisation" + otherWay)
     }
     if isPlain.tuned, let (name, kind) = kinds(removed, of: base) {
       return Problem(
@@ -236,7 +236,7 @@ struct ModelPair {
     return nil
   }
 
-  /// Of a part of a quantised weight of which the rest stays the base's.
+  /// With `--partial`: a quantised weight of which only a part is in the tuned file.
   private var scalesLeftBehind: Problem? {
     for (a, b) in shared {
       guard let unit = base.units.unit(of: a.name),
@@ -248,7 +248,7 @@ struct ModelPair {
           "give the base that was trained, in its own dtype")
       }
       return Problem(
-        "holds \"\(b.name.printable)\" and not \"\(left.printable)\", which makes numbers of the same codes and would stay",
+        "holds \"\(b.name.printable)\" but not \"\(left.printable)\", which belongs to the same codes and would remain",
         "save both")
     }
     return nil
@@ -262,21 +262,21 @@ struct ModelPair {
     if let map = betterMap {
       return Problem(
         "lacks \(Format.counted(unexplained.count, "tensor")) of the base, such as \"\(first.name.printable)\"; under other "
-          + "names \(map.names.count) of the base's \(base.tensors.count) are there", "use --map-keys auto")
+          + "names it has \(map.names.count) of the base's \(base.tensors.count)", "use --map-keys auto")
     }
     let what =
       added.isEmpty
       ? "holds only \(Format.grouped(tuned.tensors.count)) of the base's \(Format.counted(base.tensors.count, "tensor")), "
-        + "as a file of the trained tensors does: a patch would remove the others, such as \"\(first.name.printable)\""
-      : "lacks \(Format.counted(unexplained.count, "tensor")) of the base that no fine-tune takes away, such as "
+        + "as if it had only the trained ones: a patch would remove the others, such as \"\(first.name.printable)\""
+      : "lacks \(Format.counted(unexplained.count, "tensor")) of the base that a fine-tune does not remove, such as "
         + "\"\(first.name.printable)\""
     return Problem(
       what,
-      "give the whole tuned model, or let what is missing stay as in the base with --partial, or remove it with "
+      "give the whole tuned model, or keep the missing tensors of the base with --partial, or remove them with "
         + "--allow-removals")
   }
 
-  /// A map that pairs more tensors than their names do.
+  /// A name mapping that pairs more tensors than equal names do.
   private var betterMap: KeyMap? {
     guard !added.isEmpty, let map = try? KeyMap.auto(from: tuned.tensors.map(\.name), to: base.tensors.map(\.name)),
       map.names.count > shared.count
@@ -298,12 +298,12 @@ struct ModelPair {
     guard let first = placed.first ?? unexplained.first, !placed.isEmpty || bytes > half else { return nil }
     return Problem(
       ofBase: true,
-      "lacks \(Format.counted(unexplained.count, "tensor")) of the tuned model that no fine-tune adds, such as "
-        + "\"\(first.name.printable)\": is it the trained tensors alone, or the other of the two?",
-      "give the whole base first and the tuned model second, or take the tensors in with --allow-additions")
+      "lacks \(Format.counted(unexplained.count, "tensor")) of the tuned model that a fine-tune does not add, such as "
+        + "\"\(first.name.printable)\": does it hold only the trained tensors, or are the two models swapped?",
+      "give the whole base first and the tuned model second, or accept the tensors with --allow-additions")
   }
 
-  /// What one side has and the other lacks, without what comes and goes by itself.
+  /// The tensors that only one side has, without those that may be missing or added anyway.
   private func unexplained(_ tensors: [TensorInfo], in owner: Side, and other: Side) throws -> [TensorInfo] {
     let layers = [owner.config.layers, other.config.layers].compactMap(\.self).min()
     let othersSenses = Set(other.tensors.compactMap { PassingTensors.sense(of: $0.name) })
@@ -316,7 +316,7 @@ struct ModelPair {
     }
   }
 
-  /// Whether it is a head or an embedding that the other side has as another tensor, or has no use for.
+  /// Whether it is a head or an embedding that the other side has as another tensor, or does not use.
   private func isTied(_ tensor: TensorInfo, in owner: Side, and other: Side) throws -> Bool {
     let isHead = PassingTensors.isHead(tensor.name)
     let isTiedByConfig = owner.config.tiesEmbeddings || other.config.tiesEmbeddings
@@ -330,7 +330,7 @@ struct ModelPair {
       PassingTensors.isEmbedding($0.name) && $0.dtype == tensor.dtype && $0.shape == tensor.shape
         && other.names.contains($0.name.bytesKey)
     }
-    // Under mapped names nothing is found, and nothing is taken for tied then.
+    // Under mapped names nothing is found, so nothing counts as tied.
     guard !twins.isEmpty, let bits = try fingerprint(tensor) else { return false }
     return try twins.contains { try fingerprint($0) == bits }
   }

@@ -2,9 +2,9 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// Makes the entries of a patch of tensors whose fingerprints are known on both sides: encodes what differs, in
-/// parallel. Nothing is taken on trust: what was read must be what was fingerprinted, and what was encoded must decode
-/// again, in both directions.
+/// Makes the entries of a patch from tensors whose fingerprints are known on both sides: encodes the differences in
+/// parallel. Everything is verified: what was read must match its fingerprint, and what was encoded must decode again,
+/// in both directions.
 package struct PatchBuilder: Sendable {
   /// A tensor of either side.
   package struct Tensor: Sendable {
@@ -19,9 +19,9 @@ package struct PatchBuilder: Sendable {
   package enum Content: Sendable {
     /// Both sides are the same.
     case same
-    /// To be encoded. Each is called from several threads, and gives a source for that thread alone.
+    /// To be encoded. The closures are called from several threads; each call returns a source for one thread.
     case encoded(base: Source, target: Source)
-    /// The same, of bytes of which only the differences are right: neither side's fingerprint says anything of them.
+    /// To be encoded, but only the differences are right: the fingerprints do not apply to these bytes.
     case differences(base: Source, target: Source)
     /// Another patch has exactly this entry.
     case copied(from: Patch, PatchTensor)
@@ -29,22 +29,22 @@ package struct PatchBuilder: Sendable {
 
   package typealias Source = @Sendable () throws -> (any TensorSource)?
 
-  /// Where the bytes of either side come from, for messages.
+  /// The source of each side's bytes, for messages.
   package let base: String
   package let target: String
   package let work: WorkOptions
-  /// About how many bytes a chunk has.
+  /// Approximate size of a chunk in bytes.
   var chunkSize = 1 << 21
 
-  /// One chunk to be made.
+  /// One chunk to be encoded.
   private struct Job: Sendable {
-    /// Which of the tensors.
+    /// Index of the tensor.
     let tensor: Int
     let role: ChunkRole
     let range: Range<Int>
   }
 
-  /// Of both sides of a tensor; none where nothing is read, or where fingerprints say nothing of what is read.
+  /// The proofs of a tensor's two sides. None where nothing is read, or where fingerprints do not apply.
   private struct Proofs: Sendable {
     let base: ReadingProof?
     let target: ReadingProof?
@@ -64,10 +64,10 @@ package struct PatchBuilder: Sendable {
 
   /// Writes all chunks.
   /// - Returns: an entry for each tensor, in their order.
-  /// - Throws: `io` where the bytes to be encoded are not those of the fingerprints.
+  /// - Throws: `io` where the bytes do not match the fingerprints.
   package func entries(_ tensors: [Tensor], _ writer: PatchWriter) throws -> [PatchWriter.Entry] {
-    // The largest tensors first, so that none is left to run alone at the end; each from front to back, which its
-    // proofs of reading rely on.
+    // Largest tensors first, so that no large one runs alone at the end; each tensor front to back, as `ReadingProof`
+    // requires.
     let sizes = tensors.map { ($0.base?.info.byteCount ?? 0) + ($0.target?.info.byteCount ?? 0) }
     let order = tensors.indices.sorted { (-sizes[$0], $0) < (-sizes[$1], $1) }
     let jobs = order.flatMap { i in self.jobs(i, tensors[i]) }
@@ -116,7 +116,7 @@ package struct PatchBuilder: Sendable {
       }
   }
 
-  /// Ranges of about the size of a chunk, in whole rows where rows are shorter than that.
+  /// Ranges of about a chunk's size, in whole rows where rows are shorter.
   private func split(_ length: Int, _ info: TensorInfo?) -> [Range<Int>] {
     guard length > 0 else { return [] }
     var step = chunkSize
@@ -169,7 +169,7 @@ package struct PatchBuilder: Sendable {
     return try body(UnsafeRawBufferPointer(buffer))
   }
 
-  /// Decodes what was encoded, as every reader will, and expects the bytes that it was made from.
+  /// Decodes what was encoded, as a reader does, and compares it with the original bytes.
   private func expect(
     _ bytes: UnsafeRawBufferPointer, _ tensor: Tensor, _ decode: (UnsafeMutableRawBufferPointer) throws -> Void
   ) throws {
@@ -179,7 +179,7 @@ package struct PatchBuilder: Sendable {
       try decode(result)
       if UnsafeRawBufferPointer(result).elementsAreEqual(bytes) { return }
     } catch is ChunkError {
-      // Told below: a chunk that was made just now is as it should be, or this is a bug.
+      // Reported below: a chunk that was just encoded must decode, or this is a bug.
     }
     throw VPatchError(
       .mismatch, target, "has the tensor \"\(tensor.name.printable)\" whose encoded chunk does not decode again",

@@ -3,29 +3,29 @@ import Checkpoints
 import Dispatch
 import Synchronization
 
-/// Proves that what is encoded of one side of a tensor is what was fingerprinted before.
+/// Proves that the bytes that are encoded of a tensor are those that were fingerprinted before.
 ///
-/// An input may change between its two readings. So the bytes are hashed again as they are read to be encoded, piece by
-/// piece from front to back. Several threads bring pieces; each waits at this turnstile until those before have passed.
-/// They have all been started, since pieces are handed out in their order, so no wait is for ever.
+/// An input may change between its two reads. So the bytes are hashed again while they are read for encoding, piece by
+/// piece from front to back. Several threads deliver pieces; each waits until the pieces before its own were hashed.
+/// Pieces are started in order, so no thread waits forever.
 final class ReadingProof: Sendable {
   private let expected: FingerprintedTensor
   private let subject: String
-  /// Touched only by the thread whose semaphore it is.
+  /// Used only by the thread whose semaphore it is.
   private nonisolated(unsafe) let hasher: SHA256Hasher
   private let state = Mutex(State())
 
   private struct State {
     var position = 0
     var isAbandoned = false
-    /// Those who wait, by where their pieces begin.
+    /// The waiting threads, by the offsets of their pieces.
     var waiting: [Int: DispatchSemaphore] = [:]
   }
 
-  /// Why a piece does not pass where one before it failed, whose error is the one that is told.
+  /// Thrown for a piece after a failed one. The error of the failed piece is the one reported.
   struct Abandoned: Error {}
 
-  /// - Parameter subject: where the bytes come from, for the message.
+  /// - Parameter subject: the source of the bytes, for the message.
   init(_ expected: FingerprintedTensor, subject: String) {
     self.expected = expected
     self.subject = subject
@@ -33,7 +33,7 @@ final class ReadingProof: Sendable {
   }
 
   /// Waits for the pieces before this one, and hashes it.
-  /// - Throws: `io` with the last piece, if the bytes are others than those that were fingerprinted.
+  /// - Throws: `io` with the last piece, if the bytes differ from those that were fingerprinted.
   package func pass(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     let semaphore = state.withLock { state -> DispatchSemaphore? in
       if state.isAbandoned || state.position == offset { return nil }
@@ -53,11 +53,11 @@ final class ReadingProof: Sendable {
     }
     guard let digest, digest != expected.fingerprint else { return }
     throw VPatchError(
-      .io, subject, "was changed while it was read: the tensor \"\(expected.info.name.printable)\" is not what it was",
+      .io, subject, "was changed while it was read: the tensor \"\(expected.info.name.printable)\" differs",
       remedy: "run the command again when nothing writes to it")
   }
 
-  /// No further piece passes: one has failed. Lets those go that wait.
+  /// No further piece is hashed, since one failed. Releases the waiting threads.
   package func abandon() {
     state.withLock { state in
       state.isAbandoned = true

@@ -4,31 +4,31 @@ import PatchFormat
 
 /// The files beside a directory's checkpoint: configuration, tokenizer, templates.
 package enum SideFiles {
-  /// Extensions of weights in other forms. They hold the model that the directory was, not the one it becomes.
+  /// Extensions of weights in other formats. They contain the original model, not the patched one.
   private static let weights = [
     ".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".onnx", ".h5", ".msgpack", ".npz", ".pkl",
   ]
 
-  /// Journals of changes in place hold weights too.
+  /// Journals of changes in place contain weights too.
   package static func isWeights(_ name: String) -> Bool {
     ModelPlace.isJournalName(name) || weights.contains { name.lowercased().hasSuffix($0) }
   }
 
-  /// How two directories differ beside their checkpoints. Names in ascending order.
+  /// The differences between two directories, beside their checkpoints. Names in ascending order.
   package struct Differences {
-    /// What travels.
+    /// Files that the patch includes.
     package var changed: [Annex.SideFile] = []
-    /// What does not: files that are too large, and, since a patch holds plain names alone, folders.
+    /// Not included: files that are too large, and folders, since a patch holds only plain names.
     package var leftOut: [String] = []
-    /// What the base alone has, and a patch does not take away unasked.
+    /// Files that only the base has. A patch does not remove them by default.
     package var missing: [String] = []
-    /// What `config.json` claimed of the dtype and now claims, where tensors were cast.
+    /// The dtype in `config.json` before and after its correction, where tensors were cast.
     package var castConfig: (from: String, to: String)?
   }
 
-  /// - Parameter cast: the dtype that tensors were cast to; the target's config says so then.
-  /// - Throws: `refused` for a name of which it is not sure what stands there, or which leads out of its folder; `io`
-  ///   for what cannot be read.
+  /// - Parameter cast: the dtype that tensors were cast to. It is also written into the target's config.
+  /// - Throws: `refused` for a name that is not clearly a file, or that leads out of its folder; `io` for what cannot
+  ///   be read.
   package static func differences(
     _ base: Checkpoint, _ target: Checkpoint, _ options: CreateOptions, cast: DType? = nil
   ) throws -> Differences {
@@ -36,7 +36,7 @@ package enum SideFiles {
     guard base.isDirectory, target.isDirectory else {
       guard !options.removeMissingFiles else {
         throw VPatchError(
-          .refused, base.isDirectory ? target.path : base.path, "is a single file: no files lie beside it",
+          .refused, base.isDirectory ? target.path : base.path, "is a single file, without side files",
           remedy: "leave out --remove-missing-files")
       }
       return found
@@ -75,16 +75,16 @@ package enum SideFiles {
     return found
   }
 
-  /// What one of the two has under a name, without doubt.
+  /// What one of the two has under a name.
   private enum Side {
     case folder
-    /// Nil where nothing has the name.
+    /// Nil where there is no such file.
     case contents([UInt8]?)
-    /// What does not travel.
+    /// Something that a patch does not include.
     case other
   }
 
-  /// - Parameter isHeld: whether the folder had the name when it was listed.
+  /// - Parameter isHeld: whether the folder listed the name.
   private static func side(
     _ name: String, _ isHeld: Bool, in folder: Enclosure, _ options: CreateOptions
   ) throws -> Side {
@@ -98,23 +98,23 @@ package enum SideFiles {
     case .special where options.sideFilesOf != nil, .outside where options.sideFilesOf != nil: return .other
     case .special(let what):
       throw VPatchError(
-        .refused, path, "\(what): whether the model has that file cannot be said",
-        remedy: "bring the file back, or remove that name")
+        .refused, path, "\(what): it is unclear whether the model has that file",
+        remedy: "restore the file, or remove that name")
     case .outside:
       throw VPatchError(
-        .refused, path, "is a link that leads out of the model's folder, and would travel in the patch",
-        remedy: "--allow-outside takes it all the same")
+        .refused, path, "is a link that leads out of the model's folder, and its target would be in the patch",
+        remedy: "--allow-outside includes it")
     }
   }
 
-  /// Whether one of these patches makes a side file what the target has.
+  /// Whether one of these patches produces the target's contents of a side file.
   private static func isMade(_ file: Annex.SideFile, by patches: [Patch]) -> Bool {
     patches.contains { patch in
       patch.annex.sideFiles.contains { $0.name.isSame(as: file.name) && $0.target == file.target }
     }
   }
 
-  /// Whether two folders hold the same files, as far as these would come along in an apply.
+  /// Whether two folders contain the same files, as far as an apply would copy them.
   private static func isSameFolder(_ a: String, _ b: String) throws -> Bool {
     let kinds = try [a, b].map { try PathKind.of($0, followingLinks: false) }
     guard kinds == [.directory, .directory] else { return kinds[0] == kinds[1] }
@@ -132,7 +132,7 @@ package enum SideFiles {
     }
   }
 
-  /// The names in a directory that are not the checkpoint's own: what could travel, and folders.
+  /// The names in a directory that do not belong to the checkpoint: possible side files, and folders.
   private static func names(in directory: String) throws -> [String] {
     try Path.entries(of: directory).filter { name in
       guard !name.hasPrefix(".") else { return false }

@@ -1,10 +1,10 @@
 import Checkpoints
 import Families
 
-// What the names of tensors say of a checkpoint that is not a whole model, or not one of plain numbers. Each list is of
-// whole parts of dotted names, or of the beginning or the end of the last part.
+// What tensor names reveal about a checkpoint that is not a whole model, or is quantised. The lists contain whole parts
+// of dotted names, or beginnings or ends of the last part.
 
-/// Tensors that are added to a model's when it is loaded, and are none of its own.
+/// Adapter tensors: they are added to a model when it is loaded.
 enum AdapterTensors {
   private static let marks: [(part: String, kind: String)] = [
     ("lora_magnitude_vector", "LoRA (DoRA)"), ("lora_embedding_A", "LoRA"), ("lora_embedding_B", "LoRA"),
@@ -23,7 +23,7 @@ enum AdapterTensors {
     ("lily_", "Lily"),
   ]
 
-  /// The kind of adapter that a tensor belongs to; nil for a model's own.
+  /// The kind of adapter that a tensor belongs to; nil for a tensor of the model itself.
   package static func kind(of name: String) -> String? {
     let parts = name.split(separator: ".")
     for part in parts {
@@ -35,16 +35,16 @@ enum AdapterTensors {
   }
 }
 
-/// Tensors that make numbers of the codes beside them.
+/// Tensors that belong to quantised weights, such as scales.
 enum QuantisationTensors {
-  /// How the last part of the name ends, after which the codes' name is left; and what writes it.
+  /// Suffixes of the last part (what remains is the codes' name), with the library that writes them.
   private static let ends: [(end: String, kind: String)] = [
     ("_scale_inv", "float8"), ("_scale_2", "compressed-tensors, ModelOpt"), ("_global_scale", "compressed-tensors"),
     ("_scale", "compressed-tensors, float8"), ("_scales", "MXFP4"), ("_blocks", "MXFP4"),
     ("_packed", "compressed-tensors"), ("_zero_point", "compressed-tensors"), ("_shape", "compressed-tensors"),
   ]
   private static let stems = ["weight", "gate_up_proj", "gate_proj", "up_proj", "down_proj", "experts"]
-  /// Last parts that nothing else has.
+  /// Last parts that occur only in quantised models.
   private static let parts: [(part: String, kind: String)] = [
     ("qweight", "GPTQ, AWQ"), ("qzeros", "GPTQ, AWQ"), ("g_idx", "GPTQ"), ("SCB", "bitsandbytes"),
     ("weight_format", "bitsandbytes"), ("absmax", "bitsandbytes"), ("quant_map", "bitsandbytes"),
@@ -53,7 +53,7 @@ enum QuantisationTensors {
     ("_weight_zero_point", "torchao"),
   ]
 
-  /// What quantises in the way that this tensor belongs to; nil for plain numbers.
+  /// The quantisation method that a tensor belongs to; nil for plain numbers.
   package static func kind(of name: String) -> String? {
     let last = name.split(separator: ".").last.map(String.init) ?? name
     if last.hasPrefix("bitsandbytes__") { return "bitsandbytes" }
@@ -65,7 +65,7 @@ enum QuantisationTensors {
   }
 }
 
-/// Tensors that an optimizer keeps for each of a model's: Adam's moments, momentum, gradients, master copies.
+/// Optimizer state, stored per tensor of a model: Adam's moments, momentum, gradients, master copies.
 enum OptimizerTensors {
   private static let parts: Set<Substring> = [
     "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_avg_diff", "exp_inf", "momentum", "momentum_buffer", "square_avg",
@@ -80,14 +80,14 @@ enum OptimizerTensors {
   }
 }
 
-/// Tensors that come and go without a fine-tune.
+/// Tensors that may be missing or added without a fine-tune.
 enum PassingTensors {
-  /// Buffers that are computed from the config when a model is made.
+  /// Buffers that are computed from the config when a model is created.
   private static let buffers: Set<Substring> = [
     "inv_freq", "original_inv_freq", "position_ids", "masked_bias", "relative_position_index", "rope_freqs",
     "token_type_ids", "cos_cached", "sin_cached", "num_batches_tracked",
   ]
-  /// Parts of a model that see, hear or speak; a text model is loaded without them.
+  /// Vision and audio parts. A text model loads without them.
   private static let senses: Set<Substring> = [
     "visual", "vision_tower", "vision_model", "vision_encoder", "vision_embed_tokens", "vision_resampler",
     "multi_modal_projector", "mm_projector", "image_newline", "embed_vision", "embed_audio", "audio_tower",
@@ -98,24 +98,24 @@ enum PassingTensors {
 
   package static func isBuffer(_ tensor: TensorInfo) -> Bool {
     let parts = tensor.name.split(separator: ".")
-    // The causal mask of GPT-2 and GPT-NeoX; of other ranks a bias is a weight.
+    // The causal mask of GPT-2 and GPT-NeoX. A bias of another rank is a weight.
     if tensor.shape.count == 4, parts.last == "bias" { return true }
     return parts.last.map(buffers.contains) ?? false
   }
 
-  /// The part of a model that the tensor's name puts it into, if that is one that sees or hears: the name up to it.
+  /// The vision or audio part that a tensor belongs to: its name up to that part; nil where there is none.
   static func sense(of name: String) -> String? {
     let parts = name.split(separator: ".")
     guard let at = parts.prefix(3).firstIndex(where: senses.contains) else { return nil }
     return parts[...at].joined(separator: ".")
   }
 
-  /// Whether it predicts tokens past the next, by its name.
+  /// Whether its name belongs to multi-token prediction.
   static func isFurtherPrediction(_ name: String) -> Bool {
     name.split(separator: ".").prefix(2).contains { $0.hasPrefix("mtp") || $0.hasPrefix("nextn") }
   }
 
-  /// The number of the decoder layer, in any layout.
+  /// The index of the decoder layer, in any layout.
   package static func decoderLayer(_ name: String) -> Int? {
     guard sense(of: name) == nil else { return nil }
     let parts = name.split(separator: ".")

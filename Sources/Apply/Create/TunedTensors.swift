@@ -2,9 +2,9 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// Makes a patch from a model and new contents of some of its tensors, which are of the same dtypes and shapes.
+/// Makes a patch from a model and new values of some of its tensors, with the same dtypes and shapes.
 package struct TunedTensors: Sendable {
-  /// A tensor and what it becomes; the source is asked for from several threads, each of which gets its own.
+  /// A tensor and its new values. The source closure is called from several threads, each of which gets its own source.
   package struct Change: Sendable {
     package let name: String
     package let source: @Sendable () -> any TensorSource
@@ -18,13 +18,13 @@ package struct TunedTensors: Sendable {
   package let base: ModelView
   package let work: WorkOptions
 
-  /// - Parameter base: patches over it are part of the base.
+  /// - Parameter base: its patches count as part of the base.
   package init(base: ModelView, work: WorkOptions) {
     self.base = base
     self.work = work
   }
 
-  /// The fingerprints of all of the base's tensors, from their bytes.
+  /// The fingerprints of all tensors of the base, computed from their bytes.
   package func fingerprints() throws -> [FingerprintedTensor] {
     let tensors = base.checkpoint.tensors
     work.progress.begin("hashing", total: base.checkpoint.totalBytes)
@@ -39,7 +39,7 @@ package struct TunedTensors: Sendable {
   /// Encodes and writes.
   /// - Parameters:
   ///   - fingerprints: those of the base.
-  ///   - annotations: of the patch; recipe, layout and writer are added.
+  ///   - annotations: of the patch. Recipe, layout and writer are added.
   /// - Throws: `refused` where nothing differs.
   package func write(
     _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String,

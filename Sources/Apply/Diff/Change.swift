@@ -1,11 +1,10 @@
-/// How far one set of weights is from another: a tensor, or several added together.
+/// The difference between two sets of weights: of a tensor, or of several added together.
 ///
-/// Kept as sums, so that adding two is exact in meaning: the change of a component is that of one long vector with
-/// all its weights.
+/// Kept as sums, so that adding is exact: the change of a component is that of one long vector of all its weights.
 package struct Change: Hashable, Sendable {
   /// What the norms measure.
   package enum Numbers: Int, Sendable, Comparable {
-    /// Nothing: the elements are bytes of an unknown kind.
+    /// Nothing: the elements have an unknown dtype.
     case none
     case integers
     case floats
@@ -13,11 +12,11 @@ package struct Change: Hashable, Sendable {
     package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
 
-  /// All elements; bytes where the dtype is unknown.
+  /// Number of elements; bytes where the dtype is unknown.
   package var elements = 0
   /// Elements whose bits differ.
   package var changed = 0
-  /// Pairs that the norms leave out, because a side is NaN, infinite, or (F64) beyond ±1e140.
+  /// Pairs that the norms exclude, because a side is NaN, infinite, or (F64) beyond ±1e140.
   package var nonFinite = 0
   package var numbers = Numbers.none
   /// Σ a², Σ b², Σ (b − a)² and Σ a·(b − a), over the pairs of finite numbers.
@@ -27,7 +26,7 @@ package struct Change: Hashable, Sendable {
   var cross = 0.0
   var largestDelta = 0.0
 
-  /// No weights at all.
+  /// No weights.
   package static let zero = Change()
 
   package init() {}
@@ -50,7 +49,7 @@ package struct Change: Hashable, Sendable {
   /// The cosine of the angle between a and b; nil where exactly one of them is zero.
   package var cosine: Double? { oneMinusCosine.map { 1 - $0 } }
 
-  /// 1 − cosine, to full precision also where the cosine rounds to 1.
+  /// 1 − cosine, in full precision even where the cosine rounds to 1.
   package var oneMinusCosine: Double? {
     guard numbers != .none else { return nil }
     if squaresDelta == 0 { return 0 }
@@ -59,18 +58,18 @@ package struct Change: Hashable, Sendable {
     let along = cross / squaresA
     let dot = 1 + along  // a·b / ‖a‖²
     guard dot > 0 else { return min(1 - dot / ratio, 2) }
-    // ‖a‖²‖b‖² − (a·b)² is ‖a‖²‖Δ‖² − (a·Δ)²: the same area, without the cancellation.
+    // ‖a‖²‖b‖² − (a·b)² equals ‖a‖²‖Δ‖² − (a·Δ)², which has no cancellation.
     let area = max(squaresDelta / squaresA - along * along, 0)
     return area / (ratio * (ratio + dot))
   }
 
-  /// Changed elements of all elements; 0 where there are none.
+  /// The share of changed elements; 0 where there are none.
   package var share: Double { elements == 0 ? 0 : Double(changed) / Double(elements) }
 
-  /// Adds another set of weights to this one.
+  /// Adds another set of weights.
   ///
-  /// All elements are counted. The norms are those of the floats, where there are any: position numbers (integers)
-  /// of a vision tower must not drown its weights.
+  /// All elements are counted. The norms only include floats, if there are any: position ids (integers) of a vision
+  /// tower must not dominate its weights.
   package mutating func add(_ other: Change) {
     elements += other.elements
     changed += other.changed

@@ -4,12 +4,12 @@ import Families
 import Synchronization
 
 extension CheckpointDiff {
-  /// Compares two checkpoints. Memory does not grow with their size; the result does not depend on the threads.
+  /// Compares two checkpoints. Memory use does not depend on their size, the result does not depend on the threads.
   ///
   /// - Parameters:
-  ///   - keys: the tensors of `b` (as the tuned side) under the names of `a`, where the two are in different layouts;
-  ///     without it, tensors pair up by name.
-  ///   - progress: told how many of how many bytes (of both sides together) are done; from any thread.
+  ///   - keys: maps the names of `b` (as the tuned side) to those of `a`, if they have different layouts; without it,
+  ///     tensors are paired by name.
+  ///   - progress: called from any thread with the bytes done and in total (of both sides).
   package static func compute(
     _ a: Checkpoint, _ b: Checkpoint, keys: KeyMap? = nil, threads: Int,
     progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
@@ -44,7 +44,7 @@ extension CheckpointDiff {
     _ pairs: [Matching.Pair], in a: Checkpoint, _ b: Checkpoint, threads: Int,
     progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> [Change] {
-    // Large tensors are cut into slices, always at the same places, so that both threads have work to the end.
+    // Large tensors are split into slices, always at the same places, so that all threads have work until the end.
     let slices = pairs.indices.flatMap { pair in
       stride(from: 0, to: max(pairs[pair].units, 1), by: Slice.units).map { start in
         Slice(pair: pair, start: start, end: min(start + Slice.units, pairs[pair].units))
@@ -75,7 +75,7 @@ extension CheckpointDiff.Side {
 
 /// A run of elements of a pair of tensors, in the meter's units.
 private struct Slice: Sendable {
-  /// A multiple of the meter's block, so that slices do not move the borders of blocks.
+  /// A multiple of the meter's block, so that slices do not change the block boundaries.
   static let units = 1 << 23
 
   let pair: Int
@@ -83,10 +83,10 @@ private struct Slice: Sendable {
   let end: Int
   var count: Int { end - start }
 
-  /// Reads both sides in step, a piece at a time.
+  /// Reads both sides in step, one piece at a time.
   func measure(_ pair: Matching.Pair, _ a: StoredTensor, _ b: StoredTensor) throws -> Change {
     let meter = PairMeter(a.info, b.info)
-    // Pieces that stay in the second-level cache, and a whole number of blocks.
+    // Pieces fit into the second-level cache and are whole blocks.
     let step = min(1 << 17 / max(meter.widthA, meter.widthB), count)
     let pieceA = UnsafeMutableRawBufferPointer.allocate(byteCount: max(step * meter.widthA, 1), alignment: 64)
     defer { pieceA.deallocate() }

@@ -2,7 +2,7 @@ import Base
 import Checkpoints
 
 extension CheckpointDiff {
-  /// The comparison for programs. What has no value (the cosine of a zero tensor, norms of unknown elements) is null.
+  /// The comparison as JSON. Missing values (the cosine of a zero tensor, norms of unknown elements) are null.
   package func json() -> JSON {
     let total = total
     return .dictionary([

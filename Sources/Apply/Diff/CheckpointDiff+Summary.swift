@@ -2,7 +2,7 @@ import Base
 import Families
 
 extension CheckpointDiff {
-  /// Some of the tensors, added together.
+  /// The sum of some tensors.
   package struct Summary: Hashable, Sendable {
     package private(set) var tensors = 0
     package private(set) var changedTensors = 0
@@ -23,10 +23,10 @@ extension CheckpointDiff {
     }
   }
 
-  /// All tensors that have the same place in their layer, or a place outside the layers.
+  /// All tensors with the same place in their layer, or one place outside the layers.
   package struct ComponentSummary: Sendable {
     package let region: Component.Region
-    /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique, and `.weight` goes without saying.
+    /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique; `.weight` is omitted.
     package let label: String
     package fileprivate(set) var all = Summary()
     /// By layer; empty outside the layers.
@@ -36,10 +36,10 @@ extension CheckpointDiff {
     package var changedLayers: [Int] { layers.filter { $0.value.changedTensors > 0 }.keys.sorted() }
   }
 
-  /// Everything that can be compared.
+  /// The sum of everything that can be compared.
   package var total: Summary { tensors.reduce(into: Summary()) { $0.add($1) } }
 
-  /// Component by component, in the order of a forward pass as far as it is known.
+  /// By component, in the order of a forward pass as far as known.
   package var components: [ComponentSummary] { Self.components(of: tensors) }
 
   package static func components(of tensors: [Tensor]) -> [ComponentSummary] {
@@ -54,14 +54,14 @@ extension CheckpointDiff {
   }
 }
 
-/// What belongs to the tensors of one place in their layers, or of one place outside the layers.
+/// The items of the tensors with one place in their layers, or one place outside the layers.
 package struct ComponentGroup<Item> {
   package let region: Component.Region
-  /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique, and `.weight` goes without saying.
+  /// `self_attn.q_proj`, `self_attn.q_proj.bias`, `vision tower mlp.fc1`: unique; `.weight` is omitted.
   package let label: String
   package fileprivate(set) var items: [(layer: Int?, item: Item)] = []
 
-  /// In the order of a forward pass as far as it is known.
+  /// In the order of a forward pass as far as known.
   package static func groups(_ items: [(Component, Item)]) -> [ComponentGroup] {
     var order: [Component] = []
     var found: [String: ComponentGroup] = [:]
@@ -81,13 +81,13 @@ package struct ComponentGroup<Item> {
 }
 
 extension Component {
-  /// What tables call the component, whatever the layer.
+  /// The component's name in tables, without the layer.
   package var label: String {
     let inner = parameter == "weight" ? name : path
     return region == .visionTower ? "vision tower \(inner)" : inner
   }
 
-  /// Where in its layer it is used; what is not known comes last.
+  /// Position in the layer's forward pass; unknown modules come last.
   fileprivate var rank: Int {
     Self.inOrder.firstIndex { name == $0 || name.hasSuffix(".\($0)") } ?? Self.inOrder.count
   }

@@ -1,9 +1,9 @@
 import Checkpoints
 import Families
 
-/// What changed between two checkpoints, A and B, tensor by tensor and by component and layer.
+/// The differences between two checkpoints, A and B, by tensor and by component and layer.
 ///
-/// Made by `compute`; shown by `table()`, `json()` and `html()`.
+/// Computed by `compute`; shown by `table()`, `json()` and `html()`.
 package struct CheckpointDiff: Sendable {
   /// One of the two checkpoints.
   package struct Side: Hashable, Sendable {
@@ -12,14 +12,14 @@ package struct CheckpointDiff: Sendable {
     package let bytes: Int
   }
 
-  /// A tensor that both sides have in the same shape.
+  /// A tensor with the same shape on both sides.
   package struct Tensor: Hashable, Sendable {
     /// Its name in A.
     package let name: String
     package let component: Component
     package let shape: [Int]
     package let dtype: DType
-    /// Its dtype in B. Where it is another, the values are compared as numbers.
+    /// Its dtype in B. If the dtypes differ, the values are compared as numbers.
     package let dtypeB: DType
     package let change: Change
 
@@ -27,10 +27,10 @@ package struct CheckpointDiff: Sendable {
     package var isChanged: Bool { change.changed > 0 || isRetyped }
   }
 
-  /// A tensor that cannot be compared number by number.
+  /// A tensor that cannot be compared element by element.
   package struct Unmatched: Hashable, Sendable {
     package let component: Component
-    /// As A has it; nil where only B has it.
+    /// In A; nil where only B has it.
     package let a: TensorInfo?
     package let b: TensorInfo?
     package var name: String { (a ?? b)!.name }
@@ -40,17 +40,17 @@ package struct CheckpointDiff: Sendable {
   package let b: Side
   /// Tensors of the same shape on both sides, in ascending order of the names' bytes.
   package let tensors: [Tensor]
-  /// Tensors that only B has, in ascending order; so with the next two.
+  /// Tensors that only B has, in ascending order, like the following two.
   package let added: [Unmatched]
   /// Tensors that only A has.
   package let removed: [Unmatched]
-  /// Tensors whose shape is another in B.
+  /// Tensors whose shape differs in B.
   package let reshaped: [Unmatched]
 
-  /// What speaks against B being a fine-tune of A, in words: an adapter, the trained tensors alone, …
+  /// Reasons why B is not a fine-tune of A: an adapter, only the trained tensors, …
   package let notes: [String]
 
-  /// Tensors whose dtype is another in B; they are in `tensors` too.
+  /// Tensors whose dtype differs in B. They are in `tensors` too.
   package var retyped: [Tensor] { tensors.filter(\.isRetyped) }
   package var changed: [Tensor] { tensors.filter(\.isChanged) }
 

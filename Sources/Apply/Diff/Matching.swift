@@ -2,32 +2,32 @@ import Base
 import Checkpoints
 import Families
 
-/// Which tensors of two checkpoints belong together.
+/// Pairs the tensors of two checkpoints.
 struct Matching {
   struct Pair: Sendable {
     package let a: Checkpoint.Tensor
     package let b: Checkpoint.Tensor
 
-    /// What the meter takes at a time: mostly an element.
+    /// Number of units that the meter compares, mostly elements.
     package var units: Int { a.info.byteCount / MeterUnit(a.info).width }
     var bytesPerUnit: Int { MeterUnit(a.info).width + MeterUnit(b.info).width }
     package var byteCount: Int { units * bytesPerUnit }
 
-    /// Whether there is a one-to-one relation of elements. Of an unknown dtype only the bytes are known.
+    /// Whether elements correspond one to one. For an unknown dtype only the bytes can be compared.
     var isComparable: Bool {
       a.info.dtype == b.info.dtype
         ? a.info.byteCount == b.info.byteCount : a.info.dtype.isKnown && b.info.dtype.isKnown
     }
   }
 
-  /// In ascending order of the names in A; so with the other two, by their own names.
+  /// In ascending order of the names in A. The other two lists are ordered by their own names.
   package private(set) var pairs: [Pair] = []
   private(set) var onlyA: [Checkpoint.Tensor] = []
   private(set) var onlyB: [Checkpoint.Tensor] = []
 
   /// - Parameter keys: names of B → names of A; nil where they are the same.
   init(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) {
-    // Both sides in ascending order of the names in A, then one walk along the two.
+    // Sorts both sides by the names in A, then merges them in one pass.
     var named: [(name: String, tensor: Checkpoint.Tensor)] = []
     for tensor in b.tensors {
       if let name = keys == nil ? tensor.name : keys?.names[tensor.name] {

@@ -1,12 +1,12 @@
 import Base
 
-/// What a heat map can show of a change.
+/// The values that a heat map of changes can show.
 package enum Metric: String, CaseIterable, Sendable {
   case relativeChange = "relative change"
   case share = "share changed"
   case angle = "1 − cosine"
 
-  /// Its short name in classes of style sheets.
+  /// Its short name in CSS classes.
   package var key: String {
     switch self {
     case .relativeChange: "r"
@@ -15,7 +15,7 @@ package enum Metric: String, CaseIterable, Sendable {
     }
   }
 
-  /// The number to show; nil where there is none.
+  /// The value to show; nil where there is none.
   package func value(_ change: Change) -> Double? {
     switch self {
     case .relativeChange: change.relativeChange

@@ -1,6 +1,6 @@
 import Checkpoints
 
-/// Turns the bytes of one dtype into numbers. Every value is exact, but for 64-bit integers beyond ±2⁵³.
+/// Converts the bytes of a dtype to numbers. All values are exact, except 64-bit integers beyond ±2⁵³.
 struct NumberReader: Sendable {
   typealias Numbers = UnsafeMutablePointer<Double>
 
@@ -9,7 +9,7 @@ struct NumberReader: Sendable {
   /// Reads `count` elements, little-endian and aligned to their width, into `out`.
   package let read: @Sendable (_ bytes: UnsafeRawPointer, _ count: Int, _ out: Numbers) -> Void
 
-  /// Fails for a dtype whose elements are not known.
+  /// Nil for an unknown dtype.
   init?(_ dtype: DType) {
     guard dtype.isKnown else { return nil }
     width = dtype.element.width
@@ -43,20 +43,20 @@ struct NumberReader: Sendable {
     for i in 0..<count { out[i] = value(elements[i]) }
   }
 
-  /// Sign, 5 bits of exponent (bias 15), 10 of mantissa; in integer arithmetic and without branches, so that the
-  /// loop vectorises.
+  /// Sign, 5 bits of exponent (bias 15), 10 of mantissa. Integer arithmetic without branches, so that the loop is
+  /// vectorised.
   @inline(__always)
   private static func half(_ x: UInt32) -> Double {
     let magnitude = (x & 0x7FFF) << 13
     let isSpecial = magnitude >= 0x1F << 23
     let isSmall = magnitude < 1 << 23
-    // With the exponent moved to a float's: a subnormal gets the exponent 1 and loses its leading one again.
+    // Moves the exponent to a float's. A subnormal gets the exponent 1, whose implicit one is subtracted again.
     let bits = magnitude &+ (isSpecial ? 224 << 23 : isSmall ? 113 << 23 : 112 << 23)
     let value = Float(bitPattern: bits) - (isSmall ? Float(bitPattern: 113 << 23) : 0)
     return Double(Float(bitPattern: value.bitPattern | (x & 0x8000) << 16))
   }
 
-  /// Sign, 4 bits of exponent (bias 7), 3 of mantissa; no infinities, and only all ones are NaN.
+  /// Sign, 4 bits of exponent (bias 7), 3 of mantissa. No infinities; only all ones are NaN.
   @inline(__always)
   private static func e4m3(_ x: UInt32) -> Double {
     let magnitude = (x & 0x7F) << 20

@@ -1,7 +1,7 @@
 import Checkpoints
 import Glibc
 
-/// What is compared at a time: an element, or the bytes that several share.
+/// The unit of comparison: an element, or the bytes that several elements share.
 struct MeterUnit {
   package let width: Int
   package let elements: Int
@@ -13,27 +13,27 @@ struct MeterUnit {
       case 6: (width: 3, elements: 4)
       case let bits: (width: bits / 8, elements: 1)
       }
-    // A file may lie about a dtype that the format does not know: its bytes are all there is then.
+    // A file may give a wrong length for a dtype unknown to the format. Then only the bytes are compared.
     (width, elements) = info.byteCount % unit.width == 0 ? unit : (1, 1)
   }
 }
 
 /// Measures the difference of two tensors of one shape, block by block.
 ///
-/// The sums are float64 in four lanes over blocks of 2,048 elements; the lanes of a block are added in a fixed order,
-/// then the blocks. So the result depends on the elements alone: not on threads, pieces or processor.
+/// The sums are float64 in four lanes over blocks of 2,048 elements. The lanes of a block are added in a fixed order,
+/// then the blocks. So the result depends only on the elements, not on threads, pieces or processor.
 final class PairMeter {
-  /// Elements that are numbers at a time: both sides stay in the first-level cache.
+  /// Number of elements per block: both sides fit into the first-level cache.
   static let blockCount = 2048
-  /// A block with a sum of squares beyond this holds something whose square is not fit for sums.
+  /// A block with a larger sum of squares contains a value whose square cannot be summed safely.
   private static let largestSum = 1e280
   private static let largestValue = 1e140
 
   package private(set) var change = Change()
-  /// Bytes a unit, of each side.
+  /// Bytes per unit, of each side.
   let widthA: Int
   let widthB: Int
-  /// Elements a unit; more than one only where both sides are of one dtype.
+  /// Elements per unit. More than one only if both sides have the same dtype.
   private let elementsPerUnit: Int
   private let readerA: NumberReader?
   private let readerB: NumberReader?
@@ -41,7 +41,7 @@ final class PairMeter {
   private let a: UnsafeMutablePointer<Double>
   private let b: UnsafeMutablePointer<Double>
 
-  /// - Parameters: tensors of one shape; where one dtype is not known, both are of it.
+  /// - Parameters: tensors of one shape. If a dtype is unknown, both have it.
   init(_ infoA: TensorInfo, _ infoB: TensorInfo) {
     sameType = infoA.dtype == infoB.dtype
     readerA = NumberReader(infoA.dtype)
@@ -56,7 +56,7 @@ final class PairMeter {
 
   deinit { a.deallocate() }
 
-  /// Takes in `count` units of both sides, aligned to their widths.
+  /// Adds `count` units of both sides, aligned to their widths.
   package func add(_ bytesA: UnsafeRawPointer, _ bytesB: UnsafeRawPointer, count: Int) {
     var start = 0
     while start < count {
@@ -88,7 +88,7 @@ final class PairMeter {
     change.largestDelta = max(change.largestDelta, sums.largestDelta)
   }
 
-  /// Makes both sides zero where one of them is not fit for sums; says how often.
+  /// Sets both sides to zero where one of them cannot be summed, and returns how often.
   private func leaveOutNonFinite(_ count: Int) -> Int {
     var found = 0
     for i in 0..<count where !(abs(a[i]) < Self.largestValue && abs(b[i]) < Self.largestValue) {
@@ -108,7 +108,7 @@ extension PairMeter {
     var largestDelta = 0.0
   }
 
-  /// Element i goes to lane i mod 4; what is left over, to the lanes from the first on.
+  /// Element i goes to lane i mod 4. The remaining elements go to the first lanes.
   package static func sums(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, _ count: Int) -> Sums {
     var lanes = Lanes()
     var i = 0
@@ -122,7 +122,7 @@ extension PairMeter {
       cross: total(lanes.cross), largestDelta: lanes.largestDelta.max())
   }
 
-  /// The same where both sides are equal.
+  /// The same for equal sides.
   package static func sums(_ a: UnsafePointer<Double>, _ count: Int) -> Sums {
     var squares = SIMD4<Double>.zero
     var i = 0
@@ -180,14 +180,14 @@ extension SIMD4<Double> {
 }
 
 extension PairMeter {
-  /// How many elements differ in a bit, of so many units.
+  /// The number of differing elements in `count` units.
   private func differences(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Int {
     elementsPerUnit == 1
       ? Self.differences(a, b, width: widthA, count)
       : Self.packedDifferences(a, b, width: widthA, elements: elementsPerUnit, count)
   }
 
-  /// The same of elements that share bytes, the first in the lowest bits.
+  /// The same for elements that share bytes, the first one in the lowest bits.
   private static func packedDifferences(
     _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, width: Int, elements: Int, _ count: Int
   ) -> Int {
@@ -204,7 +204,7 @@ extension PairMeter {
     return found
   }
 
-  /// How many elements of so many bytes differ in a bit.
+  /// The number of differing elements of `width` bytes each.
   private static func differences(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, width: Int, _ count: Int) -> Int {
     switch width {
     case 1: differences(a, b, count, of: UInt8.self)

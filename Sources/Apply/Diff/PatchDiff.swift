@@ -3,34 +3,34 @@ import Checkpoints
 import PatchFormat
 import Synchronization
 
-/// Two patches side by side: which tensors both touch and, over their base, how their deltas lie to each other.
+/// Compares two patches: which tensors both touch and, given the base, how similar their deltas are.
 package struct PatchDiff: Sendable {
   package let a: Patch
   package let b: Patch
   package let shared: [String]
   package let onlyA: [String]
   package let onlyB: [String]
-  /// Per shared float tensor, where the base was given.
+  /// Per shared float tensor; nil without the base.
   package let deltas: [Delta]?
 
   package struct Delta: Sendable {
     package let name: String
     package internal(set) var elements = 0
-    /// Weights that both move.
+    /// Weights that both patches change.
     package internal(set) var movedByBoth = 0
-    /// Of these, those that they move in opposite directions.
+    /// How many of these they change in opposite directions.
     package internal(set) var conflicts = 0
     var dot = 0.0
     var squaresA = 0.0
     var squaresB = 0.0
 
-    /// Of the deltas tuned − base; nil where one is zero.
+    /// Cosine of the deltas tuned − base; nil where one is zero.
     package var cosine: Double? {
       squaresA > 0 && squaresB > 0 ? dot / (squaresA.squareRoot() * squaresB.squareRoot()) : nil
     }
     package var conflictShare: Double? { movedByBoth > 0 ? Double(conflicts) / Double(movedByBoth) : nil }
 
-    /// Adds `count` weights of the base and of both results. Those that are not finite count, and no more.
+    /// Adds `count` weights of the base and of both results. Values that are not finite are only counted.
     package mutating func add(
       _ base: UnsafeMutablePointer<Double>, _ a: UnsafeMutablePointer<Double>, _ b: UnsafeMutablePointer<Double>,
       _ count: Int
@@ -60,7 +60,7 @@ package struct PatchDiff: Sendable {
     }
   }
 
-  /// - Parameter base: where it is given, both patches must be made from it.
+  /// - Parameter base: the base of both patches; nil to do without deltas.
   package init(_ a: Patch, _ b: Patch, base: Checkpoint?, _ work: WorkOptions) throws {
     self.a = a
     self.b = b
@@ -94,7 +94,7 @@ package struct PatchDiff: Sendable {
     let stored = base.tensor(named: name)!
     let (first, second) = (rebuilds[0].source(name)!, rebuilds[1].source(name)!)
     var sum = Delta(name: name)
-    // A dtype with differences in the order of floats is one that has numbers.
+    // Every dtype with differences in float order has a number reader.
     let reader = NumberReader(stored.info.dtype)!
     let most = min(TensorPiece.size, max(stored.info.byteCount, reader.width))
     let pieces = (0..<2).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: most, alignment: 64) }
@@ -138,7 +138,7 @@ package struct PatchDiff: Sendable {
   }
 }
 
-/// Turns a running total, told from any thread, into steps.
+/// Converts running totals, reported from any thread, into increments.
 package final class LastValue: Sendable {
   private let value = Mutex(0)
   package init() {}

@@ -3,23 +3,23 @@ import Checkpoints
 import Families
 import PatchFormat
 
-/// How far tensors are moved by patches over their base, component by component: what `diff` measures of two
-/// checkpoints, without the second one being written.
+/// How much patches change tensors of their base, by component: what `diff` measures between two checkpoints, without
+/// writing the second one.
 package struct WeightChange: Sendable {
-  /// Everything that the base has; of what stays as it is, only the elements are counted.
+  /// All components of the base. For unchanged tensors only the elements are counted.
   package let components: [CheckpointDiff.ComponentSummary]
 
-  /// Of one patch.
-  /// - Throws: `wrongBase` where the touched tensors are not the base's.
+  /// The change by one patch.
+  /// - Throws: `wrongBase` where the touched tensors do not match the base.
   package init(_ patch: Patch, base: Checkpoint, _ work: WorkOptions) throws {
     let rebuild = Rebuild(base, [PatchStep(patch, .forward)], work)
     try rebuild.checkInput(full: false)
     try self.init(touched: patch.header.touched.map(\.name), base: base, work) { rebuild.source($0) }
   }
 
-  /// Of a stack.
+  /// The change by a stack.
   /// - Parameter patches: its members, in any order.
-  /// - Throws: `wrongBase` where the touched tensors are not the base's, `refused` for what cannot be combined.
+  /// - Throws: `wrongBase` where the touched tensors do not match the base; `refused` for what cannot be combined.
   package init(_ stack: StackDefinition, patches: [Patch], base: Checkpoint, _ work: WorkOptions) throws {
     let merge = try Merge(stack, patches: patches)
     for patch in patches { try Rebuild(base, [PatchStep(patch, .forward)], work).checkInput(full: false) }
@@ -61,7 +61,7 @@ package struct WeightChange: Sendable {
     return change
   }
 
-  /// Nil for what cannot be compared number by number: another shape, another dtype.
+  /// Nil for tensors that cannot be compared element by element: another shape or dtype.
   private static func measure(_ base: StoredTensor, _ target: any TensorSource) throws -> Change? {
     guard base.info.shape == target.info.shape, base.info.dtype == target.info.dtype else { return nil }
     let meter = PairMeter(base.info, target.info)

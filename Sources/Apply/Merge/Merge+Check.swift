@@ -1,8 +1,8 @@
 import Base
 import PatchFormat
 
-// What needs no model: whether the patches are the members, and whether what they do can be combined (spec/stacks.md,
-// section 4).
+// Checks without a model: whether the patches are the stack's members, and whether their changes can be combined
+// (spec/stacks.md, section 4).
 
 extension Merge {
   /// The members' patches, in the order of the definition.
@@ -12,34 +12,34 @@ extension Merge {
       guard patch.header.baseRoot == definition.base else {
         throw VPatchError(
           .refused, patch.label,
-          "is made from \(patch.header.baseRoot.short), and the stack's base is \(definition.base.short)",
-          remedy: "a stack's patches have one base: put a chain on in its order, or move the patch to this base")
+          "was made from \(patch.header.baseRoot.short), but the stack's base is \(definition.base.short)",
+          remedy: "all patches of a stack have the same base: apply a chain in its order, or rebase the patch")
       }
       found[patch.identity] = patch
     }
     let members = Set(definition.members.map(\.identity))
     for patch in patches where !members.contains(patch.identity) {
       throw VPatchError(
-        .refused, patch.label, "is no member of the stack", remedy: "leave it out, or add it to the stack")
+        .refused, patch.label, "is not a member of the stack", remedy: "leave it out, or add it to the stack")
     }
     return try definition.members.map { member in
       guard let patch = found[member.identity] else {
         throw VPatchError(
-          .refused, "patch \(member.identity.short)", "is in the stack, and its file is not given",
+          .refused, "patch \(member.identity.short)", "is in the stack, but its file was not given",
           remedy: "give all of the stack's patches")
       }
       return patch
     }
   }
 
-  /// A tensor that cannot be computed with comes out of a stack as every contributor makes it, or not at all.
+  /// A tensor that is not a float becomes what every contributor makes it; if they disagree, the stack is refused.
   func checkReplacement(_ tensor: TouchedTensor) throws {
     let first = tensor.contributors[0]
     let name = "\"\(tensor.name.printable)\""
     for other in tensor.contributors.dropFirst() where other.tensor.target != first.tensor.target {
       throw VPatchError(
         .refused, other.patch.label,
-        "does not go together with \(first.patch.label): the one \(other.tensor.does) \(name), "
+        "conflicts with \(first.patch.label): the one \(other.tensor.does) \(name), "
           + "the other \(first.tensor.does) it, with different results",
         remedy: "only float tensors of one shape can be combined; leave one of the two patches out")
     }
@@ -57,15 +57,15 @@ extension Merge {
     }
   }
 
-  /// A mean over all members exists for such a tensor only where all make the same of it; scales do not matter then.
+  /// Such a tensor has a mean over all members only if all make it the same. Then scales do not matter.
   private func checkMean(_ tensor: TouchedTensor) throws {
     let first = tensor.contributors[0]
     for (patch, member) in zip(patches, rule.members) where member != nil {
       guard tensor.contributors.contains(where: { $0.patch.identity == patch.identity }) else {
         throw VPatchError(
           .refused, patch.label,
-          "does not go together with \(first.patch.label) by the method \(definition.method.kind.rawValue): "
-            + "that one \(first.tensor.does) \"\(tensor.name.printable)\", this one leaves it as it is",
+          "conflicts with \(first.patch.label) in the method \(definition.method.kind.rawValue): "
+            + "that one \(first.tensor.does) \"\(tensor.name.printable)\", this one does not",
           remedy: "use the method sum")
       }
     }
@@ -73,7 +73,7 @@ extension Merge {
 }
 
 extension PatchTensor {
-  /// "adds", "replaces", …: what a patch does to the tensor.
+  /// What a patch does to the tensor, as a verb: "adds", "replaces", …
   fileprivate var does: String {
     switch operation {
     case .add: "adds"

@@ -2,8 +2,8 @@ import Base
 import CKernels
 
 extension Merge {
-  /// What the stack makes infinite or NaN, by merging all that is not one member's own.
-  /// - Throws: `wrongBase` where that is not the stack's base.
+  /// The elements that the stack makes infinite or NaN. Merges all tensors that are not copied from one member.
+  /// - Throws: `wrongBase` where `base` is not the stack's base.
   package func notFinite(over base: ModelView, _ work: WorkOptions) throws -> [NotFinite] {
     let names = touched.filter { copied($0) == nil }
     let sizes = names.map { target($0)?.byteCount ?? 0 }
@@ -17,8 +17,8 @@ extension Merge {
 }
 
 extension vp_merge_kernels {
-  /// How many elements of a piece are infinite or NaN where those of all the pieces that it is made of are finite.
-  /// - Parameter width: bytes of an element.
+  /// The number of elements of a piece that are infinite or NaN although all their inputs are finite.
+  /// - Parameter width: bytes per element.
   package func notFinite(
     _ type: vp_float, in result: UnsafeMutableRawBufferPointer, madeOf inputs: [UnsafeRawPointer], _ width: Int
   ) -> Int {

@@ -4,12 +4,12 @@ import Checkpoints
 import PatchFormat
 
 extension Merge {
-  /// Verifies one tensor, the base's bits and those that every contributor makes of it, and says what the result's
-  /// are. After a trimming or an angle is found, that is one pass over the tensor.
-  /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
-  /// - Returns: the result's fingerprint, `ContentDigest.zero` where the stack removes the tensor; and how many of its elements
-  ///   are infinite or NaN where those of the base and of all contributors are finite.
-  /// - Throws: `wrongBase`, `mismatch`, and what reading throws.
+  /// Verifies one tensor of the base and what every contributor makes of it, and computes the result's fingerprint.
+  /// After trimming or computing an angle, this takes one pass over the tensor.
+  /// - Parameter base: returns a new source of the base's tensor at each call; nil where the base has none.
+  /// - Returns: the result's fingerprint, `ContentDigest.zero` where the stack removes the tensor; and the number of
+  ///   its elements that are infinite or NaN although those of the base and of all contributors are finite.
+  /// - Throws: `wrongBase`, `mismatch`, and errors of reading.
   package func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (fingerprint: ContentDigest, notFinite: Int) {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base).map(HashedTensor.init)
@@ -22,21 +22,21 @@ extension Merge {
         guard try member.source.finish() == member.contributor.tensor.target!.fingerprint else {
           throw VPatchError(
             .mismatch, member.contributor.patch.label,
-            "does not make the tensor \"\(tensor.name.printable)\" that it promises",
+            "does not produce the recorded tensor \"\(tensor.name.printable)\"",
             remedy: "was the model changed meanwhile? If not, this is a bug in vpatch: please report it")
         }
       }
       try check(stored, of: tensor)
       return (result ?? tensor.contributors[0].tensor.target?.fingerprint ?? .zero, merged?.notFinite ?? 0)
     } catch {
-      // The wrong base gives all kinds of errors; this one says so, if it is that.
+      // A wrong base can cause various errors. If that is the cause, this throws the right one.
       try check(base().map(HashedTensor.init), of: tensor)
       throw error
     }
   }
 
-  /// The tensor that the stack makes. Several threads may read, each with a source of its own.
-  /// - Parameter base: a new source of the base's tensor at each call; nil where it has none.
+  /// The tensor that the stack makes. Several threads may read, each with its own source.
+  /// - Parameter base: returns a new source of the base's tensor at each call; nil where the base has none.
   package func source(_ name: String, base: () -> (any TensorSource)?) throws -> any TensorSource {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base)
@@ -49,7 +49,7 @@ extension Merge {
     return try merged(tensor, stored, members(tensor, base).map(\.source), base)!
   }
 
-  /// The entry of the one patch whose bits of a tensor are the result's; nil where they have to be computed.
+  /// The entry of the patch whose target tensor is the result; nil where the result must be computed.
   package func copied(_ name: String) -> (patch: Patch, tensor: PatchTensor)? {
     exactCopy(touchedTensor(name)).map { ($0.patch, $0.tensor) }
   }
@@ -59,7 +59,7 @@ extension Merge {
     return tensor
   }
 
-  /// The one member whose bits are the result's.
+  /// The only member whose target tensor is the result.
   func exactCopy(_ tensor: TouchedTensor) -> Contributor? {
     let first = tensor.contributors[0]
     guard tensor.isMergeable else { return first }
@@ -71,7 +71,7 @@ extension Merge {
 
   private typealias Verified = (contributor: Contributor, source: HashedTensor)
 
-  /// What the contributors make; those that remove the tensor make nothing.
+  /// What the contributors make of the tensor. Those that remove it are left out.
   private func members(
     _ tensor: TouchedTensor, _ base: () -> (any TensorSource)?
   ) throws -> [(contributor: Contributor, source: PatchedTensor)] {
@@ -81,7 +81,7 @@ extension Merge {
     }
   }
 
-  /// nil where a member's bits are the result's.
+  /// Nil where the result is a member's target tensor.
   private func merged(
     _ tensor: TouchedTensor, _ stored: (any TensorSource)?, _ tuned: [any TensorSource],
     _ base: () -> (any TensorSource)?
@@ -108,7 +108,7 @@ extension Merge {
   private func wrongBase(_ tensor: TouchedTensor) -> VPatchError {
     VPatchError(
       .wrongBase, tensor.contributors[0].patch.label,
-      "is not made from this base, which differs in the tensor \"\(tensor.name.printable)\"",
+      "was not made from this base, which differs in the tensor \"\(tensor.name.printable)\"",
       remedy: "the stack needs the model with root \(definition.base.short)")
   }
 }

@@ -2,8 +2,8 @@ import Base
 import Checkpoints
 import PatchFormat
 
-// Quantised weights in a stack (spec/stacks.md, section 4.1): each comes whole, bit for bit, from one member or from the
-// base.
+// Quantised weights in a stack (spec/stacks.md, section 4.1): each is taken as a whole, bit for bit, from one member or
+// from the base.
 
 extension Merge {
   func checkUnit(_ unit: QuantisedUnits.Unit) throws {
@@ -16,49 +16,49 @@ extension Merge {
     where unit.names.contains(where: { first.tensor(named: $0)?.target != other.tensor(named: $0)?.target }) {
       throw VPatchError(
         .refused, other.label,
-        "does not go together with \(first.label): the one \(other.does(to: unit)), the other \(first.does(to: unit)), "
-          + "and codes and scales of two patches have no sum",
-        remedy: "leave one of the two patches out, or combine patches that are made from the dequantised model")
+        "conflicts with \(first.label): the one \(other.does(to: unit)), the other \(first.does(to: unit)), "
+          + "and codes and scales of two patches cannot be added",
+        remedy: "leave one of the two patches out, or combine patches of the dequantised model")
     }
     guard definition.method.towardBase == 0 else {
       throw VPatchError(
-        .refused, first.label, "cannot be moved toward its base: it \(first.does(to: unit)), and codes have no middle",
+        .refused, first.label, "cannot be moved toward its base: it \(first.does(to: unit)), which has no middle",
         remedy: "give --toward-base 0")
     }
     let method = definition.method.kind.rawValue
     if rule.isMean, let other = members.first(where: { !$0.patch.touches(unit) })?.patch {
       throw VPatchError(
         .refused, other.label,
-        "does not go together with \(first.label) by the method \(method): that one \(first.does(to: unit)), this one "
-          + "leaves it as it is, and codes and scales have no mean",
+        "conflicts with \(first.label) in the method \(method): that one \(first.does(to: unit)), this one "
+          + "does not, and codes and scales cannot be averaged",
         remedy: "use the method sum, and give \(first.label) the scale 1")
     }
     if !rule.isMean, let scaled = contributors.first(where: { $0.scale != 1 }) {
       throw VPatchError(
         .refused, scaled.patch.label,
-        "cannot be scaled by \(scaled.scale.shortest): it \(scaled.patch.does(to: unit)), and codes are no numbers that "
-          + "can be scaled",
+        "cannot be scaled by \(scaled.scale.shortest): it \(scaled.patch.does(to: unit)), and codes cannot "
+          + "be scaled",
         remedy: "give it the scale 1")
     }
-    // Tensors that are no floats are copied by any method; floats only where nothing is added to them.
+    // Any method copies tensors that are not floats; it copies floats only if nothing is added to them.
     guard unit.names.compactMap({ tensor($0) }).contains(where: { $0.isMergeable && exactCopy($0) == nil }) else {
       return
     }
     guard contributors.count == 1 else {
       throw VPatchError(
         .refused, contributors[1].patch.label,
-        "does not go together with \(first.label): both make the same of the quantised weight "
-          + "\"\(unit.codes.printable)\", and codes and scales of two patches have no sum",
+        "conflicts with \(first.label): both make the same change to the quantised weight "
+          + "\"\(unit.codes.printable)\", and codes and scales of two patches cannot be added",
         remedy: "leave all but one of them out")
     }
     throw VPatchError(
       .refused, first.label,
-      "does not go with the method \(method): it \(first.does(to: unit)), of which that keeps only a part",
+      "cannot be used with the method \(method): it \(first.does(to: unit)), of which the method keeps only a part",
       remedy: "use the method sum")
   }
 
-  /// A folder whose configuration calls it quantised has float8 codes, whatever their scales are called.
-  /// - Throws: `refused` where the stack would compute with such.
+  /// A folder whose config says that it is quantised has float8 codes, whatever the names of their scales.
+  /// - Throws: `refused` where the stack would compute with such codes.
   func checkFloat8(of base: Checkpoint) throws {
     let computed = tensors.first { tensor in
       tensor.isMergeable && tensor.base!.info.dtype.isFloat8 && units.unit(of: tensor.name) == nil
@@ -67,10 +67,10 @@ extension Merge {
     guard definition.method.rest != 0, let computed, let method = try base.quantisation else { return }
     throw VPatchError(
       .refused, base.path,
-      "is quantised (\(method)), as its config.json says, and the stack would add up float8 codes: no scale with a name "
-        + "that is known stands beside \"\(computed.name.printable)\"",
-      remedy: "leave patches out until one alone changes it, by the method sum at scale 1; or, if these are plain "
-        + "numbers, take quantization_config out of config.json")
+      "is quantised (\(method)), as its config.json says, and the stack would add float8 codes: no scale with a known "
+        + "name exists beside \"\(computed.name.printable)\"",
+      remedy: "leave patches out until only one changes it, in the method sum at scale 1; or, if these are plain "
+        + "numbers, remove quantization_config from config.json")
   }
 }
 
@@ -79,7 +79,7 @@ extension Patch {
     unit.names.contains { tensor(named: $0).map { $0.operation != .same } ?? false }
   }
 
-  /// "changes the quantised weight …": what the patch does to a unit that it touches.
+  /// What the patch does to a quantised weight that it touches: "changes the quantised weight …".
   func does(to unit: QuantisedUnits.Unit) -> String {
     let touched = unit.names.compactMap { tensor(named: $0) }.filter { $0.operation != .same }
     let codes = "the quantised weight \"\(unit.codes.printable)\""
@@ -93,13 +93,13 @@ extension DType {
 }
 
 extension Checkpoint {
-  /// By which method a folder's config.json says that it is quantised; nil where it does not.
+  /// The quantisation method in a folder's config.json; nil where there is none.
   package var quantisation: String? {
     get throws {
       guard isDirectory else { return nil }
       let path = Path.join(path, "config.json")
       guard try PathKind.of(path) == .file else { return nil }
-      // A file that is no JSON says nothing of this.
+      // Text that is not JSON says nothing about quantisation.
       guard let config = try? JSON.parse(InputFile.contents(of: path, limit: 16 << 20)) else { return nil }
       let said = [config, config["text_config"], config["llm_config"]].lazy.compactMap { $0?["quantization_config"] }
       return said.first { $0.object != nil }.map { $0["quant_method"]?.string ?? "quantization_config" }

@@ -2,23 +2,23 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// The tensors of a stack's result, made from the base and the members' patches by the rules of spec/stacks.md.
+/// The tensors of a stack's result, computed from the base and the members' patches by the rules of spec/stacks.md.
 package struct Merge: Sendable {
   package let definition: StackDefinition
-  /// Names that the result may change, in ascending order of their bytes.
+  /// Names of tensors that the result may change, in ascending order of their bytes.
   package var touched: [String] { definition.method.rest == 0 ? [] : tensors.map(\.name) }
 
   package let patches: [Patch]
   package let rule: MergeRule
   package let kernel: Kernel
-  /// What some member touches, in ascending order of the names' bytes.
+  /// The tensors that members touch, in ascending order of the names' bytes.
   package let tensors: [TouchedTensor]
   private let places: [String: Int]
-  /// The quantised weights of the base and of what the members that take part make of it.
+  /// The quantised weights of the base and of the results of the members with an effect.
   package let units: QuantisedUnits
   let plans = MergePlans()
 
-  /// A tensor with the members that take part and touch it, in ascending order of identity.
+  /// A tensor with the members that have an effect on it, in ascending order of identity.
   package struct TouchedTensor: Sendable {
     package let name: String
     let contributors: [Contributor]
@@ -34,16 +34,16 @@ package struct Merge: Sendable {
     package let patch: Patch
     package let tensor: PatchTensor
     package let scale: Double
-    /// What its differences are multiplied by.
+    /// Factor of its differences.
     package let weight: Double
     /// Whether it is the first of the stack's members.
     package let isFirst: Bool
   }
 
-  /// Checks all that needs no model.
+  /// Checks everything that needs no model.
   /// - Parameter patches: the members, in any order.
-  /// - Throws: `refused` for patches that are not the members, that have other bases, or that do to a tensor what
-  ///   cannot be combined; it names them and the tensor.
+  /// - Throws: `refused` for patches that are not the members, have different bases, or change a tensor in ways that
+  ///   cannot be combined. The error names the patches and the tensor.
   package init(_ definition: StackDefinition, patches: [Patch]) throws {
     try self.init(definition, patches: patches, kernel: .chosen)
   }
@@ -61,7 +61,7 @@ package struct Merge: Sendable {
     for tensor in tensors where !tensor.isMergeable { try checkReplacement(tensor) }
   }
 
-  /// The patches of the members that take part.
+  /// The patches of the members with an effect.
   var participants: [Patch] { Self.participants(patches, rule) }
 
   private static func participants(_ patches: [Patch], _ rule: MergeRule) -> [Patch] {
@@ -83,7 +83,7 @@ package struct Merge: Sendable {
       .sorted { $0.name.precedes($1.name) }
   }
 
-  /// What the tensor becomes; nil where it goes, or never was.
+  /// The tensor after the merge; nil where it is removed or never existed.
   package func target(_ name: String) -> TensorInfo? {
     guard let tensor = tensor(name), definition.method.rest != 0 else {
       return patches.lazy.compactMap { $0.tensor(named: name)?.base?.info }.first

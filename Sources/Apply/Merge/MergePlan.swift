@@ -7,7 +7,7 @@ import Synchronization
 /// What must be known of whole tensors before an element can be merged.
 enum MergePlan: Sendable {
   case none
-  /// Of each contributor, which differences are kept.
+  /// For each contributor, which differences are kept.
   case trims([Trim])
   case slerp(SlerpCoefficients)
 
@@ -27,13 +27,13 @@ enum MergePlan: Sendable {
   }
 }
 
-/// The plans that were made, each once a tensor and for all who read it.
+/// The plans, each made once per tensor and shared by all readers.
 final class MergePlans: Sendable {
   private let plans = Mutex<[String: MergePlan]>([:])
 
   func plan(of name: String, _ make: () throws -> MergePlan) throws -> MergePlan {
     if let plan = plans.withLock({ $0[name.bytesKey] }) { return plan }
-    // Two threads at once may both make it; they make the same.
+    // Two threads may both compute it; the results are equal.
     let plan = try make()
     plans.withLock { $0[name.bytesKey] = plan }
     return plan
@@ -41,7 +41,7 @@ final class MergePlans: Sendable {
 }
 
 extension Merge.TouchedTensor {
-  /// What the two members of a SLERP make of it: the base's where one of them does not touch it.
+  /// The two sides of a SLERP: the base's tensor for a member that does not touch it.
   package func sides<T>(_ base: T, _ tuned: [T]) -> (T, T) {
     guard tuned.count == 1 else { return (tuned[0], tuned[1]) }
     return contributors[0].isFirst ? (tuned[0], base) : (base, tuned[0])
@@ -49,12 +49,12 @@ extension Merge.TouchedTensor {
 }
 
 extension Kernel {
-  /// The merge's code.
+  /// The merge kernels.
   package var merging: vp_merge_kernels { self == .avx2 ? vp_merge_avx2 : vp_merge_baseline }
 }
 
 extension DType {
-  /// As the kernels know it; nil where the elements are no floats of the format.
+  /// The kernels' type; nil where the elements are not floats of the format.
   var kernelType: vp_float? {
     switch name {
     case "F64": VP_F64

@@ -1,7 +1,7 @@
 import CKernels
 import PatchFormat
 
-/// A stack's method as numbers: who takes part with which weight, and what is done with the differences.
+/// A stack's method as numbers: the weight of each member, and how differences are combined.
 package struct MergeRule: Sendable {
   package enum Kind: Sendable {
     case differences(vp_merge_rule)
@@ -10,17 +10,17 @@ package struct MergeRule: Sendable {
   }
 
   package let kind: Kind
-  /// In the order of the definition's members; nil for those that take no part.
+  /// In the order of the definition's members; nil for those without effect.
   package let members: [Member?]
-  /// The result is a mean of tensors: who does not touch one counts, with the base's.
+  /// Whether the result is a mean of tensors: a member that does not touch one counts with the base's.
   package let isMean: Bool
-  /// The share of the largest differences that is kept; nil where none is trimmed.
+  /// The share of the largest differences that is kept; nil without trimming.
   package let trimmed: Double?
-  /// A difference is dropped unless its 53 random bits are below this; nil where none is dropped.
+  /// A difference is dropped unless its 53 random bits are below this; nil without dropping.
   let keepBelow: UInt64?
   package let seed: UInt64
   package let lambda: Double
-  /// How much of the difference is left on the way back to the base.
+  /// Factor of the merged difference: 1 − toward-base.
   package let rest: Double
 
   package struct Member: Sendable {
@@ -52,7 +52,7 @@ package struct MergeRule: Sendable {
         case let t: .slerp(t: t)
         }
       }
-    // At either end there is nothing between: the one tensor alone.
+    // At either end SLERP yields just one of the two tensors.
     if method.kind == .slerp, case .differences = kind { scales = scales.map { $0 == total ? 1 : 0 } }
     members = scales.map { scale in
       guard scale != 0 else { return nil }
@@ -69,6 +69,6 @@ package struct MergeRule: Sendable {
 }
 
 extension MergeMethod {
-  /// How much of the difference is left on the way back to the base.
+  /// Factor of the merged difference: 1 − toward-base.
   package var rest: Double { 1 - towardBase }
 }

@@ -3,7 +3,7 @@ import CKernels
 import Checkpoints
 import PatchFormat
 
-/// A tensor merged out of what several patches make of the base's, readable at any place.
+/// A tensor merged from the base and several patches, readable at any place.
 ///
 /// It holds a piece of the base, of every contributor and of the result: 1 MiB each, however large the tensor is.
 final class MergedTensor: TensorSource {
@@ -17,15 +17,15 @@ final class MergedTensor: TensorSource {
   private let tuned: [any TensorSource]
   private let tensor: Merge.TouchedTensor
   private let keys: [UInt64]
-  /// Whether `notFinite` is kept.
+  /// Whether `notFinite` is counted.
   var isCounting = false
-  /// Elements read so far that are infinite or NaN where those that they are made of are finite.
+  /// Elements read so far that are infinite or NaN although their inputs are finite.
   package private(set) var notFinite = 0
   /// Bytes of a piece.
   private let room: Int
   /// The pieces: base, result, contributors.
   private let buffer: UnsafeMutableRawBufferPointer
-  /// The kernel's differences, of one block and all contributors.
+  /// Scratch memory of the kernel: differences of one block and all contributors.
   private let deltas: UnsafeMutablePointer<Double>
 
   init(
@@ -55,7 +55,7 @@ final class MergedTensor: TensorSource {
   package func read(into output: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < output.count {
-      // Whole elements, from the one that the next byte lies in.
+      // Whole elements, from the one that contains the next byte.
       let skip = (offset + done) % width
       let start = offset + done - skip
       let bytes = min(room / width * width, (skip + output.count - done + width - 1) / width * width)
@@ -93,7 +93,7 @@ final class MergedTensor: TensorSource {
     return result
   }
 
-  /// The range cut where a contributor's equal magnitudes cease to be kept.
+  /// The range, split where a contributor's differences of the threshold magnitude are no longer kept.
   private func parts(of range: Range<Int>) -> [Range<Int>] {
     guard case .trims(let trims) = plan else { return [range] }
     let cuts = Set(trims.map(\.before).filter { $0 > range.lowerBound && $0 < range.upperBound }).sorted()
@@ -133,7 +133,7 @@ final class MergedTensor: TensorSource {
 }
 
 extension MergeRule {
-  /// Where the generator begins that drops a patch's differences of a tensor (spec/stacks.md, section 5.5).
+  /// The start of the random sequence that drops a patch's differences of a tensor (spec/stacks.md, section 5.5).
   package func key(_ patch: ContentDigest, _ tensor: String) -> UInt64 {
     let hasher = SHA256Hasher()
     hasher.update("vpatch.dare.1\n")

@@ -1,11 +1,11 @@
-/// What quantisers call the tensors that they store (spec/stacks.md, section 4.1, which has the same lists).
+/// Names of the tensors that quantisers store (spec/stacks.md, section 4.1, has the same lists).
 enum QuantisedNames {
-  /// What follows a stem where its codes do not bear its own name: `experts.gate_up_proj` + `_blocks`.
+  /// Suffixes of codes after a stem: `experts.gate_up_proj` + `_blocks`.
   static let codes: [String] = [
     "_packed", "_blocks", ".blocks", "_qdata", ":qdata", "._data", "_quantized", ".compressed",
   ]
 
-  /// What follows a stem in the names of what makes numbers of its codes: `q_proj.weight` + `_scale_inv`.
+  /// Suffixes of the tensors that dequantise the codes, after the codes' stem: `q_proj.weight` + `_scale_inv`.
   package static let state: Set<Substring> = [
     "_scale", "_scales", "_scale_inv", "_inv_scale", "_scale_2", "_global_scale", "_per_tensor_scale", "_quant_scale",
     "_dequant_scale", "_scaling_factor", "_scale_and_zero", "_zero_point", "_zero_points", "_zero", "_zeros", "_zp",
@@ -16,18 +16,18 @@ enum QuantisedNames {
     "._shift", ".SCB", ".bitmask", ".row_offsets", ".shape",
   ]
 
-  /// The same where nobody else has such a name: the codes may then be of any dtype, as bitsandbytes stores them.
+  /// The same for suffixes that occur nowhere else: the codes may then have any dtype, as with bitsandbytes.
   static let stateOfAny: Set<Substring> = [
     ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".quant_state.bitsandbytes__nf4",
     ".quant_state.bitsandbytes__fp4",
   ]
 
-  /// Codes that stand beside their state in a module, whose name goes before: `q_proj.` + `qweight`.
+  /// Codes beside their state in a module, after the module's name: `q_proj.` + `qweight`.
   static let moduleCodes: [String] = ["codes", "indices", "B"]
-  /// Those of them that nobody else has, of any dtype.
+  /// The same for names that occur nowhere else, of any dtype.
   static let moduleCodesOfAny: [String] = ["qweight", "q_weight", "W_q", "Qidxs", "trellis", "dense_weights"]
 
-  /// What stands beside such codes, or beside those of a stem `weight`: `q_proj.` + `scales`.
+  /// State beside such codes, or beside codes named `weight`: `q_proj.` + `scales`.
   static let moduleState: Set<Substring> = [
     "weight_scale", "weight_scale_inv", "weight_scale_2", "weight_scales", "weight_zero_point", "weight_global_scale",
     "weight_shape", "weight_g_idx", "weight_bias", "weight_offset", "weights_scaling_factor",
@@ -49,16 +49,16 @@ enum QuantisedNames {
     "output_quantizer.zero_point", "output_quantizer._amax",
   ]
 
-  /// The dtypes that codes do not have.
+  /// Dtypes that codes never have.
   package static let numbers: Set<String> = ["F64", "F32", "F16", "BF16", "C64", "BOOL"]
 
   private static let separators = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":")]
 
-  /// What may stand beside codes that are a module's weight, and does not belong to them.
+  /// Tensors beside a module's quantised weight that do not belong to it.
   package static let others: Set<Substring> = ["weight", "bias", "embed_scale"]
 
-  /// The codes, if they are any, that a tensor belongs to by its place, whatever it is called: those whose name its own
-  /// goes on from, and its module's weight.
+  /// The possible codes that a tensor belongs to by its place, whatever its own name: those whose name is a prefix of
+  /// its own, and its module's weight.
   static func codes(beside name: String) -> [String] {
     let text = name.utf8
     var found = text.indices.dropFirst().filter { separators.contains(text[$0]) }.map { String(name[..<$0]) }
@@ -68,7 +68,7 @@ enum QuantisedNames {
   }
 
   /// The codes that a tensor of this name would belong to.
-  /// - Returns: names, and whether codes of that name may be of any dtype.
+  /// - Returns: names, and whether codes of that name may have any dtype.
   static func codes(ofState name: String) -> [(name: String, ofAnyDType: Bool)] {
     var found: [(name: String, ofAnyDType: Bool)] = []
     func addStem(_ stem: Substring, ofAny: Bool) {

@@ -2,11 +2,11 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// The quantised weights among the tensors of several models: codes and what makes numbers of them are one unit, of
-/// which no part means anything beside another's (spec/stacks.md, section 4.1).
+/// The quantised weights among the tensors of several models. Codes and the tensors that dequantise them are one unit;
+/// no part is valid with parts of another model (spec/stacks.md, section 4.1).
 package struct QuantisedUnits: Sendable {
   package struct Unit: Sendable {
-    /// What a person knows it by: its first codes.
+    /// Its name for display: its first codes.
     let codes: String
     /// All of its tensors, in ascending order of the names' bytes.
     package let names: [String]
@@ -43,9 +43,9 @@ package struct QuantisedUnits: Sendable {
       units.enumerated().flatMap { i, unit in unit.names.map { ($0.bytesKey, i) } }, uniquingKeysWith: { a, _ in a })
   }
 
-  /// The units of a base and of what patches of it make.
+  /// The units of a base and of the results of its patches.
   init(_ patches: [Patch]) {
-    // A patch that changes values alone leaves names and dtypes as they are.
+    // A patch that only changes values keeps names and dtypes.
     let makers = patches.filter { patch in
       patch.header.tensors.contains { $0.operation != .same && $0.operation != .change }
     }
@@ -58,7 +58,7 @@ package struct QuantisedUnits: Sendable {
   package func unit(of name: String) -> Unit? { places[name.bytesKey].map { units[$0] } }
 }
 
-/// Names that belong together, directly or by others between them.
+/// Groups of names that are connected, directly or through others.
 private struct NameGroups {
   private var indices: [String: Int] = [:]
   private var names: [String] = []
@@ -70,7 +70,7 @@ private struct NameGroups {
     if first != second { parents[second] = first }
   }
 
-  /// Each in ascending order, and they by their first names.
+  /// Each group in ascending order, and the groups by their first names.
   var all: [[String]] {
     var groups: [Int: [String]] = [:]
     for i in names.indices { groups[root(i), default: []].append(names[i]) }

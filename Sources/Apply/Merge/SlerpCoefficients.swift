@@ -1,11 +1,11 @@
 import Checkpoints
 import PatchFormat
 
-/// What the two tensors of a SLERP are multiplied by (spec/stacks.md, section 5.6).
+/// The factors of the two tensors in a SLERP (spec/stacks.md, section 5.6).
 struct SlerpCoefficients: Equatable, Sendable {
   package let a: Double
   package let b: Double
-  /// They point so nearly the same way, or opposite ways, that there is no arc to speak of; or one of them is zero.
+  /// Whether the tensors are nearly parallel or opposite, or one is zero, so that linear interpolation is used.
   let isLinear: Bool
 
   /// mergekit's limit.
@@ -31,13 +31,13 @@ struct SlerpCoefficients: Equatable, Sendable {
   }
 }
 
-/// Functions whose results are the same on every machine: the C library's may differ in the last bit. Each operation
-/// is one of IEEE 754, rounded on its own; the results are good to about 1e-15.
+/// Functions with the same results on every machine: those of the C library may differ in the last bit. Each step is
+/// one IEEE 754 operation. The results are accurate to about 1e-15.
 enum ExactMath {
   /// - Parameter c: from −0.9995 to 0.9995.
   static func acos(_ c: Double) -> Double { 2 * atan(((1 - c) / (1 + c)).squareRoot()) }
 
-  /// Three halvings of the angle leave a tangent below 0.2; then x − x³/3 + x⁵/5 − … − x²³/23.
+  /// Halves the angle three times, to a tangent below 0.2; then x − x³/3 + x⁵/5 − … − x²³/23.
   /// - Parameter x: 0 or above.
   static func atan(_ tangent: Double) -> Double {
     var x = tangent

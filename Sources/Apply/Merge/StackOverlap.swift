@@ -3,8 +3,8 @@ import PatchFormat
 
 extension StackDefinition {
   /// A stack of open patches.
-  /// - Parameter base: the root they have to be made from; nil: that of the first.
-  /// - Throws: `refused` where they are made from different bases.
+  /// - Parameter base: the root of the required base; nil: the base of the first patch.
+  /// - Throws: `refused` where they were made from different bases.
   package init(_ members: [(patch: Patch, scale: Double)], method: MergeMethod, base: ContentDigest? = nil) throws {
     guard let first = members.first else {
       throw VPatchError(.refused, nil, "a stack needs at least one patch", remedy: "name its members")
@@ -17,9 +17,9 @@ extension StackDefinition {
         members.first { $0.patch.header.baseRoot == base }.map { ", \($0.patch.label) from" } ?? "; the stack's is"
       throw VPatchError(
         .refused, patch.label,
-        "is made from another base, \(patch.header.baseRoot.short)\(other) \(base.short): a stack has one",
+        "was made from another base, \(patch.header.baseRoot.short)\(other) \(base.short): a stack has one base",
         remedy: isChain
-          ? "it is made on top of another member: 'vpatch compose' makes one patch of the two, 'vpatch rebase' moves it"
+          ? "it was made on top of another member: 'vpatch compose' combines the two, 'vpatch rebase' moves it"
           : "'vpatch rebase' moves a patch to another base")
     }
     try self.init(
@@ -27,13 +27,13 @@ extension StackDefinition {
   }
 }
 
-/// What members of a stack have in common.
+/// The tensors that members of a stack have in common.
 package struct StackOverlap: Sendable {
-  /// Tensors that one member alone touches.
+  /// Number of tensors that only one member touches.
   package let alone: Int
-  /// Tensors that several touch.
+  /// Number of tensors that several members touch.
   package let shared: Int
-  /// How many tensors each two members both touch, for those that do.
+  /// For each two members with common tensors, how many both touch.
   package let pairs: [(a: Patch, b: Patch, tensors: Int)]
 
   package init(_ patches: [Patch]) {
@@ -53,7 +53,7 @@ package struct StackOverlap: Sendable {
   }
 }
 
-/// What makes two stacks different.
+/// The differences between two stacks.
 package struct StackDiff: Sendable {
   package let a: StackDefinition
   package let b: StackDefinition
@@ -71,7 +71,7 @@ package struct StackDiff: Sendable {
     case scale(ContentDigest, Double, Double)
   }
 
-  /// In the order in which a person wants to know them; empty where both make the same.
+  /// The most important first; empty where both stacks are equal.
   package var changes: [Change] {
     var changes: [Change] = []
     if a.base != b.base { changes.append(.base(a.base, b.base)) }

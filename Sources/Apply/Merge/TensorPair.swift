@@ -18,8 +18,8 @@ struct TensorPair {
     kernels = kernel.merging
   }
 
-  /// How many magnitudes that begin with `prefix` go on with each value of the next digits, how many they are, and what
-  /// bits they have behind those.
+  /// Of the magnitudes that begin with `prefix`: how many have each value of the next digits, how many there are, and
+  /// the union of their lower bits.
   package func counts(
     _ shift: UInt32, _ digits: UInt32, _ prefix: UInt64
   ) throws -> (counts: [UInt64], total: UInt64, low: UInt64) {
@@ -33,7 +33,7 @@ struct TensorPair {
     return (counts, total, low)
   }
 
-  /// The index behind the element that is the `count`th of that magnitude.
+  /// The index after the element that is the `count`th with that magnitude.
   package func end(of count: UInt64, _ magnitude: UInt64) throws -> Int {
     var left = count
     var end = 0
@@ -44,7 +44,7 @@ struct TensorPair {
     return end
   }
 
-  /// The sums of squares of both, and of products.
+  /// The sums of squares of both, and of their products.
   package func dots() throws -> (first: Double, second: Double, both: Double) {
     var lanes = [Double](repeating: 0, count: 24)
     try forEachPiece { _, a, b in
@@ -58,7 +58,7 @@ struct TensorPair {
     return (total(0), total(8), total(16))
   }
 
-  /// - Parameter body: returns whether to go on.
+  /// - Parameter body: returns whether to continue.
   private func forEachPiece(
     _ body: (_ offset: Int, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) throws -> Bool
   ) throws {

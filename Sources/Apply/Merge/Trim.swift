@@ -2,17 +2,18 @@ import CKernels
 import Checkpoints
 import PatchFormat
 
-/// Which differences TIES keeps of a patch's tensor (spec/stacks.md, section 5.4): those of a greater magnitude than
-/// one, and of those equal to it the first few. Magnitudes are bits of float64, whose order is that of the values.
+/// Which differences TIES keeps of a patch's tensor (spec/stacks.md, section 5.4): those above a threshold magnitude,
+/// and the first few of those equal to it. Magnitudes are the bits of a float64, whose order is that of the values.
 struct Trim: Equatable, Sendable {
   package let magnitude: UInt64
-  /// From this element on, a difference of that very magnitude is not kept.
+  /// From this element on, differences of exactly the threshold magnitude are not kept.
   package let before: Int
 
-  /// Nothing is trimmed but zeros.
+  /// Only zeros are trimmed.
   package static let nothing = Trim(magnitude: 0, before: 0)
 
-  /// Found by its digits, from the top: one pass over the tensor for each, and most often the first one is enough.
+  /// Finds the threshold digit by digit from the top: one pass over the tensor per digit. Usually the first pass
+  /// suffices.
   init(_ share: Double, of tuned: any TensorSource, over base: any TensorSource, _ kernel: Kernel) throws {
     let pair = TensorPair(base, tuned, kernel)
     let count = base.info.elementCount
@@ -20,7 +21,7 @@ struct Trim: Equatable, Sendable {
     var prefix: UInt64 = 0
     var shift: UInt32 = 63
     while true {
-      // A large table saves a pass, and costs more than one over a small tensor.
+      // A large table saves a pass, but costs more than a pass over a small tensor.
       let digits = min(shift, shift == 63 && count > 1 << 16 ? 19 : 13)
       let isFirst = shift == 63
       shift -= digits
@@ -31,7 +32,7 @@ struct Trim: Equatable, Sendable {
       }
       let digit = kernel.merging.reach(found.counts, found.counts.count, &left)
       prefix = prefix << UInt64(digits) | UInt64(digit)
-      // Below the last digit there are no bits.
+      // No bits remain below the last digit.
       if found.low == 0 {
         magnitude = prefix << UInt64(shift)
         before = found.counts[digit] == left ? count : try pair.end(of: left, magnitude)

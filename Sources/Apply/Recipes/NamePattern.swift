@@ -1,12 +1,12 @@
 import Base
 
-/// A regular expression that must match the *whole* of a tensor's name in the file.
+/// A regular expression that must match the *whole* name of a tensor in the file.
 ///
-/// Whole, because a search finds `self_attn.q_proj` in the vision tower too; write `.*` where
-/// anything may stand. `.` and classes work on Unicode scalars; `\d`, `\w` and `\s` are ASCII.
-/// Matching takes time in proportion to the names, whatever the pattern.
+/// The whole name, because a search for `self_attn.q_proj` would also match in the vision tower. Write `.*` for
+/// arbitrary parts. `.` and classes match Unicode scalars; `\d`, `\w` and `\s` are ASCII. Matching takes time
+/// proportional to the names, for any pattern.
 package struct NamePattern: Sendable {
-  /// The expression as it was typed.
+  /// The expression as given.
   package let source: String
   private let pattern: Pattern
 
@@ -29,21 +29,21 @@ extension NamePattern: Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(source.bytesKey) }
 }
 
-/// A pattern for names that cannot be used.
+/// Why a name pattern cannot be used.
 package enum NamePatternError: Error, Equatable, Sendable, CustomStringConvertible {
   case empty
   case invalid(pattern: String, reason: String)
 
-  /// What may be written, for who has written something else.
+  /// The advice after an invalid pattern.
   package static let remedy =
     "write it with classes, groups, alternatives, * + ? {m,n}, \\d \\w \\s, look-ahead; or join whole names by |"
 
   package var description: String {
     switch self {
     case .empty:
-      "the pattern for names is empty and would match no tensor; write .* for every name"
+      "the name pattern is empty and would match no tensor; write .* for every name"
     case .invalid(let pattern, let reason):
-      "'\(pattern)' is not a regular expression for names: \(reason); \(Self.remedy)"
+      "'\(pattern)' is not a valid name pattern: \(reason); \(Self.remedy)"
     }
   }
 }

@@ -2,10 +2,9 @@ import Families
 
 /// A set of components that a fine-tune may change.
 ///
-/// A recipe that names projections takes their `weight` and `bias` and nothing else: an adapter
-/// (`q_proj.lora_A.weight`), a quantised tensor (`q_proj.qweight`) or a norm beside them
-/// (`q_norm`) is outside. Fused projections (`qkv_proj`, `gate_up_proj` of Phi-3) belong where
-/// all their parts do.
+/// A recipe that names projections includes only their `weight` and `bias`: an adapter (`q_proj.lora_A.weight`), a
+/// quantised tensor (`q_proj.qweight`) or a norm beside them (`q_norm`) is outside. A fused projection (`qkv_proj`,
+/// `gate_up_proj` of Phi-3) is included if all its parts are.
 package enum Recipe: String, CaseIterable, Hashable, Sendable {
   case saProj = "sa-proj"
   case saQKV = "sa-qkv"
@@ -34,7 +33,7 @@ package enum Recipe: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// One line for people.
+  /// A one-line description.
   package var summary: String {
     switch self {
     case .saProj: "self-attention projections q, k, v, o of the language model"
@@ -55,8 +54,8 @@ package enum Recipe: String, CaseIterable, Hashable, Sendable {
     return bySize.first { recipe in changed.allSatisfy(recipe.contains) }
   }
 
-  /// Every recipe after those that it contains; the rest of the order is of no consequence,
-  /// since other recipes share no component.
+  /// Every recipe after those that it contains. Otherwise the order does not matter, since other recipes share no
+  /// component.
   static let bySize: [Recipe] = [
     .saQKV, .saProj, .down, .gateUp, .mlp, .projector, .vision, .llm, .full,
   ]

@@ -1,11 +1,11 @@
-/// A file beside a model of which members of a stack make different ones.
+/// A side file that members of a stack change differently.
 package struct DisputedFile: Equatable, Sendable {
   package let name: String
-  /// What the patches are called that change it.
+  /// The labels of the patches that change it.
   package let patches: [String]
 
   package var text: String {
-    "\(patches.joined(separator: " and ")) do not agree about \(name), which stays as it is; to have that of the first, "
-      + "copy it from what 'vpatch apply BASE \(patches[0]) -o DIR' writes"
+    "\(patches.joined(separator: " and ")) disagree about \(name), which stays unchanged; for that of the first, "
+      + "copy it from the output of 'vpatch apply BASE \(patches[0]) -o DIR'"
   }
 }

@@ -2,16 +2,16 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// What a patch changes about where tensors lie.
+/// A change of a tensor that affects the file layout.
 struct LayoutChange: Sendable {
   package let name: String
-  /// What the tensor becomes; nil where it goes.
+  /// The tensor after the change; nil where it is removed.
   package let target: TensorInfo?
 }
 
 extension FileLayout {
-  /// This layout after tensors were changed, added or removed: headers that need not change stay to the letter,
-  /// added tensors go to the end of the last file in the order of their names.
+  /// This layout after changed, added or removed tensors. Headers that need no change stay byte for byte; added tensors
+  /// go to the end of the last file, in the order of their names.
   func adapted(to changes: [LayoutChange], path: String) throws -> FileLayout {
     let changeOf = Dictionary(uniqueKeysWithValues: changes.map { ($0.name.bytesKey, $0) })
     var placed: Set<String> = []
@@ -36,7 +36,7 @@ extension FileLayout {
     return FileLayout(files: adapted, index: try index.map { try Self.index($0, weightMap, total, path: path) })
   }
 
-  /// The index with another map; to the letter the same where nothing in it changes.
+  /// The index with another weight map; byte for byte the same where nothing in it changes.
   private static func index(
     _ text: [UInt8], _ weightMap: [(String, String)], _ total: Int, path: String
   ) throws -> [UInt8] {

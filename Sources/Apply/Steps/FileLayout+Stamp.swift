@@ -5,21 +5,21 @@ import PatchFormat
 extension FileLayout {
   private static var stampKey: String { "vpatch" }
 
-  /// Whether `--stamp` put a provenance into the files.
+  /// Whether `--stamp` wrote a provenance into the files.
   package func isStamped(path: String) throws -> Bool {
     try files.contains { file in
       try SafetensorsHeader(text: file.header, subject: path).metadata.contains { $0.key == Self.stampKey }
     }
   }
 
-  /// The same without what `--stamp` put there: it says what the model was.
+  /// The layout without the provenance from `--stamp`, which describes the model before the change.
   func unstamped(path: String) throws -> FileLayout {
     try withMetadata(path: path) {
       $0.contains { $0.key == Self.stampKey } ? $0.filter { $0.key != Self.stampKey } : nil
     }
   }
 
-  /// Headers with other metadata; nil from `change` leaves one as it is.
+  /// Headers with other metadata. Nil from `change` keeps a header unchanged.
   private func withMetadata(path: String, _ change: ([JSON.Member]) -> [JSON.Member]?) throws -> FileLayout {
     FileLayout(
       files: try files.map { file in
@@ -30,7 +30,7 @@ extension FileLayout {
       }, index: index)
   }
 
-  /// The same with a provenance in each file's metadata, under the key "vpatch".
+  /// The layout with a provenance in each file's metadata, under the key "vpatch".
   package func stamped(_ provenance: JSON, path: String) throws -> FileLayout {
     try withMetadata(path: path) { metadata in
       metadata.filter { $0.key != Self.stampKey } + [JSON.Member(Self.stampKey, .string(provenance.compact()))]

@@ -1,6 +1,6 @@
 import Base
 
-/// What a person should know of a model that patches make, and would not see in it.
+/// Findings about a model that patches make, for the user to know.
 package struct Findings: Equatable, Sendable {
   package var notFinite: [NotFinite] = []
   package var disputedFiles: [DisputedFile] = []
@@ -10,7 +10,7 @@ package struct Findings: Equatable, Sendable {
     self.disputedFiles = disputedFiles
   }
 
-  /// Each as a sentence.
+  /// One sentence for each finding.
   package var texts: [String] { notFinite.map(\.text) + disputedFiles.map(\.text) }
 
   /// Members of a command's result.
@@ -28,7 +28,7 @@ package struct Findings: Equatable, Sendable {
 }
 
 extension [PatchStep] {
-  /// Of all that is put on; what is taken off is a patch whose way there was told.
+  /// Findings of the applied patches. Those of reverted ones were reported when they were applied.
   package var findings: Findings {
     let forward = filter { $0.direction == .forward }.map(\.findings)
     return Findings(notFinite: forward.flatMap(\.notFinite), disputedFiles: forward.flatMap(\.disputedFiles))

@@ -2,7 +2,7 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// A model as patches over it let it be seen, without writing it.
+/// A model with patches applied in memory, without writing it.
 package struct ModelView: Sendable {
   package let checkpoint: Checkpoint
   package let steps: [PatchStep]
@@ -14,17 +14,17 @@ package struct ModelView: Sendable {
 
   package var path: String { checkpoint.path }
 
-  /// The files beside the weights, as the patches make them; what they may not touch stays as it is.
-  /// - Throws: as `SideFileChanges`.
+  /// The files beside the weights with the patches applied. Files that the patches may not change stay as they are.
+  /// - Throws: like `SideFileChanges`.
   package func folder() throws -> ModelFolder {
     let changes = try SideFileChanges(checkpoint, steps)
     return ModelFolder(path, made: changes.replaced.map { ($0.name, $0.contents) })
   }
 
-  /// Files that the patches change, and that are not here what they were made from: these stay as they are.
+  /// Files that the patches would change, but that do not match the patches' base. They are kept.
   package func sideFilesKept() throws -> [String] { try SideFileChanges(checkpoint, steps).kept }
 
-  /// Tensors that the patches bring along, and that the checkpoint does not have.
+  /// Tensors that the patches add to the checkpoint.
   package var added: [TensorInfo] {
     var names: [String: String] = [:]
     for step in steps {
@@ -40,9 +40,9 @@ package struct ModelView: Sendable {
     source(name, over: checkpoint.tensor(named: name).map { StoredTensor($0, in: checkpoint) })
   }
 
-  /// A tensor's bytes for several passes over it: sources of the same kind at each call. Where the bytes have to be
-  /// decoded, a tensor that is not too large is decoded once, and held for as long as the result is.
-  /// - Parameter threads: how many do so at once; together they hold 192 MiB at most.
+  /// A tensor's bytes for several passes: each call of the result returns a new source. If the bytes must be decoded, a
+  /// tensor that is not too large is decoded once and kept in memory as long as the result.
+  /// - Parameter threads: how many threads do so at once. Together they keep at most 192 MiB.
   func repeatable(_ name: String, threads: Int) throws -> () -> (any TensorSource)? {
     let isDecoded = steps.contains { $0.patch.tensor(named: name).map { $0.operation != .same } ?? false }
     guard isDecoded, let source = source(name), source.info.byteCount <= (192 << 20) / threads else {
@@ -61,7 +61,7 @@ package struct ModelView: Sendable {
     return source
   }
 
-  /// Where the tensors lie, and whether that is the last patch's own layout, to the byte.
+  /// The layout of the files, and whether it is byte for byte the last patch's own.
   package func layout() throws -> (FileLayout, isExact: Bool) {
     var layout = try FileLayout(of: checkpoint).unstamped(path: checkpoint.path)
     var isExact = true
@@ -78,7 +78,7 @@ package struct ModelView: Sendable {
   }
 }
 
-/// A tensor in memory. It can be read from several threads.
+/// A tensor in memory. Several threads can read it.
 private final class HeldTensor: TensorSource {
   let info: TensorInfo
   private let bytes: [UInt8]

@@ -1,8 +1,8 @@
 import Base
 import PatchFormat
 
-/// Elements of a tensor that came out infinite or NaN, though all that they are made of is finite: a sum that leaves
-/// the range of its dtype.
+/// Elements of a tensor that became infinite or NaN although all inputs are finite: a sum exceeds the range of the
+/// dtype.
 package struct NotFinite: Equatable, Sendable {
   package let tensor: String
   package let count: Int
@@ -13,25 +13,25 @@ package struct NotFinite: Equatable, Sendable {
   }
 
   package var text: String {
-    "\(Format.counted(count, "element")) of \"\(tensor)\" \(count == 1 ? "is" : "are") infinite or NaN, and all that went "
-      + "into it is finite"
+    "\(Format.counted(count, "element")) of \"\(tensor)\" \(count == 1 ? "is" : "are") infinite or NaN, although all "
+      + "inputs are finite"
   }
 }
 
 extension [NotFinite] {
-  /// Of those tensors that have such elements.
+  /// Only the tensors with such elements.
   init(_ names: [String], _ counts: [Int]) {
     self = zip(names, counts).compactMap { $1 > 0 ? NotFinite(tensor: $0, count: $1) : nil }
   }
 
-  /// For a program, and for the annotations of the patch that makes them.
+  /// For a command's result, and for the annotations of the patch.
   package var json: JSON {
     .array(map { .dictionary(["tensor": .string($0.tensor), "count": JSON($0.count)]) })
   }
 
   package static let key = "not_finite"
 
-  /// What the patch's annotations say; nil where it was made by a version that did not count.
+  /// Reads the patch's annotations; nil where an earlier version made it, which did not count.
   package init?(of patch: Patch) {
     guard let list = patch.annotations["made"]?[Self.key]?.array else { return nil }
     self = list.compactMap { entry in

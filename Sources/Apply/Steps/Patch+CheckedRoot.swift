@@ -3,7 +3,7 @@ import Checkpoints
 import PatchFormat
 
 extension Patch {
-  /// The root of a checkpoint, all of which is hashed, and which must be what the patch makes (or applies to).
+  /// The root of a checkpoint, from hashing all of it. It must be the patch's target or base.
   /// - Parameter direction: `forward` for the model that the patch makes, `backward` for its base.
   /// - Throws: `wrongBase` where it is another model.
   package func checkedRoot(of checkpoint: Checkpoint, endOf direction: Direction, _ work: WorkOptions) throws -> ContentDigest {
@@ -16,7 +16,7 @@ extension Patch {
       throw VPatchError(
         .wrongBase, checkpoint.path,
         isOther
-          ? "is \(direction == .forward ? "the patch's base" : "what the patch makes"), and not \(what)"
+          ? "is \(direction == .forward ? "the patch's base" : "what the patch makes"), not \(what)"
           : "is not \(what): its root is \(root.short), not \(own.short)",
         remedy: isOther ? "are the two models swapped?" : "give the model that was evaluated, if it is the patch's")
     }

@@ -2,16 +2,16 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// A patch and the way it is gone.
+/// A patch and the direction in which it is applied.
 package struct PatchStep: Sendable {
   package let patch: Patch
   package let direction: Direction
-  /// The stack of which the patch is the composite.
+  /// The stack whose composite the patch is; nil where it is no composite.
   package let stack: StackRecord?
-  /// What is to be said of what it makes.
+  /// Findings about its result.
   package let findings: Findings
 
-  /// - Parameter findings: nil for what the patch's annotations say.
+  /// - Parameter findings: nil: those in the patch's annotations.
   package init(_ patch: Patch, _ direction: Direction, stack: StackRecord? = nil, findings: Findings? = nil) {
     self.patch = patch
     self.direction = direction
@@ -19,9 +19,9 @@ package struct PatchStep: Sendable {
     self.findings = findings ?? Findings(notFinite: [NotFinite](of: patch) ?? [])
   }
 
-  /// The root it starts from.
+  /// The root of its input.
   package var from: ContentDigest { direction == .forward ? patch.header.baseRoot : patch.header.targetRoot }
-  /// The root it leads to.
+  /// The root of its output.
   package var to: ContentDigest { direction == .forward ? patch.header.targetRoot : patch.header.baseRoot }
 
   var inputLayout: FileLayout { direction == .forward ? patch.annex.base : patch.annex.target }
@@ -30,15 +30,15 @@ package struct PatchStep: Sendable {
   package func input(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.base : tensor.target }
   package func output(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.target : tensor.base }
 
-  /// What it makes of a tensor; nil where it does nothing to it, or takes it away.
+  /// The tensor after the step, if the step changes it; nil otherwise, and where it is removed.
   package func output(_ name: String) -> FingerprintedTensor? {
     patch.tensor(named: name).flatMap { $0.operation == .same ? nil : output($0) }
   }
 
-  /// All tensors of what it makes, in ascending order of name.
+  /// All tensors of the step's output, in ascending order of name.
   package var outputs: [FingerprintedTensor] { patch.header.tensors.compactMap(output) }
 
-  /// The side files it replaces: what must be there, and what comes.
+  /// The side files that it replaces: the required contents, and the new ones.
   package var sideFiles: [(name: String, from: [UInt8]?, to: [UInt8]?)] {
     patch.annex.sideFiles.map {
       direction == .forward ? ($0.name, $0.base, $0.target) : ($0.name, $0.target, $0.base)
@@ -51,7 +51,7 @@ package struct PatchStep: Sendable {
 }
 
 extension [Patch] {
-  /// - Throws: `refused` where one is given twice.
+  /// - Throws: `refused` where a patch is given twice.
   package func requireDistinct() throws {
     for (i, patch) in enumerated() {
       if let earlier = self[..<i].first(where: { $0.identity == patch.identity }) {
@@ -63,8 +63,8 @@ extension [Patch] {
 }
 
 extension [PatchStep] {
-  /// The patches one on top of the other, in the order given.
-  /// - Throws: `refused` where they do not form a chain, saying what they are instead.
+  /// The patches as a chain, in the given order.
+  /// - Throws: `refused` where they do not form a chain. The error says what they are instead.
   package static func chain(_ patches: [Patch]) throws -> [PatchStep] {
     try patches.requireDistinct()
     for (earlier, later) in zip(patches, patches.dropFirst()) where earlier.header.targetRoot != later.header.baseRoot {
@@ -78,14 +78,14 @@ extension [PatchStep] {
     if siblings.count == patches.count {
       return VPatchError(
         .refused, later.label,
-        "is made from the same base as \(earlier.label), not on top of it; such patches sum to a stack",
+        "was made from the same base as \(earlier.label), not on top of it; such patches form a stack",
         remedy: "'vpatch apply' combines them, 'vpatch stack new' gives that a name")
     }
     if siblings.count > 1, let other = patches.first(where: { $0.header.baseRoot != siblings[0].header.baseRoot }) {
       return VPatchError(
         .refused, other.label,
         "is made from another base than \(siblings[0].label) and \(siblings[1].label): a stack has patches of one base",
-        remedy: "'vpatch compose' makes one patch of a chain, 'vpatch rebase' moves one to another base")
+        remedy: "'vpatch compose' combines a chain into one patch, 'vpatch rebase' moves a patch to another base")
     }
     if let order = sorted(patches) {
       return VPatchError(
@@ -94,11 +94,11 @@ extension [PatchStep] {
     }
     return VPatchError(
       .refused, later.label,
-      "does not follow \(earlier.label): it is made from \(later.header.baseRoot.short), that one makes "
+      "does not follow \(earlier.label): it was made from \(later.header.baseRoot.short), but that one makes "
         + earlier.header.targetRoot.short, remedy: "see both with 'vpatch show'")
   }
 
-  /// The one order in which each follows the one before; nil where there is none.
+  /// The only order in which each follows the one before; nil where there is none.
   private static func sorted(_ patches: [Patch]) -> [Patch]? {
     let targets = Set(patches.map(\.header.targetRoot))
     let firsts = patches.filter { !targets.contains($0.header.baseRoot) }

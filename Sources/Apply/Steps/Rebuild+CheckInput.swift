@@ -2,9 +2,9 @@ import Base
 import Families
 
 extension Rebuild {
-  /// The input is what the first step starts from: names, dtypes and shapes of all tensors, and the bits of those that
-  /// are touched (of all, where `full`).
-  /// - Throws: `wrongBase`, naming what differs first and what the model seems to be instead.
+  /// Checks that the input is the first step's: names, dtypes and shapes of all tensors, and the fingerprints of the
+  /// touched ones (of all with `full`).
+  /// - Throws: `wrongBase` with the first difference and what the model seems to be instead.
   package func checkInput(full: Bool) throws {
     let step = steps[0]
     try checkNames(step)
@@ -24,26 +24,26 @@ extension Rebuild {
     throw VPatchError(
       .wrongBase, input.path,
       "is not the \(step.direction == .forward ? "base" : "target") of \(step.patch.label): \(wrong.count) of "
-        + "\(toCheck.count) tensors differ in their bits, first \"\(first.0.side.info.name.printable)\"\(others)",
+        + "\(toCheck.count) tensors differ in their values, first \"\(first.0.side.info.name.printable)\"\(others)",
       remedy: "the patch needs the model with root \(step.from.short)")
   }
 
   private func isDone(_ step: PatchStep) -> VPatchError {
     guard step.direction == .forward else {
       return VPatchError(
-        .wrongBase, input.path, "does not have \(step.patch.label) applied: what that changes is as in its base",
-        remedy: "nothing is to be done")
+        .wrongBase, input.path, "does not have \(step.patch.label) applied: its tensors are those of the base",
+        remedy: "there is nothing to do")
     }
     return VPatchError(
       .wrongBase, input.path, "already has \(step.patch.label) applied",
-      remedy: steps.count == 1 ? "nothing is to be done" : "leave that patch out")
+      remedy: steps.count == 1 ? "there is nothing to do" : "leave that patch out")
   }
 
   package func checkNames(_ step: PatchStep) throws {
     let expected = step.patch.header.tensors.compactMap { step.input($0)?.info }
     let found = input.tensors.map(\.info)
     guard expected != found else { return }
-    // A patch that adds tensors or rows shows by the names and shapes alone which side this is.
+    // If a patch adds tensors or rows, the names and shapes alone show which side this is.
     if found == step.patch.header.tensors.compactMap({ step.output($0)?.info }) { throw isDone(step) }
     func wrong(_ reason: String, _ remedy: String? = nil) -> VPatchError {
       let side = step.direction == .forward ? "base" : "target"
@@ -54,11 +54,11 @@ extension Rebuild {
     let names = (Set(expected.map(\.name.bytesKey)), Set(found.map(\.name.bytesKey)))
     if names.0 == names.1 {
       let (a, b) = zip(expected, found).first { $0 != $1 }!
-      throw wrong("the tensor \"\(a.name.printable)\" is \(b.typeDescription) where \(a.typeDescription) is expected")
+      throw wrong("the tensor \"\(a.name.printable)\" is \(b.typeDescription), but \(a.typeDescription) is expected")
     }
     if let hint = KeyMap.hint(expected: expected.map(\.name), found: found.map(\.name)) {
       throw wrong(
-        hint.description, "convert the model to that layout, or make the patch from this base with --map-keys auto")
+        hint.description, "convert the model to that layout, or create the patch from this base with --map-keys auto")
     }
     let lacking = expected.filter { !names.1.contains($0.name.bytesKey) }
     let extra = found.filter { !names.0.contains($0.name.bytesKey) }

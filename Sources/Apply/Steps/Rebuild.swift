@@ -2,7 +2,7 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// A checkpoint with patches over it: checked, and ready to be read tensor by tensor or written out.
+/// A checkpoint with patches to apply, readable tensor by tensor or written out.
 package struct Rebuild: Sendable {
   package let input: Checkpoint
   /// From the input to the output.
@@ -23,8 +23,7 @@ package struct Rebuild: Sendable {
     package let output: FingerprintedTensor?
   }
 
-  /// The tensors that the steps change, in ascending order of name. What one step changes and a later one changes back
-  /// is none of them.
+  /// The tensors that the steps change, in ascending order of name, except those that a later step changes back.
   package var touched: [Touched] {
     let names = steps.flatMap { $0.patch.header.touched.map(\.name) }
     var seen: Set<String> = []
@@ -40,17 +39,17 @@ package struct Rebuild: Sendable {
   /// The output, tensor by tensor.
   package var view: ModelView { ModelView(input, steps) }
 
-  /// The tensor as the steps make it; nil where they leave none.
+  /// The tensor after the steps; nil where it is removed.
   package func source(_ name: String) -> (any TensorSource)? { view.source(name) }
 
-  /// Rebuilds one tensor, hands its pieces on, and compares its fingerprint with what is promised.
+  /// Rebuilds one tensor, passes its pieces to `body`, and checks its fingerprint.
   package func rebuild(
     _ tensor: FingerprintedTensor, over stored: (any TensorSource)? = nil,
     _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let source = (stored.map { view.source(tensor.info.name, over: $0) } ?? self.source(tensor.info.name))!
     let hasher = tensor.info.fingerprintHasher()
-    // In the pieces in which the last patch decodes it, so that nothing is decoded twice or copied.
+    // The pieces in which the last patch decodes it, so that nothing is decoded twice or copied.
     let ranges = (source as? PatchedTensor)?.pieceRanges ?? []
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: max(ranges.map(\.count).max() ?? 0, 1), alignment: 64)
@@ -65,12 +64,12 @@ package struct Rebuild: Sendable {
     guard hasher.finalize() == tensor.fingerprint else {
       throw VPatchError(
         .mismatch, steps[steps.count - 1].patch.label,
-        "does not make the tensor \"\(tensor.info.name.printable)\" that it promises",
+        "does not produce the recorded tensor \"\(tensor.info.name.printable)\"",
         remedy: "was the model changed meanwhile? If not, this is a bug in vpatch: please report it")
     }
   }
 
-  /// Rebuilds all touched tensors in memory and compares their fingerprints; writes nothing.
+  /// Rebuilds all touched tensors in memory and checks their fingerprints. Writes nothing.
   /// - Returns: bytes rebuilt.
   package func check(full: Bool = false) throws -> Int {
     try checkNames(steps[0])
@@ -78,20 +77,20 @@ package struct Rebuild: Sendable {
     let sizes = touched.map { $0.output?.info.byteCount ?? 0 }
     work.progress.begin("rebuilding", total: sizes.reduce(0, +))
     do {
-      // Nothing is written here, so the input may be hashed as it is read, and read once.
+      // Nothing is written here, so the input may be hashed in the same pass.
       _ = try LargestFirst.map(sizes, threads: work.threads) { i in try rebuildChecked(touched[i]) { _, _ in } }
       if full { try checkInput(full: true) }
       try input.requireSameBytes()
     } catch {
-      // The wrong input gives all kinds of errors; this one says so, if it is that.
+      // A wrong input can cause various errors. If that is the cause, this throws the right one.
       try checkInput(full: false)
       throw error
     }
     return sizes.reduce(0, +)
   }
 
-  /// Rebuilds a tensor and compares the input's fingerprint too, reading it once. For results that count only when
-  /// this has come back: what is handed on may be made of wrong bits.
+  /// Rebuilds a tensor and checks the input's fingerprint in the same pass. The pieces are only valid if this does not
+  /// throw: they may come from a wrong input.
   package func rebuildChecked(
     _ tensor: Touched, _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
   ) throws {

@@ -1,24 +1,24 @@
 import Base
 
-/// What lies beside a model under a name. It is looked at and read once: what was compared is what is packed, replaced
-/// or removed.
+/// What exists beside a model under a name. It is examined and read once, so that exactly what was compared is packed,
+/// replaced or removed.
 package enum SideFile {
   case missing
   /// A folder, or a link to one.
   case folder
-  /// A link that leads out of the model's folder; not read.
+  /// A link that leads out of the model's folder. Not read.
   case outside
-  /// Nothing that could be a side file, in words: a link that leads nowhere, a pipe, a device.
+  /// Something that cannot be a side file, with a description: a dangling link, a pipe, a device.
   case special(String)
-  /// More than travels in a patch; not read.
+  /// Too large for a patch. Not read.
   case tooLarge
   case contents([UInt8], Seen)
 
-  /// Larger files do not travel in a patch.
+  /// Maximum size of a side file in a patch, in bytes.
   package static let maximumSize = 32 << 20
 
-  /// - Parameter folder: the model's, and whether links may lead out of it.
-  /// - Throws: `io` where it cannot be looked at or read, or changes meanwhile.
+  /// - Parameter folder: the model's folder, and whether links may lead out of it.
+  /// - Throws: `io` where it cannot be examined or read, or changes meanwhile.
   package init(_ name: String, in folder: Enclosure) throws {
     let path = Path.join(folder.folder, name)
     let before = try LastingIdentity.of(path, followingLinks: false)
@@ -46,15 +46,15 @@ package enum SideFile {
     }
   }
 
-  /// Which file was read, and as what.
+  /// The file that was read: its identity and state.
   package struct Seen: Equatable {
-    /// Of the name itself, not of what a link leads to.
+    /// Of the name itself, not of a link's target.
     package let identity: LastingIdentity
     fileprivate let state: FileState
   }
 
-  /// Looks again: what was read is still there, and where nothing was, nothing is.
-  /// - Throws: `io` where that is not so.
+  /// Checks that the file is still the one that was read, or that there still is none.
+  /// - Throws: `io` where that is not the case.
   package static func require(_ seen: Seen?, at path: String) throws {
     guard try LastingIdentity.of(path, followingLinks: false) == seen?.identity else { throw changed(path) }
     guard let seen else { return }

@@ -1,28 +1,28 @@
 import Base
 import Checkpoints
 
-/// What patches do to the files beside a directory's checkpoint, as they stand there now.
+/// The changes that patches make to the files beside a directory's checkpoint, given their current state.
 ///
-/// Only a file whose contents are the patch's own side is replaced or removed, and a name is given only where nothing
-/// has it. Everything else stays as it is.
+/// A file is replaced or removed only if its contents are the patch's own side. A file is added only if the name is
+/// free. Everything else is kept.
 package struct SideFileChanges {
   /// In ascending order of name.
   package let replaced: [Replacement]
-  /// What a patch changes, but was not what it was made from: files of other contents, larger than what travels, or
-  /// links that lead out of the folder; folders; what is no file at all.
+  /// Files that a patch would change but that do not match it: other contents, too large, links that lead out of the
+  /// folder, folders, and special files.
   package let kept: [String]
   package let summary: SideFileSummary
 
-  /// A file as the patches make it.
+  /// A file after the patches.
   package struct Replacement {
     package let name: String
-    /// Nil where it is gone.
+    /// Nil where it is removed.
     package let contents: [UInt8]?
-    /// What it takes the place of; nil where nothing has the name.
+    /// The file that it replaces; nil where there is none.
     package let over: SideFile.Seen?
   }
 
-  /// A name on its way through the steps.
+  /// The state of a file as the steps are followed.
   private struct Course {
     let name: String
     let over: SideFile.Seen?
@@ -30,7 +30,7 @@ package struct SideFileChanges {
     var current: [UInt8]?
   }
 
-  /// - Throws: `refused` for a patch that brings a journal; `io` for a file that cannot be looked at.
+  /// - Throws: `refused` for a patch with a journal as a side file; `io` for a file that cannot be examined.
   package init(_ checkpoint: Checkpoint, _ steps: [PatchStep]) throws {
     let folder = Enclosure(checkpoint.path)
     var courses: [String: Course] = [:]
@@ -38,7 +38,7 @@ package struct SideFileChanges {
     var kept: [String] = []
     for step in checkpoint.isDirectory ? steps : [] {
       for file in step.sideFiles {
-        // The format allows the name; what a file of it means is not for a patch to say.
+        // The format allows the name, but a patch must not create a journal.
         guard !ModelPlace.isJournalName(file.name) else {
           throw VPatchError(
             .refused, step.patch.label, "has a side file with the name of a journal, \"\(file.name.printable)\"",
@@ -62,12 +62,12 @@ package struct SideFileChanges {
     let changed = courses.values.filter { $0.current != $0.first }.sorted { $0.name.precedes($1.name) }
     replaced = changed.map { Replacement(name: $0.name, contents: $0.current, over: $0.over) }
     summary = SideFileSummary(changed.map { ($0.name, $0.first, $0.current) })
-    // One that a step left alone and another changes does not stay as it is; each is named once.
+    // A file that one step kept and another changes is not kept. Each name is listed once.
     var named = Set(changed.map(\.name.bytesKey))
     self.kept = kept.filter { named.insert($0.bytesKey).inserted }
   }
 
-  /// Nil for what no patch may touch.
+  /// Nil for what no patch may change.
   private static func course(_ name: String, in folder: Enclosure) throws -> Course? {
     switch try SideFile(name, in: folder) {
     case .missing: Course(name: name, over: nil, first: nil, current: nil)

@@ -1,13 +1,13 @@
 import Base
 import PatchFormat
 
-/// What becomes of the files beside a model: their names, each list in ascending order.
+/// The changes to the files beside a model: names, each list in ascending order.
 package struct SideFileSummary: Sendable, Equatable {
   package private(set) var changed: [String] = []
   package private(set) var added: [String] = []
   package private(set) var removed: [String] = []
 
-  /// - Parameter files: what was there under each name, and what is; nil where nothing is.
+  /// - Parameter files: the contents before and after, by name; nil where there is no file.
   package init(_ files: [(name: String, from: [UInt8]?, to: [UInt8]?)]) {
     for file in files.sorted(by: { $0.name.precedes($1.name) }) where file.from != file.to {
       if file.from == nil {
@@ -20,10 +20,10 @@ package struct SideFileSummary: Sendable, Equatable {
     }
   }
 
-  /// What a patch does to them, applied to its base.
+  /// The changes of a patch that is applied to its base.
   package init(_ annex: Annex) { self.init(annex.sideFiles.map { ($0.name, $0.base, $0.target) }) }
 
-  /// "changed: a, b; added: c; removed: d"; nil where nothing becomes of any.
+  /// "changed: a, b; added: c; removed: d"; nil without changes.
   package var text: String? {
     let parts = [("changed", changed), ("added", added), ("removed", removed)].filter { !$0.1.isEmpty }
     return parts.isEmpty ? nil : parts.map { "\($0): \($1.joined(separator: ", "))" }.joined(separator: "; ")

@@ -1,11 +1,11 @@
 import Base
 import PatchFormat
 
-/// A stack as a model's provenance tells of it: what it is, what it is called, who its members are.
+/// A stack in a model's provenance: its definition, its name, and details about its members.
 package struct StackRecord: Equatable, Sendable {
   package let name: String?
   package let definition: StackDefinition
-  /// More about each member, in the definition's order.
+  /// Details about each member, in the definition's order.
   package let members: [[JSON.Member]]
 
   package init(name: String?, definition: StackDefinition, members: [[JSON.Member]]) {
@@ -23,8 +23,8 @@ package struct StackRecord: Equatable, Sendable {
       })
   }
 
-  /// What is said of a patch besides its identity. Every forgetting record names the bits it was measured on; what
-  /// nobody measured has none.
+  /// Annotations of a patch that are recorded besides its identity. Every forgetting record names the root that it was
+  /// measured on. Unmeasured tasks have no record.
   package static func details(of patch: Patch) -> [JSON.Member] {
     JSON.dictionary([
       "name": patch.name.map { .string($0) }, "recipe": patch.annotations["recipe"],
@@ -54,7 +54,7 @@ package struct StackRecord: Equatable, Sendable {
 }
 
 extension StackRecord {
-  /// A line a member.
+  /// One line per member.
   package var memberLines: [String] {
     zip(definition.members, members).map { member, details in
       let name = details.first { $0.key == "name" }?.value.string ?? member.identity.short

@@ -1,7 +1,7 @@
 import PatchFormat
 
 extension TensorOperation {
-  /// What a patch does to a tensor, as a verb.
+  /// The operation as a verb.
   package var verb: String {
     switch self {
     case .same: "leaves"

@@ -13,13 +13,13 @@ package struct Verify: Sendable {
     self.work = work
   }
 
-  /// One thing that was checked and holds.
+  /// One thing that was checked and is valid.
   package struct Finding: Sendable {
     package let what: String
     package let detail: String
   }
 
-  /// The patch alone was verified when it was opened; this says what that means.
+  /// Opening a patch verifies it. This reports what that covers.
   package var file: Finding {
     let chunks = patch.header.tensors.reduce(0) { $0 + $1.chunks.count }
     return Finding(
@@ -29,13 +29,13 @@ package struct Verify: Sendable {
     )
   }
 
-  /// The base is the patch's, and all that the patch makes of it has the promised fingerprints.
+  /// Checks that the base is the patch's, and that all rebuilt tensors have the recorded fingerprints.
   package func base(_ checkpoint: Checkpoint, full: Bool) throws -> Finding {
     let bytes = try Rebuild(checkpoint, [PatchStep(patch, .forward)], work).check(full: full)
     return Finding(what: "base", detail: detail(bytes, full, "rebuilt to the target"))
   }
 
-  /// The target is the patch's, and reverting it gives the base's fingerprints.
+  /// Checks that the target is the patch's, and that reverting it gives the base's fingerprints.
   package func target(_ checkpoint: Checkpoint, full: Bool) throws -> Finding {
     let bytes = try Rebuild(checkpoint, [PatchStep(patch, .backward)], work).check(full: full)
     return Finding(what: "target", detail: detail(bytes, full, "reverted to the base"))
@@ -48,8 +48,8 @@ package struct Verify: Sendable {
       + (full ? "the other \(rest) hashed too" : "the other \(rest) unverified (--full hashes them)")
   }
 
-  /// Nothing outside a recipe is touched.
-  /// - Throws: `refused`, naming what is.
+  /// Checks that no tensor outside a recipe is touched.
+  /// - Throws: `refused` with a tensor that is.
   package func recipe(_ recipe: Recipe) throws -> Finding {
     let layout = ModelLayout.recognise(names: patch.header.tensors.compactMap { $0.base?.info.name })
     let others = patch.header.touched.filter { !recipe.contains(layout.component(of: $0.name)) }
@@ -63,8 +63,8 @@ package struct Verify: Sendable {
       what: "recipe", detail: "all \(patch.header.touched.count) touched tensors are in \(recipe.rawValue)")
   }
 
-  /// Each of these keys signed the patch, the files that travel along, and its annotations, as they are.
-  /// - Throws: `refused` for the first that did not.
+  /// Checks that each of these keys signed the patch, its side files and its annotations in their current form.
+  /// - Throws: `refused` for the first key that did not.
   package func signatures(by keys: [Ed25519.PublicKey]) throws -> Finding {
     for key in keys { try patch.checkSignature(by: key) }
     let signers = keys.map(\.short).joined(separator: ", ")

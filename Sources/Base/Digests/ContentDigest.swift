@@ -6,10 +6,10 @@ package struct ContentDigest: Hashable, Sendable, Comparable, CustomStringConver
   private let words: (UInt64, UInt64, UInt64, UInt64)
 
   package static let byteCount = 32
-  /// 32 zero bytes: "this side has none".
+  /// 32 zero bytes: "no tensor on this side".
   package static let zero = ContentDigest(bytes: [UInt8](repeating: 0, count: 32))!
 
-  /// Fails unless there are exactly 32 bytes.
+  /// Nil unless there are exactly 32 bytes.
   package init?(bytes: some Collection<UInt8>) {
     guard bytes.count == Self.byteCount else { return nil }
     var words: [UInt64] = [0, 0, 0, 0]
@@ -17,7 +17,7 @@ package struct ContentDigest: Hashable, Sendable, Comparable, CustomStringConver
     self.words = (words[0], words[1], words[2], words[3])
   }
 
-  /// Fails unless the text is 64 lower-case hexadecimal digits.
+  /// Nil unless the text is 64 lower-case hexadecimal digits.
   package init?(hex: String) {
     guard let bytes = [UInt8](hex: hex) else { return nil }
     self.init(bytes: bytes)
@@ -32,7 +32,7 @@ package struct ContentDigest: Hashable, Sendable, Comparable, CustomStringConver
   /// 64 lower-case hexadecimal digits.
   package var hex: String { bytes.hex }
 
-  /// The first 12 digits: enough for a person to tell digests apart.
+  /// The first 12 digits, for display.
   package var short: String { String(hex.prefix(12)) }
 
   package var description: String { hex }
@@ -42,7 +42,7 @@ package struct ContentDigest: Hashable, Sendable, Comparable, CustomStringConver
   package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
-/// SHA-256 (FIPS 180-4), by libcrypto.
+/// SHA-256 (FIPS 180-4), computed by libcrypto.
 package final class SHA256Hasher {
   private let context: OpaquePointer
 
@@ -53,7 +53,7 @@ package final class SHA256Hasher {
     self.context = context
   }
 
-  /// A hasher that has seen what `other` has seen.
+  /// A copy of another hasher's state.
   package init(copying other: SHA256Hasher) {
     guard let context = EVP_MD_CTX_new(), EVP_MD_CTX_copy_ex(context, other.context) == 1 else {
       preconditionFailure("libcrypto cannot copy a SHA-256 state")
@@ -72,7 +72,7 @@ package final class SHA256Hasher {
     bytes.withContiguousBytes { update($0) }
   }
 
-  /// The digest of all that was given. The hasher must not be used again.
+  /// The digest of all bytes given so far. The hasher must not be used afterwards.
   package func finalize() -> ContentDigest {
     let bytes = [UInt8](unsafeUninitializedCapacity: ContentDigest.byteCount) { buffer, count in
       EVP_DigestFinal_ex(context, buffer.baseAddress, nil)

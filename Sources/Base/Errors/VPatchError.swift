@@ -1,19 +1,19 @@
-/// What went wrong, in which file, and what to do about it, on one line.
+/// An error: which file, what is wrong with it, and what to do about it, on one line.
 ///
-/// Every error that vpatch throws for something in the world (a file, a model, a disk) is one of these.
-/// A programmer's mistake is a precondition failure instead.
+/// Every error that vpatch throws because of a file, a model or the system has this type. A programming mistake is a
+/// precondition failure instead.
 package struct VPatchError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What kind of failure it is; the command's exit code follows from it.
+  /// The kind of failure. It decides the exit code.
   package enum Code: String, Sendable, CaseIterable {
-    /// The system refused to read or write: permissions, a full disk, a missing file.
+    /// The system failed to read or write: permissions, a full disk, a missing file.
     case io
-    /// A file is not what its name says: not a valid checkpoint or patch.
+    /// A file is not valid: not a checkpoint, not a patch.
     case invalid
-    /// The patch does not belong to this model.
+    /// The patch does not apply to this model.
     case wrongBase
-    /// The result is not what the patch promises; nothing was written.
+    /// The result is not what the patch records. Nothing was written.
     case mismatch
-    /// What was asked for contradicts what is there (a recipe that does not hold, an output that exists).
+    /// The request contradicts what exists, such as a recipe that does not match, or an output that already exists.
     case refused
   }
 
@@ -22,7 +22,7 @@ package struct VPatchError: Error, Equatable, Sendable, CustomStringConvertible 
   package let subject: String?
   /// What is wrong.
   package let reason: String
-  /// What the user can do.
+  /// What the user can do about it.
   package let remedy: String?
 
   package init(_ code: Code, _ subject: String?, _ reason: String, remedy: String? = nil) {

@@ -1,9 +1,9 @@
 import CSystem
 import Glibc
 
-/// Whole reads, writes and copies on open files, however little the system does at a time.
+/// Complete reads, writes and copies on open files: they repeat system calls until all bytes are done.
 enum Descriptor {
-  /// open(2), also where a signal comes in between. Negative where it failed; `errno` says why.
+  /// open(2), repeated when a signal interrupts it. Negative on failure, with the reason in `errno`.
   package static func open(_ path: String, _ flags: CInt, _ mode: mode_t = 0) -> CInt {
     while true {
       let descriptor = Glibc.open(path, flags, mode)
@@ -11,18 +11,19 @@ enum Descriptor {
     }
   }
 
-  /// Takes the space of a range, so that a full disk is found before the work and not after it.
+  /// Allocates disk space for a range, so that a full disk is found before the work and not after it.
+  /// - Throws: `io` where there is not enough space.
   package static func reserve(_ range: Range<Int>, of descriptor: CInt, _ path: String) throws {
     guard !range.isEmpty else { return }
     let code = posix_fallocate(descriptor, off_t(range.lowerBound), off_t(range.count))
-    // Some file systems cannot reserve; there the writes themselves will tell.
+    // Some file systems cannot allocate in advance. There the writes fail if the disk is full.
     if code != 0, code != EOPNOTSUPP, code != EINVAL {
       throw VPatchError.system(path, "needs \(range.count) bytes", errno: code)
     }
   }
 
   /// Opens a regular file.
-  /// - Parameter failure: what to say where it cannot be opened.
+  /// - Parameter failure: the error text if it cannot be opened.
   package static func openFile(_ path: String, _ access: CInt, _ failure: String) throws -> (CInt, FileState) {
     let fd = open(path, access | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else { throw VPatchError.system(path, failure) }
@@ -48,7 +49,7 @@ enum Descriptor {
     }
   }
 
-  /// Reads back what was written there.
+  /// Reads bytes back that were written before.
   static func readBack(
     from descriptor: CInt, into buffer: UnsafeMutableRawBufferPointer, at offset: Int, _ path: String
   ) throws {
@@ -62,7 +63,7 @@ enum Descriptor {
     }
   }
 
-  /// Copies a range of one file into another, in the kernel where it can.
+  /// Copies a range of one file into another, inside the kernel where possible.
   package static func copy(
     from source: CInt, _ sourcePath: String, _ range: Range<Int>, to target: CInt, at offset: Int, _ path: String
   ) throws {

@@ -1,17 +1,17 @@
 import CSystem
 import Glibc
 
-/// What is done to folders as such.
+/// Operations on folders and on the names in them.
 package enum Directory {
-  /// Makes a rename, a new name or a deletion in the folder durable, as far as the folder can.
+  /// Makes renames, new names and deletions in the folder durable (fsync). Ignores failure.
   package static func sync(_ path: String) { try? syncOrFail(path) }
 
-  /// The same, where what follows relies on it.
-  /// - Throws: `io` where the disk fails. A file system that cannot sync folders is left to its own promises.
+  /// Like `sync`, where later steps rely on it.
+  /// - Throws: `io` where the disk fails. A file system that cannot sync folders is no error.
   package static func syncOrFail(_ path: String) throws {
     let fd = Descriptor.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if fd < 0, errno == EACCES {
-      // A folder that may be written and not read: it becomes durable with all else.
+      // The folder is writable but not readable, so it cannot be opened for fsync. sync(2) writes everything.
       return Glibc.sync()
     }
     guard fd >= 0 else { throw VPatchError.system(path, "cannot be opened") }
@@ -25,30 +25,30 @@ package enum Directory {
     }
   }
 
-  /// Makes a name durable that something whole has just been given.
-  /// - Throws: `io` where the disk fails; it says that the name is given.
+  /// Makes the name of a complete file durable.
+  /// - Throws: `io` where the disk fails. The error says that the file has its name.
   static func syncName(_ path: String) throws {
     do { try syncOrFail(Path.parent(path)) } catch let error as VPatchError {
       throw VPatchError(error.code, path, "is written, but a power cut may undo that: its folder \(error.reason)")
     }
   }
 
-  /// Takes a file's name away; it is no error where nothing has that name.
+  /// Removes a file's name. A missing file is no error.
   package static func remove(_ path: String) throws {
     guard unlink(path) == 0 || errno == ENOENT else { throw VPatchError.system(path, "cannot be removed") }
   }
 
-  /// Gives a file another name.
-  /// - Parameter replacing: whether it takes the place of what has that name.
-  /// - Throws: `refused` where something has that name and must not be replaced; `io`.
+  /// Renames a file.
+  /// - Parameter replacing: whether it replaces a file that already has the new name.
+  /// - Throws: `refused` where the new name is taken and must not be replaced; `io`.
   package static func rename(_ path: String, to other: String, replacing: Bool = true) throws {
     guard !replacing else {
-      guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be given its name") }
+      guard Glibc.rename(path, other) == 0 else { throw VPatchError.system(other, "cannot be renamed into place") }
       return
     }
     if vp_rename_no_replace(path, other) == 0 { return }
     if errno == EINVAL || errno == ENOSYS {
-      // A file system without that call. A second name is as good: it is never put in another's place either.
+      // A file system without that call. A hard link never replaces a file either.
       if link(path, other) == 0 {
         unlink(path)
         return
@@ -58,25 +58,25 @@ package enum Directory {
       }
       throw exists(other)
     }
-    throw errno == EEXIST ? exists(other) : VPatchError.system(other, "cannot be given its name")
+    throw errno == EEXIST ? exists(other) : VPatchError.system(other, "cannot be renamed into place")
   }
 
-  /// The name of a file can be given to another, or be taken away: to be asked before something is decided that needs it.
-  /// - Throws: `refused` where it cannot; `io` where the system does not say.
+  /// Checks that a file can be replaced or removed. Call it before a decision that depends on it.
+  /// - Throws: `refused` where that is impossible; `io` where the file cannot be examined.
   package static func requireReplaceable(_ path: String) throws {
     let reason: String
     switch vp_keeps_its_name(path, Path.parent(path)) {
     case 0: return
     case 1: reason = "belongs to another user, in a folder where only the owner of a file may replace it"
-    case 2: reason = "is marked as not to be changed (chattr +i or +a), or its folder is"
+    case 2: reason = "is immutable or append-only (chattr +i or +a), or its folder is"
     case 3: reason = "is a mount point"
     default: throw VPatchError.system(path, "cannot be examined")
     }
-    throw VPatchError(.refused, path, reason, remedy: "nothing was changed: mend that, then run the command again")
+    throw VPatchError(.refused, path, reason, remedy: "nothing was changed: fix the cause, then run the command again")
   }
 
-  /// Puts what has a name out of the way, whatever it is: it becomes NAME.set-aside-N.
-  /// - Returns: what it is called then.
+  /// Renames whatever has a name to NAME.set-aside-N, so that the name is free.
+  /// - Returns: its new name.
   package static func setAside(_ name: String, in folder: String, as visible: String? = nil) throws -> String {
     for n in 1... {
       let other = (visible ?? name).prefixBytes(200) + ".set-aside-\(n)"
@@ -88,19 +88,19 @@ package enum Directory {
     preconditionFailure("there is always a next number")
   }
 
-  /// What to say where a name is taken.
+  /// The error for a name that is taken.
   package static func exists(_ path: String, remedy: String = "use --force to replace it") -> VPatchError {
-    VPatchError(.refused, path, "exists already", remedy: remedy)
+    VPatchError(.refused, path, "already exists", remedy: remedy)
   }
 
-  /// Makes folders, durably, and those above them that are missing. One that is there already is left as it is, but its
-  /// name is made durable too: whoever made it may have been killed before that.
+  /// Creates folders and their missing parents, durably. An existing folder is not changed, but its name is made
+  /// durable too: the process that created it may have been killed before its fsync.
   package static func make(_ paths: String...) throws { try make(paths) }
 
   package static func make(_ paths: [String]) throws {
     var parents = Set(paths.map(Path.parent))
     for path in paths { try make(path, &parents) }
-    // Once for all: on most file systems each sync that follows a change waits for the disk.
+    // All parents at the end: on most file systems each fsync after a change waits for the disk.
     for parent in parents.sorted() { try syncOrFail(parent) }
   }
 
@@ -108,9 +108,9 @@ package enum Directory {
     guard try PathKind.of(path) != .directory else { return }
     let parent = Path.parent(path)
     if parent != path { try make(parent, &parents) }
-    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw VPatchError.system(path, "cannot be made") }
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw VPatchError.system(path, "cannot be created") }
     guard try PathKind.of(path) == .directory else {
-      throw VPatchError(.io, path, "is a file where a folder has to be")
+      throw VPatchError(.io, path, "is a file, but a folder is needed here")
     }
     parents.insert(parent)
   }

@@ -1,21 +1,22 @@
 import CSystem
 import Glibc
 
-/// Locks on files. One belongs to the opening of the file that took it, and goes with it, or with the process.
+/// Locks on files (open file description locks). A lock ends when the descriptor that took it is closed, or with the
+/// process.
 package enum FileLock {
-  /// What is done with a file, and with that, what of it is locked.
+  /// What a process does with a file. It decides which bytes are locked.
   ///
-  /// A reader holds one byte far behind the end of any file, and shares it with other readers. Who writes into the file
-  /// holds all of it. Who puts another file under its name holds what is before that byte: no other change passes, and
-  /// readers keep the file that they have.
+  /// A reader locks one byte far beyond the end of any file, shared with other readers. A process that writes into the
+  /// file locks all of it. A process that replaces the file locks everything before that byte: it excludes other
+  /// changes, and readers keep the file that they have open.
   package enum Use: Sendable { case reading, replacing, writing }
 
   private static let readers: Int64 = 1 << 62
 
   /// - Parameters:
-  ///   - descriptor: open for writing, except for `reading`.
-  ///   - optional: do without on a file system that has no locks.
-  /// - Returns: false where another opening stands against it.
+  ///   - descriptor: opened for writing, except for `reading`.
+  ///   - optional: succeed without a lock on a file system that has no locks.
+  /// - Returns: false where another descriptor holds a conflicting lock.
   package static func take(_ use: Use, _ descriptor: CInt, _ path: String, optional: Bool = false) throws -> Bool {
     let result =
       switch use {
@@ -31,22 +32,22 @@ package enum FileLock {
     }
   }
 
-  /// Gives the whole file free.
+  /// Releases all locks on the file.
   package static func release(_ descriptor: CInt) { vp_unlock(descriptor, 0, 0) }
 
-  /// Whether those who hold the file, if anybody does, only read it.
+  /// Whether all processes that hold a lock on the file, if any, only read it.
   static func isHeldByReaders(_ descriptor: CInt) -> Bool {
     [VP_LOCK_NONE, VP_LOCK_SHARED].contains(Int(vp_lock_of_others(descriptor, 0, 0)))
   }
 
-  /// Whether some living process writes a file.
+  /// Whether a running process writes a file.
   package enum Writer: Sendable {
     case none, living
-    /// The file cannot be opened: it is another user's, who may be writing it.
+    /// The file cannot be opened: it belongs to another user, who may be writing it.
     case unknown
   }
 
-  /// Who holds the file at a path.
+  /// Whether some process holds a write lock on the file at a path.
   package static func writer(of path: String) -> Writer {
     let descriptor = Descriptor.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     guard descriptor >= 0 else { return errno == ENOENT || errno == ELOOP ? .none : .unknown }
@@ -54,20 +55,20 @@ package enum FileLock {
     return Int(vp_lock_of_others(descriptor, 0, 0)) == VP_LOCK_NONE ? .none : .living
   }
 
-  /// Whether a file has to be left alone, since a process may be writing it.
+  /// Whether the file must not be touched, since a process may be writing it.
   package static func isTaken(_ path: String) -> Bool { writer(of: path) != .none }
 }
 
-/// A number that a living process holds: a lock of one byte of an empty file, at that offset.
+/// A number reserved by a running process: a lock of one byte of an empty file, at that offset.
 ///
-/// The system lets go of it when the process ends, however it ends, and nothing has to be deleted. Whoever finds the
-/// number written somewhere can ask whether the process that wrote it still lives.
+/// The system releases it when the process ends, in any way, and nothing has to be deleted. A process that finds the
+/// number in a record can check whether the process that wrote the record is still running.
 package final class HeldNumber: Sendable {
   package let number: Int64
   private let descriptor: CInt
 
-  /// Takes a number that nobody holds.
-  /// - Parameter path: the file; it is made where it is missing.
+  /// Reserves a number that no process holds.
+  /// - Parameter path: the lock file. It is created if missing.
   package init(in path: String) throws {
     let descriptor = Descriptor.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
     guard descriptor >= 0 else { throw VPatchError.system(path, "cannot be opened") }
@@ -88,7 +89,7 @@ package final class HeldNumber: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Those of some numbers that somebody holds. Where the file cannot be looked into, all of them may be held.
+  /// The numbers that a process holds. All of them where the file cannot be read.
   package static func held(of numbers: some Sequence<Int64>, in path: String) -> Set<Int64> {
     let descriptor = Descriptor.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
     guard descriptor >= 0 else { return errno == ENOENT ? [] : Set(numbers) }

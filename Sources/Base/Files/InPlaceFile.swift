@@ -1,21 +1,21 @@
 import CSystem
 import Glibc
 
-/// A file that is changed where it lies: the only kind of output that is written to under its final name.
+/// A file that is changed in place: the only kind of output that is written under its final name.
 package final class InPlaceFile: Sendable {
   package let path: String
-  /// What the system said of it when it was opened.
+  /// Its status when it was opened.
   package let state: FileState
   private let descriptor: CInt
 
-  /// Its length when it was opened.
+  /// Length in bytes when it was opened.
   package var size: Int { state.size }
   package var identity: FileIdentity { state.identity }
-  /// Under how many names it is known.
+  /// Number of hard links.
   package var linkCount: Int { state.linkCount }
 
   /// Follows symbolic links.
-  /// - Throws: `io` where it is not there, not a regular file, or may not be written to.
+  /// - Throws: `io` where the file is missing, is not a regular file, or cannot be opened for writing.
   package init(path: String) throws {
     (descriptor, state) = try Descriptor.openFile(path, O_RDWR, "cannot be opened for writing")
     self.path = path
@@ -23,14 +23,14 @@ package final class InPlaceFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Holds the file against others who lock it, until this value goes.
-  /// - Returns: false where another holds it.
+  /// Locks the whole file for writing, until this value is released.
+  /// - Returns: false where another process holds a lock.
   package func lock() throws -> Bool { try FileLock.take(.writing, descriptor, path) }
 
-  /// Holds the file of a model against other changes, and unless it is only replaced against readers, until this value
-  /// goes. Waits for readers.
-  /// - Throws: `refused` where another process changes it, or reads it for longer than that.
-  /// - Parameter remedy: what to do about readers who take longer.
+  /// Locks a model's file against other changes until this value is released. With `writing` also against readers.
+  /// Waits for readers.
+  /// - Parameter remedy: the advice in the error if readers take longer than `patience`.
+  /// - Throws: `refused` where another process changes the file, or reads it for longer than `patience`.
   package func hold(
     _ use: FileLock.Use, model: String, remedy: String, patience: Duration = Patience.usual
   ) throws {
@@ -42,27 +42,27 @@ package final class InPlaceFile: Sendable {
   }
 
   /// Whether the path still leads to this file.
-  /// - Throws: `io` where the system does not say.
+  /// - Throws: `io` where it cannot be examined.
   package func isStillThere() throws -> Bool { try FileIdentity.of(path) == identity }
 
-  /// Copies a range of another file over the bytes from `offset` on, and lets the disk begin with them.
+  /// Copies a range of another file over the bytes from `offset` on, and starts writing them to disk.
   package func copy(from source: InputFile, _ range: Range<Int>, at offset: Int) throws {
     try Descriptor.copy(from: source.descriptor, source.path, range, to: descriptor, at: offset, path)
     vp_begin_writeback(descriptor, off_t(offset), off_t(range.count))
   }
 
-  /// Reads what stands there now.
+  /// Fills `buffer` with the current bytes from `offset` on.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     try Descriptor.readBack(from: descriptor, into: buffer, at: offset, path)
   }
 
-  /// Takes the space that writing over a range needs, where the file has holes.
+  /// Allocates the disk space for writing a range, where the file has holes.
   package func reserve(_ range: Range<Int>) throws {
     let info = try FileStatus.of(descriptor, path)
     guard Int(info.st_blocks) * 512 < Int(info.st_size) else { return }
     try Descriptor.reserve(range, of: descriptor, path)
   }
 
-  /// Makes durable what was written.
+  /// Makes the written bytes durable (fsync).
   package func sync() throws { try Descriptor.sync(descriptor, path) }
 }

@@ -1,5 +1,5 @@
 extension InputFile {
-  /// The SHA-256 of all its bytes.
+  /// The SHA-256 of the whole file.
   package func digest() throws -> ContentDigest {
     let hasher = SHA256Hasher()
     var offset = 0

@@ -1,7 +1,7 @@
 extension InputFile {
-  /// Calls `body` with each line, without its line feed, and the line's number from 1 on; the file may be of any size.
-  /// - Parameter limit: how long a line may be, in bytes.
-  /// - Throws: `invalid` for a longer one; `io` where somebody wrote to the file meanwhile.
+  /// Calls `body` with each line, without its line feed, and its number, from 1 on. The file may have any size.
+  /// - Parameter limit: maximum length of a line, in bytes.
+  /// - Throws: `invalid` for a longer line; `io` where the file was changed meanwhile.
   package func forEachLine(limit: Int, _ body: (_ number: Int, _ line: [UInt8]) throws -> Void) throws {
     var splitter = LineSplitter(limit: limit, path: path)
     try forEachPiece { try splitter.add($0, body) }
@@ -9,7 +9,7 @@ extension InputFile {
     try requireUnchanged()
   }
 
-  /// Calls `body` with all bytes, a piece at a time.
+  /// Calls `body` with all bytes, in pieces.
   package func forEachPiece(_ body: (_ piece: [UInt8]) throws -> Void) throws {
     var offset = 0
     while offset < size {

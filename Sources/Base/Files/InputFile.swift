@@ -1,18 +1,18 @@
 import Glibc
 
-/// A regular file opened for reading at any offset. It stays the same file if its name is given to another.
+/// A regular file opened for reading at any offset. It remains the same file if another one gets its name.
 package final class InputFile: Sendable {
   package let path: String
-  /// What the system said of it when it was opened.
+  /// Its status when it was opened.
   package let state: FileState
   package let descriptor: CInt
 
-  /// Its length when it was opened.
+  /// Length in bytes when it was opened.
   package var size: Int { state.size }
-  /// Device and inode: which file it is, whatever it is called.
+  /// Device and inode: identifies the file independently of its name.
   package var identity: FileIdentity { state.identity }
 
-  /// Follows symbolic links: a snapshot of a model hub consists of them.
+  /// Follows symbolic links, which a snapshot of a model hub consists of.
   package init(path: String) throws {
     (descriptor, state) = try Descriptor.openFile(path, O_RDONLY, "cannot be opened")
     self.path = path
@@ -20,16 +20,17 @@ package final class InputFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Looks again, after the last reading: nobody wrote to the file since it was opened, and the path still leads to it.
-  /// - Throws: `io` where that is not so, or cannot be found out.
+  /// Checks after the last read that the file was not written to since it was opened, and that the path still leads to
+  /// it.
+  /// - Throws: `io` where the file was changed or cannot be examined.
   package func requireUnchanged() throws {
     guard try isUnchanged() else { throw Self.changed(path) }
   }
 
-  /// Whether nobody wrote to the file since it was opened, and the path still leads to it.
+  /// Whether the file was not written to since it was opened, and the path still leads to it.
   package func isUnchanged() throws -> Bool { try hasSameBytes() && FileIdentity.of(path) == identity }
 
-  /// Whether nobody wrote to the file since it was opened, wherever the path leads now.
+  /// Whether the file was not written to since it was opened, wherever the path leads now.
   package func hasSameBytes() throws -> Bool {
     FileState(try FileStatus.of(descriptor, path)).hasSameBytes(as: state)
   }
@@ -38,15 +39,15 @@ package final class InputFile: Sendable {
     VPatchError(.io, path, "was changed while it was read", remedy: "run the command again when nothing writes to it")
   }
 
-  /// Keeps others from changing the file where it lies, until this value goes or `endReading`. Many can do so at once.
-  /// A file system without locks does without: there one looks again in the end.
-  /// - Returns: false where another changes it now.
+  /// Locks the file against changes in place, until this value is released or `endReading`. Many readers can hold the
+  /// lock. A file system without locks is no error: there only the final check for changes protects.
+  /// - Returns: false where another process is changing the file.
   package func beginReading() throws -> Bool { try FileLock.take(.reading, descriptor, path, optional: true) }
 
   package func endReading() { FileLock.release(descriptor) }
 
-  /// Fills `buffer` from `offset` on.
-  /// - Throws: `io` if the file has become shorter than that.
+  /// Fills `buffer` with the bytes from `offset` on.
+  /// - Throws: `io` where the file has become too short for that.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < buffer.count {
@@ -56,7 +57,7 @@ package final class InputFile: Sendable {
         throw VPatchError.system(path, "cannot be read")
       }
       guard n > 0 else {
-        throw VPatchError(.io, path, "ends at byte \(offset + done): it was cut while it was read")
+        throw VPatchError(.io, path, "ends at byte \(offset + done): it was truncated while it was read")
       }
       done += n
     }
@@ -69,22 +70,24 @@ package final class InputFile: Sendable {
     }
   }
 
-  /// The whole of a file that must not be larger than `limit` bytes.
+  /// The contents of a file of at most `limit` bytes.
+  /// - Throws: `invalid` for a larger file; `io`.
   package static func contents(of path: String, limit: Int) throws -> [UInt8] {
     try InputFile(path: path).contents(limit: limit)
   }
 
-  /// All of it, where that is not more than `limit` bytes.
+  /// The contents, if they are at most `limit` bytes.
+  /// - Throws: `invalid` for a larger file; `io`.
   package func contents(limit: Int) throws -> [UInt8] {
     guard size <= limit else {
-      throw VPatchError(.invalid, path, "has \(size) bytes; at most \(limit) are expected here")
+      throw VPatchError(.invalid, path, "has \(size) bytes; the limit is \(limit)")
     }
     return try read(0..<size)
   }
 }
 
 extension VPatchError {
-  /// An error of the system's last call, in words.
+  /// An `io` error with the text of `errno`.
   package static func system(
     _ path: String?, _ what: String, remedy: String? = nil, errno code: CInt = errno
   ) -> VPatchError {
@@ -100,7 +103,7 @@ extension VPatchError {
 }
 
 extension UnsafeRawBufferPointer {
-  /// Whether both hold the same bytes, as memcmp finds it.
+  /// Whether both hold the same bytes (memcmp).
   package func elementsAreEqual(_ other: UnsafeRawBufferPointer) -> Bool {
     count == other.count && (count == 0 || memcmp(baseAddress!, other.baseAddress!, count) == 0)
   }

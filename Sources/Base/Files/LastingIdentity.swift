@@ -1,17 +1,17 @@
 import CSystem
 import Glibc
 
-/// Which file this is, in a form that can be written down: unlike `FileIdentity` it holds over a restart of the
-/// machine, which may number its devices anew. A file put in another's place differs by the time of its making even
-/// where the file system hands out the same inode again.
+/// A file's identity in a form that can be written down. Unlike `FileIdentity` it survives a restart of the machine,
+/// which may renumber devices. The creation time tells a replacement from the original even where the file system
+/// reuses the inode.
 package struct LastingIdentity: Hashable, Sendable, CustomStringConvertible {
-  /// In decimal: inode, size in bytes, time of making in seconds and nanoseconds (zero where the file system keeps
-  /// none), joined by colons.
+  /// In decimal, joined by colons: inode, size in bytes, creation time in seconds and nanoseconds (zero where the file
+  /// system records none).
   package let description: String
   package let size: Int
 
-  /// Of what has a name; nil where nothing has.
-  /// - Throws: `io` where the system does not say.
+  /// The identity of the file at a path; nil if there is none.
+  /// - Throws: `io` where it cannot be examined.
   package static func of(_ path: String, followingLinks: Bool) throws -> LastingIdentity? {
     guard let info = try FileStatus.of(path, followingLinks: followingLinks) else { return nil }
     var seconds: Int64 = 0
@@ -30,7 +30,7 @@ package struct LastingIdentity: Hashable, Sendable, CustomStringConvertible {
     self.description = description
   }
 
-  /// Fails where the text does not have the form.
+  /// Nil where the text does not have that form.
   package init?(_ text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     let isNumbers = parts.allSatisfy { part in !part.isEmpty && part.utf8.allSatisfy { (48...57).contains($0) } }

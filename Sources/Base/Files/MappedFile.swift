@@ -1,8 +1,9 @@
 import Glibc
 
-/// A file's bytes as memory that the system reads when it is touched and gives up when it is short of it.
+/// A file's bytes mapped into memory. The system reads pages on access and may drop them when memory is short.
 ///
-/// Who cuts the file short while it is mapped ends the process; vpatch never does that to a model.
+/// If another process truncates the file while it is mapped, an access ends this process (SIGBUS). vpatch never
+/// truncates a model.
 package final class MappedFile: @unchecked Sendable {
   package let bytes: UnsafeRawBufferPointer
 

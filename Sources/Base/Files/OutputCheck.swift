@@ -1,10 +1,10 @@
-/// Whether something may be written under a path: nothing of the user's is ever overwritten by accident. What a killed
-/// command left half-written for that path is removed, and when all that was asked for has its name, an interruption comes
-/// too late.
+/// Checks whether an output path may be written, so that vpatch never overwrites a user's file by accident. Also
+/// removes what a killed command left half-written for that path, and registers the path as a result: once all results
+/// have their names, an interrupt no longer ends the process.
 package enum OutputCheck {
   /// - Parameters:
-  ///   - inputs: files that are read; writing onto one of them is refused.
-  ///   - force: an existing plain file may be replaced.
+  ///   - inputs: files that are read. Writing to one of them is refused.
+  ///   - force: an existing regular file may be replaced.
   package static func file(_ path: String, inputs: [InputFile], force: Bool) throws {
     try parent(path)
     switch try PathKind.of(path, followingLinks: false) {
@@ -23,7 +23,7 @@ package enum OutputCheck {
     }
     let existing = try FileState.of(path)
     if inputs.contains(where: { $0.identity == existing?.identity }) {
-      throw VPatchError(.refused, path, "is an input of this very command", remedy: "give another output")
+      throw VPatchError(.refused, path, "is an input of this command", remedy: "give another output")
     }
     guard (existing?.linkCount ?? 1) <= 1 else {
       throw VPatchError(.refused, path, "is a file with several hard links", remedy: "give another output")
@@ -32,7 +32,7 @@ package enum OutputCheck {
     prepare(path)
   }
 
-  /// A folder must not exist, or be empty.
+  /// Requires that the folder is missing or empty.
   package static func directory(_ path: String) throws {
     try parent(path)
     switch try PathKind.of(path, followingLinks: false) {
@@ -45,13 +45,13 @@ package enum OutputCheck {
     case .symbolicLink:
       throw VPatchError(.refused, path, "is a symbolic link", remedy: "give another output")
     default:
-      throw VPatchError(.refused, path, "is a file; a model directory gives a directory", remedy: "give another output")
+      throw VPatchError(.refused, path, "is a file; a model directory needs a folder", remedy: "give another output")
     }
   }
 
   private static func prepare(_ path: String) {
     TemporaryFiles.expect(result: path)
-    // What cannot be removed is in nobody's way.
+    // Leftovers that cannot be removed do no harm.
     _ = try? TemporaryFiles.removeAbandoned(in: Path.parent(path), of: [Path.name(path)])
   }
 
@@ -59,7 +59,7 @@ package enum OutputCheck {
     guard !path.isEmpty else { throw VPatchError(.refused, nil, "the output's name is empty", remedy: "give a name") }
     let parent = Path.parent(path)
     guard try PathKind.of(parent) == .directory else {
-      throw VPatchError(.refused, path, "would be in a folder that does not exist", remedy: "make \(parent) first")
+      throw VPatchError(.refused, path, "is in a folder that does not exist", remedy: "create \(parent) first")
     }
   }
 }

@@ -1,12 +1,13 @@
 import Glibc
 import Synchronization
 
-/// A folder that becomes visible under its final name only when all in it is whole.
+/// An output folder that gets its final name only when all files in it are complete.
 package final class OutputDirectory: Sendable {
   package let path: String
-  /// Where its files are written until `commit`.
+  /// Where its files are written before `commit`.
   package let temporaryPath: String
-  /// Open and locked (flock) for as long as it is being filled: one that nobody has locked was left by a killed process.
+  /// Open and locked (flock) while the folder is filled. A temporary folder without a lock was left by a killed
+  /// process.
   private let descriptor: CInt
   private let isCommitted = Mutex(false)
 
@@ -16,7 +17,7 @@ package final class OutputDirectory: Sendable {
     temporaryPath = try TemporaryFiles.create(beside: path, "cannot be created") { name in
       guard mkdir(name, 0o777) == 0 else { return false }
       fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      // Until it is locked another process may take it for abandoned. A file system without locks does without.
+      // Before it is locked, another process may delete it as abandoned. Without lock support it counts as locked.
       var info = stat()
       if fd >= 0, flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK, fstat(fd, &info) == 0, info.st_nlink > 0 {
         return true
@@ -34,8 +35,8 @@ package final class OutputDirectory: Sendable {
     close(descriptor)
   }
 
-  /// Gives the folder its name. An empty folder of that name is replaced, and keeps its owner and permissions.
-  /// - Throws: `refused` where something else has that name.
+  /// Gives the folder its final name. An empty folder of that name is replaced; its owner and permissions are kept.
+  /// - Throws: `refused` where the name is taken by anything else; `io`.
   package func commit() throws {
     if let replaced = try FileStatus.of(path, followingLinks: false), replaced.st_mode & S_IFMT == S_IFDIR {
       try FileAttributes.copy(replaced, of: path, to: descriptor)
@@ -45,7 +46,7 @@ package final class OutputDirectory: Sendable {
       guard rename(temporaryPath, path) != 0 else { return }
       switch errno {
       case EEXIST, ENOTEMPTY, ENOTDIR: throw Directory.exists(path, remedy: "give another output")
-      default: throw VPatchError.system(path, "cannot be given its name")
+      default: throw VPatchError.system(path, "cannot be renamed into place")
       }
     }
     isCommitted.withLock { $0 = true }

@@ -1,12 +1,12 @@
 import Glibc
 
-/// Pieces of paths, by text alone; what a path leads to; the names in a folder.
+/// Operations on paths as text, resolving of links, and listing of folders.
 package enum Path {
   package static func join(_ directory: String, _ name: String) -> String {
     directory.utf8.last == slash ? directory + name : directory + "/" + name
   }
 
-  /// The folder that holds what the path names.
+  /// The folder that contains what the path names.
   package static func parent(_ path: String) -> String {
     let trimmed = trimming(path)
     guard let last = trimmed.lastIndex(of: slash) else { return "." }
@@ -18,10 +18,10 @@ package enum Path {
     return String(Substring(trimmed.lastIndex(of: slash).map { trimmed[trimmed.index(after: $0)...] } ?? trimmed))
   }
 
-  // By bytes: a mark behind a slash makes both one character, which is no slash.
+  // By bytes: a combining mark behind a slash forms one Character with it, which is not "/".
   private static let slash = UInt8(ascii: "/")
 
-  /// Without slashes at its end, which would follow a symbolic link there.
+  /// Without trailing slashes, with which the system would follow a symbolic link.
   package static func trimmed(_ path: String) -> String { String(Substring(trimming(path))) }
 
   private static func trimming(_ path: String) -> Substring.UTF8View {
@@ -30,11 +30,11 @@ package enum Path {
     return trimmed
   }
 
-  /// What a path leads to, without any symbolic link in it; the path itself where it leads nowhere.
-  /// - Throws: `io` where the system does not say.
+  /// The path with all symbolic links resolved; the path itself if it leads nowhere.
+  /// - Throws: `io` where it cannot be examined.
   package static func resolved(_ path: String) throws -> String { try resolvedIfAny(path) ?? path }
 
-  /// The same; nil where it leads nowhere.
+  /// Like `resolved`, but nil if the path leads nowhere.
   package static func resolvedIfAny(_ path: String) throws -> String? {
     while true {
       if let real = realpath(path, nil) {
@@ -47,15 +47,15 @@ package enum Path {
     }
   }
 
-  /// Whether a path lies in a folder or below it. Both without symbolic links.
+  /// Whether a path is a folder or lies below it. Both must be free of symbolic links.
   package static func isInside(_ path: String, _ folder: String) -> Bool {
     path.utf8.starts(with: join(folder, "").utf8)
   }
 
-  /// The names in a folder, ascending.
-  /// - Parameter skippingUndecodable: leave out names that are not UTF-8, where only names of a known form matter.
-  /// - Throws: `io` where the folder cannot be listed to its end; `invalid` for a name that is not UTF-8, which nothing
-  ///   that vpatch writes could name.
+  /// The names in a folder, in ascending order.
+  /// - Parameter skippingUndecodable: skip names that are not UTF-8, where only names of a known form matter.
+  /// - Throws: `io` where the folder cannot be listed completely; `invalid` for a name that is not UTF-8, which no file
+  ///   that vpatch writes could refer to.
   package static func entries(of directory: String, skippingUndecodable: Bool = false) throws -> [String] {
     guard let handle = opendir(directory) else { throw VPatchError.system(directory, "cannot be listed") }
     defer { closedir(handle) }
@@ -79,7 +79,7 @@ package enum Path {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// A path as a word that a shell takes as it is.
+  /// A path quoted for a shell, if necessary.
   package static func shellWord(_ path: String) -> String {
     let isPlain = path.utf8.allSatisfy { byte in
       byte >= 0x80 || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte & 0xDF)

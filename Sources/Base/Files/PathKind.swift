@@ -1,14 +1,14 @@
 import Glibc
 
-/// What stands at a path.
+/// The kind of file at a path.
 package enum PathKind: Sendable, Equatable {
   case missing, file, directory, symbolicLink, other
 
-  /// Looks at a path. Only what the system says is not there is `missing`: a path that cannot be looked at is an error,
-  /// since a decision to write or to delete may hang on the answer.
-  /// - Parameter followingLinks: whether a symbolic link counts as what it points to. One that leads nowhere is
-  ///   `symbolicLink` in any case: something has that name.
-  /// - Throws: `io` where the system does not say.
+  /// Examines a path. `missing` only if the system reports that there is nothing. Any other failure is an error, since
+  /// a decision to write or delete may depend on the answer.
+  /// - Parameter followingLinks: whether a symbolic link counts as its target. A link that leads nowhere is always
+  ///   `symbolicLink`, since the name is taken.
+  /// - Throws: `io` where the path cannot be examined.
   package static func of(_ path: String, followingLinks: Bool = true) throws -> PathKind {
     if followingLinks, let info = try FileStatus.of(path, followingLinks: true) { return kind(info) }
     guard let info = try FileStatus.of(path, followingLinks: false) else { return .missing }
@@ -25,10 +25,10 @@ package enum PathKind: Sendable, Equatable {
   }
 }
 
-/// What the system tells of a file.
+/// File status (stat).
 enum FileStatus {
-  /// - Returns: nil where nothing has that name.
-  /// - Throws: `io` for any other answer.
+  /// - Returns: nil if there is no file of that name.
+  /// - Throws: `io` for any other failure.
   package static func of(_ path: String, followingLinks: Bool) throws -> stat? {
     var info = stat()
     while (followingLinks ? stat(path, &info) : lstat(path, &info)) != 0 {
@@ -49,7 +49,7 @@ enum FileStatus {
   }
 }
 
-/// Which file this is, whatever it is called.
+/// Identifies a file independently of its name.
 package struct FileIdentity: Hashable, Sendable {
   package let device: UInt64
   package let inode: UInt64
@@ -61,17 +61,17 @@ package struct FileIdentity: Hashable, Sendable {
 
   init(_ info: stat) { self.init(device: UInt64(info.st_dev), inode: UInt64(info.st_ino)) }
 
-  /// - Returns: nil where nothing has that name. Follows symbolic links.
+  /// - Returns: nil if there is no file of that name. Follows symbolic links.
   package static func of(_ path: String) throws -> FileIdentity? {
     try FileStatus.of(path, followingLinks: true).map { FileIdentity($0) }
   }
 }
 
-/// A file's identity, length and times: what differs when somebody wrote to it.
+/// A file's identity, length and times. It changes when the file is written to.
 package struct FileState: Hashable, Sendable {
   package let identity: FileIdentity
   package let size: Int
-  /// Under how many names it is known.
+  /// Number of hard links.
   package let linkCount: Int
   private let modified, changed: [Int]
 
@@ -80,16 +80,16 @@ package struct FileState: Hashable, Sendable {
     size = Int(info.st_size)
     linkCount = Int(info.st_nlink)
     modified = [info.st_mtim.tv_sec, info.st_mtim.tv_nsec]
-    // Unlike the time of the last writing, nobody can set it.
+    // The change time. Unlike the modification time, programs cannot set it.
     changed = [info.st_ctim.tv_sec, info.st_ctim.tv_nsec]
   }
 
-  /// - Returns: nil where nothing has that name. Follows symbolic links.
+  /// - Returns: nil if there is no file of that name. Follows symbolic links.
   package static func of(_ path: String) throws -> FileState? {
     try FileStatus.of(path, followingLinks: true).map { FileState($0) }
   }
 
-  /// Whether the bytes are as they were, as far as times tell: a new name or other permissions do not count.
+  /// Whether the bytes are unchanged, as far as times show. Renames and changed permissions do not count.
   package func hasSameBytes(as other: FileState) -> Bool {
     identity == other.identity && size == other.size && modified == other.modified
   }

@@ -1,24 +1,24 @@
 import Glibc
 
-/// Something stands in the way that passes: another process is at work on the same files.
+/// A temporary obstacle: another process works on the same files. Waiting may help.
 package struct Busy: Error {
-  /// What to say when it does not pass.
+  /// The error if waiting did not help.
   package let error: VPatchError
   package init(_ error: VPatchError) { self.error = error }
 }
 
-/// How long one process waits for another.
+/// How long a process waits for another one.
 package enum Patience {
-  /// A switch of a large model is decided and carried out in that time, most readings are done.
+  /// Long enough for the switch of a large model, and for most reads.
   package static let usual = Duration.seconds(10)
 
-  /// Tries again while it throws `Busy`, for as long as that.
+  /// Repeats `attempt` while it throws `Busy`, for at most `patience`.
   package static func wait<R>(_ patience: Duration, _ attempt: () throws -> R) throws -> R {
     let end = ContinuousClock.now + patience
     while true {
       do { return try attempt() } catch let busy as Busy {
         guard ContinuousClock.now < end else { throw busy.error }
-        // Not in step with others who wait for the same.
+        // Random, so that processes that wait for the same file do not retry in step.
         usleep(.random(in: 2000...20000))
       }
     }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Text on standard input, by lines or whole.
+/// Text on standard input, line by line or whole.
 package struct StandardInput {
-  /// More than a prompt has, in bytes: what has no end is refused before it fills the memory.
+  /// Maximum length of one piece in bytes, more than a prompt has. Endless input is refused before it fills the memory.
   private static let limit = 16 << 20
   package static let name = "standard input"
   private var read: [UInt8] = []
@@ -10,16 +10,16 @@ package struct StandardInput {
 
   package init() {}
 
-  /// All that is left.
-  /// - Throws: `io` where it cannot be read; `invalid` where it is no text, or too long for any model.
+  /// All remaining text.
+  /// - Throws: `io` where it cannot be read; `invalid` where it is not UTF-8 or too long.
   package mutating func text() throws -> String {
     while try more() {}
     defer { read = [] }
     return try Self.text(read[...])
   }
 
-  /// The next line, without its end; nil behind the last.
-  /// - Throws: as `text`.
+  /// The next line, without its line end; nil after the last line.
+  /// - Throws: like `text`.
   package mutating func line() throws -> String? {
     var searched = 0
     while true {
@@ -41,7 +41,7 @@ package struct StandardInput {
     return text
   }
 
-  /// - Returns: false at the end.
+  /// - Returns: false at the end of the input.
   private mutating func more() throws -> Bool {
     guard !isAtEnd else { return false }
     let piece = try Self.piece()
@@ -54,7 +54,7 @@ package struct StandardInput {
     return !isAtEnd
   }
 
-  /// What is there next, as soon as something is; empty at the end.
+  /// The bytes that are available next, waiting for at least one; empty at the end of the input.
   /// - Throws: `io` where it cannot be read.
   package static func piece() throws -> [UInt8] {
     var piece = [UInt8](repeating: 0, count: 64 << 10)

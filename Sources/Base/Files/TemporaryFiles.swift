@@ -1,27 +1,27 @@
 import Glibc
 import Synchronization
 
-/// What would be left behind if the process were interrupted now, and what others left.
+/// The temporary files of this process, and abandoned ones of others.
 ///
-/// `Ctrl-C` during a long apply must not leave gigabytes under a hidden name: the command line removes these
+/// `Ctrl-C` during a long apply must not leave gigabytes under a hidden name, so the command line deletes these files
 /// before it exits.
 package enum TemporaryFiles {
   private static let state = Mutex(State())
 
   private struct State {
     var paths: Set<String> = []
-    /// How many pieces of work are past the point up to which they may be interrupted.
+    /// How many operations must not be interrupted any more.
     var committed = 0
-    /// The files and folders that the process is there to write, and that have not got their names yet.
+    /// The files and folders that the process will write and that do not have their final names yet.
     var results: Set<String> = []
-    /// They have got them: an interruption comes too late, and what is left of the work is short.
+    /// All results have their names. An interrupt no longer ends the process; the rest of the work is short.
     var isDone = false
-    /// One has come since then.
+    /// An interrupt arrived after `isDone`.
     var wasAsked = false
-    /// Signals that end the process by `deleteAll`, which another thread calls.
+    /// Signals that end the process through `deleteAll`, which another thread calls.
     var ending: [CInt] = []
 
-    /// One of them has come, and that thread will see to it.
+    /// One of these signals is pending. That thread will handle it.
     var isEnding: Bool {
       guard committed == 0, !isDone || wasAsked, !ending.isEmpty else { return false }
       var pending = sigset_t()
@@ -30,14 +30,15 @@ package enum TemporaryFiles {
     }
   }
 
-  /// Says by which signals a thread that waits for them ends the process; all threads have them blocked. From the moment
-  /// that one of them is there nothing gets its name, however long the waiting thread takes.
+  /// Registers the signals on which a waiting thread ends the process; all threads block them. As soon as one is
+  /// pending, no file gets its final name any more, however long the waiting thread takes.
   package static func endsProcess(on signals: [CInt]) { state.withLock { $0.ending = signals } }
 
-  /// Makes a hidden one in the same folder as `path`, known from its first moment on.
+  /// Creates a hidden file or folder in the same folder as `path`, registered for deletion from the start.
   /// - Parameters:
-  ///   - failure: what to say of `path` where it cannot be made.
-  ///   - make: makes it under the name it is given, and says whether it could; `errno` is EEXIST where that is taken.
+  ///   - failure: the error text about `path` if it cannot be created.
+  ///   - make: creates it under the given name and returns whether that worked; `errno` is EEXIST where the name is
+  ///     taken.
   /// - Returns: its path.
   package static func create(beside path: String, _ failure: String, _ make: (String) -> Bool) throws -> String {
     let folder = Path.parent(path)
@@ -54,27 +55,28 @@ package enum TemporaryFiles {
     }
   }
 
-  /// A name that a temporary file may have, which nothing is likely to have.
-  /// - Parameter final: the name that the file is to get.
+  /// A random name for a temporary file, unlikely to be taken.
+  /// - Parameter final: the name that the file will get.
   package static func name(for final: String) -> String { TemporaryName.random(for: final) }
 
-  /// Deletes one that is not needed any more.
+  /// Deletes a temporary file that is no longer needed.
   static func discard(_ path: String) {
     delete(path)
     forget(path)
   }
 
-  /// It has got its name from somebody else, or is to get it later.
+  /// Removes a file from the register: other code has renamed it or will.
   package static func forget(_ path: String) { state.withLock { _ = $0.paths.remove(path) } }
 
-  /// Says what the process is there to write. When all of it has its name, an interruption comes too late: the exit code
-  /// is to say what is there.
+  /// Registers a result of the process. Once all results have their names, an interrupt no longer ends the process, so
+  /// that the exit code tells what exists.
   package static func expect(result path: String) { state.withLock { _ = $0.results.insert(path) } }
 
-  /// Says that what the process was to do is done, in whatever way.
+  /// Marks the work of the process as done.
   package static func isDone() { state.withLock { $0.isDone = true } }
 
-  /// Gives one its name; an interruption comes before that or after it, and never deletes what has its name.
+  /// Renames a file to its final name. An interrupt takes effect before or after that, and never deletes a file that
+  /// has its final name.
   static func uninterruptedRename(of path: String, to final: String, _ rename: () throws -> Void) throws {
     let isDone = try state.withLock { state in
       guard !state.isEnding else { return false }
@@ -86,8 +88,8 @@ package enum TemporaryFiles {
     while !isDone { pause() }
   }
 
-  /// Deletes them all and ends the process; meanwhile no thread can make another. Returns where something is past the
-  /// point up to which it may be interrupted, and the first time when the results are there: that comes to its end.
+  /// Deletes all temporary files and ends the process; meanwhile no thread can create new ones. Returns instead if an
+  /// operation must not be interrupted, and at the first call if all results have their names: the work then finishes.
   package static func deleteAll(andExit code: CInt) {
     state.withLock { state in
       guard state.committed == 0 else { return }
@@ -100,7 +102,7 @@ package enum TemporaryFiles {
     }
   }
 
-  /// Does what must not be stopped by an interruption once it has begun.
+  /// Runs `body`, which an interrupt must not stop.
   package static func uninterrupted<R>(_ body: () throws -> R) rethrows -> R {
     state.withLock { $0.committed += 1 }
     defer { state.withLock { $0.committed -= 1 } }
@@ -113,10 +115,10 @@ package enum TemporaryFiles {
     rmdir(path)
   }
 
-  /// Removes the temporary files and folders that killed processes left in a folder. What a living process writes is
-  /// locked.
-  /// - Parameter names: the files that they were to become; nil for any.
-  /// - Returns: how many there were.
+  /// Removes the temporary files and folders that killed processes left in a folder. Running processes hold locks on
+  /// theirs.
+  /// - Parameter names: the final names whose temporary files are removed; nil for all.
+  /// - Returns: how many were removed.
   package static func removeAbandoned(in folder: String, of names: [String]?) throws -> Int {
     var count = 0
     for name in try temporaries(in: folder, of: names) {
@@ -124,8 +126,8 @@ package enum TemporaryFiles {
       let kind = try PathKind.of(path, followingLinks: false)
       if kind == .directory, removeAbandonedFolder(path) { count += 1 }
       guard kind == .file, !FileLock.isTaken(path) else { continue }
-      // Held while it is removed: who has just made it and not locked it yet makes another then. One that cannot be held,
-      // of another user or on a file system without locks, is left.
+      // Locked while it is removed: a process that has just created it and not locked it yet then creates another one.
+      // A file that cannot be locked (of another user, or on a file system without locks) is left.
       guard let file = try? InPlaceFile(path: path), (try? file.lock()) == true else { continue }
       try Directory.remove(path)
       count += 1
@@ -133,8 +135,8 @@ package enum TemporaryFiles {
     return count
   }
 
-  /// Keeps them, under names that are no temporary ones.
-  /// - Returns: the names that they had and have.
+  /// Renames abandoned temporary files to names that are not temporary.
+  /// - Returns: their names before and after.
   package static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)] {
     try temporaries(in: folder, of: names).filter { name in
       let path = Path.join(folder, name)
@@ -144,7 +146,7 @@ package enum TemporaryFiles {
     }
   }
 
-  /// See `OutputDirectory`: held while it is removed, as files are.
+  /// See `OutputDirectory`: locked while it is removed, as files are.
   private static func removeAbandonedFolder(_ path: String) -> Bool {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { return false }
@@ -160,12 +162,12 @@ package enum TemporaryFiles {
     }
   }
 
-  /// Whether a name is one of those made here, and of no other program or person.
+  /// Whether a name has the form of a temporary name of vpatch.
   /// - Parameter final: the name that the file was to get; nil for any.
   package static func isTemporary(_ name: String, of final: String? = nil) -> Bool {
     TemporaryName.isOne(name) && (final.map { TemporaryName.prefix(for: $0) == TemporaryName.prefix(of: name) } ?? true)
   }
 
-  /// Whether this or an earlier version gives such names: for folders in which nobody has files of their own.
+  /// Whether this or an earlier version creates such names. Only for folders that contain no files of users.
   package static func isTemporaryOfAnyVersion(_ name: String) -> Bool { TemporaryName.isOneOfAnyVersion(name) }
 }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// An open descriptor that text goes to, piece after piece: standard output, standard error, a log, a pipe.
+/// An open descriptor for text output: standard output, standard error, a log, a pipe.
 ///
-/// All of a piece comes out, or the writer is told. One that is full for now, as a pipe is that was made non-blocking by
-/// whoever shares it, is waited for.
+/// Each write is complete or fails. If the descriptor is non-blocking and full, as a shared pipe may be, the write
+/// waits.
 package struct TextStream: Sendable {
   package static let standardOutput = TextStream(STDOUT_FILENO, "standard output")
   package static let standardError = TextStream(STDERR_FILENO, "standard error")
@@ -11,20 +11,20 @@ package struct TextStream: Sendable {
   private let descriptor: CInt
   private let name: String
 
-  /// - Parameter name: what errors call it.
+  /// - Parameter name: its name in errors.
   package init(_ descriptor: CInt, _ name: String) {
     self.descriptor = descriptor
     self.name = name
   }
 
-  /// Why it cannot be written.
+  /// Why a write failed.
   package enum Failure: Error {
-    /// Who read it went away, as `head` does: nothing is wrong, and there is nobody to tell.
+    /// The reader closed the pipe, as `head` does. Not an error to report.
     case readerGone
     case failed(VPatchError)
   }
 
-  /// Unbuffered: nothing is lost if the process ends right after. SIGPIPE must be ignored, or it ends the process.
+  /// Unbuffered, so nothing is lost if the process ends right after. SIGPIPE must be ignored, or it ends the process.
   package func write(_ text: String) throws(Failure) {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
@@ -49,11 +49,11 @@ package struct TextStream: Sendable {
     }
   }
 
-  /// Where the process was started without standard input, output or error, the next file that it opens would get that
-  /// number, and what is said would be written into it. This gives them something that can be neither read nor written.
+  /// Opens /dev/null for standard input, output and error where they are closed. Otherwise the next file that is opened
+  /// would get that number, and output would be written into it. The replacements can be neither read nor written.
   package static func holdStandardDescriptors() {
     for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
-      // The lowest free number is given, and those below are taken by now.
+      // open(2) returns the lowest free number, and the lower ones are taken by now.
       _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
     }
   }

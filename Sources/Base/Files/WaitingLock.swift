@@ -1,20 +1,20 @@
 import Glibc
 
-/// The exclusive lock (flock) of a file or a folder, waited for. It ends with this value or with the process, however
-/// that ends, and leaves nothing behind.
+/// An exclusive lock (flock) of a file or a folder that waits for other holders. It ends with this value or with the
+/// process, and leaves nothing behind.
 package final class WaitingLock: Sendable {
   private let descriptor: CInt
 
-  /// Waits while others have it.
+  /// Waits while another process has the lock.
   /// - Parameters:
-  ///   - path: a file, which is made where it is missing, or a folder.
+  ///   - path: a file, which is created if missing, or a folder.
   ///   - subject: what is being changed, for the error.
-  ///   - patience: how long to wait at most, in seconds.
-  /// - Throws: `io` where the others do not end, or it cannot be opened. A file system that cannot lock folders does
-  ///   without.
+  ///   - patience: maximum wait in seconds.
+  /// - Throws: `io` where the wait exceeds `patience`, or `path` cannot be opened. A file system that cannot lock
+  ///   folders is no error.
   package init(_ path: String, isFolder: Bool = false, subject: String, patience: Double = 60) throws {
     let flags = O_CLOEXEC | (isFolder ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT | O_NOFOLLOW)
-    // A folder may well be reached through a link.
+    // A folder may be reached through a link.
     let descriptor = Descriptor.open(path, flags, 0o666)
     guard descriptor >= 0 else { throw VPatchError.system(path, "cannot be opened") }
     self.descriptor = descriptor
@@ -29,8 +29,8 @@ package final class WaitingLock: Sendable {
       guard clock.now < end else {
         throw VPatchError(.io, subject, "is being changed by another vpatch", remedy: "try again when that has ended")
       }
-      // flock(2) can wait for ever or not at all. Whoever has waited for long asks more often, so that of many who come
-      // again and again none is always late.
+      // flock(2) can only wait forever or not at all. A process retries more often the longer it has waited, so that
+      // newcomers do not always get ahead of it.
       let left = max(0, (end - clock.now) / .seconds(patience) - 0.5) * 2
       usleep(useconds_t.random(in: 100...200 + useconds_t(8_000 * left * left)))
     }

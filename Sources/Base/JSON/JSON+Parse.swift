@@ -1,11 +1,11 @@
-// A strict reader: RFC 8259, nothing more. It refuses what others let pass and attackers use: duplicate keys,
-// unpaired surrogates, invalid UTF-8, bytes behind the value, unbounded nesting.
+// A strict parser for RFC 8259. It refuses what lenient parsers accept and attackers use: duplicate keys, unpaired
+// surrogates, invalid UTF-8, text behind the value, unlimited nesting.
 
 extension JSON {
-  /// - Throws: `JSONError` saying what is wrong and at which byte.
   /// - Parameters:
-  ///   - maximumValues: what a text that was compressed may hold, since a value takes more memory than a byte.
-  ///   - allowsNonFinite: take NaN, Infinity and -Infinity for numbers, which are no JSON and which Python writes.
+  ///   - maximumValues: maximum number of values, for decompressed text: a value takes more memory than a byte.
+  ///   - allowsNonFinite: accept NaN, Infinity and -Infinity as numbers. They are not JSON, but Python writes them.
+  /// - Throws: `JSONError` with what is wrong and at which byte.
   package static func parse(
     _ bytes: some ContiguousBytesLike, maximumDepth: Int = 32, maximumValues: Int = .max, allowsNonFinite: Bool = false
   ) throws -> JSON {
@@ -16,9 +16,9 @@ extension JSON {
     }
   }
 
-  /// Calls `body` with each member of a text that is an object, in its order, and keeps none: a header may list a
-  /// million tensors, and a value takes several times the memory of its text.
-  /// - Throws: `JSONError` as `parse` does, and for what is no object; what `body` throws ends it.
+  /// Calls `body` with each member of an object, in its order, and keeps none: a header may list a million tensors, and
+  /// a parsed value takes several times the memory of its text.
+  /// - Throws: `JSONError` as `parse` does, or where the text is not an object; rethrows what `body` throws.
   package static func forEachMember(
     of bytes: some ContiguousBytesLike, maximumDepth: Int = 32, maximumValues: Int = .max,
     _ body: (Member) throws -> Void
@@ -71,7 +71,7 @@ private struct Parser {
   }
 
   mutating func takeValue() throws {
-    guard valuesLeft > 0 else { throw error("more values than a file of its size can need") }
+    guard valuesLeft > 0 else { throw error("more values than a file of this size may have") }
     valuesLeft -= 1
   }
 
@@ -107,7 +107,7 @@ private struct Parser {
 
   mutating func members(depth: Int, _ body: (JSON.Member) throws -> Void) throws {
     position += 1
-    // A set only where a scan of the keys so far would be slow.
+    // A set only where a linear search of the keys would be slow.
     var keys: [String] = []
     var seen: Set<String> = []
     skipSpace()

@@ -1,20 +1,19 @@
 extension JSON {
-  /// The one way of writing this value that `spec/vpatch-format.md`, section 1, allows: no white space, keys in
-  /// ascending order of their bytes.
+  /// Canonical JSON (`spec/vpatch-format.md`, section 1): no white space, keys in ascending order of their bytes.
   package func canonical() -> [UInt8] {
     var out: [UInt8] = []
     write(to: &out, sortingKeys: true, indent: nil)
     return out
   }
 
-  /// For people and programs that read a command's output: two spaces of indentation, keys as given.
+  /// Indented by two spaces, keys in the given order: for a command's output.
   package func pretty() -> String {
     var out: [UInt8] = []
     write(to: &out, sortingKeys: false, indent: 0)
     return String(decoding: out, as: UTF8.self)
   }
 
-  /// One line, keys as given.
+  /// One line, keys in the given order.
   package func compact() -> String {
     var out: [UInt8] = []
     write(to: &out, sortingKeys: false, indent: nil)
@@ -29,7 +28,7 @@ extension JSON {
     case .number(let text): out += Array(text.utf8)
     case .string(let s): Self.write(s, to: &out)
     case .array(let elements):
-      // Short lists of plain values (shapes, ranges) read better on one line.
+      // Short lists of scalars (shapes, ranges) are easier to read on one line.
       let inner = elements.allSatisfy(\.isScalar) ? nil : indent.map { $0 + 2 }
       out.append(UInt8(ascii: "["))
       for (i, element) in elements.enumerated() {
@@ -74,7 +73,7 @@ extension JSON {
     out.append(UInt8(ascii: "\""))
   }
 
-  /// A byte of a text's UTF-8 as it stands in a string of JSON, in the shortest way.
+  /// Appends a UTF-8 byte of a JSON string, escaped in the shortest way.
   package static func escape(_ byte: UInt8, to out: inout [UInt8]) {
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
@@ -88,7 +87,7 @@ extension JSON {
     }
   }
 
-  /// A unit of UTF-16 by its number: \u00e9.
+  /// Appends a UTF-16 code unit by its number: \u00e9.
   package static func escape(unit: UInt16, to out: inout [UInt8]) {
     let digits = String(unit, radix: 16)
     out += Array(("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits).utf8)

@@ -1,14 +1,14 @@
-/// A JSON value (RFC 8259), with what a file format needs kept apart: the order of keys and whole numbers.
+/// A JSON value (RFC 8259) that keeps the order of keys and distinguishes whole numbers.
 package enum JSON: Equatable, Sendable {
   case null
   case bool(Bool)
-  /// A number written without sign, fraction, exponent or leading zero, that fits.
+  /// A number without sign, fraction, exponent or leading zero that fits.
   case integer(UInt64)
-  /// Any other number, as it was written.
+  /// Any other number, as written.
   case number(String)
   case string(String)
   case array([JSON])
-  /// Members in the order of the text; keys are unique.
+  /// Members in the order of the text. Keys are unique.
   case object([Member])
 
   package struct Member: Equatable, Sendable {
@@ -36,17 +36,17 @@ package enum JSON: Equatable, Sendable {
     }
   }
 
-  /// The member of that key, where this is an object that has one.
+  /// The member with that key; nil where there is none or this is not an object.
   package subscript(key: String) -> JSON? {
     object?.first { $0.key == key }?.value
   }
 
-  /// An object from pairs, leaving out those without a value.
+  /// An object from pairs, without those whose value is nil.
   package static func dictionary(_ members: KeyValuePairs<String, JSON?>) -> JSON {
     .object(members.compactMap { key, value in value.map { Member(key, $0) } })
   }
 
-  /// The object with another value of that key, where it stood before or else at its end; without it for nil.
+  /// The object with the key set to `value`, in its old place or else at the end; without the key for nil.
   package func setting(_ key: String, to value: JSON?) -> JSON {
     var members = object ?? []
     let old = members.firstIndex { $0.key.isSame(as: key) }
@@ -55,12 +55,12 @@ package enum JSON: Equatable, Sendable {
     return .object(members)
   }
 
-  /// The object with more members at its end.
+  /// The object with members added at its end.
   package func adding(_ members: [Member]) -> JSON { .object((object ?? []) + members) }
 
   package init(_ value: Int) { self = value >= 0 ? .integer(UInt64(value)) : .number(String(value)) }
 
-  /// A finite number in its shortest form that reads back the same; `null` for what JSON cannot say.
+  /// A finite number in the shortest form that reads back the same; `null` for others.
   package init(_ value: Double) {
     if !value.isFinite {
       self = .null
@@ -72,7 +72,7 @@ package enum JSON: Equatable, Sendable {
   }
 }
 
-/// Why a text is not the JSON that is expected.
+/// Why a text is not the expected JSON.
 package struct JSONError: Error, Equatable, Sendable {
   package let reason: String
   package init(_ reason: String) { self.reason = reason }

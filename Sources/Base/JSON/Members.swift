@@ -1,12 +1,12 @@
-/// Why the text of a header or a manifest is not what it should be.
+/// Why the text of a header or manifest is not valid.
 package struct Malformed: Error {
   package let reason: String
   package init(_ reason: String) { self.reason = reason }
 }
 
-/// The members of an object, each to be taken once, none to be left over.
+/// The members of an object. Each must be taken once, and none may be left over.
 package struct Members {
-  /// What the object is, for messages.
+  /// Description of the object, for messages.
   package var owner: String
   private var rest: [String: JSON]
 

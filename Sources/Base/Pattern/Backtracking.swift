@@ -1,13 +1,13 @@
-/// Matches a pattern's instructions, going back to the last choice where they fail, for a limited number of steps.
+/// Runs a pattern's instructions with backtracking, for a limited number of steps.
 struct Backtracking {
   private let text: UnsafeBufferPointer<Unicode.Scalar>
   private var stepsLeft: Int
   private var choices: [Choice] = []
 
-  /// How many choices are remembered at most: 200 MB of them.
+  /// Maximum number of stored choices: 200 MB.
   private static let maximumChoices = 1 << 23
 
-  /// Where to go on when what was tried fails: at `position`, then at each one before it down to `least`.
+  /// Where to continue when a match attempt fails: at `position`, then at each earlier one down to `least`.
   private struct Choice {
     let instruction: Int
     var position: Int
@@ -19,10 +19,10 @@ struct Backtracking {
     stepsLeft = steps
   }
 
-  /// Whether a run was given up; its answer is none.
+  /// Whether the step limit was reached. The result is then not valid.
   var isExhausted: Bool { stepsLeft < 0 }
 
-  /// - Returns: where the match that starts there ends.
+  /// - Returns: the end of the match that starts at `start`; nil for no match.
   mutating func run(_ program: [Pattern.Instruction], from start: Int) -> Int? {
     let bottom = choices.count
     defer { choices.removeSubrange(bottom...) }

@@ -1,13 +1,13 @@
 extension Pattern {
   enum Instruction: Sendable {
     case one(ScalarSet)
-    /// As many as there are, giving back one at a time.
+    /// Repeats greedily, giving back one at a time.
     case many(ScalarSet, Int, Int)
-    /// Goes on at the first; at the second if that fails.
+    /// Continues at the first; at the second if that fails.
     case split(Int, Int)
     case jump(Int)
     case lookAhead([Instruction], negative: Bool)
-    /// What it matched first is kept.
+    /// Keeps its first match: no backtracking into it.
     case atomic([Instruction])
     case anchor(Anchor)
     case accept

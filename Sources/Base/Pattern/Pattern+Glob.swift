@@ -1,6 +1,6 @@
 extension Pattern {
-  /// A pattern of a shell for whole names: `*` stands for any characters, `?` for one, `[a-z]` and `[!a-z]` for one of a
-  /// class, and `\` takes the next character as it is. A `[` without its `]` is a character like any other.
+  /// A shell pattern (glob) that must match the whole name: `*` any characters, `?` one, `[a-z]` and `[!a-z]` one of a
+  /// class. `\` escapes the next character. A `[` without `]` is an ordinary character.
   /// - Throws: `PatternError` for what is not supported.
   package init(glob: String) throws {
     let text = Array(glob.unicodeScalars)
@@ -26,12 +26,12 @@ extension Pattern {
 
   private static func one(_ scalar: Unicode.Scalar) -> Node { .set(ScalarSet([.range(scalar.value...scalar.value)])) }
 
-  /// Behind a `[`; nil, and nothing read, where it has no `]`.
+  /// Reads a class, behind its `[`; nil, with nothing read, where there is no `]`.
   private static func globClass(_ text: [Unicode.Scalar], _ position: inout Int) throws -> Node? {
     var rest = text[position...]
     let isNegated = rest.first == "!" || rest.first == "^"
     if isNegated { rest.removeFirst() }
-    // The first character is one of the class, even a "]".
+    // The first character belongs to the class, even "]".
     guard let end = rest.dropFirst().firstIndex(of: "]") else { return nil }
     var items: [ScalarSet.Item] = []
     var members = rest[..<end]

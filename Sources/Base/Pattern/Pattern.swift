@@ -1,17 +1,17 @@
-/// A regular expression out of a file or from the command line, which no text can make slow.
+/// A regular expression from a file or the command line whose running time is limited for any text.
 ///
-/// It is matched by backtracking, so the first alternative that lets the rest match wins. Backtracking may try the same
-/// thing at the same place over and over; where it takes more steps than it needs to try everything everywhere once,
-/// the rest of the text is matched by a table of just that (`PatternTable`). Both give the same matches, so the time is
-/// at most in proportion to the text's length times the pattern's size, and both have limits.
+/// Matching uses backtracking, so the first alternative that lets the rest match wins. Backtracking may repeat the same
+/// attempt many times. When it takes more steps than trying every state at every position once, the rest of the text is
+/// matched with `PatternTable`, which does just that. Both give the same matches. So the time is at most proportional
+/// to the text's length times the pattern's size, and both are limited.
 package struct Pattern: Sendable {
   indirect enum Node: Sendable, Equatable {
     case set(ScalarSet)
     case sequence([Node])
-    /// The first that lets the rest match wins.
+    /// The first one that lets the rest match wins.
     case alternatives([Node])
     case repetition(Node, Int, Int, Mode)
-    /// Whether what follows is, or is not, that.
+    /// Whether the inner node matches here (or, negative, does not), without taking characters.
     case lookAhead(Node, negative: Bool)
     case anchor(Anchor)
   }
@@ -35,14 +35,14 @@ package struct Pattern: Sendable {
   let node: Node
   let program: [Instruction]
 
-  /// - Throws: `PatternError` naming what is not supported or not valid.
+  /// - Throws: `PatternError` that names what is not supported or not valid.
   package init(_ text: String, _ syntax: PatternSyntax) throws {
     var parser = PatternParser(text, syntax)
     let node = try parser.pattern()
     switch syntax {
     case .tokenizer:
-      // A match that is empty would never let a search go on.
-      guard !node.canBeEmpty else { throw PatternError("matches nothing at all") }
+      // With an empty match a search would never advance.
+      guard !node.canBeEmpty else { throw PatternError("matches the empty string") }
       try self.init(node, maximumSize: syntax.maximumSize)
     case .name: try self.init(ofWholeTexts: node, maximumSize: syntax.maximumSize)
     }
@@ -53,18 +53,18 @@ package struct Pattern: Sendable {
   }
 
   private init(_ node: Node, maximumSize: Double) throws {
-    // Counts inside counts multiply.
+    // Nested counts multiply.
     guard node.size <= maximumSize else { throw PatternError("is too large") }
     self.node = node
     program = Self.compile(node)
   }
 
-  /// The matches in a text, from left to right, without overlap.
+  /// The matches in a text, from left to right, not overlapping.
   package func matches(in text: UnsafeBufferPointer<Unicode.Scalar>) -> [Range<Int>] {
     matches(in: text, steps: steps(for: text.count))
   }
 
-  /// - Parameter steps: how many of them backtracking may take.
+  /// - Parameter steps: maximum number of backtracking steps.
   func matches(in text: UnsafeBufferPointer<Unicode.Scalar>, steps: Int) -> [Range<Int>] {
     var matches: [Range<Int>] = []
     var search = Backtracking(text, steps: steps)
@@ -91,7 +91,7 @@ package struct Pattern: Sendable {
     return matches
   }
 
-  /// Whether a pattern for names matches the whole of one.
+  /// Whether a name pattern matches the whole name.
   package func matches(name: String) -> Bool {
     let text = Array(name.unicodeScalars)
     return matches(name: text, steps: steps(for: text.count))
@@ -105,26 +105,26 @@ package struct Pattern: Sendable {
     }
   }
 
-  /// More than the patterns of tokenizers take on any text, or what takes as long as a table, which is quicker at each
-  /// of its states than backtracking at a step.
+  /// More than tokenizer patterns take on any text, or the cost of the table, which is faster per state than
+  /// backtracking per step.
   private func steps(for count: Int) -> Int { max(64 * (count + 64), Int(node.size) * count / 4) }
 }
 
-/// What a regular expression may say, and what it means.
+/// The syntax and meaning of a regular expression.
 package enum PatternSyntax: Sendable {
-  /// Of a tokenizer.json: constructs that mean the same to Oniguruma, Hugging Face's engine. All others are refused, so
-  /// that none is matched differently.
+  /// For a tokenizer.json: only constructs that mean the same in Oniguruma, Hugging Face's engine. All others are
+  /// refused.
   case tokenizer
-  /// Of names, on the command line: the usual constructs. `\d`, `\w` and `\s` are ASCII; the whole of a name matches.
+  /// For names on the command line: the usual constructs. `\d`, `\w` and `\s` are ASCII; the whole name must match.
   case name
 
-  /// Of `Pattern.Node.size`. With a million characters a tokenizer's table has 2.5·10⁸ entries. Names are short.
+  /// Maximum `Pattern.Node.size`. For a million characters a tokenizer's table has 2.5·10⁸ entries. Names are short.
   var maximumSize: Double { self == .tokenizer ? 256 : 50_000 }
 }
 
 /// Why a regular expression cannot be used.
 package struct PatternError: Error, Equatable, Sendable {
-  /// Goes on behind "it": "has a \")\" too many".
+  /// A predicate without subject: "has an extra \")\"".
   package let reason: String
   init(_ reason: String) { self.reason = reason }
 }

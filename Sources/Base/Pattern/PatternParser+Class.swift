@@ -1,5 +1,5 @@
 extension PatternParser {
-  /// Behind "[".
+  /// Reads a class, behind its "[".
   mutating func set(_ ignoringCase: Bool) throws -> ScalarSet {
     let isNegated = skip("^")
     var items: [ScalarSet.Item] = []
@@ -18,7 +18,7 @@ extension PatternParser {
         let scalar = try next()
         guard case .range(let last) = scalar == "\\" ? try escape() : .range(scalar.value...scalar.value),
           scalar != "[", first.lowerBound <= last.lowerBound
-        else { throw PatternError("a class has a range that is none") }
+        else { throw PatternError("a class has an invalid range") }
         item = .range(first.lowerBound...last.lowerBound)
       }
       items += try folded(item, ignoringCase)
@@ -26,7 +26,7 @@ extension PatternParser {
     return ScalarSet(items, negated: isNegated)
   }
 
-  /// Behind "\".
+  /// Reads an escape, behind its "\".
   mutating func escape() throws -> ScalarSet.Item {
     func one(_ value: UInt32) -> ScalarSet.Item { .range(value...value) }
     let scalar = try next()
@@ -65,7 +65,7 @@ extension PatternParser {
     throw PatternError("\"\\\(scalar)\" is not supported")
   }
 
-  /// So many hexadecimal digits, or any number of them in braces.
+  /// Reads `count` hexadecimal digits, or any number of them in braces.
   private mutating func hexadecimal(_ count: Int) throws -> UInt32 {
     var digits = text[position...].prefix(count)
     if skip("{") {
@@ -77,11 +77,12 @@ extension PatternParser {
     guard !digits.isEmpty, position <= self.text.count, self.text[position - 1] == "}" || digits.count == count,
       text.utf8.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }), let value = UInt32(text, radix: 16),
       Unicode.Scalar(value) != nil
-    else { throw PatternError("names a character by a number that is none") }
+    else { throw PatternError("has an invalid character number") }
     return value
   }
 
-  /// What also matches where case is ignored: for letters of ASCII alone, with the two others that fold to one.
+  /// The characters that match when case is ignored. Only for ASCII letters, with the two other characters that fold to
+  /// one.
   func folded(_ item: ScalarSet.Item, _ ignoringCase: Bool) throws -> [ScalarSet.Item] {
     guard ignoringCase else { return [item] }
     if case .ascii = item { return [item] }

@@ -1,4 +1,4 @@
-/// Reads the regular expressions that `Pattern` can match.
+/// Parses the regular expressions that `Pattern` supports.
 struct PatternParser {
   let text: [Unicode.Scalar]
   let syntax: PatternSyntax
@@ -12,7 +12,7 @@ struct PatternParser {
 
   mutating func pattern() throws -> Pattern.Node {
     let node = try alternatives(ignoringCase: syntax == .name && skip("(?i)"))
-    guard position == text.count else { throw PatternError("has a \")\" too many") }
+    guard position == text.count else { throw PatternError("has an extra \")\"") }
     return node
   }
 
@@ -53,7 +53,7 @@ struct PatternParser {
     } else if skip("+") {
       mode = .possessive
     }
-    // To Oniguruma {1,3}+ is a repetition of a repetition, and {1,3}? sometimes too.
+    // In Oniguruma {1,3}+ is a repetition of a repetition, and so is {1,3}? in some cases.
     if isCounted, mode != .greedy, syntax == .tokenizer {
       throw PatternError("\"?\" or \"+\" behind \"}\" is not supported")
     }
@@ -104,7 +104,7 @@ struct PatternParser {
     }
   }
 
-  /// Behind "\".
+  /// Reads an anchor, behind its "\".
   private mutating func anchor() -> Pattern.Anchor? {
     if skip("A") { return .startOfText }
     return skip("z") ? .endOfText : nil
@@ -121,7 +121,7 @@ struct PatternParser {
     } else if skip("?=") {
       look = false
     } else if syntax == .name, let length = nameLength {
-      // What a group matched is never asked for.
+      // The text of a group is never needed.
       position += length
     } else if peek == "?" {
       throw PatternError(
@@ -133,7 +133,7 @@ struct PatternParser {
     return look.map { .lookAhead(inner, negative: $0) } ?? inner
   }
 
-  /// How long "?<name>" or "?P<name>" is, where that stands next.
+  /// The length of "?<name>" or "?P<name>", if that comes next.
   private var nameLength: Int? {
     let rest = text[position...]
     let prefix = rest.starts(with: ["?", "P", "<"]) ? 3 : rest.starts(with: ["?", "<"]) ? 2 : nil

@@ -1,28 +1,28 @@
-/// Matches a pattern in time linear in the text, whatever the two are: where the match that backtracking would find
-/// from a state at a position ends depends on nothing else. So it is worked out once for each state at each position,
-/// from the text's end to its beginning: a state that takes a character from the position behind, every other from
+/// Matches a pattern in time linear in the text, for any pattern and text. The end of the match that backtracking would
+/// find depends only on the state and the position. So it is computed once for each state at each position, from the
+/// end of the text to its beginning: a state that takes a character uses the next position, every other state uses
 /// states at the same position.
 struct PatternTable {
   private enum State {
-    /// Takes a character of the set with this number.
+    /// Takes a character of the set with this index.
     case set(Int, next: Int)
-    /// Goes on at the first; at the second if that fails.
+    /// Continues at the first; at the second if that fails.
     case split(Int, Int)
     case lookAhead(Int, negative: Bool, next: Int)
-    /// Goes on where the inner match ends, which may be at any position behind: the answers of `next` are kept, as
-    /// those of the state with this number among the kept.
+    /// Continues where the inner match ends, at this or any later position. The results of `next` are stored, as those
+    /// of the state with index `kept`.
     case atomic(Int, next: Int, kept: Int, innerCanBeEmpty: Bool)
     case anchor(Pattern.Anchor, next: Int)
     case accept
   }
 
   private var states: [State] = []
-  /// No two alike.
+  /// Without duplicates.
   private var sets: [ScalarSet] = []
-  /// The states whose answers are kept.
+  /// The states whose results are stored.
   private var kept: [Int] = []
   private var start = 0
-  /// All states, each behind those at the same position that it depends on.
+  /// All states, each after those at the same position that it depends on.
   private var order: [Int] = []
 
   init(_ node: Pattern.Node) {
@@ -30,7 +30,7 @@ struct PatternTable {
     order = sorted()
   }
 
-  /// Where the matches end that start at a position.
+  /// The ends of the matches that start at a position.
   struct Ends {
     fileprivate let first: Int
     fileprivate var ends: [Int32]
@@ -41,9 +41,9 @@ struct PatternTable {
     }
   }
 
-  /// - Parameter first: the first position that is asked for.
+  /// - Parameter first: the first position of interest.
   func ends(in text: UnsafeBufferPointer<Unicode.Scalar>, from first: Int) -> Ends {
-    // No text of 2³¹ characters is held in memory: a line of a file has 64 MiB at most.
+    // No text in memory has 2³¹ characters: a line of a file has at most 64 MiB.
     precondition(text.count < Int32.max)
     let none: Int32 = -1
     let count = text.count - first + 1
@@ -54,7 +54,7 @@ struct PatternTable {
     var isMember = Array(repeating: false, count: sets.count)
     let ordered = order.map { (index: $0, state: states[$0]) }
     for position in stride(from: text.count, through: first, by: -1) {
-      // At the end of the text `behind` has no answers, and no member is asked for.
+      // At the end of the text there are no results behind it, and no set membership is needed.
       if position < text.count { for i in sets.indices { isMember[i] = sets[i].contains(text[position]) } }
       here.withUnsafeMutableBufferPointer { here in
         for (i, state) in ordered {
@@ -85,7 +85,7 @@ struct PatternTable {
     return states.count - 1
   }
 
-  /// - Returns: the state that matches the node and goes on at `next`.
+  /// - Returns: the state that matches the node and continues at `next`.
   private mutating func add(_ node: Pattern.Node, next: Int) -> Int {
     switch node {
     case .set(let set):
@@ -131,12 +131,12 @@ struct PatternTable {
     }
   }
 
-  /// There are no circles: what is repeated without end takes a character each time.
+  /// Topological order. There are no cycles: an unlimited repetition takes a character each time.
   private func sorted() -> [Int] {
     var order: [Int] = []
     var isPlaced = Array(repeating: false, count: states.count)
     for state in states.indices {
-      // Not by recursion: a chain may be as long as the pattern.
+      // Iterative: a chain may be as long as the pattern.
       var open = [state]
       while let last = open.last {
         let missing = isPlaced[last] ? [] : dependencies(of: last).filter { !isPlaced[$0] }

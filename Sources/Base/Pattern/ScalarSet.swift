@@ -1,17 +1,17 @@
-/// A set of characters, as a class of a regular expression names it.
+/// A set of characters, such as a regular expression's class.
 package struct ScalarSet: Sendable, Equatable {
   enum Item: Sendable, Equatable {
     case range(ClosedRange<UInt32>)
-    /// General categories, one bit each.
+    /// General categories, one bit for each.
     case categories(UInt32)
     case whitespace, notWhitespace
-    /// Characters of ASCII, or all others.
+    /// ASCII characters, or all others.
     case ascii([ClosedRange<UInt32>], negated: Bool)
   }
 
   private let items: [Item]
   private let isNegated: Bool
-  /// The answers for the first 128 characters.
+  /// Membership of the first 128 characters.
   private let ascii: (UInt64, UInt64)
 
   init(_ items: [Item], negated: Bool = false) {
@@ -47,24 +47,24 @@ package struct ScalarSet: Sendable, Equatable {
     return false
   }
 
-  /// Nd, Nl, No: what Rust calls numeric.
+  /// Nd, Nl and No, as in Rust's `char::is_numeric`.
   package static let numeric = ScalarSet([
     .categories(categories(named: "N")!),
-    // Rust's `char::is_numeric`, which has Unicode 17 in tokenizers 0.23.3, where the patterns' library has 16.
+    // Rust's `char::is_numeric` has Unicode 17 in tokenizers 0.23.3; the library of the patterns has Unicode 16.
     .range(0x11DE0...0x11DE9), .range(0x16FF4...0x16FF6),
   ])
 
   static let all = ScalarSet([], negated: true)
   static let notLineFeed = ScalarSet([.range(10...10)], negated: true)
-  /// All but line feed, vertical tab, form feed, carriage return, next line, line and paragraph separator.
+  /// All but line feed, vertical tab, form feed, carriage return, next line, line separator and paragraph separator.
   static let notNewline = ScalarSet([.range(10...13), .range(0x85...0x85), .range(0x2028...0x2029)], negated: true)
 
-  /// What `\d`, `\s` and `\w` stand for where they are ASCII.
+  /// The meaning of `\d`, `\s` and `\w` where they are ASCII.
   static let asciiClasses: [String: [ClosedRange<UInt32>]] = [
     "d": [0x30...0x39], "s": [9...13, 0x20...0x20], "w": [0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A],
   ]
 
-  /// The bits of a category ("Lu") or of a group of them ("L").
+  /// The bits of a category ("Lu") or a group of categories ("L").
   static func categories(named name: String) -> UInt32? {
     let names = Unicode.GeneralCategory.names
     let mask = names.indices.reduce(UInt32(0)) { names[$1] == name || names[$1].prefix(1) == name ? $0 | 1 << $1 : $0 }
@@ -73,8 +73,8 @@ package struct ScalarSet: Sendable, Equatable {
 }
 
 extension Unicode.Scalar {
-  /// The bit of its general category in Unicode 16, which is Hugging Face's; characters that are younger are not
-  /// assigned, so that a newer Swift does not cut text into other words.
+  /// The bit of its general category in Unicode 16, as Hugging Face has it. Newer characters count as unassigned, so
+  /// that a newer Swift does not split text differently.
   fileprivate var categoryBit: UInt32 { value < 0x10000 ? UInt32(Self.basicPlane[Int(value)]) : computedCategoryBit }
 
   private static let basicPlane: [UInt8] = (0..<0x10000).map { value in

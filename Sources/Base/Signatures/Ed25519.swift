@@ -1,31 +1,31 @@
 import CCrypto
 
-/// Signatures by Ed25519 (RFC 8032), by libcrypto. Keys are PEM files as `openssl genpkey -algorithm ed25519` and
-/// `openssl pkey -pubout` write them.
+/// Ed25519 signatures (RFC 8032), computed by libcrypto. Keys are PEM files, as `openssl genpkey -algorithm ed25519`
+/// and `openssl pkey -pubout` write them.
 package enum Ed25519 {
   package static let keyBytes = 32
   package static let signatureBytes = 64
   private static let maximumFile = 1 << 16
 
-  /// Whose signature it is.
+  /// The key that checks a signature.
   package struct PublicKey: Hashable, Sendable {
-    /// The 32 bytes of RFC 8032, section 5.1.5.
+    /// 32 bytes (RFC 8032, section 5.1.5).
     package let bytes: [UInt8]
 
-    /// Fails unless there are exactly 32 bytes.
+    /// Nil unless there are exactly 32 bytes.
     package init?(bytes: [UInt8]) {
       guard bytes.count == keyBytes else { return nil }
       self.bytes = bytes
     }
 
-    /// Fails unless the text is 64 lower-case hexadecimal digits.
+    /// Nil unless the text is 64 lower-case hexadecimal digits.
     package init?(hex: String) {
       guard let bytes = [UInt8](hex: hex) else { return nil }
       self.init(bytes: bytes)
     }
 
-    /// From a PEM file, or from 64 hexadecimal digits where no file has that name.
-    /// - Throws: `invalid` for any other kind of key.
+    /// Reads a PEM file, or 64 hexadecimal digits if no file has that name.
+    /// - Throws: `invalid` for any other kind of key; `io`.
     package init(_ pathOrHex: String) throws {
       if try PathKind.of(pathOrHex) == .missing, let key = PublicKey(hex: pathOrHex) {
         self = key
@@ -43,10 +43,10 @@ package enum Ed25519 {
 
     package var hex: String { bytes.hex }
 
-    /// The first 12 digits: enough for a person to tell keys apart.
+    /// The first 12 digits, for display.
     package var short: String { String(hex.prefix(12)) }
 
-    /// Whether this key signed exactly this message.
+    /// Whether this key made `signature` for exactly this message.
     package func isValid(_ signature: [UInt8], of message: [UInt8]) -> Bool {
       guard let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count),
         let context = EVP_MD_CTX_new()
@@ -61,18 +61,18 @@ package enum Ed25519 {
     }
   }
 
-  /// What signs.
+  /// The key that signs.
   package struct PrivateKey {
     package let publicKey: PublicKey
     private let key: KeyPointer
 
-    /// - Throws: `invalid` for anything but an unencrypted Ed25519 private key.
+    /// - Throws: `invalid` for anything but an unencrypted Ed25519 private key; `io`.
     package init(path: String) throws {
       let text = try InputFile.contents(of: path, limit: maximumFile)
       guard let key = KeyPointer(privatePEM: text) else {
         if text.isEncryptedPEM {
           throw VPatchError(
-            .invalid, path, "is encrypted, and vpatch asks for no pass phrase",
+            .invalid, path, "is encrypted; vpatch cannot ask for a pass phrase",
             remedy: "sign with a decrypted copy: openssl pkey -in KEY -out COPY")
         }
         throw VPatchError(
@@ -84,7 +84,7 @@ package enum Ed25519 {
       publicKey = PublicKey(bytes: try key.ed25519PublicBytes(of: path))!
     }
 
-    /// The 64 bytes of RFC 8032, section 5.1.6: always the same for the same message.
+    /// The signature of 64 bytes (RFC 8032, section 5.1.6). It is deterministic.
     package func sign(_ message: [UInt8]) -> [UInt8] {
       guard let context = EVP_MD_CTX_new() else { preconditionFailure("libcrypto has no memory") }
       defer { EVP_MD_CTX_free(context) }
@@ -98,12 +98,13 @@ package enum Ed25519 {
   }
 }
 
-/// A key of any algorithm, as libcrypto holds it.
+/// A key of any algorithm, held by libcrypto.
 private final class KeyPointer {
   let pointer: OpaquePointer
 
   init?(privatePEM text: [UInt8]) {
-    // An encrypted key would have its pass phrase asked for on the terminal: nobody answers here.
+    // For an encrypted key, libcrypto would ask for the pass phrase on the terminal. This callback answers with an
+    // error.
     let pointer = text.withPEM { PEM_read_bio_PrivateKey($0, nil, { _, _, _, _ in -1 }, nil) }
     guard let pointer else { return nil }
     self.pointer = pointer
@@ -119,7 +120,7 @@ private final class KeyPointer {
   func ed25519PublicBytes(of path: String) throws -> [UInt8] {
     guard EVP_PKEY_get_id(pointer) == EVP_PKEY_ED25519 else {
       throw VPatchError(
-        .invalid, path, "is a key of another kind than Ed25519",
+        .invalid, path, "is not an Ed25519 key",
         remedy: "make one with openssl genpkey -algorithm ed25519")
     }
     var count = Ed25519.keyBytes

@@ -1,7 +1,8 @@
 import CSystem
 
 extension [UInt8] {
-  /// Where other bytes begin first in a range of these. (The standard library's search compares at every place.)
+  /// The first index of other bytes in a range. (Faster than the standard library's search, which compares at every
+  /// index.)
   package func firstPlace(of other: [UInt8], in range: Range<Int>) -> Int? {
     guard !other.isEmpty else { return range.lowerBound }
     guard other.count <= range.count else { return nil }

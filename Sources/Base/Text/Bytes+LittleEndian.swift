@@ -1,5 +1,5 @@
 extension String {
-  /// `u32` length, little-endian, and the UTF-8 bytes.
+  /// The length as `u32`, little-endian, and the UTF-8 bytes.
   package var lengthPrefixed: [UInt8] {
     [UInt8](littleEndian: UInt32(utf8.count)) + Array(utf8)
   }

@@ -1,4 +1,4 @@
-/// Something whose bytes lie together in memory.
+/// A value whose bytes are contiguous in memory.
 package protocol ContiguousBytesLike {
   func withContiguousBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R
 }

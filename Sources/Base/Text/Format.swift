@@ -1,6 +1,6 @@
 import Glibc
 
-/// Numbers as people read them, always in the same way: a point before decimals, commas between thousands.
+/// Numbers as text for people, always in the same form: a decimal point, commas between thousands.
 package enum Format {
   /// "1,234,567"
   package static func grouped(_ value: Int) -> String {
@@ -13,7 +13,7 @@ package enum Format {
   }
 
   /// "1 tensor", "1,234 tensors"
-  /// - Parameter plural: nil where it is the noun and an s.
+  /// - Parameter plural: nil for the noun with an s.
   package static func counted(_ count: Int, _ noun: String, plural: String? = nil) -> String {
     "\(grouped(count)) \(count == 1 ? noun : plural ?? noun + "s")"
   }
@@ -36,19 +36,19 @@ package enum Format {
     return whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(grouped(whole / 3600)) h \(whole % 3600 / 60) min"
   }
 
-  /// "512 B", "12.4 MB": units of 1,000, three digits.
+  /// "512 B", "12.4 MB": decimal units (1,000), three digits.
   package static func bytes(_ count: Int) -> String {
     guard count.magnitude >= 1000 else { return "\(count) B" }
     return scaled(count, [" kB", " MB", " GB", " TB", " PB", " EB"])
   }
 
-  /// "950", "135M", "7.62B": a count of weights, three digits.
+  /// "950", "135M", "7.62B": a number of weights, three digits.
   package static func count(_ value: Int) -> String {
     guard value.magnitude >= 1000 else { return "\(value)" }
     return scaled(value, ["K", "M", "B", "T", "Q"])
   }
 
-  /// "45.2%": three digits. Only nothing is "0%", and only all is "100%".
+  /// "45.2%": three digits. Only exactly 0 is "0%", and only exactly 1 is "100%".
   package static func percent(_ share: Double) -> String {
     if share == 0 || share == 1 { return share == 0 ? "0%" : "100%" }
     let rounded = significant(share * 100)
@@ -56,7 +56,7 @@ package enum Format {
     return rounded + "%"
   }
 
-  /// So many digits from the first that is not zero on: "0.00163", "1.63e-5", "25.0", "1230".
+  /// `digits` significant digits: "0.00163", "1.63e-5", "25.0", "1230".
   package static func significant(_ value: Double, _ digits: Int = 3) -> String {
     guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-∞" : "∞" }
     if value == 0 { return "0" }
@@ -67,7 +67,7 @@ package enum Format {
     return fixed(value, max(digits - 1 - exponent, 0))
   }
 
-  /// Three digits, without zeros at the end of decimals: "12.5", "25".
+  /// Three significant digits, without trailing zeros: "12.5", "25".
   package static func plain(_ value: Double) -> String {
     let text = significant(value)
     guard text.contains("."), !text.contains("e") else { return text }
@@ -75,21 +75,20 @@ package enum Format {
     return String((kept.first == "." ? kept.dropFirst() : kept).reversed())
   }
 
-  /// So many digits after the point: "0.97", "3".
-  /// What rounds to nothing has no sign.
+  /// `decimals` digits after the point: "0.97", "3". A value that rounds to zero has no sign.
   package static func fixed(_ value: Double, _ decimals: Int) -> String {
     let text = printed("%.\(decimals)f", value)
     return value.isFinite && text.utf8.first == UInt8(ascii: "-") && !text.contains { ("1"..."9").contains($0) }
       ? String(text.dropFirst()) : text
   }
 
-  /// The same with its sign: "+0.97", "-3".
+  /// Like `fixed`, with the sign: "+0.97", "-3".
   package static func signed(_ value: Double, _ decimals: Int) -> String {
     let text = fixed(value, decimals)
     return value > 0 && text.contains { ("1"..."9").contains($0) } ? "+" + text : text
   }
 
-  /// Whole numbers in ascending order as ranges: "0–11, 14".
+  /// Ascending whole numbers as ranges: "0–11, 14".
   package static func ranges(_ numbers: [Int]) -> String {
     var runs: [ClosedRange<Int>] = []
     for n in numbers {
@@ -114,7 +113,7 @@ package enum Format {
   }
 
   private static func printed(_ format: String, _ value: Double) -> String {
-    // The longest: a sign, 309 digits, a point and the decimals asked for.
+    // The longest text: a sign, 309 digits, a point and the decimals.
     let text = withVaList([value]) { arguments in
       [CChar](unsafeUninitializedCapacity: 512) { buffer, count in
         count = min(Int(vsnprintf(buffer.baseAddress!, buffer.count, format, arguments)), buffer.count - 1)

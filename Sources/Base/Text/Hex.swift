@@ -1,5 +1,5 @@
 extension [UInt8] {
-  /// Fails unless the text is pairs of lower-case hexadecimal digits, and nothing else.
+  /// Nil unless the text consists of pairs of lower-case hexadecimal digits.
   package init?(hex: String) {
     self = []
     reserveCapacity(hex.utf8.count / 2)
@@ -21,7 +21,7 @@ extension [UInt8] {
     guard high == nil else { return nil }
   }
 
-  /// Two lower-case hexadecimal digits a byte.
+  /// Two lower-case hexadecimal digits per byte.
   package var hex: String {
     let digits = Array("0123456789abcdef".utf8)
     return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)

@@ -1,4 +1,4 @@
-/// Puts lines together out of pieces of a text; the text may be of any size.
+/// Splits a text that arrives in pieces into lines. The text may have any size.
 package struct LineSplitter {
   private let limit: Int
   private let path: String
@@ -6,14 +6,14 @@ package struct LineSplitter {
   private var number = 1
 
   /// - Parameters:
-  ///   - limit: how long a line may be, in bytes.
-  ///   - path: for errors.
+  ///   - limit: maximum length of a line, in bytes.
+  ///   - path: the file, for errors.
   package init(limit: Int, path: String) {
     self.limit = limit
     self.path = path
   }
 
-  /// Calls `body` with each line that the piece ends, without its line feed, and the line's number from 1 on.
+  /// Calls `body` with each line that ends in the piece, without its line feed, and its number, from 1 on.
   /// - Throws: `invalid` for a line that is too long.
   package mutating func add(_ piece: [UInt8], _ body: (_ number: Int, _ line: [UInt8]) throws -> Void) throws {
     var rest = piece[...]
@@ -27,7 +27,7 @@ package struct LineSplitter {
     try append(rest)
   }
 
-  /// Calls `body` with the last line, where no line feed ends it.
+  /// Calls `body` with the last line, if no line feed ends it.
   package mutating func end(_ body: (_ number: Int, _ line: [UInt8]) throws -> Void) throws {
     if !line.isEmpty { try body(number, line) }
     line = []

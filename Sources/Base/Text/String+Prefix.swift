@@ -1,5 +1,5 @@
 extension String {
-  /// At most `limit` bytes of it, cut between characters.
+  /// The first characters, at most `limit` bytes in all.
   package func prefixBytes(_ limit: Int) -> String {
     guard utf8.count > limit else { return self }
     var (end, bytes) = (startIndex, 0)

@@ -1,4 +1,4 @@
-/// Parallel work in which the largest pieces start first, so that none is left to run alone at the end.
+/// Parallel work that starts the largest items first, so that no large item runs alone at the end.
 package enum LargestFirst {
   package static func map<T: Sendable>(_ sizes: [Int], threads: Int, _ body: @Sendable (Int) throws -> T) throws -> [T] {
     let order = sizes.indices.sorted { (-sizes[$0], $0) < (-sizes[$1], $1) }

@@ -1,12 +1,12 @@
 import Dispatch
 import Synchronization
 
-/// Runs independent pieces of work on a few threads.
+/// Runs independent work items on several threads.
 package enum Parallel {
-  /// Calls `body` with 0 ..< count, in that order of starting, on `threads` threads at once.
+  /// Calls `body` with 0 ..< count, started in that order, on `threads` threads.
   ///
-  /// The first error stops new pieces from starting and is thrown when those under way have ended; of several,
-  /// the one of the lowest index, so that the message does not depend on the threads.
+  /// After the first error no new items start. It is thrown when the running items have ended; of several errors the
+  /// one with the lowest index, so that the message does not depend on the threads.
   package static func forEach(
     _ count: Int, threads: Int, _ body: @Sendable (Int) throws -> Void
   ) throws {

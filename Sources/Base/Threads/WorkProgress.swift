@@ -1,12 +1,12 @@
 import Synchronization
 
-/// How far a long piece of work has come, told from any thread.
+/// Progress of long work, reported from any thread.
 package final class WorkProgress: Sendable {
   package typealias Report = @Sendable (_ phase: String, _ done: Int, _ total: Int) -> Void
   private let report: Report?
   private let state = Mutex((phase: "", done: 0, total: 0))
 
-  /// - Parameter report: called after each step; nil to tell nobody.
+  /// - Parameter report: called after each step; nil for no reports.
   package init(_ report: Report? = nil) { self.report = report }
 
   /// Begins a phase of `total` bytes.
@@ -25,9 +25,9 @@ package final class WorkProgress: Sendable {
   }
 }
 
-/// What every long operation is told besides its inputs.
+/// Options of every long operation besides its inputs.
 package struct WorkOptions: Sendable {
-  /// Threads at work at once; the result does not depend on it.
+  /// Number of threads. The result does not depend on it.
   package var threads: Int
   package var progress: WorkProgress
 

@@ -1,10 +1,10 @@
 import Glibc
 
-/// `$SOURCE_DATE_EPOCH`: the time that a run which has to be repeatable takes for now.
+/// `$SOURCE_DATE_EPOCH`: replaces the current time in runs that must be reproducible.
 package enum SourceDate {
-  /// In seconds since 1970; nil where nothing, or no number, is given.
+  /// In seconds since 1970; nil where it is not set or not a number.
   package static var given: time_t? { getenv("SOURCE_DATE_EPOCH").flatMap { time_t(String(cString: $0)) } }
 
-  /// That, or the time now.
+  /// `given`, or else the current time.
   package static var now: time_t { given ?? time(nil) }
 }

@@ -1,6 +1,6 @@
-// Kernels of the merge engine. They compute what spec/stacks.md, section 5, says, to the last bit: the table for every
-// processor and the table for AVX2 hold the same code, compiled twice, and nothing in it depends on the order or the
-// width in which it is vectorised.
+// Kernels of the merge engine. They compute exactly what spec/stacks.md, section 5, specifies. The tables for every
+// processor and for AVX2 contain the same code, compiled twice; no result depends on the order or width of
+// vectorisation.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -9,15 +9,15 @@ typedef enum { VP_F64, VP_F32, VP_F16, VP_BF16, VP_F8_E5M2, VP_F8_E4M3 } vp_floa
 
 typedef enum {
   VP_ADD,         // acc = the sum of weight * delta
-  VP_ELECT_MEAN,  // acc = lambda * the weighted mean of those deltas that have the elected sign
-  VP_ELECT_SUM    // acc = lambda * the sum of weight * delta over them
+  VP_ELECT_MEAN,  // acc = lambda * the weighted mean of the deltas with the elected sign
+  VP_ELECT_SUM    // acc = lambda * the sum of weight * delta over those
 } vp_merge_rule;
 
 typedef struct {
   const void *tuned;  // (count)
   double weight;
-  uint64_t above;     // only deltas of a greater magnitude are kept; magnitudes are bits of float64
-  uint64_t key;       // of the generator that drops deltas
+  uint64_t above;     // only deltas of a greater magnitude are kept; in float64 bits
+  uint64_t key;       // seed of the random sequence that drops deltas
 } vp_merge_member;
 
 enum { VP_MERGE_BLOCK = 256, VP_MERGE_SPARE = 8 };
@@ -26,7 +26,7 @@ typedef struct {
   vp_float type;
   vp_merge_rule rule;
   double lambda;
-  double rest;               // 1 - the share of the way back to the base
+  double rest;               // 1 - toward-base
   int drops;
   uint64_t keep_below;       // a delta is dropped unless its 53 random bits are below this
   const vp_merge_member *members;
@@ -35,10 +35,10 @@ typedef struct {
   void *result;              // (count)
   size_t count;
   uint64_t first;            // the first element's index in its tensor
-  double *deltas;            // (member_count, VP_MERGE_BLOCK), where the rule is to elect
+  double *deltas;            // (member_count, VP_MERGE_BLOCK), only for the electing rules
 } vp_merge_job;
 
-/// Elements of a tensor between two others.
+/// Interpolates the elements of a tensor between two others.
 typedef struct {
   vp_float type;
   const void *base, *a, *b;  // (count)
@@ -54,18 +54,19 @@ typedef struct {
   /// new + (tuned - old), where the bits of all three differ.
   void (*rebase)(vp_float type, const void *new_base, const void *old_base, const void *tuned, void *result,
                  size_t count);
-  /// Adds a*a, b*b, a*b to eight lanes each; the first element goes to lane 0.
+  /// Adds a*a, b*b, a*b to eight lanes each. The first element belongs to lane 0.
   void (*dots)(vp_float type, const void *a, const void *b, size_t count, double lanes[24]);
-  /// Counts the magnitudes of deltas, but 0, whose bits from `shift + digits` on are `prefix`, by the `digits` bits
-  /// below; gathers in `low` what bits they have below `shift`. Returns how many there are. `counts` has room for
-  /// VP_MERGE_SPARE more numbers than that, which mean nothing.
+  /// Counts the nonzero magnitudes of deltas whose bits from `shift + digits` on are `prefix`, by the next lower
+  /// `digits` bits. Collects in `low` the union of their bits below `shift`. Returns their number. `counts` has room
+  /// for VP_MERGE_SPARE more numbers, which are meaningless.
   uint64_t (*count)(vp_float type, const void *base, const void *tuned, size_t count, unsigned shift, unsigned digits,
                 uint64_t prefix, uint64_t *counts, uint64_t *low);
-  /// The index at which the counts, added up from the last one down, reach `*left`; takes off `*left` those above it.
+  /// The index at which the counts, summed from the last one down, reach `*left`. Subtracts the counts above it from
+  /// `*left`.
   size_t (*reach)(const uint64_t *counts, size_t count, uint64_t *left);
-  /// How many elements it takes until `*left` deltas have that magnitude; takes off `*left` those it finds.
+  /// The number of elements up to the `*left`th delta of that magnitude. Subtracts the number found from `*left`.
   size_t (*find)(vp_float type, const void *base, const void *tuned, size_t count, uint64_t magnitude, uint64_t *left);
-  /// How many elements of a result are infinite or NaN where those of all inputs are finite.
+  /// The number of elements of a result that are infinite or NaN although those of all inputs are finite.
   uint64_t (*not_finite)(vp_float type, const void *result, const void *const *inputs, size_t input_count,
                          size_t count);
 } vp_merge_kernels;

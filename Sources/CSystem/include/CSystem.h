@@ -1,4 +1,4 @@
-// Calls that glibc declares only for _GNU_SOURCE, which Swift's import of it does not define.
+// Calls that glibc declares only with _GNU_SOURCE, which Swift's import does not define.
 #pragma once
 #include <stdint.h>
 #include <sys/types.h>
@@ -6,42 +6,41 @@
 /// copy_file_range(2) without flags.
 ssize_t vp_copy_file_range(int source, off_t *source_offset, int target, off_t *target_offset, size_t length);
 
-/// Asks the kernel to begin writing a range to the disk, without waiting: the fsync at the end then has less to do.
+/// Asks the kernel to start writing a range to disk, without waiting, so that the final fsync has less to do.
 void vp_begin_writeback(int descriptor, off_t offset, off_t length);
 
-/// Lets malloc keep large freed blocks for the next piece of work. By default it gives each back to the kernel, which
-/// then clears every page of the next one: a quarter of the time of a fast decoder.
+/// Lets malloc keep large freed blocks for reuse. By default it returns each to the kernel, which then clears every
+/// page of the next one: a quarter of a fast decoder's time.
 void vp_keep_freed_memory(void);
 
-/// renameat2(2) with RENAME_NOREPLACE: EEXIST where the new name is taken, EINVAL or ENOSYS where the file system or the
-/// kernel cannot.
+/// renameat2(2) with RENAME_NOREPLACE: EEXIST where the new name is taken, EINVAL or ENOSYS where the file system or
+/// the kernel does not support it.
 int vp_rename_no_replace(const char *from, const char *to);
 
-/// Locks a range of an open file against every other opening of it, until this one is closed or unlocks it: against all
-/// locks where the file is open for writing, `shared` against those that are not shared. A length of 0 is up to any end.
-/// 0 if it could; else -1, and errno is EAGAIN or EACCES where another holds it.
+/// Locks a range of an open file against all other open file descriptions, until this one is closed or unlocks it. An
+/// exclusive lock needs a file opened for writing; `shared` locks exclude only exclusive ones. Length 0 means up to the
+/// end. Returns 0 on success; else -1, with EAGAIN or EACCES in errno if another holds a lock.
 int vp_lock(int descriptor, int shared, int64_t start, int64_t length);
 
-/// Gives back what this opening holds of a range.
+/// Releases this descriptor's locks in a range.
 int vp_unlock(int descriptor, int64_t start, int64_t length);
 
 enum { VP_LOCK_NONE, VP_LOCK_SHARED, VP_LOCK_EXCLUSIVE, VP_LOCK_UNKNOWN };
 
-/// Which lock another opening of the file holds in a range: VP_LOCK_NONE also where the file system has no locks,
-/// VP_LOCK_UNKNOWN where the system does not say. A shared one may hide another behind it.
+/// The lock of another descriptor in a range. VP_LOCK_NONE also where the file system has no locks, VP_LOCK_UNKNOWN
+/// where the system does not answer. A shared lock may hide another lock.
 int vp_lock_of_others(int descriptor, int64_t start, int64_t length);
 
-/// Whether the name of a file may be given to another, or taken away, by this process: 0 where it may. 1: by the folder's
-/// rule (sticky) only the owner may. 2: the file or the folder is marked as one that stays (chattr +i, +a). 3: something
-/// is mounted there. -1: the system does not say, by errno.
+/// Whether this process may rename over a file, or remove it: 0 if it may. 1: only the owner may (sticky folder). 2:
+/// the file or the folder is immutable or append-only (chattr +i, +a). 3: it is a mount point. -1: unknown, see errno.
 int vp_keeps_its_name(const char *path, const char *folder);
 
-/// When the file was made, by the file system's own account; both zero where it keeps none. 0 if it could.
+/// The creation time of a file; both zero if the file system records none. Returns 0 on success.
 int vp_birth(const char *path, int follow_links, int64_t *seconds, uint32_t *nanoseconds);
 
-/// Gives an open file the extended attributes of another, access control lists among them, and takes away those that the
-/// other has not. 0 if it could; also where the file system has none.
+/// Copies extended attributes, including access control lists, to an open file, and removes those that the source
+/// lacks. Returns 0 on success, and where the file system has none.
 int vp_copy_attributes(const char *path, int to);
 
-/// Where some bytes begin first in others, in linear time (memmem); -1 where they do not.
+/// The first index of some bytes in others, in linear time (memmem); -1 where there is none.
 ssize_t vp_find(const void *bytes, size_t count, const void *sought, size_t sought_count);

@@ -1,11 +1,11 @@
-// catalogue.sqlite, as far as it is looked at before SQLite is let near it:
+// The parts of catalogue.sqlite that are checked before SQLite opens it:
 //
 //   0   16 bytes  "SQLite format 3\0"       60  u32  user_version: the schema's, from 1 on
 //   18  2 bytes   2 2: it keeps a WAL       68  u32  application_id = "vpat"
 //
-// All numbers are big-endian. It is ours if and only if (1) it is a regular file and no link, (2) these bytes are as
-// above, (3) the version is known, (4) its schema is, object by object, what the migrations up to that version make:
-// no view, no trigger, no table of anybody else's.
+// All numbers are big-endian. The file is a catalogue if and only if (1) it is a regular file, not a link, (2) these
+// bytes are as above, (3) the version is known, (4) its schema equals, object by object, the result of the migrations
+// up to that version: no view, no trigger, no other table.
 
 import Base
 import CSQLite
@@ -17,15 +17,15 @@ struct CatalogueFile {
 
   let path: String
 
-  /// A catalogue that is open.
+  /// An open catalogue.
   struct Connection: Sendable {
     let queue: DatabaseQueue
-    /// Why nothing can be written, where that is so: then it is a copy in memory.
+    /// Why nothing can be written, or nil. If set, `queue` is a copy in memory.
     let obstacle: VPatchError?
   }
 
-  /// Checks the file, opens it, and brings its schema up to date. SQLite must write beside it even to read it; where it
-  /// cannot, as on a full disk or one that must not be written to, a copy in memory is read.
+  /// Checks the file, opens it, and migrates its schema. SQLite must write files beside it even for reading. Where that
+  /// is impossible (a full or read-only disk), a copy in memory is read.
   func open() throws -> Connection {
     try checkHeader()
     return try Self.translating(path) {
@@ -43,14 +43,14 @@ struct CatalogueFile {
       throw DatabaseError(resultCode: .SQLITE_READONLY)
     }
     if version < Schema.version {
-      // Under the lock: also of those that began while it had the old schema.
+      // Under the lock, so that processes that began with the old schema have finished.
       let lock = try Store.lock(Path.parent(path))
       try withExtendedLifetime(lock) { try Schema.migrator.migrate(queue) }
     }
     return queue
   }
 
-  /// What the files say, in memory, with the schema of today.
+  /// A copy of the catalogue in memory, with the current schema.
   func copy() throws -> DatabaseQueue {
     let image = try CatalogueImage(path: path).bytes
     let queue = try DatabaseQueue(configuration: Self.configuration)
@@ -69,7 +69,7 @@ struct CatalogueFile {
     return queue
   }
 
-  /// - Returns: its version.
+  /// - Returns: the schema version.
   private func checkSchema(_ queue: DatabaseQueue) throws -> Int {
     try queue.read { db in
       let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
@@ -77,25 +77,25 @@ struct CatalogueFile {
       let expected = try Schema.make(version: version)
       guard try Schema.Object.all(db) == expected.read(Schema.Object.all) else {
         throw VPatchError(
-          .invalid, path, "has other tables, views or triggers than a catalogue has", remedy: Self.remedy)
+          .invalid, path, "has tables, views or triggers that do not belong to a catalogue", remedy: Self.remedy)
       }
       return version
     }
   }
 
-  /// Writes an empty catalogue, whole or not at all.
+  /// Writes an empty catalogue, completely or not at all.
   static func create(_ path: String) throws {
     var image = try translating(path) {
       try Schema.make(version: Schema.version).read { db in
         var count: sqlite3_int64 = 0
         guard let bytes = sqlite3_serialize(db.sqliteConnection, "main", &count, 0) else {
-          throw VPatchError(.io, path, "cannot be made: SQLite is out of memory")
+          throw VPatchError(.io, path, "cannot be created: SQLite is out of memory")
         }
         defer { sqlite3_free(bytes) }
         return [UInt8](UnsafeRawBufferPointer(start: bytes, count: Int(count)))
       }
     }
-    // A database in memory has no WAL; this one does from its first opening on.
+    // A database in memory has no WAL. The file gets one when it is first opened.
     image[18] = 2
     image[19] = 2
     let file = try OutputFile(path: path)
@@ -112,11 +112,11 @@ struct CatalogueFile {
     let header = try file.read(0..<100)
     func u32(_ offset: Int) -> UInt32 { header[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) } }
     guard header[..<16].elementsEqual(Array("SQLite format 3".utf8) + [0]) else {
-      throw VPatchError(.invalid, path, "is not a SQLite database", remedy: Self.remedy)
+      throw VPatchError(.invalid, path, "is not an SQLite database", remedy: Self.remedy)
     }
     guard u32(68) == Self.applicationID, header[18] == 2, header[19] == 2 else {
       throw VPatchError(
-        .invalid, path, "is a SQLite database of another program", remedy: "give another --store; it is left as it is")
+        .invalid, path, "is an SQLite database of another program", remedy: "give another --store; it is unchanged")
     }
     try checkVersion(Int(u32(60)))
   }
@@ -125,14 +125,14 @@ struct CatalogueFile {
     guard version <= Schema.version else {
       throw VPatchError(
         .refused, path,
-        "was written by a later version of vpatch (schema \(version); this one knows \(Schema.version))",
+        "was written by a later version of vpatch (schema \(version); this one supports up to \(Schema.version))",
         remedy: "use that version")
     }
     guard version > 0 else { throw VPatchError(.invalid, path, "has no schema version", remedy: Self.remedy) }
   }
 
   private static let remedy =
-    "move it away and run vpatch fsck --repair: it makes a new catalogue of the patch files"
+    "move it away and run vpatch fsck --repair: it creates a new catalogue from the patch files"
 
   static var configuration: Configuration {
     var configuration = Configuration()
@@ -141,20 +141,20 @@ struct CatalogueFile {
     configuration.prepareDatabase { db in
       let code = vp_sqlite_defend(db.sqliteConnection)
       guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
-      // FULL: with a WAL, NORMAL may lose the last transactions in a power cut.
+      // FULL: with NORMAL and a WAL, a power cut may lose the last transactions.
       try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON")
     }
     return configuration
   }
 
-  /// Says what SQLite's errors mean.
+  /// Translates SQLite's errors into `VPatchError`.
   static func translating<T>(_ path: String, _ body: () throws -> T) throws -> T {
     do { return try body() } catch let error as DamagedRow {
       throw VPatchError(.invalid, path, "has a catalogue with \(error.what)", remedy: "run vpatch fsck")
     } catch let error as DatabaseError { throw inWords(error, path) }
   }
 
-  /// Whether it may be that the disk is full, or that nothing must be written.
+  /// Whether a full or read-only disk may be the cause.
   private static func isForLackOfWriting(_ error: DatabaseError) -> Bool {
     switch error.resultCode {
     case .SQLITE_FULL, .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_IOERR: true
@@ -170,7 +170,7 @@ struct CatalogueFile {
       if error.resultCode == .SQLITE_FULL || reserve.isNeeded {
         return VPatchError(
           .io, path, "has no space left for its catalogue",
-          remedy: "free some space, with vpatch gc or vpatch rm for one; nothing was lost")
+          remedy: "free some space, for example with vpatch gc or vpatch rm; nothing was lost")
       }
     }
     let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"
@@ -182,12 +182,12 @@ struct CatalogueFile {
     case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
       VPatchError(.io, path, "has a catalogue that cannot be opened: \(words)", remedy: "check the permissions")
     case .SQLITE_SCHEMA, .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH:
-      VPatchError(.invalid, path, "has a catalogue that SQLite refuses: \(words)", remedy: "run vpatch fsck")
+      VPatchError(.invalid, path, "has an invalid catalogue: \(words)", remedy: "run vpatch fsck")
     default: VPatchError(.io, path, "has a catalogue that cannot be read or written: \(words)")
     }
   }
 
-  /// What to say of a store on a disk that must not be written to.
+  /// The error for a store on a read-only disk.
   static func unwritable(_ path: String) -> VPatchError {
     VPatchError(
       .io, path, "is on a file system that is mounted read-only, so nothing in it can be changed",

@@ -1,4 +1,4 @@
-// SQLite's write-ahead log, as far as it is read here (https://www.sqlite.org/fileformat2.html, section 4):
+// The parts of SQLite's write-ahead log that are read here (https://www.sqlite.org/fileformat2.html, section 4):
 //
 //   header   32 bytes   u32 magic 0x377f0682 (sums over little-endian words) or …83 (big-endian), u32 version,
 //                       u32 page size, u32 sequence, u32 salt[2], u32 sum[2] of the 24 bytes before
@@ -7,21 +7,21 @@
 //                       and its page
 //            and a page
 //
-// All numbers are big-endian. The frames up to the last that ends a transaction hold; what does not have the salts or
-// the sums is left over from before.
+// All numbers are big-endian. Frames are valid up to the last one that ends a transaction. Frames with other salts or
+// sums are left over from earlier.
 
 import Base
 
-/// The bytes of a catalogue as its files have them, read without writing anything.
+/// The bytes of a catalogue, read from its files without writing anything.
 ///
-/// SQLite itself cannot read a database with a write-ahead log unless it can make files beside it, which it cannot on a
-/// disk that is full or must not be written to.
+/// SQLite itself cannot read a database with a write-ahead log without creating files beside it, which is impossible on
+/// a full or read-only disk.
 struct CatalogueImage {
   /// A database without a log.
   private(set) var bytes: [UInt8]
 
-  /// Reads file and log, until two readings in a row agree: nobody moved pages from one to the other meanwhile.
-  /// - Throws: `io` where they cannot be read, or never stay the same.
+  /// Reads file and log until two reads in a row agree: then no process moved pages between them.
+  /// - Throws: `io` where they cannot be read, or keep changing.
   init(path: String) throws {
     var last = try Self.read(path)
     for _ in 0..<100 {
@@ -35,10 +35,10 @@ struct CatalogueImage {
       }
       last = again
     }
-    throw VPatchError(.io, path, "is being changed all the time", remedy: "try again when that has ended")
+    throw VPatchError(.io, path, "keeps changing", remedy: "try again when that has ended")
   }
 
-  /// Of the database, and of its log: nothing where there is none.
+  /// The contents of the database file and of its log; an empty log where there is none.
   private static func read(_ path: String) throws -> [[UInt8]] {
     try [path, path + "-wal"].map { file in
       if file != path, try PathKind.of(file, followingLinks: false) != .file { return [] }
@@ -47,7 +47,7 @@ struct CatalogueImage {
     }
   }
 
-  /// Puts the pages of a log in their places.
+  /// Copies the pages of a log to their places in the database.
   static func replay(_ log: [UInt8], on database: inout [UInt8]) {
     log.withUnsafeBytes { replay($0, on: &database) }
   }
@@ -80,7 +80,7 @@ struct CatalogueImage {
       if u32(frame + 4) > 0 { (committed, count) = (pages, Int(u32(frame + 4))) }
     }
     guard let count else { return }
-    // Pages that are neither in the file nor in the log cannot be; and a log cannot make a file larger than both.
+    // Every page is in the file or in the log, so the result cannot be larger than both together.
     guard count <= database.count / page + committed.count else { return }
     database = Array(database.prefix(count * page)) + Array(repeating: 0, count: max(0, count * page - database.count))
     for (number, at) in committed where number <= count {

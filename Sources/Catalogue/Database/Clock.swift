@@ -2,6 +2,6 @@ import Base
 
 /// Times in the catalogue are seconds since 1970.
 enum Clock {
-  /// Now; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
+  /// The current time, or `$SOURCE_DATE_EPOCH` in runs that must be reproducible.
   static var now: Int { SourceDate.now }
 }

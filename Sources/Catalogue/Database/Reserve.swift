@@ -1,12 +1,12 @@
 import Base
 import Glibc
 
-/// Space that a store keeps, so that something can be deleted from it when the disk is full: also a deletion is written
-/// down before it is done.
+/// Disk space reserved by a store, so that patches can be deleted on a full disk: a deletion must first be recorded in
+/// the catalogue.
 struct Reserve {
   static let name = "reserve"
   private static let size = 1 << 20
-  /// What is left to others where not all of it can be had.
+  /// Bytes left free for other programs if the reserve cannot be allocated in full.
   private static let rest = 128 << 10
 
   private let store: String
@@ -14,8 +14,7 @@ struct Reserve {
 
   init(store: String) { self.store = store }
 
-  /// Takes the space, or what there is of it. A disk without room has none to take, and that is no error: it is tried
-  /// again with the next change.
+  /// Allocates the reserve, or as much as is available. A full disk is no error: the next change tries again.
   func take() {
     var info = stat()
     let has = lstat(path, &info) == 0 ? Int(info.st_size) : 0
@@ -26,11 +25,11 @@ struct Reserve {
     close(descriptor)
   }
 
-  /// Gives the space free.
-  /// - Returns: whether there was any.
+  /// Frees the reserve.
+  /// - Returns: whether there was one.
   func release() -> Bool { unlink(path) == 0 }
 
-  /// Whether the disk of the store has so little space that this is why something could not be written.
+  /// Whether the store's disk has so little free space that this explains a failed write.
   var isNeeded: Bool { free.map { $0 < Self.size } ?? false }
 
   var isOnReadOnlyDisk: Bool {
@@ -38,7 +37,7 @@ struct Reserve {
     return statvfs(store, &info) == 0 && info.f_flag & 1 != 0  // ST_RDONLY
   }
 
-  /// Bytes that are free on the disk of the store.
+  /// Free bytes on the store's disk.
   private var free: Int? {
     var info = statvfs()
     return statvfs(store, &info) == 0 ? Int(info.f_bavail) * Int(info.f_frsize) : nil

@@ -2,12 +2,12 @@ import Base
 import Foundation
 import GRDB
 
-/// A value in a row that this version would never have written.
+/// A row with a value that vpatch does not write.
 struct DamagedRow: Error {
   let what: String
 }
 
-/// Reading that throws where GRDB's own subscripts would trap: the file may be from anywhere.
+/// Readers that throw where GRDB's own subscripts trap: the file may come from anywhere.
 extension Row {
   func integer(_ i: Int) throws -> Int {
     guard let value = Int.fromDatabaseValue(self[i]) else { throw DamagedRow(what: "no number in \(column(i))") }
@@ -46,13 +46,13 @@ extension Row {
     return json
   }
 
-  /// Words that are parted by spaces; none where there is nothing.
+  /// Words separated by spaces; empty for NULL.
   func words(_ i: Int) throws -> [String] { try optionalText(i)?.split(separator: " ").map(String.init) ?? [] }
 
   private func column(_ i: Int) -> String { Array(columnNames)[i] }
 }
 
 extension ContentDigest {
-  /// As a column has it.
+  /// As stored in a column.
   var data: Data { Data(bytes) }
 }

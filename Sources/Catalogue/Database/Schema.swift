@@ -1,27 +1,27 @@
 import GRDB
 
-/// The tables of a catalogue. A step that has been released is never changed: what changes is a new step.
+/// The tables of a catalogue. Released steps are never changed: changes are new steps.
 enum Schema {
-  /// The last of the steps.
+  /// The number of the last step.
   static var version: Int { steps.count }
 
   private static let steps = [
     // 1
     """
-    -- A checkpoint that patches are made from, known by its root. What is unknown of it is NULL.
+    -- A checkpoint that is the base of patches, identified by its root. Unknown values are NULL.
     CREATE TABLE bases (
       root BLOB NOT NULL PRIMARY KEY CHECK (length(root) = 32),
       tensors INTEGER, bytes INTEGER, layout TEXT, seen INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    -- Where it was seen.
+    -- The paths where it was found.
     CREATE TABLE sightings (
       base BLOB NOT NULL REFERENCES bases (root), path TEXT NOT NULL, seen INTEGER NOT NULL,
       PRIMARY KEY (base, path)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX sightings_by_path ON sightings (path);
 
-    -- A patch. All but id, kind and added can be read from its file again; the file is right, and this a copy.
+    -- A patch. All but id, kind and added are copies of values in its file.
     CREATE TABLE patches (
       id INTEGER PRIMARY KEY,
       identity BLOB NOT NULL UNIQUE CHECK (length(identity) = 32),
@@ -42,7 +42,7 @@ enum Schema {
     CREATE INDEX patches_by_time ON patches (added);
     CREATE INDEX patches_by_drift ON patches (drift) WHERE drift IS NOT NULL;
 
-    -- An alias is of one patch and may move; a tag may be of many.
+    -- An alias belongs to one patch and may move; a tag may belong to many.
     CREATE TABLE aliases (
       name TEXT NOT NULL PRIMARY KEY, patch INTEGER NOT NULL REFERENCES patches (id)
     ) STRICT, WITHOUT ROWID;
@@ -52,8 +52,8 @@ enum Schema {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX tags_by_patch ON tags (patch, name);
 
-    -- A stack's versions stay; the last one is the stack. Its definition is JSON; its members stand in a table of
-    -- their own too, so that none of them can go.
+    -- A stack's versions stay; the last one is the stack. Its definition is JSON. Its members are in a table
+    -- too, so that they cannot be removed.
     CREATE TABLE stacks (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
     CREATE TABLE stack_versions (
       id INTEGER PRIMARY KEY,
@@ -74,20 +74,20 @@ enum Schema {
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX stack_members_by_patch ON stack_members (patch);
 
-    -- The patch that a stack comes to, by the stack's identity: also of stacks that nobody named.
+    -- The composite of a stack, by the stack's identity. The stack need not have a name.
     CREATE TABLE composites (
       stack BLOB NOT NULL PRIMARY KEY CHECK (length(stack) = 32),
       patch INTEGER NOT NULL REFERENCES patches (id)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX composites_by_patch ON composites (patch);
 
-    -- What was measured of a stack. A patch carries its own measurements in its file.
+    -- Forgetting records of a stack. Those of a patch are in its file.
     CREATE TABLE records (
       id INTEGER PRIMARY KEY, stack BLOB NOT NULL CHECK (length(stack) = 32), record TEXT NOT NULL
     ) STRICT;
     CREATE INDEX records_by_stack ON records (stack);
 
-    -- What was done to which model; the patches that it takes to undo that.
+    -- Changes of models in place, and the patches that are needed to undo them.
     CREATE TABLE applications (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
       model TEXT NOT NULL, kind TEXT NOT NULL,
@@ -104,8 +104,8 @@ enum Schema {
     """,
     // 2
     """
-    -- What running commands need. The owner is a number that the process holds in the file `leases`; a lease whose owner
-    -- nobody holds any more is over.
+    -- Patches in use. The owner is a number that the process holds in the file `leases`. A lease ends when no process
+    -- holds its owner's number.
     CREATE TABLE leases (
       owner INTEGER NOT NULL, patch INTEGER NOT NULL REFERENCES patches (id), PRIMARY KEY (owner, patch)
     ) STRICT, WITHOUT ROWID;
@@ -113,7 +113,7 @@ enum Schema {
     """,
     // 3
     """
-    -- How much is known of each number, where that is not what the status says of all.
+    -- The status of each number, where it differs from the status of all.
     ALTER TABLE patches ADD COLUMN learning_status TEXT;
     ALTER TABLE patches ADD COLUMN forgetting_status TEXT;
     ALTER TABLE patches ADD COLUMN drift_status TEXT;
@@ -131,14 +131,14 @@ enum Schema {
     return migrator
   }()
 
-  /// An empty catalogue in memory, as that version of the schema has it.
+  /// An empty catalogue in memory with that version of the schema.
   static func make(version: Int) throws -> DatabaseQueue {
     let queue = try DatabaseQueue()
     try migrator.migrate(queue, upTo: "\(version)")
     return queue
   }
 
-  /// An entry of the schema, to be compared.
+  /// An object of the schema, for comparison.
   struct Object: Equatable {
     let kind, name, table, sql: String?
 

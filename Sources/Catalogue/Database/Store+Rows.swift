@@ -2,7 +2,7 @@ import Base
 import GRDB
 
 extension Store {
-  /// Where the file of a patch is, or would be.
+  /// The path of a patch's file, whether or not it exists.
   func file(of identity: ContentDigest) -> String {
     let hex = identity.hex
     return Path.join(patchesPath, "\(hex.prefix(2))/\(hex).vpatch")

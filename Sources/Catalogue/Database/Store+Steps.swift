@@ -1,17 +1,17 @@
 extension Store {
-  /// Where something else may come between.
+  /// Points at which another process may interleave.
   enum Step: String, CaseIterable, Sendable {
     /// The names in the folder were read.
     case listed
-    /// What goes is decided, and its rows are gone; not yet its files.
+    /// Rows were deleted; their files not yet.
     case forgotten
-    /// A patch was made in its scratch folder, and is not in the store yet.
+    /// A patch was written to its scratch folder, but is not in the store yet.
     case made
-    /// A file has its place, and nothing speaks of it yet.
+    /// A file is in its final place, but not in the catalogue yet.
     case placed
-    /// A stack was read that is to be changed.
+    /// A stack was read that will be changed.
     case stackRead
-    /// What is needed is leased.
+    /// Needed patches were leased.
     case leased
   }
 

@@ -1,25 +1,25 @@
 import Base
 import GRDB
 
-/// How a store is read and changed: the catalogue in transactions, files under the lock.
+/// Access to a store: the catalogue in transactions, files under the lock.
 extension Store {
   var queue: DatabaseQueue { connection.withLock { $0.queue } }
 
-  /// Why nothing can be written, where that is so.
+  /// Why nothing can be written, or nil.
   var obstacle: VPatchError? { connection.withLock { $0.obstacle } }
 
-  /// One consistent view.
+  /// Reads one consistent state.
   func read<T>(_ body: (Database) throws -> T) throws -> T {
     try CatalogueFile.translating(path) { try queue.read(body) }
   }
 
-  /// One transaction, IMMEDIATE: two processes wait for each other instead of failing in the middle.
+  /// Runs one IMMEDIATE transaction: concurrent processes wait for each other instead of failing midway.
   func write<T>(_ body: (Database) throws -> T) throws -> T {
     if let obstacle { throw obstacle }
     return try CatalogueFile.translating(path) { try queue.write(body) }
   }
 
-  /// The same for what means nothing after a power cut: it does not wait for the disk.
+  /// Like `write`, for data that are worthless after a power cut: does not wait for the disk.
   func writeUnsynced<T>(_ body: (Database) throws -> T) throws -> T {
     if let obstacle { throw obstacle }
     return try CatalogueFile.translating(path) {
@@ -38,7 +38,7 @@ extension Store {
 
   // MARK: The lock
 
-  /// Runs `body` while no other process changes files of the store. Not to be nested.
+  /// Runs `body` while no other process changes files of the store. Must not be nested.
   func locked<T>(_ body: () throws -> T) throws -> T {
     if let obstacle { throw obstacle }
     let lock = try Self.lock(path)
@@ -48,15 +48,15 @@ extension Store {
     }
   }
 
-  /// The same for what only looks. Where nothing can be changed, nobody has to be kept from it.
+  /// Like `locked`, for reading. On a read-only disk no lock is needed.
   func lockedToLook<T>(_ body: () throws -> T) throws -> T {
     if Reserve(store: path).isOnReadOnlyDisk { return try body() }
     let lock = try Self.lock(path)
     return try withExtendedLifetime(lock, body)
   }
 
-  /// The same for what makes room: on a full disk it takes the place of the reserve. `body` may be called twice.
-  /// - Parameter isFull: whether it was tried before, and the disk was full.
+  /// Like `locked`, for deletions: on a full disk the reserve is freed. `body` may be called twice.
+  /// - Parameter isFull: whether the first attempt failed because the disk was full.
   func lockedToDelete<T>(_ body: (_ isFull: Bool) throws -> T) throws -> T {
     let reserve = Reserve(store: path)
     if reserve.isOnReadOnlyDisk { throw CatalogueFile.unwritable(path) }
@@ -78,7 +78,7 @@ extension Store {
     }
   }
 
-  /// One transaction that takes something away: it also works on a full disk. May be called twice.
+  /// Runs one transaction that deletes something. It also works on a full disk. `body` may be called twice.
   func writeToDelete<T>(_ body: (Database) throws -> T) throws -> T { try lockedToDelete { _ in try write(body) } }
 
   static func lock(_ path: String) throws -> WaitingLock { try WaitingLock(Path.join(path, "lock"), subject: path) }

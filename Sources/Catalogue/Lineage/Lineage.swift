@@ -1,20 +1,20 @@
 import Base
 
-/// What is made from what: bases, the patches from them, the patches from those, and stacks beside the patches.
+/// The tree of bases, patches, patches made from those, and stacks.
 ///
 ///     ○ base
 ///     ├─● patch
-///     │ ● made on top of it: a chain
+///     │ ● a patch on top of it: a chain
 ///     └─◆ stack
 package struct Lineage: Sendable {
   package enum Node: Sendable {
-    /// A checkpoint that no patch of the store makes.
+    /// A checkpoint that no patch of the store produces.
     case base(Base)
     case patch(StoredPatch)
     case stack(StoredStack)
   }
 
-  /// What is drawn left of a node, and the node.
+  /// A node, and the tree lines to its left.
   package struct Line: Sendable {
     package let graph: String
     package let node: Node
@@ -25,7 +25,7 @@ package struct Lineage: Sendable {
 
   /// - Parameters:
   ///   - patches: in the order in which children are drawn.
-  ///   - around: a patch; then only what it is made from, what is made from it, and the stacks with one of those.
+  ///   - around: a patch; shows only its ancestors, its descendants, and the stacks with one of those.
   package init(bases: [Base], patches: [StoredPatch], stacks: [StoredStack], around: ContentDigest? = nil) {
     var patches = patches
     var stacks = stacks
@@ -39,7 +39,7 @@ package struct Lineage: Sendable {
     for stack in stacks { children[stack.definition.base, default: []].append(.stack(stack)) }
     self.children = children
     let made = Set(patches.map(\.target))
-    // Where patches make each other in a circle, none of their bases comes first: then the one seen first does.
+    // If patches form a cycle, none of their bases comes first. Then the one seen first does.
     let used = bases.filter { children[$0.root] != nil }
     self.bases = used.filter { !made.contains($0.root) } + used.filter { made.contains($0.root) }
   }
@@ -57,12 +57,12 @@ package struct Lineage: Sendable {
     return walk(\.base, \.target).union(walk(\.target, \.base))
   }
 
-  /// - Parameter root: only this checkpoint, and what is made from it; also one that a patch makes.
+  /// - Parameter root: shows only this checkpoint and its descendants. It may be a patch's target.
   package func lines(from root: ContentDigest? = nil) -> [Line] {
     var lines: [Line] = []
     var drawn: Set<ContentDigest> = []
     for base in bases where root == nil || base.root == root {
-      // A base that a patch makes has been drawn below that patch, but in a circle.
+      // A base that is a patch's target was already drawn below that patch, except in a cycle.
       let below = unseen(base.root, drawn)
       guard !below.isEmpty else { continue }
       lines.append(Line(graph: "○ ", node: .base(base)))
@@ -87,7 +87,7 @@ package struct Lineage: Sendable {
     }
   }
 
-  /// In reverse, since they are taken from the end.
+  /// Reversed, since they are taken from the end.
   private static func branches(_ nodes: [Node], _ indent: String) -> [(Node, String, String)] {
     nodes.enumerated().map { i, node in
       i == nodes.count - 1 ? (node, indent + "└─", indent + "  ") : (node, indent + "├─", indent + "│ ")

@@ -1,28 +1,28 @@
 import Base
 import PatchFormat
 
-/// What a store has around a patch or a stack.
+/// The patches and stacks related to a patch or a stack.
 package struct RelatedPatches: Sendable {
-  /// The checkpoint at the beginning: no patch of the store makes it.
+  /// The first checkpoint of the chain: no patch of the store produces it.
   package let root: ContentDigest
-  /// What is known of it; nil where it was never seen.
+  /// What is known of it; nil if it was never seen.
   package let base: Base?
-  /// The patches from there to what the subject is made from, each on top of the one before.
+  /// The patches from there to the subject's base, each on top of the one before.
   package let chain: [StoredPatch]
-  /// Made on top of the subject, the oldest first; so with the next two.
+  /// Patches on top of the subject, oldest first, like the next two.
   package let after: [StoredPatch]
-  /// Made from the same checkpoint.
+  /// Patches of the same base.
   package let siblings: [StoredPatch]
-  /// Stacks that have the subject; for a stack, other ones of its base.
+  /// Stacks that contain the subject; for a stack, other stacks of its base.
   package let stacks: [StoredStack]
 }
 
 extension Store {
   /// - Parameters:
   ///   - identity: of a patch, whether or not it is in the store.
-  ///   - base: the root that it is made from.
-  ///   - target: the root that it makes.
-  package func relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> RelatedPatches {
+  ///   - base: the root of its base.
+  ///   - target: the root of its target.
+  package func.relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> RelatedPatches {
     let (root, chain) = try chain(to: base, notThrough: target)
     return RelatedPatches(
       root: root, base: try bases().first { $0.root == root }, chain: chain,
@@ -44,8 +44,8 @@ extension Store {
     return try patches(filter).reversed()
   }
 
-  /// Where several patches make a checkpoint, the oldest stands for them.
-  /// - Parameter end: what the subject makes: where patches go in a circle, the chain begins there.
+  /// The patches that lead to a checkpoint. Of several patches with the same target, uses the oldest.
+  /// - Parameter end: the subject's target. If patches form a cycle, the chain begins there.
   private func chain(to target: ContentDigest, notThrough end: ContentDigest?) throws -> (root: ContentDigest, chain: [StoredPatch]) {
     var (root, chain) = (target, [StoredPatch]())
     var seen: Set<ContentDigest> = end.map { [$0] } ?? []

@@ -1,12 +1,12 @@
 import Base
 
-/// What lies below `patches/`, by names alone.
+/// The files below `patches/`, by their names alone.
 struct PatchFolder {
-  /// Files under names that patches have.
+  /// Files with the names of patches.
   private(set) var patches: [(identity: ContentDigest, path: String)] = []
-  /// What an interrupted process left.
+  /// Leftovers of interrupted processes.
   private(set) var temporaries: [String] = []
-  /// What vpatch never puts there.
+  /// Files that vpatch does not create there.
   private(set) var foreign: [String] = []
 
   init(_ store: Store) throws {
@@ -41,6 +41,6 @@ struct PatchFolder {
     }
   }
 
-  /// Patch files of which a catalogue with these patches does not speak.
+  /// Patch files that are not in a catalogue with these patches.
   func orphans(_ known: Set<ContentDigest>) -> [String] { patches.filter { !known.contains($0.identity) }.map(\.path) }
 }

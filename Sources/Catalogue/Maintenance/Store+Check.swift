@@ -2,36 +2,36 @@ import Base
 import GRDB
 import PatchFormat
 
-/// Something that is not as it should be in a store.
+/// A problem in a store.
 package struct Finding: Sendable, Equatable {
   package enum Kind: String, Sendable, CaseIterable {
     /// SQLite's own structures.
     case catalogue
-    /// A patch whose file is gone.
+    /// A patch whose file is missing.
     case missing
     /// A file that is not the patch that its name says.
     case damaged
-    /// A row that is not what its file says.
+    /// A row that differs from its file.
     case stale
-    /// A patch that the catalogue does not know.
+    /// A patch that is not in the catalogue.
     case unknown
-    /// What an interrupted process left.
+    /// A leftover of an interrupted process.
     case temporary
-    /// A file that vpatch never puts there.
+    /// A file that vpatch does not create there.
     case foreign
-    /// A stack whose members or identity do not fit its definition.
+    /// A stack whose members or identity do not match its definition.
     case stack
   }
 
   package let kind: Kind
-  /// A path, or the name of what it is about.
+  /// A path, or the name of the subject.
   package let subject: String
   package let what: String
-  /// Whether `repair` mended it.
+  /// Whether `repair` fixed it.
   package internal(set) var isRepaired = false
 }
 
-/// What was looked at, and what was found.
+/// What was checked and found.
 package struct CheckReport: Sendable, Equatable {
   package let patches: Int
   package let bytes: Int
@@ -40,12 +40,12 @@ package struct CheckReport: Sendable, Equatable {
 }
 
 extension Store {
-  /// Reads everything again: the catalogue, and every byte of every patch.
+  /// Checks everything: the catalogue, and every byte of every patch.
   /// - Parameters:
-  ///   - repair: mend what can be mended without losing anything: rows are written anew from their files, patches that
-  ///     the catalogue does not know are taken in, what interrupted processes left is deleted.
-  ///   - begin: is told the bytes of all files.
-  ///   - progress: is told how many bytes more are done.
+  ///   - repair: fix what can be fixed without loss: rewrite rows from their files, add unknown patches, delete
+  ///     leftovers of interrupted processes.
+  ///   - begin: called with the bytes of all files.
+  ///   - progress: called with the number of bytes done since the last call.
   package func check(
     repair: Bool = false, threads: Int = 2, begin: (Int) -> Void = { _ in },
     progress: @Sendable (Int) -> Void = { _ in }
@@ -53,17 +53,17 @@ extension Store {
     var filter = PatchFilter()
     filter.includesDerived = true
     let rows = try patches(filter).sorted { $0.identity < $1.identity }
-    // For the progress alone: a damaged row may say anything.
+    // For the progress only: a damaged row may contain any number.
     let sizes = rows.map { min(max($0.fileBytes, 0), 1 << 40) }
     let bytes = sizes.reduce(0, +)
     begin(bytes)
-    // The long part, while others may add and remove.
+    // The long part, while other processes may add and remove patches.
     let isSuspect = try Parallel.map(rows.count, threads: threads) { i in
       defer { progress(sizes[i]) }
       return check(rows[i]) != nil
     }
     let suspects = zip(rows, isSuspect).filter(\.1).map(\.0.identity)
-    // The judgement, while nobody does: a patch that is being added looks like one that nobody knows.
+    // The final check under the lock: a patch that is being added looks like an unknown one.
     func judge() throws -> [Finding] {
       if repair { try write { db in try endAbandonedLeases(db) } }
       return try read(checkCatalogue) + recheck(suspects, repair) + checkFolder(repair)
@@ -97,7 +97,7 @@ extension Store {
       Finding(kind: .temporary, subject: $0, what: "was left by an interrupted process", isRepaired: repair)
     }
     return findings
-      + folder.foreign.map { Finding(kind: .foreign, subject: $0, what: "is nothing that vpatch puts there") }
+      + folder.foreign.map { Finding(kind: .foreign, subject: $0, what: "is not a file of vpatch") }
   }
 
   private func checkCatalogue(_ db: Database) throws -> [Finding] {
@@ -105,13 +105,13 @@ extension Store {
     var findings = try Row.fetchAll(db, sql: "PRAGMA integrity_check(20)").map { try $0.text(0) }
       .filter { $0 != "ok" }.map { Finding(kind: .catalogue, subject: name, what: $0) }
     findings += try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map {
-      Finding(kind: .catalogue, subject: name, what: "refers in \(try $0.text(0)) to what is not there")
+      Finding(kind: .catalogue, subject: name, what: "has a broken reference in \(try $0.text(0))")
     }
     for stack in try Row.fetchAll(db, sql: "SELECT name FROM stacks").map({ try $0.text(0) }) {
       do {
         for version in try Self.stacks(db, "s.name = ?", [stack]) where try !membersAgree(version, db) {
           findings.append(
-            Finding(kind: .stack, subject: stack, what: "has other members in version \(version.version) than it says"))
+            Finding(kind: .stack, subject: stack, what: "has members that do not fit version \(version.version)"))
         }
       } catch let error as VPatchError {
         findings.append(Finding(kind: .stack, subject: stack, what: error.reason))
@@ -133,11 +133,11 @@ extension Store {
     ).map { StackDefinition.Member(try $0.digest(0), scale: try $0.double(1)) } == stack.definition.members
   }
 
-  /// What is wrong with a patch that the catalogue knows; with what its file says, where that is to be believed.
+  /// The problem with a patch of the catalogue; with the facts from its file, where that is valid.
   private func check(_ row: StoredPatch) -> (Finding, PatchFacts?)? {
     let file = file(of: row.identity)
     guard (try? PathKind.of(file)) == .file else {
-      return (Finding(kind: .missing, subject: file, what: "is gone: \(row.label ?? "a patch without a name")"), nil)
+      return (Finding(kind: .missing, subject: file, what: "is missing: \(row.label ?? "a patch without a name")"), nil)
     }
     do {
       let facts = PatchFacts(try Patch(path: file, threads: 1))
@@ -145,7 +145,7 @@ extension Store {
         return (Finding(kind: .damaged, subject: file, what: "is another patch: \(facts.identity.short)"), nil)
       }
       guard facts.agrees(with: row) else {
-        return (Finding(kind: .stale, subject: file, what: "says something else than the catalogue"), facts)
+        return (Finding(kind: .stale, subject: file, what: "differs from the catalogue"), facts)
       }
       return nil
     } catch {
@@ -157,15 +157,14 @@ extension Store {
 
   private func checkUnknown(_ identity: ContentDigest, _ path: String, _ repair: Bool) throws -> Finding {
     guard let patch = try? Patch(path: path, threads: 1), patch.identity == identity else {
-      return Finding(kind: .damaged, subject: path, what: "is no whole patch, and the catalogue does not know it")
+      return Finding(kind: .damaged, subject: path, what: "is not a valid patch, and is not in the catalogue")
     }
     if repair {
       let now = Clock.now
       let facts = PatchFacts(patch)
       try write { db in
         try facts.insert(db, kind: .patch, now: now)
-        // Where the catalogue was lost, the names that their makers gave them are what is left. A composite has that of
-        // its stack.
+        // If the catalogue was lost, only the names in the patches remain. A composite has the name of its stack.
         let isComposite = patch.annotations["made"]?["stack"] != nil
         if !isComposite, let name = facts.name, Name.isValid(name), try Self.owner(ofAlias: name, db) == nil {
           try setAlias(name, identity, db)
@@ -173,6 +172,6 @@ extension Store {
       }
     }
     return Finding(
-      kind: .unknown, subject: path, what: "is a patch that the catalogue does not know", isRepaired: repair)
+      kind: .unknown, subject: path, what: "is a patch that is not in the catalogue", isRepaired: repair)
   }
 }

@@ -4,22 +4,22 @@ import Glibc
 
 /// What nothing in a store refers to.
 package struct Garbage: Sendable, Equatable {
-  /// Composites and undos that no stack and no application needs, and that nobody named.
+  /// Composites and undos without a name that no stack and no application needs.
   package let derived: [StoredPatch]
-  /// Patch files that the catalogue does not know.
+  /// Patch files that are not in the catalogue.
   package let orphans: [String]
-  /// What interrupted processes left.
+  /// Leftovers of interrupted processes.
   package let temporaries: [String]
-  /// All of it, on the disk.
+  /// Size of all of it in bytes.
   package let bytes: Int
 
   package var isEmpty: Bool { derived.isEmpty && orphans.isEmpty && temporaries.isEmpty }
 }
 
 extension Store {
-  /// What could go.
-  /// - Parameter forgetting: models that nothing needs to stay for, since they are no more.
-  /// - Throws: `io` where nothing is known of such a model.
+  /// What could be deleted.
+  /// - Parameter forgetting: models that no longer exist, so that nothing must be kept for them.
+  /// - Throws: `io` for an unknown model.
   package func garbage(forgetting: [String] = []) throws -> Garbage {
     try lockedToLook {
       let folder = try PatchFolder(self)
@@ -34,11 +34,11 @@ extension Store {
     }
   }
 
-  /// Removes what nothing refers to at this moment, and what was done to those models.
-  /// - Returns: what is gone.
+  /// Deletes what nothing refers to, and the applications to these models.
+  /// - Returns: what was deleted.
   package func collect(forgetting: [String] = []) throws -> Garbage {
     try lockedToDelete { isFull in
-      // While the lock is held, no file comes, and none goes.
+      // While the lock is held, files neither appear nor disappear.
       let folder = try PatchFolder(self)
       reached(.listed)
       let (derived, orphans, freed) = try collectDerived(forgetting, folder, isFull)
@@ -49,8 +49,8 @@ extension Store {
     }
   }
 
-  /// - Parameter isFull: there is little room to write down what goes: it goes a few at a time, and each makes some.
-  /// - Returns: what is gone; the files that no row spoke of; the bytes of what is gone.
+  /// - Parameter isFull: the disk is full, so only a few rows are deleted at a time, and each deletion frees space.
+  /// - Returns: the deleted patches; the files without a row; the bytes of the deleted files.
   private func collectDerived(
     _ forgetting: [String], _ folder: PatchFolder, _ isFull: Bool
   ) throws -> ([StoredPatch], [String], Int) {
@@ -60,7 +60,8 @@ extension Store {
     var isDone = false
     while !isDone {
       let isFirst = derived.isEmpty
-      // What finds also deletes: whatever is named or leased before stays, and whoever comes later finds it gone.
+      // Finding and deleting are one transaction: a patch that is named or leased before is kept, and one that is
+      // needed later is not found.
       let now = try write { db in
         if isFirst {
           orphans = folder.orphans(try Self.known(db))
@@ -76,7 +77,7 @@ extension Store {
         return found
       }
       reached(.forgotten)
-      // As in `remove`: first what is known, then what is there.
+      // As in `remove`: first the rows, then the files.
       freed += try unlink(now.map { file(of: $0.identity) })
       derived += now
       isDone = !isFull || now.isEmpty
@@ -90,7 +91,7 @@ extension Store {
       try $0.text(0)
     }
     for model in models where !known.contains(where: { $0.isSame(as: model) }) {
-      throw unknown(model, "is no model that the store knows of", known)
+      throw unknown(model, "is not a model in the store's records", known)
     }
   }
 
@@ -98,7 +99,7 @@ extension Store {
     Set(try Row.fetchAll(db, sql: "SELECT identity FROM patches").map { try $0.digest(0) })
   }
 
-  /// Patches that were made here, and that nothing needs.
+  /// Derived patches (composites and undos) that nothing needs.
   private func findDerived(_ forgetting: [String], _ db: Database) throws -> [StoredPatch] {
     let living = try Self.livingOwners(db, path).map(String.init).joined(separator: ", ")
     return try Row.fetchAll(

@@ -1,10 +1,10 @@
 import Base
 
-/// What aliases, tags and stacks may be called.
+/// Names of aliases, tags and stacks.
 package enum Name {
   package static let rule = "1 to 100 letters, digits and . _ - /, a letter first"
 
-  /// Never `@`, which parts a member from its scale, and nothing that an identity looks like.
+  /// Excludes `@`, which separates a member from its scale, and everything that looks like an identity.
   package static func isValid(_ text: String) -> Bool {
     let bytes = text.utf8
     guard (1...100).contains(bytes.count), bytes.first!.isLetter, ContentDigest(hex: text) == nil else { return false }

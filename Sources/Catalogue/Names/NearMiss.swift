@@ -1,9 +1,9 @@
-/// What somebody may have meant.
+/// Similar names, for "did you mean".
 enum NearMiss {
-  /// The names that differ least from what was typed, the nearest first.
+  /// The names closest to the given one, nearest first.
   static func of(_ text: String, among names: some Collection<String>, limit: Int = 3) -> [String] {
     let typed = Array(text.utf8)
-    // One slip in a short name, two in a longer one: more would be another name.
+    // One typo in a short name, two or three in longer ones. With more it would be another name.
     let bound = min(3, max(1, typed.count / 3))
     let found = names.compactMap { name -> (distance: Int, name: String)? in
       let candidate = Array(name.utf8)
@@ -18,7 +18,7 @@ enum NearMiss {
     return Array(names.prefix(limit))
   }
 
-  /// Insertions, deletions, replacements, and swaps of neighbours that turn one into the other (the restricted
+  /// The number of insertions, deletions, replacements and swaps of neighbours that turn one into the other (restricted
   /// Damerau–Levenshtein distance).
   static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     var before: [Int] = []

@@ -1,7 +1,7 @@
 import Base
 import GRDB
 
-/// A name and the patch that it stands for.
+/// A name and its patch.
 package struct Alias: Sendable, Equatable {
   package let name: String
   package let identity: ContentDigest
@@ -10,15 +10,15 @@ package struct Alias: Sendable, Equatable {
 extension Store {
   // MARK: Aliases
 
-  /// Lets a name stand for a patch.
-  /// - Returns: the patch that it stood for before, where that was another.
-  /// - Throws: `refused` for a name that cannot be one, `io` for a patch that is not in the store.
+  /// Assigns an alias to a patch.
+  /// - Returns: the patch that had the alias before, if that was another one.
+  /// - Throws: `refused` for an invalid name; `io` for a patch that is not in the store.
   @discardableResult
   package func alias(_ name: String, _ identity: ContentDigest) throws -> ContentDigest? {
     try alias(name, .identity(identity)).before
   }
 
-  /// The same of a patch as it was typed.
+  /// The same for a patch by its name.
   package func alias(_ name: String, _ patch: PatchName) throws -> (identity: ContentDigest, before: ContentDigest?) {
     try Name.check(name, "alias")
     return try write { db in
@@ -34,11 +34,11 @@ extension Store {
   package func removeAlias(_ name: String) throws {
     try writeToDelete { db in
       try db.execute(sql: "DELETE FROM aliases WHERE name = ?", arguments: [name])
-      guard db.changesCount > 0 else { throw unknown(name, "is no alias in the store", try Self.aliasNames(db)) }
+      guard db.changesCount > 0 else { throw unknown(name, "is not an alias in the store", try Self.aliasNames(db)) }
     }
   }
 
-  /// All of them, in ascending order.
+  /// All aliases, in ascending order.
   package func aliases() throws -> [Alias] {
     try read { db in
       try Row.fetchAll(
@@ -67,11 +67,11 @@ extension Store {
 
   // MARK: Tags
 
-  /// - Throws: `refused` for a name that cannot be one, `io` for a patch that is not in the store.
+  /// - Throws: `refused` for an invalid name; `io` for a patch that is not in the store.
   package func tag(_ identity: ContentDigest, _ tags: [String]) throws { _ = try tag(.identity(identity), tags) }
 
-  /// The same of a patch as it was typed.
-  /// - Returns: the patch, and all its tags now.
+  /// The same for a patch by its name.
+  /// - Returns: the patch, and all its tags after the change.
   package func tag(_ patch: PatchName, _ tags: [String]) throws -> (identity: ContentDigest, tags: [String]) {
     for tag in tags { try Name.check(tag, "tag") }
     return try write { db in
@@ -94,11 +94,11 @@ extension Store {
     }
   }
 
-  /// - Throws: `io` where the patch does not have one of them; then it keeps all.
+  /// - Throws: `io` where the patch lacks one of the tags. Then it keeps all.
   package func untag(_ identity: ContentDigest, _ tags: [String]) throws { _ = try untag(.identity(identity), tags) }
 
-  /// The same of a patch as it was typed.
-  /// - Returns: the patch, and all its tags now.
+  /// The same for a patch by its name.
+  /// - Returns: the patch, and all its tags after the change.
   package func untag(_ patch: PatchName, _ tags: [String]) throws -> (identity: ContentDigest, tags: [String]) {
     try writeToDelete { db in
       let identity = try resolve(patch, db)
@@ -106,13 +106,13 @@ extension Store {
       let present = try Self.tags(of: id, db)
       for tag in tags {
         try db.execute(sql: "DELETE FROM tags WHERE name = ? AND patch = ?", arguments: [tag, id])
-        guard db.changesCount > 0 else { throw unknown(tag, "is no tag of patch \(identity.short)", present) }
+        guard db.changesCount > 0 else { throw unknown(tag, "is not a tag of patch \(identity.short)", present) }
       }
       return (identity, try Self.tags(of: id, db))
     }
   }
 
-  /// All tags with the number of patches that have them, in ascending order.
+  /// All tags with the number of their patches, in ascending order.
   package func tags() throws -> [(name: String, patches: Int)] {
     try read { db in
       try Row.fetchAll(db, sql: "SELECT name, count(*) FROM tags GROUP BY name ORDER BY name").map {

@@ -1,7 +1,7 @@
 import Base
 import GRDB
 
-/// How somebody means a patch.
+/// A reference to a patch.
 package enum PatchName: Sendable {
   case identity(ContentDigest)
   /// By an alias, a tag or the beginning of an identity.
@@ -13,14 +13,14 @@ package enum PatchName: Sendable {
 }
 
 extension Store {
-  /// Digits of an identity that are enough to be meant as one.
+  /// Minimum number of identity digits in a reference.
   static let shortestPrefix = 4
 
-  /// The patch that is meant: by an alias, by a tag that only one patch has, or by the beginning of its identity.
-  /// - Throws: `refused` where several are meant, with all of them; `io` where none is, with what is spelled alike.
+  /// Resolves a reference: an alias, a tag that only one patch has, or the beginning of an identity.
+  /// - Throws: `refused` where several patches match, with all of them; `io` where none does, with similar names.
   package func resolve(_ text: String) throws -> ContentDigest { try read { db in try resolve(text, db) } }
 
-  /// The same in the transaction that does something with it.
+  /// The same inside a transaction.
   func resolve(_ name: PatchName, _ db: Database) throws -> ContentDigest {
     switch name {
     case .identity(let identity): identity
@@ -45,7 +45,7 @@ extension Store {
       if found.count > 1 { throw try ambiguous(text, "begins the identities of", found, db) }
       if let identity = found.first { return identity }
     }
-    throw unknown(text, "is no alias, tag or identity of a patch in the store", try Self.allNames(db))
+    throw unknown(text, "is not an alias, tag or identity of a patch in the store", try Self.allNames(db))
   }
 
   private func ambiguous(_ text: String, _ what: String, _ found: [ContentDigest], _ db: Database) throws -> VPatchError {
@@ -61,14 +61,14 @@ extension Store {
     }
     return VPatchError(
       .refused, text, "\(what) several patches: \(names.joined(separator: ", "))" + (found.count > 10 ? ", …" : ""),
-      remedy: "give an alias or more of the identity")
+      remedy: "give an alias or more digits of the identity")
   }
 
   func unknown(_ text: String, _ what: String, _ names: [String]) -> VPatchError {
     let near = NearMiss.of(text, among: names)
     return VPatchError(
       .io, text, what,
-      remedy: near.isEmpty ? "vpatch list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
+      remedy: near.isEmpty ? "vpatch list shows all patches" : "did you mean \(near.joined(separator: " or "))?")
   }
 
   static func allNames(_ db: Database) throws -> [String] {
@@ -81,10 +81,10 @@ extension Store {
 
 /// The first digits of a digest.
 struct DigestPrefix {
-  /// The lowest and the highest digest that begin so.
+  /// The smallest and the largest digest with these digits.
   let first, last: ContentDigest
 
-  /// Fails for anything but 4 to 64 hexadecimal digits.
+  /// Nil for anything but 4 to 64 hexadecimal digits.
   init?(_ text: String) {
     let count = text.utf8.count
     guard (Store.shortestPrefix...64).contains(count),

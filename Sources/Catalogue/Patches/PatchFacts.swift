@@ -3,15 +3,15 @@ import GRDB
 import Measure
 import PatchFormat
 
-/// What a catalogue notes of a patch: read from its file, and to be read from there again at any time.
+/// The catalogue's data about a patch, read from its file. They can be read from the file again at any time.
 struct PatchFacts: Equatable, Sendable {
   let identity, base, target: ContentDigest
   let name, note, recipe, layout: String?
   /// Of the base.
   let baseTensors, baseBytes: Int
-  /// Tensors that the patch touches.
+  /// Number of tensors that the patch touches.
   let tensors: Int
-  /// Their bytes in the target; of a removed tensor, in the base.
+  /// Their size in bytes in the target; for removed tensors, in the base.
   let tunedBytes: Int
   let fileBytes: Int
   let summary: ForgettingSummary
@@ -35,14 +35,14 @@ struct PatchFacts: Equatable, Sendable {
     summary = ForgettingSummary(annotations: patch.annotations, base: header.baseRoot, target: header.targetRoot)
   }
 
-  /// An annotation as the catalogue keeps it: annotations may have megabytes, and SQLite's texts end at a zero byte.
+  /// An annotation for the catalogue: annotations may have megabytes, and SQLite's texts end at a zero byte.
   private static func text(_ patch: Patch, _ key: String, _ limit: Int) -> String? {
     patch.annotations[key]?.string?.replacing("\0", with: "\u{FFFD}").prefixBytes(limit)
   }
 
   // MARK: The row
 
-  /// The columns that hold it, in the order of `values`.
+  /// The columns, in the order of `values`.
   static let columns = [
     "base", "target", "name", "note", "recipe", "tensors", "tuned_bytes", "file_bytes", "status", "learning",
     "learning_low", "learning_high", "learning_items", "forgetting", "forgetting_low", "forgetting_high",
@@ -58,7 +58,7 @@ struct PatchFacts: Equatable, Sendable {
     ]
   }
 
-  /// Adds the row, and that of its base.
+  /// Inserts the row, and that of its base.
   func insert(_ db: Database, kind: PatchKind, now: Int) throws {
     try db.cachedStatement(
       sql: """
@@ -76,14 +76,14 @@ struct PatchFacts: Equatable, Sendable {
     ).execute(arguments: StatementArguments([identity.data, kind.rawValue, now] + values))
   }
 
-  /// Writes the row anew.
+  /// Rewrites the row.
   func update(_ db: Database) throws {
     try db.execute(
       sql: "UPDATE patches SET \(Self.columns.map { "\($0) = ?" }.joined(separator: ", ")) WHERE identity = ?",
       arguments: StatementArguments(values + [identity.data]))
   }
 
-  /// Whether a stored row says the same.
+  /// Whether a stored row has the same values.
   func agrees(with row: StoredPatch) -> Bool {
     row.identity == identity && row.base == base && row.target == target && row.name == name && row.note == note
       && row.recipe == recipe && row.tensors == tensors && row.tunedBytes == tunedBytes && row.fileBytes == fileBytes

@@ -2,26 +2,26 @@ import Base
 import Foundation
 import GRDB
 
-/// Which patches are asked for; nil where that does not matter.
+/// Selects patches; nil means any.
 package struct PatchFilter: Sendable {
-  /// The root that they are made from.
+  /// The root of their base.
   package var base: ContentDigest?
-  /// The root that they make.
+  /// The root of their target.
   package var target: ContentDigest?
   package var recipe: String?
   package var tag: String?
   /// Patches whose drift is known and at most this, in nats per token.
   package var maximumDrift: Double?
   package var isMeasured: Bool?
-  /// Part of an alias or of the maker's name; upper and lower case are the same.
+  /// Part of an alias or of the patch's own name, ignoring case.
   package var name: String?
-  /// Composites of stacks and undos too.
+  /// Include composites and undos.
   package var includesDerived = false
   package var limit: Int?
 
   package init() {}
 
-  /// A condition over a table `p`, and its arguments.
+  /// A condition on a table `p`, and its arguments.
   var condition: (sql: String, arguments: StatementArguments) {
     var parts = ["1"]
     var arguments: StatementArguments = []
@@ -48,7 +48,7 @@ package struct PatchFilter: Sendable {
 }
 
 extension Store {
-  /// The patches that are asked for, the newest first.
+  /// The selected patches, newest first.
   package func patches(_ filter: PatchFilter = PatchFilter()) throws -> [StoredPatch] {
     let (condition, arguments) = filter.condition
     return try read { db in
@@ -64,7 +64,7 @@ extension Store {
     }
   }
 
-  /// How many there are, whatever the limit.
+  /// The number of selected patches, without the limit.
   package func count(_ filter: PatchFilter = PatchFilter()) throws -> Int {
     let (condition, arguments) = filter.condition
     return try read { db in

@@ -2,13 +2,13 @@ import Base
 import GRDB
 import PatchFormat
 
-/// What became of a file that was added.
+/// The result of adding a file.
 package struct Addition: Sendable, Equatable {
   package enum Outcome: String, Sendable {
     case added
-    /// It was there already.
+    /// It was already there.
     case present
-    /// It was there, but its file was gone or damaged, and is whole again.
+    /// It was there, but its file was missing or damaged, and is restored now.
     case restored
   }
 
@@ -16,26 +16,26 @@ package struct Addition: Sendable, Equatable {
   package let identity: ContentDigest
   package internal(set) var outcome: Outcome
   package let fileBytes: Int
-  /// The alias that it has now because of this.
+  /// The alias that it got.
   package internal(set) var alias: String?
   /// The patch that had the alias before.
   package internal(set) var aliasWasOf: ContentDigest?
-  /// What a person should know.
+  /// Warnings.
   package internal(set) var notes: [String] = []
 }
 
-/// What becomes of patches that come into the store, known in the same moment as they are.
+/// How patches are added to the store; recorded in the same transaction as the patches.
 package struct Admission: Sendable {
   package var kind: PatchKind
-  /// For one file; it moves if another patch has it. Without, a patch is called what its maker named it, where nothing
-  /// else is called so.
+  /// For one file. It is taken from another patch that has it. Without, a patch gets its own name as alias, if that is
+  /// free.
   package var alias: String?
   package var tags: [String]
-  /// Where the patches' base was seen, an absolute path.
+  /// Absolute path where the patches' base was seen.
   package var basePath: String?
-  /// The stack that the patch is the composite of.
+  /// The stack whose composite the patch is.
   package var stack: ContentDigest?
-  /// Whether this process needs them for longer than to bring them.
+  /// Whether this process takes leases on them.
   package var isLeased: Bool
 
   package init(
@@ -52,14 +52,14 @@ package struct Admission: Sendable {
 }
 
 extension Store {
-  /// Files at a time: as many as are durable, and then known, together.
+  /// Number of files that are synced and then recorded together.
   private static let batch = 256
 
-  /// Takes copies of patch files into the store. What was reported to `each` is durable.
+  /// Adds copies of patch files to the store. What was reported to `each` is durable.
   ///
-  /// The first file that is not a patch ends it: those before it are in the store then, those behind it are not.
-  /// - Parameter progress: is told how many bytes more are done.
-  /// - Throws: `invalid` for a file that is no patch, `refused` for an alias or a tag that cannot be one.
+  /// The first file that is not a patch stops it: earlier files are then in the store, later ones are not.
+  /// - Parameter progress: called with the number of bytes done since the last call.
+  /// - Throws: `invalid` for a file that is not a patch; `refused` for an invalid alias or tag.
   package func add(
     _ files: [String], as admission: Admission = Admission(), threads: Int = 2,
     progress: @Sendable (Int) -> Void = { _ in }, each: (Addition) -> Void = { _ in }
@@ -77,28 +77,27 @@ extension Store {
       let good = opened.prefix { (try? $0.get()) != nil }.compactMap { try? $0.get() }
       let additions = try add(good, admission, threads, progress)
       additions.forEach(each)
-      // The first that was none, if there is one.
+      // The error of the first invalid file, if there is one.
       if good.count < opened.count { _ = try opened[good.count].get() }
     }
   }
 
-  /// Takes a copy of one patch file into the store.
+  /// Adds a copy of one patch file to the store.
   /// - Returns: the patch's identity.
   @discardableResult
   package func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> ContentDigest {
     try addReporting(file: file, as: Admission(kind: kind, alias: alias), threads: threads).identity
   }
 
-  /// The same, with what became of it.
+  /// The same, with what happened.
   package func addReporting(file: String, as admission: Admission = Admission(), threads: Int = 2) throws -> Addition {
     var additions: [Addition] = []
     try add([file], as: admission, threads: threads, each: { additions.append($0) })
     return additions[0]
   }
 
-  /// Keeps patches that are open for as long as this process needs them: those that are in the store, and copies of the
-  /// others, which come in as somebody's.
-  /// - Throws: `io` for one that was opened from the store, and was taken out of it meanwhile.
+  /// Leases open patches while this process needs them. Patches that are not in the store are added as copies.
+  /// - Throws: `io` for a patch that was opened from the store and has been removed from it.
   package func keep(_ patches: [Patch], threads: Int = 2) throws {
     for patch in patches {
       do { try lease(patch.identity) } catch let error as VPatchError where error.code == .io {
@@ -106,12 +105,12 @@ extension Store {
         guard !isFromHere, try !contains(patch.identity) else { throw error }
         _ = try add([Candidate(patch)], Admission(isLeased: true), threads) { _ in }
       }
-      // A file that was lost is made again.
+      // Restores a missing file.
       if try path(of: patch.identity) == nil { _ = try add([Candidate(patch)], Admission(), threads) { _ in } }
     }
   }
 
-  /// A file outside the store, verified. The patch itself is let go of: a hundred headers take room.
+  /// A verified file outside the store. Does not keep the patch open: a hundred headers take much memory.
   private struct Candidate: Sendable {
     let file: InputFile
     let facts: PatchFacts
@@ -124,7 +123,7 @@ extension Store {
     }
   }
 
-  /// What may differ between two files of one patch, and is more than packing.
+  /// What may differ between two files of the same patch, besides compression.
   private struct Extras: Sendable {
     let annotations, annex: ContentDigest
 
@@ -133,15 +132,15 @@ extension Store {
       annex = patch.header.annex.digest
     }
 
-    /// What a person should know who adds a file with these where others are stored.
+    /// Warnings for adding a file with these extras when others are stored.
     func notes(on path: String, stored: Extras) -> [String] {
       var differences: [String] = []
       if annotations != stored.annotations { differences.append("annotations (name, note, measurements)") }
       if annex != stored.annex { differences.append("headers or side files") }
       guard !differences.isEmpty else { return [] }
       return [
-        "\(path) has other \(differences.joined(separator: ", and other ")) than the same patch in the store, which "
-          + "stays as it is; vpatch rm and add replace it"
+        "\(path) has other \(differences.joined(separator: ", and other ")) than the same patch in the store, which is "
+          + "unchanged; vpatch rm and add replace it"
       ]
     }
   }
@@ -200,19 +199,19 @@ extension Store {
     return additions
   }
 
-  /// Of the stored file; nil where it is gone, damaged, or another patch.
+  /// Those of the stored file; nil where it is missing, damaged, or another patch.
   private func extras(of identity: ContentDigest) -> Extras? {
     guard let patch = try? Patch(path: file(of: identity), threads: 1), patch.identity == identity else { return nil }
     return Extras(patch)
   }
 
-  /// What somebody adds is somebody's, also where a composite had come to the same before.
+  /// An added patch counts as the user's, even if a composite with its identity was stored before.
   private func promote(_ identity: ContentDigest, _ db: Database) throws {
     try db.cachedStatement(sql: "UPDATE patches SET kind = 'patch' WHERE identity = ? AND kind <> 'patch'")
       .execute(arguments: [identity.data])
   }
 
-  /// Copies the files to their places, durably, and looks whether what lies there now is what was verified.
+  /// Copies the files to their places, durably, and checks that the copies are what was verified.
   private func place(_ candidates: [Candidate], _ threads: Int) throws {
     try Directory.make(Set(candidates.map { Path.parent(file(of: $0.facts.identity)) }).sorted())
     let copies = try Parallel.map(candidates.count, threads: threads) { i in
@@ -240,7 +239,7 @@ extension Store {
     let owner = try Self.owner(ofAlias: name, db)
     if let owner, owner != addition.identity, !isAsked {
       addition.notes.append(
-        "the alias \(name) is of \(owner.short) and stays there; vpatch alias \(name) \(addition.identity.short) moves it"
+        "the alias \(name) stays with \(owner.short); vpatch alias \(name) \(addition.identity.short) moves it"
       )
       return
     }

@@ -1,21 +1,21 @@
 import Base
 import GRDB
 
-/// A checkpoint that patches are made from.
+/// A checkpoint that is the base of patches.
 package struct Base: Sendable, Equatable {
   package let root: ContentDigest
-  /// nil where only the root is known.
+  /// Nil where only the root is known.
   package let tensors, bytes: Int?
-  /// The model's architecture, as far as its names tell.
+  /// The model's layout, as far as tensor names reveal it.
   package let layout: String?
-  /// Absolute paths where it was seen, the last one first.
+  /// Absolute paths where it was seen, latest first.
   package let paths: [String]
 }
 
 extension Store {
-  /// The root of a checkpoint that is meant: by the beginning of the root, by a path where it was seen, or by a patch,
-  /// which means the model that the patch makes.
-  /// - Throws: as `resolve`.
+  /// Resolves a reference to a checkpoint's root: the beginning of the root, a path where it was seen, or a patch,
+  /// which stands for its target.
+  /// - Throws: like `resolve`.
   package func resolveBase(_ text: String, absolutePath: String? = nil) throws -> ContentDigest {
     let root: ContentDigest? = try read { db in
       if let prefix = DigestPrefix(text) {
@@ -29,7 +29,7 @@ extension Store {
         if found.count > 1 {
           throw VPatchError(
             .refused, text, "begins the roots of \(found.map(\.short).joined(separator: ", "))",
-            remedy: "give more of the digits")
+            remedy: "give more digits")
         }
         if let root = found.first { return root }
       }
@@ -39,11 +39,11 @@ extension Store {
       )?.digest(0)
     }
     if let root { return root }
-    guard let stored = try stored(try resolve(text)) else { throw unknown(text, "is no base in the store", []) }
+    guard let stored = try stored(try resolve(text)) else { throw unknown(text, "is not a base in the store", []) }
     return stored.target
   }
 
-  /// Notes a checkpoint, and where it is.
+  /// Records a checkpoint and its path.
   /// - Parameter path: absolute; nil where only the root is known.
   package func sawBase(
     root: ContentDigest, path: String?, tensors: Int? = nil, bytes: Int? = nil, layout: String? = nil
@@ -69,7 +69,7 @@ extension Store {
         """, arguments: [root.data, path, now])
   }
 
-  /// Where a checkpoint was seen, the last place first.
+  /// The paths where a checkpoint was seen, latest first.
   package func sightings(_ root: ContentDigest) throws -> [String] {
     try read { db in try Self.sightings(root, db) }
   }
@@ -80,7 +80,7 @@ extension Store {
     ).map { try $0.text(0) }
   }
 
-  /// All bases, those first that were seen first.
+  /// All bases, in the order in which they were first seen.
   package func bases() throws -> [Base] {
     try read { db in
       let paths = try Row.fetchAll(db, sql: "SELECT base, path FROM sightings ORDER BY seen DESC, path").reduce(

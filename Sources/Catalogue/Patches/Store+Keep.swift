@@ -2,14 +2,14 @@ import Base
 import PatchFormat
 
 extension Store {
-  /// Takes in a patch that is made for the store, and keeps it for as long as this process needs it.
+  /// Adds a patch that is created for the store, with a lease for this process.
   /// - Parameters:
-  ///   - stack: the identity of the stack that it is the composite of.
-  ///   - make: writes it to the path that it is given.
+  ///   - stack: the identity of the stack whose composite it is.
+  ///   - make: writes it to the given path.
   package func keep(
     _ kind: PatchKind, stack: ContentDigest? = nil, threads: Int, making make: (_ path: String) throws -> Void
   ) throws -> Patch {
-    // The folder's name says whose it is from its first moment on, so gc leaves it alone while this process lives.
+    // The folder's name contains the owner from the start, so gc ignores it while this process runs.
     let scratch = try OutputDirectory(path: Path.join(path, Self.scratchPrefix + String(ownNumber())))
     return try withExtendedLifetime(scratch) {
       let file = Path.join(scratch.temporaryPath, "made.vpatch")
@@ -24,19 +24,19 @@ extension Store {
 
   private static let scratchPrefix = scratchName + "-"
 
-  /// What processes that were killed while they made a patch left: files, and the folder that they are in.
+  /// Leftovers of processes that were killed while they created a patch: files, and their folder.
   func abandonedScratch() throws -> [String] {
     try Path.entries(of: path).filter { Self.isTemporary($0, of: Self.scratchName) }.flatMap { name -> [String] in
       let folder = Path.join(path, name)
       if let owner = Self.scratchOwner(name), isLiving(owner) { return [] }
-      // It may have come to its end since the names were read.
+      // The process may have finished since the names were read.
       guard try PathKind.of(folder, followingLinks: false) == .directory else { return [] }
       return try Path.entries(of: folder).map { Path.join(folder, $0) } + [folder]
     }
   }
 
-  /// nil for a folder of a version that had no numbers: what it was made for is over, since that version cannot use a
-  /// catalogue of today's schema.
+  /// Nil for a folder of a version without numbers. It is not in use, since that version cannot use a catalogue with
+  /// the current schema.
   private static func scratchOwner(_ folder: String) -> Int64? {
     guard folder.hasPrefix("." + scratchPrefix) else { return nil }
     return Int64(folder.dropFirst(1 + scratchPrefix.count).prefix { $0.isNumber })

@@ -3,7 +3,7 @@ import GRDB
 import PatchFormat
 
 extension Store {
-  /// The file of a patch; nil where it is not in the store, or its file is gone.
+  /// The file of a patch; nil where it is not in the store, or its file is missing.
   package func path(of identity: ContentDigest) throws -> String? {
     let file = file(of: identity)
     return try contains(identity) && PathKind.of(file) == .file ? file : nil
@@ -13,12 +13,12 @@ extension Store {
     try read { db in try Self.id(of: identity, db) != nil }
   }
 
-  /// A patch, opened and verified as a whole.
-  /// - Throws: `io` where it is not in the store or its file is gone, `invalid` where its file is damaged.
+  /// Opens a patch and verifies it completely.
+  /// - Throws: `io` where it is not in the store or its file is missing; `invalid` where its file is damaged.
   package func patch(_ identity: ContentDigest, threads: Int = 2) throws -> Patch {
     guard let row = try stored(identity) else { throw isUnknown(identity) }
     do { return try open(identity, label: row.label ?? identity.short, threads: threads) } catch {
-      // Somebody may have taken it out of the store between the two.
+      // Another process may have removed it in between.
       guard try contains(identity) else { throw isUnknown(identity) }
       throw error
     }
@@ -44,7 +44,7 @@ extension Store {
     return patch
   }
 
-  /// What the catalogue says of a patch.
+  /// The catalogue's data about a patch; nil where it is not in the store.
   package func stored(_ identity: ContentDigest) throws -> StoredPatch? {
     try read { db in
       try Row.fetchOne(
@@ -53,12 +53,12 @@ extension Store {
     }
   }
 
-  /// What a person calls a patch.
+  /// The name of a patch for display.
   package func label(_ identity: ContentDigest) throws -> String? { try stored(identity)?.label }
 
   private func hasLostFile(_ identity: ContentDigest, _ label: String) -> VPatchError {
     VPatchError(
-      .io, "patch \(label)", "has lost its file \(file(of: identity))",
+      .io, "patch \(label)", "lacks its file \(file(of: identity))",
       remedy: "add the file again with vpatch add; vpatch fsck checks the rest")
   }
 
@@ -70,10 +70,10 @@ extension Store {
     return try file == patch.path || Path.resolved(file) == Path.resolved(patch.path)
   }
 
-  /// Gives a patch other annotations: its identity stays, its file is replaced whole, and its row written anew. What
-  /// others note at the same time stays too.
-  /// - Parameter change: is given the patch as it is now, and returns its new annotations.
-  /// - Throws: `io` where it is not in the store; what `change` throws, and then nothing is changed.
+  /// Replaces the annotations of a patch: its identity stays, its file is replaced as a whole, and its row is
+  /// rewritten. Concurrent edits are kept.
+  /// - Parameter change: gets the current patch and returns its new annotations.
+  /// - Throws: `io` where it is not in the store; rethrows what `change` throws, with nothing changed.
   package func editAnnotations(_ identity: ContentDigest, threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
     try locked {
       guard let row = try stored(identity) else { throw isUnknown(identity) }

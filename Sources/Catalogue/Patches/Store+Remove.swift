@@ -3,18 +3,18 @@ import GRDB
 import Glibc
 
 extension Store {
-  /// Takes patches out of the store: all of them, or none.
+  /// Removes patches from the store: all of them, or none.
   /// - Parameters:
-  ///   - named: what each was called by; an alias that was typed goes with its patch.
-  ///   - force: their other aliases and their tags go too.
-  /// - Returns: the bytes of the files that are gone.
+  ///   - named: the names by which they were given. An alias among them is removed with its patch.
+  ///   - force: remove their other aliases and their tags too.
+  /// - Returns: the bytes of the removed files.
   /// - Throws: `refused` for a patch that a stack, an application or a running command needs, or that has other names.
   @discardableResult
   package func remove(_ patches: [ContentDigest], named: [String] = [], force: Bool = false) throws -> Int {
     try remove(patches.map { .identity($0) }, alsoNamed: named, force: force).bytes
   }
 
-  /// The same of patches as they were typed.
+  /// The same for patches by their names.
   package func remove(_ patches: [PatchName], force: Bool = false) throws -> (patches: [ContentDigest], bytes: Int) {
     try remove(patches, alsoNamed: [], force: force)
   }
@@ -24,7 +24,7 @@ extension Store {
   ) throws -> (patches: [ContentDigest], bytes: Int) {
     let named = alsoNamed + patches.compactMap(\.typed)
     return try lockedToDelete { _ in
-      // First what is known, then what is there: killed in between, a file is left that nothing speaks of.
+      // First the rows, then the files: if the process is killed in between, a file without a row remains.
       let identities = try write { db in
         let identities = Set(try patches.map { try resolve($0, db) }).sorted()
         try endAbandonedLeases(db)
@@ -41,12 +41,12 @@ extension Store {
       do { return (identities, try unlink(identities.map { file(of: $0) })) } catch let error as VPatchError {
         throw VPatchError(
           error.code, error.subject, error.reason,
-          remedy: "the store has forgotten the patch, and its file is left: 'vpatch gc' deletes it")
+          remedy: "the patch was removed from the catalogue, but its file remains: 'vpatch gc' deletes it")
       }
     }
   }
 
-  /// Deletes the row of a patch and all that is only about it.
+  /// Deletes the row of a patch and all rows that only concern it.
   func forget(_ id: Int64, _ db: Database) throws {
     for table in ["aliases", "tags", "composites", "leases"] {
       try db.execute(sql: "DELETE FROM \(table) WHERE patch = ?", arguments: [id])
@@ -54,15 +54,15 @@ extension Store {
     try db.execute(sql: "DELETE FROM patches WHERE id = ?", arguments: [id])
   }
 
-  /// Deletes files and empty folders, durably. One that is gone already is no error.
+  /// Deletes files and empty folders, durably. A missing file is no error.
   /// - Returns: the files' bytes.
   func unlink(_ files: [String]) throws -> Int {
     var bytes = 0
-    // What is in a folder before the folder.
+    // Contents of a folder before the folder.
     for file in files.sorted().reversed() {
       var info = stat()
       guard lstat(file, &info) == 0 else {
-        guard errno == ENOENT else { throw VPatchError.system(file, "cannot be looked at") }
+        guard errno == ENOENT else { throw VPatchError.system(file, "cannot be examined") }
         continue
       }
       let isFolder = info.st_mode & S_IFMT == S_IFDIR
@@ -99,11 +99,11 @@ extension Store {
     guard applications.isEmpty else {
       throw VPatchError(
         .refused, "patch \(identity.short)", "is needed to revert \(applications.joined(separator: ", "))",
-        remedy: "revert the model first; if it is gone, vpatch gc --forget MODEL --yes")
+        remedy: "revert the model first; if it no longer exists, run vpatch gc --forget MODEL --yes")
     }
   }
 
-  /// Not for what this very process has leased.
+  /// Ignores the leases of this process.
   private func refuseIfLeased(_ id: Int64, _ identity: ContentDigest, _ db: Database) throws {
     let own = owner.withLock { $0?.number } ?? 0
     guard try Row.fetchOne(db, sql: "SELECT 1 FROM leases WHERE patch = ? AND owner <> ?", arguments: [id, own]) == nil
@@ -120,7 +120,7 @@ extension Store {
       guard names.isEmpty else {
         throw VPatchError(
           .refused, "patch \(identity.short)", "has the \(what) \(names.joined(separator: ", "))",
-          remedy: "--force removes it all the same")
+          remedy: "--force removes it anyway")
       }
     }
   }

@@ -1,9 +1,9 @@
 import Base
 
 extension Store {
-  /// Whether a patch could be taken in, to be found before the long work of making it: catalogue and folder can be
-  /// written, and the disk has room.
-  /// - Throws: `io` where that is not so.
+  /// Checks before the long work of creating a patch that it could be added: catalogue and folder are writable, and the
+  /// disk has space.
+  /// - Throws: `io` where that is not the case.
   package func requireRoom(bytes: Int) throws {
     try write { _ in }
     try OutputFile.requireRoom(for: Path.join(patchesPath, "room"), bytes: bytes)

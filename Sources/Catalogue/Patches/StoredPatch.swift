@@ -4,31 +4,31 @@ import Measure
 
 /// Why a patch is in the store.
 package enum PatchKind: String, Sendable, CaseIterable {
-  /// Somebody's.
+  /// Added by a user.
   case patch
-  /// What a stack comes to, kept so that it is not made again.
+  /// The composite of a stack, kept for reuse.
   case composite
-  /// What takes back an application.
+  /// Reverts an application.
   case undo
 }
 
-/// A patch as the catalogue has it.
+/// A patch in the catalogue.
 package struct StoredPatch: Sendable, Equatable {
   package let identity, base, target: ContentDigest
   package let kind: PatchKind
   package let name, note, recipe: String?
-  /// Tensors that it touches.
+  /// Number of tensors that it touches.
   package let tensors: Int
-  /// Their bytes in the target.
+  /// Their size in bytes in the target.
   package let tunedBytes: Int
   package let fileBytes: Int
   package let summary: ForgettingSummary
-  /// When it came into the store: seconds since 1970.
+  /// When it was added: seconds since 1970.
   package let added: Int
   /// In ascending order.
   package let aliases, tags: [String]
 
-  /// What a person calls it: its own name where that is an alias of it, else its first alias, else its own name.
+  /// Its name for display: its own name if that is also an alias, else its first alias, else its own name.
   package var label: String? { aliases.first { alias in name.map(alias.isSame) ?? false } ?? aliases.first ?? name }
 
   /// The columns that `init` reads, of a table `p`.
@@ -60,7 +60,7 @@ package struct StoredPatch: Sendable, Equatable {
       return status
     }
     let least = try status(row.text(11))!
-    // A catalogue that was migrated does not have them; of the numbers there, the least was noted.
+    // A migrated catalogue does not have these columns; it recorded the weakest status of all numbers.
     let known = try (21...23).map { try status(row.optionalText($0)) }
     summary = ForgettingSummary(
       status: least,

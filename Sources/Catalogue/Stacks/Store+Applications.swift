@@ -1,36 +1,37 @@
 import Base
 import GRDB
 
-/// Something that was done to a model in place.
+/// A recorded change of a model in place.
 package struct Application: Sendable, Equatable {
   package enum State: String, Sendable {
-    /// Begun; whether it came to its end, the model's journal knows.
+    /// Begun. The model's journal shows whether it was completed.
     case pending
     case done
-    /// Taken back.
+    /// Reverted.
     case undone
   }
 
   package let id: Int64
-  /// Absolute.
+  /// Absolute path.
   package let model: String
-  /// What was done: switch, revert, …
+  /// The command: switch, revert, …
   package let kind: String
   package let state: State
   /// The model's provenance before and after.
   package let before, after: JSON
   /// Seconds since 1970.
   package let started: Int
-  /// What it takes to undo it, in ascending order.
+  /// The patches that are needed to undo it, in ascending order.
   package let patches: [ContentDigest]
 }
 
 extension Store {
-  /// Notes what is about to be done to a model. From now on the patches stay, until this is abandoned or undone.
+  /// Records a change that is about to be made to a model. From now on the patches are kept, until it is abandoned or
+  /// undone.
   /// - Parameters:
-  ///   - model: its absolute path.
-  ///   - patches: what it takes to undo it; all must be in the store.
-  ///   - ifThere: what else would help, where the store has it.
+  ///   - model: absolute path.
+  ///   - patches: needed to undo it; all must be in the store.
+  ///   - ifThere: also useful for that, if the store has them.
   package func beginApplication(
     model: String, kind: String, before: JSON, after: JSON, patches: [ContentDigest], ifThere: [ContentDigest] = []
   ) throws -> Int64 {
@@ -50,9 +51,9 @@ extension Store {
     }
   }
 
-  /// The model has it.
-  /// - Parameter supersedingEarlier: it has all that taking back the model's earlier applications takes, so that they
-  ///   need nothing any more: also those that were killed, since they are over, or failed.
+  /// Records that the change was made.
+  /// - Parameter supersedingEarlier: the application has all patches for undoing the model's earlier ones, so those no
+  ///   longer keep theirs. This includes earlier ones that were killed or failed.
   package func finishApplication(_ id: Int64, supersedingEarlier: Bool = false) throws {
     try setState(id, .done, from: "'pending'") { db in
       guard supersedingEarlier else { return }
@@ -60,7 +61,7 @@ extension Store {
     }
   }
 
-  /// It was taken back: its patches need not stay for it.
+  /// Records that it was undone: its patches are no longer kept for it.
   package func markUndone(_ id: Int64) throws {
     try setState(id, .undone, from: "'pending', 'done'") { db in try setUndone("id = ?1", id, db) }
   }
@@ -72,7 +73,7 @@ extension Store {
     try db.execute(sql: "UPDATE applications SET state = 'undone' WHERE \(condition)", arguments: [id])
   }
 
-  /// It never happened.
+  /// Deletes the record of a change that was not made.
   package func abandonApplication(_ id: Int64) throws {
     try write { db in
       try db.execute(sql: "DELETE FROM applications WHERE id = ? AND state = 'pending'", arguments: [id])
@@ -80,10 +81,10 @@ extension Store {
     }
   }
 
-  /// What was done to a model, the oldest first.
+  /// The changes of a model, oldest first.
   package func applications(model: String) throws -> [Application] { try applications("a.model = ?", [model]) }
 
-  /// What was done to any model, the oldest first.
+  /// The changes of all models, oldest first.
   package func applications() throws -> [Application] { try applications("1", []) }
 
   private func setState(
@@ -99,7 +100,7 @@ extension Store {
 
   private func requireChange(_ id: Int64, _ db: Database) throws {
     guard db.changesCount > 0 else {
-      throw VPatchError(.refused, path, "has no application \(id) that is under way", remedy: "look with vpatch status")
+      throw VPatchError(.refused, path, "has no pending application \(id)", remedy: "see vpatch status")
     }
   }
 

@@ -2,30 +2,30 @@ import Base
 import GRDB
 import PatchFormat
 
-/// One version of a stack that has a name.
+/// One version of a named stack.
 package struct StoredStack: Sendable, Equatable {
   package let name: String
   /// From 1 on.
   package let version: Int
   package let definition: StackDefinition
-  /// The patch that it comes to, where it was made once and is kept.
+  /// Its composite, if one is kept.
   package let composite: ContentDigest?
   /// Seconds since 1970.
   package let created: Int
 }
 
 extension Store {
-  /// Saves a stack as the next version of its name; the same definition as the last one's is no new version.
-  /// - Returns: the version that has this definition now.
-  /// - Throws: `refused` for a name that cannot be one, `io` for a member that is not in the store, `wrongBase` for one
-  ///   that is made from something else than the stack's base.
+  /// Saves a stack as the next version of its name. The same definition as the last version's is no new version.
+  /// - Returns: the version with this definition.
+  /// - Throws: `refused` for an invalid name; `io` for a member that is not in the store; `wrongBase` for a member with
+  ///   another base than the stack.
   package func saveStack(name: String, definition: StackDefinition) throws -> Int {
     try Name.check(name, "stack")
     return try write { db in try save(name, definition, db) }
   }
 
-  /// The same for a name that no stack has yet.
-  /// - Throws: `refused` where one has it; as `saveStack`.
+  /// The same for a new name.
+  /// - Throws: `refused` where a stack has the name; otherwise like `saveStack`.
   package func createStack(name: String, definition: StackDefinition) throws -> StoredStack {
     try Name.check(name, "stack")
     return try write { db in
@@ -35,17 +35,17 @@ extension Store {
     }
   }
 
-  /// What to say where a stack has a name already.
+  /// The error for a name that a stack already has.
   package static func stackExists(_ name: String) -> VPatchError {
     VPatchError(
-      .refused, "the stack \"\(name.printable)\"", "exists already",
+      .refused, "the stack \"\(name.printable)\"", "already exists",
       remedy: "'vpatch stack add' and 'remove' change it")
   }
 
-  /// Changes a stack: nobody's change between the reading and the saving is lost.
-  /// - Parameter change: is given the last version, and returns the next; also more than once, where others change the
-  ///   stack at the same time. It may read the store.
-  /// - Throws: `io` where there is no such stack; what `change` throws; as `saveStack`.
+  /// Changes a stack without losing concurrent changes.
+  /// - Parameter change: gets the last version and returns the next one. It is called again if another process changes
+  ///   the stack meanwhile. It may read the store.
+  /// - Throws: `io` where there is no such stack; what `change` throws; otherwise like `saveStack`.
   package func editStack(
     _ name: String, _ change: (StackDefinition) throws -> StackDefinition
   ) throws -> StoredStack {
@@ -59,7 +59,7 @@ extension Store {
         _ = try save(name, after, db)
         return try latestStack(name, db)
       }
-      // Of several who change it at once one comes first, so this ends.
+      // Of several concurrent changes one succeeds, so this loop ends.
       if let saved { return saved }
     }
   }
@@ -97,15 +97,15 @@ extension Store {
         .digest(0), own != base
     else { return }
     throw VPatchError(
-      .wrongBase, "patch \(member.short)", "is made from \(own.short) and the stack is of \(base.short)",
-      remedy: "a stack has patches of one base; vpatch rebase moves one to another")
+      .wrongBase, "patch \(member.short)", "was made from \(own.short), but the stack's base is \(base.short)",
+      remedy: "all patches of a stack have one base; vpatch rebase moves a patch to another")
   }
 
   /// The last version of a stack; nil where there is none of that name.
   package func stackIfAny(_ name: String) throws -> StoredStack? { try versions(ofStack: name).last }
 
   /// - Parameter version: nil for the last one.
-  /// - Throws: `io` where there is no such stack or version, with what is spelled alike.
+  /// - Throws: `io` where there is no such stack or version, with similar names.
   package func stack(_ name: String, version: Int? = nil) throws -> StoredStack {
     try read { db in
       guard let version else { return try latestStack(name, db) }
@@ -123,12 +123,12 @@ extension Store {
     let names = try Row.fetchAll(db, sql: "SELECT name FROM stacks").map { try $0.text(0) }
     let near = NearMiss.of(name, among: names)
     throw VPatchError(
-      .io, name, "is no stack in the store",
+      .io, name, "is not a stack in the store",
       remedy: near.isEmpty
-        ? "vpatch stack list shows what there is" : "did you mean \(near.joined(separator: " or "))?")
+        ? "vpatch stack list shows all stacks" : "did you mean \(near.joined(separator: " or "))?")
   }
 
-  /// The last version of each, in ascending order of name.
+  /// The last version of each stack, in ascending order of name.
   package func stacks() throws -> [StoredStack] {
     try read { db in
       try Self.stacks(
@@ -136,12 +136,12 @@ extension Store {
     }
   }
 
-  /// All versions of one, in their order.
+  /// All versions of a stack, in order.
   package func versions(ofStack name: String) throws -> [StoredStack] {
     try read { db in try Self.stacks(db, "s.name = ?", [name]) }
   }
 
-  /// Removes all versions of a stack; its members stay.
+  /// Removes all versions of a stack. Its members are kept.
   /// - Throws: `io` where there is none of that name.
   package func removeStack(_ name: String) throws {
     try writeToDelete { db in
@@ -162,7 +162,7 @@ extension Store {
       let name = try row.text(0)
       let definition = try StackDefinition(json: row.json(2), subject: "stack \(name)")
       guard try row.digest(4) == definition.identity else {
-        throw DamagedRow(what: "the stack \(name), which is not what its identity says")
+        throw DamagedRow(what: "the stack \(name), which does not match its identity")
       }
       return StoredStack(
         name: name, version: try row.integer(1), definition: definition,
@@ -172,12 +172,12 @@ extension Store {
 
   // MARK: Composites
 
-  /// Notes which patch in the store a stack comes to.
+  /// Records the composite of a stack.
   package func setComposite(stackIdentity: ContentDigest, patch: ContentDigest) throws {
     try write { db in try Self.setComposite(stackIdentity, requiredID(of: patch, db), db) }
   }
 
-  /// The patch that a stack comes to; nil where none is kept.
+  /// The composite of a stack; nil where none is kept.
   package func composite(stackIdentity: ContentDigest) throws -> ContentDigest? {
     try read { db in try Self.composite(stackIdentity: stackIdentity, db) }
   }
@@ -191,7 +191,7 @@ extension Store {
 
   // MARK: Records
 
-  /// Keeps what was measured of a stack.
+  /// Keeps a forgetting record of a stack.
   package func addRecord(stackIdentity: ContentDigest, _ record: JSON) throws {
     try write { db in
       try db.execute(
@@ -199,7 +199,7 @@ extension Store {
     }
   }
 
-  /// What was measured of a stack, the oldest first.
+  /// The forgetting records of a stack, oldest first.
   package func records(stackIdentity: ContentDigest) throws -> [JSON] {
     try read { db in
       try Row.fetchAll(

@@ -1,7 +1,7 @@
 import Base
 
 extension Checkpoint {
-  /// The fingerprints of these tensors, in their order, each read once.
+  /// The fingerprints of these tensors, in their order. Each tensor is read once.
   package func fingerprints(of tensors: [Tensor], _ work: WorkOptions, phase: String) throws -> [ContentDigest] {
     work.progress.begin(phase, total: tensors.reduce(0) { $0 + $1.info.byteCount })
     let digests = try LargestFirst.map(tensors.map(\.info.byteCount), threads: work.threads) { i in
@@ -13,7 +13,7 @@ extension Checkpoint {
     return digests
   }
 
-  /// Who this checkpoint is: all of it is read.
+  /// The root digest of the checkpoint. Reads all tensors.
   package func root(_ work: WorkOptions) throws -> ContentDigest {
     let digests = try fingerprints(of: tensors, work, phase: "hashing")
     return ContentDigest.root(of: zip(tensors, digests).lazy.map { ($0.name, $1) })

@@ -1,22 +1,22 @@
-// A directory that was saved twice: model.safetensors, and an index that names shards. A trainer that wrote shards first
-// and one file later (or the other way round) leaves the older of the two there. transformers loads model.safetensors
-// (5.24, _get_resolved_checkpoint_files); other loaders take the index, or every file. What patches are made of, and who a
-// model is, keeps to the index, as the spec has it.
+// A directory that was saved twice: it has model.safetensors, and an index that names shards. That happens when a
+// trainer writes shards first and one file later, or the other way round, and leaves the older save there. transformers
+// loads model.safetensors (5.24, _get_resolved_checkpoint_files); other loaders take the index, or every file. vpatch
+// uses the index for patches and for the root digest, as the spec says.
 
 import Base
 
 extension Checkpoint {
   /// Which files of a directory that was saved twice are the model.
   package enum Reading: Sendable {
-    /// The index's shards: what patches are made of and applied to.
+    /// The index's shards: for creating and applying patches.
     case specified
-    /// model.safetensors: what transformers computes with.
+    /// model.safetensors, as transformers loads it.
     case transformers
-    /// The index's shards, where model.safetensors has the same tensors: for results that are bound to a root.
+    /// The index's shards, provided that model.safetensors has the same tensors: for results that are bound to a root.
     case unambiguous
   }
 
-  /// Opens one of the two, and says where it cannot be opened that there is another one.
+  /// Opens one of the two. If that fails, the error says that there is another one.
   /// - Throws: `refused` with both ways out.
   static func savedTwice(_ path: String, _ open: () throws -> Checkpoint) throws -> Checkpoint {
     do { return try open() } catch let error as VPatchError {
@@ -28,7 +28,8 @@ extension Checkpoint {
     }
   }
 
-  /// Whether an index names model.safetensors alone, which some savers write beside it: that is saved once.
+  /// Whether an index names only model.safetensors. Some savers write such an index beside it; that counts as saved
+  /// once.
   static func isOfSingle(_ indexPath: String) -> Bool {
     guard let index = try? JSON.parse(InputFile.contents(of: indexPath, limit: 64 << 20)),
       let map = index["weight_map"]?.object, !map.isEmpty
@@ -48,11 +49,11 @@ extension Checkpoint {
     guard let difference else { return }
     throw VPatchError(
       .refused, path,
-      "was saved twice, and \(Self.singleName) is another model than the shards of \(Self.indexName): "
+      "was saved twice, and \(Self.singleName) differs from the shards of \(Self.indexName): "
         + "\"\(difference.printable)\" differs", remedy: Self.waysOut)
   }
 
-  /// The name of a tensor that the other has not, or has with other bits.
+  /// The name of a tensor that the other checkpoint lacks or has with other bytes; nil where there is none.
   private func firstDifference(from other: Checkpoint) throws -> String? {
     for (mine, theirs) in zip(tensors, other.tensors) where mine.info != theirs.info {
       return mine.name.precedes(theirs.name) ? mine.name : theirs.name
@@ -75,7 +76,7 @@ extension Checkpoint {
     return nil
   }
 
-  /// Files in the directory that have the name of weights, and that are not read: in ascending order.
+  /// Files in the directory that are named like weights but are not read, in ascending order.
   package func filesNotRead() throws -> [String] {
     guard isDirectory else { return [] }
     let own = Set(files.map(\.name.bytesKey))
@@ -85,7 +86,7 @@ extension Checkpoint {
     }.sorted { $0.precedes($1) }
   }
 
-  /// By the names that trainers and loaders give to weights.
+  /// Whether a name is one that trainers and loaders use for weights.
   private static func isWeights(_ name: String) -> Bool {
     let isNamed = ["pytorch_model", "adapter_model", "model", "consolidated"].contains { name.hasPrefix($0) }
     let isShard = name.contains(/-[0-9]{5}-of-[0-9]{5}\./)
@@ -93,7 +94,7 @@ extension Checkpoint {
       || (isNamed || isShard) && [".safetensors", ".bin", ".pt", ".pth"].contains { name.hasSuffix($0) }
   }
 
-  /// What a person has to know of files that are not read; nil where there are none.
+  /// A warning about files that are not read; nil where there are none.
   package func warning() throws -> String? {
     let names = try filesNotRead()
     guard !names.isEmpty else { return nil }
@@ -103,6 +104,6 @@ extension Checkpoint {
       index == nil
       ? "\(Self.singleName) is read, as transformers does"
       : "the shards that \(Self.indexName) names are read (transformers takes \(Self.singleName))"
-    return "\(path.printable) was saved twice: \(what); not read, and to be removed if they are stale: \(list)"
+    return "\(path.printable) was saved twice: \(what); not read (remove them if they are stale): \(list)"
   }
 }

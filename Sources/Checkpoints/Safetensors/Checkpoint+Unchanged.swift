@@ -1,40 +1,40 @@
-// A model may be switched while it is read. In place that is kept away by locks: a reader holds each file for as long as
-// it has it open, a switch in place waits for it. By rename a switch leaves the files that are open as they are, and puts
-// others under their names. So the files have to be of one moment when they are opened, and where files beside them are
-// read by their names, that moment has to last. Where a file system has no locks, looking again is all there is.
+// A model may be switched while it is read. Locks exclude a switch in place: a reader locks each file while it is open,
+// and the switch waits. A switch by rename leaves open files unchanged and puts new files under their names. So all
+// files must belong to the same version when they are opened. If files beside them are read by name, that version must
+// still be there afterwards. On a file system without locks, only the final check detects changes.
 
 import Base
 
 extension Checkpoint {
-  /// Nobody wrote to the files since they were opened. To be asked when the last tensor was read, before what was made of
-  /// them gets its name or is told.
-  /// - Throws: `io` where somebody did.
+  /// Checks that the files were not written to since they were opened. Call it after the last tensor was read, before
+  /// results are renamed into place or reported.
+  /// - Throws: `io` where a file was changed.
   package func requireSameBytes() throws {
     for file in files where try !file.input.hasSameBytes() { throw InputFile.changed(file.input.path) }
   }
 
-  /// The same, and the model at the path is still this one, with its provenance. To be asked when files beside it were
-  /// read too.
-  /// - Throws: `refused` where a switch of it is under way or was cut off; `io` where it is another one now.
+  /// Checks in addition that the path still leads to this model with this provenance. Call it when files beside the
+  /// weights were read too.
+  /// - Throws: `refused` where a switch is running or was interrupted; `io` where the model is another one now.
   package func requireStillThere() throws {
     if let path = try changedFile() { throw InputFile.changed(path) }
   }
 
-  /// The same as a question.
-  /// - Returns: the path of a file that is not what it was; nil where all are.
+  /// Like `requireStillThere`, without an error for a change.
+  /// - Returns: the path of a file that changed; nil where none did.
   package func changedFile() throws -> String? {
     do { return try findChanged() } catch let busy as Busy { throw busy.error }
   }
 
-  /// Lets a switch of this model, by this process, have the files. What is read from then on is what that allows.
+  /// Releases the read locks, so that this process can switch the model. Later reads are no longer protected.
   package func endReading() { for file in files { file.input.endReading() } }
 
-  /// - Throws: `Busy` for what passes.
+  /// - Throws: `Busy` where the files do not belong to one version.
   func requireOneMoment() throws {
     if let path = try findChanged() { throw Busy(InputFile.changed(path)) }
   }
 
-  /// The journal first: while it is there names change one by one, and some of them may not have yet.
+  /// Checks the journal first: while it exists, files are renamed one by one, and some may not be yet.
   private func findChanged() throws -> String? {
     try Self.requireFinished(path)
     for file in files.map(\.input) + [indexFile, provenance].compactMap({ $0 }) where try !file.isUnchanged() {
@@ -57,7 +57,7 @@ extension Checkpoint {
     }
   }
 
-  /// A link is no provenance: what it leads to was written of another model.
+  /// Ignores a symbolic link: its target describes another model.
   package static func provenance(of path: String) throws -> InputFile? {
     let path = try ModelPlace(path).provenancePath
     return try PathKind.of(path, followingLinks: false) == .file ? InputFile(path: path) : nil

@@ -1,25 +1,25 @@
 // A checkpoint is one .safetensors file, or a Hugging Face directory: the shards that model.safetensors.index.json
-// names, else model.safetensors, and nothing else. Other .safetensors files beside them are not part of it. Of a
-// directory that was saved twice, transformers loads model.safetensors: see Checkpoint+SavedTwice.swift.
+// names, else model.safetensors. Other .safetensors files beside them are not part of it. If a directory has both,
+// transformers loads model.safetensors: see Checkpoint+SavedTwice.swift.
 
 import Base
 
-/// Named tensors in one file or a directory, open for reading.
+/// Named tensors in one file or a directory, opened for reading.
 package struct Checkpoint: Sendable {
   package let path: String
   package let isDirectory: Bool
   /// One file, or the shards in ascending order of name.
   package let files: [File]
-  /// The text of `model.safetensors.index.json`, where that is what names the shards.
+  /// The text of `model.safetensors.index.json`, if that names the shards.
   package let index: [UInt8]?
   /// In ascending order of the names' bytes.
   package let tensors: [Tensor]
-  /// Bytes of all tensors: 2⁵³ − 1 at most.
+  /// Size of all tensors in bytes, at most 2⁵³ − 1.
   package let totalBytes: Int
-  /// What lies beside it under the name that vpatch gives to what it writes of a model, as it was when this was opened.
+  /// The provenance file beside the model, opened at the same time.
   package let provenance: InputFile?
   let indexFile: InputFile?
-  /// The directory has both model.safetensors and an index.
+  /// Whether the directory has both model.safetensors and an index.
   package let isSavedTwice: Bool
 
   package struct File: Sendable {
@@ -31,9 +31,9 @@ package struct Checkpoint: Sendable {
 
   package struct Tensor: Sendable {
     package let info: TensorInfo
-    /// Which of `files`.
+    /// Index in `files`.
     package let file: Int
-    /// Where its bytes begin in that file.
+    /// Position of its first byte in that file.
     package let offset: Int
     package var name: String { info.name }
   }
@@ -41,16 +41,17 @@ package struct Checkpoint: Sendable {
   package static let indexName = "model.safetensors.index.json"
   package static let singleName = "model.safetensors"
 
-  /// Opens a file or a directory and checks its headers and index; reads no tensor. While it is open its files are not
-  /// changed where they lie. Waits for a switch that is under way.
+  /// Opens a file or a directory and checks its headers and index; reads no tensor. The files are locked against
+  /// changes in place while it is open. Waits for a running switch.
   /// - Parameter reading: which files of a directory that was saved twice are the model.
-  /// - Throws: `refused` for a model whose change in place is not finished, or that was saved twice where that matters.
+  /// - Throws: `refused` for a model with an unfinished change in place, or one that was saved twice where that
+  ///   matters; `invalid`; `io`.
   package init(path: String, reading: Reading = .specified, patience: Duration = Patience.usual) throws {
     self = try Patience.wait(patience) { try Checkpoint(opening: path, reading) }
     if reading == .unambiguous, isSavedTwice { try requireSameAsSingle() }
   }
 
-  /// - Throws: `Busy` where a switch is under way, or passed while the files were opened one by one.
+  /// - Throws: `Busy` where a switch is running, or finished while the files were opened one by one.
   private init(opening path: String, _ reading: Reading) throws {
     try Self.requireFinished(path)
     switch try PathKind.of(path) {
@@ -104,7 +105,7 @@ package struct Checkpoint: Sendable {
       let shard = Path.join(path, name)
       try Self.requireFinished(shard)
       do { return try Self.open(shard, name) } catch let error as VPatchError where error.code == .io {
-        // A switch by rename may have made it another model just now.
+        // A switch by rename may have replaced the model just now.
         guard try index.isUnchanged() else { throw Busy(InputFile.changed(indexPath)) }
         try Self.requireFinished(path)
         throw VPatchError(
@@ -139,7 +140,7 @@ package struct Checkpoint: Sendable {
     tensors = files.enumerated().flatMap { i, file in
       file.header.tensors.map { Tensor(info: $0.info, file: i, offset: file.header.dataStart + $0.offset) }
     }.sorted { $0.name.precedes($1.name) }
-    // Each header keeps to the limit; a hundred shards of nothing but holes need not.
+    // Each header obeys the limit, but a hundred sparse shards together may exceed it.
     guard let totalBytes = tensors.lazy.map(\.info.byteCount).sumWithinLimits() else {
       throw VPatchError(.invalid, path, "has tensors of more than \(Limits.number) bytes together")
     }
@@ -151,7 +152,8 @@ package struct Checkpoint: Sendable {
     }
   }
 
-  /// Tensor name (as `bytesKey`) → shard, from an index file. Shard names that lead out of the directory are refused.
+  /// Maps tensor names (as `bytesKey`) to shards, from an index file.
+  /// - Throws: `invalid`, also for shard names that lead out of the directory.
   package static func weightMap(_ text: [UInt8], path: String, maximumValues: Int = .max) throws -> [String: String] {
     let json: JSON
     do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
@@ -174,18 +176,18 @@ package struct Checkpoint: Sendable {
     return map
   }
 
-  /// File names that stay in their directory (spec, section 1).
+  /// Whether a file name stays in its directory (spec, section 1).
   package static func isValidFileName(_ name: String) -> Bool {
     (1...255).contains(name.utf8.count) && name != "." && name != ".."
       && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") || $0 < 0x20 }
   }
 
-  /// By bytes: `hasSuffix` compares characters, and a mark before the dot makes it part of another one.
+  /// Compares bytes: `hasSuffix` compares characters, and a combining mark before the dot would join it.
   package static func isSafetensorsName(_ name: String) -> Bool {
     name.utf8.suffix(12).elementsEqual(".safetensors".utf8)
   }
 
-  /// The tensor of that name.
+  /// The tensor of that name; nil where there is none.
   package func tensor(named name: String) -> Tensor? {
     var low = 0
     var high = tensors.count

@@ -1,6 +1,6 @@
 import Base
 
-/// What a file or a folder that is no checkpoint in safetensors form is instead, and what to do about it.
+/// What a file or folder is that is not a checkpoint in safetensors format, and what to do about it.
 package struct OtherForm: Equatable, Sendable {
   /// "is a GGUF file"
   package let what: String
@@ -10,16 +10,16 @@ package struct OtherForm: Equatable, Sendable {
 
   // MARK: Files
 
-  /// By the bytes that a file begins with, and by its name where these say too little.
-  /// - Parameter isShard: whether an index names it.
-  /// - Returns: nil for what is not known.
+  /// Recognises a file by its first bytes, and by its name where they are not enough.
+  /// - Parameter isShard: whether an index names the file.
+  /// - Returns: nil for an unknown format.
   package static func of(_ file: InputFile, isShard: Bool) throws -> OtherForm? {
     let head = try file.read(0..<min(file.size, 64))
     let name = Path.name(file.path).lowercased()
     func begins(_ bytes: String) -> Bool { head.starts(with: Array(bytes.utf8)) }
     if begins("GGUF") || begins("GGML") || begins("ggjt") { return gguf }
     if begins("PK\u{3}\u{4}") {
-      // The name of a zip's first entry.
+      // The name of the zip's first entry.
       let entry = String(decoding: head.dropFirst(30), as: UTF8.self)
       return entry.contains(".npy") || name.hasSuffix(".npz") ? numpy : pickle
     }
@@ -30,18 +30,18 @@ package struct OtherForm: Equatable, Sendable {
     if name.hasSuffix(".onnx") { return onnx }
     if begins("version https://git-lfs") {
       return OtherForm(
-        what: "is a pointer of Git LFS: the weights themselves were not downloaded",
-        remedy: "download the file itself, as git lfs pull does")
+        what: "is a Git LFS pointer: the weights themselves were not downloaded",
+        remedy: "download the file itself, for example with git lfs pull")
     }
     if head.starts(with: [0x1F, 0x8B]) || head.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
       return OtherForm(what: "is a compressed file", remedy: "decompress it first")
     }
     if begins("<!") || begins("<html") {
-      return OtherForm(what: "is a web page", remedy: "download the file itself: this is what a server said instead")
+      return OtherForm(what: "is a web page", remedy: "download the file itself: this page is what the server sent")
     }
     if begins("{"), name.hasSuffix(".json"), !isShard {
       return OtherForm(
-        what: "is a file of JSON and holds no weights", remedy: "give the model's folder: \(Path.parent(file.path))")
+        what: "is a JSON file without weights", remedy: "give the model's folder: \(Path.parent(file.path))")
     }
     return nil
   }
@@ -61,8 +61,8 @@ package struct OtherForm: Equatable, Sendable {
 
   // MARK: Folders
 
-  /// Of a folder that has neither an index nor `model.safetensors`.
-  /// - Returns: nil for what is not known.
+  /// Recognises a folder that has neither an index nor `model.safetensors`.
+  /// - Returns: nil for an unknown format.
   package static func of(folder path: String) throws -> OtherForm? {
     let names = try Path.entries(of: path, skippingUndecodable: true)
     func has(_ name: String) -> Bool { names.contains { $0.isSame(as: name) } }
@@ -77,14 +77,14 @@ package struct OtherForm: Equatable, Sendable {
     }
     if try isDistributed(path, names) {
       return OtherForm(
-        what: "is a checkpoint of torch.distributed (DCP, as FSDP saves it), in pieces by rank",
+        what: "is a checkpoint of torch.distributed (DCP, as saved by FSDP), sharded by rank",
         remedy: "gather it: torch.distributed.checkpoint.format_utils.dcp_to_torch_save, then save the tensors in "
           + "safetensors form")
     }
     if has("zero_to_fp32.py") || names.contains(where: { $0.hasPrefix("global_step") }) {
       return OtherForm(
-        what: "is a checkpoint of DeepSpeed, in pieces by rank",
-        remedy: "gather it with the zero_to_fp32.py that lies in it and its --safe_serialization")
+        what: "is a DeepSpeed checkpoint, sharded by rank",
+        remedy: "gather it with the zero_to_fp32.py in it and the option --safe_serialization")
     }
     let weights = names.filter { !Checkpoint.isSafetensorsName($0) }
     for (suffix, form) in [
@@ -110,11 +110,11 @@ package struct OtherForm: Equatable, Sendable {
         .compactMap(\.self)
     }
     return OtherForm(
-      what: "is an adapter of PEFT\(facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))") and no model",
+      what: "is a PEFT adapter\(facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))") , not a model",
       remedy: mergeRemedy)
   }
 
-  /// What to do with an adapter.
+  /// The advice for an adapter.
   package static let mergeRemedy =
     "merge it into its base and give the merged model: in Python, "
     + "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(folder)"
@@ -133,12 +133,12 @@ package struct OtherForm: Equatable, Sendable {
     return names.contains { $0.hasPrefix("pytorch_model_fsdp_") || $0.isSame(as: "model_fsdp_0") }
   }
 
-  /// States of optimizers and the like beside a model.
+  /// Whether a file holds optimizer states or other training state.
   private static func isOfTraining(_ name: String) -> Bool {
     ["optimizer", "scheduler", "training_args", "rng_state", "scaler"].contains { name.hasPrefix($0) }
   }
 
-  /// A folder around models: a trainer's output, a snapshot of a hub, a pipeline.
+  /// A folder that contains models: a trainer's output, a hub snapshot, a pipeline.
   private static func inner(_ path: String, _ names: [String]) throws -> OtherForm? {
     var folders = [path]
     if names.contains("snapshots") { folders = [Path.join(path, "snapshots")] }
@@ -153,7 +153,7 @@ package struct OtherForm: Equatable, Sendable {
       if let last = inner.last {
         let list = inner.prefix(4).joined(separator: ", ") + (inner.count > 4 ? ", …" : "")
         return OtherForm(
-          what: "holds no model itself, but folders that do: \(list)",
+          what: "contains no model itself, but folders that do: \(list)",
           remedy: "give one of them, such as \(Path.join(folder, last))")
       }
     }

@@ -5,18 +5,17 @@
 //              name → {"dtype": s, "shape": [n, …], "data_offsets": [begin, end]}; "__metadata__" → {s: s, …}
 //   offset 8+N the data, which the offsets count from
 //
-// Valid if and only if, checked in this order: (1) the file has at least 8 bytes; (2) N ≤ 100,000,000 (the limit
-// of the reference reader) and 8 + N ≤ the file's size; (3) the header begins with "{" and is strict JSON without
-// duplicate keys; (4) "__metadata__", if there, maps strings to strings, or is null, as the reference reader has it
-// from 0.8 on; (5) every tensor has a valid name, dtype,
-// shape and offsets; (6) the length is what dtype and shape say; (7) sorted by offset the tensors cover the data
-// from 0 to its end without gap or overlap, and end at 2⁵³ − 1 at most.
+// Valid if and only if, checked in this order: (1) the file has at least 8 bytes; (2) N ≤ 100,000,000 (the limit of the
+// reference reader) and 8 + N ≤ the file's size; (3) the header begins with "{" and is strict JSON without duplicate
+// keys; (4) "__metadata__", if present, maps strings to strings, or is null, which the reference reader accepts since
+// 0.8; (5) every tensor has a valid name, dtype, shape and offsets; (6) the length is what dtype and shape require; (7)
+// sorted by offset, the tensors cover the data from 0 to its end without gap or overlap, and end at 2⁵³ − 1 at most.
 
 import Base
 
 /// The parsed header of a safetensors file, with its text kept verbatim.
 package struct SafetensorsHeader: Sendable {
-  /// The JSON text, padding included, without the length before it.
+  /// The JSON text with its padding, without the length field before it.
   package let text: [UInt8]
   /// In the order of their data.
   package let tensors: [Entry]
@@ -26,17 +25,18 @@ package struct SafetensorsHeader: Sendable {
 
   package struct Entry: Sendable {
     package let info: TensorInfo
-    /// From the beginning of the data.
+    /// Byte offset from the beginning of the data.
     package let offset: Int
   }
 
   package static let maximumLength = 100_000_000
 
-  /// Where the data begin in the file.
+  /// File offset of the data.
   package var dataStart: Int { 8 + text.count }
   package var fileSize: Int { dataStart + dataCount }
 
   /// Reads and checks the header of an open file.
+  /// - Throws: `invalid`; `io`.
   package init(of file: InputFile) throws {
     guard file.size >= 8 else {
       throw VPatchError(.invalid, file.path, "is not a safetensors file: it has only \(file.size) bytes")
@@ -45,17 +45,17 @@ package struct SafetensorsHeader: Sendable {
     guard length <= Self.maximumLength else {
       throw VPatchError(
         .invalid, file.path,
-        "is not a safetensors file: its header claims \(length) bytes; at most \(Self.maximumLength) are allowed")
+        "is not a safetensors file: its header length is \(length) bytes; the maximum is \(Self.maximumLength)")
     }
     guard Int(length) <= file.size - 8 else {
       throw VPatchError(
         .invalid, file.path,
-        "is cut short or not a safetensors file: its header claims \(length) bytes, \(file.size - 8) are there")
+        "is cut short or not a safetensors file: its header length is \(length) bytes, only \(file.size - 8) follow")
     }
     try self.init(text: file.read(8..<8 + Int(length)), dataCount: file.size - 8 - Int(length), subject: file.path)
   }
 
-  /// Checks a header's text alone, the data being as long as the tensors say.
+  /// Checks a header's text alone. The data length is taken from the tensors.
   package init(text: [UInt8], subject: String) throws { try self.init(text: text, dataCount: nil, subject: subject) }
 
   /// Checks a header's text against the length of the data behind it, where that is known.
@@ -66,7 +66,7 @@ package struct SafetensorsHeader: Sendable {
     guard text.first == UInt8(ascii: "{") else { throw invalid("its header does not begin with '{'") }
     var entries: [Entry] = []
     var metadata: [JSON.Member] = []
-    // Of what is wrong, the JSON itself comes first.
+    // Errors in the JSON have priority over errors in its contents.
     var wrong: String?
     do {
       try JSON.forEachMember(of: text, maximumValues: maximumValues) { member in
@@ -118,7 +118,7 @@ package struct SafetensorsHeader: Sendable {
     guard let dimensions = member.value["shape"]?.array, dimensions.count <= 64 else {
       throw EntryError(reason: "has no valid shape")
     }
-    // The limit of a patch's own numbers: what is larger could not be written into one.
+    // Numbers above the patch format's limit could not be written into a patch.
     let shape = dimensions.compactMap(\.int).filter { $0 <= Limits.number }
     guard shape.count == dimensions.count else { throw EntryError(reason: "has no valid shape") }
     guard let offsets = member.value["data_offsets"]?.array, offsets.count == 2, let begin = offsets[0].int,
@@ -129,21 +129,22 @@ package struct SafetensorsHeader: Sendable {
       throw EntryError(reason: "ends at byte \(end) of the data; at most \(Limits.number) are allowed")
     }
     guard end <= dataCount else {
-      throw EntryError(reason: "ends at byte \(end) of the data, of which there are \(dataCount): cut short?")
+      throw EntryError(reason: "ends at byte \(end) of the data, which has only \(dataCount) bytes: cut short?")
     }
     if dtype.isKnown {
       guard let expected = TensorInfo.byteCount(dtype: dtype, shape: shape) else {
         throw EntryError(reason: "has a shape whose size overflows")
       }
       guard expected == end - begin else {
-        throw EntryError(reason: "has \(end - begin) bytes where its dtype and shape say \(expected)")
+        throw EntryError(reason: "has \(end - begin) bytes, but its dtype and shape require \(expected)")
       }
     }
     return Entry(
       info: TensorInfo(name: member.key, dtype: dtype, shape: shape, byteCount: end - begin), offset: begin)
   }
 
-  /// The bytes of a header for these tensors, in this order, padded with spaces so that data begin at a multiple of 8.
+  /// The bytes of a header for these tensors, in this order, padded with spaces so that the data begin at a multiple of
+  /// 8.
   package static func text(for tensors: [TensorInfo], metadata: [JSON.Member]) -> [UInt8] {
     var members: [JSON.Member] = []
     if !metadata.isEmpty { members.append(JSON.Member("__metadata__", .object(metadata))) }

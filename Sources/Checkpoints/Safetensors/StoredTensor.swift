@@ -1,6 +1,6 @@
 import Base
 
-/// A tensor as it stands in a file.
+/// A tensor in a safetensors file.
 package final class StoredTensor: TensorSource {
   package let info: TensorInfo
   private let file: InputFile

@@ -1,8 +1,8 @@
-/// A tensor's element type, by its name in safetensors files. One that is not known is carried as bytes.
+/// A tensor's element type, by its name in safetensors files. An unknown dtype is handled as bytes.
 package struct DType: Hashable, Sendable, CustomStringConvertible {
   package let name: String
 
-  /// Fails for what could not be written into a fingerprint: 1 to 32 of `A–Z a–z 0–9 _`.
+  /// Nil for a name that fingerprints do not allow. Allowed are 1 to 32 of `A–Z a–z 0–9 _`.
   package init?(_ name: String) {
     guard (1...32).contains(name.utf8.count), name.utf8.allSatisfy(Self.isAllowed) else { return nil }
     self.name = name
@@ -24,17 +24,17 @@ package struct DType: Hashable, Sendable, CustomStringConvertible {
   package static let f16 = DType("F16")!
   package static let bf16 = DType("BF16")!
 
-  /// How the format sees the elements of this type (spec, section 4).
+  /// The element format that the patch format uses for this dtype (spec, section 4).
   package var element: ElementFormat { Self.known[name] ?? .bytes }
 
   /// Whether a tensor's length follows from its shape.
   package var isKnown: Bool { Self.known[name] != nil }
 
-  /// Bits of an element as safetensors 0.8 has it; 8 where nobody knows. The format sees a dtype that is not in its
-  /// table as bytes, whatever their meaning.
+  /// Bits per element as in safetensors 0.8; 8 for an unknown dtype. The patch format handles a dtype that is not in
+  /// its table as bytes, whatever their meaning.
   package var bitsPerElement: Int { isKnown ? element.width * 8 : Self.otherBits[name] ?? 8 }
 
-  /// Dtypes of safetensors that are not in the format's table, and are not of 8 bits.
+  /// Dtypes of safetensors that are not in the patch format's table and whose elements do not have 8 bits.
   private static let otherBits = ["F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "C64": 64]
 
   private static let known: [String: ElementFormat] = [
@@ -53,10 +53,10 @@ package struct DType: Hashable, Sendable, CustomStringConvertible {
 
 /// The bit layout of an element, as far as differences depend on it.
 package struct ElementFormat: Hashable, Sendable {
-  /// Bytes an element.
+  /// Bytes per element.
   package let width: Int
   package let isFloat: Bool
-  /// Where the exponent begins, and its length; zero where the ulp coder does not apply.
+  /// The lowest bit of the exponent, and its length in bits; zero where the ulp coder does not apply.
   package let exponentShift: Int
   package let exponentBits: Int
 
@@ -67,7 +67,7 @@ package struct ElementFormat: Hashable, Sendable {
     self.exponentBits = exponentBits
   }
 
-  /// One element a byte, an integer.
+  /// Integers of one byte.
   package static let bytes = ElementFormat(width: 1)
 
   package var hasUlpCoder: Bool { exponentBits > 0 }

@@ -1,6 +1,6 @@
 import Base
 
-/// A tensor on one side of a patch.
+/// A tensor on one side of a patch (base or target), with its fingerprint.
 package struct FingerprintedTensor: Hashable, Sendable {
   package let info: TensorInfo
   package let fingerprint: ContentDigest

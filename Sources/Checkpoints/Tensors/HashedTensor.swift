@@ -1,6 +1,6 @@
 import Base
 
-/// A tensor whose fingerprint is taken while it is read from front to back.
+/// A tensor whose fingerprint is computed while it is read from front to back.
 package final class HashedTensor: TensorSource {
   package var info: TensorInfo { source.info }
   private let source: any TensorSource
@@ -20,7 +20,7 @@ package final class HashedTensor: TensorSource {
     }
   }
 
-  /// The fingerprint of the whole; what has not been read yet is read now. To be called once.
+  /// The fingerprint of the whole tensor. Reads what has not been read yet. Call it once.
   package func finish() throws -> ContentDigest {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
     defer { buffer.deallocate() }

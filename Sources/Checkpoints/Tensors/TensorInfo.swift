@@ -1,10 +1,10 @@
 import Base
 
-/// What a header says of a tensor.
+/// Name, dtype and shape of a tensor, as a header declares them.
 package struct TensorInfo: Hashable, Sendable {
   package let name: String
   package let dtype: DType
-  /// Dimensions, the outermost first; empty for a scalar.
+  /// Dimensions, outermost first; empty for a scalar.
   package let shape: [Int]
   package let byteCount: Int
 
@@ -20,26 +20,26 @@ package struct TensorInfo: Hashable, Sendable {
     shape.isEmpty ? "\(dtype) scalar" : "\(dtype) " + shape.map(String.init).joined(separator: "×")
   }
 
-  /// Bytes of one step of the first dimension; nil for a scalar or where there are no rows.
+  /// Bytes per index of the first dimension; nil for a scalar or a tensor without rows.
   package var rowBytes: Int? {
     guard let rows = shape.first, rows > 0, byteCount % rows == 0 else { return nil }
     return byteCount / rows
   }
 
-  /// Elements as the dtype's own: two of `F4` in a byte.
+  /// Number of elements: two `F4` per byte.
   package var elementCount: Int { byteCount * 8 / dtype.bitsPerElement }
 
-  /// A hasher that has seen what precedes a tensor's bytes in its fingerprint (spec, section 2).
+  /// A hasher that has already processed the prefix of a tensor's fingerprint (spec, section 2).
   package func fingerprintHasher() -> SHA256Hasher {
     let hasher = SHA256Hasher()
     hasher.update("vpatch.tensor.1\n\(dtype)\n\(shape.map(String.init).joined(separator: ","))\n")
     return hasher
   }
 
-  /// The bytes that a shape takes, where the dtype is known and nothing overflows.
+  /// The size in bytes of a tensor with this shape; nil where the dtype is unknown or the size overflows.
   package static func byteCount(dtype: DType, shape: [Int]) -> Int? {
     guard dtype.isKnown else { return nil }
-    // A zero anywhere makes the product zero, whatever overflows elsewhere.
+    // A zero in any dimension makes the product zero, even if other factors overflow.
     if shape.contains(0) { return 0 }
     var count = dtype.element.width
     for dimension in shape {
@@ -50,14 +50,14 @@ package struct TensorInfo: Hashable, Sendable {
     return count
   }
 
-  /// Names that the format can carry: 1 to 4,096 bytes without NUL, and not `__metadata__`.
+  /// Whether the format allows a name: 1 to 4,096 bytes without NUL, and not `__metadata__`.
   package static func isValidName(_ name: String) -> Bool {
     (1...4096).contains(name.utf8.count) && !name.utf8.contains(0) && name != "__metadata__"
   }
 }
 
 extension ContentDigest {
-  /// The root of a checkpoint (spec, section 2).
+  /// The root digest of a checkpoint (spec, section 2).
   /// - Parameter tensors: in ascending order of the names' bytes.
   package static func root(of tensors: some Sequence<(name: String, fingerprint: ContentDigest)>) -> ContentDigest {
     let hasher = SHA256Hasher()

@@ -1,8 +1,8 @@
 import Base
 
-/// The bytes of one tensor, wherever they come from: a file, or a file with patches over it.
+/// The bytes of one tensor: from a file, or from a file with patches applied.
 ///
-/// Read from front to back it costs what the bytes cost; elsewhere it may decode a chunk again.
+/// Sequential reads are cheap. Reads at other places may decode a chunk again.
 package protocol TensorSource: AnyObject {
   var info: TensorInfo { get }
   /// Fills `buffer` with the bytes from `offset` on.
@@ -10,7 +10,7 @@ package protocol TensorSource: AnyObject {
 }
 
 extension TensorSource {
-  /// Calls `body` with the tensor's bytes piece by piece, front to back.
+  /// Calls `body` with the tensor's bytes in pieces, front to back.
   package func forEachPiece(
     of size: Int = TensorPiece.size, _ body: (_ offset: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
   ) throws {
@@ -25,7 +25,7 @@ extension TensorSource {
     }
   }
 
-  /// The tensor's fingerprint (spec, section 2), from all its bytes.
+  /// The tensor's fingerprint (spec, section 2). Reads all its bytes.
   package func fingerprint() throws -> ContentDigest {
     let hasher = info.fingerprintHasher()
     try forEachPiece(of: 1 << 18) { _, bytes in hasher.update(bytes) }
@@ -34,6 +34,6 @@ extension TensorSource {
 }
 
 package enum TensorPiece {
-  /// How much of a tensor is in memory at a time: small enough to stay in a processor's cache.
+  /// Bytes of a tensor that are in memory at a time: small enough for a processor's cache.
   package static let size = 1 << 20
 }

@@ -1,8 +1,8 @@
-/// What makes an MLP more than one product.
+/// Activation functions of an MLP.
 package enum Activation: String, Sendable {
   /// x·Φ(x)
   case gelu
-  /// Its approximation by tanh.
+  /// tanh approximation of GELU
   case geluTanh = "gelu_pytorch_tanh"
   /// x·σ(1.702·x)
   case quickGELU = "quick_gelu"

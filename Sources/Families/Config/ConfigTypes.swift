@@ -1,11 +1,11 @@
 import Base
 
-// Of which kind each number and truth value of a config.json has to be: what the config classes of transformers 5.24
-// take, each member tried with a value of every kind (bench/config_types.py; fixtures/config-types.json). What they
-// refuse, such as a number in quotes, is refused here: a reader that skips it takes the standard instead, and nobody
-// would know. One thing is let pass that they refuse: 1 where 1.0 is meant, which cannot be misread.
+// The JSON type that each number and boolean of a config.json must have. These are the types that the config classes of
+// transformers 5.24 accept; each member was tested with a value of every type (bench/config_types.py;
+// fixtures/config-types.json). What they refuse, such as a number in quotes, is refused here too: otherwise a reader
+// would silently use the default. One exception: 1 is accepted for 1.0, since it cannot be misread.
 
-/// The kinds of JSON value that a member may have.
+/// The JSON types that a member may have.
 struct ConfigKinds: OptionSet {
   package let rawValue: Int
 
@@ -19,11 +19,11 @@ struct ConfigKinds: OptionSet {
   package func holds(_ value: JSON) -> Bool {
     switch value {
     case .integer: contains(.integer) || contains(.number)
-    // A negative whole number is one without a fraction, too.
+    // Negative whole numbers are parsed as `number`, too.
     case .number(let text): contains(.number) || contains(.integer) && Int(text) != nil
     case .bool: contains(.flag)
     case .null: contains(.null)
-    // Of what: sizes, layers, ids.
+    // A list of whole numbers: sizes, layers, ids.
     case .array(let values): contains(.list) && values.allSatisfy { Self([.integer]).holds($0) }
     case .string, .object: false
     }
@@ -40,7 +40,7 @@ struct ConfigKinds: OptionSet {
 }
 
 enum ConfigTypes {
-  /// By the member's name, which means the same in all of the classes.
+  /// By member name. A name means the same in all config classes.
   package static let members: [String: ConfigKinds] = {
     let groups: [(ConfigKinds, String)] = [
       (
@@ -81,13 +81,13 @@ enum ConfigTypes {
       })
   }()
 
-  /// Members of a rotary embedding's parameters.
+  /// The members of a rotary embedding's parameters.
   static let rotary: [String: ConfigKinds] = [
     "rope_theta": .number, "factor": .number, "low_freq_factor": .number, "high_freq_factor": .number,
     "original_max_position_embeddings": .number, "partial_rotary_factor": [.number, .null], "mrope_section": .list,
   ]
 
-  /// - Throws: `invalid` for a member of another kind, in the config or in one inside it.
+  /// - Throws: `invalid` for a member of the wrong type, in the config or in a nested one.
   static func check(_ json: JSON, path: String) throws {
     try check(json, members, path)
     for key in ["rope_parameters", "rope_scaling"] {
@@ -116,6 +116,6 @@ enum ConfigTypes {
     VPatchError(
       .invalid, path, "has \"\(key)\": \(String(value.compact().printable.prefix(80))), which is not \(kind)",
       remedy: value.string == nil
-        ? "take the config.json that came with the model" : "write it without quotes; transformers refuses it too")
+        ? "use the original config.json of the model" : "write it without quotes; transformers refuses it too")
   }
 }

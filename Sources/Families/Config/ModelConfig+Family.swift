@@ -1,7 +1,7 @@
 import Base
 
 extension ModelConfig {
-  /// Which rules the language model follows, and whether it has eyes.
+  /// The family of the language model, and whether the model has an image encoder.
   package static func family(of json: JSON, _ path: String) throws -> (Family, isMultimodal: Bool) {
     let type = json["model_type"]?.string ?? ""
     if let family = Family(rawValue: type) { return (family, json["mm_vision_tower"]?.string != nil) }
@@ -11,32 +11,32 @@ extension ModelConfig {
       if let text = json["text_config"] {
         let name = text["model_type"]?.string ?? ""
         guard let family = Family(rawValue: name) else {
-          throw unknown("has a language model of the type \"\(name.printable)\"", path)
+          throw unknown("has the unknown language model type \"\(name.printable)\"", path)
         }
         return (family, true)
       }
       return (try original(json, path), true)
     case "llava_llama", "llava_mistral", "llava_qwen": return (try original(json, path), true)
-    default: throw unknown("is of the model type \"\(type.printable)\"", path)
+    default: throw unknown("has the unknown model type \"\(type.printable)\"", path)
     }
   }
 
-  /// What LLaVA's authors write: only the architecture's name says which language model it is.
+  /// A config in the format of LLaVA's authors: only the name of the architecture tells which language model it is.
   private static func original(_ json: JSON, _ path: String) throws -> Family {
     let name = json["architectures"]?.array?.first?.string ?? json["model_type"]?.string ?? ""
     let families: [(String, Family)] = [("Qwen", .qwen2), ("Mistral", .mistral), ("Llama", .llama)]
     for (part, family) in families where name.contains(part) { return family }
     for (part, family) in families where json["model_type"]?.string == "llava_" + part.lowercased() { return family }
-    throw unknown("is of the architecture \"\(name.printable)\"", path)
+    throw unknown("has the unknown architecture \"\(name.printable)\"", path)
   }
 
   private static func unknown(_ what: String, _ path: String) -> VPatchError {
     let known = Family.allCases.map(\.rawValue) + ["qwen2_5_vl", "llava", "llava_next", "llava_onevision"]
     return VPatchError(
-      .refused, path, "\(what), which is not known", remedy: "known are \(known.joined(separator: ", "))")
+      .refused, path, "\(what)", remedy: "known are \(known.joined(separator: ", "))")
   }
 
-  /// What configs inside configs leave out: the defaults of transformers' config classes.
+  /// Defaults of transformers' config classes, for members that nested configs omit.
   static func standards(_ family: Family) -> [String: Int] {
     let shared = ["hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32]
     let own =
@@ -57,7 +57,7 @@ extension ModelConfig {
     return shared.merging(own) { $1 }
   }
 
-  /// Which modules have a bias: what the config says in LLaMA's class; what the classes have built in, in the others.
+  /// Which modules have a bias. In LLaMA's class the config says so; in the others it is fixed.
   package static func biases(_ family: Family, _ json: JSON) -> Biases {
     switch family {
     case .llama:
@@ -68,8 +68,8 @@ extension ModelConfig {
     }
   }
 
-  /// How many tokens each can see, where that is not all. LLaMA's class knows of no window, Mistral's always has one,
-  /// Qwen2's where it is asked for; where the number is missing it is 4096 in both.
+  /// The sliding attention window in tokens; nil for full attention. LLaMA's class has no window, Mistral's always has
+  /// one, Qwen2's if the config enables it. The default size is 4096 in both.
   package static func window(_ family: Family, _ json: JSON, _ path: String) throws -> Int? {
     let isAsked =
       switch family {
@@ -81,7 +81,7 @@ extension ModelConfig {
       if family == .qwen2, json["layer_types"]?.array?.contains(.string("sliding_attention")) ?? false {
         throw VPatchError(
           .invalid, path, "has layers of the type sliding_attention, and use_sliding_window is not true",
-          remedy: "take the config.json that came with the model")
+          remedy: "use the original config.json of the model")
       }
       return nil
     }

@@ -2,15 +2,15 @@ import Base
 import Checkpoints
 
 extension ModelConfig {
-  /// Reads `config.json` in a model's folder, and of `generation_config.json` the tokens that end a text.
-  /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
+  /// Reads `config.json` in a model's folder, and the end-of-text tokens in `generation_config.json`.
+  /// - Throws: `invalid` for what is missing or inconsistent; `refused` for a model that vpatch cannot compute.
   package init(folder: String) throws { try self.init(ModelFolder(folder)) }
 
   package init(_ folder: ModelFolder) throws {
     let path = folder.path(of: "config.json")
     guard try PathKind.of(folder.path) == .directory else {
       throw VPatchError(
-        .refused, folder.path, "is not a folder with a model in it: config.json and tokenizer are needed, too",
+        .refused, folder.path, "is not a model folder: config.json and the tokenizer are needed too",
         remedy: "give the model's folder")
     }
     guard let json = try folder.json("config.json") else {
@@ -19,14 +19,14 @@ extension ModelConfig {
     try folder.requireNoAdapter()
     if let other = json["transformers_weights"], other != .null {
       throw VPatchError(
-        .refused, path, "names other weights than are read here (transformers_weights: \(other.compact().printable))",
-        remedy: "take that member out, or give those weights the usual names")
+        .refused, path, "names weights that vpatch does not read (transformers_weights: \(other.compact().printable))",
+        remedy: "remove that member, or give those weights the standard names")
     }
     try self.init(
       json, generation: folder.json("generation_config.json"), path: path)
   }
 
-  /// - Parameter path: whose config it is, for messages.
+  /// - Parameter path: the config file, for messages.
   package init(_ json: JSON, generation: JSON?, path: String) throws {
     let whole = json
     try ConfigTypes.check(whole, path: path)
@@ -37,17 +37,18 @@ extension ModelConfig {
     }
     if let quantisation = whole["quantization_config"], quantisation != .null {
       throw VPatchError(
-        .refused, path, "has a quantization_config: its weights are not what is computed with",
-        remedy: "give the model before it was quantised, or save it dequantised")
+        .refused, path, "has a quantization_config: quantised models cannot be computed",
+        remedy: "give the unquantised model, or save it dequantised")
     }
     (family, self.isMultimodal) = try Self.family(of: whole, path)
-    // A vision-language model has its language model's numbers in a part of their own; in the first layouts they lie open.
+    // In a vision-language model, the language model's values are in `text_config`; in the first layouts they are at
+    // the top level.
     let nested = isMultimodal ? whole["text_config"] : nil
     let json = nested ?? whole
     let standards = nested == nil ? [:] : Self.standards(family)
     let isQwenVL = whole["model_type"]?.string == "qwen2_5_vl"
     func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
-    // Far above any model; products of two of them, and a few of those together, are no more than an Int can be.
+    // Far above any real model. Products of two of these numbers, and sums of a few such products, fit an Int.
     func positive(_ key: String, _ standard: Int? = nil, most: Int = 1 << 24) throws -> Int {
       guard let value = json[key], value != .null else {
         if let standard = standard ?? standards[key] { return standard }
@@ -59,12 +60,12 @@ extension ModelConfig {
     if [whole["is_causal"], json["is_causal"]].contains(.bool(false)) {
       throw VPatchError(
         .refused, path,
-        "says that each token looks at those behind it, too (is_causal: false), which is not computed here",
-        remedy: "give a model that goes on with a text")
+        "has bidirectional attention (is_causal: false), which is not supported",
+        remedy: "give a causal language model")
     }
     let activation = json["hidden_act"]?.string ?? "silu"
     guard activation == "silu" else {
-      throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is known")
+      throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is supported")
     }
     vocabularySize = try positive("vocab_size")
     hiddenSize = try positive("hidden_size")
@@ -74,7 +75,7 @@ extension ModelConfig {
     keyValueHeads = try positive("num_key_value_heads", standards["num_key_value_heads"] ?? heads)
     guard heads % keyValueHeads == 0 else {
       throw VPatchError(
-        .invalid, path, "has \(heads) attention heads, which \(keyValueHeads) key and value heads cannot serve")
+        .invalid, path, "has \(heads) attention heads, which is no multiple of its \(keyValueHeads) key-value heads")
     }
     guard json["head_dim"]?.int != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
     headSize = try positive("head_dim", hiddenSize / heads)
@@ -82,8 +83,8 @@ extension ModelConfig {
     let epsilon = json["rms_norm_eps"]?.double ?? (isQwenVL ? 1e-5 : 1e-6)
     guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
     normEpsilon = Float(epsilon)
-    // A vision-language model is tied where the whole says so, or the language model in it: but LLaVA-NeXT's class alone
-    // does not ask the latter (transformers 5.24).
+    // A vision-language model has tied embeddings if its config or its text_config says so. Only LLaVA-NeXT's class
+    // ignores the latter (transformers 5.24).
     let asksInside = whole["model_type"]?.string != "llava_next"
     isTied =
       whole["tie_word_embeddings"]?.bool ?? false || asksInside && json["tie_word_embeddings"]?.bool ?? false

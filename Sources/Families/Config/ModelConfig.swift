@@ -1,45 +1,45 @@
-/// What a model's `config.json` says of its language model.
+/// The language model's part of a `config.json`.
 package struct ModelConfig: Equatable, Sendable {
-  /// `model_type`: who wrote the rules that the numbers below follow.
+  /// `model_type`: the architecture that the numbers below belong to.
   package enum Family: String, Sendable, CaseIterable { case llama, mistral, qwen2 }
 
   package var family: Family
-  /// It sees images, too.
+  /// Whether the model also takes images.
   package var isMultimodal: Bool
   package var vocabularySize: Int
   package var hiddenSize: Int
   package var intermediateSize: Int
   package var layers: Int
   package var heads: Int
-  /// Heads of keys and values; each serves `heads` / `keyValueHeads` heads of queries.
+  /// Number of key-value heads. Each serves `heads` / `keyValueHeads` query heads.
   package var keyValueHeads: Int
   package var headSize: Int
   package var normEpsilon: Float
   package var rotary: RotaryEmbedding
-  /// The head is the embedding, unless the checkpoint has one with other values.
+  /// Whether the output head equals the embedding, unless the checkpoint has a head with other values.
   package var isTied: Bool
   package var biases: Biases
-  /// Positions that it was trained on.
+  /// Maximum number of positions the model was trained on.
   package var maximumLength: Int
-  /// Tokens that each token can see, where that is less than all: texts up to this length are as without it, and longer
-  /// ones are not known here.
+  /// Sliding attention window in tokens; nil for full attention. Texts up to this length are not affected by it. Longer
+  /// ones are not supported.
   package var window: Int?
-  /// Generation ends with any of these.
+  /// Generation ends at any of these tokens.
   package var endTokens: [Int32]
 
-  /// Modules of a layer that add a bias to their product.
+  /// Which modules of a layer add a bias.
   package struct Biases: Equatable, Sendable {
     /// Queries, keys and values.
     package var queries: Bool
     package var attentionOutput: Bool
-    /// All three.
+    /// All three MLP matrices.
     package var mlp: Bool
   }
 
-  /// Width of the queries, and of the attention's output.
+  /// Width of the queries, and of the attention output.
   package var queryWidth: Int { heads * headSize }
   /// Width of the keys, and of the values.
   package var keyValueWidth: Int { keyValueHeads * headSize }
-  /// Queries, keys and values side by side.
+  /// Width of queries, keys and values side by side.
   package var attentionWidth: Int { queryWidth + 2 * keyValueWidth }
 }

@@ -1,9 +1,9 @@
-/// Where a tensor sits in a model, in words that do not depend on the file's key layout.
+/// The place of a tensor in a model, independent of the file's naming scheme.
 ///
-/// Found by a `ModelLayout`, which anchors every rule on whole parts of the dotted name:
-/// `self_attn.q_proj` of a vision tower is another component than the language model's.
+/// A `ModelLayout` finds it. Rules match whole parts of the dotted name: `self_attn.q_proj` of a vision tower is a
+/// different component from the language model's.
 package struct Component: Hashable, Sendable {
-  /// The part of the model that a tensor belongs to, in the order in which tables list them.
+  /// The part of the model that a tensor belongs to, in the order of tables.
   package enum Region: String, CaseIterable, Sendable {
     /// The language model's token embedding, and LLaVA's `image_newline` beside it.
     case embedding
@@ -13,23 +13,23 @@ package struct Component: Hashable, Sendable {
     case finalNorm = "final norm"
     /// The language model's output head.
     case head
-    /// What carries vision features into the language model: LLaVA's MLP, Qwen's merger.
+    /// Maps vision features into the language model: LLaVA's MLP, Qwen's merger.
     case projector
     /// A resampler between vision tower and projector (lmms-lab).
     case resampler
     case visionTower = "vision tower"
-    /// What the rules do not know. Only the recipe `full` holds it.
+    /// Tensors that no rule matches. Only the recipe `full` includes them.
     case other
   }
 
   package var region: Region
-  /// Decoder layer of the language model, block of the vision tower; for `.other` the first
-  /// number in the name, so that tables of unknown models still have layers.
+  /// Index of the language model's decoder layer or of the vision tower's block. For `.other` the first number in the
+  /// name, so that tables of unknown models still have layers.
   package var layer: Int?
-  /// The module's path inside its region: `self_attn.q_proj`, `embed_tokens`,
-  /// `multi_modal_projector.linear_1`. For `.other` the whole path, with `*` for the layer.
+  /// The module's path inside its region: `self_attn.q_proj`, `embed_tokens`, `multi_modal_projector.linear_1`. For
+  /// `.other` the whole path, with `*` for the layer.
   package var name: String
-  /// What the module calls the tensor: `weight`, `bias`; empty for a tensor outside any module.
+  /// The tensor's name in its module: `weight`, `bias`; empty for a tensor outside any module.
   package var parameter: String
 
   package init(region: Region, layer: Int? = nil, name: String, parameter: String) {
@@ -39,10 +39,10 @@ package struct Component: Hashable, Sendable {
     self.parameter = parameter
   }
 
-  /// `name.parameter`, or the name alone where there is no parameter.
+  /// `name.parameter`, or only the name if there is no parameter.
   package var path: String { parameter.isEmpty ? name : "\(name).\(parameter)" }
 
-  /// The layout-independent tensor name; nil for `.other`, whose only name is the file's own.
+  /// The layout-independent tensor name; nil for `.other`, which has only the file's name.
   package var canonicalName: String? {
     let layers = layer.map { "layers.\($0)." } ?? ""
     switch region {
@@ -55,7 +55,7 @@ package struct Component: Hashable, Sendable {
 }
 
 extension Component: CustomStringConvertible {
-  /// For people: `layer 3 self_attn.q_proj.weight`, `vision tower block 0 mlp.fc1.bias`.
+  /// Readable text: `layer 3 self_attn.q_proj.weight`, `vision tower block 0 mlp.fc1.bias`.
   package var description: String {
     switch (region, layer) {
     case (.decoderLayer, let layer?): "layer \(layer) \(path)"

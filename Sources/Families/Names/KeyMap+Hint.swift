@@ -1,28 +1,28 @@
 extension KeyMap {
-  /// Two lists of names that look like one model in two layouts.
+  /// Two lists of names that look like the same model in two layouts.
   package struct PrefixHint: Hashable, Sendable, CustomStringConvertible {
     package let expectedLayout: String
     package let foundLayout: String
-    /// One tensor, as each of the two lists names it.
+    /// The same tensor's name in each list.
     package let expectedName: String
     package let foundName: String
-    /// How many of the expected tensors have a partner among the found ones.
+    /// How many of the expected tensors have a counterpart among the found ones.
     package let paired: Int
     package let expectedCount: Int
 
     package var description: String {
-      "\(paired) of \(expectedCount) tensors are there under other names: "
+      "\(paired) of \(expectedCount) tensors exist under other names: "
         + "expected '\(expectedName)' (\(expectedLayout)), found '\(foundName)' (\(foundLayout)); "
         + "this may be the right model saved in another layout"
     }
   }
 
-  /// Explains a wrong base: says so if `found` names the tensors of `expected` in another layout.
+  /// Explains a wrong base: the hint says that `found` names the tensors of `expected` in another layout.
   ///
-  /// Nil where the names are the same, or where fewer than nine tenths of either list pair up
-  /// (a head may be tied, an embedding missing; another model shares far less).
-  /// - Parameter partial: whether nine tenths of the found names will do: tensors that were trained,
-  ///   without the others.
+  /// Nil where the names are the same, or where fewer than nine tenths of either list pair up (a head may be tied, an
+  /// embedding missing; a different model has far fewer pairs).
+  /// - Parameter partial: whether nine tenths of the found names suffice, for checkpoints with only the trained
+  ///   tensors.
   package static func hint(
     expected: some Sequence<String>, found: some Sequence<String>, partial: Bool = false
   ) -> PrefixHint? {

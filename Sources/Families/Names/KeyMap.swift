@@ -1,33 +1,30 @@
-/// Pairs the tensors of a tuned checkpoint with the same tensors of its base, where the two
-/// files name them in different layouts.
+/// Pairs the tensors of a tuned checkpoint with those of its base, if the two files use different layouts.
 ///
-/// A pairing says that two names mean the same place in the model; whether shape and dtype
-/// agree is the caller's to check.
+/// A pair means that two names denote the same place in the model. The caller must check shape and dtype.
 package struct KeyMap: Hashable, Sendable {
   /// Tuned name → base name. No base name occurs twice.
   package let names: [String: String]
-  /// Tuned names that have no partner in the base, sorted.
+  /// Tuned names without a counterpart in the base, sorted.
   package let onlyInTuned: [String]
-  /// Base names that have no partner in the tuned checkpoint, sorted.
+  /// Base names without a counterpart in the tuned checkpoint, sorted.
   package let onlyInBase: [String]
-  /// The layouts that the two lists were read in.
+  /// The layouts of the two lists.
   package let tunedLayout: ModelLayout
   package let baseLayout: ModelLayout
 
-  /// Whether each name is paired with itself: nothing needed mapping.
+  /// Whether each name is paired with itself.
   package var isIdentity: Bool { names.allSatisfy { $0.key == $0.value } }
 
-  /// Whether every tensor on both sides has a partner.
+  /// Whether every tensor on both sides has a counterpart.
   package var isComplete: Bool { onlyInTuned.isEmpty && onlyInBase.isEmpty }
 
   /// Pairs the two lists by canonical name.
   ///
-  /// What wrappers put into names is left out (`ModuleWrappers`). In a list that no known layout
-  /// fits, a prefix that every name carries (`module.`, `base_model.model.`, `bert.`) may be a
-  /// wrapper's too. It is taken off on one side at most, and where that pairs more names than
-  /// leaving it on.
+  /// Parts that wrappers add to names are ignored (`ModuleWrappers`). If no known layout fits a list, a prefix of all
+  /// its names (`module.`, `base_model.model.`, `bert.`) may come from a wrapper too. It is removed on one side at
+  /// most, and only if that pairs more names.
   ///
-  /// Throws where two names of one list mean the same tensor, and where nothing pairs.
+  /// - Throws: `KeyMapError` where two names of one list denote the same tensor, or where nothing pairs.
   package static func auto(
     from tuned: some Sequence<String>, to base: some Sequence<String>
   ) throws(KeyMapError) -> KeyMap {
@@ -41,7 +38,7 @@ package struct KeyMap: Hashable, Sendable {
       tunedReadings.dropFirst().map { ($0, baseReadings[0]) }
       + baseReadings.dropFirst().map { (tunedReadings[0], $0) }
     for (tunedReading, baseReading) in guesses {
-      // A guess that makes names ambiguous was a wrong guess, not a wrong file.
+      // A guess that makes names ambiguous was wrong; the file is not.
       guard let map = try? KeyMap(tunedReading, baseReading) else { continue }
       if map.names.count > best.names.count { best = map }
     }
@@ -54,7 +51,7 @@ package struct KeyMap: Hashable, Sendable {
   }
 
   private init(_ tuned: Reading, _ base: Reading) throws(KeyMapError) {
-    // Some tensors alone (a head, an embedding) speak no layout: they are read in the other side's.
+    // A few tensors alone (a head, an embedding) fit no layout. The other side's layout is used for them.
     let tunedNames = try tuned.byCanonicalName(.tuned, in: tuned.layout == .generic ? base.layout : tuned.layout)
     let baseNames = try base.byCanonicalName(.base, in: base.layout == .generic ? tuned.layout : base.layout)
     names = tunedNames.reduce(into: [:]) { map, entry in map[entry.value] = baseNames[entry.key] }
@@ -65,8 +62,7 @@ package struct KeyMap: Hashable, Sendable {
   }
 }
 
-/// One way to read a list of names: in its layout, without what wrappers put into each, and with so
-/// many leading bytes taken off.
+/// One reading of a list of names: its layout, without wrapper parts, and without the first bytes of each name.
 private struct Reading {
   let names: [String]
   /// The names without wrappers, in the same order.
@@ -79,8 +75,8 @@ private struct Reading {
     layout = ModelLayout.recognise(names: self.inner)
   }
 
-  /// As the names stand, but for wrappers that are never a model's own; then without those that may
-  /// be; each, if no layout fits it, also without every prefix that all names carry.
+  /// First the names without parts that always come from wrappers; then also without parts that may do so. If no layout
+  /// fits a reading, it is also tried without every prefix that all names share.
   static func all(of names: [String]) -> [Reading] {
     let plain = names.map { ModuleWrappers.removed(from: $0, .certain) }
     let bare = names.map { ModuleWrappers.removed(from: $0, .likely) }
@@ -102,10 +98,10 @@ private struct Reading {
     return found
   }
 
-  /// The lengths of the prefixes, each ending in a dot, that all names share. At most four:
-  /// each costs a reading of the whole list, and nobody wraps deeper.
+  /// The lengths of the prefixes, each ending in a dot, that all names share. At most four: each costs a pass over the
+  /// whole list, and deeper wrapping does not occur.
   private static func sharedPrefixes(of names: [String]) -> [Int] {
-    // What the least and the greatest share, all between them share.
+    // All names share the common prefix of the smallest and the greatest one.
     guard let least = names.min(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }),
       let greatest = names.max(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
     else { return [] }
@@ -119,9 +115,9 @@ private struct Reading {
 package enum KeyMapError: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Side: String, Sendable { case tuned, base }
 
-  /// Two names of one list mean the same tensor.
+  /// Two names of one list denote the same tensor.
   case ambiguous(side: Side, first: String, second: String)
-  /// No name of the one list means the same tensor as a name of the other.
+  /// No name of one list denotes the same tensor as a name of the other.
   case nothingInCommon(tuned: String?, tunedLayout: String, base: String?, baseLayout: String)
 
   package var description: String {

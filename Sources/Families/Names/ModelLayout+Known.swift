@@ -1,10 +1,10 @@
-/// The layouts that are known, as data: a new family is a new row here.
+/// The known layouts, as data. A new model family is a new row.
 ///
-/// The more particular come first. A row's first rules are the longest prefixes, since a
-/// shorter one may begin the same names.
+/// More specific layouts come first. In a row, rules with longer prefixes come first, since a shorter prefix may match
+/// the same names.
 extension ModelLayout {
   package static let known: [ModelLayout] = [
-    // LLaVA as its authors save it (liuhaotian, lmms-lab).
+    // LLaVA as saved by its authors' code (liuhaotian, lmms-lab).
     ModelLayout(
       "llava (lmms-lab)", marks: ["model.mm_projector", "model.vision_tower"],
       [
@@ -21,7 +21,7 @@ extension ModelLayout {
     ModelLayout(
       "llava (hub)", marks: ["multi_modal_projector", "vision_tower"],
       llava("", language: "language_model.model", head: "language_model.lm_head")),
-    // The bare base class, without a head.
+    // The base model class, without a head.
     ModelLayout(
       "llava (base model)", marks: ["multi_modal_projector", "vision_tower"],
       llava("", language: "language_model", head: "lm_head")),
@@ -33,7 +33,7 @@ extension ModelLayout {
     ModelLayout(
       "qwen2.5-vl (base model)", marks: ["visual"], qwenVL("visual", language: "language_model")),
 
-    // The language model alone, also where it was cut out of a larger one.
+    // The language model alone, including one extracted from a larger model.
     ModelLayout("llama", [Rule("model", .languageModel), Rule("lm_head", .head)]),
     ModelLayout(
       "llama (model.language_model)",
@@ -44,7 +44,7 @@ extension ModelLayout {
     ModelLayout("llama (base model)", [Rule("", .languageModel), Rule("lm_head", .head)]),
   ]
 
-  /// What is used when no known layout holds: every tensor is `.other`.
+  /// Used if no known layout fits: every tensor is `.other`.
   static let generic = ModelLayout("generic", [])
 
   private static func llava(_ prefix: String, language: String, head: String) -> [Rule] {
@@ -56,8 +56,8 @@ extension ModelLayout {
     ] + tower(prefix + "vision_tower")
   }
 
-  /// CLIP and SigLIP towers, from which transformers ≥ 5.6 leaves `vision_model` out of the path; DINOv2, whose blocks
-  /// are below `encoder.layer`.
+  /// CLIP and SigLIP towers, whose path has no `vision_model` since transformers 5.6; DINOv2, whose blocks are below
+  /// `encoder.layer`.
   private static func tower(_ tower: String) -> [Rule] {
     [
       Rule(tower + ".vision_model", .visionTower(blocks: ["encoder.layers"])),
@@ -65,7 +65,7 @@ extension ModelLayout {
     ]
   }
 
-  /// Qwen's tower holds its projector: the merger (in Qwen3-VL several).
+  /// Qwen's tower contains its projector: the merger (several in Qwen3-VL).
   private static func qwenVL(_ visual: String, language: String) -> [Rule] {
     [
       Rule(visual + ".merger", .projector(root: "visual.merger")),

@@ -1,13 +1,13 @@
-/// The rules that place the tensors of one model family, as one kind of file names them.
+/// The naming scheme of one kind of checkpoint: rules that map the tensor names of a model family to components.
 ///
-/// A layout is chosen from tensor names alone. Choose it from the *base's* names: what a tuned
-/// file adds must not decide how the rest is read.
+/// A layout is recognised from tensor names alone. Use the *base's* names: tensors that a tuned file adds must not
+/// change how the others are read.
 package struct ModelLayout: Hashable, Sendable {
   /// `llama`, `qwen2.5-vl (hub)`, `llava (transformers ≥ 4.52)`, …, or `generic`.
   package let name: String
-  /// The layout holds only if one of these begins a tensor's name; with none it needs no mark.
+  /// The layout applies only if one of these prefixes occurs; with no marks it always may.
   package let marks: [NamePath]
-  /// In order; the first that can read a name places it.
+  /// In order. The first rule that matches a name determines its component.
   package let rules: [Rule]
 
   package init(_ name: String, marks: [String] = [], _ rules: [Rule]) {
@@ -16,11 +16,10 @@ package struct ModelLayout: Hashable, Sendable {
     self.rules = rules
   }
 
-  /// The layout that the names speak: the first known one whose marks are there and under whose
-  /// rules at least one tensor is in a decoder layer of the language model; else `generic`.
-  /// The order of the names does not matter.
+  /// The layout of a list of names: the first known one whose marks occur and whose rules place at least one tensor in
+  /// a decoder layer of the language model; else `generic`. The order of the names does not matter.
   package static func recognise(names: some Sequence<String>) -> ModelLayout {
-    // One pass that keeps no names: a header may list a million of them.
+    // One pass that stores no names: a header may list a million of them.
     var hasLayer = known.map { _ in false }
     var hasMark = known.map(\.marks.isEmpty)
     for path in names.lazy.compactMap(NamePath.init(checked:)) {
@@ -32,7 +31,7 @@ package struct ModelLayout: Hashable, Sendable {
     return known.indices.first { hasLayer[$0] && hasMark[$0] }.map { known[$0] } ?? generic
   }
 
-  /// Where the tensor sits; `.other` for what the rules cannot place.
+  /// The tensor's component; `.other` if no rule matches.
   package func component(of tensor: String) -> Component {
     guard let path = NamePath(checked: tensor) else {
       return Component(region: .other, name: tensor, parameter: "")
@@ -40,8 +39,8 @@ package struct ModelLayout: Hashable, Sendable {
     return place(path) ?? path.unplaced
   }
 
-  /// The layout-independent name: the same for the same tensor in every layout of a family.
-  /// A tensor that the rules cannot place keeps its own name.
+  /// The layout-independent name: the same for the same tensor in every layout of a family. A tensor that no rule
+  /// matches keeps its own name.
   package func canonicalName(of tensor: String) -> String {
     component(of: tensor).canonicalName ?? tensor
   }

@@ -1,13 +1,13 @@
-/// Parts that wrappers around a module put into the names of its tensors, at any place in them.
+/// Parts that module wrappers add to tensor names, at any position.
 enum ModuleWrappers {
   enum Certainty { case certain, likely }
 
-  /// Of torch.compile, activation checkpointing, FSDP, Lightning: no model names its own so.
+  /// Added by torch.compile, activation checkpointing, FSDP, Lightning. No model uses these names itself.
   private static let certain: Set<Substring> = [
     "_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "_fpw_module", "_forward_module",
   ]
-  /// Of DataParallel, DDP and DeepSpeed, TRL's around a value head, PEFT's around what is trained whole: some models have
-  /// such a module of their own.
+  /// Added by DataParallel, DDP and DeepSpeed, TRL's value head wrapper, and PEFT's modules_to_save. Some models have
+  /// modules with these names.
   private static let likely: Set<Substring> = ["module", "pretrained_model", "modules_to_save"]
 
   package static func removed(from name: String, _ certainty: Certainty) -> String {
@@ -15,7 +15,7 @@ enum ModuleWrappers {
     let kept = parts.indices.filter { i in
       if certain.contains(parts[i]) { return false }
       guard certainty == .likely else { return true }
-      // PEFT names the adapter behind its wrapper.
+      // PEFT puts the adapter's name after its wrapper.
       return !likely.contains(parts[i]) && !(parts[i] == "default" && i > 0 && parts[i - 1] == "modules_to_save")
     }.map { parts[$0] }
     return kept.count == parts.count || kept.isEmpty ? name : kept.joined(separator: ".")

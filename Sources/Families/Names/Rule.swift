@@ -1,18 +1,18 @@
-/// One anchored rule: a prefix of whole name parts, and how to read what follows it.
+/// A rule: a prefix of whole name parts, and how to read the rest.
 package struct Rule: Hashable, Sendable {
   package enum Reading: Hashable, Sendable {
     /// The language model without its head: `layers.<i>.…`, `embed_tokens.…`, `norm.…`.
     case languageModel
     /// `lm_head`.
     case head
-    /// One learned vector in the embedding's space; the whole name, with no module around it.
+    /// One learned vector in the embedding space; the whole name, without a module.
     case imageNewline
-    /// A projector; its modules keep their names below this root.
+    /// A projector. Its modules keep their names below this root.
     case projector(root: String)
     /// lmms-lab's projector, an `nn.Sequential`: `0` and `2` are `linear_1` and `linear_2`.
     case sequentialProjector
     case resampler
-    /// A vision tower whose blocks sit below one of these paths.
+    /// A vision tower whose blocks are below one of these paths.
     case visionTower(blocks: [String])
   }
 
@@ -24,7 +24,7 @@ package struct Rule: Hashable, Sendable {
     self.reading = reading
   }
 
-  /// The component that the path names, or nil where this rule does not apply.
+  /// The component of a name; nil where this rule does not match.
   package func read(_ path: NamePath) -> Component? {
     guard path.parts.starts(with: prefix.parts) else { return nil }
     let rest = path.parts.dropFirst(prefix.parts.count)
@@ -59,7 +59,7 @@ package struct Rule: Hashable, Sendable {
     }
   }
 
-  /// `<stem>.<i>.<module>.<parameter>`: the number, and the parts after it.
+  /// `<stem>.<i>.<module>.<parameter>`: the number and the parts after it.
   private static func block(below stem: String, _ rest: ArraySlice<Substring>)
     -> (Int, ArraySlice<Substring>)?
   {
@@ -71,8 +71,8 @@ package struct Rule: Hashable, Sendable {
     return (index, numbered.dropFirst())
   }
 
-  /// Between the two linear layers of the sequence stands an activation, which has no tensors.
-  /// Other lengths of sequence exist (Yi-VL has norms in it), so only these two are renamed.
+  /// Between the two linear layers of the sequence is an activation, which has no tensors. Other sequences exist (Yi-VL
+  /// has norms in it), so only these two are renamed.
   private static func linear(_ part: Substring) -> Substring {
     switch part {
     case "0": "linear_1"
@@ -83,7 +83,7 @@ package struct Rule: Hashable, Sendable {
 }
 
 extension Component {
-  /// The component whose module path and parameter are these parts.
+  /// The component with these parts as module path and parameter.
   package init(_ region: Region, layer: Int? = nil, _ parts: some BidirectionalCollection<Substring>) {
     let module = parts.dropLast().joined(separator: ".")
     let last = String(parts.last ?? "")

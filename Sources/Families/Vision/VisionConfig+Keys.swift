@@ -1,7 +1,7 @@
 import Base
 
 extension VisionConfig {
-  /// Reads values of a config, or says what is wrong with them.
+  /// Reads members of a config and reports invalid ones.
   package struct Keys {
     package let json: JSON
     package let path: String
@@ -11,34 +11,34 @@ extension VisionConfig {
       self.path = path
     }
 
-    /// - Parameter what: it has, and no model can.
+    /// - Parameter what: the invalid thing in the config.
     package func wrong(_ what: String) -> VPatchError {
-      VPatchError(.invalid, path, "has \(what)", remedy: "take the file that came with the model")
+      VPatchError(.invalid, path, "has \(what)", remedy: "use the original file of the model")
     }
 
     package func missing(_ key: String) -> VPatchError { wrong("no usable \"\(key)\" for its images") }
 
     package func refused(_ key: String, _ value: String, known: String) -> VPatchError {
       VPatchError(
-        .refused, path, "has the \(key) \"\(value.printable)\", which is not known", remedy: "known: \(known)")
+        .refused, path, "has the unknown \(key) \"\(value.printable)\"", remedy: "known are \(known)")
     }
 
-    /// More than any model has. Products of three such numbers are no more than an Int can be.
+    /// Above any real model. Products of three such numbers fit an Int.
     package static let most = 1 << 20
-    /// Of what is squared besides: patches along a merged square, pixels along a patch.
+    /// For numbers that are also squared: patches per side of a merged square, pixels per side of a patch.
     static let mostOfPatch = 1 << 10
 
     package func positive(_ key: String, _ standard: Int? = nil, most: Int = most) throws -> Int {
       try positive([key], standard, most: most)
     }
 
-    /// The first of several names that is there.
+    /// The value of the first of these names that exists.
     package func positive(_ keys: [String], _ standard: Int?, most: Int = most) throws -> Int {
       guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else {
         if let standard { return standard }
         throw missing(keys[0])
       }
-      // Some configs write a square's side twice.
+      // Some configs write the side of a square twice.
       let sides = json[key]?.array?.map(Self.integer) ?? [json[key].flatMap(Self.integer)]
       guard let number = sides.first ?? nil, sides.allSatisfy({ $0 == number }), (1...most).contains(number) else {
         throw missing(key)
@@ -55,7 +55,7 @@ extension VisionConfig {
       return activation
     }
 
-    /// Indices among the hidden states of a tower; negative ones count from the end.
+    /// Indices into the hidden states of a tower. Negative ones count from the end.
     package func layers(_ key: String, _ standard: Int, of tower: Tower) throws -> [Int] {
       let values: [JSON] =
         switch json[key] {
@@ -66,7 +66,7 @@ extension VisionConfig {
       let states = tower.layers + 1
       let layers = values.compactMap(Self.integer).filter { (-states..<states).contains($0) }
       guard !layers.isEmpty, layers.count == values.count else {
-        throw wrong("no usable \"\(key)\": its vision tower has the hidden states \(-states) to \(states - 1)")
+        throw wrong("no usable \"\(key)\": the hidden states of its vision tower are \(-states) to \(states - 1)")
       }
       return layers.map { $0 < 0 ? $0 + states : $0 }
     }

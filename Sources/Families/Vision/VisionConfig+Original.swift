@@ -2,7 +2,8 @@ import Base
 import Images
 
 extension VisionConfig.Tower {
-  /// The towers that models name in `mm_vision_tower`, by the last part of the name. Such configs do not describe them.
+  /// The towers that models name in `mm_vision_tower`, by the last part of the name. These configs do not describe the
+  /// tower.
   package static let known: [String: Self] = [
     "siglip-so400m-patch14-384": .siglip384,
     "clip-vit-large-patch14-336": .clip336,
@@ -12,9 +13,9 @@ extension VisionConfig.Tower {
   ]
 }
 
-/// Models as their authors save them (liuhaotian, lmms-lab).
+/// Models as saved by their authors' code (liuhaotian, lmms-lab).
 extension VisionConfig {
-  /// Stands for an image among a text's ids there; no vocabulary has it.
+  /// The placeholder for an image among the token ids of such models. No vocabulary has this id.
   static let originalImageToken: Int32 = -200
 
   static func original(_ json: JSON, textHidden: Int, path: String, towers: [String: Tower]) throws -> VisionConfig {
@@ -26,7 +27,7 @@ extension VisionConfig {
     var config = VisionConfig(
       path: path, tower: tower, featureLayers: [tower.layers], dropsFirst: false,
       projector: try projector(keys), packing: .plain, textHidden: textHidden, imageToken: originalImageToken)
-    // The code around SigLIP reads its last layer, whatever else the config says.
+    // The SigLIP wrapper in that code uses the last layer, whatever the config says.
     if tower.family != .siglip {
       config.featureLayers = try keys.layers("mm_vision_select_layer", -2, of: tower)
       switch json["mm_vision_select_feature"]?.string ?? "patch" {
@@ -45,15 +46,15 @@ extension VisionConfig {
       throw VPatchError(
         .refused, path,
         "has the mm_patch_merge_type \"\(merge.printable)\" with the image_aspect_ratio \"\(aspect.printable)\", "
-          + "which are not known together",
-        remedy: "known are flat with pad or square, spatial_unpad with anyres or anyres_max_9")
+          + "a combination that is not supported",
+        remedy: "supported are flat with pad or square, spatial_unpad with anyres or anyres_max_9")
     }
     try config.check()
     config.standardProcessor = try config.processor(padsToSquare: aspect == "pad")
     return config
   }
 
-  /// What LLaVA's code does to images before these towers. The transformers of its time dropped what is transparent.
+  /// The preprocessing in LLaVA's code for these towers. The transformers version of that time discarded transparency.
   private func processor(padsToSquare: Bool) throws -> ImageProcessor {
     let side = tower.imageSize
     let square = PixelSize(width: side, height: side)
@@ -71,7 +72,7 @@ extension VisionConfig {
       crop: isCLIP ? square : nil, normalization: normalization, laysOverWhite: false, subject: path)
   }
 
-  /// `image_grid_pinpoints`: pairs of width and height there (transformers has them the other way round), or a range of
+  /// Reads `image_grid_pinpoints`: pairs of width and height (in transformers it is height and width), or a range of
   /// tiles, such as "(1x1),...,(6x6)".
   private static func grids(_ keys: Keys, _ tower: Tower) throws -> [Grid] {
     guard let text = keys.json["image_grid_pinpoints"]?.string else {

@@ -2,14 +2,15 @@ import Base
 import Images
 
 extension VisionConfig {
-  /// - Throws: `invalid` for a processor of another model: one that makes images of which this one takes none, whatever
-  ///   their size, or patches in another order, which nobody would notice.
+  /// Checks that an image processor fits the model.
+  /// - Throws: `invalid` for a processor of another model: its images would have the wrong size, or their patches the
+  ///   wrong order, which would otherwise go unnoticed.
   package func check(_ processor: ImageProcessor) throws {
     func require(_ isRight: Bool, _ takes: String, _ makes: String) throws {
       guard !isRight else { return }
       throw VPatchError(
-        .invalid, path, "calls for \(takes), and the preprocessor_config.json beside it makes \(makes)",
-        remedy: "take the preprocessor_config.json that came with the model")
+        .invalid, path, "needs \(takes), but the preprocessor_config.json beside it produces \(makes)",
+        remedy: "use the original preprocessor_config.json of the model")
     }
     switch (processor.layout, packing, projector) {
     case (.patches(let rules), _, .merger(let side)):
@@ -20,7 +21,7 @@ extension VisionConfig {
         rules.patch == tower.patchSize && rules.temporal == tower.frames && rules.merge == side,
         words(tower.patchSize, tower.frames, side), words(rules.patch, rules.temporal, rules.merge))
     case (.tiles, .tiles, _), (.single, .plain, .mlp), (.single, .plain, .linear):
-      // DINOv2's positions are stretched to images of any size.
+      // DINOv2's position embeddings are interpolated to images of any size.
       guard let side = processor.tileSide, tower.family != .dinov2 || packing != .plain else { return }
       try require(
         side == tower.imageSize, "images of \(tower.imageSize) × \(tower.imageSize)", "some of \(side) × \(side)")
@@ -28,7 +29,7 @@ extension VisionConfig {
     }
   }
 
-  /// What becomes of an image, in a word.
+  /// The kind of input that the model expects for an image.
   package var expected: String {
     if case .merger = projector { return "patches" }
     return packing == .plain ? "one picture" : "tiles"

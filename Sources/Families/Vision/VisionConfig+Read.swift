@@ -1,12 +1,12 @@
 import Base
 
 extension VisionConfig {
-  /// Reads what `config.json` says of images, as transformers writes it, or the model's authors.
+  /// Reads the image part of a `config.json`, as written by transformers or by the model's authors.
   /// - Parameters:
-  ///   - json: the config of a model that reads images.
+  ///   - json: the config of a vision-language model.
   ///   - textHidden: width of its language model.
-  ///   - path: whose config it is, for messages.
-  /// - Throws: `invalid` for what is missing or contradicts itself, `refused` for what this program cannot compute.
+  ///   - path: the config file, for messages.
+  /// - Throws: `invalid` for what is missing or inconsistent; `refused` for a model that vpatch cannot compute.
   package init(_ json: JSON, textHidden: Int, path: String) throws {
     if json["mm_vision_tower"] != nil {
       self = try Self.original(json, textHidden: textHidden, path: path, towers: Tower.known)
@@ -28,15 +28,15 @@ extension VisionConfig {
       packing = .tiles(grids: grids, limit: try keys.limit(json["vision_aspect_ratio"]?.string ?? "anyres_max_9"))
     case let type:
       throw VPatchError(
-        .refused, path, "is of the model type \"\(type.printable)\", whose images are not known",
-        remedy: "known are qwen2_5_vl, llava_onevision, llava_next, llava")
+        .refused, path, "has the model type \"\(type.printable)\", for which images are not supported",
+        remedy: "supported are qwen2_5_vl, llava_onevision, llava_next, llava")
     }
     try check()
   }
 
-  /// A LLaVA as transformers writes it, with the features as they are.
+  /// A LLaVA model as written by transformers, with the features unchanged.
   /// - Parameters:
-  ///   - tower: which transformers assumes where `vision_config` is missing.
+  ///   - tower: the tower that transformers assumes if `vision_config` is missing.
   ///   - featureLayer, strategy, token: the defaults of the model's config class.
   private init(
     llava keys: Keys, _ tower: Tower, featureLayer: Int, strategy: String, _ token: Int, _ textHidden: Int
@@ -64,7 +64,7 @@ extension VisionConfig {
     path = keys.path
     self.textHidden = textHidden
     let vision = Keys(keys.json["vision_config"] ?? .object([]), keys.path)
-    // Where transformers takes 3584 for a missing hidden size, no such model exists: it is an error here.
+    // transformers uses 3584 for a missing hidden size, but no such model exists. Here it is an error.
     let hidden = try vision.positive("hidden_size")
     let (patch, merge) = (
       try vision.positive(["patch_size", "spatial_patch_size"], 14, most: Keys.mostOfPatch),
@@ -87,13 +87,13 @@ extension VisionConfig {
       throw vision.refused("hidden_act", tower.activation.rawValue, known: "silu")
     }
     guard windows.side > 0 else {
-      throw vision.wrong("windows of \(window) pixels, in which no merged patch fits")
+      throw vision.wrong("windows of \(window) pixels, smaller than a merged patch")
     }
     let theta = vision.json["rope_parameters"]?["rope_theta"]?.double ?? 10_000
     guard theta == 10_000 else { throw vision.refused("rope_theta", "\(theta)", known: "10000") }
     let width = try vision.positive("out_hidden_size", 3584)
     guard width == textHidden else {
-      throw vision.wrong("images of width \(width) (out_hidden_size) for a language model of width \(textHidden)")
+      throw vision.wrong("an out_hidden_size of \(width) for a language model of width \(textHidden)")
     }
     featureLayers = [tower.layers]
     dropsFirst = false
@@ -102,17 +102,17 @@ extension VisionConfig {
     imageToken = try keys.token(["image_token_id", "image_token_index"], 151_655)
   }
 
-  /// What has to fit together in any layout.
+  /// Checks the consistency of the tower and the packing.
   package func check() throws {
     guard tower.channels == 3 else {
       throw VPatchError(
-        .refused, path, "has a vision tower for images of \(Format.counted(tower.channels, "colour")), not three",
-        remedy: "only images in red, green and blue are known")
+        .refused, path, "has a vision tower for images with \(Format.counted(tower.channels, "channel")), not three",
+        remedy: "only RGB images are supported")
     }
     func wrong(_ what: String) -> VPatchError { Keys(.null, path).wrong(what) }
     let sizes = "\(tower.hiddenSize) numbers and \(tower.heads) heads"
     guard tower.hiddenSize % tower.heads == 0 else {
-      throw wrong("a vision tower of \(sizes), which do not divide them")
+      throw wrong("a vision tower of \(sizes), which do not divide evenly")
     }
     guard tower.family != .qwen || tower.headSize % 4 == 0 else {
       throw wrong("a vision tower of \(sizes): a head's size has to be a multiple of 4")
@@ -122,7 +122,7 @@ extension VisionConfig {
     }
     if case .tiles = packing, dropsFirst != tower.hasClassToken {
       throw VPatchError(
-        .refused, path, "puts tiles together with a token too many or too few in each",
+        .refused, path, "would combine tiles with one token too many or too few in each",
         remedy: "vision_feature_select_strategy is \"default\" for towers with a class token, \"full\" for others")
     }
   }
@@ -133,7 +133,7 @@ extension VisionConfig.Tower {
   static let clip336 = Self(
     family: .clip, hiddenSize: 1024, intermediateSize: 4096, layers: 24, heads: 16, patchSize: 14, imageSize: 336,
     activation: .quickGELU, normEpsilon: 1e-5)
-  /// google/siglip-so400m-patch14-384 without its last layer, as LLaVA-OneVision uses it.
+  /// google/siglip-so400m-patch14-384 without its last layer, as used in LLaVA-OneVision.
   static let siglip384 = Self(
     family: .siglip, hiddenSize: 1152, intermediateSize: 4304, layers: 26, heads: 16, patchSize: 14, imageSize: 384,
     activation: .geluTanh, normEpsilon: 1e-6)
@@ -148,8 +148,8 @@ extension VisionConfig.Tower {
     family: .dinov2, hiddenSize: 768, intermediateSize: 3072, layers: 12, heads: 12, patchSize: 14, imageSize: 224,
     activation: .gelu, normEpsilon: 1e-6)
 
-  /// Reads a `vision_config`. Where it names no type, transformers takes it for one like `assumed`, and fills the gaps
-  /// from the class of that type.
+  /// Reads a `vision_config`. Without a model type, transformers assumes a tower like `assumed` and takes defaults from
+  /// that class.
   package init(_ keys: VisionConfig.Keys, assumed: Self) throws {
     let type = keys.json["model_type"]?.string ?? assumed.family.rawValue
     let standard: Self
@@ -159,7 +159,7 @@ extension VisionConfig.Tower {
     case "dinov2": standard = .dinov2
     default:
       throw VPatchError(
-        .refused, keys.path, "has a vision tower of the type \"\(type.printable)\", which is not known",
+        .refused, keys.path, "has the unknown vision tower type \"\(type.printable)\"",
         remedy: "known are clip_vision_model, siglip_vision_model, dinov2 and that of qwen2_5_vl")
     }
     self = standard
@@ -180,12 +180,12 @@ extension VisionConfig.Tower {
     intermediateSize = hiddenSize * (try keys.positive("mlp_ratio", 4))
     if keys.json["use_swiglu_ffn"]?.bool ?? false {
       throw VPatchError(
-        .refused, keys.path, "has a DINOv2 tower with SwiGLU (use_swiglu_ffn), which is not known",
-        remedy: "the small, base and large DINOv2 are")
+        .refused, keys.path, "has a DINOv2 tower with SwiGLU (use_swiglu_ffn), which is not supported",
+        remedy: "the small, base and large DINOv2 are supported")
     }
     if keys.json["qkv_bias"]?.bool == false {
       throw VPatchError(
-        .refused, keys.path, "has a DINOv2 tower without qkv_bias, which is not known",
+        .refused, keys.path, "has a DINOv2 tower without qkv_bias, which is not supported",
         remedy: "the small, base and large DINOv2 have it")
     }
   }

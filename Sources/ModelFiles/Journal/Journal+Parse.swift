@@ -1,16 +1,16 @@
 // Valid if and only if, checked in this order (spec/journal.md): (1) 64 bytes and the magic; (2) version 1, reserved
-// bytes zero; (3) preamble, header (of at most 64 MiB) and payload are the whole file; (4) the digest is right; (5) the header is canonical
-// JSON of exactly the known members; (6) names are plain file names, each changed by one entry alone; (7) regions lie in
-// their files, in order and apart, and are as long as the payload. The payload's fingerprints are checked by whoever
-// reads it.
+// bytes zero; (3) preamble, header (of at most 64 MiB) and payload are the whole file; (4) the digest matches; (5) the
+// header is canonical JSON of exactly the known members; (6) names are plain file names, each changed by only one
+// entry; (7) regions are inside their files, in order, without overlap, and as long as the payload. The reader of the
+// payload checks its fingerprints.
 
 import Base
 import Checkpoints
 
 extension Journal {
-  /// Reads a journal and checks all but its payload.
-  /// - Returns: the journal, and where its payload begins.
-  /// - Throws: `invalid`.
+  /// Reads a journal and checks everything but its payload.
+  /// - Returns: the journal, and the file offset of its payload.
+  /// - Throws: `invalid`; `io`.
   package static func read(_ file: InputFile) throws -> (journal: Journal, payloadStart: Int) {
     do {
       let preamble = try file.read(0..<min(file.size, preambleSize))
@@ -19,11 +19,11 @@ extension Journal {
         preamble[offset..<offset + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
       }
       guard UInt16(preamble[8]) | UInt16(preamble[9]) << 8 == version, preamble[10..<16].allSatisfy({ $0 == 0 }) else {
-        throw Malformed("is of a version that this vpatch does not know")
+        throw Malformed("has a version that this vpatch does not support")
       }
       let rest = UInt64(file.size - preambleSize)
-      guard u64(16) <= rest, u64(24) == rest - u64(16) else { throw Malformed("is cut short or has bytes behind it") }
-      guard u64(16) <= UInt64(maximumHeader) else { throw Malformed("claims a header of \(u64(16)) bytes") }
+      guard u64(16) <= rest, u64(24) == rest - u64(16) else { throw Malformed("is cut short or has extra bytes") }
+      guard u64(16) <= UInt64(maximumHeader) else { throw Malformed("declares a header of \(u64(16)) bytes") }
       let payloadStart = preambleSize + Int(u64(16))
       let header = try file.read(preambleSize..<payloadStart)
       guard SHA256Hasher.hash(Array(preamble[..<32]) + header) == ContentDigest(bytes: preamble[32...]) else {
@@ -31,7 +31,7 @@ extension Journal {
       }
       let journal = try Journal(parsing: header)
       guard journal.payloadBytes == file.size - payloadStart else {
-        throw Malformed("has regions that are not as long as its payload")
+        throw Malformed("has regions whose length differs from its payload")
       }
       return (journal, payloadStart)
     } catch let error as Malformed {
@@ -39,15 +39,15 @@ extension Journal {
     }
   }
 
-  /// What to do about a journal that cannot be carried out.
+  /// The advice for a journal that cannot be replayed.
   package static let unusable =
-    "nothing was touched: restore the model from elsewhere, then 'vpatch recover MODEL --set-aside' puts the journal out "
-    + "of the way"
+    "nothing was changed: restore the model from a copy, then run 'vpatch recover MODEL --set-aside', which renames "
+    + "the journal"
 
   private init(parsing text: [UInt8]) throws {
     let json: JSON
     do { json = try JSON.parse(text) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
-    guard json.canonical() == text else { throw Malformed("is not written in the canonical form") }
+    guard json.canonical() == text else { throw Malformed("is not in canonical form") }
     var object = try Members(json, of: "the journal")
     from = try object.digest("from")
     to = try object.digest("to")
@@ -100,9 +100,9 @@ extension Journal {
     let fingerprint = try members.digest("fingerprint")
     try members.finish()
     guard let dtype, !shape.contains(nil), TensorInfo.isValidName(name) else {
-      throw Malformed("has a region that is no tensor")
+      throw Malformed("has a region that is not a tensor")
     }
-    // Below 2⁵³ both: their sum cannot overflow.
+    // Both are below 2⁵³, so their sum cannot overflow.
     guard files.indices.contains(file), offset + length <= files[file].identity.size else {
       throw Malformed("has a region outside of its file")
     }

@@ -2,12 +2,12 @@ import Base
 import Checkpoints
 
 extension Journal {
-  /// Does to the model what the journal says, and removes it. Everything here can be done again from the beginning,
-  /// however far it came before.
+  /// Replays the journal on the model and removes it. Can be repeated from the beginning after an interruption at any
+  /// point.
   /// - Parameters:
-  ///   - payload: the journal, open; its regions' new bytes begin at `start`.
+  ///   - payload: the open journal. Its regions' new bytes begin at `start`.
   ///   - files: the journal's files, open and locked.
-  ///   - lost: new names whose finished files are gone, and are not waited for.
+  ///   - lost: new names whose finished files are missing; these renames are skipped.
   func replay(
     _ payload: InputFile, from start: Int, onto files: [InPlaceFile], _ place: ModelPlace,
     without lost: Set<String> = [],
@@ -16,9 +16,9 @@ extension Journal {
     try copyRegions(payload, from: start, onto: files, work)
     for file in files { try file.sync() }
     try swapFiles(in: place, without: lost)
-    // Last, when all it speaks of is durable.
+    // Last, when all its changes are durable.
     try Directory.remove(place.journalPath)
-    // Should the folder forget this, the journal is back after a power cut, and doing it again changes nothing.
+    // If the folder loses this removal in a power cut, the journal is back. Replaying it again changes nothing.
     try? Directory.syncOrFail(place.folder)
   }
 
@@ -32,12 +32,12 @@ extension Journal {
       let region = regions[i]
       let file = files[region.file]
       try file.copy(from: payload, offsets[i]..<offsets[i] + sizes[i], at: region.offset)
-      // What stands there now, and not what was meant to: while the disk is at work on it.
+      // Checks the bytes read back, not the intended ones, while the disk writes them.
       let isRight = try region.tensor.matches { try file.read(into: $0, at: region.offset + $1) }
       guard isRight else {
         throw VPatchError(
           .io, file.path,
-          "does not hold what was written to it in the tensor \"\(region.tensor.info.name.printable)\": another "
+          "differs from what was written to it in the tensor \"\(region.tensor.info.name.printable)\": another "
             + "program writes to it, or the disk fails")
       }
       work.progress.advance(sizes[i])
@@ -68,9 +68,9 @@ extension Journal {
 }
 
 extension JournalFile {
-  /// Gives the journal its name and carries it out, which an interruption does not stop any more.
-  /// - Throws: what `commit` throws; then what is done while it is decided. Where all that was to be done was to put files
-  ///   where nothing was, that is taken back if it can be.
+  /// Commits the journal and replays it. An interrupt no longer stops this.
+  /// - Throws: what `commit` throws; afterwards errors of an unfinished change. A journal that only adds new files is
+  ///   undone instead, if possible.
   func decide(onto files: [InPlaceFile] = [], _ place: ModelPlace, _ work: WorkOptions) throws {
     try TemporaryFiles.uninterrupted {
       try commit()
@@ -85,13 +85,13 @@ extension JournalFile {
         throw VPatchError(error.code, error.subject, error.reason, remedy: "nothing was written: run the command again")
       }
     }
-    // Its lock is held until here.
+    // The journal stays locked up to here.
     withExtendedLifetime(self) {}
   }
 }
 
 extension FingerprintedTensor {
-  /// Whether the bytes that `read` gives, piece by piece, have this fingerprint.
+  /// Whether the bytes from `read`, in pieces, have this fingerprint.
   package func matches(_ read: (_ buffer: UnsafeMutableRawBufferPointer, _ offset: Int) throws -> Void) throws -> Bool {
     let hasher = info.fingerprintHasher()
     let buffer = UnsafeMutableRawBufferPointer.allocate(

@@ -1,19 +1,19 @@
 import Base
 import Checkpoints
 
-// What a journal speaks of, as it stands in the folder now. A file counts as there, in its old place or its new one, only
-// where it has the identity that was written down: that a name is missing says nothing alone.
+// The current state of a journal's entries in the folder. A file counts as present, under its old or new name, only if
+// it has the recorded identity. A missing name alone proves nothing.
 
 extension Journal {
   package enum RenameState {
-    /// To be done; over a file, or where nothing is.
+    /// Still to be done; over an existing file or not.
     case ready(over: Bool)
-    /// Done, and the old name is there too: a file system gave a second name and had not yet taken the first away.
+    /// Done, but the old name still exists: the file system added the new name and had not removed the old one yet.
     case twice
     case done
-    /// Something else stands where it goes.
+    /// Another file has the new name.
     case obstructed
-    /// The finished file is gone.
+    /// The finished file is missing.
     case lost
   }
 
@@ -40,11 +40,11 @@ extension Journal {
 
   // MARK: Taking back
 
-  /// Whether it puts files where nothing was, and does nothing else: what a command writes that makes a new model.
+  /// Whether it only adds new files and does nothing else, as for a command that writes a new model.
   var onlyAdds: Bool { regions.isEmpty && removals.isEmpty && renames.allSatisfy { $0.over == nil } }
 
-  /// Makes it as if such a journal had never been: nobody was told yet that it was done. Cut off anywhere it can still be
-  /// carried out, until the journal is gone.
+  /// Undoes all changes of the journal, of which no success was reported yet. If this is interrupted, the journal can
+  /// still be replayed until it is removed.
   func takeBack(in place: ModelPlace) throws {
     var finished: [String] = []
     for rename in renames {
@@ -59,7 +59,7 @@ extension Journal {
     }
     try Directory.syncOrFail(place.folder)
     try Directory.remove(place.journalPath)
-    // Should the folder forget that, the journal is back after a power cut, and needs them.
+    // If the folder loses this removal in a power cut, the journal is back and needs these files.
     try Directory.syncOrFail(place.folder)
     for path in finished { try Directory.remove(path) }
   }
@@ -69,14 +69,14 @@ extension ModelPlace {
   func isObstructed(_ name: String) -> VPatchError {
     VPatchError(
       .refused, Path.join(folder, name),
-      "stands in the way of the change that is decided: it is not what was there then",
-      remedy: "move it to another place and run 'vpatch recover \(path)', "
-        + "or run 'vpatch recover \(path) --set-aside', which renames it and goes on")
+      "blocks the unfinished change: it is not the file that was there when the change began",
+      remedy: "move it away and run 'vpatch recover \(path)', "
+        + "or run 'vpatch recover \(path) --set-aside', which renames it and continues")
   }
 
   func hasLost(_ name: String) -> VPatchError {
     VPatchError(
-      .refused, Path.join(folder, name), "cannot come: the finished file that the decided change needs is gone",
-      remedy: "run 'vpatch recover \(path) --set-aside', which does the rest without it and deletes nothing")
+      .refused, Path.join(folder, name), "cannot be replaced: the new file that the unfinished change needs is missing",
+      remedy: "run 'vpatch recover \(path) --set-aside', which finishes the change without it and deletes nothing")
   }
 }

@@ -1,8 +1,8 @@
 import Base
 
 extension Journal {
-  /// All that the journal changes is what it was written for, and nothing stands in the way.
-  /// - Throws: `refused` where something is another file now.
+  /// Checks that all files that the journal changes are the ones it was written for.
+  /// - Throws: `refused` where one is another file now.
   func requireTargets(in folder: String) throws {
     func require(_ name: String, _ expected: LastingIdentity?, followingLinks: Bool = false) throws {
       let path = Path.join(folder, name)
@@ -19,9 +19,9 @@ extension Journal {
     for removal in removals { try require(removal.name, removal.identity) }
   }
 
-  /// The name of a file can be given to another, or taken away. To be asked before a journal is written that needs it.
-  /// - Returns: what stands there; nil where nothing does.
-  /// - Throws: `refused` where no file stands there, or one that the system keeps.
+  /// Checks that a file can be replaced or removed. Call it before a journal is written that needs it.
+  /// - Returns: the identity of the file; nil where there is none.
+  /// - Throws: `refused` where it is not a file, or cannot be replaced.
   package static func target(_ name: String, in folder: String) throws -> LastingIdentity? {
     let path = Path.join(folder, name)
     switch try PathKind.of(path, followingLinks: false) {
@@ -29,8 +29,8 @@ extension Journal {
     case .file, .symbolicLink: break
     case .directory, .other:
       throw VPatchError(
-        .refused, path, "is not a file, and a file has to go there or be taken away",
-        remedy: "nothing was changed: move it to another place, then run the command again")
+        .refused, path, "is not a file, but the change replaces or removes a file of that name",
+        remedy: "nothing was changed: move it away, then run the command again")
     }
     try Directory.requireReplaceable(path)
     return try LastingIdentity.of(path, followingLinks: false)

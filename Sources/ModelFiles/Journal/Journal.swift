@@ -1,16 +1,16 @@
-// What is still to be done to a model, beside it (spec/journal.md):
+// The journal of a change in place, beside the model (spec/journal.md):
 //
 //   0   8 bytes  89 56 50 4A 0D 0A 1A 0A        24  u64       length of the payload, P
 //   8   u16      version = 1                    32  32 bytes  SHA-256 of bytes 0 … 31 and the header
 //   10  6 bytes  zero                           64  H bytes   header: canonical JSON
-//   16  u64      length of the header, H        64+H          payload: the regions' new bytes, one behind the other
+//   16  u64      length of the header, H        64+H          payload: the regions' new bytes, concatenated
 //
-// The file ends there. It gets its name when it is whole and durable: the name is the mark that it counts.
+// The file ends there. It gets its final name when it is complete and durable; from then on it counts.
 
 import Base
 import Checkpoints
 
-/// A change of a model in place that is decided, and may be half done.
+/// A change of a model in place that is committed and may be half done.
 package struct Journal: Sendable, Equatable {
   /// The roots of the model before and after.
   package let from: ContentDigest
@@ -32,9 +32,9 @@ package struct Journal: Sendable, Equatable {
     }
   }
 
-  /// The whole of a tensor: where it lies, and what it becomes.
+  /// A whole tensor: its place, and its new fingerprint.
   package struct Region: Sendable, Equatable {
-    /// Which of `files`.
+    /// Index in `files`.
     package let file: Int
     package let offset: Int
     package let tensor: FingerprintedTensor
@@ -47,13 +47,13 @@ package struct Journal: Sendable, Equatable {
     package var range: Range<Int> { offset..<offset + tensor.info.byteCount }
   }
 
-  /// A finished file that gets its name.
+  /// A finished file that gets its final name.
   package struct Rename: Sendable, Equatable {
     /// Its temporary name.
     package let from: String
     package let to: String
     package let identity: LastingIdentity
-    /// What stands under the name before; nil where nothing does.
+    /// Identity of the file that has the name before; nil where there is none.
     package let over: LastingIdentity?
     package init(from: String, to: String, identity: LastingIdentity, over: LastingIdentity?) {
       self.from = from
@@ -63,7 +63,7 @@ package struct Journal: Sendable, Equatable {
     }
   }
 
-  /// A file that goes.
+  /// A file that is removed.
   package struct Removal: Sendable, Equatable {
     package let name: String
     package let identity: LastingIdentity
@@ -84,7 +84,7 @@ package struct Journal: Sendable, Equatable {
     self.removals = removals
   }
 
-  /// Whether a change of the model at a path is under way or was cut off.
+  /// Whether a change of the model at a path is running or was interrupted.
   package static func isPending(_ modelPath: String) throws -> Bool {
     try PathKind.of(ModelPlace(modelPath).journalPath, followingLinks: false) != .missing
   }
@@ -94,11 +94,11 @@ package struct Journal: Sendable, Equatable {
   package static let version: UInt16 = 1
   static let maximumHeader = 64 << 20
 
-  /// Bytes of all regions. Those of a journal that was read are together within `Limits.number`, and so are those of
-  /// one that is written: they lie in one checkpoint.
+  /// Total bytes of all regions. Within `Limits.number`: parsing checks it, and regions that are written belong to one
+  /// checkpoint.
   package var payloadBytes: Int { regions.reduce(0) { $0 + $1.range.count } }
 
-  /// What stands before the payload.
+  /// The part before the payload.
   package func head() -> [UInt8] {
     let header = encoded()
     let start =
@@ -107,7 +107,7 @@ package struct Journal: Sendable, Equatable {
     return start + SHA256Hasher.hash(start + header).bytes + header
   }
 
-  /// Where each region's new bytes stand, in a journal whose payload begins at `start`.
+  /// The offset of each region's new bytes, in a journal whose payload begins at `start`.
   package func payloadOffsets(from start: Int) -> [Int] {
     var offset = start
     return regions.map { region in

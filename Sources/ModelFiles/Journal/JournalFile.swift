@@ -1,7 +1,7 @@
 import Base
 import Checkpoints
 
-/// A journal that is being written, and the finished files that it will give their names.
+/// A journal that is being written, and the finished files that it will rename.
 package final class JournalFile: Sendable {
   package let journal: Journal
   private let place: ModelPlace
@@ -9,8 +9,8 @@ package final class JournalFile: Sendable {
   private let renamed: [OutputFile]
   private let offsets: [Int]
 
-  /// Takes the space that the whole of it needs.
-  /// - Parameter renamed: the files of the journal's renames, durable.
+  /// Allocates the disk space for the whole journal.
+  /// - Parameter renamed: the files of the journal's renames, synced to disk.
   package init(_ journal: Journal, of place: ModelPlace, renaming renamed: [OutputFile]) throws {
     self.journal = journal
     self.place = place
@@ -27,18 +27,19 @@ package final class JournalFile: Sendable {
     try output.write(bytes, at: offsets[region] + offset)
   }
 
-  /// To be called when a region is complete.
+  /// Starts writing a complete region to disk.
   package func beginWriteback(region: Int) {
     output.beginWriteback(offsets[region]..<offsets[region] + journal.regions[region].range.count)
   }
 
-  /// The point of no return: when this has come back, the journal will be carried out, by this process or by
-  /// `vpatch recover`. It stays locked until this value goes.
-  /// - Throws: `refused` where something that it speaks of is another file now, or another change of the model was
-  ///   quicker; `io`. The model is as it was, unless the remedy speaks of `vpatch recover`.
+  /// The point of no return: afterwards this process or `vpatch recover` will replay the journal. It stays locked until
+  /// this value is released.
+  /// - Throws: `refused` where a file that it changes is another one now, or another change of the model started first;
+  ///   `io`. The model is unchanged, unless the remedy mentions `vpatch recover`.
   package func commit() throws {
     try output.sync()
-    // The names of what the journal speaks of before the journal's own: a folder may keep one and lose the others.
+    // The names of the finished files become durable before the journal's: a power cut could keep one and lose the
+    // others.
     if !renamed.isEmpty { try Directory.syncOrFail(place.folder) }
     try journal.requireTargets(in: place.folder)
     do { try output.rename() } catch let error as VPatchError where error.code == .refused {
@@ -46,7 +47,7 @@ package final class JournalFile: Sendable {
       throw FileLock.isBeingSwitched(place.path)
     }
     do {
-      // Another process may have come to its end between the look and the name; from here on none begins.
+      // Another process may have finished between the check and the rename. From here on none can start.
       try journal.requireTargets(in: place.folder)
       try Directory.syncOrFail(place.folder)
     } catch {
@@ -55,16 +56,16 @@ package final class JournalFile: Sendable {
     for file in renamed { file.release() }
   }
 
-  /// Nothing was touched yet: without the journal all is as before.
+  /// Removes the journal. Nothing was changed yet, so that restores the old state.
   private func withdraw(because error: any Error) throws -> Never {
     try place.whileDecided {
       do { try Directory.remove(output.path) } catch {
-        // It is whole and stays, so what it speaks of has to stay too.
+        // The journal is complete and could not be removed, so its files must stay too.
         for file in renamed { file.release() }
         throw error
       }
     }
-    // Should the folder forget the removal, the journal is back after a power cut, and needs them.
+    // If the folder loses this removal in a power cut, the journal is back and needs these files.
     do { try Directory.syncOrFail(place.folder) } catch { for file in renamed { file.release() } }
     throw error
   }

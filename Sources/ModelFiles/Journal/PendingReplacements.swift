@@ -1,15 +1,15 @@
 import Apply
 import Base
 
-/// Whole files of a folder that are replaced or go, all together, when a journal says so.
+/// Files of a folder that a journal will replace or remove, all together.
 struct PendingReplacements {
   package let folder: String
-  /// A file whose owner and permissions those get that come where nothing was.
+  /// A file whose owner and permissions new files get, where they replace nothing.
   private let sibling: String?
-  /// What comes, written and without its name yet.
+  /// The new files, written under temporary names.
   package private(set) var outputs: [OutputFile] = []
   private(set) var removals: [Journal.Removal] = []
-  /// Side files as they were compared: only these may be replaced or removed.
+  /// Side files as they were compared. Only these may be replaced or removed.
   private var compared: [SideFileChanges.Replacement] = []
 
   init(in folder: String, sibling: String? = nil) {
@@ -17,22 +17,22 @@ struct PendingReplacements {
     self.sibling = sibling
   }
 
-  /// A side file as the patches make it, in place of the very one that was compared.
+  /// Replaces a side file by the patches' version, if it is still the file that was compared.
   package mutating func replace(_ file: SideFileChanges.Replacement) throws {
     try replace(file.name, with: file.contents)
     compared.append(file)
   }
 
-  /// Looks again, before it is too late: what was compared is what is replaced or removed.
-  /// - Throws: `io` where that is not so.
+  /// Checks before the commit that the files to be replaced or removed are still those that were compared.
+  /// - Throws: `io` where one is not.
   package func requireUnchanged() throws {
     for file in compared { try SideFile.require(file.over, at: Path.join(folder, file.name)) }
   }
 
-  /// A file of these contents in place of what has that name; without contents nothing.
+  /// Writes a file that will replace the one of that name. Without contents the file will be removed.
   package mutating func replace(_ name: String, with contents: [UInt8]?) throws {
     guard let contents else { return try remove(name) }
-    // Before anything is written: what stands there may be no file.
+    // First, since there may be something other than a file.
     _ = try Journal.target(name, in: folder)
     let output = try OutputFile(path: Path.join(folder, name), replacing: true)
     try output.write(contents, at: 0)
@@ -46,8 +46,8 @@ struct PendingReplacements {
     removals.append(Journal.Removal(name: name, identity: identity))
   }
 
-  /// Makes what comes durable, and says who it is.
-  /// - Throws: `refused` where no file can come: all that a journal will need is found out before it is decided.
+  /// Makes the new files durable and returns their renames with identities.
+  /// - Throws: `refused` where a file cannot be replaced. Everything that a journal needs is checked before its commit.
   package func renames() throws -> [Journal.Rename] {
     try outputs.map { output in
       let name = Path.name(output.path)
@@ -55,7 +55,7 @@ struct PendingReplacements {
       try inherit(output, replacing: over != nil)
       try output.sync()
       guard let identity = try LastingIdentity.of(Path.join(folder, output.temporaryName), followingLinks: false) else {
-        throw VPatchError(.io, output.path, "has lost its temporary file", remedy: "run the command again")
+        throw VPatchError(.io, output.path, "lost its temporary file", remedy: "run the command again")
       }
       return Journal.Rename(from: output.temporaryName, to: name, identity: identity, over: over)
     }
@@ -65,7 +65,7 @@ struct PendingReplacements {
     if !replacing {
       if let sibling { try output.takeOwner(of: sibling) }
     } else if try PathKind.of(output.path, followingLinks: false) == .symbolicLink {
-      // The file that the link leads to stays, and is as private as it was.
+      // The target of the link stays. The new file gets its owner and permissions.
       try output.takeOwner(of: output.path)
     } else {
       try output.inheritAttributes()

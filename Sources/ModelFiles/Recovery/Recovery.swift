@@ -2,33 +2,33 @@ import Base
 import Checkpoints
 import Glibc
 
-/// Brings a model to its old or its new state after a change was cut off.
+/// Brings a model to its old or its new state after an interrupted change.
 package enum Recovery {
   package enum Outcome: String, Sendable {
-    /// No change was cut off.
+    /// No change was interrupted.
     case nothing
-    /// One was cut off before it was decided: the model is as it was before, and what was left behind is gone.
+    /// Interrupted before the commit: the model is unchanged, and leftovers were removed.
     case old
-    /// One was cut off after that: the model is the new one.
+    /// Interrupted after the commit: the model is the new one.
     case new
-    /// One was decided that cannot be carried out on the files that are there now: what it left has other names, and the
-    /// model is what its files are.
+    /// The journal cannot be replayed on the current files: its files were renamed, and the model is what its files
+    /// are.
     case setAside = "set-aside"
   }
 
   package struct Result: Sendable {
     package var outcome: Outcome
-    /// What stood in the way, and what it is called now.
+    /// Renamed obstacles: the old and the new names.
     package var setAside: [(name: String, now: String)] = []
-    /// Names whose new files were gone, so that they are without one.
+    /// Names whose new files were missing, so that they have no file now.
     package var lost: [String] = []
   }
 
   /// - Parameters:
-  ///   - modelPath: the model's file or folder, as it was given to the change.
-  ///   - setAside: give other names to what stands in the way, and go on. Nothing is deleted.
-  /// - Throws: `refused` where the model is being changed right now, something stands in the way, or the journal is
-  ///   another model's; `invalid` for a damaged journal; nothing was touched then.
+  ///   - modelPath: the model's file or folder, as given to the change.
+  ///   - setAside: rename what blocks the change, and continue. Deletes nothing.
+  /// - Throws: `refused` where the model is being changed, something blocks the change, or the journal belongs to
+  ///   another model; `invalid` for a damaged journal. In these cases nothing was changed.
   package static func recover(_ modelPath: String, setAside: Bool = false, _ work: WorkOptions) throws -> Result {
     let place = try place(modelPath)
     var result = Result(outcome: .nothing)
@@ -42,13 +42,13 @@ package enum Recovery {
     return result
   }
 
-  /// Makes room for a command that writes a new model: what the same command left when it was cut off between its names
-  /// is taken back, and what it left half-written goes.
+  /// Prepares an output path for a command that writes a new model. If the same command was interrupted while renaming
+  /// its files, that is undone, and its temporary files are removed.
   /// - Throws: `refused` where another process writes there, or a change of a model is unfinished.
   package static func clear(output path: String) throws {
     guard !path.isEmpty, !path.hasSuffix("/"), try PathKind.of(Path.parent(path)) == .directory,
       [.missing, .file].contains(try PathKind.of(path, followingLinks: false))
-    else { return }  // Not the name of a file that could be written, as will be said.
+    else { return }  // Not a writable path. A later check reports that.
     let place = ModelPlace(file: path)
     if let lock = try journal(place) {
       guard try lock.lock(), try lock.isStillThere() else { return try Checkpoint.refuseUnfinished(path) }
@@ -62,7 +62,7 @@ package enum Recovery {
     _ = try TemporaryFiles.removeAbandoned(in: place.folder, of: names(place))
   }
 
-  /// Of a file that is to be replaced something else may stand in its place, a folder even.
+  /// If a file is to be replaced, there may be something else of that name, even a folder.
   private static func place(_ path: String) throws -> ModelPlace {
     let place = try ModelPlace(path)
     guard place.isDirectory, try !isThere(place.journalPath) else { return place }
@@ -70,7 +70,7 @@ package enum Recovery {
     return try isThere(file.journalPath) ? file : place
   }
 
-  /// Nil where it has gone meanwhile: another process has come to its end.
+  /// Nil where the journal disappeared meanwhile: another process has finished.
   private static func journal(_ place: ModelPlace) throws -> InPlaceFile? {
     do { return try isThere(place.journalPath) ? InPlaceFile(path: place.journalPath) : nil } catch {
       guard try isThere(place.journalPath) else { return nil }
@@ -114,7 +114,7 @@ package enum Recovery {
     withExtendedLifetime(lock) {}
   }
 
-  /// Puts the journal and the finished files that it speaks of out of the way, where that is asked for.
+  /// Renames the journal and its finished files, if that was requested.
   private static func abandon(
     _ place: ModelPlace, _ setAside: Bool, because error: VPatchError, _ result: inout Result
   ) throws {
@@ -126,18 +126,18 @@ package enum Recovery {
     result.outcome = .setAside
   }
 
-  /// The journal cannot be carried out, whatever is moved out of the way.
+  /// The journal cannot be replayed, even if obstacles are removed.
   private struct Impossible: Error { let error: VPatchError }
 
-  /// A journal that can be carried out: nothing was touched yet.
+  /// A journal that can be replayed. Nothing was changed yet.
   private struct Prepared {
     let journal: Journal
     let start: Int
-    /// The journal's files, open and held.
+    /// The journal's files, open and locked.
     let files: [InPlaceFile]
-    /// What has to be set aside first.
+    /// What must be renamed first.
     var obstacles: [String] = []
-    /// New names that stay without a file.
+    /// New names that remain without a file.
     var lost: Set<String> = []
 
     init(_ payload: InputFile, _ place: ModelPlace, _ setAside: Bool, _ work: WorkOptions) throws {
@@ -156,7 +156,7 @@ package enum Recovery {
         case .obstructed:
           guard setAside else { throw place.isObstructed(rename.to) }
         case .lost:
-          // A model without a shard is none.
+          // Without a shard, the model would be invalid.
           guard !place.isWeights(rename.to) else { throw Impossible(error: place.isForeign(rename.to)) }
           guard setAside else { throw place.hasLost(rename.to) }
           lost.insert(rename.to)
@@ -180,19 +180,19 @@ package enum Recovery {
 }
 
 extension ModelPlace {
-  /// Whether a file of that name holds tensors of the model, or says which do.
+  /// Whether a file holds tensors of the model, or is its index.
   fileprivate func isWeights(_ name: String) -> Bool {
     name.isSame(as: Checkpoint.indexName) || Checkpoint.isSafetensorsName(name)
       || (!isDirectory && name.isSame(as: Path.name(path)))
   }
 
-  /// A file of the model is not the one that the journal is to be carried out on.
+  /// The error for a model file that is not the one that the journal was written for.
   fileprivate func isForeign(_ name: String) -> VPatchError {
     VPatchError(
       .refused, journalPath,
-      "was written for another file than the \"\(name.printable)\" that is there now: was it copied, restored or edited?",
-      remedy: "nothing was touched: put that file back and run this again; or put a whole model there, then "
-        + "'vpatch recover \(path) --set-aside' puts the journal out of the way and deletes nothing")
+      "was written for another \"\(name.printable)\" than the present file: was that copied, restored or edited?",
+      remedy: "nothing was changed: put that file back and run this again; or put a whole model there, then "
+        + "'vpatch recover \(path) --set-aside', which renames the journal and deletes nothing")
   }
 }
 
@@ -211,7 +211,7 @@ extension Journal {
     }
   }
 
-  /// Each region is the whole of that tensor in that file, and nothing of its header.
+  /// Checks that each region is exactly that tensor of that file, outside the header.
   fileprivate func checkRegions(in place: ModelPlace) throws {
     for (i, file) in files.enumerated() {
       let input = try InputFile(path: Path.join(place.folder, file.name))

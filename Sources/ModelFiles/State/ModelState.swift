@@ -1,7 +1,7 @@
 import Apply
 import Base
 
-/// What was put onto a base, one on top of the other: a chain of entries from the base's root to the model's own.
+/// What was applied to a base: a chain of entries from the base's root to the model's own.
 package struct ModelState: Equatable, Sendable {
   package let base: ContentDigest
   package let entries: [Entry]
@@ -11,7 +11,7 @@ package struct ModelState: Equatable, Sendable {
     self.entries = entries
   }
 
-  /// Who the model is.
+  /// The root digest of the model.
   package var root: ContentDigest { entries.last?.to ?? base }
 
   /// A patch, or the composite of a stack.
@@ -20,19 +20,19 @@ package struct ModelState: Equatable, Sendable {
     package let from: ContentDigest
     package let to: ContentDigest
     package let stack: StackRecord?
-    /// What a person wants to know of the patch: name, recipe, forgetting records.
+    /// Data about the patch for display: name, recipe, forgetting records.
     package let details: [JSON.Member]
 
     package var name: String? { stack?.name ?? details.first { $0.key == "name" }?.value.string }
 
-    /// Whether it is that patch, or the stack has it as a member.
+    /// Whether it is that patch, or a stack with it as a member.
     package func mentions(_ patch: ContentDigest) -> Bool {
       identity == patch || (stack?.definition.members.contains { $0.identity == patch } ?? false)
     }
   }
 
-  /// Where among the roots that the model went through one is; nil where it is none of them.
-  /// - Returns: how many entries lead to it.
+  /// The position of a root in the chain; nil if it does not occur.
+  /// - Returns: the number of entries up to it.
   package func depth(of root: ContentDigest) -> Int? {
     ([base] + entries.map(\.to)).lastIndex(of: root)
   }
@@ -47,13 +47,13 @@ package struct ModelState: Equatable, Sendable {
     .dictionary(["base": .string(base.hex), "patches": .array(entries.map(\.json))])
   }
 
-  /// What the model is after a step.
+  /// The state after a step.
   package func applying(_ step: PatchStep) -> ModelState {
     if step.direction == .forward { return ModelState(base: base, entries: entries + [Entry(step)]) }
     if entries.last?.identity == step.patch.identity {
       return ModelState(base: base, entries: entries.dropLast())
     }
-    // A patch was taken off that nothing here speaks of: what is left is known by its root alone.
+    // A patch was reverted that is not recorded here. Only the root of the rest is known.
     return ModelState(base: step.to)
   }
 }

@@ -1,26 +1,26 @@
 import Base
 import Checkpoints
 
-/// What a model is, and whether its bits are what was written down of them.
+/// The recorded state of a model, and whether its tensors match it.
 package struct ModelStatus: Sendable {
   package let model: Checkpoint
-  /// What was written beside it; nil where nothing was.
+  /// The provenance file beside it; nil where there is none.
   package let provenance: Provenance?
-  /// Found by hashing all tensors; nil where only some were hashed.
+  /// The root from hashing all tensors; nil where only some were hashed.
   package let hashedRoot: ContentDigest?
-  /// Tensors that were hashed.
+  /// Number of tensors that were hashed.
   package let checked: Int
-  /// Tensors that nobody hashed.
+  /// Number of tensors that were not hashed.
   package let unverified: Int
-  /// Tensors whose bits are not those written down.
+  /// Tensors whose values differ from the recorded fingerprints.
   package let changed: [String]
-  /// Tensors that are written down and not there.
+  /// Tensors that are recorded but missing.
   package let lacking: [String]
-  /// Tensors that are there and not written down.
+  /// Tensors that exist but are not recorded.
   package let extra: [String]
 
-  /// - Parameter full: hash all tensors; otherwise those that a patch touched, whose bits were verified when they were
-  ///   written. Without a provenance all are hashed in any case.
+  /// - Parameter full: hash all tensors; otherwise only those that were verified when the provenance was written.
+  ///   Without a provenance all are hashed in any case.
   package init(_ model: Checkpoint, full: Bool, _ work: WorkOptions) throws {
     self.model = model
     let provenance = try Provenance.of(model)
@@ -50,7 +50,7 @@ package struct ModelStatus: Sendable {
       full && lacking.isEmpty && extra.isEmpty && changed.isEmpty ? provenance.state.root : nil
   }
 
-  /// Whether nothing was found that contradicts what is written down.
+  /// Whether nothing contradicts the provenance.
   package var isTrue: Bool { changed.isEmpty && lacking.isEmpty && extra.isEmpty }
 
   /// What contradicts it, in a sentence; nil where nothing does.
@@ -61,8 +61,8 @@ package struct ModelStatus: Sendable {
       let more = names.count > 1 ? ", first \"\(first.printable)\"" : " \"\(first.printable)\""
       parts.append("\(Format.counted(names.count, "tensor")) \(verb)\(more)")
     }
-    add(changed, changed.count == 1 ? "has other bits:" : "have other bits")
-    add(lacking, lacking.count == 1 ? "is gone:" : "are gone")
+    add(changed, changed.count == 1 ? "differs:" : "differ")
+    add(lacking, lacking.count == 1 ? "is missing:" : "are missing")
     add(extra, extra.count == 1 ? "is new:" : "are new")
     return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }

@@ -2,14 +2,14 @@ import Apply
 import Base
 import Checkpoints
 
-/// What a model that vpatch wrote is: a small JSON file beside it, bound to its bits by fingerprints.
+/// A small JSON file beside a model that vpatch wrote: what the model is, bound to its weights by fingerprints.
 package struct Provenance: Equatable, Sendable {
   package let state: ModelState
-  /// What the model was before it was changed in place, the latest last.
+  /// Earlier states of a model that was changed in place, the latest last.
   package let history: [ModelState]
-  /// The tensors of the model whose bits were hashed, when it was written or changed, in ascending order of name.
+  /// The tensors that were hashed when the model was written or changed, in ascending order of name.
   package let verified: [Fingerprint]
-  /// The others: what they are if the input was what the patch was made from. Nobody looked.
+  /// The other tensors, with the fingerprints that they have if the input was the patch's base. They were not hashed.
   package let unverified: [Fingerprint]
 
   /// A tensor's name and fingerprint.
@@ -22,19 +22,19 @@ package struct Provenance: Equatable, Sendable {
   package var target: ContentDigest { state.root }
 
   private static let format = "vpatch.provenance.1"
-  /// How many earlier states are kept.
+  /// Maximum number of earlier states.
   private static let maximumHistory = 16
 
-  /// Where the file of a model belongs: beside the model itself, if a symbolic link leads there.
+  /// The path of a model's provenance file: beside the model itself, if `path` is a symbolic link.
   package static func path(forModel path: String, isDirectory: Bool) throws -> String {
     try isDirectory ? Path.join(path, ModelPlace.provenanceName) : ModelPlace(path).path + ModelPlace.provenanceSuffix
   }
 
-  /// What is to be written of the result.
+  /// The provenance of a result.
   /// - Parameters:
-  ///   - earlier: the input's own provenance; it goes on if it speaks of the model that the input has to be.
-  ///   - isVerified: whether a tensor's bits were hashed.
-  ///   - inPlace: whether the input is no longer there then.
+  ///   - earlier: the input's provenance. It is continued if it describes the expected input.
+  ///   - isVerified: whether a tensor was hashed.
+  ///   - inPlace: whether the result replaces the input.
   package init(_ rebuild: Rebuild, earlier: Provenance?, inPlace: Bool, isVerified: (String) -> Bool) {
     let last = rebuild.steps[rebuild.steps.count - 1]
     let root = rebuild.steps[0].from
@@ -45,7 +45,7 @@ package struct Provenance: Equatable, Sendable {
     let tensors = last.outputs.map {
       Fingerprint(name: $0.info.name, digest: $0.fingerprint)
     }
-    // What was hashed when the model was changed before, and is the same now, needs no second look to be remembered.
+    // Tensors that were hashed at an earlier change and are unchanged still count as verified.
     let known = Set(inPlace ? (before?.verified ?? []) : [])
     verified = tensors.filter { isVerified($0.name) || known.contains($0) }
     unverified = tensors.filter { !isVerified($0.name) && !known.contains($0) }
@@ -53,25 +53,25 @@ package struct Provenance: Equatable, Sendable {
 
   // MARK: Reading
 
-  /// Whether a path is a file that vpatch wrote as a provenance.
+  /// Whether the file at a path is a provenance file of vpatch.
   /// - Throws: `io` where it cannot be read.
   package static func isOne(_ path: String) throws -> Bool {
     guard try PathKind.of(path, followingLinks: false) == .file else { return false }
     return try json(InputFile(path: path)) != nil
   }
 
-  /// Nil where it is none of ours.
+  /// Nil where it is not a provenance file.
   private static func json(_ file: InputFile) throws -> JSON? {
     guard file.size <= SafetensorsHeader.maximumLength else { return nil }
     let text = try file.contents(limit: SafetensorsHeader.maximumLength)
     return (try? JSON.parse(text)).flatMap { $0["format"]?.string == format ? $0 : nil }
   }
 
-  /// The provenance that lay beside a model when it was opened; nil where there was none, or none of ours.
-  /// - Throws: `invalid` for one of ours that says what cannot be.
+  /// The provenance beside a model when it was opened; nil where there was none.
+  /// - Throws: `invalid` for an inconsistent one.
   package static func of(_ checkpoint: Checkpoint) throws -> Provenance? { try checkpoint.provenance.flatMap(read) }
 
-  /// The same; nil also for one that says what cannot be.
+  /// Like `of`, but nil also for an inconsistent one.
   /// - Throws: `io` where it cannot be read.
   package static func valid(of checkpoint: Checkpoint) throws -> Provenance? {
     do { return try of(checkpoint) } catch let error as VPatchError where error.code == .invalid { return nil }
@@ -82,7 +82,7 @@ package struct Provenance: Equatable, Sendable {
     guard let json = try json(file) else { return nil }
     func invalid(_ reason: String) -> VPatchError {
       VPatchError(
-        .invalid, path, reason, remedy: "remove that file: without it the model is hashed to find out what it is")
+        .invalid, path, reason, remedy: "remove that file: vpatch then hashes the model to identify it")
     }
     guard let base = json["base"]?.string.flatMap(ContentDigest.init(hex:)),
       let target = json["target"]?.string.flatMap(ContentDigest.init(hex:))
@@ -90,12 +90,12 @@ package struct Provenance: Equatable, Sendable {
     func state(_ base: ContentDigest, _ json: JSON?) throws -> ModelState {
       let entries = try (json?.array ?? []).map { try ModelState.Entry(json: $0, subject: path) }
       for (root, entry) in zip([base] + entries.map(\.to), entries) where entry.from != root {
-        throw invalid("has patches that are not made one on top of the other")
+        throw invalid("has patches that do not form a chain")
       }
       return ModelState(base: base, entries: entries)
     }
     let now = try state(base, json["patches"])
-    guard now.root == target else { throw invalid("has patches that do not lead to the root it names") }
+    guard now.root == target else { throw invalid("has patches that do not lead to its root") }
     let history = try (json["history"]?.array ?? []).map { earlier in
       guard let base = earlier["base"]?.string.flatMap(ContentDigest.init(hex:)) else {
         throw invalid("has a history without a base")
@@ -114,7 +114,7 @@ package struct Provenance: Equatable, Sendable {
       state: now, history: history, verified: try fingerprints("verified"), unverified: try fingerprints("unverified"))
     let all = (provenance.verified + provenance.unverified).sorted { $0.name.precedes($1.name) }
     guard ContentDigest.root(of: all.lazy.map { ($0.name, $0.digest) }) == target else {
-      throw invalid("has fingerprints that are not those of the root it names")
+      throw invalid("has fingerprints that do not match its root")
     }
     return provenance
   }
@@ -128,7 +128,7 @@ package struct Provenance: Equatable, Sendable {
 
   // MARK: Writing
 
-  /// Without the fingerprints of the tensors: what fits into a file's metadata.
+  /// Without the fingerprints of the tensors, to fit into a file's metadata.
   package var summary: JSON {
     .dictionary([
       "format": .string(Self.format),
@@ -150,6 +150,6 @@ package struct Provenance: Equatable, Sendable {
       ])
   }
 
-  /// The file's text.
+  /// The file's contents.
   package var text: [UInt8] { Array((json.pretty() + "\n").utf8) }
 }

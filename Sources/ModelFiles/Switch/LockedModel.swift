@@ -1,24 +1,25 @@
 import Base
 import Checkpoints
 
-/// A model's files, locked against other changes until this value goes, and where they are written into against readers.
+/// A model's files, locked until this value is released: against other changes, and those that are written into also
+/// against readers.
 ///
-/// All of them, whether they change or not: two switches of one model must not pass each other, by whatever path
-/// each of them came. The journal's lock says the same of the time after its commit, when names may have changed.
+/// All files are locked, whether they change or not: two switches of one model must exclude each other, whatever paths
+/// they use. After the commit the journal's lock has that role, when names may have changed.
 struct LockedModel: Sendable {
   package let place: ModelPlace
-  /// As in the checkpoint.
+  /// In the order of the checkpoint's files.
   package let files: [InPlaceFile]
 
   /// - Parameters:
-  ///   - written: which of the checkpoint's files will be written into.
-  ///   - allowLinks: follow symbolic links, and write into files with several names.
-  ///   - byRename: other files get their names, and whoever reads them keeps them.
+  ///   - written: indices of the checkpoint's files that will be written into.
+  ///   - allowLinks: follow symbolic links, and write into files with several hard links.
+  ///   - byRename: files will be replaced by others; readers keep the files that they have open.
   init(_ input: Checkpoint, written: Set<Int>, allowLinks: Bool, byRename: Bool) throws {
     let place = try ModelPlace(input.path)
     if place.isLink, !allowLinks { throw Self.link(input.path, "is a symbolic link", else: "change a copy of it") }
     self.place = place
-    // What this process itself reads of them would stand in its way. Whether they are still the same is asked below.
+    // This process's own read locks would block it. The check for changes follows below.
     if !byRename { input.endReading() }
     files = try input.files.enumerated().map { i, file in
       let path = input.isDirectory ? Path.join(place.path, file.name) : place.path
@@ -33,22 +34,22 @@ struct LockedModel: Sendable {
       guard opened.identity == file.input.identity else { throw Self.replaced(path) }
       return opened
     }
-    // It may have been switched between being opened for reading and being locked.
+    // The model may have been switched between opening and locking.
     if let path = try input.changedFile() { throw Self.replaced(path) }
   }
 
   private static let remedyForReaders =
-    "try again when that is done, or use --by-rename, which leaves readers the files that they have"
+    "try again when that is done, or use --by-rename, which does not affect readers"
 
   private static func replaced(_ path: String) -> VPatchError {
-    VPatchError(.refused, path, "was replaced meanwhile", remedy: "run the command again")
+    VPatchError(.refused, path, "was replaced by another process meanwhile", remedy: "run the command again")
   }
 
   private static func link(
-    _ path: String, _ what: String, else remedy: String = "use --by-rename, which puts a file of its own there"
+    _ path: String, _ what: String, else remedy: String = "use --by-rename, which replaces it by a separate file"
   ) -> VPatchError {
     VPatchError(
       .refused, path, "\(what): writing in place would change another model too",
-      remedy: "\(remedy), or --allow-links if that is meant")
+      remedy: "\(remedy), or --allow-links if intended")
   }
 }

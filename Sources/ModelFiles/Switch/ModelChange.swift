@@ -3,12 +3,12 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// The way from what a model is to what it is to be.
+/// The steps from a model's current state to another one.
 package struct ModelChange {
   package let model: Checkpoint
-  /// What the model is: from the provenance beside it, else by hashing all of it.
+  /// The current state: from the provenance beside the model, else from hashing it.
   package let state: ModelState
-  /// Whether `state` was found by hashing, not by reading what was written beside the model.
+  /// Whether `state` comes from hashing, not from a provenance.
   package let isHashed: Bool
   /// Earlier states, the latest last.
   package let history: [ModelState]
@@ -32,31 +32,33 @@ package struct ModelChange {
 
   // MARK: Ways
 
-  /// To a stack on its base.
-  /// - Throws: `wrongBase` where the model never was the stack's base; `refused` where it is that stack already.
+  /// The steps to a stack on the model's base.
+  /// - Throws: `wrongBase` where the model's chain does not contain the stack's base; `refused` where it is that stack
+  ///   already.
   package func steps(toStack definition: StackDefinition, name: String?) throws -> [PatchStep] {
     guard let depth = state.depth(of: definition.base) else {
       throw VPatchError(
         .wrongBase, model.path,
-        "is not made from the base of the stack \(name.map { "\"\($0.printable)\"" } ?? definition.identity.short): "
+        "was not made from the base of the stack \(name.map { "\"\($0.printable)\"" } ?? definition.identity.short): "
           + "that is \(definition.base.short), the model's base is \(state.base.short)",
         remedy: "see both with 'vpatch status' and 'vpatch stack show'")
     }
     let rest = state.entries[depth...]
     if rest.count == 1, isStack(rest.first!, definition) {
-      throw VPatchError(.refused, model.path, "is that stack already", remedy: "nothing is to be done")
+      throw VPatchError(.refused, model.path, "already is that stack", remedy: "there is nothing to do")
     }
     let back = try steps(backTo: depth)
     return back + (try forward(definition, name: name, over: back))
   }
 
-  /// Back to the base.
+  /// The steps back to the base.
+  /// - Throws: `refused` where there is nothing to revert.
   package func stepsToBase() throws -> [PatchStep] {
     guard !state.entries.isEmpty else { throw nothingToRevert }
     return try steps(backTo: 0)
   }
 
-  /// One step back: to what the model was before it was last changed in place, else without the last patch of its chain.
+  /// One step back: to the state before the last change in place, else without the last patch of the chain.
   package func stepsToLast() throws -> [PatchStep] {
     guard let earlier = history.last else {
       guard !state.entries.isEmpty else { throw nothingToRevert }
@@ -70,7 +72,7 @@ package struct ModelChange {
       }
   }
 
-  /// Without one patch: the last of a chain, or any member of the stack that is on top.
+  /// The steps to the model without one patch: the last of a chain, or any member of the top stack.
   package func steps(without identity: ContentDigest, called name: String) throws -> [PatchStep] {
     guard let last = state.entries.last else { throw nothingToRevert }
     if last.identity == identity { return try steps(backTo: state.entries.count - 1) }
@@ -82,8 +84,8 @@ package struct ModelChange {
     if let i = state.entries.lastIndex(where: { $0.mentions(identity) }) {
       let later = state.entries[(i + 1)...].map { $0.name ?? $0.identity.short }.joined(separator: ", ")
       throw VPatchError(
-        .refused, model.path, "has \(name.printable) in the middle of a chain: \(later.printable) stands on it",
-        remedy: "revert from the end, or move what follows onto what is before it with 'vpatch rebase'")
+        .refused, model.path, "has \(name.printable) in the middle of a chain: \(later.printable) was applied after it",
+        remedy: "revert from the end, or rebase the later patches with 'vpatch rebase'")
     }
     let applied = state.entries.flatMap { entry in
       entry.stack.map { $0.definition.members.map(\.identity.short) } ?? [entry.name ?? entry.identity.short]
@@ -98,9 +100,9 @@ package struct ModelChange {
     VPatchError(
       .refused, model.path,
       isHashed
-        ? "has no provenance beside it that says what is applied; its root is \(state.root.short)"
+        ? "has no provenance beside it that records what is applied; its root is \(state.root.short)"
         : "has no patch applied",
-      remedy: isHashed ? "name the patch to take off: vpatch revert MODEL PATCH" : "nothing is to be done")
+      remedy: isHashed ? "name the patch to revert: vpatch revert MODEL PATCH" : "there is nothing to do")
   }
 
   // MARK: Steps
@@ -117,13 +119,13 @@ package struct ModelChange {
       {
         guard entry.stack != nil else { throw error }
         throw VPatchError(
-          error.code, model.path, "needs the undo of its stack, which is not at hand: \(error.description)",
+          error.code, model.path, "needs the undo of its stack, which is not available: \(error.description)",
           remedy: "give the base: vpatch revert MODEL --base BASE")
       }
     }
   }
 
-  /// The step that puts a stack on what the model is after `back`.
+  /// The step that applies a stack to the model after `back`.
   private func forward(_ definition: StackDefinition, name: String?, over back: [PatchStep]) throws -> [PatchStep] {
     try [PatchStep].stack(definition, name: name, over: ModelView(model, back), library, work)
   }

@@ -3,41 +3,42 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// What became of a model.
+/// The result of a change in place.
 package struct InPlaceResult: Sendable {
   package let path: String
   package let provenancePath: String
   package let from: ContentDigest
   package let to: ContentDigest
   package let touchedTensors: Int
-  /// Bytes of tensors that were written over, or of whole files where these were replaced.
+  /// Bytes of tensors that were overwritten, or of whole files that were replaced.
   package let writtenBytes: Int
   package let totalBytes: Int
-  /// Tensors that were not hashed, since no patch touches them.
+  /// Number of tensors that were not hashed, since no patch touches them.
   package let unverifiedTensors: Int
-  /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
+  /// Whether the files are those the patch was made from or makes, byte for byte; otherwise they have the input's
+  /// layout.
   package let isFilesExact: Bool
-  /// Side files of the model that were not those of the patch and stayed as they are.
+  /// Side files of the model that differ from the patch's and were kept.
   package let sideFilesKept: [String]
-  /// What became of the others.
+  /// What happened to the other side files.
   package let sideFileSummary: SideFileSummary
 }
 
 extension Rebuild {
-  /// Puts the result over the model itself: at every instant the model is the old one or the new one, if need be with
-  /// the help of `Recovery` (docs/design/in-place.md).
+  /// Replaces the model by the result. At every moment the model is the old one or the new one, after `Recovery` if
+  /// interrupted (docs/design/in-place.md).
   ///
-  /// The touched tensors' bits are compared with their fingerprints before the first byte is written, and again after
-  /// the last.
+  /// The touched tensors are checked against their fingerprints before the first byte is written, and again after the
+  /// last.
   /// - Parameters:
-  ///   - provenance: what is to be written of the result beside it, as `provenance(full:inPlace:)` makes it.
+  ///   - provenance: the provenance of the result, from `provenance(full:inPlace:)`.
   ///   - full: hash the untouched tensors first too.
   ///   - allowLinks: write through symbolic links and into files with several hard links.
-  ///   - byRename: write whole files and rename them over the old ones, which whoever has those open or mapped keeps
-  ///     as they were.
+  ///   - byRename: write whole files and rename them over the old ones. Processes that have the old files open or
+  ///     mapped keep them.
   /// - Throws: `refused` for a model that is locked, unfinished, linked, or whose layout would change; `wrongBase`
-  ///   where it is not what the first step starts from; `io`. Where the remedy speaks of `vpatch recover`, the change
-  ///   is decided and unfinished; else the model is as it was.
+  ///   where it is not the input of the first step; `io`. If the remedy mentions `vpatch recover`, the change is
+  ///   committed and unfinished; otherwise the model is unchanged.
   package func writeInPlace(_ provenance: Provenance, full: Bool, allowLinks: Bool, byRename: Bool) throws
     -> InPlaceResult
   {
@@ -79,7 +80,7 @@ extension Rebuild {
       sideFilesKept: side.kept, sideFileSummary: side.summary)
   }
 
-  /// Writes the journal, and from its commit on carries it out, which an interruption does not stop any more.
+  /// Writes and commits the journal, then replays it. An interrupt no longer stops this after the commit.
   private func commit(
     _ places: [Place], _ model: LockedModel, _ replacements: PendingReplacements, fill: (JournalFile) throws -> Void
   ) throws {
@@ -104,16 +105,16 @@ extension Rebuild {
       let start = place.tensor.offset
       try model.files[place.tensor.file].reserve(start..<start + place.tensor.info.byteCount)
     }
-    // Files beside a model are changed by people, and nobody waits for a lock then.
+    // Users may edit files beside a model without regard to locks.
     try replacements.requireUnchanged()
     try file.decide(onto: written.map { model.files[$0] }, model.place, work)
-    // The locks of all of them are held until here.
+    // All locks are held up to here.
     withExtendedLifetime((model, replacements)) {}
   }
 
-  // MARK: Over the old bytes
+  // MARK: Overwriting
 
-  /// A touched tensor and where it lies.
+  /// A touched tensor and its place.
   private struct Place {
     let touched: Touched
     let tensor: Checkpoint.Tensor
@@ -129,7 +130,7 @@ extension Rebuild {
     }
     guard try !FileLayout(of: input).isStamped(path: input.path) else {
       throw VPatchError(
-        .refused, input.path, "cannot be changed in place: its files' metadata say what it is (--stamp)",
+        .refused, input.path, "cannot be changed in place: its files' metadata contain its provenance (--stamp)",
         remedy: remedy)
     }
   }
@@ -139,7 +140,7 @@ extension Rebuild {
       .sorted { ($0.tensor.file, $0.tensor.offset) < ($1.tensor.file, $1.tensor.offset) }
   }
 
-  /// Decodes the new bytes into the journal, and checks the old ones that they are made from, read once for both.
+  /// Decodes the new bytes into the journal and verifies the old ones that they are made from, both from one read.
   private func fill(_ journal: JournalFile, _ places: [Place]) throws {
     let sizes = places.map(\.tensor.info.byteCount)
     work.progress.begin("decoding", total: sizes.reduce(0, +))
@@ -149,7 +150,7 @@ extension Rebuild {
         journal.beginWriteback(region: i)
       }
     } catch let error as VPatchError {
-      // The wrong input gives all kinds of errors; this one says so, if it is that.
+      // A wrong input can cause various errors. If that is the cause, this throws the right one.
       if error.code != .io { try checkInput(full: false) }
       throw error
     }

@@ -4,8 +4,8 @@ import Checkpoints
 import PatchFormat
 
 extension Rebuild {
-  /// Writes the files that become others, without their names yet, and says which go.
-  /// - Returns: whether the files will be the patch's own to the byte, and how many bytes were written.
+  /// Writes the files that change, under temporary names, and registers the files to be removed.
+  /// - Returns: whether the files will be byte for byte the patch's own, and how many bytes were written.
   func replaceFiles(_ touched: [Touched], _ model: LockedModel, _ replacements: inout PendingReplacements) throws -> (Bool, Int) {
     let (layout, isExact) = try view.layout()
     let names = layout.files.map { input.isDirectory && $0.name.isEmpty ? Checkpoint.singleName : $0.name }
@@ -24,7 +24,7 @@ extension Rebuild {
     )
   }
 
-  /// Whether a file of the output is one of the input's, untouched.
+  /// Whether a file of the output equals one of the input, untouched.
   private func stays(_ file: FileLayout.File, as name: String, _ touched: [Touched]) -> Bool {
     guard let i = input.files.firstIndex(where: { $0.name.isSame(as: name) }), input.files[i].header.text == file.header
     else { return false }

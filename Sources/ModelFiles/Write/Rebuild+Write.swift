@@ -3,34 +3,35 @@ import Base
 import Checkpoints
 import PatchFormat
 
-/// What was written.
+/// The result of writing a new model.
 package struct RebuildResult: Sendable {
   package let path: String
   package let provenancePath: String
-  /// What was put onto its base.
+  /// What was applied to its base.
   package let state: ModelState
   package let touchedTensors: Int
   package let touchedBytes: Int
   package let totalBytes: Int
-  /// Tensors that were not hashed, since no patch touches them.
+  /// Number of tensors that were not hashed, since no patch touches them.
   package let unverifiedTensors: Int
-  /// The files are those the patch was made from or makes, byte for byte; else they are in the input's own layout.
+  /// Whether the files are those the patch was made from or makes, byte for byte; otherwise they have the input's
+  /// layout.
   package let isFilesExact: Bool
-  /// Side files of the input that were not those of the patch and stayed as they are.
+  /// Side files of the input that differ from the patch's and were kept.
   package let sideFilesKept: [String]
-  /// What became of the others.
+  /// What happened to the other side files.
   package let sideFileSummary: SideFileSummary
-  /// Files of the input's folder that did not come along: weights in other forms.
+  /// Files of the input's folder that were not copied: weights in other formats.
   package let leftOut: [String]
 }
 
 extension Rebuild {
-  /// Checks the input, writes the output beside its final name, checks it, and gives it its name.
+  /// Checks the input, writes the output under a temporary name, checks it, and renames it.
   /// - Parameters:
-  ///   - stamp: put the provenance into the files' metadata too, which changes the files' bytes.
+  ///   - stamp: write the provenance into the files' metadata too, which changes the files' bytes.
   ///   - full: hash the untouched tensors of the input too.
   ///   - force: replace an existing file.
-  ///   - allowsOutside: copy side files that are links to somewhere outside of the input's folder.
+  ///   - allowsOutside: copy side files that are links to places outside the input's folder.
   package func write(
     to path: String, stamp: Bool = false, full: Bool = false, force: Bool = false, allowsOutside: Bool = false
   ) throws -> RebuildResult {
@@ -43,7 +44,7 @@ extension Rebuild {
       let beside = try Provenance.path(forModel: path, isDirectory: false)
       try OutputCheck.file(beside, inputs: inputs, force: Provenance.isOne(beside) || force)
     }
-    // Nothing is asked of the system any more when all is done: that could only make a success a failure.
+    // Computed before the work: after it, a failing system call would turn success into failure.
     let provenancePath = try Provenance.path(forModel: path, isDirectory: input.isDirectory)
     let full = try full || contradictsItself
     let side = try orChanged { try SideFileCopy(input, steps, allowsOutside: allowsOutside) }
@@ -61,7 +62,7 @@ extension Rebuild {
       for file in files { try file.commit() }
       try orChanged { try side.write(to: directory.temporaryPath, index: layout.index) }
       try provenanceFile(provenance, Path.join(directory.temporaryPath, ModelPlace.provenanceName)).commit()
-      // Side files were read by their names, so these have to be those of the model that was read.
+      // Side files were read by name, so they must still belong to the model that was read.
       try input.requireStillThere()
       try directory.commit()
     } else {
@@ -80,7 +81,8 @@ extension Rebuild {
       leftOut: side.leftOut)
   }
 
-  /// What cannot be read since the model has become another one is said to be that: a file beside it may just have gone.
+  /// If reading fails because the model was replaced meanwhile, throws the error for that: a file beside it may just be
+  /// gone.
   private func orChanged<R>(_ body: () throws -> R) throws -> R {
     do { return try body() } catch let error as VPatchError where error.code == .io {
       try input.requireStillThere()
@@ -88,11 +90,11 @@ extension Rebuild {
     }
   }
 
-  /// What the result will be.
+  /// The provenance of the result.
   /// - Parameters:
   ///   - full: whether the untouched tensors are hashed too.
-  ///   - inPlace: whether the result takes the input's place.
-  /// - Throws: `io` where that of the input cannot be read: without it the way back would be lost.
+  ///   - inPlace: whether the result replaces the input.
+  /// - Throws: `io` where the input's provenance cannot be read: without it the model could not be reverted.
   package func provenance(full: Bool, inPlace: Bool = false) throws -> Provenance {
     let rebuilt = Set(touched.map(\.name.bytesKey))
     return Provenance(self, earlier: try Provenance.valid(of: input), inPlace: inPlace) {
@@ -100,7 +102,7 @@ extension Rebuild {
     }
   }
 
-  /// A model whose provenance says that it is another one, or cannot be read, is not taken at half its word.
+  /// Whether the provenance names another model or is invalid. An inconsistent provenance forces a full hash.
   var contradictsItself: Bool {
     get throws {
       do { return try Provenance.of(input).map { $0.state.root != steps[0].from } ?? false } catch let error
@@ -109,7 +111,7 @@ extension Rebuild {
     }
   }
 
-  /// Written, and without its name yet.
+  /// The provenance file, written under its temporary name.
   private func provenanceFile(
     _ provenance: Provenance, _ path: String, replacing: Bool = false
   ) throws -> OutputFile {
@@ -118,12 +120,12 @@ extension Rebuild {
     return file
   }
 
-  /// Gives the file of a model and its provenance their names, both or none, in place of both or neither.
+  /// Renames the model file and its provenance together or not at all.
   private func nameTogether(_ files: [OutputFile], _ place: ModelPlace, force: Bool) throws {
     var replacements = PendingReplacements(in: place.folder)
     replacements.replace(with: files)
     let renames = try replacements.renames()
-    // It was looked for at the beginning; another command may have been quicker.
+    // Checked at the beginning too, but another command may have written it since then.
     guard try force || (renames[0].over == nil && (renames[1].over == nil || Provenance.isOne(place.provenancePath)))
     else {
       throw Directory.exists(renames[0].over == nil ? place.provenancePath : place.path)
@@ -144,14 +146,14 @@ extension Rebuild {
     var size: Int {
       switch self {
       case .copy(_, let range, _, _): range.count
-      // Decoding and hashing cost more than copying: these start first.
+      // Decoding and hashing cost more than copying, so these start first.
       case .tensor(let tensor, _, _): tensor.info.byteCount * 8
       }
     }
   }
 
-  /// Writes whole files, which have no name yet when this comes back.
-  /// - Parameter replacing: whether they may take the place of others.
+  /// Writes whole files under temporary names.
+  /// - Parameter replacing: whether they may replace others.
   func writeFiles(
     _ layout: [FileLayout.File], _ touched: [Touched], replacing: Bool = false, _ pathOf: (String) -> String
   ) throws -> [OutputFile] {
@@ -192,7 +194,7 @@ extension Rebuild {
   private func pieces(
     _ header: SafetensorsHeader, _ outputOf: [String: FingerprintedTensor], _ output: OutputFile
   ) -> [Piece] {
-    // Large enough to be quick, small enough for two threads to share a file.
+    // Large enough to be fast, small enough for two threads to share a file.
     let most = 32 << 20
     var pieces: [Piece] = []
     for entry in header.tensors where entry.info.byteCount > 0 {
@@ -205,7 +207,7 @@ extension Rebuild {
       let source = input.files[stored.file].input
       var start = stored.offset
       let end = stored.offset + stored.info.byteCount
-      // Neighbours in the input that stay neighbours are copied as one.
+      // Adjacent pieces that stay adjacent are copied as one.
       if case .copy(let last, let range, _, let at)? = pieces.last, last === source, range.upperBound == start,
         at + range.count == offset, range.count < most
       {

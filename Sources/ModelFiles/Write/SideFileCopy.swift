@@ -2,25 +2,24 @@ import Apply
 import Base
 import Checkpoints
 
-/// Brings along what lies beside a directory's checkpoint, with the changes that the patches make to it.
+/// Copies the files beside a directory's checkpoint, with the patches' changes to them.
 ///
-/// All of it is looked at when this is made, and written later: what cannot come along is said before the weights are
-/// rebuilt.
+/// All files are examined on creation and written later, so that problems are reported before the weights are rebuilt.
 struct SideFileCopy {
   package let changes: SideFileChanges
-  /// Files that do not come along.
+  /// Files that are not copied.
   package private(set) var leftOut: [String] = []
   private var items: [Item] = []
 
   private struct Item {
     let from: String
     let name: String
-    /// What it holds, where it is a folder.
+    /// The contents of a folder; nil for a file.
     var inside: [Item]?
   }
 
   /// - Parameter allowsOutside: whether links may lead out of the folder.
-  /// - Throws: `refused` for a link that leads out of the folder; `io` for what cannot be looked at.
+  /// - Throws: `refused` for a link that leads out of the folder; `io` for a file that cannot be examined.
   init(_ checkpoint: Checkpoint, _ steps: [PatchStep], allowsOutside: Bool) throws {
     changes = try SideFileChanges(checkpoint, steps)
     guard checkpoint.isDirectory else { return }
@@ -41,10 +40,10 @@ struct SideFileCopy {
         guard try folder.admits(path) else {
           throw VPatchError(
             .refused, path, "is a link that leads out of the model's folder",
-            remedy: "--allow-outside copies what it leads to all the same")
+            remedy: "--allow-outside copies its target")
         }
         items.append(Item(from: path, name: name))
-      // A link to a folder could lead anywhere, and in circles.
+      // A link to a folder could lead anywhere, or in circles.
       case .directory where try PathKind.of(path, followingLinks: false) == .directory:
         items.append(Item(from: path, name: name, inside: try list(path, prefix + name + "/", in: folder)))
       default: leftOut.append(prefix + name)

@@ -1,4 +1,4 @@
-/// Bits, the least significant first (spec, section 1).
+/// Writes bits, least significant first (spec, section 1).
 struct BitWriter {
   package private(set) var bytes: [UInt8] = []
   private var pending: UInt64 = 0
@@ -16,23 +16,23 @@ struct BitWriter {
     }
   }
 
-  /// Fills the last byte with zero bits.
+  /// Pads the last byte with zero bits.
   mutating func align() {
     if pendingCount > 0 { write(0, 8 - pendingCount) }
   }
 }
 
-/// Reads what `BitWriter` wrote. Bits beyond the end are zero; `isExhausted` tells.
+/// Reads what `BitWriter` wrote. Bits beyond the end are zero; see `isExhausted`.
 struct BitReader {
   package let bytes: UnsafeRawBufferPointer
   package private(set) var position = 0
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-  /// More was read than there is.
+  /// Whether more bits were read than exist.
   package var isExhausted: Bool { position > bytes.count * 8 }
 
-  /// The next `count` bits, which stay unread; at most 32.
+  /// Returns the next `count` bits (at most 32) without consuming them.
   @inline(__always)
   package func peek(_ count: Int) -> UInt32 {
     let first = position >> 3
@@ -59,14 +59,14 @@ struct BitReader {
     return value
   }
 
-  /// Goes on to the next whole byte.
-  /// - Returns: whether the bits passed over were zero.
+  /// Skips to the next whole byte.
+  /// - Returns: whether the skipped bits were zero.
   mutating func align() -> Bool {
     let rest = (8 - position & 7) & 7
     return read(rest) == 0
   }
 
-  /// Whether all has been read but for fewer than eight zero bits.
+  /// Whether everything was read except fewer than eight zero bits.
   package var isAtEnd: Bool {
     let rest = bytes.count * 8 - position
     return rest >= 0 && rest < 8 && peek(rest) == 0

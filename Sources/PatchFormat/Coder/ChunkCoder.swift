@@ -1,7 +1,7 @@
 import Base
 import Checkpoints
 
-/// Coders of chunks; the number is the first byte of the stored chunk (spec, section 5).
+/// Coders of chunks. The number is the first byte of the stored chunk (spec, section 5).
 package enum Coder: UInt8, Sendable, CaseIterable {
   case zero = 0
   case raw = 1
@@ -10,28 +10,28 @@ package enum Coder: UInt8, Sendable, CaseIterable {
   case sparse = 4
 }
 
-/// What a chunk holds: a difference, or the bytes that only one side has.
+/// The contents of a chunk: a difference, or bytes that only one side has.
 package enum ChunkRole: String, Sendable {
   case difference = "d"
   case base = "b"
   case target = "t"
 }
 
-/// Encodes and decodes chunks. Buffers are aligned to their elements; one side of a difference is as long as the other.
+/// Encodes and decodes chunks. Buffers are aligned to their elements. Both sides of a difference have the same length.
 package enum ChunkCoder {
-  /// No chunk decodes to more.
+  /// Maximum decoded size of a chunk, in bytes.
   package static let maximumDecoded = 1 << 22
-  /// A stored chunk is at most this much longer than what it decodes to.
+  /// Maximum number of bytes by which a stored chunk may exceed its decoded size.
   package static let maximumOverhead = 16
   private static let windowLog: Int32 = 23
 
   // MARK: Encoding
 
-  /// The smallest of the encodings that suit what changed.
+  /// Returns the smallest encoding among those that suit the change.
   /// - Parameters:
-  ///   - rowLength: elements in a row of the tensor, where there are rows.
-  ///   - withContext: whether the decoder will have these very bits of the other side; where only the differences are
-  ///     right, the coders that look at more are left out.
+  ///   - rowLength: elements per row of the tensor; nil without rows.
+  ///   - withContext: whether the decoder will have exactly this other side. If only the differences are reliable,
+  ///     coders that use the other side as context are excluded.
   package static func encodeDifference(
     base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, format: ElementFormat, rowLength: Int?,
     withContext: Bool = true
@@ -47,7 +47,7 @@ package enum ChunkCoder {
     }
   }
 
-  /// Whether a stored chunk decodes to differences that depend on the other side's bits.
+  /// Whether decoding a stored chunk depends on the other side's values.
   package static func needsContext(_ stored: UnsafeRawBufferPointer) -> Bool { stored.first == Coder.ulp.rawValue }
 
   private static func encodeDifference<Word: PlaneWord>(
@@ -88,7 +88,7 @@ package enum ChunkCoder {
     return [Coder.raw.rawValue] + UnsafeRawBufferPointer(raw)
   }
 
-  /// The bytes of one side, alone.
+  /// Encodes the bytes of one side, without the other side.
   package static func encodeContent(_ bytes: UnsafeRawBufferPointer, format: ElementFormat) -> [UInt8] {
     let planes: [UInt8] =
       switch format.width {
@@ -112,7 +112,8 @@ package enum ChunkCoder {
 
   // MARK: Decoding
 
-  /// Rebuilds `output` from the other side.
+  /// Decodes a difference: rebuilds `output` from the other side.
+  /// - Throws: `ChunkError`.
   package static func decodeDifference(
     _ stored: UnsafeRawBufferPointer, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
     format: ElementFormat, direction: Direction, kernel: Kernel = .chosen
@@ -141,10 +142,10 @@ package enum ChunkCoder {
     }
     switch coder {
     case .zero:
-      guard data.isEmpty else { throw ChunkError("does not end where its data end") }
+      guard data.isEmpty else { throw ChunkError("has data left over") }
       outputBytes.copyMemory(from: inputBytes)
     case .raw:
-      guard data.count == inputBytes.count else { throw ChunkError("does not end where its data end") }
+      guard data.count == inputBytes.count else { throw ChunkError("has data of the wrong length") }
       for i in 0..<count {
         let difference = data.loadUnaligned(fromByteOffset: i * MemoryLayout<Word>.size, as: Word.self)
         output[i] = apply(input[i], Word(littleEndian: difference))
@@ -161,7 +162,7 @@ package enum ChunkCoder {
       outputBytes.copyMemory(from: inputBytes)
       try SparseCoder.decode(bytes, count: count, Word.self) { output[$0] = apply(input[$0], $1) }
     case .ulp:
-      guard format.hasUlpCoder else { throw ChunkError("uses the ulp coder for a dtype that has none") }
+      guard format.hasUlpCoder else { throw ChunkError("uses the ulp coder for a dtype that does not support it") }
       switch format.width {
       case 1: try decodeUlp(data, inputBytes, outputBytes, UInt8.self, format, direction, kernel)
       case 2: try decodeUlp(data, inputBytes, outputBytes, UInt16.self, format, direction, kernel)
@@ -183,14 +184,14 @@ package enum ChunkCoder {
     }
   }
 
-  /// The bytes of one side.
+  /// Decodes the bytes of one side.
   package static func decodeContent(
     _ stored: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, format: ElementFormat
   ) throws {
     let (coder, data) = try open(stored)
     switch coder {
     case .raw:
-      guard data.count == output.count else { throw ChunkError("does not end where its data end") }
+      guard data.count == output.count else { throw ChunkError("has data of the wrong length") }
       output.copyMemory(from: data)
     case .planes:
       try decompress(data, count: output.count).withUnsafeBytes { planes in

@@ -1,4 +1,4 @@
-/// Which way a patch is used.
+/// The direction in which a patch is applied.
 package enum Direction: String, Sendable {
   /// From base to target.
   case forward

@@ -1,7 +1,8 @@
 import CKernels
 import Glibc
 
-/// Which code decodes. Both give the same bits; `VPATCH_ISA=baseline|avx2` chooses one for tests and benchmarks.
+/// The decoder implementation. Both give the same bits. `VPATCH_ISA=baseline|avx2` selects one for tests and
+/// benchmarks.
 package enum Kernel: String, Sendable, CaseIterable {
   /// Swift, for every processor.
   case portable = "baseline"
@@ -9,10 +10,10 @@ package enum Kernel: String, Sendable, CaseIterable {
 
   package var isSupported: Bool { self == .portable || vp_has_avx2() != 0 }
 
-  /// The best that this processor can run.
+  /// The fastest that this processor supports.
   package static var best: Kernel { Kernel.avx2.isSupported ? .avx2 : .portable }
 
-  /// What `VPATCH_ISA` asks for, where this processor has it; else the best.
+  /// The one that `VPATCH_ISA` names, if this processor supports it; else the fastest.
   package static let chosen: Kernel = {
     guard let value = getenv("VPATCH_ISA"), let kernel = Kernel(rawValue: String(cString: value)),
       kernel.isSupported

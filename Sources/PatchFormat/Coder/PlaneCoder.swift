@@ -1,5 +1,5 @@
-// Differences and elements as byte planes: byte 0 of every element, then byte 1 of every element, … (spec, section
-// 5). Bytes of one kind lie together, which is what zstd needs to find anything in numbers.
+// Differences and elements as byte planes: byte 0 of every element, then byte 1 of every element, and so on (spec,
+// section 5). zstd finds repetitions in numbers only if bytes of the same significance are together.
 
 package protocol PlaneWord: FixedWidthInteger, UnsignedInteger {}
 extension UInt8: PlaneWord {}
@@ -9,12 +9,12 @@ extension UInt64: PlaneWord {}
 
 /// Arithmetic on differences of elements of one width.
 package struct Differences<Word: PlaneWord> {
-  /// Whether elements are floats, whose differences are taken in the order of the values.
+  /// Whether elements are floats. Their differences are taken between ranks in the order of the values.
   package let isFloat: Bool
 
   @inline(__always)
   private func ordered(_ u: Word) -> Word {
-    // An arithmetic shift of an unsigned word: all ones where the sign bit is set.
+    // Arithmetic shift of an unsigned word: all ones where the sign bit is set.
     let sign: Word = u &>> Word(Word.bitWidth - 1) == 0 ? 0 : Word.max &>> 1
     return isFloat ? u ^ sign : u
   }
@@ -53,7 +53,7 @@ enum Planes {
     }
   }
 
-  /// Element `i` of `count`.
+  /// Returns element `i` of `count`.
   @inline(__always)
   package static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ i: Int, of count: Int, _: Word.Type) -> Word {
     var value: Word = 0
@@ -85,13 +85,13 @@ enum SparseCoder {
     return [UInt8](littleEndian: UInt32(values.count)) + gaps + Planes.split(values.count, Word.self) { values[$0] }
   }
 
-  /// Calls `body` with index and difference of each changed element.
+  /// Calls `body` with the index and difference of each changed element.
   package static func decode<Word: PlaneWord>(
     _ bytes: [UInt8], count: Int, _: Word.Type, _ body: (Int, Word) -> Void
   ) throws(ChunkError) {
     guard bytes.count >= 4 else { throw ChunkError("ends within its data") }
     let changed = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
-    guard changed >= 1, changed <= count else { throw ChunkError("changes more elements than there are, or none") }
+    guard changed >= 1, changed <= count else { throw ChunkError("has an invalid number of changed elements") }
     var position = 4
     var indices: [Int] = []
     var next = 0
@@ -105,17 +105,17 @@ enum SparseCoder {
         gap |= Int(byte & 0x7F) << shift
         shift += 7
         if byte & 0x80 == 0 {
-          guard byte != 0 || shift == 7 else { throw ChunkError("has a number that is longer than it need be") }
+          guard byte != 0 || shift == 7 else { throw ChunkError("has a number that is not in its shortest form") }
           break
         }
-        guard shift < 35 else { throw ChunkError("has a number that is longer than it need be") }
+        guard shift < 35 else { throw ChunkError("has a number that is not in its shortest form") }
       }
       guard gap < count - next else { throw ChunkError("changes an element beyond the end") }
       indices.append(next + gap)
       next += gap + 1
     }
     guard bytes.count - position == changed * (Word.bitWidth / 8) else {
-      throw ChunkError("does not end where its data end")
+      throw ChunkError("has data of the wrong length")
     }
     let values = (0..<changed).map { i in
       bytes.withUnsafeBytes { raw -> Word in

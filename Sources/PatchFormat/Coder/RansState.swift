@@ -1,28 +1,28 @@
-/// The thirty-two states of a decoder and the words that refill them (spec, section 5.1.4).
+/// The 32 rANS states of a decoder, and the words that refill them (spec, section 5.1.4).
 struct RansState {
   package let states: UnsafeMutablePointer<UInt32>
   private let words: UnsafeRawPointer?
   let wordCount: Int
-  /// The next word.
+  /// Index of the next word.
   package var position = 0
 
-  /// - Parameter states: the initial states, `UlpTables.lanes` of them; they are changed.
+  /// - Parameter states: the `UlpTables.lanes` initial states. Decoding updates them.
   init(states: UnsafeMutablePointer<UInt32>, words: UnsafeRawBufferPointer) {
     self.states = states
     self.words = words.baseAddress
     wordCount = words.count / 2
   }
 
-  /// More words were needed than there are.
+  /// Whether more words were read than exist.
   package var isExhausted: Bool { position > wordCount }
 
-  /// All words are used, and the states are where the encoder began.
+  /// Whether all words are used and all states equal the encoder's initial state.
   package var isAtEnd: Bool { position == wordCount && (0..<UlpTables.lanes).allSatisfy { states[$0] == UlpTables.lowest } }
 
   @inline(__always)
   package func slot(_ lane: Int) -> UInt32 { states[lane] & UlpTables.slotMask }
 
-  /// Steps 1 to 3.
+  /// Decodes one symbol (steps 1 to 3).
   /// - Parameter table: the slots of the context's table.
   /// - Returns: the symbol.
   @inline(__always)

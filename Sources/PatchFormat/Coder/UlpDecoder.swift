@@ -1,10 +1,10 @@
 import CKernels
 import Checkpoints
 
-// Reads a chunk of the ulp coder in both directions (spec, section 5.1). The portable code here is the reference:
-// the kernel in C decodes the same bits faster, on processors that have the instructions.
+// Decodes a chunk of the ulp coder in both directions (spec, section 5.1). This portable code is the reference. The C
+// kernel decodes the same bits faster on processors with the required instructions.
 
-/// A chunk of the ulp coder, taken apart but not yet decoded.
+/// A parsed chunk of the ulp coder, before decoding.
 struct UlpDecoder<Word: UlpWord> {
   private let model: UlpModel
   private let tables: UlpTables
@@ -15,7 +15,7 @@ struct UlpDecoder<Word: UlpWord> {
   private let initialStates: [UInt32]
   private let words: UnsafeRawBufferPointer
 
-  /// - Parameter data: the chunk without its coder byte; must outlive the decoder.
+  /// - Parameter data: the chunk without its coder byte. It must outlive the decoder.
   init(_ data: UnsafeRawBufferPointer, count: Int, format: ElementFormat) throws(ChunkError) {
     var bits = BitReader(data)
     model = try UlpModel(from: &bits, count: count, largestIndex: UlpSymbol.largestIndex(bits: Word.bitWidth))
@@ -44,7 +44,7 @@ struct UlpDecoder<Word: UlpWord> {
 
   // MARK: Forward
 
-  /// Target from base.
+  /// Decodes the target from the base.
   package func decode(
     base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>, kernel: Kernel
   ) throws(ChunkError) {
@@ -95,7 +95,7 @@ struct UlpDecoder<Word: UlpWord> {
     return true
   }
 
-  /// Decodes as many elements as the kernel can: all but the last few.
+  /// Decodes as many elements as the C kernel can: all but the last few.
   /// - Returns: how many; nil if the data are invalid.
   private func decodeWithKernel(
     base: UnsafeBufferPointer<Word>, into target: UnsafeMutableBufferPointer<Word>,
@@ -127,7 +127,7 @@ struct UlpDecoder<Word: UlpWord> {
 
   // MARK: Backward
 
-  /// Base from target: what 5.1.5 describes.
+  /// Decodes the base from the target (spec, section 5.1.5).
   func decodeBackward(
     target: UnsafeBufferPointer<Word>, into base: UnsafeMutableBufferPointer<Word>, kernel: Kernel
   ) throws(ChunkError) {
@@ -181,5 +181,5 @@ struct UlpDecoder<Word: UlpWord> {
 }
 
 extension ChunkError {
-  fileprivate static var undecodable: ChunkError { ChunkError("has data that do not decode") }
+  fileprivate static var undecodable: ChunkError { ChunkError("has data that cannot be decoded") }
 }

@@ -2,12 +2,12 @@ import CKernels
 import Checkpoints
 import Glibc
 
-// Writes a chunk of the ulp coder (spec, section 5.1). A rANS encoder works backwards: the last element first, so
-// that the decoder meets the first one first.
+// Encodes a chunk of the ulp coder (spec, section 5.1). A rANS encoder works backwards: it encodes the last element
+// first, so that the decoder gets the first one first.
 
 enum UlpEncoder {
   /// The data of a chunk, without the coder byte.
-  /// - Parameter rowLength: elements in a row of the tensor, where there are rows.
+  /// - Parameter rowLength: elements per row of the tensor; nil without rows.
   package static func encode<Word: UlpWord>(
     base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>, format: ElementFormat, rowLength: Int?
   ) -> [UInt8] {
@@ -59,15 +59,15 @@ enum UlpEncoder {
 
   private static let lanes = UlpTables.lanes
 
-  /// Codes the symbols, last to first, and notes the slot at which the decoder will find each.
-  /// - Returns: the decoder's initial states, and the words in the order of reading, as bytes.
+  /// Encodes the symbols, last to first, and records the slot that the decoder will see for each.
+  /// - Returns: the decoder's initial states, and the words in reading order, as bytes.
   private static func encodeSymbols(
     _ model: UlpModel, _ tables: UlpTables, scales: UnsafeMutableBufferPointer<UInt8>,
     symbols: UnsafeMutableBufferPointer<UInt8>, count: Int, slots: UnsafeMutableBufferPointer<UInt16>
   ) -> (states: [UInt32], words: [UInt8]) {
     let intervals = SymbolInterval.all(of: model)
     var states = [UInt32](repeating: UlpTables.lowest, count: lanes)
-    // No symbol takes more than twelve bits; the words grow downwards from the end.
+    // A symbol takes at most twelve bits. The words are written from the end downwards.
     let words = UnsafeMutablePointer<UInt16>.allocate(capacity: count + 1)
     defer { words.deallocate() }
     var next = count + 1
@@ -97,7 +97,7 @@ enum UlpEncoder {
     return (states, Array(UnsafeRawBufferPointer(start: words + next, count: (count + 1 - next) * 2)))
   }
 
-  /// The bits that tell a decoder that knows the target, and not the base, which table each element used.
+  /// The choice bits: they tell a decoder that knows the target, not the base, which table each element used.
   private static func choiceBits<Word: UlpWord>(
     _ model: UlpModel, _ tables: UlpTables, base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>,
     format: ElementFormat, slots: UnsafeMutableBufferPointer<UInt16>, extra: [UInt8]
@@ -138,7 +138,7 @@ extension UlpEncoder {
     _ model: UlpModel, _ tables: UlpTables, base: UnsafeBufferPointer<Word>, target: UnsafeBufferPointer<Word>,
     format: ElementFormat, slots: UnsafeMutableBufferPointer<UInt16>, extra: [UInt8]
   ) -> [UInt8] {
-    // Each element has at most 30 bits; nearly all have none. `calloc`: pages that are not touched cost nothing.
+    // Up to 30 bits per element; nearly all elements need none. `calloc`: untouched pages cost nothing.
     let room = base.count * 30
     let bits = calloc(room / 8 + 1, 1)!.assumingMemoryBound(to: UInt8.self)
     defer { free(bits) }
@@ -153,27 +153,28 @@ extension UlpEncoder {
   }
 }
 
-/// Where a symbol lies among the 4,096 slots of its table, and how to divide by its frequency.
+/// The position of a symbol among the 4,096 slots of its table, with constants for division by its frequency.
 private struct SymbolInterval {
   let frequency: UInt32
   let cumulative: UInt32
-  /// A state of this size or more gives up a word first.
+  /// A state of this size or more first emits a word.
   let limit: UInt32
-  /// With k = ⌈log₂ frequency⌉: ⌈2ᵏ⁺³² / frequency⌉ less 2³², and k. Multiplying is faster than dividing (Granlund and Montgomery, 1994).
+  /// With k = ⌈log₂ frequency⌉: ⌈2ᵏ⁺³² / frequency⌉ − 2³², and k. Multiplication is faster than division (Granlund and
+  /// Montgomery, 1994).
   private let factor: UInt32
   private let shift: UInt32
 
   private init(frequency: UInt32, cumulative: UInt32) {
     self.frequency = frequency
     self.cumulative = cumulative
-    // A frequency of 4,096 never overflows a state.
+    // With a frequency of 4,096 a state never overflows.
     limit = frequency >= 4096 ? .max : frequency << 20
     shift = UInt32(32 - (max(frequency, 1) - 1).leadingZeroBitCount)
     let power = UInt64(1) << UInt64(shift + 32)
     factor = frequency == 0 ? 0 : UInt32(truncatingIfNeeded: (power + UInt64(frequency) - 1) / UInt64(frequency))
   }
 
-  /// ⌊x / frequency⌋, exactly, for every x.
+  /// ⌊x / frequency⌋, exact for every x.
   @inline(__always)
   func quotient(_ x: UInt32) -> UInt32 {
     let high = UInt32(truncatingIfNeeded: (UInt64(x) &* UInt64(factor)) &>> 32)
@@ -181,7 +182,7 @@ private struct SymbolInterval {
     return UInt32(truncatingIfNeeded: sum &>> UInt64(shift))
   }
 
-  /// (tables, 256)
+  /// Shape (tables, 256).
   static func all(of model: UlpModel) -> [SymbolInterval] {
     model.tables.flatMap { table in
       var cumulative: UInt32 = 0

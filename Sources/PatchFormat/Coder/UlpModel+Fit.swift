@@ -1,21 +1,21 @@
-// How the encoder chooses classes, context maps and tables. Nothing here is part of the format: a better choice
-// gives a smaller chunk that every reader understands. All arithmetic is on integers, or on floats by exactly
-// rounded operations alone, so that every machine makes the same choice.
+// How the encoder chooses classes, context maps and tables. None of this is part of the format: a better choice gives a
+// smaller chunk that every reader can decode. All arithmetic uses integers or exactly rounded floating-point
+// operations, so that every machine makes the same choice.
 
-/// What the encoder knows of a chunk before it chooses a model.
+/// The encoder's data about a chunk, from which it chooses a model.
 struct UlpStatistics {
   /// The scale of each element of the base.
   package let scales: UnsafeBufferPointer<UInt8>
   /// The symbol of each element.
   package let symbols: UnsafeBufferPointer<UInt8>
-  /// A multiple of 16 that rows suggest as a group; nil where rows have no such length.
+  /// A group size that fits the rows, a multiple of 16; nil where rows suggest none.
   package let rowLength: Int?
 
   package var count: Int { symbols.count }
 }
 
 extension UlpModel {
-  /// The model, of the two tried, that codes the chunk in fewer bits: all rows alike, or rows in four classes.
+  /// Tries two models, all rows in one class and rows in four classes, and returns the one with fewer bits.
   static func fit(_ statistics: UlpStatistics) -> UlpModel {
     guard let row = statistics.rowLength, statistics.count / row >= 16 else {
       let whole = ContextHistograms(statistics, groupSize: max(statistics.count, 1), classes: [0], classCount: 1)
@@ -29,10 +29,10 @@ extension UlpModel {
   }
 
   private static let classCount = 4
-  /// As many elements of a row, evenly spread, tell its class.
+  /// Number of elements, evenly spread over a row, that are sampled to determine its class.
   private static let sample = 192
 
-  /// A model and what it costs, in units of 2⁻¹⁶ bits.
+  /// A model and its cost in units of 2⁻¹⁶ bits.
   private struct Draft {
     let model: UlpModel
     let cost: Int64
@@ -40,7 +40,7 @@ extension UlpModel {
 
   // MARK: Classes
 
-  /// Sorts groups into classes of like size of change, then moves each to the class that codes it cheapest.
+  /// Sorts groups into classes of similar change size, then moves each group to the class with the lowest cost.
   private static func classify(_ s: UlpStatistics, groupSize: Int) -> [UInt8] {
     let groupCount = (s.count + groupSize - 1) / groupSize
     let stride = max(1, groupSize / sample)
@@ -53,9 +53,9 @@ extension UlpModel {
     return cheapest(s, groupSize: groupSize, groupCount: groupCount, stride: stride, histograms)
   }
 
-  /// For each group the sum of |difference| × 2^scale: proportional to the mean absolute change.
+  /// For each group the sum of |difference| × 2^scale, which is proportional to the mean absolute change.
   private static func meanChanges(_ s: UlpStatistics, groupSize: Int, groupCount: Int, stride: Int) -> [Double] {
-    // Exponents of other dtypes than bf16 and f32 have smaller ranges; where the scale begins does not matter.
+    // Dtypes other than BF16 and F32 have smaller exponent ranges. The offset of the scale does not matter.
     var scale = [Double](repeating: 1, count: 256)
     for e in 1..<256 { scale[e] = scale[e - 1] * (e > 64 && e < 192 ? 2 : 1) }
     let magnitude = (0..<256).map {
@@ -81,7 +81,7 @@ extension UlpModel {
     for e in histograms.usedScales {
       for c in 0..<classCount {
         let row = histograms.row(class: c, scale: e)
-        // A little of everything, so that what a class has not seen is dear and not impossible.
+        // Smoothing: a symbol that a class does not contain is expensive, not impossible.
         let whole = FixedLog.log2(row.reduce(0) { $0 + Int($1) } * 16 + 256)
         for symbol in 0..<256 {
           costs[e << 8 | symbol][c] = Int32((whole - FixedLog.log2(Int(row[symbol]) * 16 + 1)) >> 8)
@@ -132,10 +132,10 @@ extension UlpModel {
 private struct ContextHistograms {
   let classCount: Int
   let usedScales: [Int]
-  /// (class, scale, symbol)
+  /// Shape (class, scale, symbol).
   private let counts: [UInt32]
 
-  /// - Parameter stride: every how many-th element of a group counts.
+  /// - Parameter stride: only every `stride`-th element of a group is counted.
   init(_ s: UlpStatistics, groupSize: Int, classes: [UInt8], classCount: Int, stride: Int = 1) {
     var counts = [UInt32](repeating: 0, count: classCount << 16)
     counts.withUnsafeMutableBufferPointer { counts in
@@ -164,21 +164,21 @@ private struct ContextHistograms {
     }
   }
 
-  /// All classes as one.
+  /// All classes joined into one.
   func joined() -> ContextHistograms {
     var sum = Array(counts[0..<1 << 16])
     for c in 1..<classCount { for i in 0..<1 << 16 { sum[i] &+= counts[c << 16 | i] } }
     return ContextHistograms(counts: sum, classCount: 1)
   }
 
-  /// 256 counts.
+  /// The 256 counts of a class and scale.
   func row(class c: Int, scale e: Int) -> [UInt32] {
     let start = c << 16 | e << 8
     return Array(counts[start..<start + 256])
   }
 }
 
-/// Contexts that share a table because one table costs less than two.
+/// Clusters of contexts that share a table where one table costs less than two.
 private struct TableClusters {
   private struct Cluster {
     var counts: [UInt32]
@@ -196,7 +196,7 @@ private struct TableClusters {
     clusters.append(Cluster(counts: counts, span: span, contexts: [context], cost: Self.cost(counts, counts, span)))
   }
 
-  /// Bits (× 2¹⁶) to code the sum of two histograms with one table, the table included.
+  /// The cost (bits × 2¹⁶) of coding the sum of two histograms with one table, including the table itself.
   private static func cost(_ a: [UInt32], _ b: [UInt32], _ span: Range<Int>, adding: Bool = false) -> Int64 {
     var total = 0
     var sum: Int64 = 0
@@ -205,7 +205,7 @@ private struct TableClusters {
       total += n
       sum -= FixedLog.xlog2x(n)
     }
-    // About what section 5.1.3 takes: 24 bits, and 4 for each symbol of the span.
+    // About the size of a table in section 5.1.3: 24 bits, and 4 for each symbol of the span.
     return sum + FixedLog.xlog2x(total) + Int64(24 + 4 * span.count) << 16
   }
 
@@ -217,7 +217,7 @@ private struct TableClusters {
     min(a.span.lowerBound, b.span.lowerBound)..<max(a.span.upperBound, b.span.upperBound)
   }
 
-  /// Joins the pair that saves most, again and again, until nothing saves and there are at most `limit`.
+  /// Repeatedly merges the pair that saves most, until no merge saves and there are at most `limit` clusters.
   mutating func merge(downTo limit: Int) {
     var savings: [[Int64]] = clusters.indices.map { i in
       (0..<i).map { j in Self.saving(clusters[i], clusters[j]) }
@@ -253,7 +253,7 @@ private struct TableClusters {
   }
 }
 
-/// Logarithms that are the same on every machine: the C library's may differ in the last bit.
+/// Logarithms that are identical on every machine: results of the C library may differ in the last bit.
 enum FixedLog {
   /// log₂ n in units of 2⁻¹⁶, for n ≥ 1; exact to about 2⁻¹².
   static func log2(_ n: Int) -> Int64 {
@@ -270,7 +270,7 @@ enum FixedLog {
   private static let table: [Int64] = (0..<4096).map { n in
     guard n > 1 else { return 0 }
     let length = 63 - n.leadingZeroBitCount
-    // The mantissa in 1 … 2, in units of 2⁻³¹; each squaring yields one more bit of the logarithm.
+    // The mantissa in 1 … 2, in units of 2⁻³¹. Each squaring yields one more bit of the logarithm.
     var m = UInt64(n) << UInt64(31 - length)
     var fraction: Int64 = 0
     for _ in 0..<16 {

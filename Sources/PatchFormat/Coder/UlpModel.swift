@@ -8,19 +8,19 @@
 //   K > 1:   the class of each group, 1 bit for K = 2, else 2
 //   zero bits up to a whole byte
 
-/// Which frequency table each element uses, and the tables.
+/// The frequency tables, and which of them each element uses.
 struct UlpModel: Equatable {
-  /// Elements in a group; all of a group are of one class.
+  /// Elements per group. All elements of a group have the same class.
   var groupSize: Int
   /// The class of each group.
   package var classes: [UInt8]
   package var maps: [ContextMap]
   package var tables: [FrequencyTable]
 
-  /// Scale → table, for one class.
+  /// Maps scales to tables, for one class.
   struct ContextMap: Equatable {
     package let first: Int
-    /// The tables of the scales from `first` on; `noTable` for those that no element of the base has.
+    /// The tables of the scales from `first` on; `noTable` for scales that do not occur in the base.
     package let tables: [UInt8]
 
     /// The table of every scale 0 … 255.
@@ -68,7 +68,7 @@ struct UlpModel: Equatable {
         tables.append(bits.read(1) == 0 ? tables.last! : UInt8(bits.read(5)))
       }
       guard tables.allSatisfy({ $0 < tableCount || $0 == Self.noTable }) else {
-        throw ChunkError("names a frequency table it does not have")
+        throw ChunkError("refers to a missing frequency table")
       }
       guard !bits.isExhausted else { throw ChunkError("ends within its model") }
       maps.append(ContextMap(first: first, tables: tables))
@@ -84,7 +84,7 @@ struct UlpModel: Equatable {
       }
       for i in 0..<groupCount {
         classes[i] = UInt8(bits.read(width))
-        guard classes[i] < classCount else { throw ChunkError("names a class it does not have") }
+        guard classes[i] < classCount else { throw ChunkError("refers to a missing class") }
       }
     }
     guard bits.align(), !bits.isExhausted else { throw ChunkError("ends within its model") }
@@ -98,30 +98,30 @@ struct UlpModel: Equatable {
   }
 }
 
-/// The frequencies of the symbols 0 … 255, adding up to 4,096 (spec, section 5.1.3).
+/// The frequencies of the symbols 0 … 255, with the sum 4,096 (spec, section 5.1.3).
 struct FrequencyTable: Equatable {
   package static let bits = 12
   package static let total = 1 << bits
 
   /// 256 frequencies.
   package private(set) var frequencies: [UInt16]
-  /// The symbol that gets what the others leave.
+  /// The symbol that gets the rest of the sum.
   private let remainder: Int
 
-  /// The largest frequency of a bit length that four significant bits can write, at most `frequency`.
+  /// The largest number up to `frequency` that can be written with four significant bits.
   static func representable(_ frequency: Int) -> Int {
     let n = Int.bitWidth - frequency.leadingZeroBitCount
     return n <= 4 ? frequency : (frequency >> (n - 4)) << (n - 4)
   }
 
-  /// - Parameter counts: how often each of the 256 symbols occurs; at least one does.
+  /// - Parameter counts: how often each of the 256 symbols occurs; at least one is not zero.
   init(counts: [UInt32]) {
     let total = counts.reduce(0) { $0 + Int($1) }
     let top = counts.indices.max { counts[$0] < counts[$1] }!
     frequencies = [UInt16](repeating: 0, count: 256)
     remainder = top
     var left = Self.total
-    // What rounding owes is passed on, so that it does not all fall on the most frequent symbol.
+    // Rounding errors are carried over, so that they do not all fall on the most frequent symbol.
     var owed = 0
     for symbol in counts.indices where symbol != top && counts[symbol] > 0 {
       let exact = Int(counts[symbol]) * (Self.total << 8) / total
@@ -134,7 +134,7 @@ struct FrequencyTable: Equatable {
       owed = max(-(exact / 4), min(exact / 4, exact + owed - chosen << 8))
       left -= chosen
     }
-    // Many rare symbols, each with the least frequency there is, can take more than there is.
+    // Many rare symbols, each with the minimum frequency, can exceed the total.
     while left < 1 {
       let largest = frequencies.indices.max { frequencies[$0] < frequencies[$1] }!
       let lower = Self.representable(Int(frequencies[largest]) - 1)

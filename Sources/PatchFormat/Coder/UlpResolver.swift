@@ -1,7 +1,7 @@
 import CKernels
 import Checkpoints
 
-/// Finds out which tables are consistent with a target value, where the base is not known (spec, section 5.1.5).
+/// Finds the tables that are consistent with a target value, where the base is unknown (spec, section 5.1.5).
 struct UlpResolver<Word: UlpWord> {
   private let model: UlpModel
   private let format: ElementFormat
@@ -19,7 +19,7 @@ struct UlpResolver<Word: UlpWord> {
     scale = UlpScale(format)
   }
 
-  /// Calls `body` with what the kernels in C look up; only for elements of 16 bits.
+  /// Calls `body` with the lookup tables for the C kernels. Only for elements of 16 bits.
   func withKernel<R>(
     target: UnsafeBufferPointer<Word>, extra: UnsafeRawBufferPointer,
     _ body: (UnsafePointer<vp_ulp16_resolver>) -> R
@@ -46,10 +46,10 @@ struct UlpResolver<Word: UlpWord> {
     }
   }
 
-  /// What a class's elements look up.
+  /// The lookup tables of a class.
   struct Map {
     package let number: Int
-    /// The table that only zeros have, and the same as a bit; none where that is 0.
+    /// The table that only zeros use, and its bit mask; there is none if the mask is 0.
     let zeroTable: Int
     let zeroBit: UInt32
     /// (256) table numbers, by scale; `UlpModel.noTable` where there is none.
@@ -72,7 +72,7 @@ struct UlpResolver<Word: UlpWord> {
     UlpSymbol.extraBits(ofIndex: abs(Int(slots[table << FrequencyTable.bits | Int(slot)] & 0xFF) &- UlpSymbol.zero))
   }
 
-  /// The base that a table leads to, if that base has this very table.
+  /// The base value that a table yields, if that base value uses the same table.
   @inline(__always)
   private func base(_ map: Map, of target: Word, table: Int, slot: UInt32, _ extra: BitReader) -> Word? {
     let symbol = Int(slots[table << FrequencyTable.bits | Int(slot)] & 0xFF)
@@ -87,7 +87,7 @@ struct UlpResolver<Word: UlpWord> {
     return context(map, value) == table ? value : nil
   }
 
-  /// The table and the base, where exactly one is consistent: nearly always.
+  /// The table and base value, if exactly one is consistent, as nearly always.
   @inline(__always)
   func onlyConsistent(_ map: Map, _ target: Word, slot: UInt32, _ extra: BitReader) -> (table: Int, base: Word)? {
     let table = context(map, target)
@@ -96,7 +96,7 @@ struct UlpResolver<Word: UlpWord> {
       return nil
     }
     others &= ~(1 &<< UInt32(table))
-    // Zeros always come into question, and hardly ever are it.
+    // The zero table is always a candidate, and hardly ever the right one.
     if map.zeroBit != 0, base(map, of: target, table: map.zeroTable, slot: slot, extra) != nil { return nil }
     while others != 0 {
       let other = others.trailingZeroBitCount
@@ -106,7 +106,7 @@ struct UlpResolver<Word: UlpWord> {
     return (table, result)
   }
 
-  /// The consistent tables in the order of the spec: first that of the target's own scale.
+  /// The consistent tables in the order of the spec: the table of the target's own scale first.
   @inline(never)
   func consistent(_ map: Map, _ target: Word, slot: UInt32, _ extra: BitReader) -> Consistent<Word> {
     var found = Consistent<Word>()
@@ -125,12 +125,12 @@ struct UlpResolver<Word: UlpWord> {
   }
 }
 
-/// The tables that are consistent, with the base that each leads to. Nearly always there is just one.
+/// The consistent tables, with the base value that each yields. Nearly always there is just one.
 struct Consistent<Word: UlpWord> {
   package private(set) var table = 0
   package private(set) var base: Word = 0
   package private(set) var count = 0
-  /// Those behind the first.
+  /// All but the first.
   private var more: [(table: Int, base: Word)] = []
 
   @inline(__always)
@@ -144,7 +144,7 @@ struct Consistent<Word: UlpWord> {
     count &+= 1
   }
 
-  /// Asks of each but the last, in order, whether it is the one, and keeps that one.
+  /// Asks for each candidate but the last, in order, whether it is the chosen one, and keeps that one.
   package mutating func keep(_ isChosen: (Int) -> Bool) {
     var next = 0
     while next < more.count, !isChosen(table) {

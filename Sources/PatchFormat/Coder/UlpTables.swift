@@ -1,8 +1,8 @@
 import Checkpoints
 
-/// A model laid out for coding: plain memory, since every element looks things up here several times.
+/// A model prepared for coding: plain memory, since every element needs several lookups here.
 final class UlpTables {
-  /// Interleaved rANS states (spec, section 5.1).
+  /// Number of interleaved rANS states (spec, section 5.1).
   package static let lanes = 32
   /// States stay in `lowest` ..< 2³² between elements.
   package static let lowest: UInt32 = 1 << 16
@@ -10,8 +10,8 @@ final class UlpTables {
 
   /// (classes, 256) table numbers, by scale; `UlpModel.noTable` where there is none.
   let contexts: UnsafeMutablePointer<UInt8>
-  /// (classes, 256) the same as offsets into `slots`; `UInt32.max` where there is none. A scale without a table is not
-  /// the base's.
+  /// (classes, 256) the same as offsets into `slots`; `UInt32.max` where there is none. A scale without a table does
+  /// not occur in the base.
   package let offsets: UnsafeMutablePointer<UInt32>
   /// (tables, 4096) the symbol (8 bits), its frequency − 1 (12 bits), slot − cumulative (12 bits).
   package let slots: UnsafeMutablePointer<UInt32>
@@ -31,7 +31,7 @@ final class UlpTables {
     for table in model.tables {
       for (symbol, frequency) in table.frequencies.enumerated() where frequency > 0 {
         let entry = UInt32(symbol) | (UInt32(frequency) - 1) << 8
-        // Written so that it vectorises: there are as many slots as a small chunk has elements.
+        // Written for vectorisation: there are as many slots as a small chunk has elements.
         let first = slots + next
         for i in 0..<Int(frequency) { first[i] = entry &+ UInt32(truncatingIfNeeded: i) &<< 20 }
         next += Int(frequency)
@@ -46,15 +46,15 @@ final class UlpTables {
   }
 }
 
-/// Which tables could have coded the difference that led to a target value (spec, section 5.1.5).
+/// Which tables can have coded the difference that led to a target value (spec, section 5.1.5).
 ///
-/// A superset is enough: what cannot be is never consistent. It is looked up by a bucket of neighbouring values and a
-/// slice of neighbouring slots, which in a table stand for neighbouring differences.
+/// A superset is enough: impossible tables fail the consistency check later. Lookups use a bucket of neighbouring
+/// values and a slice of neighbouring slots, which in a table stand for neighbouring differences.
 final class UlpCandidates<Word: UlpWord> {
-  /// The table, as a bit, that only zeros have in a class, where there is one. It is left out of the masks: what zeros
-  /// were moved by is far and spread wide, so that it would come into question for half of all values.
+  /// For each class the table that only zeros use, as a bit. The masks leave it out: changes of zeros are large and
+  /// spread widely, so this table would be a candidate for half of all values.
   let zeroTables: [UInt32]
-  /// (classes, buckets, slices) one bit a table.
+  /// (classes, buckets, slices) one bit per table.
   let masks: UnsafeMutablePointer<UInt32>
   private static var bucketBits: Int { min(Word.bitWidth, 13) }
   private static var bucketShift: Int32 { Int32(Word.bitWidth - bucketBits) }
@@ -85,9 +85,9 @@ final class UlpCandidates<Word: UlpWord> {
 
   deinit { masks.deallocate() }
 
-  /// The ranks of the positive values of some scales; those of the negative ones mirror them at −½.
+  /// The ranks of the positive values of some scales. The ranks of the negative values mirror them at −½.
   private static func values(ofScales scales: ClosedRange<Int>, _ format: ElementFormat) -> ClosedRange<Int64> {
-    // Scale 0 is zero alone, and scale 1 has the subnormals too.
+    // Scale 0 is only zero. Scale 1 includes the subnormals.
     let low =
       scales.lowerBound <= 1 ? Int64(scales.lowerBound) : Int64(scales.lowerBound) << Int64(format.exponentShift)
     let high = scales.upperBound == 0 ? 0 : Int64(scales.upperBound + 1) << Int64(format.exponentShift) - 1

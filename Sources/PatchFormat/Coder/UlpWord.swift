@@ -1,20 +1,20 @@
 import Checkpoints
 
-/// The bits of a float of 8, 16 or 32 bits, seen as an integer in the order of the values (spec, section 4).
+/// The bits of a float of 8, 16 or 32 bits. Ranks are integers in the order of the values (spec, section 4).
 protocol UlpWord: FixedWidthInteger, UnsignedInteger, Sendable {}
 extension UInt8: UlpWord {}
 extension UInt16: UlpWord {}
 extension UInt32: UlpWord {}
 
 extension UlpWord {
-  /// The rank of the value among all values: neighbours differ by one ulp.
+  /// The rank of the value among all values. Neighbours differ by one ulp.
   @inline(__always)
   package var ordered: Int32 {
     let signed = Self.signExtended(Int32(truncatingIfNeeded: self))
     return signed ^ ((signed >> 31) & Self.lowerBits)
   }
 
-  /// The value of that rank, modulo 2ⁿ.
+  /// The value of a rank, modulo 2ⁿ.
   @inline(__always)
   init(ordered: Int32) {
     let signed = Self.signExtended(ordered)
@@ -28,7 +28,7 @@ extension UlpWord {
     return (value &<< shift) &>> shift
   }
 
-  /// What turns `base` into `target`, in ulps modulo 2ⁿ.
+  /// The difference from `base` to `target`, in ulps modulo 2ⁿ.
   @inline(__always)
   package static func difference(_ target: Self, _ base: Self) -> Int32 {
     signExtended(target.ordered &- base.ordered)
@@ -37,7 +37,8 @@ extension UlpWord {
   private static var lowerBits: Int32 { Int32(bitPattern: UInt32(1) << UInt32(bitWidth - 1) - 1) }
 }
 
-/// Which scale a value is on: its exponent, but 0 for ±0 alone; subnormals, whose ulps are those of exponent 1, with it.
+/// The scale of a value: its exponent, but 0 only for ±0. Subnormals have scale 1, since their ulps are those of
+/// exponent 1.
 struct UlpScale<Word: UlpWord> {
   private let shift: Word
   private let exponent: Word
@@ -55,7 +56,7 @@ struct UlpScale<Word: UlpWord> {
   }
 }
 
-/// How a difference is split into a symbol and extra bits (spec, section 5.1.2).
+/// Splits a difference into a symbol and extra bits (spec, section 5.1.2).
 enum UlpSymbol {
   /// The symbol of "unchanged".
   package static let zero = 128
@@ -79,7 +80,7 @@ enum UlpSymbol {
   @inline(__always)
   static func extraBits(ofIndex index: Int) -> Int { index < 16 ? 0 : 3 + (index - 16) >> 1 }
 
-  /// The smallest magnitude of an index; its extra bits are added to it.
+  /// The smallest magnitude of an index. The extra bits are added to it.
   @inline(__always)
   static func smallestMagnitude(ofIndex index: Int) -> UInt32 {
     index < 16 ? UInt32(index) : UInt32(2 + index & 1) << UInt32(3 + (index - 16) >> 1)
@@ -89,7 +90,7 @@ enum UlpSymbol {
     smallestMagnitude(ofIndex: index) + (UInt32(1) << UInt32(extraBits(ofIndex: index)) - 1)
   }
 
-  /// The differences that a symbol stands for, before 2ⁿ is taken off.
+  /// The differences that a symbol stands for, before 2ⁿ is subtracted.
   package static func differences(ofSymbol symbol: Int) -> ClosedRange<Int64> {
     let index = index(ofSymbol: symbol)
     let low = Int64(smallestMagnitude(ofIndex: index))
@@ -97,6 +98,6 @@ enum UlpSymbol {
     return symbol < zero ? -high...(-low) : low...high
   }
 
-  /// The largest index that elements of so many bits have.
+  /// The largest index for elements with this number of bits.
   static func largestIndex(bits: Int) -> Int { index(of: UInt32(1) << UInt32(bits - 1)) }
 }

@@ -1,8 +1,8 @@
-// What makes files come back, and not only tensors (spec, section 6). It decodes to:
+// The annex restores files byte for byte, not only tensors (spec, section 6). It decodes to:
 //
 //   u32     length of the manifest
-//   …       manifest: canonical JSON; "blobs" gives each blob's length and digest, the rest refers to blobs by number
-//   …       the blobs, one behind the other
+//   …       manifest: canonical JSON; "blobs" gives each blob's length and digest, the rest refers to blobs by index
+//   …       the blobs, concatenated
 
 import Base
 import Checkpoints
@@ -11,12 +11,12 @@ import Checkpoints
 package struct Annex: Equatable, Sendable {
   package let base: FileLayout
   package let target: FileLayout
-  /// Files beside the checkpoint that differ, in ascending order of name.
+  /// Side files that differ between base and target, in ascending order of name.
   package let sideFiles: [SideFile]
 
   package struct SideFile: Equatable, Sendable {
     package let name: String
-    /// The contents; nil where a side lacks the file.
+    /// The contents; nil where a side does not have the file.
     package let base: [UInt8]?
     package let target: [UInt8]?
     package init(name: String, base: [UInt8]?, target: [UInt8]?) {
@@ -34,7 +34,7 @@ package struct Annex: Equatable, Sendable {
 
   package static let windowLog: Int32 = 27
 
-  /// Names that may travel as side files.
+  /// Whether a file name is allowed for a side file.
   package static func isSideFileName(_ name: String) -> Bool {
     Checkpoint.isValidFileName(name) && !Checkpoint.isSafetensorsName(name) && name != "vpatch.json"
       && name != Checkpoint.indexName
@@ -42,7 +42,7 @@ package struct Annex: Equatable, Sendable {
 
   // MARK: Writing
 
-  /// The decoded form.
+  /// The annex in decoded form.
   package func encoded() -> [UInt8] {
     var blobs: [[UInt8]] = []
     var numbers: [ContentDigest: Int] = [:]
@@ -73,7 +73,7 @@ package struct Annex: Equatable, Sendable {
 
   // MARK: Reading
 
-  /// Rule 11 of section 3.2.
+  /// Parses and checks a decoded annex (section 3.2, rule 11).
   /// - Throws: `Malformed`.
   package init(parsing bytes: [UInt8], for tensors: [PatchTensor], maximumValues: Int = .max) throws {
     guard bytes.count >= 4 else { throw Malformed("has an annex without a manifest") }
@@ -106,7 +106,7 @@ package struct Annex: Equatable, Sendable {
       throw Malformed("has side files out of order")
     }
     guard sideFiles.isEmpty || (base.isDirectory && target.isDirectory) else {
-      throw Malformed("has side files of a checkpoint that is a single file")
+      throw Malformed("has side files, but a single-file checkpoint")
     }
     try blobs.finish()
     try base.check(against: tensors.compactMap { $0.base?.info }, maximumValues: maximumValues)
@@ -114,9 +114,9 @@ package struct Annex: Equatable, Sendable {
   }
 }
 
-/// The blobs of an annex, checked.
+/// The checked blobs of an annex.
 package struct Blobs {
-  /// Each once in memory, however often it is referred to.
+  /// Each blob is in memory once, even if it has several references.
   private let contents: [[UInt8]]
   private var used: Set<Int> = []
 
@@ -136,17 +136,17 @@ package struct Blobs {
       contents.append(Array(blob))
       rest = rest.dropFirst(length)
     }
-    guard rest.isEmpty else { throw Malformed("has bytes behind the blobs of its annex") }
+    guard rest.isEmpty else { throw Malformed("has extra bytes after the blobs of its annex") }
     self.contents = contents
   }
 
   package mutating func take(_ number: Int) throws -> [UInt8] {
-    guard contents.indices.contains(number) else { throw Malformed("refers to a blob that its annex does not have") }
+    guard contents.indices.contains(number) else { throw Malformed("refers to a blob that is missing in its annex") }
     used.insert(number)
     return contents[number]
   }
 
   package func finish() throws {
-    guard used.count == contents.count else { throw Malformed("has a blob in its annex that nothing refers to") }
+    guard used.count == contents.count else { throw Malformed("has an unused blob in its annex") }
   }
 }

@@ -1,16 +1,17 @@
 import Base
 import Checkpoints
 
-/// How a checkpoint's tensors lie in files: what is needed, besides the tensors, to write the files byte for byte.
+/// How a checkpoint's tensors are placed in files: what is needed, besides the tensors, to write the files byte for
+/// byte.
 package struct FileLayout: Equatable, Sendable {
-  /// In ascending order of name; a checkpoint that is a single file has one with the name "".
+  /// In ascending order of name. A single-file checkpoint has one file named "".
   package let files: [File]
   /// `model.safetensors.index.json`
   package let index: [UInt8]?
 
   package struct File: Equatable, Sendable {
     package let name: String
-    /// The header's JSON text, padding included.
+    /// The header's JSON text with padding.
     package let header: [UInt8]
     package init(name: String, header: [UInt8]) {
       self.name = name
@@ -30,7 +31,7 @@ package struct FileLayout: Equatable, Sendable {
 
   package var isDirectory: Bool { files.first?.name != "" }
 
-  /// Whether the safetensors files are the same, wherever they are; a lone file's name does not matter.
+  /// Whether both have the same safetensors files. The name of a single file does not matter.
   package func hasSameFiles(as other: FileLayout) -> Bool {
     files.map(\.header) == other.files.map(\.header)
       && (isDirectory != other.isDirectory ? files.count == 1 : files.map(\.name) == other.files.map(\.name))
@@ -51,7 +52,7 @@ package struct FileLayout: Equatable, Sendable {
     try members.finish()
     guard let first = files.first else { throw Malformed("has a layout without files") }
     if files.count == 1, first.name.isEmpty {
-      guard index == nil else { throw Malformed("has an index of a checkpoint that is a single file") }
+      guard index == nil else { throw Malformed("has an index for a single-file checkpoint") }
       return
     }
     for file in files where !Checkpoint.isValidFileName(file.name) || !Checkpoint.isSafetensorsName(file.name) {
@@ -65,13 +66,13 @@ package struct FileLayout: Equatable, Sendable {
     }
   }
 
-  /// The headers, parsed, hold exactly these tensors, and the index says where they are.
+  /// Checks that the headers hold exactly these tensors, and that the index places them correctly.
   /// - Throws: `Malformed`.
   package func check(against tensors: [TensorInfo], maximumValues: Int) throws {
     var placed: [String: String] = [:]
     var found: [TensorInfo] = []
     do {
-      // Files may share one blob. Each is parsed once, or a small patch could ask for days of work.
+      // Files may share a blob. Each is parsed once; otherwise a small patch could cause days of work.
       var withoutTensors: Set<UnsafeRawPointer?> = []
       for file in files {
         let blob = file.header.withUnsafeBytes { $0.baseAddress }
@@ -83,20 +84,20 @@ package struct FileLayout: Equatable, Sendable {
         for entry in entries {
           found.append(entry.info)
           guard placed.updateValue(file.name, forKey: entry.info.name.bytesKey) == nil else {
-            throw Malformed("has headers in its annex that hold a tensor twice")
+            throw Malformed("has the same tensor twice in the headers of its annex")
           }
         }
       }
       if let index {
         guard try Checkpoint.weightMap(index, path: "its annex", maximumValues: maximumValues) == placed else {
-          throw Malformed("has an index that does not say where its tensors are")
+          throw Malformed("has an index that does not match the places of its tensors")
         }
       }
     } catch let error as VPatchError {
       throw Malformed("has an annex with an invalid header or index: \(error.reason)")
     }
     guard found.sorted(by: { $0.name.precedes($1.name) }) == tensors else {
-      throw Malformed("has headers in its annex that do not hold its tensors")
+      throw Malformed("has headers in its annex that do not match its tensors")
     }
   }
 }

@@ -1,13 +1,14 @@
 import Base
 
 extension Patch {
-  /// Gives the patch in a file other annotations: its identity stays, the file is replaced whole.
+  /// Replaces the annotations of a patch file. The identity stays; the file is replaced as a whole.
   ///
-  /// The file is opened and the change made while no other process does the same, so what two processes add is both
-  /// there afterwards. What is locked is the folder: the file itself becomes another one.
-  /// - Parameter change: is given the patch as it is now, and returns its new annotations.
+  /// The folder is locked meanwhile, so concurrent edits by other processes are not lost. The file itself cannot serve
+  /// as the lock, since it is replaced.
+  /// - Parameter change: gets the current patch and returns its new annotations.
   /// - Returns: the patch in its new file.
-  /// - Throws: `io` where others do not come to an end in a minute; what `change` throws, and then nothing is changed.
+  /// - Throws: `io` where other processes hold the lock for more than a minute; rethrows what `change` throws, with
+  ///   nothing changed.
   @discardableResult
   package static func editAnnotations(
     at path: String, threads: Int = 2, label: String? = nil, _ change: (Patch) throws -> JSON
@@ -20,12 +21,12 @@ extension Patch {
     }
   }
 
-  /// The same of this patch's file.
-  /// - Throws: `io` where that has become another patch.
+  /// Replaces the annotations in this patch's file.
+  /// - Throws: `io` where the file holds another patch now.
   package func editAnnotations(threads: Int = 2, _ change: (Patch) throws -> JSON) throws {
     try Patch.editAnnotations(at: path, threads: threads, label: label) { now in
       guard now.identity == identity else {
-        throw VPatchError(.io, path, "has become another patch meanwhile", remedy: "run the command again")
+        throw VPatchError(.io, path, "now holds another patch", remedy: "run the command again")
       }
       return try change(now)
     }

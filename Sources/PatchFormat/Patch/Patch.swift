@@ -1,20 +1,20 @@
 import Base
 
-/// A patch file, opened and verified as a whole: every rule of the spec's section 3.2 holds for it.
+/// An open patch file. It was verified as a whole: every rule of the spec's section 3.2 holds.
 ///
-/// What is read later is checked again chunk by chunk, so a file that is changed meanwhile is found out.
+/// Chunks are checked again when they are read, so changes to the open file are detected.
 package final class Patch: Sendable {
   package let path: String
-  /// What errors call it: its path, or what a store calls it.
+  /// Its name in errors: the path, or the name in a store.
   package let label: String
   package let header: PatchHeader
   package let annex: Annex
-  /// What people and programs noted about the patch: name, note, recipe, measurements. No part of its identity.
+  /// Notes and records: name, note, recipe, measurements. Not part of the identity.
   package let annotations: JSON
   package let fileSize: Int
-  /// What signatures are about, besides the annotations.
+  /// What signatures cover, besides the annotations.
   package let signedContent: SignedContent
-  /// A later version set flags that forbid to write a changed version of the file.
+  /// A later version set flags that forbid this version to write a changed file.
   package let isReadOnly: Bool
   /// The open file.
   package var file: InputFile { input }
@@ -24,11 +24,11 @@ package final class Patch: Sendable {
   package var identity: ContentDigest { header.identity }
   package var name: String? { annotations["name"]?.string }
 
-  /// Opens a patch and checks all of it that can be checked without a model.
+  /// Opens a patch and checks everything that can be checked without a model.
   /// - Parameters:
-  ///   - threads: how many hash the payload.
-  ///   - label: what errors are to call it, if not by its path.
-  /// - Throws: `invalid` with the first rule that does not hold.
+  ///   - threads: number of threads that hash the payload.
+  ///   - label: its name in errors; nil for its path.
+  /// - Throws: `invalid` with the first rule that does not hold; `io`.
   package init(path: String, threads: Int = 2, label: String? = nil) throws {
     let input = try InputFile(path: path)
     do {
@@ -67,16 +67,17 @@ package final class Patch: Sendable {
     fileSize = input.size
   }
 
-  /// JSON values that so many stored bytes may decode to. A tensor's entry has about ten and a fingerprint that does
-  /// not compress; 64 MiB of zeros and commas, which would take a gigabyte, are stored in 6 KB.
+  /// Maximum number of JSON values in the decoded form of this many stored bytes. A tensor's entry has about ten values
+  /// and an incompressible fingerprint. Without the limit, 6 KB could decode to 64 MiB of zeros and commas, whose
+  /// values would take a gigabyte.
   private static func maximumValues(_ stored: Int) -> Int { 1 << 16 + 64 * stored }
 
   private static func decompress(_ bytes: [UInt8], to count: Int, windowLog: Int32, what: String) throws -> [UInt8] {
     do {
       return try bytes.withUnsafeBytes { frame in
-        // The frame says its length before anything of that length is allocated.
+        // The frame declares its length. Check that before allocating.
         guard try Zstd.contentSize(frame, limit: count) == count else {
-          throw Zstd.Failure(reason: "is a zstd frame of another length than promised")
+          throw Zstd.Failure(reason: "is a zstd frame whose length is not the expected one")
         }
         return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
           try Zstd.decompress(frame, into: UnsafeMutableRawBufferPointer(buffer), windowLog: windowLog)
@@ -90,7 +91,7 @@ package final class Patch: Sendable {
 
   static let maximumAnnotations = 16 << 20
 
-  /// The bytes of the annotations, which must end with the file.
+  /// Reads the annotations, which must be the end of the file.
   private static func annotations(_ input: InputFile, from start: Int) throws -> [UInt8] {
     guard input.size - start >= 48 else { throw Malformed("is cut short before its annotations") }
     let head = try input.read(start..<start + 48)
@@ -98,10 +99,10 @@ package final class Patch: Sendable {
       head[offset..<offset + 8].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
     }
     guard u64(8) == 0 else { throw Malformed("has a reserved field before its annotations that is not zero") }
-    guard u64(0) <= UInt64(maximumAnnotations) else { throw Malformed("claims annotations of \(u64(0)) bytes") }
+    guard u64(0) <= UInt64(maximumAnnotations) else { throw Malformed("declares annotations of \(u64(0)) bytes") }
     guard Int(u64(0)) == input.size - start - 48 else {
       throw Malformed(
-        Int(u64(0)) > input.size - start - 48 ? "is cut short in its annotations" : "has bytes behind its annotations")
+        Int(u64(0)) > input.size - start - 48 ? "is cut short in its annotations" : "has bytes after its annotations")
     }
     let bytes = try input.read(start + 48..<input.size)
     guard SHA256Hasher.hash(bytes) == ContentDigest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations") }
@@ -134,7 +135,7 @@ package final class Patch: Sendable {
     }
   }
 
-  /// The stored bytes of a chunk, checked.
+  /// The stored bytes of a chunk, checked against its digest.
   package func read(_ chunk: Chunk, into buffer: UnsafeMutableRawBufferPointer) throws -> UnsafeRawBufferPointer {
     let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
     try input.read(into: stored, at: payloadStart + chunk.offset)
@@ -144,7 +145,7 @@ package final class Patch: Sendable {
     return UnsafeRawBufferPointer(stored)
   }
 
-  /// Whether a tensor's differences depend on the bits of the other side, as the ulp coder's do.
+  /// Whether decoding a tensor's differences depends on the other side's values, as with the ulp coder.
   package func needsContext(_ tensor: PatchTensor) throws -> Bool {
     try tensor.chunks.contains { chunk in
       guard chunk.role == .difference else { return false }
@@ -154,7 +155,7 @@ package final class Patch: Sendable {
     }
   }
 
-  /// The entry of a tensor.
+  /// The entry of a tensor; nil where there is none.
   package func tensor(named name: String) -> PatchTensor? {
     var low = 0
     var high = header.tensors.count
@@ -167,7 +168,7 @@ package final class Patch: Sendable {
 }
 
 extension Patch {
-  /// Whether a path is a file that begins like a patch.
+  /// Whether the file at a path begins like a patch.
   package static func looksLikePatch(path: String) throws -> Bool {
     guard try PathKind.of(path) == .file else { return false }
     let file = try InputFile(path: path)

@@ -1,6 +1,6 @@
 // Valid if and only if, checked in this order (spec, section 3.2, rules 6, 7 and 9): canonical JSON; exactly the known
-// members with values of the right kind; every tensor's sides, operation and chunks as section 3.1 says; names strictly
-// ascending; chunks one behind the other from 0 to the payload's end; roots and identity those of the list.
+// members with values of the right kind; every tensor's sides, operation and chunks conform to section 3.1; names
+// strictly ascending; chunks adjacent from 0 to the payload's end; roots and identity match the tensor list.
 
 import Base
 import Checkpoints
@@ -12,7 +12,7 @@ extension PatchHeader {
     do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
       throw Malformed("has \(error.reason)")
     }
-    guard json.canonical() == text else { throw Malformed("is not written in the canonical form") }
+    guard json.canonical() == text else { throw Malformed("is not in canonical form") }
     var object = try Members(json, of: "the header")
     guard try object.string("format") == "vpatch" else { throw Malformed("is not of the format \"vpatch\"") }
     let base = try object.digest("base")
@@ -24,7 +24,7 @@ extension PatchHeader {
       stored: try annex.int("stored"), decoded: try annex.int("decoded"), digest: try annex.digest("sha256"))
     try annex.finish()
     guard section.decoded <= Self.maximumAnnex else {
-      throw Malformed("claims an annex of \(section.decoded) bytes; at most \(Self.maximumAnnex) are allowed")
+      throw Malformed("declares an annex of \(section.decoded) bytes; the maximum is \(Self.maximumAnnex)")
     }
     let entries = try object.array("tensors")
     try object.finish()
@@ -40,7 +40,7 @@ extension PatchHeader {
       for chunk in tensor.chunks {
         guard chunk.offset == end else {
           throw Malformed(
-            "places a chunk of \"\(tensor.name.printable)\" at \(chunk.offset), where \(end) is the end of the one before"
+            "places a chunk of \"\(tensor.name.printable)\" at \(chunk.offset), but the previous one ends at \(end)"
           )
         }
         end += chunk.stored
@@ -50,12 +50,12 @@ extension PatchHeader {
     if let reason = Self.reasonOfTotals(tensors) { throw Malformed(reason) }
     guard end == payload else { throw Malformed("has chunks up to \(end) in a payload of \(payload) bytes") }
     self.init(tensors: tensors, payloadBytes: payload, annex: section)
-    guard baseRoot == base else { throw Malformed("names a base root that is not that of its tensors") }
-    guard targetRoot == target else { throw Malformed("names a target root that is not that of its tensors") }
-    guard self.identity == identity else { throw Malformed("names an identity that is not that of its contents") }
+    guard baseRoot == base else { throw Malformed("has a base root that does not match its tensors") }
+    guard targetRoot == target else { throw Malformed("has a target root that does not match its tensors") }
+    guard self.identity == identity else { throw Malformed("has an identity that does not match its contents") }
   }
 
-  /// Why a patch of these tensors is none: what one side holds is more than can be counted.
+  /// The reason why a patch of these tensors is invalid: one side is too large. Nil where both are valid.
   static func reasonOfTotals(_ tensors: [PatchTensor]) -> String? {
     for (name, side) in [("base", \PatchTensor.base), ("target", \.target)]
     where tensors.lazy.compactMap({ $0[keyPath: side]?.info.byteCount }).sumWithinLimits() == nil {
@@ -97,7 +97,7 @@ extension PatchHeader {
 
     let isUnknown = [base, target].contains { $0.map { !$0.info.dtype.isKnown } ?? false }
     guard isUnknown == (lengths != nil) else {
-      throw Malformed("has lengths of \(owner) that it must not have, or lacks them")
+      throw Malformed("has unexpected lengths of \(owner), or lacks required ones")
     }
     if operation == .add || operation == .remove, let lengths, lengths[operation == .add ? 0 : 1] != 0 {
       throw Malformed("has invalid lengths of \(owner)")
@@ -105,7 +105,7 @@ extension PatchHeader {
     if operation != .same, let base, let target {
       guard TensorOperation.changing(base.info, into: target.info) == operation else {
         throw Malformed(
-          "calls the operation on \(owner) \"\(operation.rawValue)\", which its two sides do not bear out")
+          "has the operation \"\(operation.rawValue)\" on \(owner), which does not match its two sides")
       }
       guard base.fingerprint != target.fingerprint else { throw Malformed("has two equal fingerprints of \(owner)") }
     }
@@ -152,7 +152,7 @@ extension PatchHeader {
     return Chunk(role: role, offset: offset, stored: stored, decoded: decoded, digest: digest)
   }
 
-  /// Chunks in the order d, b, t; those of a role cover their part exactly, in whole elements.
+  /// Checks that chunks are in the order d, b, t, and that those of a role cover their part exactly, in whole elements.
   private static func checkChunks(_ tensor: PatchTensor, _ owner: String) throws {
     let parts = tensor.parts
     var rest = tensor.chunks[...]
@@ -161,7 +161,7 @@ extension PatchHeader {
       var covered = 0
       while let chunk = rest.first, chunk.role == role {
         guard let info, chunk.decoded % info.dtype.element.width == 0 else {
-          throw Malformed("has a chunk of \(owner) that divides an element")
+          throw Malformed("has a chunk of \(owner) that splits an element")
         }
         covered += chunk.decoded
         rest = rest.dropFirst()

@@ -1,7 +1,7 @@
 import Base
 import Checkpoints
 
-/// The index of a patch: who it is, what it does to each tensor, where the bytes are (spec, section 3.1).
+/// The index of a patch: its identity, the operation on each tensor, and the places of the bytes (spec, section 3.1).
 package struct PatchHeader: Sendable, Equatable {
   package let baseRoot: ContentDigest
   package let targetRoot: ContentDigest
@@ -11,7 +11,7 @@ package struct PatchHeader: Sendable, Equatable {
   package let payloadBytes: Int
   package let annex: Section
 
-  /// The annex as it is stored.
+  /// The stored annex: lengths and digest.
   package struct Section: Sendable, Equatable {
     package let stored: Int
     package let decoded: Int

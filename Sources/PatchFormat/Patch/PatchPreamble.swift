@@ -17,7 +17,7 @@ struct PatchPreamble {
   let headerStored: Int
   let headerDecoded: Int
   let headerDigest: ContentDigest
-  /// Whether flags are set that forbid to write a changed version of the file.
+  /// Whether flags forbid this version to write a changed file.
   let isReadOnly: Bool
 
   init(headerStored: Int, headerDecoded: Int, headerDigest: ContentDigest) {
@@ -38,7 +38,7 @@ struct PatchPreamble {
     return bytes + SHA256Hasher.hash(bytes).bytes
   }
 
-  /// Rules 1 to 5 as far as they concern these bytes.
+  /// Checks rules 1 to 5 as far as they concern these bytes.
   /// - Throws: `Malformed`.
   init(parsing bytes: [UInt8], fileSize: Int) throws {
     guard bytes.count == Self.size, Array(bytes[..<8]) == Self.magic else {
@@ -57,13 +57,13 @@ struct PatchPreamble {
     guard version == Self.majorVersion else {
       throw Malformed("is of version \(version) of the format; this vpatch reads version \(Self.majorVersion)")
     }
-    guard u64(16) == 0 else { throw Malformed("needs a feature that this vpatch does not know") }
+    guard u64(16) == 0 else { throw Malformed("needs a feature that this vpatch does not support") }
     guard bytes[10..<16].allSatisfy({ $0 == 0 }), u64(56) == 0 else {
       throw Malformed("has reserved bytes that are not zero")
     }
     isReadOnly = u64(24) != 0
     guard u64(40) <= UInt64(fileSize - Self.size), u64(48) <= UInt64(PatchHeader.maximumDecoded) else {
-      throw Malformed("is cut short, or claims a header of \(u64(40)) bytes stored and \(u64(48)) decoded")
+      throw Malformed("is cut short, or declares a header of \(u64(40)) bytes stored and \(u64(48)) decoded")
     }
     headerStored = Int(u64(40))
     headerDecoded = Int(u64(48))

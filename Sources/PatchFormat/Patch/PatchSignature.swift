@@ -2,17 +2,17 @@
 //
 //   "signatures": [{"key": 64 hexadecimal digits, "signature": 128}, …]      at most 64
 //
-// What is signed: "vpatch.signature.1\n", the 32 bytes of the patch's identity, the SHA-256 of the decoded annex, and
-// that of the annotations without the member "signatures", in compact JSON with keys in ascending order of their bytes
-// at every level, and numbers as they stand. So it holds for what the patch does to tensors and files and for everything
-// that is said of it, other signatures excepted: several people can sign one patch.
+// Signed data: "vpatch.signature.1\n", the 32 bytes of the patch's identity, the SHA-256 of the decoded annex, and the
+// SHA-256 of the annotations without the member "signatures", in compact JSON with keys in ascending order of their
+// bytes at every level, and numbers as written. So a signature covers what the patch does to tensors and files and all
+// annotations except signatures: several people can sign one patch.
 
 import Base
 
-/// What a signature is about, besides the annotations: what the patch does to tensors, and to files.
+/// What a signature covers, besides the annotations: the effect of the patch on tensors and files.
 package struct SignedContent: Hashable, Sendable {
   package let identity: ContentDigest
-  /// Of the decoded annex.
+  /// SHA-256 of the decoded annex.
   package let annex: ContentDigest
 
   package init(identity: ContentDigest, annex: ContentDigest) {
@@ -21,13 +21,13 @@ package struct SignedContent: Hashable, Sendable {
   }
 }
 
-/// Somebody's word for a patch and its annotations.
+/// A key holder's signature of a patch and its annotations.
 package struct PatchSignature: Hashable, Sendable {
   package let key: Ed25519.PublicKey
   package let signature: [UInt8]
 
   package static let annotation = "signatures"
-  /// Checking one takes a tenth of a millisecond, and a file could hold 80,000.
+  /// A check takes a tenth of a millisecond, and a file could hold 80,000 signatures.
   static let maximumCount = 64
 
   /// Signs a patch of this content with these annotations.
@@ -36,7 +36,7 @@ package struct PatchSignature: Hashable, Sendable {
     signature = key.sign(Self.message(content, annotations))
   }
 
-  /// Fails for anything but an object with a key of 32 and a signature of 64 bytes.
+  /// Nil for anything but an object with a key of 32 bytes and a signature of 64 bytes.
   package init?(json: JSON) {
     guard let key = json["key"]?.string.flatMap(Ed25519.PublicKey.init(hex:)),
       let signature = json["signature"]?.string.flatMap([UInt8].init(hex:)),
@@ -48,7 +48,7 @@ package struct PatchSignature: Hashable, Sendable {
 
   package var json: JSON { .dictionary(["key": .string(key.hex), "signature": .string(signature.hex)]) }
 
-  /// Whether the key signed exactly this. Whose key it is, only its owner can say.
+  /// Whether the key signed exactly this content. Who owns the key is not known here.
   package func isValid(for content: SignedContent, _ annotations: JSON) -> Bool {
     key.isValid(signature, of: Self.message(content, annotations))
   }
@@ -60,7 +60,7 @@ package struct PatchSignature: Hashable, Sendable {
 
   // MARK: Annotations
 
-  /// The signatures in annotations, and how many entries are none.
+  /// The signatures in annotations, and the number of malformed entries.
   package static func all(in annotations: JSON) -> (signatures: [PatchSignature], malformed: Int) {
     guard let member = annotations[annotation] else { return ([], 0) }
     guard let entries = member.array else { return ([], 1) }
@@ -68,7 +68,7 @@ package struct PatchSignature: Hashable, Sendable {
     return (signatures, entries.count - signatures.count)
   }
 
-  /// Annotations without the signatures that are not, or no longer, true of them.
+  /// Annotations without signatures that do not match them (any more).
   package static func droppingStale(
     from annotations: JSON, _ content: SignedContent
   ) -> (annotations: JSON, dropped: [PatchSignature]) {
@@ -79,26 +79,26 @@ package struct PatchSignature: Hashable, Sendable {
 }
 
 extension JSON {
-  /// Annotations with one more signature, in place of an earlier one by the same key.
+  /// Annotations with one more signature. It replaces an earlier one by the same key.
   /// - Throws: `refused` where there are too many.
   package func signed(_ content: SignedContent, by key: Ed25519.PrivateKey) throws -> JSON {
     let others = PatchSignature.all(in: self).signatures.filter { $0.key != key.publicKey }
     guard others.count < PatchSignature.maximumCount else {
       throw VPatchError(
-        .refused, nil, "the patch has \(others.count) signatures, and more would not be read", remedy: "sign a copy")
+        .refused, nil, "the patch already has \(others.count) signatures, the maximum", remedy: "sign a copy")
     }
     return setting(others + [PatchSignature(content, self, by: key)])
   }
 
-  /// Annotations with these signatures in place of all others.
+  /// Annotations with exactly these signatures.
   fileprivate func setting(_ signatures: [PatchSignature]) -> JSON {
     setting(PatchSignature.annotation, to: signatures.isEmpty ? nil : .array(signatures.map(\.json)))
   }
 }
 
 extension Patch {
-  /// The signature by this key is there, and true of the patch as it is.
-  /// - Throws: `refused` where it is not.
+  /// Checks that the patch has a valid signature by this key.
+  /// - Throws: `refused` where it has none.
   package func checkSignature(by key: Ed25519.PublicKey) throws {
     let (signatures, _) = PatchSignature.all(in: annotations)
     let own = signatures.filter { $0.key == key }
@@ -111,8 +111,8 @@ extension Patch {
     }
     guard own.contains(where: { $0.isValid(for: signedContent, annotations) }) else {
       throw VPatchError(
-        .refused, path, "was changed after \(key.short) signed it, or never signed by it",
-        remedy: "get the signed file again, or have it signed anew")
+        .refused, path, "was changed after \(key.short) signed it, or \(key.short) never signed it",
+        remedy: "get the signed file again, or have it signed again")
     }
   }
 }

@@ -1,7 +1,7 @@
 import Base
 import Checkpoints
 
-/// What a patch does to a tensor (spec, section 3.1).
+/// The operation of a patch on a tensor (spec, section 3.1).
 package enum TensorOperation: String, Sendable, CaseIterable {
   case same, change, rows, add, remove, replace
 
@@ -17,7 +17,7 @@ package enum TensorOperation: String, Sendable, CaseIterable {
     }
   }
 
-  /// The operation that turns one tensor into another, the fingerprints being different.
+  /// The operation that turns one tensor into another with a different fingerprint.
   package static func changing(_ base: TensorInfo?, into target: TensorInfo?) -> TensorOperation {
     guard let base else { return .add }
     guard let target else { return .remove }
@@ -29,10 +29,10 @@ package enum TensorOperation: String, Sendable, CaseIterable {
   }
 }
 
-/// A piece of the payload that decodes on its own.
+/// A part of the payload that can be decoded independently.
 package struct Chunk: Hashable, Sendable {
   package let role: ChunkRole
-  /// From the beginning of the payload.
+  /// Byte offset from the beginning of the payload.
   package let offset: Int
   package let stored: Int
   package let decoded: Int
@@ -47,12 +47,12 @@ package struct Chunk: Hashable, Sendable {
   }
 }
 
-/// One entry of a patch's index: a tensor of either side.
+/// One entry of a patch's index: a tensor of base or target.
 package struct PatchTensor: Hashable, Sendable {
   package let name: String
   package let operation: TensorOperation
   package let base: FingerprintedTensor?
-  /// For `same` the same as `base`.
+  /// Equal to `base` for the operation `same`.
   package let target: FingerprintedTensor?
   package let chunks: [Chunk]
 
@@ -66,11 +66,11 @@ package struct PatchTensor: Hashable, Sendable {
 
   package var storedBytes: Int { chunks.reduce(0) { $0 + $1.stored } }
 
-  /// How many bytes of the tensor each kind of chunk covers.
+  /// The number of bytes of the tensor that each kind of chunk covers.
   package var parts: Parts { Parts(operation, base?.info, target?.info) }
 
   package struct Parts: Sendable {
-    /// What both sides have, as a difference.
+    /// Bytes that both sides have, stored as a difference.
     package let difference: Int
     package let baseOnly: Int
     package let targetOnly: Int

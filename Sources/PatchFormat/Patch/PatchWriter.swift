@@ -2,16 +2,16 @@ import Base
 import Checkpoints
 import Synchronization
 
-/// Writes a patch file: chunks as they come, from any thread; the header when all are there.
+/// Writes a patch file: chunks in any order, from any thread; the header when all chunks are written.
 package final class PatchWriter: Sendable {
   private let path: String
   private let replacing: Bool
-  /// Chunks in the order in which they were made; the patch has them in the order of its header.
+  /// Chunks in the order of writing. The patch will have them in the order of its header.
   private let scratch: OutputFile
   private let used = Mutex(0)
   private let written = Mutex(0)
 
-  /// The bytes of the file, when it has its name: nothing need be asked of the system any more.
+  /// The size of the finished file in bytes.
   package var fileSize: Int { written.withLock { $0 } }
 
   /// A chunk in the scratch file.
@@ -23,7 +23,7 @@ package final class PatchWriter: Sendable {
     package let digest: ContentDigest
   }
 
-  /// - Parameter replacing: whether a file of that name is replaced; else that is an error.
+  /// - Parameter replacing: whether an existing file is replaced; otherwise that is an error.
   package init(path: String, replacing: Bool = false) throws {
     self.path = path
     self.replacing = replacing
@@ -40,7 +40,7 @@ package final class PatchWriter: Sendable {
       role: role, offset: offset, stored: stored.count, decoded: decoded, digest: SHA256Hasher.hash(stored))
   }
 
-  /// A chunk of another patch, as it stands there.
+  /// Copies a chunk of another patch in its stored form.
   package func copy(_ chunk: Chunk, of patch: Patch) throws -> ScratchChunk {
     let stored = try [UInt8](unsafeUninitializedCapacity: chunk.stored) { buffer, count in
       _ = try patch.read(chunk, into: UnsafeMutableRawBufferPointer(buffer))
@@ -49,7 +49,7 @@ package final class PatchWriter: Sendable {
     return try add(stored, role: chunk.role, decoded: chunk.decoded)
   }
 
-  /// What the patch is to say of a tensor.
+  /// The entry of a tensor in the patch.
   package struct Entry: Sendable {
     package let operation: TensorOperation
     package let base: FingerprintedTensor?
@@ -66,14 +66,15 @@ package final class PatchWriter: Sendable {
     }
   }
 
-  /// Writes the file and gives it its name.
+  /// Writes the file and gives it its final name.
   /// - Parameter entries: every tensor of either side, in ascending order of name.
+  /// - Throws: `refused` where the patch would exceed the format's limits; `io`.
   package func finish(_ entries: [Entry], annex: Annex, annotations: JSON) throws -> PatchHeader {
     let annexText = annex.encoded()
     guard annexText.count <= PatchHeader.maximumAnnex else {
       throw VPatchError(
         .refused, path,
-        "would carry side files of \(annexText.count) bytes; at most \(PatchHeader.maximumAnnex) can travel")
+        "would contain side files of \(annexText.count) bytes; the maximum is \(PatchHeader.maximumAnnex)")
     }
     let annexBytes = annexText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: Annex.windowLog) }
     var end = 0
@@ -123,9 +124,9 @@ package final class PatchWriter: Sendable {
 }
 
 extension Patch {
-  /// Writes the same patch with other annotations: the same identity, the same payload.
-  /// - Parameter replacing: whether a file of that name is replaced; else that is an error.
-  /// - Throws: `refused` for a file whose flags forbid it, or annotations beyond the format's limits.
+  /// Writes the same patch, with the same identity and payload, with other annotations.
+  /// - Parameter replacing: whether an existing file is replaced; otherwise that is an error.
+  /// - Throws: `refused` for a patch whose flags forbid it, or annotations beyond the format's limits; `io`.
   package func write(annotations: JSON, to path: String, replacing: Bool = false) throws {
     guard !isReadOnly else {
       throw VPatchError(
@@ -133,11 +134,11 @@ extension Patch {
         remedy: "use that version")
     }
     let tail = PatchWriter.encoded(annotations: annotations)
-    // A patch that no reader would open is worse than one without the note.
+    // A patch that no reader can open is worse than one without the note.
     guard tail.count <= 48 + Patch.maximumAnnotations, (try? JSON.parse(Array(tail[48...]))) != nil else {
       throw VPatchError(
         .refused, self.path, "would have annotations that are too large, or nested too deep, for a patch",
-        remedy: "annotate it with less")
+        remedy: "shorten the annotations")
     }
     let end = payloadStart + header.payloadBytes + header.annex.stored
     let file = try OutputFile(path: path, replacing: replacing)

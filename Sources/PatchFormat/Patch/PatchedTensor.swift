@@ -1,15 +1,15 @@
 import Base
 import Checkpoints
 
-/// A tensor as a patch makes it: the target's from the base's, or the base's from the target's.
+/// A tensor with a patch applied: the target's from the base's, or the base's from the target's.
 ///
-/// Reads decode the chunks they meet; the last one is kept, so that reading from front to back decodes each once.
+/// Reads decode the chunks they touch. The last chunk is kept, so sequential reads decode each chunk once.
 package final class PatchedTensor: TensorSource {
   package let info: TensorInfo
   private let source: (any TensorSource)?
   private let patch: Patch
   private let direction: Direction
-  /// Chunks with the place of their decoded bytes in this tensor.
+  /// Chunks, with the offset of their decoded bytes in this tensor.
   private let pieces: [(chunk: Chunk, start: Int)]
   private let stored: UnsafeMutableRawBufferPointer
   private let input: UnsafeMutableRawBufferPointer
@@ -17,7 +17,7 @@ package final class PatchedTensor: TensorSource {
   private var decoded: Int?
 
   /// - Parameter source: the other side's bytes; nil where that side has no such tensor.
-  /// - Returns: nil where the patch leaves no such tensor on this side.
+  /// - Returns: nil where this side has no such tensor.
   package init?(_ tensor: PatchTensor, of patch: Patch, over source: (any TensorSource)?, _ direction: Direction) {
     guard let side = direction == .forward ? tensor.target : tensor.base else { return nil }
     info = side.info
@@ -42,7 +42,7 @@ package final class PatchedTensor: TensorSource {
     output.deallocate()
   }
 
-  /// Where pieces begin: reading them whole costs no copy.
+  /// The byte ranges of the pieces: reading exactly these needs no extra copy.
   package var pieceRanges: [Range<Int>] { pieces.map { $0.start..<$0.start + $0.chunk.decoded } }
 
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {

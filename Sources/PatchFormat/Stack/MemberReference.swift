@@ -1,6 +1,6 @@
 import Base
 
-/// A member of a stack as people write it: `NAME_OR_FILE[@SCALE]`.
+/// A member of a stack in text form: `NAME_OR_FILE[@SCALE]`.
 package struct MemberReference: Hashable, Sendable {
   /// A file, an alias, a tag, or the beginning of an identity.
   package let name: String
@@ -11,7 +11,8 @@ package struct MemberReference: Hashable, Sendable {
     self.scale = scale
   }
 
-  /// The last `@` parts the scale off where a number follows; an existing file of the whole name wins.
+  /// The scale follows the last `@`, if that part is a number. If a file has the whole text as its name, that file is
+  /// meant.
   /// - Throws: `refused` for a scale that is not finite, or an empty name.
   package init(_ text: String, fileExists: (String) throws -> Bool = { try PathKind.of($0) == .file }) throws {
     guard let at = text.utf8.lastIndex(of: UInt8(ascii: "@")), try !fileExists(text) else {

@@ -1,6 +1,6 @@
 import Base
 
-/// A base, a set of patches with scales, and a merge method: a recipe for exactly one checkpoint (spec/stacks.md).
+/// A base, patches with scales, and a merge method: they determine exactly one checkpoint (spec/stacks.md).
 package struct StackDefinition: Hashable, Sendable {
   package struct Member: Hashable, Sendable {
     package let identity: ContentDigest
@@ -8,18 +8,18 @@ package struct StackDefinition: Hashable, Sendable {
 
     package init(_ identity: ContentDigest, scale: Double = 1) {
       self.identity = identity
-      // −0 and 0 are one number.
+      // −0 and 0 are the same number.
       self.scale = scale == 0 ? 0 : scale
     }
   }
 
-  /// The root that all members are made from.
+  /// The root digest of the base that all members were made from.
   package let base: ContentDigest
   package let method: MergeMethod
-  /// In ascending order of identity, whatever the order in which they were given.
+  /// In ascending order of identity, independent of the given order.
   package let members: [Member]
 
-  /// - Throws: `refused` for a patch given twice, a scale that is not finite, a method that needs other members.
+  /// - Throws: `refused` for a patch given twice, a scale that is not finite, or members that do not suit the method.
   package init(base: ContentDigest, method: MergeMethod = .sum, members: [Member]) throws {
     self.base = base
     self.method = method
@@ -36,7 +36,7 @@ package struct StackDefinition: Hashable, Sendable {
   }
 
   private func checkWeights() throws {
-    let subject = "the method \(method.kind.rawValue)"
+    let subject = "the merge method \(method.kind.rawValue)"
     let total = members.reduce(0) { $0 + $1.scale }
     func isDivisor(_ number: Double) -> Bool { number.isFinite && number != 0 }
     switch method.kind {
@@ -50,18 +50,18 @@ package struct StackDefinition: Hashable, Sendable {
     case .slerp:
       guard members.count == 2 else {
         throw VPatchError(
-          .refused, subject, "goes between two patches, not \(members.count)",
-          remedy: "give two, and how far from one to the other by their scales (a@0.7 b@0.3), or use another method")
+          .refused, subject, "interpolates between two patches, not \(members.count)",
+          remedy: "give two, with scales for the position between them (a@0.7 b@0.3), or use another method")
       }
       guard members.allSatisfy({ $0.scale >= 0 }), isDivisor(total) else {
         throw VPatchError(
-          .refused, subject, "needs scales that are not negative, one above 0, of a finite sum",
+          .refused, subject, "needs non-negative scales, at least one above 0, with a finite sum",
           remedy: "give such scales, or use another method")
       }
     }
   }
 
-  /// What it is, whatever it is called (spec/stacks.md, section 2).
+  /// The identity of the stack, independent of its name (spec/stacks.md, section 2).
   package var identity: ContentDigest {
     let hasher = SHA256Hasher()
     hasher.update("vpatch.stack.1\n")
@@ -74,20 +74,20 @@ package struct StackDefinition: Hashable, Sendable {
     return hasher.finalize()
   }
 
-  /// The same with another member; one of that identity is replaced.
+  /// The stack with one more member. A member with that identity is replaced.
   package func adding(_ member: Member) throws -> StackDefinition {
     try StackDefinition(
       base: base, method: method, members: members.filter { $0.identity != member.identity } + [member])
   }
 
-  /// The same without a member; unchanged where it is none.
+  /// The stack without a member; unchanged if there is no such member.
   package func removing(_ identity: ContentDigest) throws -> StackDefinition {
     try StackDefinition(base: base, method: method, members: members.filter { $0.identity != identity })
   }
 
   // MARK: JSON
 
-  /// - Parameter describe: more about a member: its name, its measurements.
+  /// - Parameter describe: more members of a patch's object: its name, its measurements.
   package func json(_ describe: (ContentDigest) -> [JSON.Member] = { _ in [] }) -> JSON {
     .dictionary([
       "identity": .string(identity.hex), "base": .string(base.hex), "method": .string(method.text),
@@ -100,8 +100,8 @@ package struct StackDefinition: Hashable, Sendable {
     ])
   }
 
-  /// What `json` wrote.
-  /// - Throws: `invalid` where something is missing, or the identity is not that of the rest.
+  /// Parses the output of `json`.
+  /// - Throws: `invalid` where something is missing, or the identity does not match the rest.
   package init(json: JSON, subject: String) throws {
     func invalid(_ reason: String) -> VPatchError { VPatchError(.invalid, subject, "has a stack \(reason)") }
     guard let base = json["base"]?.string.flatMap(ContentDigest.init(hex:)) else { throw invalid("without a base") }
@@ -114,6 +114,6 @@ package struct StackDefinition: Hashable, Sendable {
         else { throw invalid("with a member that has no identity or no scale") }
         return Member(identity, scale: scale)
       })
-    guard json["identity"]?.string == identity.hex else { throw invalid("whose identity is not that of its members") }
+    guard json["identity"]?.string == identity.hex else { throw invalid("whose identity does not match its members") }
   }
 }

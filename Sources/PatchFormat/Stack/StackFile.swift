@@ -1,4 +1,4 @@
-// A stack as a text file that people keep under version control:
+// A stack as a text file for version control:
 //
 //   # anything
 //   vpatch-stack 1
@@ -7,16 +7,16 @@
 //   method  ties density=0.5 lambda=1
 //   patch   7bea7afa2b3fb44629ffbf93e67915713c21c7626edcd4c893acc5c5eb1cfa02@0.8   # counting
 //
-// UTF-8; one statement a line, ended by LF or CR LF; words parted by spaces or tabs; from a `#` that begins a word on, a
-// remark. Valid if and only if (1) the first statement is `vpatch-stack 1`, (2) every other is one of the four above,
-// (3) `base` is there once, `name` and `method` at most once, (4) nothing is left over on a line.
+// UTF-8; one statement per line, ended by LF or CR LF; words separated by spaces or tabs; a word that begins with `#`
+// starts a comment. Valid if and only if (1) the first statement is `vpatch-stack 1`, (2) every other is one of the
+// four above, (3) `base` occurs once, `name` and `method` at most once, (4) no line has extra words.
 
 import Base
 
-/// A stack as its text file says it. Members may be names that only a store can resolve.
+/// The contents of a stack file. Members may be names that only a store can resolve.
 package struct StackFile: Equatable, Sendable {
   package var name: String?
-  /// 64 digits, or the path of a checkpoint.
+  /// A root digest of 64 digits, or the path of a checkpoint.
   package var base: String
   package var method: MergeMethod
   package var members: [MemberReference]
@@ -28,14 +28,14 @@ package struct StackFile: Equatable, Sendable {
     self.members = members
   }
 
-  /// - Parameter label: what a member is called, for the person who reads the file.
+  /// - Parameter label: a member's readable name, written as a comment.
   package init(name: String?, _ definition: StackDefinition) {
     self.init(
       name: name, base: definition.base.hex, method: definition.method,
       members: definition.members.map { MemberReference(name: $0.identity.hex, scale: $0.scale) })
   }
 
-  /// - Parameter label: what a member is called, for the person who reads the file.
+  /// - Parameter label: a member's readable name, written as a comment.
   package func text(label: (MemberReference) throws -> String? = { _ in nil }) rethrows -> String {
     var lines = ["vpatch-stack 1"]
     if let name { lines.append("name    \(name)") }
@@ -46,17 +46,17 @@ package struct StackFile: Equatable, Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// - Throws: `invalid` with the number of the line that is not understood.
+  /// - Throws: `invalid` with the number of the line that is not valid.
   package init(text bytes: [UInt8], path: String) throws {
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw VPatchError(.invalid, path, "is not UTF-8 text", remedy: "is it a stack file?")
+      throw VPatchError(.invalid, path, "is not UTF-8 text", remedy: "give a stack file")
     }
     var name: String?
     var base: String?
     var method: MergeMethod?
     var members: [MemberReference] = []
     var isHeaded = false
-    // By bytes: a mark behind a space makes it another character.
+    // By bytes: a combining mark behind a space would form one Character with it.
     for (number, line) in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
     {
       let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
@@ -73,26 +73,26 @@ package struct StackFile: Equatable, Sendable {
         throw VPatchError(
           .invalid, path,
           key == "vpatch-stack"
-            ? "is a stack file of version \(values.first?.printable ?? "?"); this is a reader of version 1"
+            ? "is a stack file of version \(values.first?.printable ?? "?"); this vpatch reads version 1"
             : "is not a stack file: it does not begin with \"vpatch-stack 1\"")
       }
       guard isHeaded else {
         isHeaded = true
         continue
       }
-      guard !values.isEmpty else { throw invalid("says nothing of \"\(key.printable)\"") }
-      guard key == "method" || values.count == 1 else { throw invalid("says too much of \"\(key.printable)\"") }
+      guard !values.isEmpty else { throw invalid("has no value for \"\(key.printable)\"") }
+      guard key == "method" || values.count == 1 else { throw invalid("has too many values for \"\(key.printable)\"") }
       switch key {
       case "name" where name == nil: name = values[0]
       case "base" where base == nil: base = values[0]
       case "method" where method == nil: method = try MergeMethod(text: values.joined(separator: " "))
       case "patch": members.append(try MemberReference(values[0]))
-      case "name", "base", "method": throw invalid("says \"\(key)\" a second time")
+      case "name", "base", "method": throw invalid("has \"\(key)\" a second time")
       default: throw invalid("has the unknown word \"\(key.printable)\"")
       }
     }
-    guard isHeaded else { throw VPatchError(.invalid, path, "is empty", remedy: "is it a stack file?") }
-    guard let base else { throw VPatchError(.invalid, path, "does not say its base") }
+    guard isHeaded else { throw VPatchError(.invalid, path, "is empty", remedy: "give a stack file") }
+    guard let base else { throw VPatchError(.invalid, path, "has no \"base\" line") }
     self.init(name: name, base: base, method: method ?? .sum, members: members)
   }
 }

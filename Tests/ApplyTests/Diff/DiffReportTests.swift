@@ -73,7 +73,7 @@ struct DiffReportTests {
     let text = try diff().table().split(separator: "\n", omittingEmptySubsequences: false).dropFirst(2)
     let expected = """
       3 of 6 tensors differ, in 2 of 14 elements (14.3%).
-      As base and tuned model: B lacks 1 tensor of the base that no fine-tune takes away, such as "old".
+      As base and tuned model: B lacks 1 tensor of the base that a fine-tune does not remove, such as "old".
 
       component         layers  tensors  elements  changed  ‖Δ‖/‖A‖  1 − cosine  max |Δ|
       ────────────────  ──────  ───────  ────────  ───────  ───────  ──────────  ───────

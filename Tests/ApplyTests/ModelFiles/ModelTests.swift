@@ -92,7 +92,7 @@ import Testing
       Checkpoint(path: plain["model"]), OpenPatches(patches, undoPath: nil, scratchBeside: plain["s"]), work)
     #expect(change.isHashed)
     #expect(change.state == ModelState(base: patches[0].header.targetRoot))
-    #expect(refusal { try change.stepsToBase() }?.remedy == "name the patch to take off: vpatch revert MODEL PATCH")
+    #expect(refusal { try change.stepsToBase() }?.remedy == "name the patch to revert: vpatch revert MODEL PATCH")
   }
 
   @Test("a model that was edited is found out, by the tensors that were touched or by all") func edited() throws {

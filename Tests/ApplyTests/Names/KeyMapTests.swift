@@ -198,7 +198,7 @@ struct ComponentsKeyMapTests {
     let hint = try #require(KeyMap.hint(expected: hub.names, found: new.names))
     #expect(
       hint.description
-        == "729 of 729 tensors are there under other names: expected 'model.embed_tokens.weight' "
+        == "729 of 729 tensors exist under other names: expected 'model.embed_tokens.weight' "
         + "(qwen2.5-vl (hub)), found 'model.language_model.embed_tokens.weight' "
         + "(qwen2.5-vl (transformers ≥ 4.52)); this may be the right model saved in another layout")
     let untied = new.names.filter { $0 != "lm_head.weight" }

@@ -156,10 +156,10 @@ struct ComponentsRecipeTests {
     let error = #expect(throws: NamePatternError.self) { try NamePattern("layers.(0|1") }
     #expect(
       error?.description
-        == "'layers.(0|1' is not a regular expression for names: lacks a \")\"; \(NamePatternError.remedy)")
+        == "'layers.(0|1' is not a valid name pattern: lacks a \")\"; \(NamePatternError.remedy)")
     let empty = #expect(throws: NamePatternError.self) { try NamePattern("") }
     #expect(
       empty?.description
-        == "the pattern for names is empty and would match no tensor; write .* for every name")
+        == "the name pattern is empty and would match no tensor; write .* for every name")
   }
 }

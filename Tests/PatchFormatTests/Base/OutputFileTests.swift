@@ -68,7 +68,7 @@ import Testing
     do {
       let file = try OutputFile(path: scratch.file("out"), replacing: true)
       try file.write([1], at: 0)
-      #expect(refusal { try file.commit() }?.reason.contains("cannot be given its name") == true)
+      #expect(refusal { try file.commit() }?.reason.contains("cannot be renamed into place") == true)
     }
     #expect(scratch.entries == ["out"])
     #expect(try Path.entries(of: scratch.file("out")) == ["full"])
@@ -220,7 +220,7 @@ import Testing
     let file = try InputFile(path: path)
     truncate(path, 2)
     #expect(
-      refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was cut while it was read") == true)
+      refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was truncated while it was read") == true)
     #expect(refusal { _ = try InputFile.contents(of: path, limit: 1) }?.reason.contains("at most 1") == true)
   }
 }

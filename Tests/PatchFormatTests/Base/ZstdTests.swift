@@ -28,7 +28,7 @@ import Testing
     // Single segment, eight bytes of content size, an empty last block: 64 MiB in 16 bytes.
     let claim: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0xE0] + [UInt8](littleEndian: UInt64(64 << 20)) + [1, 0, 0]
     let words = reason { _ = try claim.withUnsafeBytes { try Zstd.contentSize($0, limit: 64 << 20) } }
-    #expect(words == "is a zstd frame that claims more than it can hold")
+    #expect(words == "is a zstd frame that declares a larger size than it can hold")
     // The most that zstd can do is far inside the bound: zeros, all in blocks of one byte.
     let zeros = compress([UInt8](repeating: 0, count: 8 << 20), windowLog: 23)
     #expect(try zeros.withUnsafeBytes { try Zstd.contentSize($0, limit: 8 << 20) } == 8 << 20)
