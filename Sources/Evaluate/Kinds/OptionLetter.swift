@@ -1,12 +1,12 @@
 import Base
 import Measure
 
-/// Whether the model's greedy answer begins with the letter of the right choice, the choices being shown as "A. …". So
-/// lmms-eval asks AI2D and MMStar.
+/// Whether the model's greedy answer begins with the letter of the right choice; choices are shown as "A. …". lmms-eval
+/// asks AI2D and MMStar this way.
 package struct OptionLetterTask: Sendable {
-  /// The line behind the choices; none where it is empty.
+  /// The line after the choices; none if empty.
   package var instruction = "Answer with the option's letter from the given choices directly."
-  /// Most tokens of an answer.
+  /// Maximum number of tokens in an answer.
   package var maximumTokens = 16
 
   package init() {}
@@ -17,7 +17,7 @@ package struct OptionLetterTask: Sendable {
   }
 
   var settings: [JSON.Member] {
-    // The choices and the instruction are part of the items.
+    // Choices and instruction are part of the items.
     [.init("max_tokens", JSON(maximumTokens))]
   }
 
@@ -33,8 +33,9 @@ package struct OptionLetterTask: Sendable {
       details: texts.map { .dictionary(["answer": .string($0)]) })
   }
 
-  /// The letter that an answer begins with: "B", "b.", "(B)", "Option B", "The answer is B". None of it may go on as a
-  /// longer piece of text would ("Blue").
+  /// The letter that an answer begins with: "B", "b.", "(B)", "Option B", "The answer is B". A letter that continues as
+  /// a
+  /// word ("Blue") does not count.
   static func letter(_ answer: String) -> String? {
     let pattern = #/^\s*(?:option\s+|(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\[(]?([a-z])(?![\p{L}\p{N}'’])/#
       .ignoresCase()
@@ -45,9 +46,9 @@ package struct OptionLetterTask: Sendable {
 extension EvaluationItem {
   static let letters = (UInt8(ascii: "A")...UInt8(ascii: "Z")).map { String(UnicodeScalar($0)) }
 
-  /// The item with its choices shown by letter behind the question, a line each, and the letters of the right ones as its
+  /// The item with its choices listed by letter after the question, one per line, and the letters of the right ones as
   /// answers.
-  /// - Parameter instruction: the line behind them; none where it is empty.
+  /// - Parameter instruction: the line after the choices; none if empty.
   package func byLetter(_ instruction: String) -> EvaluationItem {
     precondition(choices.count <= Self.letters.count, "more choices than letters")
     let lines =

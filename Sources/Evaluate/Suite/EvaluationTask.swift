@@ -1,7 +1,7 @@
 import Base
 import Measure
 
-/// One task of a suite: items, how they are shown, and what is measured of them.
+/// One task of a suite: its items, the prompt format, and the metric.
 package struct EvaluationTask: Sendable {
   package let name: String
   package let role: ForgettingRecord.Role
@@ -18,7 +18,7 @@ package struct EvaluationTask: Sendable {
     case divergence(DivergenceTask)
     case mass(MassTask)
 
-    /// What suites call them.
+    /// Values of `kind` in suites.
     enum Name: String, CaseIterable {
       case perplexity, mass, kl, clock
       case multipleChoice = "multiple-choice"
@@ -62,13 +62,13 @@ package struct EvaluationTask: Sendable {
     self.items = items
   }
 
-  /// Needs the base's probabilities beside the model's own.
+  /// Whether it needs the base's probabilities as well as the model's.
   package var isDivergence: Bool {
     if case .divergence = kind { return true }
     return false
   }
 
-  /// What the result depends on besides the model and the items.
+  /// Settings that the result depends on besides the model and the items.
   var settings: [JSON.Member] {
     [JSON.Member("kind", .string(kind.name.rawValue))] + (showsPrompts ? prompt.settings : []) + kind.ownSettings
   }
@@ -82,8 +82,7 @@ package struct EvaluationTask: Sendable {
     }
   }
 
-  /// What the items and the way they are asked are, by content: SHA-256 over a canonical JSON object
-  /// (docs/evaluation.md, "Probe sets").
+  /// Digest of the items and their prompts: SHA-256 of a canonical JSON object (docs/evaluation.md, "Probe sets").
   package var probeSet: ContentDigest {
     SHA256Hasher.hash(
       JSON.dictionary([

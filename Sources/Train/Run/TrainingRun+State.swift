@@ -21,8 +21,8 @@ extension TrainingRun {
       unsaved = unsaved.map { ($0.steps + [state.step], $0.error) } ?? ([state.step], error)
       guard unsaved?.steps.count == 1 else { return nil }
       return .trouble(
-                "the state after step \(Format.grouped(state.step)) could not be saved: \(error.description); training "
-                  + "continues, and \(saved)")
+        "the state after step \(Format.grouped(state.step)) could not be saved: \(error.description); training "
+          + "continues, and \(saved)")
     }
   }
 

@@ -147,7 +147,7 @@ package final class TrainingRun {
 
   private static func words(_ value: Double) -> String { value.isNaN ? "is not a number" : "is infinite" }
 
-  /// A state saved earlier is kept, since finite losses followed it. The present state is written only if there is none.
+  /// A state saved earlier is kept, since finite losses followed it. The present state is written if there is none.
   private func divergence(_ what: String, _ rows: [Int]) throws -> VPatchError {
     var kept = ""
     if let store {
