@@ -141,7 +141,7 @@ import Testing
       (["--recipe", "mlp", "--drift"], 2, "name rows of input_ids with --neutral"),
       (["--recipe", "mlp", "--log", "/nowhere/log"], 1, "/nowhere/log: cannot be written"),
       (["--recipe", "mlp", "--resume", scene.data], 5, "is not a folder"),
-      (["--recipe", "mlp", "--resume", scene.base], 5, "is a model's folder"),
+      (["--recipe", "mlp", "--resume", scene.base], 5, "is a model folder"),
       (["--recipe", "mlp", "--max-length", "4", "--too-long", "refuse"], 2, "line 1 has "),
       (["--recipe", "mlp", "--lr", "1e-12"], 5, "would be empty"),
       (["--recipe", "mlp", "--suite", "/nowhere/suite.toml"], 1, "/nowhere/suite.toml: cannot be opened"),
@@ -229,7 +229,7 @@ import Testing
   @Test("a loss that is no number: which step, which rows, and no patch") func astray() throws {
     let run = try scene.train("--steps", "3", "--lr", "1e30", "-q")
     #expect(run.code == 4, "\(run.errors)")
-    #expect(run.says("training went astray: at step 2 the loss is not a number, with line "), "\(run.errors)")
+    #expect(run.says("training diverged: at step 2 the loss is not a number, with line "), "\(run.errors)")
     let drift = try scene.train(
       "--steps", "3", "--lr", "1e30", "-q", "--drift", "--neutral", scene.data, "--drift-every", "1")
     #expect(drift.code == 4 && drift.says("after step 1 the drift is not a number"), "\(drift.errors)")
@@ -259,7 +259,7 @@ import Testing
       "--steps", "4", "--lr", "1e-2", "--max-drift", "1e-9", "--neutral", scene.data, "-q")
     #expect(run.code == 5, "\(run.errors)")
     #expect(
-      run.says("the drift passed its budget of 1.00e-9 when it was first measured", "after step 1", "a lower --lr"),
+      run.says("the drift exceeded its budget of 1.00e-9 at its first measurement", "after step 1", "a lower --lr"),
       "\(run.errors)")
     let drifting = ["--steps", "6", "--lr", "1e-3", "--neutral", scene.data, "--drift-every", "1", "--force"]
     let free = try json(try scene.train(drifting + ["--drift", "--json"]))

@@ -198,7 +198,7 @@ import Testing
         to: seeing.folder["task.vpatch"], annotations: .object([])
       ) { _ in }
     }
-    #expect(small?.description.contains("the drift passed its budget of 1.00e-9 when it was first measured") == true)
+    #expect(small?.description.contains("the drift exceeded its budget of 1.00e-9 at its first measurement") == true)
     options.drift = .init(budget: 1e3, every: 1)
     var distilled: [Double] = []
     let result = try Self.job(seeing, options, edit: neutral).train(

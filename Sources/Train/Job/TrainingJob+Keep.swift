@@ -5,14 +5,14 @@ import PatchFormat
 extension TrainingJob {
   /// Saves a patch at a fallback location.
   /// - Parameter make: writes the patch to the given path.
-  /// - Returns: where the patch is, as words that follow "the patch was saved".
+  /// - Returns: where the patch is, as words that follow "the patch is saved".
   package typealias Keeping = (_ make: (_ path: String) throws -> Void) throws -> String
 
   /// Writes the patch. A trained patch must not be lost because its file cannot be written: it is then saved elsewhere.
   /// - Parameters:
   ///   - keep: saves the patch elsewhere if it can; otherwise a temporary folder is used.
   ///   - make: writes the patch to the given path.
-  /// - Throws: why `path` could not be written, and where the patch was saved.
+  /// - Throws: why `path` could not be written, and where the patch is saved.
   func write(
     to path: String, otherwise keep: Keeping?, _ make: (_ path: String) throws -> PatchHeader
   ) throws -> PatchHeader {
@@ -21,7 +21,7 @@ extension TrainingJob {
       places.append { try Self.keepInTemporaryFolder(Path.name(path), $0) }
       for place in places {
         guard let kept = try? place({ _ = try make($0) }) else { continue }
-        throw VPatchError(error.code, error.subject, error.reason, remedy: "the patch was saved \(kept)")
+        throw VPatchError(error.code, error.subject, error.reason, remedy: "the patch is saved \(kept)")
       }
       throw error
     }

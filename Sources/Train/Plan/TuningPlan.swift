@@ -26,14 +26,14 @@ package struct TuningPlan: Sendable {
     let path = weights.view.path
     guard !chosen.isEmpty else {
       throw VPatchError(
-        .refused, path, "has no tensor that matches \(options.selection)",
+        .refused, path, "has no tensor of \(options.selection)",
         remedy: Self.remedy(options.selection, all))
     }
     let used = Set(model.used.map(\.name.bytesKey))
     chosen.removeAll { !used.contains($0.name.bytesKey) }
     guard !chosen.isEmpty else {
       throw VPatchError(
-        .refused, path, "has only tensors matching \(options.selection) that its output does not depend on",
+        .refused, path, "has no tensors of \(options.selection) except those that its output does not depend on",
         remedy: "choose layers that the model uses")
     }
     if let layers = options.layers {
