@@ -156,7 +156,7 @@ import Testing
     let bf16 = try Command(
       "train", scene.base, "--recipe", "mlp", "--data", scene.data, "-o", scene.patch, "--compute", "bf16",
       environment: ["VPATCH_ISA": "baseline"])
-    #expect(bf16.code == 5 && bf16.says("no instructions for bf16 products", "use --compute f32"))
+    #expect(bf16.code == 5 && bf16.says("bf16 products need a processor with AVX512-BF16", "use --compute f32"))
   }
 
   @Test(
@@ -180,9 +180,9 @@ import Testing
     let config = try folder.text("model/config.json")
     for (old, new, code, words) in [
       (#""llama""#, #""gpt_neox""#, Int32(5), "\"gpt_neox\", which is not known; known are llama, mistral, qwen2"),
-      (#""hidden_size": 16"#, #""hidden_size": 128"#, 2, "its config.json calls for 64×128"),
+      (#""hidden_size": 16"#, #""hidden_size": 128"#, 2, "its config.json requires 64×128"),
       (#""num_hidden_layers": 2"#, #""num_hidden_layers": 3"#, 2, "lacks the tensor"),
-      (#""num_hidden_layers": 2"#, #""num_hidden_layers": 1"#, 2, "its config.json calls for 1 layer, from 0 on"),
+      (#""num_hidden_layers": 2"#, #""num_hidden_layers": 1"#, 2, "its config.json has 1 layer, from 0"),
     ] {
       #expect(config.contains(old))
       try folder.write("model/config.json", config.replacing(old, with: new))
