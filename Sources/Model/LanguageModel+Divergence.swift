@@ -2,8 +2,7 @@ import CCompute
 import Text
 
 /// A model's predictions for some texts, held for comparison with other models: the residual stream after the last
-/// layer,
-/// from which probabilities are computed without running the layers again.
+/// layer, from which probabilities are computed without running the layers again.
 package final class HeldTexts {
   let model: LanguageModel
   let sequences: [TokenSequence]

@@ -56,8 +56,7 @@ package final class LanguageModel {
   }
 
   /// The same model from its files and patches, without tuned tensors, whatever is tuned in this one; with scratch
-  /// memory
-  /// of its own.
+  /// memory of its own.
   package func untuned() throws -> LanguageModel {
     try LanguageModel(
       config: config, weights: weights.untuned(),
@@ -66,8 +65,7 @@ package final class LanguageModel {
   }
 
   /// Tensors that the output depends on. A checkpoint may have others: layers of a vision tower above the one that is
-  /// used,
-  /// its last norm, buffers of old files.
+  /// used, its last norm, buffers of old files.
   package var used: [Parameter] { pass.decoder.parameters + (eyes?.parameters ?? []) }
 
   /// The token that stands for an image; nil for a model that takes none.
@@ -96,14 +94,13 @@ package final class LanguageModel {
   }
 
   /// - Throws: `invalid` for a token outside the vocabulary, or images that do not match their tokens; `refused` for a
-  ///   text
-  ///   longer than the model's window, or images for a model that takes none.
+  ///   text longer than the model's window, or images for a model that takes none.
   func check(_ sequences: [TokenSequence]) throws {
     for sequence in sequences {
       if let window = config.window, sequence.count > window {
         throw VPatchError(
           .refused, weights.view.path,
-          "has a sliding window of \(Format.counted(window, "token")), but a text has \(Format.grouped(sequence.count))",
+          "has a sliding window of \(Format.counted(window, "token")); a text has \(Format.grouped(sequence.count))",
           remedy: "use shorter texts; texts longer than the window are not supported")
       }
       let imageToken = sequence.images.isEmpty ? nil : try checkImages(sequence)

@@ -2,13 +2,11 @@ import Base
 import Families
 
 /// Finds tensors of a checkpoint that no computation would read and whose absence would go unnoticed: an unmerged
-/// adapter,
-/// a norm of another family, a bias that the config denies. A model with one is refused.
+/// adapter, a norm of another family, a bias that the config denies. A model with one is refused.
 ///
 /// Exceptions are tensors that transformers' class of the model has and a text does not need, and those that it does
-/// not
-/// report when loading (5.24: `_adjust_missing_and_unexpected_keys` in modeling_utils.py; the classes of these families
-/// have no `_keys_to_ignore_on_load_unexpected`).
+/// not report when loading (5.24: `_adjust_missing_and_unexpected_keys` in modeling_utils.py; the classes of these
+/// families have no `_keys_to_ignore_on_load_unexpected`).
 enum LeftOut {
   /// Parts of dotted names that are ignored anywhere: buffers that old versions saved.
   private static let buffers: [[Substring]] = [["rotary_emb", "inv_freq"]]

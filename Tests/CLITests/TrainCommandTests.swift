@@ -138,7 +138,7 @@ import Testing
       (["--recipe", "mlp", "--layers", "5-9"], 5, "the recipe mlp is in layers 0 to 1"),
       (["--recipe", "mlp", "--layers", "5-a"], 5, "\"5-a\" is no range of layers; write 0-5"),
       (["--recipe", "mlp", "--betas", "0.9,1.5"], 5, "is not two numbers that it can have; write 0.9,0.999"),
-      (["--recipe", "mlp", "--drift"], 2, "name rows of input_ids with --neutral"),
+      (["--recipe", "mlp", "--drift"], 2, "give rows of input_ids with --neutral"),
       (["--recipe", "mlp", "--log", "/nowhere/log"], 1, "/nowhere/log: cannot be written"),
       (["--recipe", "mlp", "--resume", scene.data], 5, "is not a folder"),
       (["--recipe", "mlp", "--resume", scene.base], 5, "is a model folder"),

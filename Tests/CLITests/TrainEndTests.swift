@@ -169,7 +169,7 @@ import Testing
     let (_, run) = try kept(
       "mv \"$0/state\" \"$0/gone\"", "--resume", folder["state"], "--save-every", "100", "--no-store")
     #expect(run.code == 0, "\(run.errors)")
-    #expect(run.errors.contains("could not be saved: ") && run.errors.contains("training goes on"))
+    #expect(run.errors.contains("could not be saved: ") && run.errors.contains("training continues"))
     #expect(run.errors.contains("note: the state could not be saved after step "), "\(run.errors)")
     #expect(run.errors.contains("300, 400: "), "\(run.errors)")
     #expect(try isWhole(scene.patch))

@@ -272,7 +272,7 @@ import Testing
     }
     #expect(
       Self.refusal(seeing)
-        == "\(seeing.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json requires 64×32; "
-        + Self.same)
+        == "\(seeing.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json requires "
+        + "64×32; \(Self.same)")
   }
 }

@@ -216,6 +216,6 @@ import Testing
     }
     #expect(
       blind?.description.contains("text.jsonl: drift would be measured on text without images") == true
-        && blind?.remedy == "name rows with images with --neutral", "\(blind?.description ?? "")")
+        && blind?.remedy == "give rows with images with --neutral", "\(blind?.description ?? "")")
   }
 }

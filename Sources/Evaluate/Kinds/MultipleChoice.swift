@@ -90,8 +90,7 @@ extension MultipleChoiceTask.Metric {
 /// A context and its continuation, as tokens.
 enum ContinuationPair {
   /// Same as `_encode_pair` of lm-evaluation-harness 0.4.13: white space at the context's end moves to the
-  /// continuation,
-  /// both are encoded together, and the continuation is whatever follows the tokens of the context alone.
+  /// continuation, both are encoded together, and the continuation is whatever follows the tokens of the context alone.
   static func encode(
     _ context: [Message.Part], _ continuation: String, _ tokenizer: any EvaluationTokenizer
   ) throws -> (context: TokenSequence, continuation: [Int32]) {

@@ -34,8 +34,7 @@ package struct OptionLetterTask: Sendable {
   }
 
   /// The letter that an answer begins with: "B", "b.", "(B)", "Option B", "The answer is B". A letter that continues as
-  /// a
-  /// word ("Blue") does not count.
+  /// a word ("Blue") does not count.
   static func letter(_ answer: String) -> String? {
     let pattern = #/^\s*(?:option\s+|(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\[(]?([a-z])(?![\p{L}\p{N}'’])/#
       .ignoresCase()

@@ -7,8 +7,7 @@ extension Suite {
   ///   - path: a TOML file; paths in it are relative to its folder.
   ///   - allowsOutside: whether data files may be outside the suite's folder, and their images outside the data file's.
   /// - Throws: `invalid` for a malformed suite, with task and key, or a path that leads out of its folder; `io` for
-  ///   data
-  ///   that cannot be read.
+  ///   data that cannot be read.
   package init(path: String, allowsOutside: Bool = false) throws {
     var (file, tables) = try TOMLReader.file(path)
     let name = try file.text("name")

@@ -1,9 +1,8 @@
 import CCompute
 
 /// Matrix products in the chosen precision. The right-hand side is packed once for all threads, from its stored dtype,
-/// so
-/// no weight is ever widened to float32 as a whole. Each element of a result is the same sum in the same order, however
-/// the work is split.
+/// so no weight is ever widened to float32 as a whole. Each element of a result is the same sum in the same order,
+/// however the work is split.
 extension Compute {
   /// A packed right-hand side.
   struct Packed: @unchecked Sendable {

@@ -46,8 +46,7 @@ final class Activations {
   }
 
   /// Per token: layer's input, q k v (rotated), attention's output, log-sum of each head, MLP's input, output of the
-  /// MLP's
-  /// first product.
+  /// MLP's first product.
   struct Layer {
     let input: Floats
     let queryKeyValue: Floats

@@ -41,8 +41,7 @@ struct Attention {
   }
 
   /// Number of keys that a block of queries attends to, and how many of them all queries of the block attend to: each
-  /// later
-  /// query attends to one more.
+  /// later query attends to one more.
   private func view(_ tokens: Range<Int>, _ first: Int, _ rows: Int) -> (columns: Int, before: Int) {
     shape.isCausal ? (first + rows, first) : (tokens.count, tokens.count)
   }

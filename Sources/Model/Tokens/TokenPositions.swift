@@ -1,6 +1,5 @@
 /// Positions of tokens on three axes: time, height and width of Qwen's M-RoPE (Wang et al., arXiv 2409.12191, section
-/// 2.1).
-/// For text all three are equal; models with one axis use the first.
+/// 2.1). For text all three are equal; models with one axis use the first.
 struct TokenPositions: Equatable, Sendable {
   private(set) var axes: [[Int32]] = [[], [], []]
 

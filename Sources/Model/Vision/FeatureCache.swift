@@ -5,9 +5,9 @@ import Synchronization
 /// Disk cache of image features, so that a frozen tower processes each image once instead of once per epoch.
 ///
 /// A file is named after everything that its numbers depend on, and contains a digest of itself: a damaged file counts
-/// as
-/// missing. Several processes may use a folder at once: a file gets its name only when complete, and a reader of a file
-/// that another process deletes can read on. When space is needed, the least recently used files are deleted first.
+/// as missing. Several processes may use a folder at once: a file gets its name only when complete, and a reader of a
+/// file that another process deletes can read on. When space is needed, the least recently used files are deleted
+/// first.
 package final class FeatureCache: Sendable {
   package let folder: String
   /// Maximum bytes of its files. Each concurrent process may exceed it by a sixteenth.

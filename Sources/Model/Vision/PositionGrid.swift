@@ -1,7 +1,7 @@
 import Glibc
 
-/// Learned positions of a square of patches, resized to another grid: bicubic interpolation between pixel centres,
-/// a = −0.75, edges repeated (PyTorch's interpolate with align_corners=False and no antialiasing, as in DINOv2).
+/// Learned positions of a square of patches, resized to another grid: bicubic interpolation between pixel centres, a =
+/// −0.75, edges repeated (PyTorch's interpolate with align_corners=False and no antialiasing, as in DINOv2).
 struct PositionGrid {
   struct Taps: Equatable {
     let places: SIMD4<Int>

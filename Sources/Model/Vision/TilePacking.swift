@@ -6,8 +6,7 @@ import Images
 ///
 /// The overview's features come first. Those of the tiles are put together, cropped to the image's aspect ratio, shrunk
 /// if there are too many, and `image_newline` ends each row, as in `pack_image_features` of transformers 5.23 (there
-/// too,
-/// an image of a single piece gets one newline).
+/// too, an image of a single piece gets one newline).
 struct TilePacking {
   enum Row: Equatable, Sendable {
     case feature(Int)

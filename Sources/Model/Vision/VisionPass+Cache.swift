@@ -4,8 +4,7 @@ import Images
 
 extension VisionModel {
   /// Digest of everything that features depend on besides the image and its preprocessing: the tower's exact tensors,
-  /// which
-  /// of its outputs are used, and the arithmetic.
+  /// which of its outputs are used, and the arithmetic.
   ///
   /// Reads the whole tower; call once per model.
   func towerDigest(_ compute: Compute) throws -> ContentDigest {

@@ -81,8 +81,7 @@ extension TrainingJob {
   }
 
   /// The error for a base that was written to during training: the patch would match neither the old nor the new
-  /// weights.
-  /// A folder that was moved or deleted is unaffected, since its files stay open.
+  /// weights. A folder that was moved or deleted is unaffected, since its files stay open.
   private func baseChange() -> VPatchError? {
     let changed = inputs.base.checkpoint.files.first { (try? $0.input.hasSameBytes()) != true }
     return changed.map {

@@ -101,7 +101,7 @@ package struct TrainingJob {
         throw VPatchError(
           .refused, inputs.neutral,
           "drift would be measured on text without images, which the tuned tensors do not affect",
-          remedy: "name rows with images with --neutral")
+          remedy: "give rows with images with --neutral")
       }
     }
     fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()

@@ -79,9 +79,8 @@ package final class TrainingRun {
   /// Steps done, tokens read, and why the run stopped early, if it did.
   package var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
-  /// Trains to the end.
-  /// A state that cannot be saved does not end the run, whose weights exist only in memory: the error is reported to
-  /// `observe` and is among the warnings.
+  /// Trains to the end. A state that cannot be saved does not end the run, whose weights exist only in memory: the
+  /// error is reported to `observe` and is among the warnings.
   /// - Parameter observe: called for every step. Throwing stops the run; it can be resumed from the last saved state.
   /// - Throws: `mismatch` if loss or drift is not finite; the folder keeps the state saved last, or gets the one before
   ///   that step if none was saved.
