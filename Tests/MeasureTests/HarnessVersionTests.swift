@@ -83,7 +83,8 @@ import Testing
       let text = Self.file("\"quiz\": \(entry), \"ok\": \(ok)")
       let outcome = try outcome(text, text + " ")
       #expect(outcome.records.map(\.task) == ["ok"])
-      #expect(outcome.remarks.contains { $0.hasPrefix("quiz was left out: it has no number of items") }, "\(outcome.remarks)")
+      #expect(
+        outcome.remarks.contains { $0.hasPrefix("quiz was left out: it has no number of items") }, "\(outcome.remarks)")
     }
   }
 

@@ -111,8 +111,8 @@ import Testing
       ),
       (
         row("thin.png"),
-        "has an image that cannot be used (thin.png): has 1 × 10000 pixels; this model takes no image whose one side is "
-          + "over 200 times the other (crop it)"
+        "has an image that cannot be used (thin.png): has 1 × 10000 pixels; this model's maximum "
+          + "aspect ratio is 200 (crop it)"
       ),
     ])
   func rows(row: String, words: String) throws {
@@ -161,9 +161,9 @@ import Testing
   @Test(
     "a preprocessor file that is missing, damaged or another model's",
     arguments: [
-      ("tiny-qwen2.5-vl", nil, "preprocessor_config.json: is missing: it says how images are prepared for the model"),
+      ("tiny-qwen2.5-vl", nil, "preprocessor_config.json: is missing; it defines the model's image preprocessing"),
       ("tiny-llava-next", "{\"size\": [8", "preprocessor_config.json: is not valid JSON: "),
-      ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; take the file that came"),
+      ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; use the file that came"),
       (
         "tiny-qwen2.5-vl", clip,
         "config.json: calls for patches, and the preprocessor_config.json beside it makes one picture of an image; \(took)"

@@ -142,7 +142,7 @@ import Testing
         try seeing.folder.write("images/a.png", TestImage.png(width: 112, height: 84, tint: 9))
       }
     }
-    #expect(error?.description.contains("images/a.png: has changed since it was looked at; begin anew") == true)
+    #expect(error?.description.contains("images/a.png: has changed since it was checked; start again") == true)
     #expect(!seeing.folder.exists("task.vpatch"))
   }
 
