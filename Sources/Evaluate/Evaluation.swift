@@ -3,24 +3,25 @@ import Glibc
 import Measure
 import Model
 
-/// A suite that is measured on a model, beside its base.
+/// Measures a suite on a model, and on its base for divergences.
 package struct Evaluation {
-  /// What a model is compared with.
+  /// The model that divergences are measured against.
   package enum Reference {
-    /// Nothing: divergences are left out.
+    /// None: divergences are left out.
     case none
-    /// Itself: it is the base, and its divergences are zero.
+    /// The model itself: it is the base, and its divergences are zero.
     case itself
     case base(any NextTokenModel, root: ContentDigest?)
   }
 
   package let suite: Suite
   package let tokenizer: any EvaluationTokenizer
-  /// What results depend on besides model, items and tokenizer, such as the arithmetic; plain values.
+  /// Settings that results depend on besides model, items and tokenizer, such as the compute dtype; plain values.
   package var settings: [JSON.Member] = []
-  /// The longest sequence that the model takes.
+  /// Maximum sequence length of the model.
   package var maximumLength: Int?
-  /// Is told how many items of a task are done, and before that, how many have had their images looked at.
+  /// Called with the number of finished items of a task, and before that with the number of items whose images were
+  /// checked.
   package var report: (_ phase: String, _ done: Int, _ items: Int) -> Void = { _, _, _ in }
 
   package init(_ suite: Suite, tokenizer: any EvaluationTokenizer) {
@@ -28,7 +29,7 @@ package struct Evaluation {
     self.tokenizer = tokenizer
   }
 
-  /// For a language model, with the tokenizer of its folder.
+  /// For a language model with the tokenizer of its folder.
   package init(_ suite: Suite, of model: LanguageModel, tokenizer: ModelTokenizer) {
     self.init(suite, tokenizer: tokenizer)
     settings = [JSON.Member("compute", .string(model.compute.precision.rawValue))]
@@ -37,9 +38,9 @@ package struct Evaluation {
 
   /// Measures all tasks on one model.
   /// - Parameters:
-  ///   - name: what the results call the model.
-  ///   - root: its root, where it is known.
-  /// - Throws: `refused`, naming task and item, for what cannot be measured.
+  ///   - name: of the model in the results.
+  ///   - root: the model's root digest, if known.
+  /// - Throws: `refused`, with task and item, for an item that cannot be measured.
   package func results(
     of model: any NextTokenModel, name: String, root: ContentDigest?, against reference: Reference
   ) throws -> SuiteResults {
@@ -51,7 +52,7 @@ package struct Evaluation {
         report: { report(task.name, $0, task.items.count) })
     }
     for run in runs {
-      try run.checkImages { report("looking at images of \(run.task.name)", $0, run.task.items.count) }
+      try run.checkImages { report("checking images of \(run.task.name)", $0, run.task.items.count) }
     }
     for run in runs {
       let task = run.task
@@ -60,7 +61,7 @@ package struct Evaluation {
       if task.isDivergence {
         switch reference {
         case .none:
-          notes.append("\(task.name) is a divergence from a base, and none is given: left out")
+          notes.append("\(task.name) was left out: it measures the divergence from a base, and none is given")
           continue
         case .itself: from = root
         case .base(let base, let baseRoot): (run.base, from) = (base, baseRoot)
@@ -75,11 +76,11 @@ package struct Evaluation {
       model: name, root: root, suite: suite.digest, date: Self.now(), entries: entries, notes: notes)
   }
 
-  /// The first metric has the task's role; the others are looks at how the model behaves, or the task would count twice.
+  /// The first metric has the task's role. The others are diagnostic, or the task would count more than once.
   private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: ContentDigest?) throws -> [SuiteResults
     .Entry]
   {
-    // Records hold plain values: lists become their text.
+    // Records hold plain values: lists are stored as text.
     let ofTokenizer = try tokenizer.settings(chat: task.usesChat)
     let settings = (task.settings + ofTokenizer + self.settings).map { member in
       member.value.array == nil ? member : JSON.Member(member.key, .string(member.value.compact()))
@@ -92,18 +93,18 @@ package struct Evaluation {
     }
   }
 
-  /// Forgetting records of two results of one suite.
+  /// Forgetting records from two results of one suite.
   /// - Parameters:
   ///   - before: of the base, with this root.
-  ///   - after: of the tuned model, with this root; nil where it was not hashed.
-  /// - Throws: `refused` where they are not of the same items, settings or bits.
+  ///   - after: of the tuned model, with this root; nil if it was not hashed.
+  /// - Throws: `refused` if items, settings or weights do not match.
   package static func records(
     before: EvaluationResults, reference: ContentDigest, after: EvaluationResults, measured: ContentDigest?
   ) throws -> ResultsComparison.Outcome {
     try ResultsComparison(before: before, after: after).records(reference: reference, measured: measured)
   }
 
-  /// Now; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
+  /// The current time, or `$SOURCE_DATE_EPOCH` for reproducible runs.
   private static func now() -> String {
     var moment = SourceDate.now
     var parts = tm()

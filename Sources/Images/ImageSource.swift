@@ -1,11 +1,11 @@
 import Base
 
-/// An image file that has been looked at: what it is and how large, but not its pixels.
+/// An image file whose header was read: its digest and size, without pixels.
 package struct ImageSource: Equatable, Hashable, Sendable {
   package let path: String
   /// SHA-256 of the file's bytes.
   package let digest: ContentDigest
-  /// In pixels, upright: as its EXIF orientation has it shown.
+  /// In pixels, after applying the EXIF orientation.
   package let width: Int
   package let height: Int
 

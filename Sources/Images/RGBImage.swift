@@ -4,18 +4,18 @@ package struct RGBImage: Equatable, Sendable {
   package let height: Int
   /// [height, width, 3]
   package let pixels: [UInt8]
-  /// Pixels of this colour stand for nothing, where the file says so.
+  /// Pixels of this colour are transparent, if the file has such a colour.
   package let transparentColor: SIMD3<UInt8>?
 
   package init(width: Int, height: Int, pixels: [UInt8], transparentColor: SIMD3<UInt8>? = nil) {
-    precondition(width > 0 && height > 0 && pixels.count == width * height * 3, "pixels are not of the size")
+    precondition(width > 0 && height > 0 && pixels.count == width * height * 3, "pixels do not match the size")
     self.width = width
     self.height = height
     self.pixels = pixels
     self.transparentColor = transparentColor
   }
 
-  /// With white where the transparent colour is.
+  /// The image with its transparent colour replaced by white.
   var overWhite: RGBImage {
     guard let color = transparentColor, color != SIMD3(repeating: 255) else { return self }
     var pixels = pixels
@@ -27,7 +27,7 @@ package struct RGBImage: Equatable, Sendable {
   }
 }
 
-/// A part of an image, in pixels. It may reach over the image's edges.
+/// A part of an image, in pixels. It may extend beyond the image's edges.
 struct PixelRect: Equatable {
   var left: Int
   var top: Int
@@ -36,7 +36,7 @@ struct PixelRect: Equatable {
 }
 
 extension RGBImage {
-  /// The part, where the image is; `background` around it.
+  /// The part of the image, with `background` outside the image.
   func part(_ rect: PixelRect, background: (UInt8, UInt8, UInt8) = (0, 0, 0)) -> RGBImage {
     let rows = max(rect.top, 0)..<max(min(rect.top + rect.height, height), max(rect.top, 0))
     let columns = max(rect.left, 0)..<max(min(rect.left + rect.width, width), max(rect.left, 0))

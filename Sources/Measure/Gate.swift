@@ -1,14 +1,15 @@
 import Base
 
-/// Whether what a patch or a stack costs is within limits: the answer for a pipeline.
+/// Limits on the learning and forgetting of a patch or a stack, for use in pipelines.
 ///
-/// A limit holds only if the interval's worse end is within it. What nobody measured on these bits never passes.
+/// A limit is kept only if the worse end of the interval is within it. A value passes only if it was measured on
+/// exactly these weights.
 package struct Gate: Sendable {
-  /// A task of its own limit, since a mean can hide it.
+  /// A task with its own limit, since a mean can hide it.
   package struct Probe: Equatable, Sendable {
     package let task: String
-    /// How much worse it may become: percentage points where the unit lies within 0 … 1, else in its unit. Nil is the
-    /// gate's limit of forgetting, which only a share can have.
+    /// Maximum loss: in percentage points for units within 0 … 1, otherwise in the task's unit. Nil: the gate's limit
+    /// of forgetting, which only applies to shares.
     package let limit: Double?
 
     package init(task: String, limit: Double? = nil) {
@@ -17,23 +18,23 @@ package struct Gate: Sendable {
     }
   }
 
-  /// Percentage points that the held-out tasks may lose on average.
+  /// Maximum mean loss on the held-out tasks, in percentage points.
   package let maxForgetting: Double
-  /// Percentage points that the target tasks must gain on average.
+  /// Minimum mean gain on the target tasks, in percentage points.
   package let minLearning: Double?
   package let probes: [Probe]
 
-  /// - Throws: `refused` for a limit that is not finite, or a negative one of forgetting.
+  /// - Throws: `refused` for a limit that is not finite, or a negative limit of forgetting.
   package init(maxForgetting: Double, minLearning: Double? = nil, probes: [Probe] = []) throws {
     for limit in [maxForgetting] + probes.compactMap(\.limit) {
       guard limit.isFinite, limit >= 0 else {
         throw VPatchError(
-          .refused, "the limit \(limit)", "is no number of at least 0", remedy: "give how much may be lost, such as 1.0"
+          .refused, "the limit \(limit)", "is not a number of at least 0", remedy: "give the maximum loss, such as 1.0"
         )
       }
     }
     if let minLearning, !minLearning.isFinite {
-      throw VPatchError(.refused, "the limit \(minLearning)", "is not finite", remedy: "give how much is to be learned")
+      throw VPatchError(.refused, "the limit \(minLearning)", "is not finite", remedy: "give the minimum gain")
     }
     self.maxForgetting = maxForgetting
     self.minLearning = minLearning
@@ -43,43 +44,43 @@ package struct Gate: Sendable {
   package enum Verdict: String, Sendable, CaseIterable, Comparable {
     /// The interval's worse end is within the limit.
     case passed
-    /// The limit lies in the interval: more items would decide.
+    /// The limit is inside the interval: more items would decide.
     case undecided
-    /// Computed from members, and not measured.
+    /// Computed from members, not measured.
     case predicted
-    /// Said by a results file, of bits that nobody hashed.
+    /// From a results file, for weights that were not hashed.
     case reported
-    /// Nothing is known of it.
+    /// There is no value.
     case unmeasured
     /// The interval's better end is beyond the limit.
     case exceeded
 
-    /// The worse is the greater: it is the verdict of several.
+    /// The worse verdict is the greater: the verdict of several checks is their maximum.
     package static func < (a: Self, b: Self) -> Bool { allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)! }
   }
 
-  /// One limit and what became of it.
+  /// One limit and its verdict.
   package struct Check: Equatable, Sendable {
     /// "forgetting", "learning", or a task.
     package let what: String
     package let verdict: Verdict
-    /// What was compared with what, in words.
+    /// Value and limit, in words.
     package let detail: String
-    /// Items that would decide, where it is undecided and any number would.
+    /// Number of items that would decide an undecided check, if any would.
     package let itemsNeeded: Int?
   }
 
   package struct Outcome: Equatable, Sendable {
     package let checks: [Check]
-    /// The worst of the checks'.
+    /// The worst verdict of all checks.
     package var verdict: Verdict { checks.map(\.verdict).max()! }
-    /// The first check that the verdict comes from.
+    /// The first check with that verdict.
     package var decisive: Check { checks.first { $0.verdict == verdict }! }
   }
 
   /// - Parameters:
-  ///   - records: for the probes; those that speak of these bits.
-  ///   - summary: what was measured on exactly these bits, or predicted.
+  ///   - records: of exactly these weights, for the probes.
+  ///   - summary: measured on exactly these weights, or predicted.
   package func judge(_ records: [ForgettingRecord], _ summary: ForgettingSummary) -> Outcome {
     var checks = [
       check(
@@ -87,7 +88,7 @@ package struct Gate: Sendable {
         unit: "pp")
     ]
     if let minLearning {
-      // To gain at least so much is to lose at most its opposite.
+      // A gain of at least x is a loss of at most −x.
       checks.append(
         check(
           "learning", summary.learning.map { -$0 }, summary.known.learning, summary.learningItems, atMost: -minLearning,
@@ -106,7 +107,7 @@ package struct Gate: Sendable {
       guard let limit = probe.limit ?? (record.unit == .share ? maxForgetting : nil) else {
         return Check(
           what: probe.task, verdict: .unmeasured,
-          detail: "is counted in \(record.unit.rawValue) and needs a limit of its own: \(probe.task)=LIMIT",
+          detail: "is measured in \(record.unit.rawValue) and needs a limit of its own: \(probe.task)=LIMIT",
           itemsNeeded: nil)
       }
       return check(
@@ -116,14 +117,14 @@ package struct Gate: Sendable {
   }
 
   /// - Parameters:
-  ///   - loss: what must be at most the limit.
-  ///   - isGain: whether people know it by its opposite.
+  ///   - loss: the value that must not exceed the limit.
+  ///   - isGain: whether to report the loss as a gain, with the opposite sign.
   private func check(
     _ what: String, _ loss: Estimate?, _ status: MeasurementStatus, _ items: Int, atMost limit: Double, unit: String,
     isGain: Bool = false
   ) -> Check {
     guard let loss, status != .unmeasured else {
-      return Check(what: what, verdict: .unmeasured, detail: "was not measured on these bits", itemsNeeded: nil)
+      return Check(what: what, verdict: .unmeasured, detail: "was not measured on these weights", itemsNeeded: nil)
     }
     let shown = isGain ? -loss : loss
     let bound = isGain ? -limit : limit
@@ -132,19 +133,19 @@ package struct Gate: Sendable {
     guard status == .measured else {
       return Check(
         what: what, verdict: status == .reported ? .reported : .predicted,
-        detail: "is \(status.rawValue), not measured: \(number), \(asked) asked for", itemsNeeded: nil)
+        detail: "is \(status.rawValue), not measured: \(number), \(asked) required", itemsNeeded: nil)
     }
     if loss.high <= limit {
       return Check(what: what, verdict: .passed, detail: "\(number), \(asked)", itemsNeeded: nil)
     }
     if loss.low > limit {
-      return Check(what: what, verdict: .exceeded, detail: "\(number), \(asked) asked for", itemsNeeded: nil)
+      return Check(what: what, verdict: .exceeded, detail: "\(number), \(asked) required", itemsNeeded: nil)
     }
     let distance = limit - loss.value
     let needed = ItemsToDecide.count(
       items: items, halfWidth: distance > 0 ? loss.high - loss.value : loss.value - loss.low, distance: distance)
     let advice = needed.map { "about \(Format.grouped($0)) items would decide" } ?? "no number of items would decide"
     return Check(
-      what: what, verdict: .undecided, detail: "\(number), \(asked) asked for; \(advice)", itemsNeeded: needed)
+      what: what, verdict: .undecided, detail: "\(number), \(asked) required; \(advice)", itemsNeeded: needed)
   }
 }

@@ -1,8 +1,8 @@
 import CCompute
 import Text
 
-/// What a model thinks of some texts, kept so that others can be compared with it: the residual stream behind the last
-/// layer, from which its probabilities follow without the layers.
+/// A model's predictions for some texts, held for comparison with other models: the residual stream after the last
+/// layer, from which probabilities are computed without running the layers again.
 package final class HeldTexts {
   let model: LanguageModel
   let sequences: [TokenSequence]
@@ -18,7 +18,7 @@ package final class HeldTexts {
 }
 
 extension LanguageModel {
-  /// Keeps what this model thinks of texts.
+  /// Holds this model's predictions for some texts.
   package func hold(_ sequences: [TokenSequence]) throws -> HeldTexts {
     var streams: [Floats] = []
     try forEachPortion(sequences) { _, batch, stream in
@@ -31,11 +31,11 @@ extension LanguageModel {
     return HeldTexts(self, sequences, streams)
   }
 
-  /// KL(held ‖ this) at each token of each text, added up over the vocabulary, in nats.
-  /// - Parameter held: of another model, which has a `compute` of its own, over the same vocabulary.
+  /// KL(held ‖ this) at each token of each text, summed over the vocabulary, in nats.
+  /// - Parameter held: of another model with the same vocabulary and a `Compute` of its own.
   package func divergences(from held: HeldTexts) throws -> [[Double]] {
-    precondition(held.model !== self && held.model.compute !== compute, "both models need memory of their own")
-    precondition(held.model.vocabularySize == vocabularySize, "probabilities over two vocabularies")
+    precondition(held.model !== self && held.model.compute !== compute, "both models need a Compute of their own")
+    precondition(held.model.vocabularySize == vocabularySize, "the vocabularies differ")
     var results: [[Double]] = []
     try forEachPortion(held.sequences) { which, batch, stream in
       for (i, tokens) in zip(which, batch.sequences) {
@@ -49,7 +49,7 @@ extension LanguageModel {
 }
 
 extension DecoderPass {
-  /// KL(other ‖ this) row by row, in nats.
+  /// KL(other ‖ this) for each row, in nats.
   fileprivate func divergences(
     _ stream: FloatPointer, _ rows: [Int], from other: DecoderPass, _ otherStream: FloatPointer, _ otherRows: [Int]
   ) -> [Double] {
@@ -58,7 +58,7 @@ extension DecoderPass {
     results.withUnsafeMutableBufferPointer { results in
       let results = Shared(results.baseAddress!)
       forEachLogits(stream, rows: rows) { which, _, _, logits in
-        // In one portion, since these are one.
+        // One call: these rows already fit into one block of logits.
         other.forEachLogits(otherStream, rows: Array(otherRows[which])) { _, _, _, otherLogits in
           let (mine, theirs) = (Shared(logits), Shared(otherLogits))
           compute.split(which.count) { range in
@@ -80,14 +80,14 @@ extension DecoderPass {
 
 /// Distributions over a vocabulary, as natural logarithms of probabilities.
 package enum LogProbabilities {
-  /// KL(base ‖ model) = Σ p(v) · (log p(v) − log q(v)), p of the base, in nats. What the base never says weighs nothing,
-  /// whatever the model thinks of it.
+  /// KL(base ‖ model) = Σ p(v) · (log p(v) − log q(v)), p of the base, in nats. Tokens with p = 0 add nothing, whatever
+  /// q is.
   package static func divergence(
     of model: UnsafeBufferPointer<Float>, from base: UnsafeBufferPointer<Float>
   ) -> Double {
-    precondition(model.count == base.count, "two vocabularies")
+    precondition(model.count == base.count, "the vocabularies differ")
     let sum = vp_kl(base.baseAddress!, model.baseAddress!, base.count)
-    // Rounding may leave a trace below zero where the two are the same. (Not by `max`, which takes a NaN for zero.)
+    // Rounding may give slightly less than zero for equal distributions. (`max` would turn a NaN into zero.)
     return sum < 0 ? 0 : sum
   }
 }

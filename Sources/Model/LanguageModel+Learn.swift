@@ -1,14 +1,14 @@
 import Text
 
-/// How a model learns: gradients of tuned tensors.
+/// Training: gradients of tuned tensors.
 extension LanguageModel {
-  /// What the answers of some examples cost.
+  /// Loss of some examples.
   package struct Loss: Equatable, Sendable {
-    /// The negative log-probabilities of the answers' tokens, added up, in nats.
+    /// Sum of the answer tokens' negative log-probabilities, in nats.
     package var negativeLogLikelihood = 0.0
-    /// λ·T²·KL(base ‖ model) over the same tokens, added up, in nats.
+    /// Sum of λ·T²·KL(base ‖ model) over the same tokens, in nats.
     package var distillation = 0.0
-    /// Tokens that count.
+    /// Number of tokens that count in the loss.
     package var tokens = 0
 
     package init() {}
@@ -19,15 +19,15 @@ extension LanguageModel {
       a.tokens += b.tokens
     }
 
-    /// Per token.
+    /// Loss per token.
     package var mean: Double { (negativeLogLikelihood + distillation) / Double(max(1, tokens)) }
   }
 
-  /// Learning without forgetting: stay near what the base would have answered.
+  /// Learning without forgetting: distillation from the base on the same tokens.
   package struct Distillation {
-    /// With memory of its own: `frozen()`.
+    /// The base, with a `Compute` of its own: `frozen()`.
     package let base: LanguageModel
-    /// λ
+    /// λ: weight of the distillation loss.
     package let weight: Float
     package let temperature: Float
 
@@ -41,8 +41,8 @@ extension LanguageModel {
   /// Adds the gradients of the mean loss to those of the tuned tensors.
   /// - Parameters:
   ///   - examples: a batch, or a part of one.
-  ///   - targets: how many tokens count in the whole batch.
-  /// - Returns: the examples' own loss.
+  ///   - targets: number of tokens that count in the whole batch.
+  /// - Returns: the loss of these examples.
   package func addGradients(
     _ examples: [Example], targets count: Int, keeping: ActivationCheckpointing = .activations, distillation: Distillation? = nil
   ) throws -> Loss {

@@ -1,11 +1,11 @@
 import Text
 
-/// How probable a model finds a row of data.
+/// Scores of a row of data.
 package struct RowScore: Equatable, Sendable {
   package let ids: [Int32]
   /// Of each token but the first, given those before it; natural logarithms.
   package let logProbabilities: [Float]
-  /// The mean of −log p over the tokens that are to be learned; nil where there are none.
+  /// The mean of −log p over the tokens that count in the loss; nil if there are none.
   package let loss: Double?
 }
 

@@ -4,37 +4,37 @@ import Checkpoints
 import Families
 import Text
 
-/// A language model from a folder, with patches over it: what it thinks of texts, what it writes, and how it learns. Some
-/// see images among the text.
+/// A language model from a folder, with patches applied in memory: scoring, generation and gradients. Some models take
+/// images among the text.
 ///
-/// It works on one thing at a time; the work itself runs on the threads of its `compute`.
+/// Must not be used concurrently; it runs on the threads of its `compute`.
 package final class LanguageModel {
   package let config: ModelConfig
   package let weights: ModelWeights
   package let compute: Compute
   let pass: DecoderPass
-  /// Of a model that sees.
+  /// Image encoder, for a vision-language model.
   let imageEncoder: ImageEncoder?
 
-  /// Tokens that go through the layers at once where nothing is kept.
+  /// Tokens per forward pass if no activations are kept.
   static let portion = 2048
 
   /// - Parameters:
-  ///   - view: a model's folder, and the patches that are applied to it in memory.
-  ///   - cache: where features of images are kept; nil: they are computed each time.
-  /// - Throws: `invalid` where config and tensors disagree, `refused` for what is not known.
+  ///   - view: a model's folder, and the patches to apply in memory.
+  ///   - cache: cache of image features; nil: they are computed each time.
+  /// - Throws: `invalid` if config and tensors do not match, `refused` for an unsupported model.
   package convenience init(_ view: ModelView, compute: Compute, features cache: FeatureCache? = nil) throws {
     let folder = try view.folder()
     try self.init(
       config: ModelConfig(folder), weights: ModelWeights(view, threads: compute.threads), compute: compute,
       images: ImageReader(folder), features: cache)
-    // The files beside the weights are read by their names, and have to be of the same model.
+    // The files beside the weights are read by name, so they have to be of the same model.
     try view.checkpoint.requireStillThere()
   }
 
   package func requireUnchanged() throws { try weights.view.checkpoint.requireSameBytes() }
 
-  /// - Parameter images: nil for a model that does not see.
+  /// - Parameter images: nil for a model that takes no images.
   init(
     config: ModelConfig, weights: ModelWeights, compute: Compute, images: ImageReader? = nil,
     features cache: FeatureCache? = nil
@@ -47,16 +47,16 @@ package final class LanguageModel {
     try LeftOut.require(pass.decoder, imageEncoder?.pass.model, weights)
   }
 
-  /// What the user has to know of how the files were taken.
+  /// Warnings about how the files were interpreted.
   package var warnings: [String] { [pass.decoder.warning].compactMap(\.self) }
 
-  /// The embedding, and the head that is stored with the same values and tied to it; nil for a model that stores one.
+  /// The embedding and the tied head, if the checkpoint stores both; otherwise nil.
   package var storedTwice: (embedding: Parameter, head: Parameter)? {
     pass.decoder.tiedHead.map { (pass.decoder.embedding, $0) }
   }
 
-  /// The same model as its files and patches have it, whatever is being tuned in this one; with scratch memory of its
-  /// own.
+  /// The same model from its files and patches, without tuned tensors, whatever is tuned in this one; with scratch
+  /// memory of its own.
   package func frozen() throws -> LanguageModel {
     try LanguageModel(
       config: config, weights: weights.frozen(),
@@ -64,15 +64,15 @@ package final class LanguageModel {
       features: imageEncoder?.cache)
   }
 
-  /// Tensors that what the model says depends on. Others may lie beside them: layers of a vision tower above the one that
-  /// is read, its last norm, buffers of old files.
+  /// Tensors that the output depends on. A checkpoint may have others: layers of a vision tower above the one that is
+  /// used, its last norm, buffers of old files.
   package var used: [Parameter] { pass.decoder.parameters + (imageEncoder?.parameters ?? []) }
 
-  /// Stands among ids for an image; nil for a model that takes none.
+  /// The token that stands for an image; nil for a model that takes none.
   package var imageToken: Int32? { imageEncoder?.reader.token }
 
-  /// Sequences as they go through the layers, with the features of their images.
-  /// - Parameter keeping: what a tuned vision tower keeps for the way back.
+  /// Sequences as a batch, with the features of their images.
+  /// - Parameter keeping: activations of a tuned vision tower that are kept for the backward pass.
   /// - Throws: for images that cannot be read.
   func batch(
     _ sequences: [TokenSequence], keeping: ActivationCheckpointing? = nil
@@ -93,21 +93,21 @@ package final class LanguageModel {
     return imageEncoder
   }
 
-  /// - Throws: `invalid` for a token that the model does not have, or images that are not where the tokens say; `refused`
-  ///   for a text longer than its window, or images for a model that takes none.
+  /// - Throws: `invalid` for a token outside the vocabulary, or images that do not match their tokens; `refused` for a
+  ///   text longer than the model's window, or images for a model that takes none.
   func check(_ sequences: [TokenSequence]) throws {
     for sequence in sequences {
       if let window = config.window, sequence.count > window {
         throw VPatchError(
           .refused, weights.view.path,
-          "has a sliding window of \(Format.counted(window, "token")), and a text has \(Format.grouped(sequence.count))",
-          remedy: "longer texts than the window are not known yet: use shorter ones")
+          "has a sliding window of \(Format.counted(window, "token")); a text has \(Format.grouped(sequence.count))",
+          remedy: "use shorter texts; texts longer than the window are not supported")
       }
       let imageToken = sequence.images.isEmpty ? nil : try checkImages(sequence)
       if let id = sequence.ids.first(where: { ($0 < 0 || Int($0) >= config.vocabularySize) && $0 != imageToken }) {
         throw VPatchError(
           .invalid, weights.view.path, "has no token \(id): its vocabulary has \(config.vocabularySize)",
-          remedy: "is the tokenizer this model's?")
+          remedy: "use this model's tokenizer")
       }
     }
   }
@@ -122,12 +122,12 @@ package final class LanguageModel {
         "takes \(Format.grouped(grids.reduce(0) { $0 + $1.tokens })) tokens for "
           + "\(Format.counted(grids.count, "image")), and "
           + "\(Format.counted(sequence.ids.count { $0 == imageEncoder.reader.token }, "image token")) stand in the text",
-        remedy: "are tokenizer and preprocessor_config.json this model's?")
+        remedy: "use this model's tokenizer and preprocessor_config.json")
     }
     return imageEncoder.reader.token
   }
 
-  /// Runs sequences through the layers, some at a time.
+  /// Runs sequences through the layers, batch by batch.
   func forEachPortion(
     _ sequences: [TokenSequence],
     _ body: (_ which: Range<Int>, _ batch: TokenBatch, _ stream: FloatPointer) throws -> Void

@@ -1,17 +1,17 @@
 import Base
 import Families
 
-/// Tensors of a checkpoint that no computation would read, and that nobody would miss: an adapter that was not merged,
-/// a norm of another family, a bias that the config denies. A model with one is refused.
+/// Finds tensors of a checkpoint that no computation would read and whose absence would go unnoticed: an unmerged
+/// adapter, a norm of another family, a bias that the config denies. A model with one is refused.
 ///
-/// Let pass are those that transformers' class of the model has and a text does not need, and those that it says nothing
-/// of when it loads a file (5.24: `_adjust_missing_and_unexpected_keys` in modeling_utils.py; the classes of these
+/// Exceptions are tensors that transformers' class of the model has and a text does not need, and those that it does
+/// not report when loading (5.24: `_adjust_missing_and_unexpected_keys` in modeling_utils.py; the classes of these
 /// families have no `_keys_to_ignore_on_load_unexpected`).
 enum LeftOut {
-  /// Parts of names, dotted, that are passed over wherever they stand: buffers that old versions saved.
+  /// Parts of dotted names that are ignored anywhere: buffers that old versions saved.
   private static let buffers: [[Substring]] = [["rotary_emb", "inv_freq"]]
 
-  /// - Throws: `refused`, naming the tensors.
+  /// - Throws: `refused`, with the names of the tensors.
   static func require(_ decoder: Decoder, _ vision: VisionModel?, _ weights: ModelWeights) throws {
     let used = Set(
       (decoder.parameters + [decoder.tiedHead].compactMap(\.self) + (vision?.parameters ?? [])).map(\.name.bytesKey))
@@ -24,7 +24,7 @@ enum LeftOut {
     let shown = left.prefix(5).map { "\"\($0.printable)\"" }.joined(separator: ", ")
     throw VPatchError(
       .refused, weights.view.path,
-      "has \(Format.counted(left.count, "tensor")) that the computation would leave out: \(shown)"
+      "has \(Format.counted(left.count, "tensor")) that would not be used: \(shown)"
         + (left.count > 5 ? ", …" : ""), remedy: remedy(left, weights, canonical))
   }
 
@@ -39,22 +39,22 @@ enum LeftOut {
       return "merge the adapter first and save the whole model (in PEFT: merge_and_unload, then save_pretrained)"
     }
     if names.allSatisfy({ $0.hasSuffix(".bias") }) {
-      return "does config.json lack attention_bias or mlp_bias? It denies these; else take them out of the file"
+      return "set attention_bias or mlp_bias in config.json if the model has these, or remove them from the file"
     }
     if names.contains(where: { canonical.contains(weights.layout.canonicalName(of: $0)) }) {
-      return "the same tensor is there under two names: leave one of them in the file"
+      return "the file has the same tensor under two names: remove one of them"
     }
-    return "are config.json and the weights of the same model? If so, take them out of the file"
+    return "use the config.json of the same model, or remove them from the file"
   }
 }
 
 extension VisionModel {
-  /// Whether transformers' class has this tensor, though nothing that the language model reads depends on it.
-  /// - Parameter used: canonical names of those that something depends on.
+  /// Whether transformers' class has this tensor, although no output of the language model depends on it.
+  /// - Parameter used: canonical names of the tensors that outputs depend on.
   fileprivate func passesOver(_ component: Component, used: Set<String>) -> Bool {
     guard component.region == .visionTower else { return false }
     if let layer = component.layer {
-      // Layers above the one that is read.
+      // Layers above the one that is used.
       guard (config.usedLayers..<config.tower.layers).contains(layer) else { return false }
       var first = component
       first.layer = 0
@@ -63,7 +63,7 @@ extension VisionModel {
     return Self.unread[config.tower.family]!.contains { component.name == $0 || component.name.hasPrefix($0 + ".") }
   }
 
-  /// Modules and tensors of a tower outside of its layers.
+  /// Unused modules and tensors of a tower outside its layers.
   private static let unread: [VisionConfig.Tower.Family: [String]] = [
     .clip: ["post_layernorm"], .siglip: ["post_layernorm", "head"], .dinov2: ["layernorm", "embeddings.mask_token"],
     .qwen: [],

@@ -1,24 +1,24 @@
 import Base
 import Text
 
-/// What a training step needs, in bytes, part by part.
+/// Memory of a training step, in bytes, by part.
 package struct MemoryEstimate: Equatable, Sendable {
-  /// The model's files: mapped, so the system takes back what it needs.
+  /// The model's files: memory-mapped, so the system can reclaim it.
   package let mapped: Int
   /// Masters, gradients and two moments of the tuned tensors.
   package let tuned: Int
-  /// What the forward pass keeps for the way back.
+  /// Activations kept for the backward pass.
   package let activations: Int
-  /// Scratch: widened weights, logits, a layer's intermediate results.
+  /// Scratch memory: widened weights, logits, a layer's intermediate results.
   package let scratch: Int
 
   package var needed: Int { tuned + activations + scratch }
 
   /// - Parameters:
-  ///   - tokens: that go through the model together.
-  ///   - images: rows of data whose images do.
-  ///   - models: that compute: 2 where another one is compared with.
-  ///   - copies: of the masters that are held besides.
+  ///   - tokens: per forward pass.
+  ///   - images: rows whose images are in the same forward pass.
+  ///   - models: number of models that compute: 2 if the base is computed too.
+  ///   - copies: additional copies of the masters.
   package init(
     _ model: LanguageModel, tuned: [Parameter], tokens: Int, images: [TokenSequence] = [],
     keeping: ActivationCheckpointing, models: Int = 1, copies: Int = 0
@@ -37,7 +37,7 @@ package struct MemoryEstimate: Equatable, Sendable {
       ? 0
       : decoder.layers.firstIndex { layer in layer.parameters.contains { names.contains($0.name.bytesKey) } }
         ?? config.layers
-    // The stream behind the last layer, its gradient, and the angles' cosines and sines besides.
+    // Plus the stream after the last layer, its gradient, and the angles' cosines and sines.
     let perToken =
       config.activations.bytes(keeping, from: lowest) + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)
     activations = tokens * perToken + models * (seen?.activations ?? 0)

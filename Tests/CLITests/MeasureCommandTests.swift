@@ -53,7 +53,7 @@ import Testing
       (["--max-forgetting", "10"], 0, "passed: forgetting 1.5 ± 4.3 pp (n 240), at most 10"),
       (
         ["--max-forgetting", "2"], 11,
-        "undecided: forgetting 1.5 ± 4.3 pp (n 240), at most 2 asked for; about 16,673 items"
+        "undecided: forgetting 1.5 ± 4.3 pp (n 240), at most 2 required; about 16,673 items"
       ),
       (["--max-forgetting", "10", "--min-learning", "20"], 0, "; learning +38.3 ± 14.1 pp (n 60), at least 20"),
       (["--max-forgetting", "10", "--min-learning", "60"], 10, "exceeded: learning +38.3"),
@@ -142,7 +142,7 @@ import Testing
       show.output.contains("forgetting invalid: has a forgetting record, number 1, that has no text as \"metric\""))
     #expect(try Command("show", story.saPatch, "--json").output.contains("\"status\": \"invalid\""))
     let gate = try Command("gate", story.saPatch, "--max-forgetting", "1")
-    #expect(gate.code == 2 && gate.says("number 1", "vpatch annotate --replace-all writes them anew"))
+    #expect(gate.code == 2 && gate.says("number 1", "write new ones with 'vpatch annotate --replace-all'"))
     #expect(try annotate(story.saPatch).code == 2)
     #expect(try annotate(story.saPatch, "--replace-all").code == 0)
     #expect(try Command("gate", story.saPatch, "--max-forgetting", "1").code == 13)
@@ -241,13 +241,13 @@ import Testing
     let own = "\(Self.fixtures)/results/own"
     let patch = try Command(
       "annotate", story.saPatch, "--results", story.saPatch, "--base-results", "\(own)/base.json")
-    #expect(patch.code == 2 && patch.says("is a patch and not a results file"))
+    #expect(patch.code == 2 && patch.says("is a patch, not a results file"))
     let directory = try Command("annotate", story.saPatch, "--results", own, "--base-results", "\(own)/base.json")
-    #expect(directory.code == 2 && directory.says("is a directory and not a results file"))
+    #expect(directory.code == 2 && directory.says("is a folder, not a results file"))
     let tuned = try folder.write("tuned.safetensors", try folder.bytes(story.sa))
     let swapped = try Command(
       "annotate", story.saPatch, "--results", "\(own)/base.json", "--base-results", "\(own)/tuned.json", "--model",
       tuned)
-    #expect(swapped.code == 5 && swapped.says("are --results and --base-results swapped?"))
+    #expect(swapped.code == 5 && swapped.says("check that --results and --base-results are not swapped"))
   }
 }

@@ -158,7 +158,7 @@ import Testing
     ] {
       #expect(
         run.code == 5
-          && run.errors.contains("the computation would leave out: \"model.layers.0.self_attn.q_norm.weight\""),
+          && run.errors.contains("that would not be used: \"model.layers.0.self_attn.q_norm.weight\""),
         "\(run.errors)")
     }
   }

@@ -51,7 +51,7 @@ import Testing
     let run = try Command(Command.path, arguments("--log", "/dev/full"))
     #expect(run.code == 0, "\(run.errors)")
     let notes = run.errors.split(separator: "\n").filter { $0.contains("/dev/full") }
-    #expect(notes.count == 2 && notes[0].contains("cannot be written: No space left on device; training goes on"))
+    #expect(notes.count == 2 && notes[0].contains("cannot be written: No space left on device; training continues"))
     #expect(notes[1].contains("note: the log /dev/full lacks 4 steps from 1 on: it cannot be written"))
     #expect(try isWhole(scene.patch))
     let json = try Command(Command.path, arguments("--log", "/dev/full", "--json", "--force"))
@@ -64,7 +64,7 @@ import Testing
     // More than a pipe holds: the run waits for its reader, who goes.
     let run = try shell(
       "head -n 1 \"$0/pipe\" > \"$0/first\" & \"$@\"", arguments("--log", folder["pipe"], "--steps", "400"))
-    #expect(run.code == 0 && run.errors.contains("is read by nobody any more; training goes on"), "\(run.errors)")
+    #expect(run.code == 0 && run.errors.contains("has no reader any more; training continues"), "\(run.errors)")
     #expect(try folder.text("first").contains("\"step\":1,") && isWhole(scene.patch))
   }
 
@@ -120,13 +120,13 @@ import Testing
     let (path, run) = try kept("mv \"$0/out\" \"$0/gone\"", "-o", folder["out/task.vpatch"], "--no-store")
     #expect(run.code == 1, "\(run.code) \(run.errors)")
     #expect(path.hasPrefix(folder["tmp/vpatch-"]) && path.hasSuffix("/task.vpatch"), "\(run.errors)")
-    #expect(run.errors.contains("out/task.vpatch: cannot be written: No such file or directory; the patch is kept as"))
+    #expect(run.errors.contains("out/task.vpatch: cannot be written: No such file or directory; the patch is saved as"))
     #expect(try isWhole(path))
   }
 
   @Test("a name that is taken meanwhile: neither is lost") func nameTaken() throws {
     let (path, run) = try kept("echo mine > \"$0/task.vpatch\"", "--no-store")
-    #expect(run.code == 5 && run.errors.contains("task.vpatch: exists already; the patch is kept as"), "\(run.errors)")
+    #expect(run.code == 5 && run.errors.contains("task.vpatch: exists already; the patch is saved as"), "\(run.errors)")
     #expect(try folder.text("task.vpatch") == "mine\n" && isWhole(path))
   }
 
@@ -138,7 +138,7 @@ import Testing
       "printf '\\x01' | dd of=\"$0/model/model.safetensors\" bs=1 seek=\(before.count - 2) conv=notrunc 2> /dev/null",
       "--no-store")
     #expect(
-      run.code == 1 && run.errors.contains("model.safetensors: was changed while the model was trained on it"),
+      run.code == 1 && run.errors.contains("model.safetensors: was changed during training"),
       "\(run.errors)")
     #expect(!folder.exists("task.vpatch"))
     try folder.write("model/model.safetensors", before)
@@ -169,7 +169,7 @@ import Testing
     let (_, run) = try kept(
       "mv \"$0/state\" \"$0/gone\"", "--resume", folder["state"], "--save-every", "100", "--no-store")
     #expect(run.code == 0, "\(run.errors)")
-    #expect(run.errors.contains("could not be saved: ") && run.errors.contains("training goes on"))
+    #expect(run.errors.contains("could not be saved: ") && run.errors.contains("training continues"))
     #expect(run.errors.contains("note: the state could not be saved after step "), "\(run.errors)")
     #expect(run.errors.contains("300, 400: "), "\(run.errors)")
     #expect(try isWhole(scene.patch))

@@ -163,7 +163,7 @@ import Testing
     let scene = try EvalScene()
     let blind = try Command(
       "generate", scene.base, "How many?", "--image", folder["images/a.png"], "--features", "none")
-    #expect(blind.code == 5 && blind.says("the prompt has an image, and the model takes no images"), "\(blind.errors)")
+    #expect(blind.code == 5 && blind.says("the prompt has an image, but the model takes no images"), "\(blind.errors)")
     // The last item of the last task is looked at before the first.
     try folder.write(
       "choices.jsonl", #"{"prompt": "?", "image": "images/cut.png", "choices": ["a", "b"], "answer": 0}"#)

@@ -99,7 +99,7 @@ import Text
     let error = #expect(throws: VPatchError.self) {
       try task([#"{"text": "a", "image": "red.png"}"#], "kind = \"perplexity\"")
     }
-    #expect(error?.description.contains("line 1: has an image beside a \"text\": images go with \"prompt\"") == true)
+    #expect(error?.description.contains("line 1: has an image with a \"text\"; images need \"prompt\"") == true)
   }
 
   @Test("a model without images says so") func blind() throws {
@@ -110,7 +110,7 @@ import Text
     }
     #expect(
       error?.description
-        == "the task t: item 1 cannot be shown: the prompt has an image, and the model takes no images")
+        == "the task t: item 1 cannot be encoded: the prompt has an image, but the model takes no images")
   }
 
   @Test("a probe set is of what images hold, not of what they are called") func probeSets() throws {
@@ -155,7 +155,7 @@ import Text
     var phases: [String] = []
     evaluation.report = { phases.append("\($0) \($1)/\($2)") }
     _ = try evaluation.results(of: AnsweringModel(["a", "c"]), name: "m", root: nil, against: .none)
-    #expect(phases.prefix(2) == ["looking at images of t 1/2", "looking at images of t 2/2"])
+    #expect(phases.prefix(2) == ["checking images of t 1/2", "checking images of t 2/2"])
     #expect(phases.dropFirst(2).allSatisfy { $0.hasPrefix("t ") } && phases.last == "t 2/2")
   }
 
@@ -231,7 +231,7 @@ import Text
       try task(
         [#"{"prompt": "a", "choices": [\#(choices)], "answer": 0}"#], "kind = \"option-letter\"\nformat = \"raw\"")
     }
-    #expect(error?.description.contains("line 1: has 27 choices, and there are 26 letters") == true)
+    #expect(error?.description.contains("line 1: has 27 choices; the maximum is 26, one for each letter") == true)
   }
 
   // MARK: Clocks

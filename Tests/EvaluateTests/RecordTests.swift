@@ -115,6 +115,6 @@ import Testing
   @Test("a divergence without a base is left out, and said") func noBase() throws {
     let results = try evaluation().results(of: FakeModel(), name: "m", root: nil, against: .none)
     #expect(!results.entries.contains { $0.task == "drift" })
-    #expect(results.notes == ["drift is a divergence from a base, and none is given: left out"])
+    #expect(results.notes == ["drift was left out: it measures the divergence from a base, and none is given"])
   }
 }

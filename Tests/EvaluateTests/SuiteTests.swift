@@ -91,12 +91,12 @@ import Text
   @Test(
     "what is no suite",
     arguments: [
-      ("name = ", "line 1: a value expected"),
-      ("[[task]]\nname = 3", "line 2: the task number 1 has a \"name\" that is not a text"),
-      ("\nnmae = \"x\"\n[[task]]", "line 2: has the key \"nmae\", which it does not take; keys are name"),
-      ("name = \"x\"", ": has no task"), ("task = 3", "line 1: has the key \"task\""),
-      ("[[tasks]]\n", "line 1: has a table [[tasks]]; tasks stand below [[task]]"),
-      ("[[task]]\nkind = \"kl\"", "the task number 1 has no \"name\""),
+      ("name = ", "line 1: expected a value"),
+      ("[[task]]\nname = 3", "line 2: task 1 has a \"name\" that is not a string"),
+      ("\nnmae = \"x\"\n[[task]]", "line 2: has the unknown key \"nmae\"; known keys are name"),
+      ("name = \"x\"", ": has no task"), ("task = 3", "line 1: has the unknown key \"task\""),
+      ("[[tasks]]\n", "line 1: has a table [[tasks]]; tasks are declared as [[task]]"),
+      ("[[task]]\nkind = \"kl\"", "task 1 has no \"name\""),
       ("[[task]]\nname = \"a\"\n[[task]]\nname = \"a\"", "line 3: has two tasks called \"a\""),
       ("[[task]]\nname = \"a\"", "the task \"a\" has no \"kind\"; kinds are \"perplexity\", \"mass\", \"kl\""),
       ("[[task]]\nname = \"a\"\nkind = \"f1\"", "line 3: the task \"a\" has a \"kind\" that is not \"perplexity\""),
@@ -113,21 +113,21 @@ import Text
   @Test(
     "keys of a task that do not hold",
     arguments: [
-      ("kind = \"perplexity\"\ndata = \"text.txt\"\nmax_tokens = 3", "has the key \"max_tokens\""),
-      ("kind = \"perplexity\"\ndata = \"text.txt\"\nformat = \"raw\"", "has the key \"format\""),
+      ("kind = \"perplexity\"\ndata = \"text.txt\"\nmax_tokens = 3", "has the unknown key \"max_tokens\""),
+      ("kind = \"perplexity\"\ndata = \"text.txt\"\nformat = \"raw\"", "has the unknown key \"format\""),
       ("kind = \"perplexity\"\ndata = \"text.txt\"\nstride = 1024", "has a \"stride\" that is not smaller"),
-      ("kind = \"perplexity\"\ndata = \"text.txt\"\nlimit = 0", "has a \"limit\" that is not a whole number of 1"),
-      ("kind = \"perplexity\"\ndata = \"text.txt\"\nlimit = 1.5", "has a \"limit\" that is not a whole number of 1"),
+      ("kind = \"perplexity\"\ndata = \"text.txt\"\nlimit = 0", "has a \"limit\" that is not an integer from 1"),
+      ("kind = \"perplexity\"\ndata = \"text.txt\"\nlimit = 1.5", "has a \"limit\" that is not an integer from 1"),
       ("kind = \"perplexity\"\ndata = \"rows.jsonl\"", "rows.jsonl: line 1: has no \"text\""),
       ("kind = \"perplexity\"\ndata = \"none.txt\"", "none.txt: cannot be opened"),
-      ("kind = \"mass\"\ndata = \"text.txt\"\nformat = \"raw\"", "is read as text, and the task needs rows"),
+      ("kind = \"mass\"\ndata = \"text.txt\"\nformat = \"raw\"", "is a text file, but the task needs rows"),
       ("kind = \"mass\"\ndata = \"rows.jsonl\"", "has no \"format\"; write format = \"chat\""),
-      ("kind = \"mass\"\ndata = \"chat.jsonl\"\nformat = \"raw\"", "they need format = \"chat\""),
+      ("kind = \"mass\"\ndata = \"chat.jsonl\"\nformat = \"raw\"", "which need format = \"chat\""),
       ("kind = \"mass\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\nsystem = \"x\"", "which needs format = \"chat\""),
       ("kind = \"mass\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\ntemplate = \"x\"", "\"template\" without {prompt}"),
       ("kind = \"mass\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\nwords = []", "has an empty list of \"words\""),
       ("kind = \"mass\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\nfew_shot = 1", "needs \"few_shot_data\""),
-      ("kind = \"kl\"\ndata = \"text.txt\"\nformat = \"raw\"", "has texts and no prompts"),
+      ("kind = \"kl\"\ndata = \"text.txt\"\nformat = \"raw\"", "has texts instead of prompts"),
       ("kind = \"exact-match\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\nfew_shot = 2", "too few items for 2 examples"),
       (
         "kind = \"exact-match\"\ndata = \"rows.jsonl\"\nformat = \"raw\"\nignore = [\"x\"]",
@@ -170,13 +170,14 @@ import Text
   @Test(
     "rows that are none",
     arguments: [
-      ("[]", "is no JSON object"), ("{", "is not valid JSON"), (#"{"prompt": ""}"#, "has a \"prompt\" that is no text"),
+      ("[]", "is not a JSON object"), ("{", "is not valid JSON"),
+      (#"{"prompt": ""}"#, "has a \"prompt\" that is not a string"),
       (#"{"id": 1}"#, "has neither \"prompt\" nor \"messages\""), (#"{"prompt": "a"}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": " "}"#, "has no \"answer\""),
-      (#"{"prompt": "a", "answer": {}}"#, "has an \"answer\" that is no text, number"),
+      (#"{"prompt": "a", "answer": {}}"#, "has an \"answer\" that is not a string, number"),
       (#"{"messages": [{"role": 3, "content": "a"}]}"#, "message 1 has a \"role\" that is not a text"),
       (#"{"messages": []}"#, "has an empty list as its \"messages\""),
-      (#"{"messages": [{"role": "system", "content": "a"}]}"#, "has messages without one of the user at their end"),
+      (#"{"messages": [{"role": "system", "content": "a"}]}"#, "has messages that do not end with one of the user"),
     ])
   func rows(row: String, message: String) throws {
     try folder.write("bad.jsonl", #"{"prompt": "a", "answer": ["b", "c"]}"# + "\n" + row)
@@ -189,8 +190,9 @@ import Text
     "choices that are none",
     arguments: [
       (#"["a"], "answer": 0"#, "a list of at least two"), (#"["a", ""], "answer": 0"#, "that are not empty"),
-      (#"["a", "b"]"#, "has no \"answer\""), (#"["a", "b"], "answer": 2"#, "has the answer 2, and 2 choices"),
-      (#"["a", "b"], "answer": "c""#, "has an answer that is none of its choices"),
+      (#"["a", "b"]"#, "has no \"answer\""),
+      (#"["a", "b"], "answer": 2"#, "has the answer 2, which is no index of its 2 choices"),
+      (#"["a", "b"], "answer": "c""#, "has an answer that is not one of its choices"),
     ])
   func choices(rest: String, message: String) throws {
     try folder.write("bad.jsonl", #"{"prompt": "q", "choices": \#(rest)}"#)

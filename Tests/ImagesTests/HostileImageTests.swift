@@ -38,7 +38,7 @@ import Testing
       _ = try ImageFile.decode(source)
       Issue.record("another file is taken for it")
     } catch let error as VPatchError {
-      #expect(error.description == "\(path): has changed since it was looked at; begin anew")
+      #expect(error.description == "\(path): has changed since it was checked; start again")
     }
   }
 

@@ -43,8 +43,8 @@ import Testing
       let processor = try fixture(name)
       #expect(try processor.process(image.decode()).plan == processor.plan(image.source))
     }
-    let refusal = "takes no image whose one side is over 200 times the other; crop it"
-    expectError("\(image.source.path): has 1 × 10000 pixels; this model \(refusal)") {
+    let refusal = "'s maximum aspect ratio is 200; crop it"
+    expectError("\(image.source.path): has 1 × 10000 pixels; this model\(refusal)") {
       _ = try fixture("qwen2-vl").plan(image.source)
     }
     expectError(
@@ -81,25 +81,25 @@ import Testing
     "files that are refused",
     arguments: [
       (
-        #"{"image_processor_type": "ViTImageProcessor"}"#, #"image_processor_type is "ViTImageProcessor", which is not"#
+        #"{"image_processor_type": "ViTImageProcessor"}"#, #"has the unknown image_processor_type "ViTImageProcessor""#
       ),
-      ("{}", "image_processor_type is missing"), ("[]", "is no object"), ("{", "a key expected at byte 1"),
-      (#"{"image_processor_type": 3}"#, "image_processor_type is 3"),
+      ("{}", "image_processor_type is missing"), ("[]", "is not an object"), ("{", "a key expected at byte 1"),
+      (#"{"image_processor_type": 3}"#, "has the unknown image_processor_type 3"),
       (#"{"image_processor_type": "CLIPImageProcessor"}"#, "size is missing"),
       (#"{"image_processor_type": "CLIPImageProcessor", "size": 8}"#, "crop_size is missing"),
       (#"{"image_processor_type": "CLIPImageProcessor", "size": 8, "crop_size": 8}"#, "image_mean is missing"),
       (
         #"{"image_processor_type": "CLIPImageProcessor", "size": 8, "crop_size": 8, "image_mean": [1, 2]}"#,
-        "image_mean is [1,2], not a number for each of three colours"
+        "image_mean is [1,2], not one number for each of three colours"
       ),
-      (#"{"image_processor_type": "SiglipImageProcessor", "size": {"longest_edge": 8}}"#, "a form that is not known"),
+      (#"{"image_processor_type": "SiglipImageProcessor", "size": {"longest_edge": 8}}"#, "which is not a known form"),
       (#"{"image_processor_type": "SiglipImageProcessor", "size": 0, \#(clip)}"#, "shortest_edge is 0"),
-      (#"{"image_processor_type": "SiglipImageProcessor", "size": 8.5, \#(clip)}"#, "a form that is not known"),
+      (#"{"image_processor_type": "SiglipImageProcessor", "size": 8.5, \#(clip)}"#, "which is not a known form"),
       (#"{"image_processor_type": "SiglipImageProcessor", "size": [8, 8], "resample": 5, \#(clip)}"#, "resample is 5"),
       (#"{"image_processor_type": "SiglipImageProcessor", "do_resize": 1}"#, "do_resize is 1, not true or false"),
       (
         #"{"image_processor_type": "SiglipImageProcessor", "size": 8, "image_mean": 0, "image_std": [1, 0, 1]}"#,
-        "image_std has a zero"
+        "image_std contains a zero"
       ),
       (#"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8}"#, "image_grid_pinpoints is missing"),
       (
@@ -116,16 +116,16 @@ import Testing
       ),
       (
         #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8, "image_grid_pinpoints": [[8, 12]], \#(clip)}"#,
-        "image_grid_pinpoints has 8 × 12, which is not made of tiles of 8"
+        "image_grid_pinpoints has 8 × 12, which is not a multiple of the tile size 8"
       ),
       (
         #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8, "image_grid_pinpoints": [[65536, 65536]], \#(clip)}"#,
-        "image_grid_pinpoints has 65536 × 65536, which is more pixels"
+        "image_grid_pinpoints has 65536 × 65536, which exceeds the maximum"
       ),
       // Few pixels in small tiles, each of which would be made large.
       (
         #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 65536, "crop_size": 1, "image_grid_pinpoints": [[9, 9]], \#(clip)}"#,
-        "image_grid_pinpoints has 9 × 9, which is more pixels"
+        "image_grid_pinpoints has 9 × 9, which exceeds the maximum"
       ),
       (
         #"{"image_processor_type": "SiglipImageProcessor", "size": 8, "image_mean": 1e200, "image_std": 1}"#,
@@ -144,7 +144,7 @@ import Testing
         """
         {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2,
          "min_pixels": 9, "max_pixels": 8, \(clip)}
-        """, "an image would have 9 to 8 pixels"
+        """, "the limits of 9 to 8 pixels are not valid"
       ),
     ])
   func refused(text: String, reason: String) {

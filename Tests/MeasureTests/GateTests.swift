@@ -28,7 +28,7 @@ import Testing
     #expect(reported.sentence.hasPrefix("reported: forgetting is reported, not measured: -40.0 ± 0.1 pp (n 1,000)"))
     let unmeasured = try judge([])
     #expect(unmeasured.verdict == .unmeasured)
-    #expect(unmeasured.sentence == "unmeasured: forgetting was not measured on these bits")
+    #expect(unmeasured.sentence == "unmeasured: forgetting was not measured on these weights")
     let predicted = ForgettingSummary(status: .predicted, forgetting: Estimate(0, low: 0, high: 0), forgettingItems: 5)
     #expect(try Gate(maxForgetting: 1).judge([], predicted).verdict == .predicted)
     // Targets alone say nothing of what was forgotten.
@@ -40,7 +40,7 @@ import Testing
     let outcome = try judge([Records.record(before: 0.6, after: 0.594, half: 0.008, items: 1000)])
     #expect(outcome.verdict == .undecided)
     #expect((3999...4001).contains(outcome.decisive.itemsNeeded ?? 0))
-    #expect(outcome.sentence.contains("0.6 ± 0.8 pp (n 1,000), at most 1 asked for; about 4,00"))
+    #expect(outcome.sentence.contains("0.6 ± 0.8 pp (n 1,000), at most 1 required; about 4,00"))
     let onTheLimit = Gate.Outcome(
       checks: try judge([Records.record(before: 0.5, after: 0.25, half: 0.1)], max: 25).checks)
     #expect(onTheLimit.sentence.hasSuffix("no number of items would decide"))
@@ -54,7 +54,7 @@ import Testing
     #expect(try judge(records, min: 16).verdict == .undecided)
     let short = try judge(records, min: 26)
     #expect(short.verdict == .exceeded)
-    #expect(short.sentence == "exceeded: learning +20.0 ± 5.0 pp (n 1,000), at least 26 asked for")
+    #expect(short.sentence == "exceeded: learning +20.0 ± 5.0 pp (n 1,000), at least 26 required")
     #expect(try judge([records[1]], min: 1).verdict == .unmeasured)
   }
 
@@ -82,7 +82,7 @@ import Testing
   @Test("a limit that is none") func limits() {
     for limit in [-1, Double.nan, .infinity] {
       let error = Records.refusal { _ = try Gate(maxForgetting: limit) }
-      #expect(error?.code == .refused && error?.reason == "is no number of at least 0")
+      #expect(error?.code == .refused && error?.reason == "is not a number of at least 0")
     }
     #expect(Records.refusal { _ = try Gate(maxForgetting: 1, minLearning: .nan) }?.reason == "is not finite")
     #expect(Records.refusal { _ = try Gate(maxForgetting: 1, probes: [.init(task: "a", limit: -2)]) } != nil)

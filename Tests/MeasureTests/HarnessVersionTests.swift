@@ -46,7 +46,8 @@ import Testing
     let record = try #require(outcome.records.first)
     #expect(record.items == 617 && record.areItemsImplied && record.higherIsBetter)
     #expect(record.interval?.method == .newcombe && record.itemsText == "~617")
-    #expect(outcome.notes.count == 1 && outcome.notes[0].hasPrefix("quiz: the files do not say how many items"))
+    #expect(
+      outcome.notes.count == 1 && outcome.notes[0].hasPrefix("quiz: the files do not have its number of items"))
     let json = record.json
     #expect(json["n_from"] == .string("standard-errors") && json["n"] == JSON(617))
     #expect(try ForgettingRecord(json: json) == record)
@@ -73,7 +74,7 @@ import Testing
       _ = try outcome(
         Self.file("\"quiz\": " + Self.acc(300, of: 600)), Self.file("\"quiz\": " + Self.acc(300, of: 900)))
     }
-    #expect(error?.description.contains("has standard errors of 600 items in results.json and of 900") == true)
+    #expect(error?.description.contains("has standard errors that imply 600 items in results.json and 900") == true)
     let ok = Self.acc(300, of: 600, alias: "ok")
     for entry in [
       #"{"acc,none": 1.0, "acc_stderr,none": 0.0}"#, #"{"acc,none": 0.5, "acc_stderr,none": "N/A"}"#,
@@ -82,7 +83,8 @@ import Testing
       let text = Self.file("\"quiz\": \(entry), \"ok\": \(ok)")
       let outcome = try outcome(text, text + " ")
       #expect(outcome.records.map(\.task) == ["ok"])
-      #expect(outcome.notes.contains { $0.hasPrefix("quiz does not say in results.json") }, "\(outcome.notes)")
+      #expect(
+        outcome.notes.contains { $0.hasPrefix("quiz was left out: it has no number of items") }, "\(outcome.notes)")
     }
   }
 
@@ -120,7 +122,9 @@ import Testing
     let outcome = try outcome(text, text + " ")
     // A group's own error is not that of so many ones and zeros, so nothing is implied of it.
     #expect(outcome.records.map(\.task) == ["arc"])
-    #expect(outcome.notes.contains { $0.hasPrefix("mmlu does not say") } && outcome.notes.count == 2)
+    #expect(
+      outcome.notes.contains { $0.hasPrefix("mmlu was left out: it has no number of items") }
+        && outcome.notes.count == 2)
   }
 
   // MARK: Limits
@@ -170,7 +174,7 @@ import Testing
     let text = Self.file("\"quiz\": \(bad), \"ok\": \(good)", #", "config": {"limit": NaN, "gen_kwargs": Infinity}"#)
     let outcome = try outcome(text, text + " ")
     #expect(outcome.records.map(\.task) == ["ok"] && outcome.notes.count == 1)
-    #expect(outcome.notes[0].hasPrefix("quiz has no number as acc in results.json, but"))
+    #expect(outcome.notes[0].hasPrefix("quiz was left out: it has no finite acc in results.json: "))
     // What is written into a patch is JSON all the same.
     for record in outcome.records {
       #expect(try JSON.parse(record.json.canonical()) == JSON.parse(record.json.canonical()))
@@ -192,7 +196,7 @@ import Testing
     #expect(try outcome(text("0.25", "0.4"), text("0.5", "0.5")).records.map(\.task) == ["g"])
     let half = try outcome(text("0.25", "0.4"), text("NaN", "NaN"))
     #expect(half.records.map(\.task) == ["a"])
-    #expect(half.notes.map { $0.prefix(8) } == ["g has no", "b has no"])
+    #expect(half.notes.map { $0.prefix(25) } == ["g was left out: it has no", "b was left out: it has no"])
   }
 
   @Test("none of the tasks can be compared: it says why of each") func nothing() throws {

@@ -101,7 +101,7 @@ import Testing
     #expect(outcome.records.map(\.interval?.method) == [.bonettPrice, .pairedDifferences, .standardErrors])
     #expect(outcome.records[0].flips == Flips(lost: 2, won: 0))
     #expect(outcome.records.allSatisfy { $0.unit == .share && $0.items == 50 && $0.probeSet != nil })
-    #expect(outcome.notes == ["mmstar: its samples do not average to its results; compared without them"])
+    #expect(outcome.notes == ["mmstar: the mean of its samples is not its result; compared without samples"])
     #expect(outcome.records[0].evaluator == .init(name: "lmms-eval", version: "main@0123abcd"))
     #expect(outcome.records[0].date == "20261122_110000")
   }
@@ -166,7 +166,7 @@ import Testing
       return try EvaluationResults(path: folder.write("\(side).json", text))
     }
     let outcome = try records(ResultsComparison(before: file("base"), after: file("tuned")))
-    #expect(outcome.notes == ["arc_easy: points has a scale of its own, and enters no mean"])
+    #expect(outcome.notes == ["arc_easy: points has a task-specific scale, and counts in no mean"])
     #expect(outcome.records[1].unit == .score && outcome.records[1].interval == nil)
     #expect(ForgettingSummary(records: outcome.records).forgettingItems == 100)
   }
@@ -196,7 +196,7 @@ import Testing
       ),
       (
         "\"exact_match,strict-match\": 0.1", "\"exact_match,strict-match\": 1.1", "the task gsm8k",
-        "has the exact_match 1.1 in changed.json, which is no share of 0 … 1"
+        "has the exact_match 1.1 in changed.json, which is outside 0 … 1"
       ),
       (
         "\"exact_match,strict-match\": 0.1", "\"exact_match,strict-match\": -0.1", "the task gsm8k",
@@ -206,7 +206,7 @@ import Testing
         "\"exact_match,strict-match\": 0.1", "\"exact_match,other\": 0.1", "the task gsm8k",
         "has the metric exact_match,strict-match in"
       ),
-      ("\"exact_match\": true", "\"exact_match\": false", "the task", "counts exact_match in another way"),
+      ("\"exact_match\": true", "\"exact_match\": false", "the task", "measures exact_match differently"),
     ])
   func different(old: String, new: String, subject: String, reason: String) throws {
     let error = Records.refusal { _ = try records(changed(old, new)) }
@@ -219,7 +219,7 @@ import Testing
   @Test("other items under the same name") func otherItems() throws {
     let hash = try #require(try taskHash("gsm8k"))
     let error = Records.refusal { _ = try records(changed(hash, SHA256Hasher.hash("other").hex)) }
-    #expect(error?.reason.contains("has other items, or other prompts, in") == true)
+    #expect(error?.reason.contains("has different items or prompts in") == true)
     // What is known of one alone is not known of the pair.
     #expect(try records(changed(hash, "none")).records[2].probeSet == nil)
   }
@@ -239,8 +239,8 @@ import Testing
     #expect(outcome.records.map(\.task) == ["arc_easy", "gsm8k"])
     #expect(
       outcome.notes == [
-        "clock is in changed.json alone: left out",
-        "counting is in results_2026-11-22T10-00-00.123456.json alone: left out",
+        "clock was left out: only changed.json has it",
+        "counting was left out: only results_2026-11-22T10-00-00.123456.json has it",
       ])
     var options = ResultsComparison.Options()
     options.targets = ["conuting"]
@@ -257,7 +257,7 @@ import Testing
     let swapped = try ResultsComparison(before: pair.after, after: pair.before)
     for (model, base) in [("x/tuned", nil), ("m", "x/base.safetensors")] as [(String, String?)] {
       let error = Records.refusal { try swapped.checkOrder(model: model, baseModel: base) }
-      #expect(error?.remedy == "are --results and --base-results swapped?")
+      #expect(error?.remedy == "check that --results and --base-results are not swapped")
     }
   }
 
@@ -265,12 +265,12 @@ import Testing
     "what is no results file",
     arguments: [
       ("", "is not valid JSON"), ("{\"results\": {\"a\": {\"acc,none\": nan}}}", "is not valid JSON: a value expected"),
-      ("{\"results\": {\"a\": {\"acc,none\": NaN}}}", "holds no number for any task"),
-      ("{\"results\": {\"a\": {}, \"a\": {}}}", "the key \"a\" occurs twice"), ("[]", "is no results file"),
-      ("{\"results\": []}", "is no results file"), ("{\"results\": {}}", "holds no number for any task"),
-      ("{\"results\": {\"a\": {\"acc,none\": \"N/A\", \"alias\": \"a\"}}}", "holds no number for any task"),
-      ("{\"results\": {\"a\": {\"sample_len\": 5, \"acc_stderr\": 1}}}", "holds no number for any task"),
-      ("{\"results\": {\"a\": {\"acc,none\": 1e999}}}", "holds no number for any task"),
+      ("{\"results\": {\"a\": {\"acc,none\": NaN}}}", "has no value for any task"),
+      ("{\"results\": {\"a\": {}, \"a\": {}}}", "the key \"a\" occurs twice"), ("[]", "is not a results file"),
+      ("{\"results\": []}", "is not a results file"), ("{\"results\": {}}", "has no value for any task"),
+      ("{\"results\": {\"a\": {\"acc,none\": \"N/A\", \"alias\": \"a\"}}}", "has no value for any task"),
+      ("{\"results\": {\"a\": {\"sample_len\": 5, \"acc_stderr\": 1}}}", "has no value for any task"),
+      ("{\"results\": {\"a\": {\"acc,none\": 1e999}}}", "has no value for any task"),
       ("{\"format\": \"vpatch.results.1\", \"tasks\": []}", "does not name its evaluator"),
       ("{\"format\": \"vpatch.results.1\", \"evaluator\": {\"name\": \"e\"}, \"tasks\": {}}", "has no list of tasks"),
     ])
@@ -286,15 +286,15 @@ import Testing
     arguments: [
       ("\"task\": \"t\"", "", "has a task, number 1, without a name"),
       ("\"metric\": \"m\"", "", "without a metric"), ("\"unit\": \"share\"", "", "without a unit"),
-      ("\"higher_is_better\": true", "", "without saying whether higher is better"),
+      ("\"higher_is_better\": true", "", "without \"higher_is_better\""),
       ("\"value\": 0.5", "\"value\": \"0.5\"", "without a value"), ("\"n\": 2", "\"n\": 3", "with 2 scores for n = 3"),
       ("[1, 0]", "[1, 1]", "with scores whose mean is not its value"), ("[1, 0]", "[1, null]", "not a list of numbers"),
       ("{\"a\": 1}", "{\"a\": []}", "with settings that are not plain values"),
       ("\"settings\"", "\"probe_set\": \"12\", \"settings\"", "with a probe set that is not 64"),
       ("\"settings\"", "\"reference\": 12, \"settings\"", "with a reference that is not 64"),
       ("\"settings\"", "\"role\": \"goal\", \"settings\"", "with a role that is not target, held-out or probe"),
-      ("\"settings\"", "\"weights\": [1], \"settings\"", "with weights that are not a number above zero"),
-      ("\"settings\"", "\"weights\": [1, 0], \"settings\"", "with weights that are not a number above zero"),
+      ("\"settings\"", "\"weights\": [1], \"settings\"", "with weights that are not one number above zero"),
+      ("\"settings\"", "\"weights\": [1, 0], \"settings\"", "with weights that are not one number above zero"),
       ("\"settings\"", "\"weights\": [1, 3], \"settings\"", "with scores whose mean is not its value"),
     ])
   func ownEntries(old: String, new: String, reason: String) throws {
@@ -316,7 +316,7 @@ import Testing
   @Test("a directory, a file that is not there, one that is too large") func paths() throws {
     #expect(
       Records.refusal { _ = try EvaluationResults(path: folder.path) }?.reason
-        == "is a directory and not a results file")
+        == "is a folder, not a results file")
     #expect(Records.refusal { _ = try EvaluationResults(path: folder["none"]) }?.code == .io)
     let huge = try folder.write("huge.json", "{")
     #expect(truncate(huge, 257 << 20) == 0)
@@ -336,8 +336,8 @@ import Testing
     #expect(outcome.records.map(\.task) == ["counting", "gsm8k"])
     #expect(
       outcome.notes == [
-        "arc_easy has no standard error, and its acc_norm is no count of 200 items, so no interval can be made; "
-          + "give --samples and --base-samples: left out"
+        "arc_easy was left out: it has no standard error, and its acc_norm is not a count of right items out of 200, "
+          + "so no interval can be computed; give --samples and --base-samples"
       ])
   }
 
@@ -366,7 +366,7 @@ import Testing
         == ChangeInterval.weighted(before: [2, 3], after: [2.5, 3], weights: [1, 3], isExponential: true))
     let other = try own("c.json", [2.5, 3], #""weights": [1.0, 3.0000001]"#)
     let error = Records.refusal { _ = try records(ResultsComparison(before: own("a.json", [2, 3], more), after: other)) }
-    #expect(error?.reason == "has items of other weights in a.json than in c.json")
+    #expect(error?.reason == "has different item weights in a.json and c.json")
   }
 
   @Test("results of other bits than they are taken for") func roots() throws {
@@ -379,7 +379,7 @@ import Testing
     for (reference, measured) in [(other, Records.tuned), (base, other)] {
       let error = Records.refusal { _ = try ofBase.records(reference: reference, measured: measured) }
       #expect(error?.code == .refused)
-      #expect(error?.reason.contains("and not of \(other.short)") == true)
+      #expect(error?.reason.contains("not \(other.short)") == true)
     }
     let from = #"\#(more), "reference": "\#(other.hex)""#
     let divergence = try ResultsComparison(before: own("c.json", [2, 3], from), after: own("d.json", [2.5, 3], from))

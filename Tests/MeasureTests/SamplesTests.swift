@@ -64,22 +64,22 @@ import Testing
         samplesAfter: SamplesFolder(path: folder["tuned"])
       ).records(reference: Records.base, measured: nil)
     }
-    #expect(error?.description.contains("holds 3 samples files of the task \"t\"; leave in it those of one") == true)
+    #expect(error?.description.contains("has 3 samples files of the task \"t\"; keep only those of one") == true)
   }
 
   @Test("samples that do not fit are said, or refused") func mismatches() throws {
     try write("tuned", scores: ["1", "1", "1", "1"])
-    #expect(try outcome().notes == ["t: its samples do not average to its results; compared without them"])
+    #expect(try outcome().notes == ["t: the mean of its samples is not its result; compared without samples"])
     #expect(try outcome().records[0].interval?.method == .newcombe)
     try write("tuned", scores: ["1", "1", "\"yes\"", "0"])
-    #expect(try outcome().notes == ["t: no samples with scores of its items; compared without them"])
+    #expect(try outcome().notes == ["t: there are no samples with scores of its items; compared without samples"])
     try write("tuned", scores: ["1", "1", "1", "0"], hash: "other")
-    #expect(Records.refusal { _ = try outcome() }?.reason == "has samples of other items before than after")
+    #expect(Records.refusal { _ = try outcome() }?.reason == "has samples of different items before and after")
     try write("tuned", scores: ["1", "1", "1"])
-    #expect(Records.refusal { _ = try outcome() }?.reason == "has samples of other items before than after")
+    #expect(Records.refusal { _ = try outcome() }?.reason == "has samples of different items before and after")
     try folder.write("tuned/samples_t_2026-11-22T10-00-00.1.jsonl", "{\"doc_id\": 0}\nno JSON\n")
     #expect(Records.refusal { _ = try outcome() }?.reason == "is not valid JSON in line 2: a value expected at byte 1")
-    #expect(Records.refusal { _ = try SamplesFolder(path: folder["none"]) }?.reason == "is no folder")
+    #expect(Records.refusal { _ = try SamplesFolder(path: folder["none"]) }?.reason == "is not a folder")
   }
 
   @Test("samples of another evaluation are found out by the hash of their items") func hashes() throws {
@@ -92,7 +92,7 @@ import Testing
         samplesAfter: SamplesFolder(path: folder["tuned"])
       ).records(reference: Records.base, measured: nil)
     }
-    #expect(error?.description.contains("holds other items than those that results_2026-11-22T10-00-00.1.json") == true)
+    #expect(error?.description.contains("has other items than results_2026-11-22T10-00-00.1.json") == true)
   }
 
   @Test("lines longer than a piece that is read, and too long ones") func lines() throws {

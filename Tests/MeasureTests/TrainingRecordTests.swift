@@ -46,19 +46,20 @@ import Testing
   @Test(
     "each rule, broken",
     arguments: [
-      ("recipe", "null", "does not say by one of"), ("only", "\"x\"", "does not say by one of"),
-      ("recipe", "3", "has no text as \"recipe\""), ("layers", "5", "has no text as \"layers\""),
+      ("recipe", "null", "does not have exactly one of"), ("only", "\"x\"", "does not have exactly one of"),
+      ("recipe", "3", "has no string as \"recipe\""), ("layers", "5", "has no string as \"layers\""),
       ("data", "{}", "has no list as \"data\""), ("data", "[3]", "has data without a digest"),
-      ("data", #"[{"sha256":"7e"}]"#, "has no digest as \"sha256\""), ("kernels", "\"\"", "has no text as \"kernels\""),
+      ("data", #"[{"sha256":"7e"}]"#, "has no digest as \"sha256\""),
+      ("kernels", "\"\"", "has no string as \"kernels\""),
       ("settings", #"{"betas":[0.9]}"#, "not plain values"), ("settings", "null", "not plain values"),
-      ("steps", "0", "has no count from 1"), ("tokens", "-1", "has no count from 0"),
-      ("tokens", "1000000000000001", "has no count from 0"),
+      ("steps", "0", "has no integer from 1"), ("tokens", "-1", "has no integer from 0"),
+      ("tokens", "1000000000000001", "has no integer from 0"),
       ("seconds", "1e999", "has no finite number as \"seconds\""),
-      ("seconds", "-1", "below zero"), ("tokens_per_second", "-0.5", "below zero"),
-      ("stopped", "[]", "has no text as \"stopped\""), ("curve", "null", "has no curve"),
+      ("seconds", "-1", "negative time"), ("tokens_per_second", "-0.5", "negative time or speed"),
+      ("stopped", "[]", "has no string as \"stopped\""), ("curve", "null", "has no curve"),
       ("curve", "[]", "has no ascending list of"),
       ("curve", #"{"step":[2,2],"loss":[1,1],"lr":[1,1]}"#, "has no ascending list of"),
-      ("curve", #"{"step":[0,1],"loss":[1,1],"lr":[1,1]}"#, "a loss of step 0"),
+      ("curve", #"{"step":[0,1],"loss":[1,1],"lr":[1,1]}"#, "a curve that begins at step 0"),
       ("curve", #"{"step":[1,2],"loss":[1],"lr":[1,1]}"#, "differ in length"),
       ("curve", #"{"step":[1],"loss":["1"],"lr":[1]}"#, "has no list of finite numbers as \"loss\""),
       ("curve", #"{"step":[1],"loss":[1e999],"lr":[1]}"#, "has no list of finite numbers as \"loss\""),
@@ -76,7 +77,7 @@ import Testing
 
   @Test("counts of a data set that contradict each other") func dataSets() throws {
     let set = full.json["data"]!.array![0]
-    for (key, value, reason) in [("answer_tokens", 84_013, "more answer tokens"), ("cut", 1201, "more rows cut")] {
+    for (key, value, reason) in [("answer_tokens", 84_013, "more answer tokens"), ("cut", 1201, "more cut rows")] {
       let annotations = JSON.dictionary([
         "training": full.json.setting("data", to: .array([set.setting(key, to: JSON(value))]))
       ])
@@ -109,7 +110,7 @@ import Testing
         "trained: sa-proj of layers 0-5 in 150 steps, 84,012 tokens in 3 min 1 s, 464 a second",
         "on: counting.jsonl: 1,200 rows, 84,012 tokens, 31,207 of them answers, 3 rows cut",
         "with: lr 2e-05, schedule cosine, max_drift 0.02", "kernels: OpenBLAS 0.3.21 SkylakeX", "loss: 2.31 → 0.842",
-        "drifted: KL 0.0210 nats a token at step 150, budget 0.02", "stopped: before its end: max-drift",
+        "drifted: KL 0.0210 nats per token at step 150, budget 0.02", "stopped: before its end: max-drift",
       ])
     #expect(
       [0.42, 59.9, 60, 3599.6, 7500].map(Format.duration) == [

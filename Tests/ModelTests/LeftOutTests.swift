@@ -31,21 +31,25 @@ import Testing
     arguments: [
       ("model.layers.0.self_attn.q_proj.lora_A.weight", "merge the adapter first"),
       ("model.layers.1.self_attn.q_proj.base_layer.weight", "merge the adapter first"),
-      ("model.layers.0.self_attn.q_norm.weight", "are config.json and the weights of the same model?"),
-      ("model.layers.0.self_attn.q_proj.bias", "does config.json lack attention_bias or mlp_bias?"),
-      ("model.layers.0.self_attn.o_proj.bias", "does config.json lack attention_bias"),
-      ("model.layers.0.mlp.down_proj.bias", "does config.json lack attention_bias"),
-      ("model.layers.0.input_layernorm.bias", "does config.json lack"), ("lm_head.bias", "does config.json lack"),
-      ("model.norm.bias", "does config.json lack"), ("model.embed_positions.weight", "are config.json and the weights"),
-      ("model.layers.0.block_sparse_moe.gate.weight", "are config.json"), ("mtp.layers.0.x.weight", "are config.json"),
-      ("v_head.summary.weight", "are config.json"), ("anything", "are config.json"),
-      ("model.layers.0.self_attn.q_proj.weight_scale_inv", "are config.json"), ("score.weight", "are config.json"),
-      ("model.position_ids", "are config.json"), ("model.vision_tower.embeddings.class_embedding", "are config.json"),
+      ("model.layers.0.self_attn.q_norm.weight", "use the config.json of the same model"),
+      ("model.layers.0.self_attn.q_proj.bias", "set attention_bias or mlp_bias in config.json"),
+      ("model.layers.0.self_attn.o_proj.bias", "set attention_bias"),
+      ("model.layers.0.mlp.down_proj.bias", "set attention_bias"),
+      ("model.layers.0.input_layernorm.bias", "set attention_bias"), ("lm_head.bias", "set attention_bias"),
+      ("model.norm.bias", "set attention_bias"),
+      ("model.embed_positions.weight", "use the config.json of the same model"),
+      ("model.layers.0.block_sparse_moe.gate.weight", "use the config.json"),
+      ("mtp.layers.0.x.weight", "use the config.json"),
+      ("v_head.summary.weight", "use the config.json"), ("anything", "use the config.json"),
+      ("model.layers.0.self_attn.q_proj.weight_scale_inv", "use the config.json"),
+      ("score.weight", "use the config.json"),
+      ("model.position_ids", "use the config.json"),
+      ("model.vision_tower.embeddings.class_embedding", "use the config.json"),
     ])
   func llama(name: String, remedy: String) throws {
     let error = try refusal("tiny-llama", adding: .weights(name, [4]))
     #expect(error?.code == .refused, "\(name): \(error?.description ?? "taken")")
-    #expect(error?.reason == "has 1 tensor that the computation would leave out: \"\(name)\"")
+    #expect(error?.reason == "has 1 tensor that would not be used: \"\(name)\"")
     #expect(error?.remedy?.contains(remedy) == true, "\(error?.remedy ?? "")")
     // Whatever its dtype.
     let integers = TestTensor(name, "I64", [1], bytes: [UInt8](repeating: 0, count: 8))
@@ -69,7 +73,7 @@ import Testing
         try model(folder, "tiny-llama") { $0.setting(key, to: .bool(true)) }
       }
       #expect(error?.description.contains("lacks the tensor language_model.layers.0.") == true)
-      #expect(error?.description.contains(".bias, which its config.json calls for") == true)
+      #expect(error?.description.contains(".bias, which its config.json requires") == true)
     }
   }
 
@@ -96,20 +100,20 @@ import Testing
     ])
   func vision(model: String, name: String) throws {
     let error = try refusal(model, adding: .weights(name, [4]))
-    #expect(error?.reason.contains("would leave out: \"\(name)\"") == true, "\(error?.description ?? "taken")")
+    #expect(error?.reason.contains("would not be used: \"\(name)\"") == true, "\(error?.description ?? "taken")")
   }
 
   @Test("a tensor that is there under two names") func twice() throws {
     let error = try refusal("tiny-llava-next", adding: .weights("vision_tower.vision_model.pre_layrnorm.weight", [4]))
     #expect(error?.reason.contains("vision_tower") == true, "\(error?.description ?? "taken")")
-    #expect(error?.remedy == "the same tensor is there under two names: leave one of them in the file")
+    #expect(error?.remedy == "the file has the same tensor under two names: remove one of them")
   }
 
   @Test("many are counted, some named") func many() throws {
     let folder = try TestFolder()
     let extra = (0..<9).map { TestTensor.weights("extra.\($0)", [2]) }
     let error = #expect(throws: VPatchError.self) { try model(folder, "tiny-llama", adding: extra) }
-    #expect(error?.reason.hasPrefix("has 9 tensors that the computation would leave out: \"extra.0\"") == true)
+    #expect(error?.reason.hasPrefix("has 9 tensors that would not be used: \"extra.0\"") == true)
     #expect(error?.reason.hasSuffix("\"extra.4\", …") == true)
   }
 }

@@ -111,7 +111,7 @@ import Testing
     #expect(subject.problems.count == 2)
     let html = PatchReport(subject).html()
     #expect(html.contains("has forgetting records that are not a list; this is ignored."))
-    #expect(html.contains("has a training record that does not say by one of &quot;recipe&quot;"))
+    #expect(html.contains("has a training record that does not have exactly one of &quot;recipe&quot;"))
     #expect(html.contains("pill unmeasured"))
   }
 

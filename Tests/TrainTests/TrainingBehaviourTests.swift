@@ -108,7 +108,7 @@ import Text
   @Test("a loss that is no number stops it before the update") func astray() throws {
     let run = try Self.run { $0.learningRate = 1e30 }
     let error = #expect(throws: VPatchError.self) { try run.run { _ in } }
-    #expect(error!.description.contains("training went astray: at step 2"))
+    #expect(error!.description.contains("training diverged: at step 2"))
     #expect(run.state.step == 1)
   }
 

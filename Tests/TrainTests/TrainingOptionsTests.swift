@@ -88,6 +88,6 @@ import Text
     #expect(!full.contains { $0.hasPrefix("vision_tower.encoder.layers.1.") })
     let unread = TrainingOptions(selection: .only(try NamePattern("vision_tower.post_layernorm.*")))
     let error = #expect(throws: VPatchError.self) { try TuningPlan(model, unread) }
-    #expect(error!.description.contains("that nothing it says depends on"))
+    #expect(error!.description.contains("that its output does not depend on"))
   }
 }

@@ -111,8 +111,8 @@ import Testing
       ),
       (
         row("thin.png"),
-        "has an image that cannot be used (thin.png): has 1 × 10000 pixels; this model takes no image whose one side is "
-          + "over 200 times the other (crop it)"
+        "has an image that cannot be used (thin.png): has 1 × 10000 pixels; this model's maximum "
+          + "aspect ratio is 200 (crop it)"
       ),
     ])
   func rows(row: String, words: String) throws {
@@ -161,9 +161,9 @@ import Testing
   @Test(
     "a preprocessor file that is missing, damaged or another model's",
     arguments: [
-      ("tiny-qwen2.5-vl", nil, "preprocessor_config.json: is missing: it says how images are prepared for the model"),
+      ("tiny-qwen2.5-vl", nil, "preprocessor_config.json: is missing; it defines the model's image preprocessing"),
       ("tiny-llava-next", "{\"size\": [8", "preprocessor_config.json: is not valid JSON: "),
-      ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; take the file that came"),
+      ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; use the file that came"),
       (
         "tiny-qwen2.5-vl", clip,
         "config.json: calls for patches, and the preprocessor_config.json beside it makes one picture of an image; \(took)"
@@ -200,8 +200,8 @@ import Testing
       ),
       (
         "tiny-llava-next", "image_grid_pinpoints", "[[168, 168]]",
-        "line 1 has an image that cannot be used (a.png): is of a model for other images: 3 × 3 tiles are not among its "
-          + "image_grid_pinpoints (is preprocessor_config.json this model's?)"
+        "line 1 has an image that cannot be used (a.png): the model takes other images: 3 × 3 tiles are not among its "
+          + "image_grid_pinpoints (use this model's preprocessor_config.json)"
       ),
     ])
   func otherSizes(name: String, key: String, value: String, words: String) throws {
@@ -211,7 +211,7 @@ import Testing
     #expect(refusal.contains(words), "\(refusal)")
   }
 
-  private static let same = "are config.json and the weights of the same model?"
+  private static let same = "use the config.json of the same model"
 
   @Test(
     "a config that is not of these weights",
@@ -248,8 +248,8 @@ import Testing
       }
       #expect(
         Self.refusal(seeing)
-          == "\(seeing.base): has no vision tower among its tensors; its config.json names one; some models keep their "
-          + "tower elsewhere: use one that was saved whole, as transformers does it")
+          == "\(seeing.base): has no vision tower among its tensors, but its config.json declares one; "
+          + "use a checkpoint with the tower's tensors, as transformers saves it")
     }
     for (name, lost, words) in [
       ("tiny-qwen2.5-vl", "visual.blocks.1.attn.qkv.weight", "vision_tower.layers.1.attn.qkv.weight"),
@@ -260,7 +260,7 @@ import Testing
       try seeing.rewrite { $0.filter { $0.name != lost } }
       #expect(
         Self.refusal(seeing)
-          == "\(seeing.base): lacks the tensor \(words), which its config.json calls for; \(Self.same)")
+          == "\(seeing.base): lacks the tensor \(words), which its config.json requires; \(Self.same)")
     }
     let seeing = try SeeingModel("tiny-qwen2.5-vl")
     try seeing.rewrite {
@@ -272,7 +272,7 @@ import Testing
     }
     #expect(
       Self.refusal(seeing)
-        == "\(seeing.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json calls for 64×32; "
-        + Self.same)
+        == "\(seeing.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json requires "
+        + "64×32; \(Self.same)")
   }
 }

@@ -142,7 +142,7 @@ import Testing
         try seeing.folder.write("images/a.png", TestImage.png(width: 112, height: 84, tint: 9))
       }
     }
-    #expect(error?.description.contains("images/a.png: has changed since it was looked at; begin anew") == true)
+    #expect(error?.description.contains("images/a.png: has changed since it was checked; start again") == true)
     #expect(!seeing.folder.exists("task.vpatch"))
   }
 
@@ -198,7 +198,7 @@ import Testing
         to: seeing.folder["task.vpatch"], annotations: .object([])
       ) { _ in }
     }
-    #expect(small?.description.contains("the drift passed its budget of 1.00e-9 when it was first measured") == true)
+    #expect(small?.description.contains("the drift exceeded its budget of 1.00e-9 at its first measurement") == true)
     options.drift = .init(budget: 1e3, every: 1)
     var distilled: [Double] = []
     let result = try Self.job(seeing, options, edit: neutral).train(
@@ -216,6 +216,6 @@ import Testing
     }
     #expect(
       blind?.description.contains("text.jsonl: drift would be measured on text without images") == true
-        && blind?.remedy == "name rows with images with --neutral", "\(blind?.description ?? "")")
+        && blind?.remedy == "give rows with images with --neutral", "\(blind?.description ?? "")")
   }
 }

@@ -1,11 +1,11 @@
-/// What of an answer is compared, and what is not looked at.
+/// The part of an answer that is compared, and the differences that are ignored.
 package struct AnswerForm: Sendable, Equatable {
   package enum Part: String, Sendable, CaseIterable {
-    /// All of it.
+    /// The whole answer.
     case all
     /// The first line that is not blank.
     case line
-    /// The first number in digits ("-1,234.5" is one), without its commas.
+    /// The first number in digits, such as "-1,234.5", without its commas.
     case number
   }
 
@@ -23,7 +23,7 @@ package struct AnswerForm: Sendable, Equatable {
 
   package init() {}
 
-  /// The text as it is compared. White space at the ends is dropped, and between words counts as one space.
+  /// Normalizes a text for comparison. White space at the ends is dropped; between words it becomes one space.
   package func normalized(_ text: String) -> String {
     var text = taken(text)
     if ignored.contains(.letterCase) { text = text.lowercased() }

@@ -1,10 +1,10 @@
 import Base
 import Measure
 
-/// Whether the model reads a clock: the time in its greedy answer beside the right one, on a dial of twelve hours.
+/// Reading clocks: compares the time in the model's greedy answer with the right one, on a twelve-hour dial.
 package struct ClockTask: TaskKind {
   package static let name = "clock"
-  /// Most tokens of an answer.
+  /// Maximum number of tokens in an answer.
   package var maximumTokens = 16
 
   package init() {}

@@ -3,20 +3,20 @@ import Measure
 import Model
 import Text
 
-/// KL(base ‖ model) per token, in nats: how far the model's predictions have moved from the base's. The items are rows or
-/// documents, each with as many tokens' weight as it has positions.
+/// KL(base ‖ model) in nats per token: how far the model's predictions have moved from the base's. The items are rows
+/// or documents, each weighted by its number of positions.
 package struct DivergenceTask: TaskKind {
   package static let name = "kl"
   package static let comparesWithBase = true
   package enum Positions: String, Sendable, CaseIterable {
     /// The prediction after every token.
     case all
-    /// That after the last: of the first token of the answer to a prompt.
+    /// The prediction after the last token: the first token of the answer to a prompt.
     case last
   }
 
   package var positions = Positions.all
-  /// Tokens that the models see at once: longer rows are cut into pieces of so many, each on its own.
+  /// Tokens per forward pass: longer rows are cut into independent pieces of this size.
   package var context = 512
 
   package init() {}
@@ -66,8 +66,8 @@ package struct DivergenceTask: TaskKind {
       ])
   }
 
-  /// What is seen at once, and after which of its tokens the predictions are compared. A row with images stays whole:
-  /// none of its pieces would show what the others are about.
+  /// Pieces of a row, and the tokens in each after which predictions are compared. A row with images stays whole, since
+  /// its pieces would lack the images' context.
   private func pieces(of row: TokenSequence) -> [(TokenSequence, Range<Int>)] {
     if positions == .last { return [(row, row.count - 1..<row.count)] }
     guard row.images.isEmpty else { return [(row, 0..<row.count)] }
@@ -91,28 +91,29 @@ package struct DivergenceTask: TaskKind {
 
 /// KL(base ‖ model) of next-token distributions: Σ p(v) · (log p(v) − log q(v)), p of the base, in nats.
 package enum Divergence {
-  /// At most so many bytes of the base's log-probabilities are held at once.
+  /// Maximum bytes of the base's log-probabilities held at once.
   private static let maximumHeld = 256 << 20
 
-  /// - Throws: `refused` where the two have other vocabularies.
+  /// - Throws: `refused` if the vocabularies differ in size.
   package static func check(base: any NextTokenModel, model: any NextTokenModel) throws {
     guard base.vocabularySize == model.vocabularySize else {
       throw VPatchError(
         .refused, nil,
-        "the base has \(Format.grouped(base.vocabularySize)) tokens and the model \(Format.grouped(model.vocabularySize)), so there is no divergence between them",
-        remedy: "compare a model with the base that it was tuned from")
+        "the vocabularies differ: \(Format.grouped(base.vocabularySize)) tokens in the base, "
+          + "\(Format.grouped(model.vocabularySize)) in the model",
+        remedy: "compare the model with the base that it was tuned from")
     }
   }
 
-  /// The sum over chosen positions of each sequence.
+  /// The sum over the chosen positions of each sequence, in nats.
   /// - Parameters:
-  ///   - positions: for each sequence, after which of its tokens.
+  ///   - positions: for each sequence, the tokens after which predictions are compared.
   package static func sums(
     base: any NextTokenModel, model: any NextTokenModel, sequences: [TokenSequence], positions: [Range<Int>]
   ) throws -> [Double] {
-    precondition(sequences.count == positions.count, "one range of positions a sequence")
+    precondition(sequences.count == positions.count, "one range of positions per sequence")
     let vocabulary = base.vocabularySize
-    precondition(vocabulary == model.vocabularySize, "two vocabularies")
+    precondition(vocabulary == model.vocabularySize, "the vocabularies differ")
     var sums = [Double](repeating: 0, count: sequences.count)
     for block in blocks(positions, atOnce: max(1, maximumHeld / (4 * vocabulary))) {
       let part = block.map { sequences[$0.sequence] }
@@ -135,7 +136,7 @@ package enum Divergence {
     return sums
   }
 
-  /// Sequences with ranges of positions, in pieces of so many positions at most.
+  /// Splits sequences with ranges of positions into blocks of at most `atOnce` positions.
   static func blocks(_ positions: [Range<Int>], atOnce: Int) -> [[(sequence: Int, positions: Range<Int>)]] {
     var blocks: [[(sequence: Int, positions: Range<Int>)]] = []
     var room = 0

@@ -1,11 +1,11 @@
 import Base
 import Measure
 
-/// Whether the model's greedy answer is one of the right ones, to the letter after normalising both.
+/// Whether the model's greedy answer equals one of the right ones after both are normalized.
 package struct ExactMatchTask: TaskKind {
   package static let name = "exact-match"
   package var answer = AnswerForm()
-  /// Most tokens of an answer.
+  /// Maximum number of tokens in an answer.
   package var maximumTokens = 32
   /// An answer ends before the first of these.
   package var stop: [String] = []
@@ -45,7 +45,7 @@ package struct ExactMatchTask: TaskKind {
       details: texts.map { .dictionary(["answer": .string($0)]) })
   }
 
-  /// Tokens that begin with a stop: behind them nothing of the answer comes, so nothing more need be generated.
+  /// Tokens that begin with a stop text: generation can end there, since nothing after them belongs to the answer.
   private func stopTokens(_ run: TaskRun) throws -> Set<Int32> {
     guard !stop.isEmpty else { return [] }
     return Set(
@@ -55,7 +55,7 @@ package struct ExactMatchTask: TaskKind {
       })
   }
 
-  /// The text up to the first stop in it.
+  /// The text up to the first stop text in it.
   private func cut(_ text: String) -> String {
     let ends = stop.compactMap { Array(text.utf8).firstIndex(of: Array($0.utf8)) }
     return ends.min().map { String(decoding: text.utf8.prefix($0), as: UTF8.self) } ?? text
@@ -63,7 +63,7 @@ package struct ExactMatchTask: TaskKind {
 }
 
 extension [UInt8] {
-  /// Where a sequence of bytes begins in these.
+  /// The first position at which the other bytes occur.
   fileprivate func firstIndex(of other: [UInt8]) -> Int? {
     guard other.count <= count else { return nil }
     return (0...count - other.count).first { self[$0..<$0 + other.count].elementsEqual(other) }

@@ -2,13 +2,13 @@ import Base
 import Glibc
 import Measure
 
-/// How much probability the model gives to a set of words while it answers: the counting-bias probe for number words,
-/// and its general form. Greedy generation; per step the mass Σ p(v) on the tokens of the set, averaged over the steps
-/// (that at which the answer ends, too), then over the items.
+/// Probability mass on a set of words during greedy generation: the counting-bias probe for number words, and its
+/// general form. Per step, the mass is Σ p(v) over the tokens of the set. It is averaged over the steps (that at which
+/// the answer ends included), then over the items.
 package struct MassTask: TaskKind {
   package static let name = "mass"
   package var words = WordSet.numbers
-  /// Most steps.
+  /// Maximum number of steps.
   package var maximumTokens = 32
 
   package init() {}
@@ -33,8 +33,8 @@ package struct MassTask: TaskKind {
     }
     guard !tokens.isEmpty else {
       throw VPatchError(
-        .refused, "the task \(run.task.name)", "names words of which none is a token of the model",
-        remedy: "give words that the vocabulary has whole")
+        .refused, "the task \(run.task.name)", "has no word that is a token of the model",
+        remedy: "give words that are single tokens of the vocabulary")
     }
     var sums = [Double](repeating: 0, count: run.task.items.count)
     var steps = [Int](repeating: 0, count: sums.count)
@@ -44,7 +44,7 @@ package struct MassTask: TaskKind {
       sums[item] += tokens.reduce(0.0) { $0 + Double(expf(values[Int($1)])) }
       steps[item] += 1
     }
-    // Rounding may lead past one.
+    // Rounding may lead to slightly more than one.
     let masses = try sums.indices.map { min(1, try run.checked(sums[$0] / Double(steps[$0]), of: $0)) }
     return TaskOutcome(
       metrics: [

@@ -2,15 +2,15 @@ import Base
 import Measure
 import Text
 
-/// Which of several answers the model finds most likely, counted as lm-evaluation-harness 0.4.13 does.
+/// Which of several answers the model finds most likely, scored as in lm-evaluation-harness 0.4.13.
 package struct MultipleChoiceTask: TaskKind {
   package static let name = "multiple-choice"
   package enum Metric: String, Sendable, CaseIterable {
     /// By log-likelihood.
     case accuracy = "acc"
-    /// By log-likelihood over the choice's length in characters (Unicode scalars).
+    /// By log-likelihood divided by the choice's length in characters (Unicode scalars).
     case byLength = "acc_norm"
-    /// By log-likelihood over the choice's length in bytes of UTF-8.
+    /// By log-likelihood divided by the choice's length in bytes of UTF-8.
     case byBytes = "acc_bytes"
   }
 
@@ -77,7 +77,7 @@ package struct MultipleChoiceTask: TaskKind {
 }
 
 extension MultipleChoiceTask.Metric {
-  /// The choice with the greatest value; of equal ones the first.
+  /// Index of the choice with the greatest value; the first of equal ones.
   func choice(_ logLikelihoods: [Double], _ choices: [String]) -> Int {
     let values = zip(logLikelihoods, choices).map { value, choice in
       switch self {
@@ -90,10 +90,10 @@ extension MultipleChoiceTask.Metric {
   }
 }
 
-/// A context and what follows it, as tokens.
+/// A context and its continuation, as tokens.
 enum ContinuationPair {
-  /// As lm-evaluation-harness does it (`_encode_pair` of 0.4.13): white space at the context's end goes to the
-  /// continuation, both are encoded together, and the continuation is what the context alone does not take.
+  /// Same as `_encode_pair` of lm-evaluation-harness 0.4.13: white space at the context's end moves to the
+  /// continuation, both are encoded together, and the continuation is whatever follows the tokens of the context alone.
   static func encode(
     _ context: [Message.Part], _ continuation: String, _ tokenizer: any EvaluationTokenizer
   ) throws -> (context: TokenSequence, continuation: [Int32]) {

@@ -1,13 +1,13 @@
 import Base
 import Measure
 
-/// Whether the model's greedy answer begins with the letter of the right choice, the choices being shown as "A. …". So
-/// lmms-eval asks AI2D and MMStar.
+/// Whether the model's greedy answer begins with the letter of the right choice; choices are shown as "A. …". lmms-eval
+/// asks AI2D and MMStar this way.
 package struct OptionLetterTask: TaskKind {
   package static let name = "option-letter"
-  /// The line behind the choices; none where it is empty.
+  /// The line after the choices; none if empty.
   package var instruction = "Answer with the option's letter from the given choices directly."
-  /// Most tokens of an answer.
+  /// Maximum number of tokens in an answer.
   package var maximumTokens = 16
 
   package init() {}
@@ -20,7 +20,7 @@ package struct OptionLetterTask: TaskKind {
   package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, choices: true, letters: instruction) }
 
   package var settings: [JSON.Member] {
-    // The choices and the instruction are part of the items.
+    // Choices and instruction are part of the items.
     [.init("max_tokens", JSON(maximumTokens))]
   }
 
@@ -36,8 +36,8 @@ package struct OptionLetterTask: TaskKind {
       details: texts.map { .dictionary(["answer": .string($0)]) })
   }
 
-  /// The letter that an answer begins with: "B", "b.", "(B)", "Option B", "The answer is B". None of it may go on as a
-  /// longer piece of text would ("Blue").
+  /// The letter that an answer begins with: "B", "b.", "(B)", "Option B", "The answer is B". A letter that continues as
+  /// a word ("Blue") does not count.
   static func letter(_ answer: String) -> String? {
     let pattern = #/^\s*(?:option\s+|(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\[(]?([a-z])(?![\p{L}\p{N}'’])/#
       .ignoresCase()

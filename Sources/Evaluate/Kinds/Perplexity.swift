@@ -3,10 +3,10 @@ import Glibc
 import Measure
 import Text
 
-/// How well the model predicts documents, token by token, through windows (`Window`). The items are the documents.
+/// How well the model predicts documents, token by token, in sliding windows (`Window`). The items are the documents.
 ///
-/// `perplexity` is the exponential of the mean loss of a token; `bits_per_byte` the loss of all tokens in bits over the
-/// bytes that they stand for, which models of other vocabularies can be compared by.
+/// `perplexity` is the exponential of the mean loss per token. `bits_per_byte` is the total loss in bits divided by the
+/// number of bytes, so that models with different vocabularies can be compared.
 package struct PerplexityTask: TaskKind {
   package static let name = "perplexity"
   package enum Metric: String, Sendable, CaseIterable {
@@ -14,9 +14,9 @@ package struct PerplexityTask: TaskKind {
     case bitsPerByte = "bits_per_byte"
   }
 
-  /// Tokens that the model sees at once.
+  /// Tokens per window.
   package var context = 1024
-  /// From window to window.
+  /// Tokens from the start of one window to the start of the next.
   package var stride = 512
   package var metrics: [Metric] = [.perplexity]
 
@@ -38,12 +38,12 @@ package struct PerplexityTask: TaskKind {
     var (tokens, bytes): ([Double], [Double]) = ([], [])
     var (sequences, owners, counted): ([TokenSequence], [Int], [Int]) = ([], [], [])
     for (i, item) in run.task.items.enumerated() {
-      guard case .text(let text) = item.content else { preconditionFailure("perplexity of what is no text") }
+      guard case .text(let text) = item.content else { preconditionFailure("perplexity of an item that is not text") }
       let ids = try run.tokenizer.encode(text, addingSpecialTokens: true)
-      guard ids.count >= 2 else { throw run.error(i, "has fewer than two tokens, of which the first is not scored") }
+      guard ids.count >= 2 else { throw run.error(i, "has fewer than two tokens; the first is not scored") }
       try run.check(length: min(context, ids.count), of: i)
       tokens.append(Double(ids.count - 1))
-      // The first token is not scored, and what it stands for does not count.
+      // The first token is not scored, so its bytes do not count.
       bytes.append(Double(max(1, text.utf8.count - run.tokenizer.decode([ids[0]]).utf8.count)))
       for window in Window.over(ids.count, context: context, stride: stride) {
         sequences.append(TokenSequence(Array(ids[window.tokens])))

@@ -1,12 +1,12 @@
-/// A document cut into pieces that a model can see at once.
+/// Part of a document that fits into the model's context.
 struct Window: Equatable {
-  /// Which tokens the model sees.
+  /// Tokens that the model reads.
   let tokens: Range<Int>
-  /// Which of them are scored: those that no window before has scored, but never the document's first.
+  /// Tokens that are scored: those that no earlier window scored, without the document's first.
   let scored: Range<Int>
 
-  /// Windows of `context` tokens, each beginning `stride` after the one before it, up to the document's end. Every
-  /// token but the first is scored once, and, behind the first window, with at least `context` − `stride` tokens before it.
+  /// Windows of `context` tokens, each beginning `stride` after the last, up to the document's end. Every token but the
+  /// first is scored once; after the first window, each has at least `context` − `stride` tokens before it.
   static func over(_ count: Int, context: Int, stride: Int) -> [Window] {
     var windows: [Window] = []
     var (start, done) = (0, 1)

@@ -1,17 +1,17 @@
 import Base
 
-/// Words whose tokens are counted, as entries of a vocabulary.
+/// A set of words whose vocabulary entries are counted.
 package enum WordSet: Sendable, Equatable {
   /// Numbers in digits and in words.
   case numbers
-  /// Entries that are one of these, in any case.
+  /// Entries that equal one of these, ignoring case.
   case list([String])
 
-  /// Whether an entry, without white space and word markers around it, is one of the words.
+  /// Whether an entry is one of the words, without white space and word markers around it.
   ///
-  /// Numbers are: ASCII digits; digits with one point among, before or behind them; digits with one comma likewise;
+  /// Numbers are: ASCII digits; digits with one point among, before or after them; digits with one comma likewise;
   /// ordinals (digits with st, nd, rd, th); zero … twenty, thirty … ninety, hundred, thousand, million, billion in any
-  /// case. So the counting probe of "How to Teach Large Multimodal Models New Skills" (arXiv 2510.08564) has them.
+  /// case. This is the counting probe of "How to Teach Large Multimodal Models New Skills" (arXiv 2510.08564).
   package func contains(_ entry: String) -> Bool {
     let word = Self.stripped(entry)
     switch self {
@@ -29,7 +29,7 @@ package enum WordSet: Sendable, Equatable {
     }
   }
 
-  /// Without white space and the marks that vocabularies write for a space, "▁" and "Ġ", at its ends.
+  /// Without white space, and the characters "▁" and "Ġ" that vocabularies write for a space, at its ends.
   private static func stripped(_ entry: String) -> String {
     func isMark(_ scalar: Unicode.Scalar) -> Bool {
       scalar.properties.isWhitespace || scalar == "\u{2581}" || scalar == "\u{0120}"

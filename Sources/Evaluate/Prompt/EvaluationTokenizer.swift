@@ -1,37 +1,37 @@
 import Base
 import Text
 
-/// A tokenizer with the chat template of its model, as evaluations see it.
+/// A tokenizer with its model's chat template, as evaluation uses it.
 package protocol EvaluationTokenizer {
-  /// - Parameter addingSpecialTokens: as the model expects them around a text: a beginning of sequence, for many.
+  /// - Parameter addingSpecialTokens: adds the special tokens that the model expects around a text, such as BOS.
   func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32]
 
-  /// A text with images among it, as it stands.
-  /// - Throws: `refused` for images where the model takes none.
+  /// Encodes a text with images, without a chat template.
+  /// - Throws: `refused` for images if the model takes none.
   func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence
 
-  /// A conversation in the chat template, with what opens the assistant's answer.
+  /// Encodes a conversation in the chat template, including the start of the assistant's answer.
   func encode(chat messages: [Message]) throws -> TokenSequence
 
-  /// The text of these tokens, without special ones.
+  /// Decodes tokens to text, without special tokens.
   func decode(_ ids: [Int32]) -> String
 
-  /// The vocabulary's entry as `tokenizer.json` writes it ("Ġthree", "▁three"); nil where there is none.
+  /// The vocabulary's entry as `tokenizer.json` writes it ("Ġthree", "▁three"); nil for an unknown id.
   func entry(_ id: Int32) -> String?
 
   /// Tokens that end an answer.
   var endTokens: Set<Int32> { get }
 
-  /// What stands for it in records: plain values, such as digests of its file and of its template.
-  /// - Parameter chat: of a task whose prompts are in the chat template.
+  /// Description for records: plain values, such as digests of tokenizer file and chat template.
+  /// - Parameter chat: whether the task's prompts use the chat template.
   func settings(chat: Bool) throws -> [JSON.Member]
 }
 
 extension EvaluationTokenizer {
-  /// Of a model that takes no images.
+  /// For a model that takes no images.
   package func encode(_ parts: [Message.Part], addingSpecialTokens: Bool) throws -> TokenSequence {
     guard parts.images.isEmpty else {
-      throw VPatchError(.refused, nil, "the prompt has an image, and the model takes no images")
+      throw VPatchError(.refused, nil, "the prompt has an image, but the model takes no images")
     }
     return TokenSequence(try encode(parts.text, addingSpecialTokens: addingSpecialTokens))
   }

@@ -2,15 +2,15 @@ import Base
 import Checkpoints
 import Text
 
-/// The tokenizer and the chat template of a model's folder.
+/// Tokenizer and chat template of a model's folder.
 package struct ModelTokenizer: EvaluationTokenizer {
   private let tokenizer: Tokenizer
   private let text: ModelText
   private let digest: ContentDigest
 
-  /// - Parameter chatTemplate: which one, and what it is told; the model's own, where nothing is said.
-  /// - Throws: `invalid` or `refused` for a folder without a tokenizer that can be read. A chat template that is none is
-  ///   an error only where it is needed.
+  /// - Parameter chatTemplate: template and its arguments; by default the model's own.
+  /// - Throws: `invalid` or `refused` for a folder without a readable tokenizer. An invalid chat template is an error
+  ///   only when it is used.
   package init(_ folder: ModelFolder, chatTemplate: ChatTemplate.Options = .init()) throws {
     text = try ModelText(model: folder, chatTemplate: chatTemplate)
     tokenizer = try text.tokenizer
@@ -34,8 +34,8 @@ package struct ModelTokenizer: EvaluationTokenizer {
 
   package var endTokens: Set<Int32> { tokenizer.named.stops }
 
-  /// The SHA-256 of tokenizer.json; and of a short conversation as the template writes it, which tells templates apart
-  /// whatever they are called.
+  /// The SHA-256 of tokenizer.json, and of a short conversation rendered by the template, which identifies the template
+  /// whatever its name.
   package func settings(chat: Bool) throws -> [JSON.Member] {
     let ofTokenizer = JSON.Member("tokenizer", .string(digest.hex))
     guard chat else { return [ofTokenizer] }

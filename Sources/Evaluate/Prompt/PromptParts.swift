@@ -1,16 +1,16 @@
 import Text
 
 extension [Message.Part] {
-  /// How many parts at the beginning are images, and the line feeds behind them.
+  /// Number of leading parts that are images or line feeds after images.
   var leadingImages: Int {
     guard case .image = first else { return 0 }
     return firstIndex { if case .text(let text) = $0 { text != "\n" } else { false } } ?? count
   }
 
-  /// Texts that follow each other as one.
+  /// Joins adjacent texts.
   var joinedTexts: [Message.Part] { reduce(into: []) { $0.append(joining: $1) } }
 
-  /// As the parts of a message: joined, and without the line feed behind an image, which is the chat template's to write.
+  /// As the parts of a message: joined, without the line feed after an image, which the chat template writes.
   var asMessage: [Message.Part] {
     reduce(into: []) { parts, part in
       guard case .text(let text) = part, case .image = parts.last else { return parts.append(joining: part) }

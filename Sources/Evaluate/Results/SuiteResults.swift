@@ -1,8 +1,8 @@
 import Base
 import Measure
 
-/// What a suite came to on one model, item by item: a results file in vpatch's own form (docs/measurements.md), with the
-/// log-likelihoods and answers of the items beside their scores.
+/// Results of a suite on one model, item by item: a results file in vpatch's own format (docs/measurements.md), with
+/// log-likelihoods and answers beside the scores.
 package struct SuiteResults: Sendable {
   package struct Entry: Sendable {
     package let task: String
@@ -13,22 +13,22 @@ package struct SuiteResults: Sendable {
     package let scores: ItemScores
     package let probeSet: ContentDigest
     package let settings: [JSON.Member]
-    /// The base that a divergence is from.
+    /// Root digest of the base that a divergence is measured from.
     package let reference: ContentDigest?
-    /// What more is known of each item; empty where that is nothing.
+    /// Details of each item; empty if there are none.
     package let details: [JSON]
   }
 
-  /// What the model is called.
+  /// Name of the model.
   package let model: String
-  /// The root of the model, where it is known.
+  /// Root digest of the model, if known.
   package let root: ContentDigest?
-  /// Of the suite.
+  /// Digest of the suite.
   package let suite: ContentDigest
-  /// As in "2026-11-22T10:00:00Z".
+  /// Such as "2026-11-22T10:00:00Z".
   package let date: String
   package let entries: [Entry]
-  /// What was left out, and why.
+  /// Warnings: what was left out, and why.
   package let notes: [String]
 
   package static let evaluator = ForgettingRecord.Evaluator(name: "vpatch", version: vpatchVersion)
@@ -43,13 +43,13 @@ package struct SuiteResults: Sendable {
     ])
   }
 
-  /// The same as what records are made from.
-  /// - Parameter path: what messages call it.
+  /// As evaluation results, from which records are made.
+  /// - Parameter path: name in messages.
   package func results(path: String) throws -> EvaluationResults {
     try EvaluationResults(Array(json.pretty().utf8), path: path)
   }
 
-  /// Writes the results file, whole or not at all.
+  /// Writes the results file atomically.
   package func write(to path: String, replacing: Bool = false) throws {
     let file = try OutputFile(path: path, replacing: replacing)
     try file.write(json.pretty(), at: 0)

@@ -5,18 +5,19 @@ extension Suite {
   /// Reads a suite and its data.
   /// - Parameters:
   ///   - path: a TOML file; paths in it are relative to its folder.
-  ///   - allowsOutside: whether data files may lie outside of the suite's folder, and their images outside of theirs.
-  /// - Throws: `invalid` for what is not a suite, naming the task and the key, or leads out of a folder; `io` for data that cannot be read.
+  ///   - allowsOutside: whether data files may be outside the suite's folder, and their images outside the data file's.
+  /// - Throws: `invalid` for a malformed suite, with task and key, or a path that leads out of its folder; `io` for
+  ///   data that cannot be read.
   package init(path: String, allowsOutside: Bool = false) throws {
     var (file, tables) = try TOMLReader.file(path)
     let name = try file.text("name")
     try file.finish()
     if let other = tables.first(where: { $0.name != "task" }) {
-      throw file.error("has a table [[\(other.name)]]", line: other.line, remedy: "tasks stand below [[task]]")
+      throw file.error("has a table [[\(other.name)]]", line: other.line, remedy: "tasks are declared as [[task]]")
     }
-    guard !tables.isEmpty else { throw file.error("has no task", remedy: "write [[task]] above the keys of each") }
+    guard !tables.isEmpty else { throw file.error("has no task", remedy: "write [[task]] above the keys of each task") }
     let names = try tables.enumerated().map { i, table in
-      var reader = TOMLReader(table.members, path: path, place: "the task number \(i + 1)")
+      var reader = TOMLReader(table.members, path: path, place: "task \(i + 1)")
       return try reader.requiredText("name")
     }
     for (i, name) in names.enumerated() where names[..<i].contains(name) {
@@ -54,7 +55,7 @@ extension EvaluationTask {
       guard try folder.admits(path) else {
         throw table.error(
           "names the data \"\(name.printable)\", which is outside of the suite's folder",
-          remedy: "--allow-outside reads it all the same")
+          remedy: "--allow-outside allows it")
       }
       return path
     }
@@ -68,7 +69,7 @@ extension EvaluationTask {
         examples = try EvaluationItem.read(
           try path(other), needs.withAnswer, limit: shots, allowsOutside: allowsOutside)
       } else {
-        // The first are shown, and not asked.
+        // The first items are the examples, and are not asked.
         items = Array(items.dropFirst(shots))
       }
       guard examples.count >= shots, !items.isEmpty else {
@@ -82,7 +83,7 @@ extension EvaluationTask {
 }
 
 extension PromptFormat {
-  /// The keys of a task that say how its prompts are shown.
+  /// The keys of a task that define the prompt format.
   fileprivate struct Declared {
     let style: Style?
     let system: String?
@@ -107,12 +108,12 @@ extension PromptFormat {
         throw table.error("has a \"template\" without \(PromptFormat.slot)")
       }
       if shots > 0, shotsData == nil, !needs.answer, !needs.choices, !needs.time {
-        throw table.error("needs \"few_shot_data\": its own rows have no answers to show")
+        throw table.error("needs \"few_shot_data\": its own rows have no answers")
       }
       if shots == 0, shotsData != nil { throw table.error("has \"few_shot_data\" without \"few_shot\"") }
     }
 
-    /// The format, for these items.
+    /// The format, checked against the items.
     func checked(_ items: [EvaluationItem], _ table: TOMLReader) throws -> PromptFormat {
       let all = items + examples
       let hasPrompts = all.contains { if case .text = $0.content { false } else { true } }
@@ -120,7 +121,7 @@ extension PromptFormat {
       guard hasPrompts else {
         guard style == nil, system == nil, template == nil, shots == 0 else {
           throw table.error(
-            "has texts and no prompts, so \"format\", \"system\", \"template\" and \"few_shot\" go with none")
+            "has texts instead of prompts, so \"format\", \"system\", \"template\" and \"few_shot\" do not apply")
         }
         return PromptFormat(.raw)
       }
@@ -128,10 +129,10 @@ extension PromptFormat {
         throw table.error(
           "has no \"format\"", remedy: "write format = \"chat\" for the model's chat template, or \"raw\"")
       }
-      if style == .raw, hasMessages { throw table.error("has rows with messages: they need format = \"chat\"") }
+      if style == .raw, hasMessages { throw table.error("has rows with messages, which need format = \"chat\"") }
       if style == .raw, system != nil { throw table.error("has a \"system\" message, which needs format = \"chat\"") }
       if style == .chat, template != nil, hasMessages {
-        throw table.error("has rows with messages, and a \"template\" for prompts")
+        throw table.error("has a \"template\", which does not apply to rows with messages")
       }
       return PromptFormat(style, system: system, template: template, delimiter: delimiter, examples: examples)
     }

@@ -1,6 +1,6 @@
 import Base
 
-/// Tasks that are measured together (docs/evaluation.md).
+/// A set of evaluation tasks (docs/evaluation.md).
 package struct Suite: Sendable {
   package let name: String
   package let tasks: [EvaluationTask]
@@ -10,10 +10,10 @@ package struct Suite: Sendable {
     self.tasks = tasks
   }
 
-  /// Whether any prompt is in the model's chat template.
+  /// Whether any prompt uses the model's chat template.
   package var usesChat: Bool { tasks.contains(where: \.usesChat) }
 
-  /// What is measured, by content: SHA-256 over the names, roles, metrics and probe sets of its tasks.
+  /// Digest of what is measured: SHA-256 over the names, roles, metrics and probe sets of its tasks.
   package var digest: ContentDigest {
     let entries = tasks.map { task in
       JSON.dictionary([

@@ -1,7 +1,7 @@
 import Base
 
 extension TOMLParser {
-  /// A string of any of the four kinds: basic or literal, on one line or several.
+  /// A string of any of the four kinds: basic or literal, single-line or multi-line.
   mutating func string() throws -> String {
     let isLiteral = peek == UInt8(ascii: "'")
     let quote: StaticString = isLiteral ? "'" : "\""
@@ -10,10 +10,10 @@ extension TOMLParser {
       position += 1
       return try body(isLiteral, isMultiline: false) { $0.take(quote) }
     }
-    // A line break right behind the quotes is none of the text's.
+    // A line break directly after the opening quotes is not part of the string.
     _ = takeLineBreak()
     var text = try body(isLiteral, isMultiline: true) { $0.take(three) }
-    // One or two more quotes before the three that end it are the text's own.
+    // Up to two quotes before the closing three belong to the string.
     for _ in 0..<2 where take(quote) { text += isLiteral ? "'" : "\"" }
     return text
   }
@@ -23,7 +23,7 @@ extension TOMLParser {
   ) throws -> String {
     var text: [UInt8] = []
     while !takeEnd(&self) {
-      guard let c = peek else { throw error("a text without the quotes that end it") }
+      guard let c = peek else { throw error("unterminated string") }
       if isMultiline, takeLineBreak() {
         text.append(UInt8(ascii: "\n"))
       } else if c == UInt8(ascii: "\\"), !isLiteral {
@@ -32,7 +32,7 @@ extension TOMLParser {
       } else {
         guard c >= 0x20 && c != 0x7F || c == 0x09 else {
           throw error(
-            c == 0x0A || c == 0x0D ? "a text without the quotes that end it" : "a control character in a text")
+            c == 0x0A || c == 0x0D ? "unterminated string" : "control character in a string")
         }
         text.append(c)
         position += 1
@@ -41,9 +41,9 @@ extension TOMLParser {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// What follows a backslash.
+  /// The character after a backslash.
   private mutating func escape(_ isMultiline: Bool, into text: inout [UInt8]) throws {
-    guard let c = peek else { throw error("a text without the quotes that end it") }
+    guard let c = peek else { throw error("unterminated string") }
     let simple: [UInt8: UInt8] = [
       UInt8(ascii: "b"): 0x08, UInt8(ascii: "t"): 0x09, UInt8(ascii: "n"): 0x0A, UInt8(ascii: "f"): 0x0C,
       UInt8(ascii: "r"): 0x0D, UInt8(ascii: "\""): c, UInt8(ascii: "\\"): c,
@@ -56,21 +56,21 @@ extension TOMLParser {
       guard digits.count == (c == UInt8(ascii: "u") ? 4 : 8),
         digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }),
         let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16), let scalar = Unicode.Scalar(value)
-      else { throw error("\\\(printable(c)) without the digits of a character") }
+      else { throw error("\\\(printable(c)) needs the hexadecimal digits of a character") }
       position += 1 + digits.count
       text += Array(String(scalar).utf8)
     } else if isMultiline, let end = blankLineEnd {
-      // A backslash at a line's end: the text goes on with the next that is not white space.
+      // A backslash at the end of a line: the string continues with the next character that is not white space.
       position = end
       while let c = peek {
         if c == 0x20 || c == 0x09 { position += 1 } else if !takeLineBreak() { break }
       }
     } else {
-      throw error("\"\\\(printable(c))\" is no escape; a backslash is written \"\\\\\"")
+      throw error("\"\\\(printable(c))\" is not an escape sequence; write a backslash as \"\\\\\"")
     }
   }
 
-  /// The end of the line, if there is nothing more on it.
+  /// The end of the line, if only white space is left on it.
   private var blankLineEnd: Int? {
     var end = position
     while end < bytes.count, bytes[end] == 0x20 || bytes[end] == 0x09 { end += 1 }
@@ -79,9 +79,9 @@ extension TOMLParser {
   }
 }
 
-/// TOML's numbers.
+/// Numbers in TOML.
 enum TOMLNumber {
-  /// Nil for what is none, or a whole number that 64 bits do not hold.
+  /// Nil for anything but a number, or for an integer outside 64 bits.
   static func parse(_ word: String) -> JSON? {
     let plain = word.replacing("_", with: "")
     if word.wholeMatch(of: #/[+-]?(0|[1-9](_?[0-9])*)/#) != nil { return Int(plain).map { JSON($0) } }

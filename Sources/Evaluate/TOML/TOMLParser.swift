@@ -1,19 +1,19 @@
-// The part of TOML 1.0 (toml.io) that suites are written in: keys with values, and [[arrays of tables]]; as values
-// strings of all four kinds, numbers, booleans, and arrays of these. Whatever this accepts means what TOML says it means.
-// What it does not take (dotted and quoted keys, [tables], {inline tables}, dates) no suite has a use for, and it is an
-// error with its line, as everything else is that is not TOML.
+// The part of TOML 1.0 (toml.io) that suites use: keys with values, and [[arrays of tables]]. Values are strings of all
+// four kinds, numbers, booleans, and arrays of these. Everything accepted here has the meaning that TOML gives it.
+// Everything else is an error with its line, including TOML that no suite needs: dotted and quoted keys, [tables],
+// {inline tables} and dates.
 
 import Base
 
-/// A key of a table with its value, and where it stands.
+/// A key with its value and line.
 struct TOMLMember: Equatable {
   let key: String
   let value: JSON
-  /// From 1 on.
+  /// From 1.
   let line: Int
 }
 
-/// A file: the keys above the first header, and the tables below their headers, in order.
+/// A file: the keys above the first header, and the tables in order.
 struct TOMLFile: Equatable {
   struct Table: Equatable {
     let name: String
@@ -25,7 +25,7 @@ struct TOMLFile: Equatable {
   var tables: [Table] = []
 }
 
-/// Why a text is not what is read here, and where.
+/// A syntax error, or unsupported TOML, with its line.
 struct TOMLError: Error, Equatable {
   let line: Int
   let reason: String
@@ -54,14 +54,14 @@ struct TOMLParser {
       let line = self.line
       if next == UInt8(ascii: "[") {
         let name = try header()
-        guard !file.members.contains(where: { $0.key == name }) else { throw error("\"\(name)\" is a key already") }
+        guard !file.members.contains(where: { $0.key == name }) else { throw error("\"\(name)\" is already a key") }
         file.tables.append(.init(name: name, line: line))
       } else {
         let member = TOMLMember(key: try key(), value: try valueBehindKey(), line: line)
         let others =
           file.tables.last?.members ?? file.members + file.tables.map { .init(key: $0.name, value: .null, line: 0) }
         guard !others.contains(where: { $0.key == member.key }) else {
-          throw TOMLError(line: line, reason: "the key \"\(member.key)\" is there twice")
+          throw TOMLError(line: line, reason: "duplicate key \"\(member.key)\"")
         }
         if file.tables.isEmpty {
           file.members.append(member)
@@ -74,11 +74,11 @@ struct TOMLParser {
   }
 
   private mutating func header() throws -> String {
-    guard take("[[") else { throw error("only [[tables]] with two brackets are read here") }
+    guard take("[[") else { throw error("only [[tables]] with two brackets are supported") }
     skipSpace()
     let name = try key()
     skipSpace()
-    guard take("]]") else { throw error("\"]]\" expected") }
+    guard take("]]") else { throw error("expected \"]]\"") }
     return name
   }
 
@@ -86,14 +86,14 @@ struct TOMLParser {
     let start = position
     while let c = peek, isKey(c) { position += 1 }
     guard position > start else {
-      throw error(peek.map { "a key expected and not \"\(printable($0))\"" } ?? "a key expected")
+      throw error(peek.map { "expected a key, found \"\(printable($0))\"" } ?? "expected a key")
     }
     return String(decoding: bytes[start..<position], as: UTF8.self)
   }
 
   private mutating func valueBehindKey() throws -> JSON {
     skipSpace()
-    guard take("=") else { throw error("\"=\" expected behind the key") }
+    guard take("=") else { throw error("expected \"=\" after the key") }
     skipSpace()
     return try value(depth: 0)
   }
@@ -101,22 +101,22 @@ struct TOMLParser {
   private mutating func endLine() throws {
     skipSpace()
     try skipComment()
-    guard peek == nil || takeLineBreak() else { throw error("the end of the line expected") }
+    guard peek == nil || takeLineBreak() else { throw error("expected the end of the line") }
   }
 
   // MARK: Values
 
-  /// Suites have lists, and no lists of lists of lists.
+  /// Enough for lists in suites.
   private static let maximumDepth = 8
 
   private mutating func value(depth: Int) throws -> JSON {
     switch peek {
     case UInt8(ascii: "\""), UInt8(ascii: "'"): return .string(try string())
     case UInt8(ascii: "["):
-      guard depth < Self.maximumDepth else { throw error("lists nested too deep") }
+      guard depth < Self.maximumDepth else { throw error("lists are nested too deeply") }
       return .array(try array(depth: depth))
-    case UInt8(ascii: "{"): throw error("{inline tables} are not read here")
-    case nil, UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "#"): throw error("a value expected")
+    case UInt8(ascii: "{"): throw error("{inline tables} are not supported")
+    case nil, UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "#"): throw error("expected a value")
     default: return try word()
     }
   }
@@ -127,11 +127,11 @@ struct TOMLParser {
     while true {
       try skipBlank()
       if take("]") { return values }
-      guard peek != nil else { throw error("a list without its \"]\"") }
+      guard peek != nil else { throw error("expected \"]\" at the end of the list") }
       values.append(try value(depth: depth + 1))
       try skipBlank()
       if take(",") { continue }
-      guard take("]") else { throw error("\",\" or \"]\" expected in a list") }
+      guard take("]") else { throw error("expected \",\" or \"]\" in a list") }
       return values
     }
   }
@@ -143,13 +143,13 @@ struct TOMLParser {
       position += 1
     }
     let word = String(decoding: bytes[start..<position], as: UTF8.self)
-    guard !word.isEmpty else { throw error("a value expected and not \"\(printable(bytes[start]))\"") }
+    guard !word.isEmpty else { throw error("expected a value, found \"\(printable(bytes[start]))\"") }
     if word == "true" || word == "false" { return .bool(word == "true") }
     if let number = TOMLNumber.parse(word) { return number }
     if word.firstMatch(of: #/^[0-9]{4}-[0-9]{2}-|^[0-9]{2}:/#) != nil {
-      throw error("dates and times are not read here")
+      throw error("dates and times are not supported")
     }
-    throw error("\"\(word.printable)\" is no number; texts stand in quotes")
+    throw error("\"\(word.printable)\" is not a number; strings need quotes")
   }
 
   // MARK: Characters
@@ -159,7 +159,7 @@ struct TOMLParser {
   func error(_ reason: String) -> TOMLError { TOMLError(line: line, reason: reason) }
 
   func printable(_ byte: UInt8) -> String {
-    byte < 0x80 ? String(UnicodeScalar(byte)).printable : "a letter that is not ASCII"
+    byte < 0x80 ? String(UnicodeScalar(byte)).printable : "a non-ASCII character"
   }
 
   private func isKey(_ c: UInt8) -> Bool {
@@ -192,12 +192,12 @@ struct TOMLParser {
   private mutating func skipComment() throws {
     guard peek == UInt8(ascii: "#") else { return }
     while let c = peek, c != 0x0A, !(c == 0x0D && position + 1 < bytes.count && bytes[position + 1] == 0x0A) {
-      guard c >= 0x20 && c != 0x7F || c == 0x09 else { throw error("a control character in a comment") }
+      guard c >= 0x20 && c != 0x7F || c == 0x09 else { throw error("control character in a comment") }
       position += 1
     }
   }
 
-  /// White space, comments and line breaks.
+  /// Skips white space, comments and line breaks.
   private mutating func skipBlank() throws {
     repeat {
       skipSpace()

@@ -1,14 +1,14 @@
 import Base
 
-/// Keys of one table of a TOML file, each read once and by its type; what was not read is not known.
+/// Reads the keys of one TOML table, each once and by its type; keys that were not read are unknown.
 package struct TOMLReader {
-  /// The file, for messages.
+  /// Path of the file, for messages.
   let path: String
-  /// Which table, for messages: "the task \"arc\""; nil for the file itself.
+  /// The table, for messages: "the task \"arc\""; nil for the file itself.
   let place: String?
   private let members: [TOMLMember]
   private var known: [String] = []
-  /// Texts and questions are in files of their own.
+  /// In bytes. Texts and questions are in separate files.
   private static let maximumSize = 1 << 20
 
   init(_ members: [TOMLMember], path: String, place: String?) {
@@ -17,13 +17,13 @@ package struct TOMLReader {
     self.place = place
   }
 
-  /// Reads a file.
-  /// - Returns: its keys, and its tables by name.
-  /// - Throws: `invalid` with the line where the file is not TOML.
+  /// Reads a TOML file.
+  /// - Returns: the top-level keys, and the tables by name.
+  /// - Throws: `invalid` with the line of a syntax error.
   static func file(_ path: String) throws -> (keys: TOMLReader, tables: [TOMLFile.Table]) {
     let bytes = try InputFile.contents(of: path, limit: maximumSize)
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw VPatchError(.invalid, path, "is not text in UTF-8")
+      throw VPatchError(.invalid, path, "is not UTF-8 text")
     }
     do {
       let file = try TOMLParser.parse(text)
@@ -33,7 +33,7 @@ package struct TOMLReader {
     }
   }
 
-  /// - Parameter line: where it is, if that is one key's.
+  /// - Parameter line: of the key, if the error is about one.
   func error(_ reason: String, line: Int? = nil, remedy: String? = nil) -> VPatchError {
     let beginning = (line.map { "line \($0): " } ?? "") + (place.map { "\($0) " } ?? "")
     return VPatchError(.invalid, path, beginning + reason, remedy: remedy)
@@ -54,7 +54,7 @@ package struct TOMLReader {
 
   mutating func text(_ key: String) throws -> String? {
     guard let value = value(key) else { return nil }
-    guard let text = value.string else { throw wrong(key, "a text") }
+    guard let text = value.string else { throw wrong(key, "a string") }
     return text
   }
 
@@ -66,7 +66,7 @@ package struct TOMLReader {
   mutating func int(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
     guard let value = value(key) else { return nil }
     guard let number = value.int, range.contains(number) else {
-      throw wrong(key, "a whole number of \(Format.grouped(range.lowerBound)) to \(Format.grouped(range.upperBound))")
+      throw wrong(key, "an integer from \(Format.grouped(range.lowerBound)) to \(Format.grouped(range.upperBound))")
     }
     return number
   }
@@ -74,12 +74,12 @@ package struct TOMLReader {
   mutating func texts(_ key: String) throws -> [String]? {
     guard let value = value(key) else { return nil }
     guard let texts = value.array?.map(\.string), texts.allSatisfy({ $0 != nil }) else {
-      throw wrong(key, "a list of texts")
+      throw wrong(key, "a list of strings")
     }
     return texts.map { $0! }
   }
 
-  /// One of the words of an enumeration.
+  /// A value that is one of an enumeration's words.
   mutating func word<Word: RawRepresentable & CaseIterable>(
     _ key: String, _: Word.Type = Word.self
   ) throws -> Word? where Word.RawValue == String {
@@ -99,7 +99,7 @@ package struct TOMLReader {
     guard let texts = try texts(key) else { return nil }
     let words = texts.compactMap(Word.init(rawValue:))
     guard words.count == texts.count, Set(texts).count == texts.count else {
-      throw wrong(key, "a list of \(Self.list(Word.self)), each once")
+      throw wrong(key, "a list of \(Self.list(Word.self)), without repetition")
     }
     return words
   }
@@ -114,11 +114,11 @@ package struct TOMLReader {
     return names.dropLast().joined(separator: ", ") + " or \(names.last!)"
   }
 
-  /// - Throws: `invalid` for a key that nobody read.
+  /// - Throws: `invalid` for a key that was not read.
   func finish() throws {
     guard let other = members.first(where: { member in !known.contains(member.key) }) else { return }
     throw error(
-      "has the key \"\(other.key)\", which it does not take", line: other.line,
-      remedy: "keys are \(known.joined(separator: ", "))")
+      "has the unknown key \"\(other.key)\"", line: other.line,
+      remedy: "known keys are \(known.joined(separator: ", "))")
   }
 }

@@ -3,9 +3,9 @@ import Text
 extension EvaluationItem {
   static let letters = (UInt8(ascii: "A")...UInt8(ascii: "Z")).map { String(UnicodeScalar($0)) }
 
-  /// The item with its choices shown by letter behind the question, a line each, and the letters of the right ones as its
+  /// The item with its choices listed by letter after the question, one per line, and the letters of the right ones as
   /// answers.
-  /// - Parameter instruction: the line behind them; none where it is empty.
+  /// - Parameter instruction: the line after the choices; none if empty.
   package func byLetter(_ instruction: String) -> EvaluationItem {
     precondition(choices.count <= Self.letters.count, "more choices than letters")
     let lines =

@@ -2,7 +2,7 @@ import Base
 import Text
 
 extension EvaluationItem {
-  /// What a kind of task reads of its data.
+  /// The data that a kind of task needs.
   package struct Needs: Sendable {
     /// Documents, from rows with `text` or from a text file.
     var texts = false
@@ -12,7 +12,7 @@ extension EvaluationItem {
     var choices = false
     /// The answer is a time.
     var time = false
-    /// The choices are shown by letter, with this behind them, and the letter is the answer.
+    /// Choices are shown by letter, followed by this text; the letter is the answer.
     var letters: String?
 
     /// The same of an item that is shown with its answer.
@@ -24,15 +24,15 @@ extension EvaluationItem {
     }
   }
 
-  /// More than any row has.
+  /// Upper limit for the length of a row, in bytes.
   private static let maximumLine = 64 << 20
   private static let maximumText = 1 << 30
 
-  /// Reads a file of JSON Lines (its name ends with `.jsonl`), or of text: documents with a line `%` between them.
+  /// Reads a JSON Lines file (its name ends with `.jsonl`), or a text file: documents separated by lines `%`.
   /// - Parameters:
-  ///   - limit: how many to read at most.
-  ///   - allowsOutside: whether images may lie outside of the file's folder.
-  /// - Throws: `invalid` with the line of a row that is none.
+  ///   - limit: maximum number of items.
+  ///   - allowsOutside: whether images may be outside the file's folder.
+  /// - Throws: `invalid` with the line of a malformed row.
   static func read(
     _ path: String, _ needs: Needs, limit: Int?, allowsOutside: Bool = false
   ) throws -> [EvaluationItem] {
@@ -53,7 +53,7 @@ extension EvaluationItem {
       }
     } else {
       guard needs.texts else {
-        throw VPatchError(.invalid, path, "is read as text, and the task needs rows", remedy: "give a .jsonl file")
+        throw VPatchError(.invalid, path, "is a text file, but the task needs rows", remedy: "give a .jsonl file")
       }
       items = try documents(path).prefix(limit ?? .max).map { EvaluationItem(.text($0)) }
     }
@@ -66,7 +66,7 @@ extension EvaluationItem {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw VPatchError(.invalid, path, "is not text in UTF-8")
     }
-    // By bytes: a carriage return and a line feed are one character.
+    // Split by bytes: Swift sees carriage return and line feed as one character.
     let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     return lines.split { $0.elementsEqual("%".utf8) || $0.elementsEqual("%\r".utf8) }
       .map { String(decoding: Array($0.joined(separator: [UInt8(ascii: "\n")])), as: UTF8.self) }
@@ -78,14 +78,14 @@ extension EvaluationItem {
     init(_ reason: String) { self.reason = reason }
   }
 
-  /// A row of JSON Lines. Members that the kind does not need are not looked at.
+  /// Reads a row of JSON Lines. Members that the kind of task does not need are ignored.
   private init(_ row: JSON, _ needs: Needs) throws {
-    guard row.object != nil else { throw InvalidRow("is no JSON object") }
+    guard row.object != nil else { throw InvalidRow("is not a JSON object") }
     var answers = needs.choices ? [] : try Self.answers(row)
     if needs.texts, let text = row["text"] {
-      guard let text = text.string, !text.isEmpty else { throw InvalidRow("has a \"text\" that is none, or empty") }
+      guard let text = text.string, !text.isEmpty else { throw InvalidRow("has a \"text\" that is empty or no string") }
       guard try RowContent.images(row).isEmpty else {
-        throw InvalidRow("has an image beside a \"text\": images go with \"prompt\", \"messages\" or \"conversations\"")
+        throw InvalidRow("has an image with a \"text\"; images need \"prompt\", \"messages\" or \"conversations\"")
       }
       self.init(.text(text))
       return
@@ -93,16 +93,16 @@ extension EvaluationItem {
     guard needs.prompts else { throw InvalidRow("has no \"text\"") }
     if let prompt = row["prompt"] {
       guard let prompt = prompt.string, !prompt.isEmpty else {
-        throw InvalidRow("has a \"prompt\" that is no text, or empty")
+        throw InvalidRow("has a \"prompt\" that is not a string, or empty")
       }
       self.init(.question(try RowContent.parts(row, text: "prompt")))
     } else if var messages = try RowContent.conversation(row) {
-      // A row to train with ends with its answer.
+      // A training row ends with its answer.
       if messages.last?.role == .assistant {
         let last = messages.removeLast()
         if answers.isEmpty { answers = [last.content] }
       }
-      guard messages.last?.role == .user else { throw InvalidRow("has messages without one of the user at their end") }
+      guard messages.last?.role == .user else { throw InvalidRow("has messages that do not end with one of the user") }
       self.init(.messages(messages))
     } else {
       throw InvalidRow(
@@ -112,7 +112,7 @@ extension EvaluationItem {
       (choices, correct) = try Self.choices(row)
       if let instruction = needs.letters {
         guard choices.count <= Self.letters.count else {
-          throw InvalidRow("has \(choices.count) choices, and there are \(Self.letters.count) letters")
+          throw InvalidRow("has \(choices.count) choices; the maximum is \(Self.letters.count), one for each letter")
         }
         self = byLetter(instruction)
       }
@@ -129,32 +129,32 @@ extension EvaluationItem {
     }
   }
 
-  /// `answer` or `completion`: a text, a number, or a list of texts.
+  /// `answer` or `completion`: a string, a number, or a list of strings.
   private static func answers(_ row: JSON) throws -> [String] {
     guard let value = row["answer"] ?? row["completion"] else { return [] }
     if let text = value.string { return [text] }
     if let list = value.array, !list.isEmpty, list.allSatisfy({ $0.string != nil }) { return list.map { $0.string! } }
     if value.int != nil || value.double != nil { return [value.compact()] }
-    throw InvalidRow("has an \"answer\" that is no text, number, or list of texts")
+    throw InvalidRow("has an \"answer\" that is not a string, number, or list of strings")
   }
 
-  /// `choices`, and as `answer` the number of the right one from 0 on, or its text.
+  /// `choices`, and as `answer` the index of the right one from 0, or its text.
   private static func choices(_ row: JSON) throws -> (choices: [String], correct: [Int]) {
     guard let choices = row["choices"]?.array?.map(\.string), choices.count >= 2,
       choices.allSatisfy({ !($0 ?? "").isEmpty })
-    else { throw InvalidRow("has no \"choices\": a list of at least two texts that are not empty") }
+    else { throw InvalidRow("has no \"choices\": a list of at least two strings that are not empty") }
     let texts = choices.map { $0! }
     let answer = row["answer"]
     let given = answer?.array ?? answer.map { [$0] } ?? []
     let correct = try given.map { answer in
       if let index = answer.int {
         guard texts.indices.contains(index) else {
-          throw InvalidRow("has the answer \(index), and \(texts.count) choices, the first being 0")
+          throw InvalidRow("has the answer \(index), which is no index of its \(texts.count) choices, from 0")
         }
         return index
       }
       guard let index = texts.firstIndex(where: { $0.isSame(as: answer.string ?? "") }) else {
-        throw InvalidRow("has an answer that is none of its choices")
+        throw InvalidRow("has an answer that is not one of its choices")
       }
       return index
     }
@@ -163,15 +163,15 @@ extension EvaluationItem {
   }
 }
 
-/// The images of a file's items.
+/// The images of a data file's items.
 private struct ItemImages {
   let folder: ImageFolder
-  /// By the names that rows have for them.
+  /// By the names used in rows.
   private var known: [String: (path: String, digest: ContentDigest)] = [:]
 
   init(folder: ImageFolder) { self.folder = folder }
 
-  /// The item with its images where they are.
+  /// The item with resolved image paths.
   /// - Throws: `RowError` for an image that cannot be read.
   mutating func found(_ item: EvaluationItem) throws -> EvaluationItem {
     guard !item.content.parts.images.isEmpty else { return item }

@@ -1,20 +1,20 @@
 import Base
 import Text
 
-/// One item of a task: what the model is shown, and what is right.
+/// One item of a task: the prompt or document, and the right answers.
 package struct EvaluationItem: Sendable, Equatable {
   package enum Content: Sendable, Equatable {
     /// A document.
     case text(String)
-    /// A question, with images among it.
+    /// A question, which may contain images.
     case question([Message.Part])
     /// A conversation up to the answer.
     case messages([Message])
 
-    /// A question in words.
+    /// A question without images.
     package static func prompt(_ text: String) -> Content { .question([.text(text)]) }
 
-    /// What is said and shown, in order.
+    /// Text and images, in order.
     var parts: [Message.Part] {
       switch self {
       case .text(let text): [.text(text)]
@@ -25,13 +25,13 @@ package struct EvaluationItem: Sendable, Equatable {
   }
 
   package var content: Content
-  /// Of the bytes of the images that the content names, by their paths.
+  /// Digests of the images, by path.
   package var images: [String: ContentDigest] = [:]
-  /// Answers that count as right; the first is the one to show as an example.
+  /// Answers that count as right; the first is shown in few-shot examples.
   package var answers: [String] = []
-  /// Of a multiple choice.
+  /// Of a multiple choice item.
   package var choices: [String] = []
-  /// Which of the choices are right.
+  /// Indices of the right choices.
   package var correct: [Int] = []
 
   package init(
@@ -45,7 +45,7 @@ package struct EvaluationItem: Sendable, Equatable {
     self.correct = correct
   }
 
-  /// A text alone is one; an image is what its file holds, whatever it is called.
+  /// A lone text is a JSON string; an image is represented by the digest of its content, not by its path.
   private func json(_ parts: [Message.Part]) -> JSON {
     guard !parts.images.isEmpty else { return .string(parts.text) }
     return .array(
@@ -59,7 +59,7 @@ package struct EvaluationItem: Sendable, Equatable {
       })
   }
 
-  /// What stands for it in the digest of its task's probe set.
+  /// The item's representation in the digest of its task's probe set.
   var json: JSON {
     func list<Element>(_ elements: [Element], _ json: (Element) -> JSON) -> JSON? {
       elements.isEmpty ? nil : .array(elements.map(json))

@@ -1,23 +1,23 @@
 import Base
 import Text
 
-/// How the items of a task are shown to the model.
+/// How the items of a task are rendered as prompts.
 package struct PromptFormat: Sendable, Equatable {
   package enum Style: String, Sendable, CaseIterable {
-    /// The text as it stands.
+    /// Plain text.
     case raw
-    /// In the model's chat template, with what opens the answer.
+    /// The model's chat template, with the start of the answer.
     case chat
   }
 
   package var style: Style
-  /// A message before the first, in a chat.
+  /// System message of a chat.
   package var system: String?
-  /// A text around each prompt, with `{prompt}` where it goes.
+  /// Text around each prompt, with `{prompt}` in the prompt's place.
   package var template: String?
-  /// What stands between a prompt and its answer.
+  /// Text between a prompt and its answer.
   package var delimiter: String
-  /// Items with their answers, shown before each item.
+  /// Few-shot examples: items with answers, shown before each item.
   package var examples: [EvaluationItem] = []
 
   static let slot = "{prompt}"
@@ -40,7 +40,7 @@ package struct PromptFormat: Sendable, Equatable {
     ]).object!
   }
 
-  /// A question in the template. Images that begin it stay before the template's text.
+  /// A question within the template. Leading images stay before the template's text.
   func framed(_ question: [Message.Part]) -> [Message.Part] {
     guard let template else { return question }
     let range = template.firstRange(of: Self.slot)!
@@ -49,7 +49,7 @@ package struct PromptFormat: Sendable, Equatable {
       + [.text(String(template[range.upperBound...]))]
   }
 
-  /// All that stands before the answer, in a raw prompt.
+  /// Everything before the answer, in a raw prompt.
   func rawContext(_ item: EvaluationItem) -> [Message.Part] {
     examples.flatMap { framed($0.question) + [.text(delimiter + $0.shownAnswer + "\n\n")] } + framed(item.question)
   }
@@ -65,7 +65,7 @@ package struct PromptFormat: Sendable, Equatable {
     return [Message(.user, framed(item.question).asMessage)]
   }
 
-  /// The tokens of all that stands before the answer.
+  /// The tokens of everything before the answer.
   func tokens(_ item: EvaluationItem, _ tokenizer: some EvaluationTokenizer) throws -> TokenSequence {
     switch style {
     case .raw: try tokenizer.encode(rawContext(item), addingSpecialTokens: true)
@@ -77,7 +77,7 @@ package struct PromptFormat: Sendable, Equatable {
 extension EvaluationItem {
   fileprivate var question: [Message.Part] {
     if case .question(let parts) = content { return parts }
-    preconditionFailure("an item without a prompt in a task of prompts")
+    preconditionFailure("an item without a prompt in a task that needs prompts")
   }
 
   /// The answer as an example shows it.

@@ -3,40 +3,40 @@ import Measure
 import Model
 import Text
 
-/// One task while it is measured on one model.
+/// A run of one task on one model.
 package struct TaskRun {
   package let task: EvaluationTask
   let model: any NextTokenModel
   /// What the model is compared with, by kinds that do that; nil where it is the base itself.
   var base: (any NextTokenModel)?
   let tokenizer: any EvaluationTokenizer
-  /// The longest sequence that the model takes; nil where none is known.
+  /// Maximum sequence length of the model; nil if unknown.
   let maximumLength: Int?
-  /// Is told how many items are done.
+  /// Called with the number of finished items.
   let report: (_ done: Int) -> Void
 
-  /// About so many tokens are given to the model at once: enough to keep it busy, little enough to report on.
+  /// Approximate tokens per call of the model: enough to use it fully, few enough for frequent progress reports.
   static let tokensAtOnce = 2048
 
   func error(_ item: Int, _ reason: String, remedy: String? = nil) -> VPatchError {
     VPatchError(.refused, "the task \(task.name)", "item \(item + 1) \(reason)", remedy: remedy)
   }
 
-  /// - Throws: `refused` for a sequence that the model cannot see whole: what is cut is another question.
+  /// - Throws: `refused` for a sequence longer than the model's maximum: cutting it would change the question.
   func check(length: Int, of item: Int) throws {
     guard length <= maximumLength ?? .max else {
       throw error(
-        item, "has \(Format.counted(length, "token")), and the model takes \(Format.grouped(maximumLength!))",
-        remedy: "take it out, or show fewer examples")
+        item, "has \(Format.counted(length, "token")); the model's maximum is \(Format.grouped(maximumLength!))",
+        remedy: "remove it, or use fewer examples")
     }
   }
 
-  /// - Throws: an error that is of the prompt alone as one that names the item.
+  /// - Throws: errors of a prompt, with the item's number.
   func showing<T>(_ item: Int, _ body: () throws -> T) throws -> T {
     do {
       return try body()
     } catch let error as VPatchError where error.subject == nil {
-      throw self.error(item, "cannot be shown: \(error.reason)", remedy: error.remedy)
+      throw self.error(item, "cannot be encoded: \(error.reason)", remedy: error.remedy)
     } catch let error as VPatchError where task.items[item].images[error.subject!] != nil {
       throw self.error(
         item, "has the image \(Path.name(error.subject!).printable), which \(error.reason)", remedy: error.remedy)
@@ -45,13 +45,13 @@ package struct TaskRun {
 
   func checked(_ value: Double, of item: Int) throws -> Double {
     guard value.isFinite else {
-      throw error(item, "gets no number from the model: its weights are damaged, or diverged")
+      throw error(item, "has a score that is not finite: the model's weights are damaged, or training diverged")
     }
     return value
   }
 
   /// The tokens of every item's prompt.
-  /// - Parameter room: how many tokens are to fit behind it.
+  /// - Parameter room: number of tokens that must fit after the prompt.
   func prompts(room: Int = 0) throws -> [TokenSequence] {
     try task.items.enumerated().map { i, item in
       let prompt = try showing(i) { try task.prompt.tokens(item, tokenizer) }
@@ -61,8 +61,8 @@ package struct TaskRun {
     }
   }
 
-  /// Looks at all images: one that cannot be used shall not be found after hours.
-  /// - Parameter report: is told how many items have been looked at; not called where none has images.
+  /// Checks all images before the run, so that an unusable one does not end it after hours.
+  /// - Parameter report: called with the number of items checked; not called if no item has images.
   func checkImages(report: (_ done: Int) -> Void) throws {
     guard task.items.contains(where: { !$0.images.isEmpty }) else { return }
     for (i, item) in task.items.enumerated() {
@@ -71,8 +71,8 @@ package struct TaskRun {
     }
   }
 
-  /// The scores of sequences, batch by batch. Sequences of one item follow each other.
-  /// - Parameter items: which item each sequence is of.
+  /// Scores sequences, batch by batch. Sequences of one item are adjacent.
+  /// - Parameter items: the item of each sequence.
   func scores(of sequences: [TokenSequence], items: [Int]) throws -> [[TokenScore]] {
     var scores: [[TokenScore]] = []
     for batch in Batches.split(sequences.map(\.count), limit: Self.tokensAtOnce) {
@@ -82,8 +82,8 @@ package struct TaskRun {
     return scores
   }
 
-  /// Continues the prompts greedily, batch by batch.
-  /// - Parameter observe: is given the log-probabilities that each token of an item is chosen from.
+  /// Continues the prompts by greedy decoding, batch by batch.
+  /// - Parameter observe: called with the log-probabilities from which each token of an item is chosen.
   func continueGreedily(
     _ prompts: [TokenSequence], stop: Set<Int32>, limit: Int,
     observe: ((_ item: Int, _ logProbabilities: UnsafeBufferPointer<Float>) -> Void)? = nil
@@ -98,13 +98,13 @@ package struct TaskRun {
     return answers
   }
 
-  /// The model's greedy answers to the prompts, in words.
+  /// The model's greedy answers to the prompts, decoded.
   func answers(limit: Int) throws -> [String] {
     try continueGreedily(try prompts(room: limit), stop: tokenizer.endTokens, limit: limit).map(tokenizer.decode)
   }
 }
 
-/// What came of a task.
+/// Outcome of a task.
 package struct TaskOutcome {
   struct Metric {
     let name: String
@@ -113,8 +113,8 @@ package struct TaskOutcome {
     let scores: ItemScores
   }
 
-  /// The first speaks for the task.
+  /// The first is the task's main metric.
   let metrics: [Metric]
-  /// What more is known of each item, to be read by people.
+  /// Details of each item for people to read.
   var details: [JSON] = []
 }

@@ -1,35 +1,34 @@
 import Base
 import CImages
 
-/// An image file in memory: PNG, JPEG or WebP. Its header has been read; its pixels are decoded when asked for.
+/// An image file in memory: PNG, JPEG or WebP. Its header has been read; its pixels are decoded on demand.
 ///
-/// The pixels are those of Pillow's `ImageOps.exif_transpose(Image.open(path)).convert("RGB")` (Pillow 13.0.0):
-/// alpha is dropped, a transparent colour kept beside them, colour
-/// profiles are not applied, and 16 bits become 8 as Pillow does it. Refused beyond what Pillow refuses: damage in a
-/// JPEG that its library would paint over, and animated WebP.
+/// The pixels equal those of Pillow's `ImageOps.exif_transpose(Image.open(path)).convert("RGB")` (Pillow 13.0.0): alpha
+/// is dropped, a transparent colour is kept separately, colour profiles are not applied, and 16 bits become 8 as in
+/// Pillow. Refused in addition: damaged JPEGs that Pillow's library would fill in, and animated WebP.
 package struct ImageFile: Sendable {
-  /// Images of more pixels are refused from their header, as Pillow does.
+  /// Maximum number of pixels, checked in the header, as in Pillow.
   package static let maximalPixels = 178_956_970
-  /// No side is longer: libpng's own limit.
+  /// Maximum length of a side: libpng's own limit.
   static let maximalSide = 1_000_000
   static let maximalBytes = 1 << 30
 
   package let source: ImageSource
   let bytes: [UInt8]
   let kind: ImageKind
-  /// As stored, before the orientation.
+  /// Size as stored, before the orientation is applied.
   let storedSize: (width: UInt32, height: UInt32)
   let orientation: Orientation
   let transparentColor: SIMD3<UInt8>?
 
-  /// - Throws: `invalid` where it is no image, or one too large, or one of another format.
+  /// - Throws: `invalid` for anything but an image, and for one that is too large or of an unsupported format.
   package init(path: String) throws {
     let bytes = try InputFile.contents(of: path, limit: Self.maximalBytes)
     try self.init(path: path, bytes: bytes)
   }
 
-  /// An image that is in memory already.
-  /// - Parameter path: its name, for errors.
+  /// An image that is already in memory.
+  /// - Parameter path: its name in errors.
   package init(path: String, bytes: [UInt8]) throws {
     guard !bytes.isEmpty else { throw VPatchError(.invalid, path, "is empty", remedy: "get the image again") }
     guard let kind = ImageKind(bytes) else {
@@ -63,8 +62,8 @@ package struct ImageFile: Sendable {
       height: orientation.swapsSides ? width : height)
   }
 
-  /// The pixels, upright.
-  /// - Throws: `invalid` where the file is cut short or damaged.
+  /// The pixels, after applying the orientation.
+  /// - Throws: `invalid` if the file is cut short or damaged.
   package func decode() throws -> RGBImage {
     let (width, height) = (Int(storedSize.width), Int(storedSize.height))
     var error = vp_image_error()
@@ -80,12 +79,12 @@ package struct ImageFile: Sendable {
       width: upright.width, height: upright.height, pixels: upright.pixels, transparentColor: transparentColor)
   }
 
-  /// The pixels of an image that was looked at before.
-  /// - Throws: `mismatch` where the file has become another one since.
+  /// The pixels of an image whose header was read before.
+  /// - Throws: `mismatch` if the file has changed since then.
   package static func decode(_ source: ImageSource) throws -> RGBImage {
     let file = try ImageFile(path: source.path)
     guard file.source.digest == source.digest else {
-      throw VPatchError(.mismatch, source.path, "has changed since it was looked at", remedy: "begin anew")
+      throw VPatchError(.mismatch, source.path, "has changed since it was checked", remedy: "start again")
     }
     return try file.decode()
   }
@@ -98,7 +97,7 @@ package struct ImageFile: Sendable {
     case VP_IMAGE_UNSUPPORTED:
       return VPatchError(
         .invalid, path, "is a \(kind.name) that is not read: \(message)", remedy: "convert it to a plain PNG or JPEG")
-    case VP_IMAGE_MEMORY: return VPatchError(.io, path, "there is not memory enough to decode the \(kind.name)")
+    case VP_IMAGE_MEMORY: return VPatchError(.io, path, "there is not enough memory to decode the \(kind.name)")
     default:
       return VPatchError(
         .invalid, path, "is a damaged \(kind.name): \(message)", remedy: "get the image again, or save it anew")

@@ -1,6 +1,6 @@
 import CImages
 
-/// A format of image files, known by a file's first bytes.
+/// An image file format, recognised by a file's first bytes.
 enum ImageKind: CaseIterable {
   case png, jpeg, webp
 
@@ -51,7 +51,7 @@ enum ImageKind: CaseIterable {
     }
   }
 
-  /// What a file that is none of these seems to be, for the error.
+  /// The likely type of a file that is none of these, for the error.
   static func guess(_ bytes: [UInt8]) -> String? {
     let known: [(String, [UInt8])] = [
       ("a GIF", Array("GIF8".utf8)), ("a BMP", Array("BM".utf8)), ("a TIFF", [0x49, 0x49, 0x2A, 0x00]),

@@ -1,16 +1,16 @@
 import Base
 
 extension Metadata {
-  /// From EXIF's tag 274 or, where there is none, XMP's `tiff:Orientation`. Numbers that mean nothing leave the image as
-  /// it is.
-  /// - Throws: `invalid` where there is EXIF data that has no TIFF header.
+  /// Orientation from EXIF's tag 274 or, if that is missing, XMP's `tiff:Orientation`. Undefined values leave the image
+  /// unchanged.
+  /// - Throws: `invalid` for EXIF data without a TIFF header.
   func orientation(path: String) throws -> Orientation {
     if let exif, let number = try exifOrientation(exif, path: path) { return Orientation(rawValue: number) ?? .upright }
     if let xmp, let number = Self.xmpOrientation(xmp) { return Orientation(rawValue: number) ?? .upright }
     return .upright
   }
 
-  /// What the first directory of a TIFF file says.
+  /// The orientation in the first directory of a TIFF file.
   private func exifOrientation(_ block: [UInt8], path: String) throws -> Int? {
     var data = block[...]
     for _ in 0..<2 where data.starts(with: "Exif\0\0".utf8) { data = data.dropFirst(6) }
@@ -34,7 +34,7 @@ extension Metadata {
   }
 }
 
-/// Integers out of the first directory of a TIFF file (TIFF 6.0, section 2).
+/// Reads integers from the first directory of a TIFF file (TIFF 6.0, section 2).
 private struct TIFFReader {
   let bytes: [UInt8]
   let isLittle: Bool
@@ -56,7 +56,7 @@ private struct TIFFReader {
     return isLittle ? piece.reversed().reduce(0) { $0 << 8 | Int($1) } : piece.reduce(0) { $0 << 8 | Int($1) }
   }
 
-  /// The first number of a tag; nil where the tag is missing, or has no integers.
+  /// The first number of a tag; nil if the tag is missing or is not an integer.
   func integer(tag: Int) -> Int? {
     guard let start = number(at: 4, size: 4), let count = number(at: start, size: 2) else { return nil }
     for i in 0..<count {
@@ -64,7 +64,7 @@ private struct TIFFReader {
       guard let found = number(at: entry, size: 2), let type = number(at: entry + 2, size: 2),
         let length = number(at: entry + 4, size: 4), number(at: entry + 8, size: 4) != nil
       else { return nil }
-      // SHORT, LONG, and their signed kin.
+      // SHORT, LONG, and their signed variants.
       guard found == tag, let size = [3: 2, 4: 4, 8: 2, 9: 4][type], length > 0 else { continue }
       let total = size * length
       if total <= 4 { return number(at: entry + 8, size: size) }

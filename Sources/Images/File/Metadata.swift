@@ -1,13 +1,13 @@
 import Base
 import CImages
 
-/// What a file says about its image beside the pixels, as far as orientation and transparency need it.
+/// An image file's metadata that orientation and transparency need.
 struct Metadata {
-  /// An EXIF block: a TIFF header and what follows, perhaps behind `Exif\0\0`.
+  /// An EXIF block: a TIFF header and what follows, possibly after `Exif\0\0`.
   var exif: [UInt8]?
-  /// An XMP packet, which counts where EXIF names no orientation.
+  /// An XMP packet, used if EXIF has no orientation.
   var xmp: [UInt8]?
-  /// Of a PNG: the chunk tRNS, wherever it stands, and the PLTE before the pixels.
+  /// For a PNG: the tRNS chunk, wherever it is, and the PLTE chunk before the pixels.
   var transparency: [UInt8]?
   var palette: [UInt8] = []
 
@@ -19,7 +19,7 @@ struct Metadata {
     }
   }
 
-  /// The segments before the first scan. Several of EXIF continue each other.
+  /// Reads the segments before the first scan. Several EXIF segments continue each other.
   private mutating func readJPEG(_ bytes: [UInt8]) {
     var at = 2
     while at + 4 <= bytes.count {
@@ -28,7 +28,7 @@ struct Metadata {
         continue
       }
       let marker = bytes[at + 1]
-      // Fill bytes, and markers that stand alone.
+      // Fill bytes, and markers without a segment.
       if marker == 0xFF || marker == 0 || (0xD0...0xD8).contains(marker) || marker == 0x01 {
         at += marker == 0xFF ? 1 : 2
         continue
@@ -40,7 +40,7 @@ struct Metadata {
       if marker == 0xE1 {
         let body = bytes[at + 4..<end]
         if body.starts(with: "Exif\0\0".utf8) {
-          // In place: a file may have thousands of these segments.
+          // Appends in place: a file may have thousands of these segments.
           if exif == nil { exif = Array(body) } else { exif!.append(contentsOf: body.dropFirst(6)) }
         } else if body.starts(with: "http://ns.adobe.com/xap/1.0/\0".utf8) {
           xmp = Array(body.drop { $0 != 0 })
@@ -63,7 +63,7 @@ struct Metadata {
     }
   }
 
-  /// All chunks, those after the pixels too.
+  /// Reads all chunks, including those after the pixels.
   private mutating func readPNG(_ bytes: [UInt8], path: String) throws {
     var at = 8
     var profile: [UInt8]?
@@ -79,7 +79,7 @@ struct Metadata {
       case "PLTE" where !hasPixels: palette = Array(body)
       case let name where ["tEXt", "zTXt", "iTXt"].contains(name):
         if let text = try Self.text(name, body, key: "XML:com.adobe.xmp", path: path) { xmp = text }
-        // How ImageMagick wrote EXIF before there was a chunk for it.
+        // ImageMagick's EXIF, from before there was a chunk for it.
         if let text = try Self.text(name, body, key: "Raw profile type exif", path: path) { profile = text }
       default: break
       }
@@ -88,7 +88,7 @@ struct Metadata {
     if exif == nil, let profile { exif = try Self.rawProfile(profile, path: path) }
   }
 
-  /// What a text chunk holds under a key, inflated.
+  /// The content of a text chunk with a key, decompressed.
   private static func text(_ name: String, _ body: ArraySlice<UInt8>, key: String, path: String) throws -> [UInt8]? {
     guard body.starts(with: key.utf8), body.dropFirst(key.utf8.count).first == 0 else { return nil }
     var rest = body.dropFirst(key.utf8.count + 1)
@@ -97,7 +97,7 @@ struct Metadata {
       rest = rest.dropFirst()
     } else if name == "iTXt" {
       isDeflated = rest.first == 1
-      // Compression's flag and method, the language, and the key in that language.
+      // Compression flag and method, language, and the key in that language.
       rest = rest.dropFirst(2).drop { $0 != 0 }.dropFirst().drop { $0 != 0 }.dropFirst()
     }
     guard isDeflated else { return Array(rest) }
@@ -105,13 +105,13 @@ struct Metadata {
     return try [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
       let length = rest.withUnsafeBufferPointer { vp_inflate($0.baseAddress, $0.count, buffer.baseAddress, limit) }
       guard length >= 0 else {
-        throw VPatchError(.invalid, path, "its text “\(key)” is damaged", remedy: "save the image anew")
+        throw VPatchError(.invalid, path, "has a damaged text chunk “\(key)”", remedy: "save the image again")
       }
       count = length
     }
   }
 
-  /// A name, a length and hexadecimal digits, in lines.
+  /// Parses a name, a length and hexadecimal digits, in lines.
   private static func rawProfile(_ text: [UInt8], path: String) throws -> [UInt8] {
     let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropFirst(3)
     let digits = lines.joined().filter { $0 > 0x20 }

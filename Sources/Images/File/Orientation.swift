@@ -1,4 +1,4 @@
-/// How an image is to be turned to stand upright; the numbers are those of EXIF's tag 274.
+/// Rotation and mirroring that make an image upright; the numbers are those of EXIF's tag 274.
 enum Orientation: Int {
   case upright = 1
   case mirrored = 2
@@ -9,16 +9,16 @@ enum Orientation: Int {
   case transversed = 7
   case counterclockwise = 8
 
-  /// Whether width and height change places.
+  /// Whether width and height are exchanged.
   var swapsSides: Bool { rawValue >= 5 }
 
-  /// The pixels of `image` as they are to be seen.
+  /// The pixels of `image` with the orientation applied.
   func apply(to image: RGBImage) -> RGBImage {
     guard self != .upright else { return image }
     let (width, height) = (image.width, image.height)
     let newWidth = swapsSides ? height : width
     let newHeight = swapsSides ? width : height
-    // Where the first pixel of the result comes from, and how far apart in the file two neighbours of it lie.
+    // Index of the result's first pixel in the file, and the distances to its right and lower neighbours.
     let (start, across, down): (Int, Int, Int) =
       switch self {
       case .upright: (0, 1, width)

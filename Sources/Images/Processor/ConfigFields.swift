@@ -1,15 +1,15 @@
 import Base
 
-/// The fields of a `preprocessor_config.json`, each in the forms that are in use.
+/// The fields of a `preprocessor_config.json`, in all their forms.
 struct ConfigFields {
   let json: JSON
   let path: String
 
   private func failure(_ reason: String) -> VPatchError {
-    VPatchError(.invalid, path, reason, remedy: "take the file that came with the model")
+    VPatchError(.invalid, path, reason, remedy: "use the file that came with the model")
   }
 
-  /// A field that is there and not `null`.
+  /// A field that is present and not `null`.
   private func value(_ name: String) -> JSON? {
     guard let value = json[name], value != .null else { return nil }
     return value
@@ -21,15 +21,15 @@ struct ConfigFields {
   }
 
   func type() throws -> ProcessorType {
-    guard json.object != nil else { throw failure("is no object") }
+    guard json.object != nil else { throw failure("is not an object") }
     guard let value = value("image_processor_type") ?? value("feature_extractor_type") else {
       throw failure("image_processor_type is missing")
     }
     guard let name = value.string, let type = ProcessorType(name: name) else {
       let known = ProcessorType.names.map(\.key).joined(separator: ", ")
       throw VPatchError(
-        .invalid, path, "image_processor_type is \(value.compact), which is not known",
-        remedy: "these are, with or without Fast: \(known)")
+        .invalid, path, "has the unknown image_processor_type \(value.compact)",
+        remedy: "known are, with or without Fast: \(known)")
     }
     return type
   }
@@ -47,14 +47,14 @@ struct ConfigFields {
   }
 
   private func whole(_ value: JSON, _ name: String) throws -> Int {
-    guard let number = value.int else { throw failure("\(name) is \(value.compact), not a whole number") }
+    guard let number = value.int else { throw failure("\(name) is \(value.compact), not an integer") }
     return number
   }
 
   func resample() throws -> Resample {
     guard let value = value("resample") else { return .bicubic }
     guard let resample = value.int.flatMap(Resample.init(rawValue:)) else {
-      throw failure("resample is \(value.compact); 0 (nearest), 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are known")
+      throw failure("resample is \(value.compact); known are 0 (nearest), 1 (Lanczos), 2 (bilinear), 3 (bicubic)")
     }
     return resample
   }
@@ -64,7 +64,7 @@ struct ConfigFields {
       let value = try needed(name)
       let numbers = value.array?.compactMap(\.double) ?? value.double.map { [$0, $0, $0] } ?? []
       guard numbers.count == 3, value.array.map({ $0.count == 3 }) ?? true else {
-        throw failure("\(name) is \(value.compact), not a number for each of three colours")
+        throw failure("\(name) is \(value.compact), not one number for each of three colours")
       }
       return numbers
     }
@@ -98,7 +98,7 @@ struct ConfigFields {
       return PixelSize(width: try whole(pair[1], name), height: try whole(pair[0], name))
     }
     guard let height = value["height"], let width = value["width"], value.object?.count == 2 else {
-      throw failure("\(name) is \(value.compact), a form that is not known")
+      throw failure("\(name) is \(value.compact), which is not a known form")
     }
     return PixelSize(width: try whole(width, "\(name)'s width"), height: try whole(height, "\(name)'s height"))
   }
@@ -111,7 +111,7 @@ struct ConfigFields {
     return try pairs.map { try pixelSize($0, "image_grid_pinpoints") }
   }
 
-  /// Qwen's bounds are in `size`, or in the older `min_pixels` and `max_pixels`, which come first.
+  /// Qwen's limits are in `size`, or in the older `min_pixels` and `max_pixels`, which have precedence.
   func patchRules() throws -> PatchRules {
     func bound(_ old: String, _ new: String) throws -> Int {
       if let value = value(old) { return try whole(value, old) }

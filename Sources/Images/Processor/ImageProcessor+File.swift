@@ -2,9 +2,9 @@ import Base
 import Checkpoints
 
 extension ImageProcessor {
-  /// Reads the part about images of `processor_config.json` in a model's folder, as transformers 5 writes it, or else
+  /// Reads the image part of `processor_config.json` in a model's folder, as transformers 5 writes it, or
   /// `preprocessor_config.json`.
-  /// - Throws: `invalid` where both are missing, the type is unknown, or what that type needs is not there.
+  /// - Throws: `invalid` if both are missing, the type is unknown, or a field that the type needs is missing.
   package init(folder: String) throws { try self.init(ModelFolder(folder)) }
 
   package init(_ folder: ModelFolder) throws {
@@ -17,8 +17,8 @@ extension ImageProcessor {
     let path = folder.path(of: older)
     guard let json = try folder.json(older) else {
       throw VPatchError(
-        .invalid, path, "is missing: it says how images are prepared for the model",
-        remedy: "copy it from where the model came from")
+        .invalid, path, "is missing; it defines the model's image preprocessing",
+        remedy: "copy it from the original model")
     }
     try self.init(json: json, path: path)
   }
@@ -28,7 +28,7 @@ extension ImageProcessor {
     let type = try fields.type()
     let size: ImageSize? = try type == .patches ? nil : fields.size(isNeeded: type.isTiled || fields.flag("do_resize"))
     let crops = try fields.flag("do_center_crop", default: type.cropsByDefault)
-    // LLaVA-OneVision's tiles are as large as its crop, where it has one, though it does not crop.
+    // LLaVA-OneVision's tiles have the size of its crop, if there is one, although it does not crop.
     let cropSize = try fields.cropSize(isNeeded: crops)
     let layout: Layout =
       switch type {
@@ -51,7 +51,7 @@ extension ImageProcessor {
 }
 
 extension ImageSize {
-  /// The height, as transformers takes it for the side of tiles.
+  /// The height, which transformers uses as the side of tiles.
   fileprivate var side: Int {
     switch self {
     case .exact(let size): size.height
@@ -60,12 +60,12 @@ extension ImageSize {
   }
 }
 
-/// What the types of `preprocessor_config.json` do differently.
+/// Differences between the types of `preprocessor_config.json`.
 enum ProcessorType {
   case clip, siglip, llava, next, oneVision, patches
 
   var isTiled: Bool { self == .next || self == .oneVision }
-  /// Whether it crops where the file does not say.
+  /// Whether it crops if the file does not specify it.
   var cropsByDefault: Bool { self == .clip || self == .llava || self == .next }
 
   static let names: KeyValuePairs<String, ProcessorType> = [

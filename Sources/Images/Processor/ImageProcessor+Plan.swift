@@ -1,13 +1,13 @@
 import Base
 
 extension ImageProcessor {
-  /// What becomes of an image of this size.
+  /// The preprocessing plan for an image of this size.
   /// - Parameters:
-  ///   - images: how many images the row of data has. Some models divide an image into tiles only if it is alone.
-  ///   - image: the image's name, for errors.
-  /// - Throws: `refused` where the model does not take images of that shape.
+  ///   - images: number of images in the row of data. Some models split an image into tiles only if it is the only one.
+  ///   - image: the image's name in errors.
+  /// - Throws: `refused` if the model does not take images of that shape.
   package func plan(width: Int, height: Int, images: Int = 1, image: String? = nil) throws -> ImagePlan {
-    precondition(width > 0 && height > 0, "an image has pixels")
+    precondition(width > 0 && height > 0, "the image is empty")
     let shape: ImagePlan.Shape
     switch layout {
     case .patches(let rules):
@@ -28,7 +28,7 @@ extension ImageProcessor {
     try plan(width: source.width, height: source.height, images: images, image: source.path)
   }
 
-  /// Whether an image that becomes one picture is made a square first.
+  /// Whether an image that becomes one picture is first padded to a square.
   var padsToSquare: Bool {
     switch layout {
     case .single(let padsToSquare): padsToSquare
@@ -37,7 +37,7 @@ extension ImageProcessor {
     }
   }
 
-  /// One picture's way: the sizes that it has before and after resizing, and the part that is cut out of it.
+  /// Steps for a single picture: its sizes before and after resizing, and the part that is cropped.
   struct Steps {
     var squareSide: Int?
     var resized: PixelSize
@@ -57,7 +57,7 @@ extension ImageProcessor {
     if resizes, let size { now = size.resized(now) }
     var part = PixelRect(left: 0, top: 0, width: now.width, height: now.height)
     if let crop {
-      // Shifting right rounds down, below zero too.
+      // Shifting right rounds down, for negative numbers too.
       part = PixelRect(
         left: (now.width - crop.width) >> 1, top: (now.height - crop.height) >> 1, width: crop.width,
         height: crop.height)
@@ -74,7 +74,8 @@ extension ImageProcessor {
     }
   }
 
-  /// Qwen's "smart resize": sides that are multiples of a merged group, an area within bounds, nearly the same shape.
+  /// Qwen's "smart resize": sides that are multiples of a merged group, an area within limits, nearly the same aspect
+  /// ratio.
   func resizedSize(_ width: Int, _ height: Int, _ rules: PatchRules, _ image: String?) throws -> PixelSize {
     let factor = rules.patch * rules.merge
     guard resizes else {
@@ -88,11 +89,11 @@ extension ImageProcessor {
     guard max(width, height) <= 200 * min(width, height) else {
       throw VPatchError(
         .refused, image,
-        "has \(width) × \(height) pixels; this model takes no image whose one side is over 200 times the other",
+        "has \(width) × \(height) pixels; this model's maximum aspect ratio is 200",
         remedy: "crop it")
     }
     let (h, w, unit) = (Double(height), Double(width), Double(factor))
-    // Halves to the even number, as Python rounds.
+    // Rounds halves to even, like Python.
     var rows = (h / unit).rounded(.toNearestOrEven)
     var columns = (w / unit).rounded(.toNearestOrEven)
     let area = rows * unit * columns * unit
@@ -128,7 +129,7 @@ extension ImageSize {
 }
 
 extension TileRules {
-  /// The resolution that keeps most of the image's pixels and, of several, wastes the fewest.
+  /// The resolution that keeps most of the image's pixels and, among equals, wastes the fewest.
   func best(width: Int, height: Int) -> PixelSize {
     var best = resolutions[0]
     var most = 0
@@ -144,7 +145,7 @@ extension TileRules {
     return best
   }
 
-  /// The size that an image has inside a resolution, before it is padded.
+  /// The size of an image inside a resolution, before padding.
   func fitted(width: Int, height: Int, in target: PixelSize) -> PixelSize {
     let across = Double(target.width) / Double(width)
     let down = Double(target.height) / Double(height)

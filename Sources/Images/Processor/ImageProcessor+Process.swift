@@ -1,8 +1,8 @@
 extension ImageProcessor {
-  /// The image as the tower takes it.
+  /// Preprocesses an image for the tower.
   /// - Parameters:
-  ///   - images: how many images the row of data has, as for ``plan(width:height:images:image:)``.
-  ///   - name: the image's name, for errors.
+  ///   - images: number of images in the row of data, as for ``plan(width:height:images:image:)``.
+  ///   - name: the image's name in errors.
   package func process(_ image: RGBImage, images: Int = 1, name: String? = nil) throws -> PixelValues {
     let plan = try plan(width: image.width, height: image.height, images: images, image: name)
     let image = laysOverWhite ? image.overWhite : image
@@ -20,7 +20,7 @@ extension ImageProcessor {
       values: table.planes(of: pictures))
   }
 
-  /// The pictures that an image becomes, in 8 bits.
+  /// The pictures made from an image, in 8 bits.
   func pictures(_ image: RGBImage, images: Int, _ name: String?) throws -> [RGBImage] {
     switch layout {
     case .patches(let rules):
@@ -41,7 +41,7 @@ extension ImageProcessor {
         left: -((side - image.width) / 2), top: -((side - image.height) / 2), width: side, height: side)
       image = image.part(square, background: meanColor)
     }
-    // Only what the crop keeps is made; what of it lies outside is black.
+    // Only the cropped part is computed; outside the image it is black.
     let (part, size) = (steps.part, steps.resized)
     let left = max(part.left, 0)
     let top = max(part.top, 0)
@@ -54,7 +54,7 @@ extension ImageProcessor {
       PixelRect(left: part.left - left, top: part.top - top, width: part.width, height: part.height))
   }
 
-  /// The whole in small, then the tiles of the image as it fits the best resolution, black around it.
+  /// The overview, then the tiles of the image fitted to the best resolution, with black borders.
   private func tiles(of image: RGBImage, _ rules: TileRules) throws -> [RGBImage] {
     let best = rules.best(width: image.width, height: image.height)
     let fitted = rules.fitted(width: image.width, height: image.height, in: best)
@@ -73,7 +73,7 @@ extension ImageProcessor {
     return pictures
   }
 
-  /// What squares are padded with: the means in 8 bits, rounded down.
+  /// Colour of the padding to squares: the means in 8 bits, rounded down.
   private var meanColor: (UInt8, UInt8, UInt8) {
     guard let mean = normalization?.mean else { return (0, 0, 0) }
     let bytes = mean.map { UInt8(clamping: Int(max(-1, min($0, 2)) * 255)) }
@@ -81,12 +81,12 @@ extension ImageProcessor {
   }
 }
 
-/// What each of 256 values becomes in each colour.
+/// Maps each of 256 values to its normalized value, for each colour.
 struct PixelTable {
   /// [3, 256]
   let values: [Float]
 
-  /// Rescaled in Float64, then rounded, then normalized in Float32, as transformers does it with NumPy.
+  /// Rescaled in Float64, rounded, and normalized in Float32, as in transformers with NumPy.
   init(_ processor: ImageProcessor) {
     values = (0..<3 * 256).map { i in
       let (color, byte) = (i / 256, i % 256)
@@ -114,7 +114,7 @@ struct PixelTable {
     }
   }
 
-  /// [patches, 3 · temporal · patch · patch]; merged groups row by row, and in each its patches row by row.
+  /// [patches, 3 · temporal · patch · patch]; merged groups row by row, and row by row inside each group.
   func patches(of picture: RGBImage, _ rules: PatchRules) -> [Float] {
     let (patch, merge) = (rules.patch, rules.merge)
     let (rows, columns) = (picture.height / patch, picture.width / patch)

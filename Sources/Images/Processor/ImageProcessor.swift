@@ -1,33 +1,34 @@
-/// What is done to an image before a vision tower sees it: the rules of a model's `preprocessor_config.json`, and the
-/// values that transformers 5.24.0 makes by them with Pillow 13.0.0.
+/// Image preprocessing for a vision tower: the settings of a model's `preprocessor_config.json`, with results equal to
+/// those of transformers 5.24.0 with Pillow 13.0.0.
 package struct ImageProcessor: Equatable, Sendable {
-  /// What becomes of an image.
+  /// How an image is divided.
   package enum Layout: Equatable, Sendable {
-    /// One picture (CLIP, SigLIP, DINOv2, LLaVA); before all else, padded to a square with the mean colour or not.
+    /// One picture (CLIP, SigLIP, DINOv2, LLaVA), first padded to a square with the mean colour if set.
     case single(padsToSquare: Bool)
-    /// The whole in small, and tiles of it (LLaVA-NeXT, LLaVA-OneVision).
+    /// An overview and tiles (LLaVA-NeXT, LLaVA-OneVision).
     case tiles(TileRules)
-    /// Patches, as many as the image needs (Qwen2-VL).
+    /// As many patches as the image needs (Qwen2-VL).
     case patches(PatchRules)
   }
 
   package let layout: Layout
-  /// To what a picture is resized; for tiles each of them, and the whole too.
+  /// Size after resizing: of a single picture, or of each tile and the overview.
   package let size: ImageSize?
-  /// For tiles, `size` may be known while they are not resized to it once more.
+  /// For tiles, `size` may be known although they are not resized to it again.
   package let resizes: Bool
-  /// What is cut out of the middle of the resized picture; black around it where it is smaller.
+  /// Size of the centre crop after resizing; black outside the picture.
   package let crop: PixelSize?
   package let resample: Resample
-  /// What 8-bit values are multiplied with; nil for nothing.
+  /// Factor of 8-bit values; nil: none.
   package let rescaleFactor: Double?
-  /// Taken away and divided by after that, each for red, green and blue; nil for nothing.
+  /// Mean and standard deviation for red, green and blue, applied after that; nil: none.
   package let normalization: Normalization?
-  /// A transparent colour becomes white: `do_convert_rgb`, which changes nothing else, since images are RGB here already.
+  /// Whether a transparent colour becomes white: `do_convert_rgb`, which has no other effect here, since images are
+  /// RGB.
   package let laysOverWhite: Bool
 
-  /// - Throws: `invalid` where the rules contradict each other.
-  /// - Parameter subject: the file that they are from, for errors.
+  /// - Throws: `invalid` if the settings are inconsistent.
+  /// - Parameter subject: the file with the settings, for errors.
   package init(
     layout: Layout, size: ImageSize?, resizes: Bool = true, crop: PixelSize? = nil, resample: Resample = .bicubic,
     rescaleFactor: Double? = 1.0 / 255, normalization: Normalization?, laysOverWhite: Bool = true,
@@ -44,7 +45,7 @@ package struct ImageProcessor: Equatable, Sendable {
     try check(subject: subject)
   }
 
-  /// The side of a picture that the tower sees, where it is the same for all and square.
+  /// The side of the tower's input pictures, if they are all square and of the same size.
   package var tileSide: Int? {
     switch layout {
     case .patches: return nil
@@ -56,7 +57,7 @@ package struct ImageProcessor: Equatable, Sendable {
     }
   }
 
-  /// The rules of patches, where the image becomes patches.
+  /// The settings of patches, if images are split into patches.
   package var patchRules: PatchRules? { if case .patches(let rules) = layout { rules } else { nil } }
 }
 
@@ -71,11 +72,11 @@ package struct PixelSize: Equatable, Hashable, Sendable {
   }
 }
 
-/// To what an image is resized.
+/// Size that an image is resized to.
 package enum ImageSize: Equatable, Sendable {
-  /// To this size, whatever its shape.
+  /// This size, whatever the aspect ratio.
   case exact(PixelSize)
-  /// So that its shorter side has so many pixels, keeping its shape.
+  /// The shorter side has this length; the aspect ratio is kept.
   case shortestEdge(Int)
 }
 
@@ -85,7 +86,7 @@ package struct Normalization: Equatable, Sendable {
   package let deviation: [Double]
 
   package init(mean: [Double], deviation: [Double]) {
-    precondition(mean.count == 3 && deviation.count == 3, "a number for each of three colours")
+    precondition(mean.count == 3 && deviation.count == 3, "one number for each of three colours")
     self.mean = mean
     self.deviation = deviation
   }
@@ -95,14 +96,14 @@ package struct Normalization: Equatable, Sendable {
     mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])
 }
 
-/// How an image is divided into tiles.
+/// How an image is split into tiles.
 package struct TileRules: Equatable, Sendable {
   /// Sizes that an image may be fitted into, in pixels; the best is chosen for each image.
   package let resolutions: [PixelSize]
-  /// The side of the squares that they are divided into.
+  /// The side of a tile.
   package let side: Int
-  /// Whether an image that comes with others in one row is no longer divided: padded to a square with the mean colour,
-  /// it is one tile (LLaVA-OneVision).
+  /// Whether an image is not split if its row has several: it is then one tile, padded to a square with the mean colour
+  /// (LLaVA-OneVision).
   package let onlyAlone: Bool
 
   package init(resolutions: [PixelSize], side: Int, onlyAlone: Bool = false) {
@@ -112,15 +113,15 @@ package struct TileRules: Equatable, Sendable {
   }
 }
 
-/// How an image is divided into patches.
+/// How an image is split into patches.
 package struct PatchRules: Equatable, Sendable {
   /// The side of a patch in pixels.
   package let patch: Int
   /// The side, in patches, of the square that becomes one token.
   package let merge: Int
-  /// Frames in a patch; a still image is repeated.
+  /// Frames per patch; a still image is repeated.
   package let temporal: Int
-  /// What the resized image has, in pixels, at least and at most.
+  /// Minimum number of pixels of the resized image.
   package let minimalPixels: Int
   package let maximalPixels: Int
 

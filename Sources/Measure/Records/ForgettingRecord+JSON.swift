@@ -8,11 +8,11 @@
 //    "evaluator": {"name": "lm-evaluation-harness", "version": "0.4.13"}, "settings": {"n_shot": 0, …},
 //    "date": "2026-11-22T10:00:00Z", "sources": {"before": {"sha256": digest, "model": text}, "after": {…}}}
 //
-// Valid if and only if (1) task, metric, role, unit, higher_is_better, n, before, after, reference, status and evaluator
-// are there and of the right kind, (2) n is within 1 … 10¹², (3) numbers are finite, those of a share or a probability within
-// 0 … 1, (4) change, if there, is after − before, (5) the interval has level 0.95 and holds the change, and is there for a
-// share, (6) flips are not more than n, p within 0 … 1, (7) status is "measured" exactly if measured is a root,
-// (8) settings are plain values.
+// Valid if and only if (1) task, metric, role, unit, higher_is_better, n, before, after, reference, status and
+// evaluator are present and of the right type, (2) n is within 1 … 10¹², (3) numbers are finite, those of a share or a
+// probability within 0 … 1, (4) change, if present, is after − before, (5) the interval has level 0.95 and contains the
+// change, and is present for a share, (6) flips are not more than n, p within 0 … 1, (7) status is "measured" exactly
+// if measured is a root, (8) settings are plain values.
 
 import Base
 import Glibc
@@ -54,7 +54,7 @@ extension ForgettingRecord {
     "reference", "measured", "status", "probe_set", "evaluator", "settings", "date", "sources",
   ]
 
-  /// - Throws: `InvalidRecord` with the first rule that does not hold.
+  /// - Throws: `InvalidRecord` with the first violated rule.
   init(json: JSON) throws(InvalidRecord) {
     let reader = RecordReader(json)
     try reader.requireObject()
@@ -70,7 +70,7 @@ extension ForgettingRecord {
     }
     self.higherIsBetter = higherIsBetter
     guard let items = json["n"]?.int, (1...Self.maximumItems).contains(items) else {
-      throw InvalidRecord("has no number of items from 1 to 10^12 as \"n\"")
+      throw InvalidRecord("has no \"n\" from 1 to 10^12")
     }
     self.items = items
     areItemsImplied = json["n_from"]?.string == Self.impliedItems
@@ -88,7 +88,7 @@ extension ForgettingRecord {
     interval = try Self.interval(reader.optional("interval"))
     if let interval {
       guard (interval.low - tolerance...interval.high + tolerance).contains(after - before) else {
-        throw InvalidRecord("has an interval that does not hold its change")
+        throw InvalidRecord("has an interval that does not contain its change")
       }
     }
     guard interval != nil || unit != .share else { throw InvalidRecord("has a share without an interval") }
@@ -100,7 +100,7 @@ extension ForgettingRecord {
     }
     if reader.optional("p") != nil {
       let p = try reader.number("p")
-      guard (0...1).contains(p) else { throw InvalidRecord("has a p outside 0 … 1") }
+      guard (0...1).contains(p) else { throw InvalidRecord("has a p-value outside 0 … 1") }
       pValue = p
     }
     guard let reference = try reader.digest("reference") else { throw InvalidRecord("has no digest as \"reference\"") }
@@ -109,7 +109,7 @@ extension ForgettingRecord {
     probeSet = try reader.digest("probe_set")
     guard let status = MeasurementStatus(rawValue: try reader.text("status")), status <= .reported,
       (status == .measured) == (measured != nil)
-    else { throw InvalidRecord("has a status that does not go with what was measured") }
+    else { throw InvalidRecord("has a status that contradicts \"measured\"") }
     guard let evaluator = json["evaluator"] else { throw InvalidRecord("has no evaluator") }
     self.evaluator = Evaluator(
       name: try RecordReader(evaluator).text("name"), version: evaluator["version"]?.string)
@@ -132,11 +132,11 @@ extension ForgettingRecord {
     let reader = RecordReader(json)
     let (low, high) = (try reader.number("low"), try reader.number("high"))
     guard try reader.number("level") == Interval.level else {
-      throw InvalidRecord("has an interval of another level than \(Interval.level)")
+      throw InvalidRecord("has an interval whose level is not \(Interval.level)")
     }
-    guard low <= high else { throw InvalidRecord("has an interval that ends before it begins") }
+    guard low <= high else { throw InvalidRecord("has an interval whose low end exceeds its high end") }
     guard let method = json["method"]?.string.flatMap(Interval.Method.init(rawValue:)) else {
-      throw InvalidRecord("has an interval by an unknown method")
+      throw InvalidRecord("has an unknown interval method")
     }
     return Interval(low: low, high: high, method)
   }
@@ -146,8 +146,8 @@ extension [ForgettingRecord] {
   static let annotation = "forgetting"
 
   /// The records in a patch's annotations.
-  /// - Parameter subject: the patch, for the message.
-  /// - Throws: `invalid`, saying which record is none, and why.
+  /// - Parameter subject: the patch, for messages.
+  /// - Throws: `invalid`, with the index of the malformed record and the reason.
   package init(annotations: JSON, subject: String) throws {
     self = []
     guard let member = annotations[Self.annotation], member != .null else { return }
@@ -162,30 +162,30 @@ extension [ForgettingRecord] {
     }
   }
 
-  private static let remedy = "vpatch annotate --replace-all writes them anew"
+  private static let remedy = "write new ones with 'vpatch annotate --replace-all'"
 
-  /// These, in place of the annotation's own.
+  /// The annotations with these records in place of their own.
   package func replacing(in annotations: JSON) -> JSON {
     annotations.setting(Self.annotation, to: isEmpty ? nil : .array(map(\.json)))
   }
 
-  /// Those of other tasks, and those of these.
+  /// Splits the records: those of other tasks, and those of these.
   package func dropping(_ tasks: [String]) -> (kept: Self, dropped: Self) {
     func isNamed(_ record: ForgettingRecord) -> Bool { tasks.contains { $0.isSame(as: record.task) } }
     return (filter { !isNamed($0) }, filter(isNamed))
   }
 
-  /// - Throws: `refused` for a task that none of them is of, naming those there are.
+  /// - Throws: `refused` for a task without a record, with the tasks that have one.
   package func require(_ tasks: [String], subject: String) throws {
     for task in tasks where !contains(where: { $0.task.isSame(as: task) }) {
       let there = Set(map(\.task)).sorted { $0.precedes($1) }
       throw VPatchError(
         .refused, subject, "has no record of the task \"\(task.printable)\"",
-        remedy: there.isEmpty ? "it has no records" : "it has \(there.joined(separator: ", ").printable)")
+        remedy: there.isEmpty ? "it has no records" : "records are of \(there.joined(separator: ", ").printable)")
     }
   }
 
-  /// These with others, which replace what measures the same.
+  /// These and other records; a new record replaces one of the same measurement.
   package func adding(_ others: [ForgettingRecord]) -> [ForgettingRecord] {
     filter { old in !others.contains { $0.isSameMeasurement(as: old) } } + others
   }

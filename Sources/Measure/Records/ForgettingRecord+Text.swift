@@ -1,18 +1,18 @@
 import Base
 
-/// A record's numbers as people read them: in percent and percentage points what lies within 0 … 1.
+/// A record's numbers as text: values of units within 0 … 1 in percent and percentage points.
 extension ForgettingRecord {
   /// "61.0%", "14.2"
   package var beforeText: String { unit.text(before) }
   package var afterText: String { unit.text(after) }
 
-  /// "2,376"; "~2,376" where it is what the standard errors imply.
+  /// "2,376"; "~2,376" if computed from the standard errors.
   package var itemsText: String { (areItemsImplied ? "~" : "") + Format.grouped(items) }
 
   /// "-0.5", "+38.3"
   package var changeText: String { text(change: change) }
 
-  /// "-3.1 … +2.1", or "–" where there is no interval.
+  /// "-3.1 … +2.1", or "–" without an interval.
   package var intervalText: String {
     interval.map { "\(text(change: $0.low)) … \(text(change: $0.high))" } ?? "–"
   }
@@ -31,7 +31,7 @@ extension ForgettingRecord {
 }
 
 extension MeasurementUnit {
-  /// A value in it, as tables have it: "61.0%", "14.2".
+  /// A value in this unit: "61.0%", "14.2".
   package func text(_ value: Double) -> String {
     isWithinOne ? Format.fixed(value * 100, 1) + "%" : Format.significant(value)
   }

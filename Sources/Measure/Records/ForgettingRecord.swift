@@ -1,14 +1,13 @@
 import Base
 
-/// One measurement: what, on which bits, with which probe set, by which evaluator, before and after
-/// (spec/vpatch-format.md, section 7.1).
+/// One measurement before and after: task, models, probe set and evaluator (spec/vpatch-format.md, section 7.1).
 package struct ForgettingRecord: Equatable, Sendable {
   package enum Role: String, Sendable, CaseIterable {
-    /// What the patch is to teach.
+    /// The patch is meant to improve it.
     case target
-    /// What it is not to change.
+    /// The patch is not meant to change it.
     case heldOut = "held-out"
-    /// A look at how the model behaves: no success and no failure.
+    /// Describes the model's behaviour, without better or worse.
     case probe
   }
 
@@ -24,11 +23,11 @@ package struct ForgettingRecord: Equatable, Sendable {
     package var text: String { version.map { "\(name) \($0)" } ?? name }
   }
 
-  /// A results file that the record was made from.
+  /// A results file from which the record was made.
   package struct Source: Equatable, Sendable {
     /// SHA-256 of the file.
     package let digest: ContentDigest
-    /// What the file says that was evaluated.
+    /// Name of the evaluated model in the file.
     package let model: String?
 
     package init(digest: ContentDigest, model: String?) {
@@ -37,7 +36,7 @@ package struct ForgettingRecord: Equatable, Sendable {
     }
   }
 
-  /// So many can be added up without care.
+  /// Limit that allows sums without overflow.
   static let maximumItems = 1_000_000_000_000
 
   package var task: String
@@ -45,34 +44,34 @@ package struct ForgettingRecord: Equatable, Sendable {
   package var role: Role
   package var unit: MeasurementUnit
   package var higherIsBetter: Bool
-  /// Items that were scored, the same before and after.
+  /// Number of scored items, the same before and after.
   package var items: Int
-  /// `items` is what the standard errors imply, since the results files do not say it.
+  /// Whether `items` was computed from the standard errors, since the results files lack it.
   package var areItemsImplied = false
-  /// Of the reference, in `unit`.
+  /// Value of the reference, in `unit`.
   package var before: Double
-  /// Of what was measured, in `unit`.
+  /// Value of the measured model, in `unit`.
   package var after: Double
-  /// Of `after` − `before`, in `unit`; always there for a share.
+  /// Of `after` − `before`, in `unit`; required for a share.
   package var interval: Interval?
-  /// Where the items' own scores were at hand, all of them 0 or 1.
+  /// Present if the items' own scores were available and all 0 or 1.
   package var flips: Flips?
-  /// McNemar's exact p of the flips.
+  /// McNemar's exact p-value of the flips.
   package var pValue: Double?
-  /// The root of the model that `before` is of.
+  /// Root digest of the model of `before`.
   package var reference: ContentDigest
-  /// The root of the model that `after` is of; nil where no model was hashed.
+  /// Root digest of the model of `after`; nil if no model was hashed.
   package var measured: ContentDigest?
-  /// What the items are, by content; nil where the evaluator does not say.
+  /// Digest of the items; nil if the evaluator does not give it.
   package var probeSet: ContentDigest?
   package var evaluator: Evaluator
-  /// What a result depends on besides the model: number of examples in the prompt, the task's version, … Plain values.
+  /// Settings that a result depends on besides the model: few-shot examples, task version, … Plain values.
   package var settings: [JSON.Member]
-  /// When the later of the two was evaluated, as the evaluator writes it.
+  /// Time of the later evaluation, as the evaluator writes it.
   package var date: String?
   package var sourceBefore: Source?
   package var sourceAfter: Source?
-  /// Members that this version does not know, kept as they are.
+  /// Members unknown to this version, preserved.
   package var others: [JSON.Member] = []
 
   package init(
@@ -106,7 +105,7 @@ package struct ForgettingRecord: Equatable, Sendable {
 
   package var change: Double { after - before }
 
-  /// The change for the better, with its interval: in percentage points for what lies within 0 … 1, else in `unit`.
+  /// The improvement, with its interval: in percentage points for units within 0 … 1, otherwise in `unit`.
   package var gain: Estimate? {
     guard let interval else { return nil }
     let scale = unit.isWithinOne ? 100.0 : 1
@@ -114,13 +113,13 @@ package struct ForgettingRecord: Equatable, Sendable {
     return higherIsBetter ? estimate : -estimate
   }
 
-  /// Whether it speaks of these two models. What was merely reported names no model of its own.
+  /// Whether the record is of these two models. A reported record matches by its base alone.
   package func isAbout(base: ContentDigest, target: ContentDigest) -> Bool {
     reference == base && (measured == nil || measured == target)
   }
 
-  /// Whether the other is a measurement of the same thing in the same way: then, and only then, can they be compared,
-  /// and the later replaces the earlier.
+  /// Whether the other record measures the same in the same way. Only then can they be compared, and the later replaces
+  /// the earlier.
   package func isSameMeasurement(as other: ForgettingRecord) -> Bool {
     task.isSame(as: other.task) && metric.isSame(as: other.metric) && probeSet == other.probeSet
       && JSON.object(settings).saysTheSame(as: .object(other.settings))

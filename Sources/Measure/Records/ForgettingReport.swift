@@ -1,11 +1,11 @@
 import Base
 import PatchFormat
 
-/// What a patch's annotations say of its forgetting.
+/// The forgetting records in a patch's annotations.
 package struct ForgettingReport: Sendable {
-  /// Those that speak of the patch's base and target.
+  /// Records of the patch's own base and target.
   package let records: [ForgettingRecord]
-  /// Those of other models: a patch that was rebased still has its old ones.
+  /// Records of other models: a rebased patch keeps its old ones.
   package let foreign: [ForgettingRecord]
   package let summary: ForgettingSummary
 
@@ -15,29 +15,29 @@ package struct ForgettingReport: Sendable {
     summary = ForgettingSummary(records: self.records)
   }
 
-  /// Records that were made just now.
+  /// For records that were just made.
   package init(_ records: [ForgettingRecord]) {
     self.records = records
     foreign = []
     summary = ForgettingSummary(records: records)
   }
 
-  /// - Throws: `invalid` where a record is malformed.
+  /// - Throws: `invalid` if a record is malformed.
   package init(_ patch: Patch) throws {
     self.init(try [ForgettingRecord](annotations: patch.annotations, subject: patch.label), of: patch)
   }
 
-  /// Of a stack that nobody measured.
+  /// For an unmeasured stack.
   package init(predicted summary: ForgettingSummary) {
     records = []
     foreign = []
     self.summary = summary
   }
 
-  /// What is known of all that is shown: the least of any record; without records, of the summary.
+  /// The weakest status of all records; without records, that of the summary.
   package var status: MeasurementStatus { records.map(\.status).max() ?? summary.status }
 
-  /// Of a stack of which something was measured: numbers that nobody measured are predicted.
+  /// For a partly measured stack: unmeasured numbers are predicted.
   package func completed(by predicted: ForgettingSummary) -> ForgettingReport {
     ForgettingReport(records: records, foreign: foreign, summary: summary.completed(by: predicted))
   }
@@ -48,7 +48,7 @@ package struct ForgettingReport: Sendable {
     self.summary = summary
   }
 
-  /// "forgetting …"; "learning …" and "drift …" where they are known.
+  /// "forgetting …"; "learning …" and "drift …" if known.
   package var lines: [(key: String, value: String)] {
     var lines = [("forgetting", summary.forgettingText)]
     if summary.learning != nil { lines.insert(("learning", summary.learningText), at: 0) }

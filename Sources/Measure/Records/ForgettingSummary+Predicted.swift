@@ -1,16 +1,16 @@
 extension ForgettingSummary {
-  /// What a sum of patches is likely to teach and cost, if nobody measured it (docs/measurements.md, "Stacks").
+  /// Prediction for an unmeasured stack of patches (docs/measurements.md, "Stacks").
   ///
-  /// A rule of thumb: a change is taken to grow with the scale, losses to add up, and no member to disturb what another
-  /// has learned. So forgetting is Σ |scale| · forgetting, learning the mean of scale · learning over the members that
-  /// have one, and the intervals' half widths are added up, as if all were wrong in the same direction. A member that is
-  /// unmeasured leaves the whole unmeasured.
+  /// A heuristic: changes are assumed to grow with the scale, losses to add up, and members not to disturb each other.
+  /// So forgetting is Σ |scale| · forgetting, and learning is the mean of scale · learning over the members that have
+  /// one. The intervals' half widths are added, as if all errors had the same sign. One unmeasured member makes the
+  /// whole unmeasured.
   package static func predicted(members: [(scale: Double, summary: ForgettingSummary)]) -> ForgettingSummary {
     let members = members.filter { $0.scale != 0 }
     guard !members.isEmpty, members.allSatisfy({ $0.summary.status != .unmeasured }) else { return .unmeasured }
     let learned = members.filter { $0.summary.learning != nil }
     let learning = sum(learned.map { ($0.scale / Double(learned.count), $0.summary.learning!) })
-    // Where one member was not looked at for what it forgets, the sum is not known either.
+    // If the forgetting of one member is unknown, so is the sum.
     let lost = members.compactMap { member in member.summary.forgetting.map { (abs(member.scale), $0) } }
     return ForgettingSummary(
       status: .predicted, learning: learning, forgetting: lost.count == members.count ? sum(lost) : nil,
@@ -18,7 +18,7 @@ extension ForgettingSummary {
       forgettingItems: members.map(\.summary.forgettingItems).min() ?? 0)
   }
 
-  /// This, and a prediction's numbers where this has none.
+  /// This summary, with the prediction's numbers where it has none.
   package func completed(by predicted: ForgettingSummary) -> ForgettingSummary {
     let (learns, loses) = (learning == nil, forgetting == nil)
     let known = Known(

@@ -4,10 +4,10 @@ extension ForgettingSummary {
   /// "0.6 ± 0.4 pp (n 2,400)", "reported 0.6 ± 0.4 pp (n 2,400)", "predicted …", "unmeasured".
   package var forgettingText: String { text(forgetting, known.forgetting, forgettingItems) }
 
-  /// The same of what was learned: "+24.9 ± 1.2 pp (n 1,000)".
+  /// The same for learning: "+24.9 ± 1.2 pp (n 1,000)".
   package var learningText: String { text(learning, known.learning, learningItems, sign: true) }
 
-  /// "KL 0.0114 nats from the base", "reported KL …"; nil where there is none.
+  /// "KL 0.0114 nats from the base", "reported KL …"; nil if unknown.
   package var driftText: String? {
     drift.map { "\(known.drift.prefix)KL \(Format.plain($0)) nats from the base" }
   }
@@ -36,17 +36,17 @@ extension ForgettingSummary.Known {
 }
 
 extension MeasurementStatus {
-  /// What stands before a number that was not measured, with a space behind it: "reported "; nothing otherwise.
+  /// Prefix of a number that was not measured, with a space at the end: "reported "; otherwise empty.
   package var prefix: String { self == .measured ? "" : "\(rawValue) " }
 }
 
 extension Estimate {
-  /// "0.6 ± 0.4", to the farther end of the interval.
+  /// "0.6 ± 0.4", with the larger distance to an end of the interval.
   package func text(sign: Bool = false) -> String {
     "\(sign ? Format.signed(value, 1) : Format.fixed(value, 1)) ± \(Format.fixed(halfWidth, 1))"
   }
 
-  /// - Parameter items: how many are behind it.
+  /// - Parameter items: number of items behind the estimate.
   package func json(items: Int) -> JSON {
     .dictionary(["value": JSON(value), "low": JSON(low), "high": JSON(high), "n": JSON(items)])
   }

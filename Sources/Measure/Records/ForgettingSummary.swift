@@ -1,7 +1,7 @@
 import Base
 import Glibc
 
-/// A number with the interval that holds it with 95 % confidence.
+/// A number with its 95 % confidence interval.
 package struct Estimate: Equatable, Sendable {
   package let value: Double
   package let low: Double
@@ -15,11 +15,11 @@ package struct Estimate: Equatable, Sendable {
 
   package static prefix func - (a: Estimate) -> Estimate { Estimate(-a.value, low: -a.high, high: -a.low) }
 
-  /// To the farther end.
+  /// Distance to the farther end.
   package var halfWidth: Double { max(high - value, value - low) }
 
-  /// The mean of independent estimates. Distances to the ends are added as variances are, each side for itself
-  /// (G. Y. Zou, A. Donner, Stat. Med. 27 (2008) 1693, "MOVER").
+  /// The mean of independent estimates. Distances to the ends are added like standard deviations (in squares), each
+  /// side separately (G. Y. Zou, A. Donner, Stat. Med. 27 (2008) 1693, "MOVER").
   package static func mean(of estimates: [Estimate]) -> Estimate? {
     guard !estimates.isEmpty else { return nil }
     let count = Double(estimates.count)
@@ -30,25 +30,25 @@ package struct Estimate: Equatable, Sendable {
   }
 }
 
-/// What a patch or a stack taught and cost, in percentage points against its base: the mean over the records of a role.
+/// Learning and forgetting of a patch or a stack against its base, in percentage points: means over the records of a
+/// role.
 package struct ForgettingSummary: Equatable, Sendable {
-  /// Of what enters the two means, the least that is known.
+  /// The weakest status of the records in the two means.
   package let status: MeasurementStatus
-  /// What is known of each number: the least among the records that it is made of, and of no others. Unmeasured where
-  /// there is no number.
+  /// The status of each number: the weakest among the records it is computed from. Unmeasured if there is no number.
   package let known: Known
-  /// Mean change for the better on the target tasks: above zero is learned.
+  /// Mean improvement on the target tasks; positive means learned.
   package let learning: Estimate?
-  /// Mean loss on the held-out tasks: above zero is forgotten.
+  /// Mean loss on the held-out tasks; positive means forgotten.
   package let forgetting: Estimate?
-  /// Items behind `learning`.
+  /// Number of items behind `learning`.
   package let learningItems: Int
-  /// Items behind `forgetting`.
+  /// Number of items behind `forgetting`.
   package let forgettingItems: Int
   /// KL(base ‖ model) per token on neutral text, in nats.
   package let drift: Double?
 
-  /// How much is known of each of the numbers.
+  /// The status of each number.
   package struct Known: Equatable, Sendable {
     package let learning: MeasurementStatus
     package let forgetting: MeasurementStatus
@@ -61,7 +61,7 @@ package struct ForgettingSummary: Equatable, Sendable {
     }
   }
 
-  /// - Parameter known: nil: of each number that is there, as much as `status` says.
+  /// - Parameter known: nil: the status of each number that exists is `status`.
   package init(
     status: MeasurementStatus, known: Known? = nil, learning: Estimate? = nil, forgetting: Estimate? = nil,
     learningItems: Int = 0, forgettingItems: Int = 0, drift: Double? = nil
@@ -80,7 +80,7 @@ package struct ForgettingSummary: Equatable, Sendable {
 
   package static let unmeasured = ForgettingSummary(status: .unmeasured)
 
-  /// The means over records. Only shares enter; of a KL divergence, that on held-out (neutral) text is the drift.
+  /// Means over records. Only shares count; a KL divergence on held-out (neutral) text is the drift.
   package init(records: [ForgettingRecord]) {
     let targets = records.filter { $0.role == .target && $0.unit == .share }
     let heldOut = records.filter { $0.role == .heldOut && $0.unit == .share }
@@ -95,14 +95,14 @@ package struct ForgettingSummary: Equatable, Sendable {
       drift: drift?.after)
   }
 
-  /// What records call KL(base ‖ model).
+  /// Name of KL(base ‖ model) in records.
   package static let klMetric = "kl"
 
-  /// The summary of a patch, from its annotations; of records that speak of other models, and of annotations in which
-  /// any record is malformed, nothing is taken.
+  /// The summary from a patch's annotations. Records of other models do not count; if any record is malformed, none
+  /// counts.
   /// - Parameters:
-  ///   - base: the patch's base root; nil takes what the records say.
-  ///   - target: the patch's target root; nil takes what the records say.
+  ///   - base: the patch's base root; nil: as in the records.
+  ///   - target: the patch's target root; nil: as in the records.
   package init(annotations: JSON, base: ContentDigest? = nil, target: ContentDigest? = nil) {
     let records = (try? [ForgettingRecord](annotations: annotations, subject: "")) ?? []
     self.init(

@@ -1,12 +1,12 @@
 import Base
 
-// Numbers as results files write them: Python's json, by way of pandas and argparse.
+// Numbers in results files, written by Python's json, pandas and argparse.
 
 extension JSON {
-  /// 400 and 400.0, which Python writes of the same number.
+  /// Accepts both 400 and 400.0, which Python may write for the same number.
   var wholeNumber: Int? { int ?? double.flatMap { Int(exactly: $0) } }
 
-  /// The same with every number in its shortest form, so that 400.0 is 400.
+  /// The same with every number in its shortest form: 400 for 400.0.
   var withPlainNumbers: JSON {
     switch self {
     case .number(let text): Double(text).map { $0.isFinite ? JSON($0) : self } ?? self
@@ -16,7 +16,7 @@ extension JSON {
     }
   }
 
-  /// NaN and infinities as text.
+  /// NaN and infinities replaced by text.
   var withNonFiniteAsText: JSON {
     switch self {
     case .number(let text): Double(text)?.isFinite ?? true || text.first?.isNumber ?? true ? self : .string(text)
@@ -26,7 +26,7 @@ extension JSON {
     }
   }
 
-  /// Whether it says the same; numbers count by their value.
+  /// Whether the values are equal; numbers are compared by value.
   func saysTheSame(as other: JSON) -> Bool {
     withPlainNumbers.canonical() == other.withPlainNumbers.canonical()
   }

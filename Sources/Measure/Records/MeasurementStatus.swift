@@ -1,33 +1,33 @@
-/// How much of a number is known.
+/// How far a number is known.
 package enum MeasurementStatus: String, Sendable, CaseIterable, Comparable {
-  /// On exactly these bits, by hash.
+  /// Measured on exactly these weights, by hash.
   case measured
-  /// Said by a results file of which no model was hashed.
+  /// From a results file, for a model that was not hashed.
   case reported
   /// Computed from the members of a stack.
   case predicted
-  /// Nobody looked.
+  /// No value.
   case unmeasured
 
-  /// The weaker is the greater.
+  /// The weaker status is the greater.
   package static func < (a: Self, b: Self) -> Bool { allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)! }
 }
 
-/// What a metric is counted in.
+/// The unit of a metric.
 package struct MeasurementUnit: RawRepresentable, Hashable, Sendable {
   package let rawValue: String
   package init(rawValue: String) { self.rawValue = rawValue }
 
-  /// A share of items that are right (or a score of an item from 0 to 1, averaged): shown in percent, changes in
-  /// percentage points. Only these enter learning and forgetting.
+  /// Share of right items (or the mean of item scores from 0 to 1): shown in percent, changes in percentage points.
+  /// Only shares count in learning and forgetting.
   package static let share = MeasurementUnit(rawValue: "share")
-  /// A probability mass from 0 to 1 that is no share of right answers, such as that on number tokens.
+  /// Probability mass from 0 to 1 that is not a share of right answers, such as that of number tokens.
   package static let probability = MeasurementUnit(rawValue: "probability")
-  /// Natural logarithms: a KL divergence, a loss per token.
+  /// Natural logarithms: a KL divergence, or a loss per token.
   package static let nats = MeasurementUnit(rawValue: "nats")
   package static let bits = MeasurementUnit(rawValue: "bits")
   package static let perplexity = MeasurementUnit(rawValue: "perplexity")
-  /// Points on a scale of the task's own.
+  /// Points on a task-specific scale.
   package static let score = MeasurementUnit(rawValue: "score")
 
   package var isWithinOne: Bool { self == .share || self == .probability }

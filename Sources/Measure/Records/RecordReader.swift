@@ -1,27 +1,27 @@
 import Base
 
-/// Why an entry is no record.
+/// Why an entry is not a record.
 struct InvalidRecord: Error {
   let reason: String
   init(_ reason: String) { self.reason = reason }
 }
 
-/// Takes the members of a record out of JSON, each of the kind it must be.
+/// Reads the members of a record from JSON, with type checks.
 struct RecordReader {
-  /// What is no object has no members.
+  /// A value that is not an object has no members.
   let json: JSON
 
   init(_ json: JSON) { self.json = json }
 
   func requireObject() throws(InvalidRecord) {
-    guard json.object != nil else { throw InvalidRecord("is no object") }
+    guard json.object != nil else { throw InvalidRecord("is not an object") }
   }
 
-  /// The member, unless it is absent or null.
+  /// The member, unless it is missing or null.
   func optional(_ key: String) -> JSON? { json[key].flatMap { $0 == .null ? nil : $0 } }
 
   func text(_ key: String) throws(InvalidRecord) -> String {
-    guard let text = json[key]?.string, !text.isEmpty else { throw InvalidRecord("has no text as \"\(key)\"") }
+    guard let text = json[key]?.string, !text.isEmpty else { throw InvalidRecord("has no string as \"\(key)\"") }
     return text
   }
 
@@ -34,10 +34,10 @@ struct RecordReader {
     return number
   }
 
-  /// A whole number from `least` to 10¹⁵.
+  /// An integer from `least` to 10¹⁵.
   func count(_ key: String, least: Int = 0) throws(InvalidRecord) -> Int {
     guard let count = json[key]?.int, (least...1_000_000_000_000_000).contains(count) else {
-      throw InvalidRecord("has no count from \(least) to 10^15 as \"\(key)\"")
+      throw InvalidRecord("has no integer from \(least) to 10^15 as \"\(key)\"")
     }
     return count
   }
@@ -51,7 +51,7 @@ struct RecordReader {
     return numbers
   }
 
-  /// A list of numbers of steps, ascending, none twice; at most 10,000, since curves are thinned.
+  /// Step numbers in strictly ascending order; at most 10,000, since curves are thinned.
   func steps(_ key: String) throws(InvalidRecord) -> [Int] {
     let steps = (json[key]?.array ?? []).compactMap(\.int)
     guard let list = json[key]?.array, list.count == steps.count, steps.count <= 10_000,
@@ -68,7 +68,7 @@ struct RecordReader {
     return digest
   }
 
-  /// An object of plain values; empty where it is absent.
+  /// An object of plain values; empty if missing.
   func plainValues(_ key: String) throws(InvalidRecord) -> [JSON.Member] {
     guard let member = json[key] else { return [] }
     guard let values = member.object, values.allSatisfy(\.value.isPlain) else {
@@ -77,7 +77,7 @@ struct RecordReader {
     return values
   }
 
-  /// The members that are not among these.
+  /// Members with other keys.
   func others(than known: Set<String>) -> [JSON.Member] { (json.object ?? []).filter { !known.contains($0.key) } }
 }
 

@@ -1,19 +1,19 @@
-/// The loss and the learning rate, step by step.
+/// Loss and learning rate by step.
 ///
-/// A point stands for the steps after the point before it up to its own: `losses` has the mean of their losses, `rates`
-/// the learning rate of its own step.
+/// A point covers the steps after the previous point up to its own: `losses` has their mean loss, `rates` the learning
+/// rate of the last.
 package struct TrainingCurve: Equatable, Sendable {
-  /// Ascending, from 1 on.
+  /// Ascending, from 1.
   package let steps: [Int]
-  /// Mean over the answer tokens of a batch, before the step's update; nats.
+  /// Mean over the answer tokens of a batch, before the step's update, in nats.
   package let losses: [Double]
   package let rates: [Double]
 
-  /// So many points say all that a page can show.
+  /// As many points as a page can show.
   package static let mostPoints = 300
 
   package init(steps: [Int], losses: [Double], rates: [Double]) {
-    precondition(steps.count == losses.count && steps.count == rates.count, "a curve whose lists differ in length")
+    precondition(steps.count == losses.count && steps.count == rates.count, "the lists of a curve differ in length")
     self.steps = steps
     self.losses = losses
     self.rates = rates
@@ -21,7 +21,7 @@ package struct TrainingCurve: Equatable, Sendable {
 
   package var count: Int { steps.count }
 
-  /// The same with at most `count` points, neighbours being put together. The last point stays the last.
+  /// The same curve with at most `count` points, merging neighbours. The last point keeps its step.
   package func thinned(to count: Int = mostPoints) -> TrainingCurve {
     guard self.count > count, count > 0 else { return self }
     var (steps, losses, rates): ([Int], [Double], [Double]) = ([], [], [])
@@ -43,7 +43,7 @@ package struct TrainingCurve: Equatable, Sendable {
   }
 }
 
-/// KL(base ‖ model) on neutral text after some of the steps: nats a token, with intervals of 95 %.
+/// KL(base ‖ model) on neutral text after some of the steps: nats per token, with 95 % intervals.
 package struct DriftCurve: Equatable, Sendable {
   package struct Point: Equatable, Sendable {
     package let step: Int
@@ -60,7 +60,7 @@ package struct DriftCurve: Equatable, Sendable {
 
   package init(_ points: [Point]) { self.points = points }
 
-  /// The same with at most `count` points, of which the first and the last stay.
+  /// The same curve with at most `count` points, the first and the last included.
   package func thinned(to count: Int = TrainingCurve.mostPoints) -> DriftCurve {
     guard points.count > count, count > 1 else { return self }
     return DriftCurve((0..<count).map { points[$0 * (points.count - 1) / (count - 1)] })

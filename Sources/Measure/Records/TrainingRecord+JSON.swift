@@ -9,10 +9,10 @@
 //    "curve": {"step": [1, 2, …], "loss": [2.31, 2.28, …], "lr": [2e-06, 4e-06, …]},
 //    "drift": {"step": [0, 25, …], "kl": [0, 0.0021, …], "low": [0, 0.0018, …], "high": [0, 0.0024, …]}}
 //
-// Valid if and only if (1) exactly one of recipe and only is there, (2) data, kernels, steps, tokens, seconds,
-// tokens_per_second and curve are there and of the right kind, (3) counts are within 0 … 10¹⁵, steps at least 1,
-// (4) a data set has no more answer tokens than tokens, no more cut rows than rows, (5) settings are plain values,
-// (6) seconds and tokens_per_second are not negative, (7) the lists of a curve are of one length, at most 10,000, steps
+// Valid if and only if (1) exactly one of recipe and only is present, (2) data, kernels, steps, tokens, seconds,
+// tokens_per_second and curve are present and of the right type, (3) counts are within 0 … 10¹⁵, steps at least 1, (4)
+// a data set has no more answer tokens than tokens, and no more cut rows than rows, (5) settings are plain values, (6)
+// seconds and tokens_per_second are not negative, (7) the lists of a curve have one length, at most 10,000, steps
 // ascending, numbers finite, (8) each low ≤ kl ≤ high.
 
 import Base
@@ -45,12 +45,12 @@ extension TrainingRecord {
     "stopped", "curve", "drift",
   ]
 
-  /// - Throws: `InvalidRecord` with the first rule that does not hold.
+  /// - Throws: `InvalidRecord` with the first violated rule.
   init(json: JSON) throws(InvalidRecord) {
     let reader = RecordReader(json)
     try reader.requireObject()
     guard (reader.optional("recipe") == nil) != (reader.optional("only") == nil) else {
-      throw InvalidRecord("does not say by one of \"recipe\" and \"only\" what was tuned")
+      throw InvalidRecord("does not have exactly one of \"recipe\" and \"only\"")
     }
     if let recipe = try reader.optionalText("recipe") {
       tuned = .recipe(recipe)
@@ -67,7 +67,7 @@ extension TrainingRecord {
     tokens = try reader.count("tokens")
     seconds = try reader.number("seconds")
     tokensPerSecond = try reader.number("tokens_per_second")
-    guard seconds >= 0, tokensPerSecond >= 0 else { throw InvalidRecord("has a time or a speed below zero") }
+    guard seconds >= 0, tokensPerSecond >= 0 else { throw InvalidRecord("has a negative time or speed") }
     stopped = try reader.optionalText("stopped")
     guard let curve = reader.optional("curve") else { throw InvalidRecord("has no curve") }
     self.curve = try TrainingCurve(json: curve)
@@ -79,15 +79,15 @@ extension TrainingRecord {
 
   static let annotation = "training"
 
-  /// The record in a patch's annotations; nil where nothing is noted.
-  /// - Parameter subject: the patch, for the message.
-  /// - Throws: `invalid`, saying what is wrong with it.
+  /// The record in a patch's annotations; nil if there is none.
+  /// - Parameter subject: the patch, for messages.
+  /// - Throws: `invalid` with the reason if it is malformed.
   package init?(annotations: JSON, subject: String) throws {
     guard let member = annotations[Self.annotation], member != .null else { return nil }
     do { self = try TrainingRecord(json: member) } catch {
       throw VPatchError(
         .invalid, subject, "has a training record that \(error.reason)",
-        remedy: "the patch itself is whole; whoever trained it can write it anew")
+        remedy: "the patch itself is valid; train again for a new record")
     }
   }
 
@@ -103,7 +103,7 @@ extension TrainingRecord.DataSet {
       name: try reader.text("name"), digest: digest, rows: try reader.count("rows"), tokens: try reader.count("tokens"),
       answerTokens: try reader.count("answer_tokens"), cut: try reader.count("cut"))
     guard answerTokens <= tokens else { throw InvalidRecord("has data with more answer tokens than tokens") }
-    guard cut <= rows else { throw InvalidRecord("has data with more rows cut than there are") }
+    guard cut <= rows else { throw InvalidRecord("has data with more cut rows than rows") }
   }
 }
 
@@ -123,7 +123,7 @@ extension TrainingCurve {
     guard steps.count == losses.count, steps.count == rates.count else {
       throw InvalidRecord("has a curve whose lists differ in length")
     }
-    guard steps.first != 0 else { throw InvalidRecord("has a curve with a loss of step 0") }
+    guard steps.first != 0 else { throw InvalidRecord("has a curve that begins at step 0") }
     self.init(steps: steps, losses: losses, rates: rates)
   }
 }
@@ -141,7 +141,7 @@ extension DriftCurve {
     let steps = try reader.steps("step")
     let (values, lows, highs) = (try reader.numbers("kl"), try reader.numbers("low"), try reader.numbers("high"))
     guard [values.count, lows.count, highs.count].allSatisfy({ $0 == steps.count }) else {
-      throw InvalidRecord("has a drift whose lists differ in length")
+      throw InvalidRecord("has a drift curve whose lists differ in length")
     }
     guard steps.indices.allSatisfy({ lows[$0] <= values[$0] && values[$0] <= highs[$0] }) else {
       throw InvalidRecord("has a drift outside its interval")

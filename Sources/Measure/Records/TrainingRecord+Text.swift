@@ -1,7 +1,7 @@
 import Base
 
 extension TrainingRecord {
-  /// For people, a few lines: what was tuned on what, with which settings, how it went.
+  /// A few lines of text: tuned components, data, settings and results.
   package var lines: [(key: String, value: String)] {
     var lines = [("trained", "\(tunedText) in \(Format.counted(steps, "step")), \(paceText)")]
     lines += data.map { ("on", $0.text) }
@@ -10,7 +10,8 @@ extension TrainingRecord {
     if let text = curve.text { lines.append(("loss", text)) }
     if let last = drift?.points.last {
       let budget = driftBudget.map { ", budget \(Format.plain($0))" } ?? ""
-      lines.append(("drifted", "KL \(Format.significant(last.drift.value)) nats a token at step \(last.step)\(budget)"))
+      lines.append(
+        ("drifted", "KL \(Format.significant(last.drift.value)) nats per token at step \(last.step)\(budget)"))
     }
     if let stopped { lines.append(("stopped", "before its end: \(stopped)")) }
     return lines
@@ -45,7 +46,7 @@ extension TrainingRecord.DataSet {
 }
 
 extension TrainingCurve {
-  /// "2.31 → 0.842"; nil where there is nothing.
+  /// "2.31 → 0.842"; nil for an empty curve.
   package var text: String? {
     guard let first = losses.first, let last = losses.last else { return nil }
     return "\(Format.significant(first)) → \(Format.significant(last))"

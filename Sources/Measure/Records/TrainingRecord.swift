@@ -1,25 +1,24 @@
 import Base
 
-/// How a patch was trained: what was tuned, on which data, with which settings, and how it went
-/// (spec/vpatch-format.md, section 7.3).
+/// How a patch was trained: tuned components, data, settings and results (spec/vpatch-format.md, section 7.3).
 package struct TrainingRecord: Equatable, Sendable {
-  /// What was allowed to change.
+  /// The tensors that were tuned.
   package enum Tuned: Equatable, Sendable {
     case recipe(String)
     /// The tensors whose names match a regular expression.
     case only(String)
   }
 
-  /// A file of rows that was trained on.
+  /// A data file used for training.
   package struct DataSet: Equatable, Sendable {
-    /// What people call it: the file's name, without its folder.
+    /// The file's name, without its folder.
     package let name: String
     /// SHA-256 of the file.
     package let digest: ContentDigest
     package let rows: Int
-    /// Of all rows, each once, as they were trained on.
+    /// Tokens of all rows, each counted once, after cutting.
     package let tokens: Int
-    /// Those of them that the loss is taken over.
+    /// Those of them that count in the loss.
     package let answerTokens: Int
     /// Rows that were too long, and were cut.
     package let cut: Int
@@ -35,26 +34,26 @@ package struct TrainingRecord: Equatable, Sendable {
   }
 
   package var tuned: Tuned
-  /// The layers that were tuned, such as "0-5"; nil where all of the model's were.
+  /// The tuned layers, such as "0-5"; nil: all.
   package var layers: String?
   package var data: [DataSet]
-  /// Learning rate, schedule, batch, seed, … Plain values. `max_drift` is the budget of the drift.
+  /// Learning rate, schedule, batch, seed, … Plain values. `max_drift` is the drift budget.
   package var settings: [JSON.Member]
-  /// What multiplied the matrices, since results depend on it in their last bits.
+  /// Kernels of the matrix products; results depend on them in the last bits.
   package var kernels: String
-  /// Steps that the patch's weights have behind them.
+  /// Steps after which the patch's weights were taken.
   package var steps: Int
-  /// Tokens that were trained on in those steps.
+  /// Tokens trained on in those steps.
   package var tokens: Int
-  /// From the first step to the last, with what was measured in between.
+  /// From the first step to the last, including measurements.
   package var seconds: Double
-  /// While stepping.
+  /// Over the time spent in steps.
   package var tokensPerSecond: Double
-  /// Why it ended before its last step, such as "max-drift"; nil where it did not.
+  /// Why training ended before its last step, such as "max-drift"; nil otherwise.
   package var stopped: String?
   package var curve: TrainingCurve
   package var drift: DriftCurve?
-  /// Members that this version does not know, kept as they are.
+  /// Members unknown to this version, preserved.
   package var others: [JSON.Member] = []
 
   package init(
@@ -76,6 +75,6 @@ package struct TrainingRecord: Equatable, Sendable {
     self.drift = drift
   }
 
-  /// What the drift was not to pass, in nats a token; nil where nothing was asked for.
+  /// The drift budget in nats per token; nil if none was set.
   package var driftBudget: Double? { settings.first { $0.key == "max_drift" }?.value.double }
 }

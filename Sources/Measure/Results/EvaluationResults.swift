@@ -1,22 +1,23 @@
 import Base
 import PatchFormat
 
-/// What an evaluator wrote about one model, whatever its form: lm-evaluation-harness, lmms-eval, or vpatch's own.
+/// Results of one model from a results file of lm-evaluation-harness, of lmms-eval, or in vpatch's own format.
 package struct EvaluationResults: Sendable {
   package let path: String
   /// SHA-256 of the file.
   package let digest: ContentDigest
   package let evaluator: ForgettingRecord.Evaluator
-  /// What the file calls the model.
+  /// Name of the model in the file.
   package let model: String?
   package let date: String?
-  /// The root of the model, where the file says it: what its evaluator had loaded, by its word.
+  /// Root digest of the model according to the file; it is not verified.
   package let root: ContentDigest?
-  /// In the order of the file. Names of tasks and metrics are the file's.
+  /// In the order of the file, with the file's names of tasks and metrics.
   package let measurements: [Measurement]
-  /// In the order of the file, each once.
+  /// In the order of the file, without repetition.
   package let tasks: [String]
-  /// vpatch's own form has no metric that was not meant to be a record; the harnesses write all that they can.
+  /// Whether the file has vpatch's own format, in which every metric is meant to become a record. The harnesses write
+  /// every metric that they compute.
   let isOwnForm: Bool
   private let byTask: [String: [Measurement]]
 
@@ -24,36 +25,36 @@ package struct EvaluationResults: Sendable {
   package struct Measurement: Sendable {
     package let task: String
     package let metric: String
-    /// How the answer was taken from what the model wrote; nil where that is as it stands.
+    /// The harness's filter, which extracts the answer from the model's output; nil if there is none.
     package let filter: String?
     package let unit: MeasurementUnit
     package let higherIsBetter: Bool?
-    /// How many items were scored, where the file says it.
+    /// Number of scored items, if the file has it.
     package let items: Int?
-    /// The same as value and standard error imply it, where the file does not say it; not always a whole number.
+    /// The number computed from value and standard error, if the file lacks it; may be fractional.
     package var impliedItems: Double?
-    /// NaN or infinite where the evaluator had no value.
+    /// NaN or infinite if the evaluator had no value.
     package let value: Double
     package let standardError: Double?
-    /// The standard error knows that the items come in clusters (questions to one video, …).
+    /// Whether the standard error accounts for clustered items (several questions on one video, …).
     package let isClustered: Bool
     package let settings: [JSON.Member]
     package let probeSet: ContentDigest?
-    /// The tasks that a group is the mean of; the task itself where it is none.
+    /// The tasks that a group averages; otherwise the task itself.
     package let leaves: [Leaf]
-    /// Groups above the task that have a number in the file; where they can be compared, they stand for it.
+    /// Groups above the task that have a value in the file; if comparable, they replace it.
     package var groups: [String] = []
-    /// One an item, in the items' order, where the file itself holds them.
+    /// One per item, in the items' order, if the file has them.
     package let scores: ItemScores?
-    /// What the task is for, where the file says it.
+    /// Role of the task, if the file has it.
     package var role: ForgettingRecord.Role?
-    /// The root of the model that a divergence is from, where the file says it.
+    /// Root digest of the model that a divergence is measured from, if the file has it.
     package var reference: ContentDigest?
 
-    /// A task that has items of its own.
+    /// A task with its own items.
     package struct Leaf: Sendable {
       package let task: String
-      /// What the evaluator says that the items hash to.
+      /// The evaluator's hash of the items.
       package let hash: String?
     }
 
@@ -61,33 +62,33 @@ package struct EvaluationResults: Sendable {
     package var metricText: String { filter.map { "\(metric),\($0)" } ?? metric }
   }
 
-  /// More than any results file has; the samples are in files of their own.
+  /// In bytes. No results file is this large; samples are in separate files.
   private static let maximumFile = 256 << 20
 
-  /// Reads a results file of any of the known forms.
+  /// Reads a results file in any supported format.
   /// - Throws: `invalid` for anything else.
   package init(path: String) throws {
     guard try PathKind.of(path) != .directory else {
       throw VPatchError(
-        .invalid, path, "is a directory and not a results file",
+        .invalid, path, "is a folder, not a results file",
         remedy: "give the file in it: results_….json, or …_results.json")
     }
     guard try !Patch.looksLikePatch(path: path) else {
       throw VPatchError(
-        .invalid, path, "is a patch and not a results file", remedy: "are the arguments in the right order?")
+        .invalid, path, "is a patch, not a results file", remedy: "check the order of the arguments")
     }
     try self.init(InputFile.contents(of: path, limit: Self.maximumFile), path: path)
   }
 
   /// Reads the text of a results file.
-  /// - Parameter path: what messages and records call it.
-  /// - Throws: `invalid` where it is none.
+  /// - Parameter path: name in messages and records.
+  /// - Throws: `invalid` for anything but a results file.
   package init(_ bytes: [UInt8], path: String) throws {
     var json: JSON
     do { json = try JSON.parse(bytes, allowsNonFinite: true) } catch let error as JSONError {
-      throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)", remedy: "did the evaluation end?")
+      throw VPatchError(.invalid, path, "is not valid JSON: \(error.reason)", remedy: "check that the evaluation ended")
     }
-    // A value may be none; whatever else is NaN is a word, since no JSON can say it again.
+    // Values may be NaN. Any other NaN becomes text, since JSON cannot express it.
     json = .object((json.object ?? []).map { $0.key == "results" ? $0 : .init($0.key, $0.value.withNonFiniteAsText) })
     self.path = path
     digest = SHA256Hasher.hash(bytes)
@@ -102,11 +103,11 @@ package struct EvaluationResults: Sendable {
       measurements = harness.measurements
     } else {
       throw VPatchError(
-        .invalid, path, "is no results file of lm-evaluation-harness, of lmms-eval, or of vpatch's own form",
-        remedy: "docs/measurements.md has the forms")
+        .invalid, path, "is not a results file of lm-evaluation-harness, lmms-eval or vpatch",
+        remedy: "docs/measurements.md describes the formats")
     }
     guard measurements.contains(where: { $0.value.isFinite }) else {
-      throw VPatchError(.invalid, path, "holds no number for any task", remedy: "did the evaluation end?")
+      throw VPatchError(.invalid, path, "has no value for any task", remedy: "check that the evaluation ended")
     }
     byTask = Dictionary(grouping: measurements, by: \.task.bytesKey)
     var seen: Set<String> = []

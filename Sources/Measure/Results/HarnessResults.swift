@@ -1,27 +1,25 @@
-// The results files of lm-evaluation-harness (0.4.x: results_DATE.json) and of lmms-eval, which grew out of it
-// (DATE_results.json), as their evaluation_tracker.py writes them:
+// The results files of lm-evaluation-harness (0.4.x: results_DATE.json) and of its fork lmms-eval (DATE_results.json),
+// as their evaluation_tracker.py writes them:
 //
 //   "results":        {task: {"alias": text, "METRIC,FILTER": number, "METRIC_stderr,FILTER": number or "N/A",
 //                             "sample_len" (lm-eval) or "samples" (lmms-eval): n,
 //                             "METRIC_stderr_clt,FILTER", "METRIC_stderr_clustered,FILTER" (lmms-eval): the same}}
-//   "groups":         {group: the same}, for groups that are a mean of tasks; they stand in "results" too
-//   "group_subtasks": {group: [task or group, …]}; older versions list every task with []
-//   "n-samples":      {task: {"original": n, "effective": n}}
-//   "n-shot", "versions", "task_hashes": {task: value}; task_hashes is empty unless samples were logged
-//   "higher_is_better": {task: {metric: bool or null}}
-//   "config":         {"model_args", "gen_kwargs", "limit", "fewshot_seed", …}
-//   "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
-//   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "date": seconds since 1970, or a text
-//   "git_hash": of the folder in which it was run, which says nothing of the evaluator
-//   "configs":        {task: {"metric_list": [{"metric", "higher_is_better"}], …}}
+//   "groups":         {group: the same}, for groups with a mean over tasks; they are in "results" too "group_subtasks":
+//   {group: [task or group, …]}; older versions list every task with [] "n-samples":      {task: {"original": n,
+//   "effective": n}} "n-shot", "versions", "task_hashes": {task: value}; task_hashes is empty unless samples were
+//   logged "higher_is_better": {task: {metric: bool or null}} "config":         {"model_args", "gen_kwargs", "limit",
+//   "fewshot_seed", …} "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
+//   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "date": seconds since 1970, or text "git_hash": of the
+//   working folder, which is unrelated to the evaluator's version "configs":        {task: {"metric_list": [{"metric",
+//   "higher_is_better"}], …}}
 //
-// What came when, by the packages of lm-evaluation-harness: "n-samples", "higher_is_better", "model_name" and
-// "task_hashes" with 0.4.3, "lm_eval_version" with 0.4.4, "sample_len" later; "group_subtasks" with 0.4.1 (before, groups
-// show in aliases alone, " - " and one more space for each level), "date" with 0.4.2. Before 0.4 the metrics had no
-// filter: {"acc": number, "acc_stderr": number}. Where a limit was given, "limit" and "effective" may be 400.0 for 400,
-// and of a limit of 0.1, which is a share, 0.4.3 writes "effective" 0.1. A number may be NaN, which Python writes.
+// Introduced in these versions of lm-evaluation-harness: "n-samples", "higher_is_better", "model_name" and
+// "task_hashes" in 0.4.3, "lm_eval_version" in 0.4.4, "sample_len" later; "group_subtasks" in 0.4.1 (before, groups are
+// visible in aliases only: " - " and one more space per level), "date" in 0.4.2. Before 0.4 the metrics had no filter:
+// {"acc": number, "acc_stderr": number}. With a limit, "limit" and "effective" may be 400.0 for 400, and for a limit of
+// 0.1, a fraction, 0.4.3 writes "effective" 0.1. A number may be NaN, which Python writes.
 //
-// A group that has a number stands for its tasks: MMLU is one benchmark and not 57.
+// A group with a value replaces its tasks: MMLU is one benchmark, not 57.
 
 import Base
 import Glibc
@@ -32,9 +30,9 @@ struct HarnessResults {
   let date: String?
   private(set) var measurements: [EvaluationResults.Measurement] = []
   private let json: JSON
-  /// The members of the file that have an entry a task.
+  /// The members of the file that map tasks to values.
   private let tables: [String: [String: JSON]]
-  /// What is below a group, by its key, where aliases alone say it.
+  /// Members of a group, by its key, if only aliases show them.
   private var indented: [String: [String]] = [:]
 
   static let lmEval = "lm-evaluation-harness"
@@ -67,7 +65,7 @@ struct HarnessResults {
     }
   }
 
-  /// The model's path in "pretrained=PATH,dtype=…", or in an object of the same.
+  /// The model's path in "pretrained=PATH,dtype=…", or in an object with the same members.
   private static func pretrained(_ arguments: JSON?) -> String? {
     if let path = arguments?["pretrained"]?.string { return path }
     let parts = arguments?.string?.split(separator: ",") ?? []
@@ -82,12 +80,12 @@ struct HarnessResults {
     let metric: String
     /// Nil in old files.
     let filter: String?
-    /// Maybe NaN, or infinite.
+    /// May be NaN or infinite.
     let number: Double
   }
 
-  /// What is a number, and neither a standard error nor a count. Metrics without a filter are those of old files, in
-  /// which none has one.
+  /// Numbers that are neither standard errors nor counts. Metrics without a filter occur only in old files, where no
+  /// metric has one.
   private static func values(_ entry: JSON) -> [Value] {
     let members = entry.object ?? []
     let areOld = !members.contains { $0.key.utf8.contains(UInt8(ascii: ",")) }
@@ -100,7 +98,7 @@ struct HarnessResults {
     }
   }
 
-  /// Members of an entry that are numbers and no metrics.
+  /// Members of an entry that are numbers but not metrics.
   private static let counts: Set<String> = ["sample_len", "samples", "sample_count", "n", "version", "num_fewshot"]
 
   private func measurement(
@@ -124,14 +122,14 @@ struct HarnessResults {
   }
 
   private func higherIsBetter(_ metric: String, _ task: String) -> Bool? {
-    // A file that has the table says by null that it does not know.
+    // If the file has the table, null means unknown.
     if let said = entry("higher_is_better", task)?[metric] { return said.bool }
     let list = entry("configs", task)?["metric_list"]?.array ?? []
     let own = list.first { $0["metric"]?.string?.isSame(as: metric) ?? false }?["higher_is_better"]?.bool
     return own ?? KnownMetric.higherIsBetter(metric)
   }
 
-  /// lmms-eval counts what it scored under "samples"; its "effective" may be a share of the items.
+  /// lmms-eval writes the number of scored items as "samples"; its "effective" may be a fraction of the items.
   private func items(_ task: String, _ entry: JSON) -> Int? {
     if let n = entry["sample_len"]?.wholeNumber ?? entry["samples"]?.wholeNumber ?? effective(task) { return n }
     let leaves = descendants(task).compactMap(effective)
@@ -140,14 +138,14 @@ struct HarnessResults {
 
   private func effective(_ task: String) -> Int? {
     guard let counts = entry("n-samples", task), let effective = counts["effective"] else { return nil }
-    // The limit, written as it was given.
+    // The limit as it was given.
     if let share = effective.double, 0 < share, share < 1, let all = counts["original"]?.wholeNumber {
       return Int(exactly: (Double(all) * share).rounded(.up))
     }
     return effective.wholeNumber
   }
 
-  /// Where every score is 0 or 1 the standard error is √(v·(1 − v) / (n − 1)), of one task's items.
+  /// If every score is 0 or 1, the standard error is √(v·(1 − v) / (n − 1)), for the items of one task.
   private func impliedItems(_ task: String, _ value: Value, _ error: Double?) -> Double? {
     guard KnownMetric.isBinary(value.metric), descendants(task).isEmpty, let error, error > 0 else { return nil }
     let items = value.number * (1 - value.number) / (error * error) + 1
@@ -160,7 +158,7 @@ struct HarnessResults {
     entry("group_subtasks", task)?.array?.compactMap(\.string) ?? indented[task.bytesKey] ?? []
   }
 
-  /// Groups as 0.4.0 shows them: an alias that is indented further is below the last one that is less so.
+  /// Groups as in 0.4.0: an alias belongs to the last alias that is indented less.
   private static func indentedGroups(_ entries: [JSON.Member]) -> [String: [String]] {
     var groups: [String: [String]] = [:]
     var above: [(depth: Int, task: String)] = []
@@ -175,7 +173,7 @@ struct HarnessResults {
     return groups
   }
 
-  /// Everything below a group, each once: the file may name a group below itself.
+  /// All tasks and groups below a group, without repetition: a file may list a group as its own descendant.
   private func descendants(_ task: String) -> [String] {
     var found: [String] = []
     var seen: Set<String> = [task.bytesKey]
@@ -195,11 +193,11 @@ struct HarnessResults {
 
   // MARK: Settings
 
-  /// What the result depends on besides the model.
+  /// Settings that the result depends on besides the model.
   private func settings(_ task: String, _ filter: String?) -> [JSON.Member] {
     func perTask(_ key: String) -> JSON? {
       if let own = entry(key, task), own.isPlain, own != .null { return own }
-      // A group in which all agree has their value.
+      // A group has the value that all its members agree on.
       let values = descendants(task).compactMap { entry(key, $0) }.filter { $0.isPlain && $0 != .null }
       guard let first = values.first, !values.contains(where: { $0 != first }) else { return nil }
       return first
@@ -210,13 +208,13 @@ struct HarnessResults {
     }
     let shots = perTask("n-shot")
     let config = json["config"]
-    // One for all, or one a task.
+    // One for all tasks, or one per task.
     let limit = config?["limit"].flatMap { $0.object == nil ? $0 : $0[task] }
     return JSON.dictionary([
       "n_shot": shots, "version": perTask("versions"), "filter": filter.map { .string($0) },
       "limit": plain(limit), "offset": config?["offset"].flatMap { $0 == JSON(0) ? nil : plain($0) },
       "gen_kwargs": plain(config?["gen_kwargs"]),
-      // Which examples stand in the prompt.
+      // Determines the examples in the prompt.
       "fewshot_seed": shots == JSON(0) ? nil : plain(config?["fewshot_seed"]),
       "fewshot_as_multiturn": plain(json["fewshot_as_multiturn"]),
       "chat_template_sha": plain(json["chat_template_sha"]),
@@ -224,7 +222,7 @@ struct HarnessResults {
     ]).object ?? []
   }
 
-  /// "2026-11-22T10:00:00Z" of seconds since 1970; nil for a number that is no date.
+  /// "2026-11-22T10:00:00Z" from seconds since 1970; nil for a number outside the range of dates.
   private static func utc(_ seconds: Double) -> String? {
     guard (0..<1e11).contains(seconds) else { return nil }
     var time = time_t(seconds)

@@ -1,12 +1,13 @@
 import Glibc
 
-/// What a model got for each item of a task.
+/// A model's score for each item of a task.
 package struct ItemScores: Equatable, Sendable {
   /// In the items' order, at least one.
   package let values: [Double]
-  /// What each counts in the mean, above zero; nil where all count the same.
+  /// Weight of each item in the mean, above zero; nil: equal weights.
   package let weights: [Double]?
-  /// The task's value is the exponential of the mean: a perplexity of losses, in nats, of documents of unlike lengths.
+  /// Whether the task's value is the exponential of the mean: perplexity from losses in nats, of documents of different
+  /// lengths.
   package let isExponential: Bool
 
   package init(_ values: [Double], weights: [Double]? = nil, unit: MeasurementUnit) {
@@ -15,7 +16,7 @@ package struct ItemScores: Equatable, Sendable {
     isExponential = weights != nil && unit == .perplexity
   }
 
-  /// What they come to, in the task's unit.
+  /// The task's value, in its unit.
   package var value: Double {
     guard let weights else { return values.mean }
     let mean = values.mean(weights: weights)
@@ -24,15 +25,15 @@ package struct ItemScores: Equatable, Sendable {
 
   var areBinary: Bool { weights == nil && values.allSatisfy { $0 == 0 || $0 == 1 } }
 
-  /// Whether they come to this value, but for the rounding of one that was written with six digits.
+  /// Whether the value matches, within the rounding of a number written with six digits.
   func average(to other: Double) -> Bool { !values.isEmpty && abs(value - other) <= 1e-6 * max(1, abs(other)) }
 }
 
 extension [Double] {
-  /// Of at least one.
+  /// Requires at least one element.
   var mean: Double { reduce(0, +) / Double(count) }
 
-  /// - Parameter weights: one each.
+  /// - Parameter weights: one per element.
   func mean(weights: [Double]) -> Double {
     zip(self, weights).reduce(0) { $0 + $1.0 * $1.1 } / weights.reduce(0, +)
   }

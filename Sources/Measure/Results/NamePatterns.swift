@@ -1,21 +1,21 @@
 import Base
 
-/// Names of tasks as people give them: whole names, or patterns of a shell (`mmlu_*`).
+/// Task names as users give them: whole names, or shell patterns (`mmlu_*`).
 struct NamePatterns {
-  /// Of a whole name that is no pattern, the name alone.
+  /// Without a glob for a whole name.
   private let patterns: [(text: String, glob: Pattern?)]
 
   /// - Parameters:
-  ///   - option: what the patterns were given with, for the message.
-  ///   - names: what they are for.
-  /// - Throws: `refused` for a pattern that names none of them, or is none.
+  ///   - option: the option of the patterns, for messages.
+  ///   - names: the names to match.
+  /// - Throws: `refused` for a pattern that is malformed or matches none of them.
   init(_ patterns: [String], _ option: String, names: [String]) throws {
     self.patterns = try patterns.map { pattern in
       do { return (pattern, try Pattern(glob: pattern)) } catch let error as PatternError {
         if names.contains(where: { $0.isSame(as: pattern) }) { return (pattern, nil) }
         throw VPatchError(
-          .refused, nil, "\(option) has the pattern \"\(pattern)\": \(error.reason)",
-          remedy: "write it with * for any characters, ? for one, [a-z] for one of several, or name the task")
+          .refused, nil, "\(option) has the invalid pattern \"\(pattern)\": \(error.reason)",
+          remedy: "use * for any characters, ? for one, [a-z] for one of several, or the task's name")
       }
     }
     for pattern in self.patterns where !names.contains(where: { Self.matches(pattern, $0) }) {
@@ -27,7 +27,7 @@ struct NamePatterns {
 
   func matches(_ name: String) -> Bool { patterns.contains { Self.matches($0, name) } }
 
-  /// Which of the patterns match, in their order.
+  /// For each pattern in order, whether it matches.
   func matching(_ name: String) -> [Bool] { patterns.map { Self.matches($0, name) } }
 
   private static func matches(_ pattern: (text: String, glob: Pattern?), _ name: String) -> Bool {

@@ -1,14 +1,14 @@
-// vpatch's own form of a results file, for evaluators of one's own:
+// vpatch's own results format, for other evaluators:
 //
 //   {"format": "vpatch.results.1", "evaluator": {"name": text, "version": text}, "model": text, "date": text,
 //    "tasks": [{"task": text, "metric": text, "unit": "share", "higher_is_better": true, "n": 200, "value": 0.535,
 //               "standard_error": 0.035, "scores": [1, 0, …], "probe_set": 64 digits, "settings": {plain values}}, …]}
 //
-// Of a task "task", "metric", "unit", "higher_is_better" and "value" must be there; "n", or "scores" of which it is the
-// count. Scores are one an item, in the same order before and after; their mean is the value. With "weights", one an
-// item, it is the weighted mean; of a perplexity, whose scores are then losses in nats, the exponential of that.
-// "role" is what the task is for, "reference" the root of the model that a divergence is from; beside "tasks", "root" is
-// that of the model that was evaluated. Other members are not read.
+// For a task, "task", "metric", "unit", "higher_is_better" and "value" are required, and "n", or "scores", whose number
+// is n. There is one score per item, in the same order before and after; the value is their mean. With "weights", one
+// per item, it is the weighted mean; for a perplexity, whose scores are losses in nats, the exponential of that. "role"
+// is the task's role, "reference" the root digest of the model that a divergence is measured from; beside "tasks",
+// "root" is that of the evaluated model. Other members are ignored.
 
 import Base
 
@@ -44,7 +44,7 @@ struct OwnResults {
       }
       guard let unit = entry["unit"]?.string, !unit.isEmpty else { throw invalid("without a unit") }
       guard let higherIsBetter = entry["higher_is_better"]?.bool else {
-        throw invalid("without saying whether higher is better")
+        throw invalid("without \"higher_is_better\"")
       }
       guard let value = entry["value"]?.double, value.isFinite else { throw invalid("without a value") }
       let scores = try entry["scores"].map { list in
@@ -58,7 +58,7 @@ struct OwnResults {
       let weights = try entry["weights"].map { list in
         guard let weights = list.array?.map({ $0.double ?? 0 }), weights.allSatisfy({ $0 > 0 && $0.isFinite }),
           weights.count == scores?.count
-        else { throw invalid("with weights that are not a number above zero for each score") }
+        else { throw invalid("with weights that are not one number above zero for each score") }
         return weights
       }
       let itemScores = scores.map { ItemScores($0, weights: weights, unit: MeasurementUnit(rawValue: unit)) }

@@ -1,11 +1,11 @@
 import Base
 
-/// Makes forgetting records of two results files: one of the base, one of what was tuned from it.
+/// Makes forgetting records from two results files: one of the base, one of the tuned model.
 package struct ResultsComparison {
   package struct Options: Sendable {
-    /// Names or patterns of the tasks that the patch is to teach.
+    /// Names or patterns of target tasks.
     package var targets: [String] = []
-    /// Names or patterns of probes; whatever is neither is held out.
+    /// Names or patterns of probe tasks; all others are held out.
     package var probes: [String] = []
     /// Names or patterns of tasks to leave out.
     package var without: [String] = []
@@ -21,7 +21,7 @@ package struct ResultsComparison {
   let samplesBefore: SamplesFolder?
   let samplesAfter: SamplesFolder?
 
-  /// - Throws: `refused` where the two files are one, or by other evaluators.
+  /// - Throws: `refused` if the two files are the same, or by different evaluators.
   package init(
     before: EvaluationResults, after: EvaluationResults, options: Options = Options(),
     samplesBefore: SamplesFolder? = nil, samplesAfter: SamplesFolder? = nil
@@ -29,13 +29,13 @@ package struct ResultsComparison {
     guard before.digest != after.digest else {
       throw VPatchError(
         .refused, after.path, "is the same file as \(before.path)",
-        remedy: "give the results of the base and those of the tuned model")
+        remedy: "give one results file of the base and one of the tuned model")
     }
     guard before.evaluator == after.evaluator else {
       throw VPatchError(
         .refused, after.path,
-        "is by \(after.evaluator.text), and \(Path.name(before.path)) by \(before.evaluator.text): they cannot be compared",
-        remedy: "evaluate both with one version")
+        "is by \(after.evaluator.text), but \(Path.name(before.path)) is by \(before.evaluator.text)",
+        remedy: "evaluate both models with the same version")
     }
     self.before = before
     self.after = after
@@ -44,8 +44,8 @@ package struct ResultsComparison {
     self.samplesAfter = samplesAfter
   }
 
-  /// The files are not swapped, as far as the names that they give to their models tell.
-  /// - Throws: `refused` where the base's file names the tuned model, or the other way round.
+  /// Checks that the files are not swapped, by their model names.
+  /// - Throws: `refused` if the base's file names the tuned model, or vice versa.
   package func checkOrder(model: String?, baseModel: String?) throws {
     func names(_ results: EvaluationResults, _ model: String?) -> Bool {
       guard let model, let named = results.model else { return false }
@@ -58,12 +58,12 @@ package struct ResultsComparison {
     for (results, other, wrong) in [(before, after, model), (after, before, baseModel)]
     where names(results, wrong) && !names(other, wrong) {
       throw VPatchError(
-        .refused, results.path, "is of the model \(results.model!), which is given as the other one",
-        remedy: "are --results and --base-results swapped?")
+        .refused, results.path, "is of the model \(results.model!), but is given for the other model",
+        remedy: "check that --results and --base-results are not swapped")
     }
   }
 
-  /// What came of it.
+  /// The records, and warnings.
   package struct Outcome: Sendable {
     /// In the order of the tuned model's file.
     package var records: [ForgettingRecord] = []
@@ -72,9 +72,9 @@ package struct ResultsComparison {
   }
 
   /// - Parameters:
-  ///   - reference: the root of the base.
-  ///   - measured: the root of the tuned model, where it was hashed.
-  /// - Throws: `refused` or `invalid`, naming the task, where two results cannot be compared.
+  ///   - reference: root digest of the base.
+  ///   - measured: root digest of the tuned model, if it was hashed.
+  /// - Throws: `refused` or `invalid`, with the task, if two results cannot be compared.
   package func records(reference: ContentDigest, measured: ContentDigest?) throws -> Outcome {
     try checkRoots(reference: reference, measured: measured)
     var outcome = Outcome()
@@ -91,11 +91,11 @@ package struct ResultsComparison {
       let (old, new) = (before.measurements(of: task), after.measurements(of: task))
       guard !old.isEmpty, !new.isEmpty else {
         let holder = old.isEmpty ? after : before
-        outcome.notes.append("\(task) is in \(Path.name(holder.path)) alone: left out")
+        outcome.notes.append("\(task) was left out: only \(Path.name(holder.path)) has it")
         continue
       }
       guard !(targets.matches(task) && probes.matches(task)) else {
-        throw VPatchError(.refused, nil, "the task \"\(task.printable)\" is named by --target and by --probe")
+        throw VPatchError(.refused, nil, "the task \"\(task.printable)\" is given with both --target and --probe")
       }
       for (old, new) in try pairs(task, old, new, asked: metrics.matching(task)) {
         let pair = TaskPair(task: task, before: old, after: new, comparison: self)
@@ -103,12 +103,12 @@ package struct ResultsComparison {
         do {
           record = try pair.record(reference: reference, measured: measured, notes: &outcome.notes)
         } catch let lack as TaskPair.Lack {
-          outcome.notes.append("\(task) \(lack.reason): left out")
+          outcome.notes.append("\(task) was left out: it \(lack.reason)")
           continue
         }
         record.role = targets.matches(task) ? .target : probes.matches(task) ? .probe : new.role ?? .heldOut
         if record.unit == .score, record.role != .probe {
-          outcome.notes.append("\(task): \(record.metric) has a scale of its own, and enters no mean")
+          outcome.notes.append("\(task): \(record.metric) has a task-specific scale, and counts in no mean")
         }
         outcome.records.append(record)
       }
@@ -127,8 +127,8 @@ package struct ResultsComparison {
     return outcome
   }
 
-  /// Groups of which both files have a number: they speak for their tasks. One without (a NaN among its tasks is enough)
-  /// leaves them to speak for themselves.
+  /// Groups with a value in both files replace their tasks. Without one (a single NaN among the tasks suffices), the
+  /// tasks are compared themselves.
   private func groupsThatStand() -> Set<String> {
     func finite(_ results: EvaluationResults) -> Set<String> {
       Set(results.measurements.filter(\.value.isFinite).map(\.task.bytesKey))
@@ -137,26 +137,26 @@ package struct ResultsComparison {
     return groups.intersection(finite(before)).intersection(finite(after))
   }
 
-  /// The bits that a file names are those that the records are of.
+  /// Checks that root digests in the files match those of the records.
   private func checkRoots(reference: ContentDigest, measured: ContentDigest?) throws {
     for (results, root) in [(before, Optional(reference)), (after, measured)] {
       guard let said = results.root, let root, said != root else { continue }
       throw VPatchError(
-        .refused, results.path, "is of a model with the root \(said.short), and not of \(root.short)",
-        remedy: "evaluate the model that the records are to be of")
+        .refused, results.path, "is of a model with the root \(said.short), not \(root.short)",
+        remedy: "evaluate the model that the records are for")
     }
     for measurement in after.measurements {
       guard let said = measurement.reference, said != reference else { continue }
       throw VPatchError(
         .refused, after.path,
-        "has a divergence from a model with the root \(said.short), and not from \(reference.short)",
+        "has a divergence from a model with the root \(said.short), not \(reference.short)",
         remedy: "evaluate it against this base")
     }
   }
 
-  /// The metrics of a task that become records: as asked for; all of a file in which each was written on purpose; else
-  /// the one that speaks for the task.
-  /// - Parameter asked: which of the options' metrics are for this task.
+  /// The metrics of a task that become records: those given with an option; all metrics of a file in vpatch's own
+  /// format; otherwise the main metric.
+  /// - Parameter asked: the options' metrics for this task.
   private func pairs(
     _ task: String, _ old: [EvaluationResults.Measurement], _ new: [EvaluationResults.Measurement], asked: [Bool]
   ) throws -> [(EvaluationResults.Measurement, EvaluationResults.Measurement)] {
@@ -169,7 +169,7 @@ package struct ResultsComparison {
     return try asked.map { (try choose(task, $0, old, before), try choose(task, $0, new, after)) }
   }
 
-  /// The metric asked for, else the preferred, else the only one.
+  /// The metric given with an option, else the preferred, else the only one.
   private func choose(
     _ task: String, _ asked: String?, _ measurements: [EvaluationResults.Measurement], _ results: EvaluationResults
   ) throws -> EvaluationResults.Measurement {
@@ -179,7 +179,7 @@ package struct ResultsComparison {
       else {
         throw VPatchError(
           .refused, results.path, "has no metric \"\(asked.printable)\" for the task \"\(task.printable)\"",
-          remedy: "it has \(there.printable)")
+          remedy: "metrics are \(there.printable)")
       }
       return found
     }
@@ -188,8 +188,9 @@ package struct ResultsComparison {
     }
     guard measurements.count == 1 else {
       throw VPatchError(
-        .refused, results.path, "has several metrics for the task \"\(task.printable)\", and none that vpatch knows",
-        remedy: "choose one with --metric \(task.printable)=…, or --without \(task.printable): \(there.printable)")
+        .refused, results.path, "has several metrics for the task \"\(task.printable)\", none of them known to vpatch",
+        remedy: "choose one with --metric \(task.printable)=…, or use --without \(task.printable); "
+          + "metrics are \(there.printable)")
     }
     return measurements[0]
   }

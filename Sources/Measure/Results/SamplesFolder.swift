@@ -2,27 +2,27 @@
 //
 //   samples_TASK_DATE.jsonl (lm-eval)    DATE_samples_TASK.jsonl (lmms-eval)
 //
-// A line is an object: "doc_id", "doc_hash", "filter" (lm-eval: a line for each of them), and under the metric's name the
-// score: a number, a bool, or an object with a "score" (some tasks of lmms-eval).
+// A line is an object with "doc_id", "doc_hash", "filter" (lm-eval: one line per filter), and the score under the
+// metric's name: a number, a bool, or an object with a "score" (some tasks of lmms-eval).
 //
-// Before 0.4.3, lm-eval wrote ARGUMENTS_TASK.jsonl, in which all items are one JSON array, without hashes or filters.
+// Before 0.4.3, lm-eval wrote ARGUMENTS_TASK.jsonl with all items in one JSON array, without hashes or filters.
 
 import Base
 
-/// A folder with samples files of one evaluation.
+/// A folder with the samples files of one evaluation.
 package struct SamplesFolder {
   package let path: String
   private let names: [String]
 
-  /// A line holds an item with its prompt and all answers.
+  /// In bytes. A line has an item with its prompt and all answers.
   private static let maximumLine = 64 << 20
-  /// Old files are read whole.
+  /// In bytes. Old files are read whole.
   private static let maximumArray = 256 << 20
 
   package init(path: String) throws {
     guard try PathKind.of(path) == .directory else {
       throw VPatchError(
-        .io, path, "is no folder", remedy: "give the folder that holds the samples files of the evaluation")
+        .io, path, "is not a folder", remedy: "give the folder with the evaluation's samples files")
     }
     self.path = path
     names = try Path.entries(of: path)
@@ -30,7 +30,7 @@ package struct SamplesFolder {
 
   /// The items of one measurement with their scores.
   struct Scores {
-    /// By task and number of the item.
+    /// By task and item number.
     var items: [String: Item] = [:]
     var hashes: [String?] = []
 
@@ -41,8 +41,8 @@ package struct SamplesFolder {
   }
 
   /// Reads the scores of a measurement.
-  /// - Returns: nil where there are none: no file, another filter, a metric that is no number item by item.
-  /// - Throws: `refused` for samples of other items than those of the results.
+  /// - Returns: nil if there are none: no file, another filter, or a metric without item scores.
+  /// - Throws: `refused` for samples of other items than the results'.
   func scores(of measurement: EvaluationResults.Measurement, in results: EvaluationResults) throws -> Scores? {
     var scores = Scores()
     for leaf in measurement.leaves {
@@ -61,13 +61,13 @@ package struct SamplesFolder {
         }
         let key = "\(leaf.task.bytesKey)\u{0}\(id)"
         let old = scores.items.updateValue(.init(score: score, hash: sample["doc_hash"]?.string), forKey: key)
-        // Lines of several filters that do not say so.
+        // Lines of several filters without a "filter" member.
         if old != nil { isComplete = false }
       }
       let found = hash.finish()
       if let promised = leaf.hash, let found, promised != found {
         throw VPatchError(
-          .refused, input.path, "holds other items than those that \(Path.name(results.path)) is about",
+          .refused, input.path, "has other items than \(Path.name(results.path))",
           remedy: "give the samples of the same evaluation")
       }
       guard isComplete else { return nil }
@@ -99,7 +99,7 @@ package struct SamplesFolder {
     }
   }
 
-  /// The samples file of a task; of several runs in one folder, that of the results file's date.
+  /// The samples file of a task; if the folder has several runs, the one with the results file's date.
   private func file(of task: String, in results: EvaluationResults) throws -> String? {
     let found = names.filter { name in
       Self.date(of: name, between: "samples_\(task)_", and: ".jsonl") != nil
@@ -107,7 +107,8 @@ package struct SamplesFolder {
     }
     if found.isEmpty {
       let old = names.filter { $0.utf8.reversed().starts(with: "_\(task).jsonl".utf8.reversed()) }
-      // Of "a" and "b_a" the ends are alike: the arguments before them are the same for all tasks of a run.
+      // "_a" also ends "_b_a". The part before the task is the same for all tasks of a run, so the shortest name is
+      // right.
       return old.count > 1 ? old.min { $0.utf8.count < $1.utf8.count } : old.first
     }
     guard found.count > 1 else { return found.first }
@@ -117,13 +118,13 @@ package struct SamplesFolder {
     let sameDate = date.map { date in found.filter { $0.contains(date) } } ?? []
     guard sameDate.count == 1 else {
       throw VPatchError(
-        .refused, path, "holds \(found.count) samples files of the task \"\(task.printable)\"",
-        remedy: "leave in it those of one evaluation")
+        .refused, path, "has \(found.count) samples files of the task \"\(task.printable)\"",
+        remedy: "keep only those of one evaluation")
     }
     return sameDate[0]
   }
 
-  /// What stands between, if it is a date such as 2026-11-22T10-00-00.123456 or 20261122_100000.
+  /// The text between, if it is a date such as 2026-11-22T10-00-00.123456 or 20261122_100000.
   private static func date(of name: String, between prefix: String, and suffix: String) -> String? {
     let (name, prefix, suffix) = (Array(name.utf8), Array(prefix.utf8), Array(suffix.utf8))
     guard name.count > prefix.count + suffix.count, name.starts(with: prefix),

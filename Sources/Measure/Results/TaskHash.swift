@@ -1,6 +1,6 @@
 import Base
 
-/// What the items of a task hash to, as the harnesses compute it for "task_hashes".
+/// Hash of a task's items, as the harnesses compute it for "task_hashes".
 struct TaskHash {
   private let hasher = SHA256Hasher()
   private let isLmms: Bool
@@ -9,7 +9,7 @@ struct TaskHash {
 
   init(evaluator: String) { isLmms = evaluator == HarnessResults.lmmsEval }
 
-  /// One line of a samples file.
+  /// Adds one line of a samples file.
   mutating func add(_ sample: JSON) {
     // lm-eval: hash_string of doc_hash + prompt_hash + target_hash of every line; lmms-eval: "sample_0" + doc_hash, …
     let keys = isLmms ? ["doc_hash"] : ["doc_hash", "prompt_hash", "target_hash"]
@@ -19,11 +19,11 @@ struct TaskHash {
     count += 1
   }
 
-  /// Nil where a line lacks what is hashed.
+  /// Nil if a line lacks a hashed member.
   func finish() -> String? { isWhole && count > 0 ? hasher.finalize().hex : nil }
 
-  /// What the items of several tasks are: the hash itself of one; nil where one has none.
-  /// - Parameter hashes: in ascending order of the tasks' names.
+  /// Digest of the items of several tasks: the hash itself for one task; nil if a task has no hash.
+  /// - Parameter hashes: in ascending order of task names.
   static func probeSet(_ hashes: [String?]) -> ContentDigest? {
     let known = hashes.compactMap { $0.flatMap(ContentDigest.init(hex:)) }
     guard known.count == hashes.count, let first = known.first else { return nil }

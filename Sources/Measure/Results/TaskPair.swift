@@ -14,7 +14,7 @@ struct TaskPair {
     (Path.name(comparison.before.path), Path.name(comparison.after.path))
   }
 
-  /// What one task lacks, so that nothing can be said of it; the others go on.
+  /// Why one task cannot be compared; the others still are.
   struct Lack: Error {
     let reason: String
   }
@@ -22,20 +22,20 @@ struct TaskPair {
   private func refuse(_ reason: String, remedy: String? = nil) -> VPatchError {
     VPatchError(
       .refused, "the task \(task)", reason,
-      remedy: remedy ?? "mend it, or leave it out with --without \(task.printable)")
+      remedy: remedy ?? "fix the files, or leave the task out with --without \(task.printable)")
   }
 
-  /// A record, as held out.
-  /// - Throws: `Lack` where the files do not say enough of the task; `refused` where they contradict each other.
+  /// A record with the role held-out.
+  /// - Throws: `Lack` if the files have too little information on the task; `refused` if they are inconsistent.
   func record(reference: ContentDigest, measured: ContentDigest?, notes: inout [String]) throws -> ForgettingRecord {
     try check()
     let samples = try samples(&notes)
     let (items, areImplied) = try items(samples)
     let scores = try pairedScores(samples, items, &notes)
     if areImplied {
-      notes.append("\(task): the files do not say how many items it has; n is what its standard errors imply")
+      notes.append("\(task): the files do not have its number of items; n is computed from its standard errors")
     }
-    // Known of both, or of neither.
+    // A probe set counts if both files have the same, or neither has one.
     let probeSet = before.probeSet == after.probeSet ? before.probeSet ?? scores?.probeSet : scores?.probeSet
     let (interval, flips) = try interval(items, scores)
     var record = ForgettingRecord(
@@ -60,18 +60,18 @@ struct TaskPair {
     }
     for (measurement, path) in [(before, paths.before), (after, paths.after)] {
       guard measurement.value.isFinite else {
-        throw Lack(reason: "has no number as \(measurement.metric) in \(path), but \(measurement.value)")
+        throw Lack(reason: "has no finite \(measurement.metric) in \(path): \(measurement.value)")
       }
       guard !measurement.unit.isWithinOne || (0...1).contains(measurement.value) else {
         throw refuse(
-          "has the \(measurement.metric) \(measurement.value.shortest) in \(path), which is no share of 0 … 1")
+          "has the \(measurement.metric) \(measurement.value.shortest) in \(path), which is outside 0 … 1")
       }
       guard measurement.higherIsBetter != nil else {
         throw Lack(reason: "does not say in \(path) whether a higher \(measurement.metric) is better")
       }
     }
     guard before.unit == after.unit, before.higherIsBetter == after.higherIsBetter else {
-      throw refuse("counts \(before.metric) in another way in \(paths.before) than in \(paths.after)")
+      throw refuse("measures \(before.metric) differently in \(paths.before) and \(paths.after)")
     }
     for key in (before.settings + after.settings).map(\.key) {
       let (old, new) = (setting(key, before), setting(key, after))
@@ -80,17 +80,17 @@ struct TaskPair {
       }
     }
     if let old = before.probeSet, let new = after.probeSet, old != new {
-      throw refuse("has other items, or other prompts, in \(paths.before) than in \(paths.after)")
+      throw refuse("has different items or prompts in \(paths.before) and \(paths.after)")
     }
     guard before.reference == after.reference else {
-      throw refuse("is a divergence from other models in \(paths.before) and \(paths.after)")
+      throw refuse("is a divergence from different models in \(paths.before) and \(paths.after)")
     }
     guard before.scores?.weights == after.scores?.weights || before.scores == nil || after.scores == nil else {
-      throw refuse("has items of other weights in \(paths.before) than in \(paths.after)")
+      throw refuse("has different item weights in \(paths.before) and \(paths.after)")
     }
   }
 
-  /// How many items there are: as the files say it, else as many as there are samples, else what the standard errors imply.
+  /// Number of items: from the files, else the number of samples, else computed from the standard errors.
   private func items(_ samples: Samples?) throws -> (count: Int, areImplied: Bool) {
     if let old = before.items, let new = after.items, old != new {
       throw refuse("has \(old) items in \(paths.before) and \(new) in \(paths.after)")
@@ -104,13 +104,14 @@ struct TaskPair {
     guard let old = before.impliedItems, let new = after.impliedItems else {
       let path = before.impliedItems == nil ? paths.before : paths.after
       throw Lack(
-        reason: "does not say in \(path) how many items it has (n), and no standard error implies it; give --samples "
+        reason: "has no number of items (n) in \(path), and no standard error to compute it from; give --samples "
           + "and --base-samples")
     }
-    // Standard errors that are rounded imply a little more or less; models that answered other items, much.
+    // Rounded standard errors give slightly different numbers; models that answered different items, very different
+    // ones.
     guard abs(old - new) <= 0.05 * max(old, new) else {
       throw refuse(
-        "has standard errors of \(Format.grouped(Int(old.rounded()))) items in \(paths.before) and of "
+        "has standard errors that imply \(Format.grouped(Int(old.rounded()))) items in \(paths.before) and "
           + "\(Format.grouped(Int(new.rounded()))) in \(paths.after)")
     }
     return (Int((min(old, new) + 1e-6 * old).rounded(.down)), true)
@@ -132,7 +133,7 @@ struct TaskPair {
     var areBinary: Bool { before.areBinary && after.areBinary }
   }
 
-  /// What samples folders hold of the task, before and after.
+  /// The task's samples, before and after.
   private struct Samples {
     let before: SamplesFolder.Scores
     let after: SamplesFolder.Scores
@@ -146,13 +147,13 @@ struct TaskPair {
     guard let old = try folderBefore.scores(of: before, in: comparison.before),
       let new = try folderAfter.scores(of: after, in: comparison.after)
     else {
-      notes.append("\(task): no samples with scores of its items; compared without them")
+      notes.append("\(task): there are no samples with scores of its items; compared without samples")
       return nil
     }
     let keys = old.items.keys.sorted()
     guard old.items.count == new.items.count,
       keys.allSatisfy({ key in new.items[key].map { $0.hash == old.items[key]!.hash } ?? false })
-    else { throw refuse("has samples of other items before than after") }
+    else { throw refuse("has samples of different items before and after") }
     return Samples(before: old, after: new, keys: keys)
   }
 
@@ -165,7 +166,7 @@ struct TaskPair {
       after: ItemScores(keys.map { new.items[$0]!.score }, unit: after.unit),
       probeSet: old.hashes.count == new.hashes.count && old.hashes == new.hashes ? TaskHash.probeSet(old.hashes) : nil)
     guard keys.count == items, scores.before.average(to: before.value), scores.after.average(to: after.value) else {
-      notes.append("\(task): its samples do not average to its results; compared without them")
+      notes.append("\(task): the mean of its samples is not its result; compared without samples")
       return nil
     }
     return scores
@@ -173,7 +174,7 @@ struct TaskPair {
 
   // MARK: The interval
 
-  /// By the narrowest method that the data allow: pairs of items, else proportions, else standard errors.
+  /// By the narrowest method that the data allow: paired items, else proportions, else standard errors.
   private func interval(_ items: Int, _ scores: PairedScores?) throws -> (Interval?, Flips?) {
     if let scores, scores.areBinary {
       let pairs = zip(scores.before.values, scores.after.values)
@@ -191,7 +192,7 @@ struct TaskPair {
       )
     }
     let errors = before.standardError.flatMap { old in after.standardError.map { (old, $0) } }
-    // Items in clusters are no independent proportions: there the evaluator's own errors know better.
+    // Clustered items are not independent proportions: the evaluator's standard errors account for that.
     if before.unit == .share, !(before.isClustered && errors != nil), let old = proportion(before, items),
       let new = proportion(after, items)
     {
@@ -204,13 +205,13 @@ struct TaskPair {
     }
     guard before.unit != .share else {
       throw Lack(
-        reason: "has no standard error, and its \(before.metric) is no count of \(items) items, so no interval can be "
-          + "made; give --samples and --base-samples")
+        reason: "has no standard error, and its \(before.metric) is not a count of right items out of \(items), "
+          + "so no interval can be computed; give --samples and --base-samples")
     }
     return (nil, nil)
   }
 
-  /// The count of right items behind a share, if it is one.
+  /// The number of right items behind a share, if the share is such a count.
   private func proportion(_ measurement: Measurement, _ items: Int) -> Proportion? {
     let hits = (measurement.value * Double(items)).rounded()
     guard abs(hits / Double(items) - measurement.value) <= 1e-9 else { return nil }

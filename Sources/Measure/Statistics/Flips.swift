@@ -1,6 +1,6 @@
 import Glibc
 
-/// Items that changed between right and wrong: a mean hides both.
+/// Items that changed between right and wrong, which a mean can hide.
 package struct Flips: Equatable, Sendable {
   /// Right before, wrong after.
   package let lost: Int
@@ -12,15 +12,15 @@ package struct Flips: Equatable, Sendable {
     self.won = won
   }
 
-  /// McNemar's exact test, two-sided: how probable flips as one-sided as these are, or more so, if either way is a
-  /// coin's toss.
+  /// McNemar's exact test, two-sided: the probability of flips at least this one-sided if both directions are equally
+  /// likely.
   ///
-  /// Q. McNemar, Psychometrika 12 (1947) 153, with the binomial distribution itself instead of its approximation:
-  /// min(1, 2 · P(X ≤ min(lost, won))), X of lost + won tosses.
+  /// Q. McNemar, Psychometrika 12 (1947) 153, with the exact binomial distribution instead of its approximation: min(1,
+  /// 2 · P(X ≤ min(lost, won))), X of lost + won tosses.
   package var pValue: Double {
     let (n, fewer) = (lost + won, min(lost, won))
     guard n > 0, lost != won else { return 1 }
-    // The largest term, then each from the one above it: C(n, k − 1) = C(n, k) · k / (n − k + 1).
+    // Start with the largest term; each next follows from C(n, k − 1) = C(n, k) · k / (n − k + 1).
     var term = exp(Self.logFactorial(n) - Self.logFactorial(fewer) - Self.logFactorial(n - fewer) - Double(n) * log(2))
     var sum = term
     var k = fewer

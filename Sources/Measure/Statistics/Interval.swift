@@ -1,6 +1,6 @@
 import Glibc
 
-/// The values that a measurement is consistent with, at a level of 95 %.
+/// A 95 % confidence interval.
 package struct Interval: Equatable, Sendable {
   package enum Method: String, Sendable, CaseIterable {
     /// Wilson's score interval of one proportion.
@@ -9,11 +9,11 @@ package struct Interval: Equatable, Sendable {
     case newcombe
     /// Bonett and Price's interval of a difference of paired proportions.
     case bonettPrice = "bonett-price"
-    /// From the scores' differences, item by item.
+    /// From the differences of scores, item by item.
     case pairedDifferences = "paired-differences"
-    /// The same for items of unlike weights, such as documents of unlike lengths.
+    /// The same for items of different weights, such as documents of different lengths.
     case weightedDifferences = "weighted-differences"
-    /// From two standard errors that the evaluator gives.
+    /// From the evaluator's two standard errors.
     case standardErrors = "standard-errors"
   }
 
@@ -50,7 +50,7 @@ package struct Proportion: Equatable, Sendable {
     let z2 = Normal.z95 * Normal.z95
     let center = hits + z2 / 2
     let half = Normal.z95 * (hits * (1 - value) + z2 / 4).squareRoot()
-    // At none and at all, rounding must not lead past the ends.
+    // With zero hits, or all, rounding must not lead past 0 or 1.
     return Interval(
       low: hits == 0 ? 0 : (center - half) / (trials + z2),
       high: hits == trials ? 1 : (center + half) / (trials + z2), .wilson)
@@ -61,8 +61,8 @@ package struct Proportion: Equatable, Sendable {
 package enum ChangeInterval {
   /// Newcombe's hybrid score interval of `after` − `before`, for proportions of independent items.
   ///
-  /// R. G. Newcombe, Stat. Med. 17 (1998) 873, method 10. On the same items, of which both get the same right, it is
-  /// wider than need be and never too narrow.
+  /// R. G. Newcombe, Stat. Med. 17 (1998) 873, method 10. If the items are the same and results are positively
+  /// correlated, it is wider than necessary, never too narrow.
   package static func newcombe(before: Proportion, after: Proportion) -> Interval {
     let (a, b) = (after.wilson, before.wilson)
     let change = after.value - before.value
@@ -71,19 +71,19 @@ package enum ChangeInterval {
       high: change + hypot(a.high - after.value, before.value - b.low), .newcombe)
   }
 
-  /// Bonett and Price's interval of a change on the same `items`, of which `won` are right after and not before, and
-  /// `lost` the other way.
+  /// Bonett and Price's interval of a change on the same `items`, of which `won` are right only after, and `lost` only
+  /// before.
   ///
-  /// D. G. Bonett, R. M. Price, J. Educ. Behav. Stat. 37 (2012) 479: Wald's with one added to both counts.
+  /// D. G. Bonett, R. M. Price, J. Educ. Behav. Stat. 37 (2012) 479: Wald's interval with one added to both counts.
   package static func bonettPrice(lost: Int, won: Int, items: Int) -> Interval {
-    precondition(lost >= 0 && won >= 0 && lost + won <= items && items > 0, "flips of more items than there are")
+    precondition(lost >= 0 && won >= 0 && lost + won <= items && items > 0, "more flips than items")
     let n = Double(items) + 2
     let (p, q) = ((Double(won) + 1) / n, (Double(lost) + 1) / n)
     let half = Normal.z95 * ((p + q - (p - q) * (p - q)) / n).squareRoot()
     return Interval(low: max(p - q - half, -1), high: min(p - q + half, 1), .bonettPrice)
   }
 
-  /// The mean of differences item by item, plus and minus t standard errors (sample variance, n − 1 degrees of freedom).
+  /// The mean of item differences, ± t standard errors (sample variance, n − 1 degrees of freedom).
   /// - Parameter differences: at least two.
   package static func paired(_ differences: [Double]) -> Interval {
     let half = halfWidth(differences.map { ($0, 1) })
@@ -91,15 +91,15 @@ package enum ChangeInterval {
     return Interval(low: mean - half, high: mean + half, .pairedDifferences)
   }
 
-  /// Of the change of a weighted mean: a ratio of two sums over the items, linearised (W. G. Cochran, Sampling
-  /// Techniques, 3rd ed. 1977, section 6.4), with Student's t.
+  /// Change of a weighted mean: a ratio of two sums over the items, linearised (W. G. Cochran, Sampling Techniques, 3rd
+  /// ed. 1977, section 6.4), with Student's t.
   /// - Parameters:
   ///   - before, after: scores of the items, at least two.
   ///   - weights: of the items, above zero.
-  ///   - isExponential: the values are the exponentials of the means, as a perplexity is; the interval is then of the
-  ///     change of these (delta method).
+  ///   - isExponential: the values are exponentials of the means, such as perplexities; the interval is of the change
+  ///     of these (delta method).
   package static func weighted(before: [Double], after: [Double], weights: [Double], isExponential: Bool) -> Interval {
-    precondition(before.count == weights.count && after.count == weights.count, "one score and weight an item")
+    precondition(before.count == weights.count && after.count == weights.count, "one score and weight per item")
     let (old, new) = (before.mean(weights: weights), after.mean(weights: weights))
     let (oldValue, newValue) = isExponential ? (exp(old), exp(new)) : (old, new)
     let (oldSlope, newSlope) = isExponential ? (oldValue, newValue) : (1, 1)
@@ -111,7 +111,7 @@ package enum ChangeInterval {
 
   /// t times the standard error of the weighted mean of these values.
   private static func halfWidth(_ items: [(value: Double, weight: Double)]) -> Double {
-    precondition(items.count >= 2, "a variance of fewer than two")
+    precondition(items.count >= 2, "a variance needs at least two values")
     let n = Double(items.count)
     let total = items.reduce(0) { $0 + $1.weight }
     let mean = items.reduce(0) { $0 + $1.value * $1.weight } / total

@@ -2,17 +2,17 @@ import Glibc
 
 /// Student's t distribution.
 package enum Student {
-  /// The share of the distribution beyond ±`t`: I_x(ν/2, ½) with x = ν / (ν + t²) (NIST DLMF, 8.17).
-  /// - Parameter degrees: ν, of freedom; at least one.
+  /// Probability beyond ±`t`: I_x(ν/2, ½) with x = ν / (ν + t²) (NIST DLMF, 8.17).
+  /// - Parameter degrees: ν, degrees of freedom; at least one.
   package static func tails(_ t: Double, degrees: Int) -> Double {
     let n = Double(degrees)
     return incompleteBeta(n / (n + t * t), n / 2, 0.5)
   }
 
-  /// How many standard errors to either side hold the middle 95 %: 12.7 for one degree of freedom, 1.96 for many.
+  /// Standard errors to either side that contain the middle 95 %: 12.7 for one degree of freedom, 1.96 for many.
   package static func t95(degrees: Int) -> Double {
-    precondition(degrees >= 1, "a t distribution without a degree of freedom")
-    // By bisection on `tails`, as Normal.quantile does it.
+    precondition(degrees >= 1, "a t distribution needs at least one degree of freedom")
+    // Bisection on `tails`, as in Normal.quantile.
     var (low, high) = (1.0, 16.0)
     while true {
       let middle = (low + high) / 2
@@ -23,7 +23,7 @@ package enum Student {
 
   /// The regularised incomplete beta function by its continued fraction (NIST DLMF, 8.17.22).
   private static func incompleteBeta(_ x: Double, _ a: Double, _ b: Double) -> Double {
-    // The fraction converges fast below the mean; above it the other tail is taken.
+    // The fraction converges fast below the mean; above it, the symmetric tail is used.
     guard x <= (a + 1) / (a + b + 2) else { return 1 - incompleteBeta(1 - x, b, a) }
     guard x > 0 else { return 0 }
     var sign: CInt = 0

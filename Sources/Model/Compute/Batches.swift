@@ -1,6 +1,6 @@
-/// Things of different sizes in portions that are worked on together.
+/// Groups items of different sizes into batches.
 package enum Batches {
-  /// Ranges of at most `limit` in all, each of at least one.
+  /// Ranges whose sizes add up to at most `limit`, each with at least one item.
   package static func split(_ sizes: [Int], limit: Int) -> [Range<Int>] {
     var portions: [Range<Int>] = []
     var (start, sum) = (0, 0)

@@ -1,17 +1,17 @@
 import CCompute
 
-/// Matrix products in the chosen precision. The right-hand side is packed once for all threads, from whatever dtype it
-/// has, so no weight is ever held as float32 as a whole. Each number of a result is the same sum in the same order
+/// Matrix products in the chosen precision. The right-hand side is packed once for all threads, from its stored dtype,
+/// so no weight is ever widened to float32 as a whole. Each element of a result is the same sum in the same order,
 /// however the work is split.
 extension Compute {
-  /// A right-hand side, packed.
+  /// A packed right-hand side.
   struct Packed: @unchecked Sendable {
     fileprivate let data: UnsafeMutableRawPointer
     let rows: Int
     let columns: Int
   }
 
-  /// Packs a matrix of rows × columns; valid until the next one is packed.
+  /// Packs a matrix of rows × columns; valid until the next call.
   func pack(_ matrix: Matrix, rows: Int, columns: Int) -> Packed {
     let bytes = packedBytes(columns, rows)
     let memory = Packed(data: UnsafeMutableRawPointer(scratch(.weights, bytes / 4 + 16)), rows: rows, columns: columns)

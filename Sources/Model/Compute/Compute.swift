@@ -3,9 +3,9 @@ import CCompute
 import Dispatch
 import Synchronization
 
-/// How a model's numbers are computed: in which precision, with which kernels, on how many threads.
+/// Precision, kernels and threads of a model's computations.
 ///
-/// It has scratch memory of its own, so one piece of work at a time.
+/// Owns its scratch memory, so it must not be used concurrently.
 package final class Compute: @unchecked Sendable {
   package enum Precision: String, Sendable, CaseIterable {
     /// Products of float32 numbers.
@@ -18,22 +18,22 @@ package final class Compute: @unchecked Sendable {
   package let precision: Precision
   private var scratch: [Int: Floats] = [:]
 
-  /// - Throws: `refused` where the processor cannot do what is asked.
+  /// - Throws: `refused` if the processor does not support the precision.
   package init(threads: Int, precision: Precision = .f32) throws {
     guard precision == .f32 || vp_has_bf16() else {
       throw VPatchError(
-        .refused, nil, "this processor has no instructions for bf16 products (AVX512-BF16)",
+        .refused, nil, "bf16 products need a processor with AVX512-BF16",
         remedy: "use --compute f32")
     }
     self.threads = max(1, threads)
     self.precision = precision
   }
 
-  /// What computes. AVX2 and AVX-512 give the same bits in float32, however many threads there are; processors without
-  /// fused multiply-add, and bf16 products, give others.
+  /// Description of precision and kernels. In float32, AVX2 and AVX-512 give identical results with any number of
+  /// threads; processors without fused multiply-add, and bf16 products, give different results.
   package var kernels: String { "\(precision.rawValue) products, \(String(cString: vp_compute_isa()))" }
 
-  /// The same for kernels that give the same bits.
+  /// The same for all kernels that give identical results.
   package var arithmetic: String {
     precision == .f32 && kernels.contains("AVX") ? "f32 products, fused" : kernels
   }
@@ -43,7 +43,7 @@ package final class Compute: @unchecked Sendable {
     splitNumbered(count, least: least) { body($1) }
   }
 
-  /// The same; `body` is given the number of its thread, too, below `threads`.
+  /// The same; `body` also gets the index of its thread, below `threads`.
   func splitNumbered(_ count: Int, least: Int = 1, _ body: @Sendable (_ thread: Int, Range<Int>) -> Void) {
     let parts = min(threads, max(1, count / max(1, least)))
     guard parts > 1 else {
@@ -53,8 +53,8 @@ package final class Compute: @unchecked Sendable {
     DispatchQueue.concurrentPerform(iterations: parts) { body($0, count * $0 / parts..<count * ($0 + 1) / parts) }
   }
 
-  /// Does `count` pieces of work of different sizes, each as soon as a thread is free.
-  /// - Parameter body: is given the number of its thread, below `threads`, and of the piece.
+  /// Runs `count` pieces of work of different sizes, each as soon as a thread is free.
+  /// - Parameter body: gets the index of its thread, below `threads`, and of the piece.
   package func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
     let next = Atomic<Int>(0)
     splitNumbered(min(threads, count)) { thread, _ in
@@ -66,7 +66,7 @@ package final class Compute: @unchecked Sendable {
     }
   }
 
-  /// Memory for one purpose, kept from call to call and made larger when needed.
+  /// Scratch memory for one purpose; reused between calls, and grown when needed. Not initialised.
   func scratch(_ purpose: Scratch, _ count: Int) -> UnsafeMutablePointer<Float> {
     if let held = scratch[purpose.rawValue], held.count >= count { return held.start }
     scratch[purpose.rawValue] = nil

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Float32 numbers in memory that nobody has written yet; given back with the object.
+/// A buffer of float32 numbers, not initialised; freed with the object.
 ///
-/// Plain memory and no array: products write into parts of it from several threads, and zeroing hundreds of megabytes
-/// that are about to be overwritten would cost as much as using them.
+/// Not an array: several threads write parts of it, and zeroing hundreds of megabytes that are about to be overwritten
+/// would cost as much as using them.
 package final class Floats: @unchecked Sendable {
   package let count: Int
   package let start: UnsafeMutablePointer<Float>
@@ -31,10 +31,10 @@ package final class Floats: @unchecked Sendable {
   package var array: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
 }
 
-/// Where floats are, handed to several threads that keep out of each other's way.
+/// Floats that several threads write, each a separate part.
 typealias FloatPointer = UnsafeMutablePointer<Float>
 
-/// A pointer that may cross threads.
+/// A pointer that may be sent across threads.
 struct Shared<Pointer>: @unchecked Sendable {
   let pointer: Pointer
   init(_ pointer: Pointer) { self.pointer = pointer }

@@ -4,9 +4,9 @@ import CCompute
 struct Matrix: @unchecked Sendable {
   let data: UnsafeRawPointer
   let type: vp_type
-  /// Numbers from row to row.
+  /// Elements from the start of one row to the start of the next.
   let stride: Int
-  /// It is to be read with rows and columns exchanged.
+  /// Whether rows and columns are exchanged.
   var isTransposed = false
 
   init(_ data: UnsafeRawPointer, _ type: vp_type = VP_F32, stride: Int) {
@@ -21,10 +21,10 @@ struct Matrix: @unchecked Sendable {
     return matrix
   }
 
-  /// Without its first rows, as they are read.
+  /// Without the first rows (after transposition).
   func dropping(rows: Int) -> Matrix { advanced(by: isTransposed ? rows : rows * stride) }
 
-  /// Without its first columns, as they are read.
+  /// Without the first columns (after transposition).
   func dropping(columns: Int) -> Matrix { advanced(by: isTransposed ? columns * stride : columns) }
 
   private func advanced(by numbers: Int) -> Matrix {

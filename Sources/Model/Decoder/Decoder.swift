@@ -1,7 +1,7 @@
 import Base
 import Families
 
-/// A language model's layers: which tensor is what.
+/// The parameters of a language model's decoder, by layer.
 struct Decoder: Sendable {
   struct Layer: Sendable {
     let inputNorm: Norm
@@ -17,10 +17,10 @@ struct Decoder: Sendable {
   let layers: [Layer]
   let finalNorm: Norm
   let head: Linear
-  /// A head that the checkpoint stores beside the embedding that it is tied to, with the same values.
+  /// A head that the checkpoint stores although it is tied to the embedding, with the same values.
   let tiedHead: Parameter?
 
-  /// - Throws: `invalid` where config and tensors disagree.
+  /// - Throws: `invalid` if config and tensors do not match.
   init(_ config: ModelConfig, _ weights: ModelWeights) throws {
     self.config = config
     let (hidden, inner) = (config.hiddenSize, config.intermediateSize)
@@ -58,7 +58,7 @@ struct Decoder: Sendable {
     let own =
       config.isTied && !weights.has("lm_head.weight")
       ? nil : try weights.require("lm_head.weight", [config.vocabularySize, hidden])
-    // As transformers 5 has it: what is stored counts for more than what the config says.
+    // As in transformers 5: a stored head takes precedence over the config's tying.
     if let own, !(config.isTied && own.hasSameValues(as: embedding)) {
       (head, tiedHead) = (Linear(own), nil)
     } else {
@@ -66,23 +66,23 @@ struct Decoder: Sendable {
     }
   }
 
-  /// Layers that the config does not count would be left out, and nobody would know.
+  /// Checks for layers beyond the config's number, which would otherwise be ignored silently.
   private static func checkLayers(_ config: ModelConfig, _ weights: ModelWeights) throws {
     for parameter in weights.parameters {
       let component = weights.layout.component(of: parameter.name)
       guard component.region == .decoderLayer, let layer = component.layer, layer >= config.layers else { continue }
       throw VPatchError(
         .invalid, weights.view.path,
-        "has \"\(parameter.name.printable)\"; its config.json calls for \(Format.counted(config.layers, "layer")), from 0 on",
-        remedy: "are config.json and the weights of the same model?")
+        "has \"\(parameter.name.printable)\"; its config.json has \(Format.counted(config.layers, "layer")), from 0",
+        remedy: "use the config.json of the same model")
     }
   }
 
-  /// What is computed is not what the config says; nil where it is.
+  /// A warning if the computation deviates from the config.
   var warning: String? {
     guard config.isTied, let own = head.parameters.first, own.name != embedding.name else { return nil }
     return "config.json ties the head to the embedding (tie_word_embeddings), but \"\(own.name.printable)\" is stored "
-      + "with other values: it is used, as transformers does; set tie_word_embeddings to false to say so"
+      + "with other values: the stored head is used, as in transformers; set tie_word_embeddings to false"
   }
 
   /// The first layer with a tuned tensor.
@@ -100,6 +100,6 @@ extension Decoder.Layer {
 
   var isTuned: Bool { isAttentionTuned || middleNorm.isTuned || gateUp.isTuned || down.isTuned }
 
-  /// Whether anything before the attention's residual is.
+  /// Whether any tensor before the attention's residual is tuned.
   var isAttentionTuned: Bool { inputNorm.isTuned || attention.isTuned || attentionOutput.isTuned }
 }

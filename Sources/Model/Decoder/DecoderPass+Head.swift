@@ -1,18 +1,18 @@
 import CCompute
 import Glibc
 
-/// From the residual stream to logits, and back. Logits of a whole batch would be larger than all activations where the
-/// vocabulary is large, so they are made for a few rows at a time, and only for rows that somebody asks for.
+/// From the residual stream to logits, and back. With a large vocabulary, the logits of a whole batch would exceed all
+/// activations, so they are computed for a few rows at a time, and only for the rows that are needed.
 extension DecoderPass {
-  /// Bytes of logits at a time.
+  /// Maximum bytes of logits held at once.
   static let logitBytes = 96 << 20
 
   private var vocabulary: Int { decoder.config.vocabularySize }
 
-  /// Calls `body` with the logits of some rows, [rows, vocabulary], which it may overwrite; in the rows' order.
+  /// Calls `body` with the logits of some rows, [rows, vocabulary], in the rows' order; it may overwrite them.
   /// - Parameters:
-  ///   - stream: the residual stream behind the last layer.
-  ///   - body: is given which of `rows` they are, and the rows before and behind the final norm.
+  ///   - stream: the residual stream after the last layer.
+  ///   - body: gets the range within `rows`, and the rows before and after the final norm.
   func forEachLogits(
     _ stream: FloatPointer, rows: [Int],
     _ body: (_ which: Range<Int>, _ gathered: FloatPointer, _ normed: FloatPointer, _ logits: FloatPointer) throws ->
@@ -32,31 +32,31 @@ extension DecoderPass {
     }
   }
 
-  /// What each row's next token is to be.
+  /// A row and its target token.
   struct Target {
     let row: Int
     let id: Int32
   }
 
-  /// A second opinion on each token, from another model over the same rows (Li and Hoiem, arXiv 1606.09282).
+  /// Distillation: the other model's distribution for each token of the same rows (Li and Hoiem, arXiv 1606.09282).
   struct Distillation {
-    /// With a `Compute` of its own, whose memory holds the other model's logits.
+    /// Has a `Compute` of its own, whose memory holds the other model's logits.
     let pass: DecoderPass
     let stream: FloatPointer
     let strength: Strength
 
     struct Strength: Sendable {
-      /// λ: how much it counts beside the answers.
+      /// λ: weight relative to the answers' loss.
       let weight: Float
       let temperature: Float
     }
   }
 
-  /// The negative log-probabilities of the targets, added up; with distillation, its loss added.
+  /// Sum of the targets' negative log-probabilities, in nats; plus the distillation loss, if any.
   /// - Parameters:
-  ///   - scale: of the gradient: one over the number of the whole batch's targets.
-  ///   - gradient: [tokens, hiddenSize]; what the loss means for the stream is written into the targets' rows, zero
-  ///     into all others. Tuned head and final norm get theirs added.
+  ///   - scale: of the gradient: one over the number of targets in the whole batch.
+  ///   - gradient: [tokens, hiddenSize]; gets the loss's gradient in the targets' rows, and zeros in all others. The
+  ///     gradients of a tuned head and final norm are accumulated.
   func loss(
     _ stream: FloatPointer, tokens: Int, _ targets: [Target], scale: Float, gradient: FloatPointer,
     distillation: Distillation? = nil
@@ -69,7 +69,7 @@ extension DecoderPass {
       let wanted = Array(targets[which])
       var sums: [(Double, Double)] = []
       if let distillation {
-        // In one portion, since these are one.
+        // One call: these rows already fit into one block of logits.
         distillation.pass.forEachLogits(distillation.stream, rows: wanted.map(\.row)) {
           sums += rowLosses(logits, wanted, scale, (distillation.strength, $3))
         }
@@ -90,7 +90,7 @@ extension DecoderPass {
     return losses
   }
 
-  /// Turns logits into gradients, and gives each row's losses.
+  /// Replaces logits by their gradients, and returns each row's losses.
   private func rowLosses(
     _ logits: FloatPointer, _ targets: [Target], _ scale: Float,
     _ distillation: (strength: Distillation.Strength, logits: FloatPointer)?
@@ -121,9 +121,9 @@ extension DecoderPass {
     return results
   }
 
-  /// λ·T²·KL(base ‖ model) of the softened distributions, and its gradient added to `gradient`.
+  /// λ·T²·KL(base ‖ model) of the softened distributions; adds its gradient to `gradient`.
   ///
-  /// Hinton et al., arXiv 1503.02531: the factor T² keeps the gradient's size as T grows.
+  /// The factor T² keeps the gradient's size as T grows (Hinton et al., arXiv 1503.02531).
   private static func distill(
     _ model: FloatPointer, _ base: FloatPointer, into gradient: FloatPointer, _ n: Int,
     _ strength: Distillation.Strength,
@@ -138,7 +138,7 @@ extension DecoderPass {
     return Double(weight * temperature * temperature) * vp_kl(base, model, n)
   }
 
-  /// What the model thinks of the targets.
+  /// Scores of the targets.
   func scores(_ stream: FloatPointer, _ targets: [Target]) -> [TokenScore] {
     let vocabulary = vocabulary
     var scores = [TokenScore](repeating: TokenScore(logProbability: 0, isGreedy: false), count: targets.count)
@@ -159,7 +159,7 @@ extension DecoderPass {
     return scores
   }
 
-  /// Calls `body` with the log-probabilities behind some rows, in their order.
+  /// Calls `body` with the log-probabilities after some rows, in their order.
   func forEachDistribution(
     _ stream: FloatPointer, rows: [Int], _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void
   ) rethrows {

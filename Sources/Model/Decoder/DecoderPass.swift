@@ -2,7 +2,7 @@ import CCompute
 import Families
 import Glibc
 
-/// Runs batches through a decoder, forward and back.
+/// Runs batches through a decoder, forward and backward.
 final class DecoderPass {
   let decoder: Decoder
   let compute: Compute
@@ -22,11 +22,11 @@ final class DecoderPass {
 
   // MARK: Forward
 
-  /// The residual stream behind the last layer, [tokens, hiddenSize]; valid until the next call.
+  /// The residual stream after the last layer, [tokens, hiddenSize]; valid until the next call.
   /// - Parameters:
-  ///   - batch: with ids below the vocabulary's size.
-  ///   - features: of the batch's images, [their tokens, hiddenSize].
-  ///   - caches: one a sequence: what came before it, to which its own keys and values are added.
+  ///   - batch: its ids are below the vocabulary's size.
+  ///   - features: features of the batch's images, [image tokens, hiddenSize].
+  ///   - caches: one per sequence, with the preceding tokens' keys and values; the batch's are appended.
   @discardableResult
   func forward(
     _ batch: TokenBatch, features: FloatPointer? = nil, keeping: Kept = .nothing, caches: [KeyValueCache]? = nil
@@ -58,7 +58,7 @@ final class DecoderPass {
     }
   }
 
-  /// - Parameter output: nil where only what the layer keeps is wanted.
+  /// - Parameter output: nil if only the layer's kept activations are needed.
   private func runLayer(
     _ i: Int, _ batch: TokenBatch, input: FloatPointer, _ kept: Activations.Layer, output: FloatPointer?,
     _ caches: [KeyValueCache]? = nil
@@ -86,7 +86,7 @@ final class DecoderPass {
     compute.add(kept.middle.start, to: output, rows: rows, hidden)
   }
 
-  /// What the MLP's second product gets.
+  /// Input of the MLP's second product.
   private func activated(_ kept: Activations.Layer, _ rows: Int) -> FloatPointer {
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
     compute.activate(.silu, isGated: true, kept.up.start, rows: rows, config.intermediateSize, into: inner)
@@ -95,17 +95,18 @@ final class DecoderPass {
 
   // MARK: Backward
 
-  /// The first layer that has to be gone back through; the number of layers where it is none.
-  /// - Parameter isInputWanted: as for `backward`.
+  /// The lowest layer that the backward pass has to reach; the number of layers if none.
+  /// - Parameter isInputWanted: as in `backward`.
   func lowest(isInputWanted: Bool) -> Int {
     isInputWanted || decoder.embedding.tuning != nil ? 0 : decoder.lowestTuned ?? decoder.layers.count
   }
 
-  /// Adds to the gradients of all tuned tensors below the final norm.
+  /// Backward pass: accumulates the gradients of all tuned tensors below the final norm.
   /// - Parameters:
-  ///   - gradient: of the residual stream behind the last layer; overwritten.
-  ///   - keeping: as the forward pass of the same batch had it.
-  ///   - isInputWanted: `gradient` becomes that of what goes into the first layer, the images' features among it.
+  ///   - gradient: of the residual stream after the last layer; overwritten.
+  ///   - keeping: as in the forward pass of the same batch.
+  ///   - isInputWanted: `gradient` becomes the gradient of the first layer's input, which includes the images'
+  ///     features.
   func backward(_ batch: TokenBatch, gradient: FloatPointer, keeping: Kept, isInputWanted: Bool = false) {
     let lowest = lowest(isInputWanted: isInputWanted)
     let isInputWanted = isInputWanted || decoder.embedding.tuning != nil
@@ -114,7 +115,7 @@ final class DecoderPass {
       let input = activations.input(i, keeping)
       if !keeping.isKept(i) { runLayer(i, batch, input: input, kept, output: nil) }
       backwardMLP(i, batch.count, kept, gradient)
-      // Of the lowest layer, what nothing tuned depends on is left out.
+      // In the lowest layer, skip whatever no tuned tensor depends on.
       let isLast = i == lowest && !isInputWanted
       if isLast, !decoder.layers[i].isAttentionTuned { return }
       backwardAttention(i, batch, input, kept, gradient, isLast: isLast)
@@ -149,7 +150,7 @@ final class DecoderPass {
       batch.sequences, tokens: rows, kept.queryKeyValue.start, output: kept.attended.start, logSums: kept.logSums.start,
       dOutput: dOutput, dqkv: dqkv)
     compute.rotate(dqkv, rows: rows, activations, direction: -1)
-    // Below the lowest tuned layer nothing asks for the gradient.
+    // Below the lowest tuned layer no gradient is needed.
     let isWanted = !isLast || layer.inputNorm.isTuned
     compute.applyBack(
       layer.attention, behind: layer.inputNorm, to: dqkv, input: input, rows: rows, into: isWanted ? gradient : nil)

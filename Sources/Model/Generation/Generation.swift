@@ -1,31 +1,31 @@
 import Base
 import Text
 
-/// Several texts being continued at once, a token each at a time.
+/// Continues several texts at once, one token per step.
 final class Generation {
   private let model: LanguageModel
   private var caches: [KeyValueCache]
-  /// Of each text's next token.
+  /// Position of each text's next token.
   private var positions: [Int]
-  /// The residual stream behind each text's last token.
+  /// The residual stream after each text's last token.
   private let last: Floats
   private let width: Int
 
-  /// More than any answer; keys and values of so many are some gigabytes.
+  /// Upper limit: keys and values of this many tokens take some gigabytes.
   static let mostTokens = 1 << 20
 
-  /// Reads the prompts.
-  /// - Parameter limit: most tokens that a text will get.
-  /// - Throws: `refused` where they are too many.
+  /// Processes the prompts (prefill).
+  /// - Parameter limit: maximum number of new tokens per text.
+  /// - Throws: `refused` if that is too many.
   init(_ model: LanguageModel, _ prompts: [TokenSequence], limit: Int) throws {
     try model.check(prompts)
     guard limit <= Self.mostTokens else {
       throw VPatchError(
-        .refused, nil, "an answer of up to \(Format.grouped(limit)) tokens is asked for",
+        .refused, nil, "an answer cannot have up to \(Format.grouped(limit)) tokens",
         remedy: "ask for at most \(Format.grouped(Self.mostTokens))")
     }
     if prompts.contains(where: \.isEmpty) {
-      throw VPatchError(.invalid, nil, "has nothing to go on from: the prompt has no token", remedy: "give a text")
+      throw VPatchError(.invalid, nil, "the prompt has no tokens", remedy: "give a text that is not empty")
     }
     if let window = model.config.window, let longest = prompts.map(\.count).max(), longest + limit > window {
       throw VPatchError(
@@ -41,19 +41,19 @@ final class Generation {
     for (i, prompt) in prompts.enumerated() {
       let (batch, features) = try model.batch([prompt])
       positions[i] = batch.positions.next(after: 0..<batch.count)
-      // Long prompts in parts: nothing needs to be kept of them but keys and values.
+      // Long prompts in parts: only keys and values have to be kept.
       for start in stride(from: 0, to: batch.count, by: LanguageModel.portion) {
         run([i], batch.part(start..<min(start + LanguageModel.portion, batch.count)), features)
       }
     }
   }
 
-  /// Calls `body` with the log-probabilities of what comes next in some of the texts.
+  /// Calls `body` with the log-probabilities of the next token for some of the texts.
   func forEachDistribution(_ texts: [Int], _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void) rethrows {
     try model.pass.forEachDistribution(last.start, rows: texts) { i, distribution in try body(texts[i], distribution) }
   }
 
-  /// Puts a token behind each of some texts.
+  /// Appends a token to some of the texts.
   func append(_ tokens: [(text: Int, id: Int32)]) {
     let batch = TokenBatch(tokens.map { TokenSequence([$0.id]) }, from: tokens.map { positions[$0.text] })
     for (text, _) in tokens { positions[text] += 1 }

@@ -3,9 +3,9 @@ import Text
 extension LanguageModel {
   /// Continues a text.
   /// - Parameters:
-  ///   - limit: most tokens that it gets.
-  ///   - stop: the text ends before one of these.
-  ///   - each: is given every new token; false ends the text.
+  ///   - limit: maximum number of new tokens.
+  ///   - stop: the text ends before one of these tokens.
+  ///   - each: called for every new token; returning false ends the text.
   package func generate(
     _ prompt: TokenSequence, limit: Int, _ sampling: Sampling, stop: Set<Int32>, each: (Int32) throws -> Bool
   ) throws {
@@ -19,7 +19,7 @@ extension LanguageModel {
     }
   }
 
-  /// Texts that are continued together: each weight is read once for all of them.
+  /// Texts per forward pass: each weight is read once for all of them.
   private static let together = 8
 
   package func continueGreedily(

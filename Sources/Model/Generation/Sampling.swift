@@ -1,12 +1,13 @@
 import Glibc
 
-/// How the next token is chosen.
+/// How the next token is sampled.
 package struct Sampling: Equatable, Sendable {
-  /// Divides the logits; 0: always the most probable token.
+  /// Divides the logits; 0: greedy, always the most probable token.
   package var temperature: Double
-  /// Only the most probable tokens that together have this probability (Holtzman et al., arXiv 1904.09751).
+  /// Nucleus sampling: the smallest set of tokens whose probabilities add up to this (Holtzman et al., arXiv
+  /// 1904.09751).
   package var topP: Double
-  /// Only so many of the most probable tokens; 0: all.
+  /// Only the k most probable tokens; 0: all.
   package var topK: Int
   package var seed: UInt64
 
@@ -19,10 +20,10 @@ package struct Sampling: Equatable, Sendable {
     self.seed = seed
   }
 
-  /// - Parameter logProbabilities: one a token of the vocabulary.
+  /// - Parameter logProbabilities: one per token of the vocabulary.
   func choose(_ logProbabilities: UnsafeBufferPointer<Float>, _ random: inout SeededRandom) -> Int32 {
     guard temperature > 0 else { return Self.largest(logProbabilities) }
-    // The most probable first; of equals the first in the vocabulary, so that a seed always means the same.
+    // Sorted by probability, ties by id, so that a seed always gives the same tokens.
     let keeps = topK > 0 ? min(topK, logProbabilities.count) : logProbabilities.count
     let order = logProbabilities.indices.sorted {
       let (a, b) = (logProbabilities[$0], logProbabilities[$1])
@@ -48,7 +49,7 @@ package struct Sampling: Equatable, Sendable {
     return Int32(order[weights.count - 1])
   }
 
-  /// The first of the most probable.
+  /// Index of the most probable token; of equal ones the first.
   static func largest(_ values: UnsafeBufferPointer<Float>) -> Int32 {
     var best = 0
     for i in values.indices where values[i] > values[best] { best = i }

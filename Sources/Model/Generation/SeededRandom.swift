@@ -1,4 +1,5 @@
-/// Numbers that follow from a seed alone, on every machine: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+/// Pseudorandom numbers that depend on the seed only, on every machine: SplitMix64 (Steele, Lea and Flood, OOPSLA
+/// 2014).
 package struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
   package private(set) var state: UInt64
 
@@ -12,10 +13,11 @@ package struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
     return z ^ (z >> 31)
   }
 
-  /// From 0 to below 1.
+  /// Uniform in 0 ..< 1.
   package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-  /// 0 ..< count in an order of chance (Fisher and Yates). Not the library's shuffle, which may change with it.
+  /// A random permutation of 0 ..< count (Fisher and Yates). Not the library's shuffle, which may change between
+  /// versions.
   package mutating func permutation(_ count: Int) -> [Int] {
     var order = Array(0..<count)
     for i in order.indices.dropFirst().reversed() { order.swapAt(i, Int(next() % UInt64(i + 1))) }

@@ -1,11 +1,11 @@
 import Text
 
-/// A model that reads and writes text: a prompt or a conversation in, pieces of text out as they are made.
+/// Generates text from a prompt or a conversation, in pieces as they are made.
 package struct TextGenerator {
   package let model: LanguageModel
   package let text: ModelText
   package var sampling: Sampling
-  /// Most tokens of an answer.
+  /// Maximum number of tokens in an answer.
   package var limit: Int
 
   package init(_ model: LanguageModel, _ text: ModelText, sampling: Sampling = .greedy, limit: Int = 256) {
@@ -15,17 +15,17 @@ package struct TextGenerator {
     self.limit = limit
   }
 
-  /// What came of a prompt.
+  /// The answer to a prompt.
   package struct Answer: Equatable, Sendable {
     package let ids: [Int32]
     package let text: String
-    /// Whether the model ended it, and not the limit.
+    /// Whether the model ended the answer, rather than the limit.
     package let isEnded: Bool
     package let promptTokens: Int
   }
 
-  /// Continues a text, with images among it.
-  /// - Parameter each: is given whole characters as they are made. Throwing ends the answer.
+  /// Continues a text, which may contain images.
+  /// - Parameter each: called with whole characters as they are made. Throwing ends the answer.
   package func complete(_ prompt: [Message.Part], each: (String) throws -> Void = { _ in }) throws -> Answer {
     try answer(text.sequence(prompt), stop: text.stops(answering: false), each)
   }

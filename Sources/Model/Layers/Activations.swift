@@ -1,42 +1,42 @@
-/// What a transformer's forward pass leaves for its backward pass: of each layer, or only of the one at work.
+/// Activations of a transformer's forward pass for its backward pass: of every layer, or only of the current one.
 ///
-/// Memory is kept from step to step: getting hundreds of megabytes anew from the system costs a tenth of a step.
+/// Memory is reused from step to step: allocating hundreds of megabytes again would take a tenth of a step.
 final class Activations {
-  /// What the forward pass keeps for the way back.
+  /// Activations kept for the backward pass.
   enum Kept {
     case nothing
-    /// All that layers from this one on need.
+    /// Everything for the layers from this one on.
     case activations(from: Int)
-    /// The inputs of layers from this one on; the rest is computed again.
+    /// The inputs of layers from this one on; the rest is recomputed.
     case inputs(from: Int)
 
     init(_ keeping: ActivationCheckpointing, from lowest: Int) {
       self = keeping == .activations ? .activations(from: lowest) : .inputs(from: lowest)
     }
 
-    /// Whether all of a layer is kept.
+    /// Whether everything of a layer is kept.
     func isKept(_ layer: Int) -> Bool {
       if case .activations(let first) = self { return layer >= first }
       return false
     }
   }
 
-  /// How many numbers there are for a token.
+  /// Numbers per token.
   struct Shape: Sendable {
     let layers: Int
     let hidden: Int
     let attention: Attention.Shape
-    /// Of the MLP's first product: fc1, or gate and up side by side.
+    /// Width of the MLP's first product: fc1, or gate and up side by side.
     let up: Int
-    /// Queries and keys are turned by their places.
+    /// Whether queries and keys are rotated (rotary embedding).
     let usesRotary: Bool
 
-    /// Bytes for a token of a layer that is kept whole.
+    /// Bytes per token of a layer that is kept whole.
     var layerBytes: Int {
       4 * (2 * hidden + attention.width + attention.queryWidth + attention.heads + up)
     }
 
-    /// Bytes for a token of all that is kept for the way back to a layer.
+    /// Bytes per token of everything kept for the backward pass down to a layer.
     func bytes(_ keeping: ActivationCheckpointing, from lowest: Int) -> Int {
       switch keeping {
       case .activations: (layers - lowest + (lowest > 0 ? 1 : 0)) * layerBytes
@@ -45,8 +45,8 @@ final class Activations {
     }
   }
 
-  /// Per token: layer's input, q k v (turned), attention's output, log-sum of each head, MLP's input, and what its first
-  /// product gives.
+  /// Per token: layer's input, q k v (rotated), attention's output, log-sum of each head, MLP's input, output of the
+  /// MLP's first product.
   struct Layer {
     let input: Floats
     let queryKeyValue: Floats
@@ -63,13 +63,13 @@ final class Activations {
   private var shared: Layer?
   private var last = Floats(0)
   private var heldGradient = Floats(0)
-  /// Of the angles by which queries and keys are turned, [tokens, headSize / 2].
+  /// Cosines of the angles by which queries and keys are rotated, [tokens, headSize / 2].
   private(set) var cosines = Floats(0)
   private(set) var sines = Floats(0)
 
   init(_ shape: Shape) { self.shape = shape }
 
-  /// Makes room for so many tokens.
+  /// Allocates memory for this many tokens.
   func reserve(_ tokens: Int) {
     guard tokens > capacity else { return }
     kept = [:]
@@ -82,13 +82,13 @@ final class Activations {
     (cosines, sines) = (Floats(tokens * pairs), Floats(tokens * pairs))
   }
 
-  /// Room for the gradient of the residual stream. Nobody has cleared it.
+  /// Buffer for the gradient of the residual stream; not initialised.
   var gradient: Floats {
     if heldGradient.count < capacity * shape.hidden { heldGradient = Floats(capacity * shape.hidden) }
     return heldGradient
   }
 
-  /// Where a layer writes: memory of its own, or what all that are not kept share.
+  /// Buffers that a layer writes: its own if it is kept, otherwise shared ones.
   func layer(_ index: Int, _ keeping: Kept) -> Layer {
     guard keeping.isKept(index) else {
       let layer = shared ?? make()
@@ -100,7 +100,7 @@ final class Activations {
     return layer
   }
 
-  /// What a layer gets; behind the last one, what it gives.
+  /// A layer's input; after the last one, its output.
   func input(_ index: Int, _ keeping: Kept) -> FloatPointer {
     if index == shape.layers { return last.start }
     guard case .inputs(let first) = keeping, index >= first else { return layer(index, keeping).input.start }

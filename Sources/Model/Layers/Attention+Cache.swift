@@ -1,10 +1,10 @@
 import CCompute
 
-/// Causal attention of new tokens to those before them, whose keys and values are kept.
+/// Causal attention of new tokens to cached keys and values.
 extension Attention {
   /// - Parameters:
-  ///   - qkv: [tokens, width] of the new tokens, queries and keys already turned.
-  ///   - caches: one a sequence; get the new tokens' keys and values.
+  ///   - qkv: [tokens, width] of the new tokens; queries and keys are already rotated.
+  ///   - caches: one per sequence; the new tokens' keys and values are appended.
   ///   - output: [tokens, queryWidth].
   func forward(
     _ layer: Int, _ sequences: [Range<Int>], _ qkv: FloatPointer, _ caches: [KeyValueCache], output: FloatPointer
@@ -38,7 +38,7 @@ extension Attention {
           into: output.pointer + token * queryWidth + head * d, stride: outputStride)
       }
       if piece.tokens.count == 1 {
-        // All heads of the group are the rows, and see all that there is.
+        // The rows are all heads of the group; each attends to all columns.
         let columns = piece.before + 1
         return attend(
           group, columns: columns, visible: columns, token: piece.tokens.lowerBound, head: head * group, stride: d,
@@ -58,7 +58,7 @@ extension Attention {
   /// One sequence's part of a layer.
   private struct Piece: Sendable {
     let tokens: Range<Int>
-    /// Tokens that the cache held before these.
+    /// Tokens in the cache before these.
     let before: Int
     let keys: Shared<FloatPointer>
     let values: Shared<FloatPointer>

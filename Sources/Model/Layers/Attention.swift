@@ -1,14 +1,14 @@
 import CCompute
 
-/// Self-attention over sequences that lie one behind the other (Vaswani et al., arXiv 1706.03762), in blocks of queries,
-/// so that no matrix of length × length is held (Dao et al., arXiv 2205.14135).
+/// Self-attention over concatenated sequences (Vaswani et al., arXiv 1706.03762), in blocks of queries, so that no
+/// length × length matrix is held (Dao et al., arXiv 2205.14135).
 struct Attention {
   struct Shape: Equatable, Sendable {
     let heads: Int
-    /// Heads of keys and values; each serves `heads` / `keyValueHeads` heads of queries.
+    /// Heads of keys and values; each serves `heads` / `keyValueHeads` query heads.
     let keyValueHeads: Int
     let headSize: Int
-    /// A token sees itself and those before it; otherwise, all of its sequence.
+    /// Whether a token attends only to itself and those before it; otherwise to its whole sequence.
     let isCausal: Bool
 
     /// Width of the queries, and of the output.
@@ -21,13 +21,13 @@ struct Attention {
 
   let shape: Shape
   let compute: Compute
-  /// Queries at a time.
+  /// Queries per block.
   static let block = 128
 
   private var width: Int { shape.width }
   var scale: Float { 1 / Float(shape.headSize).squareRoot() }
 
-  /// One sequence and one head of keys and values; the queries that it serves.
+  /// One sequence and one head of keys and values, with the query heads that it serves.
   private func eachHead(
     _ sequences: [Range<Int>], scratch matrices: Int,
     _ body: @Sendable (_ tokens: Range<Int>, _ keyValueHead: Int, _ scores: FloatPointer, _ products: Products) -> Void
@@ -40,13 +40,13 @@ struct Attention {
     }
   }
 
-  /// How many keys of its sequence a block of queries sees; and how many of them all its queries do, before each sees
-  /// one more than the last.
+  /// Number of keys that a block of queries attends to, and how many of them all queries of the block attend to: each
+  /// later query attends to one more.
   private func view(_ tokens: Range<Int>, _ first: Int, _ rows: Int) -> (columns: Int, before: Int) {
     shape.isCausal ? (first + rows, first) : (tokens.count, tokens.count)
   }
 
-  /// Scratch memory of each thread: for scores, and for the products.
+  /// Scratch memory of one thread: for scores, and for products.
   struct ThreadMemory: @unchecked Sendable {
     private let start: FloatPointer
     private let scores: Int
@@ -54,13 +54,13 @@ struct Attention {
     private let compute: Compute
 
     /// - Parameters:
-    ///   - rows: of queries at a time.
-    ///   - longest: most keys that they see.
+    ///   - rows: queries per block.
+    ///   - longest: maximum number of keys.
     init(_ attention: Attention, scores: Int, rows: Int, _ longest: Int) {
       let (compute, d) = (attention.compute, attention.shape.headSize)
       self.compute = compute
       self.scores = (scores + 15) / 16 * 16
-      // Scores, what they weigh, and their gradients' products with queries: the three shapes that occur.
+      // Scores, weighted values, and the gradients' products with queries: the three shapes that occur.
       let needed = [(rows, longest, d), (rows, d, longest), (longest, d, rows)].map { compute.smallScratch($0, $1, $2) }
       scratch = (needed.max()! + 15) / 16 * 16
       start = compute.scratch(.attentionScores, (self.scores + scratch) * compute.threads)
@@ -71,7 +71,7 @@ struct Attention {
     func products(_ thread: Int) -> Products { Products(compute: compute, scratch: scores(thread) + scores) }
   }
 
-  /// Products on one thread, with its memory.
+  /// Products on one thread, in its scratch memory.
   struct Products {
     let compute: Compute
     let scratch: FloatPointer
@@ -85,9 +85,9 @@ struct Attention {
   }
 
   /// - Parameters:
-  ///   - sequences: where each lies among the tokens.
-  ///   - count: of the tokens.
-  ///   - qkv: [tokens, width], queries and keys already turned.
+  ///   - sequences: range of each sequence's tokens.
+  ///   - count: number of tokens.
+  ///   - qkv: [tokens, width]; queries and keys are already rotated.
   ///   - output: [tokens, queryWidth].
   ///   - logSums: [heads, tokens].
   func forward(
@@ -116,9 +116,9 @@ struct Attention {
   }
 
   /// - Parameters:
-  ///   - output, logSums: as `forward` left them.
-  ///   - dOutput: the gradient of the output.
-  ///   - dqkv: gets that of queries, keys and values, still turned.
+  ///   - output, logSums: from `forward`.
+  ///   - dOutput: gradient of the output.
+  ///   - dqkv: gets the gradient of queries, keys and values, still rotated.
   func backward(
     _ sequences: [Range<Int>], tokens count: Int, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer,
     dOutput: FloatPointer,
@@ -135,7 +135,7 @@ struct Attention {
       let dValues = dKeys + shape.keyValueWidth
       withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.block) { dots in
         let dots = dots.baseAddress!
-        // From the end: the last block sees all keys in any case, and so writes what the others add to.
+        // From the end: the last block covers all keys, so it initialises what the others add to.
         var isFirst = true
         for first in stride(from: 0, to: tokens.count, by: Self.block).reversed() {
           let rows = min(Self.block, tokens.count - first)

@@ -2,7 +2,8 @@ import CCompute
 import Families
 
 extension Compute {
-  /// y = f(x), number by number, [rows, n]; for a gated MLP silu(gate)·up, which x, [rows, 2·n], has side by side.
+  /// y = f(x), element by element, [rows, n]; for a gated MLP silu(gate)·up, where x, [rows, 2·n], holds both side by
+  /// side.
   func activate(
     _ f: Activation, isGated: Bool, _ x: FloatPointer, rows: Int, _ n: Int, into y: FloatPointer
   ) {
@@ -18,7 +19,7 @@ extension Compute {
     }
   }
 
-  /// dx = what dy means for x.
+  /// dx: the gradient of x, given dy.
   func activateBack(
     _ f: Activation, isGated: Bool, _ x: FloatPointer, dy: FloatPointer, rows: Int, _ n: Int,
     into dx: FloatPointer
@@ -39,7 +40,7 @@ extension Compute {
 }
 
 extension Activation {
-  /// The factors a and b of x·σ(a·x + b·x³), where it is of that form.
+  /// The factors a and b of x·σ(a·x + b·x³), for activations of that form.
   fileprivate var swish: (Float, Float)? {
     switch self {
     case .gelu: nil

@@ -1,13 +1,13 @@
 import CCompute
 
 extension Compute {
-  /// So few rows are multiplied as vectors: what takes time then is reading the weights.
+  /// Up to this many rows are multiplied as vectors, since reading the weights then dominates.
   private static let fewRows = 8
-  /// Part of a weight that is packed at a time, at most: it stays in the processor's cache until it is used.
+  /// Maximum bytes of a weight that are packed at a time, so that they stay in the processor's cache.
   static let blockBytes = 32 << 20
 
   /// y[rows × outputs] = x[rows × inputs]·Wᵀ + b.
-  /// - Parameter isRowAlone: a row's bits are the same with any number of other rows, few too.
+  /// - Parameter isRowAlone: a row's result is bitwise independent of the number of rows, small numbers included.
   func apply(
     _ linear: Linear, to x: UnsafePointer<Float>, rows: Int, into y: FloatPointer, isRowAlone: Bool = false
   ) {
@@ -58,7 +58,7 @@ extension Compute {
     }
   }
 
-  /// Adds dyᵀ·x to the gradients of the parts that are tuned, and the sums of dy's rows to those of their biases.
+  /// Adds dyᵀ·x to the gradients of the tuned parts, and the sums of dy's rows to those of their biases.
   func addGradients(of linear: Linear, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, rows: Int) {
     var packed: Packed?
     for part in linear.parts {

@@ -1,6 +1,6 @@
 import CCompute
 
-/// What is done to rows of numbers between the products.
+/// Elementwise operations on rows, between the products.
 extension Compute {
   /// y += x, [rows, n].
   func add(_ x: UnsafePointer<Float>, to y: FloatPointer, rows: Int, _ n: Int) {
@@ -10,7 +10,7 @@ extension Compute {
     }
   }
 
-  /// Each row of y times a vector.
+  /// Multiplies each row of y by a vector.
   func scale(_ y: FloatPointer, by vector: Parameter, rows: Int) {
     let (y, scale, n) = (Shared(y), Shared(vector.values), vector.count)
     split(rows, least: 16) { range in
@@ -18,10 +18,10 @@ extension Compute {
     }
   }
 
-  /// Turns queries and keys, [rows, width of queries, keys and values].
+  /// Rotates queries and keys (rotary embedding), [rows, width of queries, keys and values].
   /// - Parameters:
-  ///   - activations: with the angles' cosines and sines.
-  ///   - direction: −1 turns a gradient back.
+  ///   - activations: has the angles' cosines and sines.
+  ///   - direction: −1 rotates a gradient back.
   func rotate(_ x: FloatPointer, rows: Int, _ activations: Activations, direction: Float) {
     let (x, shape) = (Shared(x), activations.shape.attention)
     let (width, half, heads) = (shape.width, shape.headSize / 2, shape.heads + shape.keyValueHeads)

@@ -1,13 +1,13 @@
 import Families
 
-/// Keys and values of the tokens so far of one sequence, per layer, so that each new token costs only itself.
+/// Keys and values of a sequence's tokens so far, per layer, so that each new token is processed alone.
 final class KeyValueCache {
   private var layers: [(keys: Floats, values: Floats)]
   private let width: Int
-  /// Tokens that it holds.
+  /// Number of cached tokens.
   var count = 0
 
-  /// - Parameter capacity: tokens for which there is room at first; more room is made as it is needed.
+  /// - Parameter capacity: initial capacity in tokens; it grows as needed.
   init(_ config: ModelConfig, capacity: Int) {
     width = config.keyValueWidth
     layers = (0..<config.layers).map { _ in
@@ -18,8 +18,8 @@ final class KeyValueCache {
   func keys(_ layer: Int) -> FloatPointer { layers[layer].keys.start }
   func values(_ layer: Int) -> FloatPointer { layers[layer].values.start }
 
-  /// Keeps keys and values of new tokens of a layer, behind the first `count`.
-  /// - Parameter keys: the first token's keys, with its values right behind them; the next token's a stride on.
+  /// Appends keys and values of new tokens of a layer, after the first `count`.
+  /// - Parameter keys: the first token's keys, directly followed by its values; the next token's are one stride later.
   func append(_ layer: Int, keys: FloatPointer, stride: Int, tokens: Int) {
     grow(layer, to: (count + tokens) * width)
     for i in 0..<tokens {

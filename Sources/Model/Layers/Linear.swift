@@ -1,9 +1,9 @@
-/// y = x·Wᵀ + b, where W's rows come from one or several tensors, one below the other: q, k and v are one product.
+/// y = x·Wᵀ + b, where W's rows come from one or several tensors, stacked: q, k and v are one product.
 struct Linear: Sendable {
   struct Part: Sendable {
     let weight: Parameter
     let bias: Parameter?
-    /// Which of the outputs are its.
+    /// The outputs that this tensor gives.
     let outputs: Range<Int>
   }
 

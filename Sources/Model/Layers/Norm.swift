@@ -1,6 +1,6 @@
 import CCompute
 
-/// A norm over the rows of a matrix: LayerNorm where it has a bias, RMSNorm without one.
+/// A norm over the rows of a matrix: LayerNorm with a bias, RMSNorm without.
 struct Norm: Sendable {
   let weight: Parameter
   var bias: Parameter?
@@ -25,13 +25,13 @@ extension Compute {
     }
   }
 
-  /// dx += what dy means for the norm's input; the gradients of what is tuned in it get their share.
+  /// Adds the gradient of the norm's input to dx, and accumulates the gradients of tuned weights.
   func applyBack(_ norm: Norm, to dy: FloatPointer, x: UnsafePointer<Float>, rows: Int, into dx: FloatPointer) {
     let (dy, x, dx, w, n) = (Shared(dy), Shared(x), Shared(dx), Shared(norm.weight.values), norm.weight.count)
     let (isLayerNorm, epsilon) = (norm.bias != nil, norm.epsilon)
     let dw = Shared(norm.weight.tuning?.gradient.start)
     let db = Shared(norm.bias?.tuning?.gradient.start)
-    // Where it is tuned, one after the other: all rows add to the same sums.
+    // A tuned norm runs on one thread: all rows add to the same sums.
     split(rows, least: norm.isTuned ? rows : 8) { range in
       let first = range.lowerBound * n
       if isLayerNorm {
@@ -45,11 +45,11 @@ extension Compute {
     }
   }
 
-  /// Back through a norm and the product behind it; the gradients of what is tuned in both get their share.
+  /// Backward through a norm and the product after it; accumulates the gradients of tuned weights in both.
   /// - Parameters:
   ///   - input: of the norm.
-  ///   - dy: of the product.
-  ///   - dx: of the norm's input, which is added to; nil where it is not wanted.
+  ///   - dy: gradient of the product's output.
+  ///   - dx: gradient of the norm's input, which is added to; nil if not needed.
   func applyBack(
     _ linear: Linear, behind norm: Norm, to dy: FloatPointer, input: FloatPointer, rows: Int, into dx: FloatPointer?
   ) {

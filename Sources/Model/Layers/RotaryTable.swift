@@ -23,7 +23,7 @@ extension RotaryEmbedding {
 /// Cosines and sines of positions, computed once for each position.
 final class RotaryTable {
   private let frequencies: [Float]
-  /// Pairs that follow one axis.
+  /// Pairs that use the same axis.
   private let runs: [(axis: Int, pairs: Range<Int>)]
   private var cosines = Floats(0)
   private var sines = Floats(0)
@@ -38,7 +38,7 @@ final class RotaryTable {
     }
   }
 
-  /// A row of `half` cosines and one of sines for each token.
+  /// For each token a row of `half` cosines and one of sines.
   func rows(_ positions: TokenPositions, cosines out: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
     let half = frequencies.count
     grow(to: Int(runs.compactMap { positions.axes[$0.axis].max() }.max() ?? 0) + 1)
@@ -58,7 +58,7 @@ final class RotaryTable {
     let (c, s) = (Floats(size * half), Floats(size * half))
     for position in 0..<size {
       for (i, frequency) in frequencies.enumerated() {
-        // The product in float32, as the models were trained; the functions in float64, rounded once.
+        // The product in float32, as in the models' training; the functions in float64, rounded once.
         let angle = Double(Float(position) * frequency)
         c.start[position * half + i] = Float(cos(angle))
         s.start[position * half + i] = Float(sin(angle))

@@ -1,17 +1,17 @@
-/// The tokens that an image takes.
+/// The tokens of an image.
 struct ImageGrid: Equatable, Sendable {
   let tokens: Int
-  /// Where positions have three axes (M-RoPE): they lie in rows of so many columns. Nil: one behind the other, as text.
+  /// Number of columns if positions have three axes (M-RoPE). Nil: positions are sequential, as for text.
   let columns: Int?
 
   init(tokens: Int, columns: Int? = nil) {
-    precondition(columns.map { $0 > 0 && tokens % $0 == 0 } ?? true, "a grid with holes")
+    precondition(columns.map { $0 > 0 && tokens % $0 == 0 } ?? true, "tokens do not fill the columns")
     self.tokens = tokens
     self.columns = columns
   }
 
-  /// Where images lie among ids: each the next run of the image token that no image has taken.
-  /// - Returns: nil where ids and images do not go together.
+  /// The ranges of images among ids: each image takes the next unassigned run of image tokens.
+  /// - Returns: nil if ids and images do not match.
   static func places(_ grids: [ImageGrid], in ids: [Int32], token: Int32?) -> [Range<Int>]? {
     guard !grids.isEmpty else { return [] }
     guard let token else { return nil }

@@ -1,24 +1,24 @@
 import Text
 
-/// Sequences one behind the other, without padding; some of their rows are images' features instead of embeddings.
+/// Concatenated sequences without padding; some rows are images' features instead of embeddings.
 struct TokenBatch: Equatable, Sendable {
   let ids: [Int32]
-  /// Where each sequence lies in `ids`.
+  /// Range of each sequence in `ids`.
   let sequences: [Range<Int>]
-  /// Of each token, in its sequence.
+  /// Position of each token in its sequence.
   let positions: TokenPositions
-  /// Rows that are features, in order.
+  /// Rows that are image features, in order.
   let images: [ImageRows]
 
   struct ImageRows: Equatable, Sendable {
     let rows: Range<Int>
-    /// The first row's among the features of all images.
+    /// Index of the first row among the features of all images.
     let feature: Int
   }
 
   /// - Parameters:
-  ///   - grids: of the images of all sequences, in their order.
-  ///   - first: the position of each sequence's first token, where something came before it.
+  ///   - grids: of the images of all sequences, in order.
+  ///   - first: position of each sequence's first token, if tokens precede it.
   init(_ sequences: [TokenSequence], imageToken: Int32? = nil, grids: [ImageGrid] = [], from first: [Int]? = nil) {
     ids = sequences.flatMap(\.ids)
     var (images, rest, positions) = ([ImageRows](), grids[...], TokenPositions())
@@ -27,7 +27,7 @@ struct TokenBatch: Equatable, Sendable {
       let own = Array(rest.prefix(sequence.images.count))
       rest = rest.dropFirst(own.count)
       guard let places = ImageGrid.places(own, in: sequence.ids, token: imageToken) else {
-        preconditionFailure("images that are not among the tokens")
+        preconditionFailure("images do not match the image tokens")
       }
       positions.append(sequence.count, from: first?[i] ?? 0, images: Array(zip(places, own)))
       for place in places {
@@ -53,9 +53,9 @@ struct TokenBatch: Equatable, Sendable {
     return start < count ? ranges + [start..<count] : ranges
   }
 
-  /// Some tokens of a batch of one sequence.
+  /// Part of a batch with one sequence.
   func part(_ rows: Range<Int>) -> TokenBatch {
-    precondition(sequences.count == 1, "a part of several sequences")
+    precondition(sequences.count == 1, "the batch has several sequences")
     return TokenBatch(
       ids: Array(ids[rows]), sequences: [0..<rows.count], positions: positions[rows],
       images: images.compactMap { image in

@@ -1,13 +1,13 @@
-/// Where tokens are, on three axes: time, height and width of Qwen's M-RoPE (Wang et al., arXiv 2409.12191, section
-/// 2.1). On text all three are the same; models with one axis use the first.
+/// Positions of tokens on three axes: time, height and width of Qwen's M-RoPE (Wang et al., arXiv 2409.12191, section
+/// 2.1). For text all three are equal; models with one axis use the first.
 struct TokenPositions: Equatable, Sendable {
   private(set) var axes: [[Int32]] = [[], [], []]
 
-  /// Puts a sequence behind the others.
+  /// Appends a sequence.
   /// - Parameters:
   ///   - first: the position of its first token.
-  ///   - images: where images lie in it. One with columns takes one moment, and rows and columns from its first position
-  ///     on; what follows it is behind the larger of both.
+  ///   - images: ranges of images in it. An image with columns has one time position, and rows and columns counted from
+  ///     its first position; the next position follows the larger of both.
   mutating func append(_ count: Int, from first: Int, images: [(place: Range<Int>, grid: ImageGrid)]) {
     var (token, position) = (0, Int32(first))
     func text(upTo end: Int, _ axes: inout [[Int32]]) {
@@ -29,14 +29,14 @@ struct TokenPositions: Equatable, Sendable {
     text(upTo: count, &axes)
   }
 
-  /// Those of some tokens.
+  /// The positions of some tokens.
   subscript(rows: Range<Int>) -> TokenPositions {
     var part = TokenPositions()
     part.axes = axes.map { Array($0[rows]) }
     return part
   }
 
-  /// The first position behind some tokens.
+  /// The first position after some tokens.
   func next(after rows: Range<Int>) -> Int {
     axes.compactMap { $0[rows].max() }.max().map { Int($0) + 1 } ?? 0
   }

@@ -1,6 +1,6 @@
-/// What a model thinks of one token, given those before it.
+/// A model's score of one token, given those before it.
 package struct TokenScore: Equatable, Sendable {
-  /// Natural logarithm of its probability.
+  /// Natural logarithm of the token's probability.
   package let logProbability: Float
   /// Whether no other token is more probable.
   package let isGreedy: Bool

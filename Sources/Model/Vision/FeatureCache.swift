@@ -2,20 +2,21 @@ import Base
 import Glibc
 import Synchronization
 
-/// Features of images on disk, so that a frozen tower sees each image once, and not once in each epoch.
+/// Disk cache of image features, so that a frozen tower processes each image once instead of once per epoch.
 ///
-/// A file is named after all that its numbers depend on, and carries a digest of itself: one that is damaged counts as
-/// missing. Several processes may use a folder at once: a file has its name only when it is whole, and who reads one
-/// that another deletes reads on. What was not used for longest goes first when there is too much.
+/// A file is named after everything that its numbers depend on, and contains a digest of itself: a damaged file counts
+/// as missing. Several processes may use a folder at once: a file gets its name only when complete, and a reader of a
+/// file that another process deletes can read on. When space is needed, the least recently used files are deleted
+/// first.
 package final class FeatureCache: Sendable {
   package let folder: String
-  /// Bytes that its files may take. With several processes at work it can be passed by a sixteenth for each.
+  /// Maximum bytes of its files. Each concurrent process may exceed it by a sixteenth.
   package let limit: Int
   private let state = Mutex(State())
   private let failed: @Sendable (VPatchError) -> Void
 
   private struct State {
-    /// Bytes written since the folder was last looked through; at first as if it were full.
+    /// Bytes written since the last scan of the folder; at first as if it were full.
     var written = Int.max / 2
     var hasFailed = false
   }
@@ -24,9 +25,9 @@ package final class FeatureCache: Sendable {
   private static let magic = Array("vpatch.features.1\n".utf8)
 
   /// - Parameters:
-  ///   - folder: made when the first features are kept.
+  ///   - folder: created when the first features are stored.
   ///   - limit: in bytes.
-  ///   - failed: is told, once, why nothing is kept any more: the work goes on without.
+  ///   - failed: called once, with the reason, if features can no longer be stored; the work continues without.
   package init(folder: String, limit: Int, failed: @escaping @Sendable (VPatchError) -> Void = { _ in }) {
     self.folder = folder
     self.limit = limit
@@ -34,25 +35,25 @@ package final class FeatureCache: Sendable {
   }
 
   /// `vpatch/features` in the XDG cache folder, which is `~/.cache` by default.
-  /// - Parameter variable: of the environment.
-  /// - Throws: `refused` where the environment names no home.
+  /// - Parameter variable: reads an environment variable.
+  /// - Throws: `refused` if the environment has no home folder.
   package static func defaultFolder(
     variable: (String) -> String? = { getenv($0).map { String(cString: $0) } }
   ) throws -> String {
-    // The XDG specification: a relative path is to be ignored.
+    // XDG specification: relative paths are ignored.
     if let cache = variable("XDG_CACHE_HOME"), cache.utf8.first == UInt8(ascii: "/") {
       return Path.join(cache, "vpatch/features")
     }
     guard let home = variable("HOME"), !home.isEmpty else {
       throw VPatchError(
-        .refused, nil, "there is no home folder to keep the features of images in", remedy: "set XDG_CACHE_HOME")
+        .refused, nil, "there is no home folder for the cache of image features", remedy: "set XDG_CACHE_HOME")
     }
     return Path.join(home, ".cache/vpatch/features")
   }
 
   var hasFailed: Bool { state.withLock { $0.hasFailed } }
 
-  /// The numbers kept under a key; nil where there are none, not as many, or damaged ones.
+  /// The numbers stored under a key; nil if they are missing, damaged, or of another count.
   func values(_ key: ContentDigest, count: Int) -> Floats? {
     let path = path(key)
     let head = Self.magic.count
@@ -64,14 +65,14 @@ package final class FeatureCache: Sendable {
       Self.digest(key, UnsafeRawBufferPointer(rebasing: $0[head..<head + 4 * count]))
     }
     guard digest.bytes.elementsEqual(bytes.suffix(ContentDigest.byteCount)) else { return nil }
-    // Last used now; where that cannot be noted it only goes earlier.
+    // Marks the file as last used now; if that fails, it is deleted earlier.
     utimes(path, nil)
     let values = Floats(count)
     bytes.withUnsafeBytes { _ = memcpy(values.start, $0.baseAddress! + head, 4 * count) }
     return values
   }
 
-  /// Keeps numbers under a key, and makes room for them.
+  /// Stores numbers under a key, and deletes others to make space.
   func keep(_ values: Floats, as key: ContentDigest) {
     guard !hasFailed else { return }
     do {
@@ -94,7 +95,7 @@ package final class FeatureCache: Sendable {
     }
   }
 
-  /// Of the numbers and of what they are: a file under another's name is none.
+  /// Digest of the numbers and their key: a file under another file's name is invalid.
   private static func digest(_ key: ContentDigest, _ numbers: UnsafeRawBufferPointer) -> ContentDigest {
     let hasher = SHA256Hasher()
     hasher.update(magic)
@@ -105,7 +106,7 @@ package final class FeatureCache: Sendable {
 
   private func path(_ key: ContentDigest) -> String { Path.join(folder, key.hex + Self.suffix) }
 
-  /// Looks through the folder when enough was written since the last time, and deletes what was not used for longest.
+  /// Scans the folder if enough was written since the last scan, and deletes the least recently used files.
   private func makeRoom(for bytes: Int) throws {
     try state.withLock { state in
       state.written += bytes
@@ -117,12 +118,12 @@ package final class FeatureCache: Sendable {
         if Self.isFeatures(Path.name(file.path)) {
           files.append(file)
         } else if Self.isTemporary(Path.name(file.path)), file.used.tv_sec < day {
-          // What a killed process left. Nobody writes one for as long.
+          // Left by a killed process: no write takes this long.
           try Directory.remove(file.path)
         }
       }
       files.sort { ($0.used.tv_sec, $0.used.tv_nsec) < ($1.used.tv_sec, $1.used.tv_nsec) }
-      // What is written until the next look has to fit, too.
+      // Reserves space for what is written before the next scan.
       var excess = files.reduce(0) { $0 + $1.size } + max(bytes, limit / 16) - limit
       for file in files where excess > 0 {
         try Directory.remove(file.path)
@@ -131,7 +132,7 @@ package final class FeatureCache: Sendable {
     }
   }
 
-  /// Nothing but what has the form of its own names is ever deleted.
+  /// Only files whose names have the cache's own form are ever deleted.
   private static func isFeatures(_ name: String) -> Bool {
     name.hasSuffix(suffix) && ContentDigest(hex: String(name.dropLast(suffix.count))) != nil
   }

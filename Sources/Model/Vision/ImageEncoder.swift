@@ -2,17 +2,17 @@ import Base
 import Images
 import Text
 
-/// From image files to rows that stand among a language model's embeddings, and back.
+/// The image encoder: from image files to rows among a language model's embeddings, and back.
 final class ImageEncoder {
   let reader: ImageReader
-  /// What a frozen tower makes of images is kept there.
+  /// Cache of a frozen tower's features.
   let cache: FeatureCache?
   let pass: VisionPass
   private let compute: Compute
-  /// The gradient of the last images' rows.
+  /// Gradient of the last images' rows.
   private var gradient = Floats(0)
 
-  /// - Throws: `invalid` or `refused` where tower or projector are not what the config says.
+  /// - Throws: `invalid` or `refused` if tower or projector do not match the config.
   init(_ reader: ImageReader, _ weights: ModelWeights, _ compute: Compute, _ cache: FeatureCache?) throws {
     self.reader = reader
     self.cache = cache
@@ -20,20 +20,20 @@ final class ImageEncoder {
     pass = VisionPass(try VisionModel(reader.config, weights), compute)
   }
 
-  /// Whether anything is tuned that images go through.
+  /// Whether any tensor of the image encoder is tuned.
   var isTuned: Bool { pass.model.isTuned }
 
   /// The tensors that rows of images depend on.
   var parameters: [Parameter] { pass.model.parameters }
 
-  /// What the images of some rows need in a training step.
+  /// Memory that the images of some rows need in a training step.
   func memory(
     for sequences: [TokenSequence], tuned: [Parameter], keeping: ActivationCheckpointing
   ) throws -> VisionModel.Memory {
     try pass.model.memory(for: sequences.flatMap(plans).map(\.plan), tuned: tuned, keeping: keeping)
   }
 
-  /// An image and what becomes of it, which depends on how many come with it.
+  /// An image with its preprocessing plan, which depends on the number of images in the row.
   struct Planned {
     let image: ImageSource
     let count: Int
@@ -46,8 +46,8 @@ final class ImageEncoder {
     }
   }
 
-  /// The rows of images in their order, [their tokens, hiddenSize]; valid until the next call.
-  /// - Parameter keeping: what a tuned tower keeps for the way back; nil where nobody goes back.
+  /// The rows of images in order, [image tokens, hiddenSize]; valid until the next call.
+  /// - Parameter keeping: activations of a tuned tower kept for the backward pass; nil without one.
   func features(of images: [Planned], keeping: ActivationCheckpointing?) throws -> FloatPointer {
     if pass.model.isTowerTuned { return try pass.forward(pixels(images), keeping: keeping) }
     let known = images.map {
@@ -62,8 +62,8 @@ final class ImageEncoder {
     }
   }
 
-  /// Adds to the gradients of what is tuned.
-  /// - Parameter stream: the gradient of what goes into the first decoder layer, [tokens, hiddenSize].
+  /// Accumulates the gradients of tuned tensors.
+  /// - Parameter stream: gradient of the first decoder layer's input, [tokens, hiddenSize].
   func backward(_ batch: TokenBatch, _ stream: FloatPointer) throws {
     let hidden = reader.config.textHidden
     let count = batch.images.reduce(0) { $0 + $1.rows.count } * hidden

@@ -4,16 +4,16 @@ import Families
 import Images
 import Text
 
-/// How a vision-language model is shown images: what its files say of pixels and of tokens. No weights.
+/// Image preprocessing and image tokens of a vision-language model, from its files. No weights.
 package struct ImageReader: ImagePrompting {
   let config: VisionConfig
   let processor: ImageProcessor
-  /// Of all that pixels depend on besides the image.
+  /// Digest of everything that pixels depend on besides the image.
   let processing: ContentDigest
   package let mark: String
 
   /// - Returns: nil for a model that takes no images.
-  /// - Throws: `invalid` for files that are missing or contradict each other, `refused` for what is not known.
+  /// - Throws: `invalid` for missing or inconsistent files, `refused` for an unsupported model.
   package init?(_ folder: ModelFolder) throws {
     guard let config = try ModelConfig.vision(folder) else { return nil }
     let processor = try config.standardProcessor ?? ImageProcessor(folder)
@@ -24,14 +24,14 @@ package struct ImageReader: ImagePrompting {
   init(_ config: VisionConfig, _ processor: ImageProcessor) throws {
     self.config = config
     self.processor = processor
-    // How pixels are made may change from version to version.
+    // Preprocessing may change between versions.
     processing = SHA256Hasher.hash("\(vpatchVersion) \(processor)")
     mark = if case .merger = config.projector { "<|image_pad|>" } else { "<image>" }
   }
 
   package var token: Int32 { config.imageToken }
 
-  /// Decodes it, too: what is damaged behind the header shall be found before a long run, and not in its middle.
+  /// Decodes the image as well, so that a damaged file is found before a long run.
   package func source(path: String) throws -> ImageSource {
     let file = try ImageFile(path: path)
     _ = try file.decode()
@@ -42,15 +42,15 @@ package struct ImageReader: ImagePrompting {
     try config.tokens(plan(image, among: count))
   }
 
-  /// - Parameter count: images of the row that it is in.
+  /// - Parameter count: number of images in its row.
   func plan(_ image: ImageSource, among count: Int) throws -> ImagePlan { try processor.plan(image, images: count) }
 
-  /// Where its tokens are.
+  /// Layout of the image's tokens.
   func grid(_ plan: ImagePlan) throws -> ImageGrid {
     ImageGrid(tokens: try config.tokens(plan), columns: try config.grid(plan)?.columns)
   }
 
-  /// - Throws: `mismatch` where the file is another than was looked at, or what is wrong with it.
+  /// - Throws: `mismatch` if the file has changed since it was checked; otherwise the error of the file.
   func pixels(_ image: ImageSource, among count: Int) throws -> PixelValues {
     try processor.process(ImageFile.decode(image), images: count, name: image.path)
   }

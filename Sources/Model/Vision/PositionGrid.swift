@@ -1,7 +1,7 @@
 import Glibc
 
-/// Learned positions of a square of patches, as a grid of another size has them: bicubic between the middles of pixels,
-/// a = −0.75, edges repeated (PyTorch's interpolate with align_corners=False and no antialiasing, as DINOv2 uses it).
+/// Learned positions of a square of patches, resized to another grid: bicubic interpolation between pixel centres, a =
+/// −0.75, edges repeated (PyTorch's interpolate with align_corners=False and no antialiasing, as in DINOv2).
 struct PositionGrid {
   struct Taps: Equatable {
     let places: SIMD4<Int>
@@ -18,7 +18,8 @@ struct PositionGrid {
     across = Self.taps(side, columns)
   }
 
-  /// Calls `body` with each patch of the grid, row by row, and the sixteen learned positions that it is made of.
+  /// Calls `body` with each patch of the grid, row by row, and the sixteen learned positions that it is interpolated
+  /// from.
   func forEachTap(_ body: (_ patch: Int, _ position: Int, _ weight: Float) -> Void) {
     for (y, row) in down.enumerated() {
       for (x, column) in across.enumerated() {

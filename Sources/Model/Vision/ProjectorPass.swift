@@ -1,10 +1,10 @@
 import Families
 
-/// Runs features through a projector, forward and back.
+/// Runs features through a projector, forward and backward.
 final class ProjectorPass {
   let projector: VisionProjector
   let compute: Compute
-  /// What the last forward pass left: the activation's input.
+  /// Input of the activation in the last forward pass.
   private var inner = Floats(0)
   private var dFeatures = Floats(0)
 
@@ -27,11 +27,11 @@ final class ProjectorPass {
     compute.apply(second, to: activated(activation, rows), rows: rows, into: out)
   }
 
-  /// Adds to the gradients of what is tuned.
+  /// Accumulates the gradients of tuned tensors.
   /// - Parameters:
-  ///   - features: as the forward pass had them.
+  ///   - features: as in the forward pass.
   ///   - gradient: of the output.
-  ///   - isWanted: the gradient of the features, too.
+  ///   - isWanted: whether the gradient of the features is needed.
   /// - Returns: that gradient, [rows · merged, featureWidth], valid until the next call.
   @discardableResult
   func backward(_ features: FloatPointer, gradient: FloatPointer, rows: Int, isWanted: Bool) -> FloatPointer? {

@@ -2,23 +2,23 @@ import Families
 import Glibc
 import Images
 
-/// The rows of tokens of an image that was read whole and in tiles: of which features each is made.
+/// The token rows of an image that was split into tiles plus an overview: which features each row is made of.
 ///
-/// The whole image's features come first. Those of the tiles are put together, cut to the image's aspect, shrunk where
-/// they are too many, and `image_newline` ends each row, as `pack_image_features` of transformers 5.23 does it (there
+/// The overview's features come first. Those of the tiles are put together, cropped to the image's aspect ratio, shrunk
+/// if there are too many, and `image_newline` ends each row, as in `pack_image_features` of transformers 5.23 (there
 /// too, an image of a single piece gets one newline).
 struct TilePacking {
   enum Row: Equatable, Sendable {
     case feature(Int)
     case newline
-    /// A mean of four features, weighted.
+    /// A weighted mean of four features.
     case blend(SIMD4<Int>, SIMD4<Float>)
   }
 
   let rows: [Row]
   var count: Int { rows.count }
 
-  /// - Throws: `invalid` where the plan is not for this model.
+  /// - Throws: `invalid` if the plan does not fit this model.
   init(_ plan: ImagePlan, _ config: VisionConfig) throws {
     let side = config.tower.side
     let whole = (0..<side * side).map(Row.feature)
@@ -27,7 +27,7 @@ struct TilePacking {
       return
     }
     let (height, width) = (tileRows * side, tileColumns * side)
-    /// Where the feature at a place of all tiles together lies.
+    /// Index of the feature at a position in the grid of all tiles.
     func feature(_ y: Int, _ x: Int) -> Int {
       let tile = 1 + y / side * tileColumns + x / side
       return (tile * side + y % side) * side + x % side
@@ -55,9 +55,9 @@ struct TilePacking {
     rows = whole + lines.flatMap { $0 + [.newline] }
   }
 
-  /// Rows above and below, columns left and right, that the image was padded with to fill its tiles.
+  /// Rows above and below, and columns left and right, of padding that fills the tiles.
   private static func padding(_ plan: ImagePlan, height: Int, width: Int) -> (Int, Int) {
-    /// Whole features of a side; a trace below an integer is one, as Python's round(…, 7) has it.
+    /// Whole features of a side; a value just below an integer is rounded to it, like Python's round(…, 7).
     func whole(_ side: Int, _ factor: Double) -> Int {
       Int((Double(side) * factor * 1e7).rounded(.toNearestOrEven) / 1e7)
     }
@@ -67,11 +67,12 @@ struct TilePacking {
     return (0, (width - whole(plan.width, Double(height) / Double(plan.height))) / 2)
   }
 
-  /// The size to which features are shrunk that are more than a tenth too long and wide for so many; nil for others.
+  /// The size to which features are shrunk if their number exceeds the limit by more than a tenth per side; otherwise
+  /// nil.
   private static func shrunk(height: Int, width: Int, to most: Int) -> (Int, Int)? {
     let ratio = (Double(height * width) / Double(most)).squareRoot()
     guard ratio > 1.1 else { return nil }
-    /// Python's // of floats: from the exact remainder, where a quotient that is rounded first may reach an integer.
+    /// Python's // of floats: from the exact remainder, since a rounded quotient may reach an integer.
     func quotient(_ side: Int) -> Int {
       let side = Double(side)
       return Int(((side - fmod(side, ratio)) / ratio).rounded())
@@ -79,7 +80,7 @@ struct TilePacking {
     return (quotient(height), quotient(width))
   }
 
-  /// Bilinear interpolation between the middles of pixels (PyTorch's with align_corners=False).
+  /// Bilinear interpolation between pixel centres (PyTorch's with align_corners=False).
   private static func taps(_ count: Int, _ wanted: Int) -> [(first: Int, second: Int, weight: Float)] {
     let scale = Float(count) / Float(wanted)
     return (0..<wanted).map { i in

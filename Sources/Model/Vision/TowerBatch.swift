@@ -3,36 +3,37 @@ import Families
 import Glibc
 import Images
 
-/// Pieces of images as a tower runs them: their tokens one behind the other, who sees whom, and what leaves the tower.
+/// Pieces of images for a tower: their concatenated tokens, which tokens attend to each other, and which leave the
+/// tower.
 struct TowerBatch: Sendable {
-  /// A picture, one tile of it, or all patches of an image.
+  /// A whole picture, one tile of it, or all patches of an image.
   struct Piece: Sendable {
     let image: PixelValues
-    /// Which of the image's tiles it is.
+    /// Index of the image's tile.
     let tile: Int
-    /// Of patches.
+    /// Number of patches.
     let rows: Int
     let columns: Int
-    /// Where its tokens lie: its class token, where there is one, and its patches.
+    /// Range of its tokens: its class token, if any, and its patches.
     let tokens: Range<Int>
   }
 
   let pieces: [Piece]
   let tokens: Int
-  /// Tokens that see each other, in layers that look at all of a piece.
+  /// Tokens that attend to each other, in layers with attention over whole pieces.
   var sequences: [Range<Int>] { pieces.map(\.tokens) }
-  /// The same in layers that look at windows; empty where all look at all.
+  /// The same in layers with window attention; empty if all layers attend to whole pieces.
   private(set) var windows: [Range<Int>] = []
-  /// For each token of a tower with windows, where in its image (as the processor orders it) its patch is.
+  /// For each token of a tower with windows, the index of its patch in its image (in the processor's order).
   private(set) var order: [Int] = []
-  /// Rows and columns of these patches.
+  /// Row and column of each of these patches.
   private(set) var places: [(row: Int32, column: Int32)] = []
-  /// The tokens that make the rows of features, in the images' order.
+  /// The tokens that become rows of features, in the images' order.
   private(set) var features: [Int] = []
   private let config: VisionConfig
 
-  /// - Parameter tiles: of each image, which of its pieces; all of them for nil.
-  /// - Throws: `invalid` where the images are not for this model.
+  /// - Parameter tiles: of each image, which of its pieces; nil: all.
+  /// - Throws: `invalid` if the images do not fit this model.
   init(_ images: [PixelValues], tiles: Range<Int>? = nil, _ config: VisionConfig) throws {
     self.config = config
     var pieces: [Piece] = []
@@ -62,11 +63,11 @@ struct TowerBatch: Sendable {
     return (patches / columns, columns)
   }
 
-  /// Puts the patches of each window together, so that it is a sequence.
+  /// Groups the patches of each window, so that they form a sequence.
   private mutating func addWindows(of piece: Piece) {
     guard case .merger(let merge) = config.projector, let side = config.tower.windows?.side else { return }
     let (rows, columns) = (piece.rows / merge, piece.columns / merge)
-    // Where each patch, in the processor's order, went.
+    // Token of each patch, in the processor's order.
     var tokens = [Int](repeating: 0, count: piece.tokens.count)
     for top in stride(from: 0, to: rows, by: side) {
       for left in stride(from: 0, to: columns, by: side) {
@@ -91,7 +92,7 @@ struct TowerBatch: Sendable {
 
   var patches: Int { pieces.reduce(0) { $0 + $1.rows * $1.columns } }
 
-  /// Writes the patches, one a row, in the order of the tokens.
+  /// Writes the patches, one per row, in the order of the tokens.
   /// - Parameter out: [patches, channels · frames · patchSize · patchSize].
   func gather(into out: FloatPointer) {
     let (side, width) = (config.tower.patchSize, config.tower.patchValues)
@@ -120,7 +121,7 @@ struct TowerBatch: Sendable {
     }
   }
 
-  /// Cosines and sines by which patches are turned, [tokens, headSize / 2] each: a quarter of a head by the row, a
+  /// Cosines and sines by which patches are rotated, [tokens, headSize / 2] each: a quarter of a head by the row, a
   /// quarter by the column (Qwen2-VL, arXiv 2409.12191).
   func rotate(cosines: FloatPointer, sines: FloatPointer) {
     let quarter = config.tower.headSize / 4
@@ -128,7 +129,7 @@ struct TowerBatch: Sendable {
     for (token, place) in places.enumerated() {
       for (i, frequency) in frequencies.enumerated() {
         for (j, position) in [(i, place.row), (quarter + i, place.column)] {
-          // The product in float32, as the models were trained; the functions in float64, rounded once.
+          // The product in float32, as in the models' training; the functions in float64, rounded once.
           let angle = Double(Float(position) * frequency)
           cosines[token * 2 * quarter + j] = Float(cos(angle))
           sines[token * 2 * quarter + j] = Float(sin(angle))
@@ -139,8 +140,8 @@ struct TowerBatch: Sendable {
 }
 
 extension VisionConfig {
-  /// How many pieces an image is cut to, and how many patches they have together.
-  /// - Throws: `invalid` where the plan is not for this model, or the numbers are not the plan's.
+  /// Number of pieces of an image, and of patches in all of them.
+  /// - Throws: `invalid` if the plan does not fit this model, or the numbers do not fit the plan.
   func check(_ image: PixelValues) throws -> (pieces: Int, patches: Int) {
     let (pieces, patches) = try pieces(image.plan)
     let expected: [Int]
@@ -152,8 +153,8 @@ extension VisionConfig {
     guard image.shape == expected else {
       func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: " × ") }
       throw VPatchError(
-        .invalid, path, "is of a model for other images: it takes \(text(expected)) numbers, not \(text(image.shape))",
-        remedy: "is preprocessor_config.json this model's?")
+        .invalid, path, "the model takes other images: \(text(expected)) numbers, not \(text(image.shape))",
+        remedy: "use this model's preprocessor_config.json")
     }
     return (pieces, patches)
   }

@@ -2,10 +2,10 @@ import CCompute
 
 /// From the gradient of the features to those of the tower's tuned tensors.
 extension TowerPass {
-  /// Adds to the gradients of all tuned tensors of the tower; below the lowest of them nothing is computed.
+  /// Accumulates the gradients of all tuned tensors of the tower; nothing is computed below the lowest of them.
   /// - Parameters:
   ///   - dFeatures: [features, featureWidth].
-  ///   - keeping: as the forward pass of the same batch had it.
+  ///   - keeping: as in the forward pass of the same batch.
   func backward(_ batch: TowerBatch, dFeatures: FloatPointer, keeping: Kept) {
     guard let lowest = tower.lowestTuned else { return }
     activations.gradient.clear()
@@ -16,7 +16,7 @@ extension TowerPass {
       let input = activations.input(i, keeping)
       if !keeping.isKept(i) { runLayer(i, batch, input: input, kept, output: nil) }
       backwardMLP(tower.layers[i], batch.tokens, kept, gradient)
-      // Of the lowest layer, what nothing tuned depends on is left out.
+      // In the lowest layer, skip whatever no tuned tensor depends on.
       if i == lowest, !tower.layers[i].isAttentionTuned { return }
       backwardAttention(i, batch, input, kept, gradient, isLast: i == lowest)
       addFeatures(batch, dFeatures, state: i, to: gradient)
@@ -24,7 +24,7 @@ extension TowerPass {
     if lowest < 0 { backwardEmbedding(batch, gradient: gradient) }
   }
 
-  /// Adds what the features that were taken from a hidden state mean for it.
+  /// Adds the gradient of the features to that of the hidden state they were taken from.
   private func addFeatures(_ batch: TowerBatch, _ dFeatures: FloatPointer, state: Int, to gradient: FloatPointer) {
     for (place, taken) in vision.featureLayers.enumerated() where taken == state {
       for (row, token) in batch.features.enumerated() {
@@ -68,15 +68,15 @@ extension TowerPass {
       sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
       logSums: kept.logSums.start, dOutput: dAttended, dqkv: dqkv)
     if config.windows != nil { compute.rotate(dqkv, rows: rows, activations, direction: -1) }
-    // Below the lowest tuned layer nothing asks for the gradient.
+    // Below the lowest tuned layer no gradient is needed.
     let isWanted = !isLast || layer.attentionNorm.isTuned
     compute.applyBack(
       layer.attention, behind: layer.attentionNorm, to: dqkv, input: input, rows: rows,
       into: isWanted ? gradient : nil)
   }
 
-  /// The gradient before a branch's factors; it is the same where there are none.
-  /// - Parameter output: writes what the factors are multiplied with.
+  /// The gradient before a branch's scale; the same if there is none.
+  /// - Parameter output: writes the values that the scale multiplies.
   private func scaled(
     _ gradient: FloatPointer, _ factors: Parameter?, _ rows: Int, output: (FloatPointer) -> Void
   ) -> FloatPointer {
@@ -93,7 +93,7 @@ extension TowerPass {
 }
 
 extension VisionTower.Layer {
-  /// Whether anything before the attention's residual is.
+  /// Whether any tensor before the attention's residual is tuned.
   fileprivate var isAttentionTuned: Bool {
     attentionNorm.isTuned || attention.isTuned || attentionOutput.isTuned || attentionScale?.tuning != nil
   }

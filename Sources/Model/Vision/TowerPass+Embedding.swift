@@ -2,7 +2,7 @@ import CCompute
 
 /// From patches to the first layer's input, and back.
 extension TowerPass {
-  /// Writes what the first layer gets, [tokens, hiddenSize].
+  /// Writes the first layer's input, [tokens, hiddenSize].
   func embed(_ batch: TowerBatch, into x: FloatPointer) {
     if tower.firstNorm != nil, embedded.count < batch.tokens * hidden { embedded = Floats(batch.tokens * hidden) }
     let out = tower.firstNorm == nil ? x : embedded.start
@@ -34,7 +34,7 @@ extension TowerPass {
     if let norm = tower.firstNorm { compute.apply(norm, to: out, rows: batch.tokens, into: x) }
   }
 
-  /// Adds to the gradients of what is tuned below the first layer.
+  /// Accumulates the gradients of tuned tensors below the first layer.
   /// - Parameter gradient: of the first layer's input; overwritten.
   func backwardEmbedding(_ batch: TowerBatch, gradient: FloatPointer) {
     var gradient = gradient
@@ -83,7 +83,7 @@ extension TowerPass {
     return values
   }
 
-  /// How learned positions become those of a piece; nil where they are as learned.
+  /// Interpolation of the learned positions for a piece; nil if they are used unchanged.
   private func grid(_ piece: TowerBatch.Piece) -> PositionGrid? {
     guard piece.rows != config.side || piece.columns != config.side else { return nil }
     return PositionGrid(side: config.side, rows: piece.rows, columns: piece.columns)

@@ -1,10 +1,10 @@
 import CCompute
 import Families
 
-/// Runs images through a vision tower, forward and back.
+/// Runs images through a vision tower, forward and backward.
 ///
 /// All towers are one pre-norm transformer (Dosovitskiy et al., arXiv 2010.11929), with or without class token, learned
-/// positions, a norm before the first layer, factors of the branches, windows, turned queries and keys.
+/// positions, a norm before the first layer, branch scales, windows, rotated queries and keys.
 final class TowerPass {
   typealias Kept = Activations.Kept
 
@@ -12,7 +12,7 @@ final class TowerPass {
   let vision: VisionConfig
   let compute: Compute
   let activations: Activations
-  /// What the first norm gets (CLIP).
+  /// Input of the first norm (CLIP).
   var embedded = Floats(0)
   var config: VisionConfig.Tower { tower.config }
   var hidden: Int { tower.config.hiddenSize }
@@ -47,7 +47,7 @@ final class TowerPass {
     }
   }
 
-  /// - Parameter output: nil where only what the layer keeps is wanted.
+  /// - Parameter output: nil if only the layer's kept activations are needed.
   func runLayer(
     _ i: Int, _ batch: TowerBatch, input: FloatPointer, _ kept: Activations.Layer, output: FloatPointer?
   ) {
@@ -70,13 +70,13 @@ final class TowerPass {
     compute.add(kept.middle.start, to: output, rows: rows, hidden)
   }
 
-  /// A product whose rows have the same bits whatever stands beside them: features are kept, and an image may come alone
-  /// or among others.
+  /// A product whose rows are bitwise independent of the other rows: features are cached, and an image may be processed
+  /// alone or with others.
   func apply(_ linear: Linear, to x: FloatPointer, rows: Int, into y: FloatPointer) {
     compute.apply(linear, to: x, rows: rows, into: y, isRowAlone: true)
   }
 
-  /// What the MLP's second product gets.
+  /// Input of the MLP's second product.
   func activated(_ kept: Activations.Layer, _ rows: Int) -> FloatPointer {
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
     compute.activate(
@@ -84,7 +84,7 @@ final class TowerPass {
     return inner
   }
 
-  /// Which tokens see each other in a layer.
+  /// Tokens that attend to each other in a layer.
   func sequences(_ layer: Int, _ batch: TowerBatch) -> [Range<Int>] {
     guard let windows = config.windows, !windows.fullLayers.contains(layer) else { return batch.sequences }
     return batch.windows

@@ -4,7 +4,7 @@ extension VisionConfig.Tower {
   var attention: Attention.Shape {
     Attention.Shape(heads: heads, keyValueHeads: heads, headSize: headSize, isCausal: false)
   }
-  /// - Parameter layers: those that are computed.
+  /// - Parameter layers: number of layers that are computed.
   func activations(layers: Int) -> Activations.Shape {
     Activations.Shape(
       layers: layers, hidden: hiddenSize, attention: attention, up: upWidth, usesRotary: windows != nil)

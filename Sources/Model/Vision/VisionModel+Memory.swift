@@ -2,18 +2,18 @@ import Base
 import Images
 
 extension VisionModel {
-  /// What images need in a training step, in bytes.
+  /// Memory that images need in a training step, in bytes.
   struct Memory: Equatable, Sendable {
-    /// What the forward pass keeps for the way back, and the rows of tokens themselves.
+    /// Activations kept for the backward pass, and the token rows themselves.
     var activations = 0
     /// A layer's intermediate results.
     var scratch = 0
   }
 
   /// - Parameters:
-  ///   - plans: of the images that go through the model together.
-  ///   - tuned: all tensors that are tuned, of this part of the model or another.
-  /// - Throws: `invalid` where a plan is not for this model.
+  ///   - plans: of the images in one forward pass.
+  ///   - tuned: all tuned tensors, of this part of the model or others.
+  /// - Throws: `invalid` if a plan does not fit this model.
   func memory(
     for plans: [ImagePlan], tuned: [Parameter], keeping: ActivationCheckpointing
   ) throws -> Memory {
@@ -33,7 +33,7 @@ extension VisionModel {
       packed += try config.tokens(plan)
       largest = max(largest, piece)
     }
-    // A frozen tower sees some pieces at a time.
+    // A frozen tower processes some pieces at a time.
     if !isTowerTuned {
       tokens = min(tokens, max(largest, VisionPass.portion))
       patches = min(patches, tokens)
@@ -50,7 +50,7 @@ extension VisionModel {
     let merged = projector.merged * config.featureWidth
     let perRow = 2 * merged + projector.first.outputs + (newline == nil ? 1 : 2) * config.textHidden
     memory.activations = tokens * perToken + 4 * (rows * perRow + (newline == nil ? 0 : packed * config.textHidden))
-    // The images' pixels, all where the way back needs them; and patches put in order, once more where the first
+    // The images' pixels, all of them if the backward pass needs them; and reordered patches, once more if the first
     // product's gradient packs them.
     let held = isTowerTuned ? pixels[...] : pixels.sorted(by: >).prefix(VisionPass.together)
     memory.scratch =

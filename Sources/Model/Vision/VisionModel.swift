@@ -1,14 +1,14 @@
 import Families
 
-/// The part of a model that sees: its tower, its projector, and what ends a row of tiles.
+/// The vision part of a model: tower, projector, and the newline feature of tiled images.
 struct VisionModel: Sendable {
   let config: VisionConfig
   let tower: VisionTower
   let projector: VisionProjector
-  /// `image_newline`, of models that read images in tiles.
+  /// `image_newline`, of models that split images into tiles.
   let newline: Parameter?
 
-  /// - Throws: `invalid` where config and tensors disagree; `refused` where the tower is not among the tensors.
+  /// - Throws: `invalid` if config and tensors do not match; `refused` if the tower's tensors are missing.
   init(_ config: VisionConfig, _ weights: ModelWeights) throws {
     self.config = config
     tower = try VisionTower(config, weights)
@@ -17,15 +17,15 @@ struct VisionModel: Sendable {
       config.packing == .plain ? nil : try weights.require("language_model.image_newline", [config.textHidden])
   }
 
-  /// The tensors that rows of tokens depend on. Others of the tower get no gradient: layers above the one that is read,
-  /// its last norm, its head.
+  /// The tensors that token rows depend on. Others of the tower get no gradient: layers above the one that is used, its
+  /// last norm, its head.
   var parameters: [Parameter] {
     tower.parameters + projector.parameters + [newline].compactMap(\.self)
   }
 
-  /// Whether any tensor that rows of tokens depend on is being tuned.
+  /// Whether any tensor that token rows depend on is tuned.
   var isTuned: Bool { parameters.contains { $0.tuning != nil } }
 
-  /// Whether one below the projector is: features have to be computed anew in each step.
+  /// Whether any tensor below the projector is tuned: features then have to be recomputed in each step.
   var isTowerTuned: Bool { tower.lowestTuned != nil }
 }

@@ -3,12 +3,12 @@ import Families
 import Images
 
 extension VisionModel {
-  /// All that the features of an image depend on, besides the image and how it was made into pixels: the tower's
-  /// tensors to the bit, what of it is read, and the arithmetic.
+  /// Digest of everything that features depend on besides the image and its preprocessing: the tower's exact tensors,
+  /// which of its outputs are used, and the arithmetic.
   ///
-  /// It reads the whole tower, once for a model.
+  /// Reads the whole tower; call once per model.
   func towerDigest(_ compute: Compute) throws -> ContentDigest {
-    precondition(!isTowerTuned, "the features of a tower that is being tuned do not stay the same")
+    precondition(!isTowerTuned, "the features of a tuned tower change")
     let tensors = try Parallel.map(tower.parameters.count, threads: compute.threads) { i in
       let parameter = tower.parameters[i]
       let hasher = parameter.info.fingerprintHasher()
@@ -27,22 +27,22 @@ extension VisionModel {
 }
 
 extension VisionPass {
-  /// An image, by all that its features depend on besides the tower.
+  /// Identifies an image by everything that its features depend on besides the tower.
   struct Known {
     /// SHA-256 of its file.
     let image: ContentDigest
     let plan: ImagePlan
-    /// SHA-256 of the settings by which its pixels are made.
+    /// SHA-256 of the preprocessing settings.
     let processing: ContentDigest
   }
 
-  /// Patches whose pixels are held at once, where one image has not more: a photograph may have tens of thousands.
+  /// Maximum patches whose pixels are held at once, unless a single image has more: a photo may have tens of thousands.
   static let together = 16_384
 
-  /// What a frozen tower makes of images: of one that occurs several times, or that is in the cache, to the same bits
-  /// without looking again.
-  /// - Parameter pixels: makes those of some of the images.
-  /// - Throws: `invalid` where an image is not for this model.
+  /// Features of images from a frozen tower. Those of repeated or cached images are bitwise the same, without computing
+  /// them again.
+  /// - Parameter pixels: makes the pixels of some of the images.
+  /// - Throws: `invalid` if an image does not fit this model.
   func features(
     of images: [Known], cache: FeatureCache?, pixels: (_ which: [Int]) throws -> [PixelValues]
   ) throws -> [ImageFeatures] {
@@ -60,7 +60,7 @@ extension VisionPass {
     for portion in Batches.split(sizes, limit: Self.together) {
       let part = Array(missing[portion])
       for (i, made) in zip(part, try features(of: pixels(part))) {
-        precondition(made.plan == images[i].plan, "pixels of another plan")
+        precondition(made.plan == images[i].plan, "pixels do not fit the plan")
         cache?.keep(made.values, as: keys[i])
         known[keys[i]] = made
       }

@@ -2,31 +2,31 @@ import Base
 import CCompute
 import Images
 
-/// What a tower makes of one image, before the projector: [rows, width].
+/// A tower's output for one image, before the projector: [rows, width].
 final class ImageFeatures: Sendable {
   let plan: ImagePlan
   let rows: Int
   let width: Int
   let values: Floats
 
-  /// - Parameter values: nil for what is yet to be written.
+  /// - Parameter values: nil for a new buffer, not initialised.
   init(_ plan: ImagePlan, rows: Int, width: Int, values: Floats? = nil) {
     (self.plan, self.rows, self.width, self.values) = (plan, rows, width, values ?? Floats(rows * width))
   }
 }
 
-/// Runs images through a model's tower and projector, to rows of tokens that the language model reads, and back.
+/// Runs images through a model's tower and projector, to token rows for the language model, and back.
 ///
-/// It has memory of its own, so one piece of work at a time.
+/// Owns its memory, so it must not be used concurrently.
 final class VisionPass {
   let model: VisionModel
   let compute: Compute
   private let tower: TowerPass
   private let projector: ProjectorPass
-  /// Tokens that go through a frozen tower at once, where an image has several pieces.
+  /// Tokens per forward pass of a frozen tower, for images of several pieces.
   static let portion = 4096
 
-  /// What the last forward pass left.
+  /// Plans of the last forward pass.
   private var plans: [ImagePlan] = []
   private var batch: TowerBatch?
   private var keeping = TowerPass.Kept.nothing
@@ -35,7 +35,7 @@ final class VisionPass {
   private var packed = Floats(0)
   private var dProjected = Floats(0)
 
-  /// Found when it is first asked for.
+  /// Computed on first use.
   private var digest: ContentDigest?
 
   init(_ model: VisionModel, _ compute: Compute) {
@@ -45,9 +45,9 @@ final class VisionPass {
     projector = ProjectorPass(model.projector, compute)
   }
 
-  /// What the tower makes of images, each by itself: the bits depend on the image and the tower alone, and not on what
-  /// is worked on together.
-  /// - Throws: `invalid` where an image is not for this model.
+  /// Tower features of each image, computed independently: the result is bitwise the same whatever images are computed
+  /// together.
+  /// - Throws: `invalid` if an image does not fit this model.
   func features(of images: [PixelValues]) throws -> [ImageFeatures] {
     var results: [ImageFeatures] = []
     for group in try portions(images) {
@@ -70,7 +70,7 @@ final class VisionPass {
     return results
   }
 
-  /// Images that go through a frozen tower together.
+  /// Images per forward pass of a frozen tower.
   private func portions(_ images: [PixelValues]) throws -> [Range<Int>] {
     let tokens = try images.map { image in
       let (pieces, patches) = try model.config.check(image)
@@ -79,7 +79,7 @@ final class VisionPass {
     return Batches.split(tokens, limit: Self.portion)
   }
 
-  /// An image of many pieces, some at a time.
+  /// Features of an image of many pieces, some pieces at a time.
   private func features(of image: PixelValues) throws -> ImageFeatures {
     let config = model.config
     let (pieces, patches) = try config.check(image)
@@ -94,22 +94,22 @@ final class VisionPass {
     return features
   }
 
-  /// Rows of features that an image has before the projector.
+  /// Rows of features of an image before the projector.
   func featureRows(_ plan: ImagePlan) throws -> Int {
     let (pieces, patches) = try model.config.pieces(plan)
     return pieces * model.config.pieceTokens(patches / pieces)
   }
 
-  /// The model's `towerDigest`, kept.
+  /// The model's `towerDigest`, cached.
   func towerDigest() throws -> ContentDigest {
     let digest = try digest ?? model.towerDigest(compute)
     self.digest = digest
     return digest
   }
 
-  /// The images' tokens in their order, [tokens, textHidden]; valid until the next call.
-  /// - Parameter keeping: what a tuned tower keeps for `backward`; nothing for nil.
-  /// - Throws: `invalid` where an image is not for this model.
+  /// The images' token rows in order, [tokens, textHidden]; valid until the next call.
+  /// - Parameter keeping: activations of a tuned tower kept for `backward`; nil: none.
+  /// - Throws: `invalid` if an image does not fit this model.
   func forward(_ images: [PixelValues], keeping: ActivationCheckpointing? = nil) throws -> FloatPointer {
     guard let lowest = model.tower.lowestTuned, let keeping else { return try forward(features(of: images)) }
     self.keeping = TowerPass.Kept(keeping, from: max(0, lowest))
@@ -120,7 +120,7 @@ final class VisionPass {
     return try project(images.map(\.plan))
   }
 
-  /// The same from what the tower made of them before.
+  /// The same from features that the tower computed before.
   func forward(_ images: [ImageFeatures]) throws -> FloatPointer {
     batch = nil
     reserveFeatures(images.reduce(0) { $0 + $1.rows })
@@ -138,7 +138,7 @@ final class VisionPass {
 
   // MARK: Projector and packing
 
-  /// Rows that the projector gives for an image.
+  /// Rows that the projector outputs for an image.
   private func projectedRows(_ plan: ImagePlan) throws -> Int { try featureRows(plan) / model.projector.merged }
 
   private func project(_ plans: [ImagePlan]) throws -> FloatPointer {
@@ -162,7 +162,7 @@ final class VisionPass {
     return packed.start
   }
 
-  /// Calls `body` with each row of tokens, where its image's features begin, and its number.
+  /// Calls `body` with each token row, the index of its image's first feature, and the row's index.
   private func forEachRow(_ plans: [ImagePlan], _ body: (TilePacking.Row, _ first: Int, _ token: Int) -> Void) throws {
     var (first, token) = (0, 0)
     for plan in plans {
@@ -176,11 +176,12 @@ final class VisionPass {
 
   // MARK: Backward
 
-  /// Adds to the gradients of what is tuned in projector, `image_newline` and tower; nothing below it is computed.
-  /// - Parameter gradient: of the rows that the last `forward` gave, which kept what is needed.
+  /// Accumulates the gradients of tuned tensors in projector, `image_newline` and tower; nothing below these is
+  /// computed.
+  /// - Parameter gradient: of the rows from the last `forward`, which kept the activations.
   func backward(gradient: FloatPointer) throws {
     guard model.isTuned else { return }
-    precondition(!model.isTowerTuned || batch != nil, "the forward pass kept nothing of the tower")
+    precondition(!model.isTowerTuned || batch != nil, "the forward pass kept no activations of the tower")
     let rows = try plans.reduce(0) { try $0 + projectedRows($1) }
     let dRows = try unpack(gradient, rows)
     guard model.projector.isTuned || model.isTowerTuned else { return }
@@ -188,7 +189,7 @@ final class VisionPass {
     if let batch, let below { tower.backward(batch, dFeatures: below, keeping: keeping) }
   }
 
-  /// The gradient of the projector's rows; that of `image_newline` is added to its own.
+  /// The gradient of the projector's rows; that of `image_newline` is accumulated.
   private func unpack(_ gradient: FloatPointer, _ rows: Int) throws -> FloatPointer {
     guard let newline = model.newline else { return gradient }
     let hidden = model.config.textHidden

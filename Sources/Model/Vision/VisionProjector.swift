@@ -1,17 +1,17 @@
 import Families
 
-/// What carries a tower's features into the language model: which tensor is what.
+/// The projector from a tower's features to the language model: its parameters.
 struct VisionProjector: Sendable {
-  /// Over single features, before a square of them becomes one row (Qwen2.5-VL).
+  /// Applied to single features, before a square of them is merged into one row (Qwen2.5-VL).
   let norm: Norm?
   let first: Linear
   let activation: Activation?
-  /// Nil for a projector of one matrix.
+  /// Nil for a projector with one matrix.
   let second: Linear?
-  /// Features that make a row.
+  /// Features per row.
   let merged: Int
 
-  /// - Throws: `invalid` where config and tensors disagree.
+  /// - Throws: `invalid` if config and tensors do not match.
   init(_ config: VisionConfig, _ weights: ModelWeights) throws {
     func linear(_ name: String, _ outputs: Int, _ inputs: Int, hasBias: Bool) throws -> Linear {
       Linear(

@@ -1,13 +1,13 @@
 import Base
 import Families
 
-/// A vision transformer's layers: which tensor is what.
+/// The parameters of a vision transformer, by layer.
 struct VisionTower: Sendable {
   struct Layer: Sendable {
     let attentionNorm: Norm
     let attention: Linear
     let attentionOutput: Linear
-    /// What the attention's output is multiplied with (DINOv2).
+    /// Scales the attention's output (DINOv2).
     let attentionScale: Parameter?
     let middleNorm: Norm
     /// fc1, or gate and up side by side.
@@ -29,10 +29,10 @@ struct VisionTower: Sendable {
   let positions: Parameter?
   /// Before the first layer (CLIP).
   let firstNorm: Norm?
-  /// Those that are used.
+  /// The layers that are used.
   let layers: [Layer]
 
-  /// - Throws: `invalid` where config and tensors disagree.
+  /// - Throws: `invalid` if config and tensors do not match.
   init(_ vision: VisionConfig, _ weights: ModelWeights) throws {
     let tower = vision.tower
     config = tower
@@ -86,8 +86,7 @@ struct VisionTower: Sendable {
     }
   }
 
-  /// A tower that lies elsewhere, and one with layers that the config does not count, are told apart from one of which
-  /// a tensor is missing.
+  /// Distinguishes a tower under other names, and more layers than the config has, from a missing tensor.
   private static func check(_ vision: VisionConfig, _ weights: ModelWeights) throws {
     var layers = 0
     var isThere = false
@@ -99,18 +98,18 @@ struct VisionTower: Sendable {
     }
     guard isThere else {
       throw VPatchError(
-        .refused, weights.view.path, "has no vision tower among its tensors; its config.json names one",
-        remedy: "some models keep their tower elsewhere: use one that was saved whole, as transformers does it")
+        .refused, weights.view.path, "has no vision tower among its tensors, but its config.json declares one",
+        remedy: "use a checkpoint with the tower's tensors, as transformers saves it")
     }
     guard layers <= vision.tower.layers else {
       throw VPatchError(
         .invalid, weights.view.path,
-        "has \(Format.counted(layers, "layer")) in its vision tower; its config.json calls for \(vision.tower.layers)",
-        remedy: "are config.json and the weights of the same model?")
+        "has \(Format.counted(layers, "layer")) in its vision tower; its config.json has \(vision.tower.layers)",
+        remedy: "use the config.json of the same model")
     }
   }
 
-  /// All of its tensors that its features depend on.
+  /// All tensors of the tower that its features depend on.
   var parameters: [Parameter] { embeddingParameters + layers.flatMap(\.parameters) }
 
   var embeddingParameters: [Parameter] {
@@ -119,17 +118,17 @@ struct VisionTower: Sendable {
 
   var isEmbeddingTuned: Bool { embeddingParameters.contains { $0.tuning != nil } }
 
-  /// The first layer with a tuned tensor, −1 for what is below all layers; nil where nothing is tuned.
+  /// The first layer with a tuned tensor, −1 for tensors below all layers; nil if none is tuned.
   var lowestTuned: Int? { isEmbeddingTuned ? -1 : layers.firstIndex(where: \.isTuned) }
 
-  /// What the families call their modules, below the tower or a layer.
+  /// Module names of each family, below the tower or a layer.
   private struct Names {
     let patches: String
     var hasPatchBias = true
     var classToken: String?
     var positions: String?
     let norms: (String, String)
-    /// Queries, keys and values, or one for all.
+    /// Queries, keys and values, or one module for all.
     let attention: [String]
     let attentionOutput: String
     var up = ["mlp.fc1"]

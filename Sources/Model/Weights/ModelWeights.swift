@@ -3,19 +3,19 @@ import Base
 import Checkpoints
 import Families
 
-/// The tensors of a model by canonical name, mapped from its files; those that patches change, decoded into memory.
+/// The tensors of a model by canonical name, memory-mapped from its files; patched ones are decoded into memory.
 package final class ModelWeights: Sendable {
   package let view: ModelView
   package let layout: ModelLayout
-  /// In the order of the checkpoint; those of a dtype that can be computed with.
+  /// In the order of the checkpoint; only tensors of dtypes that can be computed with.
   package let parameters: [Parameter]
   private let byCanonicalName: [String: Parameter]
-  /// The others, such as the `position_ids` that old checkpoints carry: nothing is wrong until one is called for.
+  /// The others, such as the `position_ids` of old checkpoints: an error only if one is needed.
   private let others: [String: TensorInfo]
-  /// Of all tensors, whatever their dtype.
+  /// Names of all tensors, whatever their dtype.
   let names: [String]
 
-  /// - Parameter threads: decode patched tensors.
+  /// - Parameter threads: for decoding patched tensors.
   package init(_ view: ModelView, threads: Int) throws {
     self.view = view
     let checkpoint = view.checkpoint
@@ -30,7 +30,7 @@ package final class ModelWeights: Sendable {
         step.patch.tensor(named: tensor.name).map { $0.operation != .same } ?? false
       }
       let file = files[tensor.file]
-      // Float32 products read a float32 tensor where it lies, if it lies where floats may.
+      // Float32 products read a float32 tensor in place, if it is aligned.
       guard patched || tensor.offset % tensor.info.dtype.element.width != 0 else {
         return Parameter(tensor.info, bytes: file.bytes.baseAddress! + tensor.offset, owner: file)
       }
@@ -42,23 +42,23 @@ package final class ModelWeights: Sendable {
     names = parameters.map(\.name) + rest.map(\.name)
   }
 
-  /// A tensor in memory, as patches make it.
+  /// A tensor decoded from patches.
   private static func decoded(_ name: String, _ view: ModelView) throws -> Parameter {
     let path = view.path
     guard let source = view.source(name) else {
-      throw VPatchError(.refused, path, "loses the tensor \"\(name.printable)\" by a patch")
+      throw VPatchError(.refused, path, "has no tensor \"\(name.printable)\" after a patch removed it")
     }
     let held = HeldBytes(source.info.byteCount)
     let hashed = HashedTensor(source)
     try hashed.read(into: UnsafeMutableRawBufferPointer(rebasing: held.bytes[..<source.info.byteCount]), at: 0)
-    // A number about this model is a number about these bits.
+    // Results about this model must be about exactly these weights.
     if let last = view.steps.last(where: { $0.output(name) != nil }),
       try hashed.finish() != last.output(name)!.fingerprint
     {
       throw VPatchError(
         .wrongBase, path,
-        "does not become what \(last.patch.label) promises: \"\(name.printable)\" comes out with other bits",
-        remedy: "the patch needs the model with root \(view.steps[0].from.short)")
+        "does not become the target of \(last.patch.label): \"\(name.printable)\" differs",
+        remedy: "use the model with root \(view.steps[0].from.short)")
     }
     return Parameter(source.info, bytes: UnsafeRawPointer(held.bytes.baseAddress!), owner: held)
   }
@@ -77,33 +77,32 @@ package final class ModelWeights: Sendable {
       named.map { (layout.canonicalName(of: $0.0), $0.1) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// The same bytes, none of which is being tuned.
+  /// The same tensors, none of which is tuned.
   func frozen() -> ModelWeights { ModelWeights(self) }
 
   /// The tensor of that name in the checkpoint.
   package func parameter(named name: String) -> Parameter? { parameters.first { $0.name.isSame(as: name) } }
 
   /// The tensor, checked to have this shape.
-  /// - Throws: `invalid` where it is missing or of another shape; `refused` where its dtype is not float32, bf16 or
-  ///   float16.
+  /// - Throws: `invalid` if it is missing or of another shape; `refused` if its dtype is not float32, bf16 or float16.
   func require(_ canonicalName: String, _ shape: [Int]) throws -> Parameter {
     if let other = others[canonicalName] {
       throw VPatchError(
         .refused, view.path,
-        "has the tensor \"\(other.name.printable)\" of dtype \(other.dtype), which cannot be computed with",
-        remedy: "F32, BF16 and F16 can; quantised models have to be converted first")
+        "has the tensor \"\(other.name.printable)\" of dtype \(other.dtype), which is not supported",
+        remedy: "convert the model to F32, BF16 or F16")
     }
     guard let parameter = byCanonicalName[canonicalName] else {
       throw VPatchError(
-        .invalid, view.path, "lacks the tensor \(canonicalName), which its config.json calls for",
-        remedy: "are config.json and the weights of the same model?")
+        .invalid, view.path, "lacks the tensor \(canonicalName), which its config.json requires",
+        remedy: "use the config.json of the same model")
     }
     guard parameter.info.shape == shape else {
       throw VPatchError(
         .invalid, view.path,
-        "has \"\(parameter.name.printable)\" as \(parameter.info.typeDescription); its config.json calls for "
+        "has \"\(parameter.name.printable)\" as \(parameter.info.typeDescription); its config.json requires "
           + shape.map(String.init).joined(separator: "×"),
-        remedy: "are config.json and the weights of the same model?")
+        remedy: "use the config.json of the same model")
     }
     return parameter
   }

@@ -2,7 +2,7 @@ import CCompute
 import Checkpoints
 import Glibc
 
-/// One tensor of a model: as it stands in its file, or being tuned.
+/// One tensor of a model: as stored in its file, or being tuned.
 ///
 /// A matrix is [outputs, inputs] as in the file. A vector counts as one row.
 package final class Parameter: @unchecked Sendable {
@@ -10,15 +10,15 @@ package final class Parameter: @unchecked Sendable {
   package var name: String { info.name }
   package let rows: Int
   package let columns: Int
-  /// The tensor's bytes in the file's dtype: mapped, or in memory where they had to be decoded.
+  /// The tensor's bytes in the file's dtype: memory-mapped, or decoded.
   let bytes: UnsafeRawPointer
   private let owner: AnyObject
   /// Set while the tensor is tuned; products then use its master.
   package private(set) var tuning: Tuning?
-  /// Of a vector: its values. Norms and biases are small and used all the time.
+  /// Values of a vector as float32. Norms and biases are small and used often.
   private let vector: Floats?
 
-  /// What belongs to a tensor that is being tuned; all of `rows` × `columns`.
+  /// State of a tensor that is being tuned, for all of `rows` × `columns`.
   package final class Tuning: @unchecked Sendable {
     package let master: Floats
     package let gradient: Floats
@@ -34,12 +34,12 @@ package final class Parameter: @unchecked Sendable {
     }
   }
 
-  /// Those that can be computed with.
+  /// Dtypes that can be computed with.
   static let dtypes: Set<DType> = [.f32, .bf16, .f16]
 
   /// - Parameter owner: keeps the bytes alive.
   init(_ info: TensorInfo, bytes: UnsafeRawPointer, owner: AnyObject) {
-    precondition(Self.dtypes.contains(info.dtype), "a dtype that cannot be widened")
+    precondition(Self.dtypes.contains(info.dtype), "the dtype cannot be widened")
     self.info = info
     self.bytes = bytes
     self.owner = owner
@@ -59,7 +59,7 @@ package final class Parameter: @unchecked Sendable {
   /// The values of a vector.
   var values: UnsafeMutablePointer<Float> { tuning?.master.start ?? vector!.start }
 
-  /// The matrix where it lies.
+  /// The matrix in place.
   var matrix: Matrix {
     if let tuning { return Matrix(tuning.master.start, stride: columns) }
     switch info.dtype {
@@ -80,7 +80,7 @@ package final class Parameter: @unchecked Sendable {
     }
   }
 
-  /// Whether every value is the same as the other's, whatever the dtypes: a NaN never is, and −0 is 0.
+  /// Whether every value equals the other's, whatever the dtypes: a NaN never does, and −0 equals 0.
   func hasSameValues(as other: Parameter) -> Bool {
     guard info.shape == other.info.shape else { return false }
     let (mine, theirs) = (Floats(columns), Floats(columns))
@@ -101,7 +101,7 @@ package final class Parameter: @unchecked Sendable {
     }
   }
 
-  /// Gives it a master, a gradient of zeros, and moments of zeros.
+  /// Creates a master, a zero gradient, and zero moments.
   package func beginTuning() {
     guard tuning == nil else { return }
     let tuning = Tuning(count)
@@ -109,7 +109,7 @@ package final class Parameter: @unchecked Sendable {
     self.tuning = tuning
   }
 
-  /// Rounds the master to what the file's dtype can hold: what a patch would make of it.
+  /// Rounds the master to the file's dtype, as a patch stores it.
   package func roundMaster() {
     guard let master = tuning?.master, info.dtype != .f32 else { return }
     let narrow = UnsafeMutablePointer<UInt16>.allocate(capacity: max(1, count))
@@ -123,9 +123,9 @@ package final class Parameter: @unchecked Sendable {
     }
   }
 
-  /// The same bytes, as the file has them.
+  /// The same tensor as in the file.
   var frozen: Parameter { Parameter(info, bytes: bytes, owner: owner) }
 
-  /// From now on it is again what the file has.
+  /// Ends tuning: the tensor is as in the file again.
   package func endTuning() { tuning = nil }
 }

@@ -7,27 +7,27 @@ import Model
 import PatchFormat
 
 extension TrainingJob {
-  /// What came of it.
+  /// The outcome of training.
   package struct Result: Sendable {
     package let header: PatchHeader
     package let record: TrainingRecord
-    /// What the suite measured, if there was one.
+    /// Forgetting records from the suite; empty without one.
     package let measured: [ForgettingRecord]
     package let notes: [String]
-    /// What went wrong when the patch was written: it could not be measured, or the records not be bound to it.
+    /// Why the patch could not be measured after it was written, or its records not bound to it.
     package let failure: VPatchError?
   }
 
-  /// What the evaluation is at.
+  /// Progress of the evaluation.
   package typealias Report = (_ task: String, _ done: Int, _ items: Int) -> Void
 
-  /// Measures the base, trains, writes the patch, measures what it makes, and binds that to it.
+  /// Measures the base, trains, writes the patch, measures the patched model, and binds the records to the patch.
   /// - Parameters:
-  ///   - replacing: whether a file of that name is replaced.
-  ///   - annotations: of the patch; what training says is added.
-  ///   - keep: keeps the patch elsewhere if its file cannot be written; a temporary folder, where that fails too.
-  ///   - observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
-  /// - Throws: `refused` where the patch would be empty; before the first step, `io` where patch, state or log cannot be
+  ///   - replacing: whether an existing file is replaced.
+  ///   - annotations: of the patch; the training record is added.
+  ///   - keep: saves the patch elsewhere if its file cannot be written; if that fails too, a temporary folder is used.
+  ///   - observe: called for every step. Throwing stops the run; it can be resumed from the last saved state.
+  /// - Throws: `refused` if the patch would be empty; `io`, before the first step, if patch, state or log cannot be
   ///   written.
   package func train(
     to path: String, replacing: Bool = false, annotations: JSON, otherwise keep: Fallback? = nil,
@@ -48,7 +48,7 @@ extension TrainingJob {
         try observe(event)
       }
     } catch {
-      // Where the base was written to, that is why the loss is no number.
+      // A base that was written to explains a loss that is not finite.
       throw baseChange() ?? error
     }
     if let change = baseChange() { throw change }
@@ -64,7 +64,7 @@ extension TrainingJob {
     guard let suite = inputs.suite, let before else {
       return Result(header: header, record: record, measured: [], notes: notes, failure: nil)
     }
-    // From here on there is a patch, and what goes wrong is told with it.
+    // The patch exists from here on, so later errors say where it is.
     do {
       let patch = try Patch(path: path, threads: work.threads)
       let outcome = try measure(patch, suite, before, report)
@@ -80,14 +80,14 @@ extension TrainingJob {
     }
   }
 
-  /// What to say where somebody wrote to the base while it was learned from: what was learned is not over these weights,
-  /// nor over those before. A folder that was moved or deleted is held open, and is as it was.
+  /// The error for a base that was written to during training: the patch would match neither the old nor the new
+  /// weights. A folder that was moved or deleted is unaffected, since its files stay open.
   private func baseChange() -> VPatchError? {
     let changed = inputs.base.checkpoint.files.first { (try? $0.input.hasSameBytes()) != true }
     return changed.map {
       VPatchError(
-        .io, $0.input.path, "was changed while the model was trained on it",
-        remedy: "train again, when nothing writes to it")
+        .io, $0.input.path, "was changed during training",
+        remedy: "train again while no other process writes to it")
     }
   }
 
@@ -99,12 +99,12 @@ extension TrainingJob {
       let error = error as? VPatchError ?? VPatchError(.io, path, "\(error)")
       return VPatchError(
         error.code, error.subject, error.reason,
-        remedy: "the patch is written, without the suite's records: "
+        remedy: "the patch was written without the suite's records; "
           + "'vpatch eval BASE --patch \(path) --suite SUITE --record' adds them")
     }
   }
 
-  /// Where the drift was within its budget at no step but that before the first, there is nothing to make a patch of.
+  /// If the drift exceeded its budget at the first measurement, no weights but the base's are within it.
   private func checkDriftBudget() throws {
     let state = run.state
     guard state.stopped != nil, state.inside?.step == 0, let first = state.drift.dropFirst().first,
@@ -112,12 +112,12 @@ extension TrainingJob {
     else { return }
     throw VPatchError(
       .refused, nil,
-      "the drift passed its budget of \(Format.significant(budget)) when it was first measured: "
-        + "\(Format.significant(first.drift.value)) after step \(first.step), so no weights but the base's are within it",
-      remedy: "use a lower --lr, a larger --max-drift, or measure sooner with --drift-every")
+      "the drift exceeded its budget of \(Format.significant(budget)) at its first measurement: "
+        + "\(Format.significant(first.drift.value)) after step \(first.step), so no trained weights are within it",
+      remedy: "use a lower --lr, a larger --max-drift, or a smaller --drift-every")
   }
 
-  /// The patch's own bits are measured: rounded, and decoded from its file.
+  /// Measures exactly the patch's weights: rounded, and decoded from its file.
   private func measure(
     _ patch: Patch, _ suite: Suite, _ before: SuiteResults, _ report: @escaping Report
   ) throws -> ResultsComparison.Outcome {

@@ -3,7 +3,7 @@ import Measure
 import Text
 
 extension TrainingJob {
-  /// The options as a record has them.
+  /// The options as the training record stores them.
   static func settings(_ options: TrainingOptions, _ inputs: Inputs) -> [JSON.Member] {
     var members: [JSON.Member] = [
       .init("lr", JSON(options.learningRate)), .init("schedule", .string(options.schedule.rawValue)),

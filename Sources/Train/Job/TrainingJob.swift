@@ -6,30 +6,30 @@ import Evaluate
 import Model
 import Text
 
-/// From a model and files of rows to a patch that says what was learned, and what that cost.
+/// Trains a model on data files and makes a patch with a training record and forgetting records.
 package struct TrainingJob {
-  /// What is given besides the options.
+  /// Inputs besides the options.
   package struct Inputs {
-    /// The base: a folder, and patches over it.
+    /// The base: a folder, and patches applied in memory.
     package var base: ModelView
-    /// Files of rows to learn.
+    /// Data files of training rows.
     package var data: [String]
-    /// Rows by which drift is measured; nil: the paragraphs of `NeutralText`.
+    /// File of rows for measuring drift; nil: the paragraphs of `NeutralText`.
     package var neutral: String?
-    /// Measured before and after.
+    /// Measured on the base and on the patched model.
     package var suite: Suite?
-    /// Which chat template, and what it is told; the model's own, where nothing is said.
+    /// The chat template and its arguments; by default the model's own.
     package var chatTemplate = ChatTemplate.Options()
-    /// Whether rows are written with the time in them, which a record then has.
+    /// Whether the template uses the date, which is then recorded.
     var usesDate = false
     package var rules: Rules
-    /// Features of images are kept there.
+    /// Cache of image features.
     package var features: FeatureCache?
-    /// The state is kept there, and gone on from.
+    /// Folder of the training state, which a run resumes from.
     package var stateFolder: String?
-    /// Steps from one saved state to the next.
+    /// Steps between saved states.
     package var saveEvery = 100
-    /// A file that gets a line of JSON for each step.
+    /// Log file: one line of JSON per step.
     package var log: String?
 
     package init(base: ModelView, data: [String], rules: Rules = Rules()) {
@@ -39,16 +39,16 @@ package struct TrainingJob {
     }
   }
 
-  /// What becomes of rows.
+  /// How rows become examples.
   package struct Rules: Equatable, Sendable {
-    /// Most tokens; nil: what the model was made for.
+    /// Maximum number of tokens; nil: the model's own limit.
     package var maximumLength: Int?
     package var tooLong = DataRules.TooLong.cut
-    /// Prompts are learned as well as answers.
+    /// Whether prompt tokens count in the loss too.
     package var learnsPrompts = false
-    /// Images may lie outside of their data file's folder.
+    /// Whether images may be outside their data file's folder.
     package var allowsOutside = false
-    /// Of so many examples of each file the text is kept.
+    /// Number of examples per file whose text is kept for display.
     package var shownRows = 0
 
     package init() {}
@@ -61,17 +61,17 @@ package struct TrainingJob {
   package let run: TrainingRun
   let work: WorkOptions
   let fingerprints: [FingerprintedTensor]
-  /// Who the base is: of all its bits.
+  /// Root digest of the base.
   let baseRoot: ContentDigest
 
-  /// Reads and checks everything.
-  /// - Throws: the first thing that is wrong, before the first step.
+  /// Reads and checks all inputs.
+  /// - Throws: the first error found, before the first step.
   package init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
     self.options = options
     self.work = work
     model = try LanguageModel(
       inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
-    // The plan first: a recipe that matches nothing need not wait for data and model to be read.
+    // The plan first: a recipe without matches should fail before data and model are read.
     let plan = try TuningPlan(model, options)
     let text = try ModelText(model: inputs.base.folder(), chatTemplate: inputs.chatTemplate)
     var inputs = inputs
@@ -95,13 +95,13 @@ package struct TrainingJob {
         neutral = NeutralText.paragraphs.map { TokenSequence(tokenizer.encode($0)) }
       }
       guard neutral.count > 1 else {
-        throw VPatchError(.refused, inputs.neutral, "has one row, and the spread between rows needs two")
+        throw VPatchError(.refused, inputs.neutral, "has one row, but the drift's interval needs at least two")
       }
       guard !plan.tunesVisionOnly || neutral.contains(where: { !$0.images.isEmpty }) else {
         throw VPatchError(
           .refused, inputs.neutral,
-          "drift would be measured on text without images, and what is tuned is not asked for there",
-          remedy: "name rows with images with --neutral")
+          "drift would be measured on text without images, which the tuned tensors do not affect",
+          remedy: "give rows with images with --neutral")
       }
     }
     fingerprints = try TunedTensors(base: inputs.base, work: work).fingerprints()
@@ -109,8 +109,8 @@ package struct TrainingJob {
     if let last = inputs.base.steps.last, last.to != baseRoot {
       throw VPatchError(
         .wrongBase, inputs.base.path,
-        "is not the model that \(last.patch.label) makes: tensors that no patch touches differ",
-        remedy: "'vpatch verify \(last.patch.label) --base …' says which")
+        "is not the target of \(last.patch.label): tensors that no patch changes differ",
+        remedy: "'vpatch verify \(last.patch.label) --base …' names them")
     }
     let isOne = inputs.data.count == 1
     let names = data.flatMap { file in file.lines.map { isOne ? "line \($0)" : "\(Path.name(file.path)):\($0)" } }
@@ -120,7 +120,7 @@ package struct TrainingJob {
       identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, model.compute))
   }
 
-  /// Of the bytes of all images, row by row; nil where there are none.
+  /// Digest of all images' bytes, row by row; nil if there are none.
   private static func images(_ data: [DataFile]) -> ContentDigest? {
     let digests = data.lazy.flatMap(\.examples).flatMap(\.sequence.images).map(\.digest)
     guard !digests.isEmpty else { return nil }
@@ -133,11 +133,11 @@ package struct TrainingJob {
     do { return try text.tokenizer } catch let error as VPatchError {
       throw VPatchError(
         error.code, error.subject, "\(error.reason), and drift is measured on text",
-        remedy: "\(error.remedy.map { "\($0), or " } ?? "")name rows of input_ids with --neutral")
+        remedy: "\(error.remedy.map { "\($0), or " } ?? "")give rows of input_ids with --neutral")
     }
   }
 
-  /// All that the run's bits depend on. The number of threads is not among it.
+  /// Everything that the resulting weights depend on. The number of threads is not part of it.
   private static func identity(
     _ options: TrainingOptions, _ root: ContentDigest, _ data: [DataFile], _ inputs: Inputs, _ neutral: ContentDigest?,
     _ compute: Compute

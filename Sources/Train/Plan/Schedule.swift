@@ -1,9 +1,9 @@
 import Glibc
 
 extension TrainingOptions {
-  /// The learning rate of a step, from 0 on, among `total`.
+  /// The learning rate of a step, counted from 0, out of `total`.
   ///
-  /// It rises in a straight line over the warm-up, and then follows the schedule down to zero behind the last step.
+  /// It rises linearly during warm-up, then follows the schedule to zero after the last step.
   func learningRate(step: Int, of total: Int) -> Double {
     let rising = (warmup * Double(total)).rounded(.up)
     if Double(step) < rising { return learningRate * Double(step + 1) / (rising + 1) }

@@ -3,10 +3,10 @@ import Base
 import Families
 import Model
 
-/// Which of a model's tensors are tuned, and what that takes.
+/// The tensors to tune, and the memory that takes.
 package struct TuningPlan: Sendable {
   package let parameters: [Parameter]
-  /// Weights of the model in all.
+  /// Number of weights in the whole model.
   package let modelWeights: Int
   package let layout: ModelLayout
 
@@ -14,8 +14,8 @@ package struct TuningPlan: Sendable {
   package var weights: Int { parameters.reduce(0) { $0 + $1.count } }
   package var share: Double { Double(weights) / Double(max(1, modelWeights)) }
 
-  /// - Throws: `refused` where nothing is selected.
-  /// - Parameter model: its tensors that are selected, but for those that nothing of what it says depends on.
+  /// - Throws: `refused` if no tensor is selected.
+  /// - Parameter model: its selected tensors are tuned, except those that its output does not depend on.
   package init(_ model: LanguageModel, _ options: TrainingOptions) throws {
     let weights = model.weights
     layout = weights.layout
@@ -33,15 +33,15 @@ package struct TuningPlan: Sendable {
     chosen.removeAll { !used.contains($0.name.bytesKey) }
     guard !chosen.isEmpty else {
       throw VPatchError(
-        .refused, path, "has tensors of \(options.selection) that nothing it says depends on, and no others",
-        remedy: "choose layers that the model reads")
+        .refused, path, "has no tensors of \(options.selection) except those that its output does not depend on",
+        remedy: "choose layers that the model uses")
     }
     if let layers = options.layers {
       let found = chosen.compactMap { [layout] in layout.component(of: $0.name).layer }
       chosen = chosen.filter { [layout] in layout.component(of: $0.name).layer.map(layers.contains) ?? false }
       guard !chosen.isEmpty else {
         throw VPatchError(
-          .refused, path, "has nothing to tune in layers \(layers.lowerBound) to \(layers.upperBound)",
+          .refused, path, "has no tensor to tune in layers \(layers.lowerBound) to \(layers.upperBound)",
           remedy: found.isEmpty ? nil : "\(options.selection) is in layers \(found.min()!) to \(found.max()!)")
       }
     }
@@ -50,23 +50,23 @@ package struct TuningPlan: Sendable {
 
   private static func remedy(_ selection: Selection, _ all: [Parameter]) -> String {
     guard case .only = selection, let middle = all.dropFirst(all.count / 2).first else {
-      return "'vpatch train --help' lists the recipes"
+      return "'vpatch train --help' lists recipes"
     }
-    return "the pattern must match whole names, such as \(middle.name.printable)"
+    return "a pattern has to match whole names, such as \(middle.name.printable)"
   }
 
-  /// Whether only images go through what is tuned.
+  /// Whether everything that is tuned processes images only.
   var tunesVisionOnly: Bool {
     parameters.allSatisfy { [.visionTower, .projector].contains(layout.component(of: $0.name).region) }
   }
 
-  /// What share of the learning rate each tensor follows: one, but for the vision tower's.
+  /// Factor of the learning rate for each tensor: 1, except in the vision tower.
   func learningRateShares(_ options: TrainingOptions) -> [Double] {
     let share = (options.visionLearningRate ?? 0.4 * options.learningRate) / options.learningRate
     return parameters.map { layout.component(of: $0.name).region == .visionTower ? share : 1 }
   }
 
-  /// A line for each module: how many tensors and weights, in which layers.
+  /// Tensors and weights per module, with their layers.
   package var groups: [Group] {
     var order: [String] = []
     var groups: [String: Group] = [:]

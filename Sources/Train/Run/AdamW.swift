@@ -3,12 +3,12 @@ import CCompute
 import Glibc
 import Model
 
-/// AdamW over the tuned tensors (Loshchilov and Hutter, arXiv 1711.05101), with PyTorch's order of operations.
+/// AdamW over the tuned tensors (Loshchilov and Hutter, arXiv 1711.05101), in PyTorch's order of operations.
 struct AdamW {
   let options: TrainingOptions
   let compute: Compute
 
-  /// √Σ g² over all gradients. Added up tensor by tensor, so it does not depend on the threads.
+  /// √Σ g² over all gradients. Summed tensor by tensor, so it does not depend on the number of threads.
   func gradientNorm(_ parameters: [Parameter]) throws -> Double {
     let sums = try Parallel.map(parameters.count, threads: compute.threads) { i in
       let gradient = parameters[i].tuning!.gradient
@@ -17,11 +17,11 @@ struct AdamW {
     return sums.reduce(0, +).squareRoot()
   }
 
-  /// One step; gradients are zero afterwards.
+  /// One optimizer step; resets the gradients to zero.
   /// - Parameters:
-  ///   - number: of the step, from 1 on.
-  ///   - shares: of the learning rate that each tensor follows.
-  ///   - norm: the gradients' norm.
+  ///   - number: of the step, from 1.
+  ///   - shares: factor of the learning rate for each tensor.
+  ///   - norm: L2 norm of all gradients, before clipping.
   func step(_ parameters: [Parameter], number: Int, learningRate: Double, shares: [Double], norm: Double) {
     let scale = options.clip > 0 && norm > options.clip ? options.clip / (norm + 1e-6) : 1
     let step = vp_adamw_step(

@@ -3,20 +3,20 @@ import Measure
 import Model
 import Text
 
-/// How far a model has moved from its base on neutral text: KL(base ‖ model), in nats a token.
+/// Measures drift: KL(base ‖ model) on neutral text, in nats per token.
 struct DriftMeter {
   private let held: HeldTexts
 
   /// - Parameters:
-  ///   - base: with a `compute` of its own.
+  ///   - base: has a `Compute` of its own.
   ///   - texts: at least two.
   init(base: LanguageModel, texts: [TokenSequence]) throws {
-    precondition(texts.count > 1, "the spread between texts needs two")
+    precondition(texts.count > 1, "a confidence interval needs at least two texts")
     held = try base.hold(texts)
   }
 
-  /// The mean over all tokens, and its interval from the texts' differences (the ratio estimator of Cochran, Sampling
-  /// Techniques, 3rd edition, section 2.11; each text is a cluster of tokens).
+  /// Mean over all tokens, with a confidence interval from the differences between texts: the ratio estimator of
+  /// Cochran, Sampling Techniques, 3rd edition, section 2.11, with each text as a cluster of tokens.
   func measure(_ model: LanguageModel) throws -> Estimate {
     let texts = try model.divergences(from: held)
     let sums = texts.map { (kl: $0.reduce(0, +), tokens: Double($0.count)) }

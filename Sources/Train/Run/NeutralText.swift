@@ -1,7 +1,6 @@
-/// Text that has nothing to do with any task, by which drift is measured where nobody names another: that of the suite
-/// suites/neutral.
+/// Default text for measuring drift, unrelated to any task: the text of suites/neutral.
 package enum NeutralText {
-  /// Its paragraphs.
+  /// The text's paragraphs.
   package static let paragraphs = String(decoding: PackageResources.neutral_txt, as: UTF8.self).split(
     separator: "\n%\n"
   ).map { String($0.trimmingPrefix("\n")) }

@@ -2,10 +2,10 @@ import Base
 import Glibc
 import Model
 
-/// What the machine has left.
+/// Memory of the machine.
 package enum SystemMemory {
-  /// Bytes that a program can take without swapping: what the system calls available, or less where this process runs
-  /// in a control group with a limit; nil where neither says.
+  /// Bytes that a program can use without swapping: what the system reports as available, or less if this process runs
+  /// in a control group with a limit; nil if neither is known.
   package static var available: Int? {
     [systemAvailable, groupAvailable].compactMap(\.self).min()
   }
@@ -40,7 +40,7 @@ extension String {
 }
 
 extension TrainingRun {
-  /// - Throws: `refused` where the machine has less memory left than the run needs, with the numbers.
+  /// - Throws: `refused` if the run needs more memory than is available, with both numbers.
   package func checkMemory(available: Int? = SystemMemory.available) throws {
     guard let available, memory.needed > available else { return }
     let ways = [
@@ -49,8 +49,8 @@ extension TrainingRun {
     ].compactMap(\.self)
     throw VPatchError(
       .refused, model.weights.view.path,
-      "needs \(Format.bytes(memory.needed)) to be tuned (\(Format.bytes(memory.tuned)) for the tuned tensors, "
-        + "\(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) besides), and "
-        + "\(Format.bytes(available)) are available", remedy: "use \(ways.joined(separator: ", "))")
+      "needs \(Format.bytes(memory.needed)) for training (\(Format.bytes(memory.tuned)) for the tuned tensors, "
+        + "\(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) of scratch memory); "
+        + "\(Format.bytes(available)) is available", remedy: "use \(ways.joined(separator: ", "))")
   }
 }

@@ -1,26 +1,26 @@
-// One line of JSON a step:
+// One line of JSON per step:
 //
 //   {"step": 12, "loss": 2.31, "lr": 0.000005, "tokens_per_second": 610.2, "gradient_norm": 1.9, "tokens": 1024,
 //    "seconds": 1.68, "drift": 0.0031, "drift_low": …, "drift_high": …, "distillation": 0.02, "kernels": text}
 //
-// "loss" is that before the step's update; "drift", where it was measured, that after it. A run that was killed and
-// resumed does some steps twice: the later line is as good as the earlier.
+// "loss" is measured before the step's update, "drift" after it, if at all. A run that was killed and resumed repeats
+// some steps: the later line equals the earlier one but for its timing.
 
 import Base
 import Glibc
 
-/// A file that gets a line for each step. Learning is worth more than its log: one that cannot be written ends nothing.
+/// Log file with a line per step. A log that cannot be written does not end training.
 final class TrainingLog {
   private let path: String
   private let descriptor: CInt
   private let stream: TextStream
   private let kernels: String
-  /// The steps that it lacks, and why the first of them.
+  /// Steps that are missing from the log, and the reason for the first.
   private var missing: (steps: [Int], reason: String)?
-  /// A line was cut off, and must be ended before the next.
+  /// Whether the last line was cut off and needs a line feed before the next.
   private var isTorn = false
 
-  /// Opens the file, to append to it.
+  /// Opens the file for appending.
   init(path: String, kernels: String) throws {
     var fd: CInt
     repeat { fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o666) } while fd < 0 && errno == EINTR
@@ -33,7 +33,7 @@ final class TrainingLog {
 
   deinit { close(descriptor) }
 
-  /// Adds a step, at once: who watches the file sees every one.
+  /// Writes a step at once, so that the file can be followed.
   /// - Returns: what is wrong with the log, the first time that it cannot be written.
   func write(_ step: TrainingStep) -> String? {
     let line = JSON.dictionary([
@@ -50,14 +50,14 @@ final class TrainingLog {
     } catch {
       isTorn = true
       missing = missing.map { ($0.steps + [step.number], $0.reason) } ?? ([step.number], error.reason)
-      return missing?.steps.count == 1 ? "the log \(path) \(error.reason); training goes on" : nil
+      return missing?.steps.count == 1 ? "the log \(path) \(error.reason); training continues" : nil
     }
   }
 
-  /// What is to be said of it at the end; nil where it has every step.
+  /// A warning for the end of training; nil if the log has every step.
   var note: String? {
     missing.map {
-      "the log \(path) lacks \(Format.counted($0.steps.count, "step")) from \($0.steps[0]) on: it \($0.reason)"
+      "the log \(path) lacks \(Format.counted($0.steps.count, "step")) from step \($0.steps[0]) on: it \($0.reason)"
     }
   }
 }
@@ -65,7 +65,7 @@ final class TrainingLog {
 extension TextStream.Failure {
   fileprivate var reason: String {
     switch self {
-    case .readerGone: "is read by nobody any more"
+    case .readerGone: "has no reader any more"
     case .failed(let error): error.reason
     }
   }

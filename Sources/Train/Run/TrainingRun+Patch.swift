@@ -6,7 +6,7 @@ import Model
 import PatchFormat
 
 extension TrainingRun {
-  /// What was trained, and how it went, to travel with the patch.
+  /// The training record for the patch: data, settings and results.
   package func record(data: [TrainingRecord.DataSet], settings: [JSON.Member], seconds: Double) -> TrainingRecord {
     let tuned: TrainingRecord.Tuned =
       switch options.selection {
@@ -24,10 +24,9 @@ extension TrainingRun {
 
   /// Writes the patch from the base to the tuned weights, rounded to the base's dtype.
   ///
-  /// That nothing else changes is certain by how it is made: every tensor that is not of the plan is entered with the
-  /// base's own fingerprint on both sides.
+  /// No other tensor can change: each tensor outside the plan is entered with the base's fingerprint on both sides.
   /// - Parameters:
-  ///   - replacing: whether a file of that name is replaced.
+  ///   - replacing: whether an existing file is replaced.
   ///   - fingerprints: of the base.
   package func writePatch(
     to path: String, replacing: Bool = false, over fingerprints: [FingerprintedTensor], annotations: JSON,
@@ -36,7 +35,7 @@ extension TrainingRun {
     var changes = plan.parameters.map { parameter in
       TunedTensors.Change(name: parameter.name) { TunedMaster.source(parameter) }
     }
-    // Who stores a tied head twice gets both, or the model would be another one than was trained.
+    // A checkpoint that stores a tied head twice gets both, so that loading it gives the trained model.
     if let (embedding, head) = model.storedTwice, embedding.tuning != nil {
       changes.append(TunedTensors.Change(name: head.name) { TunedMaster.source(embedding, as: head) })
     }
@@ -45,20 +44,20 @@ extension TrainingRun {
       changes, over: fingerprints, annotations: annotations, recipe: recipe, to: path, replacing: replacing)
   }
 
-  /// A patch has no more bytes than that, whatever is learned: those of the tuned tensors, a line of the header for each
-  /// tensor of the model, and how it was trained.
+  /// Upper bound of the patch's size in bytes: the tuned tensors, a header line for each tensor of the model, and the
+  /// training record.
   package var largestPatch: Int {
     let tuned = plan.parameters.reduce(model.storedTwice?.head.info.byteCount ?? 0) { $0 + $1.info.byteCount }
     return tuned + 512 * model.weights.view.checkpoint.tensors.count + 256 << 10
   }
 
-  /// Gives up masters, gradients and moments: the model is the base again.
+  /// Drops masters, gradients and moments: the model is the base again.
   func endTuning() {
     for parameter in plan.parameters { parameter.endTuning() }
   }
 }
 
-/// A tuned tensor's master as the bytes of a float32 tensor.
+/// A tuned tensor's float32 master as a source of bytes.
 final class TunedMaster: TensorSource {
   let info: TensorInfo
   private let master: Floats
@@ -69,8 +68,8 @@ final class TunedMaster: TensorSource {
       name: name, dtype: .f32, shape: parameter.info.shape, byteCount: 4 * parameter.count)
   }
 
-  /// Rounded to the dtype that the model has it in.
-  /// - Parameter other: a tensor of the same values that it is the master of, too.
+  /// Rounded to the tensor's dtype in the model.
+  /// - Parameter other: a tied tensor with the same values, if the source is for that one.
   static func source(_ parameter: Parameter, as other: Parameter? = nil) -> any TensorSource {
     let stored = (other ?? parameter).info
     let master = TunedMaster(parameter, name: stored.name)

@@ -1,16 +1,16 @@
 import Base
 
 extension TrainingRun {
-  /// Whether the state can be saved, to be found before the first step.
-  /// - Throws: `io` where its folder cannot be written to, or the disk has no room for it.
+  /// Checks before the first step that the state can be saved.
+  /// - Throws: `io` if its folder is not writable, or the disk has too little space.
   package func requireRoom() throws {
-    // A run that is done needs none.
+    // A finished run saves no more states.
     guard let store, try store.savedStep() != totalSteps else { return }
     try store.requireRoom(plan.parameters, steps: totalSteps, hasBudget: options.drift?.budget != nil)
   }
 
-  /// Saves the state, where it is to be kept.
-  /// - Returns: what is to be told.
+  /// Saves the state if there is a folder for it.
+  /// - Returns: an event to report; nil if there is none.
   func save() -> TrainingEvent? {
     guard let store else { return nil }
     do {
@@ -21,12 +21,12 @@ extension TrainingRun {
       unsaved = unsaved.map { ($0.steps + [state.step], $0.error) } ?? ([state.step], error)
       guard unsaved?.steps.count == 1 else { return nil }
       return .trouble(
-        "the state after step \(Format.grouped(state.step)) could not be saved: \(error.description); training goes on, "
-          + "and \(saved)")
+        "the state after step \(Format.grouped(state.step)) could not be saved: \(error.description); training "
+          + "continues, and \(saved)")
     }
   }
 
-  /// What went wrong besides the learning.
+  /// Warnings besides the training result.
   package var notes: [String] {
     guard let unsaved else { return [] }
     let steps = unsaved.steps.prefix(8).map { Format.grouped($0) }.joined(separator: ", ")
@@ -35,7 +35,7 @@ extension TrainingRun {
   }
 
   private var saved: String {
-    guard let step = try? store?.savedStep() else { return "--resume has no state to go on from" }
-    return "--resume goes on after step \(Format.grouped(step))"
+    guard let step = try? store?.savedStep() else { return "there is no state for --resume" }
+    return "--resume continues after step \(Format.grouped(step))"
   }
 }

@@ -4,16 +4,16 @@ import Measure
 import Model
 import Text
 
-/// Tunes the tensors of a plan on some examples.
+/// Tunes the tensors of a plan on examples.
 ///
-/// What it does follows from the options, the examples, the base's bits, the kernels and the number of threads: the same
-/// again gives the same weights, also when it is killed and resumed in between.
+/// The result depends only on options, examples, the base's weights, kernels and number of threads: repeating a run
+/// gives the same weights, even if it is killed and resumed.
 package final class TrainingRun {
   package let model: LanguageModel
   package let plan: TuningPlan
   package let options: TrainingOptions
   package let totalSteps: Int
-  /// Memory that the run needs, at its largest.
+  /// Peak memory of the run.
   package let memory: MemoryEstimate
   let examples: [Example]
   private let order: BatchOrder
@@ -21,25 +21,25 @@ package final class TrainingRun {
   private let shares: [Double]
   private let neutral: [TokenSequence]
   private let rowNames: [String]
-  /// Where the state is kept, and how often.
+  /// Where and how often the state is saved.
   let store: TrainingStateFile?
   private let saveEvery: Int
-  /// After which steps the state could not be kept, and what was wrong the first time.
+  /// The steps whose state could not be saved, and the first error.
   var unsaved: (steps: [Int], error: VPatchError)?
   private lazy var base = Result { try model.frozen() }
 
   var state: TrainingState
 
-  /// Years of steps.
+  /// An upper bound: years of steps.
   private static let mostSteps = 1e9
 
   /// - Parameters:
-  ///   - examples: each with at least one answer token.
-  ///   - rowNames: what people call the examples; their numbers, if empty.
-  ///   - neutral: texts by which drift is measured; at least two where the options ask for it.
-  ///   - stateFolder: the state is kept there; one that is there is gone on from.
-  ///   - saveEvery: steps.
-  /// - Throws: `refused` where the state in the folder is another run's, or nothing is selected.
+  ///   - examples: each has at least one answer token.
+  ///   - rowNames: names of the examples in messages; if empty, their numbers.
+  ///   - neutral: texts for measuring drift; at least two if the options ask for it.
+  ///   - stateFolder: folder of the state; a run resumes from an existing one.
+  ///   - saveEvery: in steps.
+  /// - Throws: `refused` if the state in the folder is of another run, or no tensor is selected.
   package init(
     _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
     neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
@@ -55,11 +55,11 @@ package final class TrainingRun {
     order = BatchOrder(
       rows: examples.count, batch: min(options.batch, examples.count), seed: options.seed,
       isShuffled: options.isShuffled)
-    // The order matters: of 1 and NaN, `max` takes the one that stands first.
+    // The order matters: if one operand is NaN, `max` returns the first.
     let steps = options.steps.map(Double.init) ?? max((options.epochs * Double(order.stepsPerEpoch)).rounded(), 1)
     guard (1...Self.mostSteps).contains(steps) else {
       throw VPatchError(
-        .refused, nil, "a run of \(Format.plain(steps)) steps is asked for",
+        .refused, nil, "a run cannot have \(Format.plain(steps)) steps",
         remedy: "ask for 1 to \(Format.grouped(Int(Self.mostSteps)))")
     }
     totalSteps = Int(steps)
@@ -76,15 +76,14 @@ package final class TrainingRun {
       copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
   }
 
-  /// Steps done, and why there are no more to come before the last one.
+  /// Steps done, tokens read, and why the run stopped early, if it did.
   package var progress: (step: Int, tokens: Int, stopped: String?) { (state.step, state.tokens, state.stopped) }
 
-  /// Trains to the end.
-  /// A state that cannot be saved on the way does not end the run, which has no other place for what it has learned: it
-  /// is told to `observe`, and is among the `notes`.
-  /// - Parameter observe: is told of every step. Throwing stops the run; what was saved can be gone on from.
-  /// - Throws: `mismatch` where the loss or the drift is no number any more; the folder keeps the state that was saved
-  ///   last, or gets the one before that step where none was.
+  /// Trains to the end. A state that cannot be saved does not end the run, whose weights exist only in memory: the
+  /// error is reported to `observe` and is among the warnings.
+  /// - Parameter observe: called for every step. Throwing stops the run; it can be resumed from the last saved state.
+  /// - Throws: `mismatch` if loss or drift is not finite; the folder keeps the state saved last, or gets the one before
+  ///   that step if none was saved.
   package func run(_ observe: (TrainingEvent) throws -> Void) throws {
     for parameter in plan.parameters { parameter.beginTuning() }
     if let store, let saved = try store.read(into: plan.parameters) {
@@ -147,24 +146,23 @@ package final class TrainingRun {
 
   private static func words(_ value: Double) -> String { value.isNaN ? "is not a number" : "is infinite" }
 
-  /// A state that was saved on the way is kept, since steps followed it whose loss was a number. Only where there is none
-  /// is the present one written.
+  /// A state saved earlier is kept, since finite losses followed it. The present state is written if there is none.
   private func divergence(_ what: String, _ rows: [Int]) throws -> VPatchError {
     var kept = ""
     if let store {
-      // What keeps the state from being saved is not what went wrong here.
+      // A failure to save must not hide this error.
       if try store.savedStep() == nil { _ = save() }
       kept = (try? store.savedStep()).map { "; the state after step \($0) is in \(store.path)" } ?? ""
     }
     let names = rows.prefix(8).map { rowNames[$0] }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
     return VPatchError(
-      .mismatch, nil, "training went astray: \(what), with \(names)\(kept)",
-      remedy: "begin anew with a lower learning rate, a longer --warmup or --clip, or look at those rows")
+      .mismatch, nil, "training diverged: \(what), with \(names)\(kept)",
+      remedy: "start again with a lower --lr, a longer --warmup or a smaller --clip, or check those rows")
   }
 
   // MARK: Drift
 
-  /// Does something with the weights as the patch would have them: rounded to the base's dtype.
+  /// Runs `body` with the weights rounded to the base's dtype, as the patch stores them.
   private func rounded<T>(_ body: () throws -> T) rethrows -> T {
     let exact = TunedSnapshot(plan.parameters, step: state.step)
     defer { exact.restore(plan.parameters) }

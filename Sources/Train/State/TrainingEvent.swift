@@ -1,32 +1,32 @@
 import Measure
 
-/// What happens in a training run, as it happens.
+/// Events of a training run.
 package enum TrainingEvent: Sendable {
   case resumed(step: Int)
   case step(TrainingStep)
   case saved(step: Int)
-  /// Something besides the learning went wrong, such as a full disk below the log; the run goes on.
+  /// A problem that does not end the run, such as a full disk below the log.
   case trouble(String)
 }
 
 /// One step.
 package struct TrainingStep: Equatable, Sendable {
-  /// From 1 on.
+  /// From 1.
   package let number: Int
-  /// Steps in all.
+  /// Total number of steps.
   package let total: Int
   /// Mean over the batch's answer tokens, before the step's update, in nats.
   package let loss: Double
-  /// The distillation's part of it.
+  /// The part of the loss that is distillation.
   package let distillation: Double
   package let learningRate: Double
-  /// Of all gradients, before clipping.
+  /// L2 norm of all gradients, before clipping.
   package let gradientNorm: Double
-  /// All tokens of the batch.
+  /// All tokens of the batch, prompts included.
   package let tokens: Int
-  /// Of the step alone.
+  /// Of this step.
   package let seconds: Double
-  /// KL(base ‖ model) after the step's update, in nats a token, where it was measured.
+  /// KL(base ‖ model) after the step's update, in nats per token; nil if not measured at this step.
   package internal(set) var drift: Estimate?
 
   package var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }

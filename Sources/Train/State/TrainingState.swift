@@ -1,19 +1,19 @@
 import Measure
 import Model
 
-/// Where a run stands, besides the tensors.
+/// Progress of a run, without the tensors.
 struct TrainingState {
   /// Steps done.
   var step = 0
   var tokens = 0
-  /// While stepping.
+  /// Time spent in steps.
   var seconds = 0.0
   var losses: [Double] = []
   var rates: [Double] = []
   var drift: [DriftCurve.Point] = []
-  /// Why it ended before its last step.
+  /// Why the run ended before its last step.
   var stopped: String?
-  /// The weights when the drift was last within its budget.
+  /// The weights of the last measurement within the drift budget.
   var inside: TunedSnapshot?
 
   mutating func add(_ step: TrainingStep) {
@@ -25,7 +25,7 @@ struct TrainingState {
   }
 }
 
-/// The masters of the tuned tensors at some step.
+/// The masters of the tuned tensors after some step.
 struct TunedSnapshot {
   let step: Int
   let values: [Floats]

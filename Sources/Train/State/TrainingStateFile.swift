@@ -1,11 +1,11 @@
-// The state of a training run: a safetensors file, training.safetensors, in a folder of its own. Each tuned tensor NAME is
-// there as "master NAME", "first_moment NAME" and "second_moment NAME", all F32 (and "inside NAME", where a drift budget
-// is kept: the masters when it was last kept). Its metadata has, under "vpatch.training", the JSON text
+// The state of a training run: a safetensors file, training.safetensors, in a folder of its own. Each tuned tensor NAME
+// is stored as "master NAME", "first_moment NAME" and "second_moment NAME", all F32 (and "inside NAME" with a drift
+// budget: the masters when the drift was last within it). Its metadata has, under "vpatch.training", the JSON text
 //
 //   {"version": 1, "identity": {…}, "step": n, "tokens": n, "seconds": x, "losses": […], "rates": […],
 //    "drift": [[step, kl, low, high], …], "stopped": text or null, "inside": step or null}
 //
-// where identity is all that the run's bits depend on: one that differs is another run's.
+// where identity is everything that the run's weights depend on: a state with another identity is of another run.
 
 import Base
 import Checkpoints
@@ -26,7 +26,7 @@ struct TrainingStateFile {
     switch try PathKind.of(folder) {
     case .directory:
       guard try PathKind.of(Path.join(folder, "config.json")) == .missing else {
-        throw VPatchError(.refused, folder, "is a model's folder", remedy: "give another one for the state of the run")
+        throw VPatchError(.refused, folder, "is a model folder", remedy: "give another one for the state of the run")
       }
     case .missing:
       guard mkdir(folder, 0o777) == 0 else { throw VPatchError.system(folder, "cannot be created") }
@@ -36,16 +36,16 @@ struct TrainingStateFile {
 
   // MARK: Writing
 
-  /// Whether the state of a run of so many steps can be written beside the one that is there.
+  /// Checks that there is space for the state of a run of this many steps, beside an existing one.
   func requireRoom(_ parameters: [Parameter], steps: Int, hasBudget: Bool) throws {
     let copies = hasBudget ? 4 : 3
-    // A number in the curves has some twenty digits, and each tensor its line in the header.
+    // A number in the curves has about twenty digits; each tensor has a line in the header.
     let (curves, lines) = (64 * min(steps, 1 << 24), copies * parameters.reduce(0) { $0 + 256 + $1.name.utf8.count })
     let tensors = copies * 4 * parameters.reduce(0) { $0 + $1.count }
     try OutputFile.requireRoom(for: path, bytes: tensors + curves + lines + 4096)
   }
 
-  /// Replaces the state, whole: a run that is killed meanwhile has the one before.
+  /// Replaces the state atomically: a run killed meanwhile keeps the state before.
   func write(_ state: TrainingState, _ parameters: [Parameter]) throws {
     let tensors = parameters.enumerated().flatMap { i, parameter in
       let tuning = parameter.tuning!
@@ -88,7 +88,7 @@ struct TrainingStateFile {
 
   // MARK: Reading
 
-  private static let remedy = "give another folder, or delete it to begin anew"
+  private static let remedy = "give another folder, or delete it to start again"
 
   private func invalid(_ reason: String) -> VPatchError {
     VPatchError(.invalid, path, reason, remedy: Self.remedy)
@@ -97,19 +97,19 @@ struct TrainingStateFile {
   private func text(of checkpoint: Checkpoint) throws -> JSON {
     let text = checkpoint.files[0].header.metadata.first { $0.key == Self.key }?.value.string
     guard let text, let json = try? JSON.parse(Array(text.utf8)), json["version"]?.int == 1 else {
-      throw invalid("is no state of a training run that this version knows")
+      throw invalid("is not a training state that this version can read")
     }
     return json
   }
 
-  /// After how many steps the state was saved that is there; nil where none is.
+  /// The number of steps after which the existing state was saved; nil if there is none.
   func savedStep() throws -> Int? {
     guard try PathKind.of(path) != .missing else { return nil }
     return try text(of: Checkpoint(path: path))["step"]?.int
   }
 
-  /// Fills the tuned tensors; nil where no state is there yet.
-  /// - Throws: `refused` for another run's state, saying in what it differs.
+  /// Fills the tuned tensors; nil if there is no state yet.
+  /// - Throws: `refused` for another run's state, with the settings that differ.
   func read(into parameters: [Parameter]) throws -> TrainingState? {
     guard try PathKind.of(path) != .missing else { return nil }
     let checkpoint = try Checkpoint(path: path)
@@ -119,12 +119,12 @@ struct TrainingStateFile {
       let seconds = json["seconds"]?.double, seconds.isFinite,
       let losses = json["losses"]?.array?.compactMap(\.double), losses.count == step,
       let rates = json["rates"]?.array?.compactMap(\.double), rates.count == step
-    else { throw invalid("is damaged: its counts contradict each other") }
+    else { throw invalid("is damaged: its counts are inconsistent") }
     var state = TrainingState(step: step, tokens: tokens, seconds: seconds, losses: losses, rates: rates)
     state.drift = try (json["drift"]?.array ?? []).map { point in
       let values = point.array?.compactMap(\.double) ?? []
       guard values.count == 4, values.allSatisfy(\.isFinite), let at = Int(exactly: values[0]), 0...step ~= at else {
-        throw invalid("is damaged: a measurement of the drift is not whole")
+        throw invalid("is damaged: a drift measurement is incomplete")
       }
       return .init(step: at, drift: Estimate(values[1], low: values[2], high: values[3]))
     }
@@ -142,7 +142,7 @@ struct TrainingStateFile {
       try fill("second_moment", parameter, parameter.tuning!.secondMoment)
     }
     if let inside = json["inside"]?.int {
-      guard inside <= step else { throw invalid("is damaged: its counts contradict each other") }
+      guard inside <= step else { throw invalid("is damaged: its counts are inconsistent") }
       state.inside = TunedSnapshot(
         step: inside,
         values: try parameters.map { parameter in

@@ -87,6 +87,6 @@ import Testing
     let error = #expect(throws: VPatchError.self) {
       try LanguageModel(.init(Checkpoint(path: folder.path)), compute: Compute(threads: 1))
     }
-    #expect(error!.description.contains("are config.json and the weights of the same model?"))
+    #expect(error!.description.contains("use the config.json of the same model"))
   }
 }
