@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Report", dependencies: ["Apply", "Base", "Checkpoints", "Families", "Measure", "PatchFormat"]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "Jinja", dependencies: ["Base"]),
-    .target(name: "Text", dependencies: ["Base", "Checkpoints", "CZlib", "Images", "Jinja"]),
+    .target(name: "Text", dependencies: ["Base", "Checkpoints", "CZlib", "Families", "Images", "Jinja"]),
     .target(name: "CCompute"),
     .target(
       name: "Model",
@@ -75,7 +75,8 @@ let package = Package(
     .testTarget(name: "ImagesTests", dependencies: ["Base", "Fuzzing", "Images", "KernelChecks", "TestModels"]),
     .testTarget(name: "JinjaTests", dependencies: ["Base", "Fuzzing", "Jinja"]),
     .testTarget(
-      name: "TextTests", dependencies: ["Base", "Checkpoints", "Fuzzing", "Images", "Jinja", "TestModels", "Text"]),
+      name: "TextTests",
+      dependencies: ["Base", "Checkpoints", "Families", "Fuzzing", "Images", "Jinja", "TestModels", "Text"]),
     .testTarget(
       name: "ModelTests",
       dependencies: [

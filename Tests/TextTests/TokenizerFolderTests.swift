@@ -1,5 +1,6 @@
 import Base
 import Checkpoints
+import Families
 import TestModels
 import Testing
 
@@ -28,7 +29,7 @@ import Testing
         #expect(difference == nil, "\(pair): \(difference ?? "")")
       }
     }
-    #expect(pairs.count == TokenizerClass.choices.count * (TokenizerClass.allCases.count + 1))
+    #expect(pairs.count == TokenizerChoice.all.count * (TokenizerClass.allCases.count + 1))
     // Refused are Metaspace behind some normalizers, and tokens that are the same once normalized.
     #expect(refused.count * 20 <= pairs.count, "\(refused)")
   }

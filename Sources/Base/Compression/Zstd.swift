@@ -5,7 +5,13 @@ package enum Zstd {
   package struct Failure: Error, Equatable, Sendable {
     package let reason: String
 
-    package init(reason: String) { self.reason = reason }
+    /// The bytes are not those of a frame that zstd wrote.
+    package let isDamage: Bool
+
+    package init(reason: String, isDamage: Bool = false) {
+      self.reason = reason
+      self.isDamage = isDamage
+    }
   }
 
   /// - Parameter level: compression level, 1 (fast) to 19 (small).
@@ -76,10 +82,10 @@ package enum Zstd {
       let before = (source.pos, target.pos)
       let n = ZSTD_decompressStream(context, &target, &source)
       guard ZSTD_isError(n) == 0 else {
-        throw Failure(reason: "is a damaged zstd frame (\(String(cString: ZSTD_getErrorName(n))))")
+        throw Failure(reason: "is a damaged zstd frame (\(String(cString: ZSTD_getErrorName(n))))", isDamage: true)
       }
       if n == 0 { break }
-      guard before != (source.pos, target.pos) else { throw Failure(reason: "is a damaged zstd frame") }
+      guard before != (source.pos, target.pos) else { throw Failure(reason: "is a damaged zstd frame", isDamage: true) }
     }
     guard target.pos == output.count, source.pos == frame.count else {
       throw Failure(reason: "is a zstd frame whose length is not the expected one")

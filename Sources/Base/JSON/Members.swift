@@ -1,7 +1,13 @@
 /// Why the text of a header or manifest is not valid.
 package struct Malformed: Error {
   package let reason: String
-  package init(_ reason: String) { self.reason = reason }
+  /// The bytes are not those that were written.
+  package let isDamage: Bool
+
+  package init(_ reason: String, isDamage: Bool = false) {
+    self.reason = reason
+    self.isDamage = isDamage
+  }
 }
 
 /// The members of an object. Each must be taken once, and none may be left over.

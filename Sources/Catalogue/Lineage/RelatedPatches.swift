@@ -22,7 +22,7 @@ extension Store {
   ///   - identity: of a patch, whether or not it is in the store.
   ///   - base: the root of its base.
   ///   - target: the root of its target.
-  package func.relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> RelatedPatches {
+  package func relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> RelatedPatches {
     let (root, chain) = try chain(to: base, notThrough: target)
     return RelatedPatches(
       root: root, base: try bases().first { $0.root == root }, chain: chain,

@@ -68,7 +68,8 @@ extension Store {
     let near = NearMiss.of(text, among: names)
     return VPatchError(
       .io, text, what,
-      remedy: near.isEmpty ? "vpatch list shows all patches" : "did you mean \(near.joined(separator: " or "))?")
+      remedy: near.isEmpty ? "vpatch list shows all patches" : "did you mean \(near.joined(separator: " or "))?",
+      detail: near.isEmpty ? nil : .unknownName(similar: near))
   }
 
   static func allNames(_ db: Database) throws -> [String] {

@@ -125,7 +125,8 @@ extension Store {
     throw VPatchError(
       .io, name, "is not a stack in the store",
       remedy: near.isEmpty
-        ? "vpatch stack list shows all stacks" : "did you mean \(near.joined(separator: " or "))?")
+        ? "vpatch stack list shows all stacks" : "did you mean \(near.joined(separator: " or "))?",
+      detail: near.isEmpty ? nil : .unknownName(similar: near))
   }
 
   /// The last version of each stack, in ascending order of name.

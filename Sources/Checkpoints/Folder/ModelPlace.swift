@@ -50,10 +50,9 @@ package struct ModelPlace: Sendable {
   /// Runs `body` while a journal exists. Errors get the advice to finish the change.
   package func whileDecided<R>(_ body: () throws -> R) throws -> R {
     do { return try body() } catch let error as VPatchError {
-      guard error.remedy?.contains("vpatch recover") != true else { throw error }
-      throw VPatchError(
-        error.code, error.subject, error.reason,
-        remedy: "the change is not finished: fix the cause, then run 'vpatch recover \(path)'")
+      guard error.detail != .needsRecovery else { throw error }
+      throw error.advising(
+        "the change is not finished: fix the cause, then run 'vpatch recover \(path)'", detail: .needsRecovery)
     }
   }
 

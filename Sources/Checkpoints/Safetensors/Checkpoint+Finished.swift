@@ -22,11 +22,11 @@ extension Checkpoint {
       throw Busy(
         VPatchError(
           .refused, model, "is being switched by another user, or that user's switch was interrupted",
-          remedy: "try again, or have that user run 'vpatch recover \(model)'"))
+          remedy: "try again, or have that user run 'vpatch recover \(model)'", detail: .needsRecovery))
     case .none:
       // The switch may have finished between the two checks.
       guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
-      throw VPatchError(.refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'")
+      throw VPatchError(.refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'", detail: .needsRecovery)
     }
   }
 }

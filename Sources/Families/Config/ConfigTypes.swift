@@ -5,40 +5,6 @@ import Base
 // fixtures/config-types.json). What they refuse, such as a number in quotes, is refused here too: otherwise a reader
 // would silently use the default. One exception: 1 is accepted for 1.0, since it cannot be misread.
 
-/// The JSON types that a member may have.
-struct ConfigKinds: OptionSet {
-  package let rawValue: Int
-
-  package static let integer = Self(rawValue: 1)
-  /// With or without a fraction.
-  package static let number = Self(rawValue: 2)
-  package static let flag = Self(rawValue: 4)
-  package static let null = Self(rawValue: 8)
-  package static let list = Self(rawValue: 16)
-
-  package func holds(_ value: JSON) -> Bool {
-    switch value {
-    case .integer: contains(.integer) || contains(.number)
-    // Negative whole numbers are parsed as `number`, too.
-    case .number(let text): contains(.number) || contains(.integer) && Int(text) != nil
-    case .bool: contains(.flag)
-    case .null: contains(.null)
-    // A list of whole numbers: sizes, layers, ids.
-    case .array(let values): contains(.list) && values.allSatisfy { Self([.integer]).holds($0) }
-    case .string, .object: false
-    }
-  }
-
-  /// "a whole number or null", for messages.
-  package var text: String {
-    let all: [(Self, String)] = [
-      (.integer, "a whole number"), (.number, "a number"), (.flag, "true or false"),
-      (.list, "a list of whole numbers"), (.null, "null"),
-    ]
-    return all.filter { contains($0.0) }.map(\.1).joined(separator: ", or ")
-  }
-}
-
 enum ConfigTypes {
   /// By member name. A name means the same in all config classes.
   package static let members: [String: ConfigKinds] = {
@@ -75,10 +41,11 @@ enum ConfigTypes {
       ),
       ([.flag, .null], "use_sliding_window"),
     ]
-    return Dictionary(
+    let shared = Dictionary(
       uniqueKeysWithValues: groups.flatMap { kinds, names in
         names.split(separator: " ").map { (String($0), kinds) }
       })
+    return DecoderFamily.all.reduce(into: shared) { $0.merge($1.configKinds) { first, _ in first } }
   }()
 
   /// The members of a rotary embedding's parameters.

@@ -40,13 +40,13 @@ extension ModelConfig {
         .refused, path, "has a quantization_config: quantised models cannot be computed",
         remedy: "give the unquantised model, or save it dequantised")
     }
-    (family, self.isMultimodal) = try Self.family(of: whole, path)
+    let multimodal: MultimodalFamily?
+    (family, multimodal, isMultimodal) = try Self.families(of: whole, path)
     // In a vision-language model, the language model's values are in `text_config`; in the first layouts they are at
     // the top level.
     let nested = isMultimodal ? whole["text_config"] : nil
     let json = nested ?? whole
-    let standards = nested == nil ? [:] : Self.standards(family)
-    let isQwenVL = whole["model_type"]?.string == "qwen2_5_vl"
+    let standards = nested == nil ? family.defaults : family.nestedDefaults
     func missing(_ key: String) -> VPatchError { VPatchError(.invalid, path, "has no usable \"\(key)\"") }
     // Far above any real model. Products of two of these numbers, and sums of a few such products, fit an Int.
     func positive(_ key: String, _ standard: Int? = nil, most: Int = 1 << 24) throws -> Int {
@@ -57,6 +57,8 @@ extension ModelConfig {
       guard let number = value.int, (1...most).contains(number) else { throw missing(key) }
       return number
     }
+    /// The default of a member that is not there; null has another meaning in some.
+    func ifMissing(_ key: String) -> Int? { json[key] == nil ? standards[key] : nil }
     if [whole["is_causal"], json["is_causal"]].contains(.bool(false)) {
       throw VPatchError(
         .refused, path,
@@ -72,27 +74,27 @@ extension ModelConfig {
     intermediateSize = try positive("intermediate_size")
     layers = try positive("num_hidden_layers")
     heads = try positive("num_attention_heads")
-    keyValueHeads = try positive("num_key_value_heads", standards["num_key_value_heads"] ?? heads)
+    keyValueHeads = try positive("num_key_value_heads", ifMissing("num_key_value_heads") ?? heads)
     guard heads % keyValueHeads == 0 else {
       throw VPatchError(
         .invalid, path, "has \(heads) attention heads, which is no multiple of its \(keyValueHeads) key-value heads")
     }
-    guard json["head_dim"]?.int != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
-    headSize = try positive("head_dim", hiddenSize / heads)
+    guard json["head_dim"]?.int != nil || ifMissing("head_dim") != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
+    headSize = try positive("head_dim", ifMissing("head_dim") ?? hiddenSize / heads)
     guard headSize % 2 == 0 else { throw VPatchError(.invalid, path, "has an odd head_dim: \(headSize)") }
-    let epsilon = json["rms_norm_eps"]?.double ?? (isQwenVL ? 1e-5 : 1e-6)
+    let epsilon = json["rms_norm_eps"]?.double ?? multimodal?.normEpsilon ?? 1e-6
     guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
     normEpsilon = Float(epsilon)
     // A vision-language model has tied embeddings if its config or its text_config says so. Only LLaVA-NeXT's class
     // ignores the latter (transformers 5.24).
-    let asksInside = whole["model_type"]?.string != "llava_next"
+    let asksInside = multimodal?.tiesByTextConfig ?? true
     isTied =
       whole["tie_word_embeddings"]?.bool ?? false || asksInside && json["tie_word_embeddings"]?.bool ?? false
-    biases = Self.biases(family, json)
+    biases = family.biases(json)
     maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048, most: 1 << 31)
-    window = try Self.window(family, json, path)
+    window = try family.slidingWindow.size(in: json, path)
     if let window { maximumLength = min(maximumLength, window) }
-    rotary = try RotaryEmbedding(json, headSize: headSize, standardTheta: isQwenVL ? 1e6 : 1e4, path: path)
+    rotary = try RotaryEmbedding(json, headSize: headSize, standardTheta: multimodal?.ropeTheta ?? 1e4, path: path)
     endTokens =
       Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(
         json["eos_token_id"])

@@ -1,9 +1,6 @@
 /// The language model's part of a `config.json`.
 package struct ModelConfig: Equatable, Sendable {
-  /// `model_type`: the architecture that the numbers below belong to.
-  package enum Family: String, Sendable, CaseIterable { case llama, mistral, qwen2 }
-
-  package var family: Family
+  package var family: DecoderFamily
   /// Whether the model also takes images.
   package var isMultimodal: Bool
   package var vocabularySize: Int
@@ -18,7 +15,7 @@ package struct ModelConfig: Equatable, Sendable {
   package var rotary: RotaryEmbedding
   /// Whether the output head equals the embedding, unless the checkpoint has a head with other values.
   package var isTied: Bool
-  package var biases: Biases
+  package var biases: DecoderBiases
   /// Maximum number of positions the model was trained on.
   package var maximumLength: Int
   /// Sliding attention window in tokens; nil for full attention. Texts up to this length are not affected by it. Longer
@@ -26,15 +23,6 @@ package struct ModelConfig: Equatable, Sendable {
   package var window: Int?
   /// Generation ends at any of these tokens.
   package var endTokens: [Int32]
-
-  /// Which modules of a layer add a bias.
-  package struct Biases: Equatable, Sendable {
-    /// Queries, keys and values.
-    package var queries: Bool
-    package var attentionOutput: Bool
-    /// All three MLP matrices.
-    package var mlp: Bool
-  }
 
   /// Width of the queries, and of the attention output.
   package var queryWidth: Int { heads * headSize }

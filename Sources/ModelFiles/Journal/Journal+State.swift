@@ -71,12 +71,12 @@ extension ModelPlace {
       .refused, Path.join(folder, name),
       "blocks the unfinished change: it is not the file that was there when the change began",
       remedy: "move it away and run 'vpatch recover \(path)', "
-        + "or run 'vpatch recover \(path) --set-aside', which renames it and continues")
+        + "or run 'vpatch recover \(path) --set-aside', which renames it and continues", detail: .needsRecovery)
   }
 
   func hasLost(_ name: String) -> VPatchError {
     VPatchError(
       .refused, Path.join(folder, name), "cannot be replaced: the new file that the unfinished change needs is missing",
-      remedy: "run 'vpatch recover \(path) --set-aside', which finishes the change without it and deletes nothing")
+      remedy: "run 'vpatch recover \(path) --set-aside', which finishes the change without it and deletes nothing", detail: .needsRecovery)
   }
 }

@@ -131,7 +131,7 @@ package struct Blobs {
       try members.finish()
       guard length <= rest.count else { throw Malformed("has an annex that ends within a blob") }
       let blob = rest.prefix(length)
-      guard SHA256Hasher.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex") }
+      guard SHA256Hasher.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex", isDamage: true) }
       guard digests.insert(digest).inserted else { throw Malformed("has the same blob twice in its annex") }
       contents.append(Array(blob))
       rest = rest.dropFirst(length)

@@ -35,7 +35,7 @@ package final class Patch: Sendable {
       let preamble = try PatchPreamble(
         parsing: try input.read(0..<min(input.size, PatchPreamble.size)), fileSize: input.size)
       let stored = try input.read(PatchPreamble.size..<PatchPreamble.size + preamble.headerStored)
-      guard SHA256Hasher.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header") }
+      guard SHA256Hasher.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header", isDamage: true) }
       header = try PatchHeader(
         parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"),
         maximumValues: Self.maximumValues(stored.count))
@@ -44,12 +44,12 @@ package final class Patch: Sendable {
       let annexStart = payloadStart + header.payloadBytes
       let annexEnd = annexStart + header.annex.stored
       guard annexEnd >= annexStart, annexEnd <= input.size else {
-        throw Malformed("is cut short: its payload and annex end at \(annexEnd), the file at \(input.size)")
+        throw Malformed("is cut short: its payload and annex end at \(annexEnd), the file at \(input.size)", isDamage: true)
       }
       let notes = try Self.annotations(input, from: annexEnd)
       try Self.verifyChunks(header, input, payloadStart, threads: threads)
       let annexBytes = try input.read(annexStart..<annexEnd)
-      guard SHA256Hasher.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex") }
+      guard SHA256Hasher.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex", isDamage: true) }
       let annexText = try Self.decompress(
         annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex")
       annex = try Annex(
@@ -59,7 +59,7 @@ package final class Patch: Sendable {
     } catch let error as Malformed {
       throw VPatchError(
         .invalid, path, error.reason,
-        remedy: error.reason.contains("damaged") || error.reason.contains("cut short") ? "get it again" : nil)
+        remedy: error.isDamage ? "get it again" : nil, detail: error.isDamage ? .damaged : nil, cause: error)
     }
     self.path = path
     self.label = label ?? path
@@ -85,7 +85,7 @@ package final class Patch: Sendable {
         }
       }
     } catch let failure as Zstd.Failure {
-      throw Malformed("has \(what) that \(failure.reason)")
+      throw Malformed("has \(what) that \(failure.reason)", isDamage: failure.isDamage)
     }
   }
 
@@ -93,7 +93,7 @@ package final class Patch: Sendable {
 
   /// Reads the annotations, which must be the end of the file.
   private static func annotations(_ input: InputFile, from start: Int) throws -> [UInt8] {
-    guard input.size - start >= 48 else { throw Malformed("is cut short before its annotations") }
+    guard input.size - start >= 48 else { throw Malformed("is cut short before its annotations", isDamage: true) }
     let head = try input.read(start..<start + 48)
     func u64(_ offset: Int) -> UInt64 {
       head[offset..<offset + 8].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
@@ -101,11 +101,11 @@ package final class Patch: Sendable {
     guard u64(8) == 0 else { throw Malformed("has a reserved field before its annotations that is not zero") }
     guard u64(0) <= UInt64(maximumAnnotations) else { throw Malformed("declares annotations of \(u64(0)) bytes") }
     guard Int(u64(0)) == input.size - start - 48 else {
-      throw Malformed(
-        Int(u64(0)) > input.size - start - 48 ? "is cut short in its annotations" : "has bytes after its annotations")
+      let isCut = Int(u64(0)) > input.size - start - 48
+      throw Malformed(isCut ? "is cut short in its annotations" : "has bytes after its annotations", isDamage: isCut)
     }
     let bytes = try input.read(start + 48..<input.size)
-    guard SHA256Hasher.hash(bytes) == ContentDigest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations") }
+    guard SHA256Hasher.hash(bytes) == ContentDigest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations", isDamage: true) }
     return bytes
   }
 
@@ -129,7 +129,7 @@ package final class Patch: Sendable {
         let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
         try input.read(into: stored, at: payloadStart + chunk.offset)
         guard SHA256Hasher.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
-          throw Malformed("is damaged in the tensor \"\(tensors[i].name.printable)\"")
+          throw Malformed("is damaged in the tensor \"\(tensors[i].name.printable)\"", isDamage: true)
         }
       }
     }

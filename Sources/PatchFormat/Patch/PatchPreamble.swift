@@ -43,7 +43,7 @@ struct PatchPreamble {
   init(parsing bytes: [UInt8], fileSize: Int) throws {
     guard bytes.count == Self.size, Array(bytes[..<8]) == Self.magic else {
       if bytes.count >= 4, Array(bytes[..<4]) == Array(Self.magic[..<4]) {
-        throw Malformed("is a vpatch file that was cut short or changed by a transfer in text mode")
+        throw Malformed("is a vpatch file that was cut short or changed by a transfer in text mode", isDamage: true)
       }
       throw Malformed("is not a vpatch file")
     }
@@ -51,7 +51,7 @@ struct PatchPreamble {
       bytes[offset..<offset + 8].enumerated().reduce(0) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
     }
     guard ContentDigest(bytes: bytes[96..<128]) == SHA256Hasher.hash(bytes[0..<96]) else {
-      throw Malformed("is damaged in its preamble")
+      throw Malformed("is damaged in its preamble", isDamage: true)
     }
     let version = UInt16(bytes[8]) | UInt16(bytes[9]) << 8
     guard version == Self.majorVersion else {
@@ -63,7 +63,7 @@ struct PatchPreamble {
     }
     isReadOnly = u64(24) != 0
     guard u64(40) <= UInt64(fileSize - Self.size), u64(48) <= UInt64(PatchHeader.maximumDecoded) else {
-      throw Malformed("is cut short, or declares a header of \(u64(40)) bytes stored and \(u64(48)) decoded")
+      throw Malformed("is cut short, or declares a header of \(u64(40)) bytes stored and \(u64(48)) decoded", isDamage: true)
     }
     headerStored = Int(u64(40))
     headerDecoded = Int(u64(48))

@@ -1,4 +1,5 @@
 import Base
+import Families
 
 /// What each class has of its own, in place of what tokenizer.json says (`tokenization_gpt2.py`, `_qwen2`, `_qwen3_5`,
 /// `_llama`, `_code_llama`, `_gemma`, `_cohere`, `_gpt_neox`).

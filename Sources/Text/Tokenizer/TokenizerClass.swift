@@ -1,40 +1,8 @@
 import Base
 import Checkpoints
+import Families
 
-/// The class of transformers 5 whose rules a tokenizer follows.
-///
-/// `TokenizersBackend` reads tokenizer.json as it is. The others take vocabulary, merges and post-processor from it, and
-/// have the rest of their own (`TokenizerClass+Parts`): SmolLM2, say, names GPT2Tokenizer, which knows nothing of its
-/// Digits. Older versions went by tokenizer.json alone; the two differ in rare characters ("½") and beside added tokens.
-enum TokenizerClass: String, CaseIterable {
-  case backend = "TokenizersBackend"
-  case gpt2 = "GPT2Tokenizer"
-  case qwen2 = "Qwen2Tokenizer"
-  case qwen35 = "Qwen3_5Tokenizer"
-  case llama = "LlamaTokenizer"
-  case codeLlama = "CodeLlamaTokenizer"
-  case gemma = "GemmaTokenizer"
-  case cohere = "CohereTokenizer"
-  case gptNeoX = "GPTNeoXTokenizer"
-
-  /// What a model type makes of the class that its files name.
-  enum Choice: Equatable {
-    /// It is this one, whatever they name.
-    case always(TokenizerClass)
-    /// The one that they name, or else this one.
-    case named(otherwise: TokenizerClass)
-  }
-
-  /// By model type: those that this program knows (`ModelConfig.Family` and the vision-language models of them).
-  static let choices: [String: Choice] = [
-    "llama": .named(otherwise: .backend), "mistral": .always(.backend), "qwen2": .always(.qwen2),
-    "qwen2_5_vl": .named(otherwise: .qwen2), "llava": .always(.backend), "llava_next": .always(.backend),
-    "llava_onevision": .named(otherwise: .backend),
-    // Types that transformers does not know: as a folder without config.json.
-    "llava_llama": .named(otherwise: .backend), "llava_mistral": .named(otherwise: .backend),
-    "llava_qwen": .named(otherwise: .backend), "": .named(otherwise: .backend),
-  ]
-
+extension TokenizerClass {
   /// Other names of `TokenizersBackend`.
   private static let backendNames = [
     "PreTrainedTokenizerFast", "PreTrainedTokenizer", "PythonBackend", "BloomTokenizer",
@@ -48,10 +16,10 @@ enum TokenizerClass: String, CaseIterable {
     let tokenizerConfig = try folder.json("tokenizer_config.json")
     let type = config?["model_type"]?.string ?? ""
     let inTokenizer = tokenizerConfig?["tokenizer_class"]?.string
-    guard let choice = Self.choices[type] else {
+    guard let choice = TokenizerChoice.all[type] else {
       throw VPatchError(
         .refused, folder.path, "has the model type \"\(type.printable)\", whose tokenizers are not known",
-        remedy: "known are \(Self.choices.keys.filter { !$0.isEmpty }.sorted().joined(separator: ", "))")
+        remedy: "known are \(TokenizerChoice.all.keys.filter { !$0.isEmpty }.sorted().joined(separator: ", "))")
     }
     let name = inTokenizer ?? config?["tokenizer_class"]?.string.flatMap { $0.isEmpty ? nil : $0 }
     switch choice {

@@ -1,4 +1,5 @@
 import Base
+import Families
 
 extension TokenizerConfig {
   /// The tokens of a tokenizer, as its class gathers them of what the files say and of its own defaults.

@@ -1,5 +1,6 @@
 import Base
 import Checkpoints
+import Families
 import Foundation
 
 /// A folder's tokenizer as `AutoTokenizer.from_pretrained` of transformers 5 sets it up: tokenizer.json with the parts of

@@ -43,10 +43,11 @@ package struct StackInput {
       do { try self.init(members: [MemberReference(text)], method: .sum, in: workspace) } catch let error
         as VPatchError where error.code == .io && isNoFile
       {
+        var remedy: String? = "'vpatch stack list' and 'vpatch list' show what the store has"
+        if case .unknownName = error.detail { remedy = error.remedy }
         throw VPatchError(
-          .io, text, "is neither a stack nor a patch: it \(error.reason)",
-          remedy: error.remedy?.contains("did you mean") == true
-            ? error.remedy : "'vpatch stack list' and 'vpatch list' show what the store has")
+          .io, text, "is neither a stack nor a patch: it \(error.reason)", remedy: remedy, detail: error.detail,
+          cause: error)
       }
     }
   }
