@@ -91,7 +91,7 @@ import Testing
     #expect(try annotate(story.saPatch, "-o", folder["copy.vpatch"]).code == 0)
     #expect(try folder.bytes(story.saPatch) == before)
     let again = try annotate(story.saPatch, "-o", folder["copy.vpatch"])
-    #expect(again.code == 5 && again.says("copy.vpatch", "exists already"))
+    #expect(again.code == 5 && again.says("copy.vpatch", "already exists"))
     #expect(try annotate(story.saPatch, "-o", folder["copy.vpatch"], "--force").code == 0)
     #expect(try story.leftNothing("copy.vpatch"))
     #expect(symlink(story.saPatch, folder["link.vpatch"]) == 0)
@@ -212,7 +212,7 @@ import Testing
 
   @Test("keys that cannot sign") func keys() throws {
     for (name, words) in [
-      ("rsa", "another kind than Ed25519"), ("encrypted", "is encrypted; vpatch cannot ask for a pass phrase"),
+      ("rsa", "is not an Ed25519 key"), ("encrypted", "is encrypted; vpatch cannot ask for a pass phrase"),
       ("pub", "is a public key where a private one is expected"),
     ] {
       let run = try Command("sign", story.saPatch, "--key", key(name))

@@ -55,7 +55,7 @@ import Testing
     try folder.write("out.safetensors", "mine")
     let run = try apply(to: story.out)
     #expect(run.code == 5)
-    #expect(run.says("out.safetensors", "exists already", "--force"))
+    #expect(run.says("out.safetensors", "already exists", "--force"))
     #expect(try folder.text("out.safetensors") == "mine")
     #expect(try apply(to: story.out, "--force").code == 0)
     #expect(try folder.bytes("out.safetensors") == folder.bytes("sa.safetensors"))
@@ -65,7 +65,7 @@ import Testing
     try folder.write("out.safetensors.vpatch.json", "mine")
     let run = try apply(to: story.out)
     #expect(run.code == 5)
-    #expect(run.says("out.safetensors.vpatch.json", "exists already"))
+    #expect(run.says("out.safetensors.vpatch.json", "already exists"))
     #expect(try folder.text("out.safetensors.vpatch.json") == "mine")
     #expect(try story.leftNothing("out.safetensors.vpatch.json"))
   }
