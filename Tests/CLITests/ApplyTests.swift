@@ -115,7 +115,7 @@ import Testing
     let other = try folder.file("other-shape.safetensors", story.model.replacing(.weights("model.norm.weight", [8])))
     let run = try Command("apply", other, story.saPatch, "-o", story.out)
     #expect(run.code == 3)
-    #expect(run.says("\"model.norm.weight\" is BF16 8 where BF16 16 is expected"))
+    #expect(run.says("\"model.norm.weight\" is BF16 8, but BF16 16 is expected"))
   }
 
   @Test("a model whose provenance says that it is another one is hashed whole") func claim() throws {

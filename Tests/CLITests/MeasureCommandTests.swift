@@ -103,10 +103,10 @@ import Testing
     for (arguments, words) in [
       (
         ["--model", story.base],
-        "is the patch's base, and not the model that sa.vpatch makes; are the two models swapped?"
+        "is the patch's base, not the model that sa.vpatch makes; are the two models swapped?"
       ),
       (["--model", story.other], "is not the model that sa.vpatch makes: its root is "),
-      (["--model", story.sa, "--base-model", story.sa], "is what the patch makes, and not the base of sa.vpatch"),
+      (["--model", story.sa, "--base-model", story.sa], "is what the patch makes, not the base of sa.vpatch"),
       (["--model", story.sa, "--base-model", story.both], "is not the base of sa.vpatch: its root is "),
     ] {
       let run = try Command(

@@ -80,7 +80,7 @@ import Testing
   @Test("a folder that is missing, or is a file") func missingFolder() throws {
     let run = try apply(to: folder["no/out.safetensors"])
     #expect(run.code == 5)
-    #expect(run.says("folder that does not exist", "make \(folder["no"]) first"))
+    #expect(run.says("folder that does not exist", "create \(folder["no"]) first"))
     #expect(try apply(to: story.base + "/out.safetensors").code == 5)
     #expect(try apply(to: "").says("name is empty"))
   }
