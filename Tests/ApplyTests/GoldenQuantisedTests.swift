@@ -33,7 +33,7 @@ import Testing
       .init(
         name: "refused-scaled-scale", method: "sum", scales: [0, 2], reason: "a scale is not scaled", isRefused: true),
       .init(
-        name: "refused-toward-base", method: "sum toward-base=0.25", scales: [1], reason: "codes have no middle",
+        name: "refused-toward-base", method: "sum toward-base=0.25", scales: [1], reason: "which has no middle",
         isRefused: true),
       .init(
         name: "refused-at-base", method: "sum toward-base=1", scales: [1], reason: "also where all is the base's",

@@ -67,8 +67,8 @@ import Testing
     #expect(try pair.merge(pair.stack(MergeMethod(text: "sum toward-base=0"), [1, 1])).target("steps") == added.info)
     #expect(
       try error(pair, "linear", [1, 1])
-        == "1.vpatch: does not go together with 0.vpatch by the method linear: that one adds \"steps\", this one leaves "
-        + "it as it is; use the method sum")
+        == "1.vpatch: conflicts with 0.vpatch in the method linear: that one adds \"steps\", this one "
+        + "does not; use the method sum")
     let merge = try pair.merge(pair.stack(.sum, [1, 0.5]))
     #expect(merge.target("steps") == added.info)
     #expect(try pair.bytes(merge, "steps") == added.bytes)
@@ -91,10 +91,11 @@ import Testing
         + "give all of the stack's patches")
     let fewer = try stack.removing(pair.patches[1].identity)
     let extra = #expect(throws: VPatchError.self) { try Merge(fewer, patches: pair.patches) }
-    #expect("\(extra!)" == "\(pair.patches[1].path): is not a member of the stack; leave it out, or add it to the stack")
+    #expect(
+      "\(extra!)" == "\(pair.patches[1].path): is not a member of the stack; leave it out, or add it to the stack")
     let other = try StackDefinition(base: .zero, members: stack.members)
     let base = #expect(throws: VPatchError.self) { try Merge(other, patches: pair.patches) }
-    #expect("\(base!)".contains("is made from \(stack.base.short), and the stack's base is 000000000000"))
+    #expect("\(base!)".contains("was made from \(stack.base.short), but the stack's base is 000000000000"))
   }
 
   // MARK: What is there
@@ -121,7 +122,8 @@ import Testing
     #expect(wrong?.code == .wrongBase)
     #expect(
       "\(wrong!)".contains(
-        "was not made from this base, which differs in the tensor \"w\"; the stack needs the model with root \(merge.definition.base.short)"
+        "was not made from this base, which differs in the tensor \"w\"; "
+          + "the stack needs the model with root \(merge.definition.base.short)"
       ))
     let missing = #expect(throws: VPatchError.self) { try merge.source("w") { nil } }
     #expect(missing?.code == .wrongBase)
@@ -141,7 +143,7 @@ import Testing
           return nil
         } catch { return error as? VPatchError }
       } as [VPatchError]
-    #expect(errors.count == 1 && errors[0].code == .mismatch && errors[0].reason.contains("that it promises"))
+    #expect(errors.count == 1 && errors[0].code == .mismatch && errors[0].reason.contains("recorded tensor"))
   }
 
   @Test("a tensor of several pieces, read at odd places") func pieces() throws {

@@ -63,10 +63,10 @@ import Testing
   func optimizers(prefix: String) throws {
     let state = model.map { $0.renamed(prefix + $0.name) }
     for keys in [false, true] {
-      #expect(try problem(state, keys: keys)?.reason.contains("is the state of an optimizer and no model") == true)
+      #expect(try problem(state, keys: keys)?.reason.contains("is an optimizer state, not a model") == true)
     }
     let behind = model.map { $0.renamed($0.name + "." + prefix.dropLast()) }
-    #expect(try problem(behind)?.reason.contains("is the state of an optimizer and no model") == true)
+    #expect(try problem(behind)?.reason.contains("is an optimizer state, not a model") == true)
   }
 
   @Test(

@@ -58,7 +58,7 @@ import Testing
     #expect {
       try create(base, [codes]) { $0.isPartial = true }
     } throws: {
-      "\($0)".contains("which makes numbers of the same codes and would stay")
+      "\($0)".contains("which belongs to the same codes and would remain")
     }
     let both = try create(base, [codes, .f32(state, [1], [3])]) { $0.isPartial = true }
     #expect(both.header.touched.count == 2)

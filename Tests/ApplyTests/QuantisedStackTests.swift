@@ -202,7 +202,7 @@ import Testing
   @Test("the same of two patches: one of them alone") func same() throws {
     let pair = try Siblings(Self.base, [Self.tuned(1, 0.25), Self.tuned(1, 0.25, norm: 1)])
     let words = try error(pair, "sum", [1, 1])
-    #expect(words.contains("both make the same of the quantised weight"))
+    #expect(words.contains("both make the same change to the quantised weight"))
     #expect(words.hasSuffix("leave all but one of them out"))
     #expect(try isTaken(pair, "sum", [(1, 1)]))
   }
@@ -211,19 +211,19 @@ import Testing
     let pair = try Siblings(Self.base, [Self.tuned(1, 0.25), Self.tuned(0, 0.5, norm: 1)])
     #expect(
       try error(pair, "sum", [0.5, 1])
-        == "0.vpatch: cannot be scaled by 0.5: it changes the quantised weight \"\(Self.q)\", and codes are no numbers "
-        + "that can be scaled; give it the scale 1")
+        == "0.vpatch: cannot be scaled by 0.5: it changes the quantised weight \"\(Self.q)\", and codes cannot "
+        + "be scaled; give it the scale 1")
     #expect(try error(pair, "sum toward-base=0.5", [1, 1]).hasSuffix("which has no middle; give --toward-base 0"))
     #expect(
       try error(pair, "linear", [0.5, 0.5])
-        == "1.vpatch: does not go together with 0.vpatch by the method linear: that one changes the quantised weight "
-        + "\"\(Self.q)\", this one does not, and codes and scales have no mean; use the method sum, and give "
+        == "1.vpatch: conflicts with 0.vpatch in the method linear: that one changes the quantised weight "
+        + "\"\(Self.q)\", this one does not, and codes and scales cannot be averaged; use the method sum, and give "
         + "0.vpatch the scale 1")
     for method in ["ties", "dare", "dare-ties", "ties density=1"] {
       #expect(
         try error(pair, method, [1, 0.5])
-          == "0.vpatch: does not go with the method \(method.split(separator: " ")[0]): it changes the quantised weight "
-          + "\"\(Self.q)\", of which that keeps only a part; use the method sum")
+          == "0.vpatch: cannot be used with the method \(method.split(separator: " ")[0]): it changes the quantised "
+          + "weight \"\(Self.q)\", of which the method keeps only a part; use the method sum")
     }
     #expect(try isTaken(pair, "sum", [(0, 1), (1, 0.5)]) && isTaken(pair, "dare density=1", [(0, 1), (1, 0.5)]))
   }

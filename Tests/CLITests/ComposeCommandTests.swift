@@ -28,15 +28,15 @@ import Testing
         try story.identity("sa").hex, try story.identity("more").hex,
       ])
     let existing = try story.run("compose", "sa", "more", "-o", folder["both"], "--base", story.base)
-    #expect(existing.code == 5 && existing.says("both", "exists already"))
+    #expect(existing.code == 5 && existing.says("both", "already exists"))
   }
 
   @Test("compose: what cannot be") func refused() throws {
     let order = try story.run("compose", "more", "sa", "-o", folder["x"])
     #expect(order.code == 5 && order.says("wrong order", "give them in this order: "), "\(order.errors)")
     let siblings = try story.run("compose", "sa", "mlp", "-o", folder["x"])
-    #expect(siblings.code == 5 && siblings.says("is made from the same base as"), "\(siblings.errors)")
-    #expect(try story.run("compose", "sa", "-o", folder["x"]).says("is one patch already"))
+    #expect(siblings.code == 5 && siblings.says("was made from the same base as"), "\(siblings.errors)")
+    #expect(try story.run("compose", "sa", "-o", folder["x"]).says("already is one patch"))
     let wrong = try story.run("compose", "sa", "more", "-o", folder["x"], "--base", folder["both.safetensors"])
     #expect(wrong.code == 3 && wrong.says("both.safetensors", "q_proj"), "\(wrong.errors)")
     #expect(try story.run("compose", "sa", "moer", "-o", folder["y"]).says("did you mean more?"))
@@ -61,7 +61,7 @@ import Testing
     try story.done("revert", folder["out"])
     #expect(try folder.bytes("out") == folder.bytes("base.safetensors"))
     let existing = try story.run(rebase + ["-o", folder["alone"]])
-    #expect(existing.code == 5 && existing.says("alone", "exists already"))
+    #expect(existing.code == 5 && existing.says("alone", "already exists"))
     let wrong = try story.run("rebase", "more", "--base", story.base, "--onto", story.base, "-o", folder["x"])
     #expect(wrong.code == 3, "\(wrong.errors)")
     #expect(!folder.exists("x"))

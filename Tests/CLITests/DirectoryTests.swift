@@ -120,7 +120,7 @@ import Testing
     try folder.write("full/mine", "mine")
     #expect(try apply("base", "full").says("exists and is not empty"))
     #expect(try apply("base", "base").code == 5)
-    #expect(try apply("base", "p.vpatch").says("is a file; a model directory needs a folder"))
+    #expect(try apply("base", "p.vpatch").says("is a file, but the output is a model directory"))
     try FileManager.default.createDirectory(atPath: folder["empty"], withIntermediateDirectories: false)
     #expect(try apply("base", "empty").code == 0)
     try FileManager.default.createSymbolicLink(atPath: folder["link"], withDestinationPath: "empty")

@@ -89,7 +89,7 @@ import Testing
     #expect(try Patch(path: scene.saPatch).annotations["forgetting"]?.array?.count == 6)
     // Of another model they are refused, and an existing file is not replaced.
     let other = try scene.eval(scene.base, "--patch", scene.mlpPatch, "--results", tuned)
-    #expect(other.code == 5 && other.says(tuned, "exists already"))
+    #expect(other.code == 5 && other.says(tuned, "already exists"))
     let swapped = try scene.eval(scene.sa, "--base", scene.base, "--base-results", tuned)
     #expect(swapped.code == 5 && swapped.errors.contains("is of a model with the root"))
     let wrong = try Command(

@@ -86,7 +86,7 @@ import Testing
     let run = try done("apply", folder["base"], one, two, "-o", folder["both"])
     let note = try #require(run.errors.split(separator: "\n").first { $0.contains("config.json") })
     #expect(note.hasPrefix("note: ") && note.contains("one.vpatch") && note.contains("two.vpatch"))
-    #expect(note.contains("do not agree about config.json, which stays as it is; to have that of the first, copy it"))
+    #expect(note.contains("disagree about config.json, which stays unchanged; for that of the first, copy it"))
     #expect(try folder.text("both/config.json") == "{}" && folder.text("both/same.txt") == "1")
     // What it advises.
     let first = note.contains("BASE \(one) -o") ? "one" : "two"
@@ -102,7 +102,7 @@ import Testing
     #expect(try folder.text("alone/config.json") == "{\"x\": 1}")
     try done("stack", "new", "both", "--base", folder["base"], "one", "two", "--quiet")
     #expect(try done("switch", folder["both"], folder["two.vpatch"], "--quiet").errors.isEmpty)
-    #expect(try done("switch", folder["both"], "both").errors.contains("do not agree about config.json"))
+    #expect(try done("switch", folder["both"], "both").errors.contains("disagree about config.json"))
   }
 
   @Test("one patch at scale 1 has no undo of its own, and says so") func undo() throws {

@@ -60,7 +60,7 @@ import Testing
     #expect(try run(switched.forward(folder)).code == 0)
     let twice = try run(switched.forward(in: folder))
     #expect(twice.code == 5)
-    #expect(twice.says("is that stack already"), "\(twice.errors)")
+    #expect(twice.says("already is that stack"), "\(twice.errors)")
     #expect(try switched.isNew(folder))
     // Behind vpatch's back: a tensor that is touched, with a provenance that still says otherwise, and without one.
     let first = "model-00001-of-00002.safetensors"
@@ -98,7 +98,7 @@ import Testing
     #expect(try Command("apply", story.base, story.saPatch, "-o", story.out, "--stamp").code == 0)
     let stamped = try Command("switch", story.out, story.mlpPatch)
     #expect(stamped.code == 5)
-    #expect(stamped.says("its files' metadata say what it is", "--by-rename"), "\(stamped.errors)")
+    #expect(stamped.says("its files' metadata contain its provenance", "--by-rename"), "\(stamped.errors)")
     #expect(try Command("switch", story.out, story.mlpPatch, "--by-rename").code == 0)
     #expect(try story.folder.bytes("out.safetensors") == story.folder.bytes("both.safetensors"))
   }

@@ -83,9 +83,9 @@ import Testing
     try folder.write("adapter/adapter_config.json", #"{"peft_type": "LORA"}"#)
     for options in [[], ["--partial"], ["--map-keys", "auto"], ["--allow-removals", "--allow-additions"]] {
       let file = try create("base", "adapter/adapter_model.safetensors", options)
-      #expect(file.code == 5 && file.says("is a LoRA adapter and no model", "merge_and_unload()"), "\(file.errors)")
+      #expect(file.code == 5 && file.says("is a LoRA adapter, not a model", "merge_and_unload()"), "\(file.errors)")
       let folder = try create("base", "adapter", options)
-      #expect(folder.code == 2 && folder.says("is an adapter of PEFT (LORA)", "merge_and_unload()"), "\(folder.errors)")
+      #expect(folder.code == 2 && folder.says("is a PEFT adapter (LORA)", "merge_and_unload()"), "\(folder.errors)")
       #expect(!folder.errors.contains("adapter_model.safetensors"))
     }
     let swapped = try create("adapter/adapter_model.safetensors", "base")

@@ -91,7 +91,7 @@ import Testing
     #expect(try annotate(story.saPatch, "-o", folder["copy.vpatch"]).code == 0)
     #expect(try folder.bytes(story.saPatch) == before)
     let again = try annotate(story.saPatch, "-o", folder["copy.vpatch"])
-    #expect(again.code == 5 && again.says("copy.vpatch", "exists already"))
+    #expect(again.code == 5 && again.says("copy.vpatch", "already exists"))
     #expect(try annotate(story.saPatch, "-o", folder["copy.vpatch"], "--force").code == 0)
     #expect(try story.leftNothing("copy.vpatch"))
     #expect(symlink(story.saPatch, folder["link.vpatch"]) == 0)
@@ -103,10 +103,10 @@ import Testing
     for (arguments, words) in [
       (
         ["--model", story.base],
-        "is the patch's base, and not the model that sa.vpatch makes; are the two models swapped?"
+        "is the patch's base, not the model that sa.vpatch makes; are the two models swapped?"
       ),
       (["--model", story.other], "is not the model that sa.vpatch makes: its root is "),
-      (["--model", story.sa, "--base-model", story.sa], "is what the patch makes, and not the base of sa.vpatch"),
+      (["--model", story.sa, "--base-model", story.sa], "is what the patch makes, not the base of sa.vpatch"),
       (["--model", story.sa, "--base-model", story.both], "is not the base of sa.vpatch: its root is "),
     ] {
       let run = try Command(
@@ -211,7 +211,7 @@ import Testing
 
   @Test("keys that cannot sign") func keys() throws {
     for (name, words) in [
-      ("rsa", "another kind than Ed25519"), ("encrypted", "is encrypted; vpatch cannot ask for a pass phrase"),
+      ("rsa", "is not an Ed25519 key"), ("encrypted", "is encrypted; vpatch cannot ask for a pass phrase"),
       ("pub", "is a public key where a private one is expected"),
     ] {
       let run = try Command("sign", story.saPatch, "--key", key(name))

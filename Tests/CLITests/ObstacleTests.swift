@@ -50,7 +50,7 @@ import Testing
       let before = try folder.names()
       let run = try Command(Command.path, arguments)
       #expect(
-        run.code == 5 && run.says(name, "move it to another place"), "\(name) \(kind): \(run.code) \(run.errors)")
+        run.code == 5 && run.says(name, "move it away"), "\(name) \(kind): \(run.code) \(run.errors)")
       #expect(try folder.names() == before)
       #expect(try folder.tree(".").filter { !$0.key.contains("/") } == switched.old)
       try FileManager.default.removeItem(atPath: folder[name])
@@ -73,7 +73,7 @@ import Testing
       let refused = try Command("recover", folder.path)
       #expect(
         refused.code == 5
-          && refused.says(name, "stands in the way", "'vpatch recover \(folder.path) --set-aside'"),
+          && refused.says(name, "blocks the unfinished change", "'vpatch recover \(folder.path) --set-aside'"),
         "\(refused.code) \(refused.errors)")
       #expect(try folder.names() == before)
       #expect(try Command("status", folder.path).says("has an unfinished switch"))
@@ -96,7 +96,7 @@ import Testing
     let temporary = try #require(folder.names().first { $0.hasPrefix(".config.json.vpatch-") })
     try FileManager.default.removeItem(atPath: folder[temporary])
     let refused = try Command("recover", folder.path)
-    #expect(refused.code == 5 && refused.says("config.json", "is gone", "--set-aside"), "\(refused.errors)")
+    #expect(refused.code == 5 && refused.says("config.json", "is missing", "--set-aside"), "\(refused.errors)")
     let aside = try Command("recover", folder.path, "--set-aside", "--json")
     let json = try JSON.parse(Array(aside.output.utf8))
     #expect(json["outcome"]?.string == "new" && json["lost"]?.array == [.string("config.json")], "\(aside.errors)")
@@ -111,7 +111,7 @@ import Testing
     try FileManager.default.removeItem(atPath: folder[temporary])
     let before = try folder.tree(".")
     let refused = try Command("recover", folder.path)
-    #expect(refused.code == 5 && refused.says("was written for another file than", "--set-aside"), "\(refused.errors)")
+    #expect(refused.code == 5 && refused.says("was written for another", "--set-aside"), "\(refused.errors)")
     #expect(try folder.tree(".") == before)
     #expect(try Command("recover", folder.path, "--set-aside").code == 0)
     #expect(try Set(folder.tree(".").values) == Set(before.values))

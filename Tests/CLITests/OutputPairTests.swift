@@ -137,6 +137,6 @@ import Testing
     try story.done("stack", "new", "other", "--base", story.base, "sa@0.25", "mlp")
     let other = try story.run(
       "apply", story.base, "--stack", "other", "-o", folder["made"], "--undo", folder["undo.vpatch"])
-    #expect(other.code == 5 && other.says("undo.vpatch", "exists already"), "\(other.errors)")
+    #expect(other.code == 5 && other.says("undo.vpatch", "already exists"), "\(other.errors)")
   }
 }

@@ -55,7 +55,7 @@ import Testing
     try folder.write("out.safetensors", "mine")
     let run = try apply(to: story.out)
     #expect(run.code == 5)
-    #expect(run.says("out.safetensors", "exists already", "--force"))
+    #expect(run.says("out.safetensors", "already exists", "--force"))
     #expect(try folder.text("out.safetensors") == "mine")
     #expect(try apply(to: story.out, "--force").code == 0)
     #expect(try folder.bytes("out.safetensors") == folder.bytes("sa.safetensors"))
@@ -65,7 +65,7 @@ import Testing
     try folder.write("out.safetensors.vpatch.json", "mine")
     let run = try apply(to: story.out)
     #expect(run.code == 5)
-    #expect(run.says("out.safetensors.vpatch.json", "exists already"))
+    #expect(run.says("out.safetensors.vpatch.json", "already exists"))
     #expect(try folder.text("out.safetensors.vpatch.json") == "mine")
     #expect(try story.leftNothing("out.safetensors.vpatch.json"))
   }
@@ -80,7 +80,7 @@ import Testing
   @Test("a folder that is missing, or is a file") func missingFolder() throws {
     let run = try apply(to: folder["no/out.safetensors"])
     #expect(run.code == 5)
-    #expect(run.says("folder that does not exist", "make \(folder["no"]) first"))
+    #expect(run.says("folder that does not exist", "create \(folder["no"]) first"))
     #expect(try apply(to: story.base + "/out.safetensors").code == 5)
     #expect(try apply(to: "").says("name is empty"))
   }

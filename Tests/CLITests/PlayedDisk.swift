@@ -43,7 +43,7 @@ struct PlayedDisk {
   // MARK: Looking
 
   func names(of folder: Int) -> [String: Int] {
-    guard case .folder(let names) = nodes[folder] else { preconditionFailure("a file where a folder has to be") }
+    guard case .folder(let names) = nodes[folder] else { preconditionFailure("a file where a folder is needed") }
     return names
   }
 

@@ -34,7 +34,7 @@ import Testing
     #expect(page.contains("<b>mlp</b>") && page.contains("<b>both</b>") && page.contains("base.safetensors"))
     for outside in ["src=", "href=", "@import", "url("] { #expect(!page.contains(outside), "\(outside)") }
     let again = try story.run("report", folder["sa.vpatch"], "-o", folder["sa.html"])
-    #expect(again.code == 5 && again.says("sa.html", "exists already"))
+    #expect(again.code == 5 && again.says("sa.html", "already exists"))
     let onto = try story.run("report", folder["sa.vpatch"], "-o", folder["sa.vpatch"], "--force")
     #expect(onto.code == 5 && onto.says("is an input"))
     let json = try story.json("report", folder["sa.vpatch"], "-o", folder["sa.html"], "--force")

@@ -33,7 +33,8 @@ import Testing
     try Command("apply", story.base, story.saPatch, story.mlpPatch, "-o", story.out)
     let run = try Command("revert", story.out, story.saPatch, "-o", folder["middle.safetensors"])
     #expect(run.code == 5)
-    #expect(run.says("out.safetensors", "in the middle of a chain: both.safetensors stands on it"), "\(run.errors)")
+    #expect(
+      run.says("out.safetensors", "in the middle of a chain, followed by both.safetensors"), "\(run.errors)")
     #expect(try story.leftNothing("out.safetensors", "out.safetensors.vpatch.json"))
   }
 

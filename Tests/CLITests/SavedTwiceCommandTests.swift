@@ -141,7 +141,7 @@ import Testing
     #expect(try score(scene.base).code == 0)
     let config = try JSON.parse(folder.bytes("base/config.json"))
     try folder.write("base/config.json", config.setting("transformers_weights", to: .string("x.safetensors")).pretty())
-    #expect(try score(scene.base).says("names other weights than are read here"))
+    #expect(try score(scene.base).says("names weights that vpatch does not read"))
   }
 
   @Test("a tensor that would be left out, and one that a patch brings along") func leftOut() throws {

@@ -66,11 +66,11 @@ import Testing
     Refusal("triage sa@nan mlp", 5, "has the scale \"nan\", which is not a finite number"),
     Refusal("triage sa@1e999", 5, "not a finite number"),
     Refusal("7 sa", 5, "\"7\" cannot be a stack"), Refusal("a@b sa", 5, "cannot be a stack"),
-    Refusal("triage sa --method slerp", 5, "goes between two patches, not 1"),
-    Refusal("triage sa --density 0.4", 5, "the method sum: has no density; leave it out"),
-    Refusal("triage sa --method ties --density 0", 5, "cannot keep a share of 0.0"),
+    Refusal("triage sa --method slerp", 5, "interpolates between two patches, not 1"),
+    Refusal("triage sa --density 0.4", 5, "the merge method sum: has no density; leave it out"),
+    Refusal("triage sa --method ties --density 0", 5, "has an invalid density 0.0"),
     Refusal("triage sa@-1 mlp --method linear", 5, "divides by the sum of the scales, which is 0"),
-    Refusal("triage sa --toward-base 2", 5, "cannot go 2.0 of the way to the base"),
+    Refusal("triage sa --toward-base 2", 5, "has an invalid toward-base 2.0"),
   ]
 
   @Test("what cannot be is refused, in a sentence", arguments: refusals) func refused(_ refusal: Refusal) throws {
@@ -111,7 +111,7 @@ import Testing
     let both = try story.run("stack", "new", "x", "wide", "wider", "--base", story.base)
     #expect(both.code == 5)
     #expect(
-      both.says("does not go together with", "\"extra.weight\"", "leave one of the two patches out"), "\(both.errors)")
+      both.says("conflicts with", "\"extra.weight\"", "leave one of the two patches out"), "\(both.errors)")
     let scaled = try story.run("stack", "new", "x", "wide@0.5", "sa", "--base", story.base)
     #expect(scaled.says("cannot be scaled by 0.5", "give it the scale 1"), "\(scaled.errors)")
     #expect(try story.run("stack", "new", "x", "wide", "sa", "--base", story.base).code == 0)
@@ -120,7 +120,7 @@ import Testing
   @Test("the command line itself") func usage() throws {
     try story.done("stack", "new", "empty", "--base", story.base, "sa")
     let again = try story.run("stack", "new", "empty", "--base", story.base, "mlp")
-    #expect(again.code == 5 && again.says("the stack \"empty\": exists already", "'vpatch stack add'"))
+    #expect(again.code == 5 && again.says("the stack \"empty\": already exists", "'vpatch stack add'"))
     try story.done("stack", "remove", "empty", "sa")
     #expect(try story.done("stack", "show", "empty").contains("no members: vpatch stack add empty PATCH"))
     let apply = try story.run("apply", story.base, "--stack", "empty", "-o", folder["out"])
@@ -144,7 +144,7 @@ import Testing
     let text = try story.done("stack", "export", "triage")
     #expect(try story.done("stack", "export", "triage", "-o", file) == "wrote \(file)\n")
     #expect(try folder.text("triage.stack") == text && text.contains("   # sa\n") && text.contains("method  linear\n"))
-    #expect(try story.run("stack", "export", "triage", "-o", file).says("exists already"))
+    #expect(try story.run("stack", "export", "triage", "-o", file).says("already exists"))
     #expect(try story.run("stack", "export", "triage", "-o", file, "--force").code == 0)
     #expect(try story.done("stack", "diff", "triage", file) == "the same\n")
     #expect(
@@ -240,7 +240,7 @@ import Testing
     // The same undo does again; another is not written over it.
     try story.done("apply", story.base, "sa@0.5", "both", "-o", folder["o1"], "--undo", undo)
     let existing = try story.run("apply", story.base, "sa@0.25", "both", "-o", folder["o2"], "--undo", undo)
-    #expect(existing.code == 5 && existing.says("undo.vpatch", "exists already"), "\(existing.errors)")
+    #expect(existing.code == 5 && existing.says("undo.vpatch", "already exists"), "\(existing.errors)")
     #expect(!folder.exists("o2"))
     // Where there is no store at all.
     let none = ["--store", folder["none"]]

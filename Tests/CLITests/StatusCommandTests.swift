@@ -43,7 +43,7 @@ import Testing
       let full = try story.run("status", folder["out"], "--full")
       #expect(full.code == 4)
       #expect(
-        full.says("does not match its provenance: 1 tensor has other bits: \"model.", part, "vpatch create"),
+        full.says("does not match its provenance: 1 tensor differs: \"model.", part, "vpatch create"),
         "\(full.errors)")
       #expect(
         try JSON.parse(Array(story.run("status", folder["out"], "--full", "--json").output.utf8))["ok"]?.bool == false)
@@ -58,7 +58,8 @@ import Testing
     #expect(try folder.bytes("out") != before)
     try folder.file("out", tensors.without("model.norm") + [.weights("more", [2, 2])])
     #expect(
-      try story.run("status", folder["out"]).says("1 tensor is gone: \"model.norm.weight\"; 1 tensor is new: \"more\""))
+      try story.run("status", folder["out"]).says(
+        "1 tensor is missing: \"model.norm.weight\"; 1 tensor is new: \"more\""))
   }
 
   @Test("a provenance that is damaged, or another model's") func provenance() throws {
@@ -75,6 +76,6 @@ import Testing
     #expect(try story.json("status", folder["out"])["root"]?.string == root)
     try story.done("apply", story.base, "mlp", "-o", folder["other"])
     try folder.write("out.vpatch.json", folder.bytes("other.vpatch.json"))
-    #expect(try story.run("status", folder["out"]).says("does not match its provenance", "have other bits"))
+    #expect(try story.run("status", folder["out"]).says("does not match its provenance", "tensors differ"))
   }
 }

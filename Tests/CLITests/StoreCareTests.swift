@@ -32,7 +32,7 @@ import Testing
     #expect(found.output.contains("missing    ") && found.output.contains("damaged    "))
     let apply = try run("apply", story.base, "sa.safetensors", "-o", story.out)
     #expect(
-      apply.code == 1 && apply.says("patch sa.safetensors: has lost its file", "add the file again with vpatch add"))
+      apply.code == 1 && apply.says("patch sa.safetensors: lacks its file", "add the file again with vpatch add"))
     let show = try run("show", "other.safetensors")
     #expect(show.code == 2 && show.says("is damaged in", "add the file again"))
     let add = try run("add", story.saPatch, story.otherPatch)
@@ -43,7 +43,7 @@ import Testing
   @Test("fsck --repair: a catalogue that was lost, rows that are old, what was left") func repair() throws {
     try FileManager.default.removeItem(atPath: folder.store + "/catalogue.sqlite")
     let lost = try run("list")
-    #expect(lost.code == 1 && lost.says("has no catalogue.sqlite", "vpatch fsck --repair makes a new one"))
+    #expect(lost.code == 1 && lost.says("has no catalogue.sqlite", "vpatch fsck --repair creates one"))
     let repair = try run("fsck", "--repair")
     #expect(repair.code == 0 && repair.output.split(separator: "\n").count { $0.hasPrefix("repaired") } == 3)
     #expect(try run("fsck").output.contains("3 patches"))
@@ -87,13 +87,13 @@ import Testing
     guard geteuid() != 0 else {
       // Root may write anywhere but on a file system that is no disk.
       let run = try Command("add", story.saPatch, "--store", "/proc/vpatch-store")
-      #expect(run.code == 1 && run.says("/proc/vpatch-store: cannot be made"))
+      #expect(run.code == 1 && run.says("/proc/vpatch-store: cannot be created"))
       return
     }
     try FileManager.default.createDirectory(atPath: folder["locked"], withIntermediateDirectories: false)
     chmod(folder["locked"], 0o555)
     let run = try Command("add", story.saPatch, "--store", folder["locked/store"])
-    #expect(run.code == 1 && run.says("cannot be made: Permission denied; check the permissions"))
+    #expect(run.code == 1 && run.says("cannot be created: Permission denied; check the permissions"))
   }
 
   @Test("several processes at once: nothing is lost, nothing is there twice") func several() throws {
@@ -115,7 +115,8 @@ import Testing
       _ = run.output.readDataToEndOfFile()
       run.process.waitUntilExit()
       // gc and fsck may come before there is a store.
-      let isEarly = (i == 3 || i == 4) && (errors.contains("is no store") || errors.contains("has no catalogue.sqlite"))
+      let isEarly =
+        (i == 3 || i == 4) && (errors.contains("is not a store") || errors.contains("has no catalogue.sqlite"))
       #expect(run.process.terminationStatus == 0 || isEarly, "\(errors)")
     }
     let list = try JSON.parse(Array(Command("list", "--json", "--store", store).output.utf8))

@@ -134,7 +134,7 @@ import Testing
     let cases: [(arguments: [String], code: Int32, words: String)] = [
       (["--recipe", "vision"], 5, "has no tensor of the recipe vision"),
       (["--only", "nothing"], 5, "has no tensor of the pattern nothing"),
-      (["--only", "("], 5, "is not a regular expression"),
+      (["--only", "("], 5, "is not a valid name pattern"),
       (["--recipe", "mlp", "--layers", "5-9"], 5, "the recipe mlp is in layers 0 to 1"),
       (["--recipe", "mlp", "--layers", "5-a"], 5, "\"5-a\" is not a range of layers; write 0-5"),
       (["--recipe", "mlp", "--betas", "0.9,1.5"], 5, "is not a valid pair of numbers; write 0.9,0.999"),
@@ -179,7 +179,7 @@ import Testing
   @Test("models that cannot be trained") func badModels() throws {
     let config = try folder.text("model/config.json")
     for (old, new, code, words) in [
-      (#""llama""#, #""gpt_neox""#, Int32(5), "\"gpt_neox\", which is not known; known are llama, mistral, qwen2"),
+      (#""llama""#, #""gpt_neox""#, Int32(5), "\"gpt_neox\"; known are llama, mistral, qwen2"),
       (#""hidden_size": 16"#, #""hidden_size": 128"#, 2, "its config.json requires 64×128"),
       (#""num_hidden_layers": 2"#, #""num_hidden_layers": 3"#, 2, "lacks the tensor"),
       (#""num_hidden_layers": 2"#, #""num_hidden_layers": 1"#, 2, "its config.json has 1 layer, from 0"),
@@ -214,7 +214,7 @@ import Testing
     #expect(try folder.bytes("rows.jsonl") == rows && !folder.exists("task.vpatch"))
     try folder.write("task.vpatch", "mine")
     let there = try scene.train("--steps", "1")
-    #expect(there.code == 5 && there.says("exists already; use --force"))
+    #expect(there.code == 5 && there.says("already exists; use --force"))
     #expect(try folder.text("task.vpatch") == "mine")
   }
 

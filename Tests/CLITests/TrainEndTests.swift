@@ -126,7 +126,7 @@ import Testing
 
   @Test("a name that is taken meanwhile: neither is lost") func nameTaken() throws {
     let (path, run) = try kept("echo mine > \"$0/task.vpatch\"", "--no-store")
-    #expect(run.code == 5 && run.errors.contains("task.vpatch: exists already; the patch is saved as"), "\(run.errors)")
+    #expect(run.code == 5 && run.errors.contains("task.vpatch: already exists; the patch is saved as"), "\(run.errors)")
     #expect(try folder.text("task.vpatch") == "mine\n" && isWhole(path))
   }
 

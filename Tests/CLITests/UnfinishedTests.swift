@@ -133,7 +133,7 @@ import Testing
       let run = try switched.recover(folder)
       #expect(run.code == 2, "\(name)")
       #expect(
-        run.says(".vpatch-journal: ", words, "nothing was touched", "restore the model", "--set-aside"),
+        run.says(".vpatch-journal: ", words, "nothing was changed", "restore the model", "--set-aside"),
         "\(name): \(run.errors)")
       #expect(try folder.tree(".") == before)
     }
@@ -153,7 +153,7 @@ import Testing
     #expect(run.code == 5)
     #expect(
       run.says(
-        ".vpatch-journal: was written for another file than the \"\(name)\"", "nothing was touched",
+        ".vpatch-journal: was written for another \"\(name)\"", "nothing was changed",
         "put that file back",
         "'vpatch recover \(folder.path) --set-aside'"))
     #expect(try folder.tree(".") == before)
@@ -184,7 +184,7 @@ import Testing
     for name in try folder.names() { try copy.write(name, folder.bytes(name)) }
     let run = try switched.recover(copy)
     #expect(run.code == 5)
-    #expect(run.says("was it copied"), "\(run.errors)")
+    #expect(run.says("was that copied"), "\(run.errors)")
     #expect(try switched.recover(folder).code == 0)
     #expect(try switched.isNew(folder))
   }

@@ -45,7 +45,7 @@ import Testing
     let identity = try fixture.added(to: 1)
     try FileManager.default.removeItem(atPath: fixture.file(of: identity))
     let gone = message { _ = try store.patch(identity) }
-    #expect(gone.contains("has lost its file") && gone.contains("add the file again with vpatch add"))
+    #expect(gone.contains("lacks its file") && gone.contains("add the file again with vpatch add"))
     #expect(try store.path(of: identity) == nil)
     #expect(try store.addReporting(file: folder["0-1.vpatch"]).outcome == .restored)
     _ = try store.patch(identity)
@@ -97,7 +97,7 @@ import Testing
     #expect(second.alias == nil)
     #expect(
       second.notes == [
-        "the alias counting is of \(first.short) and stays there; vpatch alias counting \(second.identity.short) moves it"
+        "the alias counting stays with \(first.short); vpatch alias counting \(second.identity.short) moves it"
       ])
     let moved = try store.addReporting(file: folder["b"], as: Admission(alias: "counting"))
     #expect(moved.alias == "counting" && moved.aliasWasOf == first)

@@ -35,7 +35,7 @@ import Testing
     for repair in [false, true] {
       let report = try store.check(repair: repair)
       #expect(Set(report.findings.map(\.kind)) == [.missing, .damaged] && !report.isSound)
-      #expect(report.findings.contains { $0.what == "is gone: p1" })
+      #expect(report.findings.contains { $0.what == "is missing: p1" })
       #expect(try store.count() == 3)
     }
     try store.add([1, 2].map { folder["0-\($0).vpatch"] })

@@ -66,7 +66,7 @@ import Testing
         == "coutning: is not an alias, tag or identity of a patch in the store; did you mean counting?")
     #expect(message { _ = try store.resolve("clcok") }.hasSuffix("did you mean clock?"))
     #expect(message { _ = try store.resolve("xyz") }.hasSuffix("vpatch list shows all patches"))
-    #expect(message { _ = try store.resolve(String(id.hex.prefix(3))) }.contains("is no alias"))
+    #expect(message { _ = try store.resolve(String(id.hex.prefix(3))) }.contains("is not an alias"))
     #expect(code { _ = try store.resolve("") } == .io)
   }
 
@@ -98,7 +98,7 @@ import Testing
     let a = try fixture.added(to: 1)
     try store.tag(a, ["x", "y", "x"])
     #expect(try store.stored(a)?.tags == ["x", "y"])
-    #expect(message { try store.untag(a, ["x", "z"]) }.contains("z: is no tag of patch \(a.short)"))
+    #expect(message { try store.untag(a, ["x", "z"]) }.contains("z: is not a tag of patch \(a.short)"))
     #expect(try store.stored(a)?.tags == ["x", "y"])
     try store.untag(a, ["x"])
     #expect(try store.tags().map(\.name) == ["y"])

@@ -107,7 +107,8 @@ import Testing
     #expect(try store.collect().isEmpty)
     #expect(
       message { try store.remove([ids[0]], force: true) }
-        == "patch \(ids[0].short): is needed to revert /m; revert the model first; if it no longer exists, run vpatch gc --forget MODEL --yes"
+        == "patch \(ids[0].short): is needed to revert /m; revert the model first; "
+        + "if it no longer exists, run vpatch gc --forget MODEL --yes"
     )
     try store.finishApplication(id)
     #expect(code { try store.finishApplication(id) } == .refused)

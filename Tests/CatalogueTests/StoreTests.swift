@@ -52,7 +52,7 @@ import Testing
     #expect(message { _ = try Store(path: file) } == "\(file): is a file, not a store; give a folder")
     try folder.write("mine/notes.txt", "mine")
     let error = message { _ = try Store(path: folder["mine"]) }
-    #expect(error.contains("is no store: it holds \"notes.txt\" and no catalogue.sqlite; give an empty folder"))
+    #expect(error.contains("is not a store: it contains \"notes.txt\" but no catalogue.sqlite; give an empty folder"))
     #expect(try folder.names(in: "mine") == ["notes.txt"])
   }
 
@@ -68,7 +68,8 @@ import Testing
     try sql(path, "PRAGMA user_version = 4")
     let error = message { _ = try Store(path: folder["other"]) }
     #expect(
-      error == "\(path): was written by a later version of vpatch (schema 4; this one knows 3); use that version")
+      error
+        == "\(path): was written by a later version of vpatch (schema 4; this one supports up to 3); use that version")
   }
 
   @Test("a later version is also found where only the WAL says so") func laterInWAL() throws {

@@ -1,4 +1,4 @@
-// The calls that change files: what faults.c does at one of them.
+// The calls that change files. faults.c injects the faults.
 
 #include "plan.h"
 
@@ -62,7 +62,7 @@ ssize_t pwritev64(int descriptor, const struct iovec *parts, int count, off_t of
   return write_many(descriptor, parts, count, offset, 1);
 }
 
-/// As a write of the bytes that are copied.
+/// Counts as a write of the copied bytes.
 ssize_t copy_file_range(int in, off_t *in_offset, int out, off_t *out_offset, size_t length, unsigned flags) {
   char path[PATH_MAX];
   if (!in_offset || !out_offset || !fault_counts(CHANGE, "write") || !fault_path_of(out, path)) {
@@ -86,7 +86,7 @@ int ftruncate(int descriptor, off_t length) {
 
 int ftruncate64(int descriptor, off_t length) { return ftruncate(descriptor, length); }
 
-/// Returns its error, and leaves errno alone.
+/// Returns the error number, and does not change errno.
 int posix_fallocate(int descriptor, off_t offset, off_t length) {
   char path[PATH_MAX];
   if (!fault_counts(CHANGE, "allocate") || !fault_path_of(descriptor, path)) {
@@ -125,7 +125,7 @@ int sync_file_range(int descriptor, off_t offset, off_t length, unsigned flags) 
 
 // MARK: Names
 
-/// Whether one of two paths is below the root. Both are made absolute.
+/// Whether one of two paths is below the root. Makes both absolute.
 static int either(
   int from_folder, const char *from, int to_folder, const char *to, char a[PATH_MAX], char b[PATH_MAX]) {
   int is_a = fault_absolute(from_folder, from, a), is_b = fault_absolute(to_folder, to, b);
@@ -187,7 +187,7 @@ int mkdirat(int folder, const char *name, mode_t rights) {
 
 int mkdir(const char *name, mode_t rights) { return mkdirat(AT_FDCWD, name, rights); }
 
-/// An opening that makes a file or empties one is a change, any other a look.
+/// Opening a file is a change if it creates or truncates one, otherwise a look.
 static int open_file(int folder, const char *name, int flags, mode_t rights) {
   struct stat info;
   int code = errno;

@@ -1,33 +1,33 @@
-// Loaded before libc (LD_PRELOAD), this counts the calls that change or look at files below $FAULT_ROOT, and at one of
-// them does what $FAULT_MODE says:
+// Loaded before libc (LD_PRELOAD). Counts the calls that change or look at files below $FAULT_ROOT, and injects the
+// fault $FAULT_MODE into one of them:
 //
 //   eio, enospc, eintr, eacces, emfile, erofs
 //                 the call fails with that errno; nothing is done
-//   eio-on        this one and every later one fail with EIO: a disk that is gone
-//   short         a read, a write or a copy does half of its bytes, and says so
+//   eio-on        this and every later call fail with EIO: a lost disk
+//   short         a read, a write or a copy processes half of its bytes, and returns that number
 //   kill-before   SIGKILL; nothing is done
 //   kill-half     SIGKILL after half of a write's bytes (as kill-before for other calls)
 //   kill-after    SIGKILL when the call is done
-//   int, term, hup   the process sends itself that signal, waits $FAULT_DELAY microseconds for what it does with it, and
-//                 then goes on
-//   stop          SIGSTOP: another process looks, acts, and sends SIGCONT
-//   delay         the call waits for $FAULT_DELAY microseconds first; delay-on: so does every later one
+//   int, term, hup   the process sends itself that signal, waits $FAULT_DELAY microseconds for its effect, and
+//                 continues
+//   stop          SIGSTOP: another process inspects, acts, and sends SIGCONT
+//   delay         the call first waits for $FAULT_DELAY microseconds; delay-on: every later call too
 //
 // $FAULT_ROOT  a folder, or a file
-// $FAULT_CALLS what is counted, with commas between: "changes", "looks", or names of calls as they stand in the log.
-//              Nothing: changes
+// $FAULT_CALLS what is counted, separated by commas: "changes", "looks", or names of calls as in the log.
+//              Default: changes
 //                changes: write truncate allocate fsync writeback rename exchange link unlink create mkdir chmod chown
 //                         setxattr utimes
 //                looks:   open read stat lstat fstat access opendir readdir readlink realpath mmap lock getxattr statfs
-// $FAULT_AT    which call, from 1; 0 or nothing for none
-// $FAULT_LOG   a file that gets one line a call: "name path", "rename from to", and for a write "write path offset
+// $FAULT_AT    the number of the call, from 1; 0 or unset for none
+// $FAULT_LOG   a file that gets one line per call: "name path", "rename from to", and for a write "write path offset
 //              length", so that the order of events can be checked
-// $FAULT_DATA  a file that gets the bytes of every write, in the order of the log, so that it can be played back
-// $FAULT_KEEP  a folder on the same disk that gets a link to every file whose name is taken away or given to another, by
-//              its inode's number, so that it can be brought back as the same file
+// $FAULT_DATA  a file that gets the bytes of every write, in the order of the log, for replay
+// $FAULT_KEEP  a folder on the same disk that gets a link to every file that is removed or replaced, named by
+//              its inode number, so that the same file can be restored
 //
-// The numbers are those of one thread's calls; with several threads they are given as the calls come. The calls
-// themselves are in changes.c and looks.c.
+// The numbers are those of one thread's calls. With several threads, calls are numbered as they occur. The calls are
+// implemented in changes.c and looks.c.
 
 #include "Faults.h"
 #include "plan.h"
@@ -92,7 +92,7 @@ static int is_below(const char *path) {
   return root && strncmp(path, root, root_length) == 0 && (path[root_length] == '/' || path[root_length] == 0);
 }
 
-/// What an open descriptor leads to. Not readlink(2) of libc, which is counted.
+/// The path of an open descriptor. Does not use libc's readlink(2), which is counted.
 static int target_of(int descriptor, char path[PATH_MAX]) {
   char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);

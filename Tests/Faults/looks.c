@@ -1,5 +1,5 @@
-// The calls that look at files: what faults.c does at one of them. Opening a file that is there is in changes.c, beside
-// the openings that make one.
+// The calls that look at files. faults.c injects the faults. Opening an existing file is in changes.c, with the other
+// open calls.
 
 #include "plan.h"
 
@@ -72,7 +72,7 @@ int fstat(int descriptor, struct stat *info) {
   ON_FILE(LOOK, "fstat", descriptor, -1, REAL(fstat)(descriptor, info));
 }
 
-// The two structures are one where off_t has 64 bits.
+// The two structures are identical where off_t has 64 bits.
 _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "stat64 is another structure here");
 
 int fstatat64(int folder, const char *restrict name, struct stat64 *restrict info, int flags) {

@@ -1,4 +1,4 @@
-// What faults.c offers to the calls that it watches: changes.c and looks.c.
+// The interface of faults.c for the wrapped calls in changes.c and looks.c.
 #pragma once
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-/// The call as libc has it.
+/// The call in libc.
 #define REAL(name)                                                  \
   ({                                                                \
     static __typeof__(&name) found;                                 \
@@ -15,8 +15,8 @@
     found;                                                          \
   })
 
-/// What is to become of a call: it goes on, fails (errno is set), does half of its bytes, or the process is killed
-/// when half of it or all of it is done.
+/// The fate of a call: it continues, fails (errno is set), processes half of its bytes, or the process is killed after
+/// half or all of it.
 enum { GO_ON, FAIL, SHORT, HALF, AFTER };
 
 enum kind { CHANGE, LOOK };
@@ -24,22 +24,22 @@ enum kind { CHANGE, LOOK };
 /// Whether calls of this name are counted.
 int fault_counts(enum kind kind, const char *name);
 
-/// Counts a call, writes it down, and says what is to become of it. The line begins with the call's name.
+/// Counts and logs a call, and decides its fate. The line begins with the call's name.
 int fault_event(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/// Does what a decision says is done after the call.
+/// Does what the decision requires after the call.
 void fault_end(int decision);
 
-/// Keeps the bytes of a write.
+/// Saves the bytes of a write.
 void fault_keep(const void *bytes, size_t length);
 
-/// Keeps a file alive whose name is about to go.
+/// Keeps a file alive that will lose its name.
 void fault_keep_file(const char *path);
 
-/// The path of an open file; 0 if it is not below the root. A removed file has a mark behind its name.
+/// The path of an open file; 0 if it is not below the root. A removed file has a mark after its name.
 int fault_path_of(int descriptor, char path[PATH_MAX]);
 
-/// An absolute path without links in its folder; 0 if it is not below the root.
+/// An absolute path whose folder is free of links; 0 if it is not below the root.
 int fault_absolute(int folder, const char *name, char path[PATH_MAX]);
 
 /// For calls that cannot be done by half.
@@ -55,7 +55,7 @@ int fault_absolute(int folder, const char *name, char path[PATH_MAX]);
     return result;                         \
   } while (0)
 
-/// A whole call on an open file, named for the log; more of its line comes after its path.
+/// An indivisible call on an open file, with its name for the log. More of its line may follow its path.
 #define ON_FILE(kind, name, descriptor, failure, call)                                          \
   do {                                                                                          \
     char path[PATH_MAX];                                                                        \
@@ -63,7 +63,7 @@ int fault_absolute(int folder, const char *name, char path[PATH_MAX]);
     WHOLE(fault_event(name " %s", path), failure, call);                                        \
   } while (0)
 
-/// The same on a path.
+/// The same for a path.
 #define ON_PATH(kind, name, folder, given, failure, call)                                       \
   do {                                                                                          \
     char path[PATH_MAX];                                                                        \

@@ -161,7 +161,7 @@ import Testing
     let folder = try TestFolder()
     expectError(
       "\(folder["preprocessor_config.json"]): is missing: it says how images are prepared for the model; "
-        + "copy it again from the model's source"
+        + "copy it from where the model came from"
     ) { _ = try ImageProcessor(folder: folder.path) }
   }
 

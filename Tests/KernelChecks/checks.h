@@ -1,10 +1,10 @@
-// What the checks have in common: guarded memory by the dozen, and random numbers.
+// Shared by the checks: guarded memory and random numbers.
 #pragma once
 #include <string.h>
 
 #include "KernelChecks.h"
 
-/// Steele, Lea and Flood's SplitMix64.
+/// SplitMix64 (Steele, Lea and Flood).
 typedef struct {
   uint64_t state;
 } random_source;
@@ -18,7 +18,7 @@ static inline uint64_t next_random(random_source *random) {
 
 static inline size_t below(random_source *random, size_t limit) { return (size_t)(next_random(random) % limit); }
 
-/// Guarded memory that is given back all at once.
+/// Guarded memory that is freed all at once.
 typedef struct {
   vp_guard guard;
   size_t count;
@@ -28,6 +28,6 @@ typedef struct {
 void *guarded(arena *arena, size_t count);
 /// The same, filled with random bytes.
 void *guarded_noise(arena *arena, size_t count, random_source *random);
-/// The same, filled with float32 numbers: most of ordinary size, some of random bits: NaN, infinities, subnormals.
+/// The same, filled with float32 numbers: most of ordinary size, some with random bits: NaN, infinities, subnormals.
 float *guarded_floats(arena *arena, size_t count, random_source *random);
 void release(arena *arena);

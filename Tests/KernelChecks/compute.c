@@ -1,4 +1,4 @@
-// The kernels of models: conversions, products, and what there is besides, with all instructions that this processor has.
+// The model kernels: conversions, products and others, with all instruction sets of this processor.
 #include "CCompute.h"
 #include "checks.h"
 
@@ -24,7 +24,7 @@ const char *vp_check_conversions(uint64_t seed, vp_guard guard) {
 
 static size_t width(vp_type type) { return type == VP_F32 ? 4 : 2; }
 
-/// A matrix whose last row ends where it ends: rows are `stride` apart.
+/// A matrix with rows `stride` apart, whose memory ends with its last row.
 static void *matrix(arena *a, random_source *random, vp_type type, size_t rows, size_t columns, size_t stride) {
   size_t count = rows && columns ? (rows - 1) * stride + columns : 0;
   return type == VP_F32 ? (void *)guarded_floats(a, count, random) : guarded_noise(a, count * width(type), random);
@@ -40,7 +40,7 @@ typedef struct {
 
 static product make_product(arena *a, random_source *random) {
   product p = {.transpose_a = below(random, 2), .transpose_b = below(random, 2), .accumulate = below(random, 2)};
-  // Now and then more rows, or more k, than one block has.
+  // Sometimes more rows, or more k, than one block has.
   p.m = below(random, 40) ? length(random) : 259;
   p.n = length(random);
   p.k = below(random, 40) ? length(random) : 801;
@@ -90,7 +90,7 @@ const char *vp_check_products(uint64_t seed, vp_guard guard) {
   return NULL;
 }
 
-/// Rows of n numbers each, as the kernels of norms and activations take them.
+/// Rows of n numbers each, as inputs of the norm and activation kernels.
 static void run_rows(const struct vp_model_kernels *kernels, size_t rows, size_t n, random_source *random, arena *a) {
   size_t all = rows * n, stride = n + below(random, 4), strided = rows && n ? (rows - 1) * stride + n : 0;
   float *x = guarded_floats(a, all, random), *y = guarded_floats(a, all, random), *z = guarded_floats(a, all, random);
@@ -119,7 +119,7 @@ static void run_rows(const struct vp_model_kernels *kernels, size_t rows, size_t
   kernels->rotate(heads_of, rows, row, heads, n, x, z, -1);
 }
 
-/// What is done with scores and logits.
+/// The kernels for scores and logits.
 static void run_scores(const struct vp_model_kernels *kernels, size_t rows, size_t n, random_source *random, arena *a) {
   size_t all = rows * n, first = below(random, 40);
   float *x = guarded_floats(a, all, random), *y = guarded_floats(a, all, random);

@@ -1,4 +1,4 @@
-// The decoders of images, and the resizing.
+// The image decoders, and resizing.
 #include <zlib.h>
 
 #include "CImages.h"
@@ -14,7 +14,7 @@ static void check_inflate(random_source *random, vp_guard guard) {
   compress(packed, &length, plain, count);
   if (below(random, 2)) packed[below(random, length)] ^= (uint8_t)(1 + below(random, 255));
   size_t given = below(random, 3) ? length : below(random, length);
-  // As much room as is needed, and a little less or more.
+  // As much space as needed, or slightly less or more.
   size_t capacity = count + below(random, 3);
   capacity -= smaller(capacity, below(random, 3));
   vp_inflate(memcpy(guarded(&a, given), packed, given), given, guarded(&a, capacity), capacity);
@@ -43,13 +43,13 @@ const char *vp_check_resizing(uint64_t seed, vp_guard guard) {
 typedef vp_image_status size_function(const uint8_t *, size_t, uint32_t[2], vp_image_error *);
 typedef vp_image_status decode_function(const uint8_t *, size_t, const uint32_t[2], uint8_t *, vp_image_error *);
 
-/// Damaged, an image may claim to be large.
+/// A damaged image may declare a large size.
 enum { most_pixels = 1 << 18 };
 
 static void decode(const uint8_t *file, size_t count, vp_guard guard) {
   static size_function *const sizes[] = {vp_png_size, vp_jpeg_size, vp_webp_size};
   static decode_function *const decoders[] = {vp_png_decode, vp_jpeg_decode, vp_webp_decode};
-  // Each decoder sees each file: what is no file of its kind is hostile, too.
+  // Every decoder gets every file: a file of another format is hostile input, too.
   for (int kind = 0; kind < 3; kind++) {
     arena a = {.guard = guard};
     uint32_t size[2];

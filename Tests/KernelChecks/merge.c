@@ -1,10 +1,10 @@
-// The merge engine (spec/stacks.md, section 5): random bits of every dtype, NaN and infinities among them.
+// The merge engine (spec/stacks.md, section 5): random bits of every dtype, including NaN and infinities.
 #include "CKernels.h"
 #include "checks.h"
 
 static const size_t widths[] = {[VP_F64] = 8, [VP_F32] = 4, [VP_F16] = 2, [VP_BF16] = 2, [VP_F8_E5M2] = 1, [VP_F8_E4M3] = 1};
 
-/// Results of one table of kernels, one behind the other.
+/// Results of one kernel table, concatenated.
 typedef struct {
   uint8_t bytes[1 << 15];
   size_t count;
@@ -24,7 +24,7 @@ static void run(const vp_merge_kernels *kernels, vp_float type, uint64_t seed, v
   vp_merge_member *members = guarded(&a, 3 * sizeof *members);
   for (int i = 0; i < 3; i++) {
     uint8_t *tuned = guarded_noise(&a, bytes, &random);
-    if (i < 2)  // near the base, or nowhere else
+    if (i < 2)  // near the base; the third one is random
       for (size_t k = 0; k < bytes; k++) tuned[k] = k % 3 ? ((const uint8_t *)base)[k] : tuned[k];
     static const double weights[] = {1, 0.5, -2, 1e300};
     members[i] = (vp_merge_member){tuned, weights[below(&random, 4)], below(&random, 2) << 61, next_random(&random)};

@@ -1,5 +1,5 @@
-// The kernels of the ulp coder (spec/vpatch-format.md, section 5.1), on models and streams that are made here: maps of
-// scales with holes, tables of few symbols and of many, groups of several classes.
+// The ulp coder's kernels (spec/vpatch-format.md, section 5.1), on models and streams that are generated here: scale
+// maps with holes, tables of few and of many symbols, groups of several classes.
 #include <stdlib.h>
 
 #include "CKernels.h"
@@ -50,7 +50,7 @@ static void make_table(chunk *c, size_t table) {
   }
 }
 
-/// Which scales have which tables; near each other, or anywhere.
+/// Assigns tables to scales; the scales are adjacent or scattered.
 static void make_map(chunk *c, size_t class) {
   size_t all = c->exponents + 1, span = below(&c->random, 2) ? all : 1 + below(&c->random, 27);
   size_t first = 1 + below(&c->random, all - (span < all ? span : all - 1));
@@ -63,14 +63,14 @@ static void make_map(chunk *c, size_t class) {
     c->scales[class][c->scale_count[class]++] = (uint8_t)scale;
     c->offsets[class][scale] = (uint32_t)below(&c->random, c->tables) << 12;
   }
-  // The table that zeros alone have is found by another way.
+  // The table that only zeros use is found in another way.
   uint32_t zero = c->offsets[class][0];
   int is_alone = zero != UINT32_MAX;
   for (size_t scale = 1; scale < 256; scale++) is_alone &= c->offsets[class][scale] != zero;
   c->zero_tables[class] = is_alone ? 1u << (zero >> 12) : 0;
 }
 
-/// A base of a scale that has a table, and what a symbol of that table makes of it.
+/// A base value of a scale with a table, and the target for a symbol of that table.
 static void make_element(chunk *c, size_t i, size_t class, uint8_t *symbol) {
   size_t scale = c->scales[class][below(&c->random, c->scale_count[class])];
   uint32_t mantissa = (uint32_t)below(&c->random, (size_t)1 << c->shift), exponent = (uint32_t)scale;
@@ -142,7 +142,7 @@ static void damage(void *bytes, size_t count, random_source *random) {
     ((uint8_t *)bytes)[below(random, count)] ^= (uint8_t)(1 + below(random, 255));
 }
 
-/// The chunk in guarded memory, as kernels take it.
+/// The chunk in guarded memory, as input of the kernels.
 typedef struct {
   vp_ulp16_job forward;
   vp_ulp16_resolver backward;
@@ -200,7 +200,7 @@ static const char *check_valid(chunk *c, arena *a, uint8_t **choices, size_t *ch
   return memcmp(back, c->base, c->count * 2) ? "ulp16: the base is another" : NULL;
 }
 
-/// Whatever comes of it, it comes of what lies in the chunk.
+/// Whatever the result, the kernels must only access the chunk.
 static void check_damaged(chunk *c, arena *a, const uint8_t *choices, size_t choice_bits) {
   laid_out l = lay_out(c, a);
   size_t used = (choice_bits + 7) / 8;
@@ -210,10 +210,10 @@ static void check_damaged(chunk *c, arena *a, const uint8_t *choices, size_t cho
     case 1: damage(l.extra, c->extra_bits / 8, &c->random); break;
     case 2: damage(bits, used, &c->random); break;
     case 3: damage(l.states, 128, &c->random); damage(l.forward_states, 128, &c->random); break;
-    // Of another model: values of scales that have no table.
+    // Values of scales without a table, as from another model.
     case 4: damage(l.base, c->count * 2, &c->random); damage(l.target, c->count * 2, &c->random); break;
     case 5: damage((void *)l.backward.slots, c->tables << 14, &c->random); break;
-    // Fewer words, extra bits or choices than are asked for; now and then each of the first elements takes a word.
+    // Fewer words, extra bits or choices than needed. Sometimes each of the first elements reads a word.
     case 6: {
       size_t words = c->word_count;
       if (below(&c->random, 2)) {

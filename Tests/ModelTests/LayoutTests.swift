@@ -154,7 +154,7 @@ import Text
     let path = seeing.base + "/config.json"
     let json = try JSON.parse(InputFile.contents(of: path, limit: 1 << 20))
     let refused = #expect(throws: VPatchError.self) { try ModelConfig.vision(ModelFolder(seeing.base)) }
-    #expect(refused?.description.contains("the mm_vision_tower \"someone/tiny\", which is not known") == true)
+    #expect(refused?.description.contains("the unknown mm_vision_tower \"someone/tiny\"") == true)
     let config = try ModelConfig(folder: seeing.base)
     #expect(config.isMultimodal)
     let vision = try VisionConfig.original(

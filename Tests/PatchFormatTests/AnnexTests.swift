@@ -53,7 +53,7 @@ import Testing
     let layout = FileLayout(
       files: ["a", "b", "c"].map { .init(name: $0 + ".safetensors", header: header) },
       index: Array(#"{"weight_map":{"w":"a.safetensors"}}"#.utf8))
-    #expect(reason(Annex(base: layout, target: layout, sideFiles: []).encoded()).contains("hold a tensor twice"))
+    #expect(reason(Annex(base: layout, target: layout, sideFiles: []).encoded()).contains("the same tensor twice"))
   }
 
   @Test func namesEndByBytes() {

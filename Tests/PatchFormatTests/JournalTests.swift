@@ -55,7 +55,7 @@ import Testing
       ([region(2, 0, 1)], "outside of its file"), ([region(0, 90, 11)], "outside of its file"),
       ([region(0, 1 << 52, 1 << 52)], "outside of its file"),
       ([region(0, 10, 10), region(0, 19, 1)], "out of order"), ([region(1, 0, 1), region(0, 0, 1)], "out of order"),
-      ([region(0, 0, 1, name: "")], "no tensor"),
+      ([region(0, 0, 1, name: "")], "is not a tensor"),
     ] {
       // Lengths that no payload could have are not written out.
       let journal = journal(files: files, regions: regions)
@@ -129,7 +129,7 @@ import Testing
         + [UInt8](repeating: 0, count: 40), as: "journal")
     truncate(path, 64 + 1 << 26 + 1)
     let error = try #require(refusal { _ = try Journal.read(InputFile(path: path)) })
-    #expect(error.reason == "claims a header of 67108865 bytes")
+    #expect(error.reason == "declares a header of 67108865 bytes")
   }
 
   @Test func regionsTogetherHaveALimit() throws {
@@ -139,7 +139,7 @@ import Testing
     for (regions, words) in [
       (files.indices.map { region($0, 0, limit) }, "bytes together"),
       ([region(0, 0, limit), region(1, 0, 1)], "bytes together"),
-      ([region(0, 0, limit)], "not as long as its payload"),
+      ([region(0, 0, limit)], "length differs from its payload"),
     ] {
       let header = journal(files: files, regions: regions).head()[64...]
       var bytes = Array(journal(files: []).head()[..<16]) + [UInt8](littleEndian: UInt64(header.count))

@@ -115,7 +115,7 @@ import Testing
 
     try patch.write(annotations: renamed, to: path, replacing: true)
     let changed = refusal { try Patch(path: path).checkSignature(by: key.publicKey) }
-    #expect(changed?.reason == "was changed after d75a980182b1 signed it, or never signed by it")
+    #expect(changed?.reason == "was changed after d75a980182b1 signed it, or d75a980182b1 never signed it")
   }
 
   static let nothing = SignedContent(identity: .zero, annex: .zero)
@@ -146,7 +146,7 @@ import Testing
     let key = try Ed25519.PrivateKey(path: key("key"))
     #expect(
       refusal { _ = try json.signed(Self.nothing, by: key) }?.reason
-        == "the patch has 64 signatures, and more would not be read")
+        == "the patch already has 64 signatures, the maximum")
   }
 
   @Test("annotations beyond the format's limits are not written") func limits() throws {

@@ -35,16 +35,16 @@ import Testing
     "what is refused",
     arguments: [
       ("base b\n", "does not begin with \"vpatch-stack 1\""), ("vpatch-stack 2\n", "of version 2"), ("", "is empty"),
-      ("vpatch-stack 1\nname a\n", "does not say its base"),
-      ("vpatch-stack 1\nbase a\nbase b\n", "says \"base\" a second time in line 3"),
-      ("vpatch-stack 1\nbase a b\n", "says too much of \"base\" in line 2"),
-      ("vpatch-stack 1\nbase # b\n", "says nothing of \"base\" in line 2"),
+      ("vpatch-stack 1\nname a\n", "has no \"base\" line"),
+      ("vpatch-stack 1\nbase a\nbase b\n", "has \"base\" a second time in line 3"),
+      ("vpatch-stack 1\nbase a b\n", "has too many values for \"base\" in line 2"),
+      ("vpatch-stack 1\nbase # b\n", "has no value for \"base\" in line 2"),
       ("vpatch-stack 1\npatches a\n", "has the unknown word \"patches\" in line 2"),
       // A line ends with LF: other line breaks, and a mark that joins a space, part nothing.
       ("vpatch-stack 1\u{2028}base a\n", "of version 1\\u{2028}base"),
       ("vpatch-stack \u{301}1\n", "of version \u{301}1"),
-      ("vpatch-stack 1\nmethod karcher\n", "the method \"karcher\": is not known"),
-      ("vpatch-stack 1\nmethod sum density=1\n", "the method sum: has no density"),
+      ("vpatch-stack 1\nmethod karcher\n", "the merge method \"karcher\": is unknown"),
+      ("vpatch-stack 1\nmethod sum density=1\n", "the merge method sum: has no density"),
     ]) func refused(_ text: String, _ words: String)
   {
     let error = #expect(throws: VPatchError.self) { try parse(text) }
@@ -71,9 +71,10 @@ import Testing
     for (kind, scales, words) in [
       (.linear, [1, -1], "divides by the sum of the scales, which is 0; give scales whose sum is finite and not 0"),
       (.linear, [1e308, 1e308], "divides by the sum of the scales, which is inf"),
-      (.slerp, [1e308, 1e308], "of a finite sum"), (.slerp, [1, -0.5], "not negative"),
+      (.slerp, [1e308, 1e308], "with a finite sum"), (.slerp, [1, -0.5], "needs non-negative scales"),
       (.slerp, [0, 0], "one above 0"),
-      (.slerp, [1], "goes between two patches, not 1"), (.sum, [1, .infinity], "has a scale that is not finite"),
+      (.slerp, [1], "interpolates between two patches, not 1"),
+      (.sum, [1, .infinity], "has a scale that is not finite"),
     ] as [(MergeMethod.Kind, [Double], String)] {
       let error = #expect(throws: VPatchError.self) { try stack(kind, scales) }
       #expect("\(error!)".contains(words), "\(error!)")

@@ -166,11 +166,13 @@ import Testing
       ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; use the file that came"),
       (
         "tiny-qwen2.5-vl", clip,
-        "config.json: calls for patches, and the preprocessor_config.json beside it makes one picture of an image; \(took)"
+        "config.json: needs patches, but the preprocessor_config.json beside it produces one picture of an image; "
+          + took
       ),
       (
         "tiny-llava-onevision", clip,
-        "config.json: calls for tiles, and the preprocessor_config.json beside it makes one picture of an image; \(took)"
+        "config.json: needs tiles, but the preprocessor_config.json beside it produces one picture of an image; "
+          + took
       ),
     ])
   func preprocessor(name: String, text: String?, words: String) throws {
@@ -189,14 +191,14 @@ import Testing
     arguments: [
       (
         "tiny-qwen2.5-vl", "merge_size", "4",
-        "calls for patches of 2×14×14, merged 2 × 2, and the preprocessor_config.json beside it makes patches of 2×14×14, "
-          + "merged 4 × 4"
+        "needs patches of 2×14×14, merged 2 × 2, but the preprocessor_config.json beside it produces patches of 2×14×14"
+          + ", merged 4 × 4"
       ),
-      ("tiny-qwen2.5-vl", "patch_size", "16", "makes patches of 2×16×16, merged 2 × 2"),
-      ("tiny-qwen2.5-vl", "temporal_patch_size", "1", "makes patches of 1×14×14, merged 2 × 2"),
+      ("tiny-qwen2.5-vl", "patch_size", "16", "produces patches of 2×16×16, merged 2 × 2"),
+      ("tiny-qwen2.5-vl", "temporal_patch_size", "1", "produces patches of 1×14×14, merged 2 × 2"),
       (
         "tiny-llava-onevision", "size", #"{"height": 28, "width": 28}"#,
-        "calls for images of 56 × 56, and the preprocessor_config.json beside it makes some of 28 × 28"
+        "needs images of 56 × 56, but the preprocessor_config.json beside it produces some of 28 × 28"
       ),
       (
         "tiny-llava-next", "image_grid_pinpoints", "[[168, 168]]",
@@ -219,17 +221,17 @@ import Testing
       ("tiny-qwen2.5-vl", "vision_config", "null", "config.json: has no usable \"hidden_size\" for its images"),
       (
         "tiny-llava-next", "vision_config", "null",
-        "config.json: calls for images of 336 × 336, and the preprocessor_config.json beside it makes some of 56 × 56"
+        "config.json: needs images of 336 × 336, but the preprocessor_config.json beside it produces some of 56 × 56"
       ),
       (
         "tiny-llava-next", "vision_config", #"{"model_type": "pixtral"}"#,
-        "config.json: has a vision tower of the type \"pixtral\", which is not known; known are clip_vision_model, "
+        "config.json: has the unknown vision tower type \"pixtral\"; known are clip_vision_model, "
           + "siglip_vision_model, dinov2 and that of qwen2_5_vl"
       ),
-      ("tiny-llava-next", "model_type", "\"idefics3\"", "config.json: is of the model type \"idefics3\", which is not"),
+      ("tiny-llava-next", "model_type", "\"idefics3\"", "config.json: has the unknown model type \"idefics3\""),
       (
         "tiny-llava-next", "mm_vision_tower", "\"BAAI/EVA-CLIP\"",
-        "config.json: has the mm_vision_tower \"BAAI/EVA-CLIP\", which is not known; known: clip-vit-large-patch14, "
+        "config.json: has the unknown mm_vision_tower \"BAAI/EVA-CLIP\"; known are clip-vit-large-patch14, "
       ),
     ])
   func config(name: String, key: String, value: String, words: String) throws {

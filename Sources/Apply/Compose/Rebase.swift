@@ -114,7 +114,7 @@ package struct Rebase: Sendable {
       let found = new.map { "is \($0.info.typeDescription)" } ?? "is missing"
       throw VPatchError(
         .wrongBase, self.new.path,
-        "cannot take \(patch.label): the tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected"
+        "does not fit \(patch.label): tensor \"\(name.printable)\" \(found) where \(old.typeDescription) is expected"
       )
     }
     if new.info.dtype.isFloat8, let method = try self.new.quantisation ?? self.old.quantisation {

@@ -231,7 +231,7 @@ struct ModelPair {
       return Problem(
         "is not quantised and the base is (\(base.config.quantisation ?? kind): \"\(name.printable)\"): it holds numbers "
           + "where the base has codes",
-        "give the base that was trained, in its own dtype" + otherWay)
+        "give the unquantised base that the training started from" + otherWay)
     }
     return nil
   }
@@ -245,7 +245,7 @@ struct ModelPair {
       guard a.dtype == b.dtype else {
         return Problem(
           "holds \"\(b.name.printable)\" as \(b.dtype) where the base has codes (\(a.dtype)) with scales, which would stay",
-          "give the base that was trained, in its own dtype")
+          "give the unquantised base that the training started from")
       }
       return Problem(
         "holds \"\(b.name.printable)\" but not \"\(left.printable)\", which belongs to the same codes and would remain",

@@ -79,7 +79,7 @@ extension [PatchStep] {
       return VPatchError(
         .refused, later.label,
         "was made from the same base as \(earlier.label), not on top of it; such patches form a stack",
-        remedy: "'vpatch apply' combines them, 'vpatch stack new' gives that a name")
+        remedy: "'vpatch apply' combines them, 'vpatch stack new' saves them as a stack")
     }
     if siblings.count > 1, let other = patches.first(where: { $0.header.baseRoot != siblings[0].header.baseRoot }) {
       return VPatchError(

@@ -57,7 +57,7 @@ enum Descriptor {
     while done < buffer.count {
       let n = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
       if n < 0 && errno == EINTR { continue }
-      if n == 0 { throw VPatchError(.io, path, "ends at byte \(offset + done): it was cut while it was written") }
+      if n == 0 { throw VPatchError(.io, path, "ends at byte \(offset + done): it was truncated while it was written") }
       guard n > 0 else { throw VPatchError.system(path, "cannot be read back") }
       done += n
     }
@@ -72,7 +72,7 @@ enum Descriptor {
     while from < off_t(range.upperBound) {
       let n = vp_copy_file_range(source, &from, target, &to, range.upperBound - Int(from))
       if n > 0 { continue }
-      if n == 0 { throw VPatchError(.io, sourcePath, "ends at byte \(from): it was cut while it was read") }
+      if n == 0 { throw VPatchError(.io, sourcePath, "ends at byte \(from): it was truncated while it was read") }
       switch errno {
       case EINTR: continue
       case EXDEV, EINVAL, ENOSYS, EOPNOTSUPP, EBADF:
@@ -91,7 +91,7 @@ enum Descriptor {
     while position < range.upperBound {
       let n = pread(source, buffer.baseAddress, min(buffer.count, range.upperBound - position), off_t(position))
       if n < 0 && errno == EINTR { continue }
-      if n == 0 { throw VPatchError(.io, sourcePath, "ends at byte \(position): it was cut while it was read") }
+      if n == 0 { throw VPatchError(.io, sourcePath, "ends at byte \(position): it was truncated while it was read") }
       guard n > 0 else { throw VPatchError.system(sourcePath, "cannot be read") }
       let piece = UnsafeRawBufferPointer(rebasing: buffer[..<n])
       try write(piece, to: target, at: offset + position - range.lowerBound, path)

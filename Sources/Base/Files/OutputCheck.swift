@@ -45,7 +45,7 @@ package enum OutputCheck {
     case .symbolicLink:
       throw VPatchError(.refused, path, "is a symbolic link", remedy: "give another output")
     default:
-      throw VPatchError(.refused, path, "is a file; a model directory needs a folder", remedy: "give another output")
+      throw VPatchError(.refused, path, "is a file, but the output is a model directory", remedy: "give another output")
     }
   }
 

@@ -45,7 +45,7 @@ extension Pattern {
         members.removeFirst()
         last = members.removeFirst()
       }
-      guard first.value <= last.value else { throw PatternError("a class has a range that is none") }
+      guard first.value <= last.value else { throw PatternError("a class has an invalid range") }
       items.append(.range(first.value...last.value))
     }
     position = end + 1

@@ -72,7 +72,7 @@ package struct OtherForm: Equatable, Sendable {
     if has("adapter_config.json") || first(".safetensors", prefix: "adapter_model") != nil { return adapter(path) }
     if let shards = shards(names) {
       return OtherForm(
-        what: "has shards of a model (\(shards)) and no \(Checkpoint.indexName), which says what belongs to it",
+        what: "has shards of a model (\(shards)) and no \(Checkpoint.indexName), which lists their tensors",
         remedy: "download or save \(Checkpoint.indexName) with them")
     }
     if try isDistributed(path, names) {

@@ -26,7 +26,7 @@ package struct ConfigKinds: OptionSet, Sendable {
     }
   }
 
-  /// "a whole number or null", for messages.
+  /// "a whole number, or null", for messages.
   package var text: String {
     let all: [(Self, String)] = [
       (.integer, "a whole number"), (.number, "a number"), (.flag, "true or false"),

@@ -110,7 +110,7 @@ extension VisionConfig {
         remedy: "only RGB images are supported")
     }
     func wrong(_ what: String) -> VPatchError { Keys(.null, path).wrong(what) }
-    let sizes = "\(tower.hiddenSize) numbers and \(tower.heads) heads"
+    let sizes = "hidden size \(tower.hiddenSize) and \(tower.heads) heads"
     guard tower.hiddenSize % tower.heads == 0 else {
       throw wrong("a vision tower of \(sizes), which do not divide evenly")
     }

@@ -86,7 +86,7 @@ package struct Provenance: Equatable, Sendable {
     }
     guard let base = json["base"]?.string.flatMap(ContentDigest.init(hex:)),
       let target = json["target"]?.string.flatMap(ContentDigest.init(hex:))
-    else { throw invalid("does not say the model's base and root") }
+    else { throw invalid("lacks the model's base or root") }
     func state(_ base: ContentDigest, _ json: JSON?) throws -> ModelState {
       let entries = try (json?.array ?? []).map { try ModelState.Entry(json: $0, subject: path) }
       for (root, entry) in zip([base] + entries.map(\.to), entries) where entry.from != root {

@@ -84,7 +84,7 @@ package struct ModelChange {
     if let i = state.entries.lastIndex(where: { $0.mentions(identity) }) {
       let later = state.entries[(i + 1)...].map { $0.name ?? $0.identity.short }.joined(separator: ", ")
       throw VPatchError(
-        .refused, model.path, "has \(name.printable) in the middle of a chain: \(later.printable) was applied after it",
+        .refused, model.path, "has \(name.printable) in the middle of a chain, followed by \(later.printable)",
         remedy: "revert from the end, or rebase the later patches with 'vpatch rebase'")
     }
     let applied = state.entries.flatMap { entry in

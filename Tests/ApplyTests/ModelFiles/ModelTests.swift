@@ -76,7 +76,7 @@ import Testing
     let change = try change(patches)
     let middle = refusal { try change.steps(without: patches[0].identity, called: "skill1") }
     #expect(middle?.code == .refused)
-    #expect(middle?.reason == "has skill1 in the middle of a chain: skill2, skill3 stands on it")
+    #expect(middle?.reason == "has skill1 in the middle of a chain, followed by skill2, skill3")
     let unknown = refusal { try change.steps(without: .zero, called: "clock") }
     #expect(unknown?.reason == "does not have clock applied, but skill1, skill2, skill3")
     let lost = try self.change([patches[0]])
@@ -110,10 +110,11 @@ import Testing
       let full = try status(full: true)
       #expect(full.changed.count == 1)
       #expect(full.hashedRoot == nil)
-      #expect(full.contradiction?.hasPrefix("1 tensor has other bits: \"model.") == true)
+      #expect(full.contradiction?.hasPrefix("1 tensor differs: \"model.") == true)
     }
     try folder.file("model", base.tuned("q_proj").without("model.norm.weight") + [.weights("more", [2, 2])])
-    #expect(try status().contradiction?.contains("is gone: \"model.norm.weight\"; 1 tensor is new: \"more\"") == true)
+    #expect(
+      try status().contradiction?.contains("is missing: \"model.norm.weight\"; 1 tensor is new: \"more\"") == true)
     #expect(try status().lacking.contains("model.norm.weight"))
     #expect(try status().extra == ["more"])
   }

@@ -1,4 +1,4 @@
-// All checks, some seeds of each; for scripts/sanitize.sh. The arguments are files of images.
+// All checks, with several seeds each; for scripts/sanitize.sh. The arguments are image files.
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -75,7 +75,7 @@ import Testing
       ("vision_config", "[]", "which is not an object"), ("tie_word_embeddings", "1", "which is not true or false"),
       ("rope_theta", "null", "which is not a number"), ("eos_token_id", "[2, \"3\"]", "which is not a whole number"),
       ("num_hidden_layers", "1.0", "which is not a whole number"), ("rms_norm_eps", "[1e-5]", "which is not a number"),
-      ("quantization_config", "{\"bits\": 4}", "its weights are not what is computed with"),
+      ("quantization_config", "{\"bits\": 4}", "quantised models cannot be computed"),
     ])
   func others(key: String, value: String, expected: String) throws {
     let error = #expect(throws: VPatchError.self) { try ModelConfigTests.changed(key, value) }

@@ -30,19 +30,19 @@ import Testing
   @Test(
     "what is not known is refused by name",
     arguments: [
-      ("model_type", "\"gpt2\"", "is of the model type \"gpt2\", which is not known; known are llama, mistral, qwen2"),
+      ("model_type", "\"gpt2\"", "has the unknown model type \"gpt2\"; known are llama, mistral, qwen2"),
       ("hidden_act", "\"gelu\"", "has the activation \"gelu\""),
-      ("num_key_value_heads", "3", "which 3 key and value heads cannot serve"),
+      ("num_key_value_heads", "3", "which is no multiple of its 3 key-value heads"),
       ("head_dim", "5", "odd head_dim"), ("vocab_size", "-1", "no usable \"vocab_size\""),
       ("hidden_size", "null", "\"hidden_size\": null, which is not a whole number"),
       ("hidden_size", "1e99", "\"hidden_size\": 1e99, which is not a whole number"),
-      ("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0}", "the rotary embedding \"yarn\", which is not known"),
+      ("rope_scaling", "{\"type\": \"yarn\", \"factor\": 4.0}", "the unknown rotary embedding \"yarn\""),
       ("rope_scaling", "{\"type\": \"linear\"}", "no usable \"factor\""),
       (
         "rope_scaling", "{\"type\": \"mrope\", \"mrope_section\": [1, 9223372036854775807, 9223372036854775807]}",
-        "\"mrope_section\" that is not three numbers of 2 in all"
+        "\"mrope_section\" that is not three numbers of sum 2"
       ),
-      ("partial_rotary_factor", "0.5", "turns only a part of each head"),
+      ("partial_rotary_factor", "0.5", "has a partial_rotary_factor other than 1"),
     ])
   func refused(key: String, value: String, expected: String) throws {
     let error = #expect(throws: VPatchError.self) { try Self.changed(key, value) }

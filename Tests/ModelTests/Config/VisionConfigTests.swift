@@ -117,7 +117,7 @@ import Testing
       (#"{"model_type": "llava", "vision_config": {"image_size": [224, 336]}}"#, "image_size"),
       (#"{"model_type": "llava", "vision_config": {"patch_size": 500}}"#, "500"),
       (#"{"model_type": "llava", "vision_config": {"hidden_size": 1099511627776}}"#, "hidden_size"),
-      (#"{"model_type": "llava", "vision_config": {"num_channels": 4}}"#, "4 colours"),
+      (#"{"model_type": "llava", "vision_config": {"num_channels": 4}}"#, "4 channels"),
       (#"{"model_type": "llava", "vision_config": {"layer_norm_eps": 1e99}}"#, "layer_norm_eps"),
       (#"{"model_type": "llava_onevision", "vision_aspect_ratio": "anyres_max_9223372036854775807"}"#, "anyres_max_9"),
       (

@@ -118,7 +118,7 @@ import Testing
     #expect(try contents(scratch.file("out/x")) == [5])
     // A folder that holds something is not replaced.
     let second = try OutputDirectory(path: scratch.file("out"))
-    #expect(refusal { try second.commit() }?.reason == "exists already")
+    #expect(refusal { try second.commit() }?.reason == "already exists")
     #expect(try contents(scratch.file("out/x")) == [5])
   }
 
@@ -135,7 +135,7 @@ import Testing
         try files[i].commit()
         return true
       } catch let error as VPatchError {
-        #expect(error.code == .refused && error.reason == "exists already")
+        #expect(error.code == .refused && error.reason == "already exists")
         return false
       }
     }
@@ -146,7 +146,7 @@ import Testing
     try FileManager.default.createDirectory(atPath: scratch.file("folder"), withIntermediateDirectories: true)
     for name in ["link", "folder"] {
       let file = try OutputFile(path: scratch.file(name))
-      #expect(refusal { try file.commit() }?.reason == "exists already")
+      #expect(refusal { try file.commit() }?.reason == "already exists")
     }
   }
 
@@ -220,7 +220,8 @@ import Testing
     let file = try InputFile(path: path)
     truncate(path, 2)
     #expect(
-      refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was truncated while it was read") == true)
+      refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was truncated while it was read")
+        == true)
     #expect(refusal { _ = try InputFile.contents(of: path, limit: 1) }?.reason.contains("at most 1") == true)
   }
 }

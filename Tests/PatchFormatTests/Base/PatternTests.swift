@@ -5,7 +5,7 @@ import Testing
 @Suite struct PatternTests {
   @Test(arguments: [
     ("a**", "repeats a repetition"), ("a{2}{3}", "repeats a repetition"), ("(a", "lacks a \")\""),
-    ("a)", "has a \")\" too many"), ("[", "ends too early"), ("[]", "an empty class is not supported"),
+    ("a)", "has an extra \")\""), ("[", "ends too early"), ("[]", "an empty class is not supported"),
     ("[a[b]]", "a class inside a class is not supported"), ("[a&&b]", "a class inside a class is not supported"),
     ("[z-a]", "a class has an invalid range"), ("\\b", "\"\\b\" is not supported"),
     ("\\p{Han}", "\"\\p{Han}\" is not supported (general categories are)"), ("\\pL", "\"\\p\" lacks its {…}"),

@@ -7,7 +7,7 @@ import Testing
   /// Part of a name → what the message says. The first that fits counts.
   static let words: [(String, String)] = [
     ("empty_file", "only 0 bytes"), ("seven_bytes", "only 7 bytes"), ("header_bomb", "claims 137000000000 bytes"),
-    ("header_length_over_limit", "at most 100000000"), ("header_length_overflow", "at most 100000000"),
+    ("header_length_over_limit", "the maximum is 100000000"), ("header_length_overflow", "the maximum is 100000000"),
     ("header_truncated", "cut short"), ("header_length_zero", "begin with '{'"), ("header_leading", "begin with '{'"),
     ("header_byte_order_mark", "begin with '{'"), ("header_not_an_object", "begin with '{'"),
     ("header_not_json", "a key expected at byte 1"), ("header_trailing_nul", "more text after"),
@@ -19,8 +19,8 @@ import Testing
     ("tensor_without_shape", "no valid shape"), ("tensor_without_offsets", "no valid data_offsets"),
     ("dtype_", "no valid dtype"), ("shape_overflow_to_right_size", "no valid shape"), ("shape_overflow", "overflows"),
     ("shape_", "no valid shape"),
-    ("size_", "bytes where its dtype and shape say"), ("offsets_begin_after_end", "behind its end"),
-    ("offsets_past_end", "of which there are"), ("offsets_not_at_zero", "leaves a gap"),
+    ("size_", "bytes, but its dtype and shape require"), ("offsets_begin_after_end", "behind its end"),
+    ("offsets_past_end", "of the data, which has only"), ("offsets_not_at_zero", "leaves a gap"),
     ("offsets_", "no valid data_offsets"), ("overlap", "overlaps the tensor before it"), ("gap", "leaves a gap"),
     ("shard_trailing_byte", "1 bytes follow"), ("trailing_byte", "1 bytes follow"), ("truncated_data", "cut short?"),
     ("path_", "not a plain file name in this directory"), ("shard_not_safetensors", "not a safetensors file"),

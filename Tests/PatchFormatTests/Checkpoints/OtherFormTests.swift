@@ -26,10 +26,10 @@ import Testing
     ("tf_model.h5", [0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A], "an HDF5 file"),
     ("flax_model.msgpack", [UInt8](repeating: 0xDE, count: 20), "a msgpack file"),
     ("a.onnx", [UInt8](repeating: 0x88, count: 20), "an ONNX file"),
-    ("a.safetensors", Array("version https://git-lfs.github.com/spec/v1\n".utf8), "a pointer of Git LFS"),
+    ("a.safetensors", Array("version https://git-lfs.github.com/spec/v1\n".utf8), "a Git LFS pointer"),
     ("b.safetensors", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0], "a compressed file"),
     ("c.safetensors", Array("<!DOCTYPE html><html>".utf8), "a web page"),
-    ("model.safetensors.index.json", Array("{\"weight_map\": {}}".utf8), "a file of JSON"),
+    ("model.safetensors.index.json", Array("{\"weight_map\": {}}".utf8), "a JSON file"),
   ]
 
   @Test(arguments: files) func file(name: String, head: [UInt8], words: String) throws {
@@ -41,16 +41,16 @@ import Testing
   }
 
   static let folders: [(names: [String], words: String)] = [
-    (["adapter_config.json", "adapter_model.safetensors"], "is an adapter of PEFT"),
-    (["adapter_model.safetensors"], "is an adapter of PEFT"),
-    (["adapter_config.json", "adapter_model.bin"], "an adapter"),
+    (["adapter_config.json", "adapter_model.safetensors"], "is a PEFT adapter"),
+    (["adapter_model.safetensors"], "is a PEFT adapter"),
+    (["adapter_config.json", "adapter_model.bin"], "a PEFT adapter"),
     (["config.json", "pytorch_model.bin"], "has weights, but not in safetensors form: pytorch_model.bin"),
     (["pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json"], "not in safetensors form"),
     (["consolidated.00.pth"], "not in safetensors form"), (["model-Q4_K_M.gguf"], "is a GGUF file"),
     (["tf_model.h5"], "an HDF5 file"), (["flax_model.msgpack"], "a msgpack file"),
     ([".metadata", "__0_0.distcp"], "a checkpoint of torch.distributed"),
     (["pytorch_model_fsdp_0/.metadata", "optimizer_0/.metadata"], "a checkpoint of torch.distributed"),
-    (["zero_to_fp32.py", "global_step10/mp_rank_00_model_states.pt"], "a checkpoint of DeepSpeed"),
+    (["zero_to_fp32.py", "global_step10/mp_rank_00_model_states.pt"], "a DeepSpeed checkpoint"),
     (["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], "and no model.safetensors.index.json"),
     (["checkpoint-10/model.safetensors", "checkpoint-20/model.safetensors"], "checkpoint-10, checkpoint-20"),
     (["snapshots/abc/model.safetensors.index.json", "refs/main"], "folders that do: abc"),
@@ -68,8 +68,8 @@ import Testing
   @Test("an adapter's config says of what it is; one that is damaged says nothing") func adapterConfig() throws {
     let text = #"{"peft_type": "LORA", "base_model_name_or_path": "org/model"}"#
     try write("m/adapter_config.json", Array(text.utf8))
-    #expect(try error("m").reason == "is an adapter of PEFT (LORA, of org/model) and no model")
+    #expect(try error("m").reason == "is a PEFT adapter (LORA, of org/model), not a model")
     try write("n/adapter_config.json", [0x7B])
-    #expect(try error("n").reason == "is an adapter of PEFT and no model")
+    #expect(try error("n").reason == "is a PEFT adapter, not a model")
   }
 }
