@@ -5,6 +5,7 @@ let package = Package(
   name: "vpatch",
   products: [
     .executable(name: "vpatch", targets: ["CLI"]),
+    .library(name: "VPatch", targets: ["VPatch"]),
     // Loaded into the command by its tests (Tests/Faults/faults.c), and by nothing else.
     .library(name: "VPatchFaults", type: .dynamic, targets: ["Faults"]),
   ],
@@ -50,6 +51,11 @@ let package = Package(
     .target(
       name: "Workspace",
       dependencies: ["Apply", "Base", "Catalogue", "Checkpoints", "Measure", "ModelFiles", "PatchFormat", "Report"]),
+    .target(
+      name: "VPatch",
+      dependencies: [
+        "Apply", "Base", "Catalogue", "Families", "Measure", "ModelFiles", "PatchFormat", "Report", "Workspace",
+      ]),
     .executableTarget(
       name: "CLI",
       dependencies: [

@@ -1,0 +1,131 @@
+import Apply
+import Base
+import Families
+import PatchFormat
+import Workspace
+
+/// The components that a fine-tune may change.
+public enum Recipe: String, Sendable, CaseIterable {
+  /// The self-attention projections q, k, v, o of the language model.
+  case saProj = "sa-proj"
+  /// The self-attention projections q, k, v.
+  case saQKV = "sa-qkv"
+  /// The gate and up projections of the MLPs.
+  case gateUp = "gate-up"
+  /// The gate, up and down projections of the MLPs.
+  case mlp
+  /// The down projections of the MLPs.
+  case down
+  /// The whole language model.
+  case llm
+  /// The projector between vision tower and language model.
+  case projector
+  /// The vision tower.
+  case vision
+  /// Every tensor.
+  case full
+}
+
+/// How a patch is created.
+public struct CreationOptions: Sendable {
+  /// Require that only this recipe's tensors changed; nil for any.
+  public var recipe: Recipe?
+  /// Leave other changes out instead of refusing them.
+  public var dropOthers = false
+  /// Cast floats of another dtype to the base's, to nearest, ties to even.
+  public var castToBase = false
+  /// Match tensors whose names follow another layout.
+  public var mapKeys = false
+  /// The tuned side has the trained tensors alone; the others are unchanged.
+  public var isPartial = false
+  /// Name of the patch, and its alias in the store.
+  public var name: String?
+  /// Note to keep in the patch.
+  public var note: String?
+  /// Replace an existing file.
+  public var replacesExisting = false
+  /// Add the patch to the store.
+  public var isStored = true
+
+  /// The defaults.
+  public init() {}
+}
+
+extension PatchWorkspace {
+  /// Creates a patch from a base and a tuned checkpoint.
+  /// - Parameters:
+  ///   - output: the patch file, `.vpatch`.
+  /// - Returns: the patch as written. Applying it to `base` gives `tuned` bit for bit.
+  /// - Throws: `refused` for a model that is not a fine-tune of the base, or an output that exists; `io`; `invalid`.
+  public func create(
+    base: String, tuned: String, output: String, _ options: CreationOptions = CreationOptions()
+  ) throws(PatchError) -> PatchInfo {
+    try withPatchError {
+      let (base, tuned) = (try workspace.checkpoint(base), try workspace.checkpoint(tuned))
+      var inner = CreateOptions()
+      inner.selection = options.recipe.map { .recipe(Apply.Recipe(rawValue: $0.rawValue)!) }
+      inner.dropOthers = options.dropOthers
+      inner.castToBase = options.castToBase
+      inner.mapKeys = options.mapKeys
+      inner.isPartial = options.isPartial
+      inner.name = options.name
+      inner.note = options.note
+      let create = Create(base: base, tuned: tuned, options: inner, work: workspace.work)
+      let new = NewPatch(
+        path: output, name: options.name, force: options.replacesExisting, isStored: options.isStored)
+      _ = try workspace.write(new, inputs: (base.files + tuned.files).map(\.input), base: base.path) { path, _ in
+        try create.write(to: path, replacing: options.replacesExisting)
+      }
+      return try PatchInfo(Patch(path: output, threads: workspace.work.threads))
+    }
+  }
+
+  /// Opens and verifies a patch.
+  /// - Parameter patch: a file, or its name in the store.
+  /// - Throws: `io` if it does not exist; `invalid` if it is damaged.
+  public func patch(_ patch: String) throws(PatchError) -> PatchInfo {
+    try withPatchError { try PatchInfo(workspace.patch(patch)) }
+  }
+
+  /// Checks a patch with the models that it belongs to; writes nothing.
+  /// - Parameters:
+  ///   - base: rebuilds the target from it in memory, and compares all fingerprints.
+  ///   - target: the same the other way.
+  ///   - recipe: requires that only its tensors are touched.
+  ///   - full: hash the untouched tensors too.
+  /// - Returns: what was checked, such as "base", with details.
+  /// - Throws: `wrongBase`, `mismatch` or `refused` for the first check that fails.
+  @discardableResult
+  public func verify(
+    _ patch: String, base: String? = nil, target: String? = nil, recipe: Recipe? = nil, full: Bool = false
+  ) throws(PatchError) -> [(check: String, detail: String)] {
+    try withPatchError {
+      let verify = Verify(try workspace.patch(patch), workspace.work)
+      var findings = [verify.file]
+      if let recipe { findings.append(try verify.recipe(Apply.Recipe(rawValue: recipe.rawValue)!)) }
+      if let base { findings.append(try verify.base(workspace.checkpoint(base), full: full)) }
+      if let target { findings.append(try verify.target(workspace.checkpoint(target), full: full)) }
+      return findings.map { ($0.what, $0.detail) }
+    }
+  }
+
+  /// Makes one patch of a chain, bit for bit.
+  /// - Parameters:
+  ///   - chain: patches, each made on top of the one before.
+  ///   - base: the base of the first; needed if several patches change one tensor.
+  /// - Throws: `refused` for patches that are not a chain, or if the base is needed.
+  public func compose(
+    _ chain: [String], base: String? = nil, output: String, name: String? = nil
+  ) throws(PatchError) -> PatchInfo {
+    try withPatchError {
+      let patches = try chain.map { try workspace.patch($0) }
+      let base = try base.map { try workspace.checkpoint($0) }
+      let squash = try Squash(patches, base: base, workspace.work)
+      _ = try workspace.write(
+        NewPatch(path: output, name: name), inputs: patches.map(\.file) + (base?.files ?? []).map(\.input),
+        base: base?.path
+      ) { path, _ in try squash.write(to: path, name: name, note: nil, replacing: false) }
+      return try PatchInfo(Patch(path: output, threads: workspace.work.threads))
+    }
+  }
+}
