@@ -3,9 +3,10 @@ import Checkpoints
 
 /// The class of transformers 5 whose rules a tokenizer follows.
 ///
-/// `TokenizersBackend` reads tokenizer.json as it is. The others take vocabulary, merges and post-processor from it, and
-/// have the rest of their own (`TokenizerClass+Parts`): SmolLM2, say, names GPT2Tokenizer, which knows nothing of its
-/// Digits. Older versions went by tokenizer.json alone; the two differ in rare characters ("½") and beside added tokens.
+/// `TokenizersBackend` uses tokenizer.json as it is. The others take vocabulary, merges and post-processor from it, and
+/// define the rest themselves (`TokenizerClass+Parts`): SmolLM2, for example, uses GPT2Tokenizer, which ignores its
+/// Digits pre-tokenizer. Older versions used tokenizer.json alone; the two differ in rare characters ("½") and next to
+/// added tokens.
 enum TokenizerClass: String, CaseIterable {
   case backend = "TokenizersBackend"
   case gpt2 = "GPT2Tokenizer"
@@ -17,20 +18,20 @@ enum TokenizerClass: String, CaseIterable {
   case cohere = "CohereTokenizer"
   case gptNeoX = "GPTNeoXTokenizer"
 
-  /// What a model type makes of the class that its files name.
+  /// How a model type and the class named in its files determine the class.
   enum Choice: Equatable {
-    /// It is this one, whatever they name.
+    /// This class, whatever the files name.
     case always(TokenizerClass)
-    /// The one that they name, or else this one.
+    /// The named class, or this one if none is named.
     case named(otherwise: TokenizerClass)
   }
 
-  /// By model type: those that this program knows (`ModelConfig.Family` and the vision-language models of them).
+  /// By model type: those that vpatch supports (`ModelConfig.Family` and their vision-language models).
   static let choices: [String: Choice] = [
     "llama": .named(otherwise: .backend), "mistral": .always(.backend), "qwen2": .always(.qwen2),
     "qwen2_5_vl": .named(otherwise: .qwen2), "llava": .always(.backend), "llava_next": .always(.backend),
     "llava_onevision": .named(otherwise: .backend),
-    // Types that transformers does not know: as a folder without config.json.
+    // Types unknown to transformers: treated like a folder without config.json.
     "llava_llama": .named(otherwise: .backend), "llava_mistral": .named(otherwise: .backend),
     "llava_qwen": .named(otherwise: .backend), "": .named(otherwise: .backend),
   ]
@@ -41,8 +42,8 @@ enum TokenizerClass: String, CaseIterable {
   ]
 
   /// The class of a folder's tokenizer.
-  /// - Parameter hasByteLevel: whether tokenizer.json holds the word "ByteLevel" anywhere.
-  /// - Throws: `refused` for a pair of model type and class whose rules are not known here.
+  /// - Parameter hasByteLevel: whether tokenizer.json contains the word "ByteLevel".
+  /// - Throws: `refused` for a combination of model type and class whose rules are unknown.
   init(folder: ModelFolder, hasByteLevel: () -> Bool) throws {
     let config = try folder.json("config.json")
     let tokenizerConfig = try folder.json("tokenizer_config.json")
@@ -50,12 +51,12 @@ enum TokenizerClass: String, CaseIterable {
     let inTokenizer = tokenizerConfig?["tokenizer_class"]?.string
     guard let choice = Self.choices[type] else {
       throw VPatchError(
-        .refused, folder.path, "has the model type \"\(type.printable)\", whose tokenizers are not known",
-        remedy: "known are \(Self.choices.keys.filter { !$0.isEmpty }.sorted().joined(separator: ", "))")
+        .refused, folder.path, "has the model type \"\(type.printable)\", whose tokenizers are not supported",
+        remedy: "supported are \(Self.choices.keys.filter { !$0.isEmpty }.sorted().joined(separator: ", "))")
     }
     let name = inTokenizer ?? config?["tokenizer_class"]?.string.flatMap { $0.isEmpty ? nil : $0 }
     switch choice {
-    // An empty name is one that transformers does not find.
+    // transformers treats an empty name as unknown.
     case .always(let only) where name?.isEmpty != true: self = only
     case .named(otherwise: let only) where name == nil: self = only
     default: try self.init(name: name ?? "", folder.path, type, hasByteLevel, isInTokenizer: inTokenizer != nil)
@@ -69,15 +70,15 @@ enum TokenizerClass: String, CaseIterable {
     if Self.backendNames.contains(where: { $0 == name || $0 == plain }) && (isInTokenizer || name != plain) {
       self = .backend
     } else if let known = Self(rawValue: plain) {
-      // Llama 3's kind under the name of Llama 2's is read as it is.
+      // A tokenizer of Llama 3's kind under the name of Llama 2's is read as it is.
       self = known == .llama && hasByteLevel() ? .backend : known
     } else {
       throw VPatchError(
         .refused, folder,
         "names the tokenizer class \"\(name.printable)\""
-          + (type.isEmpty ? "" : " for the model type \(type)") + ", whose rules are not known",
-        remedy: "known are \(Self.allCases.map(\.rawValue).joined(separator: ", ")) and PreTrainedTokenizerFast; "
-          + "the last, as \"tokenizer_class\" of tokenizer_config.json, goes by tokenizer.json alone")
+          + (type.isEmpty ? "" : " for the model type \(type)") + ", which is not supported",
+        remedy: "supported are \(Self.allCases.map(\.rawValue).joined(separator: ", ")) and PreTrainedTokenizerFast; "
+          + "the last, as \"tokenizer_class\" of tokenizer_config.json, uses tokenizer.json alone")
     }
   }
 }
