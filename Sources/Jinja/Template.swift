@@ -1,12 +1,12 @@
-/// A chat template, compiled once and rendered as often as one likes, as transformers 5.24 renders it: Jinja2 3.1.6
-/// with `trim_blocks` and `lstrip_blocks`, without autoescape, in a sandbox that allows no changes, with the tags
-/// `generation`, `break` and `continue`, the filter `tojson` of plain JSON, `raise_exception` and `strftime_now`.
+/// A compiled chat template, rendered as in transformers 5.24: Jinja2 3.1.6 with `trim_blocks` and `lstrip_blocks`,
+/// without autoescape, in an immutable sandbox, with the tags `generation`, `break` and `continue`, the filter `tojson`
+/// for plain JSON, `raise_exception` and `strftime_now`.
 ///
-/// Where Jinja2 gives a text, so does this, byte by byte, or it throws `unsupported` or `limit`.
+/// Whenever Jinja2 renders a text, this renders the same bytes, or throws `unsupported` or `limit`.
 package struct Template: Sendable {
   private let body: [Statement]
   private let scopes: Scopes
-  /// Whether it says which parts are the model's, by `{% generation %}`.
+  /// Whether it marks the model's output with `{% generation %}`.
   package let hasGeneration: Bool
 
   /// - Throws: `TemplateError.syntax`, `unsupported` or `limit`.
@@ -17,8 +17,8 @@ package struct Template: Sendable {
     scopes = try Scopes(body, names: parser.nameCount, scopes: parser.scopeCount)
   }
 
-  /// - Parameter context: the variables. transformers gives `messages`, `tools`, `documents` (`none` if there are
-  ///   none), `add_generation_prompt`, the special tokens by their names, and what the user adds.
+  /// - Parameter context: the variables. transformers passes `messages`, `tools`, `documents` (`none` if there are
+  ///   none), `add_generation_prompt`, the special tokens by their names, and the user's variables.
   /// - Throws: `TemplateError`, never `syntax`.
   package func render(
     _ context: [(name: String, value: Value)], _ surroundings: Surroundings = .init()
@@ -34,23 +34,23 @@ package struct Template: Sendable {
   }
 }
 
-/// What a template makes of a conversation.
+/// A rendered conversation.
 package struct Rendering: Sendable {
   /// UTF-8.
   package let text: [UInt8]
-  /// What `{% generation %}` encloses, in bytes of `text`, in the order in which it was rendered.
+  /// The contents of `{% generation %}` blocks, as byte ranges of `text`, in the order of rendering.
   package let generations: [Range<Int>]
   /// Whether the template has such a block, rendered or not.
   package let hasGeneration: Bool
-  /// Whether the text may be another one on another day: `strftime_now` was called.
+  /// Whether the text may depend on the date: `strftime_now` was called.
   package let usesDate: Bool
 
   package var string: String { String(decoding: text, as: UTF8.self) }
 }
 
-/// What rendering depends on besides the template and its variables.
+/// Inputs of rendering besides the template and its variables.
 package struct Surroundings: Sendable {
-  /// What `strftime_now` tells.
+  /// The date for `strftime_now`.
   package var now: CivilTime
   package var limits: Limits
 
@@ -60,15 +60,15 @@ package struct Surroundings: Sendable {
   }
 }
 
-/// What rendering may take before it is a `TemplateError.limit`.
+/// Resource limits of rendering; exceeding one is a `TemplateError.limit`.
 package struct Limits: Sendable {
-  /// Statements and parts of expressions that are evaluated, and 64 bytes that are looked at or made each.
+  /// Evaluated statements and subexpressions; 64 bytes that are read or created count as one.
   package var steps: Int
-  /// Bytes of all values that are made, beside 64 times what the variables take.
+  /// Bytes of all created values, plus 64 times the size of the variables.
   package var memory: Int
-  /// Bytes of text.
+  /// Bytes of output.
   package var output: Int
-  /// How deep calls and parts of expressions may be nested.
+  /// Maximum nesting of calls and subexpressions.
   package var nesting: Int
 
   package init(
@@ -80,10 +80,10 @@ package struct Limits: Sendable {
     self.nesting = nesting
   }
 
-  /// How deep lists and dicts may be nested.
+  /// Maximum nesting of lists and dicts.
   static let depth = 100
-  /// How deep a template's blocks and brackets may be nested. Python compiles less than 100.
+  /// Maximum nesting of a template's blocks and brackets. Python compiles fewer than 100.
   static let syntaxDepth = 50
-  /// How many operations the expressions of a statement may have.
+  /// Maximum number of operations in a statement's expressions.
   static let links = 300
 }

@@ -1,11 +1,11 @@
-/// The methods of a type of Python: those that are here, and the names of the others.
+/// The methods of a Python type: those supported, and the names of the others.
 struct Methods: Sendable {
   typealias Body = @Sendable (Machine, Value, Arguments) throws(TemplateError) -> Value
 
   let here: [PythonText: Body]
-  /// Those that the sandbox does not allow.
+  /// Methods that the sandbox does not allow.
   var changing: Set<PythonText> = []
-  /// Attributes that Python has and this module has not: they are refused, so that none is taken for undefined.
+  /// Python attributes that are not supported. They are refused rather than treated as undefined.
   var elsewhere: Set<PythonText> = []
 
   static let number = Methods(
@@ -25,7 +25,7 @@ struct Methods: Sendable {
     here: sequence.merging(["copy": copy]) { $1 },
     changing: ["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"])
 
-  /// What `groupby` makes has two names for its elements.
+  /// The results of `groupby` have names for their two elements.
   static let tuple = Methods(here: sequence, elsewhere: ["grouper", "list"])
 
   static let dict = Methods(
