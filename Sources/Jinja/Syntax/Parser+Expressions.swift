@@ -205,7 +205,7 @@ extension Parser {
     }
   }
 
-  // MARK: Behind a value
+  // MARK: After a value
 
   private mutating func postfix(_ value: Expression) throws(TemplateError) -> Expression {
     var value = value

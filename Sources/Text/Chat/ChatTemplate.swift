@@ -112,7 +112,7 @@ package struct ChatTemplate: Sendable {
   }
 }
 
-// MARK: What it does, found out by trying
+// MARK: Properties found by rendering
 
 extension ChatTemplate {
   /// A text that no template contains or changes.
