@@ -10,10 +10,10 @@ struct Lesson: Equatable, Sendable {
 
 extension ChatTemplate {
   /// The training examples of a conversation: the assistant's answers that count in the loss, each with its end token.
-  /// ends it. If the template marks the assistant's output itself ({% generation %}), that is used. Otherwise an answer
-  /// is what follows the conversation before it with its generation prompt. A template that renders past answers
-  /// differently (Qwen3 and DeepSeek-R1 drop reasoning) gives one example per answer. another way (Qwen3 and
-  /// DeepSeek-R1 drop what was thought) gives one lesson for each answer.
+  ///
+  /// If the template marks the assistant's output itself ({% generation %}), that is used. Otherwise an answer is what
+  /// follows the conversation before it with its generation prompt. A template that renders past answers differently
+  /// (Qwen3 and DeepSeek-R1 drop reasoning) gives one example per answer.
   /// - Throws: `refused` if neither works, with the reason.
   func lessons(_ conversation: Conversation) throws -> [Lesson] {
     let whole = try render(conversation, addGenerationPrompt: false)
