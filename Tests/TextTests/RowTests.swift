@@ -317,7 +317,8 @@ import Testing
     }
     for (bytes, reason) in [
       ([0xFF, 0xFE, 0x7B, 0], "is UTF-16"), ([0xFF, 0xFE, 0, 0, 0x7B], "is UTF-32"),
-      (Array("BZh91AY".utf8), "is compressed with bzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is compressed with xz"),
+      (Array("BZh91AY".utf8), "is compressed with bzip2"),
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is compressed with xz"),
       ([0x28, 0xB5, 0x2F, 0xFD, 4], "is compressed with zstd"), ([0x50, 0x4B, 0x03, 0x04], "is compressed with zip"),
     ] as [([UInt8], String)] {
       let error = #expect(throws: VPatchError.self) { try scene.load(bytes) }

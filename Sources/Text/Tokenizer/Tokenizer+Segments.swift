@@ -33,7 +33,7 @@ extension Tokenizer {
         let isFirst = range.lowerBound == 0
         let ids = encode(Array(scalars[range]), isFirst: isFirst)
         var done = 0
-        // Before a boundary inside a piece, the ids must be those that the segment has on its own.
+        // A segment that ends inside the part gets the leading ids that it also has on its own.
         while segment < ends.count - 1, ends[segment] < range.upperBound {
           let alone = encode(Array(scalars[range.lowerBound..<ends[segment]]), isFirst: isFirst)
           let shared = zip(ids, alone).prefix { $0 == $1 }.count
