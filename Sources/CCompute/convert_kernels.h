@@ -1,6 +1,6 @@
-// The code of the conversions, included once in a file for each kind of instructions, which sets
+// Conversions, included once per instruction set, in a file that defines
 //   KERNELS            the name of its table
-//   LANES, HAS_FMA     as vectors.h says
+//   LANES, HAS_FMA     see vectors.h
 #include "convert.h"
 #include "vectors.h"
 

@@ -1,14 +1,14 @@
 #include "gemm_internal.h"
 #include "isa.h"
 
-/// A product packs as many columns of B at a time as fit: they stay in the last-level cache.
+/// Maximum bytes of B's columns packed at a time, so that they stay in the last-level cache.
 static const size_t most_packed = 4 << 20;
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 static size_t rounded_up(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
 
-/// Bytes of packed columns; `steps` words each.
+/// Bytes of packed columns of `steps` words each.
 static size_t packed_bytes(size_t n, size_t steps) { return rounded_up(n, VP_GEMM_COLUMNS) * steps * 4; }
 
 static size_t block_bytes(size_t m, size_t steps) {

@@ -1,10 +1,10 @@
-// What the products of all kinds of instructions have in common.
+// Shared by the matrix products of all instruction sets.
 #ifndef GEMM_INTERNAL_H
 #define GEMM_INTERNAL_H
 
 #include "gemm.h"
 
-/// At most so much of A is packed at a time: 384 KB, which stay in a second-level cache beside a panel of B.
+/// Maximum bytes of A packed at a time: 384 KB, which fit into a second-level cache beside a panel of B.
 enum { VP_BLOCK_STEPS = 384, VP_BLOCK_ROWS = 256 };
 
 extern const vp_gemm_kernels vp_gemm_kernels_baseline;

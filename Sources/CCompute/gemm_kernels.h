@@ -1,12 +1,12 @@
-// The code of a matrix product, included once in a file for each kind of instructions, which sets
+// Matrix product, included once per instruction set, in a file that defines
 //   KERNELS            the name of its table
-//   LANES, HAS_FMA     as vectors.h says
-//   ROWS, VECTORS      of C that a tile has: a divisor of LANES, and at most 3
-//   PAIRS              1 if a 32-bit word holds two bf16 of neighbouring k, 0 if it holds one float32
+//   LANES, HAS_FMA     see vectors.h
+//   ROWS, VECTORS      size of a tile of C: ROWS is a divisor of LANES, VECTORS at most 3
+//   PAIRS              1 if a 32-bit word holds two bf16 of adjacent k, 0 if it holds one float32
 //
-// The words of a row of op(A) along k, and of a column of op(B), are called steps. Packed, the steps of ROWS rows, or
-// of TILE columns, lie side by side: (panel, step, row or column). A tile of ROWS x TILE sums stays in registers over
-// the steps of a block; its operands stream from the second-level cache, which keeps up with the multiplications.
+// The words of a row of op(A) along k, and of a column of op(B), are called steps. When packed, the steps of ROWS rows,
+// or of TILE columns, are adjacent: (panel, step, row or column). A tile of ROWS x TILE sums stays in registers over
+// the steps of a block; its operands are read from the second-level cache, which is fast enough for this.
 #include "gemm_internal.h"
 #include "vectors.h"
 #include "transpose.h"
@@ -21,7 +21,7 @@ INLINE size_t steps_in(size_t k) { return PAIRS ? (k + 1) / 2 : k; }
 
 INLINE halfwords narrow(floats v) { return (halfwords)_mm512_cvtneps_pbh((__m512)v); }
 
-/// LANES steps of one row, of which `count` numbers are there.
+/// LANES steps of one row, with `count` valid numbers.
 INLINE words load_along(vp_type type, const void *p, size_t count) {
   if (type == VP_BF16) {
     __mmask32 some = count >= 2 * LANES ? ~0u : (1u << count) - 1;
@@ -38,7 +38,8 @@ INLINE words load_halfwords_of(vp_type type, const void *p, size_t count) {
   return (words)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, p));
 }
 
-/// One step of LANES rows, of which `count` are there; those of its second k lie `next` numbers on, if there is one.
+/// One step of LANES rows, of which `count` are valid; the numbers of the second k are `next` numbers later, if there
+/// is one.
 INLINE words load_across(vp_type type, const void *p, size_t count, size_t next, bool has_second) {
   words low = load_halfwords_of(type, p, count);
   return has_second ? low | load_halfwords_of(type, at(type, p, next), count) << 16 : low;
@@ -62,7 +63,7 @@ INLINE floats multiply_add(floats sum, words a, words b) {
 
 #endif
 
-/// Stores one step of LANES rows, in panels of `panel_rows`, from row `first` on.
+/// Stores one step of LANES rows, in panels of `panel_rows`, starting at row `first`.
 INLINE void store_step(words v, uint32_t *packed, size_t panel_rows, size_t panel, size_t first, size_t step) {
   size_t part = smaller(panel_rows, LANES);
   for (size_t lane = 0; lane < LANES; lane += part) {
@@ -72,8 +73,8 @@ INLINE void store_step(words v, uint32_t *packed, size_t panel_rows, size_t pane
   }
 }
 
-/// Packs rows of A, or columns of B. `along`: the numbers of a row lie side by side, and rows `stride` apart; else the
-/// other way round. Rows are filled up with zeros to a multiple of LANES, k to a whole step. `panel`: words of a panel.
+/// Packs rows of A, or columns of B. `along`: the numbers of a row are adjacent, and rows are `stride` apart; otherwise
+/// vice versa. Rows are padded with zeros to a multiple of LANES, k to a whole step. `panel`: words of a panel.
 INLINE void pack_typed(vp_type type, bool along, size_t rows, size_t k, const void *source, size_t stride,
                        size_t panel_rows, uint32_t *packed, size_t panel) {
   const size_t unit = PAIRS + 1, steps = steps_in(k);
@@ -87,7 +88,7 @@ INLINE void pack_typed(vp_type type, bool along, size_t rows, size_t k, const vo
         if (present == LANES && length >= unit * LANES) {
           _Pragma("unroll") for (size_t i = 0; i < LANES; i++) {
             block[i] = load_along(type, at(type, corner, i * stride), unit * LANES);
-            // The next rows: so many short streams are more than the processor sees coming.
+            // Prefetch the next rows: hardware prefetching does not cover this many short streams.
             for (size_t line = 0; line < unit * LANES * width(type); line += 64)
               __builtin_prefetch((const char *)at(type, corner, (i + LANES) * stride) + line);
           }
@@ -104,7 +105,7 @@ INLINE void pack_typed(vp_type type, bool along, size_t rows, size_t k, const vo
       }
     }
   } else {
-    // Panel by panel, or as many rows as a vector has.
+    // Panel by panel, or as many rows as a vector has lanes.
     const size_t steps_ahead = 8;
     const size_t together = panel_rows < LANES ? LANES : panel_rows;
     for (size_t start = 0; start < rows; start += together) {
@@ -140,10 +141,10 @@ static void pack_b(bool transpose, size_t n, size_t k, const void *b, vp_type ty
   pack(transpose, n, k, b, type, ldb, TILE, packed, steps_in(k) * TILE);
 }
 
-/// A tile, of whose columns the first `count` vectors are computed, and `rows` x `columns` sums are stored.
+/// A tile: computes the first `count` vectors of columns, and stores `rows` x `columns` sums.
 INLINE void multiply_tile(int count, size_t steps, const uint32_t *a, const uint32_t *b, size_t rows, size_t columns,
                           float *c, size_t ldc, bool accumulate) {
-  // The sums' way from a far cache, or memory, is as long as a good part of the multiplications.
+  // Prefetch the sums: loading them from a far cache or memory takes a large part of the multiplications' time.
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < columns; j += LANES) __builtin_prefetch(c + i * ldc + j, 1);
   floats sums[ROWS][VECTORS];
@@ -156,7 +157,7 @@ INLINE void multiply_tile(int count, size_t steps, const uint32_t *a, const uint
       words row = (words){0} + a[i];
       _Pragma("unroll") for (int j = 0; j < count; j++) sums[i][j] = multiply_add(sums[i][j], row, column[j]);
 #if LANES == 8
-      // All 16 registers are taken: a row's number must not be loaded before the one above is done with.
+      // All 16 registers are in use: a row's number must not be loaded before the row above is finished.
       _Pragma("unroll") for (int j = 0; j < count; j++) __asm__ volatile("" : "+x"(sums[i][j]) : : "memory");
 #endif
     }
@@ -177,7 +178,7 @@ INLINE void multiply_tile(int count, size_t steps, const uint32_t *a, const uint
   }
 }
 
-/// All tiles of a block of A, and all of B's columns. `panel`: words of a panel of B.
+/// All tiles of a block of A with all of B's columns. `panel`: words of a panel of B.
 static void multiply_block(size_t m, size_t n, size_t steps, const uint32_t *a, const uint32_t *b, size_t panel,
                            float *c, size_t ldc, bool accumulate) {
 #define MULTIPLY(count) \

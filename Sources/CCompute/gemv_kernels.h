@@ -1,12 +1,11 @@
-// The code of products with few vectors, included once in a file for each kind of instructions, which sets
+// Products with few vectors, included once per instruction set, in a file that defines
 //   KERNEL             the name of its function
-//   REGISTERS          of float32 that 16 lanes take
-//   HAS_FMA            as vectors.h says
+//   REGISTERS          number of registers for 16 float32 lanes
+//   HAS_FMA            see vectors.h
 //
-// Lanes are 16 whatever the instructions, and a sum has one vector of them: several rows at once keep the processor
-// busy.
+// There are always 16 lanes, and one vector of them per sum: several rows at once keep the processor busy.
 
-// All that takes or gives a vector is inlined, so it does not matter how a call would pass one.
+// All functions that take or return a vector are inlined, so the calling convention for vectors does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define LANES 16
@@ -26,7 +25,7 @@ INLINE float total(floats v) {
   return c[0] + c[1];
 }
 
-/// The products of `rows` rows and `count` vectors: both are constants.
+/// The products of `rows` rows and `count` vectors; both are constants.
 INLINE void multiply_rows(int rows, int count, size_t k, const void *w, vp_type type, size_t ldw, const float *x,
                           size_t ldx, float *y, size_t ldy) {
   floats sums[4][most_vectors];
@@ -37,7 +36,7 @@ INLINE void multiply_rows(int rows, int count, size_t k, const void *w, vp_type 
     floats vector[most_vectors];
     _Pragma("unroll") for (int j = 0; j < count; j++) vector[j] = load_floats(VP_F32, x + j * ldx + p);
     _Pragma("unroll") for (int i = 0; i < rows; i++) {
-      // Rows are short, and several: the processor does not see them coming.
+      // Prefetch: hardware prefetching does not cover several short rows.
       __builtin_prefetch(at(type, w, (i + 2 * rows) * ldw + p));
       floats row = load_floats(type, at(type, w, i * ldw + p));
       _Pragma("unroll") for (int j = 0; j < count; j++) sums[i][j] = fused_multiply_add(sums[i][j], row, vector[j]);
@@ -54,7 +53,7 @@ INLINE void multiply_rows(int rows, int count, size_t k, const void *w, vp_type 
     _Pragma("unroll") for (int j = 0; j < count; j++) y[j * ldy + i] = total(sums[i][j]);
 }
 
-/// All rows, as many at a time as leave their sums in registers.
+/// All rows, as many at a time as registers for their sums allow.
 INLINE void multiply_all(int count, size_t n, size_t k, const void *w, vp_type type, size_t ldw, const float *x,
                          size_t ldx, float *y, size_t ldy) {
   const int rows = count == 1 ? 4 : REGISTERS > 1 ? 1 : count <= 4 ? 4 : 2;

@@ -20,7 +20,7 @@ vp_isa vp_best_isa(void) {
 #endif
 }
 
-// Before main, so that no thread can see half of it.
+// Runs before main, so that no thread can see a partial result.
 __attribute__((constructor)) static void choose(void) {
   chosen = vp_best_isa();
   const char *wanted = getenv("VPATCH_ISA");

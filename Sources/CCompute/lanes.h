@@ -1,5 +1,5 @@
-// Sixteen float32 numbers at a time, with any instructions: what the kernels of one set are written in. Included once by
-// each file that sets a target.
+// Operations on sixteen float32 numbers, independent of the instruction set; used by the kernels. Included once by each
+// file that sets a target.
 
 #include <math.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@ typedef double doubles __attribute__((vector_size(128)));
 INLINE floats load(const float *x) { return *(const unaligned_floats *)x; }
 INLINE void store(float *x, floats v) { *(unaligned_floats *)x = v; }
 
-/// The first n < 16, and zeros.
+/// The first n < 16 numbers, and zeros.
 INLINE floats load_some(const float *x, size_t n) {
   floats v = {0};
   memcpy(&v, x, n * sizeof(float));
@@ -25,7 +25,7 @@ INLINE floats load_some(const float *x, size_t n) {
 }
 INLINE void store_some(float *x, floats v, size_t n) { memcpy(x, &v, n * sizeof(float)); }
 
-/// Goes over n numbers in sixteens. In the body AT(p) is what stands there, PUT(p, v) changes it.
+/// Iterates over n numbers in groups of sixteen. In the body, AT(p) reads from p, and PUT(p, v) writes to it.
 #define EACH(n, body)                                      \
   do {                                                     \
     size_t i = 0;                                          \
@@ -51,7 +51,7 @@ INLINE void store_some(float *x, floats v, size_t n) { memcpy(x, &v, n * sizeof(
       store((p) + i, put_);                     \
   } while (0)
 
-/// Lanes are added in halves: always the same order.
+/// Adds the lanes in halves, always in the same order.
 INLINE float sum_lanes(floats v) {
   float s[LANES];
   memcpy(s, &v, sizeof s);
@@ -79,7 +79,7 @@ INLINE float largest_lane(floats v) {
 }
 INLINE floats splat(float x) { return (floats){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
 
-/// exp(x), within 2 ulp; 0 below −87.33, where the result would be subnormal; infinity above 88.72; NaN stays.
+/// exp(x), within 2 ulp; 0 below −87.33, where the result would be subnormal; infinity above 88.72; NaN for NaN.
 ///
 /// Cody and Waite's reduction, x = k·ln 2 + r with |r| ≤ ½ ln 2, and the Taylor polynomial of degree 7 (its remainder,
 /// r⁸/8!, is below 2⁻²⁷).
@@ -100,7 +100,7 @@ INLINE floats exp_lanes(floats x) {
   p = p * r + splat(0.5f);
   p = p * r * r + r;
   p = p + splat(1.0f);
-  // In two factors: 2¹²⁸ is no float, and at the upper end the result may still be one.
+  // Two factors: 2¹²⁸ is not a float, although the result at the upper end may be one.
   ints half = exponent >> 1;
   floats result = p * (floats)((half + 127) << 23) * (floats)((exponent - half + 127) << 23);
   result = select_lanes(x < splat(-87.33f), splat(0.0f), result);
@@ -110,8 +110,8 @@ INLINE floats exp_lanes(floats x) {
 
 /// Φ(x) = ½ · (1 + erf(x/√2)), within 1.3e-7.
 ///
-/// With t = |x|/√2: up to 1 erf(t) = t·P(t²), from there to 4 erf(t) = 1 − exp(−Q(t)), behind which it is 1. P and Q are
-/// polynomials fitted to least largest error (2e-9).
+/// With t = |x|/√2: up to 1, erf(t) = t·P(t²); from there to 4, erf(t) = 1 − exp(−Q(t)); beyond, it is 1. P and Q are
+/// minimax polynomials (maximum error 2e-9).
 INLINE floats normal_lanes(floats x) {
   floats t = x * splat(0.707106781f);
   floats size = select_lanes(t < splat(0.0f), -t, t);

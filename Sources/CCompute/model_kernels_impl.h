@@ -1,8 +1,8 @@
-// The kernels of model_kernels.h for one set of instructions. NAME(x) names a function of this set; the file that
-// includes this one sets the target.
+// The kernels of model_kernels.h for one instruction set. NAME(x) names a function of this set; the file that includes
+// this one sets the target.
 
 #pragma STDC FP_CONTRACT OFF
-// All helpers are inlined: how a vector would be passed is of no consequence.
+// All helpers are inlined, so the calling convention for vectors does not matter.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #include "lanes.h"
@@ -17,7 +17,7 @@ static void NAME(causal_softmax)(
       floats m = splat(most);
       EACH(n, {
         floats v = AT(scores);
-        // The zeros behind the end are no scores.
+        // The zeros after the end are not scores.
         if (some)
           for (size_t j = rest; j < LANES; j++) v[j] = most;
         m = larger(v, m);
@@ -72,7 +72,7 @@ static void NAME(dot_rows)(
 }
 
 static vp_row_summary NAME(summarize)(const float *logits, size_t n) {
-  // Which is the largest: lane by lane the first of the largest, then the first of the lanes'.
+  // Index of the largest: the first per lane, then the first of all lanes.
   floats m = splat(-INFINITY);
   ints at = {0};
   ints place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -119,7 +119,7 @@ static double NAME(kl)(const float *a, const float *b, size_t n) {
   EACH(n, {
     floats u = AT(a);
     floats term = exp_lanes(u) * (u - AT(b));
-    // A token that a rules out counts nothing, however b sees it.
+    // A token with probability 0 in a counts nothing, whatever b is.
     term = select_lanes(u < splat(-87.33f), splat(0.0f), term);
     if (some)
       for (size_t j = rest; j < LANES; j++) term[j] = 0;

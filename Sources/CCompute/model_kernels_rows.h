@@ -1,5 +1,5 @@
-// The part of model_kernels_impl.h, which includes it, that works on rows of numbers between the products of a layer:
-// norms, sums, activations, turning.
+// The part of model_kernels_impl.h, which includes it, that processes rows between the products of a layer: norms,
+// sums, activations, rotary embedding.
 
 static float NAME(inverse_rms)(const float *x, size_t n, float eps) {
   floats sum = {0};
@@ -84,7 +84,7 @@ INLINE void moments(const float *x, size_t n, float eps, float *mean, float *inv
   floats squares = {0};
   EACH(n, {
     floats v = AT(x) - m;
-    // What stands behind the end of a row counts nothing.
+    // Values after the end of a row do not count.
     if (some)
       for (size_t j = rest; j < LANES; j++) v[j] = 0;
     squares += v * v;

@@ -1,5 +1,5 @@
-// Transposes LANES vectors of LANES words. In each step those lanes whose number has one bit are exchanged between
-// vectors whose numbers differ in it.
+// Transposes LANES vectors of LANES words. Step by step, for each bit of the index, exchanges lanes with that bit set
+// between vectors whose indices differ in it.
 #if LANES == 16
 #define EVEN_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
 #define ODD_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31

@@ -1,6 +1,7 @@
-// Vectors of LANES float32 or 32-bit words, loaded from any vp_type. Included once in a file, which sets
+// Vectors of LANES float32 or 32-bit words, loaded from any vp_type. Included once in a file, which defines
 //   LANES     16, 8 or 4
-//   HAS_FMA   1 if there are instructions for fused multiply-add, and to convert float16; left out for the baseline
+//   HAS_FMA   1 if there are instructions for fused multiply-add and for converting float16; undefined for the
+//             baseline
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -56,7 +57,7 @@ INLINE floats widen_f16(const void *p) {
 #else
   words bits = load_halfwords(p);
   words magnitude = bits & 0x7fff;
-  // Exponents are 112 apart. A subnormal number is one in float32 too, until it is multiplied.
+  // Exponents differ by 112. A subnormal number stays subnormal in float32 until it is multiplied.
   words finite = (words)((floats)(magnitude << 13) * 0x1p112f);
   words special = (words)(magnitude >= 0x7c00) & 0x7f800000;
   words quiet = (words)(magnitude > 0x7c00) & 0x00400000;
@@ -64,7 +65,7 @@ INLINE floats widen_f16(const void *p) {
 #endif
 }
 
-/// sum + a * b, rounded once where HAS_FMA.
+/// sum + a * b, with a single rounding if HAS_FMA.
 INLINE floats fused_multiply_add(floats sum, floats a, floats b) {
 #if HAS_FMA
   return __builtin_elementwise_fma(a, b, sum);
@@ -82,7 +83,7 @@ INLINE floats load_floats(vp_type type, const void *p) {
   }
 }
 
-/// The first `count` of them, and zeros.
+/// The first `count` numbers, and zeros.
 INLINE floats load_some_floats(vp_type type, const void *p, size_t count) {
   if (count >= LANES) return load_floats(type, p);
   uint32_t numbers[LANES] = {0};

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-// After <stdio.h> and <stddef.h>, whose types they use.
+// After <stdio.h> and <stddef.h>, whose types it uses.
 #include <jpeglib.h>
 #include <jerror.h>
 
@@ -28,7 +28,7 @@ static void emit(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   jpeg->err->num_warnings++;
   switch (jpeg->err->msg_code) {
-    // What the library mends by making pixels up.
+    // Damage that the library hides by inventing pixels.
     case JWRN_HIT_MARKER:
     case JWRN_HUFF_BAD_CODE:
     case JWRN_ARITH_BAD_CODE:
@@ -49,8 +49,8 @@ static void limit_scans(j_common_ptr jpeg) {
   longjmp(errors->back, 1);
 }
 
-// All bytes lie in the buffer from the start: asking for more means that the file ends too early. The library then
-// suspends, which the caller sees.
+// All data is in the buffer from the start, so a request for more means that the file ends too early. The library then
+// suspends, which the caller notices.
 static void init_source(j_decompress_ptr jpeg) { (void)jpeg; }
 static void term_source(j_decompress_ptr jpeg) { (void)jpeg; }
 static boolean no_more(j_decompress_ptr jpeg) {
@@ -92,7 +92,7 @@ static void open_jpeg(reader *r, const uint8_t *bytes, size_t count, vp_image_er
 
 typedef vp_image_status reading(reader *r, void *context);
 
-// Has `body` read. Whatever fails comes back here, and all that has to be freed is in the reader.
+// Runs `body`. All errors return here; everything that has to be freed is in the reader.
 static vp_image_status with_jpeg(
     const uint8_t *bytes, size_t count, vp_image_error *error, reading *body, void *context) {
   reader r;
@@ -135,8 +135,8 @@ static inline uint8_t product255(unsigned a, unsigned b) {
   return (uint8_t)(((t >> 8) + t) >> 8);
 }
 
-// Pillow takes CMYK in JPEG as Adobe writes it, inverted: 255 is no ink. In its conversion to RGB an ink c over a
-// black k leaves (255 - k) - (255 - k) · c / 255.
+// Like Pillow, assumes CMYK in JPEG to be inverted, as Adobe writes it: 255 is no ink. In the conversion to RGB, an ink
+// c over a black k gives (255 - k) - (255 - k) · c / 255.
 static void from_cmyk(const uint8_t *cmyk, uint8_t *rgb, size_t width) {
   for (size_t x = 0; x < width; x++, cmyk += 4, rgb += 3) {
     unsigned light = cmyk[3];

@@ -31,8 +31,8 @@ static void ignore(png_structp png, png_const_charp message) {
 
 typedef void reading(png_structp png, png_infop info, void *context);
 
-// Reads what stands before the pixels and has `body` do the rest. Whatever fails comes back here, over nothing that
-// would have to be freed.
+// Reads everything before the pixels, and runs `body` for the rest. All errors return here, past nothing that would
+// have to be freed.
 static vp_image_status with_png(
     const uint8_t *bytes, size_t count, vp_image_error *error, reading *body, void *context) {
   source from = {bytes, count, 0, error};
@@ -49,7 +49,7 @@ static vp_image_status with_png(
   png_set_read_fn(png, &from, read_bytes);
   // The caller has its own limit, in pixels.
   png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF);
-  // Colour profiles, texts and the like are none of the pixels' business.
+  // Skip colour profiles, texts and other chunks that do not affect the pixels.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(png, info);
@@ -68,12 +68,12 @@ vp_image_status vp_png_size(const uint8_t *bytes, size_t count, uint32_t size[2]
   return with_png(bytes, count, error, read_size, size);
 }
 
-// As `vp_widen_grey`: rows of one byte or two for each pixel become rows of three.
+// Like `vp_widen_grey`: rows of one or two bytes per pixel become rows of three.
 
 static void widen_palette(uint8_t *row, size_t width, png_const_colorp palette, int colours) {
   for (size_t x = width; x-- > 0;) {
     int index = row[x];
-    // An index that the palette does not have is black.
+    // An index outside the palette is black.
     png_color colour = {0, 0, 0};
     if (index < colours) colour = palette[index];
     row[3 * x] = colour.red;
@@ -82,8 +82,8 @@ static void widen_palette(uint8_t *row, size_t width, png_const_colorp palette, 
   }
 }
 
-// Pillow's conversion of its mode I;16 to RGB: values above 255 are 255, so most 16-bit images become white. It is not
-// what their makers meant, but what models were trained on.
+// Pillow's conversion of its mode I;16 to RGB: values above 255 become 255, so most 16-bit images become white. That is
+// a flaw, but models were trained with it.
 static void widen_grey16(uint8_t *row, size_t width) {
   for (size_t x = width; x-- > 0;) {
     uint8_t grey = row[2 * x] ? 255 : row[2 * x + 1];
@@ -108,7 +108,7 @@ static void read_pixels(png_structp png, png_infop info, void *context) {
   if (type == PNG_COLOR_TYPE_PALETTE && depth < 8) png_set_packing(png);
   // The high byte, not the nearest value.
   if (depth == 16 && !grey16) png_set_strip_16(png);
-  // Alpha is dropped, not blended with anything.
+  // Alpha is dropped, not blended.
   if (type & PNG_COLOR_MASK_ALPHA) png_set_strip_alpha(png);
   int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);

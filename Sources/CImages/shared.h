@@ -9,7 +9,7 @@ static inline vp_image_status vp_failure(vp_image_error *error, vp_image_status 
   return status;
 }
 
-/// In place, from the end: a row of one byte for each pixel becomes one of three.
+/// In place, from the end: a row of one byte per pixel becomes one of three.
 static inline void vp_widen_grey(uint8_t *row, size_t width) {
   for (size_t x = width; x-- > 0;) {
     uint8_t grey = row[x];

@@ -1,12 +1,12 @@
-/// A chat template, compiled once and rendered as often as one likes, as transformers 5.24 renders it: Jinja2 3.1.6
-/// with `trim_blocks` and `lstrip_blocks`, without autoescape, in a sandbox that allows no changes, with the tags
-/// `generation`, `break` and `continue`, the filter `tojson` of plain JSON, `raise_exception` and `strftime_now`.
+/// A compiled chat template, rendered as in transformers 5.24: Jinja2 3.1.6 with `trim_blocks` and `lstrip_blocks`,
+/// without autoescape, in an immutable sandbox, with the tags `generation`, `break` and `continue`, the filter `tojson`
+/// for plain JSON, `raise_exception` and `strftime_now`.
 ///
-/// Where Jinja2 gives a text, so does this, byte by byte, or it throws `unsupported` or `limit`.
+/// Whenever Jinja2 renders a text, this renders the same bytes, or throws `unsupported` or `limit`.
 package struct Template: Sendable {
   private let body: [Statement]
   private let scopes: Scopes
-  /// Whether it says which parts are the model's, by `{% generation %}`.
+  /// Whether it marks the model's output with `{% generation %}`.
   package let hasGeneration: Bool
 
   /// - Throws: `TemplateError.syntax`, `unsupported` or `limit`.
@@ -19,8 +19,8 @@ package struct Template: Sendable {
     }
   }
 
-  /// - Parameter context: the variables. transformers gives `messages`, `tools`, `documents` (`none` if there are
-  ///   none), `add_generation_prompt`, the special tokens by their names, and what the user adds.
+  /// - Parameter context: the variables. transformers passes `messages`, `tools`, `documents` (`none` if there are
+  ///   none), `add_generation_prompt`, the special tokens by their names, and the user's variables.
   /// - Throws: `TemplateError`, never `syntax`.
   package func render(
     _ context: [(name: String, value: Value)], _ surroundings: Surroundings = .init()

@@ -25,7 +25,7 @@ extension LanguageModel {
 
   /// Learning without forgetting: distillation from the base on the same tokens.
   package struct Distillation {
-    /// The base, with a `Compute` of its own: `frozen()`.
+    /// The base without tuned tensors, with a `Compute` of its own.
     package let base: LanguageModel
     /// λ: weight of the distillation loss.
     package let weight: Float

@@ -84,7 +84,7 @@ import Testing
         "there is no chat template \"foo\", and no file of that name; known are chatml"
       ),
       (["cat", "--patch", "/nowhere.vpatch"], 1, "does not exist"),
-      (["cat", "--chat-template", "llama3"], 5, "has no token with which an answer ends"),
+      (["cat", "--chat-template", "llama3"], 5, "has no token that ends an answer"),
     ]
     for (arguments, code, words) in cases {
       let run = try Command(Command.path, ["generate", scene.base] + arguments)

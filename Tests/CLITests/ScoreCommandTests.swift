@@ -79,7 +79,7 @@ import Testing
       (["--data", "/nowhere.jsonl"], 1, "cannot be opened"),
       (
         ["--data", folder["rows.jsonl"]], 2,
-        "2 rows cannot be used: line 1 has a \"text\" that is not a text; line 2 has the id 9999"
+        "2 rows cannot be used: line 1 has a \"text\" that is not a string; line 2 has the id 9999"
       ),
     ]
     for (arguments, code, words) in cases {

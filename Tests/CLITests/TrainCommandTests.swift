@@ -164,7 +164,7 @@ import Testing
     arguments: [
       (#"{"input_ids": [1, 2, 600]}"#, "line 1 has the id 600 (at 2); the model has 64 ids"),
       (#"{"input_ids": [1, 2], "labels": [1]}"#, "line 1 has 2 ids and 1 label"),
-      (#"{"input_ids": [1, 2], "labels": [1, -100]}"#, "line 1 has nothing to learn"),
+      (#"{"input_ids": [1, 2], "labels": [1, -100]}"#, "line 1 has nothing to train on"),
       (#"{"input_ids": [1, 2]}"# + "\n\n[]", "line 3 is not an object"),
       ("step,loss", "line 1 is not JSON"),
       (#"{"text": "a b"}"#, "has no tokenizer.json (needed by line 1 of "),
@@ -198,7 +198,7 @@ import Testing
     let run = try scene.train("--steps", "1")
     #expect(
       run.code == 2
-        && run.says("tokenizer.json: makes the id ", "the model has 64 ids", "is it this model's tokenizer?"),
+        && run.says("tokenizer.json: makes the id ", "the model has 64 ids", "use this model's tokenizer"),
       "\(run.errors)")
   }
 

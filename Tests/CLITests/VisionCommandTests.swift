@@ -133,7 +133,7 @@ import Testing
     let tokens = try #require(try JSON.parse(Array(two.output.utf8))["prompt_tokens"]?.int)
     #expect(two.code == 0 && tokens > 24, "\(two.errors)")
     let fewer = try run("generate", seeing.base, "Is <image> as <image>?", "--image", folder["images/a.png"])
-    #expect(fewer.code == 5 && fewer.says("the prompt has 2 marks for images and 1 image"), "\(fewer.errors)")
+    #expect(fewer.code == 5 && fewer.says("the prompt has 2 placeholders for images, but 1 image"), "\(fewer.errors)")
 
     let evaluated = try run(
       "eval", seeing.base, "--patch", folder["task.vpatch"], "--suite", folder["suite.toml"], "--json")

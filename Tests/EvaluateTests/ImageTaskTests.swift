@@ -74,10 +74,10 @@ import Text
     "rows whose images cannot be used",
     arguments: [
       (#"{"prompt": "a", "image": "none.png"}"#, "names the image \"none.png\", which is not there"),
-      (#"{"prompt": "<image><image>", "image": "red.png"}"#, "has 2 marks for images and 1 image"),
-      (#"{"conversations": [{"from": "human", "value": "<image>"}]}"#, "has 1 mark for images and 0 images"),
+      (#"{"prompt": "<image><image>", "image": "red.png"}"#, "has 2 placeholders for images, but 1 image"),
+      (#"{"conversations": [{"from": "human", "value": "<image>"}]}"#, "has 1 placeholder for images, but 0 images"),
       (#"{"prompt": "a", "image": "https://example.org/a.png"}"#, "\"image\" has an image at an address"),
-      (#"{"messages": [{"role": "user", "content": [{"type": "video"}]}]}"#, "message 1 holds a video"),
+      (#"{"messages": [{"role": "user", "content": [{"type": "video"}]}]}"#, "message 1 has a video"),
       (
         #"{"prompt": "a", "image": "link.png"}"#,
         "names the image \"link.png\", which is outside of the data file's folder"

@@ -175,7 +175,7 @@ import Text
       (#"{"id": 1}"#, "has neither \"prompt\" nor \"messages\""), (#"{"prompt": "a"}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": " "}"#, "has no \"answer\""),
       (#"{"prompt": "a", "answer": {}}"#, "has an \"answer\" that is not a string, number"),
-      (#"{"messages": [{"role": 3, "content": "a"}]}"#, "message 1 has a \"role\" that is not a text"),
+      (#"{"messages": [{"role": 3, "content": "a"}]}"#, "message 1 has a \"role\" that is not a string"),
       (#"{"messages": []}"#, "has an empty list as its \"messages\""),
       (#"{"messages": [{"role": "system", "content": "a"}]}"#, "has messages that do not end with one of the user"),
     ])

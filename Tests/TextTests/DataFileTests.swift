@@ -112,20 +112,20 @@ import Text
       #"{"question": "a"}"#,
       #"has none of "messages", "conversations", "prompt" with "completion", "instruction" with "output", "text", or "input_ids""#
     ),
-    (#"{"prompt": "a"}"#, #"has a "prompt" and no "completion""#),
-    (#"{"completion": "a"}"#, #"has a "completion" and no "prompt""#),
+    (#"{"prompt": "a"}"#, #"has a "prompt" but no "completion""#),
+    (#"{"completion": "a"}"#, #"has a "completion" but no "prompt""#),
     (#"{"text": "a", "messages": []}"#, "has several forms at once: messages, text"),
-    (#"{"text": 3}"#, #"has a "text" that is not a text"#),
-    (#"{"text": ""}"#, "has nothing to learn: 0 tokens, none of them an answer to those before it"),
+    (#"{"text": 3}"#, #"has a "text" that is not a string"#),
+    (#"{"text": ""}"#, "has nothing to train on: 0 tokens, none of them an answer to those before it"),
     (#"{"prompt": "a", "completion": " \n"}"#, "has an empty completion"),
     (#"{"messages": []}"#, #"has an empty list as its "messages""#),
     (#"{"messages": {}}"#, #"has a "messages" that is not a list"#),
     (
       #"{"messages": [{"role": "user"}]}"#,
-      #"message 1 has no "content" that is a text or a list of parts, and calls no tools"#
+      #"message 1 has no "content" that is a string or a list of parts, nor tool calls"#
     ),
     (
-      #"{"messages": [{"role": 3, "content": "a"}]}"#, #"message 1 has a "role" that is not a text"#
+      #"{"messages": [{"role": 3, "content": "a"}]}"#, #"message 1 has a "role" that is not a string"#
     ),
     (#"{"messages": [{"role": "user", "content": "a"}]}"#, "has no message of the assistant"),
     (
@@ -134,25 +134,25 @@ import Text
     ),
     (
       #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "a", "tool_calls": [1]}]}"#,
-      #"has a message (2) with "tool_calls", which the model's chat template does not write"#
+      #"has a message (2) with "tool_calls", which the model's chat template does not render"#
     ),
     (#"{"input_ids": 1}"#, #"has a "input_ids" that is not a list"#),
-    (#"{"input_ids": [1, "2"]}"#, #"has a "input_ids" whose element 1 is not a whole number"#),
-    (#"{"input_ids": [1, 2.5]}"#, #"has a "input_ids" whose element 1 is not a whole number"#),
+    (#"{"input_ids": [1, "2"]}"#, #"has a "input_ids" whose element 1 is not an integer"#),
+    (#"{"input_ids": [1, 2.5]}"#, #"has a "input_ids" whose element 1 is not an integer"#),
     (#"{"input_ids": [1, 5000]}"#, "has the id 5000 (at 1); the model has 1,000 ids"),
     (#"{"input_ids": [-1, 2]}"#, "has the id -1 (at 0); the model has 1,000 ids"),
     (#"{"input_ids": [1, 2], "labels": [1]}"#, "has 2 ids and 1 label"),
     (#"{"input_ids": [1, 2], "labels": [-100, -99]}"#, "has the label -99 (at 1); the model has 1,000 ids"),
     (
       #"{"input_ids": [1, 2], "labels": [1, -100]}"#,
-      "has nothing to learn: 2 tokens, none of them an answer to those before it"
+      "has nothing to train on: 2 tokens, none of them an answer to those before it"
     ),
-    (#"{"input_ids": [1]}"#, "has nothing to learn: 1 token, none of them an answer to those before it"),
+    (#"{"input_ids": [1]}"#, "has nothing to train on: 1 token, none of them an answer to those before it"),
   ]) func aRowThatCannotBeUsedIsNamed(row: String, reason: String) throws {
     let error = try error(#"{"input_ids": [1, 2]}"#, row, model: "smollm2")
     #expect(error.code == .invalid)
     #expect(error.reason == "1 row cannot be used: line 2 \(reason)")
-    #expect(error.remedy == "mend or remove it")
+    #expect(error.remedy == "fix or remove it")
   }
 
   @Test func rolesOutOfOrderAreTheRowsFault() throws {
@@ -166,8 +166,8 @@ import Text
   @Test func aTokenizerThatDoesNotFitTheModelIsSaid() throws {
     let error = try error(#"{"text": "The <|im_end|>"}"#, model: "smollm2", vocabulary: 300)
     #expect(error.subject!.hasSuffix("tokenizer.json") && error.reason.hasPrefix("makes the id "))
-    #expect(error.reason.contains("and the model has 300 ids (needed by line 1 of "))
-    #expect(error.remedy == "is it this model's tokenizer?")
+    #expect(error.reason.contains("but the model has 300 ids (needed by line 1 of "))
+    #expect(error.remedy == "use this model's tokenizer")
   }
 
   @Test func theFirstFiveRowsAreNamedAndAllAreCounted() throws {

@@ -96,12 +96,12 @@ import Testing
     #expect(try scene.example(row([1, t, t, t, t, t, 5], names)).ids == [1, t, t, t, t, t, 5])
     #expect(
       try scene.reason(row([1, t, t, t, 5], names))
-        == "has 3 image tokens (\(t)) for 2 images: there have to be 2, one an image, "
-        + "or the 5 that the model takes for them (2, 3), an image's together"
+        == "has 3 image tokens (\(t)) for 2 images: give 2, one per image, "
+        + "or the 5 that the model uses for them (2, 3), consecutively per image"
     )
     #expect(try scene.reason(row([1, t, t, t, 4, t, t, 5], names)).hasPrefix("has 5 image tokens (\(t)) for 2 images"))
     #expect(try scene.reason(row([1, 2], names)).hasPrefix("has 0 image tokens (\(t)) for 2 images"))
-    #expect(try scene.reason("{\"input_ids\": [1, \(t), \(t)]}") == "has 2 image tokens (\(t)) and no images")
+    #expect(try scene.reason("{\"input_ids\": [1, \(t), \(t)]}") == "has 2 image tokens (\(t)) but no images")
     #expect(try scene.reason("{\"input_ids\": [1, 2, -200]}") == "has the id -200 (at 2); the model has 1,000 ids")
   }
 
@@ -111,61 +111,64 @@ import Testing
     func counts(_ count: Int) throws -> [Int] { try images.counts(of: [ImageSource](repeating: image, count: count)) }
     #expect(try counts(3) == [99, 99, 99])
     let error = #expect(throws: RowError.self) { try counts(50_000) }
-    #expect(error?.reason == "has images that take 4,950,000 tokens, which no model reads at once")
+    #expect(error?.reason == "has images that take 4,950,000 tokens, more than any model takes")
   }
 
-  private static let silentMark = #"has the mark "<image>" in a text, and no image for it"#
+  private static let silentMark = #"has the image placeholder "<image>" in a text, but no image for it"#
 
   @Test(arguments: [
     (
       messages(#"[{"type": "image"}, {"type": "image"}]"#, #", "images": ["two.png"]"#),
-      "has 2 marks for images and 1 image"
+      "has 2 placeholders for images, but 1 image"
     ),
-    (conversation(#"<image>\na"#), "has 1 mark for images and 0 images"),
-    (conversation("a", #", "image": "two.png""#), "has 0 marks for images and 1 image"),
-    (#"{"prompt": "<image><image>", "completion": "b", "image": "two.png"}"#, "has 2 marks for images and 1 image"),
+    (conversation(#"<image>\na"#), "has 1 placeholder for images, but 0 images"),
+    (conversation("a", #", "image": "two.png""#), "has 0 placeholders for images, but 1 image"),
+    (
+      #"{"prompt": "<image><image>", "completion": "b", "image": "two.png"}"#,
+      "has 2 placeholders for images, but 1 image"
+    ),
     (#"{"prompt": "<image>", "completion": "b"}"#, silentMark),
     (#"{"prompt": "a", "completion": "<image>", "image": "two.png"}"#, silentMark),
     (#"{"text": "a <image> b"}"#, silentMark),
     (messages(#""see <image>""#), silentMark),
     (messages(#"[{"type": "image", "image": "two.png"}, {"type": "text", "text": "<image>"}]"#), silentMark),
-    (messages(#"[{"type": "video", "video": "a.mp4"}]"#), "message 1 holds a video, which is not supported"),
-    (messages(#"[{"type": "audio"}]"#), "message 1 holds sound, which is not supported"),
-    (messages(#"[{"type": "tool"}]"#), #"message 1 has a part of the type "tool" (known: text, image)"#),
-    (messages("[3]"), #"message 1 has a part that is no object with a "type""#),
+    (messages(#"[{"type": "video", "video": "a.mp4"}]"#), "message 1 has a video, which is not supported"),
+    (messages(#"[{"type": "audio"}]"#), "message 1 has sound, which is not supported"),
+    (messages(#"[{"type": "tool"}]"#), #"message 1 has a part of the type "tool" (known are text, image)"#),
+    (messages("[3]"), #"message 1 has a part that is not an object with a "type""#),
     (messages("[]"), #"message 1 has an empty list as its "content""#),
     (messages(#"[{"type": "text"}]"#), #"message 1 has a text part without a "text""#),
     (
       messages(#"[{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]"#),
-      #"message 1 has an image at an address ("https://example.org/a.png"): nothing is fetched; "#
-        + "save it beside the data, and name the file"
+      #"message 1 has an image at an address ("https://example.org/a.png"): vpatch does not download it; "#
+        + "save it beside the data, and give the file's name"
     ),
     (
       messages(#"[{"type": "image", "url": "data:image/png;base64,AAAA"}]"#),
-      "message 1 holds an image's bytes: save them as a file, and name it"
+      "message 1 has an image's bytes: save them as a file, and give its name"
     ),
     (
       #"{"prompt": "a", "completion": "b", "image": {"bytes": "AAAA"}}"#,
-      #""image" holds an image's bytes: save them as a file, and name it"#
+      #""image" has an image's bytes: save them as a file, and give its name"#
     ),
     (#"{"prompt": "a", "completion": "b", "image": 3}"#, #""image" has an image that is not the name of a file"#),
-    (#"{"prompt": "a", "completion": "b", "image": "a.png", "images": ["b.png"]}"#, #"has "images" and "image""#),
+    (#"{"prompt": "a", "completion": "b", "image": "a.png", "images": ["b.png"]}"#, #"has both "images" and "image""#),
     (
       #"{"messages": [{"role": "assistant", "content": [{"type": "image", "image": "two.png"}]}]}"#,
-      "message 1 is the assistant's and holds an image: only the user's messages can"
+      "message 1 is the assistant's and has an image: only the user's messages can"
     ),
     (
       #"{"conversations": [{"from": "bard", "value": "a"}]}"#,
-      #"message 1 is from "bard" (known: human, gpt, system, tool)"#
+      #"message 1 is from "bard" (known are human, gpt, system, tool)"#
     ),
     (
       #"{"conversations": [{"from": "human"}]}"#,
-      #"message 1 has no "value" that is a text or a list of parts, and calls no tools"#
+      #"message 1 has no "value" that is a string or a list of parts, nor tool calls"#
     ),
     (#"{"conversations": []}"#, #"has an empty list as its "conversations""#),
     (#"{"prompt": "a", "completion": "b", "image": "none.png"}"#, #"names the image "none.png", which is not there"#),
     (#"{"prompt": "a", "completion": "b", "image": "../data"}"#, #"names the image "../data", which is not a file"#),
-    (#"{"prompt": "a", "completion": "b", "image": "a\u0000.png"}"#, "has an image with a name that no file has"),
+    (#"{"prompt": "a", "completion": "b", "image": "a\u0000.png"}"#, "has an image with an invalid file name"),
     (
       #"{"prompt": "a", "completion": "b", "image": "broken.png"}"#,
       #"names the image "broken.png", which is neither PNG, JPEG nor WebP"#
@@ -185,13 +188,13 @@ import Testing
       #"{"prompt": "a", "completion": "b", "image": "two.png"}"#, #"{"input_ids": [1, 2], "images": ["none.png"]}"#,
       Self.conversation("<image>", #", "image": "two.png""#),
     ] {
-      #expect(try scene.reason(row, text: text) == "has an image, and the model takes no images")
+      #expect(try scene.reason(row, text: text) == "has an image, but the model takes no images")
     }
     // What looks like a mark is text to it.
     let data = try scene.load([#"{"prompt": "a <image>", "completion": " b"}"#], text: text)
     #expect(data.examples[0].sequence.images.isEmpty)
     let error = #expect(throws: VPatchError.self) { try text.prompt([Message(.user, [.image(path: "two.png")])]) }
-    #expect(error?.reason == "the prompt has an image, and the model takes no images")
+    #expect(error?.reason == "the prompt has an image, but the model takes no images")
     #expect(scene.images.paths.isEmpty)
   }
 
@@ -206,7 +209,7 @@ import Testing
       #expect(
         try scene.reason(row(name))
           == "names the image \"\(name)\", which is outside of the data file's folder "
-          + "(--allow-outside reads it all the same)")
+          + "(--allow-outside allows it)")
     }
     #expect(scene.images.paths.isEmpty)
     for name in ["../secret.png", "link.png"] {
@@ -225,7 +228,7 @@ import Testing
     }
     let told = Mutex<[Int]>([])
     let progress = WorkProgress { phase, done, total in
-      #expect(phase == "looking at images" && total == 2)
+      #expect(phase == "checking images" && total == 2)
       told.withLock { $0.append(done) }
     }
     let data = try scene.load(rows + rows, threads: 3, progress: progress)

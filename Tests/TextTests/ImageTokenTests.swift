@@ -41,8 +41,8 @@ import Text
     let scene = try ImageScene()
     let image = scene.folder["data/two.png"]
     for (parts, reason) in [
-      ([Message.Part.text("<ima"), .text("ge>")], "the prompt has 1 image token in its text, and 0 images"),
-      ([.text("<ima"), .text("ge>"), .image(path: image)], "the prompt has 2 image tokens in its text, and 1 image"),
+      ([Message.Part.text("<ima"), .text("ge>")], "the prompt has 1 image token in its text, but 0 images"),
+      ([.text("<ima"), .text("ge>"), .image(path: image)], "the prompt has 2 image tokens in its text, but 1 image"),
     ] {
       let error = #expect(throws: VPatchError.self) { try scene.text.sequence(parts) }
       #expect(error?.reason == reason)
@@ -60,7 +60,7 @@ import Text
     #expect(scene.shown(try scene.text.sequence([.text("See "), image]).ids) == "See <|vision_start|>##<|vision_end|>")
     for mark in ["<image>", "<|image_pad|>"] {
       let error = #expect(throws: VPatchError.self) { try scene.text.prompt([Message(.user, "a \(mark)")]) }
-      #expect(error?.reason == "the prompt has the mark \"\(mark)\" in a text, and no image for it")
+      #expect(error?.reason == "the prompt has the image placeholder \"\(mark)\" in a text, but no image for it")
     }
   }
 
@@ -101,7 +101,7 @@ import Text
     let close = try ModelText(folder: scene.folder["model"], images: FakeImages(token: t, tokensMoreAlone: 1))
     #expect(
       try scene.reason(row, text: close, rules(5))
-        == "has 9 tokens; 5 are allowed, and without 1 of its 2 images the model would take other tokens for the rest")
+        == "has 9 tokens; 5 are allowed, and without 1 of its 2 images the rest would have other image tokens")
     #expect(try scene.load([row], text: close, rules(2)).examples[0].ids == [1, 2])
   }
 }

@@ -46,7 +46,7 @@ struct LessonComparisonTests {
       case (.failure(let error), _?):
         let reason = ((error as? RowError)?.reason ?? (error as? VPatchError)?.reason ?? "\(error)")
           .replacing(/[0-9]+/, with: "N")
-        if reason.contains("which the model's chat template does not write") || reason.contains("an empty answer") {
+        if reason.contains("which the model's chat template does not render") || reason.contains("an empty answer") {
           refusalsOfRows[reason, default: 0] += 1
         } else {
           refusals[reason, default: 0] += 1

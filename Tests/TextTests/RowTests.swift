@@ -112,7 +112,7 @@ import Testing
       template: "{% for m in messages %}<{{ m.role }}>{{ m.content if loop.last else '' }}<|im_end|>{% endfor %}")
     #expect(
       forgetting.reason(Self.turns(#", "weight": 0"#), learnsPrompts: true)
-        .contains("message 2 is not to be learned, and the chat template writes it otherwise once more follows"))
+        .contains("message 2 must not count in the loss, but the chat template changes it once more follows"))
   }
 
   @Test func aSystemColumnStandsFirst() throws {
@@ -124,7 +124,7 @@ import Testing
       scene.reason(
         #"{"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "a"}], "system": "y"}"#
       ).contains("another system message"))
-    #expect(scene.reason(#"{"text": "a b", "system": "y"}"#).contains("has \"system\", which only a conversation"))
+    #expect(scene.reason(#"{"text": "a b", "system": "y"}"#).contains("has \"system\", which only conversations"))
   }
 
   @Test func toolsAreWrittenOrRefused() throws {
@@ -136,7 +136,7 @@ import Testing
         .hasPrefix("<tool>clock\n"))
     let plain = try Scene(template: "{% for m in messages %}{{ m.content }}{% endfor %}")
     #expect(
-      plain.reason(Self.turns("", tools)).contains("has \"tools\", which the model's chat template does not write"))
+      plain.reason(Self.turns("", tools)).contains("has \"tools\", which the model's chat template does not render"))
     #expect(
       plain.reason(Self.turns(#", "tool_calls": [{"id": 1}]"#)).contains("\"tool_calls\", which the model's"))
     #expect(try Scene().reason(Self.turns("", #", "tools": 3"#)).contains("not a list of objects"))
@@ -153,7 +153,7 @@ import Testing
       (#", "system": "Be brief.""#, "has a message (1) of the role \"system\", which"),
       (#", "tools": [{"name": "f"}]"#, "has \"tools\", which"),
       (#", "documents": [{"a": "b"}]"#, "has \"documents\", which"),
-      (#", "chat_template_kwargs": {"tools": []}"#, "which the row says itself or training decides"),
+      (#", "chat_template_kwargs": {"tools": []}"#, "which is set by the row or by training"),
     ] {
       #expect(scene.reason(Self.turns("", more)).contains(reason), "\(more): \(scene.reason(Self.turns("", more)))")
     }
@@ -232,8 +232,8 @@ import Testing
       (#"{"input_ids": [5, 6, 7], "attention_mask": [1, 0, 1]}"#, "zeros among ones"),
       (#"{"input_ids": [5, 6], "position_ids": [0, 0]}"#, "do not count from 0"),
       (#"{"input_ids": [5, 6], "token_type_ids": [0, 1]}"#, "other than 0"),
-      (#"{"input_ids": [5, 6], "labels": [5, 6], "loss_mask": [0, 1]}"#, "one of them has to say"),
-      (#"{"chosen": "a", "rejected": "b", "prompt": "c"}"#, "which is a preference"),
+      (#"{"input_ids": [5, 6], "labels": [5, 6], "loss_mask": [0, 1]}"#, "keep only one of them"),
+      (#"{"chosen": "a", "rejected": "b", "prompt": "c"}"#, "which marks preference data"),
     ] {
       #expect(scene.reason(row).contains(reason), "\(row): \(scene.reason(row))")
     }
@@ -302,23 +302,24 @@ import Testing
     let scene = try Scene()
     for (name, text, reason) in [
       ("a.parquet", "PAR1" + String(repeating: "x", count: 90), "is Parquet"),
-      ("a.json", "[{\"text\": \"a b\"}", "does not end"),
-      ("a.json", "[{\"text\": \"a b\"}}", "a brace closes"), ("a.json", "[] x", "behind its array"),
+      ("a.json", "[{\"text\": \"a b\"}", "without an end"),
+      ("a.json", "[{\"text\": \"a b\"}}", "closed by a brace"), ("a.json", "[] x", "after its array"),
       ("a.json", "[]", "has no rows"),
-      ("a.csv", "prompt,completion\n\"a,b\n", "does not end"),
+      ("a.csv", "prompt,completion\n\"a,b\n", "an unterminated quoted field"),
       ("a.csv", "prompt,completion\na\n", "has 1 field in row 1, and 2 columns"),
-      ("a.csv", "prompt,prompt\na,b\n", "several of one name"),
+      ("a.csv", "prompt,prompt\na,b\n", "several with the same name"),
       ("a.csv", "prompt,completion\na\"b,c\n", "a quote inside"),
-      ("a.csv", "", "no row that names its columns"),
-      ("a.csv", "prompt,completion\n\"a\"b,c\n", "behind a quoted field"),
+      ("a.csv", "", "no row with column names"),
+      ("a.csv", "prompt,completion\n\"a\"b,c\n", "after a quoted field"),
     ] {
       let error = #expect(throws: VPatchError.self, "\(name): \(text)") { try scene.load(text, as: name) }
       #expect(error?.reason.contains(reason) == true, "\(name): \(String(describing: error))")
     }
     for (bytes, reason) in [
       ([0xFF, 0xFE, 0x7B, 0], "is UTF-16"), ([0xFF, 0xFE, 0, 0, 0x7B], "is UTF-32"),
-      (Array("BZh91AY".utf8), "is packed with bzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is packed with xz"),
-      ([0x28, 0xB5, 0x2F, 0xFD, 4], "is packed with zstd"), ([0x50, 0x4B, 0x03, 0x04], "is packed with zip"),
+      (Array("BZh91AY".utf8), "is compressed with bzip2"),
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is compressed with xz"),
+      ([0x28, 0xB5, 0x2F, 0xFD, 4], "is compressed with zstd"), ([0x50, 0x4B, 0x03, 0x04], "is compressed with zip"),
     ] as [([UInt8], String)] {
       let error = #expect(throws: VPatchError.self) { try scene.load(bytes) }
       #expect(error?.reason.hasPrefix(reason) == true, "\(reason)")

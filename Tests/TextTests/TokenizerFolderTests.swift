@@ -112,19 +112,19 @@ import Testing
     let folder = try Self.smallFolder(["tokenizer_config.json": #"{"tokenizer_class": "T5TokenizerFast"}"#])
     try folder.write("config.json", #"{"model_type": "llama"}"#)
     let error = #expect(throws: VPatchError.self) { try Tokenizer(folder: folder.path) }
-    let reason = "names the tokenizer class \"T5TokenizerFast\" for the model type llama, whose rules are not known"
+    let reason = "names the tokenizer class \"T5TokenizerFast\" for the model type llama, which is not supported"
     #expect(error?.reason == reason)
     #expect(error?.remedy?.contains("PreTrainedTokenizerFast") == true)
     try folder.write("tokenizer_config.json", #"{"tokenizer_class": "PreTrainedTokenizerFast"}"#)
     #expect(try Tokenizer(folder: folder.path).encode("ab") == [2])
     try folder.write("config.json", #"{"model_type": "bert"}"#)
     let other = #expect(throws: VPatchError.self) { try Tokenizer(folder: folder.path) }
-    #expect(other?.reason == "has the model type \"bert\", whose tokenizers are not known")
+    #expect(other?.reason == "has the model type \"bert\", whose tokenizers are not supported")
   }
 
   @Test(arguments: [
-    (#""auto_map": {"AutoTokenizer": ["a.B", null]}"#, "code of the model's own"),
-    (#""fast_tokenizer_files": ["tokenizer.4.0.json"]"#, "in place of tokenizer.json"),
+    (#""auto_map": {"AutoTokenizer": ["a.B", null]}"#, "custom code"),
+    (#""fast_tokenizer_files": ["tokenizer.4.0.json"]"#, "instead of tokenizer.json"),
     (#""init_inputs": ["a"]"#, "arguments"), (#""fix_mistral_regex": true"#, "pre-tokenizer"),
     (#""eos_token": {"content": "a"}"#, #"with "__type": "AddedToken""#),
     (#""extra_special_tokens": [{"content": "a"}]"#, #"with "__type": "AddedToken""#),
@@ -132,7 +132,7 @@ import Testing
     (#""added_tokens_decoder": {"x": {"content": "a"}}"#, "is not an id"),
     (
       #""clean_up_tokenization_spaces": true, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output": true"#,
-      "takes spaces out"
+      "removes spaces"
     ),
   ]) func whatTransformersRefusesOrDoesOtherwiseIsRefused(member: String, reason: String) throws {
     let folder = try Self.smallFolder(["tokenizer_config.json": "{\(member)}"])
@@ -167,7 +167,7 @@ import Testing
     let config = #"{"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": \#(described)}"#
     let folder = try Self.smallFolder(["tokenizer_config.json": config])
     let error = #expect(throws: VPatchError.self) { try Tokenizer(folder: folder.path) }
-    #expect(error?.reason.contains("are the same text once normalized") == true)
+    #expect(error?.reason.contains("are the same text when normalized") == true)
   }
 
   private static func tokenizer(_ files: [String: String]) throws -> Tokenizer {

@@ -113,10 +113,10 @@ import Text
       (#""model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a"]}"#, "entry 0 is not a pair"),
       (#""model": {"type": "BPE", "vocab": {"a": 0}, "unk_token": "x", "merges": []}"#, "\"unk_token\" is \"x\""),
       (#""decoder": null"#, #"has no "decoder""#),
-      (#""version": "2.0""#, "another version"),
+      (#""version": "2.0""#, "a version other than"),
       (
         #""post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "a"}}, "#
-          + #"{"Sequence": {"id": "A"}}], "special_tokens": {"a": {"ids": [9]}}}"#, "adds the id 9"
+          + #"{"Sequence": {"id": "A"}}], "special_tokens": {"a": {"ids": [9]}}}"#, "adds the unknown id 9"
       ),
     ] {
       let error = try #require(try refusal(change))

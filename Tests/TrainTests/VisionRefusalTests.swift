@@ -40,11 +40,11 @@ import Testing
       ),
       ("empty.png", "which is empty (get the image again)"),
       ("a.gif", "which is a GIF (convert it to PNG, JPEG or WebP)"),
-      ("none.png", "which is not there"), ("dangling.png", "which is a link that leads nowhere"),
+      ("none.png", "which is not there"), ("dangling.png", "which is a broken symbolic link"),
       ("folder", "which is not a file"),
       ("fifo.png", "which is not a file"),
-      ("../out.png", "which is outside of the data file's folder (--allow-outside reads it all the same)"),
-      ("link.png", "which is outside of the data file's folder (--allow-outside reads it all the same)"),
+      ("../out.png", "which is outside of the data file's folder (--allow-outside allows it)"),
+      ("link.png", "which is outside of the data file's folder (--allow-outside allows it)"),
     ])
   func images(name: String, words: String) throws {
     let seeing = try SeeingModel("tiny-qwen2.5-vl")
@@ -74,7 +74,7 @@ import Testing
     let error = #expect(throws: VPatchError.self) { try job(false) }
     #expect(
       error?.description
-        == "\(rows): 1 row cannot be used: line 2 names the image \"\(name)\", \(words); mend or remove it")
+        == "\(rows): 1 row cannot be used: line 2 names the image \"\(name)\", \(words); fix or remove it")
     if words.contains("--allow-outside") { try job(true) }
   }
 
@@ -83,31 +83,31 @@ import Testing
     arguments: [
       (
         #"{"input_ids": [1, 5, 5, 8], "images": ["images/a.png"]}"#,
-        "has 2 image tokens (5) for 1 image: there has to be one, or the 12 that the model takes for it, together"
+        "has 2 image tokens (5) for 1 image: give one, or the 12 that the model uses for it, consecutively"
       ),
       (
         #"{"input_ids": [1, 5, 5, 5, 8], "images": ["images/a.png", "images/a.png"]}"#,
-        "has 3 image tokens (5) for 2 images: there have to be 2, one an image, or the 24 that the model takes for "
-          + "them (12, 12), an image's together"
+        "has 3 image tokens (5) for 2 images: give 2, one per image, or the 24 that the model uses for "
+          + "them (12, 12), consecutively per image"
       ),
-      (#"{"input_ids": [1, 5, 8]}"#, "has 1 image token (5) and no images"),
+      (#"{"input_ids": [1, 5, 8]}"#, "has 1 image token (5) but no images"),
       (
         #"{"input_ids": [1, 7, 8], "image": "images/a.png"}"#,
-        "has 0 image tokens (5) for 1 image: there has to be one, or the 12 that the model takes for it, together"
+        "has 0 image tokens (5) for 1 image: give one, or the 12 that the model uses for it, consecutively"
       ),
       (#"{"input_ids": [1, 7], "videos": ["a.mp4"]}"#, #"has "videos", which is not supported: only images are"#),
       (
         #"{"messages": [{"role": "user", "content": [{"type": "video", "video": "a.mp4"}]}]}"#,
-        "message 1 holds a video, which is not supported"
+        "message 1 has a video, which is not supported"
       ),
       (
         #"{"messages": [{"role": "user", "content": [{"type": "audio", "audio": "a.wav"}]}]}"#,
-        "message 1 holds sound, which is not supported"
+        "message 1 has sound, which is not supported"
       ),
       (
         row("https://example.org/a.png"),
-        #""image" has an image at an address ("https://example.org/a.png"): nothing is fetched; save it beside the "#
-          + "data, and name the file"
+        #""image" has an image at an address ("https://example.org/a.png"): vpatch does not download it; save it "#
+          + "beside the data, and give the file's name"
       ),
       (
         row("thin.png"),
@@ -121,7 +121,7 @@ import Testing
     try Self.write(row, to: seeing)
     #expect(
       Self.refusal(seeing)
-        == "\(seeing.data): 1 row cannot be used: line 2 \(words); mend or remove it")
+        == "\(seeing.data): 1 row cannot be used: line 2 \(words); fix or remove it")
   }
 
   @Test("tiny and thin images are none", arguments: ["tiny-llava-next", "tiny-llava-onevision"])
@@ -146,7 +146,7 @@ import Testing
         $0.base = ModelView(try! Checkpoint(path: blind.folder))
       }
     }
-    #expect(error?.reason == "1 row cannot be used: line 2 has an image, and the model takes no images")
+    #expect(error?.reason == "1 row cannot be used: line 2 has an image, but the model takes no images")
   }
 
   // MARK: The model's files

@@ -1,4 +1,4 @@
-// Numbers of 16 bits as float32, and back.
+// Conversions between 16-bit floats and float32.
 #ifndef CCOMPUTE_CONVERT_H
 #define CCOMPUTE_CONVERT_H
 
@@ -13,7 +13,8 @@ void vp_widen_bf16(const uint16_t *numbers, float *floats, size_t count);
 /// Exact; a NaN is quieted.
 void vp_widen_f16(const uint16_t *numbers, float *floats, size_t count);
 
-/// The nearest, ties to even; subnormal numbers too. A NaN is quieted, and keeps its sign and what fits of its payload.
+/// Rounds to nearest, ties to even, including subnormal numbers. A NaN is quieted, and keeps its sign and the high bits
+/// of its payload.
 void vp_narrow_bf16(const float *floats, uint16_t *numbers, size_t count);
 
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
   void (*narrow_bf16)(const float *floats, uint16_t *numbers, size_t count);
 } vp_convert_kernels;
 
-/// Those that use these instructions, so that tests reach all. All give the same bits.
+/// The kernels of one instruction set, for tests. All give the same bits.
 const vp_convert_kernels *vp_convert_kernels_for(vp_isa isa);
 
 #endif

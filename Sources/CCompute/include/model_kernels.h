@@ -1,20 +1,21 @@
-// What a transformer does to its numbers besides matrix products: norms, rotary embedding, SiLU, softmax, cross-entropy,
-// AdamW. Each call works on the calling thread alone.
+// Operations of a transformer besides matrix products: norms, rotary embedding, SiLU, softmax, cross-entropy, AdamW.
+// Each call runs on the calling thread.
 //
-// Every sum has sixteen lanes that are added up in one fixed order, and no product is fused with a sum, so the bits do
-// not depend on the processor's instructions. Matrices are row-major; a stride counts floats from row to row.
+// Every sum has sixteen lanes that are added in one fixed order, and no multiplication is fused with an addition, so
+// the bits do not depend on the processor's instructions. Matrices are row-major; a stride is the number of floats per
+// row.
 #ifndef CCOMPUTE_MODEL_KERNELS_H
 #define CCOMPUTE_MODEL_KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/// The instructions that the kernels use here: "AVX-512", "AVX2" or "baseline". $VPATCH_ISA=baseline has the last.
+/// The instruction set in use here: "AVX-512", "AVX2" or "baseline". $VPATCH_ISA=baseline selects the last.
 const char *vp_compute_isa(void);
 
 /// y = x / √(mean(x²) + eps) · weight, row by row (Zhang and Sennrich, arXiv 1910.07467).
 void vp_rms_norm(const float *x, const float *weight, float *y, size_t rows, size_t n, float eps);
-/// dx += what dy means for x. dweight, where it is not null, gets what dy means for the weight added.
+/// dx += the gradient of x, given dy. The gradient of the weight is added to dweight, unless null.
 void vp_rms_norm_backward(
     const float *dy, const float *x, const float *weight, float *dx, float *dweight, size_t rows, size_t n, float eps);
 
@@ -27,53 +28,54 @@ void vp_add_to_rows(float *y, const float *bias, size_t rows, size_t n, size_t s
 /// sums += the sum of x's rows.
 void vp_sum_rows(const float *x, float *sums, size_t rows, size_t n, size_t stride);
 
-/// h = silu(gate) · up. A row of gate_up is gate and then up, each n long.
+/// h = silu(gate) · up. A row of gate_up is gate followed by up, each of length n.
 void vp_silu_mul(const float *gate_up, float *h, size_t rows, size_t n);
-/// d_gate_up = what dh means for gate and up. It may be dh's successor in memory, not dh itself.
+/// d_gate_up = the gradient of gate and up, given dh. It may directly follow dh in memory, but not overlap it.
 void vp_silu_mul_backward(const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n);
 
 /// y = (x − mean(x)) / √(variance(x) + eps) · weight + bias, row by row (Ba et al., arXiv 1607.06450).
 void vp_layer_norm(
     const float *x, const float *weight, const float *bias, float *y, size_t rows, size_t n, float eps);
-/// dx += what dy means for x. dweight and dbias, where they are not null, get what dy means for weight and bias added.
+/// dx += the gradient of x, given dy. The gradients of weight and bias are added to dweight and dbias, unless null.
 void vp_layer_norm_backward(
     const float *dy, const float *x, const float *weight, float *dx, float *dweight, float *dbias, size_t rows,
     size_t n, float eps);
 
-/// Each row of y is multiplied by the scale, number by number.
+/// Multiplies each row of y by the scale, element by element.
 void vp_scale_rows(float *y, const float *scale, size_t rows, size_t n);
 /// sums += Σ a·b over the rows, column by column.
 void vp_sum_products(const float *a, const float *b, float *sums, size_t rows, size_t n);
 
 /// y = x · Φ(x), with Φ of the normal distribution: the exact GELU (Hendrycks and Gimpel, arXiv 1606.08415).
 void vp_gelu(const float *x, float *y, size_t n);
-/// dx = what dy means for x; it may be dy itself.
+/// dx = the gradient of x, given dy; it may be dy itself.
 void vp_gelu_backward(const float *x, const float *dy, float *dx, size_t n);
 /// y = x · σ(linear · x + cubic · x³). SiLU is (1, 0), CLIP's quick GELU (1.702, 0), the GELU of tanh (2√(2/π),
 /// 0.044715 · 2√(2/π)), since ½ (1 + tanh u) = σ(2u).
 void vp_swish(const float *x, float *y, size_t n, float linear, float cubic);
-/// dx = what dy means for x; it may be dy itself.
+/// dx = the gradient of x, given dy; it may be dy itself.
 void vp_swish_backward(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic);
 
 /// Rotates pairs (i, i + half) of each head of each row by the angles of the row's position (Su et al., arXiv
-/// 2104.09864, in the half-split order of LLaMA as Hugging Face has it).
-/// cosines, sines: a row of `half` for each row of x. direction: 1 forward, −1 back.
+/// 2104.09864, in the half-split order of LLaMA in Hugging Face's code). cosines, sines: a row of `half` for each row
+/// of x. direction: 1 forward, −1 back.
 void vp_rotate(
     float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines,
     float direction);
 
-/// Rows of attention scores become probabilities, where row i sees columns 0 … first + i. log_sums gets, per row, the
-/// logarithm of the sum of exp(scale · score). The columns a row does not see become 0.
+/// Turns rows of attention scores into probabilities; row i attends to columns 0 … first + i. log_sums gets, per row,
+/// the logarithm of the sum of exp(scale · score). The other columns become 0.
 void vp_causal_softmax(float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale);
 /// The same probabilities from the log_sums.
 void vp_causal_softmax_again(
     float *scores, const float *log_sums, size_t rows, size_t columns, size_t first, float scale);
-/// dp = p · (dp − dots) · scale: what the probabilities' gradient means for the scores. dots has one a row.
+/// dp = p · (dp − dots) · scale: the gradient of the scores, given that of the probabilities. dots has one value per
+/// row.
 void vp_softmax_backward(const float *p, float *dp, const float *dots, size_t rows, size_t columns, float scale);
-/// The product of each row of a with that of b.
+/// Dot product of each row of a with that of b.
 void vp_dot_rows(const float *a, const float *b, float *dots, size_t rows, size_t n, size_t stride_a, size_t stride_b);
 
-/// Of one row of logits: the logarithm of Σ exp(logit), and which is the first of the largest.
+/// For one row of logits: the logarithm of Σ exp(logit), and the index of the first largest.
 typedef struct {
   float log_sum;
   uint32_t largest;
@@ -95,7 +97,7 @@ typedef struct {
   float lr, beta1, beta2, eps, weight_decay;
   /// 1 − beta1^t, √(1 − beta2^t)
   float correction1, correction2_root;
-  /// The gradient is multiplied by this first.
+  /// Factor of the gradient.
   float gradient_scale;
 } vp_adamw_step;
 void vp_adamw(float *weights, const float *gradient, float *m, float *v, size_t n, const vp_adamw_step *step);

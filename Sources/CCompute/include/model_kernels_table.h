@@ -1,4 +1,4 @@
-// The kernels of one set of instructions, in one table, so that the choice is made once.
+// The kernels of one instruction set in a table, so that the choice is made once.
 #ifndef CCOMPUTE_MODEL_KERNELS_TABLE_H
 #define CCOMPUTE_MODEL_KERNELS_TABLE_H
 
@@ -39,7 +39,7 @@ struct vp_model_kernels {
 
 extern const struct vp_model_kernels vp_baseline_kernels, vp_avx2_kernels, vp_avx512_kernels;
 
-/// Those that use these instructions, so that tests reach all. All give the same bits.
+/// The kernels of one instruction set, for tests. All give the same bits.
 const struct vp_model_kernels *vp_model_kernels_for(vp_isa isa);
 
 #endif

@@ -1,19 +1,19 @@
-// PNG, JPEG and WebP from memory to 8-bit RGB, through libpng, libjpeg-turbo and libwebp; and the resizing of images.
+// Decodes PNG, JPEG and WebP in memory to 8-bit RGB, with libpng, libjpeg-turbo and libwebp; and resizes images.
 //
-// All functions are thread-safe and keep no state. Nothing is printed.
+// All functions are thread-safe and stateless. Nothing is printed.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum {
   VP_IMAGE_OK = 0,
-  /// The bytes end before the image does.
+  /// The data ends before the image does.
   VP_IMAGE_TRUNCATED,
-  /// The bytes contradict the format; the message says how, in the library's words.
+  /// The data violates the format; the message has the library's reason.
   VP_IMAGE_DAMAGED,
-  /// A valid image of a sort that is not read; the message says which.
+  /// A valid image of an unsupported kind; the message says which.
   VP_IMAGE_UNSUPPORTED,
-  /// There is not memory enough.
+  /// There is not enough memory.
   VP_IMAGE_MEMORY,
 } vp_image_status;
 
@@ -22,12 +22,12 @@ typedef struct {
   char message[160];
 } vp_image_error;
 
-/// The size of an image from its header, before any orientation. No pixels are decoded.
+/// The size of an image from its header, without applying an orientation. No pixels are decoded.
 vp_image_status vp_png_size(const uint8_t *bytes, size_t count, uint32_t size[2], vp_image_error *error);
 vp_image_status vp_jpeg_size(const uint8_t *bytes, size_t count, uint32_t size[2], vp_image_error *error);
 vp_image_status vp_webp_size(const uint8_t *bytes, size_t count, uint32_t size[2], vp_image_error *error);
 
-/// The pixels, 3 · width · height bytes, into `rgb`. `size` is what the header function gave for the same bytes.
+/// Writes the pixels, 3 · width · height bytes, to `rgb`. `size` is the header function's result for the same data.
 vp_image_status vp_png_decode(
     const uint8_t *bytes, size_t count, const uint32_t size[2], uint8_t *rgb, vp_image_error *error);
 vp_image_status vp_jpeg_decode(
@@ -35,7 +35,7 @@ vp_image_status vp_jpeg_decode(
 vp_image_status vp_webp_decode(
     const uint8_t *bytes, size_t count, const uint32_t size[2], uint8_t *rgb, vp_image_error *error);
 
-/// Inflates a zlib stream. Returns the number of bytes written, or -1 if it is damaged or has more than `capacity`.
+/// Decompresses a zlib stream. Returns the number of bytes written, or -1 if it is damaged or exceeds `capacity`.
 ptrdiff_t vp_inflate(const uint8_t *bytes, size_t count, uint8_t *output, size_t capacity);
 
 typedef enum {
@@ -45,9 +45,9 @@ typedef enum {
   VP_FILTER_BICUBIC = 3,
 } vp_filter;
 
-/// Resizes an RGB image of `width` × `height` to `new_width` × `new_height` and gives the part of the result that
-/// begins at (`left`, `top`) and is `part_width` × `part_height`: 3 · part_width · part_height bytes into `output`.
-/// Returns 0, or -1 if there is not memory enough.
+/// Resizes an RGB image from `width` × `height` to `new_width` × `new_height`, and writes the part of the result that
+/// begins at (`left`, `top`) and has `part_width` × `part_height` pixels, 3 · part_width · part_height bytes, to
+/// `output`. Returns 0, or -1 if there is not enough memory.
 int vp_resize(
     const uint8_t *rgb, int64_t width, int64_t height, int64_t new_width, int64_t new_height, int64_t left, int64_t top,
     int64_t part_width, int64_t part_height, vp_filter filter, uint8_t *output);

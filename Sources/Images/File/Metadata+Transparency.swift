@@ -17,7 +17,7 @@ extension Metadata {
       guard transparency.count >= 2 * i + 2 else {
         throw VPatchError(
           .invalid, path, "is a damaged PNG: its tRNS chunk is cut short",
-          remedy: "get the image again, or save it anew")
+          remedy: "get the image again, or save it again")
       }
       return Int(transparency[2 * i]) << 8 | Int(transparency[2 * i + 1])
     }

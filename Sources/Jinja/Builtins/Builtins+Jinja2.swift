@@ -5,13 +5,13 @@ extension Builtins {
     functions: Function.global, numberMethods: .number, stringMethods: .string, listMethods: .list,
     tupleMethods: .tuple, dictMethods: .dict)
 
-  /// Throws for filters and tests that do not exist, except where Jinja2 looks for them only when they are used.
+  /// Throws for unknown filters and tests, except where Jinja2 looks them up only when used.
   func require(in expression: Expression) throws(TemplateError) {
     switch expression {
     case .filter(_, let name, _, let line):
       if filters[name] == nil { throw missingFilter(name).at(line: line) }
     case .test(_, let name, _, let line):
-      guard tests[name] != nil else { throw .syntax(line: line, reason: "there is no test '\(name)'") }
+      guard tests[name] != nil else { throw .syntax(line: line, reason: "unknown test '\(name)'") }
     case .conditional: return
     default: break
     }

@@ -4,7 +4,7 @@ extension Filters {
   static let numbers: [String: Body] = [
     "abs": { (machine, value, arguments) throws(TemplateError) in
       _ = try arguments.positional("abs", 0...0)
-      if case .undefined = value { throw .failure("'abs' of what is undefined") }
+      if case .undefined = value { throw .failure("'abs' of an undefined value") }
       if case .float(let x) = value { return .float(Swift.abs(x)) }
       guard let n = value.integer else { throw .failure("'abs' of a \(value.typeName)") }
       return n < 0 ? try machine.negate(.int(n)) : .int(n)
@@ -17,7 +17,7 @@ extension Filters {
       case .bool, .int: return .int(value.integer!)
       case .float(let x): return .int(try machine.truncated(x))
       case .string(let text):
-        guard let base = (values[1] ?? .int(10)).integer else { throw .refusal("a base that is no number") }
+        guard let base = (values[1] ?? .int(10)).integer else { throw .refusal("a base that is not a number") }
         if let n = try machine.integer(text, base: base) { return .int(n) }
         return try machine.float(text).map { (x) throws(TemplateError) in .int(try machine.truncated(x)) } ?? otherwise
       default: return otherwise
@@ -37,10 +37,10 @@ extension Filters {
       let values = try arguments.bind("round", ["precision", "method"])
       let method = values[1]?.text ?? "common"
       guard values[1] == nil || values[1]?.text != nil, ["common", "ceil", "floor"].contains(method) else {
-        throw .failure("'round' knows the methods common, ceil and floor")
+        throw .failure("unknown method of 'round'; known are common, ceil and floor")
       }
       if case .undefined(let absence) = value { throw .failure(absence.reason) }
-      guard let precision = (values[0] ?? .int(0)).integer else { throw .refusal("a precision that is no number") }
+      guard let precision = (values[0] ?? .int(0)).integer else { throw .refusal("a precision that is not a number") }
       return try machine.round(value, precision, method)
     },
   ]
@@ -48,11 +48,11 @@ extension Filters {
 
 extension Machine {
   fileprivate func truncated(_ x: Double) throws(TemplateError) -> Int {
-    guard let n = Int(exactly: x.rounded(.towardZero)) else { throw .refusal("whole numbers of more than 64 bits") }
+    guard let n = Int(exactly: x.rounded(.towardZero)) else { throw .refusal("integers of more than 64 bits") }
     return n
   }
 
-  /// The digits that Python's `int` and `float` read, without white space around them.
+  /// The digits that Python's `int` and `float` accept, without white space around them.
   private func digits(_ text: PythonText) throws(TemplateError) -> String? {
     guard let stripped = try strip(text, .none, start: true, end: true).text, !stripped.isEmpty else { return nil }
     let string = stripped.description
@@ -60,7 +60,7 @@ extension Machine {
       throw .refusal("digits that are not ASCII")
     }
     guard string.utf8.count <= 400 else { throw .refusal("a number of more than 400 digits") }
-    // Single underscores may stand between digits.
+    // Single underscores are allowed between digits.
     let bytes = Array(string.utf8)
     for (i, byte) in bytes.enumerated() where byte == UInt8(ascii: "_") {
       guard i > 0, i + 1 < bytes.count, Character(Unicode.Scalar(bytes[i - 1])).isHexDigit,
@@ -70,17 +70,17 @@ extension Machine {
     return string.filter { $0 != "_" }
   }
 
-  /// Python's `int(text, base)`; nil for what is no number.
+  /// Python's `int(text, base)`; nil for anything but a number.
   fileprivate func integer(_ text: PythonText, base: Int) throws(TemplateError) -> Int? {
-    guard base == 10 else { throw .refusal("numbers of another base than 10") }
+    guard base == 10 else { throw .refusal("numbers in a base other than 10") }
     guard let digits = try digits(text) else { return nil }
     let magnitude = digits.hasPrefix("-") || digits.hasPrefix("+") ? digits.dropFirst() : digits[...]
     guard !magnitude.isEmpty, magnitude.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-    guard let n = Int(digits) else { throw .refusal("whole numbers of more than 64 bits") }
+    guard let n = Int(digits) else { throw .refusal("integers of more than 64 bits") }
     return n
   }
 
-  /// Python's `float(text)`; nil for what is no number.
+  /// Python's `float(text)`; nil for anything but a number.
   fileprivate func float(_ text: PythonText) throws(TemplateError) -> Double? {
     guard let digits = try digits(text) else { return nil }
     let lower = digits.lowercased()
@@ -109,7 +109,7 @@ extension Machine {
         scaled = try finite(x * scale)
       }
       let whole = method == "ceil" ? scaled.rounded(.up) : scaled.rounded(.down)
-      // Python divides whole numbers here.
+      // Python divides integers here.
       guard Swift.abs(whole) <= 9e15, scale <= 9e15 else { throw .refusal("'round' of numbers above 2**53") }
       return .float((whole == 0 ? 0 : whole) / scale)
     }

@@ -34,7 +34,7 @@ extension Filters {
 }
 
 extension Machine {
-  /// What `map` does with each value. A mistake in its arguments is only found when it is asked for a value.
+  /// The operation that `map` applies to each value. Invalid arguments are an error only when a value is requested.
   fileprivate func mapping(_ arguments: Arguments) throws(TemplateError) -> (Value) throws(TemplateError) -> Value {
     var rest = arguments
     if arguments.positional.isEmpty, let attribute = rest.take("attribute") {
@@ -46,26 +46,26 @@ extension Machine {
     guard !rest.positional.isEmpty else { throw .failure("'map' needs a filter or an attribute") }
     let name = rest.positional.removeFirst().text
     return { [unowned self, rest] (value) throws(TemplateError) in
-      guard let name else { throw .failure("there is no filter of that name") }
+      guard let name else { throw .failure("unknown filter") }
       return try self.filter(name.description, value, rest)
     }
   }
 
-  /// What `select` and others ask of each value.
+  /// The condition of `select` and similar filters.
   fileprivate func condition(
     _ arguments: Arguments, byAttribute: Bool
   ) throws(TemplateError) -> (Value) throws(TemplateError) -> Bool {
     var rest = arguments
     var path = try Path(nil)
     if byAttribute {
-      guard !rest.positional.isEmpty else { throw .failure("the name of an attribute is missing") }
+      guard !rest.positional.isEmpty else { throw .failure("an attribute's name is missing") }
       path = try Path(rest.positional.removeFirst())
     }
     let name = rest.positional.isEmpty ? nil : rest.positional.removeFirst()
     return { [unowned self, rest, path] (value) throws(TemplateError) in
       let value = try path(self, value)
       guard let name else { return value.isTrue }
-      guard let test = name.text else { throw .failure("there is no test of that name") }
+      guard let test = name.text else { throw .failure("unknown test") }
       return try self.test(test.description, value, rest)
     }
   }

@@ -59,7 +59,7 @@ extension Filters {
       guard case .dict(let dict) = value else { throw .failure("'dictsort' of a \(value.typeName)") }
       let by = values[1] ?? .string("key")
       guard let by = by.text, by == "key" || by == "value" else {
-        throw .failure("'dictsort' by neither key nor value")
+        throw .failure("'dictsort' by something other than key or value")
       }
       var items: [(key: Value, value: Value)] = []
       for (key, member) in dict.members {
@@ -103,7 +103,7 @@ extension Filters {
       var cursor = try machine.cursor(value)
       while let next = try cursor.next(machine) {
         result = try machine.compute(.add, result, try path(machine, next))
-        // Later versions of Python add them up another way.
+        // Newer versions of Python sum differently.
         if case .float = result { throw .refusal("'sum' of floats") }
       }
       return result
@@ -114,7 +114,8 @@ extension Filters {
       let fill = values[1].flatMap { $0.isNone ? nil : $0 }
       return try machine.iterator(over: value) { (cursor) throws(TemplateError) in
         var batch: [Value] = []
-        // Python closes a batch when it is full and more follows, so one of 0 or less is never closed but at once.
+        // Python closes a batch when it is full and more values follow, so a size of 0 or less only closes it at the
+        // start.
         guard size > 0 else { throw .refusal("'batch' by \(size)") }
         while batch.count < size, let next = try cursor.next(machine) {
           try machine.charge(24)
@@ -214,7 +215,7 @@ extension Machine {
     return best?.value ?? .undefined(.because("there is no item: the sequence is empty"))
   }
 
-  /// Pairs of a value and the list of those that have it.
+  /// Groups of values: each value with the list of its members.
   fileprivate func groups(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
     let values = try arguments.bind("groupby", ["attribute", "default", "case_sensitive"], required: 1)
     let isCaseSensitive = values[2]?.isTrue ?? false

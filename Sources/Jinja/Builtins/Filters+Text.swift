@@ -77,7 +77,7 @@ extension Filters {
     },
     "format": { (machine, value, arguments) throws(TemplateError) in
       guard arguments.positional.isEmpty || arguments.named.isEmpty else {
-        throw .failure("'format' takes arguments with names, or without")
+        throw .failure("'format' takes either named or positional arguments")
       }
       let values: Value =
         arguments.named.isEmpty
@@ -94,7 +94,7 @@ extension Filters {
 }
 
 extension PythonText {
-  /// As the filter `title` does it: the first of what stands between blanks, "-", "(", "{", "[" and "<".
+  /// As the filter `title`: splits words at blanks, "-", "(", "{", "[" and "<".
   fileprivate func titleWords() throws(TemplateError) -> PythonText {
     var result = PythonText(bytes: [])
     var word: [Unicode.Scalar] = []
@@ -135,7 +135,7 @@ extension Machine {
 
   fileprivate func truncate(_ value: Value, _ arguments: Arguments) throws(TemplateError) -> Value {
     let values = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"])
-    if case .undefined = value { throw .refusal("'truncate' of what is undefined") }
+    if case .undefined = value { throw .refusal("'truncate' of an undefined value") }
     guard let text = value.text else { throw .refusal("'truncate' of a \(value.typeName)") }
     let leeway = values[3].flatMap { $0.isNone ? nil : $0 } ?? .int(5)
     guard let length = (values[0] ?? .int(255)).integer, let end = (values[2] ?? .string("...")).text,

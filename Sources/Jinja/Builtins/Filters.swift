@@ -1,22 +1,22 @@
-/// The filters of Jinja2, with transformers' `tojson`.
+/// The filters of Jinja2, with transformers' version of `tojson`.
 enum Filters {
   typealias Body = Builtins.Filter
 
   static let all: [String: Body] = texts.merging(numbers) { $1 }.merging(sequences) { $1 }.merging(selections) { $1 }
 
-  /// Filters that do with a `Markup` what they do with any string, or that make one.
+  /// Filters that treat a `Markup` like any other string, or that make one.
   static let ofMarkup: Set = [
     "safe", "escape", "e", "forceescape", "string", "length", "count", "default", "d", "tojson",
   ]
 
-  /// What Jinja2 has besides.
+  /// Filters of Jinja2 that are not supported.
   private static let elsewhere: Set = [
     "filesizeformat", "pprint", "random", "striptags", "urlencode", "urlize", "wordwrap", "xmlattr",
   ]
 
   static func missing(_ name: String) -> TemplateError {
     elsewhere.contains(name)
-      ? .refusal("the filter '\(name)'") : .failure("there is no filter '\(name)'")
+      ? .refusal("the filter '\(name)'") : .failure("unknown filter '\(name)'")
   }
 
   static func exists(_ name: String) -> Bool {
@@ -25,7 +25,7 @@ enum Filters {
 }
 
 extension Machine {
-  /// Looks up an attribute as the filters of sequences do: `a.b.0`, each part as an item first.
+  /// An attribute lookup as in filters of sequences: `a.b.0`, where each part is tried as an item first.
   struct Path {
     private let parts: [Value]
     private let otherwise: Value?
@@ -55,7 +55,7 @@ extension Machine {
     }
   }
 
-  /// A string in lower case, where case does not matter.
+  /// Converts a string to lower case unless case matters.
   func folded(_ value: Value, _ isCaseSensitive: Bool) throws(TemplateError) -> Value {
     guard !isCaseSensitive, let text = value.text else { return value }
     return try make(try text.lowercased())

@@ -1,5 +1,5 @@
 extension Function {
-  /// The functions of the environment, by their names.
+  /// The global functions of the environment, by name.
   static let global: [PythonText: RuntimeObject] = {
     let functions = [
       Function("raise_exception") { (machine, arguments) throws(TemplateError) in
@@ -31,14 +31,14 @@ extension Function {
         let namespace = Namespace()
         try machine.keep(namespace)
         for (key, value) in try machine.dict(arguments).members {
-          guard let name = key.text else { throw .refusal("a namespace of names that are no strings") }
+          guard let name = key.text else { throw .refusal("a namespace with a name that is not a string") }
           try namespace.set(name, value)
         }
         return .object(namespace)
       },
       Function("cycler", isClass: true) { (machine, arguments) throws(TemplateError) in
         guard arguments.named.isEmpty, !arguments.positional.isEmpty else {
-          throw .failure("'cycler' needs values without names")
+          throw .failure("'cycler' needs positional arguments")
         }
         let cycler = Cycler(try machine.items(arguments.positional))
         try machine.requireDepth(cycler.depth)
@@ -56,10 +56,10 @@ extension Function {
 }
 
 extension Machine {
-  /// Python's `dict(…)`: of another dict or of pairs, and of names.
+  /// Python's `dict(…)`: from another dict or pairs, and named arguments.
   fileprivate func dict(_ arguments: Arguments) throws(TemplateError) -> Dict {
     var members: [(key: Value, value: Value)] = []
-    guard arguments.positional.count <= 1 else { throw .failure("'dict' takes one value without a name at most") }
+    guard arguments.positional.count <= 1 else { throw .failure("'dict' takes at most one positional argument") }
     switch arguments.positional.first {
     case nil: break
     case .dict(let dict): members = dict.members
@@ -67,7 +67,7 @@ extension Machine {
     case let value?:
       for pair in try all(value) {
         let pair = try all(pair)
-        guard pair.count == 2 else { throw .failure("a dict of what are no pairs") }
+        guard pair.count == 2 else { throw .failure("'dict' of values that are not pairs") }
         members.append((pair[0], pair[1]))
       }
     }

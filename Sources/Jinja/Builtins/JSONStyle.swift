@@ -1,10 +1,10 @@
 import Base
 
-/// How `tojson` writes: as Python's `json.dumps`.
+/// Formatting of `tojson`: same as Python's `json.dumps`.
 struct JSONStyle {
   private let isASCII: Bool
   private let isSorted: Bool
-  /// What a level is indented by; nil for one line.
+  /// Indentation per level; nil: a single line.
   private let indentation: PythonText?
   private let itemSeparator: PythonText
   private let keySeparator: PythonText
@@ -28,7 +28,7 @@ struct JSONStyle {
         throw .failure("'tojson' needs two separators")
       }
       (itemSeparator, keySeparator) = (item, key)
-    default: throw .refusal("'tojson' with separators that are no pair of strings")
+    default: throw .refusal("'tojson' with separators that are not a pair of strings")
     }
   }
 

@@ -13,7 +13,7 @@ extension Machine {
       }
       try reader.directive(self)
       try charge(reader.out.bytes.count / 16)
-      guard reader.out.bytes.count <= surroundings.limits.output else { throw .limit(reason: "a text that long") }
+      guard reader.out.bytes.count <= surroundings.limits.output else { throw .limit(reason: "the text is too long") }
     }
     try reader.end()
     return try make(reader.out)
@@ -39,25 +39,25 @@ private struct PercentFormat {
     return format[position - 1]
   }
 
-  /// Throws where values are left over.
+  /// Throws if values are left over.
   func end() throws(TemplateError) {
     if usesNames { return }
     switch values {
-    case .tuple(let items): if used < items.count { throw .failure("more values than the format has places") }
-    // What Python takes for a mapping.
+    case .tuple(let items): if used < items.count { throw .failure("more values than the format has fields") }
+    // Python treats these as mappings.
     case .dict, .list, .undefined: return
-    case .object: if used == 0 { throw .refusal("a format without places for a \(values.typeName)") }
-    default: if used == 0 { throw .failure("more values than the format has places") }
+    case .object: if used == 0 { throw .refusal("a format without fields for a \(values.typeName)") }
+    default: if used == 0 { throw .failure("more values than the format has fields") }
     }
   }
 
   private mutating func value() throws(TemplateError) -> Value {
     defer { used += 1 }
     if case .tuple(let items) = values {
-      guard used < items.count else { throw .failure("fewer values than the format has places") }
+      guard used < items.count else { throw .failure("fewer values than the format has fields") }
       return items.values[used]
     }
-    guard used == 0 else { throw .failure("fewer values than the format has places") }
+    guard used == 0 else { throw .failure("fewer values than the format has fields") }
     return values
   }
 
@@ -70,11 +70,11 @@ private struct PercentFormat {
       if depth == 0 { return name }
       name.append(scalar)
     }
-    throw .failure("a name in a format that does not end")
+    throw .failure("an unterminated name in a format")
   }
 
   private mutating func number() throws(TemplateError) -> Int? {
-    if position < format.count, format[position] == "*" { throw .refusal("a width of a format that is a value") }
+    if position < format.count, format[position] == "*" { throw .refusal("a field width given as a value") }
     var digits = ""
     while position < format.count, format[position].isDigit { digits.unicodeScalars.append(next()!) }
     if digits.isEmpty { return nil }
@@ -82,7 +82,7 @@ private struct PercentFormat {
     return n
   }
 
-  /// Behind "%".
+  /// After "%".
   mutating func directive(_ machine: Machine) throws(TemplateError) {
     guard position < format.count else { throw .failure("a format that ends with '%'") }
     var named: Value?
@@ -90,7 +90,7 @@ private struct PercentFormat {
       position += 1
       let name = try name()
       guard case .dict(let dict) = values else { throw .failure("a format with names needs a dict") }
-      guard let value = dict[name] else { throw .failure("there is no value '\(name)'") }
+      guard let value = dict[name] else { throw .failure("no value '\(name)'") }
       usesNames = true
       named = value
     }
@@ -117,11 +117,11 @@ private struct PercentFormat {
       if let precision { text = PythonText(bytes: text.bytes[..<text.byte(ofScalar: precision)]) }
       isNumber = false
     case "d", "i", "u":
-      guard precision == nil else { throw .refusal("a precision of a whole number") }
+      guard precision == nil else { throw .refusal("a precision for an integer") }
       switch value {
       case .undefined(let absence): throw .failure(absence.reason)
       case .float(let x):
-        guard let n = Int(exactly: x.rounded(.towardZero)) else { throw .refusal("whole numbers of more than 64 bits") }
+        guard let n = Int(exactly: x.rounded(.towardZero)) else { throw .refusal("integers of more than 64 bits") }
         text = PythonText(String(n))
       default:
         guard let n = value.integer else { throw .failure("'%\(kind)' of a \(value.typeName)") }

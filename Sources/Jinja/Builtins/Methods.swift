@@ -16,7 +16,7 @@ extension Methods {
     here: sequence.merging(["copy": copy]) { $1 },
     changing: ["append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"])
 
-  /// What `groupby` makes has two names for its elements.
+  /// The results of `groupby` have names for their two elements.
   static let tuple = Methods(here: sequence, elsewhere: ["grouper", "list"])
 
   static let dict = Methods(

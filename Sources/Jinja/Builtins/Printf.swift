@@ -1,11 +1,11 @@
 import Glibc
 
-/// Floats as C's `printf` writes them, which rounds correctly, as Python does.
+/// Formats floats with C's `printf`, which rounds correctly, like Python.
 enum Printf {
-  /// With so many digits behind the point.
+  /// With `precision` digits after the point.
   static func fixed(_ x: Double, _ precision: Int) -> String { string("%.\(precision)f", x) }
 
-  /// - Parameter format: of one double.
+  /// - Parameter format: for one double.
   static func string(_ format: String, _ x: Double) -> String {
     let size = withVaList([x]) { vsnprintf(nil, 0, format, $0) }
     var buffer = [CChar](repeating: 0, count: Int(size) + 1)

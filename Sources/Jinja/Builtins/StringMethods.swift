@@ -36,7 +36,7 @@ extension Methods {
     }
   }
 
-  /// Whether a text has code points and all of them are of a kind.
+  /// Whether a text is not empty and all of its code points have a property.
   private static func all(
     _ name: String, _ isOfKind: @escaping @Sendable (Unicode.Scalar) -> Bool
   ) -> Body {
@@ -178,7 +178,7 @@ extension Methods {
 
   // MARK: Searches
 
-  /// What `find` and others look through: the part of a text between two optional bounds.
+  /// The range in which `find` and others search: the part of a text between two optional bounds.
   private static func part(
     _ text: PythonText, _ bounds: ArraySlice<Value>
   ) throws(TemplateError) -> (bytes: Range<Int>, scalars: Int)? {

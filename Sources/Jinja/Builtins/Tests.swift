@@ -1,4 +1,4 @@
-/// The tests of Jinja2: what stands behind `is`.
+/// The tests of Jinja2, used with `is`.
 enum Tests {
   typealias Body = Builtins.Test
 
@@ -76,7 +76,7 @@ enum Tests {
       case (.bool(let a), .bool(let b)): return a == b
       case (.object(let a), .object(let b)): return a === b
       default:
-        // Whether two equal values are one is a matter of Python's memory.
+        // Whether two equal values are the same object depends on Python's memory.
         if value.typeName == other.typeName { throw .refusal("'sameas' of two values of the type \(value.typeName)") }
         return false
       }

@@ -1,12 +1,12 @@
-/// What rendering may take before it is a `TemplateError.limit`.
+/// Resource limits of rendering; exceeding one is a `TemplateError.limit`.
 package struct Limits: Sendable {
-  /// Statements and parts of expressions that are evaluated, and 64 bytes that are looked at or made each.
+  /// Evaluated statements and subexpressions; 64 bytes that are read or created count as one.
   package var steps: Int
-  /// Bytes of all values that are made, beside 64 times what the variables take.
+  /// Bytes of all created values, plus 64 times the size of the variables.
   package var memory: Int
-  /// Bytes of text.
+  /// Bytes of output.
   package var output: Int
-  /// How deep calls and parts of expressions may be nested.
+  /// Maximum nesting of calls and subexpressions.
   package var nesting: Int
 
   package init(
@@ -18,10 +18,10 @@ package struct Limits: Sendable {
     self.nesting = nesting
   }
 
-  /// How deep lists and dicts may be nested.
+  /// Maximum nesting of lists and dicts.
   static let depth = 100
-  /// How deep a template's blocks and brackets may be nested. Python compiles less than 100.
+  /// Maximum nesting of a template's blocks and brackets. Python compiles fewer than 100.
   static let syntaxDepth = 50
-  /// How many operations the expressions of a statement may have.
+  /// Maximum number of operations in a statement's expressions.
   static let links = 300
 }

@@ -1,4 +1,4 @@
-/// What a function, filter or test is called with.
+/// Arguments of a function, filter or test.
 struct Arguments {
   var positional: [Value] = []
   private(set) var named: [(name: PythonText, value: Value)] = []
@@ -17,10 +17,10 @@ struct Arguments {
 
   var isEmpty: Bool { positional.isEmpty && named.isEmpty }
 
-  /// The values of parameters, given by their places or their names; nil for those that are left out.
+  /// Values of parameters, given by position or name; nil for omitted ones.
   func bind(_ function: String, _ parameters: [PythonText], required: Int = 0) throws(TemplateError) -> [Value?] {
     guard positional.count <= parameters.count else {
-      throw .failure("'\(function)' takes \(parameters.count) arguments at most, not \(positional.count)")
+      throw .failure("'\(function)' takes at most \(parameters.count) arguments, not \(positional.count)")
     }
     var values: [Value?] = Array(repeating: nil, count: parameters.count)
     for (i, value) in positional.enumerated() { values[i] = value }
@@ -37,7 +37,7 @@ struct Arguments {
     return values
   }
 
-  /// The values of a function of Python that takes no names.
+  /// Values of a Python function with positional arguments only.
   func positional(_ function: String, _ counts: ClosedRange<Int>) throws(TemplateError) -> [Value] {
     guard named.isEmpty else { throw .failure("'\(function)' takes no named arguments") }
     guard counts.contains(positional.count) else {

@@ -14,13 +14,13 @@ struct Builtins: Sendable {
   let numberMethods, stringMethods, listMethods, tupleMethods, dictMethods: Methods
 }
 
-/// The methods of a type of Python: those that are here, and the names of the others.
+/// The methods of a Python type: those supported, and the names of the others.
 struct Methods: Sendable {
   typealias Body = @Sendable (Machine, Value, Arguments) throws(TemplateError) -> Value
 
   let here: [PythonText: Body]
-  /// Those that the sandbox does not allow.
+  /// Methods that the sandbox does not allow.
   var changing: Set<PythonText> = []
-  /// Attributes that Python has and this module has not: they are refused, so that none is taken for undefined.
+  /// Python attributes that are not supported. They are refused rather than treated as undefined.
   var elsewhere: Set<PythonText> = []
 }

@@ -1,4 +1,4 @@
-/// A date and a time of day where the user is, as a clock on the wall shows them: no time zone.
+/// A local date and time of day, without a time zone.
 package struct CivilTime: Sendable, Equatable {
   package var year: Int
   /// From 1.
@@ -10,7 +10,7 @@ package struct CivilTime: Sendable, Equatable {
   package var second: Int
   package var microsecond: Int
 
-  /// The first second of 1970, unless told otherwise.
+  /// By default the first second of 1970.
   package init(
     year: Int = 1970, month: Int = 1, day: Int = 1, hour: Int = 0, minute: Int = 0, second: Int = 0,
     microsecond: Int = 0
@@ -25,7 +25,7 @@ package struct CivilTime: Sendable, Equatable {
   ]
   private static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
 
-  /// How many days each month of a year has.
+  /// Number of days in each month of a year.
   package static func monthLengths(ofYear year: Int) -> [Int] {
     let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
@@ -35,15 +35,15 @@ package struct CivilTime: Sendable, Equatable {
     Self.monthLengths(ofYear: year).prefix(max(month - 1, 0)).reduce(0, +) + day - 1
   }
 
-  /// From Sunday as 0.
+  /// Sunday is 0.
   private var weekday: Int {
     let before = year - 1
     let days = before * 365 + before / 4 - before / 100 + before / 400 + daysBefore
     return (days % 7 + 8) % 7
   }
 
-  /// As Python's `datetime.strftime` in the C locale on Linux.
-  /// - Throws: `TemplateError.unsupported` for a directive that is not known here.
+  /// Same as Python's `datetime.strftime` in the C locale on Linux.
+  /// - Throws: `TemplateError.unsupported` for an unknown directive.
   func formatted(_ format: PythonText) throws(TemplateError) -> PythonText {
     var out = ""
     var rest = Substring(format.description).unicodeScalars
@@ -54,7 +54,7 @@ package struct CivilTime: Sendable, Equatable {
       }
       var padding: Unicode.Scalar?
       if let flag = rest.first, "-_0".unicodeScalars.contains(flag) { padding = rest.removeFirst() }
-      guard let directive = rest.popFirst() else { throw .refusal("a '%' at the end of a format of dates") }
+      guard let directive = rest.popFirst() else { throw .refusal("a '%' at the end of a date format") }
       out += try text(directive, padding)
     }
     return PythonText(out)
@@ -88,7 +88,7 @@ package struct CivilTime: Sendable, Equatable {
     case "W": return number((daysBefore + 7 - (weekday + 6) % 7) / 7, 2)
     default: break
     }
-    guard padding == nil else { throw .refusal("'%\(padding!)\(directive)' in a format of dates") }
+    guard padding == nil else { throw .refusal("'%\(padding!)\(directive)' in a date format") }
     switch directive {
     case "B": return Self.months[(month + 11) % 12]
     case "b", "h": return String(Self.months[(month + 11) % 12].prefix(3))
@@ -109,7 +109,7 @@ package struct CivilTime: Sendable, Equatable {
     case "%": return "%"
     // There is no time zone.
     case "z", "Z": return ""
-    default: throw .refusal("'%\(directive)' in a format of dates")
+    default: throw .refusal("'%\(directive)' in a date format")
     }
   }
 }

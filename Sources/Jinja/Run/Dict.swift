@@ -1,11 +1,11 @@
-/// Python's dict: members in the order in which their keys came first, keys of any type that has a hash.
+/// Python's dict: members in order of insertion, with keys of any hashable type.
 package struct Dict: Sendable {
   private final class Storage: Sendable {
     let keys: [Value]
     let values: [Value]
     let depth: Int
     let size: Int
-    /// Where a key is; only where looking at each of them would take longer.
+    /// Index of keys; only for dicts that are too large for a linear search.
     let places: [Key: Int]?
 
     init(keys: [Value], values: [Value], places: [Key: Int]?) {
@@ -19,8 +19,8 @@ package struct Dict: Sendable {
 
   private let storage: Storage
 
-  /// - Parameter members: keys that all have a hash (`Machine.requireHash`). Of the same key, the first place and the
-  ///   last value count.
+  /// - Parameter members: with hashable keys (`Machine.requireHash`). A repeated key has its first position and its
+  ///   last value.
   init(_ members: [(key: Value, value: Value)]) {
     var keys: [Value] = []
     var values: [Value] = []
@@ -65,7 +65,7 @@ package struct Dict: Sendable {
   }
 }
 
-/// A value as a key: 1, 1.0 and true are the same one.
+/// A value as a key: 1, 1.0 and true are the same key.
 struct Key: Hashable {
   let value: Value
   init(_ value: Value) { self.value = value }
@@ -87,7 +87,7 @@ struct Key: Hashable {
 }
 
 extension Machine {
-  /// Throws for what Python cannot use as a key.
+  /// Throws for values that Python cannot use as a key.
   func requireHash(_ value: Value) throws(TemplateError) {
     switch value {
     case .list, .dict: throw .failure("a \(value.typeName) cannot be a key")

@@ -1,4 +1,4 @@
-/// Values that are found one after the other when they are asked for, once: a generator of Python.
+/// Values computed on demand, and only once: a Python generator.
 final class Iterator: RuntimeObject, @unchecked Sendable {
   typealias Next = () throws(TemplateError) -> Value?
   private var body: Next?
@@ -35,7 +35,7 @@ final class RangeObject: RuntimeObject, @unchecked Sendable {
   let start, stop, step: Int
   let count: Int
 
-  /// - Throws: for more numbers than the sandbox of Jinja2 allows.
+  /// - Throws: for more numbers than Jinja2's sandbox allows.
   init(start: Int, stop: Int, step: Int) throws(TemplateError) {
     guard step != 0 else { throw .failure("a range whose step is 0") }
     (self.start, self.stop, self.step) = (start, stop, step)
@@ -90,7 +90,7 @@ final class DictView: RuntimeObject, @unchecked Sendable {
   }
 }
 
-/// Where an iteration is.
+/// State of an iteration.
 struct Cursor {
   private enum Source {
     case values([Value])
@@ -103,7 +103,7 @@ struct Cursor {
   init(_ values: [Value]) { source = .values(values) }
   init(_ iterator: Iterator) { source = .iterator(iterator) }
 
-  /// How many values there are in all, where Python's `len` tells.
+  /// Number of values, if Python's `len` supports it.
   var count: Int? { if case .values(let values) = source { values.count } else { nil } }
 
   mutating func next(_ machine: Machine) throws(TemplateError) -> Value? {
@@ -125,7 +125,7 @@ extension Machine {
     return Cursor(values)
   }
 
-  /// The elements of what has a length; nil for what cannot be iterated over, or only once.
+  /// The elements of a sequence with a length; nil for a value that cannot be iterated over, or only once.
   func elements(_ value: Value) throws(TemplateError) -> [Value]? {
     switch value {
     case .undefined: return []
@@ -157,7 +157,7 @@ extension Machine {
     return values
   }
 
-  /// An iterator that makes values of those of another.
+  /// An iterator that computes values from those of another.
   func iterator(
     over value: Value, _ next: @escaping (inout Cursor) throws(TemplateError) -> Value?
   ) throws(TemplateError) -> Value {

@@ -1,4 +1,4 @@
-/// `loop`: where a loop is, as `jinja2.runtime.LoopContext`.
+/// `loop`: the state of a loop, as in `jinja2.runtime.LoopContext`.
 final class LoopObject: RuntimeObject, @unchecked Sendable {
   private var cursor: Cursor
   private let iteratedDepth: Int
@@ -7,7 +7,7 @@ final class LoopObject: RuntimeObject, @unchecked Sendable {
 
   private var index0 = -1
   private var length: Int?
-  /// The value behind the current one, where it was asked for.
+  /// The next value, if it was requested.
   private var peeked: Value?
   private var before: Value?
   private var current: Value?
@@ -77,7 +77,7 @@ final class LoopObject: RuntimeObject, @unchecked Sendable {
       return .object(
         Function("cycle", depth: depth) { [self] (_, arguments) throws(TemplateError) in
           guard arguments.named.isEmpty, !arguments.positional.isEmpty else {
-            throw .failure("'cycle' needs values without names")
+            throw .failure("'cycle' needs positional arguments")
           }
           let count = arguments.positional.count
           return arguments.positional[((index0 % count) + count) % count]
@@ -85,7 +85,7 @@ final class LoopObject: RuntimeObject, @unchecked Sendable {
     case "changed":
       return .object(
         Function("changed", depth: depth) { [self] (machine, arguments) throws(TemplateError) in
-          guard arguments.named.isEmpty else { throw .failure("'changed' takes values without names") }
+          guard arguments.named.isEmpty else { throw .failure("'changed' takes positional arguments") }
           let values = try machine.items(arguments.positional).values
           if let changed, changed.count == values.count, zip(changed, values).allSatisfy({ $0.isSame(as: $1) }) {
             return .bool(false)
@@ -97,7 +97,7 @@ final class LoopObject: RuntimeObject, @unchecked Sendable {
     }
   }
 
-  /// Renders a recursive loop's body with other values.
+  /// Renders a recursive loop's body for other values.
   override func call(_ machine: Machine, _ arguments: Arguments) throws(TemplateError) -> Value {
     let iterated = try arguments.bind("loop", ["iterable"], required: 1)[0]!
     guard let recursion else { throw .failure("the loop is not 'recursive'") }

@@ -20,7 +20,7 @@ extension Machine {
       self.line = line
       return try attribute(value, name)
     case .item(let value, let item, let line): return try evaluateItem(value, item, line)
-    case .slice: throw .refusal("a slice by itself")
+    case .slice: throw .refusal("a slice outside of an index")
     case .call(let callee, let arguments, let line):
       let function = try evaluate(callee)
       let values = try evaluate(arguments)
@@ -56,7 +56,7 @@ extension Machine {
     case .conditional(let test, let then, let otherwise, let line):
       if try evaluate(test).isTrue { return try evaluate(then) }
       if let otherwise { return try evaluate(otherwise) }
-      return .undefined(.because("the condition on line \(line) is false, and there is no 'else'"))
+      return .undefined(.because("the condition on line \(line) is false, but there is no 'else'"))
     }
   }
 
@@ -125,16 +125,16 @@ extension Machine {
     for (name, value) in arguments.named { try result.add(PythonText(name), try evaluate(value)) }
     if let more = arguments.more { result.positional += try all(try evaluate(more)) }
     if let more = arguments.moreNamed {
-      guard case .dict(let dict) = try evaluate(more) else { throw .failure("'**' of what is no dict") }
+      guard case .dict(let dict) = try evaluate(more) else { throw .failure("'**' of a value that is not a dict") }
       for (key, value) in dict.members {
-        guard let name = key.text else { throw .failure("'**' of a dict whose keys are not all strings") }
+        guard let name = key.text else { throw .failure("'**' of a dict with keys that are not strings") }
         try result.add(name, value)
       }
     }
     return result
   }
 
-  /// Applies a chain of filters to the text of a block.
+  /// Applies a chain of filters to a block's text.
   func evaluate(_ filter: Expression, block text: Value) throws(TemplateError) -> Value {
     guard case .filter(let inner, let name, let arguments, let line) = filter else { return text }
     let value = try inner.map { (inner) throws(TemplateError) in try evaluate(inner, block: text) } ?? text
@@ -164,18 +164,18 @@ extension Machine {
     return try filter(self, value, arguments)
   }
 
-  /// Refuses what Jinja2 does otherwise with a string that is marked as safe.
+  /// Refuses operations that Jinja2 performs differently on a string marked as safe.
   func requirePlain(_ value: Value, _ use: @autoclosure () -> String) throws(TemplateError) {
     if value.text?.isSafe == true { throw .refusal("\(use()) with a string that is marked 'safe' or escaped") }
   }
 
   func test(_ name: String, _ value: Value, _ arguments: Arguments) throws(TemplateError) -> Bool {
-    guard let test = builtins.tests[name] else { throw .failure("there is no test '\(name)'") }
+    guard let test = builtins.tests[name] else { throw .failure("unknown test '\(name)'") }
     return try test(self, value, arguments)
   }
 
   func macro(_ callable: Callable, _ name: String?) throws(TemplateError) -> Macro {
-    // It leads to the variables around it, of which one leads to it.
+    // It refers to the enclosing variables, one of which refers to it: a reference cycle.
     try keep(variables)
     return Macro(name: name, callable, around: variables)
   }

@@ -64,7 +64,7 @@ extension Machine {
     return .next
   }
 
-  /// A block whose text is caught, filtered and used.
+  /// A block whose text is captured, filtered and used.
   private func block(
     _ body: [Statement], _ filter: Expression?, _ scope: Int, _ line: Int,
     _ use: (Value) throws(TemplateError) -> Void
@@ -84,14 +84,14 @@ extension Machine {
 
   // MARK: Assigning
 
-  /// - Parameter orRefuse: Jinja2 lets a set block change a dict.
+  /// - Parameter orRefuse: refuse it, since Jinja2 lets a set block change a dict.
   private func requireNamespaces(_ target: Target, orRefuse: Bool = false) throws(TemplateError) {
     switch target {
     case .name: return
     case .attribute(let name, _):
       if case .object(let object) = load(name), object is Namespace { return }
-      if orRefuse { throw .refusal("a set block for a member of what is no namespace") }
-      throw .failure("cannot assign to a member of '\(name.text)', which is no namespace")
+      if orRefuse { throw .refusal("a set block for a member of a value that is not a namespace") }
+      throw .failure("cannot assign to a member of '\(name.text)', which is not a namespace")
     case .tuple(let targets): for target in targets { try requireNamespaces(target, orRefuse: orRefuse) }
     }
   }
@@ -101,7 +101,7 @@ extension Machine {
     case .name(let name): store(value, name)
     case .attribute(let name, let attribute):
       guard case .object(let object) = load(name), let namespace = object as? Namespace else {
-        throw .failure("cannot assign to a member of '\(name.text)', which is no namespace")
+        throw .failure("cannot assign to a member of '\(name.text)', which is not a namespace")
       }
       try charge(64)
       try namespace.set(attribute, value)
@@ -162,7 +162,7 @@ extension Machine {
     return flow
   }
 
-  /// The values that fulfil a loop's condition if it has one, each looked at when it is asked for.
+  /// The values that satisfy a loop's condition, if it has one; it is evaluated on demand.
   private func cursor(of loop: Loop, _ iterated: Value) throws(TemplateError) -> Cursor {
     guard let test = loop.test else { return try cursor(iterated) }
     let inner = Variables(count: scopes.variables[scopes.scopes[loop.testScope].function!], around: variables)
@@ -186,7 +186,7 @@ extension Machine {
   }
 }
 
-/// A recursive loop, which may be called with other values.
+/// A recursive loop, which can be called with other values.
 final class Recursion {
   let loop: Loop
   private let around: Variables

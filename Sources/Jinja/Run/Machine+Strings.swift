@@ -1,7 +1,7 @@
-// Stripping, splitting, joining, replacing and padding, as Python's methods of strings do them.
+// Stripping, splitting, joining, replacing and padding, as Python's string methods do.
 
 extension Machine {
-  /// - Parameter characters: none for white space, or a string of what is taken off.
+  /// - Parameter characters: none for white space, or a string of the characters to strip.
   func strip(_ text: PythonText, _ characters: Value, start: Bool, end: Bool) throws(TemplateError) -> Value {
     let isStripped: (Unicode.Scalar) -> Bool
     switch characters {
@@ -22,7 +22,7 @@ extension Machine {
   func split(_ text: PythonText, _ separator: PythonText, most: Int, fromEnd: Bool) throws(TemplateError) -> Value {
     guard !separator.isEmpty else { throw .failure("a split by an empty string") }
     try charge(text.bytes.count * 2)
-    // From the end, all of it is done the other way round.
+    // From the end, everything is reversed.
     let bytes = fromEnd ? text.reversed : text
     let sought = fromEnd ? separator.reversed : separator
     var parts: [Value] = []
@@ -99,7 +99,7 @@ extension Machine {
 
   func joined(_ texts: [PythonText], _ separator: PythonText) throws(TemplateError) -> Value {
     let (gaps, overflow) = separator.bytes.count.multipliedReportingOverflow(by: max(texts.count - 1, 0))
-    if overflow { throw .limit(reason: "a text that long") }
+    if overflow { throw .limit(reason: "the text is too long") }
     try charge(texts.reduce(gaps) { $0.addingOrMost($1.bytes.count) })
     var bytes: [UInt8] = []
     for (i, text) in texts.enumerated() {
@@ -140,7 +140,7 @@ extension Machine {
     return .text(bytes)
   }
 
-  /// How much of what is missing stands left and right of a text that is centred.
+  /// Padding on the left and right of a centred text.
   static let centering: @Sendable (Int, Int) -> (left: Int, right: Int) = { width, missing in
     let left = missing / 2 + (missing & width & 1)
     return (left, missing - left)

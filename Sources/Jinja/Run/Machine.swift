@@ -5,24 +5,24 @@ final class Machine {
   let surroundings: Surroundings
   private let context: [(name: PythonText, value: Value)]
 
-  /// The line of what is rendered, for errors.
+  /// The current line, for errors.
   var line = 1
-  /// The variables of the function that runs.
+  /// The variables of the current function.
   var variables: Variables
   var usesDate = false
 
-  // What is used up.
+  // Remaining budget.
   private var steps: Int
   private var memory: Int
   private var depth = 0
 
-  // What was written.
+  // Output.
   private var output: [UInt8] = []
-  /// What is around the block whose text is caught.
+  /// The enclosing outputs while a block's text is captured.
   private var outer: [[UInt8]] = []
   private var generations: [(start: Int, text: PythonText)] = []
 
-  /// What may lead back to itself, and is cut at the end.
+  /// Objects that may form reference cycles, cleared at the end.
   private var kept: [RuntimeObject] = []
 
   init(
@@ -45,7 +45,7 @@ final class Machine {
     _ = try execute(body)
   }
 
-  /// - Throws: where what transformers marks as a generation is not the text of the block.
+  /// - Throws: if the text that transformers would mark as a generation differs from the block's text.
   func rendering(hasGeneration: Bool) throws(TemplateError) -> Rendering {
     var ranges: [Range<Int>] = []
     for (start, text) in generations {
@@ -53,8 +53,8 @@ final class Machine {
         output[start..<start + text.bytes.count].elementsEqual(text.bytes)
       else {
         throw .refusal(
-          "a generation block inside of a macro, a set block, a filter block or another generation block, "
-            + "with text before it: transformers marks other text than it encloses")
+          "a generation block in a macro, a set block, a filter block or another generation block, "
+            + "with text before it: transformers would mark other text than the block's")
       }
       ranges.append(start..<start + text.bytes.count)
     }
@@ -68,13 +68,13 @@ final class Machine {
     if steps < 0 { throw .limit(reason: "more than \(surroundings.limits.steps) steps") }
   }
 
-  /// Bytes that are looked at.
+  /// Charges for bytes that are read.
   func charge(reading count: Int) throws(TemplateError) {
     steps -= count >> 6
     if steps < 0 { throw .limit(reason: "more than \(surroundings.limits.steps) steps") }
   }
 
-  /// Bytes that are made; before they are.
+  /// Charges for bytes that are about to be created.
   func charge(_ count: Int) throws(TemplateError) {
     try charge(reading: count)
     memory -= count
@@ -82,7 +82,7 @@ final class Machine {
   }
 
   func nested<Result>(_ body: () throws(TemplateError) -> Result) throws(TemplateError) -> Result {
-    guard depth < surroundings.limits.nesting else { throw .limit(reason: "calls nested more than \(depth) deep") }
+    guard depth < surroundings.limits.nesting else { throw .limit(reason: "more than \(depth) nested calls") }
     depth += 1
     defer { depth -= 1 }
     return try body()
@@ -99,7 +99,7 @@ final class Machine {
     variables.clear()
   }
 
-  // MARK: Values that are made
+  // MARK: New values
 
   func make(_ bytes: [UInt8]) throws(TemplateError) -> Value {
     try charge(bytes.count + 32)
@@ -131,7 +131,7 @@ final class Machine {
   }
 
   func requireDepth(_ depth: Int) throws(TemplateError) {
-    if depth > Limits.depth { throw .limit(reason: "values nested more than \(Limits.depth) deep") }
+    if depth > Limits.depth { throw .limit(reason: "more than \(Limits.depth) levels of nested values") }
   }
 
   // MARK: Output
@@ -144,7 +144,7 @@ final class Machine {
     output += text.bytes
   }
 
-  /// The text that something writes, instead of writing it.
+  /// Captures the text that `body` writes.
   func caught(
     _ body: () throws(TemplateError) -> Flow
   ) throws(TemplateError) -> (text: PythonText, flow: Flow) {
@@ -157,7 +157,7 @@ final class Machine {
     return (text, flow)
   }
 
-  /// What transformers marks: where the text ends that is out by now, and how long the block's is.
+  /// The range that transformers marks: it ends with the output so far, and has the length of the block's text.
   func mark(generation text: PythonText) {
     generations.append(((outer.first ?? output).count, text))
   }
@@ -179,7 +179,7 @@ final class Machine {
   }
 
   private func global(_ name: PythonText) -> Value? {
-    // The last of a name counts.
+    // Of equal names the last counts.
     for (given, value) in context.reversed() where given == name { return value }
     return builtins.functions[name].map { .object($0) }
   }
@@ -191,7 +191,7 @@ final class Machine {
   func store(_ value: Value?, _ name: Name) { variables[scopes.places[name.id]!] = value }
 }
 
-/// The local variables of a function of a template: of all of it, a macro, a recursive loop.
+/// The local variables of a template function: the whole template, a macro, or a recursive loop.
 final class Variables: RuntimeObject, @unchecked Sendable {
   var values: [Value?]
   private var around: Variables?
@@ -215,5 +215,5 @@ final class Variables: RuntimeObject, @unchecked Sendable {
   override func clear() { values = [] }
 }
 
-/// What comes behind a statement.
+/// Control flow after a statement.
 enum Flow { case next, breakLoop, continueLoop }

@@ -18,7 +18,7 @@ final class Macro: RuntimeObject, @unchecked Sendable {
     return try super.attribute(name, machine)
   }
 
-  /// Gives arguments to parameters as `jinja2.runtime.Macro` does, and renders the body.
+  /// Binds arguments to parameters as in `jinja2.runtime.Macro`, and renders the body.
   override func call(_ machine: Machine, _ arguments: Arguments) throws(TemplateError) -> Value {
     let scope = machine.scopes.scopes[callable.scope]
     let count = machine.scopes.variables[scope.function!]
@@ -48,7 +48,7 @@ final class Macro: RuntimeObject, @unchecked Sendable {
     if let place = scope.more {
       inner.values[place] = try machine.tuple(more)
     } else if !more.isEmpty {
-      throw .failure("the macro '\(name ?? "caller")' takes \(callable.parameters.count) arguments at most")
+      throw .failure("the macro '\(name ?? "caller")' takes at most \(callable.parameters.count) arguments")
     }
 
     let outer = machine.variables
@@ -62,7 +62,7 @@ final class Macro: RuntimeObject, @unchecked Sendable {
     return .string(text)
   }
 
-  /// Gives defaults to the parameters that are left out, in their order.
+  /// Sets omitted parameters to their defaults, in order.
   private func fillIn(_ machine: Machine, _ scope: Scope) throws(TemplateError) {
     let required = callable.parameters.count - callable.defaults.count
     for (i, parameter) in callable.parameters.enumerated() where machine.variables.values[scope.parameters[i]] == nil {

@@ -1,12 +1,12 @@
-/// What lives while a template is rendered, and is not seen outside of that: so one thread has it.
+/// An object that exists only during rendering, on one thread.
 package class RuntimeObject: @unchecked Sendable {
-  /// What Python calls its type.
+  /// Python's name of its type.
   var typeName: String { "object" }
-  /// How deep what it keeps is nested.
+  /// Nesting depth of the values that it holds.
   var depth: Int { 1 }
   var isCallable: Bool { false }
 
-  /// Lets go of what it keeps, which may lead back to itself.
+  /// Releases the values that it holds, to break reference cycles.
   func clear() {}
 
   /// The attribute of that name; nil if Python's object has none.
@@ -19,7 +19,7 @@ package class RuntimeObject: @unchecked Sendable {
   }
 }
 
-/// `namespace(…)`: attributes that can be assigned to, in loops too.
+/// `namespace(…)`: attributes that can be assigned to, also inside loops.
 final class Namespace: RuntimeObject, @unchecked Sendable {
   private var names: [PythonText] = []
   private var values: [Value] = []
@@ -43,7 +43,7 @@ final class Namespace: RuntimeObject, @unchecked Sendable {
   override func clear() { (names, values) = ([], []) }
 }
 
-/// A function of Jinja2's environment, or a method with the value that it was taken of.
+/// A function of Jinja2's environment, or a bound method.
 final class Function: RuntimeObject, @unchecked Sendable {
   typealias Body = @Sendable (Machine, Arguments) throws(TemplateError) -> Value
 
@@ -52,7 +52,7 @@ final class Function: RuntimeObject, @unchecked Sendable {
   private let receiver: Int
   private let isClass: Bool
 
-  /// - Parameter isClass: whether it is a class or an object in Python, which has other attributes than those of all.
+  /// - Parameter isClass: whether it is a class or an object in Python, which has additional attributes.
   init(_ name: String, depth: Int = 0, isClass: Bool = false, _ body: @escaping Body) {
     self.name = name
     self.body = body
@@ -105,7 +105,7 @@ final class Cycler: RuntimeObject, @unchecked Sendable {
   }
 }
 
-/// `joiner(…)`: nothing the first time it is called, then a separator.
+/// `joiner(…)`: an empty string on the first call, then a separator.
 final class Joiner: RuntimeObject, @unchecked Sendable {
   private let separator: Value
   private var wasUsed = false

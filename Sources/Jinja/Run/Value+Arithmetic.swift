@@ -1,6 +1,6 @@
 import Glibc
 
-/// Whole numbers beyond 64 bits and floats that are not finite are refused.
+/// Integers beyond 64 bits and non-finite floats are refused.
 extension Machine {
   func compute(_ operation: Arithmetic, _ a: Value, _ b: Value) throws(TemplateError) -> Value {
     if case (.add, .string(let a), .string(let b)) = (operation, a, b), a.isSafe || b.isSafe {
@@ -8,9 +8,9 @@ extension Machine {
       return .string((a.htmlSafe + b.htmlSafe).safe)
     }
     for value in [a, b] { try requirePlain(value, "'\(operation.rawValue)'") }
-    // Of a string, "%" is a format, which may print what is undefined.
+    // For a string, "%" is a format, which may contain undefined values.
     if operation == .modulo, case .string(let format) = a { return try self.format(format, b) }
-    for case .object(is DictView) in [a, b] { throw .refusal("sets made of dicts' views") }
+    for case .object(is DictView) in [a, b] { throw .refusal("sets from views of dicts") }
     for case .undefined(let absence) in [a, b] { throw .failure(absence.reason) }
     switch (operation, a, b) {
     case (.add, .string(let a), .string(let b)): return try make(a, b)
@@ -54,7 +54,7 @@ extension Machine {
     func size(_ count: Int, _ each: Int) throws(TemplateError) -> Int {
       let (elements, overflow) = count.multipliedReportingOverflow(by: times)
       let (bytes, again) = elements.multipliedReportingOverflow(by: each)
-      if overflow || again { throw .limit(reason: "a value that is repeated \(times) times") }
+      if overflow || again { throw .limit(reason: "a value repeated \(times) times") }
       return bytes
     }
     switch value {
@@ -74,7 +74,7 @@ extension Machine {
   // MARK: Whole numbers
 
   func whole(_ result: (partialValue: Int, overflow: Bool)) throws(TemplateError) -> Int {
-    if result.overflow { throw .refusal("whole numbers of more than 64 bits") }
+    if result.overflow { throw .refusal("integers of more than 64 bits") }
     return result.partialValue
   }
 
@@ -108,7 +108,7 @@ extension Machine {
   }
 
   func power(_ base: Int, _ exponent: Int) throws(TemplateError) -> Int {
-    if exponent > 63, base.magnitude > 1 { throw .refusal("whole numbers of more than 64 bits") }
+    if exponent > 63, base.magnitude > 1 { throw .refusal("integers of more than 64 bits") }
     if base.magnitude <= 1 { return base == -1 ? (exponent % 2 == 0 ? 1 : -1) : exponent == 0 ? 1 : base }
     var result = 1
     for _ in 0..<exponent { result = try whole(result.multipliedReportingOverflow(by: base)) }
@@ -144,7 +144,7 @@ extension Machine {
     }
   }
 
-  /// As CPython's `float_divmod`.
+  /// Same as CPython's `float_divmod`.
   private func divide(_ x: Double, _ y: Double) throws(TemplateError) -> (quotient: Double, remainder: Double) {
     guard y != 0 else { throw .failure("division by zero") }
     var remainder = fmod(x, y)

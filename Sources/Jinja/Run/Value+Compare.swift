@@ -1,5 +1,5 @@
 extension Value {
-  /// Python's `a == b`, of values whose parts are all compared by what they are. Objects are equal to themselves.
+  /// Python's `a == b`, for values that compare by content. Objects are equal only to themselves.
   func isSame(as other: Value) -> Bool {
     switch (self, other) {
     case (.undefined, .undefined), (.none, .none): true
@@ -21,11 +21,11 @@ extension Value {
 
 private enum Order { case less, same, greater }
 
-/// How two numbers stand to each other; nil for what are not two numbers.
+/// Order of two numbers; nil for other values.
 private func order(_ a: Value, _ b: Value) -> Order? {
   func of<T: Comparable>(_ a: T, _ b: T) -> Order { a < b ? .less : a == b ? .same : .greater }
   func mixed(_ a: Int, _ b: Double) -> Order {
-    // A fraction is smaller than 2 to the 53rd, and so are the numbers that it lies between.
+    // A fractional double is smaller than 2⁵³, and so are the neighbouring integers.
     if let exact = Int(exactly: b) { of(a, exact) } else { of(Double(a), b) }
   }
   switch (a, b) {
@@ -63,7 +63,7 @@ extension Machine {
     case (.string(let a), .string): try charge(reading: a.bytes.count)
     case (.list, .list), (.tuple, .tuple), (.dict, .dict): try charge(reading: min(a.size, b.size))
     case (.object(let a as DictView), .object(let b as DictView)) where a !== b:
-      throw .refusal("comparing the views of dicts")
+      throw .refusal("comparing views of dicts")
     default: break
     }
     return a.isSame(as: b)
@@ -82,7 +82,7 @@ extension Machine {
         return try isLess(x, y, orEqual: orEqual)
       }
       return orEqual ? a.count <= b.count : a.count < b.count
-    case (.object(is DictView), _), (_, .object(is DictView)): throw .refusal("comparing the views of dicts")
+    case (.object(is DictView), _), (_, .object(is DictView)): throw .refusal("comparing views of dicts")
     default:
       guard let order = order(a, b) else {
         throw .failure("a \(a.typeName) and a \(b.typeName) have no order")
@@ -114,11 +114,11 @@ extension Machine {
     }
   }
 
-  /// In ascending order, those that are equal in the order in which they were.
+  /// A stable sort in ascending order.
   func sorted(
     _ values: [(key: Value, value: Value)], descending: Bool = false
   ) throws(TemplateError) -> [Value] {
-    // Python turns the values round before and after, which leaves equal ones as they were.
+    // Python reverses the values before and after, which keeps the order of equal ones.
     var items = descending ? values.reversed() : values
     var width = 1
     while width < items.count {

@@ -1,15 +1,15 @@
 import Base
 
 extension Value {
-  /// A JSON value as Python's `json.loads` reads it: objects as dicts, arrays as lists, numbers with a fraction or an
-  /// exponent as floats.
-  /// - Throws: `TemplateError.unsupported` for a number that does not fit, `limit` for what is nested too deeply.
+  /// A JSON value as read by Python's `json.loads`: objects become dicts, arrays become lists, numbers with a fraction
+  /// or an exponent become floats.
+  /// - Throws: `TemplateError.unsupported` for a number out of range, `limit` for nesting that is too deep.
   package init(_ json: JSON) throws(TemplateError) {
     try self.init(json, depth: 0)
   }
 
   private init(_ json: JSON, depth: Int) throws(TemplateError) {
-    guard depth < Limits.depth else { throw .limit(reason: "values nested more than \(Limits.depth) deep") }
+    guard depth < Limits.depth else { throw .limit(reason: "more than \(Limits.depth) levels of nested values") }
     switch json {
     case .null: self = .none
     case .bool(let b): self = .bool(b)

@@ -1,20 +1,20 @@
-// `value.name`, `value[item]` and `value[start:stop:step]`, as the sandboxed environment of Jinja2 looks them up.
+// `value.name`, `value[item]` and `value[start:stop:step]`, as looked up by Jinja2's sandboxed environment.
 
 extension Machine {
-  /// `value.name`: an attribute of Python's object, else an item of that name.
+  /// `value.name`: an attribute of Python's object, otherwise an item of that name.
   func attribute(_ value: Value, _ name: PythonText) throws(TemplateError) -> Value {
     if let found = try member(value, name) { return found }
     if case .dict(let dict) = value, let item = dict[name] { return item }
     return .undefined(.member(name))
   }
 
-  /// `value[item]`: an item, else an attribute of that name.
+  /// `value[item]`: an item, otherwise an attribute of that name.
   func item(_ value: Value, _ item: Value) throws(TemplateError) -> Value {
     switch value {
     case .undefined(let absence): throw .failure(absence.reason)
     case .dict(let dict):
       switch item {
-      case .list, .dict: return .undefined(.because("a \(item.typeName) is no key"))
+      case .list, .dict: return .undefined(.because("a \(item.typeName) is not a key"))
       default:
         try requireHash(item)
         if let found = dict[item] { return found }
@@ -47,7 +47,8 @@ extension Machine {
     return (0..<count).contains(i) ? i : nil
   }
 
-  /// An attribute of Python's object; nil if it has none of the name. What the sandbox does not allow is undefined.
+  /// An attribute of Python's object; nil if it has none of that name. Attributes forbidden by the sandbox are
+  /// undefined.
   func member(_ value: Value, _ name: PythonText) throws(TemplateError) -> Value? {
     if name.hasPrefix("__") { throw .refusal("the attribute '\(name)'") }
     if case .undefined(let absence) = value { throw .failure(absence.reason) }
@@ -88,7 +89,7 @@ extension Machine {
       count = text.count
     case .list(let items), .tuple(let items): count = items.count
     case .object(is RangeObject): throw .refusal("a slice of a range")
-    // What is computed beforehand, Jinja2 makes undefined.
+    // Jinja2 makes constant expressions undefined.
     case .none, .bool, .int, .float, .dict: throw .refusal("a slice of a \(value.typeName)")
     default: throw .failure("a \(value.typeName) cannot be sliced")
     }
@@ -114,7 +115,7 @@ extension Machine {
     var all: StrideTo<Int> { stride(from: start, to: stop, by: step) }
   }
 
-  /// As CPython's `PySlice_AdjustIndices`.
+  /// Same as CPython's `PySlice_AdjustIndices`.
   private func indices(
     _ count: Int, _ start: Value?, _ stop: Value?, _ step: Value?
   ) throws(TemplateError) -> Indices {

@@ -1,7 +1,7 @@
 // Python's `str(value)` and `repr(value)`.
 
 extension Machine {
-  /// What is written of a value.
+  /// The text of a value.
   func string(_ value: Value) throws(TemplateError) -> PythonText {
     switch value {
     case .string(let text): return text
@@ -58,7 +58,7 @@ extension Machine {
     case .object(let view as DictView): try list(view.values, "dict_\(view.kind.rawValue)([", "])")
     case .object(let object): throw .refusal("the text of a \(object.typeName)")
     }
-    // Lists may hold the same list many times.
+    // Lists may contain the same list many times.
     guard out.count <= surroundings.limits.output else {
       throw .limit(reason: "more than \(surroundings.limits.output) bytes of text")
     }
@@ -66,7 +66,7 @@ extension Machine {
 }
 
 extension Double {
-  /// Python's `repr`: the shortest digits that read back the same, with an exponent below 1e-4 and from 1e16 on.
+  /// Python's `repr`: the shortest digits that read back the same, with an exponent below 1e-4 and from 1e16.
   var pythonDescription: String {
     let text = description
     guard isFinite else { return text }
@@ -133,13 +133,13 @@ extension PythonText {
     out.append(quote)
   }
 
-  /// How many bytes of HTML a byte may become.
+  /// Maximum bytes of HTML for one byte.
   static let longestEscape = 5
 
-  /// As it is, where it is safe already.
+  /// Unchanged if it is already safe.
   var htmlSafe: PythonText { isSafe ? self : escaped.safe }
 
-  /// For HTML, as markupsafe does it.
+  /// Escaped for HTML, as in markupsafe.
   var escaped: PythonText {
     var result: [UInt8] = []
     for byte in bytes {

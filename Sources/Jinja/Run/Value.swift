@@ -1,7 +1,7 @@
-/// What a template computes with: Python's values, as far as templates meet them. None can be changed but the insides
-/// of a namespace or a loop (`RuntimeObject`).
+/// A value in a template: Python's values, as far as templates use them. Immutable, except for the contents of a
+/// namespace or a loop (`RuntimeObject`).
 package enum Value: Sendable {
-  /// A name, a member or an item that is not there.
+  /// A missing name, member or item.
   case undefined(Absence)
   case none
   case bool(Bool)
@@ -12,7 +12,7 @@ package enum Value: Sendable {
   case list(Items)
   case tuple(Items)
   case dict(Dict)
-  /// What only lives while a template is rendered: functions, macros, namespaces, loops, iterators.
+  /// Exists only while a template is rendered: functions, macros, namespaces, loops, iterators.
   case object(RuntimeObject)
 
   package init(_ string: String) { self = .string(PythonText(string)) }
@@ -35,8 +35,8 @@ package enum Absence: Sendable {
   }
 }
 
-/// The elements of a list or tuple, with how deep they are nested, since what walks over them recurses, and how much
-/// they are in all, since the same list may be in them many times.
+/// The elements of a list or tuple, with their nesting depth, since traversal is recursive, and their total size, since
+/// the same list may occur in them many times.
 package struct Items: Sendable {
   let values: [Value]
   let depth: Int
@@ -52,7 +52,7 @@ package struct Items: Sendable {
 }
 
 extension Value {
-  /// How deep its parts are nested; a plain value has 0.
+  /// Nesting depth of its parts; 0 for a plain value.
   var depth: Int {
     switch self {
     case .list(let items), .tuple(let items): items.depth
@@ -62,7 +62,7 @@ extension Value {
     }
   }
 
-  /// Roughly how many bytes it takes to write it down with all its parts.
+  /// Approximate number of bytes of its text, with all parts.
   var size: Int {
     switch self {
     case .string(let text): text.bytes.count + 48
@@ -75,7 +75,7 @@ extension Value {
   var isUndefined: Bool { if case .undefined = self { true } else { false } }
   var isNone: Bool { if case .none = self { true } else { false } }
 
-  /// A whole number, or a boolean as Python counts with it.
+  /// An integer, or a boolean as the integer that Python uses.
   var integer: Int? {
     switch self {
     case .int(let n): n
@@ -123,7 +123,7 @@ extension Value {
 }
 
 extension Int {
-  /// The sum, or the largest number there is.
+  /// The sum, or the largest integer on overflow.
   func addingOrMost(_ other: Int) -> Int {
     let (sum, overflow) = addingReportingOverflow(other)
     return overflow ? .max : sum

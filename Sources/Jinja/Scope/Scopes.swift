@@ -1,10 +1,10 @@
-/// Where a variable is: in the function that runs, or in one of those around it.
+/// Location of a variable: in the current function, or in an enclosing one.
 struct Place: Sendable {
   let hops: Int
   let index: Int
 }
 
-/// What happens when a scope is entered and left.
+/// Operations on entering and leaving a scope.
 struct Scope: Sendable {
   enum Load: Sendable {
     case alias(Int, Place)
@@ -13,11 +13,11 @@ struct Scope: Sendable {
   }
 
   var enter: [Load] = []
-  /// Variables that are undefined afterwards.
+  /// Variables that become undefined.
   var leave: [Int] = []
-  /// How many variables the function has that this scope begins.
+  /// Number of variables of the function that this scope begins.
   var function: Int?
-  /// The variables that a loop's or a macro's own names mean, where they are used.
+  /// The variable scope of a loop's or macro's own names, if they are used.
   var loop: Int?
   var parameters: [Int] = []
   var caller: Int?
@@ -25,14 +25,14 @@ struct Scope: Sendable {
   var more: Int?
 }
 
-/// Where the value of each name is, and what each scope does, by their counts.
+/// Locations of all names, and operations of all scopes, by their indices.
 struct Scopes: Sendable {
   fileprivate(set) var places: [Place?]
   fileprivate(set) var scopes: [Scope]
-  /// How many variables each function has.
+  /// Number of variables of each function.
   fileprivate(set) var variables: [Int] = []
 
-  /// - Throws: `TemplateError.syntax` for what Jinja2 finds wrong when it compiles.
+  /// - Throws: `TemplateError.syntax` for errors that Jinja2 finds when compiling.
   /// - Parameter check: throws for filters and tests that do not exist.
   init(
     _ body: [Statement], names: Int, scopes: Int, checking check: @escaping Check
@@ -49,7 +49,7 @@ struct Scopes: Sendable {
   }
 }
 
-/// Goes through a template as Jinja2's compiler does.
+/// Resolves names in a template in the order of Jinja2's compiler.
 private struct Resolver {
   private struct Function {
     let depth: Int
@@ -59,7 +59,7 @@ private struct Resolver {
   private var places: [Place?]
   private var scopes: [Scope]
   private var functions: [Function] = []
-  /// The one whose code is looked at.
+  /// The current function.
   private var function = 0
 
   private let check: Scopes.Check
@@ -114,7 +114,7 @@ private struct Resolver {
 
   private mutating func resolve(_ name: Name, _ symbols: Symbols) throws(TemplateError) {
     guard let variable = symbols.find(name.text) else {
-      throw .syntax(line: name.line, reason: "the name '\(name.text)' means nothing here")
+      throw .syntax(line: name.line, reason: "the name '\(name.text)' has no meaning here")
     }
     places[name.id] = place(variable)
   }
@@ -126,7 +126,7 @@ private struct Resolver {
     }
   }
 
-  /// - Parameter isSoft: whether filters and tests that do not exist are only an error once they are used.
+  /// - Parameter isSoft: whether unknown filters and tests are an error only when they are used.
   private mutating func resolve(
     _ expression: Expression, _ symbols: Symbols, isSoft: Bool
   ) throws(TemplateError) {
@@ -213,7 +213,7 @@ private struct Resolver {
     let otherwise = Symbols(parent: symbols, function: function)
     otherwise.visit(loop.otherwise)
     if let test = loop.test {
-      // Jinja2 has a function of its own for the condition; its names are kept apart from the body's all the same.
+      // Jinja2 has a separate function for the condition; its names are separate from the body's.
       let inner = newFunction()
       let symbols = Symbols(parent: symbols, function: inner)
       symbols.visit(loop.testTarget, asParameter: true)

@@ -1,22 +1,22 @@
-/// A variable of the Python function that Jinja2 makes of a template: of one name there is one in each level of scopes.
+/// A variable of the Python function that Jinja2 generates from a template: each scope level has one per name.
 struct Variable: Hashable {
   let name: String
   let level: Int
-  /// Which function it is a local variable of.
+  /// The function that it is local to.
   let function: Int
 }
 
-/// What a variable holds when its scope is entered.
+/// Initial value of a variable when its scope is entered.
 enum InitialValue {
   case parameter
-  /// What the template is given under the name, or the global of that name.
+  /// The template's variable of that name, or the global one.
   case resolve
   case alias(Variable)
   case undefined
 }
 
-/// The names of one scope, as Jinja2's `idtracking.Symbols` keeps them. Which variable a name means is settled for a
-/// whole scope before any of it is rendered, and not by the order in which its statements run.
+/// The names of one scope, as in Jinja2's `idtracking.Symbols`. The variable that a name refers to is determined for a
+/// whole scope before rendering, independently of the order of execution.
 final class Symbols {
   let level: Int
   let function: Int
@@ -79,7 +79,7 @@ final class Symbols {
     }
   }
 
-  /// What stands in this scope; what has a scope of its own is left out.
+  /// Visits the statements in this scope, without nested scopes.
   private func visit(_ statement: Statement) {
     switch statement {
     case .text, .breakLoop, .continueLoop, .generation: break
@@ -112,7 +112,7 @@ final class Symbols {
     return copy
   }
 
-  /// Takes over what branches know, of which one is run or none.
+  /// Merges the symbols of branches, of which at most one is executed.
   private func join(_ branches: [Symbols]) {
     let stored = branches.reduce(into: Set()) { $0.formUnion($1.stores) }.subtracting(stores)
     for branch in branches {

@@ -1,9 +1,9 @@
-// What stands inside of "{{" and "{%".
+// Tokens inside "{{" and "{%".
 
 extension Lexer {
-  /// Behind a tag's mark; past its end.
+  /// After a tag's opening; reads past its end.
   mutating func tag(isBlock: Bool) throws(TemplateError) {
-    /// What closes the brackets that are open: a tag ends where none is.
+    /// Closing brackets that are expected: a tag cannot end inside brackets.
     var open: [String] = []
     while position < source.count {
       if open.isEmpty {
@@ -41,7 +41,7 @@ extension Lexer {
         add(.op(op))
         skip(op.utf8.count)
       } else if next.value >= 0x80 {
-        throw unsupported("the character '\(next)' outside of a string")
+        throw unsupported("the character '\(next)' outside a string")
       } else {
         throw syntax("unexpected character '\(next)'")
       }
@@ -54,13 +54,13 @@ extension Lexer {
       text.unicodeScalars.append(scalar)
       skip(1)
     }
-    if let scalar = peek(), scalar.value >= 0x80 { throw unsupported("a name that is not ASCII") }
+    if let scalar = peek(), scalar.value >= 0x80 { throw unsupported("a non-ASCII name") }
     add(.name(text))
   }
 
   // MARK: Numbers
 
-  /// How many code points digits take, with single underscores between them.
+  /// Number of code points of digits with single underscores between them.
   private func digits(at offset: Int, _ isDigit: (Unicode.Scalar) -> Bool = \.isDigit) -> Int {
     var at = offset
     while true {
@@ -91,7 +91,7 @@ extension Lexer {
       add(.float(x))
     }
     skip(length)
-    if let scalar = peek(), scalar.value >= 0x80 { throw unsupported("a number that is not ASCII") }
+    if let scalar = peek(), scalar.value >= 0x80 { throw unsupported("a non-ASCII number") }
   }
 
   private func floatLength() -> Int? {
@@ -126,7 +126,7 @@ extension Lexer {
       default: nil
       }
     if let isDigit {
-      // One underscore may stand behind the letter.
+      // An underscore may follow the letter.
       let gap = peek(2) == "_" ? 1 : 0
       let length = digits(at: 2 + gap, isDigit)
       if length > 0 { return 2 + gap + length }
@@ -160,7 +160,7 @@ extension Lexer {
       case "x": try hex(2, &at, &text)
       case "u": try hex(4, &at, &text)
       case "U": try hex(8, &at, &text)
-      case "N": throw unsupported("a character by its name, '\\N'")
+      case "N": throw unsupported("a named character, '\\N'")
       case "0"..."7":
         var code = escaped.value - 0x30
         for _ in 0..<2 {
@@ -174,7 +174,7 @@ extension Lexer {
         if escaped.value < 0x80 {
           text.append(escaped)
         } else {
-          // Jinja2 writes what is not ASCII as an escape first, whose backslash this one escapes.
+          // Jinja2 first writes non-ASCII characters as escapes, whose backslash is escaped by this one.
           let digits = String(escaped.value, radix: 16)
           let (letter, width) = escaped.value < 0x100 ? ("x", 2) : escaped.value < 0x10000 ? ("u", 4) : ("U", 8)
           text += Array((letter + String(repeating: "0", count: width - digits.utf8.count) + digits).unicodeScalars)
@@ -190,7 +190,7 @@ extension Lexer {
     var code: UInt32 = 0
     for _ in 0..<width {
       guard let digit = peek(at).flatMap({ Character($0).hexDigitValue }), peek(at)!.value < 0x80 else {
-        throw syntax("an escape in a string that is cut short")
+        throw syntax("an incomplete escape in a string")
       }
       code = code << 4 | UInt32(digit)
       at += 1

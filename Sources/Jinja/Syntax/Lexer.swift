@@ -1,9 +1,9 @@
-/// Cuts a template into tokens, as Jinja2 3.1.6 does with `trim_blocks` and `lstrip_blocks` and without
+/// Splits a template into tokens, as Jinja2 3.1.6 does with `trim_blocks` and `lstrip_blocks` and without
 /// `keep_trailing_newline`:
 ///
-/// - `\r\n` and `\r` are `\n`; one `\n` at the template's end is dropped.
-/// - Behind a block or a comment one `\n` is dropped. Blanks between the beginning of a line and a block or comment are.
-/// - `-` beside a tag's mark drops all white space on that side, `+` keeps what would be dropped.
+/// - `\r\n` and `\r` become `\n`; one `\n` at the template's end is dropped.
+/// - After a block or a comment one `\n` is dropped. So are blanks between the start of a line and a block or comment.
+/// - `-` next to a tag's delimiter drops all white space on that side; `+` keeps white space that would be dropped.
 struct Lexer {
   static let operators = [
     "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".",
@@ -14,7 +14,7 @@ struct Lexer {
   var position = 0
   var line = 1
   var tokens: [Token] = []
-  /// Whether the last thing read ended with a line feed, or nothing was read.
+  /// Whether the last token ended with a line feed, or is the first.
   var startsLine = true
 
   init(_ template: String) {
@@ -55,7 +55,7 @@ struct Lexer {
 
   mutating func add(_ kind: Token.Kind) { tokens.append(Token(kind: kind, line: line)) }
 
-  /// Goes on by so many code points, counting lines.
+  /// Advances by this many code points, counting lines.
   mutating func skip(_ count: Int) {
     for scalar in source[position..<position + count] where scalar == "\n" { line += 1 }
     position += count
@@ -75,7 +75,7 @@ struct Lexer {
 
   private enum Opening { case variable, block, comment }
 
-  /// Text up to the next tag, and that tag.
+  /// Reads text up to the next tag, and that tag.
   private mutating func textAndTag() throws(TemplateError) {
     var end = position
     while end < source.count {
@@ -109,7 +109,7 @@ struct Lexer {
     }
   }
 
-  /// Text before a tag that begins at `end`, without what the tag or the settings strip.
+  /// Text before a tag that begins at `end`, without white space that is stripped.
   private mutating func text(upTo end: Int, before opening: Opening) {
     var kept = source[position..<end]
     let mark = end + 2 < source.count ? source[end + 2] : nil
@@ -127,18 +127,18 @@ struct Lexer {
     if !scalars.isEmpty { add(.data(PythonText(scalars))) }
   }
 
-  /// Behind "{#" and its mark.
+  /// After "{#" and its modifier.
   private mutating func comment() throws(TemplateError) {
     guard position < source.count else { return }
     while !isAt("#}") {
-      guard position < source.count else { throw syntax("a comment has no end") }
+      guard position < source.count else { throw syntax("unterminated comment") }
       if peek() == "-" || peek() == "+", isAt("#}", 1) { break }
       skip(1)
     }
     close("#}")
   }
 
-  /// At what ends a block or a comment, with its mark: past it and the white space that it drops.
+  /// At the end of a block or a comment: reads past it and the white space that it drops.
   mutating func close(_ end: String) {
     let mark = peek()
     skip(isAt(end) ? 2 : 3)
@@ -151,7 +151,7 @@ struct Lexer {
 
   // MARK: Raw blocks
 
-  /// How long the rest of a tag `raw` or `endraw` is, up to its end and without white space that it drops.
+  /// Length of the rest of a `raw` or `endraw` tag, up to its end, without white space that it drops.
   private func rawTag(_ name: String) -> Int? {
     var at = 0
     while let scalar = peek(at), scalar.isPythonSpace { at += 1 }
@@ -166,12 +166,12 @@ struct Lexer {
     return at
   }
 
-  /// Behind `{% raw %}`.
+  /// After `{% raw %}`.
   private mutating func raw() throws(TemplateError) {
     guard position < source.count else { return }
     var end = self
     while true {
-      guard end.position < source.count else { throw syntax("a raw block has no end") }
+      guard end.position < source.count else { throw syntax("unterminated raw block") }
       if end.isAt("{%") {
         var inside = end
         inside.skip(2)

@@ -7,7 +7,7 @@ extension Parser {
     }
   }
 
-  /// An expression, or several with commas between them.
+  /// An expression, or several separated by commas.
   mutating func tuple(
     conditional: Bool = true, end: String? = nil, inParentheses: Bool = false
   ) throws(TemplateError) -> Expression {
@@ -22,7 +22,7 @@ extension Parser {
     }
     if !isTuple {
       if let only = items.first { return only }
-      guard inParentheses else { throw syntax("an expression expected instead of \(current.words)") }
+      guard inParentheses else { throw syntax("expected an expression, found \(current.words)") }
     }
     return .tuple(items)
   }
@@ -118,7 +118,7 @@ extension Parser {
   private mutating func power() throws(TemplateError) -> Expression {
     var left = try unary(hasFilters: true)
     while isOperator("**") {
-      // Jinja2 computes constants beforehand, and writes the minus sign of a negative one without brackets.
+      // Jinja2 folds constants, and writes the minus sign of a negative one without brackets.
       try link()
       if left.isNegation { throw unsupported("a power of a negative number") }
       _ = next()
@@ -205,7 +205,7 @@ extension Parser {
     }
   }
 
-  // MARK: Behind a value
+  // MARK: After a value
 
   private mutating func postfix(_ value: Expression) throws(TemplateError) -> Expression {
     var value = value
@@ -216,7 +216,7 @@ extension Parser {
         switch next().kind {
         case .name(let name): value = .attribute(value, PythonText(name), line: line)
         case .integer(let n): value = .item(value, .constant(.int(n)), line: line)
-        default: throw .syntax(line: line, reason: "a name or a number expected behind '.'")
+        default: throw .syntax(line: line, reason: "expected a name or a number after '.'")
         }
       } else if skip(operator: "[") {
         value = .item(value, try subscripts(), line: line)
@@ -283,7 +283,7 @@ extension Parser {
         if isOperator(")") { break }
       }
       isFirst = false
-      let invalid = syntax("arguments in an order that is not valid")
+      let invalid = syntax("arguments in an invalid order")
       if skip(operator: "*") {
         guard result.more == nil, result.moreNamed == nil else { throw invalid }
         result.more = try expression()
@@ -305,7 +305,7 @@ extension Parser {
     return result
   }
 
-  /// `| name(…) | …`; with `begins` the first without its bar.
+  /// `| name(…) | …`; with `begins`, the first one without its bar.
   mutating func filters(_ value: Expression?, begins: Bool = false) throws(TemplateError) -> Expression? {
     var value = value
     var begins = begins
@@ -342,7 +342,7 @@ extension Parser {
     if isOperator("(") {
       arguments = try self.arguments()
     } else if takesOne {
-      if isWord("is") { throw syntax("tests with 'is' behind each other") }
+      if isWord("is") { throw syntax("chained 'is' tests") }
       arguments.positional = [
         try nested { (parser) throws(TemplateError) in try parser.postfix(try parser.primary()) }
       ]
@@ -353,7 +353,7 @@ extension Parser {
 }
 
 extension Expression {
-  /// Whether Jinja2 may compute it beforehand, as a number below zero.
+  /// Whether Jinja2 may fold it into a negative number.
   fileprivate var isNegation: Bool {
     switch self {
     case .negative, .positive, .arithmetic, .filter:

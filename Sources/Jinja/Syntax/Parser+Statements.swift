@@ -1,7 +1,7 @@
 extension Parser {
-  /// At a tag's name; up to the tag's end.
+  /// At a tag's name; reads up to the tag's end.
   mutating func statement() throws(TemplateError) -> [Statement] {
-    guard case .name(let tag) = current.kind else { throw syntax("a tag expected instead of \(current.words)") }
+    guard case .name(let tag) = current.kind else { throw syntax("expected a tag, found \(current.words)") }
     let line = next().line
     switch tag {
     case "for": return [try loop(line)]
@@ -27,7 +27,7 @@ extension Parser {
       }
       return outputs
     case "break", "continue":
-      guard loops > 0 else { throw syntax("'\(tag)' outside of a loop") }
+      guard loops > 0 else { throw syntax("'\(tag)' outside a loop") }
       return [tag == "break" ? .breakLoop : .continueLoop]
     case "block", "extends", "include", "import", "from", "autoescape":
       throw .unsupported(line: line, reason: "the tag '\(tag)'")
@@ -44,9 +44,9 @@ extension Parser {
     let isRecursive = skip(word: "recursive")
     let outer = loops
     loops = isRecursive ? 1 : loops + 1
-    guard loops <= 20 else { throw syntax("more than 20 loops inside of each other") }
+    guard loops <= 20 else { throw syntax("more than 20 nested loops") }
     let body = try body(until: ["endfor", "else"])
-    // What stands behind `else` is behind the loop.
+    // The `else` part is outside the loop.
     loops = isRecursive ? 0 : outer
     let otherwise = next().kind == .name("else") ? try self.body(until: "endfor") : []
     loops = outer
@@ -104,7 +104,7 @@ extension Parser {
     var callable = Callable(parameters: [], defaults: [], body: [], scope: newScope(), line: line)
     if isOperator("(") { try parameters(&callable) }
     let call = try expression()
-    guard case .call = call else { throw .syntax(line: line, reason: "a call expected behind 'call'") }
+    guard case .call = call else { throw .syntax(line: line, reason: "expected a call after 'call'") }
     try functionBody(&callable, end: "endcall")
     return .callBlock(call: call, callable)
   }
@@ -136,16 +136,16 @@ extension Parser {
       if skip(operator: "=") {
         callable.defaults.append(try expression())
       } else if !callable.defaults.isEmpty {
-        throw syntax("a parameter without a default behind one that has one")
+        throw syntax("a parameter without a default after one with a default")
       }
       callable.parameters.append(name)
     }
     try expect(.op(")"))
   }
 
-  // MARK: What is assigned to
+  // MARK: Targets of assignments
 
-  /// Names and tuples of them, up to a word if there is one.
+  /// Names and tuples of names, up to a word if there is one.
   private mutating func target(
     use: Name.Use = .store, end: String? = nil, hasAttributes: Bool = false
   ) throws(TemplateError) -> Target {
@@ -159,7 +159,7 @@ extension Parser {
       isTuple = true
     }
     if !isTuple, let only = targets.first { return only }
-    guard isTuple else { throw syntax("a name expected instead of \(current.words)") }
+    guard isTuple else { throw syntax("expected a name, found \(current.words)") }
     return .tuple(targets)
   }
 
@@ -171,7 +171,7 @@ extension Parser {
           _ = parser.next()
           return .tuple([])
         }
-        // Jinja2 reads an expression here, in which an attribute is none to assign to.
+        // Jinja2 reads an expression here; an attribute in it is not a target.
         let target = try parser.target(use: use)
         try parser.expect(.op(")"))
         return target

@@ -1,4 +1,4 @@
-/// Makes statements of tokens, by the grammar of Jinja2 3.1.6 with the tags `generation`, `break` and `continue`.
+/// Parses tokens into statements, with the grammar of Jinja2 3.1.6 and the tags `generation`, `break` and `continue`.
 struct Parser {
   private let tokens: [Token]
   private var position = 0
@@ -6,7 +6,7 @@ struct Parser {
   private(set) var scopeCount = 1
   private var depth = 0
   private var links = 0
-  /// How many `for` blocks of the same function are around: CPython compiles 20.
+  /// Number of enclosing `for` blocks in the same function; CPython compiles up to 20.
   var loops = 0
   private(set) var hasGeneration = false
 
@@ -16,7 +16,7 @@ struct Parser {
 
   var current: Token { tokens[position] }
   var line: Int { current.line }
-  /// The token behind the current one.
+  /// The token after the current one.
   var following: Token { tokens[min(position + 1, tokens.count - 1)] }
 
   mutating func next() -> Token {
@@ -45,13 +45,13 @@ struct Parser {
   mutating func expect(_ kind: Token.Kind) throws(TemplateError) {
     guard current.kind == kind else {
       let wanted = Token(kind: kind, line: line).words
-      throw syntax("\(wanted) expected instead of \(current.words)")
+      throw syntax("expected \(wanted), found \(current.words)")
     }
     _ = next()
   }
 
   mutating func expectName() throws(TemplateError) -> String {
-    guard case .name(let name) = current.kind else { throw syntax("a name expected instead of \(current.words)") }
+    guard case .name(let name) = current.kind else { throw syntax("expected a name, found \(current.words)") }
     _ = next()
     return name
   }
@@ -62,7 +62,7 @@ struct Parser {
   // MARK: Counting
 
   mutating func newName(_ text: String, _ use: Name.Use, line: Int) throws(TemplateError) -> Name {
-    // What Jinja2 keeps under this name (blocks by their names) is not there.
+    // Jinja2's object of this name (with blocks) is not supported.
     if text == "self" { throw unsupported("the name 'self'") }
     nameCount += 1
     return Name(text: text, use: use, id: nameCount - 1, line: line)
@@ -73,17 +73,17 @@ struct Parser {
     return scopeCount - 1
   }
 
-  /// Parses something that may hold itself.
+  /// Parses something that may contain itself.
   mutating func nested<Result>(
     _ parse: (inout Parser) throws(TemplateError) -> Result
   ) throws(TemplateError) -> Result {
-    guard depth < Limits.syntaxDepth else { throw .limit(reason: "a template nested more than \(depth) deep") }
+    guard depth < Limits.syntaxDepth else { throw .limit(reason: "more than \(depth) levels of nesting") }
     depth += 1
     defer { depth -= 1 }
     return try parse(&self)
   }
 
-  /// Counts what makes the tree of a statement's expressions deeper without brackets: `a + b + c`.
+  /// Counts operations that make expression trees deeper without brackets: `a + b + c`.
   mutating func link() throws(TemplateError) {
     links += 1
     guard links <= Limits.links else { throw .limit(reason: "a statement of more than \(Limits.links) operations") }
@@ -94,7 +94,7 @@ struct Parser {
   /// The whole template.
   mutating func template() throws(TemplateError) -> [Statement] { try statements(until: []) }
 
-  /// What stands behind a tag's last expression, up to one of the tags that end it; at that tag's name.
+  /// From the end of a tag's last expression up to one of the tags that end it; stops at that tag's name.
   mutating func body(until ends: [String]) throws(TemplateError) -> [Statement] {
     _ = skip(operator: ":")
     try expect(.blockEnd)

@@ -1,7 +1,7 @@
-// The names in a part of a template, in the order of Jinja2's fields of its nodes.
+// The names in a part of a template, in the order of the fields of Jinja2's nodes.
 
 extension Expression {
-  /// What it is made of.
+  /// Its parts.
   var children: [Expression] {
     switch self {
     case .constant, .name: []
@@ -35,7 +35,7 @@ extension Target {
   func forEachName(_ visit: (Name) -> Void) {
     switch self {
     case .name(let name): visit(name)
-    // Jinja2 keeps this name in a node of another kind.
+    // In Jinja2 this name is in a different kind of node.
     case .attribute: break
     case .tuple(let targets): for target in targets { target.forEachName(visit) }
     }
@@ -95,7 +95,7 @@ extension Statement {
   }
 }
 
-/// Which of some names are read before something of that name is assigned: what a macro takes by them.
+/// Names that are read before they are assigned: the implicit parameters of a macro.
 func undeclared(_ names: [String], in body: [Statement]) -> Set<String> {
   var sought = Set(names)
   var found: Set<String> = []

@@ -1,12 +1,12 @@
-// What a template is made of, by the names that Jinja2 gives its nodes where it has one.
+// The syntax tree of a template, with the names of Jinja2's nodes where they exist.
 
-/// A name where it stands. Scoping gives each of them a place for its value (`Scopes`).
+/// An occurrence of a name. Scoping assigns each a location (`Scopes`).
 struct Name: Sendable {
   enum Use: Sendable { case load, store, parameter }
 
   let text: String
   let use: Use
-  /// Counts the names of a template.
+  /// Sequential number in the template.
   let id: Int
   let line: Int
 }
@@ -32,7 +32,7 @@ indirect enum Expression: Sendable {
   case item(Expression, Expression, line: Int)
   case slice(start: Expression?, stop: Expression?, step: Expression?)
   case call(Expression, CallArguments, line: Int)
-  /// Without a value inside of a filter block or a set block: what the block holds.
+  /// Without a value in a filter block or a set block: applies to the block's text.
   case filter(Expression?, name: String, CallArguments, line: Int)
   case test(Expression, name: String, CallArguments, line: Int)
   case not(Expression)
@@ -67,7 +67,7 @@ enum Comparison: String, Sendable {
   case isNotIn = "not in"
 }
 
-/// What stands in the brackets of a call.
+/// The arguments of a call.
 struct CallArguments: Sendable {
   var positional: [Expression] = []
   var named: [(name: String, value: Expression)] = []
@@ -77,7 +77,7 @@ struct CallArguments: Sendable {
   var moreNamed: Expression?
 }
 
-/// What is assigned to.
+/// Target of an assignment.
 indirect enum Target: Sendable {
   case name(Name)
   /// `namespace.attribute`
@@ -85,20 +85,20 @@ indirect enum Target: Sendable {
   case tuple([Target])
 }
 
-/// Parameters and body of a macro, or of a call block.
+/// Parameters and body of a macro or a call block.
 struct Callable: Sendable {
   var parameters: [Name]
   /// Of the last parameters.
   var defaults: [Expression]
   var body: [Statement]
-  /// Counts the scopes of a template.
+  /// Sequential number of its scope in the template.
   let scope: Int
   let line: Int
 }
 
 struct Loop: Sendable {
   let target: Target
-  /// The target once more, for the condition, which has names of its own.
+  /// The target again, for the condition, whose names are separate.
   let testTarget: Target
   let iterated: Expression
   let test: Expression?

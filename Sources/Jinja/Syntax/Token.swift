@@ -1,7 +1,7 @@
-/// A piece of a template's text.
+/// A token of a template.
 struct Token: Sendable {
   enum Kind: Sendable, Equatable {
-    /// Text outside of tags.
+    /// Text outside tags.
     case data(PythonText)
     case variableBegin, variableEnd, blockBegin, blockEnd
     case name(String)
@@ -16,7 +16,7 @@ struct Token: Sendable {
   let kind: Kind
   let line: Int
 
-  /// For messages.
+  /// Description for messages.
   var words: String {
     switch kind {
     case .data: "text"

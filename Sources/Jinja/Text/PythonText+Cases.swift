@@ -1,4 +1,4 @@
-// Upper case, lower case and title case as Python has them: Unicode's full mappings, of one language or none.
+// Upper, lower and title case as in Python: Unicode's full, language-independent mappings.
 
 extension PythonText {
   func uppercased() throws(TemplateError) -> PythonText {
@@ -11,7 +11,7 @@ extension PythonText {
     return try mapped { (_, scalars, i) in Self.lowercase(scalars, i) }
   }
 
-  /// Each run of letters with its first in title case.
+  /// Each run of letters, with its first in title case.
   func titlecased() throws(TemplateError) -> PythonText {
     var isInWord = false
     return try mapped { (scalar, scalars, i) in
@@ -38,7 +38,7 @@ extension PythonText {
     return PythonText(bytes: result)
   }
 
-  /// A capital sigma at a word's end has a small letter of its own.
+  /// A capital sigma at a word's end has its own lower case form.
   private static func lowercase(_ scalars: [Unicode.Scalar], _ i: Int) -> String {
     guard scalars[i] == "\u{3A3}" else { return scalars[i].properties.lowercaseMapping }
     let before = scalars[..<i].last { !$0.properties.isCaseIgnorable }

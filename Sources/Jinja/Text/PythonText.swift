@@ -1,13 +1,13 @@
 import Base
 
-/// A string as Python has it: a sequence of code points, compared and cut by them.
+/// A Python string: a sequence of code points, by which it is compared and split.
 ///
-/// Swift's `String` compares by canonical equivalence and counts grapheme clusters; a template must do neither. The
-/// bytes are valid UTF-8, whose order is the order of the code points.
+/// Swift's `String` compares by canonical equivalence and counts grapheme clusters, which would be wrong for templates.
+/// The bytes are valid UTF-8, whose order is the order of the code points.
 package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLiteral, CustomStringConvertible {
   var bytes: [UInt8]
-  /// Whether it is markupsafe's `Markup`, which `safe` and `escape` make: a string to which nothing is added that is not
-  /// escaped first. What would do that, and what would keep it one, is refused (`Machine.requirePlain`).
+  /// Whether it is markupsafe's `Markup`, as made by `safe` and `escape`: a string that escapes whatever is added to
+  /// it. Operations that would do so, or that would return a `Markup`, are refused (`Machine.requirePlain`).
   private(set) var isSafe = false
 
   init(bytes: [UInt8]) { self.bytes = bytes }
@@ -30,9 +30,9 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
     return text
   }
 
-  // In Python a `Markup` is the string that it is.
+  // In Python a `Markup` equals the plain string.
   package static func == (a: PythonText, b: PythonText) -> Bool { a.bytes == b.bytes }
-  // An array hashes each of its bytes by itself.
+  // An array would hash each of its bytes separately.
   package func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 
   package var description: String { String(decoding: bytes, as: UTF8.self) }
@@ -44,7 +44,7 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
   mutating func append(_ scalar: Unicode.Scalar) { bytes.append(contentsOf: UTF8.encode(scalar)!) }
   mutating func append(_ other: PythonText) { bytes += other.bytes }
 
-  /// So often, one behind the other; made in pieces that double, not one by one.
+  /// Repeats the bytes, by doubling instead of one by one.
   func bytes(times: Int) -> [UInt8] {
     guard !isEmpty, times > 0 else { return [] }
     if bytes.count == 1 { return [UInt8](repeating: bytes[0], count: times) }
@@ -59,7 +59,7 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
   var isEmpty: Bool { bytes.isEmpty }
   var isASCII: Bool { bytes.allSatisfy { $0 < 0x80 } }
 
-  /// In code points.
+  /// Number of code points.
   var count: Int {
     var n = 0
     for byte in bytes where byte & 0xC0 != 0x80 { n += 1 }
@@ -68,7 +68,7 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
 
   var scalars: [Unicode.Scalar] { Array(String(decoding: bytes, as: UTF8.self).unicodeScalars) }
 
-  /// Each code point by itself.
+  /// The code points, as separate texts.
   var characters: [PythonText] {
     var parts: [PythonText] = []
     var start = 0
@@ -85,21 +85,21 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
     bytes.count >= other.bytes.count && bytes[(bytes.count - other.bytes.count)...].elementsEqual(other.bytes)
   }
 
-  /// Where the bytes of another text begin first, in bytes.
+  /// The first occurrence of another text, as a byte index.
   func firstByte(of other: PythonText, from start: Int = 0) -> Int? {
     guard start <= bytes.count else { return nil }
     return bytes.firstPlace(of: other.bytes, in: start..<bytes.count)
   }
 
-  /// Where the bytes of another text begin last.
+  /// The last occurrence of another text, as a byte index.
   func lastByte(of other: PythonText) -> Int? {
     reversed.firstByte(of: other.reversed).map { bytes.count - $0 - other.bytes.count }
   }
 
-  /// The bytes turned round, which is no text.
+  /// The bytes in reverse order, which are not valid text.
   var reversed: PythonText { PythonText(bytes: bytes.reversed()) }
 
-  /// The byte at which a code point begins; the end for one behind the last.
+  /// The byte index of a code point; the end for the index after the last.
   func byte(ofScalar n: Int) -> Int {
     var left = n
     for i in bytes.indices where bytes[i] & 0xC0 != 0x80 {
@@ -109,7 +109,7 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
     return bytes.count
   }
 
-  /// The code point that begins at a byte.
+  /// The index of the code point that begins at a byte.
   func scalar(ofByte n: Int) -> Int {
     var count = 0
     for i in 0..<n where bytes[i] & 0xC0 != 0x80 { count += 1 }
@@ -118,7 +118,7 @@ package struct PythonText: Hashable, Sendable, Comparable, ExpressibleByStringLi
 }
 
 extension Unicode.Scalar {
-  /// Python's `str.isspace`, and `\s` of its regular expressions.
+  /// Python's `str.isspace`, and `\s` in its regular expressions.
   var isPythonSpace: Bool {
     switch value {
     case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true

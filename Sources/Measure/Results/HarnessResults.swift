@@ -4,14 +4,16 @@
 //   "results":        {task: {"alias": text, "METRIC,FILTER": number, "METRIC_stderr,FILTER": number or "N/A",
 //                             "sample_len" (lm-eval) or "samples" (lmms-eval): n,
 //                             "METRIC_stderr_clt,FILTER", "METRIC_stderr_clustered,FILTER" (lmms-eval): the same}}
-//   "groups":         {group: the same}, for groups with a mean over tasks; they are in "results" too "group_subtasks":
-//   {group: [task or group, …]}; older versions list every task with [] "n-samples":      {task: {"original": n,
-//   "effective": n}} "n-shot", "versions", "task_hashes": {task: value}; task_hashes is empty unless samples were
-//   logged "higher_is_better": {task: {metric: bool or null}} "config":         {"model_args", "gen_kwargs", "limit",
-//   "fewshot_seed", …} "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
-//   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "date": seconds since 1970, or text "git_hash": of the
-//   working folder, which is unrelated to the evaluator's version "configs":        {task: {"metric_list": [{"metric",
-//   "higher_is_better"}], …}}
+//   "groups":         {group: the same}, for groups with a mean over tasks; they are in "results" too
+//   "group_subtasks": {group: [task or group, …]}; older versions list every task with []
+//   "n-samples":      {task: {"original": n, "effective": n}}
+//   "n-shot", "versions", "task_hashes": {task: value}; task_hashes is empty unless samples were logged
+//   "higher_is_better": {task: {metric: bool or null}}
+//   "config":         {"model_args", "gen_kwargs", "limit", "fewshot_seed", …}
+//   "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
+//   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "date": seconds since 1970, or text
+//   "git_hash":       of the working folder, which is unrelated to the evaluator's version
+//   "configs":        {task: {"metric_list": [{"metric", "higher_is_better"}], …}}
 //
 // Introduced in these versions of lm-evaluation-harness: "n-samples", "higher_is_better", "model_name" and
 // "task_hashes" in 0.4.3, "lm_eval_version" in 0.4.4, "sample_len" later; "group_subtasks" in 0.4.1 (before, groups are

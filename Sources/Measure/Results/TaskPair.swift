@@ -50,7 +50,7 @@ struct TaskPair {
     return record
   }
 
-  // MARK: What can be compared
+  // MARK: Comparability
 
   private func check() throws {
     guard before.metricText.isSame(as: after.metricText) else {

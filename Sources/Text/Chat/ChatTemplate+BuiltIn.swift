@@ -1,11 +1,11 @@
 import Base
 
 extension ChatTemplate {
-  /// The names of the templates that are built in, for models that came without one: LLaVA's own layout has them in its
-  /// code, and of old models in transformers' layout the template is in their description alone.
+  /// Names of the built-in templates, for models without one: models in LLaVA's original layout have theirs in code,
+  /// and old models in transformers' layout only in their description.
   package static let names = builtIn.map(\.key)
 
-  /// - Throws: `refused` for a name that is none of `names`, and no file.
+  /// - Throws: `refused` for a name that is neither one of `names` nor a file.
   static func source(named name: String) throws -> TemplateSource {
     if let text = builtIn.first(where: { $0.key == name })?.value {
       return TemplateSource(name: name, text: text, isBuiltIn: true)
@@ -25,7 +25,7 @@ extension ChatTemplate {
     "qwen2.5": chatML(system: "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
     "llama2": llama2,
     "llama3": llama3(preamble: nil),
-    // The date is the one that these templates name where they are given none.
+    // The date is the default of these templates.
     "llama3.1": llama3(preamble: #"Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"#),
     "mistral-v1": mistral(open: " [INST] ", close: " [/INST]", answer: "' ' + message['content']", system: "first"),
     "mistral-v3": mistral(open: "[INST] ", close: "[/INST]", answer: "' ' + message['content'] | trim", system: "last"),
@@ -74,7 +74,7 @@ extension ChatTemplate {
       """
   }
 
-  /// User and assistant take turns, behind at most one system message: `system` and `turns`.
+  /// User and assistant alternate, after at most one system message: `system` and `turns`.
   private static let turns = """
     {%- set system = messages[0]['content'] if messages[0]['role'] == 'system' else none %}
     {%- set turns = messages[1:] if messages[0]['role'] == 'system' else messages %}
@@ -131,9 +131,9 @@ extension ChatTemplate {
 
   // MARK: LLaVA's models in transformers' layout
 
-  // Their own templates write an answer of the past in other ways than they ask for one (a space or a line feed more,
-  // another end or none), so nothing can be learned by them. Here the last answer stands behind what asks for it, and ends
-  // with the token that ends a generation. In all of them a message has its images first, and then its texts.
+  // Their own templates render a past answer differently from the generation prompt (an additional space or line feed,
+  // another end token or none), so they cannot be used for training. Here the last answer follows the generation prompt
+  // exactly, and ends with the token that ends a generation. In all of them a message has its images before its texts.
 
   private static let llavaParts = """
     {%- macro images(message, after) %}
@@ -150,8 +150,8 @@ extension ChatTemplate {
     """
 
   /// - Parameters:
-  ///   - system: how a system message is written, and so on: expressions.
-  ///   - prompt: what asks for an answer.
+  ///   - system: expression for a system message; the others likewise.
+  ///   - prompt: the generation prompt.
   ///   - end: what ends the last answer.
   private static func llava(
     system: String, user: String, assistant: String, prompt: String, beforeAnswer: String = "''", end: String,

@@ -1,7 +1,7 @@
 import Base
 import Jinja
 
-/// A conversation as the model is shown it, and what of it is learned.
+/// A rendered conversation, and the parts of it that count in the loss.
 struct Lesson: Equatable, Sendable {
   let text: [UInt8]
   /// In bytes of the text, in order.
@@ -9,20 +9,19 @@ struct Lesson: Equatable, Sendable {
 }
 
 extension ChatTemplate {
-  /// What is learned from a conversation: the answers of the assistant that are to be learned, each with the token that
-  /// ends it.
+  /// The training examples of a conversation: the assistant's answers that count in the loss, each with its end token.
   ///
-  /// Where the template says itself what the model has said ({% generation %}), that is it. Else an answer is what comes
-  /// behind the conversation before it, as it is shown to the model to be answered. A template that writes what is past in
-  /// another way (Qwen3 and DeepSeek-R1 drop what was thought) gives one lesson for each answer.
-  /// - Throws: `refused` where neither holds, with the reason.
+  /// If the template marks the assistant's output itself ({% generation %}), that is used. Otherwise an answer is what
+  /// follows the conversation before it with its generation prompt. A template that renders past answers differently
+  /// (Qwen3 and DeepSeek-R1 drop reasoning) gives one example per answer.
+  /// - Throws: `refused` if neither works, with the reason.
   func lessons(_ conversation: Conversation) throws -> [Lesson] {
     let whole = try render(conversation, addGenerationPrompt: false)
     if marksAnswers { return [try marked(whole, conversation)] }
     let answers = conversation.messages.indices.filter { conversation.messages[$0].isAnswer }
     var ranges: [Range<Int>] = []
     for i in answers {
-      // An answer that is part of the whole as it is alone.
+      // The answer is the same in the whole conversation as at its end.
       guard let range = try answer(i, of: conversation, in: whole) else {
         return try answers.filter { conversation.messages[$0].isLearned }.map { try lesson(of: $0, conversation) }
       }
@@ -31,8 +30,8 @@ extension ChatTemplate {
     return [Lesson(text: whole.text, answers: ranges)]
   }
 
-  /// All of a conversation but the messages that say that they are not to be learned.
-  /// - Throws: `refused` where one of those cannot be told apart.
+  /// The whole conversation except messages marked as not trained.
+  /// - Throws: `refused` if one of those cannot be located.
   func everything(_ conversation: Conversation) throws -> Lesson {
     let whole = try render(conversation, addGenerationPrompt: false)
     var learned: [Range<Int>] = []
@@ -41,9 +40,9 @@ extension ChatTemplate {
       guard let range = try place(of: i, conversation, in: whole), range.lowerBound >= end else {
         throw VPatchError(
           .refused, nil,
-          "message \(i + 1) is not to be learned, and the chat template writes it otherwise once more follows, "
-            + "so it cannot be told apart",
-          remedy: "leave --learn-prompts out")
+          "message \(i + 1) must not count in the loss, but the chat template changes it once more follows, "
+            + "so it cannot be located",
+          remedy: "leave out --learn-prompts")
       }
       learned.append(end..<range.lowerBound)
       end = range.upperBound
@@ -52,8 +51,8 @@ extension ChatTemplate {
     return Lesson(text: whole.text, answers: learned.filter { !$0.isEmpty })
   }
 
-  /// Where a message stands in a rendering of its conversation: of an answer what `lessons` would learn of it, of another
-  /// one all that is written for it.
+  /// The range of a message in the rendered conversation: for an answer as in `lessons`, for another message everything
+  /// that is rendered for it.
   private func place(of i: Int, _ conversation: Conversation, in whole: Rendering) throws -> Range<Int>? {
     let messages = conversation.messages
     if messages[i].isAnswer {
@@ -67,7 +66,7 @@ extension ChatTemplate {
     return before.count..<behind.count
   }
 
-  /// The answers where a template marks what the model has said, of which not all are learned.
+  /// The answers if a template marks the assistant's output and not all of it counts in the loss.
   private func marked(_ whole: Rendering, _ conversation: Conversation) throws -> Lesson {
     let answers = conversation.messages.filter(\.isAnswer)
     guard !answers.allSatisfy(\.isLearned) else { return Lesson(text: whole.text, answers: whole.generations) }
@@ -75,19 +74,19 @@ extension ChatTemplate {
     return Lesson(text: whole.text, answers: zip(answers, marks).filter(\.0.isLearned).map(\.1))
   }
 
-  /// One mark an answer.
+  /// One mark per answer.
   private func marks(_ whole: Rendering, _ conversation: Conversation) throws -> [Range<Int>] {
     let answers = conversation.messages.filter(\.isAnswer)
     guard answers.count == whole.generations.count else {
       throw VPatchError(
         .refused, nil,
         "the chat template marks \(Format.counted(whole.generations.count, "answer")) in a conversation "
-          + "with \(answers.count), so those that are not to be learned cannot be told apart")
+          + "with \(answers.count), so those that must not count in the loss cannot be located")
     }
     return whole.generations
   }
 
-  /// One answer behind what was said before it.
+  /// One answer after the conversation before it.
   private func lesson(of i: Int, _ conversation: Conversation) throws -> Lesson {
     let part = conversation.prefix(i + 1)
     let text = try render(part, addGenerationPrompt: false)
@@ -98,14 +97,14 @@ extension ChatTemplate {
     return Lesson(text: text.text, answers: [range])
   }
 
-  /// Where the last special token of a text ends, behind which there is only white space.
+  /// The end of the last special token that is followed only by white space.
   private func lastEnd(_ said: ArraySlice<UInt8>) -> Int? {
     specialTokens.compactMap { said.lastRange(of: Array($0.utf8))?.upperBound }.max().flatMap { end in
       said[end...].allSatisfy { [0x20, 0x09, 0x0A, 0x0D].contains($0) } ? end : nil
     }
   }
 
-  /// The error for an answer that does not stand behind what asks for it.
+  /// The error for an answer that does not follow its generation prompt.
   private static func unasked(_ i: Int, asked: [UInt8], said: [UInt8]) -> VPatchError {
     var shared = zip(asked, said).prefix { $0 == $1 }.count
     // Not in the middle of a character.
@@ -115,22 +114,22 @@ extension ChatTemplate {
     }
     let what =
       shared == asked.count
-      ? "the chat template writes nothing for the answer in message \(i + 1)"
-      : "the chat template asks for the answer in message \(i + 1) with \(rest(asked)), and writes \(rest(said)) there "
-        + "once it is given"
+      ? "the chat template renders nothing for the answer in message \(i + 1)"
+      : "the chat template renders the generation prompt for message \(i + 1) as \(rest(asked)), but \(rest(said)) "
+        + "once the answer is there"
     return VPatchError(
-      .refused, nil, "\(what), so it cannot be said what of it is learned",
-      remedy: "give it a template that does not (--chat-template), or write the conversation out as prompt and "
+      .refused, nil, "\(what), so the answer's tokens cannot be located",
+      remedy: "use another template (--chat-template), or write the conversation as prompt and "
         + "completion")
   }
 
-  /// Where message i of a conversation stands in a rendering of it; nil where the template writes it there otherwise than
-  /// where it is asked for or comes last.
+  /// Range of message i in the rendered conversation; nil if the template renders it differently there than after the
+  /// generation prompt or at the end.
   private func answer(_ i: Int, of conversation: Conversation, in whole: Rendering) throws -> Range<Int>? {
     guard i > 0 else {
       throw VPatchError(
-        .refused, nil, "the conversation begins with the assistant, so there is nothing that it answers",
-        remedy: "leave the message out, or let a message of the user come first")
+        .refused, nil, "the conversation begins with the assistant, so its first message is not an answer",
+        remedy: "remove the message, or put a user message before it")
     }
     let asked = try render(conversation.prefix(i), addGenerationPrompt: true).text
     let bytes = whole.text
@@ -140,7 +139,7 @@ extension ChatTemplate {
     guard said.starts(with: asked) else { return nil }
     var end = said.count
     if let token = endOfAnswer.map({ Array($0.utf8) }), let last = said[asked.count...].lastRange(of: token) {
-      // What stands behind it is nothing that the model says.
+      // What follows is not the model's output.
       end = last.upperBound
     } else if endOfAnswer == nil, let last = lastEnd(said[asked.count...]) {
       end = last
@@ -152,12 +151,12 @@ extension ChatTemplate {
 
 extension Message {
   var isAnswer: Bool { role == .assistant }
-  /// As an answer.
+  /// Whether it counts in the loss as an answer.
   var isLearned: Bool { learning == .byRole }
 }
 
 extension ArraySlice<UInt8> {
-  /// The last place of these bytes.
+  /// The last occurrence of these bytes.
   fileprivate func lastRange(of other: [UInt8]) -> Range<Int>? {
     guard !other.isEmpty, count >= other.count else { return nil }
     for start in stride(from: endIndex - other.count, through: startIndex, by: -1)

@@ -1,15 +1,15 @@
 import Base
 import Jinja
 
-/// How a model writes a conversation as text: a program in Jinja, run as transformers runs it.
+/// A model's chat template: a Jinja program that renders a conversation as text, run as in transformers.
 package struct ChatTemplate: Sendable {
-  /// What may be said of a template besides what a conversation is.
+  /// Options of a template besides the conversation.
   package struct Options: Equatable, Sendable {
-    /// A name of `ChatTemplate.names`, or the path of a file; nil for the model's own.
+    /// A name of `ChatTemplate.names`, or the path of a file; nil: the model's own.
     package var source: String?
     /// Variables of the template, such as "enable_thinking".
     package var arguments: [JSON.Member]
-    /// What a template takes for now, where it asks.
+    /// The current date for templates that use it.
     package var date: CivilTime
 
     package init(source: String? = nil, arguments: [JSON.Member] = [], date: CivilTime = .now) {
@@ -19,28 +19,29 @@ package struct ChatTemplate: Sendable {
     }
   }
 
-  /// Where it is from: the file, or the name of one that is built in.
+  /// The file, or the name of a built-in template.
   package let name: String
   let program: Template
-  /// Where a row calls functions, a template may have another program for it ("tool_use").
+  /// The separate program for rows with tools ("tool_use"), if there is one.
   let programForTools: Template?
   let options: Options
-  /// All words of its text.
+  /// All words in the template's text.
   private let words: Set<String>
-  /// "bos_token", "eos_token" … as they are written.
+  /// Texts of "bos_token", "eos_token" …
   private let tokens: [(name: String, value: JSON)]
-  /// How it takes contents.
+  /// The form of content that it expects.
   private(set) var form = Message.Form.asGiven
-  /// What ends an answer: "<|im_end|>". A generation that answers stops there, whatever the model's files name.
+  /// Token that ends an answer, such as "<|im_end|>". Generation of an answer stops there, whatever the model's files
+  /// say.
   package private(set) var endOfAnswer: String?
-  /// Behind the last of these an answer ends, where no token of its own is known to end it.
+  /// If no token is known to end an answer, it ends after the last of these.
   let specialTokens: [String]
 
   /// - Parameters:
-  ///   - named: the tokens that the template writes by their names.
-  ///   - added: those that are found in a text, of which one ends an answer.
-  ///   - mark: the text that stands for an image; nil for a model that takes none.
-  /// - Throws: `refused` for a program that cannot be run as Jinja2 runs it.
+  ///   - named: tokens that the template refers to by name.
+  ///   - added: tokens that are recognised in text, of which one ends an answer.
+  ///   - mark: the placeholder of an image; nil for a model without images.
+  /// - Throws: `refused` for a program that cannot be run as in Jinja2.
   init(
     _ source: TemplateSource, _ named: NamedTokens, _ added: AddedTokens, _ options: Options = Options(),
     mark: String? = nil
@@ -55,33 +56,33 @@ package struct ChatTemplate: Sendable {
     words = source.words
     tokens = named.texts.map { ($0.key, .string($0.value)) }
     specialTokens = added.byID.values.filter { added.isSpecial($0.content) }.map(\.content)
-    // What is built in knows of parts only where they are LLaVA's.
+    // Only LLaVA's built-in templates handle parts.
     form = mark.map(contentForm) ?? (source.isBuiltIn ? .marks("") : .asGiven)
     endOfAnswer = endToken(added, named)
     if let unread = options.arguments.first(where: { !reads($0.key) }) {
       throw VPatchError(
-        .refused, name, "does not read \"\(unread.key.printable)\", which --template-arg names",
-        remedy: "leave it out, or write it as the template does")
+        .refused, name, "does not use \"\(unread.key.printable)\", which --template-arg sets",
+        remedy: "leave it out, or check its spelling in the template")
     }
   }
 
-  /// What a conversation is of itself, and no argument says.
+  /// Variables that come from the conversation and cannot be set as arguments.
   package static let reserved: Set = [
     "messages", "tools", "documents", "add_generation_prompt", "continue_final_message",
   ]
 
-  /// Whether the template asks what day it is.
+  /// Whether the template uses the current date.
   package var usesDate: Bool { reads("strftime_now") }
 
-  /// Whether the template may look at something of that name, be it a variable, an attribute or a key.
+  /// Whether the template may use a variable, attribute or key of that name.
   func reads(_ name: String) -> Bool { words.contains(name) }
 
-  /// Whether it says itself what the model has said: {% generation %}.
+  /// Whether it marks the assistant's output itself: {% generation %}.
   var marksAnswers: Bool { program.hasGeneration || programForTools?.hasGeneration == true }
 
-  /// A conversation as the text that the model is shown, special tokens spelled out.
-  /// - Parameter addGenerationPrompt: whether what asks for an answer stands at the end.
-  /// - Throws: `refused` where the template says that the conversation is none that it can write.
+  /// Renders a conversation as the model's input text, including special tokens.
+  /// - Parameter addGenerationPrompt: whether to end with the generation prompt.
+  /// - Throws: `refused` if the template rejects the conversation.
   package func render(_ conversation: Conversation, addGenerationPrompt: Bool) throws -> Rendering {
     guard !conversation.messages.isEmpty else {
       throw VPatchError(.refused, nil, "the conversation has no messages")
@@ -92,7 +93,7 @@ package struct ChatTemplate: Sendable {
   private func run(_ conversation: Conversation, _ addGenerationPrompt: Bool, _ form: Message.Form) throws -> Rendering
   {
     var context = tokens
-    // What is given by name comes before what the model's files say, and a row's before that of all rows.
+    // Arguments have precedence over the model's files, and a row's arguments over those of all rows.
     for member in options.arguments + conversation.arguments {
       context.removeAll { $0.name == member.key }
       context.append((member.key, member.value))
@@ -111,17 +112,17 @@ package struct ChatTemplate: Sendable {
   }
 }
 
-// MARK: What it does, found out by trying
+// MARK: Properties found by rendering
 
 extension ChatTemplate {
-  /// A text that no template has, nor writes otherwise.
+  /// A text that no template contains or changes.
   static let probe = "7160893452"
 
   private func tried(_ messages: [Message], _ form: Message.Form = .asGiven) -> String {
     (try? run(Conversation(messages), false, form))?.string ?? ""
   }
 
-  /// Whether the template writes images and texts that are parts, and texts that are none.
+  /// Whether the template renders lists of image and text parts, and plain texts.
   private func contentForm(mark: String) -> Message.Form {
     let (text, image) = (Message.Part.text(Self.probe), Message.Part.image(path: ""))
     let shown = tried([Message(.user, [image, text]), Message(.assistant, "a")], .parts)
@@ -131,9 +132,9 @@ extension ChatTemplate {
     return said.ranges(of: Self.probe).count == 2 ? .asGiven : .parts
   }
 
-  /// The token that ends an answer: of those that follow it directly, both where more is said and at the end, the last.
-  /// (Cohere ends an answer with two tokens; Mistral goes on with one that begins the next message; some templates end the
-  /// whole text with one more.)
+  /// The token that ends an answer: the last of those that directly follow it both between messages and at the end.
+  /// (Cohere ends an answer with two tokens; with Mistral a token that begins the next message follows; some templates
+  /// end the whole text with another token.)
   private func endToken(_ added: AddedTokens, _ named: NamedTokens) -> String? {
     let turns = [Message(.user, "a"), Message(.assistant, Self.probe), Message(.user, "b")]
     let tries = [turns + [turns[1]], [Message(.system, "c")] + turns + [turns[1]], Array(turns.prefix(2))]
@@ -145,7 +146,7 @@ extension ChatTemplate {
       var found: [String] = []
       for part in added.split(rest) {
         switch part {
-        // A space before the first token, as Llama 2 has it.
+        // A space before the first token, as in Llama 2.
         case .text(let range) where found.isEmpty && rest[range].allSatisfy(\.properties.isWhitespace): continue
         case .text: return found
         case .token(let id, _):
@@ -159,9 +160,9 @@ extension ChatTemplate {
     }
     let (middle, end) = (run(first.upperBound), run(last.upperBound))
     if let both = zip(middle, end).prefix(while: { $0 == $1 }).map(\.0).last, answers.count > 1 { return both }
-    // LLaVA's first templates end the last answer alone.
+    // LLaVA's first templates end only the last answer.
     if let first = end.first { return first }
-    // Something stands between the answer and its end.
+    // There is text between the answer and its end token.
     let tokens = added.split(Array(shown[last.upperBound...].unicodeScalars)).lazy.compactMap { part in
       if case .token(let id, _) = part { added.byID[id]?.content } else { nil }
     }

@@ -3,7 +3,7 @@ import Glibc
 import Jinja
 
 extension CivilTime {
-  /// The time where the user is; or `$SOURCE_DATE_EPOCH`, where a run has to be repeatable.
+  /// The local time, or `$SOURCE_DATE_EPOCH` for reproducible runs.
   package static var now: CivilTime {
     var fields = tm()
     if var epoch = SourceDate.given {

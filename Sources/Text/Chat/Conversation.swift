@@ -1,13 +1,13 @@
 import Base
 
-/// A conversation, with all that a chat template may be told of it.
+/// A conversation with everything that a chat template may use.
 package struct Conversation: Equatable, Sendable {
   package var messages: [Message]
   /// Descriptions of the functions that the model may call.
   package var tools: JSON?
-  /// Texts to answer from.
+  /// Documents for retrieval-augmented answers.
   package var documents: JSON?
-  /// What the row gives the template besides ("chat_template_kwargs").
+  /// Additional template variables of the row ("chat_template_kwargs").
   package var arguments: [JSON.Member]
 
   package init(
@@ -19,7 +19,7 @@ package struct Conversation: Equatable, Sendable {
     self.arguments = arguments
   }
 
-  /// The first so many messages.
+  /// The first `count` messages.
   func prefix(_ count: Int) -> Conversation {
     var prefix = self
     prefix.messages = Array(messages.prefix(count))
@@ -30,18 +30,18 @@ package struct Conversation: Equatable, Sendable {
 }
 
 extension Message {
-  /// How a template takes what a message says.
+  /// The form of message content that a template expects.
   enum Form: Equatable, Sendable {
-    /// As the row has it: a text, or a list of parts.
+    /// As in the row: a text, or a list of parts.
     case asGiven
-    /// As a list of parts: the template looks at nothing else.
+    /// A list of parts: the template handles nothing else.
     case parts
-    /// Parts as one text, images as marks in it: the template knows of no parts.
+    /// One text with placeholders for images: the template does not handle parts.
     case marks(String)
   }
 
-  /// What a template is given, as transformers gives it: no member that is null, and what was thought before the answer
-  /// under each of the names that templates have for it.
+  /// The value given to a template, as in transformers: without null members, and with reasoning under each of the
+  /// names that templates use for it.
   func json(_ form: Form) -> JSON {
     var members = members.filter { $0.value != .null }.map { member in
       member.key == "content" ? JSON.Member(member.key, content(member.value, form)) : member

@@ -2,7 +2,7 @@ import Base
 
 /// One turn of a conversation.
 package struct Message: Equatable, Sendable {
-  /// Who speaks. Which roles there are is the chat template's to say.
+  /// Role of the speaker. The chat template defines which roles exist.
   package struct Role: RawRepresentable, Hashable, Sendable {
     package let rawValue: String
     package init(rawValue: String) { self.rawValue = rawValue }
@@ -13,26 +13,26 @@ package struct Message: Equatable, Sendable {
     package static let tool = Role(rawValue: "tool")
   }
 
-  /// A piece of what is said or shown.
+  /// Text or an image.
   package enum Part: Equatable, Sendable {
     case text(String)
-    /// A file, as the row or the caller names it.
+    /// A file, as named by the row or the caller.
     case image(path: String)
   }
 
   package let role: Role
   package let parts: [Part]
-  /// All that a template is given of the message ("role", "content", "tool_calls", …), in the order of the row.
+  /// All members of the message for the template ("role", "content", "tool_calls", …), in the order of the row.
   let members: [JSON.Member]
   let learning: Learning
 
-  /// Whether a message is learned.
+  /// Whether a message counts in the loss.
   enum Learning: Sendable {
-    /// An answer is, another message only where prompts are.
+    /// An answer does; another message only if prompts do.
     case byRole
-    /// Only where prompts are, whoever says it.
+    /// Only if prompts do, whatever its role.
     case asPrompt
-    /// The row says that it is not.
+    /// Never, according to the row.
     case never
   }
 
@@ -55,13 +55,13 @@ package struct Message: Equatable, Sendable {
     return Message(role, parts, members: members, learning)
   }
 
-  /// What is said: the texts, one behind the other.
+  /// The texts, concatenated.
   package var content: String { parts.text }
 
-  /// What is shown: paths, in order.
+  /// Paths of the images, in order.
   package var images: [String] { parts.images }
 
-  /// One text is a string, anything else a list of parts.
+  /// A single text is a string, anything else a list of parts.
   static func json(_ parts: [Part]) -> JSON {
     if parts.count == 1, case .text(let text) = parts[0] { return .string(text) }
     return .array(parts.map(\.json))
@@ -72,14 +72,14 @@ extension Message.Part {
   var json: JSON {
     switch self {
     case .text(let text): .dictionary(["type": .string("text"), "text": .string(text)])
-    // Which file it is is nothing that a template writes.
+    // Templates do not use the file's name.
     case .image: .dictionary(["type": .string("image")])
     }
   }
 }
 
 extension [Message.Part] {
-  /// The texts, one behind the other.
+  /// The texts, concatenated.
   package var text: String {
     map { if case .text(let text) = $0 { text } else { "" } }.joined()
   }

@@ -2,21 +2,21 @@ import Base
 import Checkpoints
 import Jinja
 
-/// The text of a chat template, and where it is from.
+/// The text of a chat template, and its origin.
 struct TemplateSource: Equatable, Sendable {
   let name: String
   let text: String
   var isBuiltIn = false
-  /// Of several templates the one for conversations with tools ("tool_use").
+  /// The template for conversations with tools ("tool_use"), if there are several.
   var textForTools: String? = nil
 
   func error(_ error: TemplateError) -> VPatchError {
     VPatchError(
       .refused, name, "\(error)",
-      remedy: "name another: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
+      remedy: "use another: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
   }
 
-  /// All words of it, but for those of its comments.
+  /// All words in the template, without comments.
   var words: Set<String> {
     var words: Set<String> = []
     for text in [text, textForTools].compactMap(\.self) {
@@ -43,13 +43,13 @@ struct TemplateSource: Equatable, Sendable {
   /// Where transformers saves the second of several templates.
   private static let fileForTools = "additional_chat_templates/tool_use.jinja"
 
-  /// Larger than any there is.
+  /// In bytes; larger than any known template.
   private static let limit = 1 << 20
 
-  /// The template of a model's folder, looked for as transformers does: "chat_template.jinja", "chat_template" in
-  /// "tokenizer_config.json"; before them, of a model that takes images, "chat_template" in "processor_config.json" and in
-  /// "chat_template.json".
-  /// - Throws: `refused` where there is none.
+  /// The template of a model's folder. Files are tried in transformers' order: "chat_template.jinja", "chat_template"
+  /// in "tokenizer_config.json"; before them, for a model with images, "chat_template" in "processor_config.json" and
+  /// in "chat_template.json".
+  /// - Throws: `refused` if there is none.
   static func of(_ folder: ModelFolder, takesImages: Bool) throws -> TemplateSource {
     for name in takesImages ? ["processor_config.json", "chat_template.json"] : [] {
       if let source = try named(folder, name) { return source }
@@ -67,7 +67,7 @@ struct TemplateSource: Equatable, Sendable {
     if let source = try named(folder, "tokenizer_config.json") { return source }
     throw VPatchError(
       .refused, folder.path, "has no chat template",
-      remedy: "name one: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
+      remedy: "choose one: --chat-template \(ChatTemplate.names.joined(separator: "|")), or a file")
   }
 
   static func file(_ path: String) throws -> TemplateSource {
@@ -91,15 +91,15 @@ struct TemplateSource: Equatable, Sendable {
       return try several(path) { name in list.first { $0["name"] == .string(name) }?["template"]?.string }
     case .object(let members): return try several(path) { name in members.first { $0.key == name }?.value.string }
     case .null, nil: return nil
-    default: throw VPatchError(.invalid, path, "its \"chat_template\" is neither a text nor a list of templates")
+    default: throw VPatchError(.invalid, path, "has a \"chat_template\" that is neither a string nor a list")
     }
   }
 
   private static func several(_ path: String, _ template: (String) -> String?) throws -> TemplateSource {
     guard let text = template("default") else {
       throw VPatchError(
-        .refused, path, "has several chat templates, and none that is called \"default\"",
-        remedy: "write the one that is meant into a file, and name it with --chat-template FILE")
+        .refused, path, "has several chat templates, but none called \"default\"",
+        remedy: "write one into a file, and give it with --chat-template FILE")
     }
     return TemplateSource(name: path, text: text, textForTools: template("tool_use"))
   }

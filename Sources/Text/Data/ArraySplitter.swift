@@ -1,12 +1,12 @@
 import Base
 
-/// The elements of a JSON array, as text; whether each is JSON is for who reads it to say.
+/// Splits a JSON array into its elements, as text; the caller parses them.
 struct ArraySplitter {
   let limit: Int
   let path: String
   private var element: [UInt8] = []
   private var number = 1
-  /// How many brackets and braces are open.
+  /// Number of open brackets and braces.
   private var depth = 0
   private var (isInString, isEscaped, isAtEnd) = (false, false, false)
 
@@ -19,7 +19,7 @@ struct ArraySplitter {
     for byte in piece {
       if isAtEnd {
         guard byte.isJSONSpace else {
-          throw error("has something behind its array: rows are the elements of one array, or objects, one a line")
+          throw error("has text after its array: rows are the elements of one array, or one object per line")
         }
         continue
       }
@@ -40,8 +40,8 @@ struct ArraySplitter {
         case UInt8(ascii: "]"), UInt8(ascii: "}"):
           depth -= 1
           if depth == 0 {
-            guard byte == UInt8(ascii: "]") else { throw error("is a JSON array that a brace closes") }
-            // An array without elements has none to give.
+            guard byte == UInt8(ascii: "]") else { throw error("is a JSON array closed by a brace") }
+            // An empty array has no elements.
             if number > 1 || !element.allSatisfy(\.isJSONSpace) { try give(body) }
             isAtEnd = true
             continue
@@ -65,7 +65,7 @@ struct ArraySplitter {
   }
 
   func end() throws {
-    guard isAtEnd else { throw error("is a JSON array that does not end: it is cut short") }
+    guard isAtEnd else { throw error("is a JSON array without an end: it is cut short") }
   }
 
   private func error(_ reason: String) -> VPatchError { VPatchError(.invalid, path, reason) }

@@ -1,54 +1,54 @@
 import Base
 import Images
 
-/// The rows of a data file as a model reads them.
+/// The rows of a data file as examples for a model.
 package struct DataFile: Sendable {
   package let path: String
   package let examples: [Example]
-  /// The line of each example, from 1 on; of an array and of a table the row.
+  /// The line of each example, from 1; for an array or a table, the row.
   package let lines: [Int]
-  /// How many rows there are; a conversation may be several examples.
+  /// Number of rows; a conversation may give several examples.
   package let rows: Int
-  /// Rows that say themselves that nothing is to be learned of them.
+  /// Number of rows marked as not trained.
   package let leftOutRows: Int
-  /// Members of rows that nobody reads, and in how many rows they are.
+  /// Row members that are not used, with the number of rows that have them.
   package let unread: [(name: String, rows: Int)]
-  /// The first examples, as they are read.
+  /// The first examples, as the model reads them.
   package let shown: [ShownRow]
 
   package struct ShownRow: Sendable {
     package let line: Int
-    /// The text, and what of it is learned; none of ready ids.
+    /// The text with the parts that count in the loss; empty for rows of ids.
     package let segments: [Segment]
     package let example: Example
   }
 
-  /// Of the file's bytes.
+  /// Digest of the file's bytes.
   package let digest: ContentDigest
-  /// Rows that were longer than allowed, and how many tokens of them were cut off.
+  /// Rows longer than allowed, and the number of tokens cut off.
   package let cutRows: Int
   package let cutTokens: Int
-  /// Rows in which a prompt ends inside a token, which then counts as the answer's; few are harmless, but where it is
-  /// all of them the prompts probably end with a space that belongs to the answers.
+  /// Rows in which the prompt ends inside a token, which then counts as part of the answer. A few are harmless; if it
+  /// is all rows, the prompts probably end with a space that belongs to the answers.
   package let mergedRows: Int
-  /// Conversations in which an answer is learned without the token that ends it.
+  /// Conversations in which an answer counts in the loss without its end token.
   package let endlessRows: Int
 
-  /// The image files that the rows name, each once.
+  /// The image files that the rows name, without repetition.
   package let images: [ImageSource]
 
   package var tokens: Int { examples.reduce(0) { $0 + $1.ids.count } }
-  /// What the loss counts.
+  /// Number of tokens that count in the loss.
   package var answerTokens: Int { examples.reduce(0) { $0 + $1.answerTokens } }
 
-  /// So many rows are named in an error; all are counted.
+  /// Number of rows named in an error; all are counted.
   static let shownErrors = 5
-  /// How much text is worked on at once.
+  /// Bytes of text processed at once.
   private static let batchBytes = 4 << 20
 
-  /// Reads and checks every row, and looks at every image.
-  /// - Throws: `invalid` naming the first rows that cannot be used, with their reasons; `refused` where a row needs
-  ///   what the model does not have (a tokenizer, a chat template).
+  /// Reads and checks every row and every image.
+  /// - Throws: `invalid` with the first unusable rows and the reasons; `refused` if a row needs something that the
+  ///   model does not have (a tokenizer, a chat template).
   package init(path: String, _ text: ModelText, _ rules: DataRules, _ work: WorkOptions) throws {
     let file = RowFile(path: path)
     var loader = Loader(encoder: RowEncoder(rules: rules, text: text), path: file.name, work: work)
@@ -70,7 +70,7 @@ package struct DataFile: Sendable {
   }
 }
 
-/// Rows so far.
+/// State while rows are read.
 private struct Loader {
   let encoder: RowEncoder
   let path: String
@@ -83,7 +83,7 @@ private struct Loader {
   var unread: [String: Int] = [:]
   var shown: [DataFile.ShownRow] = []
   var (cutRows, cutTokens, mergedRows, endlessRows) = (0, 0, 0, 0)
-  /// By the names that rows have for them.
+  /// By the names in rows.
   private(set) var images: [String: Result<ImageSource, RowError>] = [:]
   private let folder: ImageFolder
   private var errors: [(line: Int, reason: String)] = []
@@ -107,7 +107,7 @@ private struct Loader {
       do {
         return try Self.result { try encoder.encode(rows[i].get(), images) }
       } catch let error as VPatchError {
-        // What the model lacks, it lacks for every row.
+        // Missing parts of the model affect every row.
         throw VPatchError(
           error.code, error.subject, "\(error.reason) (needed by line \(raw[i].number) of \(path))",
           remedy: error.remedy)
@@ -136,7 +136,7 @@ private struct Loader {
     }
   }
 
-  /// Some rows at a time: a thread's turn costs more than a short row.
+  /// In groups of rows: starting a task costs more than a short row.
   private func map<T: Sendable>(_ count: Int, _ body: @Sendable (Int) throws -> T) throws -> [T] {
     let size = 32
     return try Parallel.map((count + size - 1) / size, threads: work.threads) { piece in
@@ -152,7 +152,7 @@ private struct Loader {
     }
   }
 
-  /// Looks at the images that these rows are the first to name.
+  /// Checks the images that these rows are the first to name.
   private mutating func look(at rows: [Result<Row, RowError>]) throws {
     guard let shelf = encoder.text.shelf else { return }
     let names = Set(rows.flatMap { (try? $0.get().images) ?? [] }).filter { images[$0] == nil }
@@ -175,13 +175,13 @@ private struct Loader {
       let more = errorCount > errors.count ? "; and \(Format.grouped(errorCount - errors.count)) more" : ""
       throw VPatchError(
         .invalid, path, "\(Format.counted(errorCount, "row")) cannot be used: \(shown)\(more)",
-        remedy: "mend or remove \(errorCount == 1 ? "it" : "them")")
+        remedy: "fix or remove \(errorCount == 1 ? "it" : "them")")
     }
     guard rows > 0 else { throw VPatchError(.invalid, path, "has no rows") }
     guard !examples.isEmpty else {
       throw VPatchError(
-        .invalid, path, "has nothing to learn: each of its \(Format.counted(rows, "row")) says so itself",
-        remedy: "look at their \"weight\", \"train\" or \"loss\"")
+        .invalid, path, "has nothing to train on: all of its \(Format.counted(rows, "row")) are marked as not trained",
+        remedy: "check their \"weight\", \"train\" or \"loss\"")
     }
   }
 }

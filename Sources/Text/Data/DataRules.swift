@@ -1,25 +1,25 @@
-/// What is made of the rows of a data file.
+/// Rules for turning the rows of a data file into examples.
 package struct DataRules: Sendable {
-  /// What happens to a row that is too long.
+  /// Treatment of a row that is too long.
   package enum TooLong: String, Sendable, CaseIterable {
-    /// Its end is cut off; it is an error only where no answer would be left.
+    /// Its end is cut off; an error only if no answer would be left.
     case cut
     /// It is an error.
     case refuse
   }
 
-  /// How many tokens a row may have.
+  /// Maximum number of tokens per row.
   package var maximumLength: Int
   package var tooLong: TooLong
-  /// Prompts are learned as well as answers.
+  /// Whether prompts count in the loss too.
   package var learnsEverything: Bool
-  /// A row in which nothing is learned is an error. (A row that is only to be scored may be empty.)
+  /// Whether a row without loss tokens is an error. (A row that is only scored may be empty.)
   package var needsAnswers: Bool
-  /// How many ids the model knows.
+  /// Number of ids that the model knows.
   package var vocabulary: Int
-  /// Images may lie outside of the data file's folder.
+  /// Whether images may be outside the data file's folder.
   package var allowsOutside: Bool
-  /// Of so many examples the text is kept.
+  /// Number of examples whose text is kept for display.
   package var shownRows = 0
 
   package init(

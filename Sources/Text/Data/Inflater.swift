@@ -1,7 +1,7 @@
 import Base
 import CZlib
 
-/// Takes gzip apart, a piece at a time.
+/// Decompresses gzip, piece by piece.
 final class Inflater {
   private let path: String
   private var stream = z_stream()
@@ -12,14 +12,14 @@ final class Inflater {
     self.path = path
     // 16: with gzip's header.
     guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
-      throw VPatchError(.io, path, "cannot be decompressed: no memory")
+      throw VPatchError(.io, path, "cannot be decompressed: not enough memory")
     }
   }
 
   deinit { inflateEnd(&stream) }
 
-  /// Calls `body` with what the piece holds. Several gzip files one behind the other are one, as for gunzip.
-  /// - Throws: `invalid` for what is no gzip.
+  /// Calls `body` with the decompressed piece. Concatenated gzip files are read as one, as in gunzip.
+  /// - Throws: `invalid` for anything but gzip.
   func add(_ piece: [UInt8], _ body: ([UInt8]) throws -> Void) throws {
     var piece = piece
     try piece.withUnsafeMutableBufferPointer { input in
@@ -35,7 +35,7 @@ final class Inflater {
           return (inflate(&stream, Z_NO_FLUSH), count - Int(stream.avail_out))
         }
         guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else {
-          throw VPatchError(.invalid, path, "is not whole gzip", remedy: "unpack it with gunzip to see what is wrong")
+          throw VPatchError(.invalid, path, "is not valid gzip", remedy: "unpack it with gunzip to see the error")
         }
         if made > 0 { try body(Array(out[..<made])) }
         isAtEnd = code == Z_STREAM_END
@@ -43,7 +43,7 @@ final class Inflater {
     }
   }
 
-  /// - Throws: `invalid` where the end is missing.
+  /// - Throws: `invalid` if the end is missing.
   func end() throws {
     guard isAtEnd else { throw VPatchError(.invalid, path, "is cut short: the end of its gzip is missing") }
   }

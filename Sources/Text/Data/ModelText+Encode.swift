@@ -2,23 +2,23 @@ import Base
 import Images
 
 extension ModelText {
-  /// Text with images among it, as tokens.
+  /// Text with images, as tokens.
   struct Encoded {
     var ids: [Int32] = []
-    /// One an id.
+    /// One per id.
     var isAnswer: [Bool] = []
-    /// How many borders between segments lie inside a token.
+    /// Number of segment boundaries inside a token.
     var bordersInTokens = 0
-    /// Where the images' tokens are.
+    /// Ranges of the images' tokens.
     var runs: [Range<Int>] = []
   }
 
-  /// The text that stands for an image: of a model without images as well, whose rows are refused for it later.
+  /// The placeholder of an image; defined for a model without images too, whose rows are refused later.
   var mark: String { images?.mark ?? ImageMark.ofRows }
 
-  var noImages: RowError { RowError("has an image, and the model takes no images") }
+  var noImages: RowError { RowError("has an image, but the model takes no images") }
 
-  /// A text as it stands, with images among it.
+  /// Plain text with images.
   func segments(_ parts: [Message.Part]) -> [Segment] {
     parts.flatMap { part in
       switch part {
@@ -28,19 +28,19 @@ extension ModelText {
     }
   }
 
-  /// - Throws: `RowError` for a text that spells out an image's mark: the model would take it for an image.
+  /// - Throws: `RowError` for a text that contains the image placeholder, which the model would take for an image.
   func checkMarks(in parts: [Message.Part]) throws {
     guard let images else { return }
     for case .text(let text) in parts {
       for mark in [ImageMark.ofRows, images.mark] where text.firstRange(of: mark) != nil {
-        throw RowError("has the mark \"\(mark)\" in a text, and no image for it")
+        throw RowError("has the image placeholder \"\(mark)\" in a text, but no image for it")
       }
     }
   }
 
-  /// The ids of the whole text, with as many image tokens at each mark as the model takes for the image there.
-  /// - Parameter sources: one a mark, in order.
-  /// - Throws: `RowError` where the text makes other image tokens than these.
+  /// The ids of the whole text, with each placeholder replaced by the image's number of image tokens.
+  /// - Parameter sources: one per placeholder, in order.
+  /// - Throws: `RowError` if the text gives other image tokens than these.
   func encode(_ segments: [Segment], _ sources: [ImageSource], addSpecialTokens: Bool) throws -> Encoded {
     let tokenizer = try tokenizer
     if let reason = tokenizer.refusal(of: segments.map(\.text).joined()) { throw RowError(reason) }
@@ -56,7 +56,7 @@ extension ModelText {
     let places = encoded.ids.count { $0 == images.token }
     guard places == sources.count else {
       throw RowError(
-        "has \(Format.counted(places, "image token")) in its text, and \(Format.counted(sources.count, "image"))")
+        "has \(Format.counted(places, "image token")) in its text, but \(Format.counted(sources.count, "image"))")
     }
     var result = Encoded(bordersInTokens: encoded.bordersInTokens)
     var counts = try images.counts(of: sources)[...]
@@ -76,14 +76,14 @@ extension ModelText {
 }
 
 extension ImagePrompting {
-  /// How many tokens each image of a row takes.
-  /// - Throws: `RowError` with what is wrong with one, or where they are more than memory should be taken for: a row may
-  ///   name an image a million times.
+  /// Number of tokens of each image of a row.
+  /// - Throws: `RowError` for an unusable image, or for more tokens than memory should be used for: a row may name an
+  ///   image a million times.
   func counts(of images: [ImageSource]) throws -> [Int] {
     let counts = try images.map { try count(of: $0, among: images.count) }
     let sum = counts.reduce(0, +)
     guard sum <= 1 << 22 else {
-      throw RowError("has images that take \(Format.grouped(sum)) tokens, which no model reads at once")
+      throw RowError("has images that take \(Format.grouped(sum)) tokens, more than any model takes")
     }
     return counts
   }
@@ -91,7 +91,7 @@ extension ImagePrompting {
   private func count(of image: ImageSource, among count: Int) throws -> Int {
     do {
       let count = try tokens(for: image, among: count)
-      guard count > 0 else { throw RowError("has an image of which the model takes no tokens") }
+      guard count > 0 else { throw RowError("has an image that gives no tokens") }
       return count
     } catch let error as VPatchError {
       throw RowError("has an image that cannot be used (\(Path.name(image.path).printable)): \(RowError.words(error))")
@@ -100,9 +100,9 @@ extension ImagePrompting {
 }
 
 extension Tokenizer {
-  /// The ids of a text whose marks the tokenizer does not know: what is between two of them is encoded apart, each part
-  /// as if a text began there, and a token is put between. So LLaVA's own code does it (`tokenizer_image_token`), where
-  /// only the first part has what the tokenizer puts before a text.
+  /// The ids of a text whose placeholders the tokenizer does not know: the parts between them are encoded separately,
+  /// each like a whole text, with the image token in between. Same as LLaVA's own code (`tokenizer_image_token`), in
+  /// which only the first part gets the tokenizer's prefix.
   fileprivate func encodeApart(_ segments: [Segment], token: Int32, addSpecialTokens: Bool) -> Encoded {
     var result = Encoded()
     func append(_ ids: [Int32], _ isAnswer: Bool) {

@@ -1,22 +1,22 @@
 import Base
 import Checkpoints
 
-/// What turns a model's text into ids: its tokenizer, its chat template, and how it is shown images.
+/// Turns a model's text into ids: its tokenizer, chat template and image preprocessing.
 ///
-/// Ready ids need neither, so what is missing is an error only where it is asked for.
+/// Rows of ids need none of these, so a missing one is an error only when it is needed.
 package struct ModelText: Sendable {
   private let loadedTokenizer: Result<Tokenizer, VPatchError>
   private let loadedTemplate: Result<ChatTemplate, VPatchError>
-  /// How the model is shown an image; nil for a model that takes none.
+  /// Image preprocessing; nil for a model without images.
   package let images: (any ImagePrompting)?
-  /// The images that were looked at.
+  /// Headers of checked images.
   let shelf: ImageShelf?
 
   /// - Parameters:
   ///   - folder: the model's.
-  ///   - chatTemplate: which one, and what it is told; the model's own, where nothing is said.
-  ///   - images: how the model is shown an image; nil for a model that takes none.
-  /// - Throws: `refused` for a name that is none.
+  ///   - chatTemplate: template and its arguments; by default the model's own.
+  ///   - images: image preprocessing; nil for a model without images.
+  /// - Throws: `refused` for an unknown template name.
   package init(
     folder: String, chatTemplate: ChatTemplate.Options = .init(), images: (any ImagePrompting)? = nil
   ) throws {
@@ -38,8 +38,8 @@ package struct ModelText: Sendable {
         source, tokenizer.named, tokenizer.added, chatTemplate, mark: images?.mark)
       guard !source.isBuiltIn || template.endOfAnswer != nil else {
         throw VPatchError(
-          .refused, folder.path, "has no token with which an answer ends in the chat template \(source.name.printable)",
-          remedy: "name the template that the model was made with")
+          .refused, folder.path, "has no token that ends an answer in the chat template \(source.name.printable)",
+          remedy: "use the template that the model was trained with")
       }
       return template
     }
@@ -52,10 +52,10 @@ package struct ModelText: Sendable {
     loadedTemplate = .success(template)
   }
 
-  /// - Throws: why the model has none that can be used.
+  /// - Throws: why the model has no usable tokenizer.
   package var tokenizer: Tokenizer { get throws { try loadedTokenizer.get() } }
 
-  /// - Throws: why the model has none that can be used, or that it has no tokenizer.
+  /// - Throws: why the model has no usable template, or no tokenizer.
   package var template: ChatTemplate { get throws { try loadedTemplate.get() } }
 
   private static func result<T>(_ body: () throws -> T) throws -> Result<T, VPatchError> {
@@ -66,16 +66,16 @@ package struct ModelText: Sendable {
     }
   }
 
-  /// The ids that end a generation: those that the model's files name, and for an answer to a conversation the one that
-  /// ends it in the chat template.
+  /// The ids that end a generation: from the model's files and, for an answer in a conversation, the one that ends it
+  /// in the chat template.
   package func stops(answering: Bool) throws -> Set<Int32> {
     let tokenizer = try tokenizer
     let end = answering ? try template.endOfAnswer.flatMap(tokenizer.id(of:)) : nil
     return tokenizer.named.stops.union(end.map { [$0] } ?? [])
   }
 
-  /// The tokens of a conversation that the model is to go on with.
-  /// - Throws: `refused` for images where the model takes none; what is wrong with an image.
+  /// The tokens of a conversation with its generation prompt.
+  /// - Throws: `refused` for images if the model takes none; errors of an image.
   package func prompt(_ messages: [Message]) throws -> TokenSequence {
     let template = try template
     guard images != nil || messages.allSatisfy(\.images.isEmpty) else {
@@ -88,16 +88,16 @@ package struct ModelText: Sendable {
       addSpecialTokens: addsSpecialTokens(to: shown, template))
   }
 
-  /// Whether what the tokenizer puts around a text goes around a conversation, too. In transformers a model's processor
-  /// leaves that to the tokenizer, unless the template writes the token that begins a text; a tokenizer alone never does.
+  /// Whether the tokenizer's prefix and suffix are added to a conversation, too. In transformers, a processor lets the
+  /// tokenizer add them unless the template writes the BOS token; a tokenizer alone never adds them.
   func addsSpecialTokens(to shown: [UInt8], _ template: ChatTemplate) throws -> Bool {
     guard images != nil else { return false }
     guard let beginning = try tokenizer.named.beginningText else { return true }
     return !shown.starts(with: beginning.utf8)
   }
 
-  /// The tokens of a text as it stands, with images among it.
-  /// - Parameter addSpecialTokens: whether what the tokenizer puts around a text is put there.
+  /// The tokens of plain text with images.
+  /// - Parameter addSpecialTokens: whether the tokenizer's prefix and suffix are added.
   package func sequence(_ parts: [Message.Part], addSpecialTokens: Bool = true) throws -> TokenSequence {
     try sequence(segments(parts), parts, addSpecialTokens: addSpecialTokens)
   }

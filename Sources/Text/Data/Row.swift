@@ -1,19 +1,19 @@
 import Base
 
-/// One row of a data file, before it is ids.
+/// One row of a data file, before tokenization.
 struct Row: Equatable, Sendable {
   enum Content: Equatable, Sendable {
     case conversation(Conversation)
     case completion(prompt: [Message.Part], completion: String)
     case text([Message.Part])
-    /// Without labels everything is learned.
+    /// Without labels, every token counts in the loss.
     case ids([Int], labels: [Int]?, images: [String])
   }
 
   let content: Content
-  /// Whether the row is one to learn from.
+  /// Whether the row is to be trained on.
   let isLearned: Bool
-  /// Members that nobody reads, each once: "id", "messages[].name".
+  /// Members that are not used, without repetition: "id", "messages[].name".
   private(set) var unread: [String]
 
   private static let forms =
@@ -30,15 +30,15 @@ struct Row: Equatable, Sendable {
   init(_ json: JSON) throws {
     guard let object = json.object else { throw RowError("is not an object") }
     var row = RowMembers(object)
-    try row.refuse(["chosen", "rejected"], "which is a preference: only what is to be said can be learned")
-    // A row may hold more than is used here, but must say in one way what is to be learned.
+    try row.refuse(["chosen", "rejected"], "which marks preference data: that is not supported")
+    // A row may have unused members, but must have only one of these forms.
     let found = [
       row.has("messages") ? "messages" : nil, row.has("conversations") ? "conversations" : nil,
       row.has("prompt") && row.has("completion") ? "prompt/completion" : nil,
       row.has("instruction") && row.has("output") ? "instruction/output" : nil,
       row.has("text") ? "text" : nil, row.has("input_ids") ? "input_ids" : nil,
     ].compactMap(\.self)
-    // Alpaca's files have the two written out as a text, too.
+    // Alpaca's files also have the two as one text.
     let isAlpaca = found == ["instruction/output", "text"]
     guard found.count <= 1 || isAlpaca else {
       throw RowError("has several forms at once: \(found.joined(separator: ", "))")
@@ -57,7 +57,7 @@ struct Row: Equatable, Sendable {
     default:
       for (one, other) in [("prompt", "completion"), ("completion", "prompt"), ("instruction", "output")]
       where row.has(one) {
-        throw RowError("has \(one == "instruction" ? "an" : "a") \"\(one)\" and no \"\(other)\"")
+        throw RowError("has \(one == "instruction" ? "an" : "a") \"\(one)\" but no \"\(other)\"")
       }
       throw RowError("has none of \(Self.forms)")
     }
@@ -76,10 +76,10 @@ struct Row: Equatable, Sendable {
 }
 
 extension RowMembers {
-  /// What only a chat template can write is no part of a text.
+  /// Members that only a chat template can render must not be in a row of text.
   mutating func refuseForText() throws {
     try refuse(
       ["system", "tools", "documents", "chat_template_kwargs"],
-      "which only a conversation has a place for: give the row as \"messages\"")
+      "which only conversations can have: write the row with \"messages\"")
   }
 }

@@ -1,10 +1,10 @@
 import Base
 
-/// The forms are those of Hugging Face's chats ("role", "content") and of ShareGPT and LLaVA ("from", "value").
+/// Supports Hugging Face's form ("role", "content") and that of ShareGPT and LLaVA ("from", "value").
 extension RowContent {
   /// - Parameters:
   ///   - key: the member that lists the messages.
-  ///   - isPart: whether what the row says besides is said with another list.
+  ///   - isPart: whether the row's other members are read with another list.
   static func conversation(_ key: String, _ row: inout RowMembers, isPart: Bool = false) throws -> Conversation {
     guard let list = try row.list(key) else { throw RowError("has no \"\(key)\" that is a list") }
     guard !list.isEmpty else { throw RowError("has an empty list as its \"\(key)\"") }
@@ -28,7 +28,7 @@ extension RowContent {
 }
 
 extension Conversation {
-  /// With what a row says of it besides.
+  /// With the row's other members for the template.
   init(_ messages: [Message], _ row: inout RowMembers) throws {
     self.init(messages)
     tools = try Self.objects("tools", &row)
@@ -37,18 +37,18 @@ extension Conversation {
       guard let members = given.object else { throw RowError("has a \"chat_template_kwargs\" that is not an object") }
       if let taken = members.first(where: { ChatTemplate.reserved.contains($0.key) }) {
         throw RowError(
-          "has a \"chat_template_kwargs\" with \"\(taken.key)\", which the row says itself or training decides")
+          "has a \"chat_template_kwargs\" with \"\(taken.key)\", which is set by the row or by training")
       }
       arguments = members
     }
   }
 
-  /// A list of objects, or the text of one, as tables have it; nil where it is empty.
+  /// A list of objects, or its JSON text, as in tables; nil if empty.
   private static func objects(_ key: String, _ row: inout RowMembers) throws -> JSON? {
     guard var value = row.take(key), value.array != nil || !value.isEmpty else { return nil }
     if let text = value.string {
       guard let parsed = try? JSON.parse(Array(text.utf8)) else {
-        throw RowError("has a \"\(key)\" that is a text, and not one of JSON")
+        throw RowError("has a \"\(key)\" that is a string but not JSON")
       }
       value = parsed
     }
@@ -60,15 +60,15 @@ extension Conversation {
 }
 
 extension Message {
-  /// The same message as part of what is answered.
+  /// The same message as part of the prompt.
   var asPrompt: Message { Message(role, parts, members: members, learning == .never ? .never : .asPrompt) }
 }
 
-/// A message before its images are known.
+/// A message before its images are resolved.
 struct MessageDraft {
   let role: Message.Role
   let parts: [RowPart]
-  /// What is said, where it is one text.
+  /// The content if it is a single text.
   let text: String?
   private let members: [JSON.Member]
   private let isLearned: Bool
@@ -80,7 +80,7 @@ struct MessageDraft {
     members = [.init("role", .string(role.rawValue)), .init("content", .string(system))]
   }
 
-  /// - Parameter hasImages: whether `<image>` in what the user says is the place of an image.
+  /// - Parameter hasImages: whether `<image>` in the user's text is a placeholder.
   init(_ json: JSON, place: String, hasImages: Bool) throws {
     guard let object = json.object else { throw RowError("\(place) is not an object") }
     self.place = place
@@ -90,11 +90,11 @@ struct MessageDraft {
     if isShareGPT {
       let speaker = try draft.text("from") ?? ""
       guard let known = Self.speakers[speaker] else {
-        throw RowError("\(place) is from \"\(speaker.printable)\" (known: human, gpt, system, tool)")
+        throw RowError("\(place) is from \"\(speaker.printable)\" (known are human, gpt, system, tool)")
       }
       name = known
     } else {
-      guard let role = try draft.text("role") else { throw RowError("\(place) has no \"role\" that is a text") }
+      guard let role = try draft.text("role") else { throw RowError("\(place) has no \"role\" that is a string") }
       name = role
     }
     role = Message.Role(rawValue: name)
@@ -102,7 +102,7 @@ struct MessageDraft {
     text = content?.string
     switch content {
     case .string(let text):
-      // Without images it is text, whatever it says.
+      // Without images, a placeholder is just text.
       parts =
         role == .user && hasImages ? RowPart.split(text, keepingLineFeeds: false) : [.text(text, nil)]
     case .array(let list):
@@ -111,17 +111,17 @@ struct MessageDraft {
     case nil where draft.has("tool_calls"): parts = []
     default:
       throw RowError(
-        "\(place) has no \"\(isShareGPT ? "value" : "content")\" that is a text or a list of parts, and calls no tools")
+        "\(place) has no \"\(isShareGPT ? "value" : "content")\" that is a string or a list of parts, nor tool calls")
     }
     let learned = try draft.isLearned()
     if let learned, learned.value, role != .assistant, learned.key != "weight" {
       throw RowError(
-        "\(place) is the \(name.printable)'s and has \"\(learned.key)\": only what the assistant says is learned")
+        "\(place) is the \(name.printable)'s and has \"\(learned.key)\": only the assistant's messages are trained")
     }
     isLearned = learned?.value ?? true
     try draft.refuse(
       ["train_detail", "training_detail", "loss_scale"],
-      "which says that parts of it are learned: that is not supported")
+      "which marks parts of it as trained: that is not supported")
     let head = [JSON.Member("role", .string(name))] + (content.map { [.init("content", $0)] } ?? [])
     members =
       isShareGPT
@@ -134,9 +134,9 @@ struct MessageDraft {
 
   func message(_ parts: [Message.Part]) throws -> Message {
     if role != .user, !parts.images.isEmpty {
-      throw RowError("\(place) is the \(role.rawValue.printable)'s and holds an image: only the user's messages can")
+      throw RowError("\(place) is the \(role.rawValue.printable)'s and has an image: only the user's messages can")
     }
-    // Marks in a text have become parts.
+    // Placeholders in a text have become parts.
     let content =
       text.map { parts.images.isEmpty ? .string($0) : Message.json(parts) } ?? .array(self.parts.map(\.json))
     return Message(

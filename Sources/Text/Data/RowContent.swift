@@ -1,8 +1,8 @@
 import Base
 
-/// What rows say and show: conversations, prompts, ids.
+/// The content of rows: conversations, prompts, ids.
 package enum RowContent {
-  /// The conversation of a row; nil where it has none.
+  /// The conversation of a row; nil if it has none.
   /// - Throws: `RowError`.
   package static func conversation(_ row: JSON) throws -> [Message]? {
     var members = RowMembers(row.object ?? [])
@@ -12,8 +12,8 @@ package enum RowContent {
     return nil
   }
 
-  /// A text of a row with the row's images where its marks are; without any mark they come first, each with a line feed
-  /// behind it.
+  /// A text of a row with the row's images at its placeholders. Without placeholders, the images come first, each
+  /// followed by a line feed.
   /// - Throws: `RowError`.
   package static func parts(_ row: JSON, text key: String) throws -> [Message.Part] {
     var members = RowMembers(row.object ?? [])
@@ -21,7 +21,7 @@ package enum RowContent {
   }
 
   static func parts(_ row: inout RowMembers, text key: String) throws -> [Message.Part] {
-    guard let text = try row.text(key) else { throw RowError("has no \"\(key)\" that is a text") }
+    guard let text = try row.text(key) else { throw RowError("has no \"\(key)\" that is a string") }
     return try parts(text, RowImages(&row))
   }
 
@@ -34,10 +34,10 @@ package enum RowContent {
     return try images.fill([parts])[0]
   }
 
-  /// What someone says about some images, as a row of data with these `images` would have it: they stand where the text
-  /// has the mark `<image>`, or before it.
+  /// A prompt with images, as in a row with these `images`: they are at the placeholders `<image>` of the text, or
+  /// before it.
   /// - Parameter isMessage: whether it is a message for a chat template.
-  /// - Throws: `refused` where marks and images differ in number, or an image is no file.
+  /// - Throws: `refused` if the numbers of placeholders and images differ, or an image is not a file.
   package static func prompt(_ text: String, images: [String], isMessage: Bool) throws -> [Message.Part] {
     guard !images.isEmpty else { return [.text(text)] }
     do {
@@ -61,29 +61,29 @@ package enum RowContent {
     return try RowImages(&members).listed
   }
 
-  /// A prompt with what follows it: texts, or messages (TRL's conversational form), of which only those of the completion
-  /// are learned.
+  /// A prompt with its completion: texts, or messages (TRL's conversational form). Only the completion's messages count
+  /// in the loss.
   static func completion(_ row: inout RowMembers) throws -> Row.Content {
     if case .array = row.take("prompt") {
       let prompt = try conversation("prompt", &row)
       var completion = try conversation("completion", &row, isPart: true)
       guard prompt.images.isEmpty || completion.images.isEmpty else {
-        throw RowError("has images in its prompt and in its completion")
+        throw RowError("has images both in its prompt and in its completion")
       }
       completion.messages = prompt.messages.map { $0.asPrompt } + completion.messages
       return .conversation(completion)
     }
     let prompt = try parts(&row, text: "prompt")
-    guard let completion = try row.text("completion") else { throw RowError("has no \"completion\" that is a text") }
+    guard let completion = try row.text("completion") else { throw RowError("has no \"completion\" that is a string") }
     try row.refuseForText()
     return .completion(prompt: prompt, completion: completion)
   }
 
-  /// Alpaca's form: what is asked for, perhaps with something that it is about, and the answer.
+  /// Alpaca's form: an instruction, an optional input, and the answer.
   static func instruction(_ row: inout RowMembers) throws -> Conversation {
     let asked = [try row.text("instruction"), try row.text("input")].compactMap(\.self).filter { !$0.isEmpty }
-    guard let answer = try row.text("output") else { throw RowError("has no \"output\" that is a text") }
-    try row.refuse(["history"], "which is not read: give the row as \"messages\"")
+    guard let answer = try row.text("output") else { throw RowError("has no \"output\" that is a string") }
+    try row.refuse(["history"], "which is not supported: write the row with \"messages\"")
     let images = try RowImages(&row)
     let text = asked.joined(separator: "\n")
     let question = images.listed.isEmpty ? [RowPart.text(text, nil)] : RowPart.split(text, keepingLineFeeds: false)
@@ -92,7 +92,7 @@ package enum RowContent {
     return try Conversation(messages, &row)
   }
 
-  /// A system message that stands beside the conversation.
+  /// A system message beside the conversation.
   static func system(_ row: inout RowMembers) throws -> String? {
     try row.text("system").flatMap { $0.isEmpty ? nil : $0 }
   }

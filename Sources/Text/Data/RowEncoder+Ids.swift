@@ -2,7 +2,7 @@ import Base
 import Images
 
 extension RowEncoder {
-  /// Ready ids, with one image token an image or as many as the model takes for it.
+  /// Token ids with one image token per image, or as many as the model uses for it.
   func ready(_ ids: [Int], _ labels: [Int]?, _ sources: [ImageSource]) throws -> Encoded {
     if let labels, labels.count != ids.count {
       throw RowError("has \(Format.counted(ids.count, "id")) and \(Format.counted(labels.count, "label"))")
@@ -31,7 +31,7 @@ extension RowEncoder {
     let places = ids.count { $0 == token }
     guard !sources.isEmpty else {
       guard places == 0 else {
-        throw RowError("has \(Format.counted(places, "image token")) (\(token)) and no images")
+        throw RowError("has \(Format.counted(places, "image token")) (\(token)) but no images")
       }
       return Encoded(example: Example(ids: ids, labels: labels))
     }
@@ -43,13 +43,13 @@ extension RowEncoder {
       throw RowError(
         "has \(Format.counted(places, "image token")) (\(token)) for \(Format.counted(sources.count, "image")): "
           + (counts.count == 1
-            ? "there has to be one, or the \(Format.grouped(total)) that the model takes for it, together"
-            : "there have to be \(Format.grouped(sources.count)), one an image, or the \(Format.grouped(total)) "
-              + "that the model takes for them (\(each)), an image's together"))
+            ? "give one, or the \(Format.grouped(total)) that the model uses for it, consecutively"
+            : "give \(Format.grouped(sources.count)), one per image, or the \(Format.grouped(total)) "
+              + "that the model uses for them (\(each)), consecutively per image"))
     }
     var result = Encoded(example: Example(ids: [], labels: []))
     var (newIds, newLabels): ([Int32], [Int32]) = ([], [])
-    // How many tokens of the image under way are still to come, where they are all there.
+    // Remaining tokens of the current image, if they are all in the row.
     var (image, left) = (0, 0)
     for (id, label) in zip(ids, labels) {
       guard id == token else {
@@ -70,7 +70,7 @@ extension RowEncoder {
     return result
   }
 
-  /// Whether runs are made of the images' tokens: one or more whole images each, in order.
+  /// Whether each run consists of one or more whole images, in order.
   private static func fits(_ runs: [Int], _ counts: [Int]) -> Bool {
     var rest = counts[...]
     for run in runs {

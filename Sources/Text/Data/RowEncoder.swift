@@ -1,35 +1,35 @@
 import Base
 import Images
 
-/// Makes examples of rows.
+/// Turns rows into examples.
 struct RowEncoder: Sendable {
-  /// What a row has become.
+  /// The examples of a row.
   struct Result: Sendable {
-    /// Several, where each answer of a conversation is learned behind another text.
+    /// Several, if each answer of a conversation needs its own text.
     var examples: [Encoded]
-    /// Members of the row that nobody reads.
+    /// Members of the row that are not used.
     var unread: [String]
   }
 
   struct Encoded: Sendable {
     var example: Example
-    /// The text that it was made of, and what of it is learned; none for ready ids.
+    /// The text with the parts that count in the loss; empty for rows of ids.
     var segments: [Segment] = []
-    /// Where the images' tokens are.
+    /// Ranges of the images' tokens.
     var runs: [Range<Int>] = []
-    /// How many tokens were cut off.
+    /// Number of tokens cut off.
     var cut = 0
     /// Whether the prompt ends inside a token.
     var endsInToken = false
-    /// Whether an answer is learned without the token that ends it.
+    /// Whether an answer counts in the loss without its end token.
     var isEndless = false
   }
 
   let rules: DataRules
   let text: ModelText
 
-  /// - Parameter images: those that were looked at, by the names that rows have for them.
-  /// - Throws: `RowError` for the row, `VPatchError` where the model lacks what it needs.
+  /// - Parameter images: the checked images, by the names in rows.
+  /// - Throws: `RowError` for the row, `VPatchError` if the model lacks something it needs.
   func encode(_ row: Row, _ images: [String: Swift.Result<ImageSource, RowError>] = [:]) throws -> Result {
     guard row.isLearned || !rules.needsAnswers else { return Result(examples: [], unread: row.unread) }
     let sources = try row.images.map { name in
@@ -52,26 +52,27 @@ struct RowEncoder: Sendable {
     return result
   }
 
-  /// Checked, and cut where it is too long.
+  /// Checks an example, and cuts it if it is too long.
   private func finished(_ made: Encoded) throws -> Encoded {
     var encoded = made
     if let id = encoded.example.ids.first(where: { !isKnown($0) }) {
-      // Not the row's fault: ready ids are checked where they are read.
+      // Not the row's fault: ids in rows are checked when they are read.
       throw VPatchError(
         .invalid, try text.tokenizer.path,
-        "makes the id \(id), and the model has \(Format.grouped(rules.vocabulary)) ids",
-        remedy: "is it this model's tokenizer?")
+        "makes the id \(id), but the model has \(Format.grouped(rules.vocabulary)) ids",
+        remedy: "use this model's tokenizer")
     }
     if encoded.example.ids.count > rules.maximumLength { try cut(&encoded) }
     if rules.needsAnswers, encoded.example.answerTokens == 0 {
       throw RowError(
-        "has nothing to learn: \(Format.counted(encoded.example.ids.count, "token")), none of them an answer to those before it"
+        "has nothing to train on: \(Format.counted(encoded.example.ids.count, "token")), "
+          + "none of them an answer to those before it"
       )
     }
     return encoded
   }
 
-  /// The image token may be one that no embedding has.
+  /// The image token may be outside the vocabulary.
   private func isKnown(_ id: Int32) -> Bool { (0..<rules.vocabulary).contains(Int(id)) || id == text.images?.token }
 
   private func encode(_ prompt: [Message.Part], _ completion: String, _ sources: [ImageSource]) throws -> Encoded {
@@ -80,8 +81,8 @@ struct RowEncoder: Sendable {
     let tokenizer = try text.tokenizer
     guard let end = tokenizer.named.end else {
       throw VPatchError(
-        .refused, tokenizer.path, "no token ends a completion: the model names no eos_token",
-        remedy: "name it in tokenizer_config.json")
+        .refused, tokenizer.path, "has no eos_token to end a completion",
+        remedy: "set it in tokenizer_config.json")
     }
     var encoded = try example(
       text.segments(prompt) + [Segment(completion, isAnswer: true)], sources, addSpecialTokens: true)
@@ -121,7 +122,8 @@ struct RowEncoder: Sendable {
     if kept.count < images.count, let prompting = text.images {
       guard try prompting.counts(of: kept) == encoded.runs.map(\.count) else {
         throw RowError(
-          "\(lengths), and without \(Format.grouped(images.count - kept.count)) of its \(Format.grouped(images.count)) images the model would take other tokens for the rest"
+          "\(lengths), and without \(Format.grouped(images.count - kept.count)) of its "
+            + "\(Format.grouped(images.count)) images the rest would have other image tokens"
         )
       }
     }

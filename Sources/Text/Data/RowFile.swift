@@ -1,8 +1,8 @@
 import Base
 
-/// The rows of a data file: JSON Lines, a JSON array, or a table in CSV; each perhaps in gzip, and with a byte order mark.
+/// The rows of a data file: JSON Lines, a JSON array, or a CSV table; each optionally with gzip and a byte order mark.
 struct RowFile {
-  /// A row as it is read, before it is looked at.
+  /// A row before it is parsed.
   enum Raw: Sendable {
     case json([UInt8])
     case fields([JSON.Member])
@@ -26,14 +26,14 @@ struct RowFile {
 
   /// "-" for standard input.
   let path: String
-  /// How long a row may be, in bytes: longer than any that fits a model.
+  /// Maximum bytes of a row: more than fits into any model.
   private static let limit = 64 << 20
 
   var name: String { path == "-" ? StandardInput.name : path }
 
-  /// Calls `body` with each row and the number of its line; in an array and in a table the number of the row.
-  /// - Returns: of the bytes as they were read.
-  /// - Throws: `invalid` for a file that is none of these; `io` where it cannot be read, or changes meanwhile.
+  /// Calls `body` with each row and its line number; for an array or a table, the row number.
+  /// - Returns: digest of the file's bytes.
+  /// - Throws: `invalid` for a file in none of these formats; `io` if it cannot be read, or changes while it is read.
   func read(_ body: (_ number: Int, _ row: Raw) throws -> Void) throws -> ContentDigest {
     let hash = SHA256Hasher()
     var (splitter, inflater): (Splitter?, Inflater?)
@@ -82,31 +82,31 @@ struct RowFile {
     [".csv", ".tsv"].contains(ending)
   }
 
-  /// Of the name without that of gzip, in lower case.
+  /// File name extension in lower case, without that of gzip.
   private var ending: String {
     let name = path.lowercased()
     let unpacked = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
     return unpacked.lastIndex(of: ".").map { String(unpacked[$0...]) } ?? ""
   }
 
-  /// How files begin that are packed in another way than gzip, and what unpacks them.
+  /// First bytes of other compression formats, and the commands that decompress them.
   private static let packed: [(start: [UInt8], name: String, command: String)] = [
     (Array("BZh".utf8), "bzip2", "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz", "unxz"),
     ([0x28, 0xB5, 0x2F, 0xFD], "zstd", "unzstd"), ([0x50, 0x4B, 0x03, 0x04], "zip", "unzip"),
   ]
 
-  /// What takes the rows apart, by the first bytes.
+  /// Splitter for the file's format, by its first bytes.
   private func splitter(_ head: [UInt8]) throws -> Splitter {
     if head.starts(with: Array("PAR1".utf8)) {
       throw VPatchError(
-        .refused, name, "is Parquet, which is not read",
+        .refused, name, "is Parquet, which is not supported",
         remedy: "convert it: python3 -c \"import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json('rows.jsonl', "
           + "orient='records', lines=True)\" \(path == "-" ? "FILE" : Path.shellWord(path))")
     }
     if let form = Self.packed.first(where: { head.starts(with: $0.start) }) {
       throw VPatchError(
-        .refused, name, "is packed with \(form.name); only gzip is read",
-        remedy: "unpack it first: \(form.command) \(path == "-" ? "FILE" : Path.shellWord(path))")
+        .refused, name, "is compressed with \(form.name); only gzip is supported",
+        remedy: "decompress it first: \(form.command) \(path == "-" ? "FILE" : Path.shellWord(path))")
     }
     if head.starts(with: [0xFF, 0xFE, 0, 0]) || head.starts(with: [0, 0, 0xFE, 0xFF]) {
       throw VPatchError(.invalid, name, "is UTF-32", remedy: "convert it: iconv -f UTF-32 -t UTF-8")
@@ -119,7 +119,7 @@ struct RowFile {
     if path == "-", let first, ![UInt8(ascii: "["), UInt8(ascii: "{")].contains(first) {
       throw VPatchError(
         .invalid, name, "is neither JSON Lines nor a JSON array",
-        remedy: "a table is known by its file's name: write it into one that ends with .csv or .tsv")
+        remedy: "for a table, use a file name that ends with .csv or .tsv")
     }
     return first == UInt8(ascii: "[")
       ? .array(ArraySplitter(limit: Self.limit, path: name)) : .lines(LineSplitter(limit: Self.limit, path: name))
@@ -157,7 +157,7 @@ struct RowFile {
       }
     }
 
-    /// Blank lines are none.
+    /// Blank lines are skipped.
     private static func line(_ number: Int, _ line: [UInt8], _ body: (Int, Raw) throws -> Void) throws {
       if !line.allSatisfy(\.isJSONSpace) { try body(number, .json(line)) }
     }

@@ -1,10 +1,10 @@
 import Base
 
-/// The members of an object of a data file, of which each is read, or said to be read by nobody.
+/// The members of an object in a data file. Each is read, or reported as unused.
 struct RowMembers {
   private let all: [JSON.Member]
   private var read: Set<String> = []
-  /// What is said of them: "message 3", or nothing for the row itself.
+  /// Place for messages: "message 3", or nil for the row itself.
   let place: String?
 
   init(_ all: [JSON.Member], place: String? = nil) {
@@ -12,23 +12,23 @@ struct RowMembers {
     self.place = place
   }
 
-  /// The member of that key; nil where it is missing or null.
+  /// The member with that key; nil if it is missing or null.
   mutating func take(_ key: String) -> JSON? {
     read.insert(key.bytesKey)
     return all.first { $0.key.isSame(as: key) }.flatMap { $0.value == .null ? nil : $0.value }
   }
 
-  /// Whether there is one that is not null.
+  /// Whether there is such a member that is not null.
   func has(_ key: String) -> Bool { all.contains { $0.key.isSame(as: key) && $0.value != .null } }
 
-  /// Those that nobody has read, with a value.
+  /// Members with a value that were not read.
   var unread: [String] { all.filter { !read.contains($0.key.bytesKey) && $0.value != .null }.map(\.key) }
 
   func error(_ reason: String) -> RowError { RowError(place.map { "\($0) \(reason)" } ?? reason) }
 
   mutating func text(_ key: String) throws -> String? {
     guard let value = take(key) else { return nil }
-    guard let text = value.string else { throw error("has a \"\(key)\" that is not a text") }
+    guard let text = value.string else { throw error("has a \"\(key)\" that is not a string") }
     return text
   }
 
@@ -40,30 +40,30 @@ struct RowMembers {
 
   mutating func numbers(_ key: String) throws -> [Int]? {
     try list(key)?.enumerated().map { i, json in
-      // Negative ones, too.
+      // Including negative numbers.
       if let value = json.int { return value }
       if case .number(let text) = json, let value = Int(text) { return value }
-      throw error("has a \"\(key)\" whose element \(i) is not a whole number")
+      throw error("has a \"\(key)\" whose element \(i) is not an integer")
     }
   }
 
-  /// A list of zeros and ones, as long as another.
+  /// A list of zeros and ones with `count` elements.
   mutating func mask(_ key: String, count: Int) throws -> [Bool]? {
     guard let values = try list(key) else { return nil }
     guard values.count == count else {
       throw error("has \(Format.counted(count, "id")) and a \"\(key)\" of \(Format.grouped(values.count))")
     }
     return try values.map { value in
-      guard let flag = value.flag else { throw error("has a \"\(key)\" that is not made of 0 and 1") }
+      guard let flag = value.flag else { throw error("has a \"\(key)\" that has other values than 0 and 1") }
       return flag
     }
   }
 
-  /// What says whether something is learned, under the names that data sets have for it: OpenAI's "weight", axolotl's
-  /// "train" and "training", ms-swift's "loss".
+  /// Marks whether something counts in the loss, under the names in data sets: OpenAI's "weight", axolotl's "train" and
+  /// "training", ms-swift's "loss".
   static let learning = ["weight", "train", "training", "loss"]
 
-  /// - Returns: nil where nothing says whether it is learned.
+  /// - Returns: nil if there is no such member.
   mutating func isLearned() throws -> (key: String, value: Bool)? {
     var found: (key: String, value: Bool)?
     for key in Self.learning {
@@ -79,7 +79,7 @@ struct RowMembers {
     return found
   }
 
-  /// - Throws: `RowError` where one of these has a value: it means something that is not done here.
+  /// - Throws: `RowError` if one of these has a value, since it is not supported.
   mutating func refuse(_ keys: [String], _ reason: String) throws {
     for key in keys {
       guard let value = take(key), !value.isEmpty else { continue }
@@ -99,7 +99,7 @@ extension JSON {
     }
   }
 
-  /// An empty text, list or object.
+  /// An empty string, list or object.
   var isEmpty: Bool {
     switch self {
     case .string(let text): text.isEmpty

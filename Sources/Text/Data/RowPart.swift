@@ -1,15 +1,15 @@
 import Base
 
-/// A part of a message before its image is known.
+/// A part of a message before its image is resolved.
 enum RowPart: Equatable {
-  /// With the part as the row has it; nil for one that was cut out of a text.
+  /// With the part as in the row; nil for one that was cut from a text.
   case text(String, JSON?)
   /// Nil for the next of the row's images.
   case image(String?, JSON?)
 
   var isImage: Bool { if case .image = self { true } else { false } }
 
-  /// As a template is given it: OpenAI's "image_url" is an image, as transformers has it.
+  /// For the template: OpenAI's "image_url" becomes an image, as in transformers.
   var json: JSON {
     switch self {
     case .text(let text, let given): given ?? Message.Part.text(text).json
@@ -18,10 +18,10 @@ enum RowPart: Equatable {
     }
   }
 
-  /// One of the list that is a message's "content".
+  /// An element of the list that is a message's "content".
   init(_ json: JSON, _ place: String) throws {
     guard json.object != nil, let type = json["type"]?.string else {
-      throw RowError("\(place) has a part that is no object with a \"type\"")
+      throw RowError("\(place) has a part that is not an object with a \"type\"")
     }
     switch type {
     case "text":
@@ -31,13 +31,13 @@ enum RowPart: Equatable {
       let named = ["image", "path", "url", "image_url"].lazy.compactMap { json[$0] }.first { $0 != .null }
       self = .image(try named.map { try RowImages.name($0, place) }, json)
     case "video", "audio", "input_audio":
-      throw RowError("\(place) holds \(type == "video" ? "a video" : "sound"), which is not supported")
-    default: throw RowError("\(place) has a part of the type \"\(type.printable)\" (known: text, image)")
+      throw RowError("\(place) has \(type == "video" ? "a video" : "sound"), which is not supported")
+    default: throw RowError("\(place) has a part of the type \"\(type.printable)\" (known are text, image)")
     }
   }
 
-  /// A text with an image at each mark.
-  /// - Parameter keepingLineFeeds: whether the line feed behind a mark is text, or goes with the mark.
+  /// Splits a text at image placeholders.
+  /// - Parameter keepingLineFeeds: whether the line feed after a placeholder stays in the text or is dropped with it.
   static func split(_ text: String, keepingLineFeeds: Bool) -> [RowPart] {
     let mark = Array(ImageMark.ofRows.utf8)
     var (parts, rest) = ([RowPart](), Array(text.utf8)[...])
@@ -55,7 +55,7 @@ enum RowPart: Equatable {
   }
 }
 
-/// The images that a row lists, `images` or `image`.
+/// The images that a row lists, in `images` or `image`.
 struct RowImages {
   let listed: [String]
 
@@ -64,18 +64,19 @@ struct RowImages {
   init(_ row: inout RowMembers) throws {
     try row.refuse(["videos", "video", "audios", "audio"], "which is not supported: only images are")
     let found = ["images", "image"].compactMap { key in row.take(key).map { (key, $0) } }
-    guard found.count <= 1 else { throw RowError("has \"images\" and \"image\"") }
+    guard found.count <= 1 else { throw RowError("has both \"images\" and \"image\"") }
     listed =
       try found.first.map { key, json in
         try (json.array ?? [json]).map { try Self.name($0, "\"\(key)\"") }
       } ?? []
   }
 
-  /// Gives each place its image.
+  /// Assigns images to placeholders.
   func fill(_ drafts: [[RowPart]]) throws -> [[Message.Part]] {
     let places = drafts.joined().count { if case .image(nil, _) = $0 { true } else { false } }
     guard places == listed.count else {
-      throw RowError("has \(Format.counted(places, "mark")) for images and \(Format.counted(listed.count, "image"))")
+      throw RowError(
+        "has \(Format.counted(places, "placeholder")) for images, but \(Format.counted(listed.count, "image"))")
     }
     var next = listed[...]
     return drafts.map { parts in
@@ -88,11 +89,11 @@ struct RowImages {
     }
   }
 
-  /// The file that stands for an image: a text, or an object that holds it.
+  /// The file of an image: a string, or an object with it.
   static func name(_ json: JSON, _ place: String) throws -> String {
     if let object = json.object {
       if let bytes = json["bytes"], bytes != .null {
-        throw RowError("\(place) holds an image's bytes: save them as a file, and name it")
+        throw RowError("\(place) has an image's bytes: save them as a file, and give its name")
       }
       let inner = ["path", "url", "image"].lazy.compactMap { json[$0] }.first { $0 != .null }
       guard !object.isEmpty, let inner, inner.object == nil else {
@@ -104,10 +105,13 @@ struct RowImages {
       throw RowError("\(place) has an image that is not the name of a file")
     }
     let start = name.prefix(8).lowercased()
-    if start.hasPrefix("data:") { throw RowError("\(place) holds an image's bytes: save them as a file, and name it") }
+    if start.hasPrefix("data:") {
+      throw RowError("\(place) has an image's bytes: save them as a file, and give its name")
+    }
     if ["http://", "https://", "file://", "ftp://", "s3://"].contains(where: { start.hasPrefix($0) }) {
       throw RowError(
-        "\(place) has an image at an address (\"\(String(name.prefix(60)).printable)\"): nothing is fetched; save it beside the data, and name the file"
+        "\(place) has an image at an address (\"\(String(name.prefix(60)).printable)\"): vpatch does not download it; "
+          + "save it beside the data, and give the file's name"
       )
     }
     return name

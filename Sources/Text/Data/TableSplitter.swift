@@ -1,9 +1,10 @@
 import Base
 
-/// The rows of a table in CSV (RFC 4180), or with tabs: the first row names the columns; an empty field is none.
+/// Splits a CSV (RFC 4180) or tab-separated table into rows: the first row has the column names; empty fields are
+/// ignored.
 ///
-/// SwiftCSV, which would be there for it, takes white space off fields, cuts text at graphemes, so that a quote before a
-/// combining mark is none, and says nothing of a quote that does not end. What a model learns has to be what the file has.
+/// SwiftCSV is not used: it trims fields, splits text at graphemes, so that a quote before a combining mark is missed,
+/// and does not report an unterminated quote. Training data must be exactly what the file has.
 struct TableSplitter {
   private let delimiter: UInt8
   private let limit: Int
@@ -17,7 +18,7 @@ struct TableSplitter {
   private enum State { case start, plain, quoted, quoteInQuoted, carriageReturn }
 
   /// - Parameters:
-  ///   - limit: how long a row may be, in bytes.
+  ///   - limit: maximum bytes of a row.
   ///   - path: for errors.
   init(isTabbed: Bool, limit: Int, path: String) {
     delimiter = isTabbed ? UInt8(ascii: "\t") : UInt8(ascii: ",")
@@ -41,9 +42,9 @@ struct TableSplitter {
       case (_, back): state = .carriageReturn
       case (_, delimiter):
         endField()
-      case (.quoteInQuoted, _): throw error("has something behind a quoted field in \(place)")
+      case (.quoteInQuoted, _): throw error("has text after a quoted field in \(place)")
       case (.start, quote): state = .quoted
-      case (.plain, quote): throw error("has a quote inside a field that is not quoted, in \(place)")
+      case (.plain, quote): throw error("has a quote inside an unquoted field in \(place)")
       default:
         state = .plain
         field.append(byte)
@@ -52,12 +53,12 @@ struct TableSplitter {
   }
 
   mutating func end(_ body: (Int, [JSON.Member]) throws -> Void) throws {
-    guard state != .quoted else { throw error("has a quoted field that does not end, in \(place)") }
+    guard state != .quoted else { throw error("has an unterminated quoted field in \(place)") }
     if length > 0 { try endRow(body) }
-    guard !names.isEmpty else { throw error("has no row that names its columns") }
+    guard !names.isEmpty else { throw error("has no row with column names") }
   }
 
-  private var place: String { number == 0 ? "the row that names the columns" : "row \(number)" }
+  private var place: String { number == 0 ? "the row with column names" : "row \(number)" }
 
   private mutating func endField() {
     fields.append(field)
@@ -68,7 +69,7 @@ struct TableSplitter {
   private mutating func endRow(_ body: (Int, [JSON.Member]) throws -> Void) throws {
     endField()
     defer { (fields, length) = ([], 0) }
-    // A blank line is no row.
+    // Skips a blank line.
     guard fields.count > 1 || !fields[0].isEmpty else { return }
     let texts = try fields.map { bytes in
       guard let text = String(validating: bytes, as: UTF8.self) else { throw error("is not UTF-8 in \(place)") }
@@ -77,7 +78,7 @@ struct TableSplitter {
     defer { number += 1 }
     guard number > 0 else {
       guard Set(texts.map(\.bytesKey)).count == texts.count, !texts.contains("") else {
-        throw error("has columns without a name, or several of one name")
+        throw error("has columns without a name, or several with the same name")
       }
       names = texts
       return
@@ -88,7 +89,7 @@ struct TableSplitter {
     try body(number, zip(names, texts).filter { !$1.isEmpty }.map { JSON.Member($0, Self.value($1, of: $0)) })
   }
 
-  /// A text; but what says whether a row is learned is a number, or true or false as pandas and Excel write it.
+  /// A string; but marks of trained rows are numbers, or true or false as pandas and Excel write them.
   private static func value(_ text: String, of name: String) -> JSON {
     guard RowMembers.learning.contains(name) else { return .string(text) }
     switch text.lowercased() {

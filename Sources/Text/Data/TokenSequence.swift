@@ -1,10 +1,10 @@
 import Images
 
-/// What a model reads: tokens, and the images that some of them stand for.
+/// A model's input: tokens, and the images that some of them stand for.
 package struct TokenSequence: Equatable, Sendable {
   package var ids: [Int32]
-  /// In the order in which they stand among the ids. An image's place is a run of the model's image token, as long as
-  /// the model takes tokens for it.
+  /// In the order of the ids. An image's place is a run of the image token, as long as the model's number of tokens for
+  /// it.
   package var images: [ImageSource]
 
   package init(_ ids: [Int32], images: [ImageSource] = []) {

@@ -1,28 +1,28 @@
 import Images
 
-/// How a model is shown an image among text.
+/// How a model takes images among text.
 package protocol ImagePrompting: Sendable {
-  /// The text that stands for one image in chat templates and prompts, such as "<image>" or "<|image_pad|>".
+  /// Placeholder of an image in chat templates and prompts, such as "<image>" or "<|image_pad|>".
   var mark: String { get }
 
-  /// The id that stands, repeated, where the image's tokens go. May be outside the vocabulary (-200 in the original LLaVA
-  /// layout, whose tokenizer has no such token).
+  /// The id that is repeated for the image's tokens. May be outside the vocabulary (-200 in LLaVA's original layout,
+  /// whose tokenizer has no such token).
   var token: Int32 { get }
 
-  /// Looks at an image file (header, digest, limits): an error names what is wrong with it.
+  /// Checks an image file (header, digest, limits).
   func source(path: String) throws -> ImageSource
 
-  /// How many tokens an image takes.
-  /// - Parameter count: images of the row that it is in: some models look less closely at one of several.
+  /// Number of tokens of an image.
+  /// - Parameter count: number of images in its row: some models use fewer tokens if there are several.
   func tokens(for image: ImageSource, among count: Int) throws -> Int
 }
 
-/// The text that stands for an image.
+/// Placeholders of images.
 enum ImageMark {
-  /// What rows write, whatever the model's own mark is.
+  /// The placeholder in rows, whatever the model's own is.
   static let ofRows = "<image>"
 
-  /// A mark as a prompt has it. Qwen's models see it between two tokens of their own.
+  /// The placeholder in a plain prompt. For Qwen's models, it is between two special tokens.
   static func shown(_ mark: String) -> [Segment] {
     guard mark == "<|image_pad|>" else { return [Segment(mark: mark)] }
     return [
@@ -30,7 +30,7 @@ enum ImageMark {
     ]
   }
 
-  /// A mark in a message of a template that knows of text alone. LLaVA's models see a line feed behind it.
+  /// The placeholder in a message for a template that only handles text. For LLaVA's models, a line feed follows it.
   static func inMessage(_ mark: String) -> String {
     let shown = shown(mark)
     return shown.text + (shown.count == 1 ? "\n" : "")

@@ -3,18 +3,18 @@ import Glibc
 import Images
 import Synchronization
 
-/// Images that have been looked at, each once.
+/// Cache of checked image headers.
 final class ImageShelf: Sendable {
   private let images: any ImagePrompting
   private let known = Mutex<[String: Result<ImageSource, VPatchError>]>([:])
 
   init(_ images: any ImagePrompting) { self.images = images }
 
-  /// Looks at those that have not been looked at.
+  /// Checks the images that were not checked before.
   func look(at paths: [String], _ work: WorkOptions) throws {
     let new = known.withLock { known in Set(paths).filter { known[$0] == nil } }.sorted()
     let sizes = new.map(Self.size)
-    work.progress.begin("looking at images", total: sizes.reduce(0, +))
+    work.progress.begin("checking images", total: sizes.reduce(0, +))
     let found = try Parallel.map(new.count, threads: work.threads) { i in
       defer { work.progress.advance(sizes[i]) }
       return try look(at: new[i])
@@ -31,7 +31,7 @@ final class ImageShelf: Sendable {
     return try result.get()
   }
 
-  /// Of the file; none of one that is not there, which is found when it is looked at.
+  /// Size of the file; 0 if it is missing, which is reported when it is checked.
   private static func size(_ path: String) -> Int {
     var status = stat()
     return stat(path, &status) == 0 ? Int(status.st_size) : 0

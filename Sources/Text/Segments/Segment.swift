@@ -1,16 +1,16 @@
-/// Part of a text that a model is shown, and whether it is what the model is to answer.
+/// Part of a model's input text, and whether it is part of an answer.
 package struct Segment: Equatable, Sendable {
   package let text: String
-  /// An answer, with the token that ends it.
+  /// An answer, with its end token.
   package let isAnswer: Bool
-  /// The text is a mark, and an image goes there.
+  /// Whether the text is a placeholder for an image.
   package let isImage: Bool
 
   package init(_ text: String, isAnswer: Bool) {
     (self.text, self.isAnswer, isImage) = (text, isAnswer, false)
   }
 
-  /// The place of an image.
+  /// A placeholder for an image.
   package init(mark: String) {
     (text, isAnswer, isImage) = (mark, false, true)
   }
@@ -20,7 +20,7 @@ extension [Segment] {
   /// The whole text.
   package var text: String { map(\.text).joined() }
 
-  /// Appends to the last segment where that is of the same kind.
+  /// Appends to the last segment if it is of the same kind.
   mutating func append(_ text: String, isAnswer: Bool = false) {
     guard !text.isEmpty else { return }
     if let last, last.isAnswer == isAnswer, !last.isImage {
@@ -30,11 +30,11 @@ extension [Segment] {
     }
   }
 
-  /// A rendered conversation: its answers, and the places of its images.
+  /// A rendered conversation: its answers, and the placeholders of its images.
   /// - Parameters:
   ///   - bytes: UTF-8.
-  ///   - answers: in bytes of the text, in order, apart from each other.
-  ///   - mark: the text that stands for an image; nil for a model that takes none.
+  ///   - answers: byte ranges of the text, in order, disjoint.
+  ///   - mark: the placeholder of an image; nil for a model without images.
   init(_ bytes: [UInt8], answers: [Range<Int>], mark: String?) {
     self = []
     func append(_ range: Range<Int>, isAnswer: Bool, to segments: inout [Segment]) {
@@ -57,7 +57,7 @@ extension [Segment] {
 }
 
 extension String {
-  /// Without white space at its ends: what Python's `str.strip` takes off, as templates do.
+  /// Without white space at its ends, by the rules of Python's `str.strip`, as in templates.
   var trimmed: String { trimmedStart.trimmedEnd }
 
   fileprivate var trimmedStart: String { String(unicodeScalars.drop(while: \.isPythonSpace)) }
@@ -73,6 +73,6 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Besides white space the four separators of ASCII.
+  /// White space, and the four ASCII separators.
   fileprivate var isPythonSpace: Bool { properties.isWhitespace || (0x1C...0x1F).contains(value) }
 }

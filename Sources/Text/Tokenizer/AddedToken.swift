@@ -1,14 +1,14 @@
-/// A token that is found in a text before anything else is done to it, as a model's files describe it.
+/// A token that is recognised in raw text before tokenization, as described in a model's files.
 struct AddedToken: Sendable {
   var content: String
-  /// A mark ("<|im_end|>") rather than text.
+  /// A control token ("<|im_end|>") rather than text.
   var isSpecial = false
-  /// Found only where no letter or digit is beside it.
+  /// Recognised only if no letter or digit is next to it.
   var isSingleWord = false
-  /// Take the white space beside them in.
+  /// Whether adjacent white space belongs to the token.
   var stripsLeft = false
   var stripsRight = false
-  /// Whether it is found in the text as the normalizer leaves it; nil where the files do not say.
+  /// Whether it is matched in normalized text; nil if the files do not say.
   var normalized: Bool?
 
   var isNormalized: Bool { normalized ?? !isSpecial }
@@ -19,9 +19,9 @@ struct AddedToken: Sendable {
     self.normalized = normalized
   }
 
-  /// - Parameter part: an object of a token's content and flags; a flag that is left out is false.
+  /// - Parameter part: an object with a token's content and flags; a missing flag is false.
   init(_ part: TokenizerPart) throws {
-    guard part.json.object != nil else { throw part.error("is not an object that describes a token") }
+    guard part.json.object != nil else { throw part.error("is not an object with a token's description") }
     func flag(_ key: String) throws -> Bool? { part.json[key] == nil ? nil : try part.bool(key) }
     content = try part.string("content")
     isSpecial = try flag("special") ?? false
@@ -31,7 +31,7 @@ struct AddedToken: Sendable {
     normalized = try flag("normalized")
   }
 
-  /// An entry of tokenizer.json's list, which says everything.
+  /// An entry of tokenizer.json's list, with all flags.
   init(listed part: TokenizerPart) throws {
     for key in ["special", "single_word", "lstrip", "rstrip", "normalized"] { _ = try part.bool(key) }
     try self.init(part)

@@ -1,21 +1,21 @@
 import Base
 
-/// Tokens that are found in a text before anything else is done to it.
+/// Recognises added tokens in raw text before tokenization.
 struct AddedTokens: Sendable {
   struct Token: Sendable {
     let id: Int32
     let rules: AddedToken
-    /// What is looked for: its content, normalized where it is.
+    /// The text that is matched: its content, normalized if the token is.
     let entry: String
-    /// What it is decoded from: the normalized content, also of a token that is no longer normalized.
+    /// The text used in decoding: the normalized content, also for a token that is no longer normalized.
     let decoded: String
 
     var content: String { rules.content }
   }
 
-  /// Part of a text: a token found in it, or what is between two of them.
+  /// Part of a text: a token found in it, or the text between two of them.
   enum Part {
-    /// With the white space that it takes in.
+    /// Including the white space that belongs to it.
     case token(Int32, Range<Int>)
     case text(Range<Int>)
 
@@ -28,18 +28,18 @@ struct AddedTokens: Sendable {
 
   let byID: [Int32: Token]
   private let ids: [String: Int32]
-  /// The contents that were added as special; a later addition takes none back.
+  /// Contents added as special; a later addition does not undo this.
   private let special: Set<String>
   private let raw: Finder
   private let normalized: Finder
 
-  /// Adds tokens one by one. A token has the id of the vocabulary, or else the next; one with a content that was there
-  /// has its flags instead.
+  /// Adds tokens one by one. A token gets its id in the vocabulary, or else the next one; an existing content only gets
+  /// new flags.
   /// - Parameters:
-  ///   - groups: what is added at once; the next id is told before each.
+  ///   - groups: tokens added at once; the next id is determined before each group.
   ///   - path: the tokenizer's, for messages.
-  ///   - splitsSpecial: whether special tokens are text like any other ("split_special_tokens").
-  /// - Throws: `invalid` for tokens that are the same text once normalized.
+  ///   - splitsSpecial: whether special tokens in text are treated like other text ("split_special_tokens").
+  /// - Throws: `invalid` for tokens that are the same text after normalization.
   init(
     _ groups: [[AddedToken]], path: String, _ vocabulary: Vocabulary, _ normalizer: Normalizer?, splitsSpecial: Bool
   ) throws {
@@ -72,9 +72,9 @@ struct AddedTokens: Sendable {
       guard let other = entries.updateValue(token, forKey: token.entry.bytesKey) else { continue }
       throw VPatchError(
         .invalid, path,
-        "the added tokens \"\(other.content.printable)\" and \"\(token.content.printable)\" are the same text once "
-          + "normalized, and transformers finds one of them by chance",
-        remedy: "say \"normalized\": false of one of them")
+        "the added tokens \"\(other.content.printable)\" and \"\(token.content.printable)\" are the same text when "
+          + "normalized, and transformers recognises either at random",
+        remedy: "set \"normalized\": false for one of them")
     }
     self.byID = byID
     self.ids = ids
@@ -86,25 +86,25 @@ struct AddedTokens: Sendable {
 
   func id(of content: String) -> Int32? { ids[content.bytesKey] }
 
-  /// Whether an entry, as decoding has it, is a mark ("<|im_end|>") rather than text.
+  /// Whether an entry, as used in decoding, is a control token ("<|im_end|>") rather than text.
   func isSpecial(_ entry: String) -> Bool { special.contains(entry.bytesKey) }
 
-  /// The tokens in a text as it was given.
+  /// Splits raw text at tokens.
   func split(_ text: [Unicode.Scalar]) -> [Part] { raw.split(text) }
 
-  /// The tokens in a part of it, normalized.
+  /// Splits a normalized part of it.
   func splitNormalized(_ text: [Unicode.Scalar]) -> [Part] { normalized.split(text) }
 }
 
 extension AddedTokens {
-  /// Finds the leftmost token, of several there the longest.
+  /// Finds the leftmost token, the longest at that position.
   private struct Finder: Sendable {
-    /// By their first character; longer ones first.
+    /// By first character; longer ones first.
     private var tokens: [Unicode.Scalar: [(entry: [Unicode.Scalar], token: Token, isSkipped: Bool)]] = [:]
 
-    /// - Parameter skipped: contents that are passed over where they are found.
+    /// - Parameter skipped: contents that are ignored where they are found.
     init(_ tokens: [Token], _ skipped: Set<String>) {
-      // The normalizer may leave nothing of one.
+      // Normalization may leave an empty text.
       for token in tokens where !token.entry.isEmpty {
         let entry = Array(token.entry.unicodeScalars)
         self.tokens[entry[0], default: []].append((entry, token, skipped.contains(token.content.bytesKey)))
@@ -135,7 +135,7 @@ extension AddedTokens {
         }
         if token.rules.stripsRight { while end < text.count, text[end].properties.isWhitespace { end += 1 } }
         if done < start { parts.append(.text(done..<start)) }
-        // What the token before has taken in whole is none; only part of it is one all the same.
+        // A token is dropped if the one before contains it whole, but kept if it overlaps.
         if start < end { parts.append(.token(token.id, start..<end)) }
         done = end
       }
@@ -152,7 +152,8 @@ extension AddedTokens {
 }
 
 extension Unicode.Scalar {
-  /// `\w` of Unicode Technical Standard #18, annex C, by Unicode 16 as in Hugging Face's: a younger character is none.
+  /// `\w` of Unicode Technical Standard #18, annex C, by Unicode 16 as in Hugging Face's; newer characters are not
+  /// included.
   fileprivate var isWord: Bool {
     if value >= 0x80, properties.age.map({ $0.major > 16 }) ?? true { return false }
     if properties.isAlphabetic || properties.isJoinControl { return true }

@@ -1,16 +1,16 @@
-/// Byte-pair encoding: a word is its characters, of which the pair that stands first in the list of merges is merged,
-/// again and again, until no pair is in the list.
+/// Byte-pair encoding: a word starts as its characters; the adjacent pair that is first in the merge list is merged,
+/// until no pair is in the list.
 struct BPE: Sendable {
   let vocabulary: Vocabulary
   private let merges: MergeTable
   /// The ids of single characters.
   private let characters: [Unicode.Scalar: Int32]
   private let unknown: Int32?
-  /// Whether unknown characters in a row are one unknown token.
+  /// Whether adjacent unknown characters become one unknown token.
   private let fusesUnknown: Bool
-  /// The ids of <0x00> … <0xFF>, which spell what is in no vocabulary.
+  /// The ids of <0x00> … <0xFF>, which encode characters outside the vocabulary.
   private let bytes: [Int32?]?
-  /// Whether a word that is in the vocabulary is that token, whatever the merges.
+  /// Whether a word in the vocabulary is one token, regardless of merges.
   private let ignoresMerges: Bool
 
   init(_ part: TokenizerPart) throws {
@@ -19,11 +19,11 @@ struct BPE: Sendable {
       throw part.unsupported("the model \"\(type)\"", supported: "BPE")
     }
     if let dropout = part.part("dropout"), dropout.json.double != 0 {
-      throw dropout.unsupported("dropout (other ids each time)", supported: "null")
+      throw dropout.unsupported("dropout (random ids)", supported: "null")
     }
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
       guard let affix = part.part(key), affix.json != .string("") else { continue }
-      throw affix.unsupported("a mark on parts of words", supported: "null")
+      throw affix.unsupported("a prefix or suffix of subwords", supported: "null")
     }
     vocabulary = try Self.vocabulary(part.require("vocab"))
     merges = try Self.merges(part, vocabulary)
@@ -40,7 +40,7 @@ struct BPE: Sendable {
     if part.part("unk_token") != nil {
       let token = try part.string("unk_token")
       unknown = vocabulary.id(of: token)
-      // Where every character can be spelled, none is unknown.
+      // If every character can be encoded in bytes, none is unknown.
       guard unknown != nil || bytes?.contains(nil) == false else {
         throw part.error("\"unk_token\" is \"\(token.printable)\", which is not in the vocabulary")
       }
@@ -60,7 +60,7 @@ struct BPE: Sendable {
     guard !members.isEmpty else { throw part.error("is empty") }
     var vocabulary = Vocabulary(capacity: members.count)
     for member in members {
-      // Far above any vocabulary, and far below what memory holds.
+      // Far above any vocabulary, and well within memory.
       guard let id = member.value.int, id < 1 << 24 else {
         throw part.error("the id of \"\(member.key)\" is not a number below 2^24")
       }
@@ -79,7 +79,7 @@ struct BPE: Sendable {
       let pair: [String]
       switch line {
       case .string(let text):
-        // A line of merges.txt, whose first may be its version.
+        // A line of merges.txt; the first may be a version.
         if text.hasPrefix("#version") { continue }
         pair = text.utf8.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false).map {
           String(Substring($0))
@@ -113,7 +113,8 @@ struct BPE: Sendable {
 
   private func symbols(of word: UnsafeBufferPointer<Unicode.Scalar>) -> Symbols {
     var symbols = Symbols(capacity: word.count)
-    // An unknown token waits, since more may be fused with it; as for Hugging Face, spelled bytes overtake it.
+    // An unknown token is held back, since more may be fused with it; byte tokens overtake it, as in Hugging Face's
+    // code.
     var waiting: Int32?
     for scalar in word {
       if let id = characters[scalar] {

@@ -1,6 +1,6 @@
-/// GPT-2's alphabet: a printable character for each byte, so that any text is a word over 256 characters.
+/// GPT-2's byte alphabet: a printable character for each byte, so that any text is a word over 256 characters.
 ///
-/// What is printable in Latin-1 stands for itself; the other bytes, in order, are U+0100 and up ("Ġ" is the space).
+/// Printable Latin-1 characters stand for themselves; the other bytes, in order, are U+0100 and up ("Ġ" is the space).
 enum ByteLevel {
   static let scalars: [Unicode.Scalar] = {
     var other: UInt32 = 0x100
@@ -22,6 +22,6 @@ enum ByteLevel {
 
   static func byte(of scalar: Unicode.Scalar) -> UInt8? { scalar.value < 0x144 ? bytes[Int(scalar.value)] : nil }
 
-  /// The words of GPT-2.
+  /// GPT-2's pre-tokenization pattern.
   static let pattern = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 }

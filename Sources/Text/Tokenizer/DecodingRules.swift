@@ -1,13 +1,13 @@
-/// How entries of the vocabulary become text again.
+/// Decodes vocabulary entries to text.
 struct DecodingRules: Sendable {
   /// Applied to each entry, in this order.
   private(set) var replacements: [(Matcher, by: [Unicode.Scalar])] = []
   private(set) var isByteLevel = false
-  /// Whether <0x41> is a byte.
+  /// Whether entries like <0x41> are bytes.
   private(set) var hasBytes = false
-  /// The character that stands for a space, and whether those of the first entry are dropped.
+  /// The character for a space, and whether leading ones of the first entry are dropped.
   private(set) var metaspace: (mark: Unicode.Scalar, dropsFirst: Bool)?
-  /// How many of which character are taken off the beginning.
+  /// Character that is stripped from the beginning, and the maximum number of times.
   private(set) var strip: (Unicode.Scalar, count: Int)?
   private var isFused = false
 
@@ -23,14 +23,14 @@ struct DecodingRules: Sendable {
     }
     if type == "Strip" {
       guard isFused, strip == nil, try part.int("stop") == 0 else {
-        throw part.unsupported("this \"Strip\"", supported: "one behind \"Fuse\", of the beginning")
+        throw part.unsupported("this \"Strip\"", supported: "one after \"Fuse\", at the beginning")
       }
       strip = (try part.scalar("content"), try part.int("start"))
       return
     }
-    // The others are rules for each entry, which Fuse ends.
+    // The other rules apply per entry, so they must come before Fuse.
     guard !isFused, !isByteLevel, metaspace == nil else {
-      throw part.unsupported("the decoder \"\(type)\" behind another that makes text", supported: "it before them")
+      throw part.unsupported("the decoder \"\(type)\" after one that outputs text", supported: "the opposite order")
     }
     switch type {
     case "ByteLevel": isByteLevel = true

@@ -1,13 +1,13 @@
 import Base
 
-/// What a normalizer or a pre-tokenizer looks for: a text, or a regular expression.
+/// Pattern of a normalizer or pre-tokenizer: a literal text or a regular expression.
 enum Matcher: Sendable {
   case literal([Unicode.Scalar])
   case pattern(Pattern)
 
   init(_ part: TokenizerPart) throws {
     if let literal = part.part("String") {
-      guard let text = literal.json.string, !text.isEmpty else { throw literal.error("is not a text to look for") }
+      guard let text = literal.json.string, !text.isEmpty else { throw literal.error("is not a pattern") }
       self = .literal(Array(text.unicodeScalars))
     } else {
       let text = try part.string("Regex")
@@ -40,7 +40,7 @@ enum Matcher: Sendable {
   }
 
   func replacing(in text: [Unicode.Scalar], by replacement: [Unicode.Scalar]) -> [Unicode.Scalar] {
-    // "▁" for every space, as in Llama 2: whole files may be one text.
+    // A fast path: "▁" for every space, as in Llama 2, where a whole file may be one text.
     if case .literal(let literal) = self, literal.count == 1, replacement.count == 1 {
       return text.map { $0 == literal[0] ? replacement[0] : $0 }
     }

@@ -1,4 +1,4 @@
-/// Which two tokens merge into which, and how early.
+/// Merges of token pairs, with their results and ranks.
 struct MergeTable: Sendable {
   struct Merge: Sendable {
     let rank: UInt32
@@ -17,7 +17,7 @@ struct MergeTable: Sendable {
     merges = [Merge](repeating: Merge(rank: 0, id: 0), count: size)
   }
 
-  /// Of a pair that is listed twice, the later counts, as for Hugging Face.
+  /// If a pair is listed twice, the later one counts, as in Hugging Face's code.
   mutating func set(_ left: Int32, _ right: Int32, to merge: Merge) {
     let slot = slot(of: Self.key(left, right))
     keys[slot] = Self.key(left, right)

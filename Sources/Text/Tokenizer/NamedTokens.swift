@@ -1,28 +1,27 @@
 import Checkpoints
 
-/// The tokens that begin and end a text, as the files of a model name them.
+/// The tokens that begin and end a text, as named in a model's files.
 package struct NamedTokens: Sendable, Equatable {
   /// "bos_token": begins a text.
   package let beginning: Int32?
   /// "eos_token": ends one.
   package let end: Int32?
-  /// What ends a generation: "eos_token", and what "generation_config.json" lists.
+  /// End of generation: "eos_token", and the tokens in "generation_config.json".
   package let stops: Set<Int32>
-  /// "bos_token" and "eos_token" as they are written.
+  /// Text of "bos_token" and "eos_token".
   package let beginningText: String?
   package let endText: String?
-  /// All tokens that have a name ("pad_token", "image_token"), as they are written: what transformers calls the special
-  /// tokens map, and templates know.
+  /// Texts of all named tokens ("pad_token", "image_token"): transformers' special tokens map, which templates can use.
   package let texts: [String: String]
 
-  /// Tokens of which only the texts are known.
+  /// For tokens of which only the texts are known.
   init(beginningText: String?, endText: String?) {
     (beginning, end, stops) = (nil, nil, [])
     (self.beginningText, self.endText) = (beginningText, endText)
     texts = [("bos_token", beginningText), ("eos_token", endText)].reduce(into: [:]) { $0[$1.0] = $1.1 }
   }
 
-  /// The names as the tokenizer has them; the end also from "generation_config.json", else "config.json".
+  /// Names from the tokenizer; end tokens also from "generation_config.json", or "config.json".
   init(
     folder: ModelFolder, _ tokens: TokenizerConfig.Tokens, _ added: AddedTokens, _ vocabulary: Vocabulary
   ) throws {
@@ -37,7 +36,7 @@ package struct NamedTokens: Sendable, Equatable {
       listed = (value.array ?? [value]).compactMap { $0.int.flatMap(Int32.init(exactly:)) }
       if !listed.isEmpty { break }
     }
-    // A token that only the class knows is none that the model has seen.
+    // The model has not seen a token that only the tokenizer class defines.
     let isInvented = tokens.invented.contains("eos_token") && vocabulary.id(of: tokens.content("eos_token")!) == nil
     let named = isInvented && !listed.isEmpty ? nil : id("eos_token")
     end = named ?? listed.first

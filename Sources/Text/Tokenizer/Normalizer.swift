@@ -1,7 +1,7 @@
-// Foundation's normalization takes characters above U+FFFF for others; the standard library's is what `==` uses.
+// Foundation's normalization is wrong for characters above U+FFFF; the standard library's is the one used by `==`.
 @_spi(_Unicode) import Swift
 
-/// What happens to a text before it is cut into words.
+/// Normalizes a text before pre-tokenization.
 indirect enum Normalizer: Sendable {
   case nfc, nfd
   case lowercase
@@ -26,7 +26,7 @@ indirect enum Normalizer: Sendable {
     }
   }
 
-  /// Whether every character stays where it was.
+  /// Whether every character stays at its position.
   var keepsPlaces: Bool {
     switch self {
     case .replace(.literal(let old), let new): old.count == 1 && new.count == 1
@@ -35,7 +35,7 @@ indirect enum Normalizer: Sendable {
     }
   }
 
-  /// Whether the text begins with what was made of its first character.
+  /// Whether the text begins with the result of its first character.
   var keepsBeginning: Bool {
     switch self {
     case .nfc, .nfd, .lowercase, .prepend: true
@@ -55,7 +55,7 @@ indirect enum Normalizer: Sendable {
     switch self {
     case .nfc: text.allSatisfy { $0.value < 0x300 } ? text : text.normalized { Array($0._nfc) }
     case .nfd: text.allSatisfy(\.isASCII) ? text : text.normalized { Array($0._nfd) }
-    // Character by character, as Hugging Face does: no sigma is final.
+    // Character by character, as in Hugging Face's code: no final sigma.
     case .lowercase: text.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
     case .prepend(let prefix): text.isEmpty ? text : prefix + text
     case .replace(let matcher, let replacement): matcher.replacing(in: text, by: replacement)
@@ -66,8 +66,7 @@ indirect enum Normalizer: Sendable {
 }
 
 extension [Unicode.Scalar] {
-  /// Normalized by the rules of Unicode 9, which are Hugging Face's: to these, a younger character is none that joins
-  /// or changes places with others.
+  /// Normalization by Unicode 9, as in Hugging Face's code: newer characters are not composed or reordered.
   fileprivate func normalized(_ normalize: (String) -> [Unicode.Scalar]) -> [Unicode.Scalar] {
     var (result, run): ([Unicode.Scalar], String.UnicodeScalarView) = ([], .init())
     for scalar in self {
@@ -84,8 +83,8 @@ extension [Unicode.Scalar] {
     return result + normalize(String(run))
   }
 
-  /// Tibetan vowels that are two combining marks once taken apart; the standard library does not put those in order with
-  /// the marks beside them.
+  /// Tibetan vowels that decompose to two combining marks; the standard library does not order those relative to
+  /// adjacent marks.
   private static let vowels: [Unicode.Scalar: [Unicode.Scalar]] = [
     "\u{F73}": ["\u{F71}", "\u{F72}"], "\u{F75}": ["\u{F71}", "\u{F74}"], "\u{F81}": ["\u{F71}", "\u{F80}"],
   ]

@@ -1,9 +1,9 @@
-/// A text, and where it is cut.
+/// A text and its boundaries.
 struct Pieces: Sendable {
   var scalars: [Unicode.Scalar]
   /// The end of each piece, ascending; no piece is empty.
   var ends: [Int]
-  /// Whether it is the beginning of what is encoded.
+  /// Whether it is at the beginning of the encoded text.
   var isFirst: Bool
 
   init(_ scalars: [Unicode.Scalar], isFirst: Bool) {
@@ -20,7 +20,7 @@ struct Pieces: Sendable {
     }
   }
 
-  /// Cuts each piece where `cut` says: the ends of its parts, relative to the piece, the last being its own.
+  /// Splits each piece at the boundaries from `cut`: ends relative to the piece, the last being the piece's own.
   mutating func cut(_ cut: (UnsafeBufferPointer<Unicode.Scalar>) -> [Int]) {
     var new: [Int] = []
     scalars.withUnsafeBufferPointer { text in

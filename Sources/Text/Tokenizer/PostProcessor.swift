@@ -1,4 +1,4 @@
-/// What is put before and behind the ids of a text.
+/// Adds ids before and after those of a text.
 struct PostProcessor: Sendable {
   private(set) var prefix: [Int32] = []
   private(set) var suffix: [Int32] = []
@@ -10,7 +10,7 @@ struct PostProcessor: Sendable {
 
   init(_ part: TokenizerPart) throws {
     switch try part.type {
-    case "ByteLevel": break  // Offsets alone.
+    case "ByteLevel": break  // Affects offsets only.
     case "TemplateProcessing":
       var isBehind = false
       for piece in try part.elements("single") {

@@ -1,6 +1,6 @@
 import Base
 
-/// What cuts a text into words; nothing is merged across words.
+/// Splits a text into words; there are no merges across words.
 indirect enum PreTokenizer: Sendable {
   case split(Matcher, Behavior, inverted: Bool)
   case digits(individually: Bool)
@@ -8,7 +8,7 @@ indirect enum PreTokenizer: Sendable {
   case metaspace(Unicode.Scalar, Prefix, splits: Bool)
   case sequence([PreTokenizer])
 
-  /// Where a match goes.
+  /// Treatment of a match.
   enum Behavior: String, Sendable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -17,7 +17,7 @@ indirect enum PreTokenizer: Sendable {
     case contiguous = "Contiguous"
   }
 
-  /// Before which pieces a space is put.
+  /// Pieces that get a space before them.
   enum Prefix: String, Sendable { case never, first, always }
 
   private static let supported = "ByteLevel, Digits, Split, Metaspace, Sequence"
@@ -93,16 +93,16 @@ indirect enum PreTokenizer: Sendable {
 }
 
 extension PreTokenizer {
-  /// Which piece is the first is told by where its characters were before they were normalized.
-  /// - Parameter cuts: whether added tokens are looked for in normalized text.
-  /// - Throws: `refused` where a piece may begin with what a normalizer made of the first character, or not with that.
+  /// The first piece is found by its characters' positions before normalization.
+  /// - Parameter cuts: whether added tokens are matched in normalized text.
+  /// - Throws: `refused` if it is undefined whether a piece begins with the normalized first character.
   func check(behind normalizer: Normalizer?, cuts: Bool, _ file: TokenizerPart) throws {
     guard prefixesFirst, let normalizer, !normalizer.keepsPlaces else { return }
     guard cuts || !beginsWithMetaspace || !normalizer.keepsBeginning else { return }
     throw TokenizerPart(path: file.path, place: "pre_tokenizer", json: file.json)
       .unsupported(
-        "\"Metaspace\" with \"prepend_scheme\": \"first\" behind this normalizer",
-        supported: "no normalizer, one that replaces single characters, or one that leaves the first, "
+        "\"Metaspace\" with \"prepend_scheme\": \"first\" after this normalizer",
+        supported: "no normalizer, one that replaces single characters, or one that keeps the first, "
           + "with Metaspace as first pre-tokenizer and without added tokens that are \"normalized\"")
   }
 
@@ -125,9 +125,9 @@ extension PreTokenizer {
 }
 
 extension PreTokenizer.Behavior {
-  /// The ends of the pieces of a text with these matches. (`removed` cuts as `isolated` does.)
+  /// The ends of a text's pieces, given the matches. (`removed` splits like `isolated`.)
   func ends(of matches: [Range<Int>], in count: Int, inverted: Bool) -> [Int] {
-    // Matches and what is between them, in order.
+    // Matches and the text between them, in order.
     var parts: [(end: Int, isMatch: Bool)] = []
     var end = 0
     for match in matches {
@@ -141,8 +141,8 @@ extension PreTokenizer.Behavior {
     case .contiguous:
       return parts.indices.filter { $0 == parts.count - 1 || parts[$0].isMatch != parts[$0 + 1].isMatch }
         .map { parts[$0].end }
-    // Of matches in a row, the first goes with what is before it, or the last with what is behind it; the others
-    // stay alone.
+    // Among adjacent matches, the first joins the text before, or the last joins the text after; the others stay
+    // separate.
     case .withPrevious:
       return parts.indices.filter { i in
         i == parts.count - 1 || !parts[i + 1].isMatch || parts[i].isMatch
@@ -156,7 +156,7 @@ extension PreTokenizer.Behavior {
 }
 
 extension PreTokenizer.Prefix {
-  /// From a Metaspace of either age: `prepend_scheme`, or `add_prefix_space` of older files.
+  /// From a new or old Metaspace: `prepend_scheme`, or `add_prefix_space` in old files.
   init(_ part: TokenizerPart) throws {
     if part.part("prepend_scheme") != nil {
       let name = try part.string("prepend_scheme")
@@ -172,7 +172,7 @@ extension PreTokenizer.Prefix {
 }
 
 extension Pieces {
-  /// Cuts at matches and leaves them out; or leaves out what is between them.
+  /// Splits at matches and removes them; or removes the text between them.
   mutating func remove(_ matcher: Matcher, inverted: Bool) {
     var (text, ends): ([Unicode.Scalar], [Int]) = ([], [])
     for range in ranges {

@@ -1,16 +1,16 @@
-/// The tokens of a word while they are merged: a list linked both ways, and a heap of the merges that are possible.
+/// The tokens of a word during merging: a doubly linked list, and a heap of possible merges.
 struct Symbols {
   private struct Symbol {
     var id: Int32
-    /// Places in the list; -1 at its ends.
+    /// Indices in the list; -1 at its ends.
     var previous: Int32
     var next: Int32
     var isMerged = false
   }
 
-  /// A merge of the symbol there with the next one.
+  /// A merge of the symbol at an index with the next one.
   private struct Candidate {
-    /// The rank, then the place: the earliest merge first, of the same ones the leftmost.
+    /// Rank, then index: the earliest merge first, and of equal ones the leftmost.
     let order: UInt64
     let id: UInt32
 
@@ -18,7 +18,7 @@ struct Symbols {
   }
 
   private var symbols: [Symbol] = []
-  /// A binary heap: no element precedes the one above it.
+  /// A binary heap: no element precedes its parent.
   private var heap: [Candidate] = []
 
   init(capacity: Int) { symbols.reserveCapacity(capacity) }
@@ -38,7 +38,7 @@ struct Symbols {
       let symbol = symbols[best.place]
       guard !symbol.isMerged, symbol.next >= 0 else { continue }
       let next = symbols[Int(symbol.next)]
-      // One of the two may have merged with another meanwhile.
+      // One of the two may have been merged with another since.
       guard table[symbol.id, next.id]?.id == best.id else { continue }
       symbols[best.place].id = Int32(best.id)
       symbols[best.place].next = next.next

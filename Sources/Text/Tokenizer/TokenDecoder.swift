@@ -1,11 +1,10 @@
-/// Makes text of ids that come one at a time, as in generation.
+/// Incremental decoding of ids, for generation.
 ///
-/// What may still become another character (part of its UTF-8) is held back; the texts together are what
-/// `Tokenizer.decode` gives for all ids.
+/// Incomplete UTF-8 is held back, so the texts together equal `Tokenizer.decode` of all ids.
 package struct TokenDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecialTokens: Bool
-  /// Bytes that are no text yet.
+  /// Bytes that are not yet complete text.
   private var held: [UInt8] = []
   private var isFirst = true
   private var stripsLeft: Int
@@ -16,7 +15,7 @@ package struct TokenDecoder: Sendable {
     stripsLeft = tokenizer.decodingRules.strip?.count ?? 0
   }
 
-  /// The text that is certain with this id. An id that is not in the vocabulary has none.
+  /// The text that is complete with this id; empty for an unknown id.
   package mutating func append(_ id: Int32) -> String {
     guard let entry = tokenizer.added.byID[id]?.decoded ?? tokenizer.token(id),
       !(skipsSpecialTokens && tokenizer.added.isSpecial(entry))
@@ -25,7 +24,7 @@ package struct TokenDecoder: Sendable {
     let rules = tokenizer.decodingRules
     for (matcher, replacement) in rules.replacements { scalars = matcher.replacing(in: scalars, by: replacement) }
     if rules.isByteLevel {
-      // Added tokens may hold what is not of the alphabet; they stand for themselves.
+      // Added tokens may have characters outside the alphabet, which stand for themselves.
       let bytes = scalars.compactMap(ByteLevel.byte(of:))
       held += bytes.count == scalars.count ? bytes : scalars.flatMap { UTF8.encode($0)! }
       return flushCompleted()
@@ -42,16 +41,16 @@ package struct TokenDecoder: Sendable {
     return flushRun() + stripped(scalars)
   }
 
-  /// The text of what was held back, at the end.
+  /// The remaining text, at the end.
   package mutating func finish() -> String {
     guard tokenizer.decodingRules.isByteLevel else { return flushRun() }
     defer { held = [] }
     return String(decoding: held, as: UTF8.self)
   }
 
-  /// The characters that are whole; half a one stays.
+  /// Returns complete characters, and keeps an incomplete one.
   private mutating func flushCompleted() -> String {
-    // A first byte says how many follow; where they are not all there, it is kept with what is.
+    // A first byte gives the number of following ones; if they are incomplete, all are kept.
     var end = held.count
     for back in 1..<4 where back <= held.count {
       let byte = held[held.count - back]
@@ -64,7 +63,7 @@ package struct TokenDecoder: Sendable {
     return String(decoding: held[..<end], as: UTF8.self)
   }
 
-  /// Bytes in a row are one text, or else as many replacement characters.
+  /// Adjacent byte tokens form one text or, if invalid, as many replacement characters.
   private mutating func flushRun() -> String {
     guard !held.isEmpty else { return "" }
     defer { held = [] }

@@ -1,6 +1,6 @@
 extension Tokenizer {
-  /// The ids of a text. Special tokens that are spelled out in it ("<|im_end|>") are found.
-  /// - Parameter addSpecialTokens: whether what the tokenizer puts around a text (Llama's "<s>") is put there.
+  /// The ids of a text. Special tokens in the text ("<|im_end|>") are recognised.
+  /// - Parameter addSpecialTokens: whether the tokenizer's prefix and suffix (such as Llama's "<s>") are added.
   package func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
     var ids: [Int32] = []
     if addSpecialTokens { ids = postProcessor.prefix }
@@ -15,7 +15,7 @@ extension Tokenizer {
     return ids
   }
 
-  /// The ids of what is between two added tokens.
+  /// The ids of the text between two added tokens.
   func encode(_ raw: [Unicode.Scalar], isFirst: Bool) -> [Int32] {
     var ids: [Int32] = []
     let text = normalizer?.apply(to: raw) ?? raw
@@ -35,7 +35,7 @@ extension Tokenizer {
     return ids
   }
 
-  /// The text of ids. Ids that are not in the vocabulary have none; bytes that are not UTF-8 are U+FFFD.
+  /// The text of ids. Unknown ids are skipped; invalid UTF-8 becomes U+FFFD.
   package func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool) -> String {
     var decoder = decoder(skipSpecialTokens: skipSpecialTokens)
     var text = ""
@@ -43,7 +43,7 @@ extension Tokenizer {
     return text + decoder.finish()
   }
 
-  /// For ids that come one at a time.
+  /// A decoder for ids one at a time.
   package func decoder(skipSpecialTokens: Bool) -> TokenDecoder {
     TokenDecoder(self, skipsSpecialTokens: skipSpecialTokens)
   }

@@ -1,15 +1,15 @@
 extension Tokenizer {
-  /// The ids of a text of which each part is an answer or not.
+  /// The ids of a text in segments, with marks for those in answers.
   package struct Encoded: Sendable, Equatable {
     package var ids: [Int32] = []
-    /// One an id.
+    /// One per id.
     package var isAnswer: [Bool] = []
-    /// How many borders between segments lie inside a token. Such a token counts as part of the later segment, and so
-    /// do those before it that would be others without it.
+    /// Number of segment boundaries inside a token. Such a token belongs to the later segment, and so do tokens before
+    /// it that would be different without it.
     package var bordersInTokens = 0
   }
 
-  /// The ids of the whole text, which is what Hugging Face's tokenizer gives for it, and which of them are answers.
+  /// The ids of the whole text, equal to those of Hugging Face's tokenizer, with marks for those in answers.
   package func encode(_ segments: [Segment], addSpecialTokens: Bool) -> Encoded {
     var encoded = Encoded()
     func append(_ ids: some Collection<Int32>, _ isAnswer: Bool) {
@@ -33,7 +33,7 @@ extension Tokenizer {
         let isFirst = range.lowerBound == 0
         let ids = encode(Array(scalars[range]), isFirst: isFirst)
         var done = 0
-        // Where a segment ends inside, its ids are those that it has alone too.
+        // A segment that ends inside the part gets the leading ids that it also has on its own.
         while segment < ends.count - 1, ends[segment] < range.upperBound {
           let alone = encode(Array(scalars[range.lowerBound..<ends[segment]]), isFirst: isFirst)
           let shared = zip(ids, alone).prefix { $0 == $1 }.count

@@ -1,14 +1,14 @@
 import Base
 import Checkpoints
 
-/// Text to ids and back, from a model's tokenizer.json (the format of Hugging Face's `tokenizers`), with the same ids:
-/// those of `AutoTokenizer` in transformers 5 (`TokenizerSetup`).
+/// Converts text to ids and back, from a model's tokenizer.json (the format of Hugging Face's `tokenizers`), with the
+/// ids of `AutoTokenizer` in transformers 5 (`TokenizerSetup`).
 ///
 /// Byte-pair encoding, over bytes as in GPT-2, SmolLM2, Qwen2 and Llama 3, or over characters as in Llama 2 and
-/// Mistral. What a file asks for and this cannot do as Hugging Face does is an error when it is read.
+/// Mistral. A file with features that are not supported exactly as in Hugging Face's code is refused when it is read.
 package final class Tokenizer: Sendable {
   package let path: String
-  /// The tokens that begin and end a text, where the model's files name them.
+  /// The tokens that begin and end a text, if the model's files name them.
   package let named: NamedTokens
   let model: BPE
   let added: AddedTokens
@@ -17,7 +17,7 @@ package final class Tokenizer: Sendable {
   let postProcessor: PostProcessor
   let decodingRules: DecodingRules
   let cache = WordCache()
-  /// What a text may not hold, since the class makes something else of it.
+  /// Text that must not occur, since the tokenizer class treats it specially.
   let refusedText: String?
 
   /// The tokenizer of a model's folder.
@@ -34,8 +34,8 @@ package final class Tokenizer: Sendable {
 
   static let fileName = "tokenizer.json"
 
-  /// - Parameter path: a tokenizer.json; the files beside it are looked at for the names of special tokens.
-  /// - Throws: `invalid` for a file that is not a tokenizer, `refused` for one that asks for what is not supported.
+  /// - Parameter path: a tokenizer.json; the files beside it are read for the names of special tokens.
+  /// - Throws: `invalid` for a file that is not a tokenizer, `refused` for unsupported features.
   package convenience init(path: String) throws {
     try self.init(ModelFolder(Path.parent(path)), file: Path.name(path))
   }
@@ -45,7 +45,7 @@ package final class Tokenizer: Sendable {
     let setup = try TokenizerSetup(folder, file: name)
     let file = TokenizerPart(path: path, place: "", json: setup.json)
     guard file.json["version"] == nil || file.json["version"] == .string("1.0") else {
-      throw file.error("is of another version than 1.0")
+      throw file.error("has a version other than 1.0")
     }
     let model = try BPE(file.require("model"))
     normalizer = try file.part("normalizer").map(Normalizer.init)
@@ -66,30 +66,30 @@ package final class Tokenizer: Sendable {
     refusedText = setup.refusedText
     named = try NamedTokens(folder: folder, setup.tokens, added, model.vocabulary)
     for id in postProcessor.prefix + postProcessor.suffix where token(id) == nil {
-      throw file.error("post_processor: adds the id \(id), which no token has")
+      throw file.error("post_processor: adds the unknown id \(id)")
     }
   }
 
-  /// One more than the highest id, of added tokens too. (A model's embedding may have more rows, never fewer.)
+  /// One more than the highest id, including added tokens. (A model's embedding may have more rows, never fewer.)
   package var count: Int { max(model.vocabulary.idEnd, Int((added.byID.keys.max() ?? -1) + 1)) }
 
-  /// The entry of the vocabulary as it stands there: with "Ġ" or "▁" for a space; nil where the id has none.
+  /// The vocabulary entry, with "Ġ" or "▁" for a space; nil for an unknown id.
   package func token(_ id: Int32) -> String? { added.byID[id]?.content ?? model.vocabulary.text(of: Int(id)) }
 
-  /// The id of an entry as it stands in the vocabulary.
+  /// The id of a vocabulary entry.
   package func id(of token: String) -> Int32? { added.id(of: token) ?? model.vocabulary.id(of: token) }
 
-  /// The id of a token that is looked for in a text before anything else is.
+  /// The id of an added token, which is recognised in raw text.
   func addedID(of token: String) -> Int32? { added.id(of: token) }
 
-  /// Whether it is a mark ("<|im_end|>") rather than text.
+  /// Whether it is a control token ("<|im_end|>") rather than text.
   package func isSpecial(_ id: Int32) -> Bool { added.byID[id].map { added.isSpecial($0.content) } ?? false }
 
-  /// Why a text cannot be tokenised, in words that follow "the text"; nil where it can.
+  /// Why a text cannot be tokenized, as words that follow "the text"; nil if it can.
   package func refusal(of text: String) -> String? {
-    // Byte by byte: a mark of what follows would make another character of its end.
+    // By bytes: with a combining mark after it, its last character would be a different one.
     guard let refusedText, text.utf8.firstRange(of: refusedText.utf8) != nil else { return nil }
-    return "has \"\(refusedText.printable)\", where CodeLlamaTokenizer fills something in "
-      + "(leave it out; or set \"fill_token\" to null in tokenizer_config.json, which makes it text like any other)"
+    return "has \"\(refusedText.printable)\", which CodeLlamaTokenizer uses for infilling "
+      + "(leave it out; or set \"fill_token\" to null in tokenizer_config.json, so that it is treated as text)"
   }
 }

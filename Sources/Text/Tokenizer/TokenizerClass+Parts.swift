@@ -1,10 +1,10 @@
 import Base
 import Families
 
-/// What each class has of its own, in place of what tokenizer.json says (`tokenization_gpt2.py`, `_qwen2`, `_qwen3_5`,
+/// Each class's own parts, which replace those of tokenizer.json (`tokenization_gpt2.py`, `_qwen2`, `_qwen3_5`,
 /// `_llama`, `_code_llama`, `_gemma`, `_cohere`, `_gpt_neox`).
 extension TokenizerClass {
-  /// The tokens that a class names where the files do not.
+  /// The tokens that a class defines if the files do not.
   var defaultTokens: KeyValuePairs<String, String> {
     switch self {
     case .backend: [:]
@@ -36,12 +36,12 @@ extension TokenizerClass {
   private static let endOfText = "<|endoftext|>"
 
   /// tokenizer.json with the class's own parts.
-  /// - Parameter unknown: the token that stands for what is in no vocabulary.
+  /// - Parameter unknown: the unknown token.
   func applied(to file: JSON, _ config: TokenizerConfig, unknown: String?) throws -> JSON {
     if self == .backend { return file }
     if [.gpt2, .cohere, .gptNeoX].contains(self), case .other(.null)? = config["add_prefix_space"] {
       throw config.part.error(
-        "\"add_prefix_space\" is null, which \(rawValue) does not take", remedy: "leave it out, or set it to false")
+        "\"add_prefix_space\" is null, which \(rawValue) does not support", remedy: "leave it out, or set it to false")
     }
     let addsPrefix = try config.bool("add_prefix_space")
     switch self {
@@ -125,10 +125,10 @@ extension JSON {
     .part("Replace", ["pattern": .dictionary(["String": .string(text)]), "content": .string(other)])
   }
 
-  /// The decoders that make spaces of "▁" and characters of bytes.
+  /// Decoders that turn "▁" into spaces and byte tokens into characters.
   fileprivate static let spaces: [JSON] = [.replacing("▁", by: " "), .part("ByteFallback"), .part("Fuse")]
 
-  /// The classes make their model of vocabulary and merges, with its other settings theirs.
+  /// The model is made from vocabulary and merges, with the class's own settings.
   fileprivate func withModel(hasBytes: Bool = false, unknown: String? = nil) -> JSON {
     guard let model = self["model"], model.object != nil else { return self }
     return setting(

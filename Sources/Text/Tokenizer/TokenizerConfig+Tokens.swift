@@ -2,16 +2,16 @@ import Base
 import Families
 
 extension TokenizerConfig {
-  /// The tokens of a tokenizer, as its class gathers them of what the files say and of its own defaults.
+  /// The tokens of a tokenizer, collected by its class from the files and from its own defaults.
   struct Tokens {
-    /// In the order in which they are added, in the groups that are added at once; of those with the same content the
-    /// last counts.
+    /// In the order in which they are added, in groups that are added at once; of tokens with the same content the last
+    /// counts.
     var added: [[AddedToken]] = []
-    /// What the tokens with a name ("eos_token") are, in transformers' order.
+    /// The named tokens ("eos_token") with their contents, in transformers' order.
     var named: [(name: String, content: String)] = []
-    /// The names whose tokens are the class's own, and none that the files describe.
+    /// Names whose tokens come from the class's defaults rather than from the files.
     var invented = Set<String>()
-    /// What goes around a text in place of tokenizer.json's post-processor: the names of the tokens.
+    /// Tokens around a text that replace tokenizer.json's post-processor, by name.
     var around: (prefix: [String], suffix: [String])?
 
     func content(_ name: String) -> String? { named.first { $0.name == name }?.content }
@@ -44,7 +44,7 @@ extension TokenizerConfig {
     var tokens = Tokens()
     tokens.named = named.map { ($0.key, $0.value.content!) }
     tokens.invented = assumed
-    // Only `TokenizersBackend` starts with what tokenizer.json lists; for the others it is what the config says.
+    // Only `TokenizersBackend` starts with the list in tokenizer.json; the others use the config.
     let first = kind == .backend ? listed : []
     tokens.added = [first, Self.missing(among: first, described, named.map(\.value), extras)]
     tokens.finish(kind, named, extras)
@@ -52,7 +52,7 @@ extension TokenizerConfig {
     return tokens
   }
 
-  /// The described tokens, then those that have a name or are extra ones and were not described.
+  /// The described tokens, then named and extra tokens that were not described.
   private static func missing(
     among listed: [AddedToken], _ described: [AddedToken], _ named: [Value], _ extras: [Value]
   ) -> [AddedToken] {
@@ -79,7 +79,7 @@ extension TokenizerConfig {
   private func around(_ kind: TokenizerClass, _ tokens: Tokens, _ hasPostProcessor: Bool) throws
     -> (prefix: [String], suffix: [String])?
   {
-    // "add_bos_token" and "add_eos_token" of tokenizer_config.json do not count beside a tokenizer.json.
+    // With a tokenizer.json, "add_bos_token" and "add_eos_token" of tokenizer_config.json are ignored.
     let (begins, ends) = (try bool("add_bos_token"), try bool("add_eos_token"))
     let isStated = self["add_bos_token"] != nil || self["add_eos_token"] != nil
     guard isStated || kind == .codeLlama || kind == .gptNeoX || !hasPostProcessor else { return nil }
@@ -87,20 +87,20 @@ extension TokenizerConfig {
     let suffix = ends ?? false ? tokens.content("eos_token") : nil
     for token in [prefix, suffix].compactMap(\.self) where token.isEmpty || token.contains(where: Self.marks) {
       throw part.error(
-        "the token \"\(token.printable)\" cannot be put around a text: it is empty, or has a space, a colon or \"$\"",
-        remedy: "give tokenizer.json a post-processor that does it, and tokenizer_config.json another tokenizer_class")
+        "the token \"\(token.printable)\" cannot be added around a text: it is empty, or has a space, a colon or \"$\"",
+        remedy: "add it with a post-processor in tokenizer.json, and set another tokenizer_class")
     }
     return (prefix.map { [$0] } ?? [], suffix.map { [$0] } ?? [])
   }
 
-  /// What means something else in the template that transformers makes of it.
+  /// Characters with a special meaning in transformers' template.
   private static func marks(_ character: Character) -> Bool {
     character.unicodeScalars.contains { $0.properties.isWhitespace || $0 == ":" || $0 == "$" }
   }
 }
 
 extension TokenizerConfig.Tokens {
-  /// What some classes do after the others.
+  /// Additional steps of some classes.
   fileprivate mutating func finish(
     _ kind: TokenizerClass, _ named: [TokenizerConfig.Member], _ extras: [TokenizerConfig.Value]
   ) {
@@ -123,7 +123,7 @@ extension TokenizerConfig.Tokens {
 }
 
 extension TokenizerClass {
-  /// The tokens that CodeLlama has besides, where the files do not say that they have none.
+  /// Additional tokens of CodeLlama, unless the files say that there are none.
   fileprivate func ownDefaults(_ config: TokenizerConfig) -> [TokenizerConfig.Member] {
     defaultTokens.compactMap { name, content in
       guard !TokenizerConfig.names.contains(name) else { return nil }

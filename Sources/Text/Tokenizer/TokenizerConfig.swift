@@ -1,18 +1,18 @@
 import Base
 import Checkpoints
 
-/// What the files of a folder say of its tokenizer beside the rules, in the order in which transformers 5 believes them.
+/// The tokenizer settings in a folder's files besides tokenizer.json, with transformers 5's order of precedence.
 ///
-/// "tokenizer_config.json" comes first. Where it has no "added_tokens_decoder", "special_tokens_map.json" replaces its
-/// members, and "added_tokens.json" and the list of "tokenizer.json" describe the added tokens.
+/// "tokenizer_config.json" comes first. If it has no "added_tokens_decoder", "special_tokens_map.json" replaces its
+/// members, and "added_tokens.json" and the list in "tokenizer.json" describe the added tokens.
 struct TokenizerConfig {
-  /// A member's value as far as it may name a token.
+  /// A member's value, as far as it may be a token.
   enum Value {
     case text(String)
     case token(AddedToken)
     case other(JSON)
 
-    /// An object is a token where it says so.
+    /// An object is a token if it is marked as one.
     init(_ part: TokenizerPart) throws {
       if let text = part.json.string {
         self = .text(text)
@@ -42,9 +42,9 @@ struct TokenizerConfig {
 
   let part: TokenizerPart
   private(set) var members: [Member] = []
-  /// Names of the model's own ("image_token").
+  /// Names specific to the model ("image_token").
   private(set) var ownNames: [Member] = []
-  /// The tokens that the files describe, by the ids that they state.
+  /// The tokens described in the files, by id.
   private(set) var described: [AddedToken] = []
 
   /// - Parameter listed: "added_tokens" of tokenizer.json.
@@ -70,21 +70,21 @@ struct TokenizerConfig {
 
   subscript(key: String) -> Value? { members.first { $0.key.isSame(as: key) }?.value }
 
-  /// The token that a name stands for; nil where the files do not say, `.some(nil)` where they say none.
+  /// The token of a name; nil if the files do not define it, `.some(nil)` if they define it as none.
   func token(named name: String) throws -> Value?? {
     guard let value = self[name] else { return nil }
     if case .other(let json) = value {
       guard json == .null else {
         throw part.error(
-          "\"\(name)\" is neither a text nor an object with \"__type\": \"AddedToken\"",
-          remedy: "write the token itself there: \"\(name)\": \"…\"")
+          "\"\(name)\" is neither a string nor an object with \"__type\": \"AddedToken\"",
+          remedy: "write the token itself: \"\(name)\": \"…\"")
       }
       return .some(nil)
     }
     return value
   }
 
-  /// True or false; nil where it is missing or null.
+  /// A boolean; nil if it is missing or null.
   func bool(_ key: String) throws -> Bool? {
     guard case .other(let json)? = self[key], json != .null else {
       guard self[key]?.content == nil else { throw part.error("\"\(key)\" is neither true nor false") }
@@ -107,8 +107,8 @@ struct TokenizerConfig {
       let value = try Value(part.child(key, json))
       guard value.content != nil else {
         throw part.error(
-          "\"\(key)\" has an entry that is neither a text nor an object with \"__type\": \"AddedToken\"",
-          remedy: "write the token itself there: \"…\"")
+          "\"\(key)\" has an entry that is neither a string nor an object with \"__type\": \"AddedToken\"",
+          remedy: "write the token itself: \"…\"")
       }
       return value
     }
@@ -116,7 +116,8 @@ struct TokenizerConfig {
 
   // MARK: Reading
 
-  /// Texts under keys that end with "_token", and those of an object of extra tokens, are names of the model's own.
+  /// Strings under keys that end with "_token", and those in an object of extra tokens, are names specific to the
+  /// model.
   private mutating func separateOwnNames() throws {
     var own: [Member] = []
     for member in members where member.isToken {
@@ -142,10 +143,10 @@ struct TokenizerConfig {
     finish(tokens)
   }
 
-  /// What tokenizers of the past were saved as.
+  /// Files of older tokenizers.
   private mutating func readOlderFiles(_ folder: ModelFolder, _ listed: [TokenizerPart]) throws {
     var tokens: [(id: Int, token: AddedToken)] = []
-    // What the config says as an object is not yet a token when the specials are told.
+    // A token that the config has as an object does not yet count when special tokens are determined.
     var special = Set<String>()
     if let map = try folder.json("special_tokens_map.json") {
       special = try merge(map: TokenizerPart(path: folder.path(of: "special_tokens_map.json"), place: "", json: map))
@@ -168,7 +169,7 @@ struct TokenizerConfig {
     finish(tokens)
   }
 
-  /// - Returns: the tokens that it describes as objects, under names or as extra ones.
+  /// - Returns: the tokens that it describes as objects, named or extra.
   private mutating func merge(map: TokenizerPart) throws -> Set<String> {
     var special = Set<String>()
     guard let entries = map.json.object else { throw map.error("is not an object of names and tokens") }
@@ -193,7 +194,7 @@ struct TokenizerConfig {
     return special
   }
 
-  /// The extra tokens so far, and those of the map that are not among them; an object there is a token.
+  /// The extra tokens so far, and those of the map that are not among them; an object in the map is a token.
   private func merged(extras new: [JSON]) -> [JSON] {
     var result: [JSON] = []
     if case .other(let json)? = self["extra_special_tokens"] { result = json.array ?? [] }
@@ -210,7 +211,7 @@ struct TokenizerConfig {
     return result
   }
 
-  /// Orders tokens by their ids, of which the last of each counts, and lets names stand for the tokens described.
+  /// Sorts tokens by id, of which the last counts, and replaces described tokens by name.
   private mutating func finish(_ tokens: [(id: Int, token: AddedToken)]) {
     var byID: [Int: AddedToken] = [:]
     var byContent: [String: AddedToken] = [:]
@@ -229,7 +230,7 @@ struct TokenizerConfig {
     guard case .other(.object(let entries))? = self[key] else { return [] }
     return try entries.map { entry in
       let value = try Value(part.child(entry.key, entry.value))
-      guard value.content != nil else { throw part.error("\"\(key)\": \"\(entry.key)\" is no token") }
+      guard value.content != nil else { throw part.error("\"\(key)\": \"\(entry.key)\" is not a token") }
       return Member(key: entry.key, value: value)
     }
   }
@@ -260,7 +261,7 @@ extension TokenizerConfig.Member {
 }
 
 extension [TokenizerConfig.Member] {
-  /// As a dictionary of Python's: an old key keeps its place.
+  /// Like a Python dictionary: an existing key keeps its position.
   mutating func merge(_ new: [TokenizerConfig.Member]) {
     for member in new {
       if let old = firstIndex(where: { $0.key.isSame(as: member.key) }) {

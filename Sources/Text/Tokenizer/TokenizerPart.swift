@@ -1,6 +1,6 @@
 import Base
 
-/// A part of a tokenizer.json as it is read: the JSON, and where it stands, for errors.
+/// A part of a tokenizer.json: the JSON, and its place for errors.
 struct TokenizerPart {
   let path: String
   /// "pre_tokenizer.pretokenizers[1]"
@@ -11,19 +11,19 @@ struct TokenizerPart {
     VPatchError(.invalid, path, place.isEmpty ? reason : "\(place): \(reason)", remedy: remedy)
   }
 
-  /// What stands there is valid, and nothing that this program can do as Hugging Face does.
+  /// The error for valid content that is not supported exactly as in Hugging Face's code.
   func unsupported(_ what: String, supported: String) -> VPatchError {
     VPatchError(
       .refused, path, "\(place): \(what) is not supported", remedy: "supported: \(supported)")
   }
 
-  /// The member of that key; nil where it is missing or null.
+  /// The member with that key; nil if it is missing or null.
   func part(_ key: String) -> TokenizerPart? {
     guard let value = json[key], value != .null else { return nil }
     return child(key, value)
   }
 
-  /// A member that has been found already.
+  /// A member that was already found.
   func child(_ key: String, _ json: JSON) -> TokenizerPart {
     TokenizerPart(path: path, place: place.isEmpty ? key : "\(place).\(key)", json: json)
   }
@@ -45,7 +45,7 @@ struct TokenizerPart {
     return string
   }
 
-  /// - Parameter fallback: what Hugging Face takes where the key is missing.
+  /// - Parameter fallback: Hugging Face's default if the key is missing.
   func bool(_ key: String, default fallback: Bool? = nil) throws -> Bool {
     guard let part = part(key) else {
       guard let fallback else { throw error("has no \"\(key)\"") }
@@ -57,11 +57,11 @@ struct TokenizerPart {
 
   func int(_ key: String) throws -> Int {
     let part = try require(key)
-    guard let int = part.json.int else { throw part.error("is not a whole number") }
+    guard let int = part.json.int else { throw part.error("is not an integer") }
     return int
   }
 
-  /// One character.
+  /// A string of one character.
   func scalar(_ key: String) throws -> Unicode.Scalar {
     let text = Array(try string(key).unicodeScalars)
     guard text.count == 1 else { throw error("\"\(key)\" is not one character") }

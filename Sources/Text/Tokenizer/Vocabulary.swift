@@ -1,28 +1,28 @@
-/// The entries of a vocabulary by their bytes, and by their ids.
+/// The entries of a vocabulary, by bytes and by id.
 ///
-/// Swift compares strings by canonical equivalence, and vocabularies hold both spellings of "é"; so this is a table
-/// of bytes. It also holds one array instead of a string an entry.
+/// Compares bytes: Swift's strings compare by canonical equivalence, and vocabularies have both spellings of "é". It
+/// also needs one array instead of a string per entry.
 struct Vocabulary: Sendable {
   private var bytes: [UInt8] = []
-  /// Where the entry of an id lies; an empty range where there is none.
+  /// The range of an id's entry; empty if there is none.
   private var ranges: [Range<UInt32>] = []
-  /// Ids plus one, at the hash of their bytes or behind it; 0 is free.
+  /// Ids plus one, at the hash of their bytes or after it; 0 is free.
   private var slots: [UInt32]
   private(set) var count = 0
 
   /// One more than the highest id.
   var idEnd: Int { ranges.count }
 
-  /// - Parameter capacity: how many entries there will be at most.
+  /// - Parameter capacity: maximum number of entries.
   init(capacity: Int) {
     var size = 16
     while size < capacity * 2 { size *= 2 }
     slots = [UInt32](repeating: 0, count: size)
   }
 
-  /// - Returns: whether neither was there yet.
+  /// - Returns: false if the text or the id already exists.
   mutating func add(_ text: String, id: Int) -> Bool {
-    precondition(count * 2 <= slots.count, "more entries than announced")
+    precondition(count * 2 <= slots.count, "more entries than the capacity")
     var text = text
     return text.withUTF8 { utf8 in
       var slot = Self.hash(utf8) & (slots.count - 1)

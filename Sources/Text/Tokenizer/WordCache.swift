@@ -1,8 +1,8 @@
 import Synchronization
 
-/// The ids of words that were seen: text is mostly the same words again. For any number of threads.
+/// Cache of words' ids, since most words in a text repeat. Thread-safe.
 final class WordCache: Sendable {
-  /// Longer words hardly come again.
+  /// Longer words rarely repeat.
   static let longestWord = 48
 
   private final class Shard: Sendable {
@@ -11,7 +11,7 @@ final class WordCache: Sendable {
 
   private let shards = (0..<16).map { _ in Shard() }
 
-  /// Appends the ids of a word, which `encode` finds where the word is new.
+  /// Appends the ids of a word, computed by `encode` if the word is new.
   func encode(
     _ word: UnsafeBufferPointer<Unicode.Scalar>, into ids: inout [Int32],
     _ encode: (UnsafeBufferPointer<Unicode.Scalar>) -> [Int32]
@@ -63,10 +63,10 @@ final class WordCache: Sendable {
     }
 
     mutating func insert(_ word: UnsafeBufferPointer<Unicode.Scalar>, at place: Int, _ new: [Int32]) {
-      // Full: what is frequent will soon be in it again.
+      // Full: start again; frequent words will soon be back.
       if entries.count == Self.capacity { self = Table() }
       let slot = slot(of: word, at: place)
-      // Another thread was faster.
+      // Another thread has added it.
       guard slots[slot] < 0 else { return }
       slots[slot] = Int32(entries.count)
       entries.append(Entry(word: words.count..<words.count + word.count, ids: ids.count..<ids.count + new.count))

@@ -6,8 +6,8 @@ import Text
 
 /// Tunes the tensors of a plan on examples.
 ///
-/// The result depends only on options, examples, the base's weights, kernels and number of threads: repeating a run
-/// gives the same weights, even if it is killed and resumed.
+/// The result depends only on options, examples, the base's weights and the kernels: repeating a run gives the same
+/// weights, with any number of threads, and even if it is killed and resumed.
 package final class TrainingRun {
   package let model: LanguageModel
   package let plan: TuningPlan
