@@ -21,11 +21,11 @@ typedef struct {
 
 // What a model of hidden size 576 (and one of 4096) computes for 256 and 512 tokens.
 static const shape shapes[] = {
-  {"forward up", false, true, 512, 3072, 576, VP_BF16},   {"forward o", false, true, 256, 576, 576, VP_BF16},
-  {"forward down", false, true, 256, 576, 1536, VP_BF16}, {"forward, f32", false, true, 512, 3072, 576, VP_F32},
-  {"forward 4096", false, true, 512, 4096, 4096, VP_BF16}, {"head", false, true, 256, 49152, 576, VP_BF16},
-  {"dY W", false, false, 512, 576, 3072, VP_BF16},        {"dY W, f32", false, false, 512, 576, 1536, VP_F32},
-  {"dY' X", true, false, 576, 576, 512, VP_F32},          {"dY' X", true, false, 3072, 576, 1024, VP_F32},
+  {"forward up", false, true, 512, 3072, 576, VP_TYPE_BF16},   {"forward o", false, true, 256, 576, 576, VP_TYPE_BF16},
+  {"forward down", false, true, 256, 576, 1536, VP_TYPE_BF16}, {"forward, f32", false, true, 512, 3072, 576, VP_TYPE_F32},
+  {"forward 4096", false, true, 512, 4096, 4096, VP_TYPE_BF16}, {"head", false, true, 256, 49152, 576, VP_TYPE_BF16},
+  {"dY W", false, false, 512, 576, 3072, VP_TYPE_BF16},        {"dY W, f32", false, false, 512, 576, 1536, VP_TYPE_F32},
+  {"dY' X", true, false, 576, 576, 512, VP_TYPE_F32},          {"dY' X", true, false, 3072, 576, 1024, VP_TYPE_F32},
 };
 
 static double now(void) {
@@ -41,12 +41,12 @@ static void *allocate(size_t bytes) {
 }
 
 static void *matrix(vp_type type, size_t count) {
-  void *p = allocate(count * (type == VP_F32 ? 4 : 2));
+  void *p = allocate(count * (type == VP_TYPE_F32 ? 4 : 2));
   uint32_t random = 1;
   for (size_t i = 0; i < count; i++) {
     random = random * 1664525 + 1013904223;
     float value = (float)(int32_t)random * 0x1p-31f;
-    if (type == VP_F32) {
+    if (type == VP_TYPE_F32) {
       ((float *)p)[i] = value;
     } else {
       uint32_t bits;
@@ -85,7 +85,7 @@ static sgemm open_blas(void) {
 }
 
 static void widen(vp_type type, const void *numbers, size_t count, float *floats) {
-  if (type == VP_F32) {
+  if (type == VP_TYPE_F32) {
     memcpy(floats, numbers, count * 4);
   } else {
     vp_widen_bf16(numbers, floats, count);
@@ -108,9 +108,9 @@ static void measure(const product *p, const shape *s, const void *a, const void 
   size_t lda = s->transpose_a ? s->m : s->k, ldb = s->transpose_b ? s->k : s->n;
   void *scratch = allocate(p->scratch(s->m, s->n, s->k)), *packed = allocate(p->packed(s->n, s->k));
   p->pack(s->transpose_b, s->n, s->k, b, s->b_type, ldb, packed);
-  printf(" %6.0f", SPEED(s, p->multiply(s->transpose_a, s->transpose_b, s->m, s->n, s->k, a, VP_F32, lda, b,
+  printf(" %6.0f", SPEED(s, p->multiply(s->transpose_a, s->transpose_b, s->m, s->n, s->k, a, VP_TYPE_F32, lda, b,
                                         s->b_type, ldb, c, s->n, false, scratch)));
-  printf(" %6.0f", SPEED(s, p->multiply_packed(s->transpose_a, s->m, s->n, s->k, a, VP_F32, lda, packed, c, s->n,
+  printf(" %6.0f", SPEED(s, p->multiply_packed(s->transpose_a, s->m, s->n, s->k, a, VP_TYPE_F32, lda, packed, c, s->n,
                                                false, scratch)));
   free(scratch);
   free(packed);
@@ -120,14 +120,14 @@ static void measure(const product *p, const shape *s, const void *a, const void 
 static void measure_vectors(void) {
   const size_t k = 576, n = 134500000 / k;
   static const char *const names[] = {"f32", "bf16", "f16"};
-  float *x = matrix(VP_F32, 8 * k), *y = allocate(8 * n * sizeof(float));
+  float *x = matrix(VP_TYPE_F32, 8 * k), *y = allocate(8 * n * sizeof(float));
   printf("\n%zu weights: milliseconds (GB/s)\n", n * k);
-  for (vp_type type = VP_F32; type <= VP_F16; type++) {
+  for (vp_type type = VP_TYPE_F32; type <= VP_TYPE_F16; type++) {
     void *w = matrix(type, n * k);
     printf("%5s", names[type]);
     for (size_t count = 1; count <= 8; count += 7) {
       double seconds = SECONDS(vp_gemv(n, k, w, type, k, count, x, k, y, n));
-      double bytes = (double)(n * k) * (type == VP_F32 ? 4 : 2);
+      double bytes = (double)(n * k) * (type == VP_TYPE_F32 ? 4 : 2);
       printf("   %zu: %5.1f (%4.1f)", count, seconds * 1e3, bytes / seconds * 1e-9);
     }
     printf("\n");
@@ -144,7 +144,7 @@ int main(void) {
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     const shape *s = &shapes[i];
     size_t lda = s->transpose_a ? s->m : s->k, ldb = s->transpose_b ? s->k : s->n;
-    void *a = matrix(VP_F32, s->m * s->k), *b = matrix(s->b_type, s->n * s->k);
+    void *a = matrix(VP_TYPE_F32, s->m * s->k), *b = matrix(s->b_type, s->n * s->k);
     float *c = allocate(s->m * s->n * 4), *wide = allocate(s->n * s->k * 4);
     printf("%-13s%5zu %6zu %4zu |", s->name, s->m, s->n, s->k);
     if (theirs) {

@@ -43,6 +43,7 @@ TYPES = [
     "llava_mistral",
     "llava_qwen",
     "",
+    "seed_oss",
 ]
 # The names by which files call a class.
 CLASSES = {

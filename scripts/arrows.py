@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent / "Sources"
+PAGE = ROOT.parent / "docs/design/architecture.md"
 
 MODIFIERS = (
     r"(?:(?:public|package|internal|private|fileprivate|final|indirect|static|class|mutating|nonmutating|override|"
@@ -373,11 +374,14 @@ def main() -> int:
                 print(f"    {use.source.name}: {use.name} ({use.declared.name})")
     if options.list:
         return 0
+    drawing = "\n".join("  ".join(row) for row in levels(modules, sorted({s.module for s in everything})))
     if options.drawing:
-        for row in levels(modules, sorted({s.module for s in everything})):
-            print("  ".join(row))
+        print(drawing)
         return 0
     bad = False
+    if f"<!-- drawing -->\n```\n{drawing}\n```\n" not in PAGE.read_text():
+        bad = True
+        print(f"{PAGE.name} has another drawing; --drawing prints this one")
     for group in cycles(modules):
         bad = True
         print(f"modules use each other: {', '.join(group)}")

@@ -6,14 +6,14 @@
 
 static void widen_bf16s(const uint16_t *numbers, float *result, size_t count) {
   size_t i = 0;
-  for (; i + LANES <= count; i += LANES) store_floats(result + i, load_floats(VP_BF16, numbers + i));
-  store_some_floats(result + i, load_some_floats(VP_BF16, numbers + i, count - i), count - i);
+  for (; i + LANES <= count; i += LANES) store_floats(result + i, load_floats(VP_TYPE_BF16, numbers + i));
+  store_some_floats(result + i, load_some_floats(VP_TYPE_BF16, numbers + i, count - i), count - i);
 }
 
 static void widen_f16s(const uint16_t *numbers, float *result, size_t count) {
   size_t i = 0;
-  for (; i + LANES <= count; i += LANES) store_floats(result + i, load_floats(VP_F16, numbers + i));
-  store_some_floats(result + i, load_some_floats(VP_F16, numbers + i, count - i), count - i);
+  for (; i + LANES <= count; i += LANES) store_floats(result + i, load_floats(VP_TYPE_F16, numbers + i));
+  store_some_floats(result + i, load_some_floats(VP_TYPE_F16, numbers + i, count - i), count - i);
 }
 
 INLINE halfwords narrow(floats v) {
@@ -27,10 +27,10 @@ INLINE halfwords narrow(floats v) {
 static void narrow_bf16s(const float *numbers, uint16_t *result, size_t count) {
   size_t i = 0;
   for (; i + LANES <= count; i += LANES) {
-    halfwords narrowed = narrow(load_floats(VP_F32, numbers + i));
+    halfwords narrowed = narrow(load_floats(VP_TYPE_F32, numbers + i));
     memcpy(result + i, &narrowed, sizeof narrowed);
   }
-  halfwords narrowed = narrow(load_some_floats(VP_F32, numbers + i, count - i));
+  halfwords narrowed = narrow(load_some_floats(VP_TYPE_F32, numbers + i, count - i));
   memcpy(result + i, &narrowed, (count - i) * 2);
 }
 

@@ -27,7 +27,7 @@ static size_t scratch_bytes(size_t m, size_t n, size_t steps) {
 static void multiply(const vp_gemm_kernels *kernels, size_t steps, bool transpose_a, bool transpose_b, size_t m,
                      size_t n, size_t k, const void *a, vp_type a_type, size_t lda, const void *b, vp_type b_type,
                      size_t ldb, float *c, size_t ldc, bool accumulate, void *scratch) {
-  size_t columns = columns_at_a_time(n, steps), width = b_type == VP_F32 ? 4 : 2;
+  size_t columns = columns_at_a_time(n, steps), width = b_type == VP_TYPE_F32 ? 4 : 2;
   char *packed = (char *)scratch + block_bytes(m, steps);
   for (size_t j = 0; j < n; j += columns) {
     size_t count = smaller(columns, n - j);

@@ -23,7 +23,7 @@ INLINE halfwords narrow(floats v) { return (halfwords)_mm512_cvtneps_pbh((__m512
 
 /// LANES steps of one row, with `count` valid numbers.
 INLINE words load_along(vp_type type, const void *p, size_t count) {
-  if (type == VP_BF16) {
+  if (type == VP_TYPE_BF16) {
     __mmask32 some = count >= 2 * LANES ? ~0u : (1u << count) - 1;
     return (words)_mm512_maskz_loadu_epi16(some, p);
   }
@@ -33,7 +33,7 @@ INLINE words load_along(vp_type type, const void *p, size_t count) {
 }
 
 INLINE words load_halfwords_of(vp_type type, const void *p, size_t count) {
-  if (type != VP_BF16) return __builtin_convertvector(narrow(load_some_floats(type, p, count)), words);
+  if (type != VP_TYPE_BF16) return __builtin_convertvector(narrow(load_some_floats(type, p, count)), words);
   __mmask16 some = count >= LANES ? 0xffff : (1u << count) - 1;
   return (words)_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(some, p));
 }
@@ -126,9 +126,9 @@ INLINE void pack(bool along, size_t rows, size_t k, const void *source, vp_type 
                  uint32_t *packed, size_t panel) {
 #define PACK(type, along) pack_typed(type, along, rows, k, source, stride, panel_rows, packed, panel)
   switch (type) {
-    case VP_F32: return along ? PACK(VP_F32, true) : PACK(VP_F32, false);
-    case VP_BF16: return along ? PACK(VP_BF16, true) : PACK(VP_BF16, false);
-    case VP_F16: return along ? PACK(VP_F16, true) : PACK(VP_F16, false);
+    case VP_TYPE_F32: return along ? PACK(VP_TYPE_F32, true) : PACK(VP_TYPE_F32, false);
+    case VP_TYPE_BF16: return along ? PACK(VP_TYPE_BF16, true) : PACK(VP_TYPE_BF16, false);
+    case VP_TYPE_F16: return along ? PACK(VP_TYPE_F16, true) : PACK(VP_TYPE_F16, false);
   }
 #undef PACK
 }

@@ -34,7 +34,7 @@ INLINE void multiply_rows(int rows, int count, size_t k, const void *w, vp_type 
   size_t p = 0;
   for (; p + LANES <= k; p += LANES) {
     floats vector[most_vectors];
-    _Pragma("unroll") for (int j = 0; j < count; j++) vector[j] = load_floats(VP_F32, x + j * ldx + p);
+    _Pragma("unroll") for (int j = 0; j < count; j++) vector[j] = load_floats(VP_TYPE_F32, x + j * ldx + p);
     _Pragma("unroll") for (int i = 0; i < rows; i++) {
       // Prefetch: hardware prefetching does not cover several short rows.
       __builtin_prefetch(at(type, w, (i + 2 * rows) * ldw + p));
@@ -46,7 +46,7 @@ INLINE void multiply_rows(int rows, int count, size_t k, const void *w, vp_type 
     for (int i = 0; i < rows; i++) {
       floats row = load_some_floats(type, at(type, w, i * ldw + p), k - p);
       for (int j = 0; j < count; j++)
-        sums[i][j] = fused_multiply_add(sums[i][j], row, load_some_floats(VP_F32, x + j * ldx + p, k - p));
+        sums[i][j] = fused_multiply_add(sums[i][j], row, load_some_floats(VP_TYPE_F32, x + j * ldx + p, k - p));
     }
   }
   _Pragma("unroll") for (int i = 0; i < rows; i++)
@@ -79,9 +79,9 @@ void KERNEL(size_t n, size_t k, const void *w, vp_type type, size_t ldw, size_t 
     const float *vectors = x + first * ldx;
     float *products = y + first * ldy;
     switch (type) {
-      case VP_F32: multiply_typed(some, n, k, w, VP_F32, ldw, vectors, ldx, products, ldy); break;
-      case VP_BF16: multiply_typed(some, n, k, w, VP_BF16, ldw, vectors, ldx, products, ldy); break;
-      case VP_F16: multiply_typed(some, n, k, w, VP_F16, ldw, vectors, ldx, products, ldy); break;
+      case VP_TYPE_F32: multiply_typed(some, n, k, w, VP_TYPE_F32, ldw, vectors, ldx, products, ldy); break;
+      case VP_TYPE_BF16: multiply_typed(some, n, k, w, VP_TYPE_BF16, ldw, vectors, ldx, products, ldy); break;
+      case VP_TYPE_F16: multiply_typed(some, n, k, w, VP_TYPE_F16, ldw, vectors, ldx, products, ldy); break;
     }
   }
 }

@@ -27,7 +27,7 @@ INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 INLINE size_t rounded_up(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
 
-INLINE size_t width(vp_type type) { return type == VP_F32 ? 4 : 2; }
+INLINE size_t width(vp_type type) { return type == VP_TYPE_F32 ? 4 : 2; }
 
 INLINE const void *at(vp_type type, const void *numbers, size_t index) {
   return (const char *)numbers + index * width(type);
@@ -77,9 +77,9 @@ INLINE floats fused_multiply_add(floats sum, floats a, floats b) {
 /// LANES numbers as float32.
 INLINE floats load_floats(vp_type type, const void *p) {
   switch (type) {
-    case VP_F32: return (floats)load_words(p);
-    case VP_BF16: return widen_bf16(p);
-    case VP_F16: return widen_f16(p);
+    case VP_TYPE_F32: return (floats)load_words(p);
+    case VP_TYPE_BF16: return widen_bf16(p);
+    case VP_TYPE_F16: return widen_f16(p);
   }
 }
 

@@ -1,8 +1,5 @@
-import Base
-import Families
 import Measure
 import PatchFormat
-import Report
 
 /// What a patch is and changes.
 public struct PatchInfo: Sendable, Equatable {

@@ -1,6 +1,4 @@
 import Apply
-import Base
-import Families
 import PatchFormat
 import Workspace
 

@@ -1,6 +1,3 @@
-import Apply
-import Base
-import Families
 import ModelFiles
 import PatchFormat
 import Workspace

@@ -1,6 +1,4 @@
-import Base
 import Measure
-import PatchFormat
 import Workspace
 
 /// Results of one evaluation before and after a patch.

@@ -1,6 +1,5 @@
 import Base
 import Catalogue
-import PatchFormat
 import Workspace
 
 /// A patch in the store.

@@ -82,7 +82,7 @@ import Testing
     #expect(steps.findings.notFinite == [NotFinite(tensor: "w", count: 1)])
     #expect(
       steps.findings.texts
-        == ["1 element of \"w\" is infinite or NaN, although all into it is finite"])
+        == ["1 element of \"w\" is infinite or NaN, although all inputs are finite"])
     let undo = try Patch(path: siblings.folder["undo.vpatch"])
     #expect([NotFinite](of: undo) == steps.findings.notFinite)
     #expect(PatchStep(undo, .forward).findings == steps.findings)

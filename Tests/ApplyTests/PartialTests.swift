@@ -66,7 +66,7 @@ import Testing
     #expect {
       try create("base", "part")
     } throws: { error in
-      "\(error)".contains("holds only 8 of the base's 20 tensors, as a file of the trained tensors does")
+      "\(error)".contains("holds only 8 of the base's 20 tensors, as if it had only the trained ones")
     }
     #expect(try folder.names() == ["base", "part"])
     // Where what else would change is left out, nothing is removed.

@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  private let said = "1 element of \"w\" is infinite or NaN, although all into it is finite"
+  private let said = "1 element of \"w\" is infinite or NaN, although all inputs are finite"
   private let counted = JSON.array([.dictionary(["tensor": .string("w"), "count": JSON(1)])])
 
   @Test("an infinity of finite numbers: apply, switch, stack, rebase") func notFinite() throws {

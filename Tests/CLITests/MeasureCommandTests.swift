@@ -82,7 +82,7 @@ import Testing
     #expect(try Command("gate", story.saPatch, "--max-forgetting", "99").code == 0)
     #expect(try Patch(path: story.saPatch).annotations["forgetting"]?.array?.count == 3)
     let probe = try annotate(story.saPatch, "--model", story.sa, "--probe", "gsm8k")
-    #expect(probe.code == 0 && probe.says("gsm8k was held-out, and is probe now"))
+    #expect(probe.code == 0 && probe.says("gsm8k was held-out and is now probe"))
     #expect(try annotate(story.saPatch).errors.contains("3 measured records replaced by records that are only"))
   }
 
@@ -139,7 +139,7 @@ import Testing
     let show = try Command("show", story.saPatch)
     #expect(show.code == 0)
     #expect(
-      show.output.contains("forgetting invalid: has a forgetting record, number 1, that has no text as \"metric\""))
+      show.output.contains("forgetting invalid: has a forgetting record, number 1, that has no string as \"metric\""))
     #expect(try Command("show", story.saPatch, "--json").output.contains("\"status\": \"invalid\""))
     let gate = try Command("gate", story.saPatch, "--max-forgetting", "1")
     #expect(gate.code == 2 && gate.says("number 1", "write new ones with 'vpatch annotate --replace-all'"))
@@ -186,7 +186,7 @@ import Testing
       return json["forgetting"]?["records"]?.array?.map { $0["task"]?.string } ?? []
     }
     let none = try Command(Command.path, ["annotate", story.saPatch, "--drop", "gsm8K"] + store)
-    #expect(none.code == 5 && none.says("has no record of the task \"gsm8K\"; it has arc_easy, counting, gsm8k"))
+    #expect(none.code == 5 && none.says("has no record of the task \"gsm8K\"; records are of arc_easy, counting, gsm8k"))
     #expect(try tasks(story.saPatch).count == 3)
 
     let copy = try Command(

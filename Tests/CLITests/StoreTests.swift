@@ -100,7 +100,7 @@ import Testing
   @Test("unknown names: near misses; no store: says so") func unknown() throws {
     let run = try run("show", "sa.safetensor")
     #expect(run.code == 1)
-    #expect(run.says("sa.safetensor: does not exist, and is no alias", "did you mean sa.safetensors?"))
+    #expect(run.says("sa.safetensor: does not exist, and is not an alias", "did you mean sa.safetensors?"))
     let none = try Command("show", "counting", "--store", folder["none"])
     #expect(none.code == 1)
     #expect(none.says("does not exist, and there is no store at \(folder["none"])", "vpatch add"))

@@ -52,7 +52,7 @@ import Testing
     #expect(run.code == 0, "\(run.errors)")
     let notes = run.errors.split(separator: "\n").filter { $0.contains("/dev/full") }
     #expect(notes.count == 2 && notes[0].contains("cannot be written: No space left on device; training continues"))
-    #expect(notes[1].contains("note: the log /dev/full lacks 4 steps from 1 on: it cannot be written"))
+    #expect(notes[1].contains("note: the log /dev/full lacks 4 steps from step 1 on: it cannot be written"))
     #expect(try isWhole(scene.patch))
     let json = try Command(Command.path, arguments("--log", "/dev/full", "--json", "--force"))
     let members = try JSON.parse(Array(json.output.utf8))["remarks"]?.array?.compactMap(\.string)
@@ -72,7 +72,7 @@ import Testing
     let log = try TestFolder()
     let environment = FaultRun.environment(log, .enospc, at: 2, of: "write")
     let run = try Command(Command.path, arguments("--log", log["log"]), environment)
-    #expect(run.code == 0 && run.errors.contains("lacks 1 step from 2 on"), "\(run.errors)")
+    #expect(run.code == 0 && run.errors.contains("lacks 1 step from step 2 on"), "\(run.errors)")
     let steps = try log.text("log").split(separator: "\n").map { try JSON.parse(Array($0.utf8))["step"]?.int }
     #expect(steps == [1, 3, 4])
   }
@@ -111,7 +111,7 @@ import Testing
     // The log is a pipe, which does not hold that of 300 steps: the run waits until what is to happen has happened.
     let words = "{ read -r line; \(happens); cat > /dev/null; } < \"$0/log\" & TMPDIR=\"$0/tmp\" \"$@\""
     let run = try shell(words, TrainScene.arguments(folder) + ["--steps", "400", "--log", folder["log"]] + more)
-    let path = run.errors.firstMatch(of: #/the patch is kept as (\S+)\n/#)?.output.1
+    let path = run.errors.firstMatch(of: #/the patch is saved as (\S+)\n/#)?.output.1
     return (path.map(String.init) ?? "", run)
   }
 
@@ -151,7 +151,7 @@ import Testing
   @Test("the store keeps it first") func inStore() throws {
     try folder.write("out/x", "")
     let (_, run) = try kept("mv \"$0/out\" \"$0/gone\"", "-o", folder["out/task.vpatch"])
-    let found = run.errors.firstMatch(of: #/the patch is kept in the store, as \w+: 'vpatch show (\w+)'\n/#)
+    let found = run.errors.firstMatch(of: #/the patch is saved in the store, as \w+: 'vpatch show (\w+)'\n/#)
     let name = try #require(found, "\(run.errors)").output.1
     #expect(run.code == 1)
     #expect(try Command("show", String(name), "--store", folder.store).output.contains("400 steps"))

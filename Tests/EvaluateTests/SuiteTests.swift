@@ -102,7 +102,7 @@ import Text
       ("[[task]]\nname = \"a\"\nkind = \"f1\"", "line 3: the task \"a\" has a \"kind\" that is not \"perplexity\""),
       ("[[task]]\nname = \"a\"\nkind = \"kl\"", "has no \"role\"; roles are \"target\", \"held-out\" or \"probe\""),
       ("[[task]]\nname = \"a\"\nkind = \"kl\"\nrole = \"probe\"", "has no \"data\""),
-      (String(repeating: "#", count: 1_100_000), "at most 1048576"),
+      (String(repeating: "#", count: 1_100_000), "the limit is 1048576"),
     ])
   func malformed(text: String, message: String) {
     let error = refusal(text)

@@ -160,8 +160,8 @@ import Testing
   @Test("a folder without the file") func missing() throws {
     let folder = try TestFolder()
     expectError(
-      "\(folder["preprocessor_config.json"]): is missing: it says how images are prepared for the model; "
-        + "copy it from where the model came from"
+      "\(folder["preprocessor_config.json"]): is missing; it defines the model's image preprocessing; "
+        + "copy it from the original model"
     ) { _ = try ImageProcessor(folder: folder.path) }
   }
 

@@ -22,12 +22,12 @@ const char *vp_check_conversions(uint64_t seed, vp_guard guard) {
   return NULL;
 }
 
-static size_t width(vp_type type) { return type == VP_F32 ? 4 : 2; }
+static size_t width(vp_type type) { return type == VP_TYPE_F32 ? 4 : 2; }
 
 /// A matrix with rows `stride` apart, whose memory ends with its last row.
 static void *matrix(arena *a, random_source *random, vp_type type, size_t rows, size_t columns, size_t stride) {
   size_t count = rows && columns ? (rows - 1) * stride + columns : 0;
-  return type == VP_F32 ? (void *)guarded_floats(a, count, random) : guarded_noise(a, count * width(type), random);
+  return type == VP_TYPE_F32 ? (void *)guarded_floats(a, count, random) : guarded_noise(a, count * width(type), random);
 }
 
 typedef struct {
@@ -51,7 +51,7 @@ static product make_product(arena *a, random_source *random) {
   p.b_type = (vp_type)below(random, 3);
   p.a = matrix(a, random, p.a_type, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k, p.lda);
   p.b = matrix(a, random, p.b_type, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n, p.ldb);
-  p.c = matrix(a, random, VP_F32, p.m, p.n, p.ldc);
+  p.c = matrix(a, random, VP_TYPE_F32, p.m, p.n, p.ldc);
   return p;
 }
 
@@ -82,8 +82,8 @@ const char *vp_check_products(uint64_t seed, vp_guard guard) {
   size_t ldw = k + below(&random, 4), ldx = k + below(&random, 4), ldy = n + below(&random, 4);
   vp_type type = (vp_type)below(&random, 3);
   const void *w = matrix(&a, &random, type, n, k, ldw);
-  const float *x = matrix(&a, &random, VP_F32, count, k, ldx);
-  float *y = matrix(&a, &random, VP_F32, count, n, ldy);
+  const float *x = matrix(&a, &random, VP_TYPE_F32, count, k, ldx);
+  float *y = matrix(&a, &random, VP_TYPE_F32, count, n, ldy);
   for (vp_isa isa = VP_BASELINE; isa <= vp_best_isa(); isa++)
     vp_gemv_kernel_for(isa)(n, k, w, type, ldw, count, x, ldx, y, ldy);
   release(&a);

@@ -203,7 +203,7 @@ import Testing
     let text = Self.file(#""quiz": {"acc,none": 0.5}"#)
     let error = Records.refusal { _ = try outcome(text, text + " ") }
     #expect(
-      error?.description.contains("has no task that can be compared with results.json; quiz does not say") == true)
+      error?.description.contains("has no task that can be compared with results.json; quiz has no number of items") == true)
   }
 
   // MARK: Samples

@@ -84,7 +84,7 @@ import Testing
     options.metrics = [("arc_easy", "f1")]
     #expect(
       Records.refusal { _ = try records(lmEval(options: options)) }?.description.contains(
-        "has no metric \"f1\" for the task \"arc_easy\"; it has acc, acc_norm") == true)
+        "has no metric \"f1\" for the task \"arc_easy\"; metrics are acc, acc_norm") == true)
   }
 
   @Test("lmms-eval: scores that are no counts, values that are no means") func lmms() throws {
@@ -227,7 +227,7 @@ import Testing
   @Test("another evaluator, or another version of it; the same file twice") func evaluators() throws {
     #expect(
       Records.refusal { _ = try changed("0.4.13", "0.4.9") }?.description.contains(
-        "is by lm-evaluation-harness 0.4.9, and results_2026-11-22T10-00-00.123456.json by lm-evaluation-harness 0.4.13"
+        "is by lm-evaluation-harness 0.4.9, but results_2026-11-22T10-00-00.123456.json by lm-evaluation-harness 0.4.13"
       )
         == true)
     let file = try results("own/base.json")
@@ -320,7 +320,7 @@ import Testing
     #expect(Records.refusal { _ = try EvaluationResults(path: folder["none"]) }?.code == .io)
     let huge = try folder.write("huge.json", "{")
     #expect(truncate(huge, 257 << 20) == 0)
-    #expect(Records.refusal { _ = try EvaluationResults(path: huge) }?.reason.contains("at most 268435456") == true)
+    #expect(Records.refusal { _ = try EvaluationResults(path: huge) }?.reason.contains("the limit is 268435456") == true)
   }
 
   @Test("a share without a standard error, of which no interval can be made") func noError() throws {

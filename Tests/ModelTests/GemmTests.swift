@@ -8,8 +8,8 @@ private struct Product: CustomTestStringConvertible, Sendable {
   var m: Int
   var n: Int
   var k: Int
-  var aType = VP_F32
-  var bType = VP_F32
+  var aType = VP_TYPE_F32
+  var bType = VP_TYPE_F32
   /// How much longer rows are than they need to be.
   var slack = 0
   var accumulates = false
@@ -73,13 +73,13 @@ private struct Product: CustomTestStringConvertible, Sendable {
           all.append(
             Product(
               transposeA: layout & 1 == 1, transposeB: layout & 2 == 2, m: m, n: n, k: k, aType: type,
-              bType: isOdd ? type : VP_BF16, slack: isOdd ? 0 : 5, accumulates: isOdd))
+              bType: isOdd ? type : VP_TYPE_BF16, slack: isOdd ? 0 : 5, accumulates: isOdd))
         }
       }
     }
     // More rows and more k than one block.
-    all.append(Product(transposeB: true, m: 259, n: 10, k: 1541, bType: VP_BF16))
-    all.append(Product(transposeA: true, m: 259, n: 10, k: 1541, bType: VP_BF16, accumulates: true))
+    all.append(Product(transposeB: true, m: 259, n: 10, k: 1541, bType: VP_TYPE_BF16))
+    all.append(Product(transposeA: true, m: 259, n: 10, k: 1541, bType: VP_TYPE_BF16, accumulates: true))
     return all
   }()
 }
@@ -146,7 +146,7 @@ private struct Product: CustomTestStringConvertible, Sendable {
     let a: [Float] = [1 + 0x1p-8, 1 + 3 * 0x1p-8, 1 + 0x1p-8 + 0x1p-20, -1 - 0x1p-8]
     var c = [Float](repeating: 0, count: 4)
     withScratch(vp_gemm_bf16_scratch(4, 1, 1)) {
-      vp_gemm_bf16(false, false, 4, 1, 1, a, VP_F32, 1, [Float(1)], VP_F32, 1, &c, 1, false, $0)
+      vp_gemm_bf16(false, false, 4, 1, 1, a, VP_TYPE_F32, 1, [Float(1)], VP_TYPE_F32, 1, &c, 1, false, $0)
     }
     let rounded: [Float] = [1, 1.015625, 1.0078125, -1]
     #expect(c == rounded)
@@ -161,7 +161,7 @@ private struct Product: CustomTestStringConvertible, Sendable {
     var c = [Float](repeating: 0, count: 9 * 50)
     let multiply = isBF16 ? vp_gemm_bf16 : vp_gemm_f32
     withScratch(isBF16 ? vp_gemm_bf16_scratch(9, 50, 3) : vp_gemm_f32_scratch(9, 50, 3)) {
-      multiply(false, false, 9, 50, 3, a, VP_F32, 3, b, VP_F32, 50, &c, 50, false, $0)
+      multiply(false, false, 9, 50, 3, a, VP_TYPE_F32, 3, b, VP_TYPE_F32, 50, &c, 50, false, $0)
     }
     #expect(c[0..<50].allSatisfy { $0 == .infinity })
     #expect(c[50..<100].allSatisfy { $0 == -.infinity })
@@ -177,21 +177,21 @@ private struct Product: CustomTestStringConvertible, Sendable {
     var whole = [Float](repeating: 0, count: m * n)
     var parts = whole
     withScratch(vp_gemm_bf16_scratch(m, n, k)) {
-      vp_gemm_bf16(false, true, m, n, k, a, VP_F32, k, b, VP_F32, k, &whole, n, false, $0)
+      vp_gemm_bf16(false, true, m, n, k, a, VP_TYPE_F32, k, b, VP_TYPE_F32, k, &whole, n, false, $0)
     }
     let (row, column) = (5, VP_GEMM_COLUMNS)
     withScratch(vp_packed_b_bf16(n, k)) { packed in
       b.withUnsafeBufferPointer { b in
-        vp_pack_b_bf16(true, column, k, b.baseAddress, VP_F32, k, packed)
+        vp_pack_b_bf16(true, column, k, b.baseAddress, VP_TYPE_F32, k, packed)
         let rest = packed + vp_packed_b_bf16(column, k)
-        vp_pack_b_bf16(true, n - column, k, b.baseAddress! + column * k, VP_F32, k, rest)
+        vp_pack_b_bf16(true, n - column, k, b.baseAddress! + column * k, VP_TYPE_F32, k, rest)
       }
       withScratch(vp_gemm_bf16_packed_scratch(m, k)) { scratch in
         a.withUnsafeBufferPointer { a in
           parts.withUnsafeMutableBufferPointer { c in
             for (rows, columns) in [(0..<row, 0..<n), (row..<m, 0..<column), (row..<m, column..<n)] {
               vp_gemm_bf16_packed(
-                false, rows.count, columns.count, k, a.baseAddress! + rows.lowerBound * k, VP_F32, k,
+                false, rows.count, columns.count, k, a.baseAddress! + rows.lowerBound * k, VP_TYPE_F32, k,
                 packed + vp_packed_b_bf16(columns.lowerBound, k),
                 c.baseAddress! + rows.lowerBound * n + columns.lowerBound, n, false, scratch)
             }

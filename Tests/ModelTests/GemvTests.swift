@@ -41,7 +41,7 @@ import Testing
   /// Rows may be split over threads anyhow, and vectors over calls.
   @Test func aPartOfAProductHasTheBitsOfTheWhole() {
     let (n, k, count) = (11, 37, 8)
-    let w = Numbers(randomFloats(n * k, seed: 6), VP_BF16)
+    let w = Numbers(randomFloats(n * k, seed: 6), VP_TYPE_BF16)
     let x = randomFloats(count * k, seed: 7)
     for isa in availableISAs {
       let whole = Self.multiply(isa, n: n, k: k, w, ldw: k, count: count, x, ldx: k, ldy: n)
@@ -52,7 +52,7 @@ import Testing
             x.withUnsafeBufferPointer { x in
               parts.withUnsafeMutableBufferPointer { y in
                 vp_gemv_kernel_for(isa)!(
-                  rows.count, k, w + rows.lowerBound * k * 2, VP_BF16, k, 1, x.baseAddress! + vector * k, k,
+                  rows.count, k, w + rows.lowerBound * k * 2, VP_TYPE_BF16, k, 1, x.baseAddress! + vector * k, k,
                   y.baseAddress! + rows.lowerBound, n)
               }
             }
@@ -64,7 +64,7 @@ import Testing
   }
 
   @Test func whatIsNotFiniteGoesThroughAndStaysInItsRow() {
-    let w = Numbers([.infinity, 1, 1, .nan, 1, 1, 2, 3, 4], VP_F32)
+    let w = Numbers([.infinity, 1, 1, .nan, 1, 1, 2, 3, 4], VP_TYPE_F32)
     for isa in availableISAs {
       let y = Self.multiply(isa, n: 3, k: 3, w, ldw: 3, count: 1, [1, 1, 1], ldx: 3, ldy: 3)
       #expect(y[0] == .infinity && y[1].isNaN && y[2] == 9)

@@ -4,7 +4,7 @@ import TestModels
 /// The kinds of instructions that this processor has.
 let availableISAs = [VP_BASELINE, VP_AVX2, VP_AVX512].filter { $0.rawValue <= vp_best_isa().rawValue }
 
-let allTypes = [VP_F32, VP_BF16, VP_F16]
+let allTypes = [VP_TYPE_F32, VP_TYPE_BF16, VP_TYPE_F16]
 
 /// Numbers of a matrix in one of the forms that kernels read.
 struct Numbers {
@@ -16,8 +16,8 @@ struct Numbers {
   init(_ floats: [Float], _ type: vp_type) {
     self.type = type
     switch type {
-    case VP_F32: (bytes, values) = (bytesOf(floats), floats)
-    case VP_BF16:
+    case VP_TYPE_F32: (bytes, values) = (bytesOf(floats), floats)
+    case VP_TYPE_BF16:
       let narrowed = floats.map(bfloat16)
       (bytes, values) = (bytesOf(narrowed), narrowed.map(widen))
     default:

@@ -33,7 +33,7 @@ import Testing
     "annex-side": ["a side file", "side files"],
     "annex-headers": ["an invalid header", "headers in its annex", "headers of its annex"],
     "annotations-json": ["has annotations"],
-    "coder": ["coder"], "chunk-length": ["has data left over"], "chunk-frame": ["zstd frame"],
+    "coder": ["coder"], "chunk-length": ["has data left over", "data of the wrong length"], "chunk-frame": ["zstd frame"],
     "sparse": ["element", "data", "not in its shortest form"],
     "ulp-model": ["model", "map", "class", "frequency table"], "ulp-symbol": ["cannot be decoded"],
     "ulp-table": ["frequency", "frequencies"], "ulp-state": ["initial state", "cannot be decoded"],

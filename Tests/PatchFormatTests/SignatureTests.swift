@@ -65,7 +65,7 @@ import Testing
     }
     #expect(refusal { _ = try Ed25519.PublicKey("none.pem") }?.code == .io)
     let large = scratch.write([UInt8](repeating: 0, count: 1 << 17), as: "large")
-    #expect(refusal { _ = try Ed25519.PrivateKey(path: large) }?.reason.contains("at most 65536") == true)
+    #expect(refusal { _ = try Ed25519.PrivateKey(path: large) }?.reason.contains("the limit is 65536") == true)
   }
 
   // MARK: Of a patch

@@ -1,7 +1,6 @@
 import Base
 import Checkpoints
 import Foundation
-import PatchFormat
 import Text
 
 /// A folder with what a file under test has to lie beside: a small model, a tokenizer, a store, data of a suite.

@@ -1,6 +1,3 @@
-import Images
-import PatchFormat
-
 /// Every parser and decoder that reads what comes from outside, by the name that fuzz/run.sh gives it.
 package enum FuzzTarget: String, CaseIterable, Sendable {
   case safetensors, patch, image

@@ -1,5 +1,4 @@
 import Base
-import PatchFormat
 
 /// A patch taken apart without any of the reader's checks, and put together again.
 struct PatchParts {

@@ -1,5 +1,4 @@
 import Base
-import PatchFormat
 
 /// Changes a patch where a reader would not look twice: inside its header, annex, chunks and annotations, with the
 /// digests made right again, so that what is behind them is reached. Everything follows from the seed.

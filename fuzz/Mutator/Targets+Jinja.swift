@@ -1,6 +1,5 @@
 import Base
 import Jinja
-import PatchFormat
 
 /// Chat templates: what is no template, and what one does with conversations.
 extension FuzzTargets {

@@ -1,11 +1,7 @@
-import Apply
 import Base
 import Evaluate
 import Families
 import Images
-import Measure
-import Model
-import PatchFormat
 import Text
 
 /// What lies in a model's folder, and beside a suite.

@@ -18,7 +18,7 @@
 #include "isa.h"
 
 /// Storage format of a matrix's numbers.
-typedef enum { VP_F32 = 0, VP_BF16 = 1, VP_F16 = 2 } vp_type;
+typedef enum { VP_TYPE_F32 = 0, VP_TYPE_BF16 = 1, VP_TYPE_F16 = 2 } vp_type;
 
 /// Number of columns of B that are packed together. Columns starting at a multiple of it are packed independently,
 /// `vp_packed_*(first, k)` bytes from the start.

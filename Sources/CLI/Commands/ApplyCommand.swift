@@ -1,8 +1,4 @@
-import Apply
 import ArgumentParser
-import Base
-import Checkpoints
-import ModelFiles
 
 struct ApplyCommand: StoreCommand {
   static let configuration = CommandConfiguration(

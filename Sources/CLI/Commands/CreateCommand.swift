@@ -165,7 +165,3 @@ struct CreateCommand: StoreCommand {
 
   private func share(_ a: Int, _ b: Int) -> String { b == 0 ? "–" : Format.percent(Double(a) / Double(b)) }
 }
-
-extension String {
-  func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
-}

@@ -132,7 +132,7 @@ struct EvalCommand: StoreCommand {
           ])
         }), "results": results.map { .string($0) },
     ])
-    common.print(json, isReport: results != nil, text: String(table.text().dropLast()))
+    common.print(json, isReport: results != nil, text: table.lines)
     for entry in outcome.entries where entry.reference != nil {
       common.note("\(entry.task) measures the divergence from a base: give --base, --patch or --stack")
     }

@@ -96,7 +96,7 @@ struct ListCommand: ParsableCommand {
       if hasTags { cells.append(patch.tags.joined(separator: " ")) }
       table.add(cells + [Format.time(patch.added)])
     }
-    return String(table.text().dropLast())
+    return table.lines
   }
 }
 

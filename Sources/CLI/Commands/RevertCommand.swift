@@ -1,8 +1,4 @@
-import Apply
 import ArgumentParser
-import Checkpoints
-import ModelFiles
-import PatchFormat
 import Workspace
 
 struct RevertCommand: StoreCommand {

@@ -88,7 +88,7 @@ struct ScoreCommand: StoreCommand {
       table.add(["\(id)", piece, i == 0 ? "" : Format.fixed(Double(score.logProbabilities[i - 1]), 4)])
     }
     if let loss = score.loss { table.setTotals(["", "loss, nats per token", Format.fixed(loss, 4)]) }
-    Terminal.out(String(table.text().dropLast()))
+    Terminal.out(table.lines)
   }
 
   /// With visible whitespace.

@@ -2,7 +2,6 @@ import Apply
 import ArgumentParser
 import Base
 import Catalogue
-import ModelFiles
 import PatchFormat
 import Report
 import Workspace
@@ -151,7 +150,7 @@ struct StackCommand: ParsableCommand {
         })
       common.print(
         json,
-        text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : String(table.text().dropLast()))
+        text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : table.lines)
     }
   }
 

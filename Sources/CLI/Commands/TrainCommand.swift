@@ -117,7 +117,7 @@ struct TrainCommand: StoreCommand {
     guard try PathKind.of(log) == .file else { return }
     let identity = try InputFile(path: log).identity
     if inputs.contains(where: { $0.identity == identity }) {
-      throw VPatchError(.refused, log, "is also an input of this command", remedy: "give another file for --log")
+      throw VPatchError(.refused, log, "is an input of this command", remedy: "give another file for --log")
     }
   }
 

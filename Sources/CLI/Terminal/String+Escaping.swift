@@ -1,5 +1,3 @@
-import Base
-
 extension String {
   /// JSON with all control characters escaped, including those that JSON allows unescaped (C1, bidirectional marks).
   var escapingControls: String {

@@ -188,13 +188,5 @@ package struct Checkpoint: Sendable {
   }
 
   /// The tensor of that name; nil where there is none.
-  package func tensor(named name: String) -> Tensor? {
-    var low = 0
-    var high = tensors.count
-    while low < high {
-      let middle = (low + high) / 2
-      if tensors[middle].name.precedes(name) { low = middle + 1 } else { high = middle }
-    }
-    return low < tensors.count && tensors[low].name.isSame(as: name) ? tensors[low] : nil
-  }
+  package func tensor(named name: String) -> Tensor? { tensors.element(named: name, by: \.name) }
 }

@@ -110,7 +110,7 @@ package struct OtherForm: Equatable, Sendable {
         .compactMap(\.self)
     }
     return OtherForm(
-      what: "is a PEFT adapter\(facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))") , not a model",
+      what: "is a PEFT adapter\(facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))"), not a model",
       remedy: mergeRemedy)
   }
 

@@ -1,5 +1,3 @@
-import Text
-
 extension EvaluationItem {
   static let letters = (UInt8(ascii: "A")...UInt8(ascii: "Z")).map { String(UnicodeScalar($0)) }
 

@@ -1,5 +1,4 @@
 import Base
-import Model
 
 /// A kind of evaluation task: its keys in a suite, what it reads of its items, and how it measures a model.
 ///

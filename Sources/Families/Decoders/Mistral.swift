@@ -1,5 +1,3 @@
-import Base
-
 /// Mistral: LLaMA's parts without biases, with a sliding window (transformers 5.24, models/mistral).
 extension DecoderFamily {
   static let mistrals = [mistral]

@@ -1,5 +1,3 @@
-import Base
-
 /// Qwen2 and Qwen2.5: LLaMA's parts with biases on queries, keys and values, and a sliding window if the config enables
 /// it (transformers 5.24, models/qwen2).
 extension DecoderFamily {

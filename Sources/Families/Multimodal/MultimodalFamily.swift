@@ -1,5 +1,3 @@
-import Base
-
 /// A family of vision-language models: which decoder it has, and where its config differs from the decoder's.
 package struct MultimodalFamily: Sendable {
   /// `model_type` in config.json.

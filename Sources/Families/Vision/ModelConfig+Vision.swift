@@ -1,4 +1,3 @@
-import Base
 import Checkpoints
 
 extension ModelConfig {

@@ -9,7 +9,7 @@ struct Matrix: @unchecked Sendable {
   /// Whether rows and columns are exchanged.
   var isTransposed = false
 
-  init(_ data: UnsafeRawPointer, _ type: vp_type = VP_F32, stride: Int) {
+  init(_ data: UnsafeRawPointer, _ type: vp_type = VP_TYPE_F32, stride: Int) {
     self.data = data
     self.type = type
     self.stride = stride
@@ -28,7 +28,7 @@ struct Matrix: @unchecked Sendable {
   func dropping(columns: Int) -> Matrix { advanced(by: isTransposed ? columns * stride : columns) }
 
   private func advanced(by numbers: Int) -> Matrix {
-    var matrix = Matrix(data + numbers * (type == VP_F32 ? 4 : 2), type, stride: stride)
+    var matrix = Matrix(data + numbers * (type == VP_TYPE_F32 ? 4 : 2), type, stride: stride)
     matrix.isTransposed = isTransposed
     return matrix
   }

@@ -1,5 +1,4 @@
 import Base
-import Families
 import Images
 
 extension VisionModel {

@@ -63,9 +63,9 @@ package final class Parameter: @unchecked Sendable {
   var matrix: Matrix {
     if let tuning { return Matrix(tuning.master.start, stride: columns) }
     switch info.dtype {
-    case .bf16: return Matrix(bytes, VP_BF16, stride: columns)
-    case .f16: return Matrix(bytes, VP_F16, stride: columns)
-    default: return Matrix(bytes, VP_F32, stride: columns)
+    case .bf16: return Matrix(bytes, VP_TYPE_BF16, stride: columns)
+    case .f16: return Matrix(bytes, VP_TYPE_F16, stride: columns)
+    default: return Matrix(bytes, VP_TYPE_F32, stride: columns)
     }
   }
 

@@ -156,15 +156,7 @@ package final class Patch: Sendable {
   }
 
   /// The entry of a tensor; nil where there is none.
-  package func tensor(named name: String) -> PatchTensor? {
-    var low = 0
-    var high = header.tensors.count
-    while low < high {
-      let middle = (low + high) / 2
-      if header.tensors[middle].name.precedes(name) { low = middle + 1 } else { high = middle }
-    }
-    return low < header.tensors.count && header.tensors[low].name.isSame(as: name) ? header.tensors[low] : nil
-  }
+  package func tensor(named name: String) -> PatchTensor? { header.tensors.element(named: name, by: \.name) }
 }
 
 extension Patch {

@@ -68,15 +68,8 @@ package final class PatchedTensor: TensorSource {
     }
   }
 
-  private func piece(at offset: Int) -> Int {
-    var low = 0
-    var high = pieces.count - 1
-    while low < high {
-      let middle = (low + high + 1) / 2
-      if pieces[middle].start <= offset { low = middle } else { high = middle - 1 }
-    }
-    return low
-  }
+  /// The piece that holds a byte.
+  private func piece(at offset: Int) -> Int { max(0, pieces.partitionPoint { $0.start <= offset } - 1) }
 
   private func decode(_ i: Int, into result: UnsafeMutableRawBufferPointer) throws {
     let (chunk, start) = pieces[i]

@@ -1,5 +1,4 @@
 import Apply
-import Base
 
 extension Metric {
   /// A common scale for several changes.

@@ -1,6 +1,5 @@
 import Apply
 import Base
-import PatchFormat
 
 extension PatchDiff {
   private var bases: String {

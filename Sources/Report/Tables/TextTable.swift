@@ -43,6 +43,9 @@ package struct TextTable: Sendable {
     return lines.map { line($0, widths) + "\n" }.joined()
   }
 
+  /// The same without the last line feed.
+  package var lines: String { String(text().dropLast()) }
+
   private func fitted(_ cells: [String]) -> [String] {
     precondition(cells.count <= columns.count, "a row has more cells than the table has columns")
     return cells.map(\.printable) + [String](repeating: "", count: columns.count - cells.count)

@@ -115,7 +115,7 @@ package struct TrainingJob {
     let isOne = inputs.data.count == 1
     let names = data.flatMap { file in file.lines.map { isOne ? "line \($0)" : "\(Path.name(file.path)):\($0)" } }
     run = try TrainingRun(
-      model, options, examples: data.flatMap(\.examples), rowNames: names, neutral: neutral,
+      model, options, plan: plan, examples: data.flatMap(\.examples), rowNames: names, neutral: neutral,
       stateFolder: inputs.stateFolder, saveEvery: inputs.saveEvery,
       identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, model.compute))
   }

@@ -34,6 +34,7 @@ package final class TrainingRun {
   private static let mostSteps = 1e9
 
   /// - Parameters:
+  ///   - plan: of these options; nil to make it here.
   ///   - examples: each has at least one answer token.
   ///   - rowNames: names of the examples in messages; if empty, their numbers.
   ///   - neutral: texts for measuring drift; at least two if the options ask for it.
@@ -41,7 +42,8 @@ package final class TrainingRun {
   ///   - saveEvery: in steps.
   /// - Throws: `refused` if the state in the folder is of another run, or no tensor is selected.
   package init(
-    _ model: LanguageModel, _ options: TrainingOptions, examples: [Example], rowNames: [String] = [],
+    _ model: LanguageModel, _ options: TrainingOptions, plan: TuningPlan? = nil, examples: [Example],
+    rowNames: [String] = [],
     neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
   ) throws {
     precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
@@ -51,7 +53,7 @@ package final class TrainingRun {
     self.neutral = neutral
     self.rowNames = rowNames.isEmpty ? examples.indices.map { "row \($0 + 1)" } : rowNames
     self.saveEvery = max(1, saveEvery)
-    plan = try TuningPlan(model, options)
+    self.plan = try plan ?? TuningPlan(model, options)
     order = BatchOrder(
       rows: examples.count, batch: min(options.batch, examples.count), seed: options.seed,
       isShuffled: options.isShuffled)
@@ -64,11 +66,11 @@ package final class TrainingRun {
     }
     totalSteps = Int(steps)
     optimizer = AdamW(options: options, compute: model.compute)
-    shares = plan.learningRateShares(options)
+    shares = self.plan.learningRateShares(options)
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
     memory = try MemoryEstimate(
-      model, tuned: plan.parameters,
+      model, tuned: self.plan.parameters,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
       images: MicroBatches.richest(examples, rows: options.microBatch, token: model.imageToken).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,

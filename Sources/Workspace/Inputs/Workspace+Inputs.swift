@@ -1,4 +1,3 @@
-import Apply
 import Base
 import Catalogue
 import Checkpoints

@@ -1,7 +1,5 @@
 import Apply
-import Base
 import Checkpoints
-import PatchFormat
 
 extension Workspace {
   /// The steps that apply patches, or a stack, to a model in memory.

@@ -1,5 +1,4 @@
 import Apply
-import Base
 import Checkpoints
 import ModelFiles
 import PatchFormat

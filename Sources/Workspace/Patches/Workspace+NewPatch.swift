@@ -1,6 +1,5 @@
 import Base
 import Catalogue
-import PatchFormat
 
 /// Where a new patch goes.
 package struct NewPatch: Sendable {

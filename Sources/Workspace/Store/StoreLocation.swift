@@ -1,4 +1,3 @@
-import Base
 import Catalogue
 import Synchronization
 

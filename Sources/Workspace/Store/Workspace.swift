@@ -1,4 +1,3 @@
-import Apply
 import Base
 
 /// A store of patches, and the patch files and models around it. Its methods keep the three consistent: what a model

@@ -222,7 +222,7 @@ import Testing
     #expect(
       refusal { _ = try file.read(0..<4) }?.reason.contains("ends at byte 2: it was truncated while it was read")
         == true)
-    #expect(refusal { _ = try InputFile.contents(of: path, limit: 1) }?.reason.contains("at most 1") == true)
+    #expect(refusal { _ = try InputFile.contents(of: path, limit: 1) }?.reason.contains("the limit is 1") == true)
   }
 }
 

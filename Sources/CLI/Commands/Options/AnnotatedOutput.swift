@@ -1,6 +1,4 @@
 import ArgumentParser
-import Base
-import PatchFormat
 
 /// Where a patch with new annotations is written: to its own file, or to a copy.
 struct AnnotatedOutput: ParsableArguments {

@@ -3,7 +3,6 @@ import ArgumentParser
 import Base
 import Glibc
 import Model
-import ModelFiles
 import Workspace
 
 /// The options of every command.
@@ -96,66 +95,4 @@ struct OutputOptions: ParsableArguments {
 
 extension Recipe: ExpressibleByArgument {
   package static var allValueStrings: [String] { allCases.map(\.rawValue) }
-}
-
-extension RebuildResult {
-  var json: JSON {
-    JSON.dictionary([
-      "output": .string(path), "provenance": .string(provenancePath), "base": .string(state.base.hex),
-      "target": .string(state.root.hex), "patches": state.json["patches"], "touched_tensors": JSON(touchedTensors),
-      "touched_bytes": JSON(touchedBytes),
-      "total_bytes": JSON(totalBytes), "unverified_tensors": JSON(unverifiedTensors),
-      "files_exact": .bool(isFilesExact),
-      "side_files_kept": .array(sideFilesKept.map { .string($0) }), "left_out": .array(leftOut.map { .string($0) }),
-    ]).adding(sideFileSummary.members)
-  }
-
-  func text(_ verb: String) -> String {
-    let isKnown = unverifiedTensors == 0
-    let untouched =
-      isKnown
-      ? "hashed too: all match the patch"
-      : "\(Format.counted(unverifiedTensors, "tensor")) copied from the input, not verified (--full hashes them)"
-    let files =
-      !isFilesExact
-      ? "in the input's file layout"
-      : "byte for byte those the patch was made with" + (isKnown ? "" : ", if the untouched tensors match it")
-    let applied = state.entries.map { entry in
-      ([entry.text] + (entry.stack?.memberLines ?? []).map { "  " + $0 }).map(\.printable)
-    }
-    let what = applied.isEmpty ? "nothing: it is the base" : applied.joined().joined(separator: "\n              ")
-    return """
-      \(verb) \(path.printable)
-        applied     \(what)
-        rebuilt     \(Format.counted(touchedTensors, "tensor")) bit for bit, \(Format.bytes(touchedBytes)) of \
-      \(Format.bytes(totalBytes))
-        untouched   \(untouched)
-        files       \(files)\(sideFileSummary.modelLine)
-        root        \(state.root.hex)\(isKnown ? "" : ", if the untouched tensors match the patch")
-        provenance  \(provenancePath.printable)
-      """
-  }
-
-  func notes(_ common: CommonOptions) {
-    common.notes(sideFilesKept: sideFilesKept)
-    if !leftOut.isEmpty { common.note("not copied: \(leftOut.joined(separator: ", "))") }
-  }
-}
-
-extension SideFileSummary {
-  /// A line for the table of a patch's contents; empty if it changes no side file.
-  var patchLine: String { text.map { "\nfiles     \($0.printable)" } ?? "" }
-
-  /// A line for the table of what was done to a model; empty if no side file changed.
-  var modelLine: String { text.map { "\n  side files  \($0.printable)" } ?? "" }
-}
-
-extension CommonOptions {
-  func notes(_ findings: Findings) {
-    for text in findings.texts { note(text) }
-  }
-
-  func notes(sideFilesKept names: [String]) {
-    for text in Workspace.notes(sideFilesKept: names) { note(text) }
-  }
 }

@@ -1,6 +1,5 @@
 import Apply
 import ArgumentParser
-import Base
 import Checkpoints
 import Workspace
 

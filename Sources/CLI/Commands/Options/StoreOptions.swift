@@ -1,8 +1,6 @@
 import ArgumentParser
-import Base
 import Catalogue
 import Glibc
-import PatchFormat
 import Workspace
 
 /// The options of commands that take patches by their names in the store.
