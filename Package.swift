@@ -114,6 +114,7 @@ let package = Package(
     .testTarget(
       name: "ReportTests",
       dependencies: ["Apply", "Base", "Checkpoints", "Measure", "PatchFormat", "Report", "TestModels"]),
+    .testTarget(name: "VPatchTests", dependencies: ["TestModels", "VPatch"]),
     .testTarget(
       name: "CLITests",
       dependencies: [

@@ -84,7 +84,7 @@ import Testing
       let outcome = try outcome(text, text + " ")
       #expect(outcome.records.map(\.task) == ["ok"])
       #expect(
-        outcome.notes.contains { $0.hasPrefix("quiz was left out: it has no number of items") }, "\(outcome.notes)")
+        outcome.notes.contains { $0.hasPrefix("quiz was left out: it ") }, "\(outcome.notes)")
     }
   }
 
@@ -203,7 +203,7 @@ import Testing
     let text = Self.file(#""quiz": {"acc,none": 0.5}"#)
     let error = Records.refusal { _ = try outcome(text, text + " ") }
     #expect(
-      error?.description.contains("has no task that can be compared with results.json; quiz has no number of items") == true)
+      error?.description.contains("has no task that can be compared with results.json; quiz was left out: it has no number of items") == true)
   }
 
   // MARK: Samples

@@ -227,7 +227,7 @@ import Testing
   @Test("another evaluator, or another version of it; the same file twice") func evaluators() throws {
     #expect(
       Records.refusal { _ = try changed("0.4.13", "0.4.9") }?.description.contains(
-        "is by lm-evaluation-harness 0.4.9, but results_2026-11-22T10-00-00.123456.json by lm-evaluation-harness 0.4.13"
+        "is by lm-evaluation-harness 0.4.9, but results_2026-11-22T10-00-00.123456.json is by lm-evaluation-harness 0.4.13"
       )
         == true)
     let file = try results("own/base.json")

@@ -154,8 +154,8 @@ import Testing
     let error = #expect(throws: VPatchError.self) { try template.lessons(Conversation(Self.turns)) }
     #expect(
       error?.reason == """
-        the chat template asks for the answer in message 2 with "\\u{a}", and writes " one<|im_end|>" there \
-        once it is given, so it cannot be said what of it is learned
+        the chat template renders the generation prompt for message 2 as "\\u{a}", but " one<|im_end|>" once the \
+        answer is there, so the answer's tokens cannot be located
         """)
   }
 

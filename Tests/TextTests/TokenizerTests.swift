@@ -93,7 +93,7 @@ import Text
       (#""model": {"type": "BPE", "dropout": 0.1, "vocab": {"a": 0}, "merges": []}"#, "dropout"),
       (
         #""model": {"type": "BPE", "end_of_word_suffix": "</w>", "vocab": {"a": 0}, "merges": []}"#,
-        "a mark on parts of words is not supported"
+        "a prefix or suffix of subwords is not supported"
       ),
     ] {
       let error = try #require(try refusal(change))
