@@ -10,6 +10,7 @@
 # make fuzz                  a million damaged inputs for each parser and decoder
 # make lint                  checks the format of the Swift sources, and the Python sources
 # make docs                  runs the console sessions in the docs and updates their output
+# make docc                 the documentation of the library, as a website in .build-docc/VPatch
 # make install PREFIX=DIR    the command and its shell completions; default /usr/local
 # make clean                 removes all builds
 #
@@ -23,7 +24,7 @@ ATTACK ?= --long
 VPATCH = .build/release/vpatch
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help build demo test test-real attack bench study fuzz lint docs install deps clean
+.PHONY: help build demo test test-real attack bench study fuzz lint docs docc install deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -67,6 +68,10 @@ lint:
 docs: build
 	@python=$$(scripts/python.sh) && PATH="$$(dirname $$python):$$PATH" $$python scripts/sessions.py README.md docs/*.md docs/design/*.md
 
+docc: deps
+	VPATCH_DOCC=1 swift package --scratch-path .build-docc --allow-writing-to-directory .build-docc \
+	  generate-documentation --target VPatch --output-path .build-docc/VPatch
+
 install: build
 	install -D -s -m 755 $(VPATCH) $(DESTDIR)$(PREFIX)/bin/vpatch
 	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
@@ -75,4 +80,4 @@ install: build
 	$(VPATCH) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/vpatch.fish
 
 clean:
-	rm -rf .build .build-tests .build-fuzz
+	rm -rf .build .build-tests .build-fuzz .build-docc Examples/.build

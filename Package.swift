@@ -138,3 +138,8 @@ if Context.environment["VPATCH_FUZZ"] != nil {
       name: "vpatch-fuzz", dependencies: ["Fuzzing"], path: "fuzz/Fuzz",
       linkerSettings: [.linkedLibrary("stdc++")]))
 }
+
+// `make docc`: the documentation of the product.
+if Context.environment["VPATCH_DOCC"] != nil {
+  package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0"))
+}

@@ -38,6 +38,11 @@ beside() (
   scripts/lint-python.sh
   step "swift format lint"
   scripts/lint.sh
+  step "arrows between modules and folders, and plain words"
+  "$python" scripts/arrows.py
+  "$python" scripts/check-words.py
+  step "Examples/, on the product VPatch"
+  scripts/examples.sh
   end_step
 )
 beside >"$work/beside" 2>&1 &
