@@ -59,7 +59,7 @@ extension PatchWorkspace {
     base: String, tuned: String, output: String, _ options: CreationOptions = CreationOptions()
   ) throws(PatchError) -> PatchInfo {
     try withPatchError {
-      let (base, tuned) = (try workspace.checkpoint(base), try workspace.checkpoint(tuned))
+      let (base, tuned) = (try workspace.checkpoint(base), try workspace.readable(tuned))
       var inner = CreateOptions()
       inner.selection = options.recipe.map { .recipe(Apply.Recipe(rawValue: $0.rawValue)!) }
       inner.dropOthers = options.dropOthers
@@ -71,7 +71,7 @@ extension PatchWorkspace {
       let create = Create(base: base, tuned: tuned, options: inner, work: workspace.work)
       let new = NewPatch(
         path: output, name: options.name, force: options.replacesExisting, isStored: options.isStored)
-      _ = try workspace.write(new, inputs: (base.files + tuned.files).map(\.input), base: base.path) { path, _ in
+      _ = try workspace.write(new, inputs: base.inputs + tuned.inputs, base: base.path) { path, _ in
         try create.write(to: path, replacing: options.replacesExisting)
       }
       return try PatchInfo(Patch(path: output, threads: workspace.work.threads))
@@ -120,7 +120,7 @@ extension PatchWorkspace {
       let base = try base.map { try workspace.checkpoint($0) }
       let squash = try Squash(patches, base: base, workspace.work)
       _ = try workspace.write(
-        NewPatch(path: output, name: name), inputs: patches.map(\.file) + (base?.files ?? []).map(\.input),
+        NewPatch(path: output, name: name), inputs: patches.map(\.file) + (base?.inputs ?? []),
         base: base?.path
       ) { path, _ in try squash.write(to: path, name: name, note: nil, replacing: false) }
       return try PatchInfo(Patch(path: output, threads: workspace.work.threads))

@@ -41,7 +41,7 @@ import Testing
   /// All casts that PyTorch made, with what was lost in them (fixtures/casts/make.py).
   @Test("as PyTorch casts, every pair of dtypes") func asPyTorch() throws {
     let path = URL(filePath: #filePath).appending(path: "../../../fixtures/casts/casts.safetensors").standardized.path
-    let casts = try Checkpoint(path: path)
+    let casts = try SafetensorsCheckpoint(path: path)
     let losses = try #require(
       try casts.files[0].header.metadata.first { $0.key == "losses" }?.value.string.map {
         try JSON.parse(Array($0.utf8))
@@ -85,7 +85,7 @@ import Testing
     let folder = try TestFolder()
     try folder.file(
       "a", [TestTensor("i", "I32", [1], bytes: [0, 0, 0, 0]), TestTensor("f", "F32", [1], bytes: [0, 0, 0, 0])])
-    let model = try Checkpoint(path: folder["a"])
+    let model = try SafetensorsCheckpoint(path: folder["a"])
     let (float, integer) = (StoredTensor(model.tensors[0], in: model), StoredTensor(model.tensors[1], in: model))
     #expect(CastTensor(float, to: .f32) == nil && CastTensor(float, to: DType("I32")!) == nil)
     #expect(CastTensor(float, to: DType("F4")!) == nil && CastTensor(integer, to: .f32) == nil)
@@ -111,7 +111,7 @@ import Testing
       var options = CreateOptions()
       options.castToBase = cast
       let create = Create(
-        base: try Checkpoint(path: folder["base"]), tuned: try Checkpoint(path: folder[name]), options: options,
+        base: try SafetensorsCheckpoint(path: folder["base"]), tuned: try SafetensorsCheckpoint(path: folder[name]), options: options,
         work: WorkOptions(threads: 2))
       let result = try create.write(to: folder["\(name).vpatch"], replacing: true)
       return (try Patch(path: folder["\(name).vpatch"]), result)

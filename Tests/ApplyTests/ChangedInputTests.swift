@@ -48,7 +48,7 @@ import Testing
 
   /// Where the bytes of tensors lie in a file: those of all, or of the touched ones alone.
   private static func places(_ path: String, touched: Bool) throws -> [Range<Int>] {
-    let checkpoint = try Checkpoint(path: path)
+    let checkpoint = try SafetensorsCheckpoint(path: path)
     return checkpoint.tensors.compactMap { tensor in
       let isTouched = base[tensor.name] != tuned[tensor.name]
       return isTouched || !touched ? tensor.offset..<tensor.offset + tensor.info.byteCount : nil
@@ -63,8 +63,8 @@ import Testing
       let (there, back) = (folder["there"], folder["back"])
       for path in [there, back] { unlink(path) }
       do {
-        _ = try Rebuild(Checkpoint(path: base), [PatchStep(patch, .forward)], work).write(to: there, full: true)
-        _ = try Rebuild(Checkpoint(path: there), [PatchStep(patch, .backward)], work).write(to: back, full: true)
+        _ = try Rebuild(SafetensorsCheckpoint(path: base), [PatchStep(patch, .forward)], work).write(to: there, full: true)
+        _ = try Rebuild(SafetensorsCheckpoint(path: there), [PatchStep(patch, .backward)], work).write(to: back, full: true)
       } catch { continue }
       #expect(try folder.bytes("back") == InputFile.contents(of: base, limit: 1 << 30), "\(what)")
       return
@@ -96,7 +96,7 @@ import Testing
         }
         unlink(folder["p.vpatch"])
         do {
-          let (base, tuned) = (try Checkpoint(path: folder["base"]), try Checkpoint(path: folder["tuned"]))
+          let (base, tuned) = (try SafetensorsCheckpoint(path: folder["base"]), try SafetensorsCheckpoint(path: folder["tuned"]))
           _ = try Create(base: base, tuned: tuned, options: CreateOptions(), work: work).write(to: folder["p.vpatch"])
           try Self.expectRight(folder["p.vpatch"], of: [folder["before"], folder["base"]], in: folder, what)
           made += 1
@@ -216,7 +216,7 @@ import Testing
     try folder.file("twice", Self.tuned.tuned(TestModel.attention, seed: 3))
     try folder.file("other", again)
     func create(_ base: String, _ tuned: String, _ name: String) throws -> Patch {
-      let (base, tuned) = (try Checkpoint(path: folder[base]), try Checkpoint(path: folder[tuned]))
+      let (base, tuned) = (try SafetensorsCheckpoint(path: folder[base]), try SafetensorsCheckpoint(path: folder[tuned]))
       _ = try Create(base: base, tuned: tuned, options: CreateOptions(), work: WorkOptions(threads: 1))
         .write(to: folder[name], replacing: true)
       return try Patch(path: folder[name])
@@ -226,7 +226,7 @@ import Testing
       (
         "rebase",
         { work in
-          let (old, new) = (try Checkpoint(path: folder["other"]), try Checkpoint(path: path))
+          let (old, new) = (try SafetensorsCheckpoint(path: folder["other"]), try SafetensorsCheckpoint(path: path))
           _ = try Rebase(create("other", "twice", "3.vpatch"), from: old, onto: new, work)
             .write(to: folder["p"], name: nil)
         }
@@ -234,14 +234,14 @@ import Testing
       (
         "squash",
         { work in
-          _ = try Squash([first, second], base: Checkpoint(path: path), work).write(
+          _ = try Squash([first, second], base: SafetensorsCheckpoint(path: path), work).write(
             to: folder["p"], name: nil, note: nil)
         }
       ),
       (
         "train",
         { work in
-          let tensors = TunedTensors(base: ModelView(try Checkpoint(path: path)), work: work)
+          let tensors = TunedTensors(base: ModelView(try SafetensorsCheckpoint(path: path)), work: work)
           let prints = try tensors.fingerprints()
           let changes = Self.tuned.filter { $0 != Self.base[$0.name] }.map { tensor in
             TunedTensors.Change(name: tensor.name) { ChangingTensor(tensor, changing: nil, .init(.max)) }

@@ -68,7 +68,7 @@ struct GoldenStacks: Sendable {
   }
 
   /// The tensors that the stack touches, as it makes them.
-  private func result(_ merge: Merge, _ base: Checkpoint) throws -> [TestTensor] {
+  private func result(_ merge: Merge, _ base: SafetensorsCheckpoint) throws -> [TestTensor] {
     try merge.touched.compactMap { name in
       guard let info = merge.target(name) else { return nil }
       let source = { base.tensor(named: name).map { StoredTensor($0, in: base) } }
@@ -79,7 +79,7 @@ struct GoldenStacks: Sendable {
   /// Every stack makes its tensors, or is refused, with both kernels.
   func check() throws {
     if ProcessInfo.processInfo.environment["VPATCH_BLESS"] == "1" { try bless() }
-    let base = try Checkpoint(path: "\(folder)/base.safetensors")
+    let base = try SafetensorsCheckpoint(path: "\(folder)/base.safetensors")
     let patches = try letters.map { try Patch(path: "\(folder)/\($0).vpatch") }
     let rows = try String(contentsOfFile: "\(folder)/REASONS.tsv", encoding: .utf8)
       .split(separator: "\n").dropFirst().map { $0.split(separator: "\t").map(String.init) }
@@ -97,7 +97,7 @@ struct GoldenStacks: Sendable {
         #expect(error?.code == .refused && error?.remedy != nil, "\(row[0])")
         continue
       }
-      let expected = try Checkpoint(path: path.replacingOccurrences(of: ".stack", with: ".safetensors")).testTensors()
+      let expected = try SafetensorsCheckpoint(path: path.replacingOccurrences(of: ".stack", with: ".safetensors")).testTensors()
       for kernel in Kernel.allCases where kernel.isSupported {
         let found = try result(Merge(stack, patches: members, kernel: kernel), base)
         #expect(found.map(\.name) == expected.map(\.name), "\(row[0])")

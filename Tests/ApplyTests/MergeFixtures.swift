@@ -8,16 +8,16 @@ import TestModels
 /// A base and patches of it, in a folder of their own.
 struct Siblings {
   let folder: TestFolder
-  let base: Checkpoint
-  let tuned: [Checkpoint]
+  let base: SafetensorsCheckpoint
+  let tuned: [SafetensorsCheckpoint]
   let patches: [Patch]
 
   init(_ base: [TestTensor], _ tuned: [[TestTensor]]) throws {
     let folder = try TestFolder()
     self.folder = folder
-    self.base = try Checkpoint(path: folder.file("base", base))
+    self.base = try SafetensorsCheckpoint(path: folder.file("base", base))
     let start = self.base
-    let models = try tuned.enumerated().map { try Checkpoint(path: folder.file("tuned-\($0)", $1)) }
+    let models = try tuned.enumerated().map { try SafetensorsCheckpoint(path: folder.file("tuned-\($0)", $1)) }
     self.tuned = models
     patches = try models.enumerated().map { i, model in
       _ = try Create(base: start, tuned: model, options: .anyDifference, work: WorkOptions(threads: 1))

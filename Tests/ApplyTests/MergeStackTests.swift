@@ -13,7 +13,7 @@ import Testing
     let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../fixtures/pair").path
     let parts = ["q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"]
     let models = try ["base", "tuned-sa-proj", "tuned-gate-up"].map { name in
-      try Checkpoint(path: "\(folder)/\(name).safetensors").testTensors()
+      try SafetensorsCheckpoint(path: "\(folder)/\(name).safetensors").testTensors()
         .filter { tensor in parts.contains { tensor.name.contains($0) } }
         .map { TestTensor($0.name, $0.dtype, [96], bytes: Array($0.bytes.prefix(192))) }
     }

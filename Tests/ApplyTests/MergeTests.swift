@@ -133,7 +133,7 @@ import Testing
       path: "../../fixtures/golden/refused-on-decode"
     ).path
     let liar = try Patch(path: "\(folder)/result_wrong.vpatch")
-    let base = try Checkpoint(path: "\(folder)/base.safetensors")
+    let base = try SafetensorsCheckpoint(path: "\(folder)/base.safetensors")
     let stack = try StackDefinition(base: liar.header.baseRoot, members: [.init(liar.identity)])
     let lied = try Merge(stack, patches: [liar])
     let errors =

@@ -29,7 +29,7 @@ import Testing
   ) throws -> ModelPair.Problem? {
     try folder.directory("base", base, files: ["config.json": baseConfig])
     try folder.directory("tuned", tuned, files: ["config.json": tunedConfig])
-    return try ModelPair(base: Checkpoint(path: folder["base"]), tuned: Checkpoint(path: folder["tuned"]))
+    return try ModelPair(base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]))
       .problem(options)
   }
 

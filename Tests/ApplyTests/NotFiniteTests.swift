@@ -95,7 +95,7 @@ import Testing
 
   @Test("a patch that is moved to another base") func rebase() throws {
     let siblings = try Siblings([half([60000, 1, 5])], [[half([64992, 2, 6])]])
-    let new = try Checkpoint(path: siblings.folder.file("new", [half([60992, 1, .infinity])]))
+    let new = try SafetensorsCheckpoint(path: siblings.folder.file("new", [half([60992, 1, .infinity])]))
     let result = try Rebase(siblings.patches[0], from: siblings.base, onto: new, work)
       .write(to: siblings.folder["moved.vpatch"], name: nil)
     #expect(result.notFinite == [NotFinite(tensor: "w", count: 1)])

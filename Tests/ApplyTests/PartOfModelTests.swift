@@ -23,7 +23,7 @@ import Testing
     try folder.file("tuned", tuned)
     let map = keys ? try KeyMap.auto(from: tuned.map(\.name), to: model.map(\.name)) : nil
     return try ModelPair(
-      base: Checkpoint(path: folder["base"]), tuned: Checkpoint(path: folder["tuned"]), keys: map
+      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]), keys: map
     ).problem(options)
   }
 
@@ -99,7 +99,7 @@ import Testing
     try folder.directory(
       "tuned", model.map { $0.tuned() }, files: ["adapter_config.json": "{}", "adapter_model.safetensors": "x"])
     let create = try Create(
-      base: Checkpoint(path: folder["base"]), tuned: Checkpoint(path: folder["tuned"]), options: CreateOptions(),
+      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]), options: CreateOptions(),
       work: WorkOptions(threads: 1))
     #expect {
       try create.write(to: folder["p.vpatch"])

@@ -231,7 +231,7 @@ import Testing
   // MARK: Rebase
 
   private func moved(_ siblings: Siblings, _ new: [TestTensor]) throws -> [TestTensor] {
-    let model = try Checkpoint(path: siblings.folder.file("new", new))
+    let model = try SafetensorsCheckpoint(path: siblings.folder.file("new", new))
     _ = try Rebase(siblings.patches[0], from: siblings.base, onto: model, WorkOptions(threads: 1))
       .write(to: siblings.folder["moved.vpatch"], name: nil, replacing: true)
     let patch = try Patch(path: siblings.folder["moved.vpatch"])
@@ -268,23 +268,23 @@ import Testing
     let folder = try TestFolder()
     let plain = TestTensor("v.weight", "F8_E4M3", [8], bytes: (0..<8).map { 0x30 + $0 })
     let work = WorkOptions(threads: 1)
-    func patches(_ base: Checkpoint) throws -> [Patch] {
+    func patches(_ base: SafetensorsCheckpoint) throws -> [Patch] {
       try (1...2).map { i in
         var tuned = plain
         tuned.bytes[i] ^= 1
         try folder.file("tuned", [tuned])
         _ = try Create(
-          base: base, tuned: Checkpoint(path: folder["tuned"]), options: CreateOptions(), work: work
+          base: base, tuned: SafetensorsCheckpoint(path: folder["tuned"]), options: CreateOptions(), work: work
         ).write(to: folder["\(i).vpatch"], replacing: true)
         return try Patch(path: folder["\(i).vpatch"])
       }
     }
     try folder.file("base", [plain])
-    let both = try patches(Checkpoint(path: folder["base"]))
+    let both = try patches(SafetensorsCheckpoint(path: folder["base"]))
     func step(_ model: String, _ members: [(Patch, Double)]) throws -> [PatchStep] {
       try [PatchStep].stack(
         StackDefinition(members.map { (patch: $0.0, scale: $0.1) }, method: .sum), name: nil,
-        over: ModelView(Checkpoint(path: folder[model])),
+        over: ModelView(SafetensorsCheckpoint(path: folder[model])),
         OpenPatches(both, undoPath: nil, scratchBeside: folder["scratch"]), work)
     }
     #expect(try step("base", [(both[0], 1), (both[1], 1)]).count == 1)
@@ -306,7 +306,7 @@ import Testing
       "other-quantised", [other], files: ["config.json": "{\"quantization_config\": {\"quant_method\": \"fp8\"}}"])
     func move(_ onto: String) throws {
       _ = try Rebase(
-        both[0], from: Checkpoint(path: folder["base"]), onto: Checkpoint(path: folder[onto]), work
+        both[0], from: SafetensorsCheckpoint(path: folder["base"]), onto: SafetensorsCheckpoint(path: folder[onto]), work
       ).write(to: folder["moved.vpatch"], name: nil, replacing: true)
     }
     try move("other")
@@ -319,14 +319,14 @@ import Testing
     let work = WorkOptions(threads: 1)
     let stack = try pair.stack(.sum, [1, 1])
     // What that version made of it.
-    let sum = try Checkpoint(path: pair.folder.file("sum", Self.tuned(3, 0.75)))
+    let sum = try SafetensorsCheckpoint(path: pair.folder.file("sum", Self.tuned(3, 0.75)))
     _ = try Create(base: pair.base, tuned: sum, options: CreateOptions(), work: work)
       .write(to: pair.folder["composite.vpatch"])
     let composite = try Patch(path: pair.folder["composite.vpatch"])
     let record = StackRecord(name: "old", stack, patches: pair.patches)
     _ = try Rebuild(pair.base, [PatchStep(composite, .forward, stack: record)], work).write(to: pair.folder["model"])
     let library = Kept(patches: pair.patches + [composite], composite: composite)
-    let change = try ModelChange(Checkpoint(path: pair.folder["model"]), library, work)
+    let change = try ModelChange(SafetensorsCheckpoint(path: pair.folder["model"]), library, work)
     _ = try Rebuild(change.model, change.stepsToBase(), work).write(to: pair.folder["back"])
     #expect(try pair.folder.bytes("back") == pair.folder.bytes("base"))
     // Without one of the two it is a stack that is taken.

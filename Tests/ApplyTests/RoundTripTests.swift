@@ -15,7 +15,7 @@ import Testing
 
   private func patch(_ base: String, _ tuned: String, _ options: CreateOptions = .anyDifference) throws -> Patch {
     let create = Create(
-      base: try Checkpoint(path: folder[base]), tuned: try Checkpoint(path: folder[tuned]), options: options,
+      base: try SafetensorsCheckpoint(path: folder[base]), tuned: try SafetensorsCheckpoint(path: folder[tuned]), options: options,
       work: WorkOptions(threads: 2))
     _ = try create.write(to: folder["p.vpatch"])
     return try Patch(path: folder["p.vpatch"])
@@ -23,7 +23,7 @@ import Testing
 
   private func write(_ input: String, _ patch: Patch, _ direction: Direction, to output: String) throws -> RebuildResult
   {
-    try Rebuild(try Checkpoint(path: folder[input]), [PatchStep(patch, direction)], WorkOptions(threads: 2))
+    try Rebuild(try SafetensorsCheckpoint(path: folder[input]), [PatchStep(patch, direction)], WorkOptions(threads: 2))
       .write(to: folder[output], full: true)
   }
 
@@ -160,7 +160,7 @@ import Testing
     try folder.file("tuned", model.tuned("self_attn"))
     let patch = try patch("base", "tuned")
     let rebuild = Rebuild(
-      try Checkpoint(path: folder["base"]), [PatchStep(patch, .forward)],
+      try SafetensorsCheckpoint(path: folder["base"]), [PatchStep(patch, .forward)],
       WorkOptions(
         threads: 1,
         // Between the check of the base and the writing, somebody writes into the open file.

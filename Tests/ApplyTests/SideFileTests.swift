@@ -11,11 +11,11 @@ import Testing
 /// What patches do to the files beside a model, whatever stands there.
 @Suite("Side files") struct SideFileTests {
   let folder: TestFolder
-  private let base: Checkpoint
+  private let base: SafetensorsCheckpoint
 
   init() throws {
     folder = try TestFolder()
-    base = try Checkpoint(path: folder.directory("base", [.weights("w", [4])]))
+    base = try SafetensorsCheckpoint(path: folder.directory("base", [.weights("w", [4])]))
   }
 
   /// What may stand at a name.
@@ -69,7 +69,7 @@ import Testing
         PatchStep(patches.randomElement(using: &random)!, random.next() % 2 == 0 ? .forward : .backward)
       }
       let (after, kept) = expected(things, steps)
-      let rebuild = Rebuild(try Checkpoint(path: folder["model"]), steps, WorkOptions(threads: 1))
+      let rebuild = Rebuild(try SafetensorsCheckpoint(path: folder["model"]), steps, WorkOptions(threads: 1))
       let told = "seed \(seed), way \(way): \(things) became \(after)"
       if way < 3 {
         let provenance = try rebuild.provenance(full: true, inPlace: true)
@@ -223,7 +223,7 @@ import Testing
           .init(name: "removed", base: Array("x".utf8), target: nil),
           .init(name: "added", base: nil, target: Array("y".utf8)),
         ]), annotations: .object([]))
-    let model = try Checkpoint(path: folder["model"])
+    let model = try SafetensorsCheckpoint(path: folder["model"])
     let changes = try SideFileChanges(model, [PatchStep(Patch(path: folder["p.vpatch"]), .forward)])
     #expect(changes.replaced.count == 3)
     var replacements = PendingReplacements(in: model.path)
@@ -247,7 +247,7 @@ import Testing
     // A link to itself: neither there nor not there.
     try #require(symlink(name, folder["model/\(name)"]) == 0)
     let before = try folder.names(in: "model")
-    let rebuild = Rebuild(try Checkpoint(path: folder["model"]), [PatchStep(patch, .forward)], WorkOptions(threads: 1))
+    let rebuild = Rebuild(try SafetensorsCheckpoint(path: folder["model"]), [PatchStep(patch, .forward)], WorkOptions(threads: 1))
     let error = #expect(throws: VPatchError.self) {
       try rebuild.writeInPlace(rebuild.provenance(full: true), full: true, allowLinks: false, byRename: false)
     }

@@ -17,7 +17,7 @@ import Testing
   private func chain(_ models: [[TestTensor]]) throws -> [Patch] {
     for (i, model) in models.enumerated() { try folder.file("m\(i)", model, metadata: [("step", "\(i)")]) }
     return try (1..<models.count).map { i in
-      let (a, b) = (try Checkpoint(path: folder["m\(i - 1)"]), try Checkpoint(path: folder["m\(i)"]))
+      let (a, b) = (try SafetensorsCheckpoint(path: folder["m\(i - 1)"]), try SafetensorsCheckpoint(path: folder["m\(i)"]))
       _ = try Create(base: a, tuned: b, options: .anyDifference, work: work).write(
         to: folder["p\(i)"], replacing: true)
       return try Patch(path: folder["p\(i)"])
@@ -28,14 +28,14 @@ import Testing
   @discardableResult
   private func expectExact(_ models: [[TestTensor]], base: Bool) throws -> Squash.Result {
     let patches = try chain(models)
-    let result = try Squash(patches, base: base ? Checkpoint(path: folder["m0"]) : nil, work)
+    let result = try Squash(patches, base: base ? SafetensorsCheckpoint(path: folder["m0"]) : nil, work)
       .write(to: folder["all"], name: "all", note: nil)
     let all = try Patch(path: folder["all"])
     #expect(all.header.baseRoot == patches[0].header.baseRoot)
     #expect(all.header.targetRoot == patches.last!.header.targetRoot)
     let last = "m\(models.count - 1)"
     for (input, direction, expected) in [("m0", Direction.forward, last), (last, .backward, "m0")] {
-      _ = try Rebuild(try Checkpoint(path: folder[input]), [PatchStep(all, direction)], work)
+      _ = try Rebuild(try SafetensorsCheckpoint(path: folder[input]), [PatchStep(all, direction)], work)
         .write(to: folder["out-\(expected)"], full: true)
       #expect(try folder.bytes("out-\(expected)") == folder.bytes(expected))
     }
@@ -57,7 +57,7 @@ import Testing
     try expectExact([base, middle, last], base: true)
     let all = try Patch(path: folder["all"])
     _ = try Create(
-      base: Checkpoint(path: folder["m0"]), tuned: Checkpoint(path: folder["m2"]), options: CreateOptions(), work: work
+      base: SafetensorsCheckpoint(path: folder["m0"]), tuned: SafetensorsCheckpoint(path: folder["m2"]), options: CreateOptions(), work: work
     ).write(to: folder["direct"])
     #expect(try Patch(path: folder["direct"]).identity == all.identity)
   }
@@ -119,7 +119,7 @@ import Testing
   @Test("a wrong base, siblings, one patch alone") func refused() throws {
     let base = TestModel.llama()
     let patches = try chain([base, base.tuned("q_proj"), base.tuned("q_proj").tuned("o_proj")])
-    #expect(throws: VPatchError.self) { try Squash(patches, base: Checkpoint(path: folder["m1"]), work) }
+    #expect(throws: VPatchError.self) { try Squash(patches, base: SafetensorsCheckpoint(path: folder["m1"]), work) }
     #expect(throws: VPatchError.self) { try Squash([patches[1], patches[0]], base: nil, work) }
     #expect(throws: VPatchError.self) { try Squash([patches[0]], base: nil, work) }
   }

@@ -17,7 +17,7 @@ import Testing
     for (name, parts) in [("sa", TestModel.attention), ("mlp", TestModel.gateUp)] {
       try folder.file(name, model.tuned(parts))
       _ = try Create(
-        base: Checkpoint(path: folder["base"]), tuned: Checkpoint(path: folder[name]), options: CreateOptions(),
+        base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder[name]), options: CreateOptions(),
         work: work
       ).write(to: folder["\(name).vpatch"])
     }
@@ -26,7 +26,7 @@ import Testing
   private func patch(_ name: String) throws -> Patch { try Patch(path: folder["\(name).vpatch"]) }
 
   @Test("what a patch moves is what a comparison with its target finds") func patch() throws {
-    let (base, tuned) = (try Checkpoint(path: folder["base"]), try Checkpoint(path: folder["sa"]))
+    let (base, tuned) = (try SafetensorsCheckpoint(path: folder["base"]), try SafetensorsCheckpoint(path: folder["sa"]))
     let change = try WeightChange(try patch("sa"), base: base, work).components
     let diff = try CheckpointDiff.compute(base, tuned, threads: 1).components
     #expect(change.map(\.label) == diff.map(\.label))
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test("what a stack moves: each member at its scale") func stack() throws {
-    let base = try Checkpoint(path: folder["base"])
+    let base = try SafetensorsCheckpoint(path: folder["base"])
     let patches = [try patch("sa"), try patch("mlp")]
     let stack = try StackDefinition([(patches[0], 1), (patches[1], 0)], method: .sum)
     let change = try WeightChange(stack, patches: patches, base: base, work).components

@@ -164,10 +164,10 @@ import Testing
   @Test("--stamp writes the provenance into the metadata, at the price of the bytes") func stamp() throws {
     let run = try Command("apply", story.base, story.saPatch, "-o", story.out, "--stamp")
     #expect(run.code == 0)
-    let made = try Checkpoint(path: story.out)
+    let made = try SafetensorsCheckpoint(path: story.out)
     let stamp = made.files[0].header.metadata.first { $0.key == "vpatch" }?.value.string
     #expect(try JSON.parse(Array((stamp ?? "").utf8))["patches"]?.array?.count == 1)
-    #expect(try made.testTensors() == Checkpoint(path: story.sa).testTensors())
+    #expect(try made.testTensors() == SafetensorsCheckpoint(path: story.sa).testTensors())
     #expect(try folder.bytes("out.safetensors") != folder.bytes("sa.safetensors"))
     // A stamped model is still the model: the next patch fits.
     #expect(try Command("apply", story.out, story.mlpPatch, "-o", folder["next.safetensors"]).code == 0)

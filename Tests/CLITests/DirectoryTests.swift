@@ -46,9 +46,9 @@ import Testing
     let run = try apply("base3", "out")
     #expect(run.code == 0)
     #expect(run.output.contains("in the input's file layout"))
-    let made = try Checkpoint(path: folder["out"])
+    let made = try SafetensorsCheckpoint(path: folder["out"])
     #expect(made.files.count == 3)
-    #expect(try made.testTensors() == Checkpoint(path: folder["tuned"]).testTensors())
+    #expect(try made.testTensors() == SafetensorsCheckpoint(path: folder["tuned"]).testTensors())
     #expect(try folder.bytes("out/model.safetensors.index.json") == folder.bytes("base3/model.safetensors.index.json"))
   }
 
@@ -58,8 +58,8 @@ import Testing
     try folder.file("base.safetensors", model)
     try make("base", "tuned")
     #expect(try apply("base.safetensors", "out.safetensors").code == 0)
-    let made = try Checkpoint(path: folder["out.safetensors"]).testTensors()
-    #expect(try made == Checkpoint(path: folder["tuned"]).testTensors())
+    let made = try SafetensorsCheckpoint(path: folder["out.safetensors"]).testTensors()
+    #expect(try made == SafetensorsCheckpoint(path: folder["tuned"]).testTensors())
   }
 
   @Test("a snapshot of symbolic links gives real files") func snapshot() throws {

@@ -47,7 +47,7 @@ import Testing
     #expect(try Command("create", folder["model"], folder["tuned"], "-o", folder["p.vpatch"]).code == 0)
     let log = try FaultRun.log(in: folder, ["switch", folder["model"], folder["p.vpatch"]])
     let writes = log.filter { $0.hasPrefix("write model/model-") }
-    let tensor = try #require(Checkpoint(path: folder["model"]).tensor(named: "model.embed_tokens.weight"))
+    let tensor = try #require(SafetensorsCheckpoint(path: folder["model"]).tensor(named: "model.embed_tokens.weight"))
     #expect(writes == ["write model/model-00001-of-00003.safetensors \(tensor.offset) \(tensor.info.byteCount)"])
     let before = try (1...3).map { try InputFile(path: folder["model/model-0000\($0)-of-00003.safetensors"]).identity }
     #expect(try Command("revert", folder["model"], folder["p.vpatch"], "--by-rename").code == 0)
@@ -189,7 +189,7 @@ import Testing
   @Test("a patch that brings a journal as a side file is refused", arguments: [".vpatch-journal", "a.vpatch-journal"])
   func hostileSideFile(name: String) throws {
     let tensor = TestTensor.weights("w", [4])
-    let base = try Checkpoint(path: folder.directory("base", [tensor]))
+    let base = try SafetensorsCheckpoint(path: folder.directory("base", [tensor]))
     let same = FingerprintedTensor(tensor.info, try StoredTensor(base.tensors[0], in: base).fingerprint())
     let layout = FileLayout(of: base)
     _ = try PatchWriter(path: folder["p.vpatch"]).finish(

@@ -137,7 +137,7 @@ import Testing
     let switched = try Switched(.file)
     _ = try switched.forward(folder)
     let model = folder["model.safetensors"]
-    let checkpoint = try Checkpoint(path: model)
+    let checkpoint = try SafetensorsCheckpoint(path: model)
     let tensor = try #require(checkpoint.tensor(named: "model.norm.weight"))
     checkpoint.endReading()
     let identity = try #require(try LastingIdentity.of(model, followingLinks: true))

@@ -17,7 +17,7 @@ import Testing
   }
 
   /// Lets go of it after a while.
-  private func release(_ checkpoint: Checkpoint, after seconds: Double) {
+  private func release(_ checkpoint: SafetensorsCheckpoint, after seconds: Double) {
     DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { checkpoint.endReading() }
   }
 
@@ -25,7 +25,7 @@ import Testing
   func waits() throws {
     let switched = try Switched(.directory)
     let arguments = try switched.forward(folder)
-    let reader = try Checkpoint(path: folder.path)
+    let reader = try SafetensorsCheckpoint(path: folder.path)
     let refused = try run(arguments)
     #expect(refused.code == 5)
     #expect(refused.says("is being read by another process", "try again", "--by-rename"), "\(refused.errors)")
@@ -34,7 +34,7 @@ import Testing
     #expect(try run(arguments).code == 0)
     #expect(try switched.isNew(folder))
 
-    let second = try Checkpoint(path: folder.path)
+    let second = try SafetensorsCheckpoint(path: folder.path)
     let bytes = try second.files.map { try $0.input.read(0..<$0.input.size) }
     #expect(try run(switched.backward(in: folder), "--by-rename").code == 0)
     #expect(try switched.isReverted(folder))
@@ -64,7 +64,7 @@ import Testing
   @Test("readers do not hinder each other, and nothing of a file that is read is written") func shared() throws {
     let switched = try Switched(.directory)
     _ = try switched.forward(folder)
-    let readers = try (0..<3).map { _ in try Checkpoint(path: folder.path) }
+    let readers = try (0..<3).map { _ in try SafetensorsCheckpoint(path: folder.path) }
     #expect(try Command("status", folder.path).code == 0)
     #expect(readers.allSatisfy { $0.tensors.count == 4 })
     #expect(try switched.isOld(folder))
@@ -78,7 +78,7 @@ import Testing
     let path = form == .file ? folder["model.safetensors"] : folder.path
     let provenance = form == .file ? "model.safetensors.vpatch.json" : "vpatch.json"
     func changes(_ name: String, bytes: Bool = false, _ change: () throws -> Void) throws {
-      let reader = try Checkpoint(path: path)
+      let reader = try SafetensorsCheckpoint(path: path)
       try reader.requireStillThere()
       usleep(10_000)
       try change()
@@ -118,7 +118,7 @@ import Testing
     let roots = try [switched.old, switched.new].map { tree in
       let other = try TestFolder()
       for (name, bytes) in tree { try other.write(name, bytes) }
-      return try Checkpoint(path: other.path).tensorBytes()
+      return try SafetensorsCheckpoint(path: other.path).tensorBytes()
     }
     let rounds = 6
     let isDone = Atomic<Bool>(false)
@@ -128,7 +128,7 @@ import Testing
     DispatchQueue.global().async(group: group) {
       while !isDone.load(ordering: .relaxed) {
         do {
-          let checkpoint = try Checkpoint(path: folder.path)
+          let checkpoint = try SafetensorsCheckpoint(path: folder.path)
           let bytes = try checkpoint.tensorBytes()
           let provenance = try checkpoint.provenance?.contents(limit: 1 << 20)
           try checkpoint.requireSameBytes()
@@ -156,7 +156,7 @@ import Testing
   }
 }
 
-extension Checkpoint {
+extension SafetensorsCheckpoint {
   fileprivate func tensorBytes() throws -> [[UInt8]] {
     try tensors.map { tensor in
       let file = files[tensor.file].input

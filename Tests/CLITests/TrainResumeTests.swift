@@ -62,7 +62,7 @@ import Testing
           continue
         }
         #expect(!folder.exists("task.vpatch"))
-        let state = try Checkpoint(path: folder["state/training.safetensors"])
+        let state = try SafetensorsCheckpoint(path: folder["state/training.safetensors"])
         #expect(state.files[0].header.metadata.contains { $0.value.string?.contains(#""step":2,"#) == true }, "\(what)")
         #expect(try Self.identity(folder) == Self.whole.get(), "\(what)")
       }

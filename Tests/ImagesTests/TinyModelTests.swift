@@ -13,7 +13,7 @@ import Testing
     let processor = try ImageProcessor(folder: folder)
     let values = try processor.process(image.decode())
     #expect(values.plan == (try processor.plan(image.source)))
-    let reference = try Checkpoint(path: "\(folder)/reference.safetensors")
+    let reference = try SafetensorsCheckpoint(path: "\(folder)/reference.safetensors")
     let tensor = try #require(reference.testTensors().first { $0.name == "pixel_values" })
     let shape = tensor.shape.count == 5 ? Array(tensor.shape.dropFirst()) : tensor.shape
     #expect(values.shape == shape)

@@ -33,7 +33,7 @@ import Testing
 
   /// The tensors that nothing depends on.
   private static func unused(_ folder: TestFolder) throws -> (config: ModelConfig, vision: VisionConfig, Set<String>) {
-    let weights = try ModelWeights(ModelView(Checkpoint(path: folder.path)), threads: 2)
+    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: folder.path)), threads: 2)
     let config = try ModelConfig(folder: folder.path)
     let vision = try #require(try ModelConfig.vision(ModelFolder(folder.path)))
     // Both throw for a tensor that is missing, or of another shape.

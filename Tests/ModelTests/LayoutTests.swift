@@ -67,7 +67,7 @@ import Text
   }
 
   private static func model(_ folder: String) throws -> LanguageModel {
-    try LanguageModel(ModelView(Checkpoint(path: folder)), compute: Compute(threads: 2))
+    try LanguageModel(ModelView(SafetensorsCheckpoint(path: folder)), compute: Compute(threads: 2))
   }
 
   @Test("every layout computes the same, to the bit", arguments: TinyModel.visionLanguageModels)
@@ -161,7 +161,7 @@ import Text
       json, textHidden: config.hiddenSize, path: path, towers: ["tiny": published.tower])
     #expect(vision.featureLayers == published.featureLayers && vision.dropsFirst == published.dropsFirst)
     #expect(vision.projector == published.projector && vision.imageToken == -200)
-    let weights = try ModelWeights(ModelView(Checkpoint(path: seeing.base)), threads: 2)
+    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: seeing.base)), threads: 2)
     #expect(weights.layout.name == "llava (lmms-lab)")
     let model = try LanguageModel(
       config: config, weights: weights, compute: Compute(threads: 2),

@@ -16,8 +16,8 @@ import Testing
     if name != "tiny-llama", name != "tiny-qwen2" {
       try folder.write("preprocessor_config.json", folder.bytes("\(tiny.folder)/preprocessor_config.json"))
     }
-    try folder.file("model.safetensors", Checkpoint(path: tiny.folder).testTensors() + adding)
-    return try LanguageModel(ModelView(Checkpoint(path: folder.path)), compute: Compute(threads: 1))
+    try folder.file("model.safetensors", SafetensorsCheckpoint(path: tiny.folder).testTensors() + adding)
+    return try LanguageModel(ModelView(SafetensorsCheckpoint(path: folder.path)), compute: Compute(threads: 1))
   }
 
   private func refusal(_ name: String, adding: TestTensor, _ change: (JSON) -> JSON = { $0 }) throws -> VPatchError? {

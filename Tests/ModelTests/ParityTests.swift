@@ -9,7 +9,7 @@ import Text
 /// The same numbers as PyTorch's, on models small enough to hold all of them.
 @Suite("Parity with PyTorch") struct ParityTests {
   static func model(_ tiny: TinyModel, threads: Int = 2) throws -> LanguageModel {
-    try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: Compute(threads: threads))
+    try LanguageModel(ModelView(SafetensorsCheckpoint(path: tiny.folder)), compute: Compute(threads: threads))
   }
 
   /// What the reference was made of; a vision-language model's from the image file.

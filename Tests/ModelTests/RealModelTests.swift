@@ -49,7 +49,7 @@ import Text
   }
 
   @Test("log-probabilities are within 2e-3") func logProbabilities() throws {
-    let model = try LanguageModel(ModelView(Checkpoint(path: folder)), compute: Compute(threads: 2))
+    let model = try LanguageModel(ModelView(SafetensorsCheckpoint(path: folder)), compute: Compute(threads: 2))
     let rows = try rows()
     for (row, scores) in zip(rows, try model.scores(of: rows.map { TokenSequence($0.ids) })) {
       #expect(scores.count == row.logProbabilities.count)

@@ -15,8 +15,8 @@ import Testing
   @Test("the tower's outputs are within 1e-4 of the graph's") func outputs() throws {
     let environment = ProcessInfo.processInfo.environment
     let folder = try #require(environment["VPATCH_DINOV2"])
-    let reference = try Checkpoint(path: try #require(environment["VPATCH_DINOV2_REFERENCE"]))
-    let tower = try Checkpoint(path: folder)
+    let reference = try SafetensorsCheckpoint(path: try #require(environment["VPATCH_DINOV2_REFERENCE"]))
+    let tower = try SafetensorsCheckpoint(path: folder)
     // In a LLaVA, with a projector and a voice that are not looked at.
     let width = 384
     let llava = try TestFolder()
@@ -34,7 +34,7 @@ import Testing
       "model_type": .string("llava"), "vision_config": try JSON.parse(config), "vision_feature_layer": JSON(-1),
       "vision_feature_select_strategy": .string("full"), "multimodal_projector_bias": .bool(false),
     ])
-    let weights = try ModelWeights(ModelView(Checkpoint(path: llava["model.safetensors"])), threads: 2)
+    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: llava["model.safetensors"])), threads: 2)
     let vision = try VisionConfig(json, textHidden: width, path: folder)
     let pass = VisionPass(try VisionModel(vision, weights), try Compute(threads: 2))
 

@@ -13,7 +13,7 @@ import Text
   /// tiny-llama without a head of its own.
   static func model(_ folder: TestFolder) throws -> LanguageModel {
     let tiny = try TinyModel("tiny-llama")
-    let checkpoint = try Checkpoint(path: tiny.folder)
+    let checkpoint = try SafetensorsCheckpoint(path: tiny.folder)
     let tensors = try checkpoint.tensors.filter { $0.name != "lm_head.weight" }.map { tensor in
       var bytes = [UInt8](repeating: 0, count: tensor.info.byteCount)
       try bytes.withUnsafeMutableBytes { try StoredTensor(tensor, in: checkpoint).read(into: $0, at: 0) }
@@ -23,7 +23,7 @@ import Text
     let config = try String(contentsOfFile: tiny.folder + "/config.json", encoding: .utf8)
     try folder.write(
       "config.json", config.replacing("\"tie_word_embeddings\": false", with: "\"tie_word_embeddings\": true"))
-    return try LanguageModel(ModelView(Checkpoint(path: folder.path)), compute: Compute(threads: 2))
+    return try LanguageModel(ModelView(SafetensorsCheckpoint(path: folder.path)), compute: Compute(threads: 2))
   }
 
   /// tiny-llama, tied by its config, with a head in the file.
@@ -31,12 +31,12 @@ import Text
     -> LanguageModel
   {
     let tiny = try TinyModel("tiny-llama")
-    let tensors = try Checkpoint(path: tiny.folder).testTensors()
+    let tensors = try SafetensorsCheckpoint(path: tiny.folder).testTensors()
     let embedding = tensors.first { $0.name == "model.embed_tokens.weight" }!
     try folder.file("model.safetensors", tensors.map { $0.name == "lm_head.weight" ? head($0, embedding) : $0 })
     let config = try JSON.parse(folder.bytes("\(tiny.folder)/config.json"))
     try folder.write("config.json", config.setting("tie_word_embeddings", to: .bool(true)).pretty())
-    return try LanguageModel(ModelView(Checkpoint(path: folder.path)), compute: Compute(threads: 1))
+    return try LanguageModel(ModelView(SafetensorsCheckpoint(path: folder.path)), compute: Compute(threads: 1))
   }
 
   @Test("a head of its own with other values is used, with a warning: as transformers 5") func ownHead() throws {
@@ -45,7 +45,7 @@ import Text
     #expect(tied.warnings.count == 1 && tied.warnings[0].contains("\"lm_head.weight\" is stored with other values"))
     #expect(tied.storedTwice == nil && tied.used.contains { $0.name == "lm_head.weight" })
     let tiny = try TinyModel("tiny-llama")
-    let plain = try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: Compute(threads: 1))
+    let plain = try LanguageModel(ModelView(SafetensorsCheckpoint(path: tiny.folder)), compute: Compute(threads: 1))
     #expect(plain.warnings.isEmpty)
     let ids = TokenSequence([5, 90, 7, 5, 300, 7, 90])
     let scores = try [tied, plain].map { try $0.scores(of: [ids])[0].map(\.logProbability) }

@@ -18,7 +18,7 @@ struct VisionFixture {
   let weights: ModelWeights
   let compute: Compute
   let images: [PixelValues]
-  private let reference: Checkpoint
+  private let reference: SafetensorsCheckpoint
 
   /// - Parameter edit: what is changed in config.json.
   init(_ name: String, threads: Int = 2, edit: (JSON) -> JSON = { $0 }) throws {
@@ -32,10 +32,10 @@ struct VisionFixture {
     folder: String, reference name: String, threads: Int = 2, config read: (JSON, String) throws -> VisionConfig
   ) throws {
     self.folder = folder
-    reference = try Checkpoint(path: "\(Self.fixtures)/vision/\(name)/reference.safetensors")
+    reference = try SafetensorsCheckpoint(path: "\(Self.fixtures)/vision/\(name)/reference.safetensors")
     let path = folder + "/config.json"
     config = try read(JSON.parse(InputFile.contents(of: path, limit: 1 << 20)), path)
-    weights = try ModelWeights(ModelView(Checkpoint(path: folder)), threads: threads)
+    weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: folder)), threads: threads)
     compute = try Compute(threads: threads)
     images = try Self.images(reference)
   }
@@ -61,13 +61,13 @@ struct VisionFixture {
 
   // MARK: Reading
 
-  static func floats(_ name: String, _ checkpoint: Checkpoint) throws -> [Float] { try values(name, checkpoint) }
+  static func floats(_ name: String, _ checkpoint: SafetensorsCheckpoint) throws -> [Float] { try values(name, checkpoint) }
 
-  static func integers(_ name: String, _ checkpoint: Checkpoint) throws -> [Int] {
+  static func integers(_ name: String, _ checkpoint: SafetensorsCheckpoint) throws -> [Int] {
     (try values(name, checkpoint) as [Int64]).map(Int.init)
   }
 
-  private static func values<T>(_ name: String, _ checkpoint: Checkpoint) throws -> [T] {
+  private static func values<T>(_ name: String, _ checkpoint: SafetensorsCheckpoint) throws -> [T] {
     let source = StoredTensor(checkpoint.tensor(named: name)!, in: checkpoint)
     return try [T](unsafeUninitializedCapacity: source.info.elementCount) { buffer, count in
       try source.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
@@ -76,7 +76,7 @@ struct VisionFixture {
   }
 
   /// The images as their model's processor would have them.
-  private static func images(_ reference: Checkpoint) throws -> [PixelValues] {
+  private static func images(_ reference: SafetensorsCheckpoint) throws -> [PixelValues] {
     var pixels = try floats("pixel_values", reference)[...]
     let shape = reference.tensor(named: "pixel_values")!.info.shape
     func image(_ plan: ImagePlan, _ shape: [Int]) -> PixelValues {

@@ -133,14 +133,14 @@ import Testing
     let config = try VisionConfig(
       JSON.parse(InputFile.contents(of: path, limit: 1 << 20)), textHidden: 64, path: path)
     #expect(config.imageToken == 5)
-    let weights = try ModelWeights(ModelView(Checkpoint(path: tiny.folder)), threads: 2)
+    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: tiny.folder)), threads: 2)
     let isQwen = name == "tiny-qwen2.5-vl"
     let shape: ImagePlan.Shape = isQwen ? .patches(rows: 6, columns: 8) : .tiles(rows: 2, columns: 2, side: 56)
     let plan = ImagePlan(width: 112, height: 84, shape: shape)
     let image = PixelValues(
       plan: plan, shape: isQwen ? [48, 1176] : [5, 3, 56, 56], values: try tiny.floats("pixel_values"))
     let expected = try VisionFixture.floats(
-      name, Checkpoint(path: "\(VisionFixture.fixtures)/vision/features.safetensors"))
+      name, SafetensorsCheckpoint(path: "\(VisionFixture.fixtures)/vision/features.safetensors"))
     #expect(try config.tokens(plan) * 64 == expected.count)
     #expect(try config.tokens(plan) == tiny.ids("input_ids").count { $0 == 5 })
     let pass = try VisionPass(VisionModel(config, weights), Compute(threads: 2))
@@ -152,7 +152,7 @@ import Testing
 
   @Test("models as their authors save them, with the same numbers") func original() throws {
     let folder = try TestFolder()
-    let tensors = try Checkpoint(path: "\(VisionFixture.fixtures)/vision/llava-onevision").testTensors().map { tensor in
+    let tensors = try SafetensorsCheckpoint(path: "\(VisionFixture.fixtures)/vision/llava-onevision").testTensors().map { tensor in
       var tensor = tensor
       for (name, other) in [
         ("language_model.model.", "model."), ("language_model.lm_head", "lm_head"),
@@ -183,7 +183,7 @@ import Testing
     #expect(largestDifference(try fixture.rows(fixture.pass()), try fixture.floats("features")) < 1e-4)
     // A tower that lies elsewhere.
     try folder.directory("without", tensors.filter { !$0.name.contains("vision_tower") } + [])
-    let weights = try ModelWeights(ModelView(Checkpoint(path: folder["without"])), threads: 1)
+    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: folder["without"])), threads: 1)
     let error = #expect(throws: VPatchError.self) { try VisionModel(fixture.config, weights) }
     #expect("\(error!)".contains("vision tower"))
   }

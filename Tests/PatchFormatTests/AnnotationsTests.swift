@@ -43,7 +43,7 @@ import Testing
     let file = try #require(fopen(patch.path, "r+"))
     fwrite(bytes, 1, bytes.count, file)
     fclose(file)
-    let base = try Checkpoint(path: Fixtures.path("golden/refused-on-decode/base.safetensors"))
+    let base = try SafetensorsCheckpoint(path: Fixtures.path("golden/refused-on-decode/base.safetensors"))
     let error = try #require(refusal { _ = try patch.wrongTensors(over: base, .forward) })
     #expect(error.reason == "was changed while it was read")
   }

@@ -54,7 +54,7 @@ func contents(_ path: String) throws -> [UInt8] { try InputFile.contents(of: pat
 extension Patch {
   /// Rebuilds every tensor that is touched, over a checkpoint of one side.
   /// - Returns: the names of those whose bytes are not what the patch promises.
-  func wrongTensors(over model: Checkpoint, _ direction: Direction) throws -> [String] {
+  func wrongTensors(over model: SafetensorsCheckpoint, _ direction: Direction) throws -> [String] {
     try header.touched.compactMap { tensor in
       let source = model.tensor(named: tensor.name).map { StoredTensor($0, in: model) }
       guard let patched = PatchedTensor(tensor, of: self, over: source, direction) else { return nil }

@@ -59,7 +59,7 @@ import Testing
   func refusedOnDecode(row: [String: String]) throws {
     let patch = try Patch(path: Fixtures.path("golden/refused-on-decode/\(row["file"]!)"))
     let isRevert = row["command"] == "revert"
-    let model = try Checkpoint(
+    let model = try SafetensorsCheckpoint(
       path: Fixtures.path("golden/refused-on-decode/\(isRevert ? "target" : "base").safetensors"))
     do {
       let wrong = try patch.wrongTensors(over: model, isRevert ? .backward : .forward)
@@ -73,8 +73,8 @@ import Testing
   @Test(arguments: Fixtures.reasons("golden/accepted"))
   func accepted(row: [String: String]) throws {
     let patch = try Patch(path: Fixtures.path("golden/accepted/\(row["file"]!)"))
-    let base = try Checkpoint(path: Fixtures.path("golden/refused-on-decode/base.safetensors"))
-    let target = try Checkpoint(path: Fixtures.path("golden/refused-on-decode/target.safetensors"))
+    let base = try SafetensorsCheckpoint(path: Fixtures.path("golden/refused-on-decode/base.safetensors"))
+    let target = try SafetensorsCheckpoint(path: Fixtures.path("golden/refused-on-decode/target.safetensors"))
     #expect(!patch.header.touched.isEmpty)
     #expect(try patch.wrongTensors(over: base, .forward) == [])
     #expect(try patch.wrongTensors(over: target, .backward) == [])

@@ -9,15 +9,15 @@ import Testing
 @Suite struct WrittenTests {
   static let folders = ["cast-and-keys", "classes", "dropped", "dtypes", "operations", "sharded", "vocabulary"]
 
-  func open(_ folder: String) throws -> (patch: Patch, base: Checkpoint, target: Checkpoint) {
+  func open(_ folder: String) throws -> (patch: Patch, base: SafetensorsCheckpoint, target: SafetensorsCheckpoint) {
     func side(_ name: String) throws -> String {
       let path = Fixtures.path("golden/written/\(folder)/\(name)")
       return try PathKind.of(path) == .directory ? path : path + ".safetensors"
     }
     let target = try PathKind.of(side("result")) == .file ? side("result") : side("target")
     return try (
-      Patch(path: Fixtures.path("golden/written/\(folder)/task.vpatch")), Checkpoint(path: side("base")),
-      Checkpoint(path: target)
+      Patch(path: Fixtures.path("golden/written/\(folder)/task.vpatch")), SafetensorsCheckpoint(path: side("base")),
+      SafetensorsCheckpoint(path: target)
     )
   }
 

@@ -18,7 +18,7 @@ struct ReportScene {
     try folder.file("base", model)
   }
 
-  var base: Checkpoint { get throws { try Checkpoint(path: folder["base"]) } }
+  var base: SafetensorsCheckpoint { get throws { try SafetensorsCheckpoint(path: folder["base"]) } }
 
   /// A patch that tunes the parts, with these annotations in place of its own.
   func patch(
@@ -26,7 +26,7 @@ struct ReportScene {
   ) throws -> ReportedPatch {
     try folder.file(name, model.tuned(parts, seed: UInt64(name.utf8.count)))
     _ = try Create(
-      base: base, tuned: Checkpoint(path: folder[name]), options: CreateOptions(), work: work
+      base: base, tuned: SafetensorsCheckpoint(path: folder[name]), options: CreateOptions(), work: work
     ).write(to: folder["\(name).made"], replacing: true)
     let made = try Patch(path: folder["\(name).made"])
     let notes = annotate(made)

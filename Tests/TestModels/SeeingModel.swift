@@ -42,7 +42,7 @@ package struct SeeingModel: Sendable {
 
   /// Writes its tensors anew.
   package func rewrite(_ change: ([TestTensor]) -> [TestTensor]) throws {
-    let tensors = change(try Checkpoint(path: base).testTensors())
+    let tensors = change(try SafetensorsCheckpoint(path: base).testTensors())
     try folder.file("model/model.safetensors", tensors)
   }
 

@@ -108,7 +108,7 @@ package final class TestFolder: Sendable {
   }
 }
 
-extension Checkpoint {
+extension SafetensorsCheckpoint {
   /// Its tensors, read whole.
   package func testTensors() throws -> [TestTensor] {
     try tensors.map { tensor in
@@ -122,5 +122,5 @@ extension Checkpoint {
 
 extension TestFolder {
   /// The tensors of a checkpoint in it, read whole.
-  package func testTensors(_ name: String) throws -> [TestTensor] { try Checkpoint(path: self[name]).testTensors() }
+  package func testTensors(_ name: String) throws -> [TestTensor] { try SafetensorsCheckpoint(path: self[name]).testTensors() }
 }

@@ -5,7 +5,7 @@ import Foundation
 /// A small model of random weights, with what PyTorch makes of it (fixtures/tiny-models).
 package struct TinyModel: Sendable {
   package let folder: String
-  private let reference: Checkpoint
+  private let reference: SafetensorsCheckpoint
 
   package static let languageModels = ["tiny-llama", "tiny-qwen2", "tiny-seed-oss"]
   package static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
@@ -13,7 +13,7 @@ package struct TinyModel: Sendable {
 
   package init(_ name: String) throws {
     folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/tiny-models/\(name)"
-    reference = try Checkpoint(path: folder + "/reference.safetensors")
+    reference = try SafetensorsCheckpoint(path: folder + "/reference.safetensors")
   }
 
   /// The images of its reference, in order.

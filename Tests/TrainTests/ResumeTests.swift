@@ -94,7 +94,7 @@ import Text
       try run.run { _ in }
     }
     try run()
-    let state = try Checkpoint(path: folder["state/training.safetensors"]).files[0]
+    let state = try SafetensorsCheckpoint(path: folder["state/training.safetensors"]).files[0]
     let data = Array(try folder.bytes("state/training.safetensors")[(8 + state.header.text.count)...])
     let text = try #require(state.header.metadata.first?.value.string)
     let json = try JSON.parse(Array(text.utf8))

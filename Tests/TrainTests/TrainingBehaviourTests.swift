@@ -138,7 +138,7 @@ import Text
       return
     }
     let compute = try Compute(threads: 2, precision: .bf16)
-    let model = try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: compute)
+    let model = try LanguageModel(ModelView(SafetensorsCheckpoint(path: tiny.folder)), compute: compute)
     let example = try TrainingRunTests.example(tiny)
     for parameter in model.weights.parameters { parameter.beginTuning() }
     let loss = try model.addGradients([example], targets: example.answerTokens)

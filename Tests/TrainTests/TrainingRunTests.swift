@@ -9,7 +9,7 @@ import Text
 
 @Suite("A training run") struct TrainingRunTests {
   static func model(_ tiny: TinyModel, threads: Int = 2) throws -> LanguageModel {
-    try LanguageModel(ModelView(Checkpoint(path: tiny.folder)), compute: Compute(threads: threads))
+    try LanguageModel(ModelView(SafetensorsCheckpoint(path: tiny.folder)), compute: Compute(threads: threads))
   }
 
   /// Five steps as the reference has them.

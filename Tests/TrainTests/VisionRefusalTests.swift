@@ -143,7 +143,7 @@ import Testing
     try Self.write(Self.row("images/a.png"), to: seeing)
     let error = #expect(throws: VPatchError.self) {
       try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
-        $0.base = ModelView(try! Checkpoint(path: blind.folder))
+        $0.base = ModelView(try! SafetensorsCheckpoint(path: blind.folder))
       }
     }
     #expect(error?.reason == "1 row cannot be used: line 2 has an image, but the model takes no images")

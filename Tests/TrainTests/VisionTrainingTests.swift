@@ -33,7 +33,7 @@ import Testing
     _ seeing: SeeingModel, _ options: TrainingOptions, threads: Int = 2, features: FeatureCache? = nil,
     edit: (inout TrainingJob.Inputs) -> Void = { _ in }
   ) throws -> TrainingJob {
-    var inputs = TrainingJob.Inputs(base: ModelView(try Checkpoint(path: seeing.base)), data: [seeing.data])
+    var inputs = TrainingJob.Inputs(base: ModelView(try SafetensorsCheckpoint(path: seeing.base)), data: [seeing.data])
     inputs.features = features
     edit(&inputs)
     return try TrainingJob(inputs, options, WorkOptions(threads: threads))
@@ -56,7 +56,7 @@ import Testing
     "exactly the recipe's tensors change: all that have a gradient", arguments: TinyModel.visionLanguageModels)
   func recipes(name: String) throws {
     let seeing = try SeeingModel(name)
-    let checkpoint = try Checkpoint(path: seeing.base)
+    let checkpoint = try SafetensorsCheckpoint(path: seeing.base)
     let layout = ModelLayout.recognise(names: checkpoint.tensors.map(\.name))
     for (recipe, regions) in Self.regions {
       let job = try Self.job(seeing, Self.options(recipe))

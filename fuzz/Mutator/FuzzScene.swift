@@ -7,7 +7,7 @@ import Text
 final class FuzzScene {
   private let path: String
   /// One tensor.
-  let checkpoint: Checkpoint
+  let checkpoint: SafetensorsCheckpoint
   /// A tokenizer.json that is right, and small enough to be read for each input.
   let tokenizer: JSON
   let text: ModelText
@@ -37,7 +37,7 @@ final class FuzzScene {
         try Data((line + "\n").utf8).write(to: URL(filePath: "\(path)/suite/\(name)"))
       }
       try Data().write(to: URL(filePath: "\(path)/store/lock"))
-      checkpoint = try Checkpoint(path: "\(path)/model.safetensors")
+      checkpoint = try SafetensorsCheckpoint(path: "\(path)/model.safetensors")
       text = try ModelText(folder: "\(path)/tokenizer", chatTemplate: .init(source: "chatml"))
     } catch {
       preconditionFailure("no scene: \(error)")

@@ -44,7 +44,7 @@ extension FuzzTargets {
     scene.write("model.safetensors.vpatch.json", bytes)
     expectVPatchError {
       // A checkpoint has the provenance that was there when it was opened.
-      if try Provenance.of(Checkpoint(path: scene["model.safetensors"])) != nil { accept() }
+      if try Provenance.of(SafetensorsCheckpoint(path: scene["model.safetensors"])) != nil { accept() }
     }
   }
 

@@ -36,7 +36,7 @@ package final class FuzzTargets {
     if bytes.count > 8 { _ = try? SafetensorsHeader(text: Array(bytes[8...]), subject: "fuzz") }
     place(bytes)
     expectVPatchError {
-      let checkpoint = try Checkpoint(path: path)
+      let checkpoint = try SafetensorsCheckpoint(path: path)
       accepted += 1
       for tensor in checkpoint.tensors.prefix(8) { _ = try StoredTensor(tensor, in: checkpoint).fingerprint() }
     }

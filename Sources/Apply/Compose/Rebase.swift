@@ -10,14 +10,14 @@ import PatchFormat
 /// otherwise not at all. The result is another model, which has not been measured.
 package struct Rebase: Sendable {
   package let patch: Patch
-  package let old: Checkpoint
-  package let new: Checkpoint
+  package let old: SafetensorsCheckpoint
+  package let new: SafetensorsCheckpoint
   package let work: WorkOptions
 
   /// - Parameters:
   ///   - old: the base that the patch was made from.
   ///   - new: the base to move it to.
-  package init(_ patch: Patch, from old: Checkpoint, onto new: Checkpoint, _ work: WorkOptions) {
+  package init(_ patch: Patch, from old: SafetensorsCheckpoint, onto new: SafetensorsCheckpoint, _ work: WorkOptions) {
     self.patch = patch
     self.old = old
     self.new = new

@@ -15,7 +15,7 @@ package struct Squash: Sendable {
   /// - Parameters:
   ///   - patches: each made from the target of the one before.
   ///   - base: the base of the first one; nil to do without.
-  package init(_ patches: [Patch], base: Checkpoint?, _ work: WorkOptions) throws {
+  package init(_ patches: [Patch], base: SafetensorsCheckpoint?, _ work: WorkOptions) throws {
     guard patches.count > 1 else {
       throw VPatchError(.refused, patches.first?.label, "already is one patch", remedy: "give two or more of a chain")
     }

@@ -13,7 +13,7 @@ struct ConfigFacts: Equatable {
   package var quantisation: String?
 
   /// Nothing is known of a single-file checkpoint, or if the config cannot be read.
-  init(_ checkpoint: Checkpoint) {
+  init(_ checkpoint: any Checkpoint) {
     self.init()
     let path = Path.join(checkpoint.path, ConfigDType.fileName)
     guard checkpoint.isDirectory, let text = try? InputFile.contents(of: path, limit: SideFile.maximumSize),

@@ -36,7 +36,7 @@ extension Create {
 
   package func pair(_ renames: KeyMap?) throws -> [Pair] {
     let units = (QuantisedUnits([base.tensors.map(\.info)]), QuantisedUnits([tuned.tensors.map(\.info)]))
-    var tunedOf: [String: (name: String, tensor: Checkpoint.Tensor)] = [:]
+    var tunedOf: [String: (name: String, tensor: CheckpointTensor)] = [:]
     for tensor in tuned.tensors {
       let name = renames?.names[tensor.name] ?? tensor.name
       guard tunedOf.updateValue((name, tensor), forKey: name.bytesKey) == nil else {
@@ -53,7 +53,7 @@ extension Create {
   private typealias Units = (base: QuantisedUnits, tuned: QuantisedUnits)
 
   private func pair(
-    name: String, _ base: Checkpoint.Tensor?, _ tuned: Checkpoint.Tensor?, _ units: Units
+    name: String, _ base: CheckpointTensor?, _ tuned: CheckpointTensor?, _ units: Units
   ) throws -> Pair {
     guard let tuned else {
       let isUnchanged = options.isPartial && base != nil
@@ -63,7 +63,7 @@ extension Create {
     }
     var info = tuned.info
     var isCast = false
-    if options.castToBase, let base, let cast = CastTensor(StoredTensor(tuned, in: self.tuned), to: base.info.dtype) {
+    if options.castToBase, let base, let cast = CastTensor(self.tuned.source(of: tuned), to: base.info.dtype) {
       try requireNumbers(base, tuned, units)
       info = cast.info
       isCast = true
@@ -75,7 +75,7 @@ extension Create {
   }
 
   /// Quantised codes with scales are not numbers that can be cast.
-  private func requireNumbers(_ base: Checkpoint.Tensor, _ tuned: Checkpoint.Tensor, _ units: Units) throws {
+  private func requireNumbers(_ base: CheckpointTensor, _ tuned: CheckpointTensor, _ units: Units) throws {
     for (tensor, model, units) in [(base, self.base, units.base), (tuned, self.tuned, units.tuned)] {
       guard tensor.info.dtype.bitsPerElement == 8, units.unit(of: tensor.name) != nil else { continue }
       throw VPatchError(
@@ -85,11 +85,11 @@ extension Create {
     }
   }
 
-  func baseSource(_ pair: Pair) -> (any TensorSource)? { pair.base.map { StoredTensor($0, in: base) } }
+  func baseSource(_ pair: Pair) -> (any TensorSource)? { pair.base.map { base.source(of: $0) } }
 
   func tunedSource(_ pair: Pair, isCounting: Bool = false) -> (any TensorSource)? {
     guard let tuned = pair.tuned, let target = pair.target else { return nil }
-    let stored = StoredTensor(tuned, in: self.tuned)
+    let stored = self.tuned.source(of: tuned)
     return pair.isCast ? CastTensor(stored, to: target.dtype, isCounting: isCounting) : stored
   }
 

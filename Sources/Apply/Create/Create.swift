@@ -5,13 +5,13 @@ import PatchFormat
 
 /// Creates a patch from a base checkpoint and a tuned one.
 package struct Create: Sendable {
-  package let base: Checkpoint
-  package let tuned: Checkpoint
+  package let base: SafetensorsCheckpoint
+  package let tuned: any Checkpoint
   package let options: CreateOptions
   package let work: WorkOptions
   package let layout: ModelLayout
 
-  package init(base: Checkpoint, tuned: Checkpoint, options: CreateOptions, work: WorkOptions) {
+  package init(base: SafetensorsCheckpoint, tuned: any Checkpoint, options: CreateOptions, work: WorkOptions) {
     self.base = base
     self.tuned = tuned
     self.options = options
@@ -22,8 +22,8 @@ package struct Create: Sendable {
   /// A tensor of either side, under the base's name.
   package struct Pair: Sendable {
     package let name: String
-    package let base: Checkpoint.Tensor?
-    package let tuned: Checkpoint.Tensor?
+    package let base: CheckpointTensor?
+    package let tuned: CheckpointTensor?
     /// The tuned tensor as the patch makes it: under the base's name, and in the base's dtype if it is cast.
     package let target: TensorInfo?
     let isCast: Bool
@@ -57,11 +57,12 @@ package struct Create: Sendable {
     let isOwnLayout =
       renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast } && !pairs.contains(where: \.isUnchanged)
     let baseLayout = FileLayout(of: base)
-    let target =
-      isOwnLayout ? FileLayout(of: tuned) : try baseLayout.adapted(to: changes, path: path)
+    // A tuned side in another container has no safetensors headers: the target gets the base's layout.
+    let own = isOwnLayout ? (tuned as? SafetensorsCheckpoint).map(FileLayout.init(of:)) : nil
+    let target = try own ?? baseLayout.adapted(to: changes, path: path)
     let annotations = annotations(recipe, renames, kept: kept, dropped: others)
     let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
-    for model in [base, tuned] { try model.requireStillThere() }
+    for model in [base, tuned] as [any Checkpoint] { try model.requireStillThere() }
     let header = try writer.finish(entries, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,

@@ -13,14 +13,14 @@ import Families
 /// It may also have tensors outside the base's layout, such as another head.
 struct ModelPair {
   package struct Side {
-    package let checkpoint: Checkpoint
+    package let checkpoint: any Checkpoint
     /// Under the base's names.
     package let tensors: [TensorInfo]
     package let config: ConfigFacts
     package let names: Set<String>
     package let units: QuantisedUnits
 
-    package init(_ checkpoint: Checkpoint, names renamed: KeyMap? = nil) {
+    package init(_ checkpoint: any Checkpoint, names renamed: KeyMap? = nil) {
       self.checkpoint = checkpoint
       tensors = checkpoint.tensors.map { tensor in
         let info = tensor.info
@@ -55,7 +55,7 @@ struct ModelPair {
   package let added: [TensorInfo]
 
   /// - Parameter keys: tuned names → base names, where they differ.
-  init(base: Checkpoint, tuned: Checkpoint, keys: KeyMap? = nil) {
+  init(base: any Checkpoint, tuned: any Checkpoint, keys: KeyMap? = nil) {
     let (base, tuned) = (Side(base), Side(tuned, names: keys))
     self.base = base
     self.tuned = tuned
@@ -324,7 +324,7 @@ struct ModelPair {
     guard isHead || PassingTensors.isEmbedding(tensor.name) else { return false }
     let model = owner.checkpoint
     func fingerprint(_ info: TensorInfo) throws -> ContentDigest? {
-      try model.tensor(named: info.name).map { try StoredTensor($0, in: model).fingerprint() }
+      try model.tensor(named: info.name).map { try model.source(of: $0).fingerprint() }
     }
     let twins = owner.tensors.filter {
       PassingTensors.isEmbedding($0.name) && $0.dtype == tensor.dtype && $0.shape == tensor.shape

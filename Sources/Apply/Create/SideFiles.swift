@@ -30,7 +30,7 @@ package enum SideFiles {
   /// - Throws: `refused` for a name that is not clearly a file, or that leads out of its folder; `io` for what cannot
   ///   be read.
   package static func differences(
-    _ base: Checkpoint, _ target: Checkpoint, _ options: CreateOptions, cast: DType? = nil
+    _ base: any Checkpoint, _ target: any Checkpoint, _ options: CreateOptions, cast: DType? = nil
   ) throws -> Differences {
     var found = Differences()
     guard base.isDirectory, target.isDirectory else {

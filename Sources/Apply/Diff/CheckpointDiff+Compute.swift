@@ -11,12 +11,12 @@ extension CheckpointDiff {
   ///     tensors are paired by name.
   ///   - progress: called from any thread with the bytes done and in total (of both sides).
   package static func compute(
-    _ a: Checkpoint, _ b: Checkpoint, keys: KeyMap? = nil, threads: Int,
+    _ a: any Checkpoint, _ b: any Checkpoint, keys: KeyMap? = nil, threads: Int,
     progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
   ) throws -> CheckpointDiff {
     let layout = ModelLayout.recognise(names: a.tensors.lazy.map(\.name))
     let matching = Matching(a, b, keys: keys)
-    func unmatched(_ a: Checkpoint.Tensor?, _ b: Checkpoint.Tensor?) -> Unmatched {
+    func unmatched(_ a: CheckpointTensor?, _ b: CheckpointTensor?) -> Unmatched {
       Unmatched(component: layout.component(of: (a ?? b)!.name), a: a?.info, b: b?.info)
     }
     let pairs = matching.pairs.filter { $0.a.info.shape == $0.b.info.shape && $0.isComparable }
@@ -35,13 +35,13 @@ extension CheckpointDiff {
       reshaped: reshaped.map { unmatched($0.a, $0.b) }, notes: try notes(a, b, keys: keys))
   }
 
-  private static func notes(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) throws -> [String] {
+  private static func notes(_ a: any Checkpoint, _ b: any Checkpoint, keys: KeyMap?) throws -> [String] {
     let problem = try ModelPair(base: a, tuned: b, keys: keys).problem(CreateOptions())
     return problem.map { ["As base and tuned model: \($0.isOfBase ? "A" : "B") \($0.reason)."] } ?? []
   }
 
   private static func measure(
-    _ pairs: [Matching.Pair], in a: Checkpoint, _ b: Checkpoint, threads: Int,
+    _ pairs: [Matching.Pair], in a: any Checkpoint, _ b: any Checkpoint, threads: Int,
     progress: (@Sendable (Int, Int) -> Void)?
   ) throws -> [Change] {
     // Large tensors are split into slices, always at the same places, so that all threads have work until the end.
@@ -55,7 +55,7 @@ extension CheckpointDiff {
     let parts = try Parallel.map(slices.count, threads: threads) { i in
       let slice = slices[i]
       let pair = pairs[slice.pair]
-      let change = try slice.measure(pair, StoredTensor(pair.a, in: a), StoredTensor(pair.b, in: b))
+      let change = try slice.measure(pair, a.source(of: pair.a), b.source(of: pair.b))
       let bytes = slice.count * pair.bytesPerUnit
       let now = done.wrappingAdd(bytes, ordering: .relaxed).newValue
       progress?(now, total)
@@ -68,7 +68,7 @@ extension CheckpointDiff {
 }
 
 extension CheckpointDiff.Side {
-  fileprivate init(_ checkpoint: Checkpoint) {
+  fileprivate init(_ checkpoint: any Checkpoint) {
     self.init(path: checkpoint.path, tensors: checkpoint.tensors.count, bytes: checkpoint.totalBytes)
   }
 }
@@ -84,7 +84,7 @@ private struct Slice: Sendable {
   var count: Int { end - start }
 
   /// Reads both sides in step, one piece at a time.
-  func measure(_ pair: Matching.Pair, _ a: StoredTensor, _ b: StoredTensor) throws -> Change {
+  func measure(_ pair: Matching.Pair, _ a: any TensorSource, _ b: any TensorSource) throws -> Change {
     let meter = PairMeter(a.info, b.info)
     // Pieces fit into the second-level cache and are whole blocks.
     let step = min(1 << 17 / max(meter.widthA, meter.widthB), count)

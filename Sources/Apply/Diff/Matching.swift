@@ -5,8 +5,8 @@ import Families
 /// Pairs the tensors of two checkpoints.
 struct Matching {
   struct Pair: Sendable {
-    package let a: Checkpoint.Tensor
-    package let b: Checkpoint.Tensor
+    package let a: CheckpointTensor
+    package let b: CheckpointTensor
 
     /// Number of units that the meter compares, mostly elements.
     package var units: Int { a.info.byteCount / MeterUnit(a.info).width }
@@ -22,13 +22,13 @@ struct Matching {
 
   /// In ascending order of the names in A. The other two lists are ordered by their own names.
   package private(set) var pairs: [Pair] = []
-  private(set) var onlyA: [Checkpoint.Tensor] = []
-  private(set) var onlyB: [Checkpoint.Tensor] = []
+  private(set) var onlyA: [CheckpointTensor] = []
+  private(set) var onlyB: [CheckpointTensor] = []
 
   /// - Parameter keys: names of B → names of A; nil where they are the same.
-  init(_ a: Checkpoint, _ b: Checkpoint, keys: KeyMap?) {
+  init(_ a: any Checkpoint, _ b: any Checkpoint, keys: KeyMap?) {
     // Sorts both sides by the names in A, then merges them in one pass.
-    var named: [(name: String, tensor: Checkpoint.Tensor)] = []
+    var named: [(name: String, tensor: CheckpointTensor)] = []
     for tensor in b.tensors {
       if let name = keys == nil ? tensor.name : keys?.names[tensor.name] {
         named.append((name, tensor))

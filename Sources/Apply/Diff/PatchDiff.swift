@@ -61,7 +61,7 @@ package struct PatchDiff: Sendable {
   }
 
   /// - Parameter base: the base of both patches; nil to do without deltas.
-  package init(_ a: Patch, _ b: Patch, base: Checkpoint?, _ work: WorkOptions) throws {
+  package init(_ a: Patch, _ b: Patch, base: SafetensorsCheckpoint?, _ work: WorkOptions) throws {
     self.a = a
     self.b = b
     let names = [a, b].map { $0.header.touched.map(\.name) }
@@ -90,7 +90,7 @@ package struct PatchDiff: Sendable {
     try base.requireSameBytes()
   }
 
-  private static func delta(_ name: String, _ base: Checkpoint, _ rebuilds: [Rebuild]) throws -> Delta {
+  private static func delta(_ name: String, _ base: SafetensorsCheckpoint, _ rebuilds: [Rebuild]) throws -> Delta {
     let stored = base.tensor(named: name)!
     let (first, second) = (rebuilds[0].source(name)!, rebuilds[1].source(name)!)
     var sum = Delta(name: name)

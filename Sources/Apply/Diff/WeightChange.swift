@@ -11,7 +11,7 @@ package struct WeightChange: Sendable {
 
   /// The change by one patch.
   /// - Throws: `wrongBase` where the touched tensors do not match the base.
-  package init(_ patch: Patch, base: Checkpoint, _ work: WorkOptions) throws {
+  package init(_ patch: Patch, base: SafetensorsCheckpoint, _ work: WorkOptions) throws {
     let rebuild = Rebuild(base, [PatchStep(patch, .forward)], work)
     try rebuild.checkInput(full: false)
     try self.init(touched: patch.header.touched.map(\.name), base: base, work) { rebuild.source($0) }
@@ -20,7 +20,7 @@ package struct WeightChange: Sendable {
   /// The change by a stack.
   /// - Parameter patches: its members, in any order.
   /// - Throws: `wrongBase` where the touched tensors do not match the base; `refused` for what cannot be combined.
-  package init(_ stack: StackDefinition, patches: [Patch], base: Checkpoint, _ work: WorkOptions) throws {
+  package init(_ stack: StackDefinition, patches: [Patch], base: SafetensorsCheckpoint, _ work: WorkOptions) throws {
     let merge = try Merge(stack, patches: patches)
     for patch in patches { try Rebuild(base, [PatchStep(patch, .forward)], work).checkInput(full: false) }
     let view = ModelView(base)
@@ -30,7 +30,7 @@ package struct WeightChange: Sendable {
   }
 
   private init(
-    touched: [String], base: Checkpoint, _ work: WorkOptions,
+    touched: [String], base: SafetensorsCheckpoint, _ work: WorkOptions,
     _ target: @Sendable (String) throws -> (any TensorSource)?
   ) throws {
     let names = Set(touched.map(\.bytesKey))
@@ -62,7 +62,7 @@ package struct WeightChange: Sendable {
   }
 
   /// Nil for tensors that cannot be compared element by element: another shape or dtype.
-  private static func measure(_ base: StoredTensor, _ target: any TensorSource) throws -> Change? {
+  private static func measure(_ base: any TensorSource, _ target: any TensorSource) throws -> Change? {
     guard base.info.shape == target.info.shape, base.info.dtype == target.info.dtype else { return nil }
     let meter = PairMeter(base.info, target.info)
     // A whole number of the meter's blocks.

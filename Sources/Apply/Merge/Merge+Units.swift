@@ -59,7 +59,7 @@ extension Merge {
 
   /// A folder whose config says that it is quantised has float8 codes, whatever the names of their scales.
   /// - Throws: `refused` where the stack would compute with such codes.
-  func checkFloat8(of base: Checkpoint) throws {
+  func checkFloat8(of base: SafetensorsCheckpoint) throws {
     let computed = tensors.first { tensor in
       tensor.isMergeable && tensor.base!.info.dtype.isFloat8 && units.unit(of: tensor.name) == nil
         && exactCopy(tensor) == nil
@@ -92,7 +92,7 @@ extension DType {
   var isFloat8: Bool { name == "F8_E4M3" || name == "F8_E5M2" }
 }
 
-extension Checkpoint {
+extension SafetensorsCheckpoint {
   /// The quantisation method in a folder's config.json; nil where there is none.
   package var quantisation: String? {
     get throws {

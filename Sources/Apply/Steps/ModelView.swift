@@ -4,10 +4,10 @@ import PatchFormat
 
 /// A model with patches applied in memory, without writing it.
 package struct ModelView: Sendable {
-  package let checkpoint: Checkpoint
+  package let checkpoint: SafetensorsCheckpoint
   package let steps: [PatchStep]
 
-  package init(_ checkpoint: Checkpoint, _ steps: [PatchStep] = []) {
+  package init(_ checkpoint: SafetensorsCheckpoint, _ steps: [PatchStep] = []) {
     self.checkpoint = checkpoint
     self.steps = steps
   }

@@ -4,12 +4,12 @@ import PatchFormat
 
 /// A checkpoint with patches to apply, readable tensor by tensor or written out.
 package struct Rebuild: Sendable {
-  package let input: Checkpoint
+  package let input: SafetensorsCheckpoint
   /// From the input to the output.
   package let steps: [PatchStep]
   package let work: WorkOptions
 
-  package init(_ input: Checkpoint, _ steps: [PatchStep], _ work: WorkOptions) {
+  package init(_ input: SafetensorsCheckpoint, _ steps: [PatchStep], _ work: WorkOptions) {
     precondition(!steps.isEmpty)
     self.input = input
     self.steps = steps

@@ -31,7 +31,7 @@ package struct SideFileChanges {
   }
 
   /// - Throws: `refused` for a patch with a journal as a side file; `io` for a file that cannot be examined.
-  package init(_ checkpoint: Checkpoint, _ steps: [PatchStep]) throws {
+  package init(_ checkpoint: SafetensorsCheckpoint, _ steps: [PatchStep]) throws {
     let folder = Enclosure(checkpoint.path)
     var courses: [String: Course] = [:]
     var untouchable: Set<String> = []

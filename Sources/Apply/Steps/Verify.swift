@@ -30,13 +30,13 @@ package struct Verify: Sendable {
   }
 
   /// Checks that the base is the patch's, and that all rebuilt tensors have the recorded fingerprints.
-  package func base(_ checkpoint: Checkpoint, full: Bool) throws -> Finding {
+  package func base(_ checkpoint: SafetensorsCheckpoint, full: Bool) throws -> Finding {
     let bytes = try Rebuild(checkpoint, [PatchStep(patch, .forward)], work).check(full: full)
     return Finding(what: "base", detail: detail(bytes, full, "rebuilt to the target"))
   }
 
   /// Checks that the target is the patch's, and that reverting it gives the base's fingerprints.
-  package func target(_ checkpoint: Checkpoint, full: Bool) throws -> Finding {
+  package func target(_ checkpoint: SafetensorsCheckpoint, full: Bool) throws -> Finding {
     let bytes = try Rebuild(checkpoint, [PatchStep(patch, .backward)], work).check(full: full)
     return Finding(what: "target", detail: detail(bytes, full, "reverted to the base"))
   }

@@ -30,7 +30,7 @@ struct ComposeCommand: StoreCommand {
     let base = try base.map { try workspace.checkpoint($0) }
     let squash = try Squash(chain, base: base, common.work)
     let (result, stored) = try output.write(
-      inputs: chain.map(\.file) + (base?.files ?? []).map(\.input), base: base?.path, common
+      inputs: chain.map(\.file) + (base?.inputs ?? []), base: base?.path, common
     ) { path, _ in try squash.write(to: path, name: output.name, note: output.note, replacing: output.force) }
     let header = result.header
     let json = JSON.dictionary([

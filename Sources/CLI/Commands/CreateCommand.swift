@@ -65,7 +65,7 @@ struct CreateCommand: StoreCommand {
 
   func run() throws {
     let base = try workspace.checkpoint(base)
-    let tuned = try workspace.checkpoint(tuned)
+    let tuned = try workspace.readable(tuned)
     var options = CreateOptions()
     options.selection = try selection()
     options.dropOthers = dropOthers
@@ -80,7 +80,7 @@ struct CreateCommand: StoreCommand {
     options.note = output.note
     let create = Create(base: base, tuned: tuned, options: options, work: common.work)
     let (result, stored) = try output.write(
-      inputs: (base.files + tuned.files).map(\.input), base: base.path, common
+      inputs: base.inputs + tuned.inputs, base: base.path, common
     ) { path, _ in try create.write(to: path, replacing: output.force) }
     common.report(json(result, stored), text: text(result, stored))
     common.notes(stored)

@@ -43,9 +43,9 @@ struct DiffCommand: StoreCommand {
 
   private func checkpoints() throws {
     guard base == nil else { throw VPatchError(.refused, nil, "--base requires two patches", remedy: "leave it out") }
-    let (first, second) = (try workspace.checkpoint(a), try workspace.checkpoint(b))
+    let (first, second) = (try workspace.readable(a), try workspace.readable(b))
     if let html {
-      try OutputCheck.file(html, inputs: (first.files + second.files).map(\.input), force: force)
+      try OutputCheck.file(html, inputs: first.inputs + second.inputs, force: force)
     }
     let work = common.work
     work.progress.begin("comparing", total: first.totalBytes + second.totalBytes)

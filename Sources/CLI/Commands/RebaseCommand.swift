@@ -35,7 +35,7 @@ struct RebaseCommand: StoreCommand {
     let (old, new) = (try workspace.checkpoint(base ?? seen(patch)), try workspace.checkpoint(onto))
     let rebase = Rebase(patch, from: old, onto: new, common.work)
     let (result, stored) = try output.write(
-      inputs: [patch.file] + (old.files + new.files).map(\.input), base: new.path, common
+      inputs: [patch.file] + old.inputs + new.inputs, base: new.path, common
     ) { path, _ in try rebase.write(to: path, name: output.name, note: output.note, replacing: output.force) }
     let json = JSON.dictionary([
       "output": .string(output.output), "identity": .string(result.header.identity.hex),

@@ -42,7 +42,7 @@ struct ReportCommand: StoreCommand {
     let base = try base.map { try workspace.checkpoint($0) }
     let subjects = try subjects.map { try ReportSubject($0, in: workspace) }
     try OutputCheck.file(
-      output, inputs: subjects.flatMap(\.inputs) + (base?.files.map(\.input) ?? []), force: force)
+      output, inputs: subjects.flatMap(\.inputs) + (base?.inputs ?? []), force: force)
     let (html, json) = try page(subjects, base)
     let file = try OutputFile(path: output, replacing: force)
     try file.write(html, at: 0)
@@ -51,7 +51,7 @@ struct ReportCommand: StoreCommand {
       .object([JSON.Member("output", .string(output))] + (json.object ?? [])), text: "wrote \(output.printable)")
   }
 
-  private func page(_ subjects: [ReportSubject], _ base: Checkpoint?) throws -> (html: String, json: JSON) {
+  private func page(_ subjects: [ReportSubject], _ base: SafetensorsCheckpoint?) throws -> (html: String, json: JSON) {
     func stack(_ input: StackInput) throws -> StackReport { try StackReport(input, base: base, in: workspace) }
     guard subjects.count == 1 else {
       let report = ComparisonReport(

@@ -72,8 +72,8 @@ package struct OtherForm: Equatable, Sendable {
     if has("adapter_config.json") || first(".safetensors", prefix: "adapter_model") != nil { return adapter(path) }
     if let shards = shards(names) {
       return OtherForm(
-        what: "has shards of a model (\(shards)) and no \(Checkpoint.indexName), which lists their tensors",
-        remedy: "download or save \(Checkpoint.indexName) with them")
+        what: "has shards of a model (\(shards)) and no \(SafetensorsCheckpoint.indexName), which lists their tensors",
+        remedy: "download or save \(SafetensorsCheckpoint.indexName) with them")
     }
     if try isDistributed(path, names) {
       return OtherForm(
@@ -86,7 +86,7 @@ package struct OtherForm: Equatable, Sendable {
         what: "is a DeepSpeed checkpoint, sharded by rank",
         remedy: "gather it with the zero_to_fp32.py in it and the option --safe_serialization")
     }
-    let weights = names.filter { !Checkpoint.isSafetensorsName($0) }
+    let weights = names.filter { !SafetensorsCheckpoint.isSafetensorsName($0) }
     for (suffix, form) in [
       (".gguf", gguf), (".bin", pickle), (".pth", pickle), (".pt", pickle), (".ckpt", pickle),
       (".h5", keras), (".msgpack", flax), (".onnx", onnx), (".npz", numpy),
@@ -122,7 +122,7 @@ package struct OtherForm: Equatable, Sendable {
   /// "model-00001-of-00002.safetensors and 1 more"
   private static func shards(_ names: [String]) -> String? {
     let found = names.filter { name in
-      Checkpoint.isSafetensorsName(name) && name.dropLast(12).split(separator: "-").suffix(2).first == "of"
+      SafetensorsCheckpoint.isSafetensorsName(name) && name.dropLast(12).split(separator: "-").suffix(2).first == "of"
     }
     guard let first = found.first else { return nil }
     return first + (found.count > 1 ? " and \(found.count - 1) more" : "")
@@ -146,7 +146,7 @@ package struct OtherForm: Equatable, Sendable {
       let inner = try (folder == path ? names : Path.entries(of: folder, skippingUndecodable: true)).filter { name in
         let below = Path.join(folder, name)
         guard try PathKind.of(below) == .directory else { return false }
-        return try [Checkpoint.singleName, Checkpoint.indexName].contains {
+        return try [SafetensorsCheckpoint.singleName, SafetensorsCheckpoint.indexName].contains {
           try PathKind.of(Path.join(below, $0)) != .missing
         }
       }

@@ -6,7 +6,7 @@ package final class StoredTensor: TensorSource {
   private let file: InputFile
   private let start: Int
 
-  package init(_ tensor: Checkpoint.Tensor, in checkpoint: Checkpoint) {
+  package init(_ tensor: CheckpointTensor, in checkpoint: SafetensorsCheckpoint) {
     info = tensor.info
     file = checkpoint.files[tensor.file].input
     start = tensor.offset

@@ -114,7 +114,7 @@ extension Journal {
 extension Members {
   fileprivate mutating func fileName(_ key: String) throws -> String {
     let name = try string(key)
-    guard Checkpoint.isValidFileName(name) else { throw Malformed("names \"\(name.printable)\" in \(owner)") }
+    guard SafetensorsCheckpoint.isValidFileName(name) else { throw Malformed("names \"\(name.printable)\" in \(owner)") }
     return name
   }
 

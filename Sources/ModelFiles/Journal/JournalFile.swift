@@ -43,7 +43,7 @@ package final class JournalFile: Sendable {
     if !renamed.isEmpty { try Directory.syncOrFail(place.folder) }
     try journal.requireTargets(in: place.folder)
     do { try output.rename() } catch let error as VPatchError where error.code == .refused {
-      try Checkpoint.refuseUnfinished(place.path)
+      try SafetensorsCheckpoint.refuseUnfinished(place.path)
       throw FileLock.isBeingSwitched(place.path)
     }
     do {

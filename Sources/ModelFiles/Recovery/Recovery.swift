@@ -51,7 +51,7 @@ package enum Recovery {
     else { return }  // Not a writable path. A later check reports that.
     let place = ModelPlace(file: path)
     if let lock = try journal(place) {
-      guard try lock.lock(), try lock.isStillThere() else { return try Checkpoint.refuseUnfinished(path) }
+      guard try lock.lock(), try lock.isStillThere() else { return try SafetensorsCheckpoint.refuseUnfinished(path) }
       let (journal, _) = try Journal.read(InputFile(path: place.journalPath))
       guard journal.onlyAdds else {
         throw VPatchError(.refused, path, "has an unfinished switch", remedy: "run 'vpatch recover \(path)'", detail: .needsRecovery)
@@ -182,7 +182,7 @@ package enum Recovery {
 extension ModelPlace {
   /// Whether a file holds tensors of the model, or is its index.
   fileprivate func isWeights(_ name: String) -> Bool {
-    name.isSame(as: Checkpoint.indexName) || Checkpoint.isSafetensorsName(name)
+    name.isSame(as: SafetensorsCheckpoint.indexName) || SafetensorsCheckpoint.isSafetensorsName(name)
       || (!isDirectory && name.isSame(as: Path.name(path)))
   }
 

@@ -3,7 +3,7 @@ import Checkpoints
 
 /// The recorded state of a model, and whether its tensors match it.
 package struct ModelStatus: Sendable {
-  package let model: Checkpoint
+  package let model: SafetensorsCheckpoint
   /// The provenance file beside it; nil where there is none.
   package let provenance: Provenance?
   /// The root from hashing all tensors; nil where only some were hashed.
@@ -21,7 +21,7 @@ package struct ModelStatus: Sendable {
 
   /// - Parameter full: hash all tensors; otherwise only those that were verified when the provenance was written.
   ///   Without a provenance all are hashed in any case.
-  package init(_ model: Checkpoint, full: Bool, _ work: WorkOptions) throws {
+  package init(_ model: SafetensorsCheckpoint, full: Bool, _ work: WorkOptions) throws {
     self.model = model
     let provenance = try Provenance.of(model)
     self.provenance = provenance

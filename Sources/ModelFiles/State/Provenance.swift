@@ -69,11 +69,11 @@ package struct Provenance: Equatable, Sendable {
 
   /// The provenance beside a model when it was opened; nil where there was none.
   /// - Throws: `invalid` for an inconsistent one.
-  package static func of(_ checkpoint: Checkpoint) throws -> Provenance? { try checkpoint.provenance.flatMap(read) }
+  package static func of(_ checkpoint: SafetensorsCheckpoint) throws -> Provenance? { try checkpoint.provenance.flatMap(read) }
 
   /// Like `of`, but nil also for an inconsistent one.
   /// - Throws: `io` where it cannot be read.
-  package static func valid(of checkpoint: Checkpoint) throws -> Provenance? {
+  package static func valid(of checkpoint: SafetensorsCheckpoint) throws -> Provenance? {
     do { return try of(checkpoint) } catch let error as VPatchError where error.code == .invalid { return nil }
   }
 

@@ -15,7 +15,7 @@ struct LockedModel: Sendable {
   ///   - written: indices of the checkpoint's files that will be written into.
   ///   - allowLinks: follow symbolic links, and write into files with several hard links.
   ///   - byRename: files will be replaced by others; readers keep the files that they have open.
-  init(_ input: Checkpoint, written: Set<Int>, allowLinks: Bool, byRename: Bool) throws {
+  init(_ input: SafetensorsCheckpoint, written: Set<Int>, allowLinks: Bool, byRename: Bool) throws {
     let place = try ModelPlace(input.path)
     if place.isLink, !allowLinks { throw Self.link(input.path, "is a symbolic link", else: "change a copy of it") }
     self.place = place

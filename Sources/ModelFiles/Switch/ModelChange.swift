@@ -5,7 +5,7 @@ import PatchFormat
 
 /// The steps from a model's current state to another one.
 package struct ModelChange {
-  package let model: Checkpoint
+  package let model: SafetensorsCheckpoint
   /// The current state: from the provenance beside the model, else from hashing it.
   package let state: ModelState
   /// Whether `state` comes from hashing, not from a provenance.
@@ -15,7 +15,7 @@ package struct ModelChange {
   package let library: any PatchLibrary
   package let work: WorkOptions
 
-  package init(_ model: Checkpoint, _ library: any PatchLibrary, _ work: WorkOptions) throws {
+  package init(_ model: SafetensorsCheckpoint, _ library: any PatchLibrary, _ work: WorkOptions) throws {
     self.model = model
     self.library = library
     self.work = work

@@ -117,7 +117,7 @@ extension Rebuild {
   /// A touched tensor and its place.
   private struct Place {
     let touched: Touched
-    let tensor: Checkpoint.Tensor
+    let tensor: CheckpointTensor
   }
 
   private func checkLayoutStays(_ touched: [Touched]) throws {

@@ -8,7 +8,7 @@ extension Rebuild {
   /// - Returns: whether the files will be byte for byte the patch's own, and how many bytes were written.
   func replaceFiles(_ touched: [Touched], _ model: LockedModel, _ replacements: inout PendingReplacements) throws -> (Bool, Int) {
     let (layout, isExact) = try view.layout()
-    let names = layout.files.map { input.isDirectory && $0.name.isEmpty ? Checkpoint.singleName : $0.name }
+    let names = layout.files.map { input.isDirectory && $0.name.isEmpty ? SafetensorsCheckpoint.singleName : $0.name }
     let changed = zip(layout.files, names).filter { !stays($0, as: $1, touched) }.map(\.0)
     let written = try writeFiles(changed, touched, replacing: true) { name in
       input.isDirectory ? Path.join(model.place.path, name) : model.place.path
@@ -17,7 +17,7 @@ extension Rebuild {
     if input.isDirectory {
       let kept = Set(names.map(\.bytesKey))
       for file in input.files where !kept.contains(file.name.bytesKey) { try replacements.remove(file.name) }
-      if layout.index != input.index { try replacements.replace(Checkpoint.indexName, with: layout.index) }
+      if layout.index != input.index { try replacements.replace(SafetensorsCheckpoint.indexName, with: layout.index) }
     }
     return (
       isExact, try changed.reduce(0) { try $0 + SafetensorsHeader(text: $1.header, subject: input.path).fileSize }

@@ -162,7 +162,7 @@ extension Rebuild {
     var files: [OutputFile] = []
     var pieces: [Piece] = []
     for file in layout {
-      let name = file.name.isEmpty ? Checkpoint.singleName : file.name
+      let name = file.name.isEmpty ? SafetensorsCheckpoint.singleName : file.name
       let header = try SafetensorsHeader(text: file.header, subject: name)
       let output = try OutputFile(path: pathOf(name), replacing: replacing)
       try output.reserve(header.fileSize)

@@ -20,10 +20,10 @@ struct SideFileCopy {
 
   /// - Parameter allowsOutside: whether links may lead out of the folder.
   /// - Throws: `refused` for a link that leads out of the folder; `io` for a file that cannot be examined.
-  init(_ checkpoint: Checkpoint, _ steps: [PatchStep], allowsOutside: Bool) throws {
+  init(_ checkpoint: SafetensorsCheckpoint, _ steps: [PatchStep], allowsOutside: Bool) throws {
     changes = try SideFileChanges(checkpoint, steps)
     guard checkpoint.isDirectory else { return }
-    let own = checkpoint.files.map(\.name) + [Checkpoint.indexName, ModelPlace.provenanceName]
+    let own = checkpoint.files.map(\.name) + [SafetensorsCheckpoint.indexName, ModelPlace.provenanceName]
     let written = Set((own + changes.replaced.map(\.name)).map(\.bytesKey))
     let folder = Enclosure(checkpoint.path, allowsOutside: allowsOutside)
     items = try list(folder.folder, "", in: folder) { !written.contains($0.bytesKey) }
@@ -54,7 +54,7 @@ struct SideFileCopy {
 
   /// Writes the index and all side files into `directory`.
   package func write(to directory: String, index: [UInt8]?) throws {
-    if let index { try write(index, to: Path.join(directory, Checkpoint.indexName)) }
+    if let index { try write(index, to: Path.join(directory, SafetensorsCheckpoint.indexName)) }
     try copy(items, to: directory)
     for file in changes.replaced {
       if let contents = file.contents { try write(contents, to: Path.join(directory, file.name)) }

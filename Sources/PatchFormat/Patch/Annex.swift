@@ -36,8 +36,8 @@ package struct Annex: Equatable, Sendable {
 
   /// Whether a file name is allowed for a side file.
   package static func isSideFileName(_ name: String) -> Bool {
-    Checkpoint.isValidFileName(name) && !Checkpoint.isSafetensorsName(name) && name != "vpatch.json"
-      && name != Checkpoint.indexName
+    SafetensorsCheckpoint.isValidFileName(name) && !SafetensorsCheckpoint.isSafetensorsName(name) && name != "vpatch.json"
+      && name != SafetensorsCheckpoint.indexName
   }
 
   // MARK: Writing

@@ -24,7 +24,7 @@ package struct FileLayout: Equatable, Sendable {
     self.index = index
   }
 
-  package init(of checkpoint: Checkpoint) {
+  package init(of checkpoint: SafetensorsCheckpoint) {
     files = checkpoint.files.map { File(name: $0.name, header: $0.header.text) }
     index = checkpoint.index
   }
@@ -55,13 +55,13 @@ package struct FileLayout: Equatable, Sendable {
       guard index == nil else { throw Malformed("has an index for a single-file checkpoint") }
       return
     }
-    for file in files where !Checkpoint.isValidFileName(file.name) || !Checkpoint.isSafetensorsName(file.name) {
+    for file in files where !SafetensorsCheckpoint.isValidFileName(file.name) || !SafetensorsCheckpoint.isSafetensorsName(file.name) {
       throw Malformed("has a file with the forbidden name \"\(file.name.printable)\"")
     }
     for (a, b) in zip(files, files.dropFirst()) where !a.name.precedes(b.name) {
       throw Malformed("has files out of order")
     }
-    guard index != nil || (files.count == 1 && first.name == Checkpoint.singleName) else {
+    guard index != nil || (files.count == 1 && first.name == SafetensorsCheckpoint.singleName) else {
       throw Malformed("has several files and no index")
     }
   }
@@ -89,7 +89,7 @@ package struct FileLayout: Equatable, Sendable {
         }
       }
       if let index {
-        guard try Checkpoint.weightMap(index, path: "its annex", maximumValues: maximumValues) == placed else {
+        guard try SafetensorsCheckpoint.weightMap(index, path: "its annex", maximumValues: maximumValues) == placed else {
           throw Malformed("has an index that does not match the places of its tensors")
         }
       }

@@ -94,7 +94,7 @@ struct TrainingStateFile {
     VPatchError(.invalid, path, reason, remedy: Self.remedy)
   }
 
-  private func text(of checkpoint: Checkpoint) throws -> JSON {
+  private func text(of checkpoint: SafetensorsCheckpoint) throws -> JSON {
     let text = checkpoint.files[0].header.metadata.first { $0.key == Self.key }?.value.string
     guard let text, let json = try? JSON.parse(Array(text.utf8)), json["version"]?.int == 1 else {
       throw invalid("is not a training state that this version can read")
@@ -105,14 +105,14 @@ struct TrainingStateFile {
   /// The number of steps after which the existing state was saved; nil if there is none.
   func savedStep() throws -> Int? {
     guard try PathKind.of(path) != .missing else { return nil }
-    return try text(of: Checkpoint(path: path))["step"]?.int
+    return try text(of: SafetensorsCheckpoint(path: path))["step"]?.int
   }
 
   /// Fills the tuned tensors; nil if there is no state yet.
   /// - Throws: `refused` for another run's state, with the settings that differ.
   func read(into parameters: [Parameter]) throws -> TrainingState? {
     guard try PathKind.of(path) != .missing else { return nil }
-    let checkpoint = try Checkpoint(path: path)
+    let checkpoint = try SafetensorsCheckpoint(path: path)
     let json = try text(of: checkpoint)
     try checkIdentity(json["identity"] ?? .null)
     guard let step = json["step"]?.int, let tokens = json["tokens"]?.int, tokens <= Limits.number,

@@ -4,16 +4,34 @@ import Checkpoints
 import PatchFormat
 
 extension Workspace {
-  /// A model's file or folder. Warns about weights beside it that are not read.
+  /// A model's file or folder in safetensors form. Warns about weights beside it that are not read.
   /// - Parameter reading: which files of a folder that was saved twice are the model.
-  package func checkpoint(_ path: String, reading: Checkpoint.Reading = .specified) throws -> Checkpoint {
+  package func checkpoint(
+    _ path: String, reading: SafetensorsCheckpoint.Reading = .specified
+  ) throws -> SafetensorsCheckpoint {
+    try requireNoPatch(path)
+    let checkpoint = try SafetensorsCheckpoint(path: path, reading: reading)
+    try warn(of: checkpoint)
+    return checkpoint
+  }
+
+  /// A checkpoint in any container, to be read only.
+  package func readable(_ path: String) throws -> any Checkpoint {
+    try requireNoPatch(path)
+    let checkpoint = try Containers.open(path)
+    try warn(of: checkpoint)
+    return checkpoint
+  }
+
+  private func requireNoPatch(_ path: String) throws {
     guard try !Patch.looksLikePatch(path: path) else {
       throw VPatchError(
         .invalid, path, "is a patch, not a checkpoint", remedy: "check the order of the arguments")
     }
-    let checkpoint = try Checkpoint(path: path, reading: reading)
+  }
+
+  private func warn(of checkpoint: some Checkpoint) throws {
     if let warning = try checkpoint.warning() { messages.warning(warning) }
-    return checkpoint
   }
 
   /// A patch: a file, else one in the store, by its alias, its tag or the first digits of its identity.

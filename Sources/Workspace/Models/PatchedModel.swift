@@ -18,7 +18,7 @@ package struct PatchedModel {
 
   /// Hashes every tensor, and rebuilds those that the steps change.
   /// - Throws: `wrongBase` if the steps do not start at this checkpoint.
-  package init(_ checkpoint: Checkpoint, _ steps: [PatchStep] = [], _ work: WorkOptions) throws {
+  package init(_ checkpoint: SafetensorsCheckpoint, _ steps: [PatchStep] = [], _ work: WorkOptions) throws {
     guard let last = steps.last else {
       self.init(view: ModelView(checkpoint), root: try checkpoint.root(work))
       return

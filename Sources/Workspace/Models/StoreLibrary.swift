@@ -56,7 +56,7 @@ package final class StoreLibrary: PatchLibrary {
   /// A new undo for a model that lost its own: its difference to the base, kept in the store. Of the side files it
   /// reverts those that an available patch of the state wrote; files of the user's own stay.
   /// - Throws: `wrongBase` if `base` is not the base of the model.
-  package func difference(from base: Checkpoint, to model: Checkpoint, _ state: ModelState) throws -> Patch {
+  package func difference(from base: SafetensorsCheckpoint, to model: SafetensorsCheckpoint, _ state: ModelState) throws -> Patch {
     let root = state.base
     var options = CreateOptions()
     // The model was made by patches, which may change anything.
@@ -118,13 +118,13 @@ package final class StoreLibrary: PatchLibrary {
   /// Whether the model has its new state, or will have it after `vpatch recover`.
   private func isDecided(_ model: String, _ after: ModelState) -> Bool {
     guard (try? PathKind.of(model)) != .missing else { return false }
-    guard let checkpoint = try? Checkpoint(path: model, patience: .zero) else { return true }
+    guard let checkpoint = try? SafetensorsCheckpoint(path: model, patience: .zero) else { return true }
     return (try? Provenance.of(checkpoint))?.state.root == after.root
   }
 
   /// Adds patches that were given as files to the store, since reverting a model must not depend on those files.
   /// - Throws: `refused` if the store has the same patch with other side files, which reverting would use.
-  package func keepOpen(for steps: [PatchStep], of model: Checkpoint) throws {
+  package func keepOpen(for steps: [PatchStep], of model: SafetensorsCheckpoint) throws {
     guard !open.isEmpty else { return }
     let store = try workspace.store.open(create: true)
     try store.keep(open, threads: workspace.work.threads)

@@ -66,7 +66,7 @@ extension Workspace {
   }
 
   private func apply(
-    _ input: StackInput, to checkpoint: Checkpoint, _ undo: String?, _ output: ModelOutput
+    _ input: StackInput, to checkpoint: SafetensorsCheckpoint, _ undo: String?, _ output: ModelOutput
   ) throws -> WrittenModel {
     if undo != nil, input.definition.isOnePatch {
       throw VPatchError(
@@ -76,7 +76,7 @@ extension Workspace {
     let library = StoreLibrary(input.patches, in: self, isLeasing: undo == nil)
     if let undo {
       try OutputCheck.file(
-        undo, inputs: checkpoint.files.map(\.input),
+        undo, inputs: checkpoint.inputs,
         force: output.force || OpenPatches.isComposite(undo, of: input.definition))
     }
     let kept: any PatchLibrary =
@@ -91,7 +91,7 @@ extension Workspace {
 
   /// - Parameter library: records the new model in the store; nil where its patches are files.
   private func write(
-    _ checkpoint: Checkpoint, _ steps: [PatchStep], _ library: StoreLibrary?, _ output: ModelOutput
+    _ checkpoint: SafetensorsCheckpoint, _ steps: [PatchStep], _ library: StoreLibrary?, _ output: ModelOutput
   ) throws -> WrittenModel {
     let rebuild = Rebuild(checkpoint, steps, work)
     let after = try rebuild.provenance(full: output.full).state

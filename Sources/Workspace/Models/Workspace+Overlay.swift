@@ -6,7 +6,7 @@ extension Workspace {
   /// - Parameters:
   ///   - patches: as NAME_OR_FILE[@SCALE]: a chain, or siblings that are summed.
   ///   - stack: of the store, or a stack file.
-  package func overlay(_ patches: [String], stack: String?, over checkpoint: Checkpoint) throws -> [PatchStep] {
+  package func overlay(_ patches: [String], stack: String?, over checkpoint: SafetensorsCheckpoint) throws -> [PatchStep] {
     if let stack { return try overlay(StackInput(stack, in: self), over: checkpoint) }
     switch try TypedPatches(patches, in: self) {
     case .chain(let steps): return steps
@@ -14,13 +14,13 @@ extension Workspace {
     }
   }
 
-  private func overlay(_ input: StackInput, over checkpoint: Checkpoint) throws -> [PatchStep] {
+  private func overlay(_ input: StackInput, over checkpoint: SafetensorsCheckpoint) throws -> [PatchStep] {
     let library = StoreLibrary(input.patches, in: self, isLeasing: false)
     return try [PatchStep].stack(input.definition, name: input.name, over: ModelView(checkpoint), library, work)
   }
 
   /// What a user should know of steps over a model: findings, and side files that stay as they are.
-  package func notes(of steps: [PatchStep], over checkpoint: Checkpoint) throws -> [String] {
+  package func notes(of steps: [PatchStep], over checkpoint: SafetensorsCheckpoint) throws -> [String] {
     steps.findings.texts + Self.notes(sideFilesKept: try ModelView(checkpoint, steps).sideFilesKept())
   }
 

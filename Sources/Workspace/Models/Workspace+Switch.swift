@@ -68,7 +68,7 @@ extension Workspace {
   }
 
   private struct Reversion {
-    let checkpoint: Checkpoint
+    let checkpoint: SafetensorsCheckpoint
     let steps: [PatchStep]
     let library: StoreLibrary
     /// Nil where the bits decide, and not what is recorded beside the model.

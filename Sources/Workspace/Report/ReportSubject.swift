@@ -33,7 +33,7 @@ package enum ReportSubject {
 }
 
 extension PatchReport {
-  package init(_ subject: ReportedPatch, base: Checkpoint?, in workspace: Workspace) throws {
+  package init(_ subject: ReportedPatch, base: SafetensorsCheckpoint?, in workspace: Workspace) throws {
     self.init(
       subject, lineage: try ReportLineage(of: subject.patch, workspace.store.existing()),
       change: try base.map { try WeightChange(subject.patch, base: $0, workspace.work) })
@@ -41,7 +41,7 @@ extension PatchReport {
 }
 
 extension StackReport {
-  package init(_ input: StackInput, base: Checkpoint?, in workspace: Workspace) throws {
+  package init(_ input: StackInput, base: SafetensorsCheckpoint?, in workspace: Workspace) throws {
     let (definition, existing) = (input.definition, try workspace.store.existing())
     let library = StoreLibrary(input.patches, in: workspace, isLeasing: false)
     let members = try definition.members.map { member in

@@ -26,7 +26,7 @@ package struct StackFacts {
 
   /// - Parameter base: compares the members' changes weight by weight.
   /// - Throws: `io` for a member that the store lost.
-  package init(_ stored: StoredStack, in workspace: Workspace, base: Checkpoint? = nil) throws {
+  package init(_ stored: StoredStack, in workspace: Workspace, base: SafetensorsCheckpoint? = nil) throws {
     let (store, work) = (try workspace.store.open(), workspace.work)
     self.stored = stored
     members = try stored.definition.members.map { member in
@@ -45,7 +45,7 @@ package struct StackFacts {
   }
 
   private static func result(
-    of stored: StoredStack, _ patches: [Patch], _ store: Store, _ base: Checkpoint?, _ work: WorkOptions
+    of stored: StoredStack, _ patches: [Patch], _ store: Store, _ base: SafetensorsCheckpoint?, _ work: WorkOptions
   ) throws -> (refusal: VPatchError?, notFinite: [NotFinite]?) {
     guard !patches.isEmpty else { return (nil, nil) }
     do {

@@ -32,7 +32,7 @@ final class DiffFolder {
   init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  func checkpoint(_ name: String, _ tensors: [Tensor]) throws -> Checkpoint {
+  func checkpoint(_ name: String, _ tensors: [Tensor]) throws -> SafetensorsCheckpoint {
     let infos = tensors.map {
       TensorInfo(name: $0.name, dtype: DType($0.dtype)!, shape: $0.shape, byteCount: $0.bytes.count)
     }
@@ -40,7 +40,7 @@ final class DiffFolder {
     let length = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) }
     let file = "\(path)/\(name).safetensors"
     try Data(length + text + tensors.flatMap(\.bytes)).write(to: URL(filePath: file))
-    return try Checkpoint(path: file)
+    return try SafetensorsCheckpoint(path: file)
   }
 
   func diff(_ a: [Tensor], _ b: [Tensor], threads: Int = 1) throws -> CheckpointDiff {

@@ -26,22 +26,22 @@ import Testing
       var options = CreateOptions()
       options.name = "skill\(i + 1)"
       _ = try Create(
-        base: Checkpoint(path: folder["m\(i)"]), tuned: Checkpoint(path: folder["m\(i + 1)"]), options: options,
+        base: SafetensorsCheckpoint(path: folder["m\(i)"]), tuned: SafetensorsCheckpoint(path: folder["m\(i + 1)"]), options: options,
         work: work
       ).write(to: folder["p\(i + 1)"])
       return try Patch(path: folder["p\(i + 1)"])
     }
-    _ = try Rebuild(Checkpoint(path: folder["m0"]), .chain(patches), work).write(to: folder["model"])
+    _ = try Rebuild(SafetensorsCheckpoint(path: folder["m0"]), .chain(patches), work).write(to: folder["model"])
     return patches
   }
 
   private func change(_ patches: [Patch]) throws -> ModelChange {
     let library = try OpenPatches(patches, undoPath: nil, scratchBeside: folder["scratch"])
-    return try ModelChange(Checkpoint(path: folder["model"]), library, work)
+    return try ModelChange(SafetensorsCheckpoint(path: folder["model"]), library, work)
   }
 
   private func result(_ steps: [PatchStep]) throws -> [UInt8] {
-    _ = try Rebuild(Checkpoint(path: folder["model"]), steps, work).write(to: folder["out"], force: true)
+    _ = try Rebuild(SafetensorsCheckpoint(path: folder["model"]), steps, work).write(to: folder["out"], force: true)
     return try folder.bytes("out")
   }
 
@@ -54,7 +54,7 @@ import Testing
 
   @Test("a provenance says what is applied, and is read back as it was written") func provenance() throws {
     let patches = try chain(["q_proj", "o_proj"])
-    let read = try #require(try Provenance.of(Checkpoint(path: folder["model"])))
+    let read = try #require(try Provenance.of(SafetensorsCheckpoint(path: folder["model"])))
     #expect(read.state.base == patches[0].header.baseRoot)
     #expect(read.state.root == patches[1].header.targetRoot)
     #expect(read.state.entries.map(\.identity) == patches.map(\.identity))
@@ -89,7 +89,7 @@ import Testing
     let plain = try TestFolder()
     try plain.write("model", try folder.bytes("m1"))
     let change = try ModelChange(
-      Checkpoint(path: plain["model"]), OpenPatches(patches, undoPath: nil, scratchBeside: plain["s"]), work)
+      SafetensorsCheckpoint(path: plain["model"]), OpenPatches(patches, undoPath: nil, scratchBeside: plain["s"]), work)
     #expect(change.isHashed)
     #expect(change.state == ModelState(base: patches[0].header.targetRoot))
     #expect(refusal { try change.stepsToBase() }?.remedy == "name the patch to revert: vpatch revert MODEL PATCH")
@@ -98,11 +98,11 @@ import Testing
   @Test("a model that was edited is found out, by the tensors that were touched or by all") func edited() throws {
     _ = try chain(["q_proj"])
     func status(full: Bool = false) throws -> ModelStatus {
-      try ModelStatus(Checkpoint(path: folder["model"]), full: full, work)
+      try ModelStatus(SafetensorsCheckpoint(path: folder["model"]), full: full, work)
     }
     #expect(try status().isTrue)
     #expect(try status().checked == 2)
-    #expect(try status(full: true).hashedRoot == Checkpoint(path: folder["m1"]).root(work))
+    #expect(try status(full: true).hashedRoot == SafetensorsCheckpoint(path: folder["m1"]).root(work))
     for (part, isSeen) in [("embed_tokens", false), ("layers.1.self_attn.q_proj", true)] {
       let tuned = base.tuned("q_proj")
       try folder.file("model", tuned.tuned(part, seed: 9))
@@ -124,7 +124,7 @@ import Testing
     let text = try folder.text("model.vpatch.json")
     // A damaged file is none; what reads it goes on as without one.
     try folder.write("model.vpatch.json", Array(text.utf8.dropLast(4)))
-    #expect(try Provenance.of(Checkpoint(path: folder["model"])) == nil)
+    #expect(try Provenance.of(SafetensorsCheckpoint(path: folder["model"])) == nil)
     let digests = text.components(separatedBy: "\"").filter { $0.count == 64 }
     for digest in Set(digests) {
       let flipped = (digest.hasPrefix("0") ? "1" : "0") + digest.dropFirst()
@@ -133,7 +133,7 @@ import Testing
       let identity = text.contains("\"identity\": \"\(digest)\"")
       // The identity alone is bound by nothing but the patch itself, which is asked for by it.
       if !identity {
-        #expect(throws: VPatchError.self, "\(digest)") { try Provenance.of(Checkpoint(path: folder["model"])) }
+        #expect(throws: VPatchError.self, "\(digest)") { try Provenance.of(SafetensorsCheckpoint(path: folder["model"])) }
       }
     }
   }

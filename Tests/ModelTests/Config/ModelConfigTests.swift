@@ -85,7 +85,7 @@ import Testing
     try folder.write(
       "model.safetensors", try InputFile.contents(of: tiny.folder + "/model.safetensors", limit: 1 << 24))
     let error = #expect(throws: VPatchError.self) {
-      try LanguageModel(.init(Checkpoint(path: folder.path)), compute: Compute(threads: 1))
+      try LanguageModel(.init(SafetensorsCheckpoint(path: folder.path)), compute: Compute(threads: 1))
     }
     #expect(error!.description.contains("use the config.json of the same model"))
   }

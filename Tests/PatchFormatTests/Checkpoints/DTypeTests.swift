@@ -53,9 +53,9 @@ import Testing
 
   @Test func fileNames() {
     for bad in ["", ".", "..", "a/b", "a\\b", "a\nb", "a\u{0}", "/\u{301}", String(repeating: "n", count: 256)] {
-      #expect(!Checkpoint.isValidFileName(bad), "\(bad)")
+      #expect(!SafetensorsCheckpoint.isValidFileName(bad), "\(bad)")
     }
-    for good in ["...", "a b", "é", String(repeating: "n", count: 255)] { #expect(Checkpoint.isValidFileName(good)) }
+    for good in ["...", "a b", "é", String(repeating: "n", count: 255)] { #expect(SafetensorsCheckpoint.isValidFileName(good)) }
   }
 
   @Test func sideFileNames() {

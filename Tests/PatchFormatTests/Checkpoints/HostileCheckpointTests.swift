@@ -46,11 +46,11 @@ import Testing
   func check(_ folder: String, _ name: String) throws {
     let path = Fixtures.path("\(folder)/\(name)")
     guard !name.hasPrefix("valid_") else {
-      let checkpoint = try Checkpoint(path: path)
+      let checkpoint = try SafetensorsCheckpoint(path: path)
       for tensor in checkpoint.tensors { _ = try StoredTensor(tensor, in: checkpoint).fingerprint() }
       return
     }
-    guard let error = refusal(name, { _ = try Checkpoint(path: path) }) else { return }
+    guard let error = refusal(name, { _ = try SafetensorsCheckpoint(path: path) }) else { return }
     // A missing shard is a file that is not there; all others are files that are wrong.
     #expect(error.code == (name == "shard_missing" ? .io : .invalid), "\(error)")
     let expected = try #require(Self.words.first { name.hasPrefix($0.0) }, "no words for \(name)")

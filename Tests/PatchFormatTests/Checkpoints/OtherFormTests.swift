@@ -12,7 +12,7 @@ import Testing
   }
 
   private func error(_ name: String) throws -> VPatchError {
-    try #require(throws: VPatchError.self) { try Checkpoint(path: scratch.file(name)) }
+    try #require(throws: VPatchError.self) { try SafetensorsCheckpoint(path: scratch.file(name)) }
   }
 
   static let files: [(name: String, head: [UInt8], words: String)] = [

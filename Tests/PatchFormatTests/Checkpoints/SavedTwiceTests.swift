@@ -17,12 +17,12 @@ import Testing
     try folder.directory("m", model, shards: 2)
   }
 
-  private func tensors(_ reading: Checkpoint.Reading) throws -> [TestTensor] {
-    try Checkpoint(path: folder["m"], reading: reading).testTensors()
+  private func tensors(_ reading: SafetensorsCheckpoint.Reading) throws -> [TestTensor] {
+    try SafetensorsCheckpoint(path: folder["m"], reading: reading).testTensors()
   }
 
-  private func refusal(_ reading: Checkpoint.Reading) -> VPatchError? {
-    do { _ = try Checkpoint(path: folder["m"], reading: reading) } catch { return error as? VPatchError }
+  private func refusal(_ reading: SafetensorsCheckpoint.Reading) -> VPatchError? {
+    do { _ = try SafetensorsCheckpoint(path: folder["m"], reading: reading) } catch { return error as? VPatchError }
     return nil
   }
 
@@ -38,8 +38,8 @@ import Testing
     try folder.directory("one", model)
     let map = model.map { "\"\($0.name)\": \"model.safetensors\"" }.joined(separator: ", ")
     try folder.write("one/model.safetensors.index.json", "{\"metadata\": {}, \"weight_map\": {\(map)}}")
-    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] {
-      let checkpoint = try Checkpoint(path: folder["one"], reading: reading)
+    for reading in [SafetensorsCheckpoint.Reading.specified, .transformers, .unambiguous] {
+      let checkpoint = try SafetensorsCheckpoint(path: folder["one"], reading: reading)
       #expect(try !checkpoint.isSavedTwice && checkpoint.warning() == nil)
     }
   }
@@ -52,8 +52,8 @@ import Testing
     #expect(error.code == .refused && error.reason.contains("\"model.layers.0.self_attn.k_proj.weight\" differs"))
     #expect(error.remedy?.contains("remove model.safetensors.index.json") == true)
     #expect(error.remedy?.contains("and remove model.safetensors") == true)
-    let warnings = try [Checkpoint.Reading.specified, .transformers].map {
-      try Checkpoint(path: folder["m"], reading: $0).warning()
+    let warnings = try [SafetensorsCheckpoint.Reading.specified, .transformers].map {
+      try SafetensorsCheckpoint(path: folder["m"], reading: $0).warning()
     }
     #expect(warnings[0]?.hasSuffix("not read (remove them if they are stale): model.safetensors") == true)
     #expect(
@@ -70,10 +70,10 @@ import Testing
   @Test("whole twice, and the same: no reading minds") func same() throws {
     try folder.file("m/model.safetensors", model)
     let (model, _) = try sorted
-    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] {
+    for reading in [SafetensorsCheckpoint.Reading.specified, .transformers, .unambiguous] {
       #expect(try tensors(reading) == model)
     }
-    #expect(try Checkpoint(path: folder["m"], reading: .unambiguous).files.count == 2)
+    #expect(try SafetensorsCheckpoint(path: folder["m"], reading: .unambiguous).files.count == 2)
   }
 
   @Test("what differs: a bit, a name, a shape, a tensor more or less") func differences() throws {
@@ -101,7 +101,7 @@ import Testing
     let index = try folder.bytes("m/model.safetensors.index.json")
     func check(_ reason: String) throws {
       #expect(try tensors(.transformers) == tuned)
-      for reading in [Checkpoint.Reading.specified, .unambiguous] {
+      for reading in [SafetensorsCheckpoint.Reading.specified, .unambiguous] {
         let error = refusal(reading)
         #expect(error?.code == .refused && error?.reason.contains(reason) == true, "\(error?.description ?? "taken")")
         #expect(
@@ -123,7 +123,7 @@ import Testing
     let path = try folder.file("m/model.safetensors", tuned)
     #expect(truncate(path, 100) == 0)
     #expect(try tensors(.specified) == sorted.model)
-    for reading in [Checkpoint.Reading.transformers, .unambiguous] {
+    for reading in [SafetensorsCheckpoint.Reading.transformers, .unambiguous] {
       #expect(refusal(reading)?.reason.contains("model.safetensors is cut short") == true)
       #expect(
         refusal(reading)?.remedy?.contains("if the shards are, complete them and remove model.safetensors") == true)
@@ -134,7 +134,7 @@ import Testing
     for name in try folder.names(in: "m") where name.hasPrefix("model-") {
       try FileManager.default.removeItem(atPath: folder["m/\(name)"])
     }
-    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] {
+    for reading in [SafetensorsCheckpoint.Reading.specified, .transformers, .unambiguous] {
       #expect(refusal(reading)?.description.contains("names the shard") == true)
     }
   }
@@ -147,7 +147,7 @@ import Testing
   }
 
   @Test("weights that are not read are named, whoever left them") func strays() throws {
-    #expect(try Checkpoint(path: folder["m"]).warning() == nil)
+    #expect(try SafetensorsCheckpoint(path: folder["m"]).warning() == nil)
     let names = [
       "adapter_model.safetensors", "consolidated.00.pth", "consolidated.safetensors",
       "model-00001-of-00003.safetensors", "model-q4.gguf", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin",
@@ -155,16 +155,16 @@ import Testing
     for name in names + ["training_args.bin", "optimizer.pt", "tokenizer.model", ".hidden.safetensors"] {
       try folder.write("m/\(name)", "x")
     }
-    for reading in [Checkpoint.Reading.specified, .transformers, .unambiguous] {
-      #expect(try Checkpoint(path: folder["m"], reading: reading).filesNotRead() == names)
+    for reading in [SafetensorsCheckpoint.Reading.specified, .transformers, .unambiguous] {
+      #expect(try SafetensorsCheckpoint(path: folder["m"], reading: reading).filesNotRead() == names)
     }
-    let warning = try Checkpoint(path: folder["m"]).warning()
+    let warning = try SafetensorsCheckpoint(path: folder["m"]).warning()
     #expect(warning == "\(folder["m"]) holds weights that are not read: \(names.joined(separator: ", "))")
   }
 
   @Test("who a model is does not depend on what lies beside it") func root() throws {
     func root() throws -> ContentDigest {
-      let checkpoint = try Checkpoint(path: folder["m"])
+      let checkpoint = try SafetensorsCheckpoint(path: folder["m"])
       return try ContentDigest.root(
         of: checkpoint.tensors.map { ($0.name, try StoredTensor($0, in: checkpoint).fingerprint()) })
     }
@@ -176,7 +176,7 @@ import Testing
 
   @Test("a model that changes meanwhile is found out, in either reading") func changed() throws {
     try folder.file("m/model.safetensors", tuned)
-    let checkpoint = try Checkpoint(path: folder["m"], reading: .transformers)
+    let checkpoint = try SafetensorsCheckpoint(path: folder["m"], reading: .transformers)
     try checkpoint.requireStillThere()
     try folder.file("m/model.safetensors", model)
     #expect(try checkpoint.changedFile() == folder["m/model.safetensors"])

@@ -15,7 +15,7 @@ struct ModelOptions: ParsableArguments {
 
   /// A model's folder with patches applied in memory.
   func view(
-    _ path: String, reading: Checkpoint.Reading, in workspace: Workspace
+    _ path: String, reading: SafetensorsCheckpoint.Reading, in workspace: Workspace
   ) throws -> ModelView {
     let checkpoint = try workspace.checkpoint(path, reading: reading)
     guard !overlay.isEmpty else { return ModelView(checkpoint) }

@@ -20,7 +20,7 @@ struct OverlayOptions: ParsableArguments {
   var isEmpty: Bool { patch.isEmpty && stack == nil }
 
   /// The steps that apply the patches in memory. Prints their notes.
-  func steps(over checkpoint: Checkpoint, in workspace: Workspace) throws -> [PatchStep] {
+  func steps(over checkpoint: SafetensorsCheckpoint, in workspace: Workspace) throws -> [PatchStep] {
     let steps = try workspace.overlay(patch, stack: stack, over: checkpoint)
     for note in try workspace.notes(of: steps, over: checkpoint) { workspace.messages.note(note) }
     return steps

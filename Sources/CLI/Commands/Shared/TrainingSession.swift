@@ -59,7 +59,7 @@ struct TrainingSession {
     }
   }
 
-  var inputs: [InputFile] { job.inputs.base.checkpoint.files.map(\.input) }
+  var inputs: [InputFile] { job.inputs.base.checkpoint.inputs }
 
   /// The base's path for the store; nil if patches are applied to it.
   var basePath: String? { job.inputs.base.steps.isEmpty ? job.inputs.base.path : nil }

@@ -5,7 +5,7 @@
 import Base
 
 /// Named tensors in one file or a directory, opened for reading.
-package struct Checkpoint: Sendable {
+package struct SafetensorsCheckpoint: Checkpoint {
   package let path: String
   package let isDirectory: Bool
   /// One file, or the shards in ascending order of name.
@@ -13,7 +13,7 @@ package struct Checkpoint: Sendable {
   /// The text of `model.safetensors.index.json`, if that names the shards.
   package let index: [UInt8]?
   /// In ascending order of the names' bytes.
-  package let tensors: [Tensor]
+  package let tensors: [CheckpointTensor]
   /// Size of all tensors in bytes, at most 2⁵³ − 1.
   package let totalBytes: Int
   /// The provenance file beside the model, opened at the same time.
@@ -29,15 +29,6 @@ package struct Checkpoint: Sendable {
     package let header: SafetensorsHeader
   }
 
-  package struct Tensor: Sendable {
-    package let info: TensorInfo
-    /// Index in `files`.
-    package let file: Int
-    /// Position of its first byte in that file.
-    package let offset: Int
-    package var name: String { info.name }
-  }
-
   package static let indexName = "model.safetensors.index.json"
   package static let singleName = "model.safetensors"
 
@@ -47,7 +38,7 @@ package struct Checkpoint: Sendable {
   /// - Throws: `refused` for a model with an unfinished change in place, or one that was saved twice where that
   ///   matters; `invalid`; `io`.
   package init(path: String, reading: Reading = .specified, patience: Duration = Patience.usual) throws {
-    self = try Patience.wait(patience) { try Checkpoint(opening: path, reading) }
+    self = try Patience.wait(patience) { try SafetensorsCheckpoint(opening: path, reading) }
     if reading == .unambiguous, isSavedTwice { try requireSameAsSingle() }
   }
 
@@ -70,8 +61,8 @@ package struct Checkpoint: Sendable {
     if hasIndex, hasSingle, !Self.isOfSingle(indexPath) {
       self = try Self.savedTwice(path) {
         try reading == .transformers
-          ? Checkpoint(single: single, of: path, isSavedTwice: true)
-          : Checkpoint(index: indexPath, of: path, isSavedTwice: true)
+          ? SafetensorsCheckpoint(single: single, of: path, isSavedTwice: true)
+          : SafetensorsCheckpoint(index: indexPath, of: path, isSavedTwice: true)
       }
       return
     }
@@ -138,7 +129,7 @@ package struct Checkpoint: Sendable {
     indexFile = index?.file
     provenance = try Self.provenance(of: path)
     tensors = files.enumerated().flatMap { i, file in
-      file.header.tensors.map { Tensor(info: $0.info, file: i, offset: file.header.dataStart + $0.offset) }
+      file.header.tensors.map { CheckpointTensor(info: $0.info, file: i, offset: file.header.dataStart + $0.offset) }
     }.sorted { $0.name.precedes($1.name) }
     // Each header obeys the limit, but a hundred sparse shards together may exceed it.
     guard let totalBytes = tensors.lazy.map(\.info.byteCount).sumWithinLimits() else {
@@ -187,6 +178,7 @@ package struct Checkpoint: Sendable {
     name.utf8.suffix(12).elementsEqual(".safetensors".utf8)
   }
 
-  /// The tensor of that name; nil where there is none.
-  package func tensor(named name: String) -> Tensor? { tensors.element(named: name, by: \.name) }
+  package var inputs: [InputFile] { files.map(\.input) }
+
+  package func source(of tensor: CheckpointTensor) -> any TensorSource { StoredTensor(tensor, in: self) }
 }

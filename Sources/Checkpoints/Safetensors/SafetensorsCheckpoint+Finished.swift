@@ -1,6 +1,6 @@
 import Base
 
-extension Checkpoint {
+extension SafetensorsCheckpoint {
   /// Refuses a model with a journal beside it: its weights may be a mixture of two versions.
   package static func refuseUnfinished(_ path: String) throws {
     do { try requireFinished(path) } catch let busy as Busy { throw busy.error }

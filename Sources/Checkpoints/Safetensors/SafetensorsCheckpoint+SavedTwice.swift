@@ -5,7 +5,7 @@
 
 import Base
 
-extension Checkpoint {
+extension SafetensorsCheckpoint {
   /// Which files of a directory that was saved twice are the model.
   package enum Reading: Sendable {
     /// The index's shards: for creating and applying patches.
@@ -18,7 +18,7 @@ extension Checkpoint {
 
   /// Opens one of the two. If that fails, the error says that there is another one.
   /// - Throws: `refused` with both ways out.
-  static func savedTwice(_ path: String, _ open: () throws -> Checkpoint) throws -> Checkpoint {
+  static func savedTwice(_ path: String, _ open: () throws -> SafetensorsCheckpoint) throws -> SafetensorsCheckpoint {
     do { return try open() } catch let error as VPatchError {
       try requireFinished(path)
       let subject = error.subject.map { "\(Path.name($0)) " } ?? ""
@@ -42,7 +42,7 @@ extension Checkpoint {
 
   /// - Throws: `refused` where model.safetensors has other tensors than the shards.
   func requireSameAsSingle() throws {
-    let single = try Checkpoint(path: path, reading: .transformers)
+    let single = try SafetensorsCheckpoint(path: path, reading: .transformers)
     let difference = try firstDifference(from: single)
     try requireSameBytes()
     try single.requireSameBytes()
@@ -54,7 +54,7 @@ extension Checkpoint {
   }
 
   /// The name of a tensor that the other checkpoint lacks or has with other bytes; nil where there is none.
-  private func firstDifference(from other: Checkpoint) throws -> String? {
+  private func firstDifference(from other: SafetensorsCheckpoint) throws -> String? {
     for (mine, theirs) in zip(tensors, other.tensors) where mine.info != theirs.info {
       return mine.name.precedes(theirs.name) ? mine.name : theirs.name
     }

@@ -5,7 +5,7 @@
 
 import Base
 
-extension Checkpoint {
+extension SafetensorsCheckpoint {
   /// Checks that the files were not written to since they were opened. Call it after the last tensor was read, before
   /// results are renamed into place or reported.
   /// - Throws: `io` where a file was changed.
