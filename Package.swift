@@ -32,7 +32,9 @@ let package = Package(
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(
       name: "Catalogue",
-      dependencies: ["Base", "Checkpoints", "CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift")]),
+      dependencies: [
+        "Base", "Checkpoints", "CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .target(name: "Report", dependencies: ["Apply", "Base", "Checkpoints", "Families", "Measure", "PatchFormat"]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "Jinja", dependencies: ["Base"]),

@@ -77,7 +77,8 @@ package struct Evaluation {
   }
 
   /// The first metric has the task's role. The others are diagnostic, or the task would count more than once.
-  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: ContentDigest?) throws -> [SuiteResults
+  private func entries(_ task: EvaluationTask, _ outcome: TaskOutcome, reference: ContentDigest?) throws
+    -> [SuiteResults
     .Entry]
   {
     // Records hold plain values: lists are stored as text.

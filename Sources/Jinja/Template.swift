@@ -14,7 +14,8 @@ package struct Template: Sendable {
     var parser = try Parser(source)
     body = try parser.template()
     hasGeneration = parser.hasGeneration
-    scopes = try Scopes(body, names: parser.nameCount, scopes: parser.scopeCount) { (expression) throws(TemplateError) in
+    scopes = try Scopes(body, names: parser.nameCount, scopes: parser.scopeCount) {
+      (expression) throws(TemplateError) in
       try Builtins.jinja2.require(in: expression)
     }
   }

@@ -44,7 +44,8 @@ extension LanguageModel {
   ///   - targets: number of tokens that count in the whole batch.
   /// - Returns: the loss of these examples.
   package func addGradients(
-    _ examples: [Example], targets count: Int, keeping: ActivationCheckpointing = .activations, distillation: Distillation? = nil
+    _ examples: [Example], targets count: Int, keeping: ActivationCheckpointing = .activations,
+    distillation: Distillation? = nil
   ) throws -> Loss {
     let sequences = examples.map(\.sequence)
     try check(sequences)

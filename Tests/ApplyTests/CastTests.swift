@@ -111,7 +111,8 @@ import Testing
       var options = CreateOptions()
       options.castToBase = cast
       let create = Create(
-        base: try SafetensorsCheckpoint(path: folder["base"]), tuned: try SafetensorsCheckpoint(path: folder[name]), options: options,
+        base: try SafetensorsCheckpoint(path: folder["base"]), tuned: try SafetensorsCheckpoint(path: folder[name]),
+        options: options,
         work: WorkOptions(threads: 2))
       let result = try create.write(to: folder["\(name).vpatch"], replacing: true)
       return (try Patch(path: folder["\(name).vpatch"]), result)

@@ -63,8 +63,10 @@ import Testing
       let (there, back) = (folder["there"], folder["back"])
       for path in [there, back] { unlink(path) }
       do {
-        _ = try Rebuild(SafetensorsCheckpoint(path: base), [PatchStep(patch, .forward)], work).write(to: there, full: true)
-        _ = try Rebuild(SafetensorsCheckpoint(path: there), [PatchStep(patch, .backward)], work).write(to: back, full: true)
+        _ = try Rebuild(SafetensorsCheckpoint(path: base), [PatchStep(patch, .forward)], work).write(
+          to: there, full: true)
+        _ = try Rebuild(SafetensorsCheckpoint(path: there), [PatchStep(patch, .backward)], work).write(
+          to: back, full: true)
       } catch { continue }
       #expect(try folder.bytes("back") == InputFile.contents(of: base, limit: 1 << 30), "\(what)")
       return
@@ -96,7 +98,9 @@ import Testing
         }
         unlink(folder["p.vpatch"])
         do {
-          let (base, tuned) = (try SafetensorsCheckpoint(path: folder["base"]), try SafetensorsCheckpoint(path: folder["tuned"]))
+          let (base, tuned) = (
+            try SafetensorsCheckpoint(path: folder["base"]), try SafetensorsCheckpoint(path: folder["tuned"])
+          )
           _ = try Create(base: base, tuned: tuned, options: CreateOptions(), work: work).write(to: folder["p.vpatch"])
           try Self.expectRight(folder["p.vpatch"], of: [folder["before"], folder["base"]], in: folder, what)
           made += 1
@@ -216,7 +220,9 @@ import Testing
     try folder.file("twice", Self.tuned.tuned(TestModel.attention, seed: 3))
     try folder.file("other", again)
     func create(_ base: String, _ tuned: String, _ name: String) throws -> Patch {
-      let (base, tuned) = (try SafetensorsCheckpoint(path: folder[base]), try SafetensorsCheckpoint(path: folder[tuned]))
+      let (base, tuned) = (
+        try SafetensorsCheckpoint(path: folder[base]), try SafetensorsCheckpoint(path: folder[tuned])
+      )
       _ = try Create(base: base, tuned: tuned, options: CreateOptions(), work: WorkOptions(threads: 1))
         .write(to: folder[name], replacing: true)
       return try Patch(path: folder[name])

@@ -18,7 +18,9 @@ import Testing
     try folder.file("base", base)
   }
 
-  private func checkpoint(_ name: String) throws -> SafetensorsCheckpoint { try SafetensorsCheckpoint(path: folder[name]) }
+  private func checkpoint(_ name: String) throws -> SafetensorsCheckpoint {
+    try SafetensorsCheckpoint(path: folder[name])
+  }
 
   private func patch(_ name: String, _ tuned: [TestTensor], from: String = "base") throws -> Patch {
     try folder.file("\(name)-model", tuned)

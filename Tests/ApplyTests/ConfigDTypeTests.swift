@@ -55,7 +55,8 @@ import Testing
       var options = CreateOptions()
       options.castToBase = cast
       let result = try Create(
-        base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder[name]), options: options,
+        base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder[name]),
+        options: options,
         work: WorkOptions(threads: 1)
       ).write(to: folder["p"], replacing: true)
       return (try Patch(path: folder["p"]), result)

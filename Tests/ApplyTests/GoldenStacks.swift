@@ -97,7 +97,8 @@ struct GoldenStacks: Sendable {
         #expect(error?.code == .refused && error?.remedy != nil, "\(row[0])")
         continue
       }
-      let expected = try SafetensorsCheckpoint(path: path.replacingOccurrences(of: ".stack", with: ".safetensors")).testTensors()
+      let expected = try SafetensorsCheckpoint(path: path.replacingOccurrences(of: ".stack", with: ".safetensors"))
+        .testTensors()
       for kernel in Kernel.allCases where kernel.isSupported {
         let found = try result(Merge(stack, patches: members, kernel: kernel), base)
         #expect(found.map(\.name) == expected.map(\.name), "\(row[0])")

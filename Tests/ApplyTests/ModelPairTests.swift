@@ -29,8 +29,10 @@ import Testing
   ) throws -> ModelPair.Problem? {
     try folder.directory("base", base, files: ["config.json": baseConfig])
     try folder.directory("tuned", tuned, files: ["config.json": tunedConfig])
-    return try ModelPair(base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]))
-      .problem(options)
+    return try ModelPair(
+      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"])
+    )
+    .problem(options)
   }
 
   @Test("what comes and goes by itself, any of it: no problem; with any other tensor: one", arguments: 0..<24)

@@ -99,7 +99,8 @@ import Testing
     try folder.directory(
       "tuned", model.map { $0.tuned() }, files: ["adapter_config.json": "{}", "adapter_model.safetensors": "x"])
     let create = try Create(
-      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]), options: CreateOptions(),
+      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]),
+      options: CreateOptions(),
       work: WorkOptions(threads: 1))
     #expect {
       try create.write(to: folder["p.vpatch"])

@@ -21,7 +21,8 @@ import Testing
     var options = CreateOptions()
     change(&options)
     let create = try Create(
-      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]), options: options,
+      base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder["tuned"]),
+      options: options,
       work: WorkOptions(threads: 1))
     _ = try create.write(to: folder["p.vpatch"], replacing: true)
     return try Patch(path: folder["p.vpatch"])

@@ -306,7 +306,8 @@ import Testing
       "other-quantised", [other], files: ["config.json": "{\"quantization_config\": {\"quant_method\": \"fp8\"}}"])
     func move(_ onto: String) throws {
       _ = try Rebase(
-        both[0], from: SafetensorsCheckpoint(path: folder["base"]), onto: SafetensorsCheckpoint(path: folder[onto]), work
+        both[0], from: SafetensorsCheckpoint(path: folder["base"]), onto: SafetensorsCheckpoint(path: folder[onto]),
+        work
       ).write(to: folder["moved.vpatch"], name: nil, replacing: true)
     }
     try move("other")

@@ -15,7 +15,8 @@ import Testing
 
   private func patch(_ base: String, _ tuned: String, _ options: CreateOptions = .anyDifference) throws -> Patch {
     let create = Create(
-      base: try SafetensorsCheckpoint(path: folder[base]), tuned: try SafetensorsCheckpoint(path: folder[tuned]), options: options,
+      base: try SafetensorsCheckpoint(path: folder[base]), tuned: try SafetensorsCheckpoint(path: folder[tuned]),
+      options: options,
       work: WorkOptions(threads: 2))
     _ = try create.write(to: folder["p.vpatch"])
     return try Patch(path: folder["p.vpatch"])

@@ -247,7 +247,8 @@ import Testing
     // A link to itself: neither there nor not there.
     try #require(symlink(name, folder["model/\(name)"]) == 0)
     let before = try folder.names(in: "model")
-    let rebuild = Rebuild(try SafetensorsCheckpoint(path: folder["model"]), [PatchStep(patch, .forward)], WorkOptions(threads: 1))
+    let rebuild = Rebuild(
+      try SafetensorsCheckpoint(path: folder["model"]), [PatchStep(patch, .forward)], WorkOptions(threads: 1))
     let error = #expect(throws: VPatchError.self) {
       try rebuild.writeInPlace(rebuild.provenance(full: true), full: true, allowLinks: false, byRename: false)
     }

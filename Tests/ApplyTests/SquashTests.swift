@@ -17,7 +17,9 @@ import Testing
   private func chain(_ models: [[TestTensor]]) throws -> [Patch] {
     for (i, model) in models.enumerated() { try folder.file("m\(i)", model, metadata: [("step", "\(i)")]) }
     return try (1..<models.count).map { i in
-      let (a, b) = (try SafetensorsCheckpoint(path: folder["m\(i - 1)"]), try SafetensorsCheckpoint(path: folder["m\(i)"]))
+      let (a, b) = (
+        try SafetensorsCheckpoint(path: folder["m\(i - 1)"]), try SafetensorsCheckpoint(path: folder["m\(i)"])
+      )
       _ = try Create(base: a, tuned: b, options: .anyDifference, work: work).write(
         to: folder["p\(i)"], replacing: true)
       return try Patch(path: folder["p\(i)"])
@@ -57,7 +59,8 @@ import Testing
     try expectExact([base, middle, last], base: true)
     let all = try Patch(path: folder["all"])
     _ = try Create(
-      base: SafetensorsCheckpoint(path: folder["m0"]), tuned: SafetensorsCheckpoint(path: folder["m2"]), options: CreateOptions(), work: work
+      base: SafetensorsCheckpoint(path: folder["m0"]), tuned: SafetensorsCheckpoint(path: folder["m2"]),
+      options: CreateOptions(), work: work
     ).write(to: folder["direct"])
     #expect(try Patch(path: folder["direct"]).identity == all.identity)
   }

@@ -17,7 +17,8 @@ import Testing
     for (name, parts) in [("sa", TestModel.attention), ("mlp", TestModel.gateUp)] {
       try folder.file(name, model.tuned(parts))
       _ = try Create(
-        base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder[name]), options: CreateOptions(),
+        base: SafetensorsCheckpoint(path: folder["base"]), tuned: SafetensorsCheckpoint(path: folder[name]),
+        options: CreateOptions(),
         work: work
       ).write(to: folder["\(name).vpatch"])
     }

@@ -139,7 +139,7 @@ import Testing
     let show = try Command("show", story.saPatch)
     #expect(show.code == 0)
     #expect(
-      show.output.contains("forgetting invalid: has a forgetting record, number 1, that has no string as \"metric\""))
+      show.output.contains("forgetting invalid: has a forgetting record, number 1, that has no \"metric\""))
     #expect(try Command("show", story.saPatch, "--json").output.contains("\"status\": \"invalid\""))
     let gate = try Command("gate", story.saPatch, "--max-forgetting", "1")
     #expect(gate.code == 2 && gate.says("number 1", "write new ones with 'vpatch annotate --replace-all'"))
@@ -186,7 +186,8 @@ import Testing
       return json["forgetting"]?["records"]?.array?.map { $0["task"]?.string } ?? []
     }
     let none = try Command(Command.path, ["annotate", story.saPatch, "--drop", "gsm8K"] + store)
-    #expect(none.code == 5 && none.says("has no record of the task \"gsm8K\"; records are of arc_easy, counting, gsm8k"))
+    #expect(
+      none.code == 5 && none.says("has no record of the task \"gsm8K\"; records are of arc_easy, counting, gsm8k"))
     #expect(try tasks(story.saPatch).count == 3)
 
     let copy = try Command(

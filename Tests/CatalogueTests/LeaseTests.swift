@@ -18,7 +18,9 @@ import Testing
     other = try fixture.reopened()
   }
 
-  private func composite(_ number: Int32 = 9) throws -> ContentDigest { try fixture.added(to: number, kind: .composite) }
+  private func composite(_ number: Int32 = 9) throws -> ContentDigest {
+    try fixture.added(to: number, kind: .composite)
+  }
   private var leases: Int {
     get throws { try store.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM leases")! } }
   }

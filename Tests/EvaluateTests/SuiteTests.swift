@@ -77,7 +77,8 @@ import Text
       """)
     #expect(suite.name == "all")
     #expect(suite.tasks.map(\.name) == ["text", "choice", "match", "drift", "mass"])
-    #expect(suite.tasks.map { type(of: $0.kind).name } == ["perplexity", "multiple-choice", "exact-match", "kl", "mass"])
+    #expect(
+      suite.tasks.map { type(of: $0.kind).name } == ["perplexity", "multiple-choice", "exact-match", "kl", "mass"])
     #expect(suite.tasks[0].items == [EvaluationItem(.text("One.\nTwo.")), EvaluationItem(.text("Three.\n"))])
     #expect(suite.tasks[1].items[1] == EvaluationItem(.prompt("Grass?"), choices: ["red", "green"], correct: [1]))
     #expect(suite.tasks[2].items.map(\.answers) == [["2"], ["0"]])

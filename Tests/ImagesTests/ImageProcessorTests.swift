@@ -83,11 +83,11 @@ import Testing
       (
         #"{"image_processor_type": "ViTImageProcessor"}"#, #"has the unknown image_processor_type "ViTImageProcessor""#
       ),
-      ("{}", "image_processor_type is missing"), ("[]", "is not an object"), ("{", "a key expected at byte 1"),
+      ("{}", #"has no "image_processor_type""#), ("[]", "is not an object"), ("{", "a key expected at byte 1"),
       (#"{"image_processor_type": 3}"#, "has the unknown image_processor_type 3"),
-      (#"{"image_processor_type": "CLIPImageProcessor"}"#, "size is missing"),
-      (#"{"image_processor_type": "CLIPImageProcessor", "size": 8}"#, "crop_size is missing"),
-      (#"{"image_processor_type": "CLIPImageProcessor", "size": 8, "crop_size": 8}"#, "image_mean is missing"),
+      (#"{"image_processor_type": "CLIPImageProcessor"}"#, #"has no "size""#),
+      (#"{"image_processor_type": "CLIPImageProcessor", "size": 8}"#, #"has no "crop_size""#),
+      (#"{"image_processor_type": "CLIPImageProcessor", "size": 8, "crop_size": 8}"#, #"has no "image_mean""#),
       (
         #"{"image_processor_type": "CLIPImageProcessor", "size": 8, "crop_size": 8, "image_mean": [1, 2]}"#,
         "image_mean is [1,2], not one number for each of three colours"
@@ -96,12 +96,15 @@ import Testing
       (#"{"image_processor_type": "SiglipImageProcessor", "size": 0, \#(clip)}"#, "shortest_edge is 0"),
       (#"{"image_processor_type": "SiglipImageProcessor", "size": 8.5, \#(clip)}"#, "which is not a known form"),
       (#"{"image_processor_type": "SiglipImageProcessor", "size": [8, 8], "resample": 5, \#(clip)}"#, "resample is 5"),
-      (#"{"image_processor_type": "SiglipImageProcessor", "do_resize": 1}"#, "do_resize is 1, not true or false"),
+      (
+        #"{"image_processor_type": "SiglipImageProcessor", "do_resize": 1}"#,
+        "has a \"do_resize\" that is not true or false"
+      ),
       (
         #"{"image_processor_type": "SiglipImageProcessor", "size": 8, "image_mean": 0, "image_std": [1, 0, 1]}"#,
         "image_std contains a zero"
       ),
-      (#"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8}"#, "image_grid_pinpoints is missing"),
+      (#"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8}"#, #"has no "image_grid_pinpoints""#),
       (
         #"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": 8, "image_grid_pinpoints": "(1x1),...,(6x6)"}"#,
         #"image_grid_pinpoints is "(1x1),...,(6x6)", not a list of pairs"#
@@ -135,7 +138,7 @@ import Testing
         #"{"image_processor_type": "SiglipImageProcessor", "size": 8, "image_mean": 0, "image_std": 1e-44}"#,
         "values that are not finite"
       ),
-      (#"{"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14}"#, "merge_size is missing"),
+      (#"{"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14}"#, #"has no "merge_size""#),
       (
         #"{"image_processor_type": "Qwen2VLImageProcessor", "patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}"#,
         "size's shortest_edge, or min_pixels, is missing"

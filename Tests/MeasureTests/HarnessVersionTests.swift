@@ -203,7 +203,8 @@ import Testing
     let text = Self.file(#""quiz": {"acc,none": 0.5}"#)
     let error = Records.refusal { _ = try outcome(text, text + " ") }
     #expect(
-      error?.description.contains("has no task that can be compared with results.json; quiz was left out: it has no number of items") == true)
+      error?.description.contains(
+        "has no task that can be compared with results.json; quiz was left out: it has no number of items") == true)
   }
 
   // MARK: Samples

@@ -9,7 +9,8 @@ enum Records {
 
   static func record(
     _ task: String = "arc", _ role: ForgettingRecord.Role = .heldOut, unit: MeasurementUnit = .share,
-    before: Double = 0.6, after: Double = 0.59, half: Double? = 0.01, items: Int = 1000, measured: ContentDigest? = tuned,
+    before: Double = 0.6, after: Double = 0.59, half: Double? = 0.01, items: Int = 1000,
+    measured: ContentDigest? = tuned,
     higherIsBetter: Bool = true, metric: String = "acc", settings: [JSON.Member] = [], probeSet: ContentDigest? = nil
   ) -> ForgettingRecord {
     ForgettingRecord(

@@ -180,7 +180,8 @@ import Testing
     #expect(text.contains(old), "the fixture no longer says \(old)")
     text = text.replacingOccurrences(of: old, with: new)
     let file = try EvaluationResults(path: folder.write("changed.json", text))
-    return try base ? ResultsComparison(before: file, after: pair.after) : ResultsComparison(before: pair.before, after: file)
+    return try base
+      ? ResultsComparison(before: file, after: pair.after) : ResultsComparison(before: pair.before, after: file)
   }
 
   @Test(
@@ -231,7 +232,9 @@ import Testing
       )
         == true)
     let file = try results("own/base.json")
-    #expect(Records.refusal { _ = try ResultsComparison(before: file, after: file) }?.reason.contains("the same file") == true)
+    #expect(
+      Records.refusal { _ = try ResultsComparison(before: file, after: file) }?.reason.contains("the same file") == true
+    )
   }
 
   @Test("a task in one file alone is said, and left out") func unknownTask() throws {
@@ -320,7 +323,8 @@ import Testing
     #expect(Records.refusal { _ = try EvaluationResults(path: folder["none"]) }?.code == .io)
     let huge = try folder.write("huge.json", "{")
     #expect(truncate(huge, 257 << 20) == 0)
-    #expect(Records.refusal { _ = try EvaluationResults(path: huge) }?.reason.contains("the limit is 268435456") == true)
+    #expect(
+      Records.refusal { _ = try EvaluationResults(path: huge) }?.reason.contains("the limit is 268435456") == true)
   }
 
   @Test("a share without a standard error, of which no interval can be made") func noError() throws {
@@ -341,7 +345,8 @@ import Testing
       ])
   }
 
-  private func own(_ name: String, _ scores: [Double], root: ContentDigest? = nil, _ more: String) throws -> EvaluationResults
+  private func own(_ name: String, _ scores: [Double], root: ContentDigest? = nil, _ more: String) throws
+    -> EvaluationResults
   {
     let value = exp((scores[0] + 3 * scores[1]) / 4)
     return try EvaluationResults(
@@ -365,7 +370,9 @@ import Testing
       record.interval
         == ChangeInterval.weighted(before: [2, 3], after: [2.5, 3], weights: [1, 3], isExponential: true))
     let other = try own("c.json", [2.5, 3], #""weights": [1.0, 3.0000001]"#)
-    let error = Records.refusal { _ = try records(ResultsComparison(before: own("a.json", [2, 3], more), after: other)) }
+    let error = Records.refusal {
+      _ = try records(ResultsComparison(before: own("a.json", [2, 3], more), after: other))
+    }
     #expect(error?.reason == "has different item weights in a.json and c.json")
   }
 

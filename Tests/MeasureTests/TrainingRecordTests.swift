@@ -9,7 +9,8 @@ import Testing
       tuned: .recipe("sa-proj"), layers: "0-5",
       data: [
         .init(
-          name: "counting.jsonl", digest: SHA256Hasher.hash("rows"), rows: 1200, tokens: 84_012, answerTokens: 31_207, cut: 3)
+          name: "counting.jsonl", digest: SHA256Hasher.hash("rows"), rows: 1200, tokens: 84_012, answerTokens: 31_207,
+          cut: 3)
       ],
       settings: [
         JSON.Member("lr", JSON(2e-5)), JSON.Member("schedule", .string("cosine")), JSON.Member("max_drift", JSON(0.02)),
@@ -47,23 +48,25 @@ import Testing
     "each rule, broken",
     arguments: [
       ("recipe", "null", "does not have exactly one of"), ("only", "\"x\"", "does not have exactly one of"),
-      ("recipe", "3", "has no string as \"recipe\""), ("layers", "5", "has no string as \"layers\""),
-      ("data", "{}", "has no list as \"data\""), ("data", "[3]", "has data without a digest"),
-      ("data", #"[{"sha256":"7e"}]"#, "has no digest as \"sha256\""),
-      ("kernels", "\"\"", "has no string as \"kernels\""),
+      ("recipe", "3", "has a \"recipe\" that is not a string"),
+      ("layers", "5", "has a \"layers\" that is not a string"),
+      ("data", "{}", "has a \"data\" that is not a list"), ("data", "[3]", "has data without a digest"),
+      ("data", #"[{"sha256":"7e"}]"#, "has a \"sha256\" that is not a SHA-256 digest"),
+      ("kernels", "\"\"", "has an empty \"kernels\""),
       ("settings", #"{"betas":[0.9]}"#, "not plain values"), ("settings", "null", "not plain values"),
-      ("steps", "0", "has no integer from 1"), ("tokens", "-1", "has no integer from 0"),
-      ("tokens", "1000000000000001", "has no integer from 0"),
-      ("seconds", "1e999", "has no finite number as \"seconds\""),
+      ("steps", "0", "has a \"steps\" that is not an integer from 1 to"),
+      ("tokens", "-1", "has a \"tokens\" that is not an integer from 0 to"),
+      ("tokens", "1000000000000001", "has a \"tokens\" that is not an integer from 0 to"),
+      ("seconds", "1e999", "has a \"seconds\" that is not a finite number"),
       ("seconds", "-1", "negative time"), ("tokens_per_second", "-0.5", "negative time or speed"),
-      ("stopped", "[]", "has no string as \"stopped\""), ("curve", "null", "has no curve"),
-      ("curve", "[]", "has no ascending list of"),
-      ("curve", #"{"step":[2,2],"loss":[1,1],"lr":[1,1]}"#, "has no ascending list of"),
+      ("stopped", "[]", "has a \"stopped\" that is not a string"), ("curve", "null", "has no curve"),
+      ("curve", "[]", "has no \"step\""),
+      ("curve", #"{"step":[2,2],"loss":[1,1],"lr":[1,1]}"#, "has a \"step\" that is not an ascending list"),
       ("curve", #"{"step":[0,1],"loss":[1,1],"lr":[1,1]}"#, "a curve that begins at step 0"),
       ("curve", #"{"step":[1,2],"loss":[1],"lr":[1,1]}"#, "differ in length"),
-      ("curve", #"{"step":[1],"loss":["1"],"lr":[1]}"#, "has no list of finite numbers as \"loss\""),
-      ("curve", #"{"step":[1],"loss":[1e999],"lr":[1]}"#, "has no list of finite numbers as \"loss\""),
-      ("drift", #"{"step":[0],"kl":[0],"low":[0]}"#, "has no list of finite numbers as \"high\""),
+      ("curve", #"{"step":[1],"loss":["1"],"lr":[1]}"#, "has a \"loss\" that is not a list of finite numbers"),
+      ("curve", #"{"step":[1],"loss":[1e999],"lr":[1]}"#, "has a \"loss\" that is not a list of finite numbers"),
+      ("drift", #"{"step":[0],"kl":[0],"low":[0]}"#, "has no \"high\""),
       ("drift", #"{"step":[0],"kl":[0],"low":[0],"high":[]}"#, "differ in length"),
       ("drift", #"{"step":[0],"kl":[1],"low":[0],"high":[0.5]}"#, "outside its interval"),
     ])

@@ -20,7 +20,9 @@ import Testing
     let output = Floats(tokens * shape.queryWidth)
     let logSums = Floats(tokens * shape.heads)
     let gradient = Floats(tokens * shape.width)
-    attention.forward(sequences, tokens: tokens, qkv.start, output: output.start, logSums: logSums.start)
+    attention.forward(
+      attention.spans(sequences, in: qkv.start), tokens: tokens, qkv.start, output: output.start,
+      logSums: logSums.start)
     attention.backward(
       sequences, tokens: tokens, qkv.start, output: output.start, logSums: logSums.start, dOutput: upstream.start,
       dqkv: gradient.start)

@@ -226,7 +226,9 @@ import Testing
     #expect(llava.hiddenSize == 4096 && llava.intermediateSize == 11008 && llava.layers == 32)
     #expect(llava.heads == 32 && llava.keyValueHeads == 32 && llava.headSize == 128 && llava.normEpsilon == 1e-5)
     #expect(llava.rotary.theta == 10_000 && llava.maximumLength == 4096 && llava.vocabularySize == 32064)
-    #expect(imageEncoder.tower == .clip336 && imageEncoder.packing == .plain && imageEncoder.dropsFirst && imageEncoder.featureLayers == [23])
+    #expect(
+      imageEncoder.tower == .clip336 && imageEncoder.packing == .plain && imageEncoder.dropsFirst
+        && imageEncoder.featureLayers == [23])
     let (llama3, _) = try read(
       Self.next(
         128_256,

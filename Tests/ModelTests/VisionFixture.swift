@@ -61,7 +61,9 @@ struct VisionFixture {
 
   // MARK: Reading
 
-  static func floats(_ name: String, _ checkpoint: SafetensorsCheckpoint) throws -> [Float] { try values(name, checkpoint) }
+  static func floats(_ name: String, _ checkpoint: SafetensorsCheckpoint) throws -> [Float] {
+    try values(name, checkpoint)
+  }
 
   static func integers(_ name: String, _ checkpoint: SafetensorsCheckpoint) throws -> [Int] {
     (try values(name, checkpoint) as [Int64]).map(Int.init)

@@ -152,7 +152,8 @@ import Testing
 
   @Test("models as their authors save them, with the same numbers") func original() throws {
     let folder = try TestFolder()
-    let tensors = try SafetensorsCheckpoint(path: "\(VisionFixture.fixtures)/vision/llava-onevision").testTensors().map { tensor in
+    let tensors = try SafetensorsCheckpoint(path: "\(VisionFixture.fixtures)/vision/llava-onevision").testTensors().map
+    { tensor in
       var tensor = tensor
       for (name, other) in [
         ("language_model.model.", "model."), ("language_model.lm_head", "lm_head"),

@@ -8,8 +8,10 @@ import Testing
 @Suite struct BombTests {
   func file(header: [UInt8]) -> [UInt8] {
     let stored = header.withUnsafeBytes { Zstd.compress($0, level: 3, windowLog: 26) }
-    return PatchPreamble(headerStored: stored.count, headerDecoded: header.count, headerDigest: SHA256Hasher.hash(stored))
-      .encoded + stored
+    return PatchPreamble(
+      headerStored: stored.count, headerDecoded: header.count, headerDigest: SHA256Hasher.hash(stored)
+    )
+    .encoded + stored
   }
 
   @Test func manyValues() throws {
@@ -26,7 +28,8 @@ import Testing
     let scratch = Scratch()
     // 64 MiB promised by the preamble and by the frame, an empty block in it.
     let frame: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0xE0] + [UInt8](littleEndian: UInt64(64 << 20)) + [1, 0, 0]
-    let preamble = PatchPreamble(headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256Hasher.hash(frame))
+    let preamble = PatchPreamble(
+      headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256Hasher.hash(frame))
     let path = scratch.write(preamble.encoded + frame, as: "claim.vpatch")
     let error = try #require(refusal { _ = try Patch(path: path) })
     #expect(error.reason == "has a header that is a zstd frame that declares a larger size than it can hold")

@@ -76,7 +76,8 @@ import Testing
     let text = #"{"a":null,"b":[1.50,{"a":"üü","z":-0}]}"#
     #expect(
       PatchSignature.message(content, annotations)
-        == Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes + SHA256Hasher.hash(text).bytes)
+        == Array("vpatch.signature.1\n".utf8) + content.identity.bytes + content.annex.bytes
+        + SHA256Hasher.hash(text).bytes)
   }
 
   @Test("it holds for this patch and these annotations, and for no others") func patch() throws {

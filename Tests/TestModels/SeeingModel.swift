@@ -57,7 +57,8 @@ package struct SeeingModel: Sendable {
 package enum TestImage {
   /// A PNG of colours that run; its pixels are stored and not compressed.
   /// - Parameter claimed: the size that its header claims.
-  package static func png(width: Int, height: Int, claimed: (width: Int, height: Int)? = nil, tint: Int = 0) -> [UInt8] {
+  package static func png(width: Int, height: Int, claimed: (width: Int, height: Int)? = nil, tint: Int = 0) -> [UInt8]
+  {
     var lines: [UInt8] = []
     for y in 0..<height {
       lines.append(0)

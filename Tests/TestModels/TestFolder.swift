@@ -122,5 +122,7 @@ extension SafetensorsCheckpoint {
 
 extension TestFolder {
   /// The tensors of a checkpoint in it, read whole.
-  package func testTensors(_ name: String) throws -> [TestTensor] { try SafetensorsCheckpoint(path: self[name]).testTensors() }
+  package func testTensors(_ name: String) throws -> [TestTensor] {
+    try SafetensorsCheckpoint(path: self[name]).testTensors()
+  }
 }

@@ -10,7 +10,9 @@ extension Merge {
   /// - Returns: the result's fingerprint, `ContentDigest.zero` where the stack removes the tensor; and the number of
   ///   its elements that are infinite or NaN although those of the base and of all contributors are finite.
   /// - Throws: `wrongBase`, `mismatch`, and errors of reading.
-  package func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (fingerprint: ContentDigest, notFinite: Int) {
+  package func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (
+    fingerprint: ContentDigest, notFinite: Int
+  ) {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base).map(HashedTensor.init)
     do {

@@ -6,7 +6,9 @@ extension Patch {
   /// The root of a checkpoint, from hashing all of it. It must be the patch's target or base.
   /// - Parameter direction: `forward` for the model that the patch makes, `backward` for its base.
   /// - Throws: `wrongBase` where it is another model.
-  package func checkedRoot(of checkpoint: SafetensorsCheckpoint, endOf direction: Direction, _ work: WorkOptions) throws -> ContentDigest {
+  package func checkedRoot(of checkpoint: SafetensorsCheckpoint, endOf direction: Direction, _ work: WorkOptions) throws
+    -> ContentDigest
+  {
     let root = try checkpoint.root(work)
     let (own, other) =
       direction == .forward ? (header.targetRoot, header.baseRoot) : (header.baseRoot, header.targetRoot)

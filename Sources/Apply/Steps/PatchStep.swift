@@ -27,8 +27,12 @@ package struct PatchStep: Sendable {
   var inputLayout: FileLayout { direction == .forward ? patch.annex.base : patch.annex.target }
   var outputLayout: FileLayout { direction == .forward ? patch.annex.target : patch.annex.base }
 
-  package func input(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.base : tensor.target }
-  package func output(_ tensor: PatchTensor) -> FingerprintedTensor? { direction == .forward ? tensor.target : tensor.base }
+  package func input(_ tensor: PatchTensor) -> FingerprintedTensor? {
+    direction == .forward ? tensor.base : tensor.target
+  }
+  package func output(_ tensor: PatchTensor) -> FingerprintedTensor? {
+    direction == .forward ? tensor.target : tensor.base
+  }
 
   /// The tensor after the step, if the step changes it; nil otherwise, and where it is removed.
   package func output(_ name: String) -> FingerprintedTensor? {

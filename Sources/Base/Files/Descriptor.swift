@@ -37,7 +37,8 @@ enum Descriptor {
     }
   }
 
-  package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt, at offset: Int, _ path: String) throws {
+  package static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt, at offset: Int, _ path: String) throws
+  {
     var done = 0
     while done < bytes.count {
       let n = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))

@@ -137,7 +137,8 @@ package enum TemporaryFiles {
 
   /// Renames abandoned temporary files to names that are not temporary.
   /// - Returns: their names before and after.
-  package static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)] {
+  package static func setAsideAbandoned(in folder: String, of names: [String]?) throws -> [(name: String, now: String)]
+  {
     try temporaries(in: folder, of: names).filter { name in
       let path = Path.join(folder, name)
       return try PathKind.of(path, followingLinks: false) == .file && !FileLock.isTaken(path)

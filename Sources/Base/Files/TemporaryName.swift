@@ -18,7 +18,9 @@ package enum TemporaryName {
   }
 
   /// The part before the random digits.
-  package static func prefix(for name: String) -> ArraySlice<UInt8> { Array(".\(name.prefixBytes(200))".utf8)[...] + mark }
+  package static func prefix(for name: String) -> ArraySlice<UInt8> {
+    Array(".\(name.prefixBytes(200))".utf8)[...] + mark
+  }
 
   /// The same part of a given temporary name.
   package static func prefix(of temporary: String) -> ArraySlice<UInt8> {

@@ -14,21 +14,35 @@ package enum Parallel {
       for i in 0..<count { try body(i) }
       return
     }
-    let next = Atomic<Int>(0)
     let failure = Mutex<(index: Int, error: any Error)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
-      while true {
-        let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard i < count else { return }
-        do {
-          try body(i)
-        } catch {
-          failure.withLock { if $0 == nil || i < $0!.index { $0 = (i, error) } }
-          next.store(count, ordering: .relaxed)
-        }
+    let hasFailed = Atomic<Bool>(false)
+    eachNumbered(count, threads: threads) { _, i in
+      guard !hasFailed.load(ordering: .relaxed) else { return }
+      do { try body(i) } catch {
+        failure.withLock { if $0 == nil || i < $0!.index { $0 = (i, error) } }
+        hasFailed.store(true, ordering: .relaxed)
       }
     }
     if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+
+  /// Calls `body` with 0 ..< count, started in that order, each item as soon as a thread is free.
+  /// - Parameter body: gets the index of its thread, below `threads`, and of the item.
+  package static func eachNumbered(
+    _ count: Int, threads: Int, _ body: @Sendable (_ thread: Int, _ item: Int) -> Void
+  ) {
+    guard threads > 1, count > 1 else {
+      for i in 0..<count { body(0, i) }
+      return
+    }
+    let next = Atomic<Int>(0)
+    DispatchQueue.concurrentPerform(iterations: min(threads, count)) { thread in
+      while true {
+        let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard i < count else { return }
+        body(thread, i)
+      }
+    }
   }
 
   /// The results of `body` for 0 ..< count, in order.

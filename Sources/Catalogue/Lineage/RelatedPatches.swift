@@ -22,7 +22,9 @@ extension Store {
   ///   - identity: of a patch, whether or not it is in the store.
   ///   - base: the root of its base.
   ///   - target: the root of its target.
-  package func relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws -> RelatedPatches {
+  package func relatedPatches(ofPatch identity: ContentDigest, base: ContentDigest, target: ContentDigest) throws
+    -> RelatedPatches
+  {
     let (root, chain) = try chain(to: base, notThrough: target)
     return RelatedPatches(
       root: root, base: try bases().first { $0.root == root }, chain: chain,
@@ -46,7 +48,9 @@ extension Store {
 
   /// The patches that lead to a checkpoint. Of several patches with the same target, uses the oldest.
   /// - Parameter end: the subject's target. If patches form a cycle, the chain begins there.
-  private func chain(to target: ContentDigest, notThrough end: ContentDigest?) throws -> (root: ContentDigest, chain: [StoredPatch]) {
+  private func chain(to target: ContentDigest, notThrough end: ContentDigest?) throws -> (
+    root: ContentDigest, chain: [StoredPatch]
+  ) {
     var (root, chain) = (target, [StoredPatch]())
     var seen: Set<ContentDigest> = end.map { [$0] } ?? []
     while seen.insert(root).inserted {

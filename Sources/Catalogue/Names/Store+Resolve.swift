@@ -48,7 +48,8 @@ extension Store {
     throw unknown(text, "is not an alias, tag or identity of a patch in the store", try Self.allNames(db))
   }
 
-  private func ambiguous(_ text: String, _ what: String, _ found: [ContentDigest], _ db: Database) throws -> VPatchError {
+  private func ambiguous(_ text: String, _ what: String, _ found: [ContentDigest], _ db: Database) throws -> VPatchError
+  {
     let names = try found.prefix(10).map { identity in
       let label = try Row.fetchOne(
         db,

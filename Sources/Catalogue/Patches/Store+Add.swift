@@ -85,7 +85,9 @@ extension Store {
   /// Adds a copy of one patch file to the store.
   /// - Returns: the patch's identity.
   @discardableResult
-  package func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws -> ContentDigest {
+  package func add(file: String, kind: PatchKind = .patch, alias: String? = nil, threads: Int = 2) throws
+    -> ContentDigest
+  {
     try addReporting(file: file, as: Admission(kind: kind, alias: alias), threads: threads).identity
   }
 

@@ -26,7 +26,8 @@ extension SafetensorsCheckpoint {
     case .none:
       // The switch may have finished between the two checks.
       guard try PathKind.of(journal, followingLinks: false) != .missing else { return }
-      throw VPatchError(.refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'", detail: .needsRecovery)
+      throw VPatchError(
+        .refused, model, "has an unfinished switch", remedy: "run 'vpatch recover \(model)'", detail: .needsRecovery)
     }
   }
 }

@@ -2,7 +2,9 @@ import Base
 
 extension Checkpoint {
   /// The fingerprints of these tensors, in their order. Each tensor is read once.
-  package func fingerprints(of tensors: [CheckpointTensor], _ work: WorkOptions, phase: String) throws -> [ContentDigest] {
+  package func fingerprints(of tensors: [CheckpointTensor], _ work: WorkOptions, phase: String) throws
+    -> [ContentDigest]
+  {
     work.progress.begin(phase, total: tensors.reduce(0) { $0 + $1.info.byteCount })
     let digests = try LargestFirst.map(tensors.map(\.info.byteCount), threads: work.threads) { i in
       let digest = try source(of: tensors[i]).fingerprint()

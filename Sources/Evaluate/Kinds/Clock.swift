@@ -9,8 +9,8 @@ package struct ClockTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
+  package init(_ table: TOMLReader) throws {
+    maximumTokens = try table.optionalInt("max_tokens", in: 1...65536) ?? maximumTokens
   }
 
   package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, time: true) }

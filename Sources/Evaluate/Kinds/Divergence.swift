@@ -21,9 +21,9 @@ package struct DivergenceTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    positions = try table.word("positions") ?? positions
-    context = try table.int("context", in: 1...(1 << 20)) ?? context
+  package init(_ table: TOMLReader) throws {
+    positions = try table.optionalWord("positions") ?? positions
+    context = try table.optionalInt("context", in: 1...(1 << 20)) ?? context
   }
 
   package var needs: EvaluationItem.Needs { EvaluationItem.Needs(texts: true, prompts: true) }

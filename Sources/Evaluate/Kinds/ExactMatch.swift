@@ -12,11 +12,11 @@ package struct ExactMatchTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    answer.part = try table.word("take") ?? answer.part
-    answer.ignored = try table.words("ignore") ?? answer.ignored
-    maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
-    stop = try table.texts("stop") ?? stop
+  package init(_ table: TOMLReader) throws {
+    answer.part = try table.optionalWord("take") ?? answer.part
+    answer.ignored = try table.optionalWords("ignore") ?? answer.ignored
+    maximumTokens = try table.optionalInt("max_tokens", in: 1...65536) ?? maximumTokens
+    stop = try table.optionalStrings("stop") ?? stop
     guard !stop.contains("") else { throw table.error("has an empty text in \"stop\"") }
   }
 

@@ -13,14 +13,14 @@ package struct MassTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    if let list = try table.texts("words") {
+  package init(_ table: TOMLReader) throws {
+    if let list = try table.optionalStrings("words") {
       words = .list(list)
       guard !list.isEmpty, !list.contains("") else {
         throw table.error("has an empty list of \"words\", or an empty word")
       }
     }
-    maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
+    maximumTokens = try table.optionalInt("max_tokens", in: 1...65536) ?? maximumTokens
   }
 
   package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true) }

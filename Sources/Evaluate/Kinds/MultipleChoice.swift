@@ -18,8 +18,8 @@ package struct MultipleChoiceTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    metrics = try table.words("metrics") ?? metrics
+  package init(_ table: TOMLReader) throws {
+    metrics = try table.optionalWords("metrics") ?? metrics
     guard !metrics.isEmpty else { throw table.error("has no \"metrics\"") }
   }
 

@@ -12,9 +12,9 @@ package struct OptionLetterTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    instruction = try table.text("instruction") ?? instruction
-    maximumTokens = try table.int("max_tokens", in: 1...65536) ?? maximumTokens
+  package init(_ table: TOMLReader) throws {
+    instruction = try table.optionalString("instruction") ?? instruction
+    maximumTokens = try table.optionalInt("max_tokens", in: 1...65536) ?? maximumTokens
   }
 
   package var needs: EvaluationItem.Needs { EvaluationItem.Needs(prompts: true, choices: true, letters: instruction) }

@@ -22,10 +22,10 @@ package struct PerplexityTask: TaskKind {
 
   package init() {}
 
-  package init(_ table: inout TOMLReader) throws {
-    context = try table.int("context", in: 2...(1 << 20)) ?? context
-    stride = try table.int("stride", in: 1...(1 << 20)) ?? max(1, context / 2)
-    metrics = try table.words("metrics") ?? metrics
+  package init(_ table: TOMLReader) throws {
+    context = try table.optionalInt("context", in: 2...(1 << 20)) ?? context
+    stride = try table.optionalInt("stride", in: 1...(1 << 20)) ?? max(1, context / 2)
+    metrics = try table.optionalWords("metrics") ?? metrics
     guard stride < context else { throw table.error("has a \"stride\" that is not smaller than its \"context\"") }
     guard !metrics.isEmpty else { throw table.error("has no \"metrics\"") }
   }

@@ -9,19 +9,20 @@ extension Suite {
   /// - Throws: `invalid` for a malformed suite, with task and key, or a path that leads out of its folder; `io` for
   ///   data that cannot be read.
   package init(path: String, allowsOutside: Bool = false) throws {
-    var (file, tables) = try TOMLReader.file(path)
-    let name = try file.text("name")
-    try file.finish()
+    let file = try TOMLFile(path: path)
+    let (keys, tables) = (TOMLReader(file.members, path: path, place: nil), file.tables)
+    let name = try keys.optionalString("name")
+    try keys.finish()
     if let other = tables.first(where: { $0.name != "task" }) {
-      throw file.error("has a table [[\(other.name)]]", line: other.line, remedy: "tasks are declared as [[task]]")
+      throw TOMLFile.error(
+        path, line: other.line, "has a table [[\(other.name)]]", remedy: "tasks are declared as [[task]]")
     }
-    guard !tables.isEmpty else { throw file.error("has no task", remedy: "write [[task]] above the keys of each task") }
+    guard !tables.isEmpty else { throw keys.error("has no task", remedy: "write [[task]] above the keys of each task") }
     let names = try tables.enumerated().map { i, table in
-      var reader = TOMLReader(table.members, path: path, place: "task \(i + 1)")
-      return try reader.requiredText("name")
+      try TOMLReader(table.members, path: path, place: "task \(i + 1)").text("name")
     }
     for (i, name) in names.enumerated() where names[..<i].contains(name) {
-      throw file.error("has two tasks called \"\(name)\"", line: tables[i].line)
+      throw TOMLFile.error(path, line: tables[i].line, "has two tasks called \"\(name)\"")
     }
     let folder = Enclosure(Path.parent(path), allowsOutside: allowsOutside)
     let tasks = try zip(names, tables).map { name, table in
@@ -35,19 +36,20 @@ extension Suite {
 
 extension EvaluationTask {
   fileprivate init(_ table: TOMLReader, folder: Enclosure, allowsOutside: Bool) throws {
-    var table = table
-    let title = try table.requiredText("name")
+    let title = try table.text("name")
     let names = Suite.kinds.map { $0.name }
-    guard let name = try table.word("kind", among: names), let type = Suite.kinds.first(where: { $0.name == name })
-    else { throw table.error("has no \"kind\"", remedy: "kinds are \(TOMLReader.list(names))") }
-    guard let role = try table.word("role", ForgettingRecord.Role.self) else {
-      throw table.error("has no \"role\"", remedy: "roles are \(TOMLReader.list(ForgettingRecord.Role.self))")
+    guard let name = try table.optionalWord("kind", among: names),
+      let type = Suite.kinds.first(where: { $0.name == name })
+    else { throw table.error("has no \"kind\"", remedy: "kinds are \(names.asAlternatives)") }
+    guard let role = try table.optionalWord("role", ForgettingRecord.Role.self) else {
+      throw table.error(
+        "has no \"role\"", remedy: "roles are \(ForgettingRecord.Role.allCases.map(\.rawValue).asAlternatives)")
     }
-    let data = try table.requiredText("data")
-    let limit = try table.int("limit", in: 1...Int(UInt32.max))
-    let kind = try type.init(&table)
+    let data = try table.text("data")
+    let limit = try table.optionalInt("limit", in: 1...Int(UInt32.max))
+    let kind = try type.init(table)
     let needs = kind.needs
-    var format = try PromptFormat.Declared(&table, needs)
+    var format = try PromptFormat.Declared(table, needs)
     try table.finish()
 
     func path(_ name: String) throws -> String {
@@ -93,17 +95,17 @@ extension PromptFormat {
     let shotsData: String?
     var examples: [EvaluationItem] = []
 
-    init(_ table: inout TOMLReader, _ needs: EvaluationItem.Needs) throws {
+    init(_ table: TOMLReader, _ needs: EvaluationItem.Needs) throws {
       guard needs.prompts else {
         (style, system, template, delimiter, shots, shotsData) = (nil, nil, nil, nil, 0, nil)
         return
       }
-      style = try table.word("format")
-      system = try table.text("system")
-      template = try table.text("template")
-      delimiter = try table.text("delimiter")
-      shots = try table.int("few_shot", in: 0...1000) ?? 0
-      shotsData = try table.text("few_shot_data")
+      style = try table.optionalWord("format")
+      system = try table.optionalString("system")
+      template = try table.optionalString("template")
+      delimiter = try table.optionalString("delimiter")
+      shots = try table.optionalInt("few_shot", in: 0...1000) ?? 0
+      shotsData = try table.optionalString("few_shot_data")
       if let template, template.firstRange(of: PromptFormat.slot) == nil {
         throw table.error("has a \"template\" without \(PromptFormat.slot)")
       }

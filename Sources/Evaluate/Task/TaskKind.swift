@@ -15,7 +15,7 @@ package protocol TaskKind: Sendable {
 
   /// Reads the kind's own keys.
   /// - Throws: `invalid`, naming the task and the key.
-  init(_ table: inout TOMLReader) throws
+  init(_ table: TOMLReader) throws
   /// Measures one model.
   /// - Throws: `refused`, naming task and item, for what cannot be measured.
   func run(_ run: TaskRun) throws -> TaskOutcome

@@ -79,7 +79,9 @@ extension ModelConfig {
       throw VPatchError(
         .invalid, path, "has \(heads) attention heads, which is no multiple of its \(keyValueHeads) key-value heads")
     }
-    guard json["head_dim"]?.int != nil || ifMissing("head_dim") != nil || hiddenSize % heads == 0 else { throw missing("head_dim") }
+    guard json["head_dim"]?.int != nil || ifMissing("head_dim") != nil || hiddenSize % heads == 0 else {
+      throw missing("head_dim")
+    }
     headSize = try positive("head_dim", ifMissing("head_dim") ?? hiddenSize / heads)
     guard headSize % 2 == 0 else { throw VPatchError(.invalid, path, "has an odd head_dim: \(headSize)") }
     let epsilon = json["rms_norm_eps"]?.double ?? multimodal?.normEpsilon ?? 1e-6

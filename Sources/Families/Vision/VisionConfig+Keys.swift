@@ -3,18 +3,19 @@ import Base
 extension VisionConfig {
   /// Reads members of a config and reports invalid ones.
   package struct Keys {
-    package let json: JSON
+    let reader: ObjectReader<VPatchError>
     package let path: String
 
+    /// - Parameter json: a value that is not an object has no members.
     init(_ json: JSON, _ path: String) {
-      self.json = json
       self.path = path
+      reader = ObjectReader(json.object ?? []) { reason, _, remedy in
+        VPatchError(.invalid, path, reason, remedy: remedy ?? "use the original file of the model")
+      }
     }
 
     /// - Parameter what: the invalid thing in the config.
-    package func wrong(_ what: String) -> VPatchError {
-      VPatchError(.invalid, path, "has \(what)", remedy: "use the original file of the model")
-    }
+    package func wrong(_ what: String) -> VPatchError { reader.error("has \(what)") }
 
     package func missing(_ key: String) -> VPatchError { wrong("no usable \"\(key)\" for its images") }
 
@@ -34,12 +35,12 @@ extension VisionConfig {
 
     /// The value of the first of these names that exists.
     package func positive(_ keys: [String], _ standard: Int?, most: Int = most) throws -> Int {
-      guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else {
+      guard let key = keys.first(where: reader.has), let value = reader.optional(key) else {
         if let standard { return standard }
         throw missing(keys[0])
       }
       // Some configs write the side of a square twice.
-      let sides = json[key]?.array?.map(Self.integer) ?? [json[key].flatMap(Self.integer)]
+      let sides = value.array?.map(Self.integer) ?? [Self.integer(value)]
       guard let number = sides.first ?? nil, sides.allSatisfy({ $0 == number }), (1...most).contains(number) else {
         throw missing(key)
       }
@@ -47,7 +48,7 @@ extension VisionConfig {
     }
 
     package func activation(_ key: String, _ standard: Activation) throws -> Activation {
-      guard let value = json[key], value != .null else { return standard }
+      guard let value = reader.optional(key) else { return standard }
       guard let name = value.string else { throw missing(key) }
       guard let activation = Activation(rawValue: name) else {
         throw refused(key, name, known: "gelu, gelu_pytorch_tanh, quick_gelu")
@@ -58,8 +59,8 @@ extension VisionConfig {
     /// Indices into the hidden states of a tower. Negative ones count from the end.
     package func layers(_ key: String, _ standard: Int, of tower: Tower) throws -> [Int] {
       let values: [JSON] =
-        switch json[key] {
-        case nil, .null: [JSON(standard)]
+        switch reader.optional(key) {
+        case nil: [JSON(standard)]
         case .array(let list): list
         case let one?: [one]
         }
@@ -72,14 +73,14 @@ extension VisionConfig {
     }
 
     package func token(_ keys: [String], _ standard: Int) throws -> Int32 {
-      guard let key = keys.first(where: { json[$0] != nil && json[$0] != .null }) else { return Int32(standard) }
-      guard let id = json[key].flatMap(Self.integer).flatMap(Int32.init(exactly:)) else { throw missing(key) }
+      guard let key = keys.first(where: reader.has), let value = reader.optional(key) else { return Int32(standard) }
+      guard let id = Self.integer(value).flatMap(Int32.init(exactly:)) else { throw missing(key) }
       return id
     }
 
     /// `image_grid_pinpoints`; nil where there are none.
     package func grids() throws -> [Grid]? {
-      guard let value = json["image_grid_pinpoints"], value != .null else { return nil }
+      guard let value = reader.optional("image_grid_pinpoints") else { return nil }
       let grids = (value.array ?? []).compactMap { pair -> Grid? in
         let sides = pair.array?.compactMap(\.int).filter { (1...Self.most).contains($0) } ?? []
         return sides.count == 2 && pair.array?.count == 2 ? Grid(height: sides[0], width: sides[1]) : nil

@@ -75,7 +75,7 @@ extension VisionConfig {
   /// Reads `image_grid_pinpoints`: pairs of width and height (in transformers it is height and width), or a range of
   /// tiles, such as "(1x1),...,(6x6)".
   private static func grids(_ keys: Keys, _ tower: Tower) throws -> [Grid] {
-    guard let text = keys.json["image_grid_pinpoints"]?.string else {
+    guard let text = keys.reader.optional("image_grid_pinpoints")?.string else {
       guard let grids = try keys.grids() else { throw keys.missing("image_grid_pinpoints") }
       return grids.map { Grid(height: $0.width, width: $0.height) }
     }
@@ -89,7 +89,7 @@ extension VisionConfig {
   }
 
   private static func projector(_ keys: Keys) throws -> Projector {
-    switch keys.json["mm_projector_type"]?.string ?? "linear" {
+    switch keys.reader.optional("mm_projector_type")?.string ?? "linear" {
     case "linear": .linear(hasBias: true)
     case "mlp2x_gelu": .mlp(.gelu, hasBias: true)
     case let other: throw keys.refused("mm_projector_type", other, known: "mlp2x_gelu, linear")

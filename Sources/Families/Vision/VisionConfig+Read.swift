@@ -43,19 +43,20 @@ extension VisionConfig {
   ) throws {
     path = keys.path
     self.textHidden = textHidden
-    if let vision = keys.json["vision_config"], vision.object != nil {
+    if let vision = keys.reader.optional("vision_config"), vision.object != nil {
       self.tower = try Tower(Keys(vision, path), assumed: tower)
     } else {
       self.tower = tower
     }
     featureLayers = try keys.layers("vision_feature_layer", featureLayer, of: self.tower)
-    switch keys.json["vision_feature_select_strategy"]?.string ?? strategy {
+    switch keys.reader.optional("vision_feature_select_strategy")?.string ?? strategy {
     case "default": dropsFirst = true
     case "full": dropsFirst = false
     case let other: throw keys.refused("vision_feature_select_strategy", other, known: "default, full")
     }
     projector = .mlp(
-      try keys.activation("projector_hidden_act", .gelu), hasBias: keys.json["multimodal_projector_bias"]?.bool ?? true)
+      try keys.activation("projector_hidden_act", .gelu),
+      hasBias: keys.reader.optional("multimodal_projector_bias")?.bool ?? true)
     packing = .plain
     imageToken = try keys.token(["image_token_index", "image_token_id"], token)
   }
@@ -63,7 +64,7 @@ extension VisionConfig {
   private init(qwen keys: Keys, textHidden: Int) throws {
     path = keys.path
     self.textHidden = textHidden
-    let vision = Keys(keys.json["vision_config"] ?? .object([]), keys.path)
+    let vision = Keys(keys.reader.optional("vision_config") ?? .object([]), keys.path)
     // transformers uses 3584 for a missing hidden size, but no such model exists. Here it is an error.
     let hidden = try vision.positive("hidden_size")
     let (patch, merge) = (
@@ -71,10 +72,12 @@ extension VisionConfig {
       try vision.positive("spatial_merge_size", 2, most: Keys.mostOfPatch)
     )
     let window = try vision.positive("window_size", 112)
-    let full = vision.json["fullatt_block_indexes"]
-    guard let fullLayers = full == nil ? [7, 15, 23, 31] : full?.array?.map(\.int),
+    let full = "fullatt_block_indexes"
+    guard
+      let fullLayers = vision.reader.isPresent(full)
+        ? vision.reader.optional(full)?.array?.map(\.int) : [7, 15, 23, 31],
       !fullLayers.contains(where: { $0 == nil })
-    else { throw vision.missing("fullatt_block_indexes") }
+    else { throw vision.missing(full) }
     let windows = Windows(side: window / merge / patch, fullLayers: Set(fullLayers.compactMap(\.self)))
     tower = Tower(
       family: .qwen, hiddenSize: hidden, intermediateSize: try vision.positive("intermediate_size", 3420),
@@ -89,7 +92,7 @@ extension VisionConfig {
     guard windows.side > 0 else {
       throw vision.wrong("windows of \(window) pixels, smaller than a merged patch")
     }
-    let theta = vision.json["rope_parameters"]?["rope_theta"]?.double ?? 10_000
+    let theta = vision.reader.optional("rope_parameters")?["rope_theta"]?.double ?? 10_000
     guard theta == 10_000 else { throw vision.refused("rope_theta", "\(theta)", known: "10000") }
     let width = try vision.positive("out_hidden_size", 3584)
     guard width == textHidden else {
@@ -151,7 +154,7 @@ extension VisionConfig.Tower {
   /// Reads a `vision_config`. Without a model type, transformers assumes a tower like `assumed` and takes defaults from
   /// that class.
   package init(_ keys: VisionConfig.Keys, assumed: Self) throws {
-    let type = keys.json["model_type"]?.string ?? assumed.family.rawValue
+    let type = keys.reader.optional("model_type")?.string ?? assumed.family.rawValue
     let standard: Self
     switch type {
     case "clip_vision_model": standard = .clip
@@ -170,7 +173,7 @@ extension VisionConfig.Tower {
     patchSize = try keys.positive("patch_size", standard.patchSize, most: VisionConfig.Keys.mostOfPatch)
     imageSize = try keys.positive("image_size", standard.imageSize)
     activation = try keys.activation("hidden_act", standard.activation)
-    let epsilon = keys.json["layer_norm_eps"]?.double ?? Double(standard.normEpsilon)
+    let epsilon = keys.reader.optional("layer_norm_eps")?.double ?? Double(standard.normEpsilon)
     guard Float(epsilon).isFinite, epsilon >= 0 else { throw keys.missing("layer_norm_eps") }
     normEpsilon = Float(epsilon)
     guard family == .dinov2 else {
@@ -178,12 +181,12 @@ extension VisionConfig.Tower {
       return
     }
     intermediateSize = hiddenSize * (try keys.positive("mlp_ratio", 4))
-    if keys.json["use_swiglu_ffn"]?.bool ?? false {
+    if keys.reader.optional("use_swiglu_ffn")?.bool ?? false {
       throw VPatchError(
         .refused, keys.path, "has a DINOv2 tower with SwiGLU (use_swiglu_ffn), which is not supported",
         remedy: "the small, base and large DINOv2 are supported")
     }
-    if keys.json["qkv_bias"]?.bool == false {
+    if keys.reader.optional("qkv_bias")?.bool == false {
       throw VPatchError(
         .refused, keys.path, "has a DINOv2 tower without qkv_bias, which is not supported",
         remedy: "the small, base and large DINOv2 have it")

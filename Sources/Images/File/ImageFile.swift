@@ -100,7 +100,7 @@ package struct ImageFile: Sendable {
     case VP_IMAGE_MEMORY: return VPatchError(.io, path, "there is not enough memory to decode the \(kind.name)")
     default:
       return VPatchError(
-        .invalid, path, "is a damaged \(kind.name): \(message)", remedy: "get the image again, or save it anew")
+        .invalid, path, "is a damaged \(kind.name): \(message)", remedy: "get the image again, or save it again")
     }
   }
 }

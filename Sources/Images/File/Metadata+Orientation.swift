@@ -16,7 +16,7 @@ extension Metadata {
     for _ in 0..<2 where data.starts(with: "Exif\0\0".utf8) { data = data.dropFirst(6) }
     guard !data.isEmpty else { return nil }
     guard let reader = TIFFReader(Array(data)) else {
-      throw VPatchError(.invalid, path, "its EXIF data is damaged", remedy: "save the image anew")
+      throw VPatchError(.invalid, path, "its EXIF data is damaged", remedy: "save the image again")
     }
     return reader.integer(tag: 274)
   }

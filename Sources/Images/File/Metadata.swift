@@ -116,7 +116,7 @@ struct Metadata {
     let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropFirst(3)
     let digits = lines.joined().filter { $0 > 0x20 }
     guard let bytes = [UInt8](hex: String(decoding: digits, as: UTF8.self).lowercased()) else {
-      throw VPatchError(.invalid, path, "its EXIF data is damaged", remedy: "save the image anew")
+      throw VPatchError(.invalid, path, "its EXIF data is damaged", remedy: "save the image again")
     }
     return bytes
   }

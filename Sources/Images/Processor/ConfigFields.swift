@@ -2,48 +2,45 @@ import Base
 
 /// The fields of a `preprocessor_config.json`, in all their forms.
 struct ConfigFields {
-  let json: JSON
-  let path: String
+  private let reader: ObjectReader<VPatchError>
 
-  private func failure(_ reason: String) -> VPatchError {
-    VPatchError(.invalid, path, reason, remedy: "use the file that came with the model")
+  /// - Throws: `invalid` for a value that is not an object.
+  init(_ json: JSON, path: String) throws {
+    func failure(_ reason: String, remedy: String?) -> VPatchError {
+      VPatchError(.invalid, path, reason, remedy: remedy ?? "use the file that came with the model")
+    }
+    guard let members = json.object else { throw failure("is not an object", remedy: nil) }
+    reader = ObjectReader(members) { reason, _, remedy in failure(reason, remedy: remedy) }
   }
 
-  /// A field that is present and not `null`.
-  private func value(_ name: String) -> JSON? {
-    guard let value = json[name], value != .null else { return nil }
-    return value
-  }
+  private func failure(_ reason: String) -> VPatchError { reader.error(reason) }
+
+  private func value(_ name: String) -> JSON? { reader.optional(name) }
 
   private func needed(_ name: String) throws -> JSON {
-    guard let value = value(name) else { throw failure("\(name) is missing") }
+    guard let value = value(name) else { throw failure("has no \"\(name)\"") }
     return value
   }
 
   func type() throws -> ProcessorType {
-    guard json.object != nil else { throw failure("is not an object") }
     guard let value = value("image_processor_type") ?? value("feature_extractor_type") else {
-      throw failure("image_processor_type is missing")
+      throw failure("has no \"image_processor_type\"")
     }
     guard let name = value.string, let type = ProcessorType(name: name) else {
       let known = ProcessorType.names.map(\.key).joined(separator: ", ")
-      throw VPatchError(
-        .invalid, path, "has the unknown image_processor_type \(value.compact)",
+      throw reader.error(
+        "has the unknown image_processor_type \(value.compact)",
         remedy: "known are, with or without Fast: \(known)")
     }
     return type
   }
 
   func flag(_ name: String, default standard: Bool = true) throws -> Bool {
-    guard let value = value(name) else { return standard }
-    guard let flag = value.bool else { throw failure("\(name) is \(value.compact), not true or false") }
-    return flag
+    try reader.optionalBool(name) ?? standard
   }
 
   func number(_ name: String, default standard: Double) throws -> Double {
-    guard let value = value(name) else { return standard }
-    guard let number = value.double else { throw failure("\(name) is \(value.compact), not a number") }
-    return number
+    try reader.optional(name, "a number", \.double) ?? standard
   }
 
   private func whole(_ value: JSON, _ name: String) throws -> Int {

@@ -24,7 +24,7 @@ extension ImageProcessor {
   }
 
   init(json: JSON, path: String) throws {
-    let fields = ConfigFields(json: json, path: path)
+    let fields = try ConfigFields(json, path: path)
     let type = try fields.type()
     let size: ImageSize? = try type == .patches ? nil : fields.size(isNeeded: type.isTiled || fields.flag("do_resize"))
     let crops = try fields.flag("do_center_crop", default: type.cropsByDefault)

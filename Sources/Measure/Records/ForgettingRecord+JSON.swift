@@ -56,8 +56,8 @@ extension ForgettingRecord {
 
   /// - Throws: `InvalidRecord` with the first violated rule.
   init(json: JSON) throws(InvalidRecord) {
-    let reader = RecordReader(json)
-    try reader.requireObject()
+    guard json.object != nil else { throw InvalidRecord("is not an object") }
+    let reader = ObjectReader(record: json)
     task = try reader.text("task")
     metric = try reader.text("metric")
     guard let role = Role(rawValue: try reader.text("role")) else {
@@ -103,33 +103,33 @@ extension ForgettingRecord {
       guard (0...1).contains(p) else { throw InvalidRecord("has a p-value outside 0 … 1") }
       pValue = p
     }
-    guard let reference = try reader.digest("reference") else { throw InvalidRecord("has no digest as \"reference\"") }
-    self.reference = reference
-    measured = try reader.digest("measured")
-    probeSet = try reader.digest("probe_set")
+    reference = try reader.digest("reference")
+    measured = try reader.optionalDigest("measured")
+    probeSet = try reader.optionalDigest("probe_set")
     guard let status = MeasurementStatus(rawValue: try reader.text("status")), status <= .reported,
       (status == .measured) == (measured != nil)
     else { throw InvalidRecord("has a status that contradicts \"measured\"") }
     guard let evaluator = json["evaluator"] else { throw InvalidRecord("has no evaluator") }
     self.evaluator = Evaluator(
-      name: try RecordReader(evaluator).text("name"), version: evaluator["version"]?.string)
+      name: try ObjectReader(record: evaluator).text("name"), version: evaluator["version"]?.string)
     settings = try reader.plainValues("settings")
     date = json["date"]?.string
     func source(_ key: String) throws(InvalidRecord) -> Source? {
       guard let entry = json["sources"]?[key] else { return nil }
-      guard let digest = try RecordReader(entry).digest("sha256") else {
+      guard let digest = try ObjectReader(record: entry).optionalDigest("sha256") else {
         throw InvalidRecord("has a source without a digest")
       }
       return Source(digest: digest, model: entry["model"]?.string)
     }
     sourceBefore = try source("before")
     sourceAfter = try source("after")
-    others = reader.others(than: areItemsImplied ? Self.known.union(["n_from"]) : Self.known)
+    let known = areItemsImplied ? Self.known.union(["n_from"]) : Self.known
+    others = reader.members.filter { !known.contains($0.key) }
   }
 
   private static func interval(_ json: JSON?) throws(InvalidRecord) -> Interval? {
     guard let json else { return nil }
-    let reader = RecordReader(json)
+    let reader = ObjectReader(record: json)
     let (low, high) = (try reader.number("low"), try reader.number("high"))
     guard try reader.number("level") == Interval.level else {
       throw InvalidRecord("has an interval whose level is not \(Interval.level)")

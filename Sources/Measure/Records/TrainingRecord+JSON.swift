@@ -47,8 +47,8 @@ extension TrainingRecord {
 
   /// - Throws: `InvalidRecord` with the first violated rule.
   init(json: JSON) throws(InvalidRecord) {
-    let reader = RecordReader(json)
-    try reader.requireObject()
+    guard json.object != nil else { throw InvalidRecord("is not an object") }
+    let reader = ObjectReader(record: json)
     guard (reader.optional("recipe") == nil) != (reader.optional("only") == nil) else {
       throw InvalidRecord("does not have exactly one of \"recipe\" and \"only\"")
     }
@@ -58,9 +58,8 @@ extension TrainingRecord {
       tuned = .only(try reader.text("only"))
     }
     layers = try reader.optionalText("layers")
-    guard let sets = json["data"]?.array else { throw InvalidRecord("has no list as \"data\"") }
     data = []
-    for set in sets { data.append(try DataSet(json: set)) }
+    for set in try reader.list("data") { data.append(try DataSet(json: set)) }
     settings = try reader.plainValues("settings")
     kernels = try reader.text("kernels")
     steps = try reader.count("steps", least: 1)
@@ -72,7 +71,7 @@ extension TrainingRecord {
     guard let curve = reader.optional("curve") else { throw InvalidRecord("has no curve") }
     self.curve = try TrainingCurve(json: curve)
     if let drift = reader.optional("drift") { self.drift = try DriftCurve(json: drift) }
-    others = reader.others(than: Self.known)
+    others = reader.members.filter { !Self.known.contains($0.key) }
   }
 
   // MARK: Annotations
@@ -97,8 +96,8 @@ extension TrainingRecord {
 
 extension TrainingRecord.DataSet {
   init(json: JSON) throws(InvalidRecord) {
-    let reader = RecordReader(json)
-    guard let digest = try reader.digest("sha256") else { throw InvalidRecord("has data without a digest") }
+    let reader = ObjectReader(record: json)
+    guard let digest = try reader.optionalDigest("sha256") else { throw InvalidRecord("has data without a digest") }
     self.init(
       name: try reader.text("name"), digest: digest, rows: try reader.count("rows"), tokens: try reader.count("tokens"),
       answerTokens: try reader.count("answer_tokens"), cut: try reader.count("cut"))
@@ -116,7 +115,7 @@ extension TrainingCurve {
   }
 
   init(json: JSON) throws(InvalidRecord) {
-    let reader = RecordReader(json)
+    let reader = ObjectReader(record: json)
     let (steps, losses, rates) = (
       try reader.steps("step"), try reader.numbers("loss"), try reader.numbers("lr")
     )
@@ -137,7 +136,7 @@ extension DriftCurve {
   }
 
   init(json: JSON) throws(InvalidRecord) {
-    let reader = RecordReader(json)
+    let reader = ObjectReader(record: json)
     let steps = try reader.steps("step")
     let (values, lows, highs) = (try reader.numbers("kl"), try reader.numbers("low"), try reader.numbers("high"))
     guard [values.count, lows.count, highs.count].allSatisfy({ $0 == steps.count }) else {

@@ -85,7 +85,9 @@ struct OwnResults {
     _ key: String, in json: JSON, _ error: (_ reason: String) -> VPatchError
   ) throws -> ContentDigest? {
     guard let value = json[key] else { return nil }
-    guard let digest = value.string.flatMap(ContentDigest.init(hex:)) else { throw error("is not 64 hexadecimal digits") }
+    guard let digest = value.string.flatMap(ContentDigest.init(hex:)) else {
+      throw error("is not 64 hexadecimal digits")
+    }
     return digest
   }
 }

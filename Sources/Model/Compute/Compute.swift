@@ -1,7 +1,6 @@
 import Base
 import CCompute
 import Dispatch
-import Synchronization
 
 /// Precision, kernels and threads of a model's computations.
 ///
@@ -56,14 +55,7 @@ package final class Compute: @unchecked Sendable {
   /// Runs `count` pieces of work of different sizes, each as soon as a thread is free.
   /// - Parameter body: gets the index of its thread, below `threads`, and of the piece.
   package func each(_ count: Int, _ body: @Sendable (_ thread: Int, _ piece: Int) -> Void) {
-    let next = Atomic<Int>(0)
-    splitNumbered(min(threads, count)) { thread, _ in
-      while true {
-        let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard i < count else { return }
-        body(thread, i)
-      }
-    }
+    Parallel.eachNumbered(count, threads: threads, body)
   }
 
   /// Scratch memory for one purpose; reused between calls, and grown when needed. Not initialised.

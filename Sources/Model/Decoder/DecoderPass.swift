@@ -69,14 +69,11 @@ final class DecoderPass {
     compute.apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
     compute.rotate(kept.queryKeyValue.start, rows: rows, activations, direction: 1)
     let attention = Attention(shape: config.attention, compute: compute)
-    if let caches {
-      attention.forward(
-        i, batch.sequences, kept.queryKeyValue.start, caches, output: kept.attended.start)
-    } else {
-      attention.forward(
-        batch.sequences, tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
-        logSums: kept.logSums.start)
-    }
+    let qkv = kept.queryKeyValue.start
+    attention.forward(
+      caches.map { attention.spans(batch.sequences, in: qkv, after: $0, layer: i) }
+        ?? attention.spans(batch.sequences, in: qkv),
+      tokens: rows, qkv, output: kept.attended.start, logSums: caches == nil ? kept.logSums.start : nil)
     compute.apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: kept.middle.start)
     compute.add(input, to: kept.middle.start, rows: rows, hidden)
     compute.apply(layer.middleNorm, to: kept.middle.start, rows: rows, into: normed)

@@ -17,6 +17,8 @@ struct Attention {
     var keyValueWidth: Int { keyValueHeads * headSize }
     /// Queries, keys and values side by side.
     var width: Int { queryWidth + 2 * keyValueWidth }
+    /// Query heads that one head of keys and values serves.
+    var group: Int { heads / keyValueHeads }
   }
 
   let shape: Shape
@@ -27,23 +29,27 @@ struct Attention {
   private var width: Int { shape.width }
   var scale: Float { 1 / Float(shape.headSize).squareRoot() }
 
-  /// One sequence and one head of keys and values, with the query heads that it serves.
+  /// Calls `body` for each sequence and each head of keys and values, with the query heads that it serves.
   private func eachHead(
-    _ sequences: [Range<Int>], scratch matrices: Int,
-    _ body: @Sendable (_ tokens: Range<Int>, _ keyValueHead: Int, _ scores: FloatPointer, _ products: Products) -> Void
+    _ spans: [AttentionSpan], scratch matrices: Int,
+    _ body:
+      @Sendable (
+        _ span: AttentionSpan, _ keyValueHead: Int, _ scores: FloatPointer, _ products: Products
+      ) -> Void
   ) {
-    let longest = sequences.map(\.count).max() ?? 0
-    let memory = ThreadMemory(self, scores: matrices * Self.block * longest, rows: Self.block, longest)
-    let heads = shape.keyValueHeads
-    compute.each(sequences.count * heads) { thread, i in
-      body(sequences[i / heads], i % heads, memory.scores(thread), memory.products(thread))
+    let longest = spans.map(\.length).max() ?? 0
+    let (rows, heads) = (max(Self.block, shape.group), shape.keyValueHeads)
+    let memory = ThreadMemory(self, scores: matrices * rows * longest, rows: rows, longest)
+    compute.each(spans.count * heads) { thread, i in
+      body(spans[i / heads], i % heads, memory.scores(thread), memory.products(thread))
     }
   }
 
   /// Number of keys that a block of queries attends to, and how many of them all queries of the block attend to: each
   /// later query attends to one more.
-  private func view(_ tokens: Range<Int>, _ first: Int, _ rows: Int) -> (columns: Int, before: Int) {
-    shape.isCausal ? (first + rows, first) : (tokens.count, tokens.count)
+  private func view(_ span: AttentionSpan, _ first: Int, _ rows: Int) -> (columns: Int, visible: Int) {
+    let before = span.before + first
+    return shape.isCausal ? (before + rows, before) : (span.length, span.length)
   }
 
   /// Scratch memory of one thread: for scores, and for products.
@@ -85,31 +91,41 @@ struct Attention {
   }
 
   /// - Parameters:
-  ///   - sequences: range of each sequence's tokens.
+  ///   - spans: the sequences, with the keys and values that each attends to.
   ///   - count: number of tokens.
   ///   - qkv: [tokens, width]; queries and keys are already rotated.
   ///   - output: [tokens, queryWidth].
-  ///   - logSums: [heads, tokens].
+  ///   - logSums: [heads, tokens], for `backward`; nil if there is none.
   func forward(
-    _ sequences: [Range<Int>], tokens count: Int, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer
+    _ spans: [AttentionSpan], tokens count: Int, _ qkv: FloatPointer, output: FloatPointer, logSums: FloatPointer?
   ) {
     let (qkv, output, logSums) = (Shared(qkv), Shared(output), Shared(logSums))
-    let (d, group) = (shape.headSize, shape.heads / shape.keyValueHeads)
-    eachHead(sequences, scratch: 1) { tokens, keyValueHead, scores, products in
-      let keys = qkv.pointer + tokens.lowerBound * width + shape.queryWidth + keyValueHead * d
-      let values = keys + shape.keyValueWidth
-      for first in stride(from: 0, to: tokens.count, by: Self.block) {
-        let rows = min(Self.block, tokens.count - first)
-        let (columns, before) = view(tokens, first, rows)
+    let (d, group, queryWidth) = (shape.headSize, shape.group, shape.queryWidth)
+    eachHead(spans, scratch: 1) { span, keyValueHead, scores, products in
+      let keys = Matrix(span.keys.pointer + keyValueHead * d, stride: span.stride)
+      let values = Matrix(span.values.pointer + keyValueHead * d, stride: span.stride)
+      /// Queries and outputs of `rows` rows, from this token and head on.
+      func attend(_ rows: Int, _ view: (columns: Int, visible: Int), token: Int, head: Int, stride: (Int, Int)) {
+        products.multiply(
+          rows, view.columns, d, Matrix(qkv.pointer + token * width + head * d, stride: stride.0), keys.transposed,
+          into: scores, stride: view.columns)
+        vp_causal_softmax(
+          scores, logSums.pointer.map { $0 + head * count + token }, rows, view.columns, view.visible, scale)
+        products.multiply(
+          rows, d, view.columns, Matrix(scores, stride: view.columns), values,
+          into: output.pointer + token * queryWidth + head * d, stride: stride.1)
+      }
+      if span.tokens.count == 1, logSums.pointer == nil {
+        // The rows are all heads of the group; each attends to all columns.
+        return attend(
+          group, (span.length, span.length), token: span.tokens.lowerBound, head: keyValueHead * group, stride: (d, d))
+      }
+      for first in stride(from: 0, to: span.tokens.count, by: Self.block) {
+        let rows = min(Self.block, span.tokens.count - first)
         for head in keyValueHead * group..<(keyValueHead + 1) * group {
-          let token = tokens.lowerBound + first
-          products.multiply(
-            rows, columns, d, Matrix(qkv.pointer + token * width + head * d, stride: width),
-            Matrix(keys, stride: width).transposed, into: scores, stride: columns)
-          vp_causal_softmax(scores, logSums.pointer + head * count + token, rows, columns, before, scale)
-          products.multiply(
-            rows, d, columns, Matrix(scores, stride: columns), Matrix(values, stride: width),
-            into: output.pointer + token * shape.queryWidth + head * d, stride: shape.queryWidth)
+          attend(
+            rows, view(span, first, rows), token: span.tokens.lowerBound + first, head: head,
+            stride: (width, queryWidth))
         }
       }
     }
@@ -126,11 +142,12 @@ struct Attention {
   ) {
     let (qkv, output, logSums) = (Shared(qkv), Shared(output), Shared(logSums))
     let (dOutput, dqkv) = (Shared(dOutput), Shared(dqkv))
-    let (d, group) = (shape.headSize, shape.heads / shape.keyValueHeads)
-    eachHead(sequences, scratch: 2) { tokens, keyValueHead, memory, products in
+    let (d, group) = (shape.headSize, shape.group)
+    eachHead(spans(sequences, in: qkv.pointer), scratch: 2) { span, keyValueHead, memory, products in
+      let tokens = span.tokens
       let key = shape.queryWidth + keyValueHead * d
-      let keys = qkv.pointer + tokens.lowerBound * width + key
-      let values = keys + shape.keyValueWidth
+      let keys = Matrix(span.keys.pointer + keyValueHead * d, stride: span.stride)
+      let values = Matrix(span.values.pointer + keyValueHead * d, stride: span.stride)
       let dKeys = dqkv.pointer + tokens.lowerBound * width + key
       let dValues = dKeys + shape.keyValueWidth
       withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.block) { dots in
@@ -139,7 +156,7 @@ struct Attention {
         var isFirst = true
         for first in stride(from: 0, to: tokens.count, by: Self.block).reversed() {
           let rows = min(Self.block, tokens.count - first)
-          let (columns, before) = view(tokens, first, rows)
+          let (columns, visible) = view(span, first, rows)
           let dScores = memory + Self.block * tokens.count
           for head in keyValueHead * group..<(keyValueHead + 1) * group {
             let token = tokens.lowerBound + first
@@ -149,11 +166,11 @@ struct Attention {
             let dOutOperand = Matrix(dOut, stride: shape.queryWidth)
             products.multiply(
               rows, columns, d, Matrix(query, stride: width),
-              Matrix(keys, stride: width).transposed, into: memory, stride: columns)
+              keys.transposed, into: memory, stride: columns)
             vp_causal_softmax_again(
-              memory, logSums.pointer + head * count + token, rows, columns, before, scale)
+              memory, logSums.pointer + head * count + token, rows, columns, visible, scale)
             products.multiply(
-              rows, columns, d, dOutOperand, Matrix(values, stride: width).transposed, into: dScores,
+              rows, columns, d, dOutOperand, values.transposed, into: dScores,
               stride: columns)
             vp_dot_rows(dOut, out, dots, rows, d, shape.queryWidth, shape.queryWidth)
             products.multiply(
@@ -161,7 +178,7 @@ struct Attention {
               stride: width, accumulate: !isFirst)
             vp_softmax_backward(memory, dScores, dots, rows, columns, scale)
             products.multiply(
-              rows, d, columns, Matrix(dScores, stride: columns), Matrix(keys, stride: width),
+              rows, d, columns, Matrix(dScores, stride: columns), keys,
               into: dqkv.pointer + token * width + head * d, stride: width)
             products.multiply(
               columns, d, rows, Matrix(dScores, stride: columns).transposed,

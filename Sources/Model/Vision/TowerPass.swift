@@ -56,8 +56,10 @@ final class TowerPass {
     compute.apply(layer.attentionNorm, to: input, rows: rows, into: normed)
     apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
     if config.windows != nil { compute.rotate(kept.queryKeyValue.start, rows: rows, activations, direction: 1) }
-    Attention(shape: config.attention, compute: compute).forward(
-      sequences(i, batch), tokens: rows, kept.queryKeyValue.start, output: kept.attended.start,
+    let attention = Attention(shape: config.attention, compute: compute)
+    attention.forward(
+      attention.spans(sequences(i, batch), in: kept.queryKeyValue.start), tokens: rows, kept.queryKeyValue.start,
+      output: kept.attended.start,
       logSums: kept.logSums.start)
     apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: kept.middle.start)
     if let factors = layer.attentionScale { compute.scale(kept.middle.start, by: factors, rows: rows) }

@@ -48,11 +48,11 @@ extension Journal {
     let json: JSON
     do { json = try JSON.parse(text) } catch let error as JSONError { throw Malformed("has \(error.reason)") }
     guard json.canonical() == text else { throw Malformed("is not in canonical form") }
-    var object = try Members(json, of: "the journal")
+    let object = try ObjectReader(json, of: "the journal")
     from = try object.digest("from")
     to = try object.digest("to")
-    let files = try object.array("files").map { entry in
-      var members = try Members(entry, of: "a file")
+    let files = try object.list("files").map { entry in
+      let members = try ObjectReader(entry, of: "a file")
       let file = File(name: try members.fileName("name"), identity: try members.identity("identity"))
       try members.finish()
       return file
@@ -61,25 +61,26 @@ extension Journal {
       throw Malformed("has files out of order or twice")
     }
     self.files = files
-    regions = try object.array("regions").map { try Self.region($0, files) }
+    regions = try object.list("regions").map { try Self.region($0, files) }
     for (a, b) in zip(regions, regions.dropFirst())
     where (a.file, a.range.upperBound) > (b.file, b.offset) { throw Malformed("has regions out of order") }
     guard regions.lazy.map(\.tensor.info.byteCount).sumWithinLimits() != nil else {
       throw Malformed("has regions of more than \(Limits.number) bytes together")
     }
-    renames = try object.array("renames").map { entry in
-      var members = try Members(entry, of: "a rename")
+    renames = try object.list("renames").map { entry in
+      let members = try ObjectReader(entry, of: "a rename")
       let rename = Rename(
         from: try members.fileName("from"), to: try members.fileName("to"),
-        identity: try members.identity("identity"), over: members.has("over") ? try members.identity("over") : nil)
+        identity: try members.identity("identity"), over: members.isPresent("over") ? try members.identity("over") : nil
+      )
       try members.finish()
       guard TemporaryName.isOneOfAnyVersion(rename.from) else {
         throw Malformed("renames \"\(rename.from.printable)\", which is not a temporary file")
       }
       return rename
     }
-    removals = try object.array("removals").map { entry in
-      var members = try Members(entry, of: "a removal")
+    removals = try object.list("removals").map { entry in
+      let members = try ObjectReader(entry, of: "a removal")
       let removal = Removal(name: try members.fileName("name"), identity: try members.identity("identity"))
       try members.finish()
       return removal
@@ -90,13 +91,13 @@ extension Journal {
   }
 
   private static func region(_ json: JSON, _ files: [File]) throws -> Region {
-    var members = try Members(json, of: "a region")
+    let members = try ObjectReader(json, of: "a region")
     let file = try members.int("file")
     let offset = try members.int("offset")
     let length = try members.int("length")
     let name = try members.string("tensor")
     let dtype = DType(try members.string("dtype"))
-    let shape = try members.array("shape").map { $0.int }
+    let shape = try members.list("shape").map { $0.int }
     let fingerprint = try members.digest("fingerprint")
     try members.finish()
     guard let dtype, !shape.contains(nil), TensorInfo.isValidName(name) else {
@@ -111,15 +112,14 @@ extension Journal {
   }
 }
 
-extension Members {
-  fileprivate mutating func fileName(_ key: String) throws -> String {
-    let name = try string(key)
-    guard SafetensorsCheckpoint.isValidFileName(name) else { throw Malformed("names \"\(name.printable)\" in \(owner)") }
-    return name
+extension ObjectReader where Failure == Malformed {
+  fileprivate func fileName(_ key: String) throws(Malformed) -> String {
+    try value(key, "the name of a file") { json in
+      json.string.flatMap { SafetensorsCheckpoint.isValidFileName($0) ? $0 : nil }
+    }
   }
 
-  fileprivate mutating func identity(_ key: String) throws -> LastingIdentity {
-    guard let identity = LastingIdentity(try string(key)) else { throw Malformed("has no identity in \(owner)") }
-    return identity
+  fileprivate func identity(_ key: String) throws(Malformed) -> LastingIdentity {
+    try value(key, "a file's identity") { $0.string.flatMap(LastingIdentity.init) }
   }
 }

@@ -77,6 +77,7 @@ extension ModelPlace {
   func hasLost(_ name: String) -> VPatchError {
     VPatchError(
       .refused, Path.join(folder, name), "cannot be replaced: the new file that the unfinished change needs is missing",
-      remedy: "run 'vpatch recover \(path) --set-aside', which finishes the change without it and deletes nothing", detail: .needsRecovery)
+      remedy: "run 'vpatch recover \(path) --set-aside', which finishes the change without it and deletes nothing",
+      detail: .needsRecovery)
   }
 }

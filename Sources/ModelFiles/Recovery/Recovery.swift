@@ -54,7 +54,8 @@ package enum Recovery {
       guard try lock.lock(), try lock.isStillThere() else { return try SafetensorsCheckpoint.refuseUnfinished(path) }
       let (journal, _) = try Journal.read(InputFile(path: place.journalPath))
       guard journal.onlyAdds else {
-        throw VPatchError(.refused, path, "has an unfinished switch", remedy: "run 'vpatch recover \(path)'", detail: .needsRecovery)
+        throw VPatchError(
+          .refused, path, "has an unfinished switch", remedy: "run 'vpatch recover \(path)'", detail: .needsRecovery)
       }
       try journal.takeBack(in: place)
       withExtendedLifetime(lock) {}

@@ -69,7 +69,9 @@ package struct Provenance: Equatable, Sendable {
 
   /// The provenance beside a model when it was opened; nil where there was none.
   /// - Throws: `invalid` for an inconsistent one.
-  package static func of(_ checkpoint: SafetensorsCheckpoint) throws -> Provenance? { try checkpoint.provenance.flatMap(read) }
+  package static func of(_ checkpoint: SafetensorsCheckpoint) throws -> Provenance? {
+    try checkpoint.provenance.flatMap(read)
+  }
 
   /// Like `of`, but nil also for an inconsistent one.
   /// - Throws: `io` where it cannot be read.

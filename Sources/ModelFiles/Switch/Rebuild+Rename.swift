@@ -6,7 +6,9 @@ import PatchFormat
 extension Rebuild {
   /// Writes the files that change, under temporary names, and registers the files to be removed.
   /// - Returns: whether the files will be byte for byte the patch's own, and how many bytes were written.
-  func replaceFiles(_ touched: [Touched], _ model: LockedModel, _ replacements: inout PendingReplacements) throws -> (Bool, Int) {
+  func replaceFiles(_ touched: [Touched], _ model: LockedModel, _ replacements: inout PendingReplacements) throws -> (
+    Bool, Int
+  ) {
     let (layout, isExact) = try view.layout()
     let names = layout.files.map { input.isDirectory && $0.name.isEmpty ? SafetensorsCheckpoint.singleName : $0.name }
     let changed = zip(layout.files, names).filter { !stays($0, as: $1, touched) }.map(\.0)

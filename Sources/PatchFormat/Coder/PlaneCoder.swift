@@ -55,7 +55,9 @@ enum Planes {
 
   /// Returns element `i` of `count`.
   @inline(__always)
-  package static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ i: Int, of count: Int, _: Word.Type) -> Word {
+  package static func join<Word: PlaneWord>(_ planes: UnsafeRawBufferPointer, _ i: Int, of count: Int, _: Word.Type)
+    -> Word
+  {
     var value: Word = 0
     for plane in 0..<Word.bitWidth / 8 {
       value |= Word(truncatingIfNeeded: planes[plane * count + i]) &<< Word(8 * plane)

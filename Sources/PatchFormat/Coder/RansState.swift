@@ -17,7 +17,9 @@ struct RansState {
   package var isExhausted: Bool { position > wordCount }
 
   /// Whether all words are used and all states equal the encoder's initial state.
-  package var isAtEnd: Bool { position == wordCount && (0..<UlpTables.lanes).allSatisfy { states[$0] == UlpTables.lowest } }
+  package var isAtEnd: Bool {
+    position == wordCount && (0..<UlpTables.lanes).allSatisfy { states[$0] == UlpTables.lowest }
+  }
 
   @inline(__always)
   package func slot(_ lane: Int) -> UInt32 { states[lane] & UlpTables.slotMask }

@@ -36,7 +36,8 @@ package struct Annex: Equatable, Sendable {
 
   /// Whether a file name is allowed for a side file.
   package static func isSideFileName(_ name: String) -> Bool {
-    SafetensorsCheckpoint.isValidFileName(name) && !SafetensorsCheckpoint.isSafetensorsName(name) && name != "vpatch.json"
+    SafetensorsCheckpoint.isValidFileName(name) && !SafetensorsCheckpoint.isSafetensorsName(name)
+      && name != "vpatch.json"
       && name != SafetensorsCheckpoint.indexName
   }
 
@@ -85,17 +86,17 @@ package struct Annex: Equatable, Sendable {
       throw Malformed("has an annex whose manifest has \(error.reason)")
     }
     guard json.canonical() == text else { throw Malformed("has an annex whose manifest is not in canonical form") }
-    var manifest = try Members(json, of: "the manifest")
-    var blobs = try Blobs(try manifest.array("blobs"), bytes[(4 + length)...])
-    base = try FileLayout(parsing: try manifest.value("base"), &blobs)
-    target = try FileLayout(parsing: try manifest.value("target"), &blobs)
-    sideFiles = try manifest.array("side").map { entry in
-      var members = try Members(entry, of: "a side file")
+    let manifest = try ObjectReader(json, of: "the manifest")
+    var blobs = try Blobs(try manifest.list("blobs"), bytes[(4 + length)...])
+    base = try FileLayout(parsing: try manifest.json("base"), &blobs)
+    target = try FileLayout(parsing: try manifest.json("target"), &blobs)
+    sideFiles = try manifest.list("side").map { entry in
+      let members = try ObjectReader(entry, of: "a side file")
       let name = try members.string("name")
       guard Self.isSideFileName(name) else {
         throw Malformed("has a side file with the forbidden name \"\(name.printable)\"")
       }
-      let numbers = try ["base", "target"].map { members.has($0) ? try members.int($0) : nil }
+      let numbers = try ["base", "target"].map { members.isPresent($0) ? try members.int($0) : nil }
       try members.finish()
       guard numbers[0] != numbers[1] else { throw Malformed("has a side file \"\(name)\" that does not differ") }
       return SideFile(
@@ -125,13 +126,15 @@ package struct Blobs {
     var contents: [[UInt8]] = []
     var digests: Set<ContentDigest> = []
     for entry in list {
-      var members = try Members(entry, of: "a blob")
+      let members = try ObjectReader(entry, of: "a blob")
       let length = try members.int("length")
       let digest = try members.digest("sha256")
       try members.finish()
       guard length <= rest.count else { throw Malformed("has an annex that ends within a blob") }
       let blob = rest.prefix(length)
-      guard SHA256Hasher.hash(blob) == digest else { throw Malformed("has a damaged blob in its annex", isDamage: true) }
+      guard SHA256Hasher.hash(blob) == digest else {
+        throw Malformed("has a damaged blob in its annex", isDamage: true)
+      }
       guard digests.insert(digest).inserted else { throw Malformed("has the same blob twice in its annex") }
       contents.append(Array(blob))
       rest = rest.dropFirst(length)

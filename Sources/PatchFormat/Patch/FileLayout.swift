@@ -39,11 +39,10 @@ package struct FileLayout: Equatable, Sendable {
 
   /// - Throws: `Malformed`.
   package init(parsing json: JSON, _ blobs: inout Blobs) throws {
-    var members = try Members(json, of: "a layout")
-    index = members.has("index") ? try blobs.take(try members.int("index")) : nil
-    files = try members.array("files").map { entry in
-      var file = try Members(entry, of: "a file")
-      defer { _ = file }
+    let members = try ObjectReader(json, of: "a layout")
+    index = members.isPresent("index") ? try blobs.take(try members.int("index")) : nil
+    files = try members.list("files").map { entry in
+      let file = try ObjectReader(entry, of: "a file")
       let name = try file.string("name")
       let header = try blobs.take(try file.int("header"))
       try file.finish()
@@ -55,7 +54,8 @@ package struct FileLayout: Equatable, Sendable {
       guard index == nil else { throw Malformed("has an index for a single-file checkpoint") }
       return
     }
-    for file in files where !SafetensorsCheckpoint.isValidFileName(file.name) || !SafetensorsCheckpoint.isSafetensorsName(file.name) {
+    for file in files
+    where !SafetensorsCheckpoint.isValidFileName(file.name) || !SafetensorsCheckpoint.isSafetensorsName(file.name) {
       throw Malformed("has a file with the forbidden name \"\(file.name.printable)\"")
     }
     for (a, b) in zip(files, files.dropFirst()) where !a.name.precedes(b.name) {
@@ -89,7 +89,8 @@ package struct FileLayout: Equatable, Sendable {
         }
       }
       if let index {
-        guard try SafetensorsCheckpoint.weightMap(index, path: "its annex", maximumValues: maximumValues) == placed else {
+        guard try SafetensorsCheckpoint.weightMap(index, path: "its annex", maximumValues: maximumValues) == placed
+        else {
           throw Malformed("has an index that does not match the places of its tensors")
         }
       }

@@ -35,7 +35,9 @@ package final class Patch: Sendable {
       let preamble = try PatchPreamble(
         parsing: try input.read(0..<min(input.size, PatchPreamble.size)), fileSize: input.size)
       let stored = try input.read(PatchPreamble.size..<PatchPreamble.size + preamble.headerStored)
-      guard SHA256Hasher.hash(stored) == preamble.headerDigest else { throw Malformed("is damaged in its header", isDamage: true) }
+      guard SHA256Hasher.hash(stored) == preamble.headerDigest else {
+        throw Malformed("is damaged in its header", isDamage: true)
+      }
       header = try PatchHeader(
         parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"),
         maximumValues: Self.maximumValues(stored.count))
@@ -44,12 +46,15 @@ package final class Patch: Sendable {
       let annexStart = payloadStart + header.payloadBytes
       let annexEnd = annexStart + header.annex.stored
       guard annexEnd >= annexStart, annexEnd <= input.size else {
-        throw Malformed("is cut short: its payload and annex end at \(annexEnd), the file at \(input.size)", isDamage: true)
+        throw Malformed(
+          "is cut short: its payload and annex end at \(annexEnd), the file at \(input.size)", isDamage: true)
       }
       let notes = try Self.annotations(input, from: annexEnd)
       try Self.verifyChunks(header, input, payloadStart, threads: threads)
       let annexBytes = try input.read(annexStart..<annexEnd)
-      guard SHA256Hasher.hash(annexBytes) == header.annex.digest else { throw Malformed("is damaged in its annex", isDamage: true) }
+      guard SHA256Hasher.hash(annexBytes) == header.annex.digest else {
+        throw Malformed("is damaged in its annex", isDamage: true)
+      }
       let annexText = try Self.decompress(
         annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex")
       annex = try Annex(
@@ -105,7 +110,9 @@ package final class Patch: Sendable {
       throw Malformed(isCut ? "is cut short in its annotations" : "has bytes after its annotations", isDamage: isCut)
     }
     let bytes = try input.read(start + 48..<input.size)
-    guard SHA256Hasher.hash(bytes) == ContentDigest(bytes: head[16..<48]) else { throw Malformed("is damaged in its annotations", isDamage: true) }
+    guard SHA256Hasher.hash(bytes) == ContentDigest(bytes: head[16..<48]) else {
+      throw Malformed("is damaged in its annotations", isDamage: true)
+    }
     return bytes
   }
 

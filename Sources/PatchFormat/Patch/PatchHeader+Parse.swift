@@ -13,20 +13,20 @@ extension PatchHeader {
       throw Malformed("has \(error.reason)")
     }
     guard json.canonical() == text else { throw Malformed("is not in canonical form") }
-    var object = try Members(json, of: "the header")
+    let object = try ObjectReader(json, of: "the header")
     guard try object.string("format") == "vpatch" else { throw Malformed("is not of the format \"vpatch\"") }
     let base = try object.digest("base")
     let target = try object.digest("target")
     let identity = try object.digest("identity")
     let payload = try object.int("payload")
-    var annex = try Members(try object.value("annex"), of: "annex")
+    let annex = try ObjectReader(try object.json("annex"), of: "annex")
     let section = Section(
       stored: try annex.int("stored"), decoded: try annex.int("decoded"), digest: try annex.digest("sha256"))
     try annex.finish()
     guard section.decoded <= Self.maximumAnnex else {
       throw Malformed("declares an annex of \(section.decoded) bytes; the maximum is \(Self.maximumAnnex)")
     }
-    let entries = try object.array("tensors")
+    let entries = try object.list("tensors")
     try object.finish()
 
     var tensors: [PatchTensor] = []
@@ -65,34 +65,33 @@ extension PatchHeader {
   }
 
   private static func tensor(_ json: JSON) throws -> PatchTensor {
-    var object = try Members(json, of: "a tensor")
+    let owner = json["name"]?.string.map { "the tensor \"\($0.printable)\"" } ?? "a tensor"
+    let object = try ObjectReader(json, of: owner)
     let name = try object.string("name")
     guard TensorInfo.isValidName(name) else {
       throw Malformed("has a tensor name that is empty, too long, reserved or holds NUL")
     }
-    object.owner = "the tensor \"\(name.printable)\""
     guard let operation = TensorOperation(rawValue: try object.string("op")) else {
       throw Malformed("has an unknown operation for the tensor \"\(name.printable)\"")
     }
     var lengths: [Int]?
-    if object.has("bytes") {
-      lengths = try object.array("bytes").map { value in
-        guard let n = value.int, n <= Limits.number else { throw Malformed("has an invalid length of \(object.owner)") }
+    if object.isPresent("bytes") {
+      lengths = try object.list("bytes").map { value in
+        guard let n = value.int, n <= Limits.number else { throw Malformed("has an invalid length of \(owner)") }
         return n
       }
-      guard lengths?.count == 2 else { throw Malformed("has invalid lengths of \(object.owner)") }
+      guard lengths?.count == 2 else { throw Malformed("has invalid lengths of \(owner)") }
     }
-    let base = operation == .add ? nil : try side(&object, "base", name, lengths?[0])
+    let base = operation == .add ? nil : try side(object, "base", owner, name, lengths?[0])
     var target: FingerprintedTensor?
     switch operation {
     case .same:
       target = base
-      guard lengths.map({ $0[0] == $0[1] }) ?? true else { throw Malformed("has invalid lengths of \(object.owner)") }
+      guard lengths.map({ $0[0] == $0[1] }) ?? true else { throw Malformed("has invalid lengths of \(owner)") }
     case .remove: target = nil
-    default: target = try side(&object, "target", name, lengths?[1])
+    default: target = try side(object, "target", owner, name, lengths?[1])
     }
-    let chunks = operation == .same ? [] : try object.array("chunks").map { try chunk($0, object.owner) }
-    let owner = object.owner
+    let chunks = operation == .same ? [] : try object.list("chunks").map { try chunk($0, owner) }
     try object.finish()
 
     let isUnknown = [base, target].contains { $0.map { !$0.info.dtype.isKnown } ?? false }
@@ -115,12 +114,11 @@ extension PatchHeader {
   }
 
   private static func side(
-    _ object: inout Members, _ key: String, _ name: String, _ length: Int?
+    _ object: ObjectReader<Malformed>, _ key: String, _ owner: String, _ name: String, _ length: Int?
   ) throws -> FingerprintedTensor {
-    let owner = object.owner
-    var side = try Members(try object.value(key), of: "a side of \(owner)")
+    let side = try ObjectReader(try object.json(key), of: "a side of \(owner)")
     guard let dtype = DType(try side.string("dtype")) else { throw Malformed("has an invalid dtype of \(owner)") }
-    let shape = try side.array("shape").map { value in
+    let shape = try side.list("shape").map { value in
       guard let n = value.int, n <= Limits.number else { throw Malformed("has an invalid shape of \(owner)") }
       return n
     }

@@ -35,7 +35,9 @@ package struct PatchHeader: Sendable, Equatable {
     ContentDigest.root(of: tensors.lazy.map { ($0.info.name, $0.fingerprint) })
   }
 
-  package static func identity(_ baseRoot: ContentDigest, _ targetRoot: ContentDigest, _ tensors: [PatchTensor]) -> ContentDigest {
+  package static func identity(_ baseRoot: ContentDigest, _ targetRoot: ContentDigest, _ tensors: [PatchTensor])
+    -> ContentDigest
+  {
     let hasher = SHA256Hasher()
     hasher.update("vpatch.identity.1\n")
     hasher.update(baseRoot.bytes)

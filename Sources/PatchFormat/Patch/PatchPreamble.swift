@@ -63,7 +63,8 @@ struct PatchPreamble {
     }
     isReadOnly = u64(24) != 0
     guard u64(40) <= UInt64(fileSize - Self.size), u64(48) <= UInt64(PatchHeader.maximumDecoded) else {
-      throw Malformed("is cut short, or declares a header of \(u64(40)) bytes stored and \(u64(48)) decoded", isDamage: true)
+      throw Malformed(
+        "is cut short, or declares a header of \(u64(40)) bytes stored and \(u64(48)) decoded", isDamage: true)
     }
     headerStored = Int(u64(40))
     headerDecoded = Int(u64(48))

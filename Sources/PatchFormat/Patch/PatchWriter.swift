@@ -119,7 +119,8 @@ package final class PatchWriter: Sendable {
 
   package static func encoded(annotations: JSON) -> [UInt8] {
     let text = Array(annotations.compact().utf8)
-    return [UInt8](littleEndian: UInt64(text.count)) + [UInt8](repeating: 0, count: 8) + SHA256Hasher.hash(text).bytes + text
+    return [UInt8](littleEndian: UInt64(text.count)) + [UInt8](repeating: 0, count: 8) + SHA256Hasher.hash(text).bytes
+      + text
   }
 }
 

@@ -110,7 +110,8 @@ package struct StackDefinition: Hashable, Sendable {
     try self.init(
       base: base, method: MergeMethod(text: method),
       members: members.map { member in
-        guard let identity = member["identity"]?.string.flatMap(ContentDigest.init(hex:)), let scale = member["scale"]?.double
+        guard let identity = member["identity"]?.string.flatMap(ContentDigest.init(hex:)),
+          let scale = member["scale"]?.double
         else { throw invalid("with a member that has no identity or no scale") }
         return Member(identity, scale: scale)
       })

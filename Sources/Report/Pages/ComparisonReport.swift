@@ -17,7 +17,8 @@ package struct ComparisonReport: Sendable {
     package let records: [ForgettingRecord]
 
     package init(
-      name: String, identity: ContentDigest, recipe: String?, scale: Double? = nil, bytes: Int?, summary: ForgettingSummary,
+      name: String, identity: ContentDigest, recipe: String?, scale: Double? = nil, bytes: Int?,
+      summary: ForgettingSummary,
       records: [ForgettingRecord]
     ) {
       self.name = name

@@ -25,7 +25,7 @@ struct LineageSection {
     return Part.section(
       "Lineage",
       """
-      <div class="kin"><div><h3>From the base</h3>
+      <div class="related"><div><h3>From the base</h3>
       <ol class="rail">
       \(rail)</ol></div>
       \(list(isStack ? "Members" : "Siblings: patches of the same base", lineage.siblings, "patch"))\

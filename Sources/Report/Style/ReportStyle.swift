@@ -101,7 +101,7 @@ enum ReportStyle {
     .dot.predicted{border-style:dashed}
     .dot.off{border-color:var(--none);background:var(--none);color:var(--soft)}
     table.key td{vertical-align:middle}
-    .kin{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr));gap:0 32px}
+    .related{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr));gap:0 32px}
     .rail{list-style:none;margin:0;padding:0}
     .rail li{position:relative;padding:0 0 14px 26px;overflow-wrap:anywhere}
     .rail li::before{content:"";position:absolute;left:3px;top:6px;width:9px;height:9px;border-radius:50%;
@@ -120,8 +120,8 @@ enum ReportStyle {
     .size i{display:block;height:12px;border-radius:3px;background:var(--none)}
     .size i b{display:block;height:100%;min-width:2px;border-radius:3px;background:var(--accent)}
     .folds summary{font-size:15px;font-weight:600;padding:6px 0}
-    .kin h3{margin-top:0}
-    .kin>div{margin-bottom:10px}
+    .related h3{margin-top:0}
+    .related>div{margin-bottom:10px}
     section>:last-child{margin-bottom:0}
     .forest+.note,.sizes+.scroll,.legend+.scroll{margin-top:14px}
     @media screen and (max-width:880px){

@@ -29,7 +29,7 @@ struct Row: Equatable, Sendable {
 
   init(_ json: JSON) throws {
     guard let object = json.object else { throw RowError("is not an object") }
-    var row = RowMembers(object)
+    let row = RowReader(row: object)
     try row.refuse(["chosen", "rejected"], "which marks preference data: that is not supported")
     // A row may have unused members, but must have only one of these forms.
     let found = [
@@ -44,15 +44,15 @@ struct Row: Equatable, Sendable {
       throw RowError("has several forms at once: \(found.joined(separator: ", "))")
     }
     switch found.first {
-    case "messages": content = .conversation(try RowContent.conversation("messages", &row))
-    case "conversations": content = .conversation(try RowContent.conversation("conversations", &row))
-    case "prompt/completion": content = try RowContent.completion(&row)
-    case "instruction/output": content = .conversation(try RowContent.instruction(&row))
+    case "messages": content = .conversation(try RowContent.conversation("messages", row))
+    case "conversations": content = .conversation(try RowContent.conversation("conversations", row))
+    case "prompt/completion": content = try RowContent.completion(row)
+    case "instruction/output": content = .conversation(try RowContent.instruction(row))
     case "text":
-      content = .text(try RowContent.parts(&row, text: "text"))
+      content = .text(try RowContent.parts(row, text: "text"))
       try row.refuseForText()
     case "input_ids":
-      content = try RowContent.ids(&row)
+      content = try RowContent.ids(row)
       try row.refuseForText()
     default:
       for (one, other) in [("prompt", "completion"), ("completion", "prompt"), ("instruction", "output")]
@@ -62,7 +62,7 @@ struct Row: Equatable, Sendable {
       throw RowError("has none of \(Self.forms)")
     }
     isLearned = try row.isLearned()?.value ?? true
-    unread = row.unread
+    unread = row.unused
   }
 
   /// The images as the row names them, in order.
@@ -75,9 +75,9 @@ struct Row: Equatable, Sendable {
   }
 }
 
-extension RowMembers {
+extension ObjectReader where Failure == RowError {
   /// Members that only a chat template can render must not be in a row of text.
-  mutating func refuseForText() throws {
+  func refuseForText() throws(RowError) {
     try refuse(
       ["system", "tools", "documents", "chat_template_kwargs"],
       "which only conversations can have: write the row with \"messages\"")

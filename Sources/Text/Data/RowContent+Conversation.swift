@@ -5,14 +5,14 @@ extension RowContent {
   /// - Parameters:
   ///   - key: the member that lists the messages.
   ///   - isPart: whether the row's other members are read with another list.
-  static func conversation(_ key: String, _ row: inout RowMembers, isPart: Bool = false) throws -> Conversation {
-    guard let list = try row.list(key) else { throw RowError("has no \"\(key)\" that is a list") }
+  static func conversation(_ key: String, _ row: RowReader, isPart: Bool = false) throws -> Conversation {
+    guard let list = try row.optionalList(key) else { throw RowError("has no \"\(key)\" that is a list") }
     guard !list.isEmpty else { throw RowError("has an empty list as its \"\(key)\"") }
-    let images = try isPart ? RowImages() : RowImages(&row)
+    let images = try isPart ? RowImages() : RowImages(row)
     var drafts = try list.enumerated().map { i, json in
       try MessageDraft(json, place: "message \(i + 1)", hasImages: !images.listed.isEmpty || key == "conversations")
     }
-    if let system = try Self.system(&row), !isPart {
+    if let system = try Self.system(row), !isPart {
       if drafts[0].role == .system {
         guard drafts[0].text?.isSame(as: system) == true else {
           throw RowError("has a \"system\" and another system message: leave one of them out")
@@ -23,17 +23,17 @@ extension RowContent {
     }
     let parts = try images.fill(drafts.map(\.parts))
     let messages = try zip(drafts, parts).map { try $0.message($1) }
-    return try Conversation(messages, &row)
+    return try Conversation(messages, row)
   }
 }
 
 extension Conversation {
   /// With the row's other members for the template.
-  init(_ messages: [Message], _ row: inout RowMembers) throws {
+  init(_ messages: [Message], _ row: RowReader) throws {
     self.init(messages)
-    tools = try Self.objects("tools", &row)
-    documents = try Self.objects("documents", &row)
-    if let given = row.take("chat_template_kwargs") {
+    tools = try Self.objects("tools", row)
+    documents = try Self.objects("documents", row)
+    if let given = row.optional("chat_template_kwargs") {
       guard let members = given.object else { throw RowError("has a \"chat_template_kwargs\" that is not an object") }
       if let taken = members.first(where: { ChatTemplate.reserved.contains($0.key) }) {
         throw RowError(
@@ -44,8 +44,8 @@ extension Conversation {
   }
 
   /// A list of objects, or its JSON text, as in tables; nil if empty.
-  private static func objects(_ key: String, _ row: inout RowMembers) throws -> JSON? {
-    guard var value = row.take(key), value.array != nil || !value.isEmpty else { return nil }
+  private static func objects(_ key: String, _ row: RowReader) throws -> JSON? {
+    guard var value = row.optional(key), value.array != nil || !value.isEmpty else { return nil }
     if let text = value.string {
       guard let parsed = try? JSON.parse(Array(text.utf8)) else {
         throw RowError("has a \"\(key)\" that is a string but not JSON")
@@ -84,21 +84,23 @@ struct MessageDraft {
   init(_ json: JSON, place: String, hasImages: Bool) throws {
     guard let object = json.object else { throw RowError("\(place) is not an object") }
     self.place = place
-    var draft = RowMembers(object, place: place)
+    let draft = RowReader(row: object, place: place)
     let name: String
     let isShareGPT = draft.has("from") && !draft.has("role")
     if isShareGPT {
-      let speaker = try draft.text("from") ?? ""
+      let speaker = try draft.optionalString("from") ?? ""
       guard let known = Self.speakers[speaker] else {
         throw RowError("\(place) is from \"\(speaker.printable)\" (known are human, gpt, system, tool)")
       }
       name = known
     } else {
-      guard let role = try draft.text("role") else { throw RowError("\(place) has no \"role\" that is a string") }
+      guard let role = try draft.optionalString("role") else {
+        throw RowError("\(place) has no \"role\" that is a string")
+      }
       name = role
     }
     role = Message.Role(rawValue: name)
-    let content = draft.take(isShareGPT ? "value" : "content")
+    let content = draft.optional(isShareGPT ? "value" : "content")
     text = content?.string
     switch content {
     case .string(let text):

@@ -2,10 +2,10 @@ import Base
 
 extension RowContent {
   /// Token ids, with labels or a mask for the loss, which trainers give different names.
-  static func ids(_ row: inout RowMembers) throws -> Row.Content {
-    guard var ids = try row.numbers("input_ids") else { throw RowError("has no \"input_ids\" that is a list") }
-    var labels = try row.numbers("labels")
-    let images = try RowImages(&row).listed
+  static func ids(_ row: RowReader) throws -> Row.Content {
+    guard var ids = try row.integers("input_ids") else { throw RowError("has no \"input_ids\" that is a list") }
+    var labels = try row.integers("labels")
+    let images = try RowImages(row).listed
     for key in ["completion_mask", "assistant_masks", "loss_mask"] {
       guard let mask = try row.mask(key, count: ids.count) else { continue }
       guard labels == nil else {
@@ -24,14 +24,14 @@ extension RowContent {
         throw RowError("has an \"attention_mask\" with zeros among ones: only padding at the ends is supported")
       }
     }
-    if let positions = try row.numbers("position_ids") {
+    if let positions = try row.integers("position_ids") {
       guard positions.count == ids.count, positions[seen].elementsEqual(0..<seen.count) else {
         throw RowError("has \"position_ids\" that do not count from 0: packed rows are not supported")
       }
     }
     ids = Array(ids[seen])
     labels = labels.map { Array($0[seen]) }
-    if let types = try row.numbers("token_type_ids"), types.contains(where: { $0 != 0 }) {
+    if let types = try row.integers("token_type_ids"), types.contains(where: { $0 != 0 }) {
       throw RowError("has \"token_type_ids\" other than 0, which is not supported")
     }
     return .ids(ids, labels: labels, images: images)

@@ -108,7 +108,7 @@ extension RowEncoder {
     return names
   }
 
-  private static let known = Set(["role", "content", "tool_calls", "function_call"] + RowMembers.learning)
+  private static let known = Set(["role", "content", "tool_calls", "function_call"] + LossMark.keys)
 }
 
 extension Conversation {

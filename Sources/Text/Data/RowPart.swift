@@ -61,9 +61,9 @@ struct RowImages {
 
   init() { listed = [] }
 
-  init(_ row: inout RowMembers) throws {
+  init(_ row: RowReader) throws {
     try row.refuse(["videos", "video", "audios", "audio"], "which is not supported: only images are")
-    let found = ["images", "image"].compactMap { key in row.take(key).map { (key, $0) } }
+    let found = ["images", "image"].compactMap { key in row.optional(key).map { (key, $0) } }
     guard found.count <= 1 else { throw RowError("has both \"images\" and \"image\"") }
     listed =
       try found.first.map { key, json in

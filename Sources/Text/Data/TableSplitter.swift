@@ -91,7 +91,7 @@ struct TableSplitter {
 
   /// A string; but marks of trained rows are numbers, or true or false as pandas and Excel write them.
   private static func value(_ text: String, of name: String) -> JSON {
-    guard RowMembers.learning.contains(name) else { return .string(text) }
+    guard LossMark.keys.contains(name) else { return .string(text) }
     switch text.lowercased() {
     case "true": return .bool(true)
     case "false": return .bool(false)

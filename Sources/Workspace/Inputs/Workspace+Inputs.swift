@@ -65,7 +65,8 @@ extension Workspace {
     let identity: ContentDigest
     do { identity = try store.resolve(name) } catch let error as VPatchError where error.code == .io {
       guard error.subject == name else { throw error }
-      throw VPatchError(.io, name, "does not exist, and \(error.reason)", remedy: error.remedy, detail: error.detail, cause: error)
+      throw VPatchError(
+        .io, name, "does not exist, and \(error.reason)", remedy: error.remedy, detail: error.detail, cause: error)
     }
     return try store.patch(identity, threads: work.threads)
   }

@@ -48,7 +48,9 @@ package final class StoreLibrary: PatchLibrary {
 
   package func keepComposite(of stack: StackDefinition, making make: (String, Bool) throws -> Void) throws -> Patch {
     let store = try workspace.store.open(create: true)
-    let patch = try store.keep(.composite, stack: stack.identity, threads: workspace.work.threads) { try make($0, false) }
+    let patch = try store.keep(.composite, stack: stack.identity, threads: workspace.work.threads) {
+      try make($0, false)
+    }
     leased.insert(patch.identity)
     return patch
   }
@@ -56,7 +58,9 @@ package final class StoreLibrary: PatchLibrary {
   /// A new undo for a model that lost its own: its difference to the base, kept in the store. Of the side files it
   /// reverts those that an available patch of the state wrote; files of the user's own stay.
   /// - Throws: `wrongBase` if `base` is not the base of the model.
-  package func difference(from base: SafetensorsCheckpoint, to model: SafetensorsCheckpoint, _ state: ModelState) throws -> Patch {
+  package func difference(from base: SafetensorsCheckpoint, to model: SafetensorsCheckpoint, _ state: ModelState) throws
+    -> Patch
+  {
     let root = state.base
     var options = CreateOptions()
     // The model was made by patches, which may change anything.
@@ -110,7 +114,8 @@ package final class StoreLibrary: PatchLibrary {
     do {
       try TemporaryFiles.uninterrupted { try store.finishApplication(entry, supersedingEarlier: true) }
     } catch let error as VPatchError {
-      workspace.messages.note("the store still lists this change as unfinished, and keeps what its undo needs: \(error.description)")
+      workspace.messages.note(
+        "the store still lists this change as unfinished, and keeps what its undo needs: \(error.description)")
     }
     return result
   }

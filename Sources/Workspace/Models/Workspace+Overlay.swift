@@ -6,7 +6,9 @@ extension Workspace {
   /// - Parameters:
   ///   - patches: as NAME_OR_FILE[@SCALE]: a chain, or siblings that are summed.
   ///   - stack: of the store, or a stack file.
-  package func overlay(_ patches: [String], stack: String?, over checkpoint: SafetensorsCheckpoint) throws -> [PatchStep] {
+  package func overlay(_ patches: [String], stack: String?, over checkpoint: SafetensorsCheckpoint) throws
+    -> [PatchStep]
+  {
     if let stack { return try overlay(StackInput(stack, in: self), over: checkpoint) }
     switch try TypedPatches(patches, in: self) {
     case .chain(let steps): return steps

@@ -104,7 +104,8 @@ extension ReportLineage.Entry {
     self.init(
       title: name ?? related.root.short,
       details: [
-        name == nil ? nil : related.root.short, related.base?.layout, related.base?.tensors.map { Format.counted($0, "tensor") },
+        name == nil ? nil : related.root.short, related.base?.layout,
+        related.base?.tensors.map { Format.counted($0, "tensor") },
         related.base?.bytes.map(Format.bytes),
       ].compactMap { $0 })
   }

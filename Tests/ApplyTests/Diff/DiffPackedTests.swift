@@ -48,7 +48,8 @@ import Testing
     let folder = try TestFolder()
     try folder.file("a", [TestTensor("t", "F6_E2M3", [4], bytes: [0, 0, 0, 0])])
     try folder.file("b", [TestTensor("t", "F6_E2M3", [4], bytes: [0, 1, 0, 1])])
-    let diff = try CheckpointDiff.compute(SafetensorsCheckpoint(path: folder["a"]), SafetensorsCheckpoint(path: folder["b"]), threads: 1)
+    let diff = try CheckpointDiff.compute(
+      SafetensorsCheckpoint(path: folder["a"]), SafetensorsCheckpoint(path: folder["b"]), threads: 1)
     #expect(diff.tensors[0].change.elements == 4 && diff.tensors[0].change.changed == 2)
   }
 
@@ -59,7 +60,8 @@ import Testing
     try folder.file("part", model.tuned(TestModel.attention).filter { $0.name.contains("self_attn") })
     try folder.file("lora", [.weights("base_model.model.q_proj.lora_A.weight", [4, 4])])
     func said(_ a: String, _ b: String) throws -> String {
-      let diff = try CheckpointDiff.compute(SafetensorsCheckpoint(path: folder[a]), SafetensorsCheckpoint(path: folder[b]), threads: 1)
+      let diff = try CheckpointDiff.compute(
+        SafetensorsCheckpoint(path: folder[a]), SafetensorsCheckpoint(path: folder[b]), threads: 1)
       for note in diff.notes {
         #expect(diff.table().contains(note) && diff.html().contains("As base and tuned model"))
       }

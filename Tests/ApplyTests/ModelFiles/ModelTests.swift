@@ -26,7 +26,8 @@ import Testing
       var options = CreateOptions()
       options.name = "skill\(i + 1)"
       _ = try Create(
-        base: SafetensorsCheckpoint(path: folder["m\(i)"]), tuned: SafetensorsCheckpoint(path: folder["m\(i + 1)"]), options: options,
+        base: SafetensorsCheckpoint(path: folder["m\(i)"]), tuned: SafetensorsCheckpoint(path: folder["m\(i + 1)"]),
+        options: options,
         work: work
       ).write(to: folder["p\(i + 1)"])
       return try Patch(path: folder["p\(i + 1)"])
@@ -133,7 +134,9 @@ import Testing
       let identity = text.contains("\"identity\": \"\(digest)\"")
       // The identity alone is bound by nothing but the patch itself, which is asked for by it.
       if !identity {
-        #expect(throws: VPatchError.self, "\(digest)") { try Provenance.of(SafetensorsCheckpoint(path: folder["model"])) }
+        #expect(throws: VPatchError.self, "\(digest)") {
+          try Provenance.of(SafetensorsCheckpoint(path: folder["model"]))
+        }
       }
     }
   }

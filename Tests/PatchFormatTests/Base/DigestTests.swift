@@ -59,7 +59,8 @@ import Testing
   @Test func roots() {
     #expect(ContentDigest.root(of: [(name: "a", fingerprint: Self.a), ("s", Self.scalar)]) == Self.baseRoot)
     #expect(
-      ContentDigest.root(of: [(name: "a", fingerprint: Self.aTuned), ("s", Self.scalar), ("z", Self.empty)]) == Self.targetRoot
+      ContentDigest.root(of: [(name: "a", fingerprint: Self.aTuned), ("s", Self.scalar), ("z", Self.empty)])
+        == Self.targetRoot
     )
     #expect(
       ContentDigest.root(of: [(name: String, fingerprint: ContentDigest)]()).hex
@@ -67,7 +68,9 @@ import Testing
   }
 
   @Test func identity() {
-    func side(_ name: String, _ dtype: String, _ shape: [Int], _ bytes: Int, _ digest: ContentDigest) -> FingerprintedTensor {
+    func side(_ name: String, _ dtype: String, _ shape: [Int], _ bytes: Int, _ digest: ContentDigest)
+      -> FingerprintedTensor
+    {
       FingerprintedTensor(TensorInfo(name: name, dtype: DType(dtype)!, shape: shape, byteCount: bytes), digest)
     }
     let s = side("s", "F64", [], 8, Self.scalar)

@@ -55,7 +55,9 @@ import Testing
     for bad in ["", ".", "..", "a/b", "a\\b", "a\nb", "a\u{0}", "/\u{301}", String(repeating: "n", count: 256)] {
       #expect(!SafetensorsCheckpoint.isValidFileName(bad), "\(bad)")
     }
-    for good in ["...", "a b", "é", String(repeating: "n", count: 255)] { #expect(SafetensorsCheckpoint.isValidFileName(good)) }
+    for good in ["...", "a b", "é", String(repeating: "n", count: 255)] {
+      #expect(SafetensorsCheckpoint.isValidFileName(good))
+    }
   }
 
   @Test func sideFileNames() {

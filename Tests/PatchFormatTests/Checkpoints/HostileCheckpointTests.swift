@@ -6,7 +6,8 @@ import Testing
 @Suite struct HostileCheckpointTests {
   /// Part of a name → what the message says. The first that fits counts.
   static let words: [(String, String)] = [
-    ("empty_file", "only 0 bytes"), ("seven_bytes", "only 7 bytes"), ("header_bomb", "header length is 137000000000 bytes"),
+    ("empty_file", "only 0 bytes"), ("seven_bytes", "only 7 bytes"),
+    ("header_bomb", "header length is 137000000000 bytes"),
     ("header_length_over_limit", "the maximum is 100000000"), ("header_length_overflow", "the maximum is 100000000"),
     ("header_truncated", "cut short"), ("header_length_zero", "begin with '{'"), ("header_leading", "begin with '{'"),
     ("header_byte_order_mark", "begin with '{'"), ("header_not_an_object", "begin with '{'"),

@@ -12,7 +12,9 @@ struct StackShow {
   let common: CommonOptions
   let hasBase: Bool
 
-  init(_ stored: StoredStack, in workspace: Workspace, _ common: CommonOptions, base: SafetensorsCheckpoint? = nil) throws {
+  init(_ stored: StoredStack, in workspace: Workspace, _ common: CommonOptions, base: SafetensorsCheckpoint? = nil)
+    throws
+  {
     facts = try StackFacts(stored, in: workspace, base: base)
     self.common = common
     hasBase = base != nil
