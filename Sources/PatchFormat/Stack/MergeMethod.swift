@@ -16,9 +16,9 @@ package struct MergeMethod: Hashable, Sendable {
     /// Spherical interpolation between two tuned models. The scales set the position.
     case slerp
 
-    var hasDensity: Bool { self == .ties || self == .dare || self == .dareTies }
-    var hasLambda: Bool { self == .ties || self == .dareTies }
-    var hasSeed: Bool { self == .dare || self == .dareTies }
+    package var hasDensity: Bool { self == .ties || self == .dare || self == .dareTies }
+    package var hasLambda: Bool { self == .ties || self == .dareTies }
+    package var hasSeed: Bool { self == .dare || self == .dareTies }
   }
 
   package let kind: Kind

@@ -11,16 +11,21 @@ struct MergeOptions: ParsableArguments {
   var method: MergeMethod.Kind?
   @Option(
     help: ArgumentHelp(
-      "ties, dare, dare-ties: share of each patch's changes to keep. (default: 0.5)", valueName: "share"))
+      "\(Self.methods(\.hasDensity)): share of each patch's changes to keep. (default: 0.5)", valueName: "share"))
   var density: Double?
-  @Option(help: ArgumentHelp("ties, dare-ties: factor for the merged change. (default: 1)", valueName: "factor"))
+  @Option(help: ArgumentHelp("\(Self.methods(\.hasLambda)): factor for the merged change. (default: 1)", valueName: "factor"))
   var lambda: Double?
-  @Option(help: ArgumentHelp("dare, dare-ties: random seed for dropping changes. (default: 0)", valueName: "n"))
+  @Option(help: ArgumentHelp("\(Self.methods(\.hasSeed)): random seed for dropping changes. (default: 0)", valueName: "n"))
   var seed: UInt64?
   @Option(
     help: ArgumentHelp(
       "Interpolate the result toward the base by this share, 0 to 1 (WiSE-FT). (default: 0)", valueName: "share"))
   var towardBase: Double?
+
+  /// The methods that have a parameter, for help texts.
+  private static func methods(_ has: (MergeMethod.Kind) -> Bool) -> String {
+    MergeMethod.Kind.allCases.filter(has).map(\.rawValue).joined(separator: ", ")
+  }
 
   var isGiven: Bool { method != nil || density != nil || lambda != nil || seed != nil || towardBase != nil }
 
