@@ -38,9 +38,10 @@ beside() (
   scripts/lint-python.sh
   step "swift format lint"
   scripts/lint.sh
-  step "arrows between modules and folders, and plain words"
+  step "arrows between modules and folders, plain words, public interface"
   "$python" scripts/arrows.py
   "$python" scripts/check-words.py
+  "$python" scripts/check-public.py
   step "Examples/, on the product VPatch"
   scripts/examples.sh
   end_step

@@ -52,7 +52,10 @@ public struct CreationOptions: Sendable {
 extension PatchWorkspace {
   /// Creates a patch from a base and a tuned checkpoint.
   /// - Parameters:
+  ///   - base: the checkpoint before fine-tuning.
+  ///   - tuned: the checkpoint after it.
   ///   - output: the patch file, `.vpatch`.
+  ///   - options: what may have changed, and where the patch is kept.
   /// - Returns: the patch as written. Applying it to `base` gives `tuned` bit for bit.
   /// - Throws: `refused` for a model that is not a fine-tune of the base, or an output that exists; `io`; `invalid`.
   public func create(
@@ -80,6 +83,7 @@ extension PatchWorkspace {
 
   /// Opens and verifies a patch.
   /// - Parameter patch: a file, or its name in the store.
+  /// - Returns: what the patch says about itself.
   /// - Throws: `io` if it does not exist; `invalid` if it is damaged.
   public func patch(_ patch: String) throws(PatchError) -> PatchInfo {
     try withPatchError { try PatchInfo(workspace.patch(patch)) }
@@ -87,6 +91,7 @@ extension PatchWorkspace {
 
   /// Checks a patch with the models that it belongs to; writes nothing.
   /// - Parameters:
+  ///   - patch: a file, or its name in the store.
   ///   - base: rebuilds the target from it in memory, and compares all fingerprints.
   ///   - target: the same the other way.
   ///   - recipe: requires that only its tensors are touched.
@@ -111,6 +116,9 @@ extension PatchWorkspace {
   /// - Parameters:
   ///   - chain: patches, each made on top of the one before.
   ///   - base: the base of the first; needed if several patches change one tensor.
+  ///   - output: the patch file, `.vpatch`.
+  ///   - name: name of the new patch, and its alias in the store; nil for none.
+  /// - Returns: the patch as written.
   /// - Throws: `refused` for patches that are not a chain, or if the base is needed.
   public func compose(
     _ chain: [String], base: String? = nil, output: String, name: String? = nil

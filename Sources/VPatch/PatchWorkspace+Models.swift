@@ -125,6 +125,7 @@ extension PatchWorkspace {
   ///   - base: the checkpoint that they were made from.
   ///   - output: a file for a file, a new folder for a folder.
   ///   - rule: how patches of one base are combined; nil: they are summed.
+  ///   - options: what is checked, and what may be replaced.
   /// - Returns: the root of the result, as 64 hexadecimal digits.
   /// - Throws: `wrongBase` if the patch does not belong to this model; `refused` for an output that exists; `mismatch`.
   @discardableResult
@@ -140,7 +141,13 @@ extension PatchWorkspace {
   }
 
   /// Applies a stack of the store, or of a stack file.
-  /// - Throws: as above.
+  /// - Parameters:
+  ///   - stack: its name, or a file.
+  ///   - base: the checkpoint that its patches were made from.
+  ///   - output: a file for a file, a new folder for a folder.
+  ///   - options: what is checked, and what may be replaced.
+  /// - Returns: the root of the result, as 64 hexadecimal digits.
+  /// - Throws: `wrongBase` if a patch does not belong to this model; `refused` for an output that exists; `mismatch`.
   @discardableResult
   public func apply(
     stack: String, to base: String, output: String, _ options: OutputOptions = OutputOptions()
@@ -152,7 +159,10 @@ extension PatchWorkspace {
 
   /// Makes a model another stack of its base, in place. At every moment it is the old model or the new one; an
   /// interrupted switch is finished by ``recover(_:settingAside:)``.
-  /// - Parameter stack: a stack of the store, a stack file, or a patch with an optional scale.
+  /// - Parameters:
+  ///   - model: a file or a folder, changed in place.
+  ///   - stack: a stack of the store, a stack file, or a patch with an optional scale.
+  ///   - options: what is checked, and how files are replaced.
   /// - Returns: the model's new root.
   /// - Throws: `wrongBase` if the model was not made from the stack's base; `refused` if it is that stack already.
   @discardableResult
@@ -163,6 +173,10 @@ extension PatchWorkspace {
   }
 
   /// Takes patches off a model, in place.
+  /// - Parameters:
+  ///   - model: a file or a folder, changed in place.
+  ///   - reversion: which patches are taken off.
+  ///   - options: what is checked, and how files are replaced.
   /// - Returns: the model's new root.
   /// - Throws: `wrongBase` if the patch is not applied; `refused` if nothing is.
   @discardableResult
@@ -173,8 +187,13 @@ extension PatchWorkspace {
   }
 
   /// Writes a model without some of its patches to a new place.
+  /// - Parameters:
+  ///   - model: a file or a folder, which stays as it is.
+  ///   - reversion: which patches are taken off.
+  ///   - output: a file for a file, a new folder for a folder.
+  ///   - options: what is checked, and what may be replaced.
   /// - Returns: the root of the result.
-  /// - Throws: as above; `refused` for an output that exists.
+  /// - Throws: `wrongBase` if the patch is not applied; `refused` if nothing is, or for an output that exists.
   @discardableResult
   public func revert(
     _ model: String, _ reversion: Reversion = .toBase, output: String, _ options: OutputOptions = OutputOptions()
@@ -185,7 +204,9 @@ extension PatchWorkspace {
   }
 
   /// Finishes or undoes an interrupted switch. It may be interrupted and run again.
-  /// - Parameter settingAside: rename files that block it, instead of refusing.
+  /// - Parameters:
+  ///   - model: a file or a folder.
+  ///   - settingAside: rename files that block it, instead of refusing.
   /// - Returns: whether there was anything to do.
   /// - Throws: `refused` if something blocks it.
   @discardableResult
@@ -196,7 +217,10 @@ extension PatchWorkspace {
   }
 
   /// What a model is: read from the provenance beside it, and checked by hashing.
-  /// - Parameter hashesAll: hash all tensors, not only those that a patch touched.
+  /// - Parameters:
+  ///   - model: a file or a folder.
+  ///   - hashesAll: hash all tensors, not only those that a patch touched.
+  /// - Returns: its root, and the patches that are applied to it.
   /// - Throws: `io`; `invalid`; `refused` for an unfinished switch.
   public func model(_ model: String, hashesAll: Bool = false) throws(PatchError) -> ModelInfo {
     try withPatchError {

@@ -25,7 +25,9 @@ public struct EvaluationPair: Sendable {
 
 extension PatchWorkspace {
   /// Writes into a patch what it taught and what it cost, from two results files.
-  /// - Parameter patch: a file, or its name in the store.
+  /// - Parameters:
+  ///   - results: the two results files.
+  ///   - patch: a file, or its name in the store.
   /// - Returns: all records of the patch now.
   /// - Throws: `invalid` for files that cannot be compared; `wrongBase` if the model is not the one that the patch makes.
   @discardableResult

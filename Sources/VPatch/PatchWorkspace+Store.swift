@@ -82,7 +82,9 @@ extension PatchWorkspace {
   // MARK: Patches
 
   /// Adds patch files to the store, which keeps a verified copy of each.
-  /// - Parameter tags: attached to all of them.
+  /// - Parameters:
+  ///   - files: patch files.
+  ///   - tags: attached to all of them.
   /// - Returns: their identities, in the order of the files.
   /// - Throws: `invalid` for a file that is not a patch; those before it stay added.
   @discardableResult
@@ -97,6 +99,7 @@ extension PatchWorkspace {
   }
 
   /// The patches of the store, the latest first.
+  /// - Parameter query: which of them; all by default.
   /// - Throws: `io` if there is no store; `invalid` if its catalogue is damaged.
   public func patches(_ query: StoreQuery = StoreQuery()) throws(PatchError) -> [StoredPatchInfo] {
     try withPatchError {
@@ -115,13 +118,18 @@ extension PatchWorkspace {
   }
 
   /// Removes a patch from the store.
-  /// - Parameter force: remove its other aliases and tags too.
+  /// - Parameters:
+  ///   - patch: its name in the store.
+  ///   - force: remove its other aliases and tags too.
   /// - Throws: `refused` if a stack, a model or a running command needs it, or it has other names.
   public func remove(_ patch: String, force: Bool = false) throws(PatchError) {
     try withPatchError { _ = try workspace.store.open().remove([PatchName(patch)], force: force) }
   }
 
   /// Gives a patch of the store an alias; it moves if another patch has it.
+  /// - Parameters:
+  ///   - alias: the new name.
+  ///   - patch: its name so far.
   /// - Throws: `refused` for a name that cannot be an alias; `io` if there is no such patch.
   public func alias(_ alias: String, for patch: String) throws(PatchError) {
     try withPatchError { _ = try workspace.store.open().alias(alias, PatchName(patch)) }
@@ -131,8 +139,11 @@ extension PatchWorkspace {
 
   /// Defines a stack.
   /// - Parameters:
+  ///   - name: of the stack.
   ///   - base: the checkpoint that all members are made from, or its root.
   ///   - members: files or names, each with an optional scale: `counting@0.8`.
+  ///   - rule: how they are combined.
+  /// - Returns: the stack's first version.
   /// - Throws: `refused` for a name that is taken, or members that cannot be combined; `wrongBase`.
   @discardableResult
   public func newStack(
@@ -144,7 +155,11 @@ extension PatchWorkspace {
   }
 
   /// Adds members to a stack, or gives them other scales.
-  /// - Parameter rule: another merge method; nil to keep it.
+  /// - Parameters:
+  ///   - members: files or names, each with an optional scale: `counting@0.8`.
+  ///   - name: of the stack.
+  ///   - rule: another merge method; nil to keep it.
+  /// - Returns: the stack's new version.
   /// - Throws: as ``newStack(_:base:members:combinedBy:)``; `io` if there is no such stack.
   @discardableResult
   public func add(
@@ -156,6 +171,10 @@ extension PatchWorkspace {
   }
 
   /// Takes members out of a stack.
+  /// - Parameters:
+  ///   - members: names of patches.
+  ///   - name: of the stack.
+  /// - Returns: the stack's new version.
   /// - Throws: `refused` for a patch that is not a member.
   @discardableResult
   public func remove(_ members: [String], fromStack name: String) throws(PatchError) -> StackInfo {
@@ -169,6 +188,7 @@ extension PatchWorkspace {
   }
 
   /// Removes a stack and its versions. Its patches stay.
+  /// - Parameter name: of the stack.
   /// - Throws: `io` if there is no such stack.
   public func removeStack(_ name: String) throws(PatchError) {
     try withPatchError { try workspace.store.open().removeStack(name) }

@@ -13,9 +13,11 @@ struct MergeOptions: ParsableArguments {
     help: ArgumentHelp(
       "\(Self.methods(\.hasDensity)): share of each patch's changes to keep. (default: 0.5)", valueName: "share"))
   var density: Double?
-  @Option(help: ArgumentHelp("\(Self.methods(\.hasLambda)): factor for the merged change. (default: 1)", valueName: "factor"))
+  @Option(
+    help: ArgumentHelp("\(Self.methods(\.hasLambda)): factor for the merged change. (default: 1)", valueName: "factor"))
   var lambda: Double?
-  @Option(help: ArgumentHelp("\(Self.methods(\.hasSeed)): random seed for dropping changes. (default: 0)", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("\(Self.methods(\.hasSeed)): random seed for dropping changes. (default: 0)", valueName: "n"))
   var seed: UInt64?
   @Option(
     help: ArgumentHelp(
