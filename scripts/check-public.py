@@ -28,7 +28,7 @@ def signature(lines: list[str], at: int) -> str:
 
 def parameters(declaration: str) -> list[str]:
     """The names of a function's parameters inside of it."""
-    if not re.search(r"\bfunc\b", declaration):
+    if not re.search(r"\bfunc \w", declaration):
         return []
     listed = declaration[declaration.index("(") + 1:]
     return re.findall(r"(?:^|,)\s*(?:\w+ )?(\w+):", re.sub(r"\(.*?\)|\[.*?\]", "", listed))

@@ -21,7 +21,7 @@ struct ShowCommand: StoreCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    if let (stack, store) = try workspace.stack(subject) { return try StackShow(stack, in: workspace, common).print() }
+    if let (stack, _) = try workspace.stack(subject) { return try StackShow(stack, in: workspace, common).print() }
     let patch = try workspace.patch(subject)
     common.print(json(patch), text: text(patch))
   }
