@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds the programs of Examples/, which use the library as any other package does, and runs them on fixtures.
+#
+#     scripts/examples.sh [OPTION…]     options of swift build; with those of scripts/test.sh, its build is used
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 work=$(mktemp -d "${TMPDIR:-/tmp}/vpatch-examples-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-swift build --package-path Examples
-programs=Examples/.build/debug
+swift build --package-path Examples "$@"
+programs=$(swift build --package-path Examples "$@" --show-bin-path)
 
 says() {
   grep -qF -- "$1" "$work/out" || { cat "$work/out" >&2; echo "examples: \"$1\" is missing above" >&2; exit 1; }

@@ -7,12 +7,12 @@ import Testing
 
 /// The commands with a model that sees.
 @Suite("Commands with images", .serialized) struct VisionCommandTests {
-  private func train(_ seeing: SeeingModel, _ more: String...) throws -> Command {
+  private func train(_ vision: VisionFolder, _ more: String...) throws -> Command {
     try Command(
       Command.path,
       [
-        "train", seeing.base, "--data", seeing.data, "-o", seeing.folder["task.vpatch"], "--batch", "2", "--lr", "1e-2",
-        "--features", seeing.folder["features"],
+        "train", vision.base, "--data", vision.data, "-o", vision.folder["task.vpatch"], "--batch", "2", "--lr", "1e-2",
+        "--features", vision.folder["features"],
       ] + more)
   }
 
@@ -20,19 +20,19 @@ import Testing
     "a patch applies and reverts byte for byte; another layout of the same model is named",
     arguments: zip(TinyModel.visionLanguageModels, ["projector", "vision", "full"]))
   func exact(name: String, recipe: String) throws {
-    let seeing = try SeeingModel(name)
-    let folder = seeing.folder
-    let run = try train(seeing, "--recipe", recipe, "--steps", "2", "--no-store")
+    let vision = try VisionFolder(name)
+    let folder = vision.folder
+    let run = try train(vision, "--recipe", recipe, "--steps", "2", "--no-store")
     #expect(run.code == 0 && run.output.contains("proved    nothing outside the "), "\(run.errors)")
     #expect(run.errors.contains("data      4 rows, "))
-    let applied = try Command("apply", seeing.base, folder["task.vpatch"], "-o", folder["tuned"])
+    let applied = try Command("apply", vision.base, folder["task.vpatch"], "-o", folder["tuned"])
     #expect(applied.code == 0, "\(applied.errors)")
     #expect(try folder.bytes("tuned/model.safetensors") != folder.bytes("model/model.safetensors"))
     let reverted = try Command("revert", folder["tuned"], folder["task.vpatch"], "-o", folder["back"])
     #expect(reverted.code == 0, "\(reverted.errors)")
     #expect(try folder.bytes("back/model.safetensors") == folder.bytes("model/model.safetensors"))
     // The same weights under other names.
-    let other = try SeeingModel(name)
+    let other = try VisionFolder(name)
     try other.rename { tensor in
       let isQwen = name.contains("qwen")
       if tensor.hasPrefix("model.") { return "language_" + tensor }
@@ -45,11 +45,11 @@ import Testing
   }
 
   @Test("the plan says what images need; killed and resumed, the patch is the same") func killed() throws {
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
     let steps = ["--recipe", "vision", "--steps", "30", "--no-store", "--json", "--save-every", "3"]
     func arguments(_ more: String...) -> [String] {
       [
-        "train", seeing.base, "--data", seeing.data, "-o", seeing.folder["task.vpatch"], "--batch", "2", "--lr", "1e-3",
+        "train", vision.base, "--data", vision.data, "-o", vision.folder["task.vpatch"], "--batch", "2", "--lr", "1e-3",
         "--features", "none", "--force",
       ] + steps + more
     }
@@ -59,34 +59,34 @@ import Testing
       return try JSON.parse(Array(run.output.utf8))
     }
     let plan = try json("--dry-run")
-    try seeing.folder.write("text.jsonl", #"{"input_ids": [1, 7, 8, 9, 10, 11]}"#)
-    let blind = try json("--dry-run", "--data", seeing.folder["text.jsonl"], "--micro-batch", "1")
+    try vision.folder.write("text.jsonl", #"{"input_ids": [1, 7, 8, 9, 10, 11]}"#)
+    let blind = try json("--dry-run", "--data", vision.folder["text.jsonl"], "--micro-batch", "1")
     let one = try #require(plan["memory"]?["activations"]?.int)
     #expect(try #require(blind["memory"]?["activations"]?.int) <= one)
     let whole = try json()["identity"]?.string
     // Killed when the second state is about to get its name.
     let run = try FaultRun.run(
-      in: seeing.folder, arguments("--resume", seeing.folder["state"]), .killBefore, at: 2, of: "rename",
+      in: vision.folder, arguments("--resume", vision.folder["state"]), .killBefore, at: 2, of: "rename",
       below: "state")
     #expect(run.code == SIGKILL)
-    #expect(try json("--resume", seeing.folder["state"])["identity"]?.string == whole && whole != nil)
+    #expect(try json("--resume", vision.folder["state"])["identity"]?.string == whole && whole != nil)
   }
 
   @Test("memory stays what it is over hundreds of steps") func memory() throws {
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
     let run = try Command.start(
       Command.path,
       [
-        "train", seeing.base, "--data", seeing.data, "-o", seeing.folder["task.vpatch"], "--recipe", "vision",
+        "train", vision.base, "--data", vision.data, "-o", vision.folder["task.vpatch"], "--recipe", "vision",
         "--batch",
-        "1", "--steps", "200", "--no-store", "--features", "none", "-q", "--log", seeing.folder["log.jsonl"],
+        "1", "--steps", "200", "--no-store", "--features", "none", "-q", "--log", vision.folder["log.jsonl"],
         "--threads", "1",
       ])
     defer { kill(run.process.processIdentifier, SIGKILL) }
     func resident(at step: Int) throws -> Int {
       let end = Date().addingTimeInterval(120)
       while run.process.isRunning, Date() < end {
-        let lines = seeing.folder.exists("log.jsonl") ? try seeing.folder.text("log.jsonl").split(separator: "\n") : []
+        let lines = vision.folder.exists("log.jsonl") ? try vision.folder.text("log.jsonl").split(separator: "\n") : []
         if lines.count >= step { break }
         usleep(2000)
       }
@@ -103,13 +103,13 @@ import Testing
 
   @Test("ask, score, evaluate, report: before and after", arguments: TinyModel.visionLanguageModels)
   func words(name: String) throws {
-    let seeing = try SeeingModel(name)
-    try seeing.teachToRead()
-    let folder = seeing.folder
+    let vision = try VisionFolder(name)
+    try vision.teachToRead()
+    let folder = vision.folder
     let options = ["--chat-template", "chatml", "--features", folder["features"]]
     func run(_ arguments: String...) throws -> Command { try Command(Command.path, arguments + options) }
     let trained = try run(
-      "train", seeing.base, "--recipe", "projector", "--data", folder["chat.jsonl"], "-o", folder["task.vpatch"],
+      "train", vision.base, "--recipe", "projector", "--data", folder["chat.jsonl"], "-o", folder["task.vpatch"],
       "--steps", "4", "--lr", "2e-2", "--suite", folder["suite.toml"], "--lwf", "0.1,2", "--max-drift", "1000",
       "--neutral", folder["chat.jsonl"], "--name", "seen")
     #expect(trained.code == 0 && trained.output.contains("drift     KL "), "\(trained.errors)")
@@ -121,34 +121,34 @@ import Testing
 
     // One image or two, with the mark and without; the patch changes what is said of the image.
     let both = try run(
-      "generate", seeing.base, "How many?", "--image", folder["images/a.png"], "--patch", folder["task.vpatch"],
+      "generate", vision.base, "How many?", "--image", folder["images/a.png"], "--patch", folder["task.vpatch"],
       "--both",
       "--json", "--max-tokens", "2")
     #expect(both.code == 0, "\(both.errors)")
     let answers = try both.output.split(separator: "\n").map { try JSON.parse(Array($0.utf8)) }
     #expect(answers.count == 2 && answers[0]["prompt_tokens"]?.int == answers[1]["prompt_tokens"]?.int)
     let two = try run(
-      "generate", seeing.base, "Is <image> as <image>?", "--image", folder["images/a.png"], "--image",
+      "generate", vision.base, "Is <image> as <image>?", "--image", folder["images/a.png"], "--image",
       folder["images/b.png"], "--json", "--max-tokens", "2")
     let tokens = try #require(try JSON.parse(Array(two.output.utf8))["prompt_tokens"]?.int)
     #expect(two.code == 0 && tokens > 24, "\(two.errors)")
-    let fewer = try run("generate", seeing.base, "Is <image> as <image>?", "--image", folder["images/a.png"])
+    let fewer = try run("generate", vision.base, "Is <image> as <image>?", "--image", folder["images/a.png"])
     #expect(fewer.code == 5 && fewer.says("the prompt has 2 placeholders for images, but 1 image"), "\(fewer.errors)")
 
     let evaluated = try run(
-      "eval", seeing.base, "--patch", folder["task.vpatch"], "--suite", folder["suite.toml"], "--json")
+      "eval", vision.base, "--patch", folder["task.vpatch"], "--suite", folder["suite.toml"], "--json")
     #expect(evaluated.code == 0, "\(evaluated.errors)")
     let scored = try run(
-      "score", seeing.base, "--patch", folder["task.vpatch"], "--data", folder["chat.jsonl"], "--json")
+      "score", vision.base, "--patch", folder["task.vpatch"], "--data", folder["chat.jsonl"], "--json")
     #expect(scored.code == 0 && scored.output.split(separator: "\n").count == 2, "\(scored.errors)")
     let report = try Command("report", folder["task.vpatch"], "-o", folder["report.html"])
     #expect(try report.code == 0 && folder.text("report.html").contains("letters"), "\(report.errors)")
   }
 
   @Test("asked wrongly, it says what to do") func refusals() throws {
-    let seeing = try SeeingModel("tiny-llava-next")
-    try seeing.teachToRead()
-    let folder = seeing.folder
+    let vision = try VisionFolder("tiny-llava-next")
+    try vision.teachToRead()
+    let folder = vision.folder
     let image = try folder.bytes("images/a.png")
     try folder.write("images/cut.png", Array(image.prefix(image.count / 2)))
     for (name, words) in [
@@ -156,7 +156,7 @@ import Testing
       ("images/cut.png", "is cut short: the PNG ends early; get the image again"),
     ] {
       let run = try Command(
-        "generate", seeing.base, "How many?", "--image", folder[name], "--chat-template", "chatml", "--features", "none"
+        "generate", vision.base, "How many?", "--image", folder[name], "--chat-template", "chatml", "--features", "none"
       )
       #expect(run.code != 0 && run.says(words) && run.output.isEmpty, "\(run.errors)")
     }
@@ -168,19 +168,19 @@ import Testing
     try folder.write(
       "choices.jsonl", #"{"prompt": "?", "image": "images/cut.png", "choices": ["a", "b"], "answer": 0}"#)
     let run = try Command(
-      "eval", seeing.base, "--suite", folder["suite.toml"], "--chat-template", "chatml", "--features", "none")
+      "eval", vision.base, "--suite", folder["suite.toml"], "--chat-template", "chatml", "--features", "none")
     #expect(
       run.code == 5
         && run.errors.hasSuffix(
           "the task letters: item 1 has the image cut.png, which is cut short: the PNG ends early; get the image again\n"
         ),
       "\(run.errors)")
-    let rows = try train(seeing, "--recipe", "vision", "--steps", "1", "--data", folder["choices.jsonl"])
+    let rows = try train(vision, "--recipe", "vision", "--steps", "1", "--data", folder["choices.jsonl"])
     #expect(rows.code == 2 && rows.says("line 1 has ") && !folder.exists("task.vpatch"), "\(rows.errors)")
   }
 }
 
-extension SeeingModel {
+extension VisionFolder {
   /// Gives it a tokenizer of 480 words and six marks, rows in words, and a suite.
   func teachToRead() throws {
     let fixtures = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/tokenizers/smollm2"

@@ -38,8 +38,8 @@ import Testing
     let vision = try #require(try ModelConfig.vision(ModelFolder(folder.path)))
     // Both throw for a tensor that is missing, or of another shape.
     let decoder = try Decoder(config, weights)
-    let seeing = try VisionModel(vision, weights)
-    let used = Set((decoder.parameters + seeing.parameters).map(\.name))
+    let images = try VisionModel(vision, weights)
+    let used = Set((decoder.parameters + images.parameters).map(\.name))
     return (config, vision, Set(weights.parameters.map(\.name)).subtracting(used))
   }
 

@@ -77,9 +77,9 @@ import Text
     let expected = try Self.distributions(Self.model(tiny.folder), sequence)
     #expect(expected.count == sequence.count && expected.allSatisfy { $0.count == 512 })
     for (layout, rename) in name.contains("qwen") ? Self.qwen : Self.llava {
-      let seeing = try SeeingModel(name)
-      try seeing.rename(rename)
-      let model = try Self.model(seeing.base)
+      let vision = try VisionFolder(name)
+      try vision.rename(rename)
+      let model = try Self.model(vision.base)
       #expect(model.weights.layout.name == layout)
       #expect(try Self.distributions(model, sequence) == expected, "\(layout)")
     }
@@ -89,28 +89,28 @@ import Text
   func buffers() throws {
     let tiny = try TinyModel("tiny-llava-next")
     let sequence = try Self.sequence(tiny)
-    let seeing = try SeeingModel("tiny-llava-next")
+    let vision = try VisionFolder("tiny-llava-next")
     let name = "vision_tower.embeddings.position_ids"
-    try seeing.rewrite { $0 + [TestTensor(name, "I64", [1, 4], (0..<4).map(Int64.init))] }
-    let model = try Self.model(seeing.base)
+    try vision.rewrite { $0 + [TestTensor(name, "I64", [1, 4], (0..<4).map(Int64.init))] }
+    let model = try Self.model(vision.base)
     #expect(model.weights.parameter(named: name) == nil && model.weights.view.checkpoint.tensor(named: name) != nil)
     #expect(try Self.distributions(model, sequence) == Self.distributions(Self.model(tiny.folder), sequence))
 
     let quantised = "language_model.model.layers.1.mlp.up_proj.weight"
-    try seeing.rewrite {
+    try vision.rewrite {
       $0.map {
         guard $0.name == quantised else { return $0 }
         return TestTensor(quantised, "I8", $0.shape, Array($0.bytes.prefix($0.bytes.count / 2)))
       }
     }
-    let refused = #expect(throws: VPatchError.self) { try Self.model(seeing.base) }
+    let refused = #expect(throws: VPatchError.self) { try Self.model(vision.base) }
     #expect(refused?.code == .refused)
     #expect(refused?.description.contains("\"\(quantised)\" of dtype I8, which is not supported") == true)
   }
 
   @Test("Qwen2.5-VL's config with the language model's numbers lying open") func open() throws {
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
-    try seeing.edit { json in
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
+    try vision.edit { json in
       var open = json.setting("text_config", to: nil)
       for member in json["text_config"]!.object! where !["model_type", "rope_parameters"].contains(member.key) {
         open = open.setting(member.key, to: member.value)
@@ -120,7 +120,7 @@ import Text
     }
     let tiny = try TinyModel("tiny-qwen2.5-vl")
     let sequence = try Self.sequence(tiny)
-    let (open, nested) = (try Self.model(seeing.base), try Self.model(tiny.folder))
+    let (open, nested) = (try Self.model(vision.base), try Self.model(tiny.folder))
     #expect(open.config.rotary == nested.config.rotary && open.config.rotary.sections == [2, 3, 3])
     #expect(try Self.distributions(open, sequence) == Self.distributions(nested, sequence))
   }
@@ -131,11 +131,11 @@ import Text
   func authors(name: String) throws {
     let tiny = try TinyModel(name)
     let isNext = name == "tiny-llava-next"
-    let seeing = try SeeingModel(name)
-    try seeing.rename(Self.original)
+    let folder = try VisionFolder(name)
+    try folder.rename(Self.original)
     let published = try #require(try ModelConfig.vision(ModelFolder(tiny.folder)))
     guard case .tiles(let grids, _) = published.packing else { throw VPatchError(.invalid, nil, "no tiles") }
-    try seeing.edit { json in
+    try folder.edit { json in
       var open = json["text_config"]!.setting("model_type", to: .string(isNext ? "llava_llama" : "llava_qwen"))
       open = open.setting("architectures", to: .array([.string("Llava\(isNext ? "Llama" : "Qwen")ForCausalLM")]))
       for (key, value) in [
@@ -151,17 +151,17 @@ import Text
       return open.setting("image_grid_pinpoints", to: .array(pairs))
     }
     // Towers that such configs name have known sizes, none of which is tiny: with that of the published config instead.
-    let path = seeing.base + "/config.json"
+    let path = folder.base + "/config.json"
     let json = try JSON.parse(InputFile.contents(of: path, limit: 1 << 20))
-    let refused = #expect(throws: VPatchError.self) { try ModelConfig.vision(ModelFolder(seeing.base)) }
+    let refused = #expect(throws: VPatchError.self) { try ModelConfig.vision(ModelFolder(folder.base)) }
     #expect(refused?.description.contains("the unknown mm_vision_tower \"someone/tiny\"") == true)
-    let config = try ModelConfig(folder: seeing.base)
+    let config = try ModelConfig(folder: folder.base)
     #expect(config.isMultimodal)
     let vision = try VisionConfig.original(
       json, textHidden: config.hiddenSize, path: path, towers: ["tiny": published.tower])
     #expect(vision.featureLayers == published.featureLayers && vision.dropsFirst == published.dropsFirst)
     #expect(vision.projector == published.projector && vision.imageToken == -200)
-    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: seeing.base)), threads: 2)
+    let weights = try ModelWeights(ModelView(SafetensorsCheckpoint(path: folder.base)), threads: 2)
     #expect(weights.layout.name == "llava (lmms-lab)")
     let model = try LanguageModel(
       config: config, weights: weights, compute: Compute(threads: 2),

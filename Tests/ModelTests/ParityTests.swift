@@ -65,16 +65,17 @@ import Text
   func someGradients(name: String) throws {
     let tiny = try TinyModel(name)
     let example = try Self.example(tiny)
-    let seeing = [
+    let ofVision = [
       "linear_2", "merger.mlp.0", "image_newline", "layers.0.mlp.fc1", "layers.1.layer_norm2", "blocks.0.attn.qkv",
       "blocks.1.mlp.down_proj", "patch_embed", "position_embedding",
     ]
-    for wanted in ["layers.1.self_attn.v_proj", "layers.0.mlp.up_proj", "layers.1.mlp.down_proj", "model.norm"] + seeing
+    for wanted in ["layers.1.self_attn.v_proj", "layers.0.mlp.up_proj", "layers.1.mlp.down_proj", "model.norm"]
+      + ofVision
     {
       let model = try Self.model(tiny)
       let tuned = model.weights.parameters.filter { $0.name.contains(wanted) }
       // Not each has each.
-      #expect(!tuned.isEmpty || seeing.contains(wanted))
+      #expect(!tuned.isEmpty || ofVision.contains(wanted))
       guard !tuned.isEmpty else { continue }
       for parameter in tuned { parameter.beginTuning() }
       _ = try model.addGradients([example], targets: example.answerTokens)

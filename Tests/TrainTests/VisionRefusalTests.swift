@@ -9,9 +9,9 @@ import Testing
 /// What cannot be trained with images is said before the first step, and with what to do.
 @Suite("Training with images: refusals") struct VisionRefusalTests {
   /// What is said of a model and its rows; nil where nothing is.
-  private static func refusal(_ seeing: SeeingModel, allowsOutside: Bool = false) -> String? {
+  private static func refusal(_ vision: VisionFolder, allowsOutside: Bool = false) -> String? {
     do {
-      _ = try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
+      _ = try VisionTrainingTests.job(vision, VisionTrainingTests.options(.saProj)) {
         $0.rules.allowsOutside = allowsOutside
       }
       return nil
@@ -20,9 +20,9 @@ import Testing
     }
   }
 
-  private static func write(_ row: String, to seeing: SeeingModel) throws {
+  private static func write(_ row: String, to vision: VisionFolder) throws {
     // The second line, so that the number is seen to be counted.
-    try seeing.folder.write("rows.jsonl", #"{"input_ids": [1, 7, 8]}"# + "\n" + row)
+    try vision.folder.write("rows.jsonl", #"{"input_ids": [1, 7, 8]}"# + "\n" + row)
   }
 
   private static func row(_ image: String) -> String { #"{"input_ids": [1, 5, 8], "image": "\#(image)"}"# }
@@ -47,8 +47,8 @@ import Testing
       ("link.png", "which is outside of the data file's folder (--allow-outside allows it)"),
     ])
   func images(name: String, words: String) throws {
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
-    let folder = seeing.folder
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
+    let folder = vision.folder
     let image = try folder.bytes("images/a.png")
     // Beside the folder of the data file.
     try folder.write("data/cut.png", Array(image.dropLast(image.count / 3)))
@@ -66,7 +66,7 @@ import Testing
     try #require(symlink("nowhere.png", folder["data/dangling.png"]) == 0)
     let rows = try folder.write("data/rows.jsonl", #"{"input_ids": [1, 7, 8]}"# + "\n" + Self.row(name))
     func job(_ allowsOutside: Bool) throws {
-      _ = try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
+      _ = try VisionTrainingTests.job(vision, VisionTrainingTests.options(.saProj)) {
         $0.data = [rows]
         $0.rules.allowsOutside = allowsOutside
       }
@@ -116,33 +116,33 @@ import Testing
       ),
     ])
   func rows(row: String, words: String) throws {
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
-    try seeing.folder.write("thin.png", TestImage.png(width: 1, height: 10_000))
-    try Self.write(row, to: seeing)
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
+    try vision.folder.write("thin.png", TestImage.png(width: 1, height: 10_000))
+    try Self.write(row, to: vision)
     #expect(
-      Self.refusal(seeing)
-        == "\(seeing.data): 1 row cannot be used: line 2 \(words); fix or remove it")
+      Self.refusal(vision)
+        == "\(vision.data): 1 row cannot be used: line 2 \(words); fix or remove it")
   }
 
   @Test("tiny and thin images are none", arguments: ["tiny-llava-next", "tiny-llava-onevision"])
   func shapes(name: String) throws {
-    let seeing = try SeeingModel(name)
-    try seeing.folder.write("thin.png", TestImage.png(width: 1, height: 10_000))
-    try seeing.folder.write("wide.png", TestImage.png(width: 10_000, height: 1))
+    let vision = try VisionFolder(name)
+    try vision.folder.write("thin.png", TestImage.png(width: 1, height: 10_000))
+    try vision.folder.write("wide.png", TestImage.png(width: 10_000, height: 1))
     for image in ["images/c.png", "thin.png", "wide.png"] {
-      try Self.write(Self.row(image), to: seeing)
-      #expect(Self.refusal(seeing) == nil)
+      try Self.write(Self.row(image), to: vision)
+      #expect(Self.refusal(vision) == nil)
       try VisionTrainingTests.train(
-        VisionTrainingTests.job(seeing, VisionTrainingTests.options(.vision, steps: 1)))
+        VisionTrainingTests.job(vision, VisionTrainingTests.options(.vision, steps: 1)))
     }
   }
 
   @Test("an image for a model without eyes") func blind() throws {
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
     let blind = try TinyModel("tiny-llama")
-    try Self.write(Self.row("images/a.png"), to: seeing)
+    try Self.write(Self.row("images/a.png"), to: vision)
     let error = #expect(throws: VPatchError.self) {
-      try VisionTrainingTests.job(seeing, VisionTrainingTests.options(.saProj)) {
+      try VisionTrainingTests.job(vision, VisionTrainingTests.options(.saProj)) {
         $0.base = ModelView(try! SafetensorsCheckpoint(path: blind.folder))
       }
     }
@@ -163,7 +163,7 @@ import Testing
     arguments: [
       ("tiny-qwen2.5-vl", nil, "preprocessor_config.json: is missing; it defines the model's image preprocessing"),
       ("tiny-llava-next", "{\"size\": [8", "preprocessor_config.json: is not valid JSON: "),
-      ("tiny-llava-next", "{}", "preprocessor_config.json: image_processor_type is missing; use the file that came"),
+      ("tiny-llava-next", "{}", "preprocessor_config.json: has no \"image_processor_type\"; use the file that came"),
       (
         "tiny-qwen2.5-vl", clip,
         "config.json: needs patches, but the preprocessor_config.json beside it produces one picture of an image; "
@@ -176,14 +176,14 @@ import Testing
       ),
     ])
   func preprocessor(name: String, text: String?, words: String) throws {
-    let seeing = try SeeingModel(name)
+    let vision = try VisionFolder(name)
     if let text {
-      try seeing.folder.write("model/preprocessor_config.json", text)
+      try vision.folder.write("model/preprocessor_config.json", text)
     } else {
-      try #require(unlink(seeing.base + "/preprocessor_config.json") == 0)
+      try #require(unlink(vision.base + "/preprocessor_config.json") == 0)
     }
-    let refusal = try #require(Self.refusal(seeing))
-    #expect(refusal.contains("\(seeing.base)/\(words)"), "\(refusal)")
+    let refusal = try #require(Self.refusal(vision))
+    #expect(refusal.contains("\(vision.base)/\(words)"), "\(refusal)")
   }
 
   @Test(
@@ -207,9 +207,9 @@ import Testing
       ),
     ])
   func otherSizes(name: String, key: String, value: String, words: String) throws {
-    let seeing = try SeeingModel(name)
-    try seeing.edit("preprocessor_config.json") { $0.setting(key, to: try JSON.parse(Array(value.utf8))) }
-    let refusal = try #require(Self.refusal(seeing))
+    let vision = try VisionFolder(name)
+    try vision.edit("preprocessor_config.json") { $0.setting(key, to: try JSON.parse(Array(value.utf8))) }
+    let refusal = try #require(Self.refusal(vision))
     #expect(refusal.contains(words), "\(refusal)")
   }
 
@@ -235,22 +235,22 @@ import Testing
       ),
     ])
   func config(name: String, key: String, value: String, words: String) throws {
-    let seeing = try SeeingModel(name)
-    try seeing.edit { $0.setting(key, to: value == "null" ? nil : try JSON.parse(Array(value.utf8))) }
-    let refusal = try #require(Self.refusal(seeing))
+    let vision = try VisionFolder(name)
+    try vision.edit { $0.setting(key, to: value == "null" ? nil : try JSON.parse(Array(value.utf8))) }
+    let refusal = try #require(Self.refusal(vision))
     #expect(refusal.contains(words), "\(refusal)")
   }
 
   @Test("a tower without its weights, with one too few, or of another shape")
   func weights() throws {
     for name in TinyModel.visionLanguageModels {
-      let seeing = try SeeingModel(name)
-      try seeing.rewrite {
+      let vision = try VisionFolder(name)
+      try vision.rewrite {
         $0.filter { !$0.name.contains("vision_tower") && !$0.name.contains("visual.") || $0.name.contains("merger") }
       }
       #expect(
-        Self.refusal(seeing)
-          == "\(seeing.base): has no vision tower among its tensors, but its config.json declares one; "
+        Self.refusal(vision)
+          == "\(vision.base): has no vision tower among its tensors, but its config.json declares one; "
           + "use a checkpoint with the tower's tensors, as transformers saves it")
     }
     for (name, lost, words) in [
@@ -258,14 +258,14 @@ import Testing
       ("tiny-llava-next", "image_newline", "language_model.image_newline"),
       ("tiny-llava-onevision", "multi_modal_projector.linear_2.bias", "multi_modal_projector.linear_2.bias"),
     ] {
-      let seeing = try SeeingModel(name)
-      try seeing.rewrite { $0.filter { $0.name != lost } }
+      let vision = try VisionFolder(name)
+      try vision.rewrite { $0.filter { $0.name != lost } }
       #expect(
-        Self.refusal(seeing)
-          == "\(seeing.base): lacks the tensor \(words), which its config.json requires; \(Self.same)")
+        Self.refusal(vision)
+          == "\(vision.base): lacks the tensor \(words), which its config.json requires; \(Self.same)")
     }
-    let seeing = try SeeingModel("tiny-qwen2.5-vl")
-    try seeing.rewrite {
+    let vision = try VisionFolder("tiny-qwen2.5-vl")
+    try vision.rewrite {
       $0.map { tensor in
         var tensor = tensor
         if tensor.name == "visual.blocks.0.mlp.gate_proj.weight" { tensor.shape.reverse() }
@@ -273,8 +273,8 @@ import Testing
       }
     }
     #expect(
-      Self.refusal(seeing)
-        == "\(seeing.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json requires "
+      Self.refusal(vision)
+        == "\(vision.base): has \"visual.blocks.0.mlp.gate_proj.weight\" as BF16 32×64; its config.json requires "
         + "64×32; \(Self.same)")
   }
 }

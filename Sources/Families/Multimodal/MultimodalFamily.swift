@@ -10,6 +10,11 @@ package struct MultimodalFamily: Sendable {
   let ropeTheta: Double?
   /// Whether `tie_word_embeddings` in the text config counts (transformers 5.24).
   let tiesByTextConfig: Bool
+  /// Reads the image part of its config; nil for the layout of LLaVA's authors (`VisionConfig.original`).
+  let vision: VisionReader?
+
+  /// - Throws: `invalid` for what is missing or inconsistent; `refused` for a model that vpatch cannot compute.
+  typealias VisionReader = @Sendable (_ keys: VisionConfig.Keys, _ textHidden: Int) throws -> VisionConfig
 
   /// Where a config names the decoder.
   enum Decoder: Sendable {
@@ -22,7 +27,7 @@ package struct MultimodalFamily: Sendable {
 
   init(
     _ modelType: String, decoder: Decoder, tokenizer: TokenizerChoice, normEpsilon: Double? = nil,
-    ropeTheta: Double? = nil, tiesByTextConfig: Bool = true
+    ropeTheta: Double? = nil, tiesByTextConfig: Bool = true, vision: VisionReader? = nil
   ) {
     self.modelType = modelType
     self.decoder = decoder
@@ -30,6 +35,7 @@ package struct MultimodalFamily: Sendable {
     self.normEpsilon = normEpsilon
     self.ropeTheta = ropeTheta
     self.tiesByTextConfig = tiesByTextConfig
+    self.vision = vision
   }
 
   /// All that can be computed.

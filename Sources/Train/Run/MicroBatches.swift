@@ -14,12 +14,12 @@ enum MicroBatches {
   /// The rows of one micro-batch with about the largest number of image tokens.
   /// - Parameter token: the image token; nil for a model without images.
   static func richest(_ examples: [Example], rows: Int?, token: Int32?) -> [Example] {
-    let seeing = examples.filter { !$0.sequence.images.isEmpty }
+    let withImages = examples.filter { !$0.sequence.images.isEmpty }
       .map { example in (example: example, size: example.ids.count { $0 == token }) }
       .sorted { $0.size > $1.size }
     // Text rows would only lower the number of image tokens.
-    let portions = Batches.split(seeing.map { rows == nil ? $0.size : 1 }, limit: rows ?? tokens)
-    return portions.first.map { seeing[$0].map(\.example) } ?? []
+    let batches = Batches.split(withImages.map { rows == nil ? $0.size : 1 }, limit: rows ?? tokens)
+    return batches.first.map { withImages[$0].map(\.example) } ?? []
   }
 
   /// Maximum number of tokens in a micro-batch of any batch.

@@ -3,7 +3,7 @@ import Checkpoints
 import Foundation
 
 /// A copy of a tiny model that sees, to be changed, beside some images and rows.
-package struct SeeingModel: Sendable {
+package struct VisionFolder: Sendable {
   package let folder: TestFolder
   package let name: String
   package var base: String { folder["model"] }
