@@ -16,8 +16,8 @@ says() {
 
 "$programs/PatchAndRevert" fixtures/pair/base.safetensors fixtures/pair/tuned-sa-proj.safetensors "$work" >"$work/out"
 says "applied and reverted, bit for bit"
-cp "$root/fixtures/golden/stacks/base.safetensors" "$work/model.safetensors"
-"$programs/StackAndSwitch" "$work/model.safetensors" fixtures/golden/stacks/a.vpatch fixtures/golden/stacks/b.vpatch \
+cp "$root/fixtures/golden/stacks/base.safetensors" "$work/live.safetensors"
+"$programs/StackAndSwitch" "$work/live.safetensors" fixtures/golden/stacks/a.vpatch fixtures/golden/stacks/b.vpatch \
   "$work/store" >"$work/out"
 says "consistent: true"
 says "the base again"

@@ -103,6 +103,18 @@ import Testing
     #expect(try story.json("stack", "new", "by-root", "sa", "--base", root)["base"]?.string == root)
   }
 
+  @Test("the base is hashed: a provenance may be of another model that was at its place") func staleProvenance() throws
+  {
+    let live = folder["live.safetensors"]
+    try story.done("apply", story.base, "sa", "-o", live)
+    try story.done("revert", live)
+    try story.done("stack", "new", "before", "sa", "--base", live)
+    try FileManager.default.removeItem(atPath: live)
+    try FileManager.default.copyItem(atPath: folder["sa.safetensors"], toPath: live)
+    let run = try story.run("stack", "new", "after", "sa", "--base", live)
+    #expect(run.code == 5 && run.says("sa", "was made from another base"), "\(run.errors)")
+  }
+
   @Test("replacements that contradict each other") func replacements() throws {
     for (name, rows) in [("wide", 4), ("wider", 6)] {
       let path = try folder.file("\(name).safetensors", story.model + [.weights("extra.weight", [rows, 4])])

@@ -1,7 +1,6 @@
 import Apply
 import Base
 import Catalogue
-import ModelFiles
 import PatchFormat
 
 extension Workspace {
@@ -94,10 +93,10 @@ extension Workspace {
   }
 
   /// The root that a stack's base has.
-  /// - Parameter text: a root of 64 digits, or a checkpoint, which is asked for its provenance or hashed.
+  /// - Parameter text: a root of 64 digits, or a checkpoint, which is hashed: its provenance may be that of another
+  ///   model that was at its place.
   private func root(ofBase text: String) throws -> ContentDigest {
     if try PathKind.of(text) == .missing, let root = ContentDigest(hex: text) { return root }
-    let checkpoint = try checkpoint(text)
-    return try Provenance.of(checkpoint)?.target ?? checkpoint.root(work)
+    return try checkpoint(text).root(work)
   }
 }
