@@ -21,9 +21,27 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # Members whose texts are for people, and may be worded in another way.
-TEXTS = {"notes", "remarks", "warnings", "message", "reason", "detail", "what", "losses", "problem", "remedy"}
-# Members with a time, or what follows from one.
-TIMES = {"seconds", "tokens_per_second", "tokensPerSecond", "created", "time"}
+TEXTS = {"notes", "remarks", "warnings", "reason", "detail", "what", "losses", "remedy", "sentence"}
+# Members with a time, and the size of a file that has one.
+TIMES = {"seconds", "tokens_per_second"}
+SIZES = {"bytes", "stored_bytes"}
+
+# What the pages do not show: training and what computes a model, on tiny models.
+TRAINING = """
+$ mkdir models; for name in llama mistral qwen2 qwen2.5-vl llava-next; do \
+  cp -rL fixtures/tiny-models/tiny-$name models/$name; rm models/$name/reference.safetensors; done; chmod -R u+w models
+$ printf '{"input_ids": [5, 6, 7, 8, 9, 10]}\\n{"input_ids": [11, 12, 13]}\\n' > rows.jsonl
+$ for name in llama mistral qwen2 qwen2.5-vl llava-next; do for recipe in sa-proj gate-up; do \
+  vpatch train models/$name --recipe $recipe --data rows.jsonl -o $name-$recipe.vpatch --name $name/$recipe \
+  --steps 4 --batch 2 --lr 1e-2; done; done
+$ vpatch train models/llama --recipe sa-proj --data rows.jsonl -o drift.vpatch --steps 6 --lr 1e-2 --max-drift 1e-6
+$ for name in llama mistral qwen2 qwen2.5-vl llava-next; do \
+  vpatch score models/$name --data rows.jsonl --patch $name/gate-up; done
+$ vpatch stack new both --base models/llama llama/sa-proj llama/gate-up
+$ vpatch score models/llama --data rows.jsonl --stack both
+$ vpatch switch models/llama both; vpatch status models/llama; vpatch revert models/llama
+$ vpatch report llama/sa-proj --base models/llama -o report.html; vpatch list; vpatch log; vpatch fsck
+"""
 
 SHIM = """#!/bin/bash
 out=$(mktemp) err=$(mktemp)
@@ -44,21 +62,21 @@ def sessions() -> Any:
     return module
 
 
-def reduced(value: Any, folders: list[str]) -> Any:
+def reduced(value: Any, folders: list[str], ignored: set[str]) -> Any:
     """A JSON value without what may differ; objects become lists of pairs, so that the order counts."""
     if isinstance(value, dict):
-        return [[key, None if key in TEXTS | TIMES else reduced(member, folders)] for key, member in value.items()]
+        return [[key, None if key in ignored else reduced(member, folders, ignored)] for key, member in value.items()]
     if isinstance(value, list):
-        return [reduced(member, folders) for member in value]
+        return [reduced(member, folders, ignored) for member in value]
     if isinstance(value, str):
         for folder in folders:
             value = value.replace(folder, "FOLDER")
     return value
 
 
-def output(text: str, folders: list[str]) -> Any:
+def output(text: str, folders: list[str], ignored: set[str]) -> Any:
     try:
-        return reduced(json.loads(text), folders)
+        return reduced(json.loads(text), folders, ignored)
     except ValueError:
         return "text"
 
@@ -91,9 +109,11 @@ def results(binary: str, blocks: list[list[str]], tool: Any) -> tuple[list[Any],
         environment = {**os.environ, **own, **tool.CLOCK, "PATH": f"{shim.parent}:{os.environ['PATH']}"}
         subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
         fields = record.read_bytes().decode("utf-8", "replace").split("\0")
+        ignored = TEXTS | TIMES | (SIZES if " train " in script else set())
         folders = [os.path.realpath(folder), folder, os.path.realpath(data), data]
         printed = [
-            (fields[i + 1], int(fields[i]), output(fields[i + 2], folders)) for i in range(0, len(fields) - 2, 3)
+            (fields[i + 1], int(fields[i]), output(fields[i + 2], folders, ignored))
+            for i in range(0, len(fields) - 2, 3)
         ]
         return printed, dict(files(Path(folder), binary))
 
@@ -104,8 +124,9 @@ def main() -> int:
     pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     tool = sessions()
     commands = compared = differences = 0
-    for page in pages:
-        blocks = [tool.commands(block) for block in tool.BLOCK.findall(page.read_text())]
+    shown = [(page.name, tool.BLOCK.findall(page.read_text())) for page in pages]
+    for page, texts in [*shown, ("training", [TRAINING])]:
+        blocks = [tool.commands(block) for block in texts]
         if not blocks:
             continue
         (printed, made), (printed_new, made_new) = results(old, blocks, tool), results(new, blocks, tool)
@@ -113,15 +134,15 @@ def main() -> int:
         for before, after in zip(printed, printed_new, strict=False):
             if before != after:
                 differences += 1
-                print(f"{page.name}: vpatch {after[0]}: exit code {before[1]} and {after[1]}")
+                print(f"{page}: vpatch {after[0]}: exit code {before[1]} and {after[1]}")
                 print(f"  {json.dumps(before[2])[:1500]}\n  {json.dumps(after[2])[:1500]}")
         for name in sorted(made.keys() | made_new.keys()):
             if made.get(name) != made_new.get(name):
                 differences += 1
-                print(f"{page.name}: the file {name} differs")
+                print(f"{page}: the file {name} differs")
         if len(printed) != len(printed_new):
             differences += 1
-            print(f"{page.name}: {len(printed)} and {len(printed_new)} commands")
+            print(f"{page}: {len(printed)} and {len(printed_new)} commands")
     print(f"{commands} commands, {compared} files compared, {differences} differences")
     return 1 if differences else 0
 
