@@ -7,7 +7,7 @@ package struct TinyModel: Sendable {
   package let folder: String
   private let reference: SafetensorsCheckpoint
 
-  package static let languageModels = ["tiny-llama", "tiny-qwen2"]
+  package static let languageModels = ["tiny-llama", "tiny-qwen2", "tiny-seed-oss"]
   package static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
   package static let all = languageModels + visionLanguageModels
 

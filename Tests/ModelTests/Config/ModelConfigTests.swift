@@ -30,7 +30,7 @@ import Testing
   @Test(
     "what is not known is refused by name",
     arguments: [
-      ("model_type", "\"gpt2\"", "has the unknown model type \"gpt2\"; known are llama, mistral, qwen2"),
+      ("model_type", "\"gpt2\"", "has the unknown model type \"gpt2\"; known are llama, seed_oss, mistral, qwen2"),
       ("hidden_act", "\"gelu\"", "has the activation \"gelu\""),
       ("num_key_value_heads", "3", "which is no multiple of its 3 key-value heads"),
       ("head_dim", "5", "odd head_dim"), ("vocab_size", "-1", "no usable \"vocab_size\""),
