@@ -22,6 +22,9 @@ public enum Recipe: String, Sendable, CaseIterable {
   case vision
   /// Every tensor.
   case full
+
+  /// Both have the same words.
+  var inner: Apply.Recipe { Apply.Recipe(rawValue: rawValue)! }
 }
 
 /// How a patch is created.
@@ -64,7 +67,7 @@ extension PatchWorkspace {
     try withPatchError {
       let (base, tuned) = (try workspace.checkpoint(base), try workspace.readable(tuned))
       var inner = CreateOptions()
-      inner.selection = options.recipe.map { .recipe(Apply.Recipe(rawValue: $0.rawValue)!) }
+      inner.selection = options.recipe.map { .recipe($0.inner) }
       inner.dropOthers = options.dropOthers
       inner.castToBase = options.castToBase
       inner.mapKeys = options.mapKeys
@@ -103,12 +106,9 @@ extension PatchWorkspace {
     _ patch: String, base: String? = nil, target: String? = nil, recipe: Recipe? = nil, full: Bool = false
   ) throws(PatchError) -> [(check: String, detail: String)] {
     try withPatchError {
-      let verify = Verify(try workspace.patch(patch), workspace.work)
-      var findings = [verify.file]
-      if let recipe { findings.append(try verify.recipe(Apply.Recipe(rawValue: recipe.rawValue)!)) }
-      if let base { findings.append(try verify.base(workspace.checkpoint(base), full: full)) }
-      if let target { findings.append(try verify.target(workspace.checkpoint(target), full: full)) }
-      return findings.map { ($0.what, $0.detail) }
+      try workspace.verify(
+        workspace.patch(patch), base: base, target: target, recipe: recipe?.inner, full: full
+      ).map { ($0.what, $0.detail) }
     }
   }
 

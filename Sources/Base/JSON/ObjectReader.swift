@@ -8,7 +8,7 @@ package final class ObjectReader<Failure: Error> {
 
   /// In the order of the text.
   package let members: [JSON.Member]
-  /// Keys that were read, in that order.
+  /// Keys that were read, each once, in that order.
   package private(set) var keysRead: [String] = []
   private let failure: MakeFailure
 
@@ -37,11 +37,14 @@ package final class ObjectReader<Failure: Error> {
   /// Whether there is such a member that is not null.
   package func has(_ key: String) -> Bool { peek(key).map { $0 != .null } ?? false }
 
-  /// The member; nil if it is missing or null.
-  package func optional(_ key: String) -> JSON? {
-    keysRead.append(key)
-    return peek(key).flatMap { $0 == .null ? nil : $0 }
+  /// The member, even if it is null; counts as reading.
+  private func read(_ key: String) -> JSON? {
+    if !keysRead.contains(key) { keysRead.append(key) }
+    return peek(key)
   }
+
+  /// The member; nil if it is missing or null.
+  package func optional(_ key: String) -> JSON? { read(key).flatMap { $0 == .null ? nil : $0 } }
 
   /// Members that were not read, in the order of the text.
   package var unread: [JSON.Member] {
@@ -52,8 +55,7 @@ package final class ObjectReader<Failure: Error> {
 
   /// - Throws: if the member is missing, or `convert` returns nil.
   package func value<T>(_ key: String, _ expected: String, _ convert: (JSON) -> T?) throws(Failure) -> T {
-    keysRead.append(key)
-    guard let json = peek(key) else { throw error("has no \"\(key)\"", key: key) }
+    guard let json = read(key) else { throw error("has no \"\(key)\"", key: key) }
     guard let value = convert(json) else { throw wrong(key, expected) }
     return value
   }
@@ -61,8 +63,9 @@ package final class ObjectReader<Failure: Error> {
   /// Nil if the member is missing or null.
   /// - Throws: if `convert` returns nil.
   package func optional<T>(_ key: String, _ expected: String, _ convert: (JSON) -> T?) throws(Failure) -> T? {
-    guard optional(key) != nil else { return nil }
-    return try value(key, expected, convert)
+    guard let json = optional(key) else { return nil }
+    guard let value = convert(json) else { throw wrong(key, expected) }
+    return value
   }
 
   package func json(_ key: String) throws(Failure) -> JSON { try value(key, "a value") { $0 } }

@@ -36,12 +36,8 @@ struct VerifyCommand: StoreCommand {
   func run() throws {
     let signers = try signer.map { try Ed25519.PublicKey($0) }
     let patch = try workspace.patch(patch)
-    let verify = Verify(patch, common.work)
-    var findings = [verify.file]
-    if let recipe { findings.append(try verify.recipe(recipe)) }
-    if !signers.isEmpty { findings.append(try verify.signatures(by: signers)) }
-    if let base { findings.append(try verify.base(workspace.checkpoint(base), full: full)) }
-    if let target { findings.append(try verify.target(workspace.checkpoint(target), full: full)) }
+    let findings = try workspace.verify(
+      patch, base: base, target: target, recipe: recipe, signers: signers, full: full)
     let json = JSON.dictionary([
       "identity": .string(patch.identity.hex), "ok": .bool(true),
       "checked": .object(findings.map { JSON.Member($0.what, .string($0.detail)) }),

@@ -17,10 +17,9 @@ extension ObjectReader where Failure == VPatchError {
   /// - Throws: `invalid` for a key that was not read.
   func finish() throws(VPatchError) {
     guard let other = unread.first else { return }
-    let known = keysRead.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
     throw error(
       "has the unknown key \"\(other.key)\"", key: other.key,
-      remedy: "known keys are \(known.joined(separator: ", "))")
+      remedy: "known keys are \(keysRead.joined(separator: ", "))")
   }
 }
 
