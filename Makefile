@@ -1,6 +1,7 @@
 # make demo                  makes a patch from a real fine-tune, applies and reverts it; stacks three, removes one
-# make demo MODEL=smollm2    the same on a whole model, which it downloads (93 MB)
+# make demo MODEL=smollm2    on a whole model, which it downloads (93 MB): trains, measures, answers
 # make test                  all tests; prints the slowest at the end
+# make test-all              also builds the packages and installs them in a clean Debian (root, network)
 # make test-real             tests with real models and other libraries, which it downloads: about an hour
 # make attack                faults, signals, races, hostile files for hours; docs/design/attacks.md
 # make attack ATTACK="faults --count 5000"   a single attack
@@ -11,7 +12,8 @@
 # make lint                  checks the format of the Swift sources, and the Python sources
 # make docs                  runs the console sessions in the docs and updates their output
 # make docc                 the documentation of the library, as a website in .build-docc/VPatch
-# make install PREFIX=DIR    the command and its shell completions; default /usr/local
+# make install PREFIX=DIR    the command, completions, man pages, docs, suites; default /usr/local
+# make dist                  a .deb and a tar.gz in dist/, which need no Swift
 # make clean                 removes all builds
 #
 # Packages that are missing on Debian or Ubuntu are installed first (scripts/install-deps.sh).
@@ -22,9 +24,9 @@ BENCH ?=
 STUDY ?=
 ATTACK ?= --long
 VPATCH = .build/release/vpatch
-SHARE = $(DESTDIR)$(PREFIX)/share
+DEMO = .build/demo
 
-.PHONY: help build demo test test-real attack bench study fuzz lint docs docc install deps clean
+.PHONY: help build demo test test-all test-real attack bench study fuzz lint docs docc install dist deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -38,10 +40,19 @@ build: deps
 	swift build -c release --product vpatch --static-swift-stdlib -Xswiftc -use-ld=lld
 
 demo: build
-	@scripts/demo.sh $(MODEL)
+	@rm -rf $(DEMO)
+	@case $(MODEL) in \
+	  pair) $(VPATCH) demo $(DEMO) ;; \
+	  smollm2) python=$$(bench/setup.sh) && model=$$($$python bench/smollm2.py) && \
+	    $(VPATCH) demo $(DEMO) --model $$model ;; \
+	  *) $(VPATCH) demo $(DEMO) --model $(MODEL) ;; \
+	esac
 
 test:
 	@scripts/test.sh
+
+test-all: test dist
+	@scripts/test-install.sh
 
 test-real: deps
 	@scripts/test-real.sh
@@ -73,11 +84,10 @@ docc: deps
 	  generate-documentation --target VPatch --output-path .build-docc/VPatch
 
 install: build
-	install -D -s -m 755 $(VPATCH) $(DESTDIR)$(PREFIX)/bin/vpatch
-	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	$(VPATCH) --generate-completion-script bash > $(SHARE)/bash-completion/completions/vpatch
-	$(VPATCH) --generate-completion-script zsh > $(SHARE)/zsh/site-functions/_vpatch
-	$(VPATCH) --generate-completion-script fish > $(SHARE)/fish/vendor_completions.d/vpatch.fish
+	@scripts/install-files.sh $(VPATCH) "$(DESTDIR)" "$(PREFIX)"
+
+dist: build
+	@scripts/dist.sh
 
 clean:
-	rm -rf .build .build-tests .build-fuzz .build-docc Examples/.build
+	rm -rf .build .build-tests .build-fuzz .build-docc .build-manual Examples/.build dist

@@ -12,12 +12,14 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/onevcat/Rainbow", exact: "4.2.2"),
   ],
   targets: [
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CKernels"),
     .target(name: "CSystem"),
+    .target(name: "CEdit", linkerSettings: [.linkedLibrary("edit")]),
     .target(name: "Base", dependencies: ["CCrypto", "CSystem", "CZstd"]),
     .target(name: "Checkpoints", dependencies: ["Base"]),
     .target(name: "PatchFormat", dependencies: ["Base", "Checkpoints", "CKernels"]),
@@ -61,9 +63,9 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "Base", "Catalogue", "Checkpoints", "CSystem", "Evaluate", "Families", "Measure", "Model",
+        "Apply", "Base", "Catalogue", "CEdit", "Checkpoints", "CSystem", "Evaluate", "Families", "Measure", "Model",
         "ModelFiles", "PatchFormat", "Report", "Text", "Train", "Workspace",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), "Rainbow",
       ]),
     .target(
       name: "Fuzzing",

@@ -31,6 +31,7 @@ pkg-config --exists libpng 2>/dev/null || missing="$missing libpng-dev"
 pkg-config --exists zlib 2>/dev/null || missing="$missing zlib1g-dev"
 pkg-config --exists libjpeg 2>/dev/null || missing="$missing libjpeg62-turbo-dev"
 pkg-config --exists libwebp 2>/dev/null || missing="$missing libwebp-dev"
+pkg-config --exists libedit 2>/dev/null || missing="$missing libedit-dev"
 command -v python3 >/dev/null || missing="$missing python3"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0

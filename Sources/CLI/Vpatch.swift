@@ -36,7 +36,7 @@ struct Vpatch: ParsableCommand {
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
       TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, TrainCommand.self, EvalCommand.self,
       GenerateCommand.self, ScoreCommand.self, AnnotateCommand.self, GateCommand.self, SignCommand.self,
-      ReportCommand.self,
+      ReportCommand.self, DemoCommand.self,
     ])
 
   static func main() {
@@ -50,6 +50,8 @@ struct Vpatch: ParsableCommand {
   private static func run() -> (any Error)? {
     do {
       defer { StoreLocation.closeAll() }
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      if let error = UsageError.unknownCommand(in: arguments, root: Self.self) { throw error }
       var command = try parseAsRoot()
       try command.run()
       return nil
@@ -67,9 +69,12 @@ struct Vpatch: ParsableCommand {
       code = error.code.exitCode
     case let error?:
       // From the parser: an invalid command line, or help, which is a result and not an error.
-      code = exitCode(for: error).rawValue
-      let text = fullMessage(for: error)
-      if !text.isEmpty { if code == 0 { Terminal.out(text) } else { Terminal.note(text) } }
+      code = error is UsageError ? ExitCode.validationFailure.rawValue : exitCode(for: error).rawValue
+      if code == 0 {
+        Terminal.out(help(error))
+      } else if !(error is ExitCode) {
+        Terminal.note((error as? UsageError ?? UsageError(parsing: error, root: Self.self)).text)
+      }
     }
     guard let unsaid = Terminal.unsaid else { return code }
     switch unsaid.failure {
@@ -81,6 +86,21 @@ struct Vpatch: ParsableCommand {
       Terminal.error(unsaid.isReport ? error.ofReport : error)
       return code == 0 ? error.code.exitCode : code
     }
+  }
+}
+
+extension Vpatch {
+  /// The help that was asked for. The parser breaks lines without an indent for what continues them, and does not break
+  /// the usage; so it is given no width.
+  private static func help(_ error: any Error) -> String {
+    let text = fullMessage(for: error, columns: 10_000)
+    // A completion script and the machine-readable help are not for reading.
+    guard text.contains("USAGE: ") else { return text }
+    let columns = getenv("COLUMNS").flatMap { Int(String(cString: $0)) }
+    let width = Screen.output.width ?? max(40, columns ?? Screen.standard)
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      String(line).wrapped(to: width, hanging: line.hasPrefix("USAGE: ") ? 7 : 0)
+    }.joined(separator: "\n")
   }
 }
 

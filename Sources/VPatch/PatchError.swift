@@ -46,13 +46,14 @@ public struct PatchError: Error, Equatable, Sendable, CustomStringConvertible {
     subject = error.subject
     reason = error.reason
     remedy = error.remedy
-    detail = error.detail.map {
-      switch $0 {
+    detail =
+      switch error.detail {
       case .damaged: .damaged
       case .needsRecovery: .needsRecovery
       case .unknownName(let similar): .unknownName(similar: similar)
+      // Nothing here trains.
+      case .diverged, nil: nil
       }
-    }
   }
 }
 

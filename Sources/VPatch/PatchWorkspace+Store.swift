@@ -123,7 +123,7 @@ extension PatchWorkspace {
   ///   - force: remove its other aliases and tags too.
   /// - Throws: `refused` if a stack, a model or a running command needs it, or it has other names.
   public func remove(_ patch: String, force: Bool = false) throws(PatchError) {
-    try withPatchError { _ = try workspace.store.open().remove([PatchName(patch)], force: force) }
+    try withPatchError { _ = try workspace.store.open().remove([workspace.patchName(patch)], force: force) }
   }
 
   /// Gives a patch of the store an alias; it moves if another patch has it.
@@ -132,7 +132,7 @@ extension PatchWorkspace {
   ///   - patch: its name so far.
   /// - Throws: `refused` for a name that cannot be an alias; `io` if there is no such patch.
   public func alias(_ alias: String, for patch: String) throws(PatchError) {
-    try withPatchError { _ = try workspace.store.open().alias(alias, PatchName(patch)) }
+    try withPatchError { _ = try workspace.store.open().alias(alias, workspace.patchName(patch)) }
   }
 
   // MARK: Stacks

@@ -42,10 +42,13 @@ public struct PatchWorkspace: Sendable {
     progress: (@Sendable (Progress) -> Void)? = nil, message: (@Sendable (Message) -> Void)? = nil
   ) {
     let report = WorkProgress { phase, done, total in progress?(Progress(phase: phase, done: done, total: total)) }
-    workspace = Workspace(
+    var workspace = Workspace(
       store: StoreLocation(store),
       work: WorkOptions(threads: threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), progress: report),
       messages: Messages(warning: { message?(.warning($0)) }, note: { message?(.note($0)) }))
+    // A number in code is no slip of the pen.
+    workspace.allowsAnyScale = true
+    self.workspace = workspace
   }
 
   /// The version of vpatch, such as "0.1.0".

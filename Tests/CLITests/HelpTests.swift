@@ -8,8 +8,9 @@ import Testing
 
   static let commands = [
     "create", "apply", "revert", "switch", "recover", "status", "show", "verify", "diff", "compose", "rebase", "stack",
-    "add", "list", "log", "alias", "tag", "rm", "fsck", "gc", "annotate", "train", "eval", "generate", "score", "gate",
-    "sign", "report",
+    "add", "list", "log", "alias", "tag", "delete-patch", "fsck", "gc", "annotate", "train", "eval", "generate",
+    "score", "gate",
+    "sign", "report", "demo",
   ]
 
   @Test("help texts", arguments: [""] + commands)

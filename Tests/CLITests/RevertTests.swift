@@ -107,7 +107,7 @@ import Testing
     let text = try folder.write("notes.txt", "not a model\n")
     let empty = try folder.write("empty", [UInt8]())
     for (patch, words) in [
-      (text, "not a vpatch file"), (empty, "not a vpatch file"), (story.base, "not a vpatch file"),
+      (text, "not a vpatch file"), (empty, "not a vpatch file"), (story.base, "is a safetensors file, not a patch"),
     ] {
       let run = try Command("show", patch)
       #expect(run.code == 2)

@@ -83,8 +83,9 @@ import Testing
     let store = folder["st"]
     try FileManager.default.copyItem(atPath: folder.store, toPath: store)
     let reading = [
-      ["list"], ["show", "sa"], ["show", "s"], ["log"], ["stack", "list"], ["stack", "show", "s"], ["alias"], ["tag"],
-      ["verify", "sa"], ["stack", "export", "s"], ["list", "--base", story.base], ["diff", "sa", "mlp"],
+      ["list", "--json"], ["show", "sa"], ["show", "s"], ["log"], ["stack", "list"], ["stack", "show", "s"], ["alias"],
+      ["tag"],
+      ["verify", "sa"], ["stack", "export", "s"], ["list", "--json", "--base", story.base], ["diff", "sa", "mlp"],
     ]
     for command in reading {
       let arguments = command + ["--store", store]

@@ -37,7 +37,7 @@ import Testing
         switch what {
         case .alias: try store.alias("kept", made)
         case .tag: try store.tag(made, ["kept"])
-        case .stack: _ = try store.createStack(name: "kept", definition: stack)
+        case .stack: _ = try store.createStack(name: "kept-stack", definition: stack)
         case .application:
           _ = try store.beginApplication(model: "/m", kind: "x", before: .null, after: .null, patches: [made])
         case .lease: try store.lease(made)
@@ -82,7 +82,7 @@ import Testing
         switch what {
         case .alias, .add: #expect(try store.resolve("kept") == made)
         case .tag: #expect(try store.stored(made)?.tags == ["kept"])
-        case .stack: #expect(try store.stack("kept").definition == stack)
+        case .stack: #expect(try store.stack("kept-stack").definition == stack)
         case .application, .switching: #expect(try store.applications().allSatisfy { $0.patches == [made] })
         default: break
         }

@@ -24,7 +24,9 @@ import Testing
     #expect(html.count(of: "<tr class=\"frow") == 4 + 2)
     #expect(html.contains("<b>+30.0</b> <small>+28.0 … +32.0</small>"))
     #expect(html.contains("learning, the mean of 1 task"))
-    #expect(html.contains("<b>1.0</b> ± 2.0 pp"))
+    // Worse is negative in numbers and to the left in plots.
+    #expect(html.contains("<b>-1.0</b> ± 2.0 pp") && html.contains("-1.0 <small>± 2.0 pp</small>"))
+    #expect(!html.contains("forgotten on held-out tasks"))
     #expect(html.contains("<b>+30.0</b> ± 2.0 pp"))
     // What is in nats is said, and on no axis.
     #expect(html.count(of: "class=\"mark\"") == 3 + 2)

@@ -24,7 +24,7 @@ import Testing
     let html = report.html()
     #expect(html.contains("The numbers above are predicted from its members"))
     // Forgetting 1 + 0.5 · 1, learning (30 + 0.5 · 30) / 2.
-    #expect(html.contains("<b>1.5 <small>± 3.0 pp</small></b>") && html.contains("<b>+22.5 <small>"))
+    #expect(html.contains("<b>-1.5 <small>± 3.0 pp</small></b>") && html.contains("<b>+22.5 <small>"))
     #expect(html.count(of: "<g class=\"point") == 3 && html.contains("<g class=\"point k1 predicted\">"))
     #expect(html.contains("<td class=\"n\">0.5</td>"))
     // The members' own, folded: 4 records and 2 means each.
@@ -45,7 +45,7 @@ import Testing
   @Test("a member that nobody measured leaves the stack unmeasured; no members at all") func unmeasured() throws {
     let html = try stack([(scene.full("a"), 1), (scene.patch("b2", TestModel.gateUp), 1)]).html()
     #expect(html.contains("so it cannot be predicted"))
-    #expect(html.contains("2 of 3 not drawn: learning or forgetting is unknown."))
+    #expect(html.contains("Not drawn, since learning or the change on held-out tasks is unknown: b2, triage."))
     let empty = StackReport(
       name: "empty", definition: try StackDefinition(base: SHA256Hasher.hash("b"), members: []), members: [])
     #expect(empty.html().contains("The stack has no members."))
@@ -56,12 +56,12 @@ import Testing
     let report = ComparisonReport([.init(a), .init(b), .init(c), try stack([(a, 1)]).entry])
     let html = report.html()
     #expect(html.contains("<h1>a, b2 and 2 more</h1>"))
-    #expect(html.count(of: "<g class=\"point") == 3 && html.contains("1 of 4 not drawn"))
+    #expect(html.count(of: "<g class=\"point") == 3 && html.contains("is unknown: b2."))
     #expect(html.contains("<span class=\"dot off\">2</span>"))
-    #expect(html.contains("<title>a: learning +30.0 ± 2.0 pp, forgetting 1.0 ± 2.0 pp (measured)</title>"))
+    #expect(html.contains("<title>a: learning +30.0 ± 2.0 pp, held-out tasks -1.0 ± 2.0 pp (measured)</title>"))
     #expect(report.json["compared"]?.array?.count == 4)
     let none = ComparisonReport([.init(b), .init(b)]).html()
-    #expect(none.contains("Nothing to draw") && !none.contains("<svg"))
+    #expect(none.contains("Nothing to draw") && !none.contains("<svg") && !none.contains("Not drawn"))
   }
 
   @Test("whether the points compare: the same tasks, in the same way") func likeness() throws {

@@ -301,7 +301,7 @@ import Testing
   @Test func filesThatAreNone() throws {
     let scene = try Scene()
     for (name, text, reason) in [
-      ("a.parquet", "PAR1" + String(repeating: "x", count: 90), "is Parquet"),
+      ("a.parquet", "PAR1" + String(repeating: "x", count: 90), "is a Parquet table"),
       ("a.json", "[{\"text\": \"a b\"}", "without an end"),
       ("a.json", "[{\"text\": \"a b\"}}", "closed by a brace"), ("a.json", "[] x", "after its array"),
       ("a.json", "[]", "has no rows"),
@@ -317,9 +317,10 @@ import Testing
     }
     for (bytes, reason) in [
       ([0xFF, 0xFE, 0x7B, 0], "is UTF-16"), ([0xFF, 0xFE, 0, 0, 0x7B], "is UTF-32"),
-      (Array("BZh91AY".utf8), "is compressed with bzip2"),
-      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is compressed with xz"),
-      ([0x28, 0xB5, 0x2F, 0xFD, 4], "is compressed with zstd"), ([0x50, 0x4B, 0x03, 0x04], "is compressed with zip"),
+      (Array("BZh91AY".utf8), "is a compressed file (bzip2)"),
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "is a compressed file (xz)"),
+      ([0x28, 0xB5, 0x2F, 0xFD, 4], "is a compressed file (zstd)"),
+      ([0x50, 0x4B, 0x03, 0x04], "is a compressed file (zip)"),
     ] as [([UInt8], String)] {
       let error = #expect(throws: VPatchError.self) { try scene.load(bytes) }
       #expect(error?.reason.hasPrefix(reason) == true, "\(reason)")

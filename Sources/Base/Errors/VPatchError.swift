@@ -25,6 +25,8 @@ package struct VPatchError: Error, Sendable, CustomStringConvertible {
     case needsRecovery
     /// A name that nothing has; similar ones exist.
     case unknownName(similar: [String])
+    /// A training run diverged: its loss is not a number, or far above where it began.
+    case diverged
   }
 
   package let code: Code

@@ -56,6 +56,11 @@ package enum OutputCheck {
   }
 
   private static func parent(_ path: String) throws {
+    guard path != "-" else {
+      throw VPatchError(
+        .refused, path, "stands for standard output, which this cannot be written to",
+        remedy: "give the name of a file; ./- is a file called -")
+    }
     guard !path.isEmpty else { throw VPatchError(.refused, nil, "the output's name is empty", remedy: "give a name") }
     let parent = Path.parent(path)
     guard try PathKind.of(parent) == .directory else {

@@ -90,7 +90,8 @@ package enum TemporaryFiles {
 
   /// Deletes all temporary files and ends the process; meanwhile no thread can create new ones. Returns instead if an
   /// operation must not be interrupted, and at the first call if all results have their names: the work then finishes.
-  package static func deleteAll(andExit code: CInt) {
+  /// - Parameter last: called before the process ends, with the results that do not exist now.
+  package static func deleteAll(andExit code: CInt, last: (_ missing: [String]) -> Void = { _ in }) {
     state.withLock { state in
       guard state.committed == 0 else { return }
       if state.isDone, !state.wasAsked {
@@ -98,6 +99,7 @@ package enum TemporaryFiles {
         return
       }
       for path in state.paths { delete(path) }
+      last(state.results.sorted())
       _exit(code)
     }
   }

@@ -29,6 +29,15 @@ package enum Format {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// "now", "5 min", "3 h", "2 d", "4 mo", "2 y": how long ago something was, in the largest whole unit.
+  package static func age(_ seconds: Int) -> String {
+    for (unit, size) in [("y", 31_557_600), ("mo", 2_629_800), ("d", 86400), ("h", 3600), ("min", 60)]
+    where seconds >= size {
+      return "\(grouped(seconds / size)) \(unit)"
+    }
+    return "now"
+  }
+
   /// "0.42 s", "42.0 s", "3 min 1 s", "2 h 5 min"
   package static func duration(_ seconds: Double) -> String {
     guard seconds >= 59.95, seconds < 1e15 else { return significant(seconds) + " s" }

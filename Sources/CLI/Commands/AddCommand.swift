@@ -1,6 +1,7 @@
 import ArgumentParser
 import Base
 import Catalogue
+import PatchFormat
 
 struct AddCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,11 +17,13 @@ struct AddCommand: ParsableCommand {
         vpatch add patches/*.vpatch --tag sweep-7
       """)
 
-  @Argument(help: ArgumentHelp("Patch files.", valueName: "file"))
+  @Argument(help: ArgumentHelp("Patch files.", valueName: "file"), completion: .file())
   var files: [String]
   @Option(
-    help: "Alias, for a single patch; it moves if another patch has it. (default: the patch's own name, if free)")
+    help: "Alias, for a single patch. (default: the patch's own name, if free)")
   var name: String?
+  @Flag(help: "Take the --name from another patch that has it.")
+  var force = false
   @Option(help: ArgumentHelp("Tag for all of the patches; repeatable.", valueName: "tag"))
   var tag: [String] = []
   @OptionGroup var store: StoreOptions
@@ -28,6 +31,7 @@ struct AddCommand: ParsableCommand {
 
   func validate() throws {
     if name != nil, files.count > 1 { throw ValidationError("--name requires a single file.") }
+    if force, name == nil { throw ValidationError("--force requires --name.") }
   }
 
   func run() throws {
@@ -43,11 +47,12 @@ struct AddCommand: ParsableCommand {
     }
     for tag in tag { try Name.check(tag, "tag") }
     let store = try store.open(create: true)
+    if let name, !force { try store.requireFree(name, for: Patch(path: files[0]).identity) }
     let work = common.work
     work.progress.begin("adding", total: bytes)
     var additions: [Addition] = []
     // Also if one of the files is not a patch: those added before it must be reported.
-    defer { report(additions) }
+    defer { if !additions.isEmpty || files.isEmpty { report(additions) } }
     try store.add(
       files, as: Admission(alias: name, tags: tag), threads: work.threads,
       progress: { work.progress.advance($0) }, each: { additions.append($0) })

@@ -3,7 +3,7 @@ import Base
 import Catalogue
 import Report
 
-struct AliasCommand: ParsableCommand {
+struct AliasCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "alias",
     abstract: "Give a patch in the store a short name.",
@@ -18,7 +18,7 @@ struct AliasCommand: ParsableCommand {
 
   @Argument(help: "The alias: \(Name.rule).")
   var name: String?
-  @Argument(help: "The patch.")
+  @Argument(help: "The patch.", completion: .patches)
   var patch: String?
   @Flag(help: "Delete the alias; the patch stays.")
   var delete = false
@@ -37,7 +37,7 @@ struct AliasCommand: ParsableCommand {
       try store.removeAlias(name)
       return common.report(.dictionary(["deleted": .string(name)]), text: "\(name.printable) is no longer an alias")
     }
-    let (identity, before) = try store.alias(name, PatchName(patch))
+    let (identity, before) = try store.alias(name, workspace.patchName(patch))
     common.report(
       .dictionary([
         "alias": .string(name), "identity": .string(identity.hex), "was": before.map { .string($0.hex) },
@@ -49,6 +49,6 @@ struct AliasCommand: ParsableCommand {
     for alias in aliases { table.add([alias.name, alias.identity.short]) }
     common.print(
       .object(aliases.map { JSON.Member($0.name, .string($0.identity.hex)) }),
-      text: aliases.isEmpty ? "no aliases" : table.lines)
+      text: aliases.isEmpty ? "no aliases" : table.lines(width: common.width))
   }
 }

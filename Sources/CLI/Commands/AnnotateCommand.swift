@@ -17,16 +17,16 @@ struct AnnotateCommand: StoreCommand {
       marked measured. Without it they are marked reported, and never pass a gate.
 
       EXAMPLES
-        vpatch annotate counting.vpatch --results tuned.json --base-results base.json \\
-            --target counting --model tuned/
-        vpatch annotate counting.vpatch --results t/results.json --base-results b/results.json \\
-            --samples t/ --base-samples b/
+        vpatch annotate counting.vpatch --target counting --model tuned/ \\
+            --results tuned.json --base-results base.json
+        vpatch annotate counting.vpatch --samples t/ --base-samples b/ \\
+            --results t/results.json --base-results b/results.json
             compares item by item: narrower intervals, and counts of items lost and won
         vpatch annotate counting.vpatch --drop gsm8k
             removes the records of a task from the file and from the store's copy
       """)
 
-  @Argument(help: "The patch.")
+  @Argument(help: "The patch.", completion: .patches)
   var patch: String
   @Option(help: ArgumentHelp("Results of the tuned model.", valueName: "file"))
   var results: String?
@@ -100,7 +100,7 @@ struct AnnotateCommand: StoreCommand {
     let report = ForgettingReport(all, of: patch)
     common.report(
       json(path, patch, report, outcome, dropped),
-      text: ([written.table()] + report.lines.map { $0.key.padded(11) + $0.value } + [
+      text: ([written.table(width: common.width)] + report.lines.map { $0.key.padded(11) + $0.value } + [
         "wrote      \((path == patch.path ? patch.label : path).printable)"
       ]).joined(separator: "\n"))
     for note in outcome.notes { common.note(note) }

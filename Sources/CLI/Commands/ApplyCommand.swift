@@ -14,23 +14,28 @@ struct ApplyCommand: StoreCommand {
 
       EXAMPLES
         vpatch apply base.safetensors counting.vpatch -o counting.safetensors
-        vpatch apply base/ counting clock -o model/                  a chain in its order, or siblings
+        vpatch apply base/ counting clock -o model/      a chain in its order, or siblings
         vpatch apply base/ counting@0.8 clock -o model/ --method ties --density 0.4
         vpatch apply base/ --stack triage -o model/
       """)
 
-  @Argument(help: "The base checkpoint of the first patch.")
+  @Argument(help: "The base checkpoint of the first patch.", completion: .file())
   var base: String
-  @Argument(help: "Patches as NAME_OR_FILE[@SCALE]: a chain, or patches of one base.")
+  @Argument(help: "Patches as NAME_OR_FILE[@SCALE]: a chain, or patches of one base.", completion: .patchesAndStacks)
   var patches: [String] = []
-  @Option(help: ArgumentHelp("Stack to apply: its name in the store, or a stack file.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Stack to apply: its name in the store, or a stack file.", valueName: "name"),
+    completion: .stacks)
   var stack: String?
   @OptionGroup(title: "Stacks") var merge: MergeOptions
   @Option(help: ArgumentHelp("Write the undo of a stack to this file instead of the store.", valueName: "file"))
   var undo: String?
   @OptionGroup var output: OutputOptions
+  @OptionGroup var scales: ScaleOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
+
+  var allowsAnyScale: Bool { scales.anyScale }
 
   func validate() throws {
     if stack != nil, !patches.isEmpty { throw ValidationError("Give patches or --stack, not both.") }

@@ -16,7 +16,7 @@ struct ComposeCommand: StoreCommand {
         vpatch compose counting.vpatch clock.vpatch -o both.vpatch --base base/
       """)
 
-  @Argument(help: "Patches, each made on top of the previous one.")
+  @Argument(help: "Patches, each made on top of the previous one.", completion: .patches)
   var patches: [String]
   @Option(help: ArgumentHelp("The base of the first patch.", valueName: "model"))
   var base: String?
@@ -44,7 +44,7 @@ struct ComposeCommand: StoreCommand {
       json,
       text: ([
         """
-        \(PatchSummary(header).table())
+        \(PatchSummary(header).table(width: common.width))
         composed  \(Format.counted(result.copied, "tensor")) copied, \(result.encoded) encoded again\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes; the \(chain.count) patches have \(Format.grouped(before))
         identity  \(header.identity.hex)

@@ -15,7 +15,8 @@ struct CreateCommand: StoreCommand {
         vpatch create base/ tuned/ -o counting.vpatch --name counting
         vpatch create base.safetensors tuned.safetensors -o task.vpatch --recipe sa-proj
             proves that only the attention projections changed; else lists the others and writes nothing
-        vpatch create base/ tuned/ -o task.vpatch --only 'model\\.layers\\.[0-9]+\\.mlp\\..*' --drop-others
+        vpatch create base/ tuned/ -o task.vpatch --drop-others \\
+            --only 'model\\.layers\\.[0-9]+\\.mlp\\..*'
         vpatch create base/ tuned-f32/ -o task.vpatch --cast-to-base --map-keys auto
         vpatch create base/ trained.safetensors -o task.vpatch --partial
             the tuned checkpoint holds only the trained tensors; the others are unchanged
@@ -26,9 +27,9 @@ struct CreateCommand: StoreCommand {
 
   enum KeyMapping: String, ExpressibleByArgument, CaseIterable { case auto }
 
-  @Argument(help: "The base checkpoint.")
+  @Argument(help: "The base checkpoint.", completion: .file())
   var base: String
-  @Argument(help: "The tuned checkpoint, which the patch will reproduce.")
+  @Argument(help: "The tuned checkpoint, which the patch will reproduce.", completion: .file())
   var tuned: String
   @Option(help: ArgumentHelp("Check that only the tensors of this recipe changed.", valueName: "name"))
   var recipe: Recipe?
@@ -128,7 +129,7 @@ struct CreateCommand: StoreCommand {
   }
 
   private func text(_ result: CreateResult, _ stored: PatchOutput.Stored) -> String {
-    var lines = [PatchSummary(result.header).table()]
+    var lines = [PatchSummary(result.header).table(width: common.width)]
     if let recipe = result.recipe {
       let proof =
         self.recipe == nil

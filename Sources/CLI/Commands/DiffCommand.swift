@@ -18,9 +18,9 @@ struct DiffCommand: StoreCommand {
         vpatch diff counting.vpatch clock.vpatch --base base/
       """)
 
-  @Argument(help: "A checkpoint or a patch.")
+  @Argument(help: "A checkpoint or a patch.", completion: .patches)
   var a: String
-  @Argument(help: "Another of the same kind.")
+  @Argument(help: "Another of the same kind.", completion: .patches)
   var b: String
   @Option(help: ArgumentHelp("The base of the two patches.", valueName: "model"))
   var base: String?
@@ -59,7 +59,8 @@ struct DiffCommand: StoreCommand {
       try file.commit()
     }
     common.print(
-      diff.json(), isReport: html != nil, text: diff.table() + (html.map { "\nwrote \($0.printable)" } ?? ""))
+      diff.json(), isReport: html != nil,
+      text: diff.table(width: common.width) + (html.map { "\nwrote \($0.printable)" } ?? ""))
   }
 
   private func patches() throws {
@@ -69,6 +70,6 @@ struct DiffCommand: StoreCommand {
     let diff = try PatchDiff(
       try workspace.patch(a), try workspace.patch(b),
       base: try base.map { try workspace.checkpoint($0) }, common.work)
-    common.print(diff.json, text: diff.text)
+    common.print(diff.json, text: diff.text(width: common.width))
   }
 }

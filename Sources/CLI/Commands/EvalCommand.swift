@@ -22,18 +22,21 @@ struct EvalCommand: StoreCommand {
       writes them into the patch, or into the composite of the stack in the store.
 
       EXAMPLES
-        vpatch eval model/ --suite suites/neutral/suite.toml
+        vpatch eval model/ --suite everyday
         vpatch eval base/ --patch counting.vpatch --suite suite.toml --record
         vpatch eval base/ --stack triage --suite suite.toml --base-results base.json
             writes base.json, or reads it if it exists: the base is evaluated only once
         vpatch eval tuned/ --base base/ --suite suite.toml --results tuned.json
       """)
 
-  @Argument(help: "The model: a folder with config.json and tokenizer.json.")
+  @Argument(help: "The model: a folder with config.json and tokenizer.json.", completion: .file())
   var model: String
   @Option(help: ArgumentHelp("Model to compare with, instead of the model without patches.", valueName: "model"))
   var base: String?
-  @Option(help: ArgumentHelp("The suite, a TOML file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "The suite: a TOML file, or \(Suite.builtInNames.asAlternatives).", valueName: "name-or-file"),
+    completion: .file())
   var suite: String
   @Flag(help: "Write the records into the patch, or into the stack's composite in the store.")
   var record = false
@@ -48,6 +51,8 @@ struct EvalCommand: StoreCommand {
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
+  var allowsAnyScale: Bool { options.overlay.scales.anyScale }
+
   func validate() throws {
     let comparesNothing = base == nil && options.overlay.isEmpty
     if record, options.overlay.isEmpty { throw ValidationError("--record requires --patch or --stack.") }
@@ -58,7 +63,7 @@ struct EvalCommand: StoreCommand {
   }
 
   func run() throws {
-    let suite = try Suite(path: suite, allowsOutside: images.allowOutside)
+    let suite = try Suite(named: suite, allowsOutside: images.allowOutside)
     if let results {
       try OutputCheck.file(results, inputs: [], force: force)
       try OutputFile.requireRoom(for: results)
@@ -115,7 +120,9 @@ struct EvalCommand: StoreCommand {
     let results = writes.path(results) { try outcome.write(to: $0, replacing: force) }
     // A model has no divergence from itself.
     let entries = outcome.entries.filter { $0.reference == nil }
-    var table = TextTable([.init("task"), .init("role"), .init("metric"), .init("n", .right), .init("value", .right)])
+    var table = TextTable([
+      .init("task"), .init("role", rank: 1), .init("metric"), .init("n", .right, rank: 2), .init("value", .right),
+    ])
     for entry in entries {
       table.add([
         entry.task, entry.role.rawValue, entry.metric, Format.grouped(entry.scores.values.count),
@@ -132,7 +139,7 @@ struct EvalCommand: StoreCommand {
           ])
         }), "results": results.map { .string($0) },
     ])
-    common.print(json, isReport: results != nil, text: table.lines)
+    common.print(json, isReport: results != nil, text: table.lines(width: common.width))
     for entry in outcome.entries where entry.reference != nil {
       common.note("\(entry.task) measures the divergence from a base: give --base, --patch or --stack")
     }
@@ -153,7 +160,7 @@ struct EvalCommand: StoreCommand {
     let written = (writing?.places ?? []) + (results.map { [$0] } ?? [])
     common.print(
       json, isReport: !written.isEmpty,
-      text: ([report.table()] + report.lines.map { $0.key.padded(11) + $0.value }
+      text: ([report.table(width: common.width)] + report.lines.map { $0.key.padded(11) + $0.value }
         + written.map { "wrote      \($0.printable)" }).joined(separator: "\n"))
     for note in outcome.notes { common.note(note) }
     for note in writing?.notes ?? [] { common.note(note) }

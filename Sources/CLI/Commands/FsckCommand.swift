@@ -44,14 +44,20 @@ struct FsckCommand: ParsableCommand {
     let findings = report.findings.map {
       "\(($0.isRepaired ? "repaired" : $0.kind.rawValue).padded(11))\($0.subject.printable): \($0.what.printable)"
     }
+    let derived =
+      report.derived == 0
+      ? ""
+      : " and " + Format.counted(report.derived, "composite or undo patch", plural: "composites or undo patches")
+        + " (list --all)"
     let looked =
-      "\(Format.counted(report.patches, "patch", plural: "patches")), \(Format.bytes(report.bytes)) read again"
+      "\(Format.counted(report.patches, "patch", plural: "patches"))\(derived), \(Format.bytes(report.bytes)) read again"
     return (findings + [report.findings.isEmpty ? "\(looked): all is well" : looked]).joined(separator: "\n")
   }
 
   private func json(_ report: CheckReport) -> JSON {
     .dictionary([
-      "ok": .bool(report.isSound), "patches": JSON(report.patches), "bytes": JSON(report.bytes),
+      "ok": .bool(report.isSound), "patches": JSON(report.patches), "derived": JSON(report.derived),
+      "bytes": JSON(report.bytes),
       "findings": .array(
         report.findings.map {
           .dictionary([

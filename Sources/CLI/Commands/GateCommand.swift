@@ -13,7 +13,8 @@ struct GateCommand: StoreCommand {
       EXAMPLES
         vpatch gate counting.vpatch --max-forgetting 1.0
         vpatch gate counting.vpatch --max-forgetting 1.0 --min-learning 10
-        vpatch gate counting.vpatch --max-forgetting 1.0 --probe docvqa_val --probe number_mass=5
+        vpatch gate counting.vpatch --max-forgetting 1.0 --probe docvqa_val \\
+            --probe number_mass=5
 
       EXIT CODES
         0   passed: the worse ends of the intervals are within the limits
@@ -24,7 +25,7 @@ struct GateCommand: StoreCommand {
         14  predicted: computed from the members of a stack
       """)
 
-  @Argument(help: "The patch, or a stack of the store.")
+  @Argument(help: "The patch, or a stack of the store.", completion: .patchesAndStacks)
   var subject: String
   @Option(help: ArgumentHelp("Maximum loss on held-out tasks, on average, in percentage points.", valueName: "points"))
   var maxForgetting: Double
@@ -48,7 +49,7 @@ struct GateCommand: StoreCommand {
         JSON.Member("exit_code", JSON(Int(outcome.verdict.exitCode))), JSON.Member("forgetting", report.json),
       ])
     let hasRows = !report.records.isEmpty || !report.foreign.isEmpty
-    common.print(json, text: (hasRows ? report.table() + "\n" : "") + outcome.sentence.printable)
+    common.print(json, text: (hasRows ? report.table(width: common.width) + "\n" : "") + outcome.sentence.printable)
     if outcome.verdict != .passed { throw ExitCode(outcome.verdict.exitCode) }
   }
 

@@ -28,7 +28,11 @@ struct GcCommand: ParsableCommand {
     let store = try store.open()
     let forgetting = try forget.map(Path.absolute)
     let garbage = try yes ? store.collect(forgetting: forgetting) : store.garbage(forgetting: forgetting)
-    common.print(json(garbage), isReport: yes, text: text(garbage))
+    if yes {
+      common.report(json(garbage), text: text(garbage))
+    } else {
+      common.print(json(garbage), text: text(garbage))
+    }
   }
 
   private func text(_ garbage: Garbage) -> String {

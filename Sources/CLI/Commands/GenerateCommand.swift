@@ -2,7 +2,6 @@ import Apply
 import ArgumentParser
 import Base
 import Dispatch
-import Glibc
 import Model
 import Report
 import Text
@@ -13,8 +12,8 @@ struct GenerateCommand: StoreCommand {
     abstract: "Generate text with a language model: answer a prompt, complete a text, or chat.",
     discussion: """
       The prompt is a user message, formatted by the model's chat template; with --raw the model completes the text as \
-      given. Without a prompt vpatch starts a chat: each line is a message, an empty line starts a new conversation, \
-      Ctrl-D ends it.
+      given. Without a prompt vpatch starts a chat: each line is a message, /help shows the commands, Ctrl-C stops an \
+      answer, Ctrl-D ends the chat.
 
       Decoding is greedy unless --temperature is above 0. With --both the model answers twice: without the patches and \
       with them.
@@ -22,12 +21,12 @@ struct GenerateCommand: StoreCommand {
       EXAMPLES
         vpatch generate model/ "Name three colours."
         vpatch generate base/ --patch counting --both "How many cats: cat, dog, cat?"
-        vpatch generate model/ --raw "Once upon a time" --temperature 0.8 --top-p 0.95 --seed 7
+        vpatch generate model/ --raw "Once upon a time" --temperature 0.8 --seed 7
         vpatch generate base/ --stack triage
         vpatch generate model/ --image gauge.jpg "What does the gauge read?"
       """)
 
-  @Argument(help: "The model: a folder with config.json and tokenizer.json.")
+  @Argument(help: "The model: a folder with config.json and tokenizer.json.", completion: .file())
   var model: String
   @Argument(help: "The prompt; - reads it from standard input.")
   var prompt: String?
@@ -59,6 +58,8 @@ struct GenerateCommand: StoreCommand {
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
 
+  var allowsAnyScale: Bool { options.overlay.scales.anyScale }
+
   func validate() throws {
     if maxTokens < 1 { throw ValidationError("--max-tokens must be at least 1.") }
     if !(0...100).contains(temperature) { throw ValidationError("--temperature must be between 0 and 100.") }
@@ -71,42 +72,72 @@ struct GenerateCommand: StoreCommand {
 
   func run() throws {
     let view = try options.view(model, reading: .transformers, in: workspace)
-    var writers = [(name: view.name, generator: try generator(view))]
-    if both {
-      let bare = ModelView(view.checkpoint)
-      writers.insert((bare.name, try generator(bare)), at: 0)
+    var writers = [try writer(view)]
+    if both { writers.insert(try writer(ModelView(view.checkpoint)), at: 0) }
+    guard let prompt else {
+      var chat = Chat(self, writers)
+      return try chat.run()
     }
-    guard let prompt else { return try converse(writers) }
     var input = StandardInput()
     let text = try prompt == "-" ? input.text() : prompt
     let parts = try RowContent.prompt(text, images: image, isMessage: !raw)
-    let messages = opening + [Message(.user, parts)]
+    let messages = (system.map { [Message(.system, $0)] } ?? []) + [Message(.user, parts)]
     for writer in writers { try answer(writer, raw ? nil : messages, parts) }
   }
 
-  private func generator(_ view: ModelView) throws -> TextGenerator {
-    TextGenerator(
-      try options.model(view, common), try options.text(view),
-      sampling: Sampling(temperature: temperature, topP: topP, topK: topK, seed: seed), limit: maxTokens)
+  /// A model that answers, and its name.
+  struct Writer {
+    let name: String
+    let generator: TextGenerator
   }
 
-  private var opening: [Message] { system.map { [Message(.system, $0)] } ?? [] }
+  /// Thrown to end an answer: the user interrupted it.
+  struct Stopped: Error {}
 
-  /// - Parameter messages: nil to complete the text as given.
+  private func writer(_ view: ModelView) throws -> Writer {
+    Writer(
+      name: view.name,
+      generator: TextGenerator(
+        try options.model(view, common), try options.text(view),
+        sampling: Sampling(temperature: temperature, topP: topP, topK: topK, seed: seed), limit: maxTokens))
+  }
+
+  /// The model with another patch or stack of the store; nil for none.
+  func writer(patch name: String?) throws -> Writer {
+    var options = options
+    options.overlay.patch = name.map { [$0] } ?? []
+    options.overlay.stack = nil
+    return try writer(options.view(model, reading: .transformers, in: workspace))
+  }
+
+  /// Prints a model's answer while it is made.
+  /// - Parameters:
+  ///   - messages: nil to complete the text as given.
+  ///   - check: called for each piece of the answer; it throws `Stopped` to end it.
+  /// - Returns: the answer, or what there was of it.
   @discardableResult
-  private func answer(
-    _ writer: (name: String, generator: TextGenerator), _ messages: [Message]?, _ parts: [Message.Part]
+  func answer(
+    _ writer: Writer, _ messages: [Message]?, _ parts: [Message.Part], check: @escaping () throws -> Void = {}
   ) throws -> String {
     if both, !common.json { Terminal.out("── \(writer.name.printable)") }
     let started = DispatchTime.now().uptimeNanoseconds
-    let each: (String) throws -> Void = { [json = common.json] in
-      guard !json else { return }
-      Terminal.print($0.printableText)
+    var said = ""
+    let each: (String) throws -> Void = { piece in
+      said += piece
+      guard !common.json else { return }
+      Terminal.print(piece.printableText)
       try Terminal.requireOutput()
+      try check()
     }
-    let answer =
-      try messages.map { try writer.generator.reply(to: $0, each: each) }
-      ?? writer.generator.complete(parts, each: each)
+    let answer: TextGenerator.Answer
+    do {
+      answer =
+        try messages.map { try writer.generator.reply(to: $0, each: each) }
+        ?? writer.generator.complete(parts, each: each)
+    } catch is Stopped {
+      Terminal.out("")
+      return said
+    }
     try writer.generator.model.requireUnchanged()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     if common.json {
@@ -122,27 +153,5 @@ struct GenerateCommand: StoreCommand {
       if !answer.isEnded { common.note("stopped after \(maxTokens) tokens; --max-tokens allows more") }
     }
     return answer.text
-  }
-
-  private func converse(_ writers: [(name: String, generator: TextGenerator)]) throws {
-    let isInteractive = isatty(STDIN_FILENO) == 1
-    var conversations = writers.map { _ in opening }
-    var input = StandardInput()
-    while true {
-      if isInteractive { Terminal.draw("> ") }
-      guard let line = try input.line() else { break }
-      guard !line.isEmpty else {
-        conversations = writers.map { _ in opening }
-        continue
-      }
-      for (i, writer) in writers.enumerated() {
-        // The images belong to the first message.
-        let isFirst = !conversations[i].contains { $0.role == .user }
-        let parts = try RowContent.prompt(line, images: isFirst ? image : [], isMessage: true)
-        conversations[i].append(Message(.user, parts))
-        conversations[i].append(Message(.assistant, try answer(writer, conversations[i], parts)))
-      }
-    }
-    if isInteractive { Terminal.note("") }
   }
 }

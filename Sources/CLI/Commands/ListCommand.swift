@@ -14,7 +14,8 @@ struct ListCommand: ParsableCommand {
         vpatch list
         vpatch list count --recipe sa-proj --max-drift 0.02
         vpatch list --base 7e4d --tag sweep-7 --json
-        vpatch list --base counting             patches made on top of the patch counting
+        vpatch list --base counting     patches made on top of the patch counting
+        vpatch list --wide              all columns, also where they do not fit
       """)
 
   @Argument(help: ArgumentHelp("Only patches whose name contains this.", valueName: "name"))
@@ -70,33 +71,42 @@ struct ListCommand: ParsableCommand {
     if let more { common.note(more) }
   }
 
+  /// What one looks for comes first; the rest is shown where there is room.
   private func text(_ patches: [StoredPatch]) -> String {
     guard !patches.isEmpty else { return "no patches" }
     // Columns that would be empty are left out.
-    let hasKind = all
     let hasDrift = patches.contains { $0.summary.drift != nil }
     let hasTags = patches.contains { !$0.tags.isEmpty }
-    var columns: [TextTable.Column] = [.init("name"), .init("identity"), .init("base"), .init("recipe")]
-    if hasKind { columns.append(.init("kind")) }
-    columns += [.init("tensors", .right), .init("size", .right), .init("learning"), .init("forgetting")]
-    if hasDrift { columns.append(.init("drift", .right)) }
-    if hasTags { columns.append(.init("tags")) }
-    var table = TextTable(columns + [.init("added")])
+    var columns: [TextTable.Column] = [
+      .init("name"), .init("recipe"), .init("learning, pp", .right), .init("forgetting, pp", .right),
+    ]
+    if hasDrift { columns.append(.init("drift", .right, rank: 1)) }
+    columns += [.init("size", .right), .init("age", .right)]
+    if all { columns.append(.init("kind", rank: 2)) }
+    columns += [.init("identity", rank: 3), .init("base", rank: 4)]
+    if hasTags { columns.append(.init("tags", rank: 5)) }
+    var table = TextTable(columns + [.init("tensors", .right, rank: 6), .init("added", rank: 7)])
     for patch in patches {
-      var cells = [patch.title, patch.identity.short, patch.base.short, patch.recipe ?? "–"]
-      if hasKind { cells.append(patch.kind.rawValue) }
-      cells += [
-        Format.grouped(patch.tensors), Format.bytes(patch.fileBytes),
-        patch.summary.cell(patch.summary.learning, patch.summary.known.learning, patch.summary.learningItems),
-        patch.summary.cell(patch.summary.forgetting, patch.summary.known.forgetting, patch.summary.forgettingItems),
+      let summary = patch.summary
+      var cells = [
+        patch.title, patch.recipe ?? "–", Self.cell(summary.learning, summary.known.learning, sign: true),
+        summary.status == .unmeasured
+          ? summary.status.rawValue : Self.cell(summary.forgetting, summary.known.forgetting),
       ]
-      if hasDrift {
-        cells.append(patch.summary.drift.map { patch.summary.known.drift.prefix + Format.significant($0) } ?? "–")
-      }
+      if hasDrift { cells.append(summary.drift.map { summary.known.drift.prefix + Format.significant($0) } ?? "–") }
+      cells += [Format.bytes(patch.fileBytes), Format.age(SourceDate.now - patch.added)]
+      if all { cells.append(patch.kind.rawValue) }
+      cells += [patch.identity.short, patch.base.short]
       if hasTags { cells.append(patch.tags.joined(separator: " ")) }
-      table.add(cells + [Format.time(patch.added)])
+      table.add(cells + [Format.grouped(patch.tensors), Format.time(patch.added)])
     }
-    return table.lines
+    return table.lines(width: common.width)
+  }
+
+  /// "+4.1 ± 1.2", after its mark if it was not measured.
+  private static func cell(_ estimate: Estimate?, _ known: MeasurementStatus, sign: Bool = false) -> String {
+    guard let estimate, known != .unmeasured else { return "–" }
+    return known.prefix + estimate.text(sign: sign)
   }
 }
 
@@ -115,14 +125,5 @@ extension StoredPatch {
       "forgetting": summary.forgetting.map { $0.json(items: summary.forgettingItems) },
       "drift": summary.drift.map { JSON($0) }, "known": summary.known.json, "added": JSON(added),
     ])
-  }
-}
-
-extension ForgettingSummary {
-  /// "+4.10 (3.02 … 5.18, n 500)", prefixed with its mark if it was not measured.
-  fileprivate func cell(_ estimate: Estimate?, _ known: MeasurementStatus, _ items: Int) -> String {
-    guard let estimate else { return status == .unmeasured ? status.rawValue : "–" }
-    return "\(known.prefix)\(estimate.value > 0 ? "+" : "")\(Format.fixed(estimate.value, 2)) "
-      + "(\(Format.fixed(estimate.low, 2)) … \(Format.fixed(estimate.high, 2)), n \(Format.grouped(items)))"
   }
 }

@@ -3,7 +3,7 @@ import Base
 import Catalogue
 import PatchFormat
 
-struct LogCommand: ParsableCommand {
+struct LogCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "log",
     abstract: "Draw the lineage of the patches in the store.",
@@ -12,11 +12,11 @@ struct LogCommand: ParsableCommand {
 
       EXAMPLES
         vpatch log
-        vpatch log counting     its base and chain, patches made on top of it, stacks with any of them
+        vpatch log counting     its base, its chain, what was made on top of it
         vpatch log 7e4d         patches made from the base whose root starts with 7e4d
       """)
 
-  @Argument(help: ArgumentHelp("A patch or a base.", valueName: "patch-or-base"))
+  @Argument(help: ArgumentHelp("A patch or a base.", valueName: "patch-or-base"), completion: .patches)
   var what: String?
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -30,7 +30,8 @@ struct LogCommand: ParsableCommand {
 
   private func lines(_ store: Store) throws -> [Lineage.Line] {
     guard let what else { return try store.lineage().lines() }
-    do { return try store.lineage(around: store.identity(what)).lines() } catch let error as VPatchError
+    do { return try store.lineage(around: store.resolve(workspace.patchName(what))).lines() } catch let error
+      as VPatchError
       where error.code == .io
     {
       // Not a patch, so perhaps a base. If it is neither, the error speaks of patches.

@@ -18,7 +18,7 @@ struct RebaseCommand: StoreCommand {
             takes a patch out of its chain: clock was made on top of counting and is moved to the base
       """)
 
-  @Argument(help: "The patch.")
+  @Argument(help: "The patch.", completion: .patches)
   var patch: String
   @Option(
     help: ArgumentHelp("The base of the patch. (default: its last path known to the store)", valueName: "model"))
@@ -48,7 +48,7 @@ struct RebaseCommand: StoreCommand {
       json,
       text: ([
         """
-        \(PatchSummary(result.header).table())
+        \(PatchSummary(result.header).table(width: common.width))
         rebased   \(Format.counted(result.exact, "tensor")) exact, \(result.moved) by adding the difference\(result.sideFileSummary.patchLine)
         size      \(Format.grouped(result.fileSize)) bytes
         identity  \(result.header.identity.hex)

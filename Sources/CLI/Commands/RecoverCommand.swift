@@ -22,7 +22,7 @@ struct RecoverCommand: ParsableCommand {
         vpatch recover model/ --set-aside
       """)
 
-  @Argument(help: "The model: a file or a folder.")
+  @Argument(help: "The model: a file or a folder.", completion: .file())
   var model: String
   @Flag(help: "Rename files that are in the way, and continue.")
   var setAside = false

@@ -2,9 +2,9 @@ import ArgumentParser
 import Base
 import Catalogue
 
-struct RemoveCommand: ParsableCommand {
+struct RemoveCommand: StoreCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rm",
+    commandName: "delete-patch",
     abstract: "Delete patches from the store.",
     discussion: """
       Deletes all of them or none. vpatch refuses to delete a patch that a stack contains or that is needed to revert \
@@ -12,10 +12,10 @@ struct RemoveCommand: ParsableCommand {
       stay.
 
       EXAMPLES
-        vpatch rm counting
-      """)
+        vpatch delete-patch counting
+      """, aliases: ["rm"])
 
-  @Argument(help: "The patches to delete.")
+  @Argument(help: "The patches to delete.", completion: .patches)
   var patches: [String]
   @Flag(help: "Also delete patches that have tags or other aliases.")
   var force = false
@@ -24,7 +24,7 @@ struct RemoveCommand: ParsableCommand {
 
   func run() throws {
     let store = try store.open()
-    let (identities, bytes) = try store.remove(patches.map { try PatchName($0) }, force: force)
+    let (identities, bytes) = try store.remove(patches.map { try workspace.patchName($0) }, force: force)
     common.report(
       .dictionary(["deleted": .array(identities.map { .string($0.hex) }), "bytes": JSON(bytes)]),
       text: "deleted \(Format.counted(identities.count, "patch", plural: "patches")), \(Format.bytes(bytes))")

@@ -24,7 +24,8 @@ struct ReportCommand: StoreCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "A patch, a stack of the store, or a stack file; several are compared.", valueName: "patch-or-stack"))
+      "A patch, a stack of the store, or a stack file; several are compared.", valueName: "patch-or-stack"),
+    completion: .patchesAndStacks)
   var subjects: [String]
   @Option(name: .shortAndLong, help: ArgumentHelp("Output file for the page.", valueName: "file"))
   var output: String

@@ -17,9 +17,9 @@ struct RevertCommand: StoreCommand {
         vpatch revert counting.safetensors counting.vpatch -o base.safetensors
       """)
 
-  @Argument(help: "The model.")
+  @Argument(help: "The model.", completion: .file())
   var model: String
-  @Argument(help: "The patch to remove. (default: all)")
+  @Argument(help: "The patch to remove. (default: all)", completion: .patches)
   var patch: String?
   @Flag(help: "Revert only the last step.")
   var last = false

@@ -18,7 +18,7 @@ struct ScoreCommand: StoreCommand {
         vpatch score base/ --patch counting --data test.jsonl --json
       """)
 
-  @Argument(help: "The model: a folder with config.json.")
+  @Argument(help: "The model: a folder with config.json.", completion: .file())
   var model: String
   @Option(help: ArgumentHelp("Rows as JSON Lines, in any form that vpatch train takes.", valueName: "file"))
   var data: String?
@@ -30,6 +30,8 @@ struct ScoreCommand: StoreCommand {
   @OptionGroup var options: ModelOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
+
+  var allowsAnyScale: Bool { options.overlay.scales.anyScale }
 
   func validate() throws {
     guard [data, text, ids].compactMap(\.self).count == 1 else {
@@ -88,7 +90,7 @@ struct ScoreCommand: StoreCommand {
       table.add(["\(id)", piece, i == 0 ? "" : Format.fixed(Double(score.logProbabilities[i - 1]), 4)])
     }
     if let loss = score.loss { table.setTotals(["", "loss, nats per token", Format.fixed(loss, 4)]) }
-    Terminal.out(table.lines)
+    Terminal.out(table.lines(width: common.width), isWide: common.wide)
   }
 
   /// With visible whitespace.

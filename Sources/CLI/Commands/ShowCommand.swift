@@ -15,7 +15,7 @@ struct ShowCommand: StoreCommand {
         vpatch show counting.vpatch --json | jq .identity
       """)
 
-  @Argument(help: "The patch, or a stack of the store.")
+  @Argument(help: "The patch, or a stack of the store.", completion: .patchesAndStacks)
   var subject: String
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
@@ -88,11 +88,11 @@ struct ShowCommand: StoreCommand {
       line("trained", "invalid: " + ((error as? VPatchError)?.reason ?? "\(error)"))
     }
     if count(made?["dropped"]) > 0 { line("dropped", Format.counted(count(made?["dropped"]), "other changed tensor")) }
-    var tables = ["", summary.table()]
+    var tables = ["", summary.table(width: common.width)]
     do {
       let report = try ForgettingReport(patch)
       for (key, value) in report.lines { line(key, value) }
-      if !report.records.isEmpty || !report.foreign.isEmpty { tables.append(report.table()) }
+      if !report.records.isEmpty || !report.foreign.isEmpty { tables.append(report.table(width: common.width)) }
     } catch {
       line("forgetting", "invalid: " + ((error as? VPatchError)?.reason ?? "\(error)"))
     }

@@ -17,7 +17,7 @@ struct SignCommand: StoreCommand {
         vpatch verify counting.vpatch --signer pub.pem
       """)
 
-  @Argument(help: "The patch.")
+  @Argument(help: "The patch.", completion: .patches)
   var patch: String
   @Option(help: ArgumentHelp("Private key: an unencrypted PEM file.", valueName: "file"))
   var key: String

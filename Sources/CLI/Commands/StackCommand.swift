@@ -18,7 +18,7 @@ struct StackCommand: ParsableCommand {
       EXAMPLES
         vpatch stack new triage --base base/ counting@0.8 clock
         vpatch stack add triage receipts
-        vpatch stack remove triage counting
+        vpatch stack remove-member triage counting
         vpatch apply base/ --stack triage -o model/
         vpatch stack export triage -o triage.stack        a text file, for version control
       """,
@@ -33,11 +33,14 @@ struct StackCommand: ParsableCommand {
     var name: String
     @Option(help: ArgumentHelp("The base checkpoint of all members, or its root.", valueName: "model"))
     var base: String
-    @Argument(help: "Patches as NAME_OR_FILE[@SCALE].")
+    @Argument(help: "Patches as NAME_OR_FILE[@SCALE].", completion: .patches)
     var members: [String]
     @OptionGroup var merge: MergeOptions
+    @OptionGroup var scales: ScaleOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
+
+    var allowsAnyScale: Bool { scales.anyScale }
 
     func run() throws {
       let stack = try workspace.newStack(name, base: base, members: members, method: merge.mergeMethod())
@@ -49,13 +52,16 @@ struct StackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Add members, or change their scales; --method changes the merge method.")
 
-    @Argument(help: "The stack.")
+    @Argument(help: "The stack.", completion: .stacks)
     var name: String
-    @Argument(help: "Patches as NAME_OR_FILE[@SCALE].")
+    @Argument(help: "Patches as NAME_OR_FILE[@SCALE].", completion: .patches)
     var members: [String] = []
     @OptionGroup var merge: MergeOptions
+    @OptionGroup var scales: ScaleOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
+
+    var allowsAnyScale: Bool { scales.anyScale }
 
     func run() throws {
       let stack = try workspace.addMembers(members, to: name) { try merge.changing($0) }
@@ -64,11 +70,12 @@ struct StackCommand: ParsableCommand {
   }
 
   struct Remove: StoreCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove members.")
+    static let configuration = CommandConfiguration(
+      commandName: "remove-member", abstract: "Remove members from a stack.", aliases: ["remove"])
 
-    @Argument(help: "The stack.")
+    @Argument(help: "The stack.", completion: .stacks)
     var name: String
-    @Argument(help: "The members to remove.")
+    @Argument(help: "The members to remove.", completion: .patches)
     var members: [String]
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
@@ -83,7 +90,7 @@ struct StackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show a stack: members, overlap, learning and forgetting.")
 
-    @Argument(help: "The stack.")
+    @Argument(help: "The stack.", completion: .stacks)
     var name: String
     @Option(help: ArgumentHelp("Version to show. (default: the latest)", valueName: "n"))
     var version: Int?
@@ -101,9 +108,9 @@ struct StackCommand: ParsableCommand {
   struct Diff: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Show the differences between two stacks.")
 
-    @Argument(help: "A stack, or a stack file.")
+    @Argument(help: "A stack, or a stack file.", completion: .stacks)
     var a: String
-    @Argument(help: "Another stack, or a stack file.")
+    @Argument(help: "Another stack, or a stack file.", completion: .stacks)
     var b: String
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
@@ -131,7 +138,7 @@ struct StackCommand: ParsableCommand {
       let store = try self.store.open()
       let stacks = try store.stacks()
       var table = TextTable([
-        .init("stack"), .init("version", .right), .init("base"), .init("method"), .init("members"),
+        .init("stack"), .init("version", .right, rank: 1), .init("base", rank: 2), .init("method"), .init("members"),
       ])
       for stack in stacks {
         let members = try stack.definition.members.map { member in
@@ -150,17 +157,18 @@ struct StackCommand: ParsableCommand {
         })
       common.print(
         json,
-        text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : table.lines)
+        text: stacks.isEmpty ? "no stacks: vpatch stack new NAME --base MODEL PATCH…" : table.lines(width: common.width)
+      )
     }
   }
 
   struct Export: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Write a stack to a stack file.")
 
-    @Argument(help: "The stack.")
+    @Argument(help: "The stack.", completion: .stacks)
     var name: String
     @Option(
-      name: .shortAndLong, help: ArgumentHelp("Output file. (default: standard output)", valueName: "file"))
+      name: .shortAndLong, help: ArgumentHelp("Output file; - is standard output. (default: -)", valueName: "file"))
     var output: String?
     @Flag(help: "Replace an existing file.")
     var force = false
@@ -173,7 +181,7 @@ struct StackCommand: ParsableCommand {
       let text = try StackFile(name: stored.name, stored.definition).text { member in
         try ContentDigest(hex: member.name).flatMap { try store.label($0) }
       }
-      guard let output else { return Terminal.print(text.printableText) }
+      guard let output, output != "-" else { return Terminal.print(text.printableText) }
       try OutputCheck.file(output, inputs: [], force: force)
       let file = try OutputFile(path: output, replacing: force)
       try file.write(text, at: 0)
@@ -185,12 +193,15 @@ struct StackCommand: ParsableCommand {
   struct Import: StoreCommand {
     static let configuration = CommandConfiguration(abstract: "Read a stack from a stack file.")
 
-    @Argument(help: "The stack file.")
+    @Argument(help: "The stack file.", completion: .file())
     var file: String
     @Option(help: "Name of the stack. (default: the name in the file)")
     var name: String?
+    @OptionGroup var scales: ScaleOptions
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions
+
+    var allowsAnyScale: Bool { scales.anyScale }
 
     func run() throws {
       let stack = try workspace.importStack(file, name: name)
@@ -200,9 +211,9 @@ struct StackCommand: ParsableCommand {
 
   struct Delete: StoreCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Delete a stack and its versions; its patches stay.")
+      commandName: "delete-stack", abstract: "Delete a stack and its versions; its patches stay.", aliases: ["delete"])
 
-    @Argument(help: "The stack.")
+    @Argument(help: "The stack.", completion: .stacks)
     var name: String
     @OptionGroup var store: StoreOptions
     @OptionGroup var common: CommonOptions

@@ -17,7 +17,7 @@ struct StatusCommand: ParsableCommand {
         vpatch status model/ --full
       """)
 
-  @Argument(help: "The model.")
+  @Argument(help: "The model.", completion: .file())
   var model: String
   @Flag(help: "Hash all tensors, not only those that a patch touched.")
   var full = false

@@ -19,15 +19,18 @@ struct SwitchCommand: StoreCommand {
         vpatch revert model/        reverts to the base
       """)
 
-  @Argument(help: "The model: the stack's base, or a model that vpatch made from it.")
+  @Argument(help: "The model: the stack's base, or a model that vpatch made from it.", completion: .file())
   var model: String
-  @Argument(help: "The stack, or a patch as NAME_OR_FILE[@SCALE].")
+  @Argument(help: "The stack, or a patch as NAME_OR_FILE[@SCALE].", completion: .patchesAndStacks)
   var stack: String
   @Flag(help: "Also hash the untouched tensors.")
   var full = false
   @OptionGroup var inPlace: InPlaceArguments
+  @OptionGroup var scales: ScaleOptions
   @OptionGroup var store: StoreOptions
   @OptionGroup var common: CommonOptions
+
+  var allowsAnyScale: Bool { scales.anyScale }
 
   func run() throws {
     let changed = try workspace.switchModel(model, to: stack, inPlace.options(full: full))

@@ -3,7 +3,7 @@ import Base
 import Catalogue
 import Report
 
-struct TagCommand: ParsableCommand {
+struct TagCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "tag",
     abstract: "Tag a patch in the store.",
@@ -16,7 +16,7 @@ struct TagCommand: ParsableCommand {
         vpatch tag --delete counting good
       """)
 
-  @Argument(help: "The patch.")
+  @Argument(help: "The patch.", completion: .patches)
   var patch: String?
   @Argument(help: ArgumentHelp("Tags: \(Name.rule).", valueName: "tag"))
   var tags: [String] = []
@@ -32,7 +32,7 @@ struct TagCommand: ParsableCommand {
   func run() throws {
     let store = try store.open()
     guard let patch else { return list(try store.tags()) }
-    let name = try PatchName(patch)
+    let name = try workspace.patchName(patch)
     let (identity, now) = try tags.isEmpty || !delete ? store.tag(name, tags) : store.untag(name, tags)
     common.report(
       .dictionary(["identity": .string(identity.hex), "tags": .array(now.map { .string($0) })]),
@@ -44,6 +44,6 @@ struct TagCommand: ParsableCommand {
     for tag in tags { table.add([tag.name, Format.grouped(tag.patches)]) }
     common.print(
       .object(tags.map { JSON.Member($0.name, JSON($0.patches)) }),
-      text: tags.isEmpty ? "no tags" : table.lines)
+      text: tags.isEmpty ? "no tags" : table.lines(width: common.width))
   }
 }

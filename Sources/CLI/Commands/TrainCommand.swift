@@ -2,6 +2,7 @@ import Apply
 import ArgumentParser
 import Base
 import Catalogue
+import Evaluate
 import Train
 
 struct TrainCommand: StoreCommand {
@@ -20,17 +21,22 @@ struct TrainCommand: StoreCommand {
 
       EXAMPLES
         vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch
-        vpatch train model/ --recipe gate-up --data train.jsonl -o task.vpatch --lr 2e-5 --epochs 3 --batch 8 \\
-            --suite suite.toml --max-drift 0.02
-        vpatch train model/ --patch first.vpatch --recipe sa-proj --data second.jsonl -o second.vpatch
+        vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch \\
+            --suite everyday
+            also measures what the model forgets of everyday questions
+        vpatch train model/ --recipe gate-up --data train.jsonl -o task.vpatch \\
+            --lr 2e-5 --epochs 3 --batch 8 --suite suite.toml --max-drift 0.02
+        vpatch train model/ --patch first.vpatch --recipe sa-proj \\
+            --data second.jsonl -o second.vpatch
             trains on top of another patch
-        vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch --resume run/ --log run.jsonl
+        vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch \\
+            --resume run/ --log run.jsonl
 
       RECIPES
       \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
       """)
 
-  @Argument(help: "The model to fine-tune: a folder with config.json.")
+  @Argument(help: "The model to fine-tune: a folder with config.json.", completion: .file())
   var base: String
   @Option(help: ArgumentHelp("The recipe: which tensors to train.", valueName: "name"))
   var recipe: Recipe?
@@ -38,14 +44,16 @@ struct TrainCommand: StoreCommand {
   var only: String?
   @Option(help: ArgumentHelp("Train only these decoder layers; 0 is the first.", valueName: "first-last"))
   var layers: String?
-  @Option(help: ArgumentHelp("Training data; repeatable; - reads standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Training data; repeatable; - reads standard input.", valueName: "file"), completion: .file())
   var data: [String]
   @OptionGroup var images: ImageOptions
   @OptionGroup var settings: TrainingSettings
   @OptionGroup(title: "Drift") var drift: DriftSettings
   @Option(
     help: ArgumentHelp(
-      "Evaluate this suite before and after training, and write the records into the patch.", valueName: "file"))
+      "Evaluate this suite before and after training, and write the records into the patch: a file, or "
+        + "\(Suite.builtInNames.asAlternatives).", valueName: "name-or-file"))
   var suite: String?
   @Option(help: ArgumentHelp("Folder to save the state of training in, and to resume from.", valueName: "dir"))
   var resume: String?
@@ -65,6 +73,7 @@ struct TrainCommand: StoreCommand {
   @OptionGroup var common: CommonOptions
 
   var store: StoreOptions { output.store }
+  var allowsAnyScale: Bool { model.overlay.scales.anyScale }
 
   func validate() throws {
     if (recipe == nil) == (only == nil) { throw ValidationError("Give either --recipe or --only.") }
@@ -75,7 +84,8 @@ struct TrainCommand: StoreCommand {
   }
 
   func run() throws {
-    let files = data.filter { $0 != "-" } + [drift.neutral, suite].compactMap(\.self)
+    let suiteFile = try suite.flatMap { try Suite.isBuiltIn($0) ? nil : $0 }
+    let files = data.filter { $0 != "-" } + [drift.neutral, suiteFile].compactMap(\.self)
     let inputs = try files.map { try InputFile(path: $0) }
     // Before reading the inputs, which takes a while.
     if !dryRun { try checkOutputs(inputs) }

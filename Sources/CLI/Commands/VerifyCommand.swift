@@ -15,7 +15,7 @@ struct VerifyCommand: StoreCommand {
         vpatch verify counting.vpatch --signer pub.pem
       """)
 
-  @Argument(help: "The patch.")
+  @Argument(help: "The patch.", completion: .patches)
   var patch: String
   @Option(help: ArgumentHelp("The base checkpoint, to rebuild the target.", valueName: "model"))
   var base: String?

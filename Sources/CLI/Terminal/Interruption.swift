@@ -1,8 +1,22 @@
 import Base
 import Glibc
+import Synchronization
 
-/// Signal handling. Ctrl-C and SIGTERM leave nothing behind; SIGPIPE and SIGXFSZ are ignored.
+/// Signal handling. Ctrl-C and SIGTERM leave nothing behind, and say what was kept; SIGPIPE and SIGXFSZ are ignored.
 enum Interruption {
+  private struct State {
+    var farewell: String?
+    var taker: (@Sendable () -> Void)?
+  }
+
+  private static let state = Mutex(State())
+
+  /// What a user reads after an interrupt: what was kept, and how to go on. Nil: that the output was not written.
+  static func setFarewell(_ text: String?) { state.withLock { $0.farewell = text } }
+
+  /// Takes Ctrl-C instead of ending the process, until it is set to nil.
+  static func setTaker(_ taker: (@Sendable () -> Void)?) { state.withLock { $0.taker = taker } }
+
   /// To be called before other threads are started: they inherit the blocked signals.
   static func handle() {
     // A closed pipe (vpatch show … | head) and a file at its size limit (ulimit -f) are errors of the call that wrote,
@@ -29,10 +43,22 @@ enum Interruption {
     while true {
       var number: CInt = 0
       guard sigwait(&asked, &number) == 0 else { continue }
+      let (farewell, taker) = state.withLock { ($0.farewell, $0.taker) }
+      if number == SIGINT, let taker {
+        taker()
+        continue
+      }
       ProgressBar.clear()
-      TemporaryFiles.deleteAll(andExit: 128 + number)
+      TemporaryFiles.deleteAll(andExit: 128 + number) { missing in
+        Terminal.note("vpatch: interrupted" + (farewell ?? Self.standard(missing)))
+      }
       Terminal.note("vpatch: this change can no longer be undone, and is being finished")
     }
+  }
+
+  private static func standard(_ missing: [String]) -> String {
+    guard let first = missing.first else { return "" }
+    return ": \(first.printable) was not written, and nothing is left of it; the same command starts again"
   }
 
   /// Ends the process as SIGPIPE does: silently; a shell reports the code 141.

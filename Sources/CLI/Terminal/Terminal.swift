@@ -7,7 +7,7 @@ import Synchronization
 /// A failure to print never stops a command: writing a patch or switching a model matters more than its report. A
 /// failure of standard output decides the exit code at the end. Failures of standard error are ignored.
 enum Terminal {
-  static let isInteractive = isatty(STDERR_FILENO) == 1
+  static let isInteractive = Screen.errors.width != nil
 
   /// The first failure of standard output; nothing is printed after it.
   static var unsaid: Unsaid? { state.withLock { $0 } }
@@ -20,10 +20,14 @@ enum Terminal {
   }
 
   // Text from files, catalogues and models must not control the terminal.
-  static func out(_ text: String, isReport: Bool = false) { print(text.printableText + "\n", isReport: isReport) }
+  /// - Parameter isWide: do not wrap lines at the terminal's width.
+  static func out(_ text: String, isReport: Bool = false, isWide: Bool = false) {
+    let text = Screen.output.text(text, isWide: isWide)
+    print((Screen.output.hasColors ? Coloring.output(text) : text) + "\n", isReport: isReport)
+  }
 
   /// Prints a value on one line.
-  static func out(line json: JSON) { out(json.compact().escapingControls) }
+  static func out(line json: JSON) { out(json.compact().escapingControls, isWide: true) }
 
   /// Prints without a newline.
   static func print(_ text: String, isReport: Bool = false) {
@@ -43,10 +47,19 @@ enum Terminal {
     if let unsaid { throw unsaid.failure }
   }
 
-  static func note(_ text: String) { draw(text.printableText + "\n") }
+  static func note(_ text: String) {
+    let text = Screen.errors.text(text, hanging: 2)
+    draw((Screen.errors.hasColors ? Coloring.message(text) : text) + "\n")
+  }
 
   /// Writes to standard error, without a newline.
   static func draw(_ text: String) { try? TextStream.standardError.write(text) }
+
+  /// A line of progress that replaces the one before. It is cut at the terminal's width: a line that wraps could not be
+  /// replaced.
+  static func redrawn(_ line: String) -> String {
+    "\r\u{1B}[K" + line.printable.shortened(to: (Screen.errors.width ?? Screen.standard) - 1)
+  }
 
   static func error(_ error: VPatchError) {
     ProgressBar.clear()
@@ -83,7 +96,7 @@ final class ProgressBar: Sendable {
       state = (phase, percent)
       let filled = percent * 28 / 100
       let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 28 - filled)
-      return "\r\u{1B}[K\(phase)  \(bar) \(percent) %  \(text(done, total))"
+      return Terminal.redrawn("\(phase)  \(bar) \(percent) %  \(text(done, total))")
     }
     guard let line else { return }
     Terminal.draw(percent == 100 ? "\r\u{1B}[K" : line)

@@ -170,7 +170,7 @@ struct CatalogueFile {
       if error.resultCode == .SQLITE_FULL || reserve.isNeeded {
         return VPatchError(
           .io, path, "has no space left for its catalogue",
-          remedy: "free some space, for example with vpatch gc or vpatch rm; nothing was lost")
+          remedy: "free some space, for example with 'vpatch gc' or 'vpatch delete-patch'; nothing was lost")
       }
     }
     let words = error.message ?? "SQLite error \(error.resultCode.rawValue)"

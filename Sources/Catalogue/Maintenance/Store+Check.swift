@@ -33,7 +33,10 @@ package struct Finding: Sendable, Equatable {
 
 /// What was checked and found.
 package struct CheckReport: Sendable, Equatable {
+  /// Patches that were added, which `list` shows.
   package let patches: Int
+  /// Composites of stacks, and undo patches.
+  package let derived: Int
   package let bytes: Int
   package let findings: [Finding]
   package var isSound: Bool { findings.allSatisfy(\.isRepaired) }
@@ -69,7 +72,8 @@ extension Store {
       return try read(checkCatalogue) + recheck(suspects, repair) + checkFolder(repair)
     }
     let findings = try repair ? locked(judge) : lockedToLook(judge)
-    return CheckReport(patches: rows.count, bytes: bytes, findings: findings)
+    let added = rows.count { $0.kind == .patch }
+    return CheckReport(patches: added, derived: rows.count - added, bytes: bytes, findings: findings)
   }
 
   private func recheck(_ suspects: [ContentDigest], _ repair: Bool) throws -> [Finding] {

@@ -23,10 +23,32 @@ extension Store {
     try Name.check(name, "alias")
     return try write { db in
       let identity = try resolve(patch, db)
+      try requireNoStack(name, db)
       let owner = try Self.owner(ofAlias: name, db)
       guard owner != identity else { return (identity, nil) }
       try setAlias(name, identity, db)
       return (identity, owner)
+    }
+  }
+
+  /// - Parameter identity: of the patch that will have the name; nil if it is not known yet.
+  /// - Throws: `refused` where another patch has the alias, or a stack the name.
+  package func requireFree(_ name: String, for identity: ContentDigest? = nil) throws {
+    try read { db in
+      if let owner = try Self.owner(ofAlias: name, db), owner != identity {
+        throw VPatchError(
+          .refused, nil, "the name \(name.printable) is taken: the patch \(owner.short) has it",
+          remedy: "--force gives it to the new patch, or choose another --name")
+      }
+      try requireNoStack(name, db)
+    }
+  }
+
+  /// A name that both a patch and a stack have could not be looked up.
+  func requireNoStack(_ name: String, _ db: Database) throws {
+    guard try Self.stacks(db, "s.name = ?", [name]).isEmpty else {
+      throw VPatchError(
+        .refused, nil, "the name \(name.printable) is taken: a stack has it", remedy: "choose another name")
     }
   }
 

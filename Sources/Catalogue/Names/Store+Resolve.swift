@@ -20,6 +20,8 @@ extension Store {
   /// - Throws: `refused` where several patches match, with all of them; `io` where none does, with similar names.
   package func resolve(_ text: String) throws -> ContentDigest { try read { db in try resolve(text, db) } }
 
+  package func resolve(_ name: PatchName) throws -> ContentDigest { try read { db in try resolve(name, db) } }
+
   /// The same inside a transaction.
   func resolve(_ name: PatchName, _ db: Database) throws -> ContentDigest {
     switch name {

@@ -142,7 +142,7 @@ extension Store {
       guard !differences.isEmpty else { return [] }
       return [
         "\(path) has other \(differences.joined(separator: ", and other ")) than the same patch in the store, which is "
-          + "unchanged; vpatch rm and add replace it"
+          + "unchanged; 'vpatch delete-patch' and 'vpatch add' replace it"
       ]
     }
   }
@@ -236,6 +236,12 @@ extension Store {
   private func name(_ addition: inout Addition, _ name: String?, isAsked: Bool, _ db: Database) throws {
     guard let name, isAsked || Name.isValid(name) else {
       if let name { addition.notes.append("the name \"\(name)\" cannot be an alias: \(Name.rule)") }
+      return
+    }
+    if isAsked {
+      try requireNoStack(name, db)
+    } else if try !Self.stacks(db, "s.name = ?", [name]).isEmpty {
+      addition.notes.append("the name \(name) is not an alias: a stack has it")
       return
     }
     let owner = try Self.owner(ofAlias: name, db)

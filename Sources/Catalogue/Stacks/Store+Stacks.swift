@@ -39,7 +39,7 @@ extension Store {
   package static func stackExists(_ name: String) -> VPatchError {
     VPatchError(
       .refused, "the stack \"\(name.printable)\"", "already exists",
-      remedy: "'vpatch stack add' and 'remove' change it")
+      remedy: "'vpatch stack add' and 'vpatch stack remove-member' change it, 'vpatch stack delete-stack' deletes it")
   }
 
   /// Changes a stack without losing concurrent changes.
@@ -68,6 +68,11 @@ extension Store {
     let now = Clock.now
     if let latest = try Self.stacks(db, "s.name = ?", [name]).last, latest.definition == definition {
       return latest.version
+    }
+    if try Self.stacks(db, "s.name = ?", [name]).isEmpty, let owner = try Self.owner(ofAlias: name, db) {
+      throw VPatchError(
+        .refused, nil, "the name \(name.printable) is taken: the patch \(owner.short) has it",
+        remedy: "choose another name for the stack")
     }
     try db.execute(sql: "INSERT OR IGNORE INTO stacks (name) VALUES (?)", arguments: [name])
     try db.execute(

@@ -10,54 +10,21 @@ package struct OtherForm: Equatable, Sendable {
 
   // MARK: Files
 
-  /// Recognises a file by its first bytes, and by its name where they are not enough.
   /// - Parameter isShard: whether an index names the file.
   /// - Returns: nil for an unknown format.
   package static func of(_ file: InputFile, isShard: Bool) throws -> OtherForm? {
-    let head = try file.read(0..<min(file.size, 64))
-    let name = Path.name(file.path).lowercased()
-    func begins(_ bytes: String) -> Bool { head.starts(with: Array(bytes.utf8)) }
-    if begins("GGUF") || begins("GGML") || begins("ggjt") { return gguf }
-    if begins("PK\u{3}\u{4}") {
-      // The name of the zip's first entry.
-      let entry = String(decoding: head.dropFirst(30), as: UTF8.self)
-      return entry.contains(".npy") || name.hasSuffix(".npz") ? numpy : pickle
-    }
-    if head.first == 0x80, head.count > 1, (2...5).contains(head[1]) { return pickle }
-    if head.starts(with: [0x89, 0x48, 0x44, 0x46]) || name.hasSuffix(".h5") { return keras }
-    if head.starts(with: [0x93, 0x4E, 0x55, 0x4D]) { return numpy }
-    if name.hasSuffix(".msgpack") { return flax }
-    if name.hasSuffix(".onnx") { return onnx }
-    if begins("version https://git-lfs") {
-      return OtherForm(
-        what: "is a Git LFS pointer: the weights themselves were not downloaded",
-        remedy: "download the file itself, for example with git lfs pull")
-    }
-    if head.starts(with: [0x1F, 0x8B]) || head.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
-      return OtherForm(what: "is a compressed file", remedy: "decompress it first")
-    }
-    if begins("<!") || begins("<html") {
-      return OtherForm(what: "is a web page", remedy: "download the file itself: this page is what the server sent")
-    }
-    if begins("{"), name.hasSuffix(".json"), !isShard {
-      return OtherForm(
-        what: "is a JSON file without weights", remedy: "give the model's folder: \(Path.parent(file.path))")
-    }
-    return nil
+    guard let form = try FileForm.of(file), form != .safetensors, form != .json || !isShard else { return nil }
+    return OtherForm(form, file.path)
   }
 
-  private static let again = "load it with the library that wrote it, and save it in safetensors form"
-  private static let pickle = OtherForm(
-    what: "is a PyTorch file (a pickle), which can run code when it is loaded: vpatch does not read it",
-    remedy: "save the model in safetensors form: save_pretrained of transformers, or safetensors.torch.save_file")
-  private static let gguf = OtherForm(
-    what: "is a GGUF file, a model converted for llama.cpp",
-    remedy: "give the model in safetensors form, as it was before it was converted")
-  private static let numpy = OtherForm(what: "is a NumPy file", remedy: again)
-  private static let keras = OtherForm(what: "is an HDF5 file (TensorFlow, Keras)", remedy: again)
-  private static let flax = OtherForm(what: "is a msgpack file (Flax)", remedy: again)
-  private static let onnx = OtherForm(
-    what: "is an ONNX file", remedy: "give the model in safetensors form, as it was before it was exported")
+  private init(_ form: FileForm, _ path: String) {
+    self.init(what: form.what, remedy: form.weightsRemedy(path))
+  }
+
+  private init(what: String, remedy: String) {
+    self.what = what
+    self.remedy = remedy
+  }
 
   // MARK: Folders
 
@@ -87,16 +54,17 @@ package struct OtherForm: Equatable, Sendable {
         remedy: "gather it with the zero_to_fp32.py in it and the option --safe_serialization")
     }
     let weights = names.filter { !SafetensorsCheckpoint.isSafetensorsName($0) }
-    for (suffix, form) in [
-      (".gguf", gguf), (".bin", pickle), (".pth", pickle), (".pt", pickle), (".ckpt", pickle),
-      (".h5", keras), (".msgpack", flax), (".onnx", onnx), (".npz", numpy),
+    let forms: [(ending: String, form: FileForm)] = [
+      (".gguf", .gguf), (".bin", .pickle), (".pth", .pickle), (".pt", .pickle), (".ckpt", .pickle), (".h5", .hdf5),
+      (".msgpack", .msgpack), (".onnx", .onnx), (".npz", .numpy),
     ]
-    where first(".safetensors") == nil {
-      guard let found = weights.first(where: { $0.lowercased().hasSuffix(suffix) && !isOfTraining($0) }) else {
+    for (ending, form) in forms where first(".safetensors") == nil {
+      guard let found = weights.first(where: { $0.lowercased().hasSuffix(ending) && !isOfTraining($0) }) else {
         continue
       }
       return OtherForm(
-        what: "has weights, but not in safetensors form: \(found) \(form.what)", remedy: form.remedy)
+        what: "has weights, but not in safetensors form: \(found) \(form.what)",
+        remedy: form.weightsRemedy(Path.join(path, found)))
     }
     return try inner(path, names)
   }

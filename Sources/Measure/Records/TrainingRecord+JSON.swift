@@ -6,14 +6,16 @@
 //    "settings": {"lr": 2e-05, "schedule": "cosine", "batch": 8, "seed": 0, "max_drift": 0.02, …},
 //    "kernels": "OpenBLAS 0.3.21 SkylakeX, AVX-512", "steps": 150, "tokens": 84012, "seconds": 181.2,
 //    "tokens_per_second": 463.6, "stopped": null or "max-drift",
-//    "curve": {"step": [1, 2, …], "loss": [2.31, 2.28, …], "lr": [2e-06, 4e-06, …]},
-//    "drift": {"step": [0, 25, …], "kl": [0, 0.0021, …], "low": [0, 0.0018, …], "high": [0, 0.0024, …]}}
+//    "curve": {"step": [1, 2, …], "loss": [2.31, 2.28, …], "lr": [2e-06, 4e-06, …], "gradient_norm": [9.1, 8.7, …]},
+//    "drift": {"step": [0, 25, …], "kl": [0, 0.0021, …], "low": [0, 0.0018, …], "high": [0, 0.0024, …]},
+//    "validation": {"rows": 20, "step": [0, 25, …], "loss": [2.33, 1.02, …]},
+//    "samples": [{"prompt": text, "expected": text, "before": text, "after": text}, …]}
 //
 // Valid if and only if (1) exactly one of recipe and only is present, (2) data, kernels, steps, tokens, seconds,
 // tokens_per_second and curve are present and of the right type, (3) counts are within 0 … 10¹⁵, steps at least 1, (4)
 // a data set has no more answer tokens than tokens, and no more cut rows than rows, (5) settings are plain values, (6)
 // seconds and tokens_per_second are not negative, (7) the lists of a curve have one length, at most 10,000, steps
-// ascending, numbers finite, (8) each low ≤ kl ≤ high.
+// ascending, numbers finite, (8) each low ≤ kl ≤ high, (9) samples, if present, have four texts each.
 
 import Base
 
@@ -36,13 +38,14 @@ extension TrainingRecord {
       "settings": .object(settings), "kernels": .string(kernels), "steps": JSON(steps), "tokens": JSON(tokens),
       "seconds": JSON(seconds), "tokens_per_second": JSON(tokensPerSecond),
       "stopped": stopped.map { .string($0) } ?? .null, "curve": curve.json, "drift": drift?.json,
+      "validation": validation?.json, "samples": samples.isEmpty ? nil : .array(samples.map(\.json)),
     ])
     return .object([JSON.Member(key, .string(value))] + (known.object ?? []) + others)
   }
 
   private static let known: Set<String> = [
     "recipe", "only", "layers", "data", "settings", "kernels", "steps", "tokens", "seconds", "tokens_per_second",
-    "stopped", "curve", "drift",
+    "stopped", "curve", "drift", "validation", "samples",
   ]
 
   /// - Throws: `InvalidRecord` with the first violated rule.
@@ -71,6 +74,10 @@ extension TrainingRecord {
     guard let curve = reader.optional("curve") else { throw InvalidRecord("has no curve") }
     self.curve = try TrainingCurve(json: curve)
     if let drift = reader.optional("drift") { self.drift = try DriftCurve(json: drift) }
+    if let validation = reader.optional("validation") { self.validation = try ValidationCurve(json: validation) }
+    if reader.optional("samples") != nil {
+      for sample in try reader.list("samples") { samples.append(try Sample(json: sample)) }
+    }
     others = reader.members.filter { !Self.known.contains($0.key) }
   }
 
@@ -106,11 +113,44 @@ extension TrainingRecord.DataSet {
   }
 }
 
+extension TrainingRecord.Sample {
+  var json: JSON {
+    .dictionary([
+      "prompt": .string(prompt), "expected": .string(expected), "before": .string(before), "after": .string(after),
+    ])
+  }
+
+  init(json: JSON) throws(InvalidRecord) {
+    let reader = ObjectReader(record: json)
+    self.init(
+      prompt: try reader.text("prompt"), expected: try reader.text("expected"), before: try reader.text("before"),
+      after: try reader.text("after"))
+  }
+}
+
+extension ValidationCurve {
+  var json: JSON {
+    .dictionary([
+      "rows": JSON(rows), "step": .array(points.map { JSON($0.step) }), "loss": .array(points.map { JSON($0.loss) }),
+    ])
+  }
+
+  init(json: JSON) throws(InvalidRecord) {
+    let reader = ObjectReader(record: json)
+    let (rows, steps, losses) = (try reader.count("rows"), try reader.steps("step"), try reader.numbers("loss"))
+    guard steps.count == losses.count else {
+      throw InvalidRecord("has a validation curve whose lists differ in length")
+    }
+    self.init(zip(steps, losses).map { Point(step: $0, loss: $1) }, rows: rows)
+  }
+}
+
 extension TrainingCurve {
   var json: JSON {
     .dictionary([
       "step": .array(steps.map { JSON($0) }), "loss": .array(losses.map { JSON($0) }),
       "lr": .array(rates.map { JSON($0) }),
+      "gradient_norm": gradientNorms.isEmpty ? nil : .array(gradientNorms.map { JSON($0) }),
     ])
   }
 
@@ -119,11 +159,12 @@ extension TrainingCurve {
     let (steps, losses, rates) = (
       try reader.steps("step"), try reader.numbers("loss"), try reader.numbers("lr")
     )
-    guard steps.count == losses.count, steps.count == rates.count else {
+    let norms = reader.optional("gradient_norm") == nil ? [] : try reader.numbers("gradient_norm")
+    guard steps.count == losses.count, steps.count == rates.count, [0, steps.count].contains(norms.count) else {
       throw InvalidRecord("has a curve whose lists differ in length")
     }
     guard steps.first != 0 else { throw InvalidRecord("has a curve that begins at step 0") }
-    self.init(steps: steps, losses: losses, rates: rates)
+    self.init(steps: steps, losses: losses, rates: rates, gradientNorms: norms)
   }
 }
 

@@ -13,6 +13,14 @@ extension TrainingRecord {
       lines.append(
         ("drifted", "KL \(Format.significant(last.drift.value)) nats per token at step \(last.step)\(budget)"))
     }
+    if let validation, let first = validation.points.first, let last = validation.points.last {
+      lines.append(
+        (
+          "validation",
+          "\(Format.significant(first.loss)) → \(Format.significant(last.loss)) on "
+            + Format.counted(validation.rows, "row")
+        ))
+    }
     if let stopped { lines.append(("stopped", "before its end: \(stopped)")) }
     return lines
   }

@@ -33,6 +33,22 @@ package struct TrainingRecord: Equatable, Sendable {
     }
   }
 
+  /// A prompt of the data, and what the model answers without the patch and with it.
+  package struct Sample: Equatable, Sendable {
+    package let prompt: String
+    /// The answer in the data.
+    package let expected: String
+    package let before: String
+    package let after: String
+
+    package init(prompt: String, expected: String, before: String, after: String) {
+      self.prompt = prompt
+      self.expected = expected
+      self.before = before
+      self.after = after
+    }
+  }
+
   package var tuned: Tuned
   /// The tuned layers, such as "0-5"; nil: all.
   package var layers: String?
@@ -53,13 +69,15 @@ package struct TrainingRecord: Equatable, Sendable {
   package var stopped: String?
   package var curve: TrainingCurve
   package var drift: DriftCurve?
+  package var validation: ValidationCurve?
+  package var samples: [Sample] = []
   /// Members unknown to this version, preserved.
   package var others: [JSON.Member] = []
 
   package init(
     tuned: Tuned, layers: String? = nil, data: [DataSet], settings: [JSON.Member], kernels: String, steps: Int,
     tokens: Int, seconds: Double, tokensPerSecond: Double, stopped: String? = nil, curve: TrainingCurve,
-    drift: DriftCurve? = nil
+    drift: DriftCurve? = nil, validation: ValidationCurve? = nil
   ) {
     self.tuned = tuned
     self.layers = layers
@@ -73,6 +91,7 @@ package struct TrainingRecord: Equatable, Sendable {
     self.stopped = stopped
     self.curve = curve
     self.drift = drift
+    self.validation = validation
   }
 
   /// The drift budget in nats per token; nil if none was set.

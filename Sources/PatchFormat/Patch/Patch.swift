@@ -62,6 +62,9 @@ package final class Patch: Sendable {
       signedContent = SignedContent(identity: header.identity, annex: SHA256Hasher.hash(annexText))
       annotations = try Self.parse(annotations: notes)
     } catch let error as Malformed {
+      if let form = try FileForm.of(input) {
+        throw VPatchError(.invalid, path, "\(form.what), not a patch", remedy: form.patchRemedy(path), cause: error)
+      }
       throw VPatchError(
         .invalid, path, error.reason,
         remedy: error.isDamage ? "get it again" : nil, detail: error.isDamage ? .damaged : nil, cause: error)

@@ -46,6 +46,17 @@ package struct StackFile: Equatable, Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// Whether the file at a path begins like a stack file: its first statement says so.
+  package static func looksLikeOne(path: String) throws -> Bool {
+    let file = try InputFile(path: path)
+    let head = try file.read(0..<min(file.size, 64 << 10))
+    let statement = head.split(separator: UInt8(ascii: "\n")).first { line in
+      let text = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
+      return !text.isEmpty && text.first != UInt8(ascii: "#")
+    }
+    return statement.map { String(decoding: $0, as: UTF8.self).contains("vpatch-stack") } ?? false
+  }
+
   /// - Throws: `invalid` with the number of the line that is not valid.
   package init(text bytes: [UInt8], path: String) throws {
     guard let text = String(validating: bytes, as: UTF8.self) else {

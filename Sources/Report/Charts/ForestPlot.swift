@@ -28,7 +28,7 @@ struct ForestPlot {
     let (title, what): (String, String) =
       switch role {
       case .target: ("Target: tasks to learn", "learning, the mean of")
-      case .heldOut: ("Held out: tasks not to forget", "forgetting, the mean loss of")
+      case .heldOut: ("Held out: tasks not to forget (negative: forgotten)", "the mean of")
       case .probe: ("Probes: behaviour, neither learning nor forgetting", "")
       }
     let mean: Estimate? =
@@ -51,7 +51,7 @@ struct ForestPlot {
         ])
     }
     let sum = mean.map { mean in
-      let text = role == .target ? Format.signed(mean.value, 1) : Format.fixed(-mean.value, 1)
+      let text = Format.signed(mean.value, 1)
       let items = role == .target ? summary.learningItems : summary.forgettingItems
       return row(
         role, role == .target ? summary.known.learning : summary.known.forgetting, axis, mean, isMean: true,

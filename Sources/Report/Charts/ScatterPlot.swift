@@ -1,14 +1,16 @@
 import Base
 import Measure
 
-/// Learning (upwards) against forgetting (to the right), a numbered point for each patch, with the intervals of both.
+/// Learning (upwards) against the change on held-out tasks (worse to the left), a numbered point with its name for each
+/// patch, with the intervals of both.
 struct ScatterPlot {
   package struct Point {
     /// The number of the point in the table.
     package let number: Int
     package let name: String
     package let learning: Estimate
-    package let forgetting: Estimate
+    /// On held-out tasks: negative is forgetting.
+    package let change: Estimate
     package let status: MeasurementStatus
     /// Index of the colour.
     package let color: Int
@@ -20,7 +22,7 @@ struct ScatterPlot {
   package let points: [Point]
 
   package var html: String {
-    let x = Axis(covering: points.flatMap { [$0.forgetting.low, $0.forgetting.high] }, ticks: 5)
+    let x = Axis(covering: points.flatMap { [$0.change.low, $0.change.high] }, ticks: 5)
     let y = Axis(covering: points.flatMap { [$0.learning.low, $0.learning.high] }, ticks: 5)
     func px(_ value: Double) -> String { Format.fixed(Self.height * (1 - y.position(value)), 1) }
     let below = Format.fixed(Self.height + 17, 1)
@@ -39,25 +41,43 @@ struct ScatterPlot {
         "<text class=\"soft\" text-anchor=\"middle\" x=\"\(at)\" y=\"\(below)\">\(x.label(tick, sign: true))</text>")
     }
     for point in points {
-      let (cx, cy) = (x.percent(point.forgetting.value), px(point.learning.value))
+      let (cx, cy) = (x.percent(point.change.value), px(point.learning.value))
       let title =
-        "\(point.name): learning \(point.learning.text(sign: true)) pp, forgetting \(point.forgetting.text()) pp"
+        "\(point.name): learning \(point.learning.text(sign: true)) pp, held-out tasks \(point.change.text(sign: true)) pp"
       lines.append(
         """
         <g class="point k\(point.color) \(point.status.rawValue)"><title>\(HTML.escaped(title)) \
         (\(point.status.rawValue))</title>\
-        <line class="bar" x1="\(x.percent(point.forgetting.low))" x2="\(x.percent(point.forgetting.high))" \
+        <line class="bar" x1="\(x.percent(point.change.low))" x2="\(x.percent(point.change.high))" \
         y1="\(cy)" y2="\(cy)"/>\
         <line class="bar" x1="\(cx)" x2="\(cx)" y1="\(px(point.learning.low))" y2="\(px(point.learning.high))"/>\
         <circle r="10" cx="\(cx)" cy="\(cy)"/>\
         <text text-anchor="middle" x="\(cx)" y="\(cy)" dy=".35em">\(point.number)</text></g>
         """)
     }
+    lines += labels(x, y)
     return """
       <p class="axis">learning, percentage points</p>
       <div class="plot"><svg role="img" aria-label="Learning against forgetting" height="\(Format.fixed(Self.height, 0))">
-      \(lines.joined(separator: "\n"))</svg><div class="steps">forgetting, percentage points</div></div>
+      \(lines.joined(separator: "\n"))</svg><div class="steps">← forgotten · change on held-out tasks, \
+      percentage points</div></div>
 
       """
+  }
+
+  /// The names, beside their points; a name moves down where another one is in its place.
+  private func labels(_ x: Axis, _ y: Axis) -> [String] {
+    var taken: [(x: Double, y: Double)] = []
+    return points.sorted { y.position($0.learning.value) > y.position($1.learning.value) }.map { point in
+      let at = x.position(point.change.value)
+      var height = Self.height * (1 - y.position(point.learning.value)) - 14
+      while taken.contains(where: { abs($0.x - at) < 0.3 && abs($0.y - height) < 15 }) { height += 15 }
+      taken.append((at, height))
+      let isLeft = at > 0.6
+      let name = point.name.count > 24 ? point.name.prefix(23) + "…" : point.name[...]
+      return "<text class=\"name k\(point.color)\" text-anchor=\"\(isLeft ? "end" : "start")\" "
+        + "x=\"\(x.percent(point.change.value))\" dx=\"\(isLeft ? -9 : 9)\" y=\"\(Format.fixed(height, 1))\">"
+        + "\(HTML.escaped(String(name)))</text>"
+    }
   }
 }

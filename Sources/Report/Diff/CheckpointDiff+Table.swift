@@ -4,13 +4,14 @@ import Families
 
 extension CheckpointDiff {
   /// The comparison for a terminal: changes by component, and a small map of layers and components.
-  package func table() -> String {
+  /// - Parameter width: of the terminal; nil: as wide as the tables.
+  package func table(width: Int? = nil) -> String {
     let said = notes.map { "\($0.printable)\n" }.joined()
     var blocks = ["A  \(a.line)\nB  \(b.line)\n\(headline)\n\(said)"]
     let components = components
     if components.contains(where: { $0.all.changedTensors > 0 }) {
-      blocks.append(componentTable(components))
-      blocks += TextMap.all(of: components).map { $0.text() }
+      blocks.append(componentTable(components, width))
+      blocks += TextMap.all(of: components).map { $0.text(width: width) }
     }
     let differences = unmatchedLines
     if !differences.isEmpty { blocks.append(differences.map { "\($0)\n" }.joined()) }
@@ -36,10 +37,11 @@ extension CheckpointDiff {
       + "the norms leave \(count == 1 ? "it" : "them") out."
   }
 
-  private func componentTable(_ components: [ComponentSummary]) -> String {
+  private func componentTable(_ components: [ComponentSummary], _ width: Int?) -> String {
     var table = TextTable([
-      .init("component"), .init("layers"), .init("tensors", .right), .init("elements", .right),
-      .init("changed", .right), .init("‖Δ‖/‖A‖", .right), .init("1 − cosine", .right), .init("max |Δ|", .right),
+      .init("component"), .init("layers", rank: 1), .init("tensors", .right, rank: 3),
+      .init("elements", .right, rank: 4), .init("changed", .right), .init("‖Δ‖/‖A‖", .right),
+      .init("1 − cosine", .right), .init("max |Δ|", .right, rank: 2),
     ])
     func numbers(_ summary: Summary) -> [String] {
       let tensors =
@@ -63,7 +65,7 @@ extension CheckpointDiff {
       table.add(["(unchanged)", "", "\(unchanged.tensors)", Format.grouped(unchanged.change.elements)])
     }
     table.setTotals(["all", ""] + numbers(total))
-    return table.text()
+    return table.text(width: width)
   }
 
   /// Tensors that could not be compared, at most ten of a kind, with control characters made visible.
@@ -105,12 +107,24 @@ private struct TextMap {
     }
   }
 
-  func text() -> String {
-    let metric = Metric.relativeChange
-    let scale = metric.scale(rows.flatMap(\.layers.values).map(\.change))
+  /// - Parameter width: of the terminal; a map of more layers continues below.
+  func text(width: Int?) -> String {
+    let labels = max(title.columnWidth, rows.map(\.label.columnWidth).max() ?? 0)
+    let room = max(16, (width ?? 250) - labels - 2)
     // Short maps are stretched for readability.
     let repetitions = layers.count <= 16 ? 3 : layers.count <= 40 ? 2 : 1
-    var table = TextTable([.init(title), .init(trimmed(ruler(repetitions)))])
+    let marks = layers.count * repetitions - 1 <= room ? repetitions : 1
+    let scale = Metric.relativeChange.scale(rows.flatMap(\.layers.values).map(\.change))
+    let parts = stride(from: 0, to: layers.count, by: room / marks).map { start in
+      part(Array(layers[start..<min(start + room / marks, layers.count)]), marks, scale)
+    }
+    let ends = "▁ ≤ \(Format.significant(scale.low, 1))  █ \(Format.significant(scale.high, 1))"
+    return parts.joined() + "relative change, logarithmic: \(ends)  · unchanged\n"
+  }
+
+  private func part(_ layers: [Int], _ repetitions: Int, _ scale: ColorScale) -> String {
+    let metric = Metric.relativeChange
+    var table = TextTable([.init(title), .init(trimmed(ruler(layers, repetitions)))])
     for row in rows {
       let cells = layers.map { layer -> String in
         guard let summary = row.layers[layer] else { return mark(" ", repetitions) }
@@ -120,8 +134,7 @@ private struct TextMap {
       }
       table.add([row.label, trimmed(cells.joined())])
     }
-    let ends = "▁ ≤ \(Format.significant(scale.low, 1))  █ \(Format.significant(scale.high, 1))"
-    return table.text() + "relative change, logarithmic: \(ends)  · unchanged\n"
+    return table.text()
   }
 
   /// A column of one mark, or two or three wide with a gap between columns.
@@ -131,7 +144,7 @@ private struct TextMap {
 
   private func trimmed(_ text: String) -> String { text.last == " " ? String(text.dropLast()) : text }
 
-  private func ruler(_ width: Int) -> String {
+  private func ruler(_ layers: [Int], _ width: Int) -> String {
     var text = ""
     for (i, layer) in layers.enumerated() where text.count <= i * width && (width > 2 || i * width % 10 < width) {
       text += String(repeating: " ", count: i * width - text.count) + "\(layer) "

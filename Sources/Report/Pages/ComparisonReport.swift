@@ -74,11 +74,11 @@ package struct MemberComparison {
       recipes.firstIndex(of: entry.recipe ?? "")! % ScatterPlot.colors
     }
     let points = entries.enumerated().compactMap { i, entry -> ScatterPlot.Point? in
-      guard let learning = entry.summary.learning, let forgetting = entry.summary.forgetting,
+      guard let learning = entry.summary.learning, let change = entry.summary.heldOutChange,
         entry.summary.status != .unmeasured
       else { return nil }
       return ScatterPlot.Point(
-        number: i + 1, name: entry.name, learning: learning, forgetting: forgetting, status: entry.summary.status,
+        number: i + 1, name: entry.name, learning: learning, change: change, status: entry.summary.status,
         color: color(entry))
     }
     let drawn = Set(points.map(\.number))
@@ -89,37 +89,61 @@ package struct MemberComparison {
       return ["\(chip)<b>\(HTML.escaped(entry.name))</b>", HTML.escaped(entry.recipe ?? "–")]
         + (hasScales ? [entry.scale.map(\.shortest) ?? "–"] : [])
         + [
-          text(entry.summary.learning, entry.summary.known.learning, entry.summary, sign: true),
-          text(entry.summary.forgetting, entry.summary.known.forgetting, entry.summary),
+          text(entry.summary.learning, entry.summary.known.learning, entry.summary),
+          text(entry.summary.heldOutChange, entry.summary.known.forgetting, entry.summary),
           entry.summary.drift.map { entry.summary.known.drift.prefix + Format.significant($0) } ?? "–",
           entry.bytes.map(Format.bytes) ?? "–",
           Pill.html(entry.summary.status),
         ]
     }
-    let missing = entries.count - points.count
+    let missing = entries.enumerated().filter { !drawn.contains($0.offset + 1) }.map(\.element.name)
     let alike = Part.paragraph(
       Self.likeness(entries.enumerated().filter { drawn.contains($0.offset + 1) }.map(\.element)))
     let note =
-      missing == 0
+      missing.isEmpty || points.isEmpty
       ? ""
-      : Part.paragraph(
-        "\(Format.grouped(missing)) of \(Format.grouped(entries.count)) not drawn: learning or forgetting is unknown."
-      )
+      : Part.paragraph("Not drawn, since learning or the change on held-out tasks is unknown: \(Self.list(missing)).")
     let plot =
       points.isEmpty
-      ? Part.paragraph("Nothing to draw: for none are both learning and forgetting known.")
-      : ScatterPlot(points: points).html + (points.count > 1 ? alike : "")
+      ? Part.paragraph("Nothing to draw: for none are both learning and the change on held-out tasks known.")
+      : "<div class=\"beside\"><div>\n" + ScatterPlot(points: points).html + (points.count > 1 ? alike : "")
         + Part.paragraph(
           """
-          Learning is upwards, forgetting to the right: the best are at the top left. Filled: measured; hollow: \
+          Learning is upwards, forgetting to the left: the best are at the top right. Filled: measured; hollow: \
           reported; dashed: predicted.
-          """)
+          """) + "</div>\n" + tasks + "</div>\n"
     return Part.section(
       title,
       plot + note
         + HTML.table(
           ["", "recipe"] + (hasScales ? ["scale"] : [])
-            + ["learning, pp", "forgetting, pp", "drift, nats", "size", "known"], numeric: 2, rows: rows, class: "key"))
+            + ["learning, pp", "held out, pp", "drift, nats", "size", "known"], numeric: 2, rows: rows, class: "key"))
+  }
+
+  /// "a, b and 3 more"
+  private static func list(_ names: [String]) -> String {
+    names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \(Format.grouped(names.count - 5)) more" : "")
+  }
+
+  /// The change of each entry on each task; the columns are numbered like the points.
+  private var tasks: String {
+    let records = entries.flatMap(\.records).filter { $0.unit == .share }
+    var names: [(role: ForgettingRecord.Role, task: String)] = []
+    for role in ForgettingRecord.Role.allCases {
+      for record in records where record.role == role && !names.contains(where: { $0 == (role, record.task) }) {
+        names.append((role, record.task))
+      }
+    }
+    let columns = entries.indices.filter { !entries[$0].records.isEmpty }
+    guard !names.isEmpty, !columns.isEmpty else { return "" }
+    let rows = names.map { role, task in
+      ["<span class=\"chip \(role.rawValue)\"></span>\(HTML.escaped(task))"]
+        + columns.map { i in
+          entries[i].records.first { $0.role == role && $0.task == task && $0.unit == .share }?.changeText ?? "–"
+        }
+    }
+    return "<div><h3>Change by task <small>percentage points; blue: target, orange: held out</small></h3>\n"
+      + HTML.table(["task"] + columns.map { String($0 + 1) }, numeric: 1, rows: rows, class: "tasks") + "</div>\n"
   }
 
   /// Whether the points are comparable: measured on the same tasks in the same way, for each role.
@@ -143,10 +167,8 @@ package struct MemberComparison {
   }
 
   /// The last column shows the mark; a number with a different mark shows its own.
-  private func text(
-    _ estimate: Estimate?, _ known: MeasurementStatus, _ summary: ForgettingSummary, sign: Bool = false
-  ) -> String {
+  private func text(_ estimate: Estimate?, _ known: MeasurementStatus, _ summary: ForgettingSummary) -> String {
     guard let estimate, known != .unmeasured else { return "–" }
-    return estimate.text(sign: sign) + (known == summary.status ? "" : " \(Pill.html(known))")
+    return estimate.text(sign: true) + (known == summary.status ? "" : " \(Pill.html(known))")
   }
 }

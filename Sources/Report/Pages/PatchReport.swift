@@ -32,7 +32,7 @@ package struct PatchReport: Sendable {
         unmeasured:
           """
           Learning and forgetting of this patch were not measured. 'vpatch annotate' adds the results of an \
-          evaluation, 'vpatch eval --record' measures them.
+          evaluation, 'vpatch eval BASE --patch PATCH --suite everyday --record' measures them.
           """
       ).html + TrainingSection(training: subject.training).html + moved
       + LineageSection(subject: entry, isStack: false, lineage: lineage).html + SizeSection(subject: subject).html

@@ -16,7 +16,7 @@ struct TrainingSection {
       training.stopped.map { "<span class=\"pill reported\">stopped early: \(HTML.escaped($0))</span>" } ?? ""
     return Part.section(
       "Training", mark: stopped,
-      facts(training) + data(training) + loss(training) + drift(training) + settings(training))
+      facts(training) + data(training) + loss(training) + drift(training) + samples(training) + settings(training))
   }
 
   private func facts(_ training: TrainingRecord) -> String {
@@ -59,18 +59,47 @@ struct TrainingSection {
     guard let text = curve.text, let smooth = SmoothLoss(curve) else { return Part.paragraph("No loss was recorded.") }
     let raw = zip(curve.steps, curve.losses).map { (x: Double($0), y: $1) }
     let isSmooth = smooth.window > 1
-    let most = curve.losses.max()!
-    let y = Axis(covering: curve.losses, ticks: 4, fromZero: curve.losses.min()! < most / 2)
+    let validation = training.validation?.points ?? []
+    let all = curve.losses + validation.map(\.loss)
+    let y = Axis(covering: all, ticks: 4, fromZero: all.min()! < all.max()! / 2)
     var chart = LineChart(title: "Loss: \(text)", height: 200, end: end(training), y: y, hasSteps: false)
     chart.series = isSmooth ? [.init(points: raw, style: "raw")] : []
     chart.series.append(
       .init(points: zip(raw, smooth.values).map { ($0.x, $1) }, style: "curve", isLabelled: true))
+    if !validation.isEmpty {
+      chart.series.append(
+        .init(points: validation.map { (Double($0.step), $0.loss) }, style: "validation", isLabelled: true))
+    }
     let rate = LineChart(
       title: "Learning rate", height: 56, end: end(training), y: Axis(covering: curve.rates, ticks: 2),
       series: [.init(points: zip(curve.steps, curve.rates).map { (Double($0), $1) }, style: "rate")])
-    let key = isSmooth ? "<i class=\"raw\"></i>as recorded <i class=\"curve\"></i>mean of \(smooth.window) points" : ""
+    var key = isSmooth ? "<i class=\"raw\"></i>as recorded <i class=\"curve\"></i>mean of \(smooth.window) points" : ""
+    if let rows = training.validation?.rows, !validation.isEmpty {
+      key += "<i class=\"validation\"></i>on \(Format.counted(rows, "validation row"))"
+    }
     return "<h3>Loss <small>nats, mean over answer tokens</small><span class=\"keys\">\(key)</span></h3>\n\(chart.html)"
-      + "<h3>Learning rate</h3>\n\(rate.html)"
+      + "<h3>Learning rate</h3>\n\(rate.html)" + gradientNorm(training)
+  }
+
+  private func gradientNorm(_ training: TrainingRecord) -> String {
+    let curve = training.curve
+    guard !curve.gradientNorms.isEmpty else { return "" }
+    let chart = LineChart(
+      title: "Gradient norm", height: 56, end: end(training), y: Axis(covering: curve.gradientNorms, ticks: 2),
+      series: [.init(points: zip(curve.steps, curve.gradientNorms).map { (Double($0), $1) }, style: "rate")])
+    return "<h3>Gradient norm <small>before clipping</small></h3>\n\(chart.html)"
+  }
+
+  private func samples(_ training: TrainingRecord) -> String {
+    guard !training.samples.isEmpty else { return "" }
+    let rows = training.samples.map { sample in
+      "<div class=\"sample\"><p>\(HTML.escapedLines(sample.prompt))</p>"
+        + [("before", sample.before), ("after", sample.after), ("in the data", sample.expected)].map { title, text in
+          "<div><b>\(title)</b>\(HTML.escapedLines(text))</div>"
+        }.joined() + "</div>\n"
+    }
+    return
+      "<h3>Sample answers <small>to prompts of the data</small></h3>\n<div class=\"samples\">\n\(rows.joined())</div>\n"
   }
 
   private func drift(_ training: TrainingRecord) -> String {

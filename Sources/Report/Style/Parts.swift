@@ -1,6 +1,12 @@
 import Base
 import Measure
 
+extension ForgettingSummary {
+  /// The mean change on held-out tasks in percentage points. Pages show this and not its opposite, the forgetting, so
+  /// that in all numbers and plots worse is negative and to the left.
+  var heldOutChange: Estimate? { forgetting.map { -$0 } }
+}
+
 /// Parts of the pages.
 package enum Part {
   /// - Parameters:
@@ -30,20 +36,17 @@ package enum Part {
     "<div class=\"card\"><b>\(value)</b><span>\(HTML.escaped(label))</span>\(status.map(Pill.html) ?? "")</div>\n"
   }
 
-  static func cards(_ cards: [String]) -> String { "<div class=\"cards\">\n\(cards.joined())</div>\n" }
+  static func cards(_ cards: [String]) -> String { "<div class=\"cards of\(cards.count)\">\n\(cards.joined())</div>\n" }
 
   /// The cards of a summary.
   static func cards(_ summary: ForgettingSummary) -> [String] {
-    func estimate(
-      _ estimate: Estimate?, _ status: MeasurementStatus, _ items: Int, sign: Bool, _ label: String
-    ) -> String {
+    func estimate(_ estimate: Estimate?, _ status: MeasurementStatus, _ items: Int, _ label: String) -> String {
       guard let estimate, status != .unmeasured else {
         return card("<span class=\"none\">–</span>", label, .unmeasured)
       }
-      let value = sign ? Format.signed(estimate.value, 1) : Format.fixed(estimate.value, 1)
       return card(
-        "\(value) <small>± \(Format.fixed(estimate.halfWidth, 1)) pp</small>", "\(label), n \(Format.grouped(items))",
-        status)
+        "\(Format.signed(estimate.value, 1)) <small>± \(Format.fixed(estimate.halfWidth, 1)) pp</small>",
+        "\(label), n \(Format.grouped(items))", status)
     }
     let drift = summary.drift.map {
       card(
@@ -51,11 +54,10 @@ package enum Part {
         summary.known.drift)
     }
     return [
+      estimate(summary.learning, summary.known.learning, summary.learningItems, "on target tasks: learning"),
       estimate(
-        summary.learning, summary.known.learning, summary.learningItems, sign: true, "learned on target tasks"),
-      estimate(
-        summary.forgetting, summary.known.forgetting, summary.forgettingItems, sign: false,
-        "forgotten on held-out tasks"),
+        summary.heldOutChange, summary.known.forgetting, summary.forgettingItems,
+        "on held-out tasks: negative is forgetting"),
     ] + (drift.map { [$0] } ?? [])
   }
 

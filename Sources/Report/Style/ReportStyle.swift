@@ -29,7 +29,14 @@ enum ReportStyle {
     h3{font-size:14px;margin:20px 0 8px}
     h3 small{font-weight:400;color:var(--soft);font-size:13px}
     dl.sides code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:12.5px}
-    .cards{grid-template-columns:repeat(auto-fit,minmax(176px,1fr))}
+    .cards{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}
+    .of4{grid-template-columns:repeat(4,1fr)}
+    .of5{grid-template-columns:repeat(5,1fr)}
+    .of6{grid-template-columns:repeat(6,1fr)}
+    @media(max-width:1120px){.of5,.of6{grid-template-columns:repeat(3,1fr)}}
+    @media(max-width:880px){.of4{grid-template-columns:repeat(2,1fr)}}
+    @media(max-width:600px){.cards{grid-template-columns:repeat(2,1fr)}
+    .cards>.card:last-child:nth-child(odd){grid-column:1/-1}}
     .card b{white-space:nowrap}
     .card .pill{display:inline-block;margin-top:7px;font-size:11.5px;line-height:17px}
     .card .none{color:var(--soft);font-size:25px;display:inline}
@@ -92,6 +99,21 @@ enum ReportStyle {
     .point line.bar{opacity:.75;stroke-width:1.5}
     .point circle{fill:var(--c);stroke:var(--c);stroke-width:2}
     .point.measured circle{stroke:var(--card);stroke-width:1.5}
+    svg text.name{fill:var(--c);font-weight:600;paint-order:stroke;stroke:var(--card);stroke-width:4px;
+    stroke-linejoin:round}
+    .beside{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:8px 28px;align-items:start}
+    .beside>:only-child{grid-column:1/-1}
+    .beside h3{margin-top:0}
+    .chip.target,.chip.held-out,.chip.probe{background:var(--c)}
+    .samples{display:grid;gap:12px}
+    .sample{border-top:1px solid var(--line);padding-top:10px;display:grid;
+    grid-template-columns:repeat(3,minmax(0,1fr));gap:4px 20px;font-size:13.5px}
+    .sample p{grid-column:1/-1;margin:0;color:var(--soft);white-space:pre-wrap;overflow-wrap:anywhere}
+    .sample div{overflow-wrap:anywhere;white-space:pre-wrap}
+    .sample b{display:block;color:var(--soft);font-weight:600;font-size:12.5px}
+    path.validation{fill:none;vector-effect:non-scaling-stroke;stroke:var(--held-out);stroke-width:2}
+    circle.validation{fill:var(--held-out);stroke:var(--card);stroke-width:1.5}
+    .keys i.validation{border-top:2px solid var(--held-out)}
     .point text{fill:var(--on);font-weight:650;font-size:11.5px}
     .point.reported circle,.point.predicted circle{fill:var(--card)}
     .point.reported text,.point.predicted text{fill:var(--c)}
@@ -144,6 +166,7 @@ enum ReportStyle {
     .forest td:empty,.forest .frow .fplot:empty{display:none}
     .forest .items::before,.forest .flips::before,.forest .p::before{content:attr(data-label) " "}
     .forest .mean .change{grid-column:1/-1;text-align:left}
+    .beside,.sample{grid-template-columns:minmax(0,1fr)}
     .sizes{grid-template-columns:1fr;gap:3px}
     .size>span:last-child{margin-bottom:8px}
     .keys{float:none;display:block}
@@ -156,7 +179,9 @@ enum ReportStyle {
     section,.card{border-radius:6px}
     section{padding:14px}
     h2,h3,summary,.fgroup,.note{break-after:avoid}
-    .card,.plot,.map,tr,li{break-inside:avoid}
+    .card,.plot,.map,.sample,tr,li{break-inside:avoid}
+    .cards,.of5,.of6{grid-template-columns:repeat(3,1fr)}
+    .beside{grid-template-columns:1fr}
     .scroll{overflow:visible}
     .map svg{max-width:100%}
     table,table.forest{font-size:11px}

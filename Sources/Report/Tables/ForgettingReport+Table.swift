@@ -1,16 +1,18 @@
 import Measure
 
 extension ForgettingReport {
-  /// For `annotate` and `show`.
-  package func table() -> String {
+  /// - Parameter width: of the terminal; nil: as wide as the table.
+  package func table(width: Int? = nil) -> String {
+    // That all were measured is also what the summary below the table says.
+    let isMeasured = foreign.isEmpty && records.allSatisfy { $0.status == .measured }
     var table = TextTable([
-      .init("task"), .init("role"), .init("metric"), .init("n", .right), .init("before", .right),
-      .init("after", .right), .init("change", .right), .init("95 % interval", .right), .init("lost/won", .right),
-      .init("p", .right), .init("status"),
+      .init("task"), .init("role"), .init("metric", rank: 4), .init("n", .right, rank: 3), .init("before", .right),
+      .init("after", .right), .init("change", .right), .init("95 % interval", .right),
+      .init("lost/won", .right, rank: 5), .init("p", .right, rank: 1), .init("status", rank: isMeasured ? 6 : 2),
     ])
     for record in records { table.add(Self.row(record, record.status.rawValue)) }
     for record in foreign { table.add(Self.row(record, "other model")) }
-    return table.text()
+    return table.text(width: width)
   }
 
   private static func row(_ record: ForgettingRecord, _ status: String) -> [String] {

@@ -8,7 +8,8 @@ extension PatchDiff {
     return b.header.baseRoot == a.header.targetRoot ? "a chain: the second was made on top of the first" : "different"
   }
 
-  package var text: String {
+  /// - Parameter width: of the terminal; nil: as wide as the table.
+  package func text(width: Int? = nil) -> String {
     var lines = [
       "bases     \(bases)",
       "tensors   \(shared.count) touched by both, \(onlyA.count) only by the first, \(onlyB.count) only by the second",
@@ -18,12 +19,12 @@ extension PatchDiff {
       return lines.joined(separator: "\n")
     }
     var table = TextTable([
-      .init("tensor"), .init("weights", .right), .init("cosine", .right), .init("changed by both", .right),
+      .init("tensor"), .init("weights", .right, rank: 1), .init("cosine", .right), .init("changed by both", .right),
       .init("sign conflicts", .right),
     ])
     for delta in deltas { table.add(Self.cells(delta)) }
     if deltas.count > 1 { table.setTotals(Self.cells(total)) }
-    if !deltas.isEmpty { lines += ["", table.text()] }
+    if !deltas.isEmpty { lines += ["", table.text(width: width)] }
     return lines.joined(separator: "\n")
   }
 

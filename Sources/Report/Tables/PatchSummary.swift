@@ -42,10 +42,13 @@ package struct PatchSummary: Sendable {
     self.layout = layout
   }
 
-  package func table() -> String {
+  /// - Parameter width: of the terminal; nil: as wide as the table.
+  package func table(width: Int? = nil) -> String {
+    let areChanges = rows.allSatisfy { $0.operation == .change }
     var table = TextTable([
-      .init("component"), .init("change"), .init("layers"), .init("tensors", .right), .init("weights", .right),
-      .init("raw", .right), .init("stored", .right), .init("bits/weight", .right),
+      .init("component"), .init("change", rank: areChanges ? 4 : 0), .init("layers", rank: 1),
+      .init("tensors", .right, rank: 2), .init("weights", .right), .init("raw", .right, rank: 3),
+      .init("stored", .right), .init("bits/weight", .right),
     ])
     func cells(_ first: [String], _ tensors: Int, _ elements: Int, _ raw: Int, _ stored: Int) -> [String] {
       first + [
@@ -63,7 +66,7 @@ package struct PatchSummary: Sendable {
       func sum(_ value: (Row) -> Int) -> Int { rows.reduce(0) { $0 + value($1) } }
       table.setTotals(cells(["total", "", ""], sum(\.tensors), sum(\.elements), sum(\.rawBytes), sum(\.storedBytes)))
     }
-    return table.text()
+    return table.text(width: width)
   }
 
   package var json: JSON {

@@ -89,24 +89,10 @@ struct RowFile {
     return unpacked.lastIndex(of: ".").map { String(unpacked[$0...]) } ?? ""
   }
 
-  /// First bytes of other compression formats, and the commands that decompress them.
-  private static let packed: [(start: [UInt8], name: String, command: String)] = [
-    (Array("BZh".utf8), "bzip2", "bunzip2"), ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00], "xz", "unxz"),
-    ([0x28, 0xB5, 0x2F, 0xFD], "zstd", "unzstd"), ([0x50, 0x4B, 0x03, 0x04], "zip", "unzip"),
-  ]
-
   /// Splitter for the file's format, by its first bytes.
   private func splitter(_ head: [UInt8]) throws -> Splitter {
-    if head.starts(with: Array("PAR1".utf8)) {
-      throw VPatchError(
-        .refused, name, "is Parquet, which is not supported",
-        remedy: "convert it: python3 -c \"import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json('rows.jsonl', "
-          + "orient='records', lines=True)\" \(path == "-" ? "FILE" : Path.shellWord(path))")
-    }
-    if let form = Self.packed.first(where: { head.starts(with: $0.start) }) {
-      throw VPatchError(
-        .refused, name, "is compressed with \(form.name); only gzip is supported",
-        remedy: "decompress it first: \(form.command) \(path == "-" ? "FILE" : Path.shellWord(path))")
+    if let form = FileForm.of(head: head, name: path), form != .json {
+      throw VPatchError(.refused, name, "\(form.what), not rows of data", remedy: form.rowsRemedy(path))
     }
     if head.starts(with: [0xFF, 0xFE, 0, 0]) || head.starts(with: [0, 0, 0xFE, 0xFF]) {
       throw VPatchError(.invalid, name, "is UTF-32", remedy: "convert it: iconv -f UTF-32 -t UTF-8")

@@ -10,11 +10,12 @@ extension TrainingJob {
   /// The outcome of training.
   package struct Result: Sendable {
     package let header: PatchHeader
-    package let record: TrainingRecord
+    package fileprivate(set) var record: TrainingRecord
     /// Forgetting records from the suite; empty without one.
-    package let measured: [ForgettingRecord]
-    package let notes: [String]
-    /// Why the patch could not be measured after it was written, or its records not bound to it.
+    package fileprivate(set) var measured: [ForgettingRecord]
+    package fileprivate(set) var notes: [String]
+    /// Why the patch is not as it should be: the run diverged, or the patch could not be measured after it was written,
+    /// or its records not bound to it.
     package let failure: VPatchError?
   }
 
@@ -42,17 +43,26 @@ extension TrainingJob {
         of: base, name: inputs.base.path, root: baseRoot, against: .itself)
     }
     let started = DispatchTime.now().uptimeNanoseconds
+    var divergence: VPatchError?
     do {
       try run.run { event in
         if case .step(let step) = event, let trouble = log?.write(step) { try observe(.trouble(trouble)) }
         try observe(event)
       }
+      divergence = run.divergence
+    } catch let error as VPatchError where error.detail == .diverged && run.progress.step > 0 {
+      divergence = error
     } catch {
-      // A base that was written to explains a loss that is not finite.
       throw baseChange() ?? error
     }
+    // A base that was written to explains a loss that is not finite.
     if let change = baseChange() { throw change }
+    if let divergence {
+      guard options.keepsDiverged else { throw divergence }
+      run.keepDiverged()
+    }
     try checkDriftBudget()
+    try checkEarlyStop()
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - started) / 1e9
     let record = run.record(data: dataSets, settings: Self.settings(options, inputs), seconds: seconds)
     let noted = record.replacing(in: annotations)
@@ -60,24 +70,48 @@ extension TrainingJob {
       try run.writePatch(to: path, replacing: replacing, over: fingerprints, annotations: noted, work: work)
     }
     run.endTuning()
-    let notes = run.notes + [log?.note].compactMap(\.self)
-    guard let suite = inputs.suite, let before else {
-      return Result(header: header, record: record, measured: [], notes: notes, failure: nil)
-    }
+    var result = Result(
+      header: header, record: record, measured: [],
+      notes: run.notes + run.lossNotes + [log?.note].compactMap(\.self), failure: divergence)
+    guard inputs.suite != nil || inputs.sampleCount > 0 else { return result }
     // The patch exists from here on, so later errors say where it is.
-    do {
+    let failure = failure(path) {
       let patch = try Patch(path: path, threads: work.threads)
-      let outcome = try measure(patch, suite, before, report)
-      let failure = Self.failure(path) {
-        try patch.write(annotations: outcome.records.replacing(in: patch.annotations), to: path, replacing: true)
+      // Read once, and only if it is needed.
+      var model: LanguageModel?
+      func tuned() throws -> LanguageModel {
+        if let model { return model }
+        let made = try tunedModel(patch)
+        model = made
+        return made
       }
-      return Result(
-        header: header, record: record, measured: outcome.records, notes: notes + outcome.notes,
-        failure: failure)
-    } catch {
-      return Result(
-        header: header, record: record, measured: [], notes: notes, failure: Self.failure(path) { throw error })
+      do { result.record.samples = try samples(of: tuned) } catch {
+        result.notes.append("there are no sample answers: \(error)")
+      }
+      if let suite = inputs.suite, let before {
+        let outcome = try measure(tuned(), patch, suite, before, report)
+        result.measured = outcome.records
+        result.notes += outcome.notes
+      }
+      guard !result.measured.isEmpty || !result.record.samples.isEmpty else { return }
+      let noted = result.record.replacing(in: result.measured.replacing(in: patch.annotations))
+      try patch.write(annotations: noted, to: path, replacing: true)
     }
+    return Result(
+      header: header, record: result.record, measured: result.measured, notes: result.notes,
+      failure: divergence ?? failure)
+  }
+
+  /// A run that never got below the base's validation loss has no better weights than the base's.
+  private func checkEarlyStop() throws {
+    let state = run.state
+    guard state.stopped == TrainingRun.stoppedEarly, state.inside?.step == 0, let first = state.validation.first else {
+      return
+    }
+    throw VPatchError(
+      .refused, nil,
+      "the validation loss never fell below the base's, \(Format.fixed(first.loss, 3)), so there is nothing to keep",
+      remedy: "use a lower --lr, more rows, or no --early-stop")
   }
 
   /// The error for a base that was written to during training: the patch would match neither the old nor the new
@@ -91,7 +125,7 @@ extension TrainingJob {
     }
   }
 
-  private static func failure(_ path: String, _ body: () throws -> Void) -> VPatchError? {
+  private func failure(_ path: String, _ body: () throws -> Void) -> VPatchError? {
     do {
       try body()
       return nil
@@ -117,13 +151,16 @@ extension TrainingJob {
       remedy: "use a lower --lr, a larger --max-drift, or a smaller --drift-every")
   }
 
-  /// Measures exactly the patch's weights: rounded, and decoded from its file.
-  private func measure(
-    _ patch: Patch, _ suite: Suite, _ before: SuiteResults, _ report: @escaping Report
-  ) throws -> ResultsComparison.Outcome {
+  /// Exactly the patch's weights: rounded, and decoded from its file.
+  private func tunedModel(_ patch: Patch) throws -> LanguageModel {
     let view = ModelView(inputs.base.checkpoint, inputs.base.steps + [PatchStep(patch, .forward)])
-    let tuned = try LanguageModel(
+    return try LanguageModel(
       view, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
+  }
+
+  private func measure(
+    _ tuned: LanguageModel, _ patch: Patch, _ suite: Suite, _ before: SuiteResults, _ report: @escaping Report
+  ) throws -> ResultsComparison.Outcome {
     let base = try model.frozen()
     let after = try evaluation(suite, report).results(
       of: tuned, name: patch.label, root: patch.header.targetRoot, against: .base(base, root: baseRoot))

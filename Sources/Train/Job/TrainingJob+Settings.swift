@@ -29,10 +29,16 @@ extension TrainingJob {
     add("recompute", options.recomputes ? .bool(true) : nil)
     add("lwf_weight", options.distillation.map { JSON($0.weight) })
     add("lwf_temperature", options.distillation.map { JSON($0.temperature) })
+    add("early_stop", options.patience.map { JSON($0) })
     add("max_drift", options.drift?.budget.map { JSON($0) })
     add("drift_every", options.drift?.every.map { JSON($0) })
     add(
       "chat_template", inputs.chatTemplate.source.map { .string(ChatTemplate.names.contains($0) ? $0 : Path.name($0)) })
+    switch inputs.validation {
+    case .share(let share)?: add("validation", JSON(share))
+    case .file(let path)?: add("validation", .string(Path.name(path)))
+    case nil, .some(.none): break
+    }
     let arguments = inputs.chatTemplate.arguments
     add("template_args", arguments.isEmpty ? nil : .object(arguments))
     add("template_date", inputs.usesDate ? .string(inputs.chatTemplate.date.text) : nil)

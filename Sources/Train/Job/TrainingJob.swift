@@ -16,6 +16,11 @@ package struct TrainingJob {
     package var data: [String]
     /// File of rows for measuring drift; nil: the paragraphs of `NeutralText`.
     package var neutral: String?
+    /// Rows that are held out to measure the loss on; nil: `ValidationSplit.standard` where vpatch chooses the number of
+    /// steps and there are enough rows.
+    package var validation: ValidationSplit?
+    /// Number of prompts whose answers are recorded, before and after.
+    package var sampleCount = 0
     /// Measured on the base and on the patched model.
     package var suite: Suite?
     /// The chat template and its arguments; by default the model's own.
@@ -55,7 +60,10 @@ package struct TrainingJob {
   }
 
   package let inputs: Inputs
+  /// With the settings that vpatch chose.
   package let options: TrainingOptions
+  /// What vpatch would choose, and why.
+  package let defaults: TrainingDefaults
   package let model: LanguageModel
   package let data: [DataFile]
   package let run: TrainingRun
@@ -67,7 +75,6 @@ package struct TrainingJob {
   /// Reads and checks all inputs.
   /// - Throws: the first error found, before the first step.
   package init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
-    self.options = options
     self.work = work
     model = try LanguageModel(
       inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
@@ -83,6 +90,24 @@ package struct TrainingJob {
       allowsOutside: inputs.rules.allowsOutside)
     rules.shownRows = inputs.rules.shownRows
     data = try inputs.data.map { try DataFile(path: $0, text, rules, work) }
+    let examples = data.flatMap(\.examples)
+    let split =
+      inputs.validation
+      ?? (options.chosen.contains(.length) && examples.count >= ValidationSplit.leastRows ? .standard : .none)
+    let heldOut = split.heldOut(of: examples.count, seed: options.seed)
+    var validation = heldOut.map { examples[$0] }
+    if case .file(let path) = split { validation = try DataFile(path: path, text, rules, work).examples }
+    guard options.patience == nil || !validation.isEmpty else {
+      throw VPatchError(
+        .refused, nil, "--early-stop needs rows to measure the loss on",
+        remedy: "--validation 0.1 holds a tenth of the rows out, or give a file")
+    }
+    let trained = examples.indices.filter { !heldOut.contains($0) }
+    defaults = TrainingDefaults(
+      weights: plan.modelWeights, rows: trained.count, selection: options.selection,
+      batch: options.chosen.contains(.batch) ? nil : options.batch)
+    let options = options.choosing(defaults)
+    self.options = options
     var neutral: [TokenSequence] = []
     var neutralDigest: ContentDigest?
     if options.drift != nil {
@@ -115,9 +140,9 @@ package struct TrainingJob {
     let isOne = inputs.data.count == 1
     let names = data.flatMap { file in file.lines.map { isOne ? "line \($0)" : "\(Path.name(file.path)):\($0)" } }
     run = try TrainingRun(
-      model, options, plan: plan, examples: data.flatMap(\.examples), rowNames: names, neutral: neutral,
-      stateFolder: inputs.stateFolder, saveEvery: inputs.saveEvery,
-      identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, model.compute))
+      model, options, plan: plan, examples: trained.map { examples[$0] }, rowNames: trained.map { names[$0] },
+      neutral: neutral, validation: validation, stateFolder: inputs.stateFolder, saveEvery: inputs.saveEvery,
+      identity: Self.identity(options, baseRoot, data, inputs, neutralDigest, validation, model.compute))
   }
 
   /// Digest of all images' bytes, row by row; nil if there are none.
@@ -126,6 +151,17 @@ package struct TrainingJob {
     guard !digests.isEmpty else { return nil }
     let hash = SHA256Hasher()
     for digest in digests { hash.update(digest.bytes) }
+    return hash.finalize()
+  }
+
+  private static func digest(of examples: [Example]) -> ContentDigest {
+    let hash = SHA256Hasher()
+    for example in examples {
+      hash.update([UInt8](littleEndian: UInt64(example.ids.count)))
+      for numbers in [example.ids, example.labels] {
+        hash.update(numbers.flatMap { [UInt8](littleEndian: UInt32(bitPattern: $0)) })
+      }
+    }
     return hash.finalize()
   }
 
@@ -140,7 +176,7 @@ package struct TrainingJob {
   /// Everything that the resulting weights depend on. The number of threads is not part of it.
   private static func identity(
     _ options: TrainingOptions, _ root: ContentDigest, _ data: [DataFile], _ inputs: Inputs, _ neutral: ContentDigest?,
-    _ compute: Compute
+    _ validation: [Example], _ compute: Compute
   ) -> JSON {
     var members = settings(options, inputs)
     func add(_ key: String, _ text: String?) {
@@ -150,6 +186,7 @@ package struct TrainingJob {
     add("data", data.map(\.digest.hex).joined(separator: " "))
     add("images", images(data)?.hex)
     add("neutral", neutral?.hex)
+    add("validation", validation.isEmpty ? nil : digest(of: validation).hex)
     add("kernels", compute.arithmetic)
     add("tuned", "\(options.selection)")
     add("layers", options.layers.map { "\($0.lowerBound)-\($0.upperBound)" })

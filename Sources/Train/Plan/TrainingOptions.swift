@@ -1,7 +1,7 @@
 import Apply
 import Model
 
-/// Hyperparameters of a training run. The defaults are those of arXiv 2510.08564.
+/// Hyperparameters of a training run. The defaults are those of arXiv 2510.08564; `chosen` replaces some of them.
 package struct TrainingOptions: Equatable, Sendable {
   package enum Schedule: String, Sendable, CaseIterable { case constant, linear, cosine }
 
@@ -34,6 +34,13 @@ package struct TrainingOptions: Equatable, Sendable {
   /// Recompute activations in the backward pass instead of keeping them (gradient checkpointing).
   package var recomputes = false
   package var distillation: DistillationStrength?
+  /// Settings that vpatch chooses by the model and the data (`TrainingDefaults`), whatever they are here.
+  package var chosen: Set<TrainingDefaults.Choice> = []
+  /// Stop after this many measurements of the validation loss without a new minimum, and take the weights of the
+  /// minimum; nil: train to the end.
+  package var patience: Int?
+  /// Write the patch of a run that diverged, too.
+  package var keepsDiverged = false
   package var drift: DriftOptions?
 
   /// Learning without forgetting (distillation from the base).

@@ -1,9 +1,10 @@
 // One line of JSON per step:
 //
 //   {"step": 12, "loss": 2.31, "lr": 0.000005, "tokens_per_second": 610.2, "gradient_norm": 1.9, "tokens": 1024,
-//    "seconds": 1.68, "drift": 0.0031, "drift_low": …, "drift_high": …, "distillation": 0.02, "kernels": text}
+//    "seconds": 1.68, "drift": 0.0031, "drift_low": …, "drift_high": …, "distillation": 0.02,
+//    "validation": 2.2, "kernels": text}
 //
-// "loss" is measured before the step's update, "drift" after it, if at all. A run that was killed and resumed repeats
+// "loss" is measured before the step's update, "drift" and "validation" (the loss on validation rows) after it, if at all. A run that was killed and resumed repeats
 // some steps: the later line equals the earlier one but for its timing.
 
 import Base
@@ -41,6 +42,7 @@ final class TrainingLog {
       "tokens_per_second": JSON(step.tokensPerSecond), "gradient_norm": JSON(step.gradientNorm),
       "tokens": JSON(step.tokens), "seconds": JSON(step.seconds), "drift": step.drift.map { JSON($0.value) },
       "drift_low": step.drift.map { JSON($0.low) }, "drift_high": step.drift.map { JSON($0.high) },
+      "validation": step.validation.map { JSON($0) },
       "distillation": step.distillation == 0 ? nil : JSON(step.distillation), "kernels": .string(kernels),
     ]).compact()
     do throws(TextStream.Failure) {

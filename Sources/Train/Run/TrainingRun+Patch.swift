@@ -18,8 +18,12 @@ extension TrainingRun {
       tuned: tuned, layers: options.layers.map { "\($0.lowerBound)-\($0.upperBound)" }, data: data, settings: settings,
       kernels: model.compute.kernels, steps: end, tokens: state.tokens, seconds: seconds,
       tokensPerSecond: Double(state.tokens) / max(state.seconds, 1e-9), stopped: state.stopped,
-      curve: TrainingCurve(steps: Array(1..<state.step + 1), losses: state.losses, rates: state.rates).thinned(),
-      drift: state.drift.isEmpty ? nil : DriftCurve(state.drift).thinned())
+      curve: TrainingCurve(
+        steps: Array(1..<state.step + 1), losses: state.losses, rates: state.rates,
+        gradientNorms: state.gradientNorms.count == state.step ? state.gradientNorms : []
+      ).thinned(),
+      drift: state.drift.isEmpty ? nil : DriftCurve(state.drift).thinned(),
+      validation: state.validation.isEmpty ? nil : ValidationCurve(state.validation, rows: validation.count))
   }
 
   /// Writes the patch from the base to the tuned weights, rounded to the base's dtype.

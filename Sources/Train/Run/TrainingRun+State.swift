@@ -6,7 +6,8 @@ extension TrainingRun {
   package func requireRoom() throws {
     // A finished run saves no more states.
     guard let store, try store.savedStep() != totalSteps else { return }
-    try store.requireRoom(plan.parameters, steps: totalSteps, hasBudget: options.drift?.budget != nil)
+    try store.requireRoom(
+      plan.parameters, steps: totalSteps, hasBudget: options.drift?.budget != nil || options.patience != nil)
   }
 
   /// Saves the state if there is a folder for it.

@@ -20,6 +20,7 @@ package final class TrainingRun {
   private let optimizer: AdamW
   private let shares: [Double]
   private let neutral: [TokenSequence]
+  package let validation: [Example]
   private let rowNames: [String]
   /// Where and how often the state is saved.
   let store: TrainingStateFile?
@@ -38,19 +39,22 @@ package final class TrainingRun {
   ///   - examples: each has at least one answer token.
   ///   - rowNames: names of the examples in messages; if empty, their numbers.
   ///   - neutral: texts for measuring drift; at least two if the options ask for it.
+  ///   - validation: rows to measure the loss on; each has at least one answer token.
   ///   - stateFolder: folder of the state; a run resumes from an existing one.
   ///   - saveEvery: in steps.
   /// - Throws: `refused` if the state in the folder is of another run, or no tensor is selected.
   package init(
     _ model: LanguageModel, _ options: TrainingOptions, plan: TuningPlan? = nil, examples: [Example],
     rowNames: [String] = [],
-    neutral: [TokenSequence] = [], stateFolder: String? = nil, saveEvery: Int = 100, identity: JSON = .null
+    neutral: [TokenSequence] = [], validation: [Example] = [], stateFolder: String? = nil, saveEvery: Int = 100,
+    identity: JSON = .null
   ) throws {
     precondition(!examples.isEmpty && examples.allSatisfy { $0.answerTokens > 0 }, "rows without answers")
     self.model = model
     self.options = options
     self.examples = examples
     self.neutral = neutral
+    self.validation = validation
     self.rowNames = rowNames.isEmpty ? examples.indices.map { "row \($0 + 1)" } : rowNames
     self.saveEvery = max(1, saveEvery)
     self.plan = try plan ?? TuningPlan(model, options)
@@ -75,7 +79,9 @@ package final class TrainingRun {
       images: MicroBatches.richest(examples, rows: options.microBatch, token: model.imageToken).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
       models: options.distillation == nil && options.drift == nil ? 1 : 2,
-      copies: options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0)
+      copies: max(
+        options.drift.map { $0.budget == nil ? 1 : 2 } ?? 0,
+        validation.isEmpty ? 0 : options.patience == nil ? 1 : 2))
   }
 
   /// Steps done, tokens read, and why the run stopped early, if it did.
@@ -94,6 +100,8 @@ package final class TrainingRun {
     }
     let meter = try options.drift.map { _ in try DriftMeter(base: base.get(), texts: neutral) }
     if meter != nil, state.drift.isEmpty { note(drift: Estimate(0, low: 0, high: 0)) }
+    let validator = validation.isEmpty ? nil : ValidationMeter(validation)
+    if let validator, state.validation.isEmpty { note(validation: try rounded { try validator.measure(model) }) }
     while state.step < totalSteps, state.stopped == nil {
       let started = DispatchTime.now().uptimeNanoseconds
       var step = try advance(started)
@@ -106,13 +114,37 @@ package final class TrainingRun {
         step.drift = drift
         note(drift: drift)
       }
+      if let validator, state.step % measureEvery == 0 || state.step == totalSteps {
+        let loss = try rounded { try validator.measure(model) }
+        guard loss.isFinite else {
+          throw try divergence(
+            "after step \(state.step) the validation loss \(Self.words(loss))", order.rows(ofStep: state.step - 1))
+        }
+        step.validation = loss
+        note(validation: loss)
+      }
       try observe(.step(step))
       if state.step % saveEvery == 0 || state.step == totalSteps, let event = save() { try observe(event) }
+    }
+    // At its end, a run with early stopping has the weights of the lowest validation loss too.
+    if options.patience != nil, state.stopped == nil, let inside = state.inside, inside.step < state.step {
+      state.stopped = Self.stoppedEarly
     }
     if let inside = state.inside, state.stopped != nil { inside.restore(plan.parameters) }
   }
 
-  private var driftEvery: Int { options.drift?.every ?? max(1, totalSteps / 10) }
+  private var driftEvery: Int { options.drift?.every ?? measureEvery }
+  /// Ten measurements per run.
+  private var measureEvery: Int { max(1, totalSteps / 10) }
+
+  /// The word in the record for a run that ended with the weights of its lowest validation loss.
+  static let stoppedEarly = "early-stop"
+
+  /// Notes in the record that the run diverged. Its weights are those after its last step.
+  func keepDiverged() {
+    state.stopped = "diverged"
+    state.inside = nil
+  }
 
   // MARK: A step
 
@@ -159,7 +191,8 @@ package final class TrainingRun {
     let names = rows.prefix(8).map { rowNames[$0] }.joined(separator: ", ") + (rows.count > 8 ? ", …" : "")
     return VPatchError(
       .mismatch, nil, "training diverged: \(what), with \(names)\(kept)",
-      remedy: "start again with a lower --lr, a longer --warmup or a smaller --clip, or check those rows")
+      remedy: "start again with a lower --lr, a longer --warmup or a smaller --clip, or check those rows; "
+        + "--keep-diverged writes the patch of the steps before", detail: .diverged)
   }
 
   // MARK: Drift
@@ -172,10 +205,23 @@ package final class TrainingRun {
     return try body()
   }
 
+  /// Notes the loss on the validation rows and decides whether to stop.
+  private func note(validation loss: Double) {
+    let lowest = state.validation.min { $0.loss < $1.loss }
+    state.validation.append(.init(step: state.step, loss: loss))
+    guard let patience = options.patience, state.stopped == nil else { return }
+    if loss < lowest?.loss ?? .infinity {
+      state.inside = TunedSnapshot(plan.parameters, step: state.step)
+    } else if let lowest, state.validation.count(where: { $0.step > lowest.step }) >= patience {
+      state.stopped = Self.stoppedEarly
+    }
+  }
+
   private func note(drift: Estimate) {
     state.drift.append(.init(step: state.step, drift: drift))
     guard let budget = options.drift?.budget else { return }
     if drift.value <= budget {
+      guard options.patience == nil else { return }
       state.inside = TunedSnapshot(plan.parameters, step: state.step)
     } else {
       state.stopped = "max-drift"

@@ -28,6 +28,8 @@ package struct TrainingStep: Equatable, Sendable {
   package let seconds: Double
   /// KL(base ‖ model) after the step's update, in nats per token; nil if not measured at this step.
   package internal(set) var drift: Estimate?
+  /// The loss on the validation rows after the step's update, in nats; nil if not measured at this step.
+  package internal(set) var validation: Double?
 
   package var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 }

@@ -10,10 +10,14 @@ struct TrainingState {
   var seconds = 0.0
   var losses: [Double] = []
   var rates: [Double] = []
+  /// Before clipping.
+  var gradientNorms: [Double] = []
+  var validation: [ValidationCurve.Point] = []
   var drift: [DriftCurve.Point] = []
   /// Why the run ended before its last step.
   var stopped: String?
-  /// The weights of the last measurement within the drift budget.
+  /// The weights to end with if the run stops early: of the last measurement within the drift budget, or with the
+  /// lowest validation loss.
   var inside: TunedSnapshot?
 
   mutating func add(_ step: TrainingStep) {
@@ -22,6 +26,7 @@ struct TrainingState {
     seconds += step.seconds
     losses.append(step.loss)
     rates.append(step.learningRate)
+    gradientNorms.append(step.gradientNorm)
   }
 }
 

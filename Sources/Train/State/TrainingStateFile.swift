@@ -1,9 +1,10 @@
 // The state of a training run: a safetensors file, training.safetensors, in a folder of its own. Each tuned tensor NAME
 // is stored as "master NAME", "first_moment NAME" and "second_moment NAME", all F32 (and "inside NAME" with a drift
-// budget: the masters when the drift was last within it). Its metadata has, under "vpatch.training", the JSON text
+// budget or early stopping: the masters that the run ends with if it stops early). Its metadata has, under "vpatch.training", the JSON text
 //
 //   {"version": 1, "identity": {…}, "step": n, "tokens": n, "seconds": x, "losses": […], "rates": […],
-//    "drift": [[step, kl, low, high], …], "stopped": text or null, "inside": step or null}
+//    "gradient_norms": […], "drift": [[step, kl, low, high], …], "validation": [[step, loss], …],
+//    "stopped": text or null, "inside": step or null}
 //
 // where identity is everything that the run's weights depend on: a state with another identity is of another run.
 
@@ -78,6 +79,8 @@ struct TrainingStateFile {
       "version": JSON(1), "identity": identity, "step": JSON(state.step), "tokens": JSON(state.tokens),
       "seconds": JSON(state.seconds), "losses": .array(state.losses.map { JSON($0) }),
       "rates": .array(state.rates.map { JSON($0) }),
+      "gradient_norms": .array(state.gradientNorms.map { JSON($0) }),
+      "validation": .array(state.validation.map { .array([JSON($0.step), JSON($0.loss)]) }),
       "drift": .array(
         state.drift.map {
           .array([JSON($0.step), JSON($0.drift.value), JSON($0.drift.low), JSON($0.drift.high)])
@@ -118,9 +121,19 @@ struct TrainingStateFile {
     guard let step = json["step"]?.int, let tokens = json["tokens"]?.int, tokens <= Limits.number,
       let seconds = json["seconds"]?.double, seconds.isFinite,
       let losses = json["losses"]?.array?.compactMap(\.double), losses.count == step,
-      let rates = json["rates"]?.array?.compactMap(\.double), rates.count == step
+      let rates = json["rates"]?.array?.compactMap(\.double), rates.count == step,
+      // A version that did not record them may have written the state.
+      case let norms = json["gradient_norms"]?.array?.compactMap(\.double) ?? [], [0, step].contains(norms.count)
     else { throw invalid("is damaged: its counts are inconsistent") }
     var state = TrainingState(step: step, tokens: tokens, seconds: seconds, losses: losses, rates: rates)
+    state.gradientNorms = norms
+    state.validation = try (json["validation"]?.array ?? []).map { point in
+      let values = point.array?.compactMap(\.double) ?? []
+      guard values.count == 2, values[1].isFinite, let at = Int(exactly: values[0]), 0...step ~= at else {
+        throw invalid("is damaged: a validation loss is incomplete")
+      }
+      return .init(step: at, loss: values[1])
+    }
     state.drift = try (json["drift"]?.array ?? []).map { point in
       let values = point.array?.compactMap(\.double) ?? []
       guard values.count == 4, values.allSatisfy(\.isFinite), let at = Int(exactly: values[0]), 0...step ~= at else {

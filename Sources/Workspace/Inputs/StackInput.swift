@@ -34,13 +34,14 @@ package struct StackInput {
 
   /// A stack of the store, a stack file, or one patch with its scale.
   package init(_ text: String, in workspace: Workspace) throws {
-    if try PathKind.of(text) == .file, !(try Patch.looksLikePatch(path: text)) {
-      try self.init(file: text, in: workspace)
-    } else if let stored = try workspace.store.existing()?.stackIfAny(text) {
-      self.init(name: stored.name, definition: stored.definition, patches: [])
-    } else {
+    switch try workspace.thing(named: text) {
+    case .stackFile, .unknown(.file, _): try self.init(file: text, in: workspace)
+    case .storedStack(let stored, _): self.init(name: stored.name, definition: stored.definition, patches: [])
+    case .patchFile, .storedPatch, .unknown:
       let isNoFile = try PathKind.of(text) == .missing
-      do { try self.init(members: [MemberReference(text)], method: .sum, in: workspace) } catch let error
+      let member = try MemberReference(text)
+      try workspace.check(scales: [member])
+      do { try self.init(members: [member], method: .sum, in: workspace) } catch let error
         as VPatchError where error.code == .io && isNoFile
       {
         var remedy: String? = "'vpatch stack list' and 'vpatch list' show what the store has"
@@ -59,6 +60,7 @@ package struct StackInput {
         .invalid, path, "has the base \"\(file.base.printable)\", which is not a root digest of 64 hex digits",
         remedy: "'vpatch status MODEL' prints a model's root")
     }
+    try workspace.check(scales: file.members)
     try self.init(members: file.members, method: file.method, base: base, name: file.name, in: workspace)
   }
 }

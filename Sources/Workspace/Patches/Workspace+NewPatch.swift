@@ -6,7 +6,7 @@ package struct NewPatch: Sendable {
   package let path: String
   /// An alias in the store, if it is a valid name.
   package let name: String?
-  /// Replace an existing file.
+  /// Replace an existing file, and take the name from another patch of the store.
   package let force: Bool
   package let isStored: Bool
 
@@ -33,6 +33,7 @@ extension Workspace {
   ) throws -> (Result, Addition?) {
     try OutputCheck.file(new.path, inputs: inputs, force: new.force)
     let store = new.isStored ? try openStore(room: room) : nil
+    if let name = new.name, !new.force { try store?.requireFree(name) }
     let result = try make(new.path, store)
     do { return (result, try store.map { try keep(new, in: $0, base) }) } catch let error as VPatchError {
       throw VPatchError(

@@ -12,12 +12,9 @@ package enum ReportSubject {
   case stack(StackInput)
 
   package init(_ text: String, in workspace: Workspace) throws {
-    let isStackFile = try PathKind.of(text) == .file && !Patch.looksLikePatch(path: text)
-    if isStackFile {
-      self = .stack(try StackInput(file: text, in: workspace))
-    } else if try workspace.stack(text) != nil {
-      self = .stack(try StackInput(text, in: workspace))
-    } else {
+    switch try workspace.thing(named: text) {
+    case .stackFile, .storedStack, .unknown(.file, _): self = .stack(try StackInput(text, in: workspace))
+    case .patchFile, .storedPatch, .unknown:
       let patch = try workspace.patch(text)
       self = .patch(ReportedPatch(patch, name: try workspace.store.existing()?.label(patch.identity)))
     }

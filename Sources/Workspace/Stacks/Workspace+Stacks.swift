@@ -16,6 +16,7 @@ extension Workspace {
     // Checked before the work, and again when the stack is saved.
     if try store.stackIfAny(name) != nil { throw Store.stackExists(name) }
     let members = try members.map { try MemberReference($0) }
+    try check(scales: members)
     let input = try StackInput(members: members, method: method, base: root(ofBase: base), name: name, in: self)
     try check(input.definition, opened: input.patches, store)
     let stack = try store.createStack(name: name, definition: input.definition)
@@ -32,7 +33,9 @@ extension Workspace {
     let store = try store.open(create: true)
     let base = try store.stack(name).definition.base
     var opened: [(patch: Patch, scale: Double)] = []
-    for member in try members.map({ try MemberReference($0) }) {
+    let references = try members.map { try MemberReference($0) }
+    try check(scales: references)
+    for member in references {
       opened.append((try patch(member.name), member.scale))
     }
     // Refused as for a new stack if they are made from different bases.
@@ -55,7 +58,7 @@ extension Workspace {
     return try store.editStack(name) { old in
       var definition = old
       for member in members {
-        let identity = try store.identity(member)
+        let identity = try store.resolve(patchName(member))
         guard definition.members.contains(where: { $0.identity == identity }) else {
           throw VPatchError(
             .refused, "the stack \"\(name.printable)\"", "does not have \(member.printable)",
@@ -90,6 +93,14 @@ extension Workspace {
     }
     if !members.isEmpty { _ = try Merge(definition, patches: members) }
     try store.keep(members, threads: work.threads)
+  }
+
+  /// - Throws: `refused` for a scale outside of `commonScales`, unless any is allowed.
+  func check(scales members: [MemberReference]) throws {
+    guard !allowsAnyScale, let member = members.first(where: { !Self.commonScales.contains($0.scale) }) else { return }
+    throw VPatchError(
+      .refused, member.name, "has the scale \(member.scale.shortest), beyond −1 to 2",
+      remedy: "--any-scale allows it, if it is meant")
   }
 
   /// The root that a stack's base has.

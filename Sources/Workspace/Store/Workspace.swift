@@ -6,6 +6,11 @@ package struct Workspace: Sendable {
   package let store: StoreLocation
   package let work: WorkOptions
   package let messages: Messages
+  /// Whether members of stacks may have any scale; otherwise only those in `commonScales`.
+  package var allowsAnyScale = false
+
+  /// Scales that make sense: from taking a patch's change away to doubling it. Others are usually slips of the pen.
+  package static let commonScales = -1.0...2.0
 
   /// - Parameter store: the store's folder; nil for the default.
   package init(store: StoreLocation = StoreLocation(), work: WorkOptions, messages: Messages = Messages()) {

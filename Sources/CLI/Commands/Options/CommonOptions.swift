@@ -7,11 +7,14 @@ import Workspace
 
 /// The options of every command.
 struct CommonOptions: ParsableArguments {
-  @Flag(name: .shortAndLong, help: "Print only errors and requested output, such as --json.")
+  @Flag(name: .shortAndLong, help: "Print only errors and what the command was asked to show: no progress, no reports.")
   var quiet = false
 
   @Flag(help: "Print the result as JSON.")
   var json = false
+
+  @Flag(help: "Show all columns of tables, and do not wrap lines at the terminal's width.")
+  var wide = false
 
   @Option(
     help: ArgumentHelp(
@@ -41,19 +44,24 @@ struct CommonOptions: ParsableArguments {
         note: { if !quiet, !json { Terminal.note("note: \($0.printable)") } }))
   }
 
-  /// Prints the result as JSON or as text. `--quiet` suppresses the text.
-  /// - Parameter isReport: the result reports finished work, which stays done even if printing fails.
+  /// The width that tables have to fit into; nil: any.
+  var width: Int? { wide ? nil : Screen.output.width }
+
+  /// Prints what the command was asked to show, as JSON or as text.
+  /// - Parameter isReport: the result also reports finished work, which stays done even if printing fails.
   func print(_ result: JSON, isReport: Bool = false, text: @autoclosure () -> String) {
     ProgressBar.clear()
     if json {
-      Terminal.out(result.pretty().escapingControls, isReport: isReport)
-    } else if !quiet {
-      Terminal.out(text(), isReport: isReport)
+      Terminal.out(result.pretty().escapingControls, isReport: isReport, isWide: true)
+    } else {
+      Terminal.out(text(), isReport: isReport, isWide: wide)
     }
   }
 
-  /// Reports finished work: a file written, a model switched, a store changed.
-  func report(_ done: JSON, text: @autoclosure () -> String) { print(done, isReport: true, text: text()) }
+  /// Reports finished work: a file written, a model switched, a store changed. `--quiet` suppresses the text.
+  func report(_ done: JSON, text: @autoclosure () -> String) {
+    if json || !quiet { print(done, isReport: true, text: text()) }
+  }
 
   /// Warns that the result may not be the intended one. Printed with `--json` too.
   func warn(_ text: String) {

@@ -8,10 +8,13 @@ struct OverlayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Patch to apply in memory; repeatable: a chain, or patches of one base, which are summed.",
-      valueName: "name_or_file[@scale]"))
+      valueName: "name_or_file[@scale]"), completion: .patches)
   var patch: [String] = []
-  @Option(help: ArgumentHelp("Stack to apply in memory: its name in the store, or a stack file.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("Stack to apply in memory: its name in the store, or a stack file.", valueName: "name"),
+    completion: .stacks)
   var stack: String?
+  @OptionGroup var scales: ScaleOptions
 
   func validate() throws {
     if stack != nil, !patch.isEmpty { throw ValidationError("Give --patch or --stack, not both.") }

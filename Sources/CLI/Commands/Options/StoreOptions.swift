@@ -19,8 +19,22 @@ struct StoreOptions: ParsableArguments {
 protocol StoreCommand: ParsableCommand {
   var store: StoreOptions { get }
   var common: CommonOptions { get }
+  /// Whether `--any-scale` was given.
+  var allowsAnyScale: Bool { get }
 }
 
 extension StoreCommand {
-  var workspace: Workspace { common.workspace(store) }
+  var allowsAnyScale: Bool { false }
+
+  var workspace: Workspace {
+    var workspace = common.workspace(store)
+    workspace.allowsAnyScale = allowsAnyScale
+    return workspace
+  }
+}
+
+/// The option of commands that take patches with scales.
+struct ScaleOptions: ParsableArguments {
+  @Flag(help: "Allow scales beyond −1 to 2.")
+  var anyScale = false
 }

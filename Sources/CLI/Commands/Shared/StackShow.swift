@@ -21,7 +21,9 @@ struct StackShow {
   }
 
   /// - Parameter isReport: the stack was just changed.
-  func print(isReport: Bool = false) { common.print(json, isReport: isReport, text: text) }
+  func print(isReport: Bool = false) {
+    if isReport { common.report(json, text: text) } else { common.print(json, text: text) }
+  }
 
   private var text: String {
     let (stored, members, overlap, report) = (facts.stored, facts.members, facts.overlap, facts.report)
@@ -38,8 +40,8 @@ struct StackShow {
       return (lines + ["", "no members: vpatch stack add \(stored.name.printable) PATCH"]).joined(separator: "\n")
     }
     var table = TextTable([
-      .init("member"), .init("scale", .right), .init("recipe"), .init("tensors", .right), .init("learning", .right),
-      .init("forgetting", .right),
+      .init("member"), .init("scale", .right), .init("recipe", rank: 1), .init("tensors", .right, rank: 2),
+      .init("learning", .right), .init("forgetting", .right),
     ])
     for member in members {
       let summary = ForgettingSummary(
@@ -50,7 +52,7 @@ struct StackShow {
         String(member.patch.header.touched.count), summary.learningText, summary.forgettingText,
       ])
     }
-    lines += ["", table.text()]
+    lines += ["", table.text(width: common.width)]
     lines.append(
       "overlap     \(Format.counted(overlap.alone, "tensor")) touched by one member, \(overlap.shared) by several")
     for (pair, delta) in zip(overlap.pairs, facts.deltas) {

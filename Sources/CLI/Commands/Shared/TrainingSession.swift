@@ -24,7 +24,9 @@ struct TrainingSession {
       base: try command.model.view(command.base, reading: .unambiguous, in: command.workspace),
       data: command.data, rules: rules)
     inputs.neutral = command.drift.neutral
-    inputs.suite = try command.suite.map { try Suite(path: $0, allowsOutside: rules.allowsOutside) }
+    inputs.validation = try command.settings.validationSplit()
+    inputs.sampleCount = command.settings.samples
+    inputs.suite = try command.suite.map { try Suite(named: $0, allowsOutside: rules.allowsOutside) }
     inputs.chatTemplate = try command.model.template.options()
     inputs.features = try command.model.features.cache(command.common)
     inputs.stateFolder = command.dryRun ? nil : command.resume
@@ -43,6 +45,7 @@ struct TrainingSession {
       }
     }
     for warning in job.model.warnings { command.common.warn(warning) }
+    for note in Self.notes(command.settings, job) { command.common.note(note) }
     for file in job.data where file.cutRows > 0 {
       command.common.note(
         "\(file.path): \(Format.counted(file.cutRows, "row")) too long, cut by "
@@ -59,6 +62,19 @@ struct TrainingSession {
     }
   }
 
+  /// Settings that are probably not meant.
+  private static func notes(_ settings: TrainingSettings, _ job: TrainingJob) -> [String] {
+    var notes: [String] = []
+    if settings.steps != nil, settings.epochs != nil {
+      notes.append("--steps decides the length of the run: --epochs is ignored")
+    }
+    if job.run.totalSteps < TrainingDefaults.leastSteps {
+      notes.append(
+        "\(Format.counted(job.run.totalSteps, "step")): fewer than \(TrainingDefaults.leastSteps) seldom teach a skill")
+    }
+    return notes
+  }
+
   var inputs: [InputFile] { job.inputs.base.checkpoint.inputs }
 
   /// The base's path for the store; nil if patches are applied to it.
@@ -66,7 +82,7 @@ struct TrainingSession {
 
   /// - Parameter keep: keeps the patch elsewhere if its file cannot be written.
   func train(to path: String, keep: TrainingJob.Fallback?) throws -> TrainingJob.Result {
-    let display = TrainingDisplay(command.common, total: job.run.totalSteps)
+    let display = TrainingDisplay(command.common, total: job.run.totalSteps, resume: command.resume)
     let bar = ProgressBar.counting("item", quiet: command.common.quiet)
     let annotations = JSON.dictionary([
       "name": command.output.name.map { .string($0) }, "note": command.output.note.map { .string($0) },
@@ -110,17 +126,30 @@ struct TrainingSession {
     let (tokens, answers) = job.data.reduce((0, 0)) { ($0.0 + $1.tokens, $0.1 + $1.answerTokens) }
     let steps = job.run.totalSteps
     return """
-      \(table.text())
+      \(table.text(width: command.common.width))
       share     \(Format.percent(plan.share)) of the model's \(Format.grouped(plan.modelWeights)) weights
       data      \(Format.counted(rows, "row")), \(examples == rows ? "" : "\(Format.counted(examples, "example")), ")\
       \(Format.counted(tokens, "token")), of which \
       \(Format.grouped(answers)) are answers
-      steps     \(Format.grouped(steps)) of \(Format.counted(min(job.options.batch, examples), "row"))
+      steps     \(Format.grouped(steps)) of \(Format.counted(min(job.options.batch, examples), "row"))\(reason(.length))
+      rate      \(Format.plain(job.options.learningRate)) at its peak\(reason(.learningRate))\(validationText)
       memory    \(Format.bytes(memory.needed)): \(Format.bytes(memory.tuned)) for the tuned tensors, \
       \(Format.bytes(memory.activations)) for activations, \(Format.bytes(memory.scratch)) other; \
       \(Format.bytes(memory.mapped)) of files are memory-mapped
       computes  \(job.model.compute.kernels), \(Format.counted(job.model.compute.threads, "thread"))
       """
+  }
+
+  private func reason(_ choice: TrainingDefaults.Choice) -> String {
+    guard let options = try? command.options(), options.chosen.contains(choice) else { return "" }
+    return job.defaults.reasons[choice].map { ", \($0)" } ?? ""
+  }
+
+  private var validationText: String {
+    let rows = job.run.validation.count
+    guard rows > 0 else { return "" }
+    return "\nmeasured  on \(Format.counted(rows, "validation row")), which are not trained on"
+      + (command.settings.validation == nil ? " (--validation none trains on all rows)" : "")
   }
 
   /// Rows as the model reads them; trained text is between ⟦ and ⟧.
@@ -148,7 +177,7 @@ struct TrainingSession {
     var lines: [String] = []
     if !result.measured.isEmpty {
       let report = ForgettingReport(result.measured)
-      lines = [report.table()] + report.lines.map { $0.key.padded(10) + $0.value }
+      lines = [report.table(width: command.common.width)] + report.lines.map { $0.key.padded(10) + $0.value }
     }
     let losses = record.curve.losses
     let unchanged = job.run.plan.parameters.count - result.header.touched.count
@@ -159,11 +188,25 @@ struct TrainingSession {
       \(Format.grouped(Int(record.tokensPerSecond))) tokens/s
       proved    nothing outside the \(Format.counted(job.run.plan.parameters.count, "tuned tensor")) changed
       """)
+    if let validation = record.validation, let first = validation.points.first, let last = validation.points.last {
+      lines.append(
+        "validated loss \(Format.fixed(first.loss, 3)) → \(Format.fixed(last.loss, 3)) on "
+          + "\(Format.counted(validation.rows, "row")) that were not trained on")
+    }
     if let last = record.drift?.points.last {
       lines.append("drift     \(Self.drift(last.drift)) after step \(last.step)")
     }
     if record.stopped == "max-drift" {
       lines.append("stopped   the drift exceeded its budget: the weights are those of step \(record.steps)")
+    }
+    if record.stopped == "early-stop" {
+      lines.append("stopped   the weights are those of step \(record.steps), with the lowest validation loss")
+    }
+    if record.stopped == "diverged" { lines.append("diverged  the patch was written because of --keep-diverged") }
+    if result.measured.isEmpty {
+      lines.append(
+        "forgot    not measured; 'vpatch eval \(Path.shellWord(command.base)) --patch "
+          + "\(Path.shellWord(command.output.output)) --suite everyday --record' measures it")
     }
     if unchanged > 0 {
       lines.append("rounded   \(Format.counted(unchanged, "tuned tensor")) unchanged once rounded to the base's dtype")

@@ -1,7 +1,7 @@
 /// Similar names, for "did you mean".
-enum NearMiss {
-  /// The names closest to the given one, nearest first.
-  static func of(_ text: String, among names: some Collection<String>, limit: Int = 3) -> [String] {
+package enum NearMiss {
+  /// The names closest to the given one, nearest first; never the given one itself.
+  package static func of(_ text: String, among names: some Collection<String>, limit: Int = 3) -> [String] {
     let typed = Array(text.utf8)
     // One typo in a short name, two or three in longer ones. With more it would be another name.
     let bound = min(3, max(1, typed.count / 3))
@@ -9,7 +9,7 @@ enum NearMiss {
       let candidate = Array(name.utf8)
       guard abs(candidate.count - typed.count) <= bound else { return nil }
       let distance = distance(typed, candidate)
-      return distance <= bound ? (distance, name) : nil
+      return 1...bound ~= distance ? (distance, name) : nil
     }
     var names: [String] = []
     for (_, name) in found.sorted(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) where !names.contains(name) {
@@ -20,7 +20,7 @@ enum NearMiss {
 
   /// The number of insertions, deletions, replacements and swaps of neighbours that turn one into the other (restricted
   /// Damerau–Levenshtein distance).
-  static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+  package static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     var before: [Int] = []
     var previous = Array(0...b.count)
     for i in 0..<a.count {
