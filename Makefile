@@ -54,7 +54,7 @@ test:
 test-all: test dist
 	@scripts/test-install.sh
 
-test-real: deps
+test-real: build
 	@scripts/test-real.sh
 
 attack: deps

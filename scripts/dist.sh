@@ -27,11 +27,13 @@ License: Apache-2.0
  On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0.
 END
 
-# The package of each shared library, with the version that is installed here as the lowest.
-depends=$(ldd "$binary" | awk '$3 ~ "^/" { print $3 }' | while read -r library; do
-  dpkg -S "$(realpath "$library")" "$library" 2>/dev/null | head -n 1 | cut -d: -f1
+# The package of each shared library that the program names, with the first two numbers of the version here.
+depends=$(objdump -p "$binary" | awk '$1 == "NEEDED" { print $2 }' | while read -r library; do
+  path=$(ldconfig -p | awk -v name="$library" '$1 == name { print $NF; exit }')
+  { dpkg -S "$path" 2>/dev/null || dpkg -S "$(realpath "$path")" 2>/dev/null || true; } | head -n 1 | cut -d: -f1
 done | sort -u | while read -r package; do
-  echo "$package (>= $(dpkg-query -W -f '${Version}' "$package" | sed 's/[-+].*//; s/^[0-9]*://'))"
+  version=$(dpkg-query -W -f '${Version}' "$package" | sed -E 's/^[0-9]+://; s/^([0-9]+\.[0-9]+).*/\1/')
+  echo "$package (>= $version)"
 done | paste -sd, | sed 's/,/, /g')
 
 mkdir "$stage/deb/DEBIAN"

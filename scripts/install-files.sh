@@ -26,10 +26,10 @@ done
 
 # Man pages by argument-parser's own tool, which reads the program's description of itself.
 tool=$root/.build-manual/debug/generate-manual
-[ -x "$tool" ] || swift build --package-path "$root/.build/checkouts/swift-argument-parser" \
-  --scratch-path "$root/.build-manual" --product generate-manual >&2
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
+[ -x "$tool" ] || swift build --package-path "$root/.build/checkouts/swift-argument-parser" \
+  --scratch-path "$root/.build-manual" --product generate-manual >"$pages/log" 2>&1 || { cat "$pages/log" >&2; exit 1; }
 "$tool" "$(realpath "$binary")" --multi-page -o "$pages" >/dev/null
 for page in "$pages"/*.1; do
   name=$(basename "$page" .1)

@@ -6,13 +6,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+if [ "$(id -u)" -ne 0 ]; then
+  sudo -n true 2>/dev/null && exec sudo -n "$0"
+  echo "test-install: SKIPPED: a clean root needs root" >&2
+  exit 0
+fi
+command -v debootstrap >/dev/null || {
+  apt-get update -q >/dev/null && apt-get install -y -q --no-install-recommends debootstrap >/dev/null
+}
+
 deb=$(ls -t dist/vpatch_*.deb | head -n 1)
 archive=$(ls -t dist/vpatch-*-linux-*.tar.gz | head -n 1)
 root=${VPATCH_CLEAN_ROOT:-$(mktemp -d "${TMPDIR:-/var/tmp}/vpatch-root-XXXXXX")}
 trap '[ -n "${VPATCH_CLEAN_ROOT:-}" ] || rm -rf "$root"' EXIT
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() { echo "test-install: $*" >&2; exit 1; }
-inside() { chroot "$root" /bin/sh -ec "cd /root && export HOME=/root && $1"; }
+inside() { chroot "$root" /bin/sh -ec "cd /root && export HOME=/root && $1" </dev/null; }
 
 if [ ! -e "$root/usr/bin/dpkg" ]; then
   say "a clean Debian"

@@ -13,6 +13,7 @@ test() { swift test -c release -Xswiftc -enable-testing --scratch-path .build-te
 VPATCH_SMOLLM2=$("$python" bench/smollm2.py)
 export VPATCH_SMOLLM2
 test RealModelTests
+"$python" bench/skill.py
 VPATCH_DINOV2=$("$python" bench/dinov2.py)
 "$torch" bench/dinov2_check.py --reference "$work/dinov2.safetensors"
 export VPATCH_DINOV2 VPATCH_DINOV2_REFERENCE=$work/dinov2.safetensors

@@ -51,15 +51,17 @@ trap 'kill "$others" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 step "swift build --build-tests"
 swift build "${release[@]}" --build-tests
-step "swift test"
+wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
+# Attacks wait for disks and other processes: they leave time to the tests beside them.
+attack/run.py --binary .build-tests/release/vpatch >"$work/attacks" 2>&1 &
+others=$!
+step "swift test, short attacks beside it: attack/run.py"
 swift test "${release[@]}" --skip-build --skip "$real" 2>&1 | tee "$work/swift"
 step "Examples/, on the product VPatch"
 scripts/examples.sh "${release[@]}"
-step "short attacks: attack/run.py"
-attack/run.py --binary .build-tests/release/vpatch
+wait "$others" || { status=$?; cat "$work/attacks"; exit "$status"; }
 end_step
-wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
-cat "$work/beside"
+cat "$work/beside" "$work/attacks"
 
 # Names the tests that were skipped because the processor lacks something.
 if grep -E '^[^ ]+ Test .* skipped' "$work/swift" >"$work/skipped"; then

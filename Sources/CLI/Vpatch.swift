@@ -50,9 +50,9 @@ struct Vpatch: ParsableCommand {
   private static func run() -> (any Error)? {
     do {
       defer { StoreLocation.closeAll() }
-      let arguments = Array(CommandLine.arguments.dropFirst())
+      let arguments = (1..<max(1, vp_argument_count())).map { String(cString: vp_argument($0)) }
       if let error = UsageError.unknownCommand(in: arguments, root: Self.self) { throw error }
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
       return nil
     } catch { return error }

@@ -5,7 +5,7 @@ import Testing
 /// A fault at calls that change a file: what `recover` leaves is the old model or the new one, whole, with its
 /// provenance, and nothing besides. With `FAULTS=all` at every one: the counts that these print then stand in
 /// docs/design/in-place.md.
-@Suite("Faults in place", .serialized) struct InPlaceFaultTests {
+@Suite("Faults in place") struct InPlaceFaultTests {
   enum Way: String, CaseIterable, Sendable { case forward, backward, byRename }
 
   static let ways: [(Switched.Form, Way)] = [

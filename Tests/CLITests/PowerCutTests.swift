@@ -5,7 +5,7 @@ import Testing
 /// The power fails after calls of a command, and any part of what was not durable by then is lost: what is written is
 /// the old or the new, whole, and of the store nothing is lost. The counts that these print stand in
 /// docs/design/in-place.md. `POWER_CUTS=20 swift test --filter PowerCutTests` cuts twenty times after every call.
-@Suite("Power cuts", .serialized) struct PowerCutTests {
+@Suite("Power cuts") struct PowerCutTests {
   /// How many cuts after each call. Without, one after every call of few, and after some of many.
   private static let perCall = ProcessInfo.processInfo.environment["POWER_CUTS"].flatMap { Int($0) }
 

@@ -3,7 +3,7 @@ import Testing
 
 /// A fault at calls that change a file, and at calls that look at one, below a model and below the store. With
 /// `FAULTS=all` at every one: the counts that this prints then stand in docs/design/in-place.md.
-@Suite("Faults in the store", .serialized) struct StoreFaultTests {
+@Suite("Faults in the store") struct StoreFaultTests {
   @Test("a failure or a kill at a call that changes something", arguments: StoreScene.Kind.allCases)
   func changes(kind: StoreScene.Kind) throws {
     let scene = try StoreScene(kind)

@@ -1,15 +1,22 @@
+import CSystem
 import Glibc
 
 /// The files that come with the program, such as suites: in `share/vpatch` beside the program's folder, or in the
 /// repository that it was built in. `$VPATCH_SHARE` names another folder.
 package enum InstalledFiles {
+  /// The path of the running program, without symbolic links.
+  package static func programPath() throws -> String {
+    // Without /proc, as in a plain chroot, the path by which it was started.
+    try Path.resolvedIfAny("/proc/self/exe") ?? Path.resolved(String(cString: vp_program_path()))
+  }
+
   /// - Parameter name: a path relative to the folder, such as "suites/everyday/suite.toml".
   /// - Throws: `io` where it is not installed.
   package static func path(_ name: String) throws -> String {
     if let folder = getenv("VPATCH_SHARE").map({ String(cString: $0) }), !folder.isEmpty {
       return Path.join(folder, name)
     }
-    var folder = Path.parent(try Path.resolved("/proc/self/exe"))
+    var folder = Path.parent(try programPath())
     let installed = Path.join(folder, "../share/vpatch/\(name)")
     if try PathKind.of(installed) != .missing { return try Path.resolved(installed) }
     // A build lies in the repository: .build/x86_64-unknown-linux-gnu/release.

@@ -33,7 +33,7 @@ struct DemoCommand: ParsableCommand {
         .refused, folder, "exists and is not empty", remedy: "give another folder, such as vpatch demo demo-2")
     }
     let place = try Path.resolved(folder)
-    let program = try Path.resolved("/proc/self/exe")
+    let program = try InstalledFiles.programPath()
     let story = try model.map { try DemoStory.ofModel(Path.resolved($0)) } ?? DemoStory.ofPair()
     Interruption.setFarewell("; \(place) keeps what the demo made so far")
     Terminal.out(story.opening)

@@ -33,10 +33,16 @@ enum ReportStyle {
     .of4{grid-template-columns:repeat(4,1fr)}
     .of5{grid-template-columns:repeat(5,1fr)}
     .of6{grid-template-columns:repeat(6,1fr)}
-    @media(max-width:1120px){.of5,.of6{grid-template-columns:repeat(3,1fr)}}
-    @media(max-width:880px){.of4{grid-template-columns:repeat(2,1fr)}}
-    @media(max-width:600px){.cards{grid-template-columns:repeat(2,1fr)}
-    .cards>.card:last-child:nth-child(odd){grid-column:1/-1}}
+    @media(max-width:1000px){
+    .of4{grid-template-columns:repeat(2,1fr)}
+    .of5,.of6{grid-template-columns:repeat(6,1fr)}
+    .of5 .card,.of6 .card{grid-column:span 2}
+    .of5 .card:nth-child(n+4){grid-column:span 3}}
+    @media(max-width:600px){
+    .cards{grid-template-columns:repeat(2,minmax(0,1fr))}
+    .card b{white-space:normal}
+    .cards .card,.of5 .card:nth-child(n+4){grid-column:auto}
+    .cards .card:last-child:nth-child(odd){grid-column:1/-1}}
     .card b{white-space:nowrap}
     .card .pill{display:inline-block;margin-top:7px;font-size:11.5px;line-height:17px}
     .card .none{color:var(--soft);font-size:25px;display:inline}
@@ -154,6 +160,7 @@ enum ReportStyle {
     dl.sides dd{margin-bottom:6px}
     .plot{padding-left:46px;padding-right:6px}
     .forest .fhead,.forest .fhead .fplot,.forest .fticks,.forest .fticks .fplot{display:block}
+    .forest tr.fgroup{display:block}
     .forest .fhead th:not(.fplot),.forest .fticks td:not(.fplot){display:none}
     .forest tr.frow{grid-template-columns:1fr 1fr 1fr;gap:2px 10px;padding:9px 0}
     .forest .frow td:not(.fplot){padding:0}
@@ -180,7 +187,10 @@ enum ReportStyle {
     section{padding:14px}
     h2,h3,summary,.fgroup,.note{break-after:avoid}
     .card,.plot,.map,.sample,tr,li{break-inside:avoid}
-    .cards,.of5,.of6{grid-template-columns:repeat(3,1fr)}
+    .cards,.of4,.of5,.of6{grid-template-columns:repeat(6,minmax(0,1fr))}
+    .cards .card{grid-column:span 2}
+    .of4 .card,.of5 .card:nth-child(n+4){grid-column:span 3}
+    .card b{white-space:normal;font-size:20px}
     .beside{grid-template-columns:1fr}
     .scroll{overflow:visible}
     .map svg{max-width:100%}

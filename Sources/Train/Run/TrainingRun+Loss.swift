@@ -13,7 +13,10 @@ extension TrainingRun {
 
   /// The error for a run that ended far above where it began.
   var divergence: VPatchError? {
-    guard state.stopped == nil, let (first, last) = ends, last > first + 0.5, last > 1.5 * first else { return nil }
+    guard state.stopped == nil, let (mean, last) = ends else { return nil }
+    // The first step's loss is the base's: a run can go astray within its first tenth.
+    let first = min(mean, state.losses[0])
+    guard last > first + 0.5, last > 1.5 * first else { return nil }
     return VPatchError(
       .mismatch, nil, "training diverged: the loss rose from \(Format.fixed(first, 3)) to \(Format.fixed(last, 3))",
       remedy: "start again with a lower --lr than \(Format.significant(options.learningRate)), or with a longer "

@@ -206,7 +206,7 @@ package final class TrainingRun {
   }
 
   /// Notes the loss on the validation rows and decides whether to stop.
-  private func note(validation loss: Double) {
+  func note(validation loss: Double) {
     let lowest = state.validation.min { $0.loss < $1.loss }
     state.validation.append(.init(step: state.step, loss: loss))
     guard let patience = options.patience, state.stopped == nil else { return }

@@ -13,7 +13,8 @@ struct Chat {
   private var system: String?
   private let editor: LineEditor?
   private var input = StandardInput()
-  private let wasInterrupted = InterruptFlag()
+  private let wasInterrupted = Flag()
+  private let isReading = Flag()
 
   private static let help = """
     /help           shows this
@@ -21,7 +22,8 @@ struct Chat {
     /system TEXT    starts a new conversation with this system message
     /patch NAME     answers with this patch or stack; /patch none: without
     /save FILE      writes the conversation as a row that 'vpatch train' takes
-    Ctrl-C stops an answer, Ctrl-D ends the chat
+    /quit           ends the chat, as Ctrl-D does
+    Ctrl-C stops an answer
     """
 
   init(_ command: GenerateCommand, _ writers: [Writer]) {
@@ -36,13 +38,14 @@ struct Chat {
   mutating func run() throws {
     if let editor {
       Terminal.note("/help shows commands, Ctrl-D ends the chat")
-      Interruption.setTaker { [wasInterrupted] in
+      Interruption.setTaker { [wasInterrupted, isReading] in
         wasInterrupted.set()
-        editor.interrupt()
+        if isReading.isSet { editor.interrupt() }
       }
     }
     defer { Interruption.setTaker(nil) }
     while let line = try nextLine() {
+      if line == "/quit" { break }
       if line.isEmpty {
         reset()
       } else if line.hasPrefix("/") {
@@ -59,7 +62,10 @@ struct Chat {
     guard let editor else { return try input.line() }
     while true {
       wasInterrupted.clear()
-      switch editor.read() {
+      isReading.set()
+      let line = editor.read()
+      isReading.clear()
+      switch line {
       case .text(let line): return line
       case .end: return nil
       case .interrupted: Terminal.draw("\n")
@@ -127,8 +133,8 @@ struct Chat {
   }
 }
 
-/// Set by the thread that waits for signals.
-private final class InterruptFlag: Sendable {
+/// Shared with the thread that waits for signals.
+private final class Flag: Sendable {
   private let state = Mutex(false)
   var isSet: Bool { state.withLock { $0 } }
   func set() { state.withLock { $0 = true } }

@@ -148,7 +148,7 @@ struct TrainingSession {
   private var validationText: String {
     let rows = job.run.validation.count
     guard rows > 0 else { return "" }
-    return "\nmeasured  on \(Format.counted(rows, "validation row")), which are not trained on"
+    return "\nheld out  \(Format.counted(rows, "row")) to measure the loss on"
       + (command.settings.validation == nil ? " (--validation none trains on all rows)" : "")
   }
 
