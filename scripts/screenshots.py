@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 WIDTHS = (390, 768, 1100, 1400)
 PROBE = """<script>
@@ -49,9 +50,9 @@ def overflow(page: Path, width: int) -> list[str]:
         shown = chromium(f"--window-size={max(width, 500)},3000", "--virtual-time-budget=4000", "--dump-dom", file.name)
     title = re.search(r"<title>(.*?)</title>", shown, re.S)
     assert title, shown[:200]
-    facts = json.loads(title[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+    facts: dict[str, Any] = json.loads(title[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
     wide = [f"the page has {facts['page']} px"] if facts["page"] > facts["window"] + 1 else []
-    return wide + facts["found"]
+    return wide + [str(what) for what in facts["found"]]
 
 
 def take(page: Path, width: int, dark: bool, out: Path) -> None:

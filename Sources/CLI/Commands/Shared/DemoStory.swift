@@ -101,10 +101,12 @@ struct DemoStory {
     ]
   }
 
-  /// The tuned model as the base: its tensors are others.
+  /// One byte of a weight of `self_attn.q_proj` is another.
   private static let wrongBase: [Step] = [
-    .say("A model that is not the base is refused, and nothing is written:"),
-    .run("vpatch apply tuned.safetensors counting -o wrong.safetensors", expecting: 3),
+    .say("A model that is not the base is refused, and nothing is written. This one differs in one byte of one weight:"),
+    .run("cp base.safetensors other.safetensors"),
+    .run("printf X | dd of=other.safetensors bs=1 seek=900000 conv=notrunc status=none"),
+    .run("vpatch apply other.safetensors counting -o wrong.safetensors", expecting: 3),
   ]
 
   /// A stack, in place, and one member taken out.
