@@ -103,7 +103,7 @@ struct DemoStory {
 
   /// One byte of a weight of `self_attn.q_proj` is another.
   private static let wrongBase: [Step] = [
-    .say("A model that is not the base is refused, and nothing is written. This one differs in one byte of one weight:"),
+    .say("A model that is not the base is refused, and nothing is written. Here one byte of one weight is another:"),
     .run("cp base.safetensors other.safetensors"),
     .run("printf X | dd of=other.safetensors bs=1 seek=900000 conv=notrunc status=none"),
     .run("vpatch apply other.safetensors counting -o wrong.safetensors", expecting: 3),
