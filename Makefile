@@ -1,7 +1,8 @@
 # make demo                  makes a patch from a real fine-tune, applies and reverts it; stacks three, removes one
 # make demo MODEL=smollm2    on a whole model, which it downloads (93 MB): trains, measures, answers
-# make test                  all tests; prints the slowest at the end
-# make test-all              also builds the packages and installs them in a clean Debian (root, network)
+# make test                  the tests of the program; prints the slowest at the end
+# make test-all              also the second reader, sanitizers, attacks, the scripts, and the packages in a clean Debian
+#                            (root, network); what CI runs
 # make test-real             tests with real models and other libraries, which it downloads: about an hour
 # make attack                faults, signals, races, hostile files for hours; docs/design/attacks.md
 # make attack ATTACK="faults --count 5000"   a single attack
@@ -51,7 +52,8 @@ demo: build
 test:
 	@scripts/test.sh
 
-test-all: test dist
+test-all: dist
+	@scripts/test.sh all
 	@scripts/test-install.sh
 
 test-real: build

@@ -6,6 +6,7 @@ Each input is made from a tiny model. `vpatch create` must refuse it as the tune
 prints is then run unchanged, and `create` must accept its result.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,6 @@ from pathlib import Path
 import torch
 import torch.distributed.checkpoint as dcp
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 VPATCH = Path(sys.argv[1]).resolve()
@@ -74,9 +74,10 @@ def distributed(folder: Path) -> None:
 
 def pickle(folder: Path, path: Path) -> None:
     error = refused(folder, path, "a pickle")
-    assert "save_pretrained of transformers, or safetensors.torch.save_file" in error
-    tensors = {name: tensor.contiguous() for name, tensor in torch.load(path, weights_only=True).items()}
-    save_file(tensors, path.with_suffix(".safetensors"))
+    advice = re.search(r"convert it: (python3 -c .+)", error)
+    assert advice, error
+    python = Path(sys.executable).parent
+    subprocess.run(["sh", "-c", advice[1]], check=True, env={**os.environ, "PATH": f"{python}:{os.environ['PATH']}"})
     expect_taken(folder, path.with_suffix(".safetensors"))
 
 

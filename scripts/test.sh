@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# All tests: the Swift modules and the built command, attacks, the second reader, the scripts of the bench and the
-# study, formatting. Stops at the first failure. Prints the ten slowest tests and the time of each step at the end.
+# The tests of the program: the Swift modules and the built command, examples, formatting, structure. Stops at the first
+# failure. Prints the ten slowest tests and the time of each step at the end.
+#
+#   scripts/test.sh          make test
+#   scripts/test.sh all      make test-all: also the second reader, C kernels with sanitizers, short attacks, and the
+#                            scripts of the bench and the study
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,20 +27,23 @@ release=(-c release -Xswiftc -enable-testing -Xswiftc -gnone --scratch-path "$PW
 
 scripts/install-deps.sh
 python=$(bench/setup.sh)
+all=${1:-}
 
 # Steps that need no Swift run in parallel: a release build leaves a core idle for much of its time.
 beside() (
   set -e
-  step "second reader: spec/reader/tests"
-  (cd spec/reader && "$python" -m unittest discover -s tests)
-  step "C kernels with sanitizers"
-  scripts/sanitize.sh
-  step "tests of the bench: bench/tests"
-  "$python" -m unittest discover bench/tests
-  step "tests of the study: study/tests"
-  "$python" -m unittest discover study/tests
-  step "Python: ruff, mypy"
-  scripts/lint-python.sh
+  if [ "$all" = all ]; then
+    step "second reader: spec/reader/tests"
+    (cd spec/reader && "$python" -m unittest discover -s tests)
+    step "C kernels with sanitizers"
+    scripts/sanitize.sh
+    step "tests of the bench: bench/tests"
+    "$python" -m unittest discover bench/tests
+    step "tests of the study: study/tests"
+    "$python" -m unittest discover study/tests
+    step "Python: ruff, mypy"
+    scripts/lint-python.sh
+  fi
   step "swift format lint"
   scripts/lint.sh
   step "arrows between modules and folders, plain words, public interface"
@@ -51,17 +58,17 @@ trap 'kill "$others" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 step "swift build --build-tests"
 swift build "${release[@]}" --build-tests
-wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
-# Attacks wait for disks and other processes: they leave time to the tests beside them.
-attack/run.py --binary .build-tests/release/vpatch >"$work/attacks" 2>&1 &
-others=$!
-step "swift test, short attacks beside it: attack/run.py"
+step "swift test"
 swift test "${release[@]}" --skip-build --skip "$real" 2>&1 | tee "$work/swift"
 step "Examples/, on the product VPatch"
 scripts/examples.sh "${release[@]}"
-wait "$others" || { status=$?; cat "$work/attacks"; exit "$status"; }
+if [ "$all" = all ]; then
+  step "short attacks: attack/run.py"
+  attack/run.py --binary .build-tests/release/vpatch
+fi
 end_step
-cat "$work/beside" "$work/attacks"
+wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
+cat "$work/beside"
 
 # Names the tests that were skipped because the processor lacks something.
 if grep -E '^[^ ]+ Test .* skipped' "$work/swift" >"$work/skipped"; then

@@ -19,6 +19,8 @@ import Testing
     let shell = "stty cols \(columns) rows 24; cd '\(folder.path)' && '\(Command.path)' \(line)"
     var environment = environment.merging(["VPATCH_STORE": folder.store, "TERM": "xterm"]) { a, _ in a }
     environment["COLUMNS"] = ""
+    // Some runners of tests set it.
+    environment["NO_COLOR"] = environment["NO_COLOR"] ?? ""
     let run = try Command("/usr/bin/script", ["-qec", shell, "/dev/null"], environment)
     return run.output.replacing("\r\n", with: "\n")
   }

@@ -14,8 +14,7 @@ import Testing
     for (name, bytes) in Self.files { try folder.write(name, bytes) }
     try folder.write("adapter/adapter_config.json", #"{"peft_type": "LORA", "base_model_name_or_path": "x/y"}"#)
     try folder.file("adapter/adapter_model.safetensors", [.weights("base_model.model.q_proj.lora_A.weight", [4, 8])])
-    try folder.write("file-and-name", "text")
-    for _ in 0..<2 { _ = try story.run("stack", "new", "one", "--base", story.base, "sa") }
+    try folder.write("model/model.safetensors", folder.bytes("base.safetensors"))
   }
 
   private static func zip(_ entry: String) -> [UInt8] {
@@ -118,6 +117,9 @@ import Testing
     Case("show model.gguf", 2, "is a GGUF file", "not a patch", ".vpatch"),
     Case("show base.safetensors", 2, "is a safetensors file, not a patch", "vpatch create BASE base.safetensors"),
     Case("add model.bin", 2, "is a PyTorch file", "not a patch"),
+    Case("show adapter", 2, "is a PEFT adapter (LORA, of x/y), not a patch", "merge_and_unload"),
+    Case("add adapter", 2, "is a PEFT adapter (LORA, of x/y), not a patch"),
+    Case("show model", 2, "is a model's folder, not a patch", "vpatch create BASE model"),
     Case("show page.safetensors", 2, "is a web page", "not a patch", "/resolve/"),
   ]
 
@@ -146,11 +148,15 @@ import Testing
   @Test("the line that unpacks a file works") func unpacking() throws {
     let base = try folder.bytes("base.safetensors")
     try folder.write("packed.safetensors", base)
-    for (command, line) in [("gzip -k packed.safetensors", "gzip -dc packed.safetensors.gz > packed.safetensors")] {
-      let shell = "cd \"$0\" && \(command) && rm packed.safetensors"
+    for (program, ending) in [("gzip", "gz"), ("xz", "xz"), ("bzip2", "bz2"), ("zstd", "zst"), ("python3", "zip")] {
+      guard try Command("/bin/sh", ["-c", "command -v \(program)"]).code == 0 else { continue }
+      let packed = "packed.safetensors.\(ending)"
+      let pack =
+        ending == "zip" ? "python3 -m zipfile -c \(packed) packed.safetensors" : "\(program) -kq packed.safetensors"
+      let shell = "cd \"$0\" && \(pack) && rm packed.safetensors"
       #expect(try Command("/bin/sh", ["-c", shell, folder.path]).code == 0)
-      let refused = try run("create packed.safetensors.gz sa.safetensors -o x.vpatch")
-      #expect(refused.errors.contains(line), "\(refused.errors)")
+      let refused = try run("create \(packed) sa.safetensors -o x.vpatch")
+      let line = try #require(refused.errors.firstMatch(of: #/it: (.*)/#)?.output.1, "\(refused.errors)")
       #expect(try Command("/bin/sh", ["-c", "cd \"$0\" && \(line)", folder.path]).code == 0)
       #expect(try folder.bytes("packed.safetensors") == base)
     }

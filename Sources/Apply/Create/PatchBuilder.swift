@@ -56,9 +56,9 @@ package struct PatchBuilder: Sendable {
       self.target = isEncoded ? tensor.target.map { ReadingProof($0, subject: target) } : nil
     }
 
-    func abandon() {
-      base?.abandon()
-      target?.abandon()
+    func abandon(_ error: any Error) {
+      base?.abandon(error)
+      target?.abandon(error)
     }
   }
 
@@ -80,7 +80,7 @@ package struct PatchBuilder: Sendable {
         let stored = try encode(job, tensors[job.tensor], proofs[job.tensor])
         return try writer.add(stored, role: job.role, decoded: job.range.count)
       } catch {
-        proofs[job.tensor].abandon()
+        proofs[job.tensor].abandon(error)
         throw error
       }
     }

@@ -17,13 +17,11 @@ final class ReadingProof: Sendable {
 
   private struct State {
     var position = 0
-    var isAbandoned = false
+    /// The error of the piece that failed.
+    var failure: (any Error)?
     /// The waiting threads, by the offsets of their pieces.
     var waiting: [Int: DispatchSemaphore] = [:]
   }
-
-  /// Thrown for a piece after a failed one. The error of the failed piece is the one reported.
-  struct Abandoned: Error {}
 
   /// - Parameter subject: the source of the bytes, for the message.
   init(_ expected: FingerprintedTensor, subject: String) {
@@ -36,13 +34,14 @@ final class ReadingProof: Sendable {
   /// - Throws: `io` with the last piece, if the bytes differ from those that were fingerprinted.
   package func pass(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     let semaphore = state.withLock { state -> DispatchSemaphore? in
-      if state.isAbandoned || state.position == offset { return nil }
+      if state.failure != nil || state.position == offset { return nil }
       let semaphore = DispatchSemaphore(value: 0)
       state.waiting[offset] = semaphore
       return semaphore
     }
     semaphore?.wait()
-    guard state.withLock({ !$0.isAbandoned }) else { throw Abandoned() }
+    // That of the failed piece: a piece that waited for it may be an earlier one, whose error is the one reported.
+    if let failure = state.withLock({ $0.failure }) { throw failure }
     hasher.update(bytes)
     let end = offset + bytes.count
     let isLast = end == expected.info.byteCount
@@ -58,9 +57,9 @@ final class ReadingProof: Sendable {
   }
 
   /// No further piece is hashed, since one failed. Releases the waiting threads.
-  package func abandon() {
+  package func abandon(_ error: any Error) {
     state.withLock { state in
-      state.isAbandoned = true
+      if state.failure == nil { state.failure = error }
       for semaphore in state.waiting.values { semaphore.signal() }
       state.waiting = [:]
     }

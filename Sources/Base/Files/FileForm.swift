@@ -79,11 +79,7 @@ package enum FileForm: String, Sendable, CaseIterable {
         + "t = torch.load(sys.argv[1], map_location='cpu', weights_only=True); "
         + "save_file({k: v.clone() for k, v in t.items()}, sys.argv[2])\" "
         + "\(Path.shellWord(path)) \(Path.shellWord(Self.replacingEnding(path, "safetensors")))"
-    case .gguf:
-      "give the model in safetensors form, as it was before it was converted; the rounded weights of this file: "
-        + "python3 -c \"import sys; from transformers import AutoModelForCausalLM as M; "
-        + "M.from_pretrained(sys.argv[1], gguf_file=sys.argv[2]).save_pretrained(sys.argv[3])\" "
-        + "\(Path.shellWord(Path.parent(path))) \(Path.shellWord(Path.name(path))) converted"
+    case .gguf: "give the model in safetensors form, as it was before it was converted"
     case .onnx: "give the model in safetensors form, as it was before it was exported"
     case .numpy, .hdf5, .msgpack: "load it with the library that wrote it, and save it in safetensors form"
     case .parquet, .arrow: "give a model; 'vpatch train --data' takes rows, as JSON Lines"

@@ -2,6 +2,7 @@ import ArgumentParser
 import Base
 import Catalogue
 import PatchFormat
+import Workspace
 
 struct AddCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -40,8 +41,9 @@ struct AddCommand: ParsableCommand {
       switch try PathKind.of(file) {
       case .missing: throw VPatchError(.io, file, "does not exist", remedy: "nothing was added")
       case .directory:
-        throw VPatchError(
-          .invalid, file, "is a directory, not a patch", remedy: "give its files: \(Path.join(file, "*.vpatch"))")
+        let error = try Workspace.isFolder(file)
+        throw error.reason.hasPrefix("is a directory")
+          ? error.advising("give its files: \(Path.join(file, "*.vpatch"))") : error
       default: bytes += try InputFile(path: file).size
       }
     }

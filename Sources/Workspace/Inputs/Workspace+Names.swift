@@ -1,5 +1,6 @@
 import Base
 import Catalogue
+import Checkpoints
 import PatchFormat
 import Synchronization
 
@@ -49,8 +50,7 @@ extension Workspace {
     case .storedPatch(let identity, let store): return try store.patch(identity, threads: work.threads)
     case .stackFile, .storedStack: throw Self.isStack(name)
     case .unknown(.missing, let why): throw try unknown(name, why)
-    case .unknown(.directory, _):
-      throw VPatchError(.invalid, name, "is a directory, not a patch", remedy: "give a .vpatch file")
+    case .unknown(.directory, _): throw try Self.isFolder(name)
     case .unknown: return try Patch(path: name, threads: work.threads)
     }
   }
@@ -71,6 +71,22 @@ extension Workspace {
   }
 
   // MARK: Errors
+
+  /// A folder where a patch is expected: an adapter, a model, or anything.
+  package static func isFolder(_ name: String) throws -> VPatchError {
+    let folder = try Path.entries(of: name, skippingUndecodable: true)
+    func has(_ file: String) -> Bool { folder.contains { $0.isSame(as: file) } }
+    if has("adapter_config.json"), let adapter = try OtherForm.of(folder: name) {
+      return VPatchError(
+        .invalid, name, adapter.what.replacing("not a model", with: "not a patch"), remedy: adapter.remedy)
+    }
+    let isModel = has(SafetensorsCheckpoint.singleName) || has(SafetensorsCheckpoint.indexName)
+    return VPatchError(
+      .invalid, name, isModel ? "is a model's folder, not a patch" : "is a directory, not a patch",
+      remedy: isModel
+        ? "'vpatch create BASE \(name.printable) -o task.vpatch' makes a patch of a tuned model" : "give a .vpatch file"
+    )
+  }
 
   private static func isStack(_ name: String) -> VPatchError {
     VPatchError(
