@@ -18,7 +18,7 @@ command -v debootstrap >/dev/null || {
 deb=$(ls -t dist/vpatch_*.deb | head -n 1)
 archive=$(ls -t dist/vpatch-*-linux-*.tar.gz | head -n 1)
 root=${VPATCH_CLEAN_ROOT:-$(mktemp -d "${TMPDIR:-/var/tmp}/vpatch-root-XXXXXX")}
-trap '[ -n "${VPATCH_CLEAN_ROOT:-}" ] || rm -rf "$root"' EXIT
+trap 'umount "$root/proc" 2>/dev/null || true; [ -n "${VPATCH_CLEAN_ROOT:-}" ] || rm -rf --one-file-system "$root"' EXIT
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() { echo "test-install: $*" >&2; exit 1; }
 inside() { chroot "$root" /bin/sh -ec "cd /root && export HOME=/root && $1" </dev/null; }
@@ -28,6 +28,7 @@ if [ ! -e "$root/usr/bin/dpkg" ]; then
   debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" \
     http://deb.debian.org/debian >/dev/null
 fi
+mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
 rm -rf "$root/root"
@@ -66,6 +67,12 @@ sed -n 's/^\$ //p' "$root/root/demo.txt" | grep -v '^vpatch create BASE' |
   sed 's#/root/vpatch-demo#/root/pasted#g; s#-o wrong.safetensors#-o wrong.safetensors || true#' >"$root/root/pasted.sh"
 inside "mkdir pasted && sh -e pasted.sh >/dev/null" || fail "the demo's commands cannot be pasted"
 echo "its $(wc -l <"$root/root/pasted.sh") commands can be pasted"
+
+say "without /proc"
+umount "$root/proc"
+inside "vpatch list" 2>"$root/root/errors" && fail "it works without /proc, at times"
+grep -q "mount -t proc proc /proc" "$root/root/errors" || fail "it does not say that /proc is missing"
+inside "mount -t proc proc /proc && vpatch list"
 
 say "completions, man pages, suites"
 for file in /usr/share/bash-completion/completions/vpatch /usr/share/man/man1/vpatch-create.1.gz \

@@ -50,12 +50,20 @@ struct Vpatch: ParsableCommand {
   private static func run() -> (any Error)? {
     do {
       defer { StoreLocation.closeAll() }
+      try requireProc()
       let arguments = (1..<max(1, vp_argument_count())).map { String(cString: vp_argument($0)) }
       if let error = UsageError.unknownCommand(in: arguments, root: Self.self) { throw error }
       var command = try parseAsRoot(arguments)
       try command.run()
       return nil
     } catch { return error }
+  }
+
+  /// libdispatch, which Swift's threads use, reads /proc, and crashes at times where there is none, as in a plain chroot.
+  private static func requireProc() throws {
+    guard access("/proc/self/stat", F_OK) != 0 else { return }
+    throw VPatchError(
+      .io, "/proc", "is not mounted, and Swift's threads need it", remedy: "mount it: mount -t proc proc /proc")
   }
 
   /// Prints the error.
