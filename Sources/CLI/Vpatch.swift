@@ -51,7 +51,7 @@ struct Vpatch: ParsableCommand {
     do {
       defer { StoreLocation.closeAll() }
       try requireProc()
-      let arguments = (1..<max(1, vp_argument_count())).map { String(cString: vp_argument($0)) }
+      let arguments = Array(CommandLine.arguments.dropFirst())
       if let error = UsageError.unknownCommand(in: arguments, root: Self.self) { throw error }
       var command = try parseAsRoot(arguments)
       try command.run()

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -118,18 +117,3 @@ ssize_t vp_find(const void *bytes, size_t count, const void *sought, size_t soug
   const char *found = memmem(bytes, count, sought, sought_count);
   return found ? found - (const char *)bytes : -1;
 }
-
-static int argument_count;
-static char **arguments;
-
-// glibc passes main's arguments to constructors, too.
-__attribute__((constructor)) static void keep_arguments(int count, char **values) {
-  argument_count = count;
-  arguments = values;
-}
-
-int vp_argument_count(void) { return argument_count; }
-
-const char *vp_argument(int index) { return arguments[index]; }
-
-const char *vp_program_path(void) { return (const char *)getauxval(AT_EXECFN); }

@@ -1,14 +1,10 @@
-import CSystem
 import Glibc
 
 /// The files that come with the program, such as suites: in `share/vpatch` beside the program's folder, or in the
 /// repository that it was built in. `$VPATCH_SHARE` names another folder.
 package enum InstalledFiles {
   /// The path of the running program, without symbolic links.
-  package static func programPath() throws -> String {
-    // Without /proc, as in a plain chroot, the path by which it was started.
-    try Path.resolvedIfAny("/proc/self/exe") ?? Path.resolved(String(cString: vp_program_path()))
-  }
+  package static func programPath() throws -> String { try Path.resolved("/proc/self/exe") }
 
   /// - Parameter name: a path relative to the folder, such as "suites/everyday/suite.toml".
   /// - Throws: `io` where it is not installed.

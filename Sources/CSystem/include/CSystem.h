@@ -44,11 +44,3 @@ int vp_copy_attributes(const char *path, int to);
 
 /// The first index of some bytes in others, in linear time (memmem); -1 where there is none.
 ssize_t vp_find(const void *bytes, size_t count, const void *sought, size_t sought_count);
-
-/// The arguments of the process, the program's name first, and their number. Swift reads them from /proc, which a plain
-/// chroot lacks: a command would then run as if it had none.
-int vp_argument_count(void);
-const char *vp_argument(int index);
-
-/// The path by which the process was started, which /proc/self/exe names where there is one.
-const char *vp_program_path(void);
