@@ -104,8 +104,7 @@ extension Vpatch {
     let text = fullMessage(for: error, columns: 10_000)
     // A completion script and the machine-readable help are not for reading.
     guard text.contains("USAGE: ") else { return text }
-    let columns = getenv("COLUMNS").flatMap { Int(String(cString: $0)) }
-    let width = Screen.output.width ?? max(40, columns ?? Screen.standard)
+    let width = Screen.output.width ?? max(40, Screen.requestedColumns ?? Screen.standard)
     return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       String(line).wrapped(to: width, hanging: line.hasPrefix("USAGE: ") ? 7 : 0)
     }.joined(separator: "\n")

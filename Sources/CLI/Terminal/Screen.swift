@@ -18,8 +18,7 @@ struct Screen: Sendable {
     }
     var size = winsize()
     let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-    // As argument-parser and other tools do: $COLUMNS overrides the terminal.
-    let columns = getenv("COLUMNS").flatMap { Int(String(cString: $0)) } ?? (isKnown ? Int(size.ws_col) : Self.standard)
+    let columns = Self.requestedColumns ?? (isKnown ? Int(size.ws_col) : Self.standard)
     width = max(Self.least, columns)
     let isSet = getenv("NO_COLOR").map { $0.pointee != 0 } ?? false
     let isDumb = getenv("TERM").map { String(cString: $0) == "dumb" } ?? true
@@ -29,6 +28,11 @@ struct Screen: Sendable {
   /// Where a terminal does not say its width.
   static let standard = 80
   private static let least = 20
+
+  /// `$COLUMNS`, which overrides the terminal, as in argument-parser and other tools.
+  static var requestedColumns: Int? {
+    getenv("COLUMNS").flatMap { Int(String(cString: $0)) }
+  }
 
   /// Text for it: wrapped at its width, with control characters made visible.
   /// - Parameter hanging: the indent of what continues a line that has none.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Base
-import Catalogue
 
 /// A command line that is not understood: what is wrong with it, and what was probably meant, in one or two lines.
 struct UsageError: Error {

@@ -141,7 +141,7 @@ struct TrainingSession {
   }
 
   private func reason(_ choice: TrainingDefaults.Choice) -> String {
-    guard let options = try? command.options(), options.chosen.contains(choice) else { return "" }
+    guard job.options.chosen.contains(choice) else { return "" }
     return job.defaults.reasons[choice].map { ", \($0)" } ?? ""
   }
 
