@@ -39,6 +39,10 @@ public struct CreationOptions: Sendable {
   public var mapKeys = false
   /// The tuned side has the trained tensors alone; the others are unchanged.
   public var isPartial = false
+  /// The folder of the LoRA adapter that was merged into the tuned checkpoint; nil for none.
+  public var adapter: String?
+  /// Keep the whole adapter in the patch, even if the patch is smaller without.
+  public var keepsAdapter = false
   /// Name of the patch, and its alias in the store.
   public var name: String?
   /// Note to keep in the patch.
@@ -56,7 +60,7 @@ extension PatchWorkspace {
   /// Creates a patch from a base and a tuned checkpoint.
   /// - Parameters:
   ///   - base: the checkpoint before fine-tuning.
-  ///   - tuned: the checkpoint after it.
+  ///   - tuned: the checkpoint after it, or the folder of a LoRA adapter to merge.
   ///   - output: the patch file, `.vpatch`.
   ///   - options: what may have changed, and where the patch is kept.
   /// - Returns: the patch as written. Applying it to `base` gives `tuned` bit for bit.
@@ -65,19 +69,23 @@ extension PatchWorkspace {
     base: String, tuned: String, output: String, _ options: CreationOptions = CreationOptions()
   ) throws(PatchError) -> PatchInfo {
     try withPatchError {
-      let (base, tuned) = (try workspace.checkpoint(base), try workspace.readable(tuned))
+      let base = try workspace.checkpoint(base)
+      let (tuned, plan) = try workspace.tuned(tuned, adapter: options.adapter, over: base)
       var inner = CreateOptions()
       inner.selection = options.recipe.map { .recipe($0.inner) }
       inner.dropOthers = options.dropOthers
       inner.castToBase = options.castToBase
       inner.mapKeys = options.mapKeys
       inner.isPartial = options.isPartial
+      inner.adapter = plan
+      inner.keepsAdapter = options.keepsAdapter
       inner.name = options.name
       inner.note = options.note
       let create = Create(base: base, tuned: tuned, options: inner, work: workspace.work)
       let new = NewPatch(
         path: output, name: options.name, force: options.replacesExisting, isStored: options.isStored)
-      _ = try workspace.write(new, inputs: base.inputs + tuned.inputs, base: base.path) { path, _ in
+      let inputs = base.inputs + tuned.inputs + (plan?.adapter.inputs ?? [])
+      _ = try workspace.write(new, inputs: inputs, base: base.path) { path, _ in
         try create.write(to: path, replacing: options.replacesExisting)
       }
       return try PatchInfo(Patch(path: output, threads: workspace.work.threads))

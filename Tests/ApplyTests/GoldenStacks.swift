@@ -71,7 +71,7 @@ struct GoldenStacks: Sendable {
   private func result(_ merge: Merge, _ base: SafetensorsCheckpoint) throws -> [TestTensor] {
     try merge.touched.compactMap { name in
       guard let info = merge.target(name) else { return nil }
-      let source = { base.tensor(named: name).map { StoredTensor($0, in: base) } }
+      let source = { (name: String) in base.tensor(named: name).map { StoredTensor($0, in: base) } }
       return TestTensor(name, info.dtype.name, info.shape, bytes: try merge.source(name, base: source).bytes())
     }
   }

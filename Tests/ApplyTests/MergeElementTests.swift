@@ -81,7 +81,7 @@ import Testing
           #expect(expected == base, "\(text) \(tensor.name)")
           continue
         }
-        let found = try Self.elements(merge.source(tensor.name) { siblings.source(tensor.name) }, format)
+        let found = try Self.elements(merge.source(tensor.name) { siblings.source($0) }, format)
         guard let i = found.indices.first(where: { found[$0] != expected[$0] }) else { continue }
         Issue.record(
           """

@@ -40,7 +40,7 @@ struct Siblings {
 
   /// The bytes of a tensor of the result.
   func bytes(_ merge: Merge, _ name: String) throws -> [UInt8] {
-    try merge.source(name) { source(name) }.bytes()
+    try merge.source(name) { source($0) }.bytes()
   }
 
   /// All touched tensors of the result, one behind the other.
@@ -49,14 +49,6 @@ struct Siblings {
     return try base.tensors.map(\.name).flatMap { name in
       merge.touched.contains(name) ? try bytes(merge, name) : try source(name)!.bytes()
     }
-  }
-}
-
-extension TensorSource {
-  func bytes() throws -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: info.byteCount)
-    try bytes.withUnsafeMutableBytes { try read(into: $0, at: 0) }
-    return bytes
   }
 }
 

@@ -48,7 +48,7 @@ import Testing
     #expect(merge.touched == ["steps", "w"])
     #expect(try alike.bytes(merge, "steps") == other.bytes)
     #expect(
-      try merge.outcome("steps") { alike.source("steps") }.fingerprint
+      try merge.outcome("steps") { alike.source($0) }.fingerprint
         == alike.patches[0].tensor(named: "steps")!.target!.fingerprint)
     // A mean of equals is that, whatever the scales.
     let mean = try alike.merge(alike.stack(MergeMethod(.slerp), [0.7, 0.3]))
@@ -79,7 +79,7 @@ import Testing
     let gone = try siblings(nil, nil)
     let without = try gone.merge(gone.stack(.sum, [1, 1]))
     #expect(without.touched == ["steps", "w"] && without.target("steps") == nil)
-    #expect(try without.outcome("steps") { gone.source("steps") }.fingerprint == .zero)
+    #expect(try without.outcome("steps") { gone.source($0) }.fingerprint == .zero)
   }
 
   @Test("the patches are the members, all of one base") func members() throws {
@@ -115,17 +115,17 @@ import Testing
   @Test("the fingerprint is that of the bytes, and both sides are verified") func fingerprints() throws {
     let pair = try siblings(Self.steps, Self.steps)
     let merge = try pair.merge(try pair.stack(MergeMethod(.ties), [1, 0.5]))
-    let outcome = try merge.outcome("w") { pair.source("w") }
-    #expect(try outcome.fingerprint == merge.source("w") { pair.source("w") }.fingerprint() && outcome.notFinite == 0)
+    let outcome = try merge.outcome("w") { pair.source($0) }
+    #expect(try outcome.fingerprint == merge.source("w") { pair.source($0) }.fingerprint() && outcome.notFinite == 0)
     let other = try Siblings([Self.weights.tuned(seed: 9)], [[Self.weights]])
-    let wrong = #expect(throws: VPatchError.self) { try merge.outcome("w") { other.source("w") } }
+    let wrong = #expect(throws: VPatchError.self) { try merge.outcome("w") { other.source($0) } }
     #expect(wrong?.code == .wrongBase)
     #expect(
       "\(wrong!)".contains(
         "was not made from this base, which differs in the tensor \"w\"; "
           + "the stack needs the model with root \(merge.definition.base.short)"
       ))
-    let missing = #expect(throws: VPatchError.self) { try merge.source("w") { nil } }
+    let missing = #expect(throws: VPatchError.self) { try merge.source("w") { _ in nil } }
     #expect(missing?.code == .wrongBase)
 
     // A patch that promises another tensor than it makes.
@@ -139,7 +139,7 @@ import Testing
     let errors =
       lied.touched.compactMap { name in
         do {
-          _ = try lied.outcome(name) { base.tensor(named: name).map { StoredTensor($0, in: base) } }
+          _ = try lied.outcome(name) { base.tensor(named: $0).map { StoredTensor($0, in: base) } }
           return nil
         } catch { return error as? VPatchError }
       } as [VPatchError]
@@ -156,7 +156,7 @@ import Testing
     let stack = try siblings.stack(MergeMethod(.ties, density: 0.3), [1, 1])
     for kernel in Kernel.allCases where kernel.isSupported {
       let merge = try siblings.merge(stack, kernel)
-      let source = try merge.source("w") { siblings.source("w") }
+      let source = try merge.source("w") { siblings.source($0) }
       let whole = try source.bytes()
       // Of equal magnitudes the first are kept.
       let kept = Int(0.3 * Double(count))

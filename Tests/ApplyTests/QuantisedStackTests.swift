@@ -147,7 +147,7 @@ import Testing
         return (member.identity, member.scale, changed == elements ? nil : changed)
       }
       let expected = MergeReference(merge.definition.method, members, format, base: elements, name: name).result
-      let found = try MergeElementTests.elements(merge.source(name) { siblings.source(name) }, format)
+      let found = try MergeElementTests.elements(merge.source(name) { siblings.source($0) }, format)
       #expect(found == expected, "\(told) \(name)")
     }
   }

@@ -9,7 +9,7 @@ import Testing
   func file(header: [UInt8]) -> [UInt8] {
     let stored = header.withUnsafeBytes { Zstd.compress($0, level: 3, windowLog: 26) }
     return PatchPreamble(
-      headerStored: stored.count, headerDecoded: header.count, headerDigest: SHA256Hasher.hash(stored)
+      headerStored: stored.count, headerDecoded: header.count, headerDigest: SHA256Hasher.hash(stored), flags: []
     )
     .encoded + stored
   }
@@ -29,7 +29,7 @@ import Testing
     // 64 MiB promised by the preamble and by the frame, an empty block in it.
     let frame: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0xE0] + [UInt8](littleEndian: UInt64(64 << 20)) + [1, 0, 0]
     let preamble = PatchPreamble(
-      headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256Hasher.hash(frame))
+      headerStored: frame.count, headerDecoded: 64 << 20, headerDigest: SHA256Hasher.hash(frame), flags: [])
     let path = scratch.write(preamble.encoded + frame, as: "claim.vpatch")
     let error = try #require(refusal { _ = try Patch(path: path) })
     #expect(error.reason == "has a header that is a zstd frame that declares a larger size than it can hold")
@@ -46,6 +46,7 @@ import Testing
     let text = PatchHeader(tensors: tensors, payloadBytes: 0, annex: .init(stored: 1, decoded: 1, digest: digest))
       .encoded()
     let stored = text.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: 26) }
-    #expect(try PatchHeader(parsing: text, maximumValues: 1 << 16 + 16 * stored.count).tensors.count == 20_000)
+    #expect(
+      try PatchHeader(parsing: text, flags: [], maximumValues: 1 << 16 + 16 * stored.count).tensors.count == 20_000)
   }
 }

@@ -57,7 +57,7 @@ extension Patch {
   func wrongTensors(over model: SafetensorsCheckpoint, _ direction: Direction) throws -> [String] {
     try header.touched.compactMap { tensor in
       let source = model.tensor(named: tensor.name).map { StoredTensor($0, in: model) }
-      guard let patched = PatchedTensor(tensor, of: self, over: source, direction) else { return nil }
+      guard let patched = PatchedTensor(tensor, of: self, direction, over: { _ in source }) else { return nil }
       let promised = direction == .forward ? tensor.target! : tensor.base!
       return try patched.fingerprint() == promised.fingerprint ? nil : tensor.name
     }

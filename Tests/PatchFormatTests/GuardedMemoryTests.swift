@@ -42,6 +42,14 @@ private final class GuardedBuffer {
     }
   }
 
+  @Test("the kernels of the low-rank coder", arguments: [VP_GUARD_END, VP_GUARD_BEGIN])
+  func lowRankKernels(guarded: vp_guard) throws {
+    for seed in 0..<100 as Range<UInt64> {
+      let failure = vp_check_lowrank(seed, guarded)
+      #expect(failure == nil, "seed \(seed): \(failure.map { String(cString: $0) } ?? "")")
+    }
+  }
+
   /// Chunks of every coder, of every length that is awkward, with every kernel; and what damage makes of them.
   @Test(arguments: ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I32", "U8"], [VP_GUARD_END, VP_GUARD_BEGIN])
   func chunks(dtype: String, guarded: vp_guard) throws {

@@ -75,10 +75,10 @@ struct Composite {
   }
 
   private func content(_ name: String) -> PatchBuilder.Content {
-    if let (patch, tensor) = merge.copied(name) { return .copied(from: patch, tensor) }
+    if let (patch, tensor) = merge.copied(name), tensor.isSelfContained { return .copied(from: patch, tensor) }
     return .encoded(
       base: { base.source(name) },
-      target: { merge.target(name) == nil ? nil : try merge.source(name) { base.source(name) } })
+      target: { merge.target(name) == nil ? nil : try merge.source(name) { base.source($0) } })
   }
 
   private func annotations(_ tensors: [PatchBuilder.Tensor], _ notFinite: [NotFinite]) -> JSON {

@@ -101,7 +101,12 @@ package struct Rebase: Sendable {
   ) throws -> (tensor: PatchBuilder.Tensor, notFinite: Int) {
     let name = tensor.name
     if new == tensor.base {
-      return (PatchBuilder.Tensor(base: new, target: tensor.target, content: .copied(from: patch, tensor)), 0)
+      // Copies and factors mean nothing without the patch's other tensors.
+      let content: PatchBuilder.Content =
+        tensor.isSelfContained
+        ? .copied(from: patch, tensor)
+        : .encoded(base: { ModelView(self.new).source(name) }, target: { self.tuned(tensor) })
+      return (PatchBuilder.Tensor(base: new, target: tensor.target, content: content), 0)
     }
     guard tensor.operation == .change, let old = tensor.base?.info, old.dtype.element.isFloat, old.dtype.isKnown else {
       throw VPatchError(
@@ -139,7 +144,13 @@ package struct Rebase: Sendable {
     let old = ModelView(old)
     return RebasedTensor(
       new: ModelView(new).source(tensor.name)!, old: old.source(tensor.name)!,
-      tuned: PatchedTensor(tensor, of: patch, over: old.source(tensor.name), .forward)!)
+      tuned: tuned(tensor)!)
+  }
+
+  /// The patch's target tensor, made from the old base.
+  private func tuned(_ tensor: PatchTensor) -> PatchedTensor? {
+    let old = ModelView(old)
+    return PatchedTensor(tensor, of: patch, .forward) { old.source($0) }
   }
 
   private func annotations(name: String?, note: String?, _ notFinite: [NotFinite]) -> JSON {

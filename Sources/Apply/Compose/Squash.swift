@@ -82,7 +82,7 @@ package struct Squash: Sendable {
     if base == nil, target == nil { return nil }
     if base == target { return PatchBuilder.Tensor(base: base, target: base, content: .same) }
     let content: PatchBuilder.Content
-    if links.count == 1 {
+    if links.count == 1, links[0].tensor.isSelfContained {
       content = .copied(from: links[0].patch, links[0].tensor)
     } else if let known = known(links) {
       content = .encoded(
@@ -94,10 +94,13 @@ package struct Squash: Sendable {
         base: { ZeroTensor(base!.info) },
         target: { follow(Known(state: 0, source: ZeroTensor(base!.info)), links, from: 0, to: links.count) })
     } else {
+      let name = links[0].tensor.name.printable
       throw VPatchError(
-        .refused, links[1].patch.label,
-        "changes \"\(links[0].tensor.name.printable)\" after \(links[0].patch.label), and the two differences cannot be added "
-          + "without the weights between them",
+        .refused, links[links.count - 1].patch.label,
+        links.count == 1
+          ? "stores \"\(name)\" by reference to other weights, which only the base of the chain has"
+          : "changes \"\(name)\" after \(links[0].patch.label), and the two differences cannot be added "
+            + "without the weights between them",
         remedy: "give the base of the chain: --base MODEL")
     }
     return PatchBuilder.Tensor(base: base, target: target, content: content)
@@ -111,11 +114,12 @@ package struct Squash: Sendable {
 
   private func known(_ links: [Link]) -> (@Sendable () -> Known)? {
     if let base { return { [links] in Known(state: 0, source: base.source(links[0].tensor.name)) } }
+    guard links.allSatisfy({ $0.tensor.copy == nil }) else { return nil }
     for (i, link) in links.enumerated() {
       switch link.tensor.operation {
       case .add: return { Known(state: i, source: nil) }
       case .replace, .remove:
-        return { Known(state: i, source: PatchedTensor(link.tensor, of: link.patch, over: nil, .backward)) }
+        return { Known(state: i, source: PatchedTensor(link.tensor, of: link.patch, .backward) { _ in nil }) }
       case .same, .change, .rows: continue
       }
     }
@@ -132,14 +136,24 @@ package struct Squash: Sendable {
     var source = known.source
     if end >= start {
       for link in links[start..<end] {
-        source = PatchedTensor(link.tensor, of: link.patch, over: source, .forward)
+        source = step(source, link, .forward)
       }
     } else {
       for link in links[end..<start].reversed() {
-        source = PatchedTensor(link.tensor, of: link.patch, over: source, .backward)
+        source = step(source, link, .backward)
       }
     }
     return source
+  }
+
+  /// The bytes after one link. What it copies from another tensor follows from the base, which then is known.
+  private func step(_ source: (any TensorSource)?, _ link: Link, _ direction: Direction) -> (any TensorSource)? {
+    let before = patches.prefix { $0.identity != link.patch.identity }
+    let steps = (direction == .forward ? before : before + [link.patch]).map { PatchStep($0, .forward) }
+    let view = base.map { ModelView($0.checkpoint, steps) }
+    return PatchedTensor(link.tensor, of: link.patch, direction) { name in
+      name.isSame(as: link.tensor.name) ? source : view?.source(name)
+    }
   }
 
   // MARK: Files and annotations

@@ -52,7 +52,9 @@ package struct Create: Sendable {
     let recipe = recognisedRecipe(kept)
     let writer = try PatchWriter(path: path, replacing: replacing)
     let tensors = patchTensors(compared, keeping: Set(kept.map(\.pair.name.bytesKey)))
-    let entries = try PatchBuilder(base: base.path, target: tuned.path, work: work).entries(tensors, writer)
+    let encoded = try PatchBuilder(
+      base: base.path, target: tuned.path, work: work, adapter: try adapterContext(kept)
+    ).encoded(tensors, writer)
     let changes = kept.map { LayoutChange(name: $0.pair.name, target: $0.pair.target) }
     let isOwnLayout =
       renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast } && !pairs.contains(where: \.isUnchanged)
@@ -60,10 +62,12 @@ package struct Create: Sendable {
     // A tuned side in another container has no safetensors headers: the target gets the base's layout.
     let own = isOwnLayout ? (tuned as? SafetensorsCheckpoint).map(FileLayout.init(of:)) : nil
     let target = try own ?? baseLayout.adapted(to: changes, path: path)
-    let annotations = annotations(recipe, renames, kept: kept, dropped: others)
-    let annex = Annex(base: baseLayout, target: target, sideFiles: side.changed)
+    let annotations = try annotations(recipe, renames, kept: kept, dropped: others)
+    let annex = Annex(
+      base: baseLayout, target: target, sideFiles: side.changed, adapter: try adapterFiles(encoded))
     for model in [base, tuned] as [any Checkpoint] { try model.requireStillThere() }
-    let header = try writer.finish(entries, annex: annex, annotations: annotations)
+    try options.adapter?.adapter.requireSameBytes()
+    let header = try writer.finish(encoded.entries, adapter: encoded.adapter, annex: annex, annotations: annotations)
     return CreateResult(
       header: header, annotations: annotations, layout: layout, recipe: recipe,
       fileSize: writer.fileSize,
@@ -73,12 +77,14 @@ package struct Create: Sendable {
       retyped: retyped(kept), unchangedMissing: pairs.count(where: \.isUnchanged),
       renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
       dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut,
-      sideFileSummary: SideFileSummary(annex), sideFilesMissing: side.missing)
+      sideFileSummary: SideFileSummary(annex), sideFilesMissing: side.missing,
+      adapter: adapterSummary(encoded, kept))
   }
 
   /// The patch's entry for each tensor. A tensor that is left out stays as in the base, or is not added.
   private func patchTensors(_ compared: [Compared], keeping kept: Set<String>) -> [PatchBuilder.Tensor] {
-    compared.compactMap { item in
+    let copies = copies(compared, keeping: kept)
+    return compared.compactMap { item in
       let pair = item.pair
       let base = pair.base.map { FingerprintedTensor($0.info, item.baseFingerprint!) }
       guard kept.contains(pair.name.bytesKey) else {
@@ -86,7 +92,8 @@ package struct Create: Sendable {
       }
       return PatchBuilder.Tensor(
         base: base, target: pair.target.map { FingerprintedTensor($0, item.targetFingerprint!) },
-        content: .encoded(base: { baseSource(pair) }, target: { tunedSource(pair) }))
+        content: copies[pair.name.bytesKey].map { .copy(of: $0) }
+          ?? .encoded(base: { baseSource(pair) }, target: { tunedSource(pair) }))
     }
   }
 
@@ -119,10 +126,10 @@ package struct Create: Sendable {
 
   private func annotations(
     _ recipe: Recipe?, _ renames: KeyMap?, kept: [Compared], dropped: [Compared]
-  ) -> JSON {
+  ) throws -> JSON {
     let cast = kept.filter(\.pair.isCast)
     func names(_ list: [Compared]) -> JSON? { list.isEmpty ? nil : .array(list.map { .string($0.pair.name) }) }
-    return .dictionary([
+    return try .dictionary([
       "name": options.name.map { .string($0) },
       "note": options.note.map { .string($0) },
       "recipe": recipe.map { .string($0.rawValue) },
@@ -132,7 +139,7 @@ package struct Create: Sendable {
         "cast": names(cast),
         "partial": options.isPartial ? .bool(true) : nil,
         "keys": renames.map { .dictionary(["from": .string($0.tunedLayout.name), "to": .string($0.baseLayout.name)]) },
-        "dropped": names(dropped),
+        "dropped": names(dropped), "adapter": adapterAnnotation(),
       ]),
     ])
   }

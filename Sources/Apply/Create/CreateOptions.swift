@@ -27,6 +27,10 @@ package struct CreateOptions: Sendable {
   package var allowsOutside = false
   /// Include only side files that equal these patches' results; nil: all.
   package var sideFilesOf: [Patch]?
+  /// The adapter that the tuned checkpoint was made with.
+  package var adapter: AdapterPlan?
+  /// Keep the whole adapter in the patch, even if the patch is smaller without.
+  package var keepsAdapter = false
   package var name: String?
   package var note: String?
 
@@ -61,6 +65,8 @@ package struct CreateResult: Sendable {
   package let sideFileSummary: SideFileSummary
   /// Side files that the tuned folder lacks. The patch does not change them.
   package let sideFilesMissing: [String]
+  /// What the patch has of the adapter; nil if there was none.
+  package let adapter: AdapterSummary?
 
   /// Tensors of one pair of dtypes that are replaced whole.
   package struct RetypedTensors: Hashable, Sendable {

@@ -23,6 +23,8 @@ package struct PatchBuilder: Sendable {
     case encoded(base: Source, target: Source)
     /// To be encoded, but only the differences are right: the fingerprints do not apply to these bytes.
     case differences(base: Source, target: Source)
+    /// Equal, on each side that it has, to the tensor with this name.
+    case copy(of: String)
     /// Another patch has exactly this entry.
     case copied(from: Patch, PatchTensor)
   }
@@ -33,6 +35,8 @@ package struct PatchBuilder: Sendable {
   package let base: String
   package let target: String
   package let work: WorkOptions
+  /// The adapter whose factors predict changes.
+  var adapter: AdapterContext?
   /// Approximate size of a chunk in bytes.
   var chunkSize = 1 << 21
 
@@ -62,10 +66,39 @@ package struct PatchBuilder: Sendable {
     }
   }
 
-  /// Writes all chunks.
+  /// What a patch's header lists.
+  package struct Encoded: Sendable {
+    /// For each tensor, in their order.
+    package let entries: [PatchWriter.Entry]
+    /// The tensors of the adapter that the patch needs or keeps.
+    package let adapter: [PatchWriter.AdapterEntry]
+    /// Whether these are all tensors of the adapter.
+    package let isAdapterWhole: Bool
+    /// Bytes of chunks of the low-rank coder, in whatever form they are stored: differences from the prediction, and
+    /// choices between bases.
+    package let residualBytes: Int
+    package let choiceBytes: Int
+  }
+
+  /// A chunk in the forms in which it may be stored.
+  struct EncodedChunk: Sendable {
+    let plain: PatchWriter.ScratchChunk
+    /// With the low-rank coder; nil where the tensor has no factors.
+    let lowRank: PatchWriter.ScratchChunk?
+    /// Bytes of its choices.
+    var choiceBytes = 0
+  }
+
+  /// Writes all chunks of tensors that are changed without an adapter.
   /// - Returns: an entry for each tensor, in their order.
   /// - Throws: `io` where the bytes do not match the fingerprints.
   package func entries(_ tensors: [Tensor], _ writer: PatchWriter) throws -> [PatchWriter.Entry] {
+    try encoded(tensors, writer).entries
+  }
+
+  /// Writes all chunks.
+  /// - Throws: `io` where the bytes do not match the fingerprints.
+  package func encoded(_ tensors: [Tensor], _ writer: PatchWriter) throws -> Encoded {
     // Largest tensors first, so that no large one runs alone at the end; each tensor front to back, as `ReadingProof`
     // requires.
     let sizes = tensors.map { ($0.base?.info.byteCount ?? 0) + ($0.target?.info.byteCount ?? 0) }
@@ -78,31 +111,48 @@ package struct PatchBuilder: Sendable {
       defer { work.progress.advance(job.range.count) }
       do {
         let stored = try encode(job, tensors[job.tensor], proofs[job.tensor])
-        return try writer.add(stored, role: job.role, decoded: job.range.count)
+        return EncodedChunk(
+          plain: try writer.add(stored.plain, role: job.role, decoded: job.range.count),
+          lowRank: try stored.lowRank.map { try writer.add($0, role: job.role, decoded: job.range.count) },
+          choiceBytes: stored.lowRank.map(ChunkCoder.choiceBytes) ?? 0)
       } catch {
         proofs[job.tensor].abandon(error)
         throw error
       }
     }
-    var chunksOf: [Int: [PatchWriter.ScratchChunk]] = [:]
+    var chunksOf: [Int: [EncodedChunk]] = [:]
     for (job, chunk) in zip(jobs, chunks) { chunksOf[job.tensor, default: []].append(chunk) }
-    return try tensors.enumerated().map { i, tensor in
+    let kept = try adapter.map { try $0.choose(tensors.indices.map { (tensors[$0].name, chunksOf[$0] ?? []) }, writer) }
+    let entries = try tensors.enumerated().map { i, tensor in
       switch tensor.content {
       case .same: PatchWriter.Entry(operation: .same, base: tensor.base, target: tensor.base, chunks: [])
-      case .encoded, .differences:
+      case .copy(let name):
         PatchWriter.Entry(
-          operation: tensor.operation, base: tensor.base, target: tensor.target, chunks: chunksOf[i] ?? [])
+          operation: tensor.operation, base: tensor.base, target: tensor.target, chunks: [], copy: name)
+      case .encoded, .differences:
+        entry(tensor, chunksOf[i] ?? [], kept?.rules[tensor.name.bytesKey])
       case .copied(let patch, let entry):
         PatchWriter.Entry(
           operation: entry.operation, base: entry.base, target: entry.target,
           chunks: try entry.chunks.map { try writer.copy($0, of: patch) })
       }
     }
+    let choiceBytes = chunks.reduce(0) { $0 + $1.choiceBytes }
+    return Encoded(
+      entries: entries, adapter: kept?.entries ?? [], isAdapterWhole: kept?.isWhole ?? false,
+      residualBytes: chunks.reduce(0) { $0 + ($1.lowRank?.stored ?? 0) } - choiceBytes, choiceBytes: choiceBytes)
+  }
+
+  /// - Parameter rule: how the change follows from factors that the patch keeps.
+  private func entry(_ tensor: Tensor, _ chunks: [EncodedChunk], _ rule: LowRank?) -> PatchWriter.Entry {
+    PatchWriter.Entry(
+      operation: tensor.operation, base: tensor.base, target: tensor.target,
+      chunks: chunks.map { rule == nil ? $0.plain : $0.smallest }, lowRank: rule)
   }
 
   private func jobs(_ i: Int, _ tensor: Tensor) -> [Job] {
     switch tensor.content {
-    case .same, .copied: return []
+    case .same, .copy, .copied: return []
     case .encoded, .differences: break
     }
     let parts = PatchTensor.Parts(tensor.operation, tensor.base?.info, tensor.target?.info)
@@ -124,12 +174,14 @@ package struct PatchBuilder: Sendable {
     return stride(from: 0, to: length, by: step).map { $0..<min($0 + step, length) }
   }
 
-  private func encode(_ job: Job, _ tensor: Tensor, _ proofs: Proofs) throws -> [UInt8] {
+  private func encode(
+    _ job: Job, _ tensor: Tensor, _ proofs: Proofs
+  ) throws -> (plain: [UInt8], lowRank: [UInt8]?) {
     let (base, target, withContext): (Source, Source, Bool)
     switch tensor.content {
     case .encoded(let a, let b): (base, target, withContext) = (a, b, true)
     case .differences(let a, let b): (base, target, withContext) = (a, b, false)
-    case .same, .copied: preconditionFailure("nothing to encode")
+    case .same, .copy, .copied: preconditionFailure("nothing to encode")
     }
     let format = ((job.role == .base ? tensor.base : tensor.target) ?? tensor.target!).info.dtype.element
     guard job.role == .difference else {
@@ -139,22 +191,34 @@ package struct PatchBuilder: Sendable {
         try expect(bytes, tensor) { result in
           try stored.withUnsafeBytes { try ChunkCoder.decodeContent($0, into: result, format: format) }
         }
-        return stored
+        return (stored, nil)
       }
     }
+    let width = format.width
+    let prediction =
+      try withContext
+      ? adapter?.factors(of: tensor.name).map {
+        ChunkCoder.Prediction($0, elements: job.range.lowerBound / width..<job.range.upperBound / width)
+      } : nil
     let rowLength = tensor.target?.info.shape.last.flatMap { $0 > 0 ? $0 : nil }
     return try read(base, job.range, proofs.base) { base in
       try read(target, job.range, proofs.target) { target in
         let stored = ChunkCoder.encodeDifference(
           base: base, target: target, format: format, rowLength: rowLength, withContext: withContext)
-        for (input, direction, output) in [(base, Direction.forward, target), (target, .backward, base)] {
-          try expect(output, tensor) { result in
-            try stored.withUnsafeBytes {
-              try ChunkCoder.decodeDifference($0, from: input, into: result, format: format, direction: direction)
+        let lowRank = prediction.map {
+          ChunkCoder.encodeLowRank(base: base, target: target, format: format, rowLength: rowLength, $0)
+        }
+        for stored in [stored, lowRank].compactMap(\.self) {
+          for (input, direction, output) in [(base, Direction.forward, target), (target, .backward, base)] {
+            try expect(output, tensor) { result in
+              try stored.withUnsafeBytes {
+                try ChunkCoder.decodeDifference(
+                  $0, from: input, into: result, format: format, direction: direction, prediction)
+              }
             }
           }
         }
-        return stored
+        return (stored, lowRank)
       }
     }
   }

@@ -25,7 +25,7 @@ package struct WeightChange: Sendable {
     for patch in patches { try Rebuild(base, [PatchStep(patch, .forward)], work).checkInput(full: false) }
     let view = ModelView(base)
     try self.init(touched: merge.touched, base: base, work) { name in
-      merge.target(name) == nil ? nil : try merge.source(name) { view.source(name) }
+      merge.target(name) == nil ? nil : try merge.source(name) { view.source($0) }
     }
   }
 

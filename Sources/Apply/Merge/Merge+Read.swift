@@ -6,11 +6,11 @@ import PatchFormat
 extension Merge {
   /// Verifies one tensor of the base and what every contributor makes of it, and computes the result's fingerprint.
   /// After trimming or computing an angle, this takes one pass over the tensor.
-  /// - Parameter base: returns a new source of the base's tensor at each call; nil where the base has none.
+  /// - Parameter base: returns a new source of a tensor of the base at each call; nil where the base has none.
   /// - Returns: the result's fingerprint, `ContentDigest.zero` where the stack removes the tensor; and the number of
   ///   its elements that are infinite or NaN although those of the base and of all contributors are finite.
   /// - Throws: `wrongBase`, `mismatch`, and errors of reading.
-  package func outcome(_ name: String, base: () -> (any TensorSource)?) throws -> (
+  package func outcome(_ name: String, base: (String) -> (any TensorSource)?) throws -> (
     fingerprint: ContentDigest, notFinite: Int
   ) {
     let tensor = touchedTensor(name)
@@ -32,18 +32,18 @@ extension Merge {
       return (result ?? tensor.contributors[0].tensor.target?.fingerprint ?? .zero, merged?.notFinite ?? 0)
     } catch {
       // A wrong base can cause various errors. If that is the cause, this throws the right one.
-      try check(base().map(HashedTensor.init), of: tensor)
+      try check(base(name).map(HashedTensor.init), of: tensor)
       throw error
     }
   }
 
   /// The tensor that the stack makes. Several threads may read, each with its own source.
-  /// - Parameter base: returns a new source of the base's tensor at each call; nil where the base has none.
-  package func source(_ name: String, base: () -> (any TensorSource)?) throws -> any TensorSource {
+  /// - Parameter base: returns a new source of a tensor of the base at each call; nil where the base has none.
+  package func source(_ name: String, base: (String) -> (any TensorSource)?) throws -> any TensorSource {
     let tensor = touchedTensor(name)
     let stored = try checked(tensor, base)
     if let tuned = exactCopy(tensor) {
-      guard let source = PatchedTensor(tuned.tensor, of: tuned.patch, over: stored, .forward) else {
+      guard let source = PatchedTensor(tuned.tensor, of: tuned.patch, .forward, over: base) else {
         preconditionFailure("the stack removes this tensor")
       }
       return source
@@ -75,18 +75,18 @@ extension Merge {
 
   /// What the contributors make of the tensor. Those that remove it are left out.
   private func members(
-    _ tensor: TouchedTensor, _ base: () -> (any TensorSource)?
+    _ tensor: TouchedTensor, _ base: (String) -> (any TensorSource)?
   ) throws -> [(contributor: Contributor, source: PatchedTensor)] {
     try tensor.contributors.compactMap { contributor in
-      try PatchedTensor(contributor.tensor, of: contributor.patch, over: checked(tensor, base), .forward)
-        .map { (contributor, $0) }
+      _ = try checked(tensor, base)
+      return PatchedTensor(contributor.tensor, of: contributor.patch, .forward, over: base).map { (contributor, $0) }
     }
   }
 
   /// Nil where the result is a member's target tensor.
   private func merged(
     _ tensor: TouchedTensor, _ stored: (any TensorSource)?, _ tuned: [any TensorSource],
-    _ base: () -> (any TensorSource)?
+    _ base: (String) -> (any TensorSource)?
   ) throws -> MergedTensor? {
     guard exactCopy(tensor) == nil else { return nil }
     let plan = try plans.plan(of: tensor.name) {
@@ -95,8 +95,8 @@ extension Merge {
     return MergedTensor(tensor, rule, plan, kernel, base: stored!, tuned: tuned)
   }
 
-  private func checked(_ tensor: TouchedTensor, _ base: () -> (any TensorSource)?) throws -> (any TensorSource)? {
-    let source = base()
+  private func checked(_ tensor: TouchedTensor, _ base: (String) -> (any TensorSource)?) throws -> (any TensorSource)? {
+    let source = base(tensor.name)
     guard source?.info.dtype == tensor.base?.info.dtype, source?.info.shape == tensor.base?.info.shape,
       source?.info.byteCount == tensor.base?.info.byteCount
     else { throw wrongBase(tensor) }

@@ -52,18 +52,3 @@ extension Kernel {
   /// The merge kernels.
   package var merging: vp_merge_kernels { self == .avx2 ? vp_merge_avx2 : vp_merge_baseline }
 }
-
-extension DType {
-  /// The kernels' type; nil where the elements are not floats of the format.
-  var kernelType: vp_float? {
-    switch name {
-    case "F64": VP_F64
-    case "F32": VP_F32
-    case "F16": VP_F16
-    case "BF16": VP_BF16
-    case "F8_E5M2": VP_F8_E5M2
-    case "F8_E4M3": VP_F8_E4M3
-    default: nil
-    }
-  }
-}

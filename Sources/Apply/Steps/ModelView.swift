@@ -40,23 +40,34 @@ package struct ModelView: Sendable {
     source(name, over: checkpoint.tensor(named: name).map { StoredTensor($0, in: checkpoint) })
   }
 
-  /// A tensor's bytes for several passes: each call of the result returns a new source. If the bytes must be decoded, a
-  /// tensor that is not too large is decoded once and kept in memory as long as the result.
+  /// Sources for several passes over a tensor: each call of the result returns a new one. If the bytes must be decoded,
+  /// and the tensor is not too large, it is decoded once and kept in memory as long as the result. Other tensors are
+  /// not kept.
   /// - Parameter threads: how many threads do so at once. Together they keep at most 192 MiB.
-  func repeatable(_ name: String, threads: Int) throws -> () -> (any TensorSource)? {
+  func repeatable(_ name: String, threads: Int) throws -> (String) -> (any TensorSource)? {
     let isDecoded = steps.contains { $0.patch.tensor(named: name).map { $0.operation != .same } ?? false }
     guard isDecoded, let source = source(name), source.info.byteCount <= (192 << 20) / threads else {
-      return { self.source(name) }
+      return { self.source($0) }
     }
     let held = try HeldTensor(source)
-    return { held }
+    return { $0.isSame(as: name) ? held : self.source($0) }
   }
 
   package func source(_ name: String, over stored: (any TensorSource)?) -> (any TensorSource)? {
+    source(name, over: stored, after: steps.count)
+  }
+
+  /// A tensor after the first steps.
+  private func source(_ name: String, over stored: (any TensorSource)?, after count: Int) -> (any TensorSource)? {
     var source = stored
-    for step in steps {
+    for (i, step) in steps[..<count].enumerated() {
       guard let tensor = step.patch.tensor(named: name), tensor.operation != .same else { continue }
-      source = PatchedTensor(tensor, of: step.patch, over: source, step.direction)
+      let own = source
+      source = PatchedTensor(tensor, of: step.patch, step.direction) { other in
+        if other.isSame(as: name) { return own }
+        let stored = checkpoint.tensor(named: other).map { StoredTensor($0, in: checkpoint) }
+        return self.source(other, over: stored, after: i)
+      }
     }
     return source
   }
@@ -85,10 +96,7 @@ private final class HeldTensor: TensorSource {
 
   init(_ source: any TensorSource) throws {
     info = source.info
-    bytes = try [UInt8](unsafeUninitializedCapacity: source.info.byteCount) { buffer, count in
-      try source.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
-      count = source.info.byteCount
-    }
+    bytes = try source.bytes()
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) {

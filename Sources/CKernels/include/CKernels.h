@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lowrank.h"
 #include "merge.h"
 
 /// A chunk of 16-bit elements for forward decoding, and its progress.

@@ -1,10 +1,11 @@
+import Apply
 import ArgumentParser
 import Base
 import Catalogue
 import PatchFormat
 import Workspace
 
-struct AddCommand: ParsableCommand {
+struct AddCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "add",
     abstract: "Add patches to the store.",
@@ -16,10 +17,16 @@ struct AddCommand: ParsableCommand {
         vpatch add counting.vpatch
         vpatch add counting.vpatch --name triage/counting
         vpatch add patches/*.vpatch --tag sweep-7
+        vpatch add adapter/ --base base/ --name counting
+            a LoRA adapter as PEFT saves it, merged into its base by vpatch; the patch keeps it whole
       """)
 
-  @Argument(help: ArgumentHelp("Patch files.", valueName: "file"), completion: .file())
+  @Argument(
+    help: ArgumentHelp("Patch files; with --base also folders of LoRA adapters.", valueName: "file"),
+    completion: .file())
   var files: [String]
+  @Option(help: ArgumentHelp("The base that the adapters were trained on.", valueName: "model"), completion: .file())
+  var base: String?
   @Option(
     help: "Alias, for a single patch. (default: the patch's own name, if free)")
   var name: String?
@@ -40,6 +47,10 @@ struct AddCommand: ParsableCommand {
     for file in files {
       switch try PathKind.of(file) {
       case .missing: throw VPatchError(.io, file, "does not exist", remedy: "nothing was added")
+      case .directory where try PEFTAdapter.isOne(file):
+        guard base == nil else { continue }
+        throw VPatchError(
+          .refused, file, "is a LoRA adapter", remedy: "give the base that it was trained on: --base MODEL")
       case .directory:
         let error = try Workspace.isFolder(file)
         throw error.reason.hasPrefix("is a directory")
@@ -49,15 +60,27 @@ struct AddCommand: ParsableCommand {
     }
     for tag in tag { try Name.check(tag, "tag") }
     let store = try store.open(create: true)
-    if let name, !force { try store.requireFree(name, for: Patch(path: files[0]).identity) }
+    let adapters = try files.filter { try PathKind.of($0) == .directory }
+    let patches = files.filter { !adapters.contains($0) }
+    if let name, !force {
+      if let patch = patches.first { try store.requireFree(name, for: Patch(path: patch).identity) }
+      if !adapters.isEmpty { try store.requireFree(name) }
+    }
     let work = common.work
     work.progress.begin("adding", total: bytes)
     var additions: [Addition] = []
     // Also if one of the files is not a patch: those added before it must be reported.
     defer { if !additions.isEmpty || files.isEmpty { report(additions) } }
     try store.add(
-      files, as: Admission(alias: name, tags: tag), threads: work.threads,
+      patches, as: Admission(alias: name, tags: tag), threads: work.threads,
       progress: { work.progress.advance($0) }, each: { additions.append($0) })
+    let workspace = workspace
+    for adapter in adapters {
+      additions.append(try workspace.add(adapter: adapter, base: base!, alias: name, tags: tag))
+    }
+    if !adapters.isEmpty {
+      common.note("an adapter does not name its base by its weights: \(base!) is taken as declared, not proved")
+    }
   }
 
   private func report(_ additions: [Addition]) {
@@ -78,7 +101,7 @@ struct AddCommand: ParsableCommand {
       }
     }
     if additions.count != 1 {
-      let parts = [Addition.Outcome.added, .present, .restored].map { ($0, count($0)) }
+      let parts = [Addition.Outcome.added, .present, .restored, .completed].map { ($0, count($0)) }
         .filter { $0.1 > 0 }.map { "\(Format.grouped($0.1)) \($0.0.words)" }
       let bytes = additions.filter { $0.outcome == .added }.reduce(0) { $0 + $1.fileBytes }
       lines.append(
@@ -95,6 +118,7 @@ extension Addition.Outcome {
     case .added: "added"
     case .present: "known"
     case .restored: "restored"
+    case .completed: "completed"
     }
   }
 }

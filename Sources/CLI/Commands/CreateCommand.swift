@@ -20,6 +20,10 @@ struct CreateCommand: StoreCommand {
         vpatch create base/ tuned-f32/ -o task.vpatch --cast-to-base --map-keys auto
         vpatch create base/ trained.safetensors -o task.vpatch --partial
             the tuned checkpoint holds only the trained tensors; the others are unchanged
+        vpatch create base/ adapter/ -o task.vpatch --keep-adapter
+            a LoRA adapter as PEFT saves it, merged by vpatch; 'vpatch export' writes it again
+        vpatch create base/ merged/ --adapter adapter/ -o task.vpatch
+            a merged model that exists, exactly; the adapter makes the patch smaller
 
       RECIPES
       \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
@@ -29,7 +33,9 @@ struct CreateCommand: StoreCommand {
 
   @Argument(help: "The base checkpoint.", completion: .file())
   var base: String
-  @Argument(help: "The tuned checkpoint, which the patch will reproduce.", completion: .file())
+  @Argument(
+    help: "The tuned checkpoint, which the patch will reproduce; or the folder of a LoRA adapter (PEFT) to merge.",
+    completion: .file())
   var tuned: String
   @Option(help: ArgumentHelp("Check that only the tensors of this recipe changed.", valueName: "name"))
   var recipe: Recipe?
@@ -45,6 +51,12 @@ struct CreateCommand: StoreCommand {
   var mapKeys: KeyMapping?
   @Flag(help: "Treat tensors that the tuned checkpoint lacks as unchanged: it holds only the trained ones.")
   var partial = false
+  @Option(
+    help: ArgumentHelp("The LoRA adapter that was merged into the tuned checkpoint.", valueName: "folder"),
+    completion: .directory)
+  var adapter: String?
+  @Flag(help: "Keep the whole adapter in the patch, even if the patch is smaller without it.")
+  var keepAdapter = false
   @Flag(help: "Allow the patch to remove tensors that a fine-tune does not remove.")
   var allowRemovals = false
   @Flag(help: "Allow the patch to add tensors that a fine-tune does not add.")
@@ -66,8 +78,15 @@ struct CreateCommand: StoreCommand {
 
   func run() throws {
     let base = try workspace.checkpoint(base)
-    let tuned = try workspace.readable(tuned)
+    let (tuned, plan) = try workspace.tuned(tuned, adapter: adapter, over: base)
+    if keepAdapter, plan == nil {
+      throw VPatchError(
+        .refused, self.tuned, "is a model, and --keep-adapter keeps an adapter", remedy: "name it with --adapter FOLDER"
+      )
+    }
     var options = CreateOptions()
+    options.adapter = plan
+    options.keepsAdapter = keepAdapter
     options.selection = try selection()
     options.dropOthers = dropOthers
     options.castToBase = castToBase
@@ -81,7 +100,7 @@ struct CreateCommand: StoreCommand {
     options.note = output.note
     let create = Create(base: base, tuned: tuned, options: options, work: common.work)
     let (result, stored) = try output.write(
-      inputs: base.inputs + tuned.inputs, base: base.path, common
+      inputs: base.inputs + tuned.inputs + (plan?.adapter.inputs ?? []), base: base.path, common
     ) { path, _ in try create.write(to: path, replacing: output.force) }
     common.report(json(result, stored), text: text(result, stored))
     common.notes(stored)
@@ -90,6 +109,14 @@ struct CreateCommand: StoreCommand {
       common.note(
         "\(Format.counted(kind.tensors, "tensor")) of another dtype replaced whole (\(kind.from) over \(kind.to))\(way)"
       )
+    }
+    if let adapter = result.adapter {
+      common.note("an adapter does not name its base by its weights: \(base.path) is taken as declared, not proved")
+      if adapter.isTooFar {
+        common.note(
+          "the tuned checkpoint is not the base with this adapter merged: \(Format.fixed(adapter.residualBits, 2)) bits a "
+            + "weight remain; the patch is exact all the same")
+      }
     }
     if result.isLargerThanTensors {
       common.note(
@@ -125,6 +152,7 @@ struct CreateCommand: StoreCommand {
       "side_files": .array(result.sideFiles.map { .string($0) }),
       "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
       "side_files_missing": .array(result.sideFilesMissing.map { .string($0) }), "stored": stored.json,
+      "adapter": result.adapter?.json,
     ]).adding(result.sideFileSummary.members)
   }
 
@@ -152,6 +180,7 @@ struct CreateCommand: StoreCommand {
         "dropped   \(Format.counted(result.dropped.count, "changed tensor")), first \(result.dropped[0].printable): "
           + "the patch's target lacks these changes")
     }
+    if let adapter = result.adapter { lines += adapter.lines }
     if let files = result.sideFileSummary.text { lines.append("files     \(files.printable)") }
     lines.append(
       """
@@ -165,4 +194,21 @@ struct CreateCommand: StoreCommand {
   }
 
   private func share(_ a: Int, _ b: Int) -> String { b == 0 ? "–" : Format.percent(Double(a) / Double(b)) }
+}
+
+extension AdapterSummary {
+  /// Lines of the report.
+  fileprivate var lines: [String] {
+    let merged = isMerged ? "merged by vpatch" : "given merged"
+    let kept =
+      keptTensors == 0
+      ? "the patch is smaller without its factors"
+      : isWhole
+        ? "kept whole (\(Format.bytes(keptBytes))), 'vpatch export' writes it again"
+        : "\(Format.counted(keptTensors, "factor")) kept (\(Format.bytes(keptBytes)))"
+    return [
+      "adapter   \(merged), changes \(Format.counted(tensors, "tensor")); \(kept)",
+      "residual  \(Format.fixed(residualBits, 4)) bits a weight between the prediction and the target",
+    ]
+  }
 }

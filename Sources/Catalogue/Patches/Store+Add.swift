@@ -10,6 +10,8 @@ package struct Addition: Sendable, Equatable {
     case present
     /// It was there, but its file was missing or damaged, and is restored now.
     case restored
+    /// It was there without the adapter that it was made from, and has it now.
+    case completed
   }
 
   package let path: String
@@ -128,8 +130,11 @@ extension Store {
   /// What may differ between two files of the same patch, besides compression.
   private struct Extras: Sendable {
     let annotations, annex: ContentDigest
+    /// Whether the file holds the adapter that it was made from.
+    let hasAdapter: Bool
 
     init(_ patch: Patch) {
+      hasAdapter = patch.annex.adapter != nil
       annotations = SHA256Hasher.hash(patch.annotations.canonical())
       annex = patch.header.annex.digest
     }
@@ -138,7 +143,9 @@ extension Store {
     func notes(on path: String, stored: Extras) -> [String] {
       var differences: [String] = []
       if annotations != stored.annotations { differences.append("annotations (name, note, measurements)") }
-      if annex != stored.annex { differences.append("headers or side files") }
+      if annex != stored.annex {
+        differences.append(stored.hasAdapter && !hasAdapter ? "no adapter" : "headers or side files")
+      }
       guard !differences.isEmpty else { return [] }
       return [
         "\(path) has other \(differences.joined(separator: ", and other ")) than the same patch in the store, which is "
@@ -167,6 +174,10 @@ extension Store {
     }
     let missing = candidates.indices.filter { isFirst[$0] && stored[$0] == nil }
     try place(missing.map { candidates[$0] }, threads)
+    let completed = try candidates.indices.map { i in
+      isFirst[i] && candidates[i].extras.hasAdapter && stored[i]?.hasAdapter == false
+        ? try complete(candidates[i].facts.identity, with: candidates[i].file.path, threads: threads) : nil
+    }
     reached(.placed)
     let kept = Dictionary(
       candidates.indices.map { (candidates[$0].facts.identity, stored[$0] ?? candidates[$0].extras) },
@@ -183,6 +194,12 @@ extension Store {
         } else if stored[i] == nil, isFirst[i] {
           try facts.update(db)
           addition.outcome = .restored
+        } else if let completed = completed[i] {
+          try completed.facts.update(db)
+          addition.outcome = .completed
+          addition.notes += completed.voided.map {
+            "dropped the signature by \($0.key.short): it covered the file without the adapter; sign the patch again"
+          }
         } else {
           addition.notes += candidates[i].extras.notes(on: addition.path, stored: kept[facts.identity]!)
         }

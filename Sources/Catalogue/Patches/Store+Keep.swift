@@ -9,16 +9,22 @@ extension Store {
   package func keep(
     _ kind: PatchKind, stack: ContentDigest? = nil, threads: Int, making make: (_ path: String) throws -> Void
   ) throws -> Patch {
+    let made = Admission(kind: kind, stack: stack, isLeased: true)
+    return try patch(addMade(as: made, threads: threads, making: make).identity, threads: threads)
+  }
+
+  /// Adds a patch that is created for the store.
+  /// - Parameter make: writes it to the given path.
+  package func addMade(
+    as admission: Admission, threads: Int, making make: (_ path: String) throws -> Void
+  ) throws -> Addition {
     // The folder's name contains the owner from the start, so gc ignores it while this process runs.
     let scratch = try OutputDirectory(path: Path.join(path, Self.scratchPrefix + String(ownNumber())))
     return try withExtendedLifetime(scratch) {
       let file = Path.join(scratch.temporaryPath, "made.vpatch")
       try make(file)
       reached(.made)
-      let made = Admission(kind: kind, stack: stack, isLeased: true)
-      var identity: ContentDigest?
-      try add([file], as: made, threads: threads, each: { identity = $0.identity })
-      return try patch(identity!, threads: threads)
+      return try addReporting(file: file, as: admission, threads: threads)
     }
   }
 

@@ -25,6 +25,14 @@ extension TensorSource {
     }
   }
 
+  /// All bytes of a tensor that fits into memory.
+  package func bytes() throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: info.byteCount) { buffer, count in
+      try read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+      count = info.byteCount
+    }
+  }
+
   /// The tensor's fingerprint (spec, section 2). Reads all its bytes.
   package func fingerprint() throws -> ContentDigest {
     let hasher = info.fingerprintHasher()

@@ -8,6 +8,7 @@ package enum Coder: UInt8, Sendable, CaseIterable {
   case planes = 2
   case ulp = 3
   case sparse = 4
+  case lowRank = 5
 }
 
 /// The contents of a chunk: a difference, or bytes that only one side has.
@@ -15,6 +16,8 @@ package enum ChunkRole: String, Sendable {
   case difference = "d"
   case base = "b"
   case target = "t"
+  /// Bytes of an adapter's tensor.
+  case adapter = "a"
 }
 
 /// Encodes and decodes chunks. Buffers are aligned to their elements. Both sides of a difference have the same length.
@@ -47,8 +50,24 @@ package enum ChunkCoder {
     }
   }
 
+  /// Encodes a difference with the low-rank coder.
+  package static func encodeLowRank(
+    base: UnsafeRawBufferPointer, target: UnsafeRawBufferPointer, format: ElementFormat, rowLength: Int?,
+    _ prediction: Prediction, kernel: Kernel = .chosen
+  ) -> [UInt8] {
+    [Coder.lowRank.rawValue]
+      + LowRankCoder.encode(base: base, target: target, format: format, rowLength: rowLength, prediction, kernel)
+  }
+
+  /// Bytes of the choices in a chunk of the low-rank coder.
+  package static func choiceBytes(_ lowRank: [UInt8]) -> Int {
+    lowRank.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 1, as: UInt32.self))) }
+  }
+
   /// Whether decoding a stored chunk depends on the other side's values.
-  package static func needsContext(_ stored: UnsafeRawBufferPointer) -> Bool { stored.first == Coder.ulp.rawValue }
+  package static func needsContext(_ stored: UnsafeRawBufferPointer) -> Bool {
+    [Coder.ulp.rawValue, Coder.lowRank.rawValue].contains(stored.first)
+  }
 
   private static func encodeDifference<Word: PlaneWord>(
     _ base: UnsafeBufferPointer<Word>, _ target: UnsafeBufferPointer<Word>, _ format: ElementFormat, _ rowLength: Int?,
@@ -113,12 +132,19 @@ package enum ChunkCoder {
   // MARK: Decoding
 
   /// Decodes a difference: rebuilds `output` from the other side.
+  /// - Parameter prediction: of the low-rank coder; nil for a tensor without factors.
   /// - Throws: `ChunkError`.
   package static func decodeDifference(
     _ stored: UnsafeRawBufferPointer, from input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
-    format: ElementFormat, direction: Direction, kernel: Kernel = .chosen
+    format: ElementFormat, direction: Direction, _ prediction: Prediction? = nil, kernel: Kernel = .chosen
   ) throws {
     precondition(input.count == output.count)
+    if stored.first == Coder.lowRank.rawValue {
+      guard let prediction else { throw ChunkError("uses the low-rank coder for a tensor without factors") }
+      return try LowRankCoder.decode(
+        UnsafeRawBufferPointer(rebasing: stored[1...]), from: input, into: output, format: format,
+        direction: direction, prediction, kernel)
+    }
     switch format.width {
     case 1: try decodeDifference(stored, input, output, UInt8.self, format, direction, kernel)
     case 2: try decodeDifference(stored, input, output, UInt16.self, format, direction, kernel)
@@ -161,6 +187,7 @@ package enum ChunkCoder {
       let bytes = try decompress(data, count: Zstd.contentSize(data, limit: limit))
       outputBytes.copyMemory(from: inputBytes)
       try SparseCoder.decode(bytes, count: count, Word.self) { output[$0] = apply(input[$0], $1) }
+    case .lowRank: preconditionFailure("decoded above")
     case .ulp:
       guard format.hasUlpCoder else { throw ChunkError("uses the ulp coder for a dtype that does not support it") }
       switch format.width {
@@ -202,7 +229,7 @@ package enum ChunkCoder {
         default: join(planes, output.bindMemory(to: UInt64.self))
         }
       }
-    case .zero, .ulp, .sparse: throw ChunkError("uses a coder of differences for the bytes of one side")
+    case .zero, .ulp, .sparse, .lowRank: throw ChunkError("uses a coder of differences for the bytes of one side")
     }
   }
 

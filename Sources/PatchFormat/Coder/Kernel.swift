@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 import Glibc
 
 /// The decoder implementation. Both give the same bits. `VPATCH_ISA=baseline|avx2` selects one for tests and
@@ -20,4 +21,19 @@ package enum Kernel: String, Sendable, CaseIterable {
     else { return best }
     return kernel
   }()
+}
+
+extension DType {
+  /// The kernels' type; nil where the elements are not floats of the format.
+  package var kernelType: vp_float? {
+    switch name {
+    case "F64": VP_F64
+    case "F32": VP_F32
+    case "F16": VP_F16
+    case "BF16": VP_BF16
+    case "F8_E5M2": VP_F8_E5M2
+    case "F8_E4M3": VP_F8_E4M3
+    default: nil
+    }
+  }
 }

@@ -13,6 +13,8 @@ package struct Annex: Equatable, Sendable {
   package let target: FileLayout
   /// Side files that differ between base and target, in ascending order of name.
   package let sideFiles: [SideFile]
+  /// The files of the adapter that the patch was made with, if it holds all of them.
+  package let adapter: AdapterFiles?
 
   package struct SideFile: Equatable, Sendable {
     package let name: String
@@ -26,9 +28,26 @@ package struct Annex: Equatable, Sendable {
     }
   }
 
-  package init(base: FileLayout, target: FileLayout, sideFiles: [SideFile]) {
+  /// What is needed, besides the adapter's tensors, to write its two files byte for byte.
+  package struct AdapterFiles: Equatable, Sendable {
+    /// `adapter_config.json`
+    package let config: [UInt8]
+    /// The JSON text of the header of `adapter_model.safetensors`, padding included.
+    package let header: [UInt8]
+    /// SHA-256 of `adapter_model.safetensors`.
+    package let digest: ContentDigest
+
+    package init(config: [UInt8], header: [UInt8], digest: ContentDigest) {
+      self.config = config
+      self.header = header
+      self.digest = digest
+    }
+  }
+
+  package init(base: FileLayout, target: FileLayout, sideFiles: [SideFile], adapter: AdapterFiles? = nil) {
     self.base = base
     self.target = target
+    self.adapter = adapter
     self.sideFiles = sideFiles.sorted { $0.name.precedes($1.name) }
   }
 
@@ -64,8 +83,13 @@ package struct Annex: Equatable, Sendable {
     let side = sideFiles.map { file in
       JSON.dictionary(["name": .string(file.name), "base": file.base.map(blob), "target": file.target.map(blob)])
     }
+    let adapter = adapter.map { files in
+      JSON.dictionary([
+        "config": blob(files.config), "header": blob(files.header), "sha256": .string(files.digest.hex),
+      ])
+    }
     let manifest = JSON.dictionary([
-      "base": base, "target": target, "side": .array(side),
+      "base": base, "target": target, "side": .array(side), "adapter": adapter,
       "blobs": .array(
         blobs.map { .dictionary(["length": JSON($0.count), "sha256": .string(SHA256Hasher.hash($0).hex)]) }),
     ]).canonical()
@@ -76,7 +100,10 @@ package struct Annex: Equatable, Sendable {
 
   /// Parses and checks a decoded annex (section 3.2, rule 11).
   /// - Throws: `Malformed`.
-  package init(parsing bytes: [UInt8], for tensors: [PatchTensor], maximumValues: Int = .max) throws {
+  package init(
+    parsing bytes: [UInt8], for tensors: [PatchTensor], adapter tensorsOfAdapter: [AdapterTensor] = [],
+    maximumValues: Int = .max
+  ) throws {
     guard bytes.count >= 4 else { throw Malformed("has an annex without a manifest") }
     let length = Int(bytes[0]) | Int(bytes[1]) << 8 | Int(bytes[2]) << 16 | Int(bytes[3]) << 24
     guard length <= bytes.count - 4 else { throw Malformed("has an annex without a manifest") }
@@ -102,6 +129,9 @@ package struct Annex: Equatable, Sendable {
       return SideFile(
         name: name, base: try numbers[0].map { try blobs.take($0) }, target: try numbers[1].map { try blobs.take($0) })
     }
+    adapter =
+      try !tensorsOfAdapter.isEmpty && manifest.isPresent("adapter")
+      ? AdapterFiles(parsing: try manifest.json("adapter"), &blobs) : nil
     try manifest.finish()
     for (a, b) in zip(sideFiles, sideFiles.dropFirst()) where !a.name.precedes(b.name) {
       throw Malformed("has side files out of order")
@@ -112,6 +142,7 @@ package struct Annex: Equatable, Sendable {
     try blobs.finish()
     try base.check(against: tensors.compactMap { $0.base?.info }, maximumValues: maximumValues)
     try target.check(against: tensors.compactMap { $0.target?.info }, maximumValues: maximumValues)
+    try adapter?.check(against: tensorsOfAdapter.map(\.tensor.info), maximumValues: maximumValues)
   }
 }
 

@@ -40,7 +40,7 @@ package final class Patch: Sendable {
       }
       header = try PatchHeader(
         parsing: Self.decompress(stored, to: preamble.headerDecoded, windowLog: 26, what: "a header"),
-        maximumValues: Self.maximumValues(stored.count))
+        flags: preamble.flags, maximumValues: Self.maximumValues(stored.count))
       payloadStart = PatchPreamble.size + preamble.headerStored
       isReadOnly = preamble.isReadOnly
       let annexStart = payloadStart + header.payloadBytes
@@ -58,7 +58,8 @@ package final class Patch: Sendable {
       let annexText = try Self.decompress(
         annexBytes, to: header.annex.decoded, windowLog: Annex.windowLog, what: "an annex")
       annex = try Annex(
-        parsing: annexText, for: header.tensors, maximumValues: Self.maximumValues(annexBytes.count))
+        parsing: annexText, for: header.tensors, adapter: header.adapter,
+        maximumValues: Self.maximumValues(annexBytes.count))
       signedContent = SignedContent(identity: header.identity, annex: SHA256Hasher.hash(annexText))
       annotations = try Self.parse(annotations: notes)
     } catch let error as Malformed {
@@ -130,16 +131,19 @@ package final class Patch: Sendable {
   private static func verifyChunks(
     _ header: PatchHeader, _ input: InputFile, _ payloadStart: Int, threads: Int
   ) throws {
-    let tensors = header.tensors.filter { !$0.chunks.isEmpty }
+    let tensors =
+      (header.tensors.map { ($0.name, $0.chunks) } + header.adapter.map { ($0.name, $0.chunks) })
+      .filter { !$0.1.isEmpty }
     try Parallel.forEach(tensors.count, threads: threads) { i in
-      let largest = tensors[i].chunks.map(\.stored).max()!
+      let (name, chunks) = tensors[i]
+      let largest = chunks.map(\.stored).max()!
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: largest, alignment: 64)
       defer { buffer.deallocate() }
-      for chunk in tensors[i].chunks {
+      for chunk in chunks {
         let stored = UnsafeMutableRawBufferPointer(rebasing: buffer[..<chunk.stored])
         try input.read(into: stored, at: payloadStart + chunk.offset)
         guard SHA256Hasher.hash(UnsafeRawBufferPointer(stored)) == chunk.digest else {
-          throw Malformed("is damaged in the tensor \"\(tensors[i].name.printable)\"", isDamage: true)
+          throw Malformed("is damaged in the tensor \"\(name.printable)\"", isDamage: true)
         }
       }
     }

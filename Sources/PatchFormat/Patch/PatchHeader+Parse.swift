@@ -1,13 +1,14 @@
 // Valid if and only if, checked in this order (spec, section 3.2, rules 6, 7 and 9): canonical JSON; exactly the known
 // members with values of the right kind; every tensor's sides, operation and chunks conform to section 3.1; names
-// strictly ascending; chunks adjacent from 0 to the payload's end; roots and identity match the tensor list.
+// strictly ascending; chunks adjacent from 0 to the payload's end; copies, factors and the adapter's tensors conform to
+// sections 3.4 and 3.5; roots and identity match the tensor list.
 
 import Base
 import Checkpoints
 
 extension PatchHeader {
   /// - Throws: `Malformed` with the reason.
-  package init(parsing text: [UInt8], maximumValues: Int) throws {
+  package init(parsing text: [UInt8], flags: PatchFlags, maximumValues: Int) throws {
     let json: JSON
     do { json = try JSON.parse(text, maximumValues: maximumValues) } catch let error as JSONError {
       throw Malformed("has \(error.reason)")
@@ -27,6 +28,10 @@ extension PatchHeader {
       throw Malformed("declares an annex of \(section.decoded) bytes; the maximum is \(Self.maximumAnnex)")
     }
     let entries = try object.list("tensors")
+    let adapterEntries = try object.isPresent("adapter") ? object.list("adapter") : []
+    guard object.isPresent("adapter") != adapterEntries.isEmpty else {
+      throw Malformed("lists an adapter without tensors")
+    }
     try object.finish()
 
     var tensors: [PatchTensor] = []
@@ -37,22 +42,39 @@ extension PatchHeader {
       if let last = tensors.last, !last.name.precedes(tensor.name) {
         throw Malformed("lists the tensor \"\(tensor.name.printable)\" out of order or twice")
       }
-      for chunk in tensor.chunks {
-        guard chunk.offset == end else {
-          throw Malformed(
-            "places a chunk of \"\(tensor.name.printable)\" at \(chunk.offset), but the previous one ends at \(end)"
-          )
-        }
-        end += chunk.stored
-      }
+      try Self.place(tensor.chunks, of: tensor.name, &end)
       tensors.append(tensor)
     }
+    var adapter: [AdapterTensor] = []
+    for entry in adapterEntries {
+      let tensor = try AdapterTensor(parsing: entry)
+      if let last = adapter.last, !last.name.precedes(tensor.name) {
+        throw Malformed("lists the adapter's tensor \"\(tensor.name.printable)\" out of order or twice")
+      }
+      try Self.place(tensor.chunks, of: tensor.name, &end)
+      adapter.append(tensor)
+    }
+    try Self.checkCopies(tensors)
+    try Self.checkFactors(tensors, adapter)
     if let reason = Self.reasonOfTotals(tensors) { throw Malformed(reason) }
     guard end == payload else { throw Malformed("has chunks up to \(end) in a payload of \(payload) bytes") }
-    self.init(tensors: tensors, payloadBytes: payload, annex: section)
+    self.init(tensors: tensors, adapter: adapter, payloadBytes: payload, annex: section)
+    guard self.flags == flags else {
+      throw Malformed("has the flags \(flags.names) and the features \(self.flags.names)")
+    }
     guard baseRoot == base else { throw Malformed("has a base root that does not match its tensors") }
     guard targetRoot == target else { throw Malformed("has a target root that does not match its tensors") }
     guard self.identity == identity else { throw Malformed("has an identity that does not match its contents") }
+  }
+
+  private static func place(_ chunks: [Chunk], of name: String, _ end: inout Int) throws {
+    for chunk in chunks {
+      guard chunk.offset == end else {
+        throw Malformed(
+          "places a chunk of \"\(name.printable)\" at \(chunk.offset), but the previous one ends at \(end)")
+      }
+      end += chunk.stored
+    }
   }
 
   /// The reason why a patch of these tensors is invalid: one side is too large. Nil where both are valid.
@@ -92,6 +114,10 @@ extension PatchHeader {
     default: target = try side(object, "target", owner, name, lengths?[1])
     }
     let chunks = operation == .same ? [] : try object.list("chunks").map { try chunk($0, owner) }
+    let copy = operation != .same && object.isPresent("copy") ? try object.string("copy") : nil
+    let lowRank =
+      operation == .change && copy == nil && object.isPresent("low_rank")
+      ? try LowRank(parsing: try object.json("low_rank"), owner) : nil
     try object.finish()
 
     let isUnknown = [base, target].contains { $0.map { !$0.info.dtype.isKnown } ?? false }
@@ -108,22 +134,35 @@ extension PatchHeader {
       }
       guard base.fingerprint != target.fingerprint else { throw Malformed("has two equal fingerprints of \(owner)") }
     }
-    let tensor = PatchTensor(operation: operation, base: base, target: target, chunks: chunks)
-    try checkChunks(tensor, owner)
+    let tensor = PatchTensor(
+      operation: operation, base: base, target: target, chunks: chunks, copy: copy, lowRank: lowRank)
+    if copy == nil {
+      try checkChunks(tensor, owner)
+    } else if !chunks.isEmpty {
+      throw Malformed("has chunks of \(owner), which is a copy")
+    }
     return tensor
   }
 
   private static func side(
     _ object: ObjectReader<Malformed>, _ key: String, _ owner: String, _ name: String, _ length: Int?
   ) throws -> FingerprintedTensor {
-    let side = try ObjectReader(try object.json(key), of: "a side of \(owner)")
+    let side = try ObjectReader<Malformed>(try object.json(key), of: "a side of \(owner)")
+    let tensor = try self.side(side, owner, name, length)
+    try side.finish()
+    return tensor
+  }
+
+  /// Dtype, shape and fingerprint.
+  static func side(
+    _ side: ObjectReader<Malformed>, _ owner: String, _ name: String, _ length: Int?
+  ) throws -> FingerprintedTensor {
     guard let dtype = DType(try side.string("dtype")) else { throw Malformed("has an invalid dtype of \(owner)") }
     let shape = try side.list("shape").map { value in
       guard let n = value.int, n <= Limits.number else { throw Malformed("has an invalid shape of \(owner)") }
       return n
     }
     let fingerprint = try side.digest("fingerprint")
-    try side.finish()
     guard shape.count <= 64 else { throw Malformed("has an invalid shape of \(owner)") }
     let count: Int
     if dtype.isKnown {
@@ -139,7 +178,7 @@ extension PatchHeader {
     return FingerprintedTensor(TensorInfo(name: name, dtype: dtype, shape: shape, byteCount: count), fingerprint)
   }
 
-  private static func chunk(_ json: JSON, _ owner: String) throws -> Chunk {
+  static func chunk(_ json: JSON, _ owner: String) throws -> Chunk {
     guard let fields = json.array, fields.count == 5, let role = fields[0].string.flatMap(ChunkRole.init),
       let offset = fields[1].int, let stored = fields[2].int, let decoded = fields[3].int,
       let digest = fields[4].string.flatMap(ContentDigest.init(hex:))

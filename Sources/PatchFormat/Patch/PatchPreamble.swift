@@ -17,20 +17,24 @@ struct PatchPreamble {
   let headerStored: Int
   let headerDecoded: Int
   let headerDigest: ContentDigest
+  let flags: PatchFlags
   /// Whether flags forbid this version to write a changed file.
   let isReadOnly: Bool
 
-  init(headerStored: Int, headerDecoded: Int, headerDigest: ContentDigest) {
+  init(headerStored: Int, headerDecoded: Int, headerDigest: ContentDigest, flags: PatchFlags) {
     self.headerStored = headerStored
     self.headerDecoded = headerDecoded
     self.headerDigest = headerDigest
+    self.flags = flags
     isReadOnly = false
   }
 
   package var encoded: [UInt8] {
     var bytes = Self.magic
     bytes += [UInt8](littleEndian: Self.majorVersion)
-    bytes += [UInt8](repeating: 0, count: 6 + 3 * 8)
+    bytes += [UInt8](repeating: 0, count: 6)
+    bytes += [UInt8](littleEndian: flags.rawValue)
+    bytes += [UInt8](repeating: 0, count: 2 * 8)
     bytes += [UInt8](littleEndian: UInt64(headerStored))
     bytes += [UInt8](littleEndian: UInt64(headerDecoded))
     bytes += [UInt8](repeating: 0, count: 8)
@@ -57,7 +61,12 @@ struct PatchPreamble {
     guard version == Self.majorVersion else {
       throw Malformed("is of version \(version) of the format; this vpatch reads version \(Self.majorVersion)")
     }
-    guard u64(16) == 0 else { throw Malformed("needs a feature that this vpatch does not support") }
+    flags = PatchFlags(rawValue: u64(16))
+    let unknown = flags.subtracting(.known)
+    guard unknown.isEmpty else {
+      throw Malformed(
+        "needs a feature that this vpatch does not support (\(unknown.names.joined(separator: ", ")) of its flags)")
+    }
     guard bytes[10..<16].allSatisfy({ $0 == 0 }), u64(56) == 0 else {
       throw Malformed("has reserved bytes that are not zero")
     }

@@ -55,14 +55,26 @@ package struct PatchTensor: Hashable, Sendable {
   /// Equal to `base` for the operation `same`.
   package let target: FingerprintedTensor?
   package let chunks: [Chunk]
+  /// The tensor that this one equals on each side that this one has; it then has no chunks.
+  package let copy: String?
+  /// How its change follows from the adapter's factors.
+  package let lowRank: LowRank?
 
-  package init(operation: TensorOperation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [Chunk]) {
+  package init(
+    operation: TensorOperation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [Chunk],
+    copy: String? = nil, lowRank: LowRank? = nil
+  ) {
     self.name = (base ?? target)!.info.name
     self.operation = operation
     self.base = base
     self.target = target
     self.chunks = chunks
+    self.copy = copy
+    self.lowRank = lowRank
   }
+
+  /// Whether its chunks mean the same in another patch.
+  package var isSelfContained: Bool { copy == nil && lowRank == nil }
 
   package var storedBytes: Int { chunks.reduce(0) { $0 + $1.stored } }
 
@@ -94,6 +106,7 @@ package struct PatchTensor: Hashable, Sendable {
       case .difference: difference
       case .base: baseOnly
       case .target: targetOnly
+      case .adapter: 0
       }
     }
   }

@@ -55,21 +55,41 @@ package final class PatchWriter: Sendable {
     package let base: FingerprintedTensor?
     package let target: FingerprintedTensor?
     package let chunks: [ScratchChunk]
+    package let copy: String?
+    package let lowRank: LowRank?
 
     package init(
-      operation: TensorOperation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [ScratchChunk]
+      operation: TensorOperation, base: FingerprintedTensor?, target: FingerprintedTensor?, chunks: [ScratchChunk],
+      copy: String? = nil, lowRank: LowRank? = nil
     ) {
       self.operation = operation
       self.base = base
       self.target = target
       self.chunks = chunks
+      self.copy = copy
+      self.lowRank = lowRank
+    }
+  }
+
+  /// A tensor of the adapter.
+  package struct AdapterEntry: Sendable {
+    package let tensor: FingerprintedTensor
+    package let chunks: [ScratchChunk]
+
+    package init(tensor: FingerprintedTensor, chunks: [ScratchChunk]) {
+      self.tensor = tensor
+      self.chunks = chunks
     }
   }
 
   /// Writes the file and gives it its final name.
-  /// - Parameter entries: every tensor of either side, in ascending order of name.
+  /// - Parameters:
+  ///   - entries: every tensor of either side, in ascending order of name.
+  ///   - adapter: the tensors of the adapter that the patch keeps, in ascending order of name.
   /// - Throws: `refused` where the patch would exceed the format's limits; `io`.
-  package func finish(_ entries: [Entry], annex: Annex, annotations: JSON) throws -> PatchHeader {
+  package func finish(
+    _ entries: [Entry], adapter: [AdapterEntry] = [], annex: Annex, annotations: JSON
+  ) throws -> PatchHeader {
     let annexText = annex.encoded()
     guard annexText.count <= PatchHeader.maximumAnnex else {
       throw VPatchError(
@@ -78,16 +98,21 @@ package final class PatchWriter: Sendable {
     }
     let annexBytes = annexText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: Annex.windowLog) }
     var end = 0
-    let tensors = entries.map { entry in
-      let chunks = entry.chunks.map { chunk in
+    func place(_ chunks: [ScratchChunk]) -> [Chunk] {
+      chunks.map { chunk in
         defer { end += chunk.stored }
         return Chunk(
           role: chunk.role, offset: end, stored: chunk.stored, decoded: chunk.decoded, digest: chunk.digest)
       }
-      return PatchTensor(operation: entry.operation, base: entry.base, target: entry.target, chunks: chunks)
     }
+    let tensors = entries.map { entry in
+      PatchTensor(
+        operation: entry.operation, base: entry.base, target: entry.target, chunks: place(entry.chunks),
+        copy: entry.copy, lowRank: entry.lowRank)
+    }
+    let kept = adapter.map { AdapterTensor(tensor: $0.tensor, chunks: place($0.chunks)) }
     let header = PatchHeader(
-      tensors: tensors, payloadBytes: end,
+      tensors: tensors, adapter: kept, payloadBytes: end,
       annex: .init(stored: annexBytes.count, decoded: annexText.count, digest: SHA256Hasher.hash(annexBytes)))
     if let reason = PatchHeader.reasonOfTotals(tensors) {
       throw VPatchError(.refused, path, "would be a patch that \(reason), more than the format allows")
@@ -98,14 +123,15 @@ package final class PatchWriter: Sendable {
     }
     let headerBytes = headerText.withUnsafeBytes { Zstd.compress($0, level: 19, windowLog: 26) }
     let preamble = PatchPreamble(
-      headerStored: headerBytes.count, headerDecoded: headerText.count, headerDigest: SHA256Hasher.hash(headerBytes))
+      headerStored: headerBytes.count, headerDecoded: headerText.count, headerDigest: SHA256Hasher.hash(headerBytes),
+      flags: header.flags)
 
     let file = try OutputFile(path: path, replacing: replacing)
     try file.write(preamble.encoded, at: 0)
     try file.write(headerBytes, at: PatchPreamble.size)
     let payloadStart = PatchPreamble.size + headerBytes.count
     var position = payloadStart
-    for chunk in entries.lazy.flatMap(\.chunks) {
+    for chunk in entries.flatMap(\.chunks) + adapter.flatMap(\.chunks) {
       try file.copy(from: scratch, chunk.offset..<chunk.offset + chunk.stored, at: position)
       position += chunk.stored
     }

@@ -1,3 +1,4 @@
+import Apply
 import Base
 import Catalogue
 import Checkpoints
@@ -21,6 +22,25 @@ extension Workspace {
     let checkpoint = try Containers.open(path)
     try warn(of: checkpoint)
     return checkpoint
+  }
+
+  /// The tuned side of a new patch: a checkpoint, or a LoRA adapter merged into the base.
+  /// - Parameter adapter: the folder of the adapter that was merged into the checkpoint; nil for none.
+  /// - Throws: `refused` for an adapter that does not fit the base.
+  package func tuned(
+    _ path: String, adapter: String?, over base: SafetensorsCheckpoint
+  ) throws -> (any Checkpoint, AdapterPlan?) {
+    guard try PEFTAdapter.isOne(path) else {
+      let checkpoint = try readable(path)
+      return (checkpoint, try adapter.map { try AdapterPlan(PEFTAdapter(path: $0), over: base) })
+    }
+    if let adapter {
+      throw VPatchError(
+        .refused, adapter, "is a second adapter: \(path.printable) is one too",
+        remedy: "leave out --adapter, or give the merged model in place of the first one")
+    }
+    let plan = try AdapterPlan(PEFTAdapter(path: path), over: base)
+    return (AdaptedCheckpoint(plan), plan)
   }
 
   private func requireNoPatch(_ path: String) throws {

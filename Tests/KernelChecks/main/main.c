@@ -28,7 +28,7 @@ int main(int count, char **paths) {
   static const struct {
     const char *(*check)(uint64_t seed, vp_guard guard);
     uint64_t seeds;
-  } checks[] = {{vp_check_ulp16, 200},     {vp_check_merge, 60},         {vp_check_conversions, 100},
+  } checks[] = {{vp_check_ulp16, 200},     {vp_check_merge, 60},         {vp_check_conversions, 100}, {vp_check_lowrank, 300},
                 {vp_check_products, 300},  {vp_check_model_kernels, 300}, {vp_check_resizing, 300}};
   for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
     for (uint64_t seed = 0; seed < checks[i].seeds; seed++) report(checks[i].check(seed, (vp_guard)(seed & 1)), seed);

@@ -1,0 +1,200 @@
+import Base
+import Checkpoints
+import Families
+import PatchFormat
+
+/// What an adapter does to each tensor of a base.
+package struct AdapterPlan: Sendable {
+  enum Change: Sendable, Equatable {
+    /// base + scale · B · A. The views refer to the adapter's tensors by index.
+    case lowRank(LowRank)
+    /// The adapter's tensor in the base's dtype.
+    case whole(String)
+    /// Rows that are replaced by those of the adapter's tensor.
+    case rows([Int], of: String)
+    /// base + scale · the adapter's tensor.
+    case sum(String, scale: Double)
+  }
+
+  package let adapter: PEFTAdapter
+  let base: SafetensorsCheckpoint
+  /// By the bytes of the base's names.
+  let changes: [String: Change]
+  /// Whether every tensor of the adapter is a factor.
+  let isOnlyFactors: Bool
+
+  /// - Throws: `refused` for keys without a tensor in the base, wrong shapes, and factors that contradict the config.
+  package init(_ adapter: PEFTAdapter, over base: SafetensorsCheckpoint) throws {
+    var builder = AdapterPlanBuilder(adapter, base)
+    changes = try builder.changes()
+    self.adapter = adapter
+    self.base = base
+    isOnlyFactors = changes.values.allSatisfy { if case .lowRank = $0 { true } else { false } }
+  }
+
+  func change(of name: String) -> Change? { changes[name.bytesKey] }
+}
+
+/// Collects the tensors of an adapter by module, and finds the base's tensors that they change.
+struct AdapterPlanBuilder {
+  package let adapter: PEFTAdapter
+  let base: SafetensorsCheckpoint
+
+  /// Tensors of the adapter for one wrapped layer.
+  struct Parts {
+    var a: TensorInfo?
+    var b: TensorInfo?
+    var isEmbedding = false
+  }
+
+  init(_ adapter: PEFTAdapter, _ base: SafetensorsCheckpoint) {
+    self.adapter = adapter
+    self.base = base
+  }
+
+  /// The changes, by the bytes of the base's names.
+  mutating func changes() throws -> [String: AdapterPlan.Change] {
+    var parts: [AdapterKey: Parts] = [:]
+    var others: [(key: AdapterKey, info: TensorInfo)] = []
+    for tensor in adapter.checkpoint.tensors {
+      guard tensor.info.byteCount > 0 else { throw refused("has the tensor \(quoted(tensor.name)) without elements") }
+      let key = AdapterKey(tensor.name)
+      let place = AdapterKey(layer: key.module, depth: key.depth)
+      switch key.kind {
+      case .a: parts[place, default: Parts()].a = tensor.info
+      case .b: parts[place, default: Parts()].b = tensor.info
+      case .embeddingA:
+        parts[place, default: Parts()].a = tensor.info
+        parts[place]!.isEmbedding = true
+      case .embeddingB: parts[place, default: Parts()].b = tensor.info
+      case .unknown:
+        throw refused(
+          "has \(quoted(tensor.name)), which is no factor of a plain LoRA (\(AdapterTensors.kind(of: tensor.name) ?? "unknown"))",
+          remedy: OtherForm.mergeRemedy)
+      case .biasOfB, .tokenRows, .whole: others.append((key, tensor.info))
+      }
+    }
+    guard !parts.isEmpty || !others.isEmpty else { throw refused("holds no tensors") }
+    let parameters = try ParameterNames(parts.keys, adapter, base)
+    let wanted = parts.keys.map(parameters.name) + others.map { $0.key.tensorName }
+    let found = try baseNames(wanted)
+    var changes: [String: AdapterPlan.Change] = [:]
+    for (key, part) in parts {
+      let name = found[parameters.name(key)]!
+      guard let a = part.a, let b = part.b else {
+        throw refused("has only one of the two factors of \(quoted(key.module))")
+      }
+      let rule = try AdapterFactors(a, b, of: self, parameters.path(key), key)
+        .rule(base.tensor(named: name)!.info, isEmbedding: part.isEmbedding)
+      changes[name.bytesKey] = .lowRank(rule)
+    }
+    for (key, info) in others {
+      let name = found[key.tensorName]!
+      if let change = try change(key, info, base.tensor(named: name)!, besides: changes[name.bytesKey]) {
+        changes[name.bytesKey] = change
+      }
+    }
+    return changes
+  }
+
+  /// A change that is not a product of factors; nil for a copy of the base's own tensor.
+  private func change(
+    _ key: AdapterKey, _ info: TensorInfo, _ tensor: CheckpointTensor, besides other: AdapterPlan.Change?
+  ) throws -> AdapterPlan.Change? {
+    if key.kind == .whole, other != nil || info == tensor.info.named(info.name) {
+      // PEFT saves embeddings and heads beside their factors.
+      let own = try adapter.checkpoint.source(of: adapter.checkpoint.tensor(named: info.name)!).fingerprint()
+      if try info.dtype == tensor.info.dtype && own == base.source(of: tensor).fingerprint() { return nil }
+    }
+    guard other == nil else {
+      throw refused("changes \(quoted(tensor.name)) in two ways", remedy: OtherForm.mergeRemedy)
+    }
+    switch key.kind {
+    case .tokenRows:
+      let rows = try adapter.config.rows(of: key.module, refused: { refused($0) })
+      guard tensor.info.shape.count == 2, info.shape == [rows.count, tensor.info.shape[1]],
+        rows.allSatisfy({ $0 < tensor.info.shape[0] })
+      else { throw mismatch(info, tensor.info) }
+      return .rows(rows, of: info.name)
+    case .biasOfB:
+      guard info.shape == tensor.info.shape else { throw mismatch(info, tensor.info) }
+      return .sum(info.name, scale: adapter.config.scale(of: key.module))
+    default:
+      guard info.shape == tensor.info.shape else { throw mismatch(info, tensor.info) }
+      return .whole(info.name)
+    }
+  }
+
+  /// The base's names of tensors that are named as transformers has them in memory.
+  /// - Throws: `refused` with those that the base does not have.
+  private func baseNames(_ wanted: [String]) throws -> [String: String] {
+    let held = Set(base.tensors.map(\.name))
+    var found: [String: String] = [:]
+    if !wanted.allSatisfy(held.contains) {
+      found = (try? KeyMap.auto(from: Set(wanted), to: held))?.names ?? [:]
+    }
+    for name in wanted where held.contains(name) { found[name] = name }
+    let missing = Set(wanted).filter { found[$0] == nil }.sorted()
+    guard let first = missing.first else { return found }
+    let list = missing.prefix(3).map { "\"\($0.printable)\"" }.joined(separator: ", ")
+    let isTied = PassingTensors.isHead(first) && base.tensors.contains { PassingTensors.isEmbedding($0.name) }
+    throw refused(
+      "changes \(Format.counted(missing.count, "tensor")) that the base \(base.path.printable) does not have: \(list)"
+        + (missing.count > 3 ? " and \(missing.count - 3) more" : ""),
+      remedy: isTied
+        ? "its output head is the embedding: " + OtherForm.mergeRemedy
+        : "give the base that the adapter was trained on"
+          + (adapter.config.baseModel.map { ", \($0.printable)" } ?? ""))
+  }
+
+  func refused(_ reason: String, remedy: String = "save the adapter again with PEFT's save_pretrained") -> VPatchError {
+    VPatchError(.refused, adapter.path, reason, remedy: remedy)
+  }
+
+  func mismatch(_ info: TensorInfo, _ tensor: TensorInfo) -> VPatchError {
+    refused(
+      "has \(quoted(info.name)) of \(info.typeDescription) for the base's \(quoted(tensor.name)) of \(tensor.typeDescription)",
+      remedy: "give the base that the adapter was trained on"
+        + (adapter.config.baseModel.map { ", \($0.printable)" } ?? ""))
+  }
+
+  func quoted(_ name: String) -> String { "\"\(name.printable)\"" }
+}
+
+extension AdapterKey {
+  /// Stands for both factors of a layer.
+  fileprivate init(layer module: String, depth: Int) {
+    kind = .a
+    self.module = module
+    self.depth = depth
+  }
+
+  /// The tensor that it changes.
+  var tensorName: String {
+    switch kind {
+    case .whole, .unknown: module
+    case .biasOfB: module + ".bias"
+    case .a, .b, .embeddingA, .embeddingB, .tokenRows: module + ".weight"
+    }
+  }
+}
+
+extension TensorInfo {
+  func named(_ name: String) -> TensorInfo {
+    TensorInfo(name: name, dtype: dtype, shape: shape, byteCount: byteCount)
+  }
+}
+
+extension PEFTConfig {
+  /// The trained rows of an embedding.
+  func rows(of module: String, refused: (String) -> VPatchError) throws -> [Int] {
+    let named = trainedTokens.filter { entry in
+      guard let name = entry.module else { return true }
+      return module == name || module.hasSuffix("." + name)
+    }
+    guard named.count == 1 else {
+      throw refused("has trained rows of \"\(module.printable)\", and \(Self.fileName) does not say which")
+    }
+    return named[0].rows
+  }
+}

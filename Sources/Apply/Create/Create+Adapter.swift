@@ -1,0 +1,117 @@
+import Base
+import Checkpoints
+import PatchFormat
+
+/// What a patch has of the adapter that it was made with.
+package struct AdapterSummary: Sendable {
+  /// Number of tensors that its factors change.
+  package let tensors: Int
+  /// Elements of these.
+  package let weights: Int
+  /// Bytes of the differences between what the factors predict and the target.
+  package let residualBytes: Int
+  /// Bytes of what is needed, besides the factors, to find the base from the prediction.
+  package let choiceBytes: Int
+  /// Tensors of the adapter that the patch holds.
+  package let keptTensors: Int
+  package let keptBytes: Int
+  /// Whether it holds all of the adapter, so that it can be exported again.
+  package let isWhole: Bool
+  /// Whether vpatch merged the adapter; otherwise a merged model was given.
+  package let isMerged: Bool
+
+  /// Residual bits for each weight that the factors change.
+  package var residualBits: Double { weights == 0 ? 0 : 8 * Double(residualBytes) / Double(weights) }
+
+  /// Above this, the target is not what the factors make of the base, by any of the known roundings.
+  package var isTooFar: Bool { residualBits > 0.5 }
+
+  package var json: JSON {
+    .dictionary([
+      "tensors": JSON(tensors), "weights": JSON(weights), "residual_bytes": JSON(residualBytes),
+      "choice_bytes": JSON(choiceBytes), "kept_tensors": JSON(keptTensors), "kept_bytes": JSON(keptBytes),
+      "whole": .bool(isWhole), "merged": .string(isMerged ? "vpatch" : "given"),
+    ])
+  }
+}
+
+extension Create {
+  /// The adapter as context of the changes that the patch has; nil without an adapter.
+  func adapterContext(_ kept: [Compared]) throws -> AdapterContext? {
+    guard let plan = options.adapter else { return nil }
+    let checkpoint = plan.adapter.checkpoint
+    let digests = try checkpoint.fingerprints(of: checkpoint.tensors, work, phase: "hashing the adapter")
+    var rules: [String: (tensor: TensorInfo, rule: LowRank)] = [:]
+    for item in kept {
+      guard case .lowRank(let rule)? = plan.change(of: item.pair.name), let base = item.pair.base?.info,
+        base == item.pair.target
+      else { continue }
+      rules[item.pair.name.bytesKey] = (base, isMerging ? rule : try rounded(rule, item.pair, base))
+    }
+    return AdapterContext(
+      checkpoint: checkpoint, tensors: zip(checkpoint.tensors, digests).map { FingerprintedTensor($0.info, $1) },
+      rules: rules, keepsAll: options.keepsAdapter)
+  }
+
+  /// Whether the target is the base with the adapter merged by vpatch.
+  var isMerging: Bool { tuned is AdaptedCheckpoint }
+
+  /// The rule with the rounding that predicts more of the target's first elements. PEFT rounds the change for some layers
+  /// and not for others.
+  private func rounded(_ rule: LowRank, _ pair: Pair, _ info: TensorInfo) throws -> LowRank {
+    let rules = [false, true].map {
+      LowRank(rank: rule.rank, scale: rule.scale, roundsChange: $0, u: rule.u, v: rule.v)
+    }
+    let count = min(info.elementCount, 1 << 16)
+    let width = info.dtype.element.width
+    let buffers = (0..<3).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: count * width, alignment: 64) }
+    defer { for buffer in buffers { buffer.deallocate() } }
+    try baseSource(pair)?.read(into: buffers[0], at: 0)
+    try tunedSource(pair)?.read(into: buffers[1], at: 0)
+    let adapter = options.adapter!.adapter.checkpoint
+    func factor(_ view: LowRank.View) throws -> Factors.Factor {
+      let tensor = adapter.tensors[view.tensor]
+      return Factors.Factor(info: tensor.info, bytes: try adapter.source(of: tensor).bytes())
+    }
+    let (u, v) = (try factor(rule.u), try factor(rule.v))
+    let wrong = rules.map { rule in
+      ChunkCoder.Prediction(Factors(rule, of: info, u: u, v: v), elements: 0..<count)
+        .predict(from: UnsafeRawBufferPointer(buffers[0]), into: buffers[2])
+      return stride(from: 0, to: count * width, by: width).count { i in
+        (i..<i + width).contains { buffers[2][$0] != buffers[1][$0] }
+      }
+    }
+    return wrong[1] < wrong[0] ? rules[1] : rules[0]
+  }
+
+  /// What is needed to write the adapter's files again, if the patch has all of its tensors.
+  func adapterFiles(_ encoded: PatchBuilder.Encoded) throws -> Annex.AdapterFiles? {
+    guard encoded.isAdapterWhole, let adapter = options.adapter?.adapter, !encoded.adapter.isEmpty else { return nil }
+    let file = adapter.checkpoint.files[0]
+    return Annex.AdapterFiles(
+      config: adapter.configText, header: file.header.text, digest: try file.input.digest())
+  }
+
+  /// The member `adapter` of the annotation `made`.
+  func adapterAnnotation() throws -> JSON? {
+    guard let adapter = options.adapter?.adapter else { return nil }
+    return .dictionary([
+      "config": .string(SHA256Hasher.hash(adapter.configText).hex),
+      "weights": .string(try adapter.checkpoint.files[0].input.digest().hex),
+      // No adapter names its base by content.
+      "base": .string("declared"),
+      "base_model": adapter.config.baseModel.map { .string($0) },
+      "merged": .string(isMerging ? "vpatch" : "given"),
+    ])
+  }
+
+  func adapterSummary(_ encoded: PatchBuilder.Encoded, _ kept: [Compared]) -> AdapterSummary? {
+    guard let plan = options.adapter else { return nil }
+    let predicted = kept.filter { if case .lowRank? = plan.change(of: $0.pair.name) { true } else { false } }
+    return AdapterSummary(
+      tensors: predicted.count, weights: predicted.reduce(0) { $0 + ($1.pair.target?.elementCount ?? 0) },
+      residualBytes: encoded.residualBytes, choiceBytes: encoded.choiceBytes, keptTensors: encoded.adapter.count,
+      keptBytes: encoded.adapter.reduce(0) { $0 + $1.chunks.reduce(0) { $0 + $1.stored } },
+      isWhole: encoded.isAdapterWhole && !encoded.adapter.isEmpty, isMerged: isMerging)
+  }
+}
