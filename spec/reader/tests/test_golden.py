@@ -48,7 +48,7 @@ class Golden(unittest.TestCase):
 
     def test_every_rule_has_its_file(self) -> None:
         rules = {r["rule"] for folder in ("refused", "refused-on-decode") for r in reasons(GOLDEN / folder)}
-        of_the_checkpoint = {"wrong-base", "other-layout", "safetensors", "index", "output"}
+        of_the_checkpoint = {"wrong-base", "other-layout", "safetensors", "index", "output", "no-adapter"}
         of_stacks = {"stack", "stack-file"}  # test_stack.py
         self.assertEqual(set(RULES) - of_the_checkpoint - of_stacks, rules)
 
