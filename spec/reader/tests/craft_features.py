@@ -48,9 +48,10 @@ class FeatureDraft(Draft):
                   ulp: dict[str, Any]) -> bytes:
         """A stored chunk of the low-rank coder, or a raw one if that is too long."""
         for within in (f.within, "sparse"):
-            stored = craft_lowrank.chunk(base, target, changes, t, within, self.frame, **ulp)
+            stored = craft_lowrank.chunk(base, target, changes, t, within, self.frame, f.spoil, **ulp)
             if len(stored) <= len(base) + 16:
                 return stored
+        assert f.spoil is None, "the spoiled chunk is too long"
         return craft.difference_chunk("raw", base, target, t, self.frame)
 
     def add_files(self, config: bytes, header: bytes) -> None:

@@ -90,6 +90,7 @@ class Factors:
     u: Sequence[int]  # tensor, offset, slice, line, rank
     v: Sequence[int]
     within: str = "sparse"  # coder of the difference from the prediction
+    spoil: Callable[[dict[str, Any]], object] | None = None  # changes the parts of a chunk before they are joined
 
     def member(self) -> Entry:
         digits = struct.pack(">d", self.scale).hex()
@@ -129,8 +130,8 @@ def join(values: Sequence[int], t: Tensor) -> Tensor:
 
 
 def chunk(base: bytes, target: bytes, changes: Sequence[float], t: Tensor, within: str, frame: Frame,
-          spoil: Callable[[dict[str, Any]], object] | None = None, **ulp: Any) -> bytes:
-    """A stored chunk. `spoil` may change its parts, a dict, before they are joined."""
+          spoil: Callable[[dict[str, Any]], object] | None, **ulp: Any) -> bytes:
+    """A stored chunk of these elements, which have these changes."""
     sources = elements(base, t.width)
     predicted = [predict(u, change, t.dtype) for u, change in zip(sources, changes, strict=True)]
     choice = craft_ulp.Bits()
