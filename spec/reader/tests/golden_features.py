@@ -118,7 +118,8 @@ LOW_RANK: Cases = {
     "lowrank_experts": ("3.5", "lowrank", "three matrices, factors in BF16 with slices", low("experts")),
     "lowrank_edges": ("5.2", "lowrank", "signed zeros, subnormals, infinities and NaNs as bases; changes of zero, "
                       "infinity and NaN; up to thousands of bases for a prediction", low("edges")),
-    "lowrank_within_raw": ("5.2.2", "lowrank", "the difference raw", low("experts", within="raw")),
+    "lowrank_within_raw": ("5.2.2", "lowrank", "chunks of twelve elements, the difference raw",
+                           low("f16", within="raw", chunk=2 * 12)),
     "lowrank_within_planes": ("5.2.2", "lowrank", "the difference in planes", low("bf16", within="planes")),
     "lowrank_within_ulp": ("5.2.2", "lowrank", "the difference in ulps", low("bf16", within="ulp")),
     "lowrank_within_ulp_f32": ("5.2.2", "lowrank", "the difference in ulps, F32", low("f32", within="ulp")),
