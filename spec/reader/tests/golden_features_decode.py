@@ -149,6 +149,8 @@ case("lowrank_rounding_wrong", "3.2, end", "result", "the scale is another: the 
      by_factors(edit=lambda d: d.tensors[0]["low_rank"].update(scale="3fe0000000000000")))
 case("lowrank_adapter_other", "3.2, end", "result", "a tensor of the adapter is not what is promised",
      held(b"\1" + B[:-4] + bytes(4)))
+case("lowrank_adapter_fingerprint", "3.2, end", "result", "a tensor of the adapter has another fingerprint than listed",
+     by_factors(edit=lambda d: d.adapter[-1].update(fingerprint="0" * 64)))
 case("lowrank_adapter_zero", "5", "coder", "a tensor of the adapter with the coder zero", held(b"\0"))
 case("lowrank_adapter_sparse", "5", "coder", "a tensor of the adapter with the coder sparse",
      held(b"\4" + small_frame(b"\1\0\0\0\0" + b"\1\0\0\0")))

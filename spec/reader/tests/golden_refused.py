@@ -473,4 +473,5 @@ case("annotations_digest", "3.2 (10)", "annotations-digest", "a bit of the annot
      flip(lambda d: len(d) - 1))
 # (11), (12)
 import golden_annex  # noqa: E402, F401 (the cases of the annex and the annotations)
-import golden_flags  # noqa: E402, F401 (the cases of the features that flags announce)
+import golden_factors  # noqa: E402, F401 (the cases of factors and copies)
+import golden_flags  # noqa: E402, F401 (the cases of flags and adapters)

@@ -2,6 +2,7 @@
 
 import random
 import struct
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from craft_lowrank import Factors
 from test_apply import Files
 
 from vpatch_reader import apply, export, factors, lowrank
+from vpatch_reader.chunks import decode_difference
 from vpatch_reader.container import Patch
 from vpatch_reader.elements import kind
 from vpatch_reader.floats import narrow
+from vpatch_reader.refused import Refused
 
 DTYPES = ("BF16", "F16", "F32")
 
@@ -134,6 +137,59 @@ class RoundTrips(Files):
         read = factors.Factors(4, "sum", 1.0, *(factors.View(*v) for v in (f.u, f.v)))
         product = lowrank.Product(read, "F32", (1, 1), value, value)
         self.assertEqual(product.prediction(0, 1).change.tolist(), [1 + 2**-20])
+
+
+class Broken(Files):
+    """Defects of single chunks; patches with defective chunks are in fixtures/golden/refused-on-decode-features."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        f, adapter = random_factors(random.Random(8), "BF16", (9, 5))
+        base = craft.array("BF16", support.weights("BF16", 45, 1), (9, 5))
+        target = tuned(f, base, adapter, 1, 0.3)
+        changes = f.changes(base, [*adapter.values()])
+        self.stored = craft_lowrank.chunk(base.data, target.data, changes, base, "ulp", craft.packed_frame, None)
+        self.sides = ((base.data, target.data, False), (target.data, base.data, True))
+        self.predict = lambda: lowrank.Prediction("BF16", np.array(changes))
+
+    def test_every_truncation(self) -> None:
+        for known, other, backward in self.sides:
+            self.assertEqual(decode_difference(self.stored, kind("BF16"), known, backward, self.predict), other)
+            for end in range(len(self.stored)):
+                with self.assertRaises(Refused):
+                    decode_difference(self.stored[:end], kind("BF16"), known, backward, self.predict)
+
+    def test_every_flipped_bit_gives_a_refusal_or_elements(self) -> None:
+        for bit in range(8 * len(self.stored)):
+            spoiled = bytearray(self.stored)
+            spoiled[bit // 8] ^= 1 << bit % 8
+            for known, _, backward in self.sides:
+                try:
+                    out = decode_difference(bytes(spoiled), kind("BF16"), known, backward, self.predict)
+                    self.assertEqual(len(out), 90)
+                except Refused:
+                    pass
+
+
+class Speed(unittest.TestCase):
+    def test_speed(self) -> None:
+        """Prints seconds for a matrix of half a chunk of the largest size, in both directions."""
+        rows, columns, rank = 1024, 1024, 16
+        rng = np.random.default_rng(1)
+        u, v = (rng.normal(0, 0.01, n * rank) for n in (rows, columns))
+        views = [factors.View(0, 0, 0, rank, 1), factors.View(1, 0, 0, rank, 1)]
+        product = lowrank.Product(factors.Factors(rank, "sum", 2.0, *views), "BF16", (rows, columns), u, v)
+        base = support.weights("BF16", rows * columns, 2)
+        begun = time.monotonic()
+        prediction = product.prediction(0, base.size)
+        target = prediction.target(base)
+        middle = time.monotonic()
+        with self.assertRaises(Refused):  # the choice bits are missing
+            product.prediction(0, base.size).base(target, b"")
+        backward = time.monotonic() - middle
+        forward = middle - begun
+        print(f"low-rank, {base.size:,} weights, rank {rank}: forward {forward:.2f} s, backward {backward:.2f} s")
+        self.assertLess(backward, 60)
 
 
 class Adapters(Files):
