@@ -220,6 +220,7 @@ class Draft:
                  chunk: int = 4 * 2**20, frame: Frame = raw_frame, **ulp: Any) -> None:
         self.frame, self.payload = frame, b""
         self.tensors: list[Entry] = []
+        self.adapter: list[Entry] = []  # craft_features.py
         for name in sorted({*base.tensors, *target.tensors}, key=str.encode):
             self._add(name, base.tensors.get(name), target.tensors.get(name), coder, plain, chunk, ulp)
         self.blobs: list[bytes] = []
@@ -317,13 +318,16 @@ class Draft:
             "target": roots[1].hex(),
             "tensors": self.tensors,
         }
+        if self.adapter:
+            fields["adapter"] = self.adapter
         edited = json.loads(json.dumps(fields))
         if header:
             header(edited)
         json_text = canonical(edited)
         json_text = text(json_text) if text else json_text
         stored = (header_frame or self.frame)(json_text)
-        numbers = struct.pack("<H6xQQQQQ8x", 1, 0, 0, 0, len(stored), len(json_text))
+        must = int("adapter" in edited) | 2 * any("copy" in e for e in edited["tensors"])
+        numbers = struct.pack("<H6xQQQQQ8x", 1, must, 0, 0, len(stored), len(json_text))
         head = MAGIC + numbers + hashlib.sha256(stored).digest()
         head = preamble(head) if preamble else head
         notes = self.annotations

@@ -77,6 +77,7 @@ def runs_frame(data: bytes, *, size: int | None = -1, window: int) -> bytes:
 RAW_I = right("i", "raw", I2)
 ZIGZAG_I = craft.planes(craft.zigzag(craft.differences(I.data, I2.data, I)), 2)
 case("coder_unknown", "5", "coder", "coder 5", lambda: changed("i", I2, b"\5" + RAW_I[1:]))
+case("coder_unknown_6", "5", "coder", "coder 6", lambda: changed("i", I2, b"\6" + RAW_I[1:]))
 case("coder_ulp_of_integers", "5", "coder", "ulp for I16", lambda: changed("i", I2, b"\3" + RAW_I[1:]))
 case("coder_zero_in_t", "5", "coder", "zero in a chunk of plain bytes", lambda: added(b"\0"))
 case("coder_ulp_in_t", "5", "coder", "ulp in a chunk of plain bytes", lambda: added(b"\3" + bytes(48)))

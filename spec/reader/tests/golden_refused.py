@@ -133,8 +133,7 @@ case("major_version_0", "3.2 (3)", "major-version", "major version 0", put(8, b"
 case("major_version_2", "3.2 (3)", "major-version", "major version 2", put(8, b"\2\0"))
 case("major_version_257", "3.2 (3)", "major-version", "major version 257: its low byte is 1", put(8, b"\1\1"))
 # (4)
-case("flag_must_understand", "3.2 (4)", "must-understand", "an unknown flag that must be understood, bit 0",
-     put(16, b"\1"))
+case("flag_must_understand", "3.2 (4)", "flags", "the flag low-rank, bit 0, and no adapter", put(16, b"\1"))
 case("flag_must_understand_63", "3.2 (4)", "must-understand", "an unknown flag that must be understood, bit 63",
      put(23, b"\x80"))
 case("reserved_not_zero", "3.2 (4)", "reserved", "reserved byte 15 is not zero", put(15, b"\1"))
@@ -474,3 +473,5 @@ case("annotations_digest", "3.2 (10)", "annotations-digest", "a bit of the annot
      flip(lambda d: len(d) - 1))
 # (11), (12)
 import golden_annex  # noqa: E402, F401 (the cases of the annex and the annotations)
+import golden_factors  # noqa: E402, F401 (the cases of factors and copies)
+import golden_flags  # noqa: E402, F401 (the cases of flags and adapters)

@@ -14,6 +14,8 @@ from support import FIXTURES
 
 import craft
 import golden_decode
+import golden_features
+import golden_features_decode
 import golden_refused
 import hostile
 from craft import Draft
@@ -75,18 +77,30 @@ def write(root: Path) -> None:
           [(f"{name}.vpatch", section, rule, reason) for name, section, rule, reason, _ in golden_refused.CASES])
     for name, _, _, _, data in golden_refused.CASES:
         made[f"golden/refused/{name}.vpatch"] = data if isinstance(data, bytes) else data()
-    table("golden/refused-on-decode", ("file", "section", "rule", "command", "reason"),
-          [(f"{name}.vpatch", section, rule, command, reason)
-           for name, section, rule, command, reason, _ in golden_decode.CASES])
-    for name, _, _, _, _, make in golden_decode.CASES:
-        made[f"golden/refused-on-decode/{name}.vpatch"] = make()
-    for name, c in (("base", golden_decode.BASE), ("target", golden_decode.TARGET)):
-        made[f"golden/refused-on-decode/{name}.safetensors"] = craft.file_bytes(c.files[""], c.tensors)
+    for folder, cases, base, target in (
+        ("golden/refused-on-decode", golden_decode.CASES, golden_decode.BASE, golden_decode.TARGET),
+        ("golden/refused-on-decode-features", golden_features_decode.CASES, golden_features_decode.BASE,
+         golden_features_decode.TARGET),
+    ):
+        table(folder, ("file", "section", "rule", "command", "reason"),
+              [(f"{name}.vpatch", section, rule, command, reason) for name, section, rule, command, reason, _ in cases])
+        for name, _, _, _, _, make in cases:
+            made[f"{folder}/{name}.vpatch"] = make()
+        for name, c in (("base", base), ("target", target)):
+            made[f"{folder}/{name}.safetensors"] = craft.file_bytes(c.files[""], c.tensors)
     accepted = {f"{name}.vpatch": rest for name, rest in ACCEPTED.items()}
-    for folder, cases in (("golden/accepted-by-flag", BY_FLAG), ("golden/accepted", accepted)):
-        table(folder, ("file", "section", "reason"), [(name, *rest[:2]) for name, rest in cases.items()])
-        for name, (_, _, make) in cases.items():
+    for folder, rows in (("golden/accepted-by-flag", BY_FLAG), ("golden/accepted", accepted)):
+        table(folder, ("file", "section", "reason"), [(name, *rest[:2]) for name, rest in rows.items()])
+        for name, (_, _, make) in rows.items():
             made[f"{folder}/{name}"] = make()
+    folder = "golden/accepted-features"
+    table(folder, ("file", "section", "base", "target", "reason"),
+          [(f"{name}.vpatch", section, f"{models}_base.safetensors", f"{models}_target.safetensors", reason)
+           for name, (section, models, reason, _) in golden_features.ACCEPTED.items()])
+    for name, (_, _, _, make) in golden_features.ACCEPTED.items():
+        made[f"{folder}/{name}.vpatch"] = make()
+    for name, tensors in golden_features.MODELS.items():
+        made[f"{folder}/{name}.safetensors"] = craft.file_bytes(craft.header_text(tensors), tensors)
     table("hostile-safetensors", ("file", "reason"), [row[:2] for row in hostile.FILES])
     for name, _, data in hostile.FILES:
         made[f"hostile-safetensors/{name}"] = data

@@ -1,13 +1,15 @@
-"""python3 -m vpatch_reader check PATCH | apply BASE PATCH OUT | revert MODEL PATCH OUT | show PATCH"""
+"""python3 -m vpatch_reader check PATCH | show PATCH | export PATCH OUT
+python3 -m vpatch_reader apply BASE PATCH OUT | revert MODEL PATCH OUT
+"""
 
 import json
 import sys
 
-from . import apply
+from . import apply, export
 from .container import Patch
 from .refused import Refused
 
-ARGUMENTS = {"check": 1, "show": 1, "apply": 3, "revert": 3}
+ARGUMENTS = {"check": 1, "show": 1, "apply": 3, "revert": 3, "export": 2}
 
 
 def main(arguments: list[str]) -> int:
@@ -15,12 +17,14 @@ def main(arguments: list[str]) -> int:
     if ARGUMENTS.get(command) != len(paths):
         print(__doc__, file=sys.stderr)
         return 2
-    patch = paths[0] if len(paths) == 1 else paths[1]
+    patch = paths[1] if len(paths) == 3 else paths[0]
     try:
         if command in ("check", "show"):
             with Patch(patch) as p:
                 if command == "show":
                     print(json.dumps(p.summary(), indent=2, ensure_ascii=False))
+        elif command == "export":
+            export.run(patch, paths[1])
         else:
             for note in apply.run(paths[0], patch, paths[2], backward=command == "revert"):
                 print(note, file=sys.stderr)

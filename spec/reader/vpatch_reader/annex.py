@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import strict_json
+from .adapter import AdapterTensor
 from .names import ascending, is_file_name
 from .refused import require
 from .safetensors import Header
@@ -39,18 +40,26 @@ class SideFile:
     target: bytes | None
 
 
+@dataclass
+class AdapterFiles:
+    config: bytes  # adapter_config.json
+    header: Header  # of adapter_model.safetensors
+    digest: str  # of that whole file
+
+
 class Annex:
-    def __init__(self, data: bytes, tensors: Sequence[Tensor]) -> None:
+    def __init__(self, data: bytes, tensors: Sequence[Tensor], adapter: Sequence[AdapterTensor] = ()) -> None:
         require(len(data) >= 4, "annex-shape", "the annex ends before its manifest")
         (length,) = struct.unpack_from("<I", data)
         require(4 + length <= len(data), "annex-shape", f"a manifest of {length} bytes, but {len(data) - 4} remain")
         manifest = strict_json.parse_canonical(data[4 : 4 + length], "annex-json")
-        _shape.members(manifest, "the manifest", ["base", "blobs", "side", "target"])
+        _shape.members(manifest, "the manifest", ["base", "blobs", "side", "target"], ["adapter"] if adapter else [])
         self._blobs = _read_blobs(manifest["blobs"], data[4 + length :])
         self._used: set[int] = set()
         self.base = self._layout(manifest["base"], "base")
         self.target = self._layout(manifest["target"], "target")
         self.side = self._side(manifest["side"])
+        self.adapter = self._adapter(manifest["adapter"], adapter) if "adapter" in manifest else None
         alone = self.base.single or self.target.single
         require(not (alone and self.side), "annex-side", "side files of a checkpoint that is a single file")
         unused = set(range(len(self._blobs))) - self._used
@@ -91,6 +100,15 @@ class Annex:
             right = where_is == {t: f.name for f in files for t in f.header.tensors}
             require(right, "annex-index", f"{where}: the index and the headers disagree")
         return layout
+
+    def _adapter(self, value: Any, tensors: Sequence[AdapterTensor]) -> AdapterFiles:
+        _shape.members(value, "adapter", ["config", "header", "sha256"])
+        config, text = (self._blob(value[key], f"adapter.{key}") for key in ("config", "header"))
+        header = Header(text, "annex-adapter")
+        said = {name: (i.dtype, i.shape) for name, i in header.tensors.items()}
+        held = {t.name: (t.side.dtype, t.side.shape) for t in tensors}
+        require(said == held, "annex-adapter", "the adapter's header does not have exactly the adapter's tensors")
+        return AdapterFiles(config, header, _shape.digest(value["sha256"], "adapter.sha256"))
 
     def _side(self, value: Any) -> list[SideFile]:
         side = []

@@ -4,13 +4,19 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from . import adapter
 from .annex import INDEX
 from .checkpoint import Checkpoint
 from .chunks import decode_bytes, decode_difference
 from .container import Patch
-from .elements import kind
+from .elements import kind, read
+from .floats import widen
+from .lowrank import Product
 from .refused import Refused, require
 from .safetensors import Header
 from .tensors import Tensor, fingerprint_start
@@ -25,6 +31,8 @@ class Run:
         self.patch, self.model, self.backward = patch, model, backward
         self.source, self.result = ("target", "base") if backward else ("base", "target")
         self.tensors = {t.name: t for t in patch.tensors}
+        self.originals = {t.copy for t in patch.tensors if t.copy is not None}
+        self.decoded: dict[int, np.ndarray] = {}  # tensors of the adapter
         self.check_input()
         self.exact = self.has_layout_of_source()
         self.notes = [] if self.exact else ["kept the input's own layout; the patch was made from another"]
@@ -43,7 +51,7 @@ class Run:
             info, side = self.model.tensors[name][1], expected[name]
             alike = (info.dtype, info.shape, info.length) == (side.dtype, side.shape, side.length)
             require(alike, "wrong-base", f"the input's tensor {name!r} is {info.dtype} {list(info.shape)}")
-            if self.tensors[name].op != "same":
+            if self.tensors[name].op != "same" or name in self.originals:
                 digest = fingerprint_start(side.dtype, side.shape)
                 for piece in self.copy(name, side.length):
                     digest.update(piece)
@@ -60,19 +68,37 @@ class Run:
             yield self.model.read(name, offset, min(BLOCK, length - offset))
 
     def pieces(self, t: Tensor) -> Iterator[bytes]:
-        """The bytes of the resulting tensor, in order."""
+        """The bytes of the resulting tensor, in order. Those of a copy are those of its original."""
+        t = t if t.copy is None else self.tensors[t.copy]
         side = getattr(t, self.result)
         if t.op == "same":
             yield from self.copy(t.name, side.length)
             return
+        product, width = self.product(t), kind(side.dtype).width
         offset = 0
         for c in t.chunks:
             if c.role == "d":
                 known = self.model.read(t.name, offset, c.decoded)
-                yield decode_difference(self.patch.chunk(t, c), kind(side.dtype), known, self.backward)
+                predict = partial(product.prediction, offset // width, c.decoded // width) if product else None
+                yield decode_difference(self.patch.chunk(t, c), kind(side.dtype), known, self.backward, predict)
                 offset += c.decoded
             elif c.role == self.result[0]:  # "b" if the result is the base, "t" if it is the target
                 yield decode_bytes(self.patch.chunk(t, c), kind(side.dtype), c.decoded)
+
+    def product(self, t: Tensor) -> Product | None:
+        if t.low_rank is None:
+            return None
+        assert t.base  # it is a change
+        u, v = (self.factor(view.tensor) for view in (t.low_rank.u, t.low_rank.v))
+        return Product(t.low_rank, t.base.dtype, t.base.shape, u, v)
+
+    def factor(self, index: int) -> np.ndarray:
+        """A tensor of the adapter in float64."""
+        if index not in self.decoded:
+            t = self.patch.adapter[index]
+            elements = read(adapter.decode(t, self.patch.chunk), kind(t.side.dtype))
+            self.decoded[index] = widen(elements, t.side.dtype)
+        return self.decoded[index]
 
     def write_file(self, path: Path, header: Header) -> None:
         with open(path, "wb") as out:

@@ -1,13 +1,16 @@
 """Section 5: one chunk and its coder."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from . import frame, ulp
+from . import frame, lowrank, ulp
 from .elements import Kind, from_planes, move, read, to_bytes, unzigzag
 from .refused import Refused, require
 
 WINDOW = 2**23
-ZERO, RAW, PLANES, ULP, SPARSE = range(5)
+ZERO, RAW, PLANES, ULP, SPARSE, LOW_RANK = range(6)
+Predict = Callable[[], lowrank.Prediction]
 
 
 def _open(stored: bytes) -> tuple[int, bytes]:
@@ -26,14 +29,27 @@ def decode_bytes(stored: bytes, k: Kind, length: int) -> bytes:
     raise Refused("coder", f"coder {coder} in a chunk of plain bytes")
 
 
-def decode_difference(stored: bytes, k: Kind, known: bytes, backward: bool) -> bytes:
-    """Decodes a `d` chunk: from the bytes of one side to those of the other."""
+def decode_difference(stored: bytes, k: Kind, known: bytes, backward: bool, predict: Predict | None = None) -> bytes:
+    """Decodes a `d` chunk: from the bytes of one side to those of the other. `predict`: in an entry with factors."""
     coder, data = _open(stored)
+    if coder == LOW_RANK:
+        if predict is None:
+            raise Refused("coder", "the low-rank coder in an entry without factors, or within itself")
+        return _low_rank(data, k, known, backward, predict())
     elements = read(known, k)
     if coder == ULP:
         require(k.ulp, "coder", "the ulp coder on a dtype it is not defined for")
         return to_bytes(ulp.decode(data, elements, k, backward))
     return to_bytes(move(elements, _difference(coder, data, elements.size, k), k, backward))
+
+
+def _low_rank(data: bytes, k: Kind, known: bytes, backward: bool, prediction: lowrank.Prediction) -> bytes:
+    """5.2: the chunk within leads from the prediction to the target."""
+    choice, within = lowrank.parts(data)
+    if backward:
+        predicted = read(decode_difference(within, k, known, backward), k)
+        return to_bytes(prediction.base(predicted, choice))
+    return decode_difference(within, k, to_bytes(prediction.target(read(known, k))), backward)
 
 
 def _difference(coder: int, data: bytes, count: int, k: Kind) -> np.ndarray:

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import struct
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from . import frame, strict_json, tensors
+from . import adapter, factors, frame, strict_json, tensors
 from .annex import Annex
 from .refused import Refused, require
 
@@ -16,6 +18,9 @@ MAX_HEADER = 64 * 2**20
 MAX_ANNEX = 128 * 2**20
 MAX_ANNOTATIONS = 16 * 2**20
 HEADER_WINDOW, ANNEX_WINDOW = 2**26, 2**27
+LOW_RANK, COPIES = 1, 2  # 3.3: flags that must be understood
+
+Owner = tensors.Tensor | adapter.AdapterTensor  # of chunks
 
 
 class Patch:
@@ -27,12 +32,12 @@ class Patch:
             self.size = os.fstat(self.file.fileno()).st_size
             head = self._preamble()
             self._header(*head)
-            tensors.check(self.tensors)
+            self._check_entries()
             self._layout()
             self._roots()
             self._digests()
             annex = frame.decode(self._annex, ANNEX_WINDOW, "annex-frame", exactly=self.annex_decoded)
-            self.annex = Annex(annex, self.tensors)
+            self.annex = Annex(annex, self.tensors, self.adapter)
             self.annotations = strict_json.parse(self._annotations, "annotations-json")  # (12)
             require(isinstance(self.annotations, dict), "annotations-json", "the annotations are not an object")
         except BaseException:
@@ -59,7 +64,9 @@ class Patch:
         require(magic == MAGIC, "magic", "not a .vpatch file, or damaged by a transfer in text mode")
         require(hashlib.sha256(data[:96]).digest() == own, "preamble-digest", "the digest of the preamble is wrong")
         require(major == 1, "major-version", f"major version {major}; this reader supports only 1")
-        require(must == 0, "must-understand", f"unknown flags that must be understood: {must:#x}")
+        unknown = must & ~(LOW_RANK | COPIES)
+        require(unknown == 0, "must-understand", f"unknown flags that must be understood: {unknown:#x}")
+        self.flags = must
         require(not any(zero6 + zero8), "reserved", "reserved bytes are not zero")
         self.rewritable = no_rewrite == 0
         return stored, decoded, digest
@@ -73,7 +80,9 @@ class Patch:
         text = frame.decode(data, HEADER_WINDOW, "header-frame", exactly=decoded)
         header = strict_json.parse_canonical(text, "header-json")
         shape = strict_json.Shape("header-shape")
-        shape.members(header, "the header", ["annex", "base", "format", "identity", "payload", "target", "tensors"])
+        self._check_flags(header)
+        shape.members(header, "the header", ["annex", "base", "format", "identity", "payload", "target", "tensors"],
+                      ["adapter"])
         require(header["format"] == "vpatch", "header-shape", "format is not \"vpatch\"")
         self.base, self.target, self.identity = (shape.digest(header[k], k) for k in ("base", "target", "identity"))
         annex = shape.members(header["annex"], "annex", ["decoded", "sha256", "stored"])
@@ -87,14 +96,39 @@ class Patch:
         self.annex_at = self.payload_at + self.payload_stored
         entries = shape.array(header["tensors"], "tensors")
         self.tensors = [tensors.parse(entry, f"tensors[{i}]") for i, entry in enumerate(entries)]
+        self.adapter = adapter.parse(header["adapter"], "adapter") if "adapter" in header else []
+
+    def _check_flags(self, header: Any) -> None:  # (4), the known ones; they stand for members of the header
+        found = header if isinstance(header, dict) else {}
+        entries = found.get("tensors")
+        members = {key for e in entries if isinstance(e, dict) for key in e} if isinstance(entries, list) else set()
+        for flag, name, there in ((LOW_RANK, "low-rank", "adapter" in found), (COPIES, "copies", "copy" in members)):
+            said = self.flags & flag != 0
+            require(said == there, "flags", f"the flag {name} is {int(said)}, but the header says otherwise")
+        right = "low_rank" not in members or self.flags & LOW_RANK
+        require(right, "flags", "an entry has `low_rank`, but the flag low-rank is not set")
+
+    def _check_entries(self) -> None:  # (7)
+        tensors.check(self.tensors)
+        if self.flags & LOW_RANK:
+            adapter.check(self.adapter)
+        sizes = [(a.side.dtype, a.elements) for a in self.adapter]
+        for t in self.tensors:
+            if t.low_rank:
+                assert t.base  # it is a change
+                factors.check(t.low_rank, t.base.dtype, t.base.shape, sizes)
+
+    def _stored(self) -> Iterator[tuple[Owner, tensors.Chunk]]:
+        """All chunks, in the order of the payload."""
+        owners: Iterable[Owner] = chain(self.tensors, self.adapter)
+        return ((t, c) for t in owners for c in t.chunks)
 
     def _layout(self) -> None:  # (7), the offsets of chunks; (8)
         end = 0
-        for t in self.tensors:
-            for c in t.chunks:
-                what = f"tensor {t.name!r}: a chunk at {c.offset}, the one before ends at {end}"
-                require(c.offset == end, "chunks", what)
-                end += c.stored
+        for t, c in self._stored():
+            what = f"tensor {t.name!r}: a chunk at {c.offset}, the one before ends at {end}"
+            require(c.offset == end, "chunks", what)
+            end += c.stored
         require(end == self.payload_stored, "chunks", f"the chunks end at {end}, the payload at {self.payload_stored}")
         end = self.annex_at + self.annex_stored
         require(end + 48 <= self.size, "layout", f"the file ends at {self.size}, before its annotations")
@@ -113,16 +147,15 @@ class Patch:
         require(identity == self.identity, "identity", f"identity {self.identity}, but the tensors give {identity}")
 
     def _digests(self) -> None:  # (10)
-        for t in self.tensors:
-            for c in t.chunks:
-                self.chunk(t, c)
+        for t, c in self._stored():
+            self.chunk(t, c)
         self._annex = self._read(self.annex_at, self.annex_stored)
         right = hashlib.sha256(self._annex).hexdigest() == self.annex_digest
         require(right, "annex-digest", "the digest of the annex is wrong")
         right = hashlib.sha256(self._annotations).digest() == self._annotations_digest
         require(right, "annotations-digest", "the digest of the annotations is wrong")
 
-    def chunk(self, t: tensors.Tensor, c: tensors.Chunk) -> bytes:
+    def chunk(self, t: Owner, c: tensors.Chunk) -> bytes:
         """Reads a stored chunk and checks its digest."""
         data = self._read(self.payload_at + c.offset, c.stored)
         if hashlib.sha256(data).hexdigest() != c.digest:
@@ -140,8 +173,11 @@ class Patch:
             "base": self.base,
             "target": self.target,
             "operations": operations,
+            "copies": sum(t.copy is not None for t in self.tensors),
+            "low_rank": sum(t.low_rank is not None for t in self.tensors),
+            "adapter": {"tensors": len(self.adapter), "files": self.annex.adapter is not None},
             "payload": {"stored": self.payload_stored,
-                        "decoded": sum(c.decoded for t in self.tensors for c in t.chunks)},
+                        "decoded": sum(c.decoded for _, c in self._stored())},
             "files": {side: [f.name for f in getattr(self.annex, side).files] for side in ("base", "target")},
             "side": [s.name for s in self.annex.side],
             "annotations": self.annotations,

@@ -1,4 +1,4 @@
-"""Sections 2 and 3.1: the entries of the header and their checks, roots, and the patch identity."""
+"""Sections 2, 3.1 and 3.4: the entries of the header and their checks, roots, and the patch identity."""
 
 import hashlib
 import struct
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import factors
 from .elements import KNOWN, MAX_LENGTH, kind, tensor_length
 from .names import ascending, is_dtype, is_tensor_name
 from .refused import Refused, require
@@ -42,6 +43,8 @@ class Tensor:
     target: Side | None  # for `same`: that of the base
     lengths: list[int] | None  # `bytes`
     chunks: list[Chunk] = field(default_factory=list)
+    copy: str | None = None  # the name of the original
+    low_rank: factors.Factors | None = None
 
 
 # --- 3.2 (6): members and types ---------------------------------------------------------------
@@ -57,29 +60,39 @@ def parse(value: Any, where: str) -> Tensor:
     needed += ["base"] if op in HAS_BASE else []
     needed += ["target"] if op in HAS_TARGET else []
     needed += ["chunks"] if op != "same" else []
-    _shape.members(value, where, needed, ["bytes"])
-    base = _side(value["base"], f"{where}.base") if op in HAS_BASE else None
-    target = _side(value["target"], f"{where}.target") if op in HAS_TARGET else None
+    optional = ["bytes"]
+    optional += ["copy"] if op != "same" else []
+    optional += ["low_rank"] if op == "change" and "copy" not in value else []
+    _shape.members(value, where, needed, optional)
+    base = _parse_side(value["base"], f"{where}.base") if op in HAS_BASE else None
+    target = _parse_side(value["target"], f"{where}.target") if op in HAS_TARGET else None
     lengths = value.get("bytes")
     if lengths is not None or "bytes" in value:
         lengths = [_shape.number(n, f"{where}.bytes") for n in _shape.array(lengths, f"{where}.bytes", 2)]
     entries = _shape.array(value.get("chunks", []), f"{where}.chunks")
-    chunks = [_chunk(entry, f"{where}.chunks[{i}]") for i, entry in enumerate(entries)]
+    chunks = [read_chunk(entry, f"{where}.chunks[{i}]", "dbt") for i, entry in enumerate(entries)]
     name = _shape.text(value["name"], f"{where}.name")
-    return Tensor(name, op, base, base if op == "same" else target, lengths, chunks)
+    copy = _shape.text(value["copy"], f"{where}.copy") if "copy" in value else None
+    low_rank = factors.parse(value["low_rank"], f"{where}.low_rank") if "low_rank" in value else None
+    return Tensor(name, op, base, base if op == "same" else target, lengths, chunks, copy, low_rank)
 
 
-def _side(value: Any, where: str) -> Side:
+def _parse_side(value: Any, where: str) -> Side:
     _shape.members(value, where, ["dtype", "fingerprint", "shape"])
+    return read_side(value, where)
+
+
+def read_side(value: dict[str, Any], where: str) -> Side:
+    """From an object that has these members, and maybe others."""
     dtype = _shape.text(value["dtype"], f"{where}.dtype")
     shape = tuple(_shape.number(n, f"{where}.shape") for n in _shape.array(value["shape"], f"{where}.shape"))
     fingerprint = bytes.fromhex(_shape.digest(value["fingerprint"], f"{where}.fingerprint"))
     return Side(dtype, shape, fingerprint, tensor_length(dtype, shape, "overflow"))
 
 
-def _chunk(value: Any, where: str) -> Chunk:
+def read_chunk(value: Any, where: str, roles: str) -> Chunk:
     role, offset, stored, decoded, digest = _shape.array(value, where, 5)
-    require(role in ("d", "b", "t"), "header-shape", f"{where}: unknown role {role!r}")
+    require(role in tuple(roles), "header-shape", f"{where}: unknown role {role!r}")
     for number in (offset, stored, decoded):
         _shape.number(number, where)
     require(1 <= decoded <= MAX_CHUNK, "number-limit", f"{where} decodes to {decoded} bytes, not to 1 … {MAX_CHUNK}")
@@ -98,13 +111,18 @@ def check(tensors: list[Tensor]) -> None:
     for t in tensors:
         try:
             _check_sides(t)
-            _check_chunks(t)
+            if t.copy is None:
+                _check_chunks(t)
         except Refused as error:
             raise Refused(error.rule, f"tensor {t.name!r}: {error.message}") from None
     for name, sides in (("base", [t.base for t in tensors]), ("target", [t.target for t in tensors])):
         total = sum(side.length or 0 for side in sides if side)
         require(total <= MAX_LENGTH, "total",
                 f"the tensors of the {name} have {total} bytes in total; the limit is {MAX_LENGTH}")
+    named = {t.name: t for t in tensors}
+    for t in tensors:
+        if t.copy is not None:
+            _check_copy(t, named.get(t.copy))
 
 
 def _check_sides(t: Tensor) -> None:
@@ -170,6 +188,16 @@ def _check_chunks(t: Tensor) -> None:
         for c in own:
             fits = side is not None and c.decoded % kind(side.dtype).width == 0
             require(fits, "chunks", f"a chunk of {c.decoded} bytes splits an element")
+
+
+def _check_copy(t: Tensor, original: Tensor | None) -> None:
+    what = f"tensor {t.name!r} is a copy of {t.copy!r}"
+    require(not t.chunks, "copy", f"{what} and has chunks")
+    if original is None:
+        raise Refused("copy", f"{what}, which is not in the patch")
+    require(original.copy is None, "copy", f"{what}, which is itself a copy")
+    for name, mine, its in (("base", t.base, original.base), ("target", t.target, original.target)):
+        require(mine is None or mine == its, "copy", f"{what}, but their {name} is not the same")
 
 
 # --- section 2: fingerprints, roots, identities -----------------------------------------------

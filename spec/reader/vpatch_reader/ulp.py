@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .bits import check_padding
 from .elements import Kind, order, scale
 from .refused import require
 from .ulp_model import LANES, NONE, TOTAL, Model, largest_index, read_model
@@ -98,7 +99,7 @@ def _differences(symbols: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
     ends = np.cumsum(power - 1)
     used = int(ends[-1]) if big.size else 0
     require(used <= 8 * len(extra), "ulp-extra", "there are too few extra bits for the elements")
-    _check_padding(extra, used, "ulp-extra")
+    check_padding(extra, used, "ulp-extra")
     padded = np.frombuffer(extra + bytes(8), np.uint8).astype(np.int64)
     starts = ends - (power - 1)
     window = sum(padded[(starts >> 3) + i] << (8 * i) for i in range(5))  # 7 + 30 bits at most
@@ -107,12 +108,6 @@ def _differences(symbols: np.ndarray, extra: bytes, k: Kind) -> np.ndarray:
     require(a.max() <= 1 << (k.bits - 1), "ulp-symbol", "extra bits lead beyond the dtype's range")
     differences: np.ndarray = np.where(symbols < 128, -a, a).astype(k.unsigned)
     return differences
-
-
-def _check_padding(data: bytes, used: int, rule: str) -> None:
-    left = 8 * len(data) - used
-    require(left < 8, rule, f"{left} bits are left over")
-    require(left == 0 or data[-1] >> (8 - left) == 0, rule, "padding is not zero")
 
 
 class _Bits:
@@ -221,5 +216,5 @@ def _backward(coder: Coder, target: np.ndarray, extra: bytes, choice: bytes) -> 
         extra_at += int(meaning.extra[here].sum())
         coder.advance(entries[chosen, lanes])
     coder.finish()
-    _check_padding(choice, choice_at, "ulp-choice")
+    check_padding(choice, choice_at, "ulp-choice")
     return order(order(target, k) - _differences(symbols, extra, k), k)
