@@ -37,6 +37,8 @@ seeds() {
     json) find fixtures -name '*.json' -size -16k ;;
     results) find fixtures/results -name '*.json' -size -16k ;;
     stack) find fixtures/golden/stacks -name '*.stack' ;;
+    lowRank) find fixtures/pair fixtures/golden/accepted-features fixtures/adapters -type f -size -8k ;;
+    adapter) find fixtures/adapters -name adapter_config.json ;;
     chunk) find fixtures/pair fixtures/golden/accepted -type f -size -8k ;;
     key) find fixtures/signing -name '*.pem' ;;
     suite) find fuzz/seeds fixtures suites study -name '*.toml' ;;

@@ -56,8 +56,10 @@ extension Patch {
   /// - Returns: the names of those whose bytes are not what the patch promises.
   func wrongTensors(over model: SafetensorsCheckpoint, _ direction: Direction) throws -> [String] {
     try header.touched.compactMap { tensor in
-      let source = model.tensor(named: tensor.name).map { StoredTensor($0, in: model) }
-      guard let patched = PatchedTensor(tensor, of: self, direction, over: { _ in source }) else { return nil }
+      let patched = PatchedTensor(tensor, of: self, direction) { name in
+        model.tensor(named: name).map { StoredTensor($0, in: model) }
+      }
+      guard let patched else { return nil }
       let promised = direction == .forward ? tensor.target! : tensor.base!
       return try patched.fingerprint() == promised.fingerprint ? nil : tensor.name
     }

@@ -18,28 +18,36 @@ import Testing
     "header-shape": [
       "unknown member", "has no ", "that is not ", "invalid lengths", "invalid chunk", "not of the format",
       "not an object",
-      "unknown operation",
+      "unknown operation", "chunks of the tensor", "unknown rounding", "invalid scale", "invalid factor",
     ],
-    "number-limit": ["out of bounds", "the maximum is 134217728"], "overflow": ["overflows"],
-    "name": ["a tensor name that", "invalid dtype"], "name-order": ["out of order or twice"],
+    "number-limit": ["out of bounds", "the maximum is 134217728", "invalid chunks", "a rank of"],
+    "overflow": ["overflows"],
+    "name": ["a tensor name that", "invalid dtype", "a tensor name of the adapter"],
+    "name-order": ["out of order or twice"],
     "operation": ["does not match its two sides", "lengths", "lacks the length", "two equal fingerprints"],
     "chunks": ["chunks", "a chunk of"], "layout": ["cut short", "annotations"], "total": ["bytes together"],
     "base-root": ["a base root that does not match"], "target-root": ["a target root that does not match"],
     "identity": ["an identity that does not match"], "chunk-digest": ["damaged in the tensor"],
     "annex-digest": ["damaged in its annex"], "annotations-digest": ["damaged in its annotations"],
     "annex-frame": ["an annex that is"], "annex-json": ["an annex whose manifest"],
-    "annex-shape": ["a manifest", "the manifest", "a layout"], "annex-blobs": ["blob"],
+    "annex-shape": ["a manifest", "the manifest", "a layout", "in the adapter"], "annex-blobs": ["blob"],
     "annex-files": ["forbidden name", "files out of order", "no index", "without files", "an index for"],
     "annex-index": ["an index that does not match", "invalid header or index"],
     "annex-side": ["a side file", "side files"],
     "annex-headers": ["an invalid header", "headers in its annex", "headers of its annex"],
     "annotations-json": ["has annotations"],
-    "coder": ["coder"], "chunk-length": ["has data left over", "data of the wrong length"],
+    "coder": ["coder"],
+    "chunk-length": ["has data left over", "data of the wrong length", "is empty or uses an unknown coder"],
     "chunk-frame": ["zstd frame"],
     "sparse": ["element", "data", "not in its shortest form"],
     "ulp-model": ["model", "map", "class", "frequency table"], "ulp-symbol": ["cannot be decoded"],
     "ulp-table": ["frequency", "frequencies"], "ulp-state": ["initial state", "cannot be decoded"],
     "ulp-choice": ["cannot be decoded"], "ulp-layout": ["ends within"], "ulp-words": ["cannot be decoded"],
+    "flags": ["has the flags", "a factor that the adapter does not have"],
+    "adapter": ["an adapter without tensors", "lacks the length"],
+    "low-rank": ["a factor", "factors for", "scale that is not finite"],
+    "copy": ["as the copy of a tensor", "which is a copy"], "annex-adapter": ["header of its adapter"],
+    "low-rank-layout": ["ends within its data"], "low-rank-choice": ["choices that do not match"],
     "ulp-extra": ["cannot be decoded"], "ulp-context": ["cannot be decoded"], "result": ["what was promised"],
   ]
 
@@ -58,11 +66,19 @@ import Testing
   }
 
   @Test(arguments: Fixtures.reasons("golden/refused-on-decode"))
-  func refusedOnDecode(row: [String: String]) throws {
-    let patch = try Patch(path: Fixtures.path("golden/refused-on-decode/\(row["file"]!)"))
+  func refusedOnDecode(row: [String: String]) throws { try refusedOnDecode(row, in: "golden/refused-on-decode") }
+
+  /// Files with flags: they have a model of their own.
+  @Test(arguments: Fixtures.reasons("golden/refused-on-decode-features"))
+  func refusedFeaturesOnDecode(row: [String: String]) throws {
+    try refusedOnDecode(row, in: "golden/refused-on-decode-features")
+  }
+
+  private func refusedOnDecode(_ row: [String: String], in folder: String) throws {
+    let patch = try Patch(path: Fixtures.path("\(folder)/\(row["file"]!)"))
     let isRevert = row["command"] == "revert"
     let model = try SafetensorsCheckpoint(
-      path: Fixtures.path("golden/refused-on-decode/\(isRevert ? "target" : "base").safetensors"))
+      path: Fixtures.path("\(folder)/\(isRevert ? "target" : "base").safetensors"))
     do {
       let wrong = try patch.wrongTensors(over: model, isRevert ? .backward : .forward)
       #expect(!wrong.isEmpty, "decodes to what was promised")
@@ -83,12 +99,26 @@ import Testing
     #expect(!patch.isReadOnly)
   }
 
+  @Test(arguments: Fixtures.reasons("golden/accepted-features"))
+  func acceptedFeatures(row: [String: String]) throws {
+    let patch = try Patch(path: Fixtures.path("golden/accepted-features/\(row["file"]!)"))
+    let models = try ["base", "target"].map {
+      try SafetensorsCheckpoint(path: Fixtures.path("golden/accepted-features/\(row[$0]!)"))
+    }
+    #expect(!patch.header.flags.isEmpty && !patch.header.touched.isEmpty)
+    #expect(try patch.wrongTensors(over: models[0], .forward) == [])
+    #expect(try patch.wrongTensors(over: models[1], .backward) == [])
+  }
+
   @Test func everyFileHasItsRow() throws {
-    for folder in ["refused", "refused-on-decode", "accepted", "accepted-by-flag"] {
+    let folders = [
+      "refused", "refused-on-decode", "refused-on-decode-features", "accepted", "accepted-by-flag", "accepted-features",
+    ]
+    for folder in folders {
       let files = try Fixtures.names(in: "golden/\(folder)", suffix: ".vpatch")
       #expect(Set(Fixtures.reasons("golden/\(folder)").map { $0["file"]! }) == Set(files))
     }
-    #expect(Fixtures.reasons("golden/refused").count >= 211)
+    #expect(Fixtures.reasons("golden/refused").count >= 293)
   }
 
   @Test func flagThatForbidsToRewrite() throws {

@@ -1,7 +1,7 @@
 /// Every parser and decoder that reads what comes from outside, by the name that fuzz/run.sh gives it.
 package enum FuzzTarget: String, CaseIterable, Sendable {
   case safetensors, patch, image
-  case json, journal, provenance, stack, annotations, chunk, key
+  case json, journal, provenance, stack, annotations, chunk, lowRank, adapter, key
   case suite, results
   case tokenizer, pattern, template, jinja, jinjaSyntax, config, processor, rows
   case catalogue
@@ -13,7 +13,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     switch self {
     case .patch: .patch
     case .safetensors: .headed
-    case .json, .provenance, .annotations, .results, .tokenizer, .config, .processor, .rows: .json
+    case .json, .provenance, .annotations, .results, .tokenizer, .config, .processor, .rows, .adapter: .json
     case .template, .jinja, .jinjaSyntax: .template
     default: .bytes
     }
@@ -33,6 +33,8 @@ extension FuzzTargets {
     case .stack: stack(bytes)
     case .annotations: annotations(bytes)
     case .chunk: chunk(bytes)
+    case .lowRank: lowRank(bytes)
+    case .adapter: adapter(bytes)
     case .key: key(bytes)
     case .suite: suite(bytes)
     case .results: results(bytes)

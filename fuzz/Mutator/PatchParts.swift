@@ -59,7 +59,7 @@ struct PatchParts {
     if let frame = Self.frame(old, 1, old.count - 1), random.below(4) > 0 {
       new = [old[0]] + random.bytes(frame).withUnsafeBytes { Zstd.compress($0, level: 1, windowLog: 23) }
     } else if !new.isEmpty, random.below(8) == 0 {
-      new[new.startIndex] = UInt8(random.below(6))
+      new[new.startIndex] = UInt8(random.below(7))
     }
     payload.replaceSubrange(at..<at + count, with: new)
     // The chunks behind it move, and its own digest is that of what it is now.
@@ -78,7 +78,22 @@ struct PatchParts {
           })
       }
     }
-    header = Self.with(Self.with(json, "tensors") { _ in .array(moved) }, "payload") { _ in JSON(payload.count) }
+    // Those of an adapter are behind all others.
+    let adapter = json["adapter"]?.array.map { list in
+      JSON.array(
+        list.map { tensor in
+          Self.with(tensor, "chunks") { chunks in
+            .array(
+              (chunks.array ?? []).map { chunk in
+                guard var f = chunk.array, f.count == 5, let offset = f[1].small else { return chunk }
+                f[1] = JSON(max(0, offset + new.count - count))
+                return .array(f)
+              })
+          }
+        })
+    }
+    let placed = Self.with(json, "adapter") { adapter ?? $0 }
+    header = Self.with(Self.with(placed, "tensors") { _ in .array(moved) }, "payload") { _ in JSON(payload.count) }
       .canonical()
   }
 

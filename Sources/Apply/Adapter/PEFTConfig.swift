@@ -31,13 +31,9 @@ package struct PEFTConfig: Sendable {
     func value(of module: String) -> Value? { rules.first { $0.pattern.matches(name: module) }?.value }
   }
 
-  /// - Throws: `refused` for an adapter whose change is not scale · B · A; `invalid`; `io`.
-  init(path: String) throws {
-    let text = try InputFile.contents(of: path, limit: 16 << 20)
-    try self.init(JSON.parse(text, file: path), path)
-  }
-
-  init(_ json: JSON, _ path: String) throws {
+  /// - Parameter path: the file's path, for messages.
+  /// - Throws: `refused` for an adapter whose change is not scale · B · A; `invalid`.
+  package init(_ json: JSON, _ path: String) throws {
     guard let object = json.object else {
       throw VPatchError(.invalid, path, "is not a JSON object", remedy: "save it with PEFT's save_pretrained")
     }
@@ -67,7 +63,7 @@ package struct PEFTConfig: Sendable {
   func rank(of module: String) -> Int { ranks.value(of: module) ?? rank }
 
   /// The factor that B · A is multiplied by.
-  func scale(of module: String) -> Double {
+  package func scale(of module: String) -> Double {
     let rank = Double(rank(of: module))
     return (alphas.value(of: module) ?? alpha) / (isRankStabilized ? rank.squareRoot() : rank)
   }

@@ -24,7 +24,7 @@ package struct AdapterSummary: Sendable {
   package var residualBits: Double { weights == 0 ? 0 : 8 * Double(residualBytes) / Double(weights) }
 
   /// Above this, the target is not what the factors make of the base, by any of the known roundings.
-  package var isTooFar: Bool { residualBits > 0.5 }
+  package var isTooFar: Bool { residualBits > 0.5 && residualBytes > 64 * tensors }
 
   package var json: JSON {
     .dictionary([

@@ -42,6 +42,12 @@ extension Patch {
       }
       bytes += decoded
     }
+    let hasher = tensor.tensor.info.fingerprintHasher()
+    hasher.update(bytes)
+    guard hasher.finalize() == tensor.tensor.fingerprint else {
+      throw VPatchError(
+        .invalid, label, "has a tensor of its adapter, \"\(tensor.name.printable)\", that is not what was promised")
+    }
     return bytes
   }
 }

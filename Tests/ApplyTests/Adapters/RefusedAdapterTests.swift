@@ -50,7 +50,7 @@ import Testing
     ("lora_alpha", .bool(true), "lora_alpha"), ("lora_alpha", .number("1e999"), "lora_alpha"),
     ("use_rslora", .string("false"), "use_rslora"), ("rank_pattern", .array([]), "rank_pattern"),
     ("rank_pattern", .object([JSON.Member("q_proj", .integer(2))]), "rank 4"),
-    ("rank_pattern", .object([JSON.Member("q_proj", .integer(-2))]), "rank_pattern"),
+    ("rank_pattern", .object([JSON.Member("q_proj", .number("-2"))]), "rank_pattern"),
     ("rank_pattern", .object([JSON.Member("(", .integer(4))]), "regular expression"),
     ("alpha_pattern", .object([JSON.Member("q_proj", .string("8"))]), "alpha_pattern"),
     ("peft_type", .string("lora"), "lora"), ("peft_type", .null, "peft_type"),
@@ -97,7 +97,7 @@ import Testing
     [.weights("\(layer).lora_A.weight", a), .weights("\(layer).lora_B.weight", b)]
   }
 
-  static let tensors: [(String, [TestTensor], String)] = [
+  static let misfits: [(String, [TestTensor], String)] = [
     (
       "keys of another family", pair("base_model.model.transformer.h.0.attn.c_attn"),
       "transformer.h.0.attn.c_attn.weight"
@@ -125,9 +125,9 @@ import Testing
     ("nothing", [], "no tensors"),
   ]
 
-  @Test("tensors that do not fit", arguments: tensors.indices)
-  func tensors(i: Int) throws {
-    let (what, tensors, word) = Self.tensors[i]
+  @Test("tensors that do not fit", arguments: misfits.indices)
+  func misfit(i: Int) throws {
+    let (what, tensors, word) = Self.misfits[i]
     try folder.directory("base", TestModel.llama())
     let error = try refusal(made(tensors), base: folder["base"])
     #expect(error.code == .refused && error.description.contains(word) && error.remedy != nil, "\(what): \(error)")
