@@ -121,6 +121,7 @@ struct CreateCommand: StoreCommand {
       "changes": PatchSummary(result.header).json,
       "cast": .array(result.cast.map { .string($0) }), "casts": .array(result.casts.map(\.json)),
       "unchanged_missing": JSON(result.unchangedMissing), "renamed": JSON(result.renamed),
+      "rearranged": JSON(result.rearranged),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
       "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
@@ -146,6 +147,10 @@ struct CreateCommand: StoreCommand {
     }
     if result.renamed > 0 {
       lines.append("renamed   \(Format.counted(result.renamed, "tensor")) matched by another layout's names")
+    }
+    if result.rearranged > 0 {
+      lines.append(
+        "rearranged \(Format.counted(result.rearranged, "tensor")) read from another arrangement of the same elements")
     }
     if !result.dropped.isEmpty {
       lines.append(
