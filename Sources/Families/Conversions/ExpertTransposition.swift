@@ -4,8 +4,9 @@ import Checkpoints
 /// Finds stacked experts whose last two axes are exchanged under the same name: Qwen3-VL-MoE's on the hub, against those
 /// that transformers saves.
 ///
-/// A shape tells, unless it is square. `gate_up_proj` and `down_proj` of a model are never both square, and are either
-/// both exchanged or neither, so one decides for the other.
+/// A shape tells, unless it is square. `gate_up_proj` and `down_proj` of a model are never both square. Where one shows
+/// that nothing is exchanged, this holds for the other too. Where one is exchanged, a square one may or may not be:
+/// transformers does not exchange it. So it is refused.
 enum ExpertTransposition {
   private static let families = ConversionFamily.known.filter { $0.converters.contains(where: isOfShape) }
   private static let patterns = Set(families.flatMap { $0.converters.filter(isOfShape).map(\.hub[0]) })
@@ -31,6 +32,7 @@ enum ExpertTransposition {
       if let other = experts.first(where: { exchanged($0.tuned.shape) != $0.base.shape }) {
         throw .mixed(swapped: first.tuned.name, same: other.tuned.name)
       }
+      if let square = experts.first(where: { isSquare($0.base.shape) }) { throw .square(name: square.tuned.name) }
       return experts
     }
     if same == nil, let first = experts.first, isSquare(first.base.shape), isOfFamily(pairs, configs) {
@@ -39,7 +41,7 @@ enum ExpertTransposition {
     return []
   }
 
-  private static func isSwapped(_ a: [Int], _ b: [Int]) -> Bool { a != b && exchanged(a) == b }
+  static func isSwapped(_ a: [Int], _ b: [Int]) -> Bool { a != b && exchanged(a) == b }
   private static func exchanged(_ shape: [Int]) -> [Int] { [shape[0], shape[2], shape[1]] }
   private static func isSquare(_ shape: [Int]) -> Bool { shape[1] == shape[2] }
 

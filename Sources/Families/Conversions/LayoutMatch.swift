@@ -108,7 +108,7 @@ package enum LayoutMatchError: Error, Equatable, Sendable, CustomStringConvertib
     switch self {
     case .ambiguous: "give the base as a folder with its config.json, whose model_type decides"
     case .square:
-      "give the whole tuned model, since other tensors tell; or leave out --map-keys auto if both have the same layout"
+      "save the tuned model with its experts arranged as in the base, and leave out --map-keys auto"
     case .mixed: "save the tuned model again"
     case .incomplete: "give the whole model"
     case .shapes: "give the base that it was tuned from"
