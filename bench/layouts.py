@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Layouts of transformers 5: pairs hub and runtime layouts with `create --map-keys auto`, and compares what apply gives.
 
-    layouts.py DIR [--vpatch PATH] [--only NAME] [--work DIR]
+    layouts.py DIR [--vpatch PATH] [--only NAME]
+    layouts.py DIR --fixtures fixtures/keys/runtime
 
 DIR has a folder for each family, with two tiny models in the hub's layout: NAME/base and NAME/tuned. The script saves
 their twins in transformers' runtime layout (save_original_format=False) and prints a row a family and direction:
@@ -10,6 +11,9 @@ their twins in transformers' runtime layout (save_original_format=False) and pri
 
 A row is right if every tensor of the base is paired, and apply gives the tuned model in the base's layout, byte for byte
 as transformers saves it. Runs in an environment with torch, transformers and safetensors.
+
+With --fixtures it writes a file for each family whose layouts differ: a row for each tensor of the runtime layout, with
+its shape, how it is made of the hub's tensors, and their names. What is made of what follows from the bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -118,11 +123,63 @@ def row(vpatch: str, base: Path, tuned: Path, expected: Path, work: Path) -> tup
     return not wrong, text + (f"  {len(wrong)} differ, first {wrong[0]}" if wrong else "  same bytes")
 
 
+def origin(value: torch.Tensor, hub: dict[bytes, list[str]], name: str) -> str:
+    """How a runtime tensor is made of the hub's."""
+
+    def names(part: torch.Tensor) -> list[str]:
+        return hub.get(part.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() + repr(tuple(part.shape)).encode(), [])
+
+    def one(part: torch.Tensor) -> str | None:
+        found = names(part)
+        last = name.rsplit(".", 2)[-2:]
+        return next((n for n in found if n.rsplit(".", 2)[-2:] == last), found[0] if found else None)
+
+    whole = one(value)
+    if whole:
+        return f"same\t{whole}"
+    exchanged = one(value.transpose(-1, -2)) if value.dim() == 3 else None
+    if exchanged:
+        return f"exchanged\t{exchanged}"
+    stack = [one(expert) for expert in value]
+    if all(stack):
+        return "stack\t" + " ".join(map(str, stack))
+    middle = value.shape[1] // 2
+    pairs = [one(part) for expert in value for part in (expert[:middle], expert[middle:])]
+    if all(pairs):
+        return "pairs\t" + " ".join(map(str, pairs))
+    raise AssertionError(f"{name}: made of no tensors of the hub's")
+
+
+def fixture(models: dict[tuple[str, str], Path], path: Path) -> bool:
+    """Writes the rows of a family, of its first two layers; False if its layouts are the same."""
+    sides = []
+    for layout in ("hub", "runtime"):
+        found: dict[str, torch.Tensor] = {}
+        for file_path in sorted(models["tuned", layout].glob("*.safetensors")):
+            with safe_open(file_path, "pt") as file:
+                found |= {name: file.get_tensor(name).to(torch.bfloat16) for name in file.keys()}
+        sides.append(found)
+    if {k: v.shape for k, v in sides[0].items()} == {k: v.shape for k, v in sides[1].items()}:
+        return False
+    hub: dict[bytes, list[str]] = {}
+    for name, value in sides[0].items():
+        data = value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() + repr(tuple(value.shape)).encode()
+        hub.setdefault(data, []).append(name)
+    rows = []
+    for name, value in sorted(sides[1].items()):
+        if re.search(r"\b(layers|blocks|layer)\.([2-9]|\d\d)", name):
+            continue
+        rows.append(f"{name}\t{'x'.join(map(str, value.shape))}\t{origin(value, hub, name)}")
+    path.write_text("\n".join(rows) + "\n")
+    return True
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--vpatch", default="vpatch")
     parser.add_argument("--only")
+    parser.add_argument("--fixtures", type=Path, help="write rows for tests into this folder instead")
     arguments = parser.parse_args()
     torch.set_num_threads(2)
     transformers.logging.set_verbosity_error()
@@ -134,6 +191,10 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
             models = twins(family, work)
+            if arguments.fixtures:
+                if fixture(models, arguments.fixtures / f"{family.name}.tsv"):
+                    print(family.name, flush=True)
+                continue
             shapes = [{k: v[1] for k, v in tensors(models["base", layout]).items()} for layout in ("hub", "runtime")]
             for base, tuned in (("hub", "runtime"), ("runtime", "hub")):
                 is_right, text = row(

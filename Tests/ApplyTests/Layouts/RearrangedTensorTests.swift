@@ -16,6 +16,11 @@ final class MemoryTensor: TensorSource {
     info = TensorInfo(name: "stored", dtype: dtype, shape: grid.shape, byteCount: bytes.count)
   }
 
+  init(_ tensor: TestTensor) {
+    bytes = tensor.bytes
+    info = tensor.info
+  }
+
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     largestRead = max(largestRead, buffer.count)
     buffer.copyBytes(from: bytes[offset..<offset + buffer.count])
