@@ -59,10 +59,9 @@ package struct TensorBox: Hashable, Sendable {
     let step = axes[axis][0]
     let half = step.count / (2 * groups)
     var box = self
-    box.axes[axis] = [
-      Step(count: groups, stride: 2 * half * step.stride), Step(count: 2, stride: step.stride),
-      Step(count: half, stride: 2 * step.stride),
-    ]
+    // The first step is the one that can be sliced, so a single group has none.
+    box.axes[axis] = groups == 1 ? [] : [Step(count: groups, stride: 2 * half * step.stride)]
+    box.axes[axis] += [Step(count: 2, stride: step.stride), Step(count: half, stride: 2 * step.stride)]
     return box
   }
 }

@@ -9,6 +9,11 @@ struct ConversionSearch {
     let family: ConversionFamily
   }
 
+  private struct Candidate {
+    let step: Step
+    let names: ConvertedNames
+  }
+
   private let tuned: [String]
   private let base: [String]
   private let modelTypes: Set<String>
@@ -25,7 +30,7 @@ struct ConversionSearch {
     var sides = (tuned: ConvertedNames(tuned), base: ConvertedNames(base))
     var unpaired = Self.unpaired(sides.tuned, sides.base) ?? tuned.count + base.count
     while unpaired > 0 {
-      var best: [(step: Step, names: ConvertedNames)] = []
+      var best: [Candidate] = []
       for family in ConversionFamily.known {
         for side in [KeyMapError.Side.tuned, .base] {
           guard let names = (side == .tuned ? sides.tuned : sides.base).converted(by: family),
@@ -34,30 +39,40 @@ struct ConversionSearch {
           else { continue }
           if count < unpaired { best = [] }
           unpaired = count
-          best.append((Step(side: side, family: family), names))
+          best.append(Candidate(step: Step(side: side, family: family), names: names))
         }
       }
-      guard let chosen = try decided(best) else { break }
+      guard let chosen = try decided(best, sides) else { break }
       steps.append(chosen.step)
       if chosen.step.side == .tuned { sides.tuned = chosen.names } else { sides.base = chosen.names }
     }
     return steps
   }
 
-  /// One of several conversions that pair equally many names: they must do the same, or a config must decide.
+  /// One of several conversions that pair equally many names: they must pair the same, or a config must decide.
   private func decided(
-    _ all: [(step: Step, names: ConvertedNames)]
-  ) throws(LayoutMatchError) -> (step: Step, names: ConvertedNames)? {
+    _ all: [Candidate], _ sides: (tuned: ConvertedNames, base: ConvertedNames)
+  ) throws(LayoutMatchError) -> Candidate? {
     guard let first = all.first else { return nil }
-    let others = all.filter { $0.step.side != first.step.side || !$0.names.isSame(as: first.names) }
-    guard let other = others.first else { return first }
-    let named = all.filter { !modelTypes.isDisjoint(with: $0.step.family.names) }
-    if let chosen = named.first, named.allSatisfy({ $0.names.isSame(as: chosen.names) }) { return chosen }
-    let name = zip(first.names.entries, other.names.entries).first {
-      $0.0.name != $0.1.name || $0.0.origin != $0.1.origin
+    let pairs = all.map { Self.pairs($0, sides) }
+    guard let other = pairs.firstIndex(where: { $0 != pairs[0] }) else { return first }
+    let named = all.indices.filter { !modelTypes.isDisjoint(with: all[$0].step.family.names) }
+    if let chosen = named.first, named.allSatisfy({ pairs[$0] == pairs[chosen] }) { return all[chosen] }
+    let name = Set(pairs[0].keys).union(pairs[other].keys).sorted().first { pairs[0][$0] != pairs[other][$0] }
+    throw .ambiguous(name: name ?? "", families: [first.step.family.name, all[other].step.family.name])
+  }
+
+  /// The names of the other side, and what each is paired with. Unlike names, these do not depend on the layout.
+  private static func pairs(
+    _ candidate: Candidate, _ sides: (tuned: ConvertedNames, base: ConvertedNames)
+  ) -> [String: String] {
+    let isTuned = candidate.step.side == .tuned
+    let (tuned, base) = isTuned ? (candidate.names, sides.base) : (sides.tuned, candidate.names)
+    guard let map = try? KeyMap.auto(from: tuned.names, to: base.names) else { return [:] }
+    let partners = isTuned ? map.names : Dictionary(map.names.map { ($1, $0) }) { first, _ in first }
+    return candidate.names.meanings.reduce(into: [:]) { pairs, entry in
+      if let partner = partners[entry.key] { pairs[partner] = entry.value }
     }
-    throw .ambiguous(
-      name: name?.0.name ?? first.names.entries[0].name, families: [first.step.family.name, other.step.family.name])
   }
 
   private static func unpaired(_ tuned: ConvertedNames, _ base: ConvertedNames) -> Int? {
@@ -83,15 +98,8 @@ struct ConversionSearch {
 }
 
 extension ConvertedNames {
-  /// Whether two conversions of the same list give the same names from the same tensors.
-  fileprivate func isSame(as other: ConvertedNames) -> Bool {
-    guard entries.count == other.entries.count else { return false }
-    let (mine, theirs) = (meanings, other.meanings)
-    return mine == theirs
-  }
-
   /// What each name is made of.
-  private var meanings: [String: String] {
+  fileprivate var meanings: [String: String] {
     Dictionary(
       entries.map { entry in
         switch entry.origin {
