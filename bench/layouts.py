@@ -79,6 +79,9 @@ def uneven(source: Path, target: Path) -> None:
     config.text_config.moe_intermediate_size = 48
     torch.manual_seed(7)
     model = getattr(transformers, config.architectures[0])(config).to(torch.bfloat16)
+    for parameter in model.parameters():
+        if parameter.dim() < 2:
+            parameter.data.add_(torch.randn_like(parameter) * 0.05)
     model.save_pretrained(target / "base")
     for name, parameter in model.named_parameters():
         if "experts" in name or "self_attn" in name:

@@ -41,7 +41,8 @@ struct CreateCommand: StoreCommand {
   var dropOthers = false
   @Flag(help: "Cast floats of another dtype to the base's dtype, as PyTorch does (round to nearest, ties to even).")
   var castToBase = false
-  @Option(help: ArgumentHelp("Match tensors whose names follow another layout.", valueName: "how"))
+  @Option(
+    help: ArgumentHelp("Match tensors whose names, or whose arrangement, follow another layout.", valueName: "how"))
   var mapKeys: KeyMapping?
   @Flag(help: "Treat tensors that the tuned checkpoint lacks as unchanged: it holds only the trained ones.")
   var partial = false
@@ -150,7 +151,7 @@ struct CreateCommand: StoreCommand {
     }
     if result.rearranged > 0 {
       lines.append(
-        "rearranged \(Format.counted(result.rearranged, "tensor")) read from another arrangement of the same elements")
+        "arranged  \(Format.counted(result.rearranged, "tensor")) read from another arrangement of the same elements")
     }
     if !result.dropped.isEmpty {
       lines.append(

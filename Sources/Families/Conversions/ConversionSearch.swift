@@ -28,17 +28,20 @@ struct ConversionSearch {
   func steps() throws(LayoutMatchError) -> [Step] {
     var steps: [Step] = []
     var sides = (tuned: ConvertedNames(tuned), base: ConvertedNames(base))
-    var unpaired = Self.unpaired(sides.tuned, sides.base) ?? tuned.count + base.count
-    while unpaired > 0 {
+    var unpaired = Unpaired(sides.tuned, sides.base) ?? Unpaired(tuned: tuned, base: base)
+    while unpaired.count > 0 {
       var best: [Candidate] = []
+      let before = unpaired
       for family in ConversionFamily.known {
         for side in [KeyMapError.Side.tuned, .base] {
-          guard let names = (side == .tuned ? sides.tuned : sides.base).converted(by: family),
-            let count = side == .tuned ? Self.unpaired(names, sides.base) : Self.unpaired(sides.tuned, names),
-            count < unpaired || (count == unpaired && !best.isEmpty)
+          // Only a conversion of names that are unpaired can pair more. Most families have none.
+          guard ConvertedNames(side == .tuned ? before.tuned : before.base).converted(by: family) != nil,
+            let names = (side == .tuned ? sides.tuned : sides.base).converted(by: family),
+            let rest = side == .tuned ? Unpaired(names, sides.base) : Unpaired(sides.tuned, names),
+            rest.count < unpaired.count || (rest.count == unpaired.count && !best.isEmpty)
           else { continue }
-          if count < unpaired { best = [] }
-          unpaired = count
+          if rest.count < unpaired.count { best = [] }
+          unpaired = rest
           best.append(Candidate(step: Step(side: side, family: family), names: names))
         }
       }
@@ -75,9 +78,22 @@ struct ConversionSearch {
     }
   }
 
-  private static func unpaired(_ tuned: ConvertedNames, _ base: ConvertedNames) -> Int? {
-    guard let map = try? KeyMap.auto(from: tuned.names, to: base.names) else { return nil }
-    return map.onlyInTuned.count + map.onlyInBase.count
+  /// The names without a partner.
+  private struct Unpaired {
+    let tuned: [String]
+    let base: [String]
+    var count: Int { tuned.count + base.count }
+
+    init(tuned: [String], base: [String]) {
+      self.tuned = tuned
+      self.base = base
+    }
+
+    /// Nil where a name means two tensors, or nothing pairs.
+    init?(_ tuned: ConvertedNames, _ base: ConvertedNames) {
+      guard let map = try? KeyMap.auto(from: tuned.names, to: base.names) else { return nil }
+      self.init(tuned: map.onlyInTuned, base: map.onlyInBase)
+    }
   }
 
   /// Each name once, with zeros for its numbers.

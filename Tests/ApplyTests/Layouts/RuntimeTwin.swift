@@ -29,8 +29,8 @@ struct RuntimeTwin {
       var part = shape
       switch fields[2] {
       case "same":
-        // Only names matter here, and some are large.
-        shape = shape.map { min($0, 40) }
+        // Only the names matter here, and some tensors are large.
+        shape = shape.map { min($0, 8) }
         part = shape
       case "stack": part.removeFirst()
       case "pairs": part = [shape[1] / 2, shape[2]]
