@@ -87,13 +87,22 @@ final class MemoryTensor: TensorSource {
 
   @Test("windows and tiles of a large transposition, in flat memory")
   func large() throws {
-    let grid = Grid.numbered([3, 700, 1500])
-    let source = MemoryTensor(grid)
-    let target = grid.transposed
+    let (planes, rows, columns) = (3, 700, 1500)
+    let stored = (0..<planes * rows * columns).map { UInt16(truncatingIfNeeded: $0 &* 40503) }
+    var elements = stored
+    for plane in 0..<planes {
+      for row in 0..<rows {
+        for column in 0..<columns {
+          elements[(plane * columns + column) * rows + row] = stored[(plane * rows + row) * columns + column]
+        }
+      }
+    }
+    let shape = [planes, rows, columns]
+    let source = MemoryTensor(TestTensor("stored", "BF16", shape, stored))
+    let target = TestTensor("view", "BF16", [planes, columns, rows], elements)
     let block = try #require(
-      TensorBlock(TensorBox(shape: target.shape), from: TensorBox(shape: grid.shape).transposed!, source: 0))
-    let info = TensorInfo(name: "view", dtype: .bf16, shape: target.shape, byteCount: source.bytes.count)
-    let view = RearrangedTensor(info, of: [source], [block])
+      TensorBlock(TensorBox(shape: target.shape), from: TensorBox(shape: shape).transposed!, source: 0))
+    let view = RearrangedTensor(target.info, of: [source], [block])
     var found: [UInt8] = []
     try view.forEachPiece(of: 100_001) { _, bytes in found += bytes }
     #expect(found == target.bytes)
