@@ -15,6 +15,7 @@ import re
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 TARGET = Path(__file__).resolve().parent.parent / "Sources/Families/Conversions/Known"
 LINES_PER_FILE = 280
@@ -69,11 +70,14 @@ def rename(source: str, target: str) -> list[str]:
         raise LeftOut("looks around")
     sources = alternatives(source)
     if len(sources) > 1:
-        choices = re.search(r"\((\w+(?:\|\w+)+)\)", source).group(1).split("|")
+        names = re.findall(r"\((\w+(?:\|\w+)+)\)", source)[0].split("|")
         # The choice is the first group, unless a number precedes it.
-        if r"(\d+)" in source[: source.index("(" + choices[0])]:
+        if r"(\d+)" in source[: source.index("(" + names[0])]:
             raise LeftOut("several groups")
-        return [f"{parts(s)}{unless} > {parts(target.replace(chr(92) + '1', c), True)}" for s, c in zip(sources, choices)]
+        return [
+            f"{parts(one)}{unless} > {parts(target.replace(chr(92) + '1', name), True)}"
+            for one, name in zip(sources, names, strict=True)
+        ]
     # `(stem)` that returns as `\1`.
     stem = re.search(r"\(([^()|]*(?:\\d\+)[^()|]*)\)", source)
     if stem and stem.group(1) != r"\d+":
@@ -83,7 +87,7 @@ def rename(source: str, target: str) -> list[str]:
     return [f"{parts(source)}{unless} > {parts(target, True)}"]
 
 
-def converter(rule) -> list[str]:
+def converter(rule: Any) -> list[str]:
     sources = [parts(s) for s in rule._original_source_patterns]
     targets = [parts(t, True) for t in rule._original_target_patterns]
     words = []
@@ -107,7 +111,7 @@ def converter(rule) -> list[str]:
     return [f"{' + '.join(sources)} > {' + '.join(targets)} : {' '.join(words)}"]
 
 
-def rules(conversions) -> tuple[list[str], list[tuple[str, str]]]:
+def rules(conversions: list[Any]) -> tuple[list[str], list[tuple[str, str]]]:
     found: list[str] = []
     left: list[tuple[str, str]] = []
     for rule in conversions:
@@ -125,7 +129,7 @@ def rules(conversions) -> tuple[list[str], list[tuple[str, str]]]:
                 else:
                     found.append(f"^{model}{rule.prefix_to_remove} > {model[:-1]}")
             elif kind == "GroupWeightRename":
-                found.append(" & ".join(rename(s, t)[0] for s, t in zip(sources, targets)))
+                found.append(" & ".join(rename(s, t)[0] for s, t in zip(sources, targets, strict=True)))
             elif kind == "WeightRenaming":
                 for source in sources:
                     target = targets[0]
@@ -147,7 +151,7 @@ def row(names: list[str], lines: list[str]) -> str:
 def swift(rows: list[str], number: int) -> str:
     return (
         "// Written by bench/conversions.py from the rules of transformers 5.24.\n\n"
-        f"extension ConversionFamily {{\n  static let rows{number} = \"\"\"\n{''.join(rows)}    \"\"\"\n}}\n"
+        f'extension ConversionFamily {{\n  static let rows{number} = """\n{"".join(rows)}    """\n}}\n'
     )
 
 

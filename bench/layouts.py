@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Layouts of transformers 5: pairs hub and runtime layouts with `create --map-keys auto`, and compares what apply gives.
+"""Layouts of transformers 5: pairs hub and runtime layouts by `create --map-keys auto`; compares what apply gives.
 
     layouts.py DIR [--vpatch PATH] [--only NAME]
     layouts.py DIR --fixtures fixtures/keys/runtime
@@ -9,8 +9,8 @@ their twins in transformers' runtime layout (save_original_format=False) and pri
 
     base in the hub's layout, tuned in the runtime layout; and the reverse.
 
-A row is right if every tensor of the base is paired, and apply gives the tuned model in the base's layout, byte for byte
-as transformers saves it. Runs in an environment with torch, transformers and safetensors.
+A row is right if every tensor of the base is paired, and apply gives the tuned model in the base's layout, byte for
+byte as transformers saves it. Runs in an environment with torch, transformers and safetensors.
 
 With --fixtures it writes a file for each family whose layouts differ: a row for each tensor of the runtime layout, with
 its shape, how it is made of the hub's tensors, and their names. What is made of what follows from the bytes.
@@ -46,7 +46,7 @@ def tensors(folder: Path) -> Tensors:
     found: Tensors = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
-            for name in file.keys():
+            for name in list(file.keys()):
                 value = file.get_tensor(name).contiguous()
                 data = value.reshape(-1).view(torch.uint8).numpy().tobytes()
                 found[name] = (str(value.dtype), tuple(value.shape), data)
@@ -63,7 +63,7 @@ def transposed(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
     path = target / "model.safetensors"
     with safe_open(path, "pt") as file:
-        all_tensors = {name: file.get_tensor(name) for name in file.keys()}
+        all_tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     for name, value in all_tensors.items():
         if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
             all_tensors[name] = value.transpose(1, 2).contiguous()
@@ -112,7 +112,18 @@ def row(vpatch: str, base: Path, tuned: Path, expected: Path, work: Path) -> tup
     for path in (patch, out):
         shutil.rmtree(path, ignore_errors=True)
         path.unlink(missing_ok=True)
-    command = [vpatch, "create", base, tuned, "-o", patch, "--map-keys", "auto", "--no-store", "--json"]
+    command: list[str | Path] = [
+        vpatch,
+        "create",
+        base,
+        tuned,
+        "-o",
+        patch,
+        "--map-keys",
+        "auto",
+        "--no-store",
+        "--json",
+    ]
     made = subprocess.run(command, capture_output=True, text=True)
     if made.returncode:
         return False, made.stderr.strip()
@@ -126,14 +137,17 @@ def row(vpatch: str, base: Path, tuned: Path, expected: Path, work: Path) -> tup
     return not wrong, text + (f"  {len(wrong)} differ, first {wrong[0]}" if wrong else "  same bytes")
 
 
+def key(value: torch.Tensor) -> bytes:
+    """The bytes of a tensor, and its shape."""
+    data: bytes = value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return data + repr(tuple(value.shape)).encode()
+
+
 def origin(value: torch.Tensor, hub: dict[bytes, list[str]], name: str) -> str:
     """How a runtime tensor is made of the hub's."""
 
-    def names(part: torch.Tensor) -> list[str]:
-        return hub.get(part.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() + repr(tuple(part.shape)).encode(), [])
-
     def one(part: torch.Tensor) -> str | None:
-        found = names(part)
+        found = hub.get(key(part), [])
         last = name.rsplit(".", 2)[-2:]
         return next((n for n in found if n.rsplit(".", 2)[-2:] == last), found[0] if found else None)
 
@@ -160,14 +174,13 @@ def fixture(models: dict[tuple[str, str], Path], path: Path) -> bool:
         found: dict[str, torch.Tensor] = {}
         for file_path in sorted(models["tuned", layout].glob("*.safetensors")):
             with safe_open(file_path, "pt") as file:
-                found |= {name: file.get_tensor(name).to(torch.bfloat16) for name in file.keys()}
+                found |= {name: file.get_tensor(name).to(torch.bfloat16) for name in list(file.keys())}
         sides.append(found)
     if {k: v.shape for k, v in sides[0].items()} == {k: v.shape for k, v in sides[1].items()}:
         return False
     hub: dict[bytes, list[str]] = {}
     for name, value in sides[0].items():
-        data = value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() + repr(tuple(value.shape)).encode()
-        hub.setdefault(data, []).append(name)
+        hub.setdefault(key(value), []).append(name)
     rows = []
     for name, value in sorted(sides[1].items()):
         if re.search(r"\b(layers|blocks|layer)\.([2-9]|\d\d)", name):
