@@ -35,7 +35,7 @@ public struct CreationOptions: Sendable {
   public var dropOthers = false
   /// Cast floats of another dtype to the base's, to nearest, ties to even.
   public var castToBase = false
-  /// Match tensors whose names follow another layout.
+  /// Match tensors whose names, or whose arrangement, follow another layout.
   public var mapKeys = false
   /// The tuned side has the trained tensors alone; the others are unchanged.
   public var isPartial = false

@@ -3,14 +3,17 @@ import Checkpoints
 import Families
 
 extension Create {
-  /// The names of the tuned tensors in the base's layout; nil where they are the same.
-  func keyMap() throws -> KeyMap? {
+  /// How the tuned tensors are those of the base, where names or arrangements differ; nil where neither does.
+  func layoutMatch() throws -> LayoutMatch? {
     guard options.mapKeys else { return nil }
-    let names = (base.tensors.map(\.name), tuned.tensors.map(\.name))
     do {
-      let map = try KeyMap.auto(from: names.1, to: names.0)
-      return map.isIdentity ? nil : map
-    } catch {
+      let match = try LayoutMatch.find(
+        tuned: tuned.tensors.map(\.info), base: base.tensors.map(\.info),
+        configs: [base, tuned].compactMap(ConfigFacts.json))
+      return match.isIdentity ? nil : match
+    } catch let error as LayoutMatchError {
+      throw VPatchError(.refused, tuned.path, "\(error)", remedy: error.remedy)
+    } catch let error as KeyMapError {
       // This may give a more helpful error than that the names do not pair.
       try requireFineTune(nil)
       throw VPatchError(.refused, tuned.path, "\(error)")

@@ -34,7 +34,17 @@ package struct Create: Sendable {
   /// Compares, checks the recipe, encodes and writes.
   /// - Throws: `refused` where the changes are not allowed, or there are none.
   package func write(to path: String, replacing: Bool = false) throws -> CreateResult {
-    let renames = try keyMap()
+    let match = try layoutMatch()
+    guard let match, !match.rearranged.isEmpty else { return try write(to: path, replacing: replacing, match) }
+    // From here on, the tuned tensors are in the base's arrangement.
+    let view = RearrangedCheckpoint(
+      tuned, match.rearranged.map { RearrangedCheckpoint.Tensor($0.tensor, of: $0.sources, $0.blocks) })
+    return try Create(base: base, tuned: view, options: options, work: work).write(
+      to: path, replacing: replacing, match)
+  }
+
+  private func write(to path: String, replacing: Bool, _ match: LayoutMatch?) throws -> CreateResult {
+    let renames = match?.keys
     try requireFineTune(renames)
     let pairs = try pair(renames)
     // Side files first, so that their errors come before the weights are read.
@@ -62,7 +72,7 @@ package struct Create: Sendable {
     // A tuned side in another container has no safetensors headers: the target gets the base's layout.
     let own = isOwnLayout ? (tuned as? SafetensorsCheckpoint).map(FileLayout.init(of:)) : nil
     let target = try own ?? baseLayout.adapted(to: changes, path: path)
-    let annotations = try annotations(recipe, renames, kept: kept, dropped: others)
+    let annotations = try annotations(recipe, match, kept: kept, dropped: others)
     let annex = Annex(
       base: baseLayout, target: target, sideFiles: side.changed, adapter: try adapterFiles(encoded))
     for model in [base, tuned] as [any Checkpoint] { try model.requireStillThere() }
@@ -76,6 +86,7 @@ package struct Create: Sendable {
       casts: casts(compared.filter { !dropped.contains($0.pair.name.bytesKey) }), castConfig: side.castConfig,
       retyped: retyped(kept), unchangedMissing: pairs.count(where: \.isUnchanged),
       renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
+      rearranged: match?.rearranged.count ?? 0,
       dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut,
       sideFileSummary: SideFileSummary(annex), sideFilesMissing: side.missing,
       adapter: adapterSummary(encoded, kept))
@@ -125,7 +136,7 @@ package struct Create: Sendable {
   }
 
   private func annotations(
-    _ recipe: Recipe?, _ renames: KeyMap?, kept: [Compared], dropped: [Compared]
+    _ recipe: Recipe?, _ match: LayoutMatch?, kept: [Compared], dropped: [Compared]
   ) throws -> JSON {
     let cast = kept.filter(\.pair.isCast)
     func names(_ list: [Compared]) -> JSON? { list.isEmpty ? nil : .array(list.map { .string($0.pair.name) }) }
@@ -138,7 +149,7 @@ package struct Create: Sendable {
         "writer": .string("vpatch \(vpatchVersion)"),
         "cast": names(cast),
         "partial": options.isPartial ? .bool(true) : nil,
-        "keys": renames.map { .dictionary(["from": .string($0.tunedLayout.name), "to": .string($0.baseLayout.name)]) },
+        "keys": match?.annotation,
         "dropped": names(dropped), "adapter": adapterAnnotation(),
       ]),
     ])

@@ -19,7 +19,7 @@ package struct CreateOptions: Sendable {
   package var allowsRemovals = false
   /// Allow additions of tensors that a fine-tune does not add; otherwise they are an error.
   package var allowsAdditions = false
-  /// Match tuned tensors whose names follow another layout.
+  /// Match tuned tensors whose names, or whose elements, follow another layout.
   package var mapKeys = false
   /// Remove side files that the tuned folder lacks; otherwise they stay as in the base.
   package var removeMissingFiles = false
@@ -57,7 +57,10 @@ package struct CreateResult: Sendable {
   package let retyped: [RetypedTensors]
   /// Number of tensors that the tuned side lacks and that stay unchanged.
   package let unchangedMissing: Int
+  /// Number of tensors that the tuned side has under other names.
   package let renamed: Int
+  /// Number of tensors that the tuned side has in another arrangement: split, joined, transposed.
+  package let rearranged: Int
   package let dropped: [String]
   package let sideFiles: [String]
   package let sideFilesLeftOut: [String]

@@ -110,6 +110,9 @@ struct ModelPair {
       "has another shape than the base in \(Format.counted(found.count, "tensor")) whose shape a fine-tune "
       + "keeps: \"\(base.name.printable)\" is \(tuned.typeDescription) here and \(base.typeDescription) in the base"
     let asItIs = ", or accept it with --allow-removals and --allow-additions"
+    if let match = betterMatch, match.rearranged.contains(where: { $0.tensor.name.isSame(as: base.name) }) {
+      return Problem(what + "; it has the same elements in another arrangement", "use --map-keys auto")
+    }
     if tuned.byteCount == 0 {
       return Problem(
         what + "; DeepSpeed's ZeRO-3 saves such empty tensors",
@@ -129,8 +132,8 @@ struct ModelPair {
     let what =
       "holds \(Format.counted(added.count, "tensor")) that the base does not have, such as "
       + "\"\(added[0].name.printable)\", but a partial model may only hold tensors of the base"
-    if let map = betterMap {
-      return Problem("\(what); \(map.names.count) exist under other names", "use --map-keys auto")
+    if let match = betterMatch {
+      return Problem("\(what); \(match.pairedCount) of the base's exist under other names", "use --map-keys auto")
     }
     return Problem(what, "leave them out of the file, or accept them with --allow-additions")
   }
@@ -148,9 +151,9 @@ struct ModelPair {
       if let hint = KeyMap.hint(expected: base.tensors.map(\.name), found: tuned.tensors.map(\.name)) {
         return Problem("has no tensor name in common with the base: \(hint.description)", "use --map-keys auto")
       }
-      if let map = wrapped {
+      if let count = wrapped {
         return Problem(
-          "has no tensor name in common with the base, but \(map.names.count) of its \(tuned.tensors.count) tensors "
+          "has no tensor name in common with the base, but \(count) of its \(tuned.tensors.count) tensors "
             + "exist there under other names", "use --map-keys auto")
       }
       let names = [base, tuned].map { "\"\($0.tensors[0].name.printable)\"" }
@@ -169,12 +172,17 @@ struct ModelPair {
     return nil
   }
 
-  /// The name mapping, if nothing matches without it and nearly all tuned tensors match with it.
-  private var wrapped: KeyMap? {
-    guard let map = try? KeyMap.auto(from: tuned.tensors.map(\.name), to: base.tensors.map(\.name)),
-      map.names.count * 10 >= tuned.tensors.count * 9
-    else { return nil }
-    return map
+  /// The number of tuned tensors that match under other names, if these are nearly all.
+  private var wrapped: Int? {
+    guard let match = layoutMatch else { return nil }
+    let count = tuned.tensors.count - match.keys.onlyInTuned.count
+    return count * 10 >= tuned.tensors.count * 9 ? count : nil
+  }
+
+  private var layoutMatch: LayoutMatch? {
+    try? LayoutMatch.find(
+      tuned: tuned.tensors, base: base.tensors,
+      configs: [base, tuned].compactMap { ConfigFacts.json(of: $0.checkpoint) })
   }
 
   private static func reasonWithoutTensors(_ side: Side, adapterOf only: [TensorInfo]) -> (String, String)? {
@@ -259,10 +267,11 @@ struct ModelPair {
   private func lacking(_ removed: [TensorInfo]) throws -> Problem? {
     let unexplained = try unexplained(removed, in: base, and: tuned)
     guard let first = unexplained.first else { return nil }
-    if let map = betterMap {
+    if !added.isEmpty, let match = betterMatch {
       return Problem(
         "lacks \(Format.counted(unexplained.count, "tensor")) of the base, such as \"\(first.name.printable)\"; under other "
-          + "names it has \(map.names.count) of the base's \(base.tensors.count)", "use --map-keys auto")
+          + "names, or arranged in another way, it has \(match.pairedCount) of the base's \(base.tensors.count)",
+        "use --map-keys auto")
     }
     let what =
       added.isEmpty
@@ -276,12 +285,10 @@ struct ModelPair {
         + "--allow-removals")
   }
 
-  /// A name mapping that pairs more tensors than equal names do.
-  private var betterMap: KeyMap? {
-    guard !added.isEmpty, let map = try? KeyMap.auto(from: tuned.tensors.map(\.name), to: base.tensors.map(\.name)),
-      map.names.count > shared.count
-    else { return nil }
-    return map
+  /// A match that pairs more tensors than equal names do, or in another arrangement.
+  private var betterMatch: LayoutMatch? {
+    guard let match = layoutMatch, match.pairedCount > shared.count || !match.rearranged.isEmpty else { return nil }
+    return match
   }
 
   private func surplus(_ added: [TensorInfo]) throws -> Problem? {

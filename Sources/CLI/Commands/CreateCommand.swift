@@ -47,7 +47,8 @@ struct CreateCommand: StoreCommand {
   var dropOthers = false
   @Flag(help: "Cast floats of another dtype to the base's dtype, as PyTorch does (round to nearest, ties to even).")
   var castToBase = false
-  @Option(help: ArgumentHelp("Match tensors whose names follow another layout.", valueName: "how"))
+  @Option(
+    help: ArgumentHelp("Match tensors whose names, or whose arrangement, follow another layout.", valueName: "how"))
   var mapKeys: KeyMapping?
   @Flag(help: "Treat tensors that the tuned checkpoint lacks as unchanged: it holds only the trained ones.")
   var partial = false
@@ -148,6 +149,7 @@ struct CreateCommand: StoreCommand {
       "changes": PatchSummary(result.header).json,
       "cast": .array(result.cast.map { .string($0) }), "casts": .array(result.casts.map(\.json)),
       "unchanged_missing": JSON(result.unchangedMissing), "renamed": JSON(result.renamed),
+      "rearranged": JSON(result.rearranged),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
       "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
@@ -174,6 +176,10 @@ struct CreateCommand: StoreCommand {
     }
     if result.renamed > 0 {
       lines.append("renamed   \(Format.counted(result.renamed, "tensor")) matched by another layout's names")
+    }
+    if result.rearranged > 0 {
+      lines.append(
+        "arranged  \(Format.counted(result.rearranged, "tensor")) read from another arrangement of the same elements")
     }
     if !result.dropped.isEmpty {
       lines.append(

@@ -50,6 +50,17 @@ package struct KeyMap: Hashable, Sendable {
     return best
   }
 
+  init(
+    names: [String: String], onlyInTuned: [String], onlyInBase: [String], tunedLayout: ModelLayout,
+    baseLayout: ModelLayout
+  ) {
+    self.names = names
+    self.onlyInTuned = onlyInTuned
+    self.onlyInBase = onlyInBase
+    self.tunedLayout = tunedLayout
+    self.baseLayout = baseLayout
+  }
+
   private init(_ tuned: Reading, _ base: Reading) throws(KeyMapError) {
     // A few tensors alone (a head, an embedding) fit no layout. The other side's layout is used for them.
     let tunedNames = try tuned.byCanonicalName(.tuned, in: tuned.layout == .generic ? base.layout : tuned.layout)
