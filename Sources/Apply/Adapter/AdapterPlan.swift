@@ -1,6 +1,5 @@
 import Base
 import Checkpoints
-import Families
 import PatchFormat
 
 /// What an adapter does to each tensor of a base.
@@ -76,22 +75,33 @@ struct AdapterPlanBuilder {
     }
     guard !parts.isEmpty || !others.isEmpty else { throw refused("holds no tensors") }
     let parameters = try ParameterNames(parts.keys, adapter, base)
-    let wanted = parts.keys.map(parameters.name) + others.map { $0.key.tensorName }
-    let found = try baseNames(wanted)
+    let wanted = Set(parts.keys.map(parameters.name) + others.map { $0.key.tensorName })
+    let shapes = parts.reduce(into: [String: [Int]]()) { shapes, entry in
+      shapes[parameters.name(entry.key)] = fusedShape(entry.value, parameters.path(entry.key))
+    }
+    let placement = try AdapterPlacement(wanted, shapes: shapes, in: base)
+    try requireAll(wanted, of: placement)
     var changes: [String: AdapterPlan.Change] = [:]
     for (key, part) in parts {
-      let name = found[parameters.name(key)]!
       guard let a = part.a, let b = part.b else {
         throw refused("has only one of the two factors of \(quoted(key.module))")
       }
-      let rule = try AdapterFactors(a, b, of: self, parameters.path(key), key)
-        .rule(base.tensor(named: name)!.info, isEmbedding: part.isEmbedding)
-      changes[name.bytesKey] = .lowRank(rule)
+      let factors = AdapterFactors(a, b, of: self, parameters.path(key), key)
+      for (name, rule) in try rules(factors, placement.found[parameters.name(key)]!, part.isEmbedding) {
+        guard changes.updateValue(.lowRank(rule), forKey: name.bytesKey) == nil else {
+          throw refused("changes \(quoted(name)) in two ways", remedy: OtherForm.mergeRemedy)
+        }
+      }
     }
     for (key, info) in others {
-      let name = found[key.tensorName]!
-      if let change = try change(key, info, base.tensor(named: name)!, besides: changes[name.bytesKey]) {
-        changes[name.bytesKey] = change
+      let places = placement.found[key.tensorName]!.parts
+      guard places.count == 1, places[0].blocks == nil else {
+        throw refused(
+          "replaces \(quoted(key.tensorName)), which is arranged otherwise in the base", remedy: OtherForm.mergeRemedy)
+      }
+      let tensor = places[0].tensor
+      if let change = try change(key, info, tensor, besides: changes[tensor.name.bytesKey]) {
+        changes[tensor.name.bytesKey] = change
       }
     }
     return changes
@@ -125,17 +135,41 @@ struct AdapterPlanBuilder {
     }
   }
 
-  /// The base's names of tensors that are named as transformers has them in memory.
-  /// - Throws: `refused` with those that the base does not have.
-  private func baseNames(_ wanted: [String]) throws -> [String: String] {
-    let held = Set(base.tensors.map(\.name))
-    var found: [String: String] = [:]
-    if !wanted.allSatisfy(held.contains) {
-      found = (try? KeyMap.auto(from: Set(wanted), to: held))?.names ?? [:]
+  /// The shape of fused experts whose factors are not transposed; nil for a single matrix.
+  private func fusedShape(_ part: Parts, _ path: String) -> [Int]? {
+    guard let a = part.a, let b = part.b, a.shape.count == 2, b.shape.count == 2 else { return nil }
+    let rank = adapter.config.rank(of: path)
+    guard a.shape[0] > rank, a.shape[0] % rank == 0 else { return nil }
+    return [a.shape[0] / rank, b.shape[0], a.shape[1]]
+  }
+
+  /// The rules of the base's tensors that a parameter is made of.
+  private func rules(
+    _ factors: AdapterFactors, _ place: (shape: [Int], parts: [AdapterPlacement.Part]), _ isEmbedding: Bool
+  ) throws -> [(name: String, rule: LowRank)] {
+    let first = place.parts[0].tensor.info
+    let whole = TensorInfo(
+      name: first.name, dtype: first.dtype, shape: place.shape,
+      byteCount: place.shape.reduce(first.dtype.element.width, *))
+    let rule = try factors.rule(place.parts[0].blocks == nil ? first : whole, isEmbedding: isEmbedding)
+    return try place.parts.map { part in
+      guard let blocks = part.blocks else { return (part.tensor.name, rule) }
+      let infos = adapter.checkpoint.tensors.map(\.info)
+      guard let own = rule.restricted(to: part.tensor.info, at: blocks, of: place.shape),
+        own.problem(of: part.tensor.info, adapter: infos) == nil
+      else {
+        throw refused(
+          "changes \(quoted(part.tensor.name)), whose elements are arranged otherwise than in memory",
+          remedy: OtherForm.mergeRemedy)
+      }
+      return (part.tensor.name, own)
     }
-    for name in wanted where held.contains(name) { found[name] = name }
-    let missing = Set(wanted).filter { found[$0] == nil }.sorted()
-    guard let first = missing.first else { return found }
+  }
+
+  /// - Throws: `refused` with the tensors that the base does not have.
+  private func requireAll(_ wanted: Set<String>, of placement: AdapterPlacement) throws {
+    let missing = wanted.filter { placement.found[$0]?.parts.isEmpty ?? true }.sorted()
+    guard let first = missing.first else { return }
     let list = missing.prefix(3).map { "\"\($0.printable)\"" }.joined(separator: ", ")
     let isTied = PassingTensors.isHead(first) && base.tensors.contains { PassingTensors.isEmbedding($0.name) }
     throw refused(
