@@ -43,7 +43,7 @@ extension ModelLayout {
       "qwen2.5-vl (base model)", marks: ["visual"], qwenVL("visual", language("language_model"))),
     // The talker beside the thinker is another language model.
     ModelLayout(
-      "qwen-omni", marks: ["thinker.visual", "thinker.audio_tower"],
+      "qwen-omni",
       qwenVL("thinker.visual", language("thinker.model", head: "thinker.lm_head"))),
 
     ModelLayout(
