@@ -30,20 +30,33 @@ import checkpoint
 FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "keys" / "zoo.tsv"
 RECIPES = ["sa-proj", "gate-up"]
 
-TEXT = dict(vocab_size=256, hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
-            num_key_value_heads=2, head_dim=16, max_position_embeddings=128, pad_token_id=0, bos_token_id=1,
-            eos_token_id=2)  # fmt: skip
-EXPERTS = dict(num_experts=4, num_local_experts=4, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=32,
-               shared_expert_intermediate_size=32, n_shared_experts=1, n_group=1, topk_group=1,
-               first_k_dense_replace=1, decoder_sparse_step=1)  # fmt: skip
-LATENT = dict(q_lora_rank=24, kv_lora_rank=16, qk_rope_head_dim=8, qk_nope_head_dim=8, v_head_dim=8, qk_head_dim=16,
-              head_dim=8)  # fmt: skip
-LINEAR = dict(linear_key_head_dim=8, linear_value_head_dim=8, linear_num_key_heads=2, linear_num_value_heads=4,
-              linear_conv_kernel_dim=4)  # fmt: skip
-IMAGE = dict(depth=2, hidden_size=32, num_heads=2, num_attention_heads=2, num_hidden_layers=2, intermediate_size=48,
-             patch_size=8, image_size=32, out_hidden_size=64, spatial_merge_size=2, temporal_patch_size=2,
-             in_channels=3, num_position_embeddings=16, deepstack_visual_indexes=[0])  # fmt: skip
-TOKENS = dict(image_token_id=5, video_token_id=6, vision_start_token_id=7, vision_end_token_id=8, image_token_index=5)
+TEXT = {
+    "vocab_size": 256, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 128, "pad_token_id": 0, "bos_token_id": 1,
+    "eos_token_id": 2,
+}  # fmt: skip
+EXPERTS = {
+    "num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32, "n_shared_experts": 1, "n_group": 1,
+    "topk_group": 1, "first_k_dense_replace": 1, "decoder_sparse_step": 1,
+}  # fmt: skip
+LATENT = {
+    "q_lora_rank": 24, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8,
+    "qk_head_dim": 16, "head_dim": 8,
+}  # fmt: skip
+LINEAR = {
+    "linear_key_head_dim": 8, "linear_value_head_dim": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+    "linear_conv_kernel_dim": 4,
+}  # fmt: skip
+IMAGE = {
+    "depth": 2, "hidden_size": 32, "num_heads": 2, "num_attention_heads": 2, "num_hidden_layers": 2,
+    "intermediate_size": 48, "patch_size": 8, "image_size": 32, "out_hidden_size": 64, "spatial_merge_size": 2,
+    "temporal_patch_size": 2, "in_channels": 3, "num_position_embeddings": 16, "deepstack_visual_indexes": [0],
+}  # fmt: skip
+TOKENS = {
+    "image_token_id": 5, "video_token_id": 6, "vision_start_token_id": 7, "vision_end_token_id": 8,
+    "image_token_index": 5,
+}  # fmt: skip
 
 # Family -> settings of its language model beside TEXT.
 LANGUAGE: dict[str, dict[str, Any]] = {
@@ -120,7 +133,7 @@ def make(folder: Path) -> None:
             if parameter.dim() < 2:
                 parameter.data.add_(torch.randn_like(parameter) * 0.05)
         model.save_pretrained(folder / family / "base")
-        for recipe, parameters in roles(model, TEXT["hidden_size"]).items():  # type: ignore[arg-type]
+        for recipe, parameters in roles(model, TEXT["hidden_size"]).items():
             before = [p.data.clone() for p in parameters]
             for p in parameters:
                 p.data.add_((torch.randn(p.shape) * 0.01).to(p.dtype))
@@ -140,8 +153,9 @@ def weights(folder: Path) -> dict[str, checkpoint.Tensor]:
 def changed(base: Path, tuned: Path) -> set[str]:
     files = [folder / "model.safetensors" for folder in (base, tuned)]
     both = [weights(base), weights(tuned)]
-    return {name for name in both[0]
-            if not np.array_equal(*[checkpoint.read_bits(f, t[name]) for f, t in zip(files, both, strict=True)])}
+    bits = [{name: checkpoint.read_bits(file, tensor) for name, tensor in tensors.items()}
+            for file, tensors in zip(files, both, strict=True)]
+    return {name for name in bits[0] if not np.array_equal(bits[0][name], bits[1][name])}
 
 
 def names(folder: Path) -> None:

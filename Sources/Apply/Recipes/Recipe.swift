@@ -35,7 +35,7 @@ package enum Recipe: String, CaseIterable, Hashable, Sendable {
     case .projector: component.region == .projector
     case .vision: component.region == .visionTower
     case .full: true
-    default: component.role.map(roles.contains) ?? false
+    default: component.role.map { Self.roles[self]?.contains($0) ?? false } ?? false
     }
   }
 
@@ -97,23 +97,20 @@ package enum Recipe: String, CaseIterable, Hashable, Sendable {
     }
   }
 
-  /// The roles that the recipe names.
-  private var roles: Set<Component.Role> {
-    switch self {
-    case .saProj: [.attentionInput, .attentionOutput]
-    case .saQKV: [.attentionInput]
-    case .attentionOutput: [.attentionOutput]
-    case .gateUp: [.mlpInput, .expertInput]
-    case .gateUpDense: [.mlpInput]
-    case .gateUpExperts: [.expertInput]
-    case .mlp: [.mlpInput, .mlpOutput, .expertInput, .expertOutput]
-    case .down: [.mlpOutput, .expertOutput]
-    case .experts: [.expertInput, .expertOutput]
-    case .router: [.router]
-    case .norms: [.norm]
-    case .embeddings, .llm, .projector, .vision, .full: []
-    }
-  }
+  /// The roles that a recipe names.
+  private static let roles: [Recipe: Set<Component.Role>] = [
+    .saProj: [.attentionInput, .attentionOutput],
+    .saQKV: [.attentionInput],
+    .attentionOutput: [.attentionOutput],
+    .gateUp: [.mlpInput, .expertInput],
+    .gateUpDense: [.mlpInput],
+    .gateUpExperts: [.expertInput],
+    .mlp: [.mlpInput, .mlpOutput, .expertInput, .expertOutput],
+    .down: [.mlpOutput, .expertOutput],
+    .experts: [.expertInput, .expertOutput],
+    .router: [.router],
+    .norms: [.norm],
+  ]
 }
 
 extension Recipe: CustomStringConvertible {
