@@ -24,18 +24,31 @@ package enum Recipe: String, CaseIterable, Hashable, Sendable {
   case full
 
   /// Whether this recipe allows the component to change.
-  package func contains(_ component: Component) -> Bool {
+  package func contains(_ component: Component) -> Bool { contains(Kind(component)) }
+
+  /// All of a component that matters to recipes. A model has few kinds, and up to a million components.
+  private struct Kind: Hashable {
+    let region: Component.Region
+    let role: Component.Role?
+
+    init(_ component: Component) {
+      region = component.region
+      role = component.role
+    }
+  }
+
+  private func contains(_ kind: Kind) -> Bool {
     switch self {
     case .llm:
-      switch component.region {
+      switch kind.region {
       case .embedding, .decoderLayer, .finalNorm, .head, .prediction: true
       case .projector, .resampler, .visionTower, .other: false
       }
-    case .embeddings: [.embedding, .head].contains(component.region) && component.role == nil
-    case .projector: component.region == .projector
-    case .vision: component.region == .visionTower
+    case .embeddings: (kind.region == .embedding || kind.region == .head) && kind.role == nil
+    case .projector: kind.region == .projector
+    case .vision: kind.region == .visionTower
     case .full: true
-    default: component.role.map { Self.roles[self]?.contains($0) ?? false } ?? false
+    default: kind.role.map { Self.roles[self]?.contains($0) ?? false } ?? false
     }
   }
 
@@ -75,7 +88,8 @@ package enum Recipe: String, CaseIterable, Hashable, Sendable {
   package static func recognise(
     changed: some Collection<Component>, of model: some Sequence<Component>
   ) -> Recipe? {
-    guard !changed.isEmpty, let smallest = bySize.first(where: { changed.allSatisfy($0.contains) }) else { return nil }
+    let kinds = Set(changed.map(Kind.init))
+    guard !kinds.isEmpty, let smallest = bySize.first(where: { kinds.allSatisfy($0.contains) }) else { return nil }
     guard let general = smallest.general else { return smallest }
     let isNarrower = model.contains { general.contains($0) && !smallest.contains($0) }
     return isNarrower ? smallest : general

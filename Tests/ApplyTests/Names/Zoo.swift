@@ -19,10 +19,19 @@ struct Zoo: Sendable, CustomTestStringConvertible {
   let family: String
   let tensors: [Tensor]
   let layout: ModelLayout
+  /// Those of the tensors.
+  let components: [Component]
+
+  init(_ family: String, _ tensors: [Tensor]) {
+    self.family = family
+    self.tensors = tensors
+    let layout = ModelLayout.recognise(names: tensors.map(\.name))
+    self.layout = layout
+    components = tensors.map { layout.component(of: $0.name) }
+  }
 
   var testDescription: String { family }
   var names: [String] { tensors.map(\.name) }
-  var components: [Component] { names.map(layout.component(of:)) }
 
   static let all: [Zoo] = {
     let file = URL(filePath: #filePath).deletingLastPathComponent()
@@ -35,16 +44,12 @@ struct Zoo: Sendable, CustomTestStringConvertible {
           name: fields[1], dtype: fields[2], shape: fields[3].split(separator: "x").map { Int($0)! },
           recipes: fields[4].split(separator: " ").compactMap { Recipe(rawValue: String($0)) }))
     }
-    return tensors.keys.sorted().map { family in
-      Zoo(
-        family: family, tensors: tensors[family]!,
-        layout: ModelLayout.recognise(names: tensors[family]!.map(\.name)))
-    }
+    return tensors.keys.sorted().map { Zoo($0, tensors[$0]!) }
   }()
 
   /// The tensors that a recipe selects.
   func taken(by recipe: Recipe) -> Set<String> {
-    Set(names.filter { recipe.contains(layout.component(of: $0)) })
+    Set(zip(names, components).filter { recipe.contains($0.1) }.map(\.0))
   }
 
   /// The tensors that the recipe's fine-tune moved.
