@@ -23,6 +23,7 @@ VPATCH_TOKENIZERS=$work/tokenizers test TokenizerComparisonTests
 "$torch" bench/image_cases.py "$work/images"
 VPATCH_IMAGES=$work/images test PillowTests
 "$torch" bench/remedies.py .build/release/vpatch
+"$torch" bench/zoo.py check "$work/zoo" --vpatch .build/release/vpatch
 mkdir -p "$work/jinja"
 "$torch" bench/jinja_cases.py table "$work/jinja/table.jsonl"
 "$torch" bench/jinja_cases.py templates "$work/jinja" "$("$python" bench/jinja_templates.py "$work/templates")"

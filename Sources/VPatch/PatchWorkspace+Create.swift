@@ -8,12 +8,26 @@ public enum Recipe: String, Sendable, CaseIterable {
   case saProj = "sa-proj"
   /// The self-attention projections q, k, v.
   case saQKV = "sa-qkv"
-  /// The gate and up projections of the MLPs.
+  /// The self-attention output projections.
+  case attentionOutput = "attention-output"
+  /// The gate and up projections of the MLPs and of experts.
   case gateUp = "gate-up"
-  /// The gate, up and down projections of the MLPs.
+  /// The gate and up projections of the MLPs without experts.
+  case gateUpDense = "gate-up-dense"
+  /// The gate and up projections of experts, including shared experts.
+  case gateUpExperts = "gate-up-experts"
+  /// The gate, up and down projections of the MLPs and of experts.
   case mlp
-  /// The down projections of the MLPs.
+  /// The down projections of the MLPs and of experts.
   case down
+  /// The gate, up and down projections of experts.
+  case experts
+  /// The routers, which choose the experts of a token.
+  case router
+  /// The norms of the language model.
+  case norms
+  /// The embeddings and the output head of the language model.
+  case embeddings
   /// The whole language model.
   case llm
   /// The projector between vision tower and language model.

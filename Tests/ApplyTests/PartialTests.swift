@@ -54,7 +54,7 @@ import Testing
         $0.castToBase = name == "wide"
       }
       #expect(patch.identity == whole.identity && patch.header.targetRoot == whole.header.targetRoot)
-      #expect(result.unchangedMissing == model.count - trained.count)
+      #expect(result.kept.count == model.count - trained.count)
       let rebuild = Rebuild(
         try SafetensorsCheckpoint(path: folder["base"]), [PatchStep(patch, .forward)], WorkOptions(threads: 2))
       _ = try rebuild.write(to: folder["out-\(name)"], full: true)

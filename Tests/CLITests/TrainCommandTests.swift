@@ -133,6 +133,10 @@ import Testing
   @Test("what cannot be trained is said in one line, and nothing is written") func refusals() throws {
     let cases: [(arguments: [String], code: Int32, words: String)] = [
       (["--recipe", "vision"], 5, "has no tensor of the recipe vision"),
+      (
+        ["--recipe", "router"], 5,
+        "has no tensor of the recipe router; recipes that have tensors in it are sa-proj, sa-qkv, attention-output, gate-up,"
+      ),
       (["--only", "nothing"], 5, "has no tensor of the pattern nothing"),
       (["--only", "("], 5, "is not a valid name pattern"),
       (["--recipe", "mlp", "--layers", "5-9"], 5, "the recipe mlp is in layers 0 to 1"),

@@ -10,6 +10,9 @@ extension Create {
     /// Losses from casting the tuned side.
     package let losses: CastLosses?
     package var differs: Bool { baseFingerprint != targetFingerprint }
+    var entry: TiedTensors.Entry {
+      TiedTensors.Entry(name: pair.name, base: baseFingerprint, target: targetFingerprint)
+    }
   }
 
   /// Reads every tensor of both sides once.
@@ -28,7 +31,7 @@ extension Create {
 
   private func fingerprints(_ pair: Pair, _ tuned: (any TensorSource)?) throws -> (ContentDigest?, ContentDigest?) {
     let base = baseSource(pair)
-    if pair.isUnchanged {
+    if pair.isKept, pair.tuned == nil {
       let digest = try base?.fingerprint()
       return (digest, digest)
     }

@@ -15,17 +15,16 @@ extension Create {
       throw VPatchError(.refused, tuned.path, "\(error)", remedy: error.remedy)
     } catch let error as KeyMapError {
       // This may give a more helpful error than that the names do not pair.
-      try requireFineTune(nil)
+      try requireFineTune(ModelPair(base: base, tuned: tuned))
       throw VPatchError(.refused, tuned.path, "\(error)")
     }
   }
 
   /// - Throws: `refused` where the two are not a base and its fine-tune, or the patch would do what a fine-tune does
   ///   not.
-  func requireFineTune(_ renames: KeyMap?) throws {
+  func requireFineTune(_ model: ModelPair) throws {
     guard options.expectsFineTune else { return }
     if tuned.isDirectory { try ModelFolder(tuned.path).requireNoAdapter() }
-    let model = ModelPair(base: base, tuned: tuned, keys: renames)
     var isConcerned: (String) -> Bool = { _ in true }
     if options.dropOthers, let selection = options.selection {
       let names = (model.base.tensors + model.added).map(\.name)
@@ -37,7 +36,16 @@ extension Create {
       .refused, problem.isOfBase ? base.path : tuned.path, problem.reason, remedy: problem.remedy)
   }
 
-  package func pair(_ renames: KeyMap?) throws -> [Pair] {
+  /// The base's tensors that the tuned side lacks and that the patch keeps, each with the tensor of which it is a copy
+  /// in the base, if any.
+  func kept(_ model: ModelPair) throws -> [String: String?] {
+    guard options.isPartial || options.selection != nil else { return [:] }
+    let missing = try options.isPartial ? model.removed : model.dropped()
+    return Dictionary(
+      uniqueKeysWithValues: try missing.map { ($0.name.bytesKey, try model.original(ofRemoved: $0)?.name) })
+  }
+
+  func pair(_ renames: KeyMap?, keeping kept: [String: String?]) throws -> [Pair] {
     let units = (QuantisedUnits([base.tensors.map(\.info)]), QuantisedUnits([tuned.tensors.map(\.info)]))
     var tunedOf: [String: (name: String, tensor: CheckpointTensor)] = [:]
     for tensor in tuned.tensors {
@@ -47,8 +55,11 @@ extension Create {
       }
     }
     var pairs = try base.tensors.map {
-      try pair(name: $0.name, $0, tunedOf.removeValue(forKey: $0.name.bytesKey)?.tensor, units)
+      let original = kept[$0.name.bytesKey]
+      let tuned = tunedOf[(original.flatMap(\.self) ?? $0.name).bytesKey]?.tensor
+      return try pair(name: $0.name, $0, tuned, units, isKept: original != nil)
     }
+    for tensor in base.tensors { tunedOf[tensor.name.bytesKey] = nil }
     for added in tunedOf.values { pairs.append(try pair(name: added.name, nil, added.tensor, units)) }
     return pairs.sorted { $0.name.precedes($1.name) }
   }
@@ -56,13 +67,11 @@ extension Create {
   private typealias Units = (base: QuantisedUnits, tuned: QuantisedUnits)
 
   private func pair(
-    name: String, _ base: CheckpointTensor?, _ tuned: CheckpointTensor?, _ units: Units
+    name: String, _ base: CheckpointTensor?, _ tuned: CheckpointTensor?, _ units: Units, isKept: Bool = false
   ) throws -> Pair {
     guard let tuned else {
-      let isUnchanged = options.isPartial && base != nil
       return Pair(
-        name: name, base: base, tuned: nil, target: isUnchanged ? base?.info : nil, isCast: false,
-        isUnchanged: isUnchanged)
+        name: name, base: base, tuned: nil, target: isKept ? base?.info : nil, isCast: false, isKept: isKept)
     }
     var info = tuned.info
     var isCast = false
@@ -74,7 +83,7 @@ extension Create {
     return Pair(
       name: name, base: base, tuned: tuned,
       target: TensorInfo(name: name, dtype: info.dtype, shape: info.shape, byteCount: info.byteCount), isCast: isCast,
-      isUnchanged: false)
+      isKept: isKept)
   }
 
   /// Quantised codes with scales are not numbers that can be cast.

@@ -27,8 +27,9 @@ package struct Create: Sendable {
     /// The tuned tensor as the patch makes it: under the base's name, and in the base's dtype if it is cast.
     package let target: TensorInfo?
     let isCast: Bool
-    /// Whether the tuned side lacks the tensor, and it stays as in the base.
-    package let isUnchanged: Bool
+    /// Whether the tuned side lacks the tensor, and the patch keeps it: as in the base, or as a copy of the tuned
+    /// tensor to which it is tied.
+    package let isKept: Bool
   }
 
   /// Compares, checks the recipe, encodes and writes.
@@ -45,13 +46,14 @@ package struct Create: Sendable {
 
   private func write(to path: String, replacing: Bool, _ match: LayoutMatch?) throws -> CreateResult {
     let renames = match?.keys
-    try requireFineTune(renames)
-    let pairs = try pair(renames)
+    let model = ModelPair(base: base, tuned: tuned, keys: renames)
+    try requireFineTune(model)
+    let pairs = try pair(renames, keeping: kept(model))
     // Side files first, so that their errors come before the weights are read.
     let side = try SideFiles.differences(base, tuned, options, cast: castDType(pairs))
     let compared = try compare(pairs)
     let changed = compared.filter(\.differs)
-    let others = try forbidden(changed, among: pairs)
+    let others = try forbidden(compared)
     let dropped = Set(others.map(\.pair.name.bytesKey))
     let kept = changed.filter { !dropped.contains($0.pair.name.bytesKey) }
     guard !kept.isEmpty else {
@@ -67,12 +69,13 @@ package struct Create: Sendable {
     ).encoded(tensors, writer)
     let changes = kept.map { LayoutChange(name: $0.pair.name, target: $0.pair.target) }
     let isOwnLayout =
-      renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast } && !pairs.contains(where: \.isUnchanged)
+      renames == nil && dropped.isEmpty && !kept.contains { $0.pair.isCast } && !pairs.contains(where: \.isKept)
     let baseLayout = FileLayout(of: base)
     // A tuned side in another container has no safetensors headers: the target gets the base's layout.
     let own = isOwnLayout ? (tuned as? SafetensorsCheckpoint).map(FileLayout.init(of:)) : nil
     let target = try own ?? baseLayout.adapted(to: changes, path: path)
-    let annotations = try annotations(recipe, match, kept: kept, dropped: others)
+    let missing = compared.filter { $0.pair.isKept && !$0.differs }.map(\.pair.name)
+    let annotations = try annotations(recipe, match, changed: kept, missing: missing, dropped: others)
     let annex = Annex(
       base: baseLayout, target: target, sideFiles: side.changed, adapter: try adapterFiles(encoded))
     for model in [base, tuned] as [any Checkpoint] { try model.requireStillThere() }
@@ -84,7 +87,7 @@ package struct Create: Sendable {
       modelBytes: header.tensors.reduce(0) { $0 + ($1.target?.info.byteCount ?? 0) },
       cast: kept.filter(\.pair.isCast).map(\.pair.name),
       casts: casts(compared.filter { !dropped.contains($0.pair.name.bytesKey) }), castConfig: side.castConfig,
-      retyped: retyped(kept), unchangedMissing: pairs.count(where: \.isUnchanged),
+      retyped: retyped(kept), kept: missing,
       renamed: renames.map { $0.names.count { !$0.key.isSame(as: $0.value) } } ?? 0,
       rearranged: match?.rearranged.count ?? 0,
       dropped: others.map(\.pair.name), sideFiles: side.changed.map(\.name), sideFilesLeftOut: side.leftOut,
@@ -111,8 +114,9 @@ package struct Create: Sendable {
   // MARK: Recipes
 
   /// The changes that are not allowed.
-  private func forbidden(_ changed: [Compared], among pairs: [Pair]) throws -> [Compared] {
+  private func forbidden(_ compared: [Compared]) throws -> [Compared] {
     guard let selection = options.selection else { return [] }
+    let (changed, pairs) = (compared.filter(\.differs), compared.map(\.pair))
     // Compares bytes: names that only look alike are different tensors.
     var allowed = Set(selection.filter(changed.map(\.pair.name), in: layout).map(\.bytesKey))
     // Codes are meaningless with other scales, so the whole quantised weight is included.
@@ -120,7 +124,8 @@ package struct Create: Sendable {
     for unit in units.units where unit.names.contains(where: { allowed.contains($0.bytesKey) }) {
       allowed.formUnion(unit.names.map(\.bytesKey))
     }
-    let others = changed.filter { !allowed.contains($0.pair.name.bytesKey) }
+    let tied = TiedTensors(compared.map(\.entry)) { allowed.contains($0.bytesKey) }
+    let others = changed.filter { !allowed.contains($0.pair.name.bytesKey) && !tied.contains($0.entry) }
     if others.isEmpty || options.dropOthers { return others }
     let first = others.prefix(5).map { "\"\($0.pair.name.printable)\"" }.joined(separator: ", ")
     let more = others.count > 5 ? " and \(others.count - 5) more" : ""
@@ -132,14 +137,14 @@ package struct Create: Sendable {
 
   private func recognisedRecipe(_ kept: [Compared]) -> Recipe? {
     if case .recipe(let recipe)? = options.selection { return recipe }
-    return Recipe.recognise(changed: kept.map { layout.component(of: $0.pair.name) })
+    let all = base.tensors.lazy.map { layout.component(of: $0.name) }
+    return Recipe.recognise(changed: kept.map { layout.component(of: $0.pair.name) }, of: all)
   }
 
   private func annotations(
-    _ recipe: Recipe?, _ match: LayoutMatch?, kept: [Compared], dropped: [Compared]
+    _ recipe: Recipe?, _ match: LayoutMatch?, changed: [Compared], missing: [String], dropped: [Compared]
   ) throws -> JSON {
-    let cast = kept.filter(\.pair.isCast)
-    func names(_ list: [Compared]) -> JSON? { list.isEmpty ? nil : .array(list.map { .string($0.pair.name) }) }
+    func names(_ list: [String]) -> JSON? { list.isEmpty ? nil : .array(list.map { .string($0) }) }
     return try .dictionary([
       "name": options.name.map { .string($0) },
       "note": options.note.map { .string($0) },
@@ -147,10 +152,12 @@ package struct Create: Sendable {
       "layout": .string(layout.name),
       "made": .dictionary([
         "writer": .string("vpatch \(vpatchVersion)"),
-        "cast": names(cast),
+        "cast": names(changed.filter(\.pair.isCast).map(\.pair.name)),
         "partial": options.isPartial ? .bool(true) : nil,
         "keys": match?.annotation,
-        "dropped": names(dropped), "adapter": adapterAnnotation(),
+        "kept": names(missing),
+        "dropped": names(dropped.map(\.pair.name)),
+        "adapter": adapterAnnotation(),
       ]),
     ])
   }

@@ -5,7 +5,8 @@ import PatchFormat
 
 /// Options for creating a patch.
 package struct CreateOptions: Sendable {
-  /// What may change; nil: anything.
+  /// What may change; nil: anything. With a selection, tensors that libraries drop (`ModelPair`) stay unchanged if the
+  /// tuned side lacks them.
   package var selection: Selection?
   /// Leave changes that are not allowed out of the patch; otherwise they are an error.
   package var dropOthers = false
@@ -55,8 +56,8 @@ package struct CreateResult: Sendable {
   package let castConfig: (from: String, to: String)?
   /// Tensors with another dtype than the base's that were not cast.
   package let retyped: [RetypedTensors]
-  /// Number of tensors that the tuned side lacks and that stay unchanged.
-  package let unchangedMissing: Int
+  /// Names of tensors that the tuned side lacks and that stay unchanged.
+  package let kept: [String]
   /// Number of tensors that the tuned side has under other names.
   package let renamed: Int
   /// Number of tensors that the tuned side has in another arrangement: split, joined, transposed.

@@ -12,7 +12,8 @@ extension [PatchBuilder.Tensor] {
   /// changes, if one does.
   var annotated: (layout: JSON, recipe: JSON?) {
     let layout = ModelLayout.recognise(names: compactMap { $0.base?.info.name })
-    let recipe = Recipe.recognise(changed: changed.map { layout.component(of: $0.name) })
+    let recipe = Recipe.recognise(
+      changed: changed.map { layout.component(of: $0.name) }, of: lazy.map { layout.component(of: $0.name) })
     return (.string(layout.name), recipe.map { .string($0.rawValue) })
   }
 }

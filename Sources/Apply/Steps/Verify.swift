@@ -52,7 +52,9 @@ package struct Verify: Sendable {
   /// - Throws: `refused` with a tensor that is.
   package func recipe(_ recipe: Recipe) throws -> Finding {
     let layout = ModelLayout.recognise(names: patch.header.tensors.compactMap { $0.base?.info.name })
-    let others = patch.header.touched.filter { !recipe.contains(layout.component(of: $0.name)) }
+    func isIn(_ name: String) -> Bool { recipe.contains(layout.component(of: name)) }
+    let tied = TiedTensors(patch.header.tensors.map(\.entry), isAllowed: isIn)
+    let others = patch.header.touched.filter { !isIn($0.name) && !tied.contains($0.entry) }
     if let first = others.first {
       throw VPatchError(
         .refused, patch.label,
@@ -69,5 +71,11 @@ package struct Verify: Sendable {
     for key in keys { try patch.checkSignature(by: key) }
     let signers = keys.map(\.short).joined(separator: ", ")
     return Finding(what: "signed", detail: "identity, annex and annotations, by \(signers)")
+  }
+}
+
+extension PatchTensor {
+  fileprivate var entry: TiedTensors.Entry {
+    TiedTensors.Entry(name: name, base: base?.fingerprint, target: target?.fingerprint)
   }
 }

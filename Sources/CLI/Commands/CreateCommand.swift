@@ -26,7 +26,7 @@ struct CreateCommand: StoreCommand {
             a merged model that exists, exactly; the adapter makes the patch smaller
 
       RECIPES
-      \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
+      \(Recipe.list)
       """)
 
   enum KeyMapping: String, ExpressibleByArgument, CaseIterable { case auto }
@@ -148,7 +148,8 @@ struct CreateCommand: StoreCommand {
       "bytes": JSON(result.fileSize), "tuned_bytes": JSON(result.tunedBytes), "model_bytes": JSON(result.modelBytes),
       "changes": PatchSummary(result.header).json,
       "cast": .array(result.cast.map { .string($0) }), "casts": .array(result.casts.map(\.json)),
-      "unchanged_missing": JSON(result.unchangedMissing), "renamed": JSON(result.renamed),
+      "unchanged_missing": JSON(result.kept.count), "kept": .array(result.kept.map { .string($0) }),
+      "renamed": JSON(result.renamed),
       "rearranged": JSON(result.rearranged),
       "dropped": .array(result.dropped.map { .string($0) }),
       "side_files": .array(result.sideFiles.map { .string($0) }),
@@ -171,8 +172,10 @@ struct CreateCommand: StoreCommand {
     if let config = result.castConfig {
       lines.append("config    dtype \(config.from) → \(config.to), that of the cast tensors")
     }
-    if result.unchangedMissing > 0 {
-      lines.append("partial   \(Format.counted(result.unchangedMissing, "tensor")) not on the tuned side, unchanged")
+    if !result.kept.isEmpty {
+      lines.append("kept      \(Format.counted(result.kept.count, "tensor")) not on the tuned side, unchanged:")
+      lines += result.kept.prefix(5).map { "          \($0.printable)" }
+      if result.kept.count > 5 { lines.append("          and \(result.kept.count - 5) more") }
     }
     if result.renamed > 0 {
       lines.append("renamed   \(Format.counted(result.renamed, "tensor")) matched by another layout's names")

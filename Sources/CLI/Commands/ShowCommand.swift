@@ -87,6 +87,9 @@ struct ShowCommand: StoreCommand {
     } catch {
       line("trained", "invalid: " + ((error as? VPatchError)?.reason ?? "\(error)"))
     }
+    if count(made?["kept"]) > 0 {
+      line("kept", "\(Format.counted(count(made?["kept"]), "tensor")) that the tuned checkpoint lacked")
+    }
     if count(made?["dropped"]) > 0 { line("dropped", Format.counted(count(made?["dropped"]), "other changed tensor")) }
     var tables = ["", summary.table(width: common.width)]
     do {

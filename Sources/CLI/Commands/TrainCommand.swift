@@ -33,7 +33,7 @@ struct TrainCommand: StoreCommand {
             --resume run/ --log run.jsonl
 
       RECIPES
-      \(Recipe.allCases.map { "  \($0.rawValue.padded(12))\($0.summary)" }.joined(separator: "\n"))
+      \(Recipe.list)
       """)
 
   @Argument(help: "The model to fine-tune: a folder with config.json.", completion: .file())

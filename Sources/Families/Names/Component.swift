@@ -5,7 +5,7 @@
 package struct Component: Hashable, Sendable {
   /// The part of the model that a tensor belongs to, in the order of tables.
   package enum Region: String, CaseIterable, Sendable {
-    /// The language model's token embedding, and LLaVA's `image_newline` beside it.
+    /// The language model's embeddings of tokens and positions, and LLaVA's `image_newline` beside them.
     case embedding
     /// A decoder layer of the language model.
     case decoderLayer = "decoder layer"
@@ -13,6 +13,8 @@ package struct Component: Hashable, Sendable {
     case finalNorm = "final norm"
     /// The language model's output head.
     case head
+    /// Layers that predict further tokens (`mtp`).
+    case prediction = "multi-token prediction"
     /// Maps vision features into the language model: LLaVA's MLP, Qwen's merger.
     case projector
     /// A resampler between vision tower and projector (lmms-lab).
@@ -48,7 +50,7 @@ package struct Component: Hashable, Sendable {
     switch region {
     case .embedding, .decoderLayer, .finalNorm: return "language_model.\(layers)\(path)"
     case .visionTower: return "vision_tower.\(layers)\(path)"
-    case .head, .projector, .resampler: return path
+    case .head, .prediction, .projector, .resampler: return path
     case .other: return nil
     }
   }
@@ -84,10 +86,11 @@ extension Component.Region: Comparable, CustomStringConvertible {
     case .decoderLayer: 1
     case .finalNorm: 2
     case .head: 3
-    case .projector: 4
-    case .resampler: 5
-    case .visionTower: 6
-    case .other: 7
+    case .prediction: 4
+    case .projector: 5
+    case .resampler: 6
+    case .visionTower: 7
+    case .other: 8
     }
   }
 }

@@ -27,7 +27,7 @@ package struct TuningPlan: Sendable {
     guard !chosen.isEmpty else {
       throw VPatchError(
         .refused, path, "has no tensor of \(options.selection)",
-        remedy: Self.remedy(options.selection, all))
+        remedy: Self.remedy(options.selection, all, layout))
     }
     let used = Set(model.used.map(\.name.bytesKey))
     chosen.removeAll { !used.contains($0.name.bytesKey) }
@@ -48,9 +48,11 @@ package struct TuningPlan: Sendable {
     parameters = chosen
   }
 
-  private static func remedy(_ selection: Selection, _ all: [Parameter]) -> String {
+  private static func remedy(_ selection: Selection, _ all: [Parameter], _ layout: ModelLayout) -> String {
     guard case .only = selection, let middle = all.dropFirst(all.count / 2).first else {
-      return "'vpatch train --help' lists recipes"
+      let components = all.map { layout.component(of: $0.name) }
+      let found = Recipe.allCases.filter { components.contains(where: $0.contains) }
+      return "recipes that have tensors in it are " + found.map(\.rawValue).joined(separator: ", ")
     }
     return "a pattern has to match whole names, such as \(middle.name.printable)"
   }

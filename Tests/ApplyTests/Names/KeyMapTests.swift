@@ -185,7 +185,7 @@ struct ComponentsKeyMapTests {
     }
     #expect(
       error?.description
-        == "no tensor of the tuned model (layout generic, e.g. 'h.0.attn.c_attn.weight') is in "
+        == "no tensor of the tuned model (layout gpt2 (base model), e.g. 'h.0.attn.c_attn.weight') is in "
         + "the base (layout llama, e.g. 'lm_head.weight'); give the base that it was tuned from")
     let empty = #expect(throws: KeyMapError.self) { try KeyMap.auto(from: [], to: llama) }
     #expect(empty?.description.contains("(which has no tensors)") == true)

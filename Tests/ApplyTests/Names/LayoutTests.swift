@@ -166,7 +166,7 @@ struct ComponentsLayoutTests {
     for suffix in [
       "self_attn.q_proj.weight.extra", "self_attn.q_proj.lora_A.weight", "self_attn.q_proj.qweight",
       "self_attn.q_proj.base_layer.weight", "self_attn.q_projx.weight", "xself_attn.q_proj.weight",
-      "self_attn.q_norm.weight", "mlp.experts.0.gate_proj.weight", "cross_attn.q_proj.weight",
+      "cross_attn.q_proj.weight", "mlp.experts.0.gate_proj.qweight", "mlp.gate_projection.weight",
     ] {
       let component = layout.component(of: "model.layers.0.\(suffix)")
       #expect(component.region == .decoderLayer && component.layer == 0)
@@ -176,14 +176,12 @@ struct ComponentsLayoutTests {
 
   @Test("an unknown architecture is generic, with its layers shown for tables")
   func generic() {
-    let layout = ModelLayout.recognise(names: ["h.0.attn.c_attn.weight", "wte.weight"])
+    let layout = ModelLayout.recognise(names: ["stack.0.attention.q.weight", "table.weight"])
     #expect(layout.name == "generic")
     #expect(
-      layout.component(of: "h.11.attn.c_attn.weight")
-        == Component(region: .other, layer: 11, name: "h.*.attn.c_attn", parameter: "weight"))
-    #expect(
-      layout.component(of: "h.11.attn.c_attn.weight").description
-        == "layer 11 h.*.attn.c_attn.weight")
+      layout.component(of: "stack.11.attention.q.weight")
+        == Component(region: .other, layer: 11, name: "stack.*.attention.q", parameter: "weight"))
+    #expect(layout.component(of: "stack.11.attention.q.weight").description == "layer 11 stack.*.attention.q.weight")
     #expect(ModelLayout.recognise(names: []).name == "generic")
     let tower = ["vision_tower.vision_model.encoder.layers.0.self_attn.q_proj.weight"]
     #expect(ModelLayout.recognise(names: tower).name == "generic")

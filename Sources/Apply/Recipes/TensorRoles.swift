@@ -128,7 +128,7 @@ enum PassingTensors {
   static func isHead(_ name: String) -> Bool {
     let parts = name.split(separator: ".")
     guard parts.count >= 2, decoderLayer(name) == nil, sense(of: name) == nil else { return false }
-    return ["lm_head", "embed_out", "output"].contains(parts[parts.count - 2])
+    return ["lm_head", "embed_out", "output", "output_layer"].contains(parts[parts.count - 2])
       || parts.suffix(3).prefix(2) == ["predictions", "decoder"]
   }
 
