@@ -50,15 +50,21 @@ def adapter(folder: Path) -> None:
         AutoModelForCausalLM.from_pretrained(folder / "base"),
         LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False))
     model.save_pretrained(folder / "adapter")
-    for number, path in enumerate((folder / "adapter", folder / "adapter" / "adapter_model.safetensors")):
-        error = refused(folder, path, "adapter")
-        advice = re.search(r"in Python, (PeftModel.+save_pretrained\(folder\))", error)
-        assert advice, error
-        merged = folder / f"merged-{number}"
-        eval(advice[1], {  # what our own error says
-            "PeftModel": PeftModel, "model": AutoModelForCausalLM.from_pretrained(folder / "base"),
-            "adapter": folder / "adapter", "folder": merged})
-        expect_taken(folder, merged)
+    error = refused(folder, folder / "adapter" / "adapter_model.safetensors", "adapter")
+    assert "give the adapter's folder" in error, error
+    expect_taken(folder, folder / "adapter")
+    # One that is not a product of two factors.
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(folder / "base"),
+        LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False, use_dora=True))
+    model.save_pretrained(folder / "dora")
+    error = refused(folder, folder / "dora", "DoRA")
+    advice = re.search(r"in Python, (PeftModel.+save_pretrained\(folder\))", error)
+    assert advice, error
+    eval(advice[1], {  # what our own error says
+        "PeftModel": PeftModel, "model": AutoModelForCausalLM.from_pretrained(folder / "base"),
+        "adapter": folder / "dora", "folder": folder / "merged"})
+    expect_taken(folder, folder / "merged")
 
 
 def distributed(folder: Path) -> None:

@@ -106,6 +106,15 @@ extension PatchWorkspace {
     }
   }
 
+  /// Writes the LoRA adapter that a patch was made from: the two files that PEFT saved, byte for byte.
+  /// - Parameters:
+  ///   - patch: a file, or its name in the store.
+  ///   - folder: a new folder.
+  /// - Throws: `refused` for a patch that does not hold all of an adapter, or a folder that exists; `io`.
+  public func exportAdapter(_ patch: String, to folder: String) throws(PatchError) {
+    try withPatchError { _ = try workspace.patch(patch).exportAdapter(to: folder) }
+  }
+
   /// Opens and verifies a patch.
   /// - Parameter patch: a file, or its name in the store.
   /// - Returns: what the patch says about itself.

@@ -12,6 +12,10 @@ package struct PEFTAdapter: Sendable {
   let configText: [UInt8]
   let configFile: InputFile
 
+  /// SHA-256 of the two files: who the adapter is, wherever it lies.
+  package var configDigest: ContentDigest { SHA256Hasher.hash(configText) }
+  package var weightsDigest: ContentDigest { get throws { try checkpoint.files[0].input.digest() } }
+
   /// The files that are read.
   package var inputs: [InputFile] { checkpoint.inputs + [configFile] }
 

@@ -89,15 +89,15 @@ extension Create {
     guard encoded.isAdapterWhole, let adapter = options.adapter?.adapter, !encoded.adapter.isEmpty else { return nil }
     let file = adapter.checkpoint.files[0]
     return Annex.AdapterFiles(
-      config: adapter.configText, header: file.header.text, digest: try file.input.digest())
+      config: adapter.configText, header: file.header.text, digest: try adapter.weightsDigest)
   }
 
   /// The member `adapter` of the annotation `made`.
   func adapterAnnotation() throws -> JSON? {
     guard let adapter = options.adapter?.adapter else { return nil }
     return .dictionary([
-      "config": .string(SHA256Hasher.hash(adapter.configText).hex),
-      "weights": .string(try adapter.checkpoint.files[0].input.digest().hex),
+      "config": .string(adapter.configDigest.hex),
+      "weights": .string(try adapter.weightsDigest.hex),
       // No adapter names its base by content.
       "base": .string("declared"),
       "base_model": adapter.config.baseModel.map { .string($0) },

@@ -188,7 +188,11 @@ struct ModelPair {
   private static func reasonWithoutTensors(_ side: Side, adapterOf only: [TensorInfo]) -> (String, String)? {
     if side.tensors.isEmpty { return ("holds no tensors", "give a whole model") }
     guard only.count == side.tensors.count, let text = adapterText(only) else { return nil }
-    return (text, OtherForm.mergeRemedy)
+    let isPlain = only.allSatisfy { AdapterTensors.kind(of: $0.name) == "LoRA" }
+    return (
+      text,
+      isPlain ? "give the adapter's folder, which also has \(PEFTConfig.fileName)" : OtherForm.mergeRemedy
+    )
   }
 
   /// Whether two tensors have the same shape, or rows of the same length.

@@ -62,10 +62,7 @@ struct AddCommand: StoreCommand {
     let store = try store.open(create: true)
     let adapters = try files.filter { try PathKind.of($0) == .directory }
     let patches = files.filter { !adapters.contains($0) }
-    if let name, !force {
-      if let patch = patches.first { try store.requireFree(name, for: Patch(path: patch).identity) }
-      if !adapters.isEmpty { try store.requireFree(name) }
-    }
+    if let name, !force, let patch = patches.first { try store.requireFree(name, for: Patch(path: patch).identity) }
     let work = common.work
     work.progress.begin("adding", total: bytes)
     var additions: [Addition] = []
@@ -76,7 +73,7 @@ struct AddCommand: StoreCommand {
       progress: { work.progress.advance($0) }, each: { additions.append($0) })
     let workspace = workspace
     for adapter in adapters {
-      additions.append(try workspace.add(adapter: adapter, base: base!, alias: name, tags: tag))
+      additions.append(try workspace.add(adapter: adapter, base: base!, alias: name, force: force, tags: tag))
     }
     if !adapters.isEmpty {
       common.note("an adapter does not name its base by its weights: \(base!) is taken as declared, not proved")

@@ -41,6 +41,7 @@ struct ShowCommand: StoreCommand {
         }),
       "layout": .string(PatchSummary(patch.header).layout.name),
       "tensors": JSON(patch.header.tensors.count), "changes": PatchSummary(patch.header).json,
+      "flags": .array(patch.header.flags.names.map { .string($0) }), "adapter": adapter(patch),
       "side_files": .array(patch.annex.sideFiles.map { .string($0.name) }),
       "touched": .array(
         patch.header.touched.map { tensor in
@@ -52,6 +53,18 @@ struct ShowCommand: StoreCommand {
           ])
         }),
     ]).adding(SideFileSummary(patch.annex).members)
+  }
+
+  /// What the patch has of an adapter; nil for nothing.
+  private func adapter(_ patch: Patch) -> JSON? {
+    guard !patch.header.adapter.isEmpty else { return nil }
+    let files = patch.annex.adapter
+    return .dictionary([
+      "tensors": JSON(patch.header.adapter.count), "whole": .bool(files != nil),
+      "stored_bytes": JSON(PatchSummary(patch.header).adapter.storedBytes),
+      "config": files.map { .string(SHA256Hasher.hash($0.config).hex) },
+      "weights": files.map { .string($0.digest.hex) },
+    ])
   }
 
   private func text(_ patch: Patch) -> String {
@@ -75,6 +88,14 @@ struct ShowCommand: StoreCommand {
     line("size", "\(Format.grouped(patch.fileSize)) bytes")
     line("files", SideFileSummary(patch.annex).text)
     line("made by", made?["writer"]?.string)
+    if let adapter = made?["adapter"] {
+      let whose = adapter["base_model"]?.string.map { "of \($0), " } ?? ""
+      let kept =
+        patch.annex.adapter != nil
+        ? "kept whole; 'vpatch export' writes it again"
+        : patch.header.adapter.isEmpty ? "not kept" : "its factors are kept"
+      line("adapter", "LoRA \(whose)base declared, not proved; \(kept)")
+    }
     if count(made?["cast"]) > 0 {
       line("cast", "\(Format.counted(count(made?["cast"]), "float32 tensor")) rounded to the base's dtype")
     }

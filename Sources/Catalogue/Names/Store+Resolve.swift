@@ -22,6 +22,11 @@ extension Store {
 
   package func resolve(_ name: PatchName) throws -> ContentDigest { try read { db in try resolve(name, db) } }
 
+  /// The patch with exactly this alias; nil where there is none.
+  package func identity(ofAlias name: String) throws -> ContentDigest? {
+    try read { db in try Self.owner(ofAlias: name, db) }
+  }
+
   /// The same inside a transaction.
   func resolve(_ name: PatchName, _ db: Database) throws -> ContentDigest {
     switch name {

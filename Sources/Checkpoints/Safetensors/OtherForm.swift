@@ -79,10 +79,10 @@ package struct OtherForm: Equatable, Sendable {
     }
     return OtherForm(
       what: "is a PEFT adapter\(facts.isEmpty ? "" : " (\(facts.joined(separator: ", ")))"), not a model",
-      remedy: mergeRemedy)
+      remedy: "make a patch of it, and use that: vpatch create BASE \(path.printable) -o task.vpatch")
   }
 
-  /// The advice for an adapter.
+  /// The advice for an adapter that vpatch does not read.
   package static let mergeRemedy =
     "merge it into its base and give the merged model: in Python, "
     + "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(folder)"

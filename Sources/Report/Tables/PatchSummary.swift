@@ -16,6 +16,8 @@ package struct PatchSummary: Sendable {
   }
 
   package let rows: [Row]
+  /// The tensors of the adapter that the patch holds.
+  package let adapter: (tensors: Int, elements: Int, rawBytes: Int, storedBytes: Int)
   package let layout: ModelLayout
 
   package init(_ header: PatchHeader) {
@@ -37,6 +39,10 @@ package struct PatchSummary: Sendable {
       row.rawBytes += info.byteCount
       row.storedBytes += tensor.storedBytes
       rows[key] = row
+    }
+    adapter = header.adapter.reduce((0, 0, 0, 0)) { sum, tensor in
+      let info = tensor.tensor.info
+      return (sum.0 + 1, sum.1 + info.elementCount, sum.2 + info.byteCount, sum.3 + tensor.storedBytes)
     }
     self.rows = rows.sorted { $0.key < $1.key }.map(\.value)
     self.layout = layout
@@ -62,9 +68,18 @@ package struct PatchSummary: Sendable {
           [row.component, row.operation.rawValue, row.layers.isEmpty ? "–" : Format.ranges(row.layers.sorted())],
           row.tensors, row.elements, row.rawBytes, row.storedBytes))
     }
-    if rows.count > 1 {
+    if adapter.tensors > 0 {
+      table.add(
+        cells(
+          ["adapter", "factors", "–"], adapter.tensors, adapter.elements, adapter.rawBytes, adapter.storedBytes))
+    }
+    if rows.count > 1 || adapter.tensors > 0 {
       func sum(_ value: (Row) -> Int) -> Int { rows.reduce(0) { $0 + value($1) } }
-      table.setTotals(cells(["total", "", ""], sum(\.tensors), sum(\.elements), sum(\.rawBytes), sum(\.storedBytes)))
+      // Of the model's tensors; what is stored includes the adapter.
+      table.setTotals(
+        cells(
+          ["total", "", ""], sum(\.tensors), sum(\.elements), sum(\.rawBytes), sum(\.storedBytes) + adapter.storedBytes)
+      )
     }
     return table.text(width: width)
   }
