@@ -1,5 +1,14 @@
 #include "CKernels.h"
 
+int vp_has_fma(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("fma");
+#else
+  return 0;
+#endif
+}
+
 int vp_has_avx2(void) {
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -1,4 +1,5 @@
-// The code of both tables (spec/vpatch-format.md, section 5.2). KERNELS is the table's name.
+// The code of both tables (spec/vpatch-format.md, section 5.2). KERNELS is the table's name; FUSED is defined if it may
+// fuse the products of factors with their sum, which gives the same bits, since these products are exact.
 #include "float_formats.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -17,8 +18,13 @@ INLINE void changes(const vp_lowrank_job *job, size_t row, size_t column, double
     double factor = u[k];
 #pragma clang loop unroll(full)
     for (size_t j = 0; j < tile / 4; j++) {
-      double4 product = factor * __builtin_convertvector(*(const float4 *)(v + 4 * j), double4);
+      double4 column4 = __builtin_convertvector(*(const float4 *)(v + 4 * j), double4);
+#ifdef FUSED
+      sum[j] = __builtin_elementwise_fma((double4){factor, factor, factor, factor}, column4, sum[j]);
+#else
+      double4 product = factor * column4;
       sum[j] += product;
+#endif
     }
   }
   for (size_t j = 0; j < tile / 4; j++) {
@@ -38,12 +44,6 @@ INLINE double change_at(const vp_lowrank_job *job, size_t row, size_t column) {
 
 INLINE int is_finite(double value) { return (as_bits(value) & 0x7ffull << 52) != 0x7ffull << 52; }
 
-/// The change that is added; 0 for one that is not finite.
-INLINE double added(vp_float type, int rounds, double change) {
-  if (rounds) change = widen(type, narrow(type, change));
-  return is_finite(change) ? change : 0;
-}
-
 /// Rounds like `narrow` if the exponent is a normal one of the type; otherwise sets the highest bit of `outside`.
 INLINE uint64_t narrow_normal(vp_float type, double value, uint64_t *outside) {
   if (type == VP_F32) return narrow(type, value);
@@ -60,6 +60,12 @@ INLINE uint64_t narrow_normal(vp_float type, double value, uint64_t *outside) {
 
 INLINE uint64_t rounded(vp_float type, int is_fast, double value, uint64_t *outside) {
   return is_fast ? narrow_normal(type, value, outside) : narrow(type, value);
+}
+
+/// The change that is added; 0 for one that is not finite.
+INLINE double added(vp_float type, int rounds, int is_fast, double change, uint64_t *outside) {
+  if (rounds) change = widen(type, rounded(type, is_fast, change, outside));
+  return is_finite(change) ? change : 0;
 }
 
 /// The prediction for a base: the base itself where the change is zero, or the base is not finite.
@@ -91,30 +97,70 @@ typedef struct {
 INLINE int predict_tile(vp_float type, int rounds, int is_fast, tile_buffers *t) {
   uint64_t outside = 0;
   for (size_t i = 0; i < tile; i++) {
-    double change = added(type, rounds, t->change[i]);
+    double change = added(type, rounds, is_fast, t->change[i], &outside);
     t->output[i] = predicted(type, is_fast, t->input[i], change, &outside);
   }
   return !(outside >> 63);
 }
 
-INLINE int invert_tile(vp_float type, int rounds, int is_fast, tile_buffers *t) {
-  uint64_t outside = 0, last = (1ull << (8 * formats[type].width)) - 1;
+/// The power of two at or below a normal number.
+INLINE double binade(double value) { return as_double(as_bits(value) & 0x7ffull << 52); }
+
+INLINE double with_sign_of(double magnitude, double value) {
+  return as_double(as_bits(magnitude) ^ (as_bits(value) & 1ull << 63));
+}
+
+/// Sets the highest bit where a magnitude is below the third binade of the type, or beyond its largest one: there, the
+/// distances of neighbours follow other rules.
+INLINE uint64_t is_at_edge(vp_float type, double value) {
+  const float_format f = formats[type];
+  uint64_t magnitude = as_bits(value) & ~(1ull << 63);
+  uint64_t lowest = (uint64_t)(3 - f.bias + 1023) << 52, end = (uint64_t)(f.bias + 1 + 1023) << 52;
+  return (magnitude - lowest) | (end - 1 - magnitude);
+}
+
+/// Bases whose exponent and that of the prediction are ordinary. A base is the only one if it is rounded to the
+/// prediction, and its two neighbours are not: the sums are compared with the ends of the interval that is.
+INLINE int invert_tile(vp_float type, int rounds, tile_buffers *t) {
+  const double half = power_of_two(-1 - formats[type].mantissa), quarter = half / 2;
+  uint64_t outside = 0;
   for (size_t i = 0; i < tile; i++) {
     uint64_t prediction = t->input[i], unknown = 0;
-    double value = widen(type, prediction), change = added(type, rounds, t->change[i]);
-    uint64_t keeps = -(uint64_t)(change == 0), ends = -(uint64_t)!is_finite(value);
-    // The nearest base. It is the only one if it gives the prediction and its two neighbours do not.
-    uint64_t guess = rounded(type, is_fast, value - change, &unknown), position = ordered(type, guess);
-    uint64_t below = unordered(type, position - (position > 0)), above = unordered(type, position + (position < last));
-    uint64_t same = -(uint64_t)(predicted(type, is_fast, guess, change, &unknown) == prediction);
-    uint64_t lower = -(uint64_t)(predicted(type, is_fast, below, change, &unknown) == prediction);
-    uint64_t upper = -(uint64_t)(predicted(type, is_fast, above, change, &unknown) == prediction);
-    // A prediction that is not finite may come from a finite base.
+    double value = widen(type, prediction), change = added(type, rounds, 1, t->change[i], &unknown);
+    uint64_t keeps = -(uint64_t)(change == 0);
+    uint64_t guess = rounded(type, 1, value - change, &unknown);
+    double base = widen(type, guess), sum = base + change;
+    unknown |= is_at_edge(type, value) | is_at_edge(type, base);
+    // Below a power of two the numbers are twice as dense.
+    double size = binade(value), magnitude = as_double(as_bits(value) & ~(1ull << 63));
+    double near = magnitude - size * (magnitude == size ? quarter : half), far = magnitude + size * half;
+    // An odd one does not get the ties.
+    near = as_double(as_bits(near) + (prediction & 1));
+    far = as_double(as_bits(far) - (prediction & 1));
+    double step = binade(base), to_zero = step * (as_double(as_bits(base) & ~(1ull << 63)) == step ? half : 2 * half);
+    double away = step * 2 * half;
+    // Mirrored, so that the prediction is positive.
+    double mirrored = with_sign_of(sum, value);
+    uint64_t differs = (as_bits(base) ^ as_bits(value)) >> 63;
+    double down = differs ? away : to_zero, up = differs ? to_zero : away;
+    uint64_t is_only = -(uint64_t)((mirrored >= near) & (mirrored <= far))
+                       & -(uint64_t)(with_sign_of(base, value) - down + with_sign_of(change, value) < near)
+                       & -(uint64_t)(with_sign_of(base, value) + up + with_sign_of(change, value) > far);
     t->output[i] = (prediction & keeps) | (guess & ~keeps);
-    t->flag[i] = ~keeps & ~(same & ~lower & ~upper & ~ends) & 1;
-    outside |= unknown & ~(keeps | ends);
+    t->flag[i] = ~keeps & ~is_only & 1;
+    outside |= unknown & ~keeps;
   }
   return !(outside >> 63);
+}
+
+/// Any bases: all elements that are not kept are looked up.
+INLINE void invert_any(vp_float type, int rounds, tile_buffers *t) {
+  for (size_t i = 0; i < tile; i++) {
+    uint64_t unused = 0;
+    double change = added(type, rounds, 0, t->change[i], &unused);
+    t->output[i] = t->input[i];
+    t->flag[i] = change != 0;
+  }
 }
 
 INLINE void each_tile(vp_float type, int rounds, int inverts, const vp_lowrank_job *job) {
@@ -135,7 +181,7 @@ INLINE void each_tile(vp_float type, int rounds, int inverts, const vp_lowrank_j
         }
         // Tiles with subnormals, zeros or overflows are rare.
         if (inverts) {
-          if (!invert_tile(type, rounds, 1, &t)) invert_tile(type, rounds, 0, &t);
+          if (!invert_tile(type, rounds, &t)) invert_any(type, rounds, &t);
         } else {
           if (!predict_tile(type, rounds, 1, &t)) predict_tile(type, rounds, 0, &t);
         }
@@ -168,24 +214,38 @@ static void predict(const vp_lowrank_job *job) { VARIANTS(job, 0) }
 
 static void invert(const vp_lowrank_job *job) { VARIANTS(job, 1) }
 
+/// The first position whose prediction is not below a goal, or with `above`, the first whose is above it. Predictions
+/// ascend with positions. Searches from a guess outwards.
+static uint64_t first_position(vp_float type, double change, uint64_t guess, uint64_t goal, int above) {
+  uint64_t end = 1ull << (8 * formats[type].width), low = 0, high = end, unused = 0;
+  for (uint64_t step = 1, at = guess;; step *= 2) {
+    uint64_t found = ordered(type, predicted(type, 0, unordered(type, at), change, &unused));
+    if (found < goal || (above && found == goal)) {
+      low = at + 1;
+      if (low == high || high != end) break;
+      at = end - at > step ? at + step : end - 1;
+    } else {
+      high = at;
+      if (low == high || low != 0) break;
+      at = at > step ? at - step : 0;
+    }
+  }
+  while (low < high) {
+    uint64_t middle = low + (high - low) / 2;
+    uint64_t found = ordered(type, predicted(type, 0, unordered(type, middle), change, &unused));
+    if (found < goal || (above && found == goal)) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
 static uint64_t candidates(const vp_lowrank_job *job, size_t row, size_t column, uint64_t prediction, uint64_t *first) {
   vp_float type = job->type;
-  double change = added(type, job->rounds_change, change_at(job, row, column));
-  uint64_t goal = ordered(type, prediction), last = (1ull << (8 * formats[type].width)) - 1;
-  // Predictions ascend with bases: the first base whose prediction is not below, and the first whose is above.
-  uint64_t bounds[2];
-  for (int above = 0; above < 2; above++) {
-    uint64_t low = 0, high = last + 1;
-    while (low < high) {
-      uint64_t middle = low + (high - low) / 2;
-      uint64_t unused = 0, found = ordered(type, predicted(type, 0, unordered(type, middle), change, &unused));
-      if (found < goal || (above && found == goal)) low = middle + 1;
-      else high = middle;
-    }
-    bounds[above] = low;
-  }
-  *first = bounds[0];
-  return bounds[1] - bounds[0];
+  uint64_t unused = 0, goal = ordered(type, prediction);
+  double change = added(type, job->rounds_change, 0, change_at(job, row, column), &unused);
+  double value = widen(type, prediction) - change;
+  uint64_t guess = is_finite(value) ? ordered(type, narrow(type, value)) : goal;
+  *first = first_position(type, change, guess, goal, 0);
+  return first_position(type, change, *first, goal, 1) - *first;
 }
 
 static uint64_t position(vp_float type, uint64_t bits) { return ordered(type, bits); }

@@ -87,7 +87,7 @@ import Testing
       #expect(
         file.code == 5 && file.says("is a LoRA adapter, not a model", "give the adapter's folder"), "\(file.errors)")
       let folder = try create("base", "adapter", options)
-      #expect(folder.code == 5 && folder.says("adapter", "give"), "\(folder.errors)")
+      #expect(folder.code == 5 && folder.says("rank 4", "adapter_config.json says 8"), "\(folder.errors)")
     }
     let swapped = try create("adapter/adapter_model.safetensors", "base")
     #expect(swapped.code == 5 && swapped.says("adapter_model.safetensors: is a LoRA adapter"), "\(swapped.errors)")

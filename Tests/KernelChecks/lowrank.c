@@ -73,7 +73,7 @@ const char *vp_check_lowrank(uint64_t seed, vp_guard guard) {
     uint64_t expected = 0, found = 0;
     const char *failure = run(&vp_lowrank_baseline, types[i], seed * 3 + i, guard, &expected);
     if (failure) return failure;
-    if (!vp_has_avx2()) continue;
+    if (!vp_has_avx2() || !vp_has_fma()) continue;
     failure = run(&vp_lowrank_avx2, types[i], seed * 3 + i, guard, &found);
     if (failure) return failure;
     if (found != expected) return "low-rank: AVX2 gives other bits";

@@ -31,6 +31,9 @@ typedef struct {
 /// Stops before the words run out and leaves the rest to the portable code. Nonzero: the data are invalid.
 int vp_ulp16_decode_avx2(vp_ulp16_job *job);
 
+/// Whether the processor supports fused multiplication and addition of vectors.
+int vp_has_fma(void);
+
 /// Whether the processor and the operating system support AVX2.
 int vp_has_avx2(void);
 

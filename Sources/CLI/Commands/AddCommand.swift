@@ -68,9 +68,11 @@ struct AddCommand: StoreCommand {
     var additions: [Addition] = []
     // Also if one of the files is not a patch: those added before it must be reported.
     defer { if !additions.isEmpty || files.isEmpty { report(additions) } }
-    try store.add(
-      patches, as: Admission(alias: name, tags: tag), threads: work.threads,
-      progress: { work.progress.advance($0) }, each: { additions.append($0) })
+    if !patches.isEmpty {
+      try store.add(
+        patches, as: Admission(alias: name, tags: tag), threads: work.threads,
+        progress: { work.progress.advance($0) }, each: { additions.append($0) })
+    }
     let workspace = workspace
     for adapter in adapters {
       additions.append(try workspace.add(adapter: adapter, base: base!, alias: name, force: force, tags: tag))

@@ -172,5 +172,7 @@ extension ElementFormat {
 }
 
 extension Kernel {
-  var lowRank: vp_lowrank_kernels { self == .avx2 ? vp_lowrank_avx2 : vp_lowrank_baseline }
+  var lowRank: vp_lowrank_kernels {
+    self == .avx2 && vp_has_fma() != 0 ? vp_lowrank_avx2 : vp_lowrank_baseline
+  }
 }
