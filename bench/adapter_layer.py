@@ -3,9 +3,9 @@
     $(bench/setup.sh) bench/adapter_layer.py [--vpatch PATH] [--work DIR] [--rank R] [--changed SHARE] [--layers N]
 
 One decoder layer with Qwen2.5-7B's shapes (3584 wide, MLP 18944) in bf16, random weights of a usual spread; an adapter
-of all seven projections with random factors in bf16, so strong that the given share of the weights changes. vpatch merges
-it. Prints two tables in Markdown: bytes of the patch beside today's coder, z4ai and zstd, and the time and the memory of
-apply and revert, checks included. All files are removed afterwards.
+of all seven projections with random factors in bf16, so strong that the given share of the weights changes. vpatch
+merges it. Prints two tables in Markdown: bytes of the patch beside today's coder, z4ai and zstd, and the time and the
+memory of apply and revert, checks included. All files are removed afterwards.
 """
 
 import argparse
@@ -16,9 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 import checkpoint
 import measure
-import numpy as np
 import tools
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +89,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.work or "/var/tmp") as folder:
         work = Path(folder)
         base, adapter, weights = write(work, options.layers, options.rank, options.changed)
-        patch, plain, tuned, back = (work / name for name in ("a.vpatch", "p.vpatch", "tuned.safetensors", "back.safetensors"))
+        patch, plain = work / "a.vpatch", work / "p.vpatch"
+        tuned, back = work / "tuned.safetensors", work / "back.safetensors"
         created = measure.run(options.vpatch, "create", base, adapter, "-o", patch, "--no-store", "--keep-adapter")
         applied, reverted = [], []
         for _ in range(options.runs):

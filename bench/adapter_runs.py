@@ -133,7 +133,7 @@ def merged(base: Path, folder: Path, scratch: Path) -> Iterator[Path]:
 def left_wrong(base: Path, folder: Path) -> int:
     """How many weights differ from the base's after PEFT's own merge and unmerge."""
     model = PeftModel.from_pretrained(load(base, torch.bfloat16), folder)
-    layers = [module for _, module in model.named_modules() if hasattr(module, "base_layer") and hasattr(module, "lora_A")]
+    layers = [module for module in model.modules() if hasattr(module, "base_layer") and hasattr(module, "lora_A")]
     before = [layer.base_layer.weight.detach().clone() for layer in layers]
     model.merge_adapter()
     model.unmerge_adapter()

@@ -24,6 +24,9 @@ VPATCH_TOKENIZERS=$work/tokenizers test TokenizerComparisonTests
 VPATCH_IMAGES=$work/images test PillowTests
 "$torch" bench/remedies.py .build/release/vpatch
 "$torch" bench/zoo.py check "$work/zoo" --vpatch .build/release/vpatch
+"$torch" bench/layouts.py "$work/zoo" --vpatch .build/release/vpatch
+"$torch" bench/adapters.py --check
+"$python" bench/adapter_layer.py
 mkdir -p "$work/jinja"
 "$torch" bench/jinja_cases.py table "$work/jinja/table.jsonl"
 "$torch" bench/jinja_cases.py templates "$work/jinja" "$("$python" bench/jinja_templates.py "$work/templates")"

@@ -37,6 +37,8 @@ beside() (
     (cd spec/reader && "$python" -m unittest discover -s tests)
     step "C kernels with sanitizers"
     scripts/sanitize.sh
+    step "low-rank kernels on Arm, under qemu"
+    scripts/test-arm.sh
     step "tests of the bench: bench/tests"
     "$python" -m unittest discover bench/tests
     step "tests of the study: study/tests"

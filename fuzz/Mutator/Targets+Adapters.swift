@@ -23,7 +23,8 @@ extension FuzzTargets {
         bytes: (0..<length).map { i in
           // Mostly of ordinary size: the highest byte of an element decides.
           let byte = data[(start + i) % data.count]
-          return i % factorType.element.width == factorType.element.width - 1 && byte & 7 != 0 ? 0x3A | byte & 0x81 : byte
+          let isHighest = i % factorType.element.width == factorType.element.width - 1
+          return isHighest && byte & 7 != 0 ? 0x3A | byte & 0x81 : byte
         })
     }
     let scale = Double(bitPattern: UInt64(bytes[6]) << 48 | 0x3F00_0000_0000_0000)
