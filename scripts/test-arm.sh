@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compares the low-rank kernels on Arm with those on x86: the same bits, with and without AVX2, with and without fused
-# multiplication and addition. The Arm code is built by clang and by GCC, and runs under qemu-user.
+# Compares the low-rank kernels on Arm with those on x86: the same bits, with and without AVX2 and AVX-512, with and without fused
+# multiplication and addition. The Arm code is built by the toolchain's clang, and runs under qemu-user.
 #
 # Needs the Debian packages qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross; installs them as root.
 set -eu
@@ -21,7 +21,8 @@ fi
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-sources="Sources/CKernels/lowrank_baseline.c Sources/CKernels/lowrank_avx2.c Sources/CKernels/isa.c
+sources="Sources/CKernels/lowrank_baseline.c Sources/CKernels/lowrank_avx2.c
+  Sources/CKernels/lowrank_avx512.c Sources/CKernels/isa.c
   Tests/KernelChecks/lowrank.c Tests/KernelChecks/guarded.c Tests/KernelChecks/main/lowrank_digest.c"
 flags="-O2 -std=gnu17 -ISources/CKernels/include -ITests/KernelChecks -ITests/KernelChecks/include"
 gcc=$(ls -d /usr/lib/gcc-cross/aarch64-linux-gnu/* | sort -V | tail -1)
@@ -34,7 +35,8 @@ arm="--target=aarch64-linux-gnu --gcc-install-dir=$gcc --sysroot=/ -isystem /usr
   clang $arm $flags $sources -o "$folder/arm-clang" -lm
   clang $arm $flags -ffp-contract=off $sources -o "$folder/arm-separate" -lm
 }
-expected=$("$folder/x86")
+x86=$("$folder/x86")
+expected=$(echo "$x86" | head -1)
 status=0
 compare() {
   if [ "$2" = "$expected" ]; then result=same; else
@@ -44,7 +46,11 @@ compare() {
   printf '%-52s %s\n' "$1" "$result"
 }
 printf '%-52s %s\n' "x86-64, code for every processor" "$expected"
-compare "x86-64, AVX2" "$("$folder/x86" avx2)"
+for line in 2 3; do
+  name=$([ $line = 2 ] && echo AVX2 || echo AVX-512)
+  digest=$(echo "$x86" | sed -n ${line}p)
+  if [ -n "$digest" ]; then compare "x86-64, $name" "$digest"; else echo "x86-64, $name: not on this processor"; fi
+done
 compare "aarch64 (qemu), clang" "$(qemu-aarch64 "$folder/arm-clang")"
 compare "aarch64 (qemu), clang, no fused multiply-add" "$(qemu-aarch64 "$folder/arm-separate")"
 exit $status

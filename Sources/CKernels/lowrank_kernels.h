@@ -5,31 +5,40 @@
 #pragma STDC FP_CONTRACT OFF
 
 /// Columns whose changes are computed together, and rows that share what is read of `v`.
-enum { tile = VP_LOWRANK_SPARE, row_block = 8 };
+enum { tile = VP_LOWRANK_TILE, row_block = 32 };
 
-typedef double double4 __attribute__((vector_size(32)));
-typedef float float4 __attribute__((vector_size(16), aligned(4)));
+#ifndef LANES
+#define LANES 4
+#endif
+typedef double doubles __attribute__((vector_size(8 * LANES)));
+
+/// A tile's columns of v in float64: (rank, tile).
+INLINE void widen_columns(const vp_lowrank_job *job, size_t column) {
+  for (size_t k = 0; k < job->rank; k++)
+    for (size_t j = 0; j < tile; j++) job->scratch[k * tile + j] = job->v[k * job->v_stride + column + j];
+}
 
 /// The changes of `tile` elements of a row: scale * the sum over k, ascending from +0, of u[k] * v[k].
-INLINE void changes(const vp_lowrank_job *job, size_t row, size_t column, double change[tile]) {
-  double4 sum[tile / 4] = {0};
-  const float *u = job->u + row * job->rank, *v = job->v + column;
-  for (size_t k = 0; k < job->rank; k++, v += job->v_stride) {
-    double factor = u[k];
+INLINE void changes(const vp_lowrank_job *job, size_t row, double change[tile]) {
+  doubles sum[tile / LANES] = {0};
+  const float *u = job->u + row * job->rank;
+  const double *v = job->scratch;
+  for (size_t k = 0; k < job->rank; k++, v += tile) {
+    doubles factor = (doubles){0} + (double)u[k];
 #pragma clang loop unroll(full)
-    for (size_t j = 0; j < tile / 4; j++) {
-      double4 column4 = __builtin_convertvector(*(const float4 *)(v + 4 * j), double4);
+    for (size_t j = 0; j < tile / LANES; j++) {
+      doubles columns = *(const doubles *)(v + LANES * j);
 #ifdef FUSED
-      sum[j] = __builtin_elementwise_fma((double4){factor, factor, factor, factor}, column4, sum[j]);
+      sum[j] = __builtin_elementwise_fma(factor, columns, sum[j]);
 #else
-      double4 product = factor * column4;
+      doubles product = factor * columns;
       sum[j] += product;
 #endif
     }
   }
-  for (size_t j = 0; j < tile / 4; j++) {
-    double4 scaled = job->scale * sum[j];
-    memcpy(change + 4 * j, &scaled, sizeof scaled);
+  for (size_t j = 0; j < tile / LANES; j++) {
+    doubles scaled = job->scale * sum[j];
+    memcpy(change + LANES * j, &scaled, sizeof scaled);
   }
 }
 
@@ -170,9 +179,10 @@ INLINE void each_tile(vp_float type, int rounds, int inverts, const vp_lowrank_j
     size_t end = first + row_block < job->rows ? first + row_block : job->rows;
     for (size_t column = 0; column < job->columns; column += tile) {
       size_t n = job->columns - column < tile ? job->columns - column : tile;
+      widen_columns(job, column);
       for (size_t row = first; row < end; row++) {
         size_t at = row * job->stride + column;
-        changes(job, row, column, t.change);
+        changes(job, row, t.change);
         // The constant lets the compiler vectorise without a remainder.
         if (n == tile) {
           for (size_t i = 0; i < tile; i++) t.input[i] = load(type, job->input, at + i);

@@ -208,7 +208,7 @@ import Testing
     let dtype = type == VP_BF16 ? DType.bf16 : .f16
     for kernel in [vp_lowrank_baseline, vp_lowrank_avx2] where kernel.predict != nil {
       let u: [Float] = [[1e-8, 1e-4, 0.01, 3, 1e30].randomElement(using: &random)!]
-      let v = [Float](repeating: .random(in: -1...1, using: &random), count: 1 + Int(VP_LOWRANK_SPARE))
+      let v = [Float](repeating: .random(in: -1...1, using: &random), count: 1 + Int(VP_LOWRANK_TILE))
       let rounds = Bool.random(using: &random)
       let rule = LowRank(
         rank: 1, scale: 1, roundsChange: rounds, u: .init(tensor: 0, line: 1, rank: 1),

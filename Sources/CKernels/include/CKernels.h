@@ -34,6 +34,9 @@ int vp_ulp16_decode_avx2(vp_ulp16_job *job);
 /// Whether the processor supports fused multiplication and addition of vectors.
 int vp_has_fma(void);
 
+/// Whether the processor and the operating system support AVX-512 (F, DQ, BW, VL).
+int vp_has_avx512(void);
+
 /// Whether the processor and the operating system support AVX2.
 int vp_has_avx2(void);
 

@@ -1,5 +1,5 @@
-// Kernels of the low-rank coder (spec/vpatch-format.md, section 5.2). The tables for every processor and for AVX2
-// contain the same code, compiled twice. Products of two float32 are exact in float64, so that fused and separate
+// Kernels of the low-rank coder (spec/vpatch-format.md, section 5.2). The tables for every processor, AVX2 and AVX-512
+// contain the same code, compiled three times. Products of two float32 are exact in float64, so that fused and separate
 // additions give the same bits; no result depends on the order or width of vectorisation.
 #pragma once
 #include <stddef.h>
@@ -15,7 +15,8 @@ typedef struct {
   size_t rank;
   const float *u;        // (rows, rank)
   const float *v;        // (rank, v_stride), from the rectangle's first column on
-  size_t v_stride;       // at least columns + VP_LOWRANK_SPARE
+  size_t v_stride;       // at least columns + VP_LOWRANK_TILE
+  double *scratch;       // (rank, VP_LOWRANK_TILE), aligned to 64 bytes
   size_t rows, columns;
   size_t stride;         // elements from one row of input and output to the next
   const void *input;     // (rows, stride)
@@ -23,8 +24,8 @@ typedef struct {
   uint8_t *ambiguous;    // (rows, stride), only for `invert`
 } vp_lowrank_job;
 
-/// Elements after each row of `v` that are read and not used.
-enum { VP_LOWRANK_SPARE = 32 };
+/// Columns that are computed together: as many elements after each row of `v` are read and not used.
+enum { VP_LOWRANK_TILE = 32 };
 
 typedef struct {
   /// The prediction from the base.
@@ -40,4 +41,4 @@ typedef struct {
   uint64_t (*element)(vp_float type, uint64_t position);
 } vp_lowrank_kernels;
 
-extern const vp_lowrank_kernels vp_lowrank_baseline, vp_lowrank_avx2;
+extern const vp_lowrank_kernels vp_lowrank_baseline, vp_lowrank_avx2, vp_lowrank_avx512;

@@ -68,7 +68,7 @@ package struct Factors: Sendable {
 
   /// Calls `body` with a kernel job for a rectangle, without its input and outputs.
   func withJob<R>(_ rectangle: Rectangle, _ body: (inout vp_lowrank_job) throws -> R) rethrows -> R {
-    let stride = rectangle.columns.count + Int(VP_LOWRANK_SPARE)
+    let stride = rectangle.columns.count + Int(VP_LOWRANK_TILE)
     let left = [Float](unsafeUninitializedCapacity: rectangle.rows.count * rule.rank) { buffer, count in
       u.read(rule.u, rectangle.slice, rectangle.rows, rule.rank) { i, k, value in buffer[i * rule.rank + k] = value }
       count = rectangle.rows.count * rule.rank
@@ -78,6 +78,9 @@ package struct Factors: Sendable {
       v.read(rule.v, rectangle.slice, rectangle.columns, rule.rank) { i, k, value in buffer[k * stride + i] = value }
       count = rule.rank * stride
     }
+    let scratch = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: rule.rank * Int(VP_LOWRANK_TILE) * MemoryLayout<Double>.stride, alignment: 64)
+    defer { scratch.deallocate() }
     return try left.withUnsafeBufferPointer { left in
       try right.withUnsafeBufferPointer { right in
         var job = vp_lowrank_job()
@@ -88,6 +91,7 @@ package struct Factors: Sendable {
         job.u = left.baseAddress
         job.v = right.baseAddress
         job.v_stride = stride
+        job.scratch = scratch.baseAddress!.assumingMemoryBound(to: Double.self)
         job.rows = rectangle.rows.count
         job.columns = rectangle.columns.count
         job.stride = rectangle.columns.count

@@ -14,6 +14,9 @@ package enum Kernel: String, Sendable, CaseIterable {
   /// The fastest that this processor supports.
   package static var best: Kernel { Kernel.avx2.isSupported ? .avx2 : .portable }
 
+  /// Whether AVX-512 may stand for AVX2, where a kernel has both.
+  static let usesAVX512 = vp_has_avx512() != 0 && getenv("VPATCH_ISA") == nil
+
   /// The one that `VPATCH_ISA` names, if this processor supports it; else the fastest.
   package static let chosen: Kernel = {
     guard let value = getenv("VPATCH_ISA"), let kernel = Kernel(rawValue: String(cString: value)),

@@ -172,7 +172,9 @@ extension ElementFormat {
 }
 
 extension Kernel {
+  /// With AVX-512 where there is, unless `VPATCH_ISA` names another one.
   var lowRank: vp_lowrank_kernels {
-    self == .avx2 && vp_has_fma() != 0 ? vp_lowrank_avx2 : vp_lowrank_baseline
+    guard self == .avx2, vp_has_fma() != 0 else { return vp_lowrank_baseline }
+    return Kernel.usesAVX512 ? vp_lowrank_avx512 : vp_lowrank_avx2
   }
 }
