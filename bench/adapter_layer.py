@@ -2,10 +2,10 @@
 
     $(bench/setup.sh) bench/adapter_layer.py [--vpatch PATH] [--work DIR] [--rank R] [--changed SHARE] [--layers N]
 
-One decoder layer with Qwen2.5-7B's shapes (3584 wide, MLP 18944) in bf16, random weights of a usual spread; an adapter
+Two decoder layers with Qwen2.5-7B's shapes (3584 wide, MLP 18944) in bf16, random weights of a usual spread; an adapter
 of all seven projections with random factors in bf16, so strong that the given share of the weights changes. vpatch
 merges it. Prints two tables in Markdown: bytes of the patch beside today's coder, z4ai and zstd, and the time and the
-memory of apply and revert, checks included. All files are removed afterwards.
+memory of decoding, apply and revert, checks included. All files are removed afterwards.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--work", help="folder for the files (default: a temporary one in /var/tmp)")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--changed", type=float, default=0.6)
-    parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.work or "/var/tmp") as folder:
@@ -92,10 +92,13 @@ def main() -> None:
         patch, plain = work / "a.vpatch", work / "p.vpatch"
         tuned, back = work / "tuned.safetensors", work / "back.safetensors"
         created = measure.run(options.vpatch, "create", base, adapter, "-o", patch, "--no-store", "--keep-adapter")
-        applied, reverted = [], []
+        applied, reverted, forward, backward = [], [], [], []
         for _ in range(options.runs):
             applied.append(measure.run(options.vpatch, "apply", base, patch, "-o", tuned, "--force"))
             reverted.append(measure.run(options.vpatch, "revert", tuned, patch, "-o", back, "--force"))
+            # Decodes and checks everything, and writes nothing.
+            forward.append(measure.run(options.vpatch, "verify", patch, "--base", base))
+            backward.append(measure.run(options.vpatch, "verify", patch, "--target", tuned))
         if not filecmp.cmp(base, back, shallow=False):
             sys.exit("adapter_layer: what was reverted is not the base")
         changed = sum(int(np.count_nonzero(checkpoint.read_bits(base, a) != checkpoint.read_bits(tuned, b)))
@@ -117,7 +120,9 @@ def main() -> None:
         for name, count in sizes.items():
             print(f"| {name} | {count:,} | {8 * count / weights:.3f} | {count / own:.2f} |")
         print("\n| | time | tuned GB/s | peak memory |\n|---|---|---|---|")
-        rows = [("create", [created]), ("apply", applied), ("revert", reverted)]
+        rows = [("create", [created]), ("decode forwards (`verify --base`)", forward),
+                ("decode backwards (`verify --target`)", backward),
+                ("apply, written durably", applied), ("revert, written durably", reverted)]
         for what, runs in rows:
             best = sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
             print(f"| {what} | {best.seconds:.2f} s | {size / 1e9 / best.seconds:.2f} "
