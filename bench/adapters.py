@@ -5,12 +5,13 @@
 
 Trains the adapters (adapter_runs.py; the first time a quarter of an hour) and merges each with PEFT. Then:
 
-    P   create BASE MERGED --adapter ADAPTER --keep-adapter
+    P   create BASE MERGED --adapter ADAPTER, the smallest form
+    K   the same with --keep-adapter
     Q   create BASE MERGED, without the adapter
     R   create BASE ADAPTER --keep-adapter, merged by vpatch's rule
 
-P and Q must give PEFT's merged weights byte for byte, R those of the rule "sum" (lowrank.py), and all three the base's
-back. `export --peft` must give back the adapter's two files.
+P, K and Q must give PEFT's merged weights byte for byte, R those of the rule "sum" (lowrank.py), and all the base's
+back. `export --peft` of K and R must give back the adapter's two files.
 """
 import argparse
 import hashlib
@@ -37,12 +38,13 @@ from measure import BenchError
 from report import Bar, Column, Row, Table, count, fixed
 
 FACTOR, SLACK, FIXED = 1.15, 0.01, 64_000  # of the bound: times the mean log2, bits a weight, bytes
+NOTE = 512                                 # bytes of the annotation that names the adapter
 RESIDUAL = 0.002                           # bits a weight that PEFT's own merge may cost beside the factors
 COLUMNS = [Column("run", "", right=False), Column("changed", "changed", lambda share: f"{share:.1%}"),
            Column("weights", "merged weights", count), Column("log2", "mean log2(candidates)", fixed(4)),
            Column("differ", "PEFT ≠ rule", count), Column("residual", "residual, bits a weight", fixed(5)),
            Column("adapter", "adapter, bytes", count), Column("q", "Q", count), Column("p", "P", count),
-           Column("r", "R", count), Column("bound", "bound of P", count),
+           Column("k", "K", count), Column("r", "R", count), Column("bound", "bound of P", count),
            Column("wrong", "wrong after PEFT's unmerge", count),
            Column("exact", "exact", lambda exact: "yes" if exact else "**no**", right=False)]
 
@@ -57,8 +59,8 @@ class Figures:
     predicted: dict[str, str]  # SHA-256 of each tensor by the rule
 
     def bound(self, today: int, adapter: int) -> int:
-        """The most that P may take, given the bytes of Q and of the adapter."""
-        return min(today, int(adapter + (FACTOR * self.log2 + SLACK) * self.weights / 8 + FIXED))
+        """The most that P may take, given the bytes of Q and of the adapter. The note of the adapter is for free."""
+        return min(today + NOTE, int(adapter + (FACTOR * self.log2 + SLACK) * self.weights / 8 + FIXED))
 
 
 def contents(model: Path) -> dict[str, np.ndarray]:
@@ -138,12 +140,13 @@ class Patches:
                        for name in (lowrank.CONFIG, lowrank.WEIGHTS))
 
     def row(self, found: Figures) -> Row:
-        p = self.create("p", self.at.merged, "--adapter", self.at.adapter, "--keep-adapter")
+        p = self.create("p", self.at.merged, "--adapter", self.at.adapter)
+        k = self.create("k", self.at.merged, "--adapter", self.at.adapter, "--keep-adapter")
         q = self.create("q", self.at.merged)
         r = self.create("r", self.at.adapter, "--keep-adapter")
-        exact = (self.exact(p) and self.exact(q) and self.ruled(r, found.predicted)
-                 and self.exports(p) and self.exports(r))
-        sizes = {"p": p.stat().st_size, "q": q.stat().st_size, "r": r.stat().st_size}
+        exact = (self.exact(p) and self.exact(k) and self.exact(q) and self.ruled(r, found.predicted)
+                 and self.exports(k) and self.exports(r))
+        sizes = {"p": p.stat().st_size, "k": k.stat().st_size, "q": q.stat().st_size, "r": r.stat().st_size}
         adapter = (self.at.adapter / lowrank.WEIGHTS).stat().st_size
         return {**sizes, "bound": found.bound(sizes["q"], adapter), "exact": exact}
 

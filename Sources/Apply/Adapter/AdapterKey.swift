@@ -30,6 +30,10 @@ struct AdapterKey: Hashable, Sendable {
   init(_ name: String) {
     var parts = name.split(separator: ".", omittingEmptySubsequences: false)[...]
     if parts.starts(with: ["base_model", "model"]) { parts = parts.dropFirst(2) }
+    // The name of the adapter is in the keys where a trainer saved the state of the whole model.
+    if let at = parts.firstIndex(where: { $0.hasPrefix("lora_") }), parts[(at + 1)...].first == "default" {
+      parts.remove(at: at + 1)
+    }
     for (ending, kind) in Self.endings where parts.suffix(ending.count).elementsEqual(ending) {
       let inner = parts.dropLast(ending.count)
       let module = inner.reversed().drop { $0 == "base_layer" }.reversed()

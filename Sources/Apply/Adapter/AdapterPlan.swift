@@ -59,13 +59,17 @@ struct AdapterPlanBuilder {
       guard tensor.info.byteCount > 0 else { throw refused("has the tensor \(quoted(tensor.name)) without elements") }
       let key = AdapterKey(tensor.name)
       let place = AdapterKey(layer: key.module, depth: key.depth)
+      var part = parts[place] ?? Parts()
       switch key.kind {
-      case .a: parts[place, default: Parts()].a = tensor.info
-      case .b: parts[place, default: Parts()].b = tensor.info
-      case .embeddingA:
-        parts[place, default: Parts()].a = tensor.info
-        parts[place]!.isEmbedding = true
-      case .embeddingB: parts[place, default: Parts()].b = tensor.info
+      case .a, .embeddingA:
+        guard part.a == nil else { throw refused("has two factors A for \(quoted(key.module))") }
+        part.a = tensor.info
+        part.isEmbedding = key.kind == .embeddingA
+        parts[place] = part
+      case .b, .embeddingB:
+        guard part.b == nil else { throw refused("has two factors B for \(quoted(key.module))") }
+        part.b = tensor.info
+        parts[place] = part
       case .unknown:
         throw refused(
           "has \(quoted(tensor.name)), which is no factor of a plain LoRA (\(AdapterTensors.kind(of: tensor.name) ?? "unknown"))",

@@ -150,6 +150,30 @@ import Testing
     _ = try Rebuild(merged, [PatchStep(patch, .backward)], WorkOptions(threads: 2)).check(full: true)
   }
 
+  @Test("other names of the same factors: with the adapter's name, without the prefix, wrapped", arguments: 0..<3)
+  func otherNames(i: Int) throws {
+    let fixture = AdapterFixture.named("plain")
+    let checkpoint = try SafetensorsCheckpoint(path: "\(fixture.adapter)/adapter_model.safetensors")
+    let renamed = try checkpoint.tensors.map { tensor in
+      let name =
+        switch i {
+        case 0: tensor.name.replacing(".weight", with: ".default.weight")
+        case 1: tensor.name.replacing("base_model.model.", with: "")
+        default: tensor.name.replacing("layers.", with: "_orig_mod.layers.")
+        }
+      return TestTensor(
+        name, tensor.info.dtype.name, tensor.info.shape, bytes: try checkpoint.source(of: tensor).bytes())
+    }
+    try folder.file("renamed/adapter_model.safetensors", renamed)
+    try folder.write("renamed/adapter_config.json", folder.bytes("\(fixture.adapter)/adapter_config.json"))
+    let (plan, other) = (try fixture.plan(), try fixture.plan(folder["renamed"]))
+    let (merged, otherMerged) = (AdaptedCheckpoint(plan), AdaptedCheckpoint(other))
+    for tensor in merged.tensors {
+      #expect(try merged.source(of: tensor).bytes() == otherMerged.source(of: tensor).bytes(), "\(tensor.name)")
+    }
+    #expect(plan.changes.count == other.changes.count)
+  }
+
   @Test("one and two threads, with and without AVX2: the same file")
   func deterministic() throws {
     let fixture = AdapterFixture.named("modules-to-save")

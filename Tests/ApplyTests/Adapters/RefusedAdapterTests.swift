@@ -122,6 +122,9 @@ import Testing
       "integers",
       [TestTensor("\(layer).lora_A.weight", "I32", [2, 16], bytes: [UInt8](repeating: 1, count: 128)), pair()[1]], "I32"
     ),
+    (
+      "the same factors under two prefixes", pair() + pair("model.layers.0.self_attn.q_proj"), "two factors A"
+    ),
     ("nothing", [], "no tensors"),
   ]
 
