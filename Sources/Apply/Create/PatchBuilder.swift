@@ -140,7 +140,8 @@ package struct PatchBuilder: Sendable {
     let choiceBytes = chunks.reduce(0) { $0 + $1.choiceBytes }
     return Encoded(
       entries: entries, adapter: kept?.entries ?? [], isAdapterWhole: kept?.isWhole ?? false,
-      residualBytes: chunks.reduce(0) { $0 + ($1.lowRank?.stored ?? 0) } - choiceBytes, choiceBytes: choiceBytes)
+      residualBytes: chunks.reduce(0) { $0 + ($1.lowRank.map { $0.stored - ChunkCoder.lowRankOverhead } ?? 0) }
+        - choiceBytes, choiceBytes: choiceBytes)
   }
 
   /// - Parameter rule: how the change follows from factors that the patch keeps.

@@ -59,6 +59,10 @@ package enum ChunkCoder {
       + LowRankCoder.encode(base: base, target: target, format: format, rowLength: rowLength, prediction, kernel)
   }
 
+  /// Bytes of a chunk of the low-rank coder that predicts everything and leaves no choice: its coder, the length of the
+  /// choices, and the coder of the difference.
+  package static let lowRankOverhead = 6
+
   /// Bytes of the choices in a chunk of the low-rank coder.
   package static func choiceBytes(_ lowRank: [UInt8]) -> Int {
     lowRank.withUnsafeBytes { Int(UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 1, as: UInt32.self))) }
