@@ -135,7 +135,9 @@ INLINE int invert_tile(vp_float type, int rounds, tile_buffers *t) {
   uint64_t outside = 0;
   for (size_t i = 0; i < tile; i++) {
     uint64_t prediction = t->input[i], unknown = 0;
-    double value = widen(type, prediction), change = added(type, rounds, 1, t->change[i], &unknown);
+    double value = widen(type, prediction);
+    // Not masked below: a change that was rounded wrongly may look like zero.
+    double change = added(type, rounds, 1, t->change[i], &outside);
     uint64_t keeps = -(uint64_t)(change == 0);
     uint64_t guess = rounded(type, 1, value - change, &unknown);
     double base = widen(type, guess), sum = base + change;

@@ -1,4 +1,5 @@
 // The low-rank coder (spec/vpatch-format.md, section 5.2): random bits of every dtype, factors of many sizes.
+#include <math.h>
 #include <stdlib.h>
 
 #include "CKernels.h"
@@ -34,13 +35,21 @@ static const char *run(const vp_lowrank_kernels *kernels, vp_float type, uint64_
   size_t count = (job.rows - 1) * job.stride + job.columns, bytes = count * width;
   float *u = guarded_floats(&a, job.rows * job.rank, &random);
   float *v = guarded_floats(&a, job.rank * job.v_stride, &random);
-  static const float strengths[] = {1e-4f, 0.01f, 1, 1e30f};
-  float strength = strengths[below(&random, 4)];
+  static const float strengths[] = {1e-8f, 1e-4f, 0.01f, 1, 1e30f};
+  float strength = strengths[below(&random, 5)];
   for (size_t i = 0; i < job.rows * job.rank; i++) u[i] *= strength;
+  // One change for all elements, often a subnormal number of float16.
+  if (seed % 5 == 0) {
+    float same = ldexpf(1 + (float)below(&random, 256) / 256, -26 + (int)below(&random, 14));
+    for (size_t i = 0; i < job.rows * job.rank; i++) u[i] = same;
+    for (size_t i = 0; i < job.rank * job.v_stride; i++) v[i] = 1;
+  }
   uint8_t *base = guarded_noise(&a, bytes, &random);
-  if (type != VP_F16)
-    for (size_t i = 0; i < count; i++)  // mostly ordinary weights
-      if (i % 5) base[i * width + width - 1] = (uint8_t)(0x3C | (base[i * width + width - 1] & 0x80));
+  // Mostly ordinary weights; every other time nothing else, so that the fast ways are taken.
+  for (size_t i = 0; i < count; i++) {
+    uint8_t *highest = base + i * width + width - 1;
+    if (seed % 2 || i % 5) *highest = (uint8_t)((type == VP_F16 ? 0x38 : 0x3C) | (*highest & 0x80));
+  }
   void *predicted = guarded(&a, bytes), *inverted = guarded(&a, bytes);
   uint8_t *ambiguous = guarded(&a, count);
   job.u = u, job.v = v;
