@@ -1,4 +1,4 @@
-// The code of both tables (spec/vpatch-format.md, section 5.2). KERNELS is the table's name; FUSED is defined if it may
+// The code of all tables (spec/vpatch-format.md, section 5.2). KERNELS is the table's name; FUSED is defined if it may
 // fuse the products of factors with their sum, which gives the same bits, since these products are exact.
 #include "float_formats.h"
 
@@ -226,13 +226,18 @@ static void predict(const vp_lowrank_job *job) { VARIANTS(job, 0) }
 
 static void invert(const vp_lowrank_job *job) { VARIANTS(job, 1) }
 
+/// Whether the prediction at a position is below a goal, or with `above`, not above it.
+INLINE int is_before(vp_float type, double change, uint64_t position, uint64_t goal, int above) {
+  uint64_t unused = 0, found = ordered(type, predicted(type, 0, unordered(type, position), change, &unused));
+  return found < goal || (above && found == goal);
+}
+
 /// The first position whose prediction is not below a goal, or with `above`, the first whose is above it. Predictions
 /// ascend with positions. Searches from a guess outwards.
 static uint64_t first_position(vp_float type, double change, uint64_t guess, uint64_t goal, int above) {
-  uint64_t end = 1ull << (8 * formats[type].width), low = 0, high = end, unused = 0;
+  uint64_t end = 1ull << (8 * formats[type].width), low = 0, high = end;
   for (uint64_t step = 1, at = guess;; step *= 2) {
-    uint64_t found = ordered(type, predicted(type, 0, unordered(type, at), change, &unused));
-    if (found < goal || (above && found == goal)) {
+    if (is_before(type, change, at, goal, above)) {
       low = at + 1;
       if (low == high || high != end) break;
       at = end - at > step ? at + step : end - 1;
@@ -244,8 +249,7 @@ static uint64_t first_position(vp_float type, double change, uint64_t guess, uin
   }
   while (low < high) {
     uint64_t middle = low + (high - low) / 2;
-    uint64_t found = ordered(type, predicted(type, 0, unordered(type, middle), change, &unused));
-    if (found < goal || (above && found == goal)) low = middle + 1; else high = middle;
+    if (is_before(type, change, middle, goal, above)) low = middle + 1; else high = middle;
   }
   return low;
 }

@@ -4,20 +4,14 @@ import PatchFormat
 
 /// The two factors of a tensor's change: which way round they are, and where their elements are.
 struct AdapterFactors {
-  private let a: TensorInfo
-  private let b: TensorInfo
-  private let plan: AdapterPlanBuilder
+  /// In the adapter's list of tensors.
+  let indices: (a: Int, b: Int)
+  let plan: AdapterPlanBuilder
   /// The name that the config's patterns are compared with.
-  private let path: String
-  private let key: AdapterKey
+  let path: String
 
-  init(_ a: TensorInfo, _ b: TensorInfo, of plan: AdapterPlanBuilder, _ path: String, _ key: AdapterKey) {
-    self.a = a
-    self.b = b
-    self.plan = plan
-    self.path = path
-    self.key = key
-  }
+  private var a: TensorInfo { plan.infos[indices.a] }
+  private var b: TensorInfo { plan.infos[indices.b] }
 
   /// - Throws: `refused` for shapes that do not fit, and a rank or a scale that contradicts the config.
   func rule(_ tensor: TensorInfo, isEmbedding: Bool) throws -> LowRank {
@@ -44,21 +38,16 @@ struct AdapterFactors {
     case (true, true): isTransposed = isEmbedding || isTransposedSquare(tensor)
     default: isTransposed = fits.transposed
     }
-    let (first, second) = (index(a), index(b))
     // The rows of A are grouped by expert, the columns of B by rank.
     let left = LowRank.View(
-      tensor: second, slice: experts == 1 ? 0 : 1, line: rank * experts, rank: experts)
-    let right = LowRank.View(tensor: first, slice: experts == 1 ? 0 : rank * inputs, line: 1, rank: inputs)
+      tensor: indices.b, slice: experts == 1 ? 0 : 1, line: rank * experts, rank: experts)
+    let right = LowRank.View(tensor: indices.a, slice: experts == 1 ? 0 : rank * inputs, line: 1, rank: inputs)
     let rule = LowRank(
       rank: rank, scale: scale, roundsChange: false, u: isTransposed ? right : left, v: isTransposed ? left : right)
-    if let problem = rule.problem(of: tensor, adapter: plan.adapter.checkpoint.tensors.map(\.info)) {
+    if let problem = rule.problem(of: tensor, adapter: plan.infos) {
       throw plan.refused("has \(problem) for \(plan.quoted(tensor.name))", remedy: OtherForm.mergeRemedy)
     }
     return rule
-  }
-
-  private func index(_ info: TensorInfo) -> Int {
-    plan.adapter.checkpoint.tensors.firstIndex { $0.name.isSame(as: info.name) }!
   }
 
   /// Whether the weight of a square layer has its inputs first. The shapes do not tell.
@@ -66,7 +55,7 @@ struct AdapterFactors {
     if tensor.shape.count == 3 {
       // PEFT 0.18 and older always transposed the change of experts; newer versions do for these models.
       if plan.adapter.config.version.lexicographicallyPrecedes([0, 19]) { return true }
-      return ["gpt_oss", "openai_privacy_filter", "aria"].contains(plan.modelType)
+      return ["gpt_oss", "openai_privacy_filter", "aria"].contains(plan.baseConfig?["model_type"]?.string)
     }
     // GPT-2's Conv1D: whether inputs come first is told by a layer beside it that is not square.
     let stem = tensor.name.split(separator: ".").dropLast(3).joined(separator: ".")
@@ -74,13 +63,5 @@ struct AdapterFactors {
     return names.contains { name in
       plan.base.tensor(named: name).map { $0.info.shape.count == 2 && $0.info.shape[0] < $0.info.shape[1] } ?? false
     }
-  }
-}
-
-extension AdapterPlanBuilder {
-  /// `model_type` of the base's config.json; empty if it has none.
-  fileprivate var modelType: String {
-    guard base.isDirectory, let json = try? ModelFolder(base.path).json("config.json") else { return "" }
-    return json["model_type"]?.string ?? ""
   }
 }

@@ -19,16 +19,16 @@ struct AdapterPlacement {
   /// - Parameters:
   ///   - wanted: names in memory.
   ///   - shapes: those of fused experts, as the adapter has them.
-  init(_ wanted: Set<String>, shapes: [String: [Int]], in base: SafetensorsCheckpoint) throws {
+  ///   - config: the base's config.json, if known.
+  init(_ wanted: Set<String>, shapes: [String: [Int]], in base: SafetensorsCheckpoint, config: JSON?) throws {
     var found: [String: (shape: [Int], parts: [Part])] = [:]
     for name in wanted {
       guard let tensor = base.tensor(named: name) else { continue }
       found[name] = (tensor.info.shape, [Part(tensor: tensor, blocks: nil)])
     }
     if found.count < wanted.count {
-      let configs = [base.isDirectory ? try? ModelFolder(base.path).json("config.json") : nil].compactMap(\.self)
       let placed = try? RuntimeParameter.find(
-        wanted.sorted(), shapes: shapes, in: base.tensors.map(\.info), configs: configs)
+        wanted.sorted(), shapes: shapes, in: base.tensors.map(\.info), configs: [config].compactMap(\.self))
       for (name, parameter) in placed ?? [:] where found[name] == nil {
         found[name] = (
           parameter.shape,
@@ -74,20 +74,21 @@ extension LowRank {
         tensor: view.tensor, offset: view.offset + origin.slice * view.slice + start * view.line,
         slice: steps.slice / (rows * columns) * view.slice, line: step * view.line, rank: view.rank)
     }
+    var rule = self
     func fits(_ start: Int, _ step: Int, _ count: Int, _ limit: Int) -> Bool { start + step * (count - 1) < limit }
     if steps.row % columns == 0, fits(origin.row, steps.row / columns, own.rows, rows),
       fits(origin.column, steps.column, own.columns, columns)
     {
-      return LowRank(
-        rank: rank, scale: scale, roundsChange: roundsChange, u: view(u, origin.row, steps.row / columns),
-        v: view(v, origin.column, steps.column))
+      rule.u = view(u, origin.row, steps.row / columns)
+      rule.v = view(v, origin.column, steps.column)
+      return rule
     }
     // The part is transposed.
     guard steps.column % columns == 0, fits(origin.row, steps.column / columns, own.columns, rows),
       fits(origin.column, steps.row, own.rows, columns)
     else { return nil }
-    return LowRank(
-      rank: rank, scale: scale, roundsChange: roundsChange, u: view(v, origin.column, steps.row),
-      v: view(u, origin.row, steps.column / columns))
+    rule.u = view(v, origin.column, steps.row)
+    rule.v = view(u, origin.row, steps.column / columns)
+    return rule
   }
 }

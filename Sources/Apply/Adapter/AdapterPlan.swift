@@ -19,16 +19,12 @@ package struct AdapterPlan: Sendable {
   let base: SafetensorsCheckpoint
   /// By the bytes of the base's names.
   let changes: [String: Change]
-  /// Whether every tensor of the adapter is a factor.
-  let isOnlyFactors: Bool
 
   /// - Throws: `refused` for keys without a tensor in the base, wrong shapes, and factors that contradict the config.
   package init(_ adapter: PEFTAdapter, over base: SafetensorsCheckpoint) throws {
-    var builder = AdapterPlanBuilder(adapter, base)
-    changes = try builder.changes()
+    changes = try AdapterPlanBuilder(adapter, base).changes()
     self.adapter = adapter
     self.base = base
-    isOnlyFactors = changes.values.allSatisfy { if case .lowRank = $0 { true } else { false } }
   }
 
   func change(of name: String) -> Change? { changes[name.bytesKey] }
@@ -36,61 +32,67 @@ package struct AdapterPlan: Sendable {
 
 /// Collects the tensors of an adapter by module, and finds the base's tensors that they change.
 struct AdapterPlanBuilder {
-  package let adapter: PEFTAdapter
+  let adapter: PEFTAdapter
   let base: SafetensorsCheckpoint
+  /// The adapter's tensors. Factors are known by their indices.
+  let infos: [TensorInfo]
+  /// The base's config.json, if known.
+  let baseConfig: JSON?
 
   /// Tensors of the adapter for one wrapped layer.
   struct Parts {
-    var a: TensorInfo?
-    var b: TensorInfo?
+    var a: Int?
+    var b: Int?
     var isEmbedding = false
   }
 
   init(_ adapter: PEFTAdapter, _ base: SafetensorsCheckpoint) {
     self.adapter = adapter
     self.base = base
+    infos = adapter.checkpoint.tensors.map(\.info)
+    baseConfig = base.config
   }
 
   /// The changes, by the bytes of the base's names.
-  mutating func changes() throws -> [String: AdapterPlan.Change] {
+  func changes() throws -> [String: AdapterPlan.Change] {
     var parts: [AdapterKey: Parts] = [:]
     var others: [(key: AdapterKey, info: TensorInfo)] = []
-    for tensor in adapter.checkpoint.tensors {
-      guard tensor.info.byteCount > 0 else { throw refused("has the tensor \(quoted(tensor.name)) without elements") }
+    for (index, tensor) in infos.enumerated() {
+      guard tensor.byteCount > 0 else { throw refused("has the tensor \(quoted(tensor.name)) without elements") }
       let key = AdapterKey(tensor.name)
       let place = AdapterKey(layer: key.module, depth: key.depth)
       var part = parts[place] ?? Parts()
       switch key.kind {
       case .a, .embeddingA:
         guard part.a == nil else { throw refused("has two factors A for \(quoted(key.module))") }
-        part.a = tensor.info
+        part.a = index
         part.isEmbedding = key.kind == .embeddingA
         parts[place] = part
       case .b, .embeddingB:
         guard part.b == nil else { throw refused("has two factors B for \(quoted(key.module))") }
-        part.b = tensor.info
+        part.b = index
         parts[place] = part
       case .unknown:
         throw refused(
           "has \(quoted(tensor.name)), which is no factor of a plain LoRA (\(AdapterTensors.kind(of: tensor.name) ?? "unknown"))",
           remedy: OtherForm.mergeRemedy)
-      case .biasOfB, .tokenRows, .whole: others.append((key, tensor.info))
+      case .biasOfB, .tokenRows, .whole: others.append((key, tensor))
       }
     }
     guard !parts.isEmpty || !others.isEmpty else { throw refused("holds no tensors") }
-    let parameters = try ParameterNames(parts.keys, adapter, base)
+    let parameters = try ParameterNames(parts.keys, adapter)
     let wanted = Set(parts.keys.map(parameters.name) + others.map { $0.key.tensorName })
     let shapes = parts.reduce(into: [String: [Int]]()) { shapes, entry in
       shapes[parameters.name(entry.key)] = fusedShape(entry.value, parameters.path(entry.key))
     }
-    let placement = try AdapterPlacement(wanted, shapes: shapes, in: base)
+    let placement = try AdapterPlacement(wanted, shapes: shapes, in: base, config: baseConfig)
     try requireAll(wanted, of: placement)
     var changes: [String: AdapterPlan.Change] = [:]
     for (key, part) in parts {
       guard let a = part.a, let b = part.b else {
         throw refused("has only one of the two factors of \(quoted(key.module))")
       }
-      let factors = AdapterFactors(a, b, of: self, parameters.path(key), key)
+      let factors = AdapterFactors(indices: (a, b), plan: self, path: parameters.path(key))
       for (name, rule) in try rules(factors, placement.found[parameters.name(key)]!, part.isEmbedding) {
         guard changes.updateValue(.lowRank(rule), forKey: name.bytesKey) == nil else {
           throw refused("changes \(quoted(name)) in two ways", remedy: OtherForm.mergeRemedy)
@@ -141,7 +143,8 @@ struct AdapterPlanBuilder {
 
   /// The shape of fused experts whose factors are not transposed; nil for a single matrix.
   private func fusedShape(_ part: Parts, _ path: String) -> [Int]? {
-    guard let a = part.a, let b = part.b, a.shape.count == 2, b.shape.count == 2 else { return nil }
+    guard let a = part.a.map({ infos[$0] }), let b = part.b.map({ infos[$0] }), a.shape.count == 2, b.shape.count == 2
+    else { return nil }
     let rank = adapter.config.rank(of: path)
     guard a.shape[0] > rank, a.shape[0] % rank == 0 else { return nil }
     return [a.shape[0] / rank, b.shape[0], a.shape[1]]
@@ -158,7 +161,6 @@ struct AdapterPlanBuilder {
     let rule = try factors.rule(place.parts[0].blocks == nil ? first : whole, isEmbedding: isEmbedding)
     return try place.parts.map { part in
       guard let blocks = part.blocks else { return (part.tensor.name, rule) }
-      let infos = adapter.checkpoint.tensors.map(\.info)
       guard let own = rule.restricted(to: part.tensor.info, at: blocks, of: place.shape),
         own.problem(of: part.tensor.info, adapter: infos) == nil
       else {

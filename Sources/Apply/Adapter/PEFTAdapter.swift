@@ -1,5 +1,6 @@
 import Base
 import Checkpoints
+import PatchFormat
 
 /// A LoRA adapter as PEFT saves it: a folder with `adapter_config.json` and `adapter_model.safetensors`.
 package struct PEFTAdapter: Sendable {
@@ -50,6 +51,15 @@ package struct PEFTAdapter: Sendable {
         .invalid, path, "has no \(Self.weightsName)", remedy: "copy that file from the adapter's source")
     }
     checkpoint = try SafetensorsCheckpoint(path: weights)
+  }
+
+  /// The factors of a tensor's change, read from the file.
+  /// - Parameter rule: its views refer to `checkpoint.tensors`.
+  func factors(_ rule: LowRank, of tensor: TensorInfo) throws -> Factors {
+    func factor(_ view: LowRank.View) throws -> Factors.Factor {
+      try Factors.Factor(checkpoint.source(of: checkpoint.tensors[view.tensor]))
+    }
+    return Factors(rule, of: tensor, u: try factor(rule.u), v: try factor(rule.v))
   }
 
   /// - Throws: `io` if a file was written to since it was opened.

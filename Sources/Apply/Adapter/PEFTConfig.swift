@@ -7,7 +7,7 @@ import PatchFormat
 
 /// The settings of a LoRA adapter that its change depends on.
 package struct PEFTConfig: Sendable {
-  package static let fileName = "adapter_config.json"
+  package static let fileName = ModelFolder.adapterConfigName
 
   /// The base's name or path, as the trainer knew it.
   package let baseModel: String?

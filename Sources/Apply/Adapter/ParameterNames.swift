@@ -12,7 +12,7 @@ struct ParameterNames {
   /// The order of declaration. Parameters of other names can only be told if there is one.
   private static let order = ["gate_up_proj", "gate_proj", "up_proj", "w1", "v1", "down_proj", "w2"]
 
-  init(_ keys: some Collection<AdapterKey>, _ adapter: PEFTAdapter, _ base: SafetensorsCheckpoint) throws {
+  init(_ keys: some Collection<AdapterKey>, _ adapter: PEFTAdapter) throws {
     for (module, levels) in Dictionary(grouping: keys, by: \.module) {
       let parameters = Self.parameters(of: module, adapter.config.targetParameters)
       let isLayer = levels.count == 1 && levels[0].depth == 0 && (parameters.isEmpty || parameters == ["weight"])

@@ -40,18 +40,18 @@ extension Patch {
   private func write(_ files: Annex.AdapterFiles, to output: OutputFile) throws -> Int {
     let hasher = SHA256Hasher()
     var position = 0
-    func append(_ bytes: [UInt8]) throws {
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
       try output.write(bytes, at: position)
       hasher.update(bytes)
       position += bytes.count
     }
-    try append([UInt8](littleEndian: UInt64(files.header.count)) + files.header)
+    try ([UInt8](littleEndian: UInt64(files.header.count)) + files.header).withUnsafeBytes(append)
     let entries = try SafetensorsHeader(text: files.header, subject: label).tensors.sorted { $0.offset < $1.offset }
     for entry in entries {
       guard let tensor = header.adapter.element(named: entry.info.name, by: \.name) else {
         preconditionFailure("the annex agrees with the adapter's tensors")
       }
-      try append(try bytes(of: tensor))
+      try forEachChunk(of: tensor, append)
     }
     guard hasher.finalize() == files.digest else {
       throw VPatchError(

@@ -148,11 +148,12 @@ package struct Squash: Sendable {
 
   /// The bytes after one link. What it copies from another tensor follows from the base, which then is known.
   private func step(_ source: (any TensorSource)?, _ link: Link, _ direction: Direction) -> (any TensorSource)? {
-    let before = patches.prefix { $0.identity != link.patch.identity }
-    let steps = (direction == .forward ? before : before + [link.patch]).map { PatchStep($0, .forward) }
-    let view = base.map { ModelView($0.checkpoint, steps) }
-    return PatchedTensor(link.tensor, of: link.patch, direction) { name in
-      name.isSame(as: link.tensor.name) ? source : view?.source(name)
+    PatchedTensor(link.tensor, of: link.patch, direction) { name in
+      if name.isSame(as: link.tensor.name) { return source }
+      guard let base else { return nil }
+      let before = patches.prefix { $0.identity != link.patch.identity }
+      let steps = (direction == .forward ? before : before + [link.patch]).map { PatchStep($0, .forward) }
+      return ModelView(base.checkpoint, steps).source(name)
     }
   }
 

@@ -40,7 +40,15 @@ private final class AdaptedTensor: TensorSource {
   private let base: any TensorSource
   private let change: AdapterPlan.Change
   private let adapter: PEFTAdapter
-  private var factors: Factors?
+  private var needed: Needed?
+
+  /// What a change needs of the adapter, read once.
+  private enum Needed {
+    case source(any TensorSource)
+    /// Rows that are replaced, and the bytes that replace them.
+    case rows([Int], [UInt8])
+    case factors(Factors)
+  }
 
   init(_ base: any TensorSource, _ change: AdapterPlan.Change, _ adapter: PEFTAdapter) {
     info = base.info
@@ -50,12 +58,13 @@ private final class AdaptedTensor: TensorSource {
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-    switch change {
-    case .whole(let name): try source(name).read(into: buffer, at: offset)
-    case .rows(let rows, let name):
+    let needed = try self.needed ?? read()
+    self.needed = needed
+    switch needed {
+    case .source(let source): try source.read(into: buffer, at: offset)
+    case .rows(let rows, let trained):
       try base.read(into: buffer, at: offset)
       let length = info.rowBytes!
-      let trained = try source(name).bytes()
       for (i, row) in rows.enumerated() {
         // The part of the row that is in the buffer.
         let part = max(row * length, offset)..<min((row + 1) * length, offset + buffer.count)
@@ -64,37 +73,30 @@ private final class AdaptedTensor: TensorSource {
         buffer[(part.lowerBound - offset)..<(part.upperBound - offset)].copyBytes(
           from: trained[start..<start + part.count])
       }
-    case .lowRank(let rule):
-      try predict(into: buffer, at: offset) {
-        func factor(_ view: LowRank.View) throws -> Factors.Factor {
-          let tensor = adapter.checkpoint.tensors[view.tensor]
-          return Factors.Factor(info: tensor.info, bytes: try adapter.checkpoint.source(of: tensor).bytes())
-        }
-        return Factors(rule, of: info, u: try factor(rule.u), v: try factor(rule.v))
-      }
-    case .sum(let name, let scale):
-      // A product of rank 1: a column that is 1, and the adapter's vector as row.
-      try predict(into: buffer, at: offset) {
-        let one = Factors.Factor(
-          info: TensorInfo(name: "", dtype: .f32, shape: [1], byteCount: 4),
-          bytes: [UInt8](littleEndian: Float(1).bitPattern))
-        let tensor = adapter.checkpoint.tensor(named: name)!
-        let vector = Factors.Factor(info: tensor.info, bytes: try adapter.checkpoint.source(of: tensor).bytes())
-        let rule = LowRank(
-          rank: 1, scale: scale, roundsChange: false, u: .init(tensor: 0, line: 1, rank: 1),
-          v: .init(tensor: 1, line: 1, rank: 1))
-        let row = TensorInfo(
-          name: info.name, dtype: info.dtype, shape: [1, info.elementCount], byteCount: info.byteCount)
-        return Factors(rule, of: row, u: one, v: vector)
-      }
+    case .factors(let factors): try predict(factors, into: buffer, at: offset)
     }
   }
 
-  private func predict(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: Int, _ make: () throws -> Factors
-  ) throws {
-    let factors = try self.factors ?? make()
-    self.factors = factors
+  private func read() throws -> Needed {
+    switch change {
+    case .whole(let name): return .source(cast(source(name)))
+    case .rows(let rows, let name): return .rows(rows, try cast(source(name)).bytes())
+    case .lowRank(let rule): return .factors(try adapter.factors(rule, of: info))
+    case .sum(let name, let scale):
+      // A product of rank 1: a column that is 1, and the adapter's vector as row.
+      let one = Factors.Factor(
+        info: TensorInfo(name: "", dtype: .f32, shape: [1], byteCount: 4),
+        bytes: [UInt8](littleEndian: Float(1).bitPattern))
+      let rule = LowRank(
+        rank: 1, scale: scale, roundsChange: false, u: .init(tensor: 0, line: 1, rank: 1),
+        v: .init(tensor: 1, line: 1, rank: 1))
+      let row = TensorInfo(
+        name: info.name, dtype: info.dtype, shape: [1, info.elementCount], byteCount: info.byteCount)
+      return .factors(Factors(rule, of: row, u: one, v: try Factors.Factor(source(name))))
+    }
+  }
+
+  private func predict(_ factors: Factors, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     let input = UnsafeMutableRawBufferPointer.allocate(byteCount: max(buffer.count, 1), alignment: 64)
     defer { input.deallocate() }
     let piece = UnsafeMutableRawBufferPointer(rebasing: input[..<buffer.count])
@@ -104,9 +106,11 @@ private final class AdaptedTensor: TensorSource {
       .predict(from: UnsafeRawBufferPointer(piece), into: buffer)
   }
 
-  /// A tensor of the adapter in the base's dtype.
+  /// A tensor of the adapter.
   private func source(_ name: String) -> any TensorSource {
-    let stored = adapter.checkpoint.source(of: adapter.checkpoint.tensor(named: name)!)
-    return CastTensor(stored, to: info.dtype) ?? stored
+    adapter.checkpoint.source(of: adapter.checkpoint.tensor(named: name)!)
   }
+
+  /// A tensor in the base's dtype.
+  private func cast(_ stored: any TensorSource) -> any TensorSource { CastTensor(stored, to: info.dtype) ?? stored }
 }

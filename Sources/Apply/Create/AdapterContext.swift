@@ -4,8 +4,8 @@ import PatchFormat
 
 /// An adapter as context of a patch: its tensors, and how the changes of the model's tensors follow from its factors.
 package struct AdapterContext: Sendable {
+  let adapter: PEFTAdapter
   /// The adapter's tensors, in ascending order of name.
-  let checkpoint: SafetensorsCheckpoint
   let tensors: [FingerprintedTensor]
   /// The rules and the tensors they apply to, by the bytes of the tensors' names. Views refer to `tensors` by index.
   let rules: [String: (tensor: TensorInfo, rule: LowRank)]
@@ -15,16 +15,7 @@ package struct AdapterContext: Sendable {
   /// The factors of a tensor's change; nil where there are none.
   func factors(of name: String) throws -> Factors? {
     guard let (tensor, rule) = rules[name.bytesKey] else { return nil }
-    return Factors(rule, of: tensor, u: try factor(rule.u), v: try factor(rule.v))
-  }
-
-  private func factor(_ view: LowRank.View) throws -> Factors.Factor {
-    let info = tensors[view.tensor].info
-    return Factors.Factor(info: info, bytes: try source(info.name).bytes())
-  }
-
-  func source(_ name: String) -> any TensorSource {
-    StoredTensor(checkpoint.tensor(named: name)!, in: checkpoint)
+    return try adapter.factors(rule, of: tensor)
   }
 
   /// What a patch keeps of the adapter.
@@ -40,7 +31,7 @@ package struct AdapterContext: Sendable {
   /// The whole one can be exported again, so it may be up to 1 % larger.
   /// - Parameter encoded: the tensors of the model, and their chunks.
   func choose(_ encoded: [(name: String, chunks: [PatchBuilder.EncodedChunk])], _ writer: PatchWriter) throws -> Kept {
-    let stored = try tensors.map { try store($0, writer) }
+    let stored = try tensors.indices.map { try store($0, writer) }
     let sizes = stored.map { $0.reduce(Self.entrySize) { $0 + $1.stored } }
     let predicted = encoded.filter { rules[$0.name.bytesKey] != nil }
     // Tensors whose factors are in the same tensors of the adapter need them together.
@@ -72,10 +63,11 @@ package struct AdapterContext: Sendable {
   /// Approximate size of a tensor's entry in the stored header: two digests, which do not compress, and a little more.
   private static let entrySize = 96
 
-  private func store(_ tensor: FingerprintedTensor, _ writer: PatchWriter) throws -> [PatchWriter.ScratchChunk] {
+  private func store(_ index: Int, _ writer: PatchWriter) throws -> [PatchWriter.ScratchChunk] {
+    let (tensor, checkpoint) = (tensors[index], adapter.checkpoint)
     var chunks: [PatchWriter.ScratchChunk] = []
     let hasher = tensor.info.fingerprintHasher()
-    try source(tensor.info.name).forEachPiece(of: 1 << 21) { _, bytes in
+    try checkpoint.source(of: checkpoint.tensors[index]).forEachPiece(of: 1 << 21) { _, bytes in
       hasher.update(bytes)
       chunks.append(
         try writer.add(
@@ -100,10 +92,9 @@ extension PatchBuilder.EncodedChunk {
 extension LowRank {
   /// The same rule for another list of the adapter's tensors.
   fileprivate func moved(to indices: [Int: Int]) -> LowRank {
-    func moved(_ view: View) -> View {
-      View(
-        tensor: indices[view.tensor]!, offset: view.offset, slice: view.slice, line: view.line, rank: view.rank)
-    }
-    return LowRank(rank: rank, scale: scale, roundsChange: roundsChange, u: moved(u), v: moved(v))
+    var rule = self
+    rule.u.tensor = indices[u.tensor]!
+    rule.v.tensor = indices[v.tensor]!
+    return rule
   }
 }

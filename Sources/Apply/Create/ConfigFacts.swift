@@ -14,15 +14,7 @@ struct ConfigFacts: Equatable {
 
   /// Nothing is known of a single-file checkpoint, or if the config cannot be read.
   init(_ checkpoint: any Checkpoint) {
-    self = Self.json(of: checkpoint).map(ConfigFacts.init) ?? ConfigFacts()
-  }
-
-  /// The config as it is; nil for a single-file checkpoint, or if it cannot be read.
-  static func json(of checkpoint: any Checkpoint) -> JSON? {
-    let path = Path.join(checkpoint.path, ConfigDType.fileName)
-    guard checkpoint.isDirectory, let text = try? InputFile.contents(of: path, limit: SideFile.maximumSize)
-    else { return nil }
-    return try? JSON.parse(text)
+    self = checkpoint.config.map(ConfigFacts.init) ?? ConfigFacts()
   }
 
   init() {}

@@ -46,10 +46,10 @@ extension Create {
       guard case .lowRank(let rule)? = plan.change(of: item.pair.name), let base = item.pair.base?.info,
         base == item.pair.target
       else { continue }
-      rules[item.pair.name.bytesKey] = (base, isMerging ? rule : try rounded(rule, item.pair, base))
+      rules[item.pair.name.bytesKey] = (base, isMerging ? rule : try rounded(rule, item.pair, base, plan.adapter))
     }
     return AdapterContext(
-      checkpoint: checkpoint, tensors: zip(checkpoint.tensors, digests).map { FingerprintedTensor($0.info, $1) },
+      adapter: plan.adapter, tensors: zip(checkpoint.tensors, digests).map { FingerprintedTensor($0.info, $1) },
       rules: rules, keepsAll: options.keepsAdapter)
   }
 
@@ -58,46 +58,43 @@ extension Create {
 
   /// The rule with the rounding that predicts more of the target's first elements. PEFT rounds the change for some layers
   /// and not for others.
-  private func rounded(_ rule: LowRank, _ pair: Pair, _ info: TensorInfo) throws -> LowRank {
-    let rules = [false, true].map {
-      LowRank(rank: rule.rank, scale: rule.scale, roundsChange: $0, u: rule.u, v: rule.v)
-    }
+  private func rounded(
+    _ rule: LowRank, _ pair: Pair, _ info: TensorInfo, _ adapter: PEFTAdapter
+  ) throws -> LowRank {
     let count = min(info.elementCount, 1 << 16)
     let width = info.dtype.element.width
     let buffers = (0..<3).map { _ in UnsafeMutableRawBufferPointer.allocate(byteCount: count * width, alignment: 64) }
     defer { for buffer in buffers { buffer.deallocate() } }
     try baseSource(pair)?.read(into: buffers[0], at: 0)
     try tunedSource(pair)?.read(into: buffers[1], at: 0)
-    let adapter = options.adapter!.adapter.checkpoint
-    func factor(_ view: LowRank.View) throws -> Factors.Factor {
-      let tensor = adapter.tensors[view.tensor]
-      return Factors.Factor(info: tensor.info, bytes: try adapter.source(of: tensor).bytes())
-    }
-    let (u, v) = (try factor(rule.u), try factor(rule.v))
-    let wrong = rules.map { rule in
-      ChunkCoder.Prediction(Factors(rule, of: info, u: u, v: v), elements: 0..<count)
+    var factors = try adapter.factors(rule, of: info)
+    let wrong = [false, true].map { roundsChange in
+      factors.roundsChange = roundsChange
+      ChunkCoder.Prediction(factors, elements: 0..<count)
         .predict(from: UnsafeRawBufferPointer(buffers[0]), into: buffers[2])
       return stride(from: 0, to: count * width, by: width).count { i in
         (i..<i + width).contains { buffers[2][$0] != buffers[1][$0] }
       }
     }
-    return wrong[1] < wrong[0] ? rules[1] : rules[0]
+    factors.roundsChange = wrong[1] < wrong[0]
+    return factors.rule
   }
 
   /// What is needed to write the adapter's files again, if the patch has all of its tensors.
-  func adapterFiles(_ encoded: PatchBuilder.Encoded) throws -> Annex.AdapterFiles? {
-    guard encoded.isAdapterWhole, let adapter = options.adapter?.adapter, !encoded.adapter.isEmpty else { return nil }
-    let file = adapter.checkpoint.files[0]
+  /// - Parameter digest: of the adapter's weights.
+  func adapterFiles(_ encoded: PatchBuilder.Encoded, _ digest: ContentDigest?) -> Annex.AdapterFiles? {
+    guard encoded.isAdapterWhole, let adapter = options.adapter?.adapter, let digest else { return nil }
     return Annex.AdapterFiles(
-      config: adapter.configText, header: file.header.text, digest: try adapter.weightsDigest)
+      config: adapter.configText, header: adapter.checkpoint.files[0].header.text, digest: digest)
   }
 
   /// The member `adapter` of the annotation `made`.
-  func adapterAnnotation() throws -> JSON? {
-    guard let adapter = options.adapter?.adapter else { return nil }
+  /// - Parameter digest: of the adapter's weights.
+  func adapterAnnotation(_ digest: ContentDigest?) -> JSON? {
+    guard let adapter = options.adapter?.adapter, let digest else { return nil }
     return .dictionary([
       "config": .string(adapter.configDigest.hex),
-      "weights": .string(try adapter.weightsDigest.hex),
+      "weights": .string(digest.hex),
       // No adapter names its base by content.
       "base": .string("declared"),
       "base_model": adapter.config.baseModel.map { .string($0) },
@@ -112,6 +109,6 @@ extension Create {
       tensors: predicted.count, weights: predicted.reduce(0) { $0 + ($1.pair.target?.elementCount ?? 0) },
       residualBytes: encoded.residualBytes, choiceBytes: encoded.choiceBytes, keptTensors: encoded.adapter.count,
       keptBytes: encoded.adapter.reduce(0) { $0 + $1.chunks.reduce(0) { $0 + $1.stored } },
-      isWhole: encoded.isAdapterWhole && !encoded.adapter.isEmpty, isMerged: isMerging)
+      isWhole: encoded.isAdapterWhole, isMerged: isMerging)
   }
 }

@@ -9,7 +9,7 @@ extension Create {
     do {
       let match = try LayoutMatch.find(
         tuned: tuned.tensors.map(\.info), base: base.tensors.map(\.info),
-        configs: [base, tuned].compactMap(ConfigFacts.json))
+        configs: [base, tuned].compactMap { $0.config })
       return match.isIdentity ? nil : match
     } catch let error as LayoutMatchError {
       throw VPatchError(.refused, tuned.path, "\(error)", remedy: error.remedy)

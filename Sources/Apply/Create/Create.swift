@@ -75,9 +75,11 @@ package struct Create: Sendable {
     let own = isOwnLayout ? (tuned as? SafetensorsCheckpoint).map(FileLayout.init(of:)) : nil
     let target = try own ?? baseLayout.adapted(to: changes, path: path)
     let missing = compared.filter { $0.pair.isKept && !$0.differs }.map(\.pair.name)
-    let annotations = try annotations(recipe, match, changed: kept, missing: missing, dropped: others)
+    let adapterDigest = try options.adapter?.adapter.weightsDigest
+    let annotations = annotations(
+      recipe, match, adapterDigest, changed: kept, missing: missing, dropped: others)
     let annex = Annex(
-      base: baseLayout, target: target, sideFiles: side.changed, adapter: try adapterFiles(encoded))
+      base: baseLayout, target: target, sideFiles: side.changed, adapter: adapterFiles(encoded, adapterDigest))
     for model in [base, tuned] as [any Checkpoint] { try model.requireStillThere() }
     try options.adapter?.adapter.requireSameBytes()
     let header = try writer.finish(encoded.entries, adapter: encoded.adapter, annex: annex, annotations: annotations)
@@ -142,10 +144,11 @@ package struct Create: Sendable {
   }
 
   private func annotations(
-    _ recipe: Recipe?, _ match: LayoutMatch?, changed: [Compared], missing: [String], dropped: [Compared]
-  ) throws -> JSON {
+    _ recipe: Recipe?, _ match: LayoutMatch?, _ adapterDigest: ContentDigest?, changed: [Compared], missing: [String],
+    dropped: [Compared]
+  ) -> JSON {
     func names(_ list: [String]) -> JSON? { list.isEmpty ? nil : .array(list.map { .string($0) }) }
-    return try .dictionary([
+    return .dictionary([
       "name": options.name.map { .string($0) },
       "note": options.note.map { .string($0) },
       "recipe": recipe.map { .string($0.rawValue) },
@@ -157,7 +160,7 @@ package struct Create: Sendable {
         "keys": match?.annotation,
         "kept": names(missing),
         "dropped": names(dropped.map(\.pair.name)),
-        "adapter": adapterAnnotation(),
+        "adapter": adapterAnnotation(adapterDigest),
       ]),
     ])
   }

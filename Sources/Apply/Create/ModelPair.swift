@@ -182,7 +182,7 @@ struct ModelPair {
   var layoutMatch: LayoutMatch? {
     try? LayoutMatch.find(
       tuned: tuned.tensors, base: base.tensors,
-      configs: [base, tuned].compactMap { ConfigFacts.json(of: $0.checkpoint) })
+      configs: [base, tuned].compactMap { $0.checkpoint.config })
   }
 
   private static func reasonWithoutTensors(_ side: Side, adapterOf only: [TensorInfo]) -> (String, String)? {

@@ -44,24 +44,27 @@ struct AddCommand: StoreCommand {
 
   func run() throws {
     var bytes = 0
+    var (patches, adapters): ([String], [String]) = ([], [])
     for file in files {
       switch try PathKind.of(file) {
       case .missing: throw VPatchError(.io, file, "does not exist", remedy: "nothing was added")
       case .directory where try PEFTAdapter.isOne(file):
-        guard base == nil else { continue }
-        throw VPatchError(
-          .refused, file, "is a LoRA adapter", remedy: "give the base that it was trained on: --base MODEL")
+        guard base != nil else {
+          throw VPatchError(
+            .refused, file, "is a LoRA adapter", remedy: "give the base that it was trained on: --base MODEL")
+        }
+        adapters.append(file)
       case .directory:
         let error = try Workspace.isFolder(file)
         throw error.reason.hasPrefix("is a directory")
           ? error.advising("give its files: \(Path.join(file, "*.vpatch"))") : error
-      default: bytes += try InputFile(path: file).size
+      default:
+        patches.append(file)
+        bytes += try InputFile(path: file).size
       }
     }
     for tag in tag { try Name.check(tag, "tag") }
     let store = try store.open(create: true)
-    let adapters = try files.filter { try PathKind.of($0) == .directory }
-    let patches = files.filter { !adapters.contains($0) }
     if let name, !force, let patch = patches.first { try store.requireFree(name, for: Patch(path: patch).identity) }
     let work = common.work
     work.progress.begin("adding", total: bytes)

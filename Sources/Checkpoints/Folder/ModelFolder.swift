@@ -3,6 +3,9 @@ import Base
 /// A model's folder, for reading the files beside the weights: configs, tokenizer, chat template. Patches that are
 /// applied to the weights in memory may replace some of these files.
 package struct ModelFolder: Sendable {
+  /// The settings of a PEFT adapter.
+  package static let adapterConfigName = "adapter_config.json"
+
   package let path: String
   /// Maps a file name (as `bytesKey`) to its contents after the patches; nil where they remove the file.
   private let made: [String: [UInt8]?]
@@ -34,11 +37,10 @@ package struct ModelFolder: Sendable {
 
   /// - Throws: `refused` if an adapter lies beside the weights: transformers would apply both.
   package func requireNoAdapter() throws {
-    let adapter = "adapter_config.json"
-    guard try contains(adapter) else { return }
+    guard try contains(Self.adapterConfigName) else { return }
     throw VPatchError(
       .refused, path,
-      "has an adapter beside the model (\(adapter)), which transformers applies too if PEFT is installed",
+      "has an adapter beside the model (\(Self.adapterConfigName)), which transformers applies too if PEFT is installed",
       remedy: "merge it (in PEFT: merge_and_unload, then save_pretrained), or move it to another folder")
   }
 
@@ -48,6 +50,11 @@ package struct ModelFolder: Sendable {
     guard try contains(name) else { return nil }
     return try JSON.parse(contents(of: name, limit: 64 << 20), file: path(of: name))
   }
+}
+
+extension Checkpoint {
+  /// The model's `config.json`; nil for a checkpoint that is a single file, or where it cannot be read.
+  package var config: JSON? { isDirectory ? try? ModelFolder(path).json("config.json") : nil }
 }
 
 extension JSON {

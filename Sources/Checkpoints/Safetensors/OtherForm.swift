@@ -36,7 +36,9 @@ package struct OtherForm: Equatable, Sendable {
     func first(_ suffix: String, prefix: String = "") -> String? {
       names.first { $0.hasPrefix(prefix) && $0.hasSuffix(suffix) }
     }
-    if has("adapter_config.json") || first(".safetensors", prefix: "adapter_model") != nil { return adapter(path) }
+    if has(ModelFolder.adapterConfigName) || first(".safetensors", prefix: "adapter_model") != nil {
+      return adapter(path)
+    }
     if let shards = shards(names) {
       return OtherForm(
         what: "has shards of a model (\(shards)) and no \(SafetensorsCheckpoint.indexName), which lists their tensors",
@@ -71,7 +73,7 @@ package struct OtherForm: Equatable, Sendable {
 
   private static func adapter(_ path: String) -> OtherForm {
     var facts: [String] = []
-    if let text = try? InputFile.contents(of: Path.join(path, "adapter_config.json"), limit: 1 << 20),
+    if let text = try? InputFile.contents(of: Path.join(path, ModelFolder.adapterConfigName), limit: 1 << 20),
       let config = try? JSON.parse(text)
     {
       facts = [config["peft_type"]?.string, config["base_model_name_or_path"]?.string.map { "of \($0)" }]

@@ -113,6 +113,13 @@ struct ConversionSearch {
   }
 }
 
+extension [ConversionSearch.Step] {
+  /// The names of a side, with the conversions that apply to it.
+  func converted(_ names: [String], _ side: KeyMapError.Side) -> ConvertedNames {
+    filter { $0.side == side }.reduce(ConvertedNames(names)) { $0.converted(by: $1.family) ?? $0 }
+  }
+}
+
 extension ConvertedNames {
   /// What each name is made of.
   fileprivate var meanings: [String: String] {

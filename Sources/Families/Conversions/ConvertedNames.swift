@@ -11,7 +11,6 @@ struct ConvertedNames {
 
   /// Tensors that one rule turns into others.
   struct Group {
-    let family: String
     let converter: TensorConverter
     /// The name before and after the pattern.
     let before: [Substring]
@@ -19,8 +18,12 @@ struct ConvertedNames {
     /// For each pattern the stored tensors, by their numbers; 0 for a pattern without.
     var members: [[Int: Int]]
 
-    /// The stored tensors of each pattern, in the order of their numbers; or the name that is missing among them.
-    var ordered: Result<[[Int]], MissingTensor> {
+    /// The stored tensors of each pattern, in the order of their numbers.
+    /// - Parameters:
+    ///   - side: the one that the tensors are of.
+    ///   - whole: what the group becomes.
+    /// - Throws: `incomplete` where one is missing.
+    func ordered(_ side: KeyMapError.Side, whole: String) throws(LayoutMatchError) -> [[Int]] {
       let count = (members.flatMap(\.keys).max() ?? -1) + 1
       var all: [[Int]] = []
       for (pattern, found) in zip(converter.hub, members) {
@@ -28,18 +31,14 @@ struct ConvertedNames {
         for number in 0..<(pattern.text.contains("*") ? count : 1) {
           guard let index = found[number] else {
             let middle = PartPattern.filled(pattern.text, with: [Substring(String(number))])
-            return .failure(MissingTensor(name: (before + middle + after).joined(separator: ".")))
+            throw .incomplete(side: side, whole: whole, missing: (before + middle + after).joined(separator: "."))
           }
           indexes.append(index)
         }
         all.append(indexes)
       }
-      return .success(all)
+      return all
     }
-  }
-
-  struct MissingTensor: Error {
-    let name: String
   }
 
   private(set) var entries: [(name: String, origin: Origin)]
@@ -86,7 +85,7 @@ struct ConvertedNames {
         let converter = family.converters[match.converter]
         result.groups.append(
           Group(
-            family: family.name, converter: converter, before: before, after: after,
+            converter: converter, before: before, after: after,
             members: converter.hub.map { _ in [:] }))
         for (i, target) in converter.runtime.enumerated() {
           let name = before + target.split(separator: ".") + after

@@ -31,10 +31,9 @@ package struct LayoutMatch: Sendable {
   package static func find(tuned: [TensorInfo], base: [TensorInfo], configs: [JSON] = []) throws -> LayoutMatch {
     let search = ConversionSearch(tuned: tuned.map(\.name), base: base.map(\.name), configs: configs)
     let steps = try search.steps()
-    func converted(_ names: [String], _ side: KeyMapError.Side) -> ConvertedNames {
-      steps.filter { $0.side == side }.reduce(ConvertedNames(names)) { $0.converted(by: $1.family) ?? $0 }
-    }
-    let sides = (tuned: converted(tuned.map(\.name), .tuned), base: converted(base.map(\.name), .base))
+    let sides = (
+      tuned: steps.converted(tuned.map(\.name), .tuned), base: steps.converted(base.map(\.name), .base)
+    )
     let map = try KeyMap.auto(from: sides.tuned.names, to: sides.base.names)
     return try LayoutMatch(LayoutPairs(map, sides.tuned, sides.base, tuned, base), configs: configs)
   }

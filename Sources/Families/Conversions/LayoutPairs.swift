@@ -78,15 +78,9 @@ struct LayoutPairs {
       }
       runtime.append(info)
     }
-    let ordered: [[Int]]
-    switch group.ordered {
-    case .success(let all): ordered = all
-    case .failure(let missing):
-      throw LayoutMatchError.incomplete(side: hubSide, whole: whole, missing: missing.name)
-    }
+    let ordered = try group.ordered(hubSide, whole: whole)
     let arrangement = group.converter.arrangement
-    let heads = arrangement.rotary.flatMap { rotary in Self.heads(configs, rotary.config) }
-    if arrangement.rotary != nil, heads == nil { throw LayoutMatchError.heads(name: whole) }
+    let heads = try arrangement.heads(configs, name: whole)
     let members = ordered.joined().map { stored[$0] }
     let shapes = ordered.map { $0.map { stored[$0].shape } }
     guard let links = arrangement.links(hub: shapes, runtime: runtime.map(\.shape), heads: heads) else {
@@ -110,8 +104,16 @@ struct LayoutPairs {
       tensor: TensorInfo(name: target.name, dtype: dtype, shape: target.shape, byteCount: size), sources: sources,
       blocks: blocks, how: how)
   }
+}
 
-  static func heads(_ configs: [JSON], _ part: String) -> Int? {
-    configs.lazy.compactMap { ((part.isEmpty ? nil : $0[part]) ?? $0)["num_attention_heads"]?.int }.first
+extension TensorArrangement {
+  /// The number of attention heads; nil if the arrangement does not depend on it.
+  /// - Parameter name: of the tensor, for messages.
+  /// - Throws: `heads` where no config has it.
+  func heads(_ configs: [JSON], name: String) throws(LayoutMatchError) -> Int? {
+    guard let part = rotary?.config else { return nil }
+    let found = configs.lazy.compactMap { ((part.isEmpty ? nil : $0[part]) ?? $0)["num_attention_heads"]?.int }
+    guard let heads = found.first else { throw .heads(name: name) }
+    return heads
   }
 }

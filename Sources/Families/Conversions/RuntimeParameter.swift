@@ -30,9 +30,7 @@ package struct RuntimeParameter: Sendable {
     _ names: [String], shapes: [String: [Int]] = [:], in base: [TensorInfo], configs: [JSON] = []
   ) throws -> [String: RuntimeParameter] {
     let search = ConversionSearch(tuned: names, base: base.map(\.name), configs: configs)
-    let converted = try search.steps().filter { $0.side == .base }.reduce(ConvertedNames(base.map(\.name))) {
-      $0.converted(by: $1.family) ?? $0
-    }
+    let converted = try search.steps().converted(base.map(\.name), .base)
     let map = try KeyMap.auto(from: names, to: converted.names)
     let originOf = Dictionary(converted.entries.map { ($0.name, $0.origin) }) { first, _ in first }
     var found: [String: RuntimeParameter] = [:]
@@ -61,16 +59,11 @@ package struct RuntimeParameter: Sendable {
   private init(
     _ group: ConvertedNames.Group, _ place: Int, name: String, in base: [TensorInfo], _ configs: [JSON]
   ) throws {
-    let ordered: [[Int]]
-    switch group.ordered {
-    case .success(let all): ordered = all
-    case .failure(let missing): throw LayoutMatchError.incomplete(side: .base, whole: name, missing: missing.name)
-    }
+    let ordered = try group.ordered(.base, whole: name)
     let arrangement = group.converter.arrangement
     let members = ordered.joined().map { base[$0] }
     let hub = ordered.map { $0.map { base[$0].shape } }
-    let heads = arrangement.rotary.flatMap { LayoutPairs.heads(configs, $0.config) }
-    if arrangement.rotary != nil, heads == nil { throw LayoutMatchError.heads(name: name) }
+    let heads = try arrangement.heads(configs, name: name)
     guard let shapes = arrangement.runtimeShapes(hub: hub, runtime: group.converter.runtime.count),
       let links = arrangement.links(hub: hub, runtime: shapes, heads: heads)
     else { throw LayoutMatchError.shapes(side: .base, whole: name, part: members[0].name) }

@@ -4,12 +4,18 @@ import Checkpoints
 
 /// The factors of a tensor's change, in memory, as a chunk needs them.
 package struct Factors: Sendable {
-  package let rule: LowRank
+  package private(set) var rule: LowRank
   package let matrices: LowRank.Matrices
   /// Kernel type of the tensor.
   let type: vp_float
   private let u: Factor
   private let v: Factor
+
+  /// The rule's rounding. The factors are the same with either.
+  package var roundsChange: Bool {
+    get { rule.roundsChange }
+    set { rule.roundsChange = newValue }
+  }
 
   /// The bytes of the adapter's tensor that a factor is in.
   package struct Factor: Sendable {
@@ -19,6 +25,10 @@ package struct Factors: Sendable {
     package init(info: TensorInfo, bytes: [UInt8]) {
       self.info = info
       self.bytes = bytes
+    }
+
+    package init(_ source: any TensorSource) throws {
+      self.init(info: source.info, bytes: try source.bytes())
     }
   }
 

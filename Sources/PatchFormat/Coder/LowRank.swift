@@ -10,7 +10,7 @@ package struct LowRank: Hashable, Sendable {
   /// i is the row for u and the column for v.
   package struct View: Hashable, Sendable {
     /// Index in the header's list of the adapter's tensors.
-    package let tensor: Int
+    package var tensor: Int
     /// In elements, like the strides.
     package let offset: Int
     package let slice: Int
@@ -29,9 +29,9 @@ package struct LowRank: Hashable, Sendable {
   package let rank: Int
   package let scale: Double
   /// Whether the change is rounded to the tensor's dtype before it is added to the base.
-  package let roundsChange: Bool
-  package let u: View
-  package let v: View
+  package var roundsChange: Bool
+  package var u: View
+  package var v: View
 
   package init(rank: Int, scale: Double, roundsChange: Bool, u: View, v: View) {
     self.rank = rank
@@ -73,10 +73,10 @@ package struct LowRank: Hashable, Sendable {
       let factor = adapter[view.tensor]
       guard Self.dtypes.contains(factor.dtype) else { return "a factor of the dtype \(factor.dtype)" }
       // Every line and rank has its own element, so that a factor cannot be smaller than the work that it causes.
+      let steps = [[view.offset], [matrices.slices - 1, view.slice], [lines - 1, view.line], [rank - 1, view.rank]]
+      let distances = steps.compactMap { $0.productWithinLimits() }
       guard let needed = [lines, rank].productWithinLimits(), needed <= factor.elementCount,
-        let last = [
-          [view.offset], [matrices.slices - 1, view.slice], [lines - 1, view.line], [rank - 1, view.rank],
-        ].map({ $0.productWithinLimits() }).sumWithinLimits(), last < factor.elementCount
+        distances.count == steps.count, let last = distances.sumWithinLimits(), last < factor.elementCount
       else { return "a factor beyond its tensor \"\(factor.name.printable)\"" }
     }
     return nil
@@ -92,16 +92,5 @@ extension [Int] {
       product = next
     }
     return product
-  }
-}
-
-extension [Int?] {
-  fileprivate func sumWithinLimits() -> Int? {
-    var sum = 0
-    for term in self {
-      guard let term, sum + term <= Limits.number else { return nil }
-      sum += term
-    }
-    return sum
   }
 }

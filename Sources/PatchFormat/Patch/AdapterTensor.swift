@@ -21,11 +21,12 @@ package struct AdapterTensor: Hashable, Sendable {
 }
 
 extension Patch {
-  /// The bytes of an adapter's tensor.
-  /// - Throws: `invalid` for chunks that do not decode.
-  package func bytes(of tensor: AdapterTensor) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(tensor.tensor.info.byteCount)
+  /// Calls `body` with the bytes of an adapter's tensor, chunk by chunk.
+  /// - Throws: `invalid` for chunks that do not decode, and after the last one for bytes that are not those that the
+  ///   header promises.
+  package func forEachChunk(of tensor: AdapterTensor, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let info = tensor.tensor.info
+    let hasher = info.fingerprintHasher()
     for chunk in tensor.chunks {
       let stored = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk.stored, alignment: 64)
       let decoded = UnsafeMutableRawBufferPointer.allocate(byteCount: chunk.decoded, alignment: 64)
@@ -34,20 +35,26 @@ extension Patch {
         decoded.deallocate()
       }
       do {
-        try ChunkCoder.decodeContent(
-          try read(chunk, into: stored), into: decoded, format: tensor.tensor.info.dtype.element)
+        try ChunkCoder.decodeContent(try read(chunk, into: stored), into: decoded, format: info.dtype.element)
       } catch let error as ChunkError {
         throw VPatchError(
           .invalid, label, "has a chunk of the adapter's \"\(tensor.name.printable)\" that \(error.reason)")
       }
-      bytes += decoded
+      hasher.update(UnsafeRawBufferPointer(decoded))
+      try body(UnsafeRawBufferPointer(decoded))
     }
-    let hasher = tensor.tensor.info.fingerprintHasher()
-    hasher.update(bytes)
     guard hasher.finalize() == tensor.tensor.fingerprint else {
       throw VPatchError(
         .invalid, label, "has a tensor of its adapter, \"\(tensor.name.printable)\", that is not what was promised")
     }
+  }
+
+  /// The bytes of an adapter's tensor that fits into memory.
+  /// - Throws: `invalid`, like `forEachChunk`.
+  package func bytes(of tensor: AdapterTensor) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(tensor.tensor.info.byteCount)
+    try forEachChunk(of: tensor) { bytes += $0 }
     return bytes
   }
 }

@@ -16,25 +16,8 @@ struct SizeSection {
       whole > 0 ? "\(Format.percent(Double(patch) / Double(whole))) of \(of)" : ""
     }
     let parts = [share(tuned, "the tuned tensors"), share(model, "the model")].filter { !$0.isEmpty }
-    func cells(_ first: [String], _ tensors: Int, _ elements: Int, _ raw: Int, _ stored: Int) -> [String] {
-      first + [
-        Format.grouped(tensors), Format.grouped(elements), Format.bytes(raw), Format.bytes(stored),
-        elements == 0 ? "–" : Format.fixed(8 * Double(stored) / Double(elements), 3),
-      ]
-    }
     let summary = PatchSummary(subject.patch.header)
-    var rows = summary.rows.map { row in
-      cells(
-        [
-          Part.code(row.component), row.operation.rawValue,
-          row.layers.isEmpty ? "–" : Format.ranges(row.layers.sorted()),
-        ], row.tensors, row.elements, row.rawBytes, row.storedBytes)
-    }
-    let adapter = summary.adapter
-    if adapter.tensors > 0 {
-      rows.append(
-        cells(["adapter", "factors", "–"], adapter.tensors, adapter.elements, adapter.rawBytes, adapter.storedBytes))
-    }
+    let rows = summary.rows.map { [Part.code($0.component)] + $0.cells } + [summary.adapterCells].compactMap(\.self)
     return Part.section(
       "Size",
       "<div class=\"sizes\">\n" + bar("model", model, Format.count(subject.modelWeights) + " weights")

@@ -76,7 +76,7 @@ extension Workspace {
   package static func isFolder(_ name: String) throws -> VPatchError {
     let folder = try Path.entries(of: name, skippingUndecodable: true)
     func has(_ file: String) -> Bool { folder.contains { $0.isSame(as: file) } }
-    if has("adapter_config.json"), let adapter = try OtherForm.of(folder: name) {
+    if has(ModelFolder.adapterConfigName), let adapter = try OtherForm.of(folder: name) {
       return VPatchError(
         .invalid, name, adapter.what.replacing("not a model", with: "not a patch"), remedy: adapter.remedy)
     }

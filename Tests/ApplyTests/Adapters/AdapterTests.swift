@@ -46,13 +46,8 @@ import Testing
   private func predicted(
     _ plan: AdapterPlan, _ tensor: CheckpointTensor, _ rule: LowRank, roundsChange: Bool
   ) throws -> [UInt8] {
-    let checkpoint = plan.adapter.checkpoint
-    let rule = LowRank(rank: rule.rank, scale: rule.scale, roundsChange: roundsChange, u: rule.u, v: rule.v)
-    func factor(_ view: LowRank.View) throws -> Factors.Factor {
-      let info = checkpoint.tensors[view.tensor]
-      return Factors.Factor(info: info.info, bytes: try checkpoint.source(of: info).bytes())
-    }
-    let factors = Factors(rule, of: tensor.info, u: try factor(rule.u), v: try factor(rule.v))
+    var factors = try plan.adapter.factors(rule, of: tensor.info)
+    factors.roundsChange = roundsChange
     var base = try plan.base.source(of: tensor).bytes()
     var result = base
     base.withUnsafeMutableBytes { base in
