@@ -174,58 +174,6 @@ INLINE void invert_any(vp_float type, int rounds, tile_buffers *t) {
   }
 }
 
-INLINE void each_tile(vp_float type, int rounds, int inverts, const vp_lowrank_job *job) {
-  tile_buffers t;
-  memset(&t, 0, sizeof t);
-  for (size_t first = 0; first < job->rows; first += row_block) {
-    size_t end = first + row_block < job->rows ? first + row_block : job->rows;
-    for (size_t column = 0; column < job->columns; column += tile) {
-      size_t n = job->columns - column < tile ? job->columns - column : tile;
-      widen_columns(job, column);
-      for (size_t row = first; row < end; row++) {
-        size_t at = row * job->stride + column;
-        changes(job, row, t.change);
-        // The constant lets the compiler vectorise without a remainder.
-        if (n == tile) {
-          for (size_t i = 0; i < tile; i++) t.input[i] = load(type, job->input, at + i);
-        } else {
-          for (size_t i = 0; i < n; i++) t.input[i] = load(type, job->input, at + i);
-        }
-        // Tiles with subnormals, zeros or overflows are rare.
-        if (inverts) {
-          if (!invert_tile(type, rounds, &t)) invert_any(type, rounds, &t);
-        } else {
-          if (!predict_tile(type, rounds, 1, &t)) predict_tile(type, rounds, 0, &t);
-        }
-        if (n == tile) {
-          for (size_t i = 0; i < tile; i++) store(type, job->output, at + i, t.output[i]);
-        } else {
-          for (size_t i = 0; i < n; i++) store(type, job->output, at + i, t.output[i]);
-        }
-        if (inverts) {
-          for (size_t i = 0; i < n; i++) job->ambiguous[at + i] = (uint8_t)t.flag[i];
-        }
-      }
-    }
-  }
-}
-
-#define VARIANTS(job, inverts) \
-  switch ((job)->type) { \
-    case VP_BF16: \
-      if ((job)->rounds_change) each_tile(VP_BF16, 1, inverts, job); else each_tile(VP_BF16, 0, inverts, job); \
-      break; \
-    case VP_F16: \
-      if ((job)->rounds_change) each_tile(VP_F16, 1, inverts, job); else each_tile(VP_F16, 0, inverts, job); \
-      break; \
-    default: \
-      if ((job)->rounds_change) each_tile(VP_F32, 1, inverts, job); else each_tile(VP_F32, 0, inverts, job); \
-  }
-
-static void predict(const vp_lowrank_job *job) { VARIANTS(job, 0) }
-
-static void invert(const vp_lowrank_job *job) { VARIANTS(job, 1) }
-
 /// Whether the prediction at a position is below a goal, or with `above`, not above it.
 INLINE int is_before(vp_float type, double change, uint64_t position, uint64_t goal, int above) {
   uint64_t unused = 0, found = ordered(type, predicted(type, 0, unordered(type, position), change, &unused));
@@ -254,15 +202,112 @@ static uint64_t first_position(vp_float type, double change, uint64_t guess, uin
   return low;
 }
 
-static uint64_t candidates(const vp_lowrank_job *job, size_t row, size_t column, uint64_t prediction, uint64_t *first) {
-  vp_float type = job->type;
-  uint64_t unused = 0, goal = ordered(type, prediction);
-  double change = added(type, job->rounds_change, 0, change_at(job, row, column), &unused);
+/// The bases that a change takes to a prediction: their number, and the position of the first.
+static uint64_t bases(vp_float type, double change, uint64_t prediction, uint64_t *first) {
+  uint64_t goal = ordered(type, prediction);
   double value = widen(type, prediction) - change;
   uint64_t guess = is_finite(value) ? ordered(type, narrow(type, value)) : goal;
   *first = first_position(type, change, guess, goal, 0);
   return first_position(type, change, *first, goal, 1) - *first;
 }
+
+/// The same if all of them are near a guess, which is most often so; 0 if not.
+INLINE uint64_t bases_nearby(vp_float type, double change, uint64_t prediction, uint64_t guess, uint64_t *first) {
+  enum { count = 8 };
+  uint64_t start = ordered(type, guess) - count / 2, goal = ordered(type, prediction), found[count], outside = 0;
+  for (size_t i = 0; i < count; i++)
+    found[i] = ordered(type, predicted(type, 1, unordered(type, start + i), change, &outside));
+  // Bases on both sides must not lead to the prediction. A guess at either end of all positions is outside too.
+  if (outside >> 63 || found[0] >= goal || found[count - 1] <= goal) return 0;
+  uint64_t before = 0, equal = 0;
+  for (size_t i = 0; i < count; i++) before += found[i] < goal, equal += found[i] == goal;
+  *first = start + before;
+  return equal;
+}
+
+static uint64_t candidates(const vp_lowrank_job *job, size_t row, size_t column, uint64_t prediction, uint64_t *first) {
+  uint64_t unused = 0;
+  double change = added(job->type, job->rounds_change, 0, change_at(job, row, column), &unused);
+  return bases(job->type, change, prediction, first);
+}
+
+/// Looks up one element: the first of its bases goes to `output`.
+/// - Returns: what `invert` says of it.
+INLINE uint8_t look_up(vp_float type, int rounds, tile_buffers *t, size_t i) {
+  uint64_t unused = 0, first = 0;
+  double change = added(type, rounds, 0, t->change[i], &unused);
+  uint64_t number = bases_nearby(type, change, t->input[i], t->output[i], &first);
+  if (!number) number = bases(type, change, t->input[i], &first);
+  if (number) t->output[i] = unordered(type, first);
+  if (number == 1) return VP_LOWRANK_SETTLED;
+  return number && number < VP_LOWRANK_LOOK_UP ? (uint8_t)number : VP_LOWRANK_LOOK_UP;
+}
+
+/// Looks up the flagged ones of the first elements of a tile, and writes what `invert` says of these elements.
+INLINE void settle_tile(vp_float type, int rounds, tile_buffers *t, size_t count, uint8_t *ambiguous) {
+  uint8_t flags[tile];
+  for (size_t i = 0; i < tile; i++) flags[i] = (uint8_t)(i < count ? t->flag[i] : 0);
+  for (size_t start = 0; start < tile; start += 8) {
+    uint64_t flagged = 0;
+    for (size_t i = 0; i < 8; i++) flagged |= (uint64_t)flags[start + i] << i;
+    // Without a branch for each element, which would be hard to foresee.
+    for (; flagged; flagged &= flagged - 1) {
+      size_t i = start + (size_t)__builtin_ctzll(flagged);
+      flags[i] = look_up(type, rounds, t, i);
+    }
+  }
+  if (count == tile) memcpy(ambiguous, flags, tile); else memcpy(ambiguous, flags, count);
+}
+
+INLINE void each_tile(vp_float type, int rounds, int inverts, const vp_lowrank_job *job) {
+  tile_buffers t;
+  memset(&t, 0, sizeof t);
+  for (size_t first = 0; first < job->rows; first += row_block) {
+    size_t end = first + row_block < job->rows ? first + row_block : job->rows;
+    for (size_t column = 0; column < job->columns; column += tile) {
+      size_t n = job->columns - column < tile ? job->columns - column : tile;
+      widen_columns(job, column);
+      for (size_t row = first; row < end; row++) {
+        size_t at = row * job->stride + column;
+        changes(job, row, t.change);
+        // The constant lets the compiler vectorise without a remainder.
+        if (n == tile) {
+          for (size_t i = 0; i < tile; i++) t.input[i] = load(type, job->input, at + i);
+        } else {
+          for (size_t i = 0; i < n; i++) t.input[i] = load(type, job->input, at + i);
+        }
+        // Tiles with subnormals, zeros or overflows are rare.
+        if (inverts) {
+          if (!invert_tile(type, rounds, &t)) invert_any(type, rounds, &t);
+          settle_tile(type, rounds, &t, n, job->ambiguous + at);
+        } else {
+          if (!predict_tile(type, rounds, 1, &t)) predict_tile(type, rounds, 0, &t);
+        }
+        if (n == tile) {
+          for (size_t i = 0; i < tile; i++) store(type, job->output, at + i, t.output[i]);
+        } else {
+          for (size_t i = 0; i < n; i++) store(type, job->output, at + i, t.output[i]);
+        }
+      }
+    }
+  }
+}
+
+#define VARIANTS(job, inverts) \
+  switch ((job)->type) { \
+    case VP_BF16: \
+      if ((job)->rounds_change) each_tile(VP_BF16, 1, inverts, job); else each_tile(VP_BF16, 0, inverts, job); \
+      break; \
+    case VP_F16: \
+      if ((job)->rounds_change) each_tile(VP_F16, 1, inverts, job); else each_tile(VP_F16, 0, inverts, job); \
+      break; \
+    default: \
+      if ((job)->rounds_change) each_tile(VP_F32, 1, inverts, job); else each_tile(VP_F32, 0, inverts, job); \
+  }
+
+static void predict(const vp_lowrank_job *job) { VARIANTS(job, 0) }
+
+static void invert(const vp_lowrank_job *job) { VARIANTS(job, 1) }
 
 static uint64_t position(vp_float type, uint64_t bits) { return ordered(type, bits); }
 

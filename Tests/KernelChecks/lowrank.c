@@ -67,8 +67,11 @@ static const char *run(const vp_lowrank_kernels *kernels, vp_float type, uint64_
       if (kernels->element(type, position) != expected) failure = "low-rank: positions do not lead back";
       uint64_t number = kernels->candidates(&job, row, column, prediction, &first);
       if (position < first || position - first >= number) failure = "low-rank: the base is no candidate";
-      if (!ambiguous[i] && (number != 1 || element_at(inverted, width, i) != expected))
+      if (ambiguous[i] == VP_LOWRANK_SETTLED && (number != 1 || element_at(inverted, width, i) != expected))
         failure = "low-rank: a base was taken for the only one";
+      if (ambiguous[i] != VP_LOWRANK_SETTLED && ambiguous[i] != VP_LOWRANK_LOOK_UP
+          && (number != ambiguous[i] || kernels->position(type, element_at(inverted, width, i)) != first))
+        failure = "low-rank: not the first of several bases";
       *digest = add_to_digest(*digest, &prediction, 8);
       *digest = add_to_digest(*digest, &number, 8);
       *digest = add_to_digest(*digest, &first, 8);

@@ -21,17 +21,23 @@ typedef struct {
   size_t stride;         // elements from one row of input and output to the next
   const void *input;     // (rows, stride)
   void *output;          // (rows, stride)
-  uint8_t *ambiguous;    // (rows, stride), only for `invert`
+  uint8_t *ambiguous;    // (rows, stride), only for `invert`: VP_LOWRANK_SETTLED and so on
 } vp_lowrank_job;
 
 /// Columns that are computed together: as many elements after each row of `v` are read and not used.
 enum { VP_LOWRANK_TILE = 32 };
 
+/// What `invert` says of an element, besides the number of its bases, 2 to 254.
+enum {
+  VP_LOWRANK_SETTLED = 0,    // the output is the base
+  VP_LOWRANK_LOOK_UP = 255,  // `candidates` finds its bases
+};
+
 typedef struct {
   /// The prediction from the base.
   void (*predict)(const vp_lowrank_job *job);
-  /// The base from the prediction, where only one base gives it. `ambiguous` is 1 where the base must be looked up
-  /// among candidates, else 0.
+  /// The base from the prediction, where only one base gives it. Where `ambiguous` is a number of bases, the output is
+  /// the first of them in the order of values.
   void (*invert)(const vp_lowrank_job *job);
   /// The bases that give a prediction at one place of the rectangle: their number, and the position of the first in the
   /// order of values. Bases follow one another in that order. 0: none gives it.

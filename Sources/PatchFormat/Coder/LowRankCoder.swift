@@ -109,7 +109,7 @@ enum LowRankCoder {
   ) {
     let width = predicted.count / max(prediction.elements.count, 1)
     let format = ElementFormat(width: width)
-    let type = prediction.factors.type
+    let (type, lowRank) = (prediction.factors.type, kernel.lowRank)
     for rectangle in prediction.factors.rectangles(prediction.elements) {
       let ambiguous = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: rectangle.count)
       defer { ambiguous.deallocate() }
@@ -117,17 +117,48 @@ enum LowRankCoder {
         job.input = predicted.baseAddress! + rectangle.start * width
         job.output = base.baseAddress! + rectangle.start * width
         job.ambiguous = ambiguous.baseAddress
-        kernel.lowRank.invert(&job)
-        for i in ambiguous.indices where ambiguous[i] != 0 {
+        lowRank.invert(&job)
+        ambiguous.forEachNonZero { i, known in
           let element = rectangle.start + i
-          var first: UInt64 = 0
-          let (row, column) = (i / job.columns, i % job.columns)
-          let count = kernel.lowRank.candidates(&job, row, column, format.element(element, of: predicted), &first)
+          let (count, first) =
+            known == UInt8(VP_LOWRANK_LOOK_UP)
+            ? lowRank.candidates(&job, i, format.element(element, of: predicted))
+            : (UInt64(known), lowRank.position(type, format.element(element, of: UnsafeRawBufferPointer(base))))
           let choice = count == 1 ? 0 : choose(element, count, first)
-          format.setElement(element, of: base, to: kernel.lowRank.element(type, first + choice))
+          format.setElement(element, of: base, to: lowRank.element(type, first + choice))
         }
       }
     }
+  }
+}
+
+extension UnsafeMutableBufferPointer<UInt8> {
+  /// Calls `body` with the indices and values that are not zero, ascending. Without a branch for each element, which
+  /// would be hard to foresee.
+  fileprivate func forEachNonZero(_ body: (Int, UInt8) -> Void) {
+    let bytes = UnsafeRawBufferPointer(self)
+    for start in stride(from: 0, to: count, by: 8) {
+      var eight =
+        start + 8 <= count
+        ? UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+        : self[start...].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      while eight != 0 {
+        let i = eight.trailingZeroBitCount / 8
+        body(start + i, self[start + i])
+        eight &= ~(0xFF << UInt64(8 * i))
+      }
+    }
+  }
+}
+
+extension vp_lowrank_kernels {
+  /// The bases that give a prediction at an index of the rectangle: their number, and the position of the first.
+  fileprivate func candidates(
+    _ job: inout vp_lowrank_job, _ index: Int, _ prediction: UInt64
+  ) -> (count: UInt64, first: UInt64) {
+    var first: UInt64 = 0
+    let count = candidates(&job, index / job.columns, index % job.columns, prediction, &first)
+    return (count, first)
   }
 }
 
