@@ -6,6 +6,8 @@ let package = Package(
   products: [
     .executable(name: "vpatch", targets: ["CLI"]),
     .library(name: "VPatch", targets: ["VPatch"]),
+    // libvpatch.so, for other languages: scripts/build-library.sh.
+    .library(name: "vpatchc", type: .dynamic, targets: ["CInterface"]),
     // Loaded into the command by its tests (Tests/Faults/faults.c), and by nothing else.
     .library(name: "VPatchFaults", type: .dynamic, targets: ["Faults"]),
   ],
@@ -59,6 +61,12 @@ let package = Package(
       name: "VPatch",
       dependencies: [
         "Apply", "Base", "Catalogue", "Families", "Measure", "ModelFiles", "PatchFormat", "Report", "Workspace",
+      ]),
+    .target(name: "CVPatch"),
+    .target(
+      name: "CInterface",
+      dependencies: [
+        "Apply", "Base", "Checkpoints", "CVPatch", "Families", "Measure", "Model", "PatchFormat", "Report", "Text",
       ]),
     .executableTarget(
       name: "CLI",

@@ -153,6 +153,7 @@ package struct Create: Sendable {
       "note": options.note.map { .string($0) },
       "recipe": recipe.map { .string($0.rawValue) },
       "layout": .string(layout.name),
+      "training": options.training,
       "made": .dictionary([
         "writer": .string("vpatch \(vpatchVersion)"),
         "cast": names(changed.filter(\.pair.isCast).map(\.pair.name)),

@@ -34,6 +34,8 @@ package struct CreateOptions: Sendable {
   package var keepsAdapter = false
   package var name: String?
   package var note: String?
+  /// The training record to keep in the patch (spec, section 7.3); nil for none.
+  package var training: JSON?
 
   package init() {}
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Synchronization
 
 /// Runs independent work items on several threads.
@@ -36,7 +37,7 @@ package enum Parallel {
       return
     }
     let next = Atomic<Int>(0)
-    DispatchQueue.concurrentPerform(iterations: min(threads, count)) { thread in
+    onThreads(min(threads, count)) { thread in
       while true {
         let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard i < count else { return }
@@ -44,6 +45,16 @@ package enum Parallel {
       }
     }
   }
+
+  /// Calls `body` once on each of several threads.
+  private static func onThreads(_ count: Int, _ body: @Sendable (Int) -> Void) {
+    guard getpid() == processOfQueues else { return OwnThreads.run(count, body) }
+    DispatchQueue.concurrentPerform(iterations: count, execute: body)
+  }
+
+  /// The process that uses Dispatch. Its threads do not survive a fork, and a child that uses its queues would wait for
+  /// ever. A program that has this library inside may fork.
+  private static let processOfQueues = getpid()
 
   /// The results of `body` for 0 ..< count, in order.
   package static func map<T: Sendable>(

@@ -103,7 +103,9 @@ struct CreateCommand: StoreCommand {
     let (result, stored) = try output.write(
       inputs: base.inputs + tuned.inputs + (plan?.adapter.inputs ?? []), base: base.path, common
     ) { path, _ in try create.write(to: path, replacing: output.force) }
-    common.report(json(result, stored), text: text(result, stored))
+    common.report(
+      JSON.dictionary(["output": .string(output.output)]).adding(result.members).setting("stored", to: stored.json),
+      text: text(result, stored))
     common.notes(stored)
     for kind in result.retyped {
       let way = kind.canBeCast ? "; --cast-to-base casts them" : ", which cannot be cast"
@@ -138,25 +140,6 @@ struct CreateCommand: StoreCommand {
     if let recipe { return .recipe(recipe) }
     guard let only else { return nil }
     do { return .only(try NamePattern(only)) } catch { throw VPatchError(.refused, nil, "--only: \(error)") }
-  }
-
-  private func json(_ result: CreateResult, _ stored: PatchOutput.Stored) -> JSON {
-    JSON.dictionary([
-      "output": .string(output.output), "identity": .string(result.header.identity.hex),
-      "base": .string(result.header.baseRoot.hex), "target": .string(result.header.targetRoot.hex),
-      "recipe": result.recipe.map { .string($0.rawValue) }, "layout": .string(result.layout.name),
-      "bytes": JSON(result.fileSize), "tuned_bytes": JSON(result.tunedBytes), "model_bytes": JSON(result.modelBytes),
-      "changes": PatchSummary(result.header).json,
-      "cast": .array(result.cast.map { .string($0) }), "casts": .array(result.casts.map(\.json)),
-      "unchanged_missing": JSON(result.kept.count), "kept": .array(result.kept.map { .string($0) }),
-      "renamed": JSON(result.renamed),
-      "rearranged": JSON(result.rearranged),
-      "dropped": .array(result.dropped.map { .string($0) }),
-      "side_files": .array(result.sideFiles.map { .string($0) }),
-      "side_files_left_out": .array(result.sideFilesLeftOut.map { .string($0) }),
-      "side_files_missing": .array(result.sideFilesMissing.map { .string($0) }), "stored": stored.json,
-      "adapter": result.adapter?.json,
-    ]).adding(result.sideFileSummary.members)
   }
 
   private func text(_ result: CreateResult, _ stored: PatchOutput.Stored) -> String {

@@ -23,48 +23,8 @@ struct ShowCommand: StoreCommand {
   func run() throws {
     if let (stack, _) = try workspace.stack(subject) { return try StackShow(stack, in: workspace, common).print() }
     let patch = try workspace.patch(subject)
-    common.print(json(patch), text: text(patch))
-  }
-
-  private func json(_ patch: Patch) -> JSON {
-    JSON.dictionary([
-      "identity": .string(patch.identity.hex), "base": .string(patch.header.baseRoot.hex),
-      "target": .string(patch.header.targetRoot.hex), "bytes": JSON(patch.fileSize),
-      "annotations": patch.annotations,
-      "forgetting": (try? ForgettingReport(patch))?.json ?? .dictionary(["status": .string("invalid")]),
-      "signatures": .array(
-        PatchSignature.all(in: patch.annotations).signatures.map { signature in
-          .dictionary([
-            "key": .string(signature.key.hex),
-            "holds": .bool(signature.isValid(for: patch.signedContent, patch.annotations)),
-          ])
-        }),
-      "layout": .string(PatchSummary(patch.header).layout.name),
-      "tensors": JSON(patch.header.tensors.count), "changes": PatchSummary(patch.header).json,
-      "flags": .array(patch.header.flags.names.map { .string($0) }), "adapter": adapter(patch),
-      "side_files": .array(patch.annex.sideFiles.map { .string($0.name) }),
-      "touched": .array(
-        patch.header.touched.map { tensor in
-          .dictionary([
-            "name": .string(tensor.name), "operation": .string(tensor.operation.rawValue),
-            "base": tensor.base.map { .string($0.fingerprint.hex) },
-            "target": tensor.target.map { .string($0.fingerprint.hex) },
-            "stored_bytes": JSON(tensor.storedBytes),
-          ])
-        }),
-    ]).adding(SideFileSummary(patch.annex).members)
-  }
-
-  /// What the patch has of an adapter; nil for nothing.
-  private func adapter(_ patch: Patch) -> JSON? {
-    guard !patch.header.adapter.isEmpty else { return nil }
-    let files = patch.annex.adapter
-    return .dictionary([
-      "tensors": JSON(patch.header.adapter.count), "whole": .bool(files != nil),
-      "stored_bytes": JSON(PatchSummary(patch.header).adapter.storedBytes),
-      "config": files.map { .string(SHA256Hasher.hash($0.config).hex) },
-      "weights": files.map { .string($0.digest.hex) },
-    ])
+    common.print(
+      JSON.dictionary(["path": .string(try Path.absolute(patch.path))]).adding(patch.json.object ?? []), text: text(patch))
   }
 
   private func text(_ patch: Patch) -> String {

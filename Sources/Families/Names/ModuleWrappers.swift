@@ -21,3 +21,8 @@ enum ModuleWrappers {
     return kept.count == parts.count || kept.isEmpty ? name : kept.joined(separator: ".")
   }
 }
+
+extension ModelLayout {
+  /// A tensor's name without the parts that torch.compile, activation checkpointing, FSDP, DDP and others add.
+  package static func nameWithoutWrappers(_ name: String) -> String { ModuleWrappers.removed(from: name, .likely) }
+}

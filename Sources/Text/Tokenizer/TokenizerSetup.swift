@@ -1,7 +1,6 @@
 import Base
 import Checkpoints
 import Families
-import Foundation
 
 /// A folder's tokenizer as set up by `AutoTokenizer.from_pretrained` of transformers 5: tokenizer.json with its class's
 /// parts, and the named tokens.
@@ -28,7 +27,7 @@ struct TokenizerSetup {
     let config = try TokenizerConfig(folder: folder, listed: listed)
     try config.checkSupported(folder: folder, file)
     let kind = try TokenizerClass(folder: folder) {
-      Data(bytes).firstRange(of: Data("\"ByteLevel\"".utf8)) != nil
+      bytes.firstPlace(of: Array("\"ByteLevel\"".utf8), in: 0..<bytes.count) != nil
     }
     tokens = try config.tokens(
       kind, listed: listed.map(AddedToken.init(listed:)), hasPostProcessor: file.part("post_processor") != nil)

@@ -30,17 +30,7 @@ extension Workspace {
   package func tuned(
     _ path: String, adapter: String?, over base: SafetensorsCheckpoint
   ) throws -> (any Checkpoint, AdapterPlan?) {
-    guard try PEFTAdapter.isOne(path) else {
-      let checkpoint = try readable(path)
-      return (checkpoint, try adapter.map { try AdapterPlan(PEFTAdapter(path: $0), over: base) })
-    }
-    if let adapter {
-      throw VPatchError(
-        .refused, adapter, "is a second adapter: \(path.printable) is one too",
-        remedy: "leave out --adapter, or give the merged model in place of the first one")
-    }
-    let plan = try AdapterPlan(PEFTAdapter(path: path), over: base)
-    return (AdaptedCheckpoint(plan), plan)
+    try AdapterPlan.tunedSide(path, adapter: adapter, over: base) { try readable($0) }
   }
 
   private func requireNoPatch(_ path: String) throws {

@@ -17,6 +17,8 @@ package struct StackFacts {
   package let refusal: VPatchError?
   /// What becomes infinite or NaN; nil if the stack was not made yet and no base is given.
   package let notFinite: [NotFinite]?
+  /// The paths where the store saw its base, latest first.
+  package let basePaths: [String]
 
   package struct Member {
     package let member: StackDefinition.Member
@@ -29,6 +31,7 @@ package struct StackFacts {
   package init(_ stored: StoredStack, in workspace: Workspace, base: SafetensorsCheckpoint? = nil) throws {
     let (store, work) = (try workspace.store.open(), workspace.work)
     self.stored = stored
+    basePaths = try store.sightings(stored.definition.base)
     members = try stored.definition.members.map { member in
       Member(
         member: member, patch: try store.patch(member.identity, threads: work.threads),

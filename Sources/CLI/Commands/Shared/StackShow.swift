@@ -82,6 +82,7 @@ struct StackShow {
     return .object(
       [JSON.Member("name", .string(stored.name)), JSON.Member("version", JSON(stored.version))]
         + definition.object! + [
+          JSON.Member("base_paths", .array(facts.basePaths.map { .string($0) })),
           JSON.Member("composite", stored.composite.map { .string($0.hex) } ?? .null),
           JSON.Member("refused", facts.refusal.map { .string($0.description) } ?? .null),
           JSON.Member("not_finite", facts.notFinite?.json ?? .null), JSON.Member("forgetting", report.json),

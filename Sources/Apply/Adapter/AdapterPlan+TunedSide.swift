@@ -1,0 +1,26 @@
+import Base
+import Checkpoints
+
+extension AdapterPlan {
+  /// The tuned side of a new patch: a checkpoint, or a LoRA adapter merged into the base.
+  /// - Parameters:
+  ///   - path: the checkpoint, or the adapter's folder.
+  ///   - adapter: the folder of the adapter that was merged into the checkpoint; nil for none.
+  ///   - open: opens a checkpoint.
+  /// - Throws: `refused` for an adapter that does not fit the base, or a second one.
+  package static func tunedSide(
+    _ path: String, adapter: String?, over base: SafetensorsCheckpoint, open: (String) throws -> any Checkpoint
+  ) throws -> (any Checkpoint, AdapterPlan?) {
+    guard try PEFTAdapter.isOne(path) else {
+      let checkpoint = try open(path)
+      return (checkpoint, try adapter.map { try AdapterPlan(PEFTAdapter(path: $0), over: base) })
+    }
+    if let adapter {
+      throw VPatchError(
+        .refused, adapter, "is a second adapter: \(path.printable) is one too",
+        remedy: "leave out --adapter, or give the merged model in place of the first one")
+    }
+    let plan = try AdapterPlan(PEFTAdapter(path: path), over: base)
+    return (AdaptedCheckpoint(plan), plan)
+  }
+}

@@ -1,0 +1,48 @@
+"""Loads models of transformers with patches in them."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from vpatch import stacks
+from vpatch.errors import Refused
+
+
+def load_model(
+    base: str | os.PathLike[str], patches: Iterable[stacks.Member] = (), *, threads: int | None = None, **kwargs: Any
+) -> Any:
+    """Loads a model of transformers, and puts patches into it: the tuned model, without its files.
+
+    Args:
+        base: the base's folder.
+        patches: a chain, or patches of one base, each with an optional scale; store.stack(…) also.
+        threads: None for the number of processors.
+        kwargs: for `from_pretrained`. The dtype is that of the files unless it is given.
+
+    Returns:
+        The model, of the class that its config names. `load_model(base, [p])` has the bits of `vpatch apply`.
+
+    Raises:
+        WrongBase: if the patches do not belong to this base.
+        ImportError: without transformers.
+    """
+    import transformers  # noqa: PLC0415  (an optional dependency)
+
+    applied = stacks.resolve(patches, base, threads=threads)
+    config = transformers.AutoConfig.from_pretrained(base)
+    names = getattr(config, "architectures", None) or []
+    found = [getattr(transformers, name) for name in names if hasattr(transformers, name)]
+    if not found:
+        raise Refused(f"{os.fspath(base)}: its config.json names no class of this transformers ({', '.join(names) or '-'}); "
+                      "load the model yourself, and call patch.apply_(model)")
+    kwargs.setdefault("dtype", "auto")
+    model = found[0].from_pretrained(base, **kwargs)
+    for patch in applied:
+        files = [name for name in patch.to_dict()["side_files"] if name != "README.md"]
+        if files:
+            warnings.warn(
+                f"{patch.name or patch.path} also changes {', '.join(files)}, which load_model does not: only the weights "
+                "are patched; 'vpatch apply' writes all of it", stacklevel=2)
+        patch.apply_(model, threads=threads)
+    return model
