@@ -127,6 +127,7 @@ let package = Package(
       name: "ReportTests",
       dependencies: ["Apply", "Base", "Checkpoints", "Measure", "PatchFormat", "Report", "TestModels"]),
     .testTarget(name: "VPatchTests", dependencies: ["TestModels", "VPatch"]),
+    .testTarget(name: "CInterfaceTests", dependencies: ["Base", "CInterface", "CVPatch"]),
     .testTarget(
       name: "CLITests",
       dependencies: [

@@ -25,3 +25,26 @@ says "the base again"
 says "change model.layers"
 says "README.md: not a patch"
 says "cannot be read: does not exist"
+
+# The C interface. The library is that of the given build.
+library=$(swift build "$@" --show-bin-path)
+cc -std=c11 -Wall -Wextra -Werror -ISources/CVPatch/include Examples/C/decode.c -L"$library" -lvpatchc \
+  -Wl,-rpath,"$library" -o "$work/decode"
+tensor=model.layers.29.self_attn.q_proj.weight
+python3 - fixtures/pair/base.safetensors "$tensor" "$work/base.bin" <<'END'
+import json, sys
+path, name, output = sys.argv[1:]
+with open(path, "rb") as file:
+    length = int.from_bytes(file.read(8), "little")
+    start, end = json.loads(file.read(length))[name]["data_offsets"]
+    file.seek(8 + length + start)
+    open(output, "wb").write(file.read(end - start))
+END
+"$work/decode" "$work/task.vpatch" "$tensor" "$work/base.bin" "$work/tuned.bin" >"$work/out"
+says "reverted to the base: yes"
+cmp -s "$work/base.bin" "$work/tuned.bin" && { echo "examples: the tensor was not changed" >&2; exit 1; }
+if "$work/decode" "$work/task.vpatch" "$tensor" "$work/tuned.bin" "$work/other.bin" 2>"$work/out"; then
+  echo "examples: a wrong base was accepted" >&2
+  exit 1
+fi
+says "does not make the recorded tensor"

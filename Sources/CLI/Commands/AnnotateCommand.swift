@@ -14,7 +14,8 @@ struct AnnotateCommand: StoreCommand {
       model. Tasks that are neither targets nor probes are held out: a loss on them is forgetting.
 
       With --model, vpatch hashes the whole model and checks that it is the patch's target; the records are then \
-      marked measured. Without it they are marked reported, and never pass a gate.
+      marked measured. So are results of 'python -m vpatch.lm_eval', which hashes what it evaluates. Others are marked \
+      reported, and never pass a gate.
 
       EXAMPLES
         vpatch annotate counting.vpatch --target counting --model tuned/ \\
@@ -79,9 +80,11 @@ struct AnnotateCommand: StoreCommand {
     guard drop.isEmpty else { return try dropRecords(of: patch) }
     let comparison = try comparison()
     // Records hold roots. The base's root is in the patch; the model's must be computed.
-    let measured = try model.map {
-      try patch.checkedRoot(of: workspace.checkpoint($0), endOf: .forward, common.work)
-    }
+    let hashed = try comparison.hashedRoot(base: patch.header.baseRoot, target: patch.header.targetRoot)
+    let measured =
+      try model.map {
+        try patch.checkedRoot(of: workspace.checkpoint($0), endOf: .forward, common.work)
+      } ?? hashed
     if let baseModel {
       _ = try patch.checkedRoot(of: workspace.checkpoint(baseModel), endOf: .backward, common.work)
     }

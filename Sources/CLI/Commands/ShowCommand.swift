@@ -24,7 +24,8 @@ struct ShowCommand: StoreCommand {
     if let (stack, _) = try workspace.stack(subject) { return try StackShow(stack, in: workspace, common).print() }
     let patch = try workspace.patch(subject)
     common.print(
-      JSON.dictionary(["path": .string(try Path.absolute(patch.path))]).adding(patch.json.object ?? []), text: text(patch))
+      JSON.dictionary(["path": .string(try Path.absolute(patch.path))]).adding(patch.json.object ?? []),
+      text: text(patch))
   }
 
   private func text(_ patch: Patch) -> String {

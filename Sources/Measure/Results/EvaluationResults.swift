@@ -10,8 +10,11 @@ package struct EvaluationResults: Sendable {
   /// Name of the model in the file.
   package let model: String?
   package let date: String?
-  /// Root digest of the model according to the file; it is not verified.
+  /// Root digest of the model according to the file.
   package let root: ContentDigest?
+  /// Whether vpatch's model class for lm-evaluation-harness hashed the weights that it evaluated. A root that another
+  /// evaluator wrote is only a claim.
+  package let isHashed: Bool
   /// In the order of the file, with the file's names of tasks and metrics.
   package let measurements: [Measurement]
   /// In the order of the file, without repetition.
@@ -96,10 +99,12 @@ package struct EvaluationResults: Sendable {
     if isOwnForm {
       let own = try OwnResults(json, path: path)
       (evaluator, model, date, root) = (own.evaluator, own.model, own.date, own.root)
+      isHashed = false
       measurements = own.measurements
     } else if json["results"]?.object != nil {
       let harness = try HarnessResults(json, path: path)
-      (evaluator, model, date, root) = (harness.evaluator, harness.model, harness.date, nil)
+      (evaluator, model, date, root) = (harness.evaluator, harness.model, harness.date, harness.root)
+      isHashed = harness.root != nil
       measurements = harness.measurements
     } else {
       throw VPatchError(

@@ -9,7 +9,8 @@
 //   "n-samples":      {task: {"original": n, "effective": n}}
 //   "n-shot", "versions", "task_hashes": {task: value}; task_hashes is empty unless samples were logged
 //   "higher_is_better": {task: {metric: bool or null}}
-//   "config":         {"model_args", "gen_kwargs", "limit", "fewshot_seed", …}
+//   "config":         {"model_args", "gen_kwargs", "limit", "fewshot_seed", …}; with "vpatch_root" from the model class of
+//                     vpatch's Python package (vpatch.lm_eval), which hashed the weights that it evaluated
 //   "model_name", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn"
 //   "lm_eval_version" or "lmms_eval_version" ("branch@commit"), "date": seconds since 1970, or text
 //   "git_hash":       of the working folder, which is unrelated to the evaluator's version
@@ -30,6 +31,8 @@ struct HarnessResults {
   let evaluator: ForgettingRecord.Evaluator
   let model: String?
   let date: String?
+  /// Root digest of the evaluated weights, if vpatch's model class hashed them.
+  let root: ContentDigest?
   private(set) var measurements: [EvaluationResults.Measurement] = []
   private let json: JSON
   /// The members of the file that map tasks to values.
@@ -54,6 +57,12 @@ struct HarnessResults {
     }
     model = json["model_name"]?.string ?? Self.pretrained(json["config"]?["model_args"])
     date = json["date"]?.string ?? json["date"]?.double.flatMap(Self.utc)
+    root = try json["config"]?["vpatch_root"].map { value in
+      guard let digest = value.string.flatMap(ContentDigest.init(hex:)) else {
+        throw VPatchError(.invalid, path, "has a \"vpatch_root\" that is not 64 hexadecimal digits")
+      }
+      return digest
+    }
     let entries = json["results"]?.object ?? []
     indented = json["group_subtasks"] == nil ? Self.indentedGroups(entries) : [:]
     var groups: [String: [String]] = [:]

@@ -137,6 +137,19 @@ package struct ResultsComparison {
     return groups.intersection(finite(before)).intersection(finite(after))
   }
 
+  /// The root of the tuned model, if both evaluations hashed the weights that they evaluated.
+  /// - Throws: `wrongBase` if these are not the two sides of the patch.
+  package func hashedRoot(base: ContentDigest, target: ContentDigest) throws -> ContentDigest? {
+    for (results, root, side) in [(before, base, "base"), (after, target, "target")] where results.isHashed {
+      guard results.root != root else { continue }
+      throw VPatchError(
+        .wrongBase, results.path,
+        "was measured on weights with the root \(results.root?.short ?? "?"), not on the patch's \(side) (\(root.short))",
+        remedy: "evaluate the base without patches, and with this patch alone")
+    }
+    return before.isHashed && after.isHashed ? target : nil
+  }
+
   /// Checks that root digests in the files match those of the records.
   private func checkRoots(reference: ContentDigest, measured: ContentDigest?) throws {
     for (results, root) in [(before, Optional(reference)), (after, measured)] {

@@ -166,11 +166,38 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
+def locate(entries: Iterable[Entry], model: Any) -> dict[str, Place]:
+    """Finds the tensors of a checkpoint in a model, as far as it has them.
+
+    Args:
+        entries: all tensors of the checkpoint.
+        model: a module, or a mapping of tensors.
+    """
+    values = tensors_of(model)
+    listed = {entry[0]: entry for entry in entries}
+    if all(name in values and shape_of(values[name]) == entry[2] for name, entry in listed.items()):
+        return {name: Place(*entry, (name,), (values[name],)) for name, entry in listed.items()}
+    request = {
+        "base": list(listed.values()), "config": config_of(model),
+        # The dtype does not matter for names, and is checked afterwards.
+        "tuned": [(name, dtype_of(value) if dtype_of(value) in WIDTHS else "U8", shape_of(value))
+                  for name, value in values.items()],
+    }
+    match = _library.call_json("vpatch_match", _library.encoded(request))
+    places = {base: Place(*listed[base], (tuned,), (values[tuned],)) for tuned, base in match["names"].items()}
+    for item in match["rearranged"]:
+        owners = tuple(item["sources"])
+        places[item["tensor"]] = Place(
+            *listed[item["tensor"]], owners, tuple(values[owner] for owner in owners),
+            tuple(Block.of(block) for block in item["blocks"]))
+    return places
+
+
 def find(
     entries: Iterable[Entry], wanted: Iterable[str], model: Any,
     say: Callable[[str, str], Exception] = lambda name, reason: Refused(f'"{name}" {reason}'),
 ) -> dict[str, Place]:
-    """Finds tensors of a checkpoint in a model.
+    """Finds tensors of a checkpoint in a model, and requires that their bits can be changed.
 
     Args:
         entries: all tensors of the checkpoint.
@@ -181,61 +208,44 @@ def find(
     Raises:
         Refused: for tensors that the model lacks, or holds in a form whose bits cannot be changed.
     """
-    values = tensors_of(model)
-    listed = {entry[0]: entry for entry in entries}
-    names = list(wanted)
-    for value_name, value in values.items():
-        if type(value).__name__ == "DTensor":
-            raise say(value_name, reason_against(value) or "")
-    if all(name in values and shape_of(values[name]) == listed[name][2] for name in names):
-        places = {name: Place(*listed[name], (name,), (values[name],)) for name in names}
-    else:
-        places = _matched(listed, names, values, config_of(model), say)
-    for place in places.values():
-        for owner, value in zip(place.owners, place.values, strict=True):
-            if reason := reason_against(value):
-                raise say(owner, reason)
-            if place.blocks and not _is_contiguous(value):
-                raise say(owner, "is not contiguous in memory; make it so first (tensor.contiguous())")
-            if dtype_of(value) != place.dtype:
-                raise say(owner, f"is {dtype_of(value)} in the model and {place.dtype} in the patch's base; load the "
-                                 f"model in the base's dtype ({_advice(place.dtype)})")
-    return places
-
-
-def _advice(dtype: str) -> str:
-    names = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
-    return f"dtype=torch.{names[dtype]}" if dtype in names else f"dtype {dtype}"
-
-
-def _matched(
-    listed: dict[str, Entry], names: list[str], values: dict[str, Any], config: Any,
-    say: Callable[[str, str], Exception],
-) -> dict[str, Place]:
-    """By the canonical names, through the conversions between files and running models."""
-    request = {
-        "base": list(listed.values()), "config": config,
-        # The dtype does not matter for names, and is checked afterwards.
-        "tuned": [(name, dtype_of(value) if dtype_of(value) in WIDTHS else "U8", shape_of(value))
-                  for name, value in values.items()],
-    }
-    match = _library.call_json("vpatch_match", _library.encoded(request))
-    owner_of = {base: tuned for tuned, base in match["names"].items()}
-    made = {item["tensor"]: item for item in match["rearranged"]}
+    located = locate(entries, model)
     places: dict[str, Place] = {}
-    for name in names:
-        if name in made:
-            owners = tuple(made[name]["sources"])
-            places[name] = Place(
-                *listed[name], owners, tuple(values[owner] for owner in owners),
-                tuple(Block.of(block) for block in made[name]["blocks"]))
-
-            continue
-        owner = owner_of.get(name)
-        if owner is None:
-            raise say(name, "is not in the model; give the model that the patch was made from")
-        if shape_of(values[owner]) != listed[name][2]:
-            raise say(name, f"has the shape {list(listed[name][2])} in the patch's base, and {owner} has "
-                            f"{list(shape_of(values[owner]))}; give the model that the patch was made from")
-        places[name] = Place(*listed[name], (owner,), (values[owner],))
+    for name in wanted:
+        place = located.get(name)
+        if place is None:
+            raise say(name, _missing(name, model))
+        for owner, value in zip(place.owners, place.values, strict=True):
+            if reason := _unusable(place, value):
+                raise say(owner, reason)
+        places[name] = place
     return places
+
+
+def _missing(name: str, model: Any) -> str:
+    """Why a model may lack a tensor."""
+    state = model if isinstance(model, Mapping) else model.state_dict()
+    stem = name.removesuffix(".weight") + "."
+    other = next((key for key in state if stem in str(key) and not str(key).endswith(name)), None)
+    if other is not None:
+        return (f'is not in the model, which has "{other}" in its place: it is quantised, or has an adapter; load the '
+                "plain model")
+    return "is not in the model; give the model that the patch was made from"
+
+
+def _unusable(place: Place, value: Any) -> str | None:
+    """Why a parameter's bits cannot be those of a tensor."""
+    if reason := reason_against(value):
+        return reason
+    if place.blocks and not _is_contiguous(value):
+        return "is not contiguous in memory; make it so first (tensor.contiguous())"
+    if not place.blocks and shape_of(value) != place.shape:
+        return (f"has the shape {list(shape_of(value))} in the model and {list(place.shape)} in the patch's base; give "
+                "the model that the patch was made from")
+    if dtype_of(value) != place.dtype:
+        advice = _TORCH_NAMES.get(place.dtype)
+        return (f"is {dtype_of(value)} in the model and {place.dtype} in the patch's base; load the model in the base's "
+                f"dtype ({f'dtype=torch.{advice}' if advice else place.dtype})")
+    return None
+
+
+_TORCH_NAMES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}

@@ -56,7 +56,7 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_init_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Lets the Trainer count tokens, for the record."""
-        if not args.include_num_input_tokens_seen:
+        if args.include_num_input_tokens_seen in ("no", False, None):
             args.include_num_input_tokens_seen = "non_padding"
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -5,8 +5,11 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from vpatch import stacks
-from vpatch.errors import Refused
+from vpatch import _library, stacks
+from vpatch._arrays import dtype_of
+from vpatch._places import Entry, locate
+from vpatch.errors import Refused, WrongBase
+from vpatch.patch import Patch, default_threads
 
 
 def load_model(
@@ -46,3 +49,31 @@ def load_model(
                 "are patched; 'vpatch apply' writes all of it", stacklevel=2)
         patch.apply_(model, threads=threads)
     return model
+
+
+def root_of(
+    model: Any, base: str | os.PathLike[str], patches: Iterable[Patch] = (), *, threads: int | None = None
+) -> str:
+    """The root of a model in memory, which was loaded from a base and changed by patches.
+
+    Every tensor of the base's files is hashed, and every tensor that the model holds. Tensors that the model does not
+    load (`mtp.*`, a tied head) count as the files have them.
+
+    Raises:
+        WrongBase: if the model holds other bits than the patches make of the base.
+    """
+    listed = _library.call_json(
+        "vpatch_checkpoint", _library.path_bytes(base), 1, threads or default_threads())
+    entries: list[Entry] = [(name, dtype, tuple(shape)) for name, dtype, shape, _ in listed["tensors"]]
+    expected: dict[str, str] = {name: digest for name, _, _, digest in listed["tensors"]}
+    for patch in patches:
+        for tensor in patch.touched:
+            expected.pop(tensor.name, None)
+            if tensor.target is not None:
+                expected[tensor.name] = tensor.target
+    for name, place in locate(entries, model).items():
+        if name in expected and (
+                any(dtype_of(value) != place.dtype for value in place.values) or place.fingerprint() != expected[name]):
+            raise WrongBase(f'"{name}" has other bits in the model than in {os.fspath(base)} with its patches; load it in '
+                            "the files' dtype, and do not change it before")
+    return _library.call_hex("vpatch_root", _library.encoded(expected))
