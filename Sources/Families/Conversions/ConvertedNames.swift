@@ -96,6 +96,19 @@ struct ConvertedNames {
     }
     return isChanged ? result : nil
   }
+
+  /// With the rules of a family for a part of the model: they apply to the names below this path, without the path.
+  func converted(by family: ConversionFamily, below path: String) -> ConvertedNames? {
+    let prefix = path + "."
+    var inner = self
+    inner.entries = entries.filter { $0.name.hasPrefix(prefix) }.map {
+      (String($0.name.dropFirst(prefix.count)), $0.origin)
+    }
+    guard var result = inner.converted(by: family) else { return nil }
+    result.entries =
+      entries.filter { !$0.name.hasPrefix(prefix) } + result.entries.map { (prefix + $0.name, $0.origin) }
+    return result
+  }
 }
 
 extension ConversionFamily {
