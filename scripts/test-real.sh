@@ -26,6 +26,7 @@ VPATCH_IMAGES=$work/images test PillowTests
 "$torch" bench/zoo.py check "$work/zoo" --vpatch .build/release/vpatch
 "$torch" bench/layouts.py "$work/zoo" --vpatch .build/release/vpatch
 "$torch" bench/adapters.py --check
+"$torch" -W ignore bench/trainer_settings.py --vpatch .build/release/vpatch
 "$python" bench/adapter_layer.py
 mkdir -p "$work/jinja"
 "$torch" bench/jinja_cases.py table "$work/jinja/table.jsonl"

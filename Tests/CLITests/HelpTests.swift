@@ -10,7 +10,7 @@ import Testing
     "create", "apply", "revert", "switch", "recover", "status", "show", "verify", "diff", "compose", "rebase", "stack",
     "add", "list", "log", "alias", "tag", "delete-patch", "fsck", "gc", "annotate", "train", "eval", "generate",
     "score", "gate",
-    "sign", "report", "export", "demo",
+    "sign", "report", "export", "recipe", "demo",
   ]
 
   @Test("help texts", arguments: [""] + commands)
