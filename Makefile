@@ -14,6 +14,7 @@
 # make docs                  runs the console sessions in the docs and updates their output
 # make docc                 the documentation of the library, as a website in .build-docc/VPatch
 # make install PREFIX=DIR    the command, completions, man pages, docs, suites; default /usr/local
+# make wheel                 the Python package in dist/, with library and command: pip install dist/vpatch-*.whl
 # make dist                  a .deb and a tar.gz in dist/, which need no Swift
 # make clean                 removes all builds
 #
@@ -27,7 +28,7 @@ ATTACK ?= --long
 VPATCH = .build/release/vpatch
 DEMO = .build/demo
 
-.PHONY: help build demo test test-all test-real attack bench study fuzz lint docs docc install dist deps clean
+.PHONY: help build demo test test-all test-real attack bench study fuzz lint docs docc install wheel dist deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -55,6 +56,9 @@ test:
 test-all: dist
 	@scripts/test.sh all
 	@scripts/test-install.sh
+
+wheel: deps
+	@scripts/wheel.sh
 
 test-real: build
 	@scripts/test-real.sh

@@ -7,7 +7,7 @@ let package = Package(
     .executable(name: "vpatch", targets: ["CLI"]),
     .library(name: "VPatch", targets: ["VPatch"]),
     // libvpatch.so, for other languages: scripts/build-library.sh.
-    .library(name: "vpatchc", type: .dynamic, targets: ["CInterface"]),
+    .library(name: "vpatchc", type: .dynamic, targets: ["LibVPatch"]),
     // Loaded into the command by its tests (Tests/Faults/faults.c), and by nothing else.
     .library(name: "VPatchFaults", type: .dynamic, targets: ["Faults"]),
   ],
@@ -64,7 +64,7 @@ let package = Package(
       ]),
     .target(name: "CVPatch"),
     .target(
-      name: "CInterface",
+      name: "LibVPatch",
       dependencies: [
         "Apply", "Base", "Checkpoints", "CVPatch", "Families", "Measure", "Model", "PatchFormat", "Report", "Text",
       ]),
@@ -127,7 +127,7 @@ let package = Package(
       name: "ReportTests",
       dependencies: ["Apply", "Base", "Checkpoints", "Measure", "PatchFormat", "Report", "TestModels"]),
     .testTarget(name: "VPatchTests", dependencies: ["TestModels", "VPatch"]),
-    .testTarget(name: "CInterfaceTests", dependencies: ["Base", "CInterface", "CVPatch"]),
+    .testTarget(name: "LibVPatchTests", dependencies: ["Base", "LibVPatch", "CVPatch"]),
     .testTarget(
       name: "CLITests",
       dependencies: [

@@ -1,6 +1,6 @@
 """Patches in a live PyTorch model: bits, time and memory beside the command's.
 
-    scripts/test-python.sh's environment: VPATCH_LIBRARY, VPATCH_COMMAND and PYTHONPATH=python/src; or an installed wheel
+    VPATCH_LIBRARY=… VPATCH_COMMAND=… PYTHONPATH=python/src python bench/live.py BASE, or with the wheel installed:
     python bench/live.py BASE [--runs N] [--swaps N]
 
 BASE is a model's folder (bench/smollm2.py makes one). Three kinds of patches are made of it: of moved attention
@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-
 import vpatch
+from safetensors.torch import save_file
 from vpatch.command import path_of_command
 from vpatch.loading import root_of
 
@@ -120,7 +119,7 @@ def main() -> None:
 
 
 def report(label: str, patch: vpatch.Patch, base: Path, work: Path, model: Any, runs: int) -> None:
-    tuned = work / "tuned"
+    tuned = work / f"tuned {label}"
     command("apply", base, patch.path, "-o", tuned, "--force")
     times: dict[str, list[float]] = {"apply": [], "apply command": [], "revert": [], "revert command": []}
     opened = vpatch.open(patch.path)
@@ -159,8 +158,8 @@ def swaps(patches: list[vpatch.Patch], base: Path, model: Any, count: int) -> No
     seconds = time.perf_counter() - begin
     root = root_of(model, base)
     whose = "the base's" if root == patches[0].base_root else "ANOTHER"
-    print(f"\n{count} swaps among {len(patches)} patches in {seconds:.0f} s; the root afterwards is {whose}; memory grew "
-          f"by {(resident() - start) / 1e6:.1f} MB.")
+    print(f"\n{count} swaps among {len(patches)} patches in {seconds:.0f} s; the root afterwards is {whose}; memory "
+          f"grew by {(resident() - start) / 1e6:.1f} MB.")
     if root != patches[0].base_root:
         sys.exit("live: the model is not the base")
 

@@ -10,3 +10,8 @@ for folder in attack bench scripts spec/reader study; do
   "$python" -m ruff check --quiet --no-cache --config "$settings" .
   "$python" -m mypy --no-error-summary --cache-dir=/dev/null --config-file "$settings" .
 done
+# The package, which supports older versions of Python than the scripts.
+cd "$root/python"
+"$python" -m ruff check --quiet --no-cache --config "$settings" --target-version py310 src tests
+MYPYPATH=src:tests:tests/with_torch "$python" -m mypy --no-error-summary --cache-dir=/dev/null \
+  --config-file "$settings" --python-version 3.10 src tests

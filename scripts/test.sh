@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The tests of the program: the Swift modules and the built command, examples, formatting, structure. Stops at the first
-# failure. Prints the ten slowest tests and the time of each step at the end.
+# The tests of the program: the Swift modules and the built command, examples, the Python package, formatting, structure.
+# Stops at the first failure. Prints the ten slowest tests and the time of each step at the end.
 #
 #   scripts/test.sh          make test
-#   scripts/test.sh all      make test-all: also the second reader, C kernels with sanitizers, short attacks, and the
-#                            scripts of the bench and the study
+#   scripts/test.sh all      make test-all: also the Python package with PyTorch, the second reader, C kernels with
+#                            sanitizers, short attacks, and the scripts of the bench and the study
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -64,6 +64,8 @@ step "swift test"
 swift test "${release[@]}" --skip-build --skip "$real" 2>&1 | tee "$work/swift"
 step "Examples/, on the product VPatch"
 scripts/examples.sh "${release[@]}"
+step "Python package: python/tests"
+scripts/test-python.sh .build-tests/release ${all:+torch}
 if [ "$all" = all ]; then
   step "short attacks: attack/run.py"
   attack/run.py --binary .build-tests/release/vpatch

@@ -8,7 +8,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 PAIR = ROOT / "fixtures" / "pair"
-Arrays = dict[str, np.ndarray]  # type: ignore[type-arg]
+Arrays = dict[str, np.ndarray]
 
 def read(path: Path) -> Arrays:
     """A safetensors file as arrays."""

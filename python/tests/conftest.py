@@ -1,12 +1,12 @@
-"""Fixtures of the package's tests. VPATCH_LIBRARY and VPATCH_COMMAND name what was built, unless a wheel is installed."""
+"""Fixtures of the package's tests. VPATCH_LIBRARY and VPATCH_COMMAND name what was built; else a wheel is tested."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+import vpatch
 from arrays import PAIR, Arrays, read
 
-import vpatch
 
 @pytest.fixture
 def base() -> Arrays:
@@ -39,3 +39,14 @@ def damaged(patches: dict[str, Path], tmp_path: Path) -> Path:
     path = tmp_path / "damaged.vpatch"
     shutil.copy(patches["sa-proj"], path)
     return path
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Base folders of models by name, for the tests with PyTorch."""
+    from models import TINY, moe_folder
+
+    return {
+        "llama": TINY / "tiny-llama", "qwen2.5-vl": TINY / "tiny-qwen2.5-vl",
+        "qwen3-moe": moe_folder(tmp_path_factory.mktemp("moe")),
+    }

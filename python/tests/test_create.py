@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arrays import PAIR, Arrays, same
-
 import vpatch
+from arrays import PAIR, Arrays, same
 
 BASE = PAIR / "base.safetensors"
 

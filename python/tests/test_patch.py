@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from arrays import PAIR, Arrays, read, same
-
 import vpatch
+from arrays import PAIR, Arrays, read, same
 from vpatch import _places, _swap
 
 

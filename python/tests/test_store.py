@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from arrays import PAIR, ROOT, Arrays, same
-
 import vpatch
+from arrays import PAIR, ROOT, Arrays, same
 from vpatch.command import path_of_command
 
 

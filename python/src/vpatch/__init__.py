@@ -6,7 +6,14 @@ from vpatch import _library
 from vpatch._arrays import fingerprint
 from vpatch.create import create, save_patch
 from vpatch.errors import (
-    InvalidFile, IOFailure, Mismatch, Misuse, MixedModel, Refused, VPatchError, WrongBase,
+    InvalidFile,
+    IOFailure,
+    Mismatch,
+    Misuse,
+    MixedModel,
+    Refused,
+    VPatchError,
+    WrongBase,
 )
 from vpatch.loading import load_model
 from vpatch.patch import Patch, TensorChange, open  # noqa: A004

@@ -82,8 +82,8 @@ def bytes_in_place(value: Any) -> Bytes | None:
         return _bytes_of_torch(plain)
     if not value.flags.c_contiguous or not value.flags.writeable:
         return None
-    view: Bytes = value.reshape(-1).view(np.uint8)
-    return view
+    own: Bytes = value.reshape(-1).view(np.uint8)
+    return own
 
 
 def _bytes_of_torch(plain: Any) -> Bytes:
@@ -98,7 +98,8 @@ def bytes_copied(value: Any) -> Bytes:
         copy = value.detach().cpu().contiguous()
         if copy.numel() == 0:
             return np.empty(0, np.uint8)
-        return _bytes_of_torch(copy).copy()
+        data: Bytes = _bytes_of_torch(copy).copy()
+        return data
     view: Bytes = np.ascontiguousarray(value).reshape(-1).view(np.uint8).copy()
     return view
 

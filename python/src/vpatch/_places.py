@@ -10,7 +10,16 @@ import numpy as np
 
 from vpatch import _library
 from vpatch._arrays import (
-    WIDTHS, Bytes, Given, bytes_copied, bytes_in_place, dtype_of, is_torch, reason_against, shape_of, write_bytes,
+    WIDTHS,
+    Bytes,
+    Given,
+    bytes_copied,
+    bytes_in_place,
+    dtype_of,
+    is_torch,
+    reason_against,
+    shape_of,
+    write_bytes,
 )
 from vpatch.errors import Refused
 
@@ -243,8 +252,8 @@ def _unusable(place: Place, value: Any) -> str | None:
                 "the model that the patch was made from")
     if dtype_of(value) != place.dtype:
         advice = _TORCH_NAMES.get(place.dtype)
-        return (f"is {dtype_of(value)} in the model and {place.dtype} in the patch's base; load the model in the base's "
-                f"dtype ({f'dtype=torch.{advice}' if advice else place.dtype})")
+        return (f"is {dtype_of(value)} in the model and {place.dtype} in the patch's base; load the model in the "
+                f"base's dtype ({f'dtype=torch.{advice}' if advice else place.dtype})")
     return None
 
 

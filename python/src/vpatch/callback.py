@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, __version__ as transformers_version
+from transformers import TrainerCallback
+from transformers import __version__ as transformers_version
 
 from vpatch import _library
 from vpatch.create import save_patch
@@ -98,8 +99,8 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
         others = sorted(trainable - allowed)
         if others:
             raise Refused(
-                f'"{others[0]}" and {len(others) - 1} more parameters are trainable and not of the recipe {self._recipe}; '
-                f'call vpatch.freeze(model, "{self._recipe}") before the Trainer is made')
+                f'"{others[0]}" and {len(others) - 1} more parameters are trainable and not of the recipe '
+                f'{self._recipe}; call vpatch.freeze(model, "{self._recipe}") before the Trainer is made')
 
     def _write(self, path: Path, args: Any, state: Any, model: Any) -> None:
         if not state.is_world_process_zero:
@@ -130,7 +131,8 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
             **trained,
             "data": self._data,
             "settings": {
-                "lr": args.learning_rate, "schedule": str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
+                "lr": args.learning_rate,
+                "schedule": str(getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)),
                 "batch": args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size,
                 "epochs": args.num_train_epochs, "weight_decay": args.weight_decay, "warmup": args.warmup_steps,
                 "seed": args.seed, "optimizer": str(getattr(args.optim, "value", args.optim)),

@@ -161,8 +161,8 @@ def save_patch(
                       "vpatch.freeze(model, recipe) makes those of a recipe trainable")
     adapter = next((key for key in trainable if ".lora_" in key or ".modules_to_save." in key), None)
     if adapter is not None:
-        raise Refused(f'the model has an adapter ("{adapter}"); save it with PEFT (model.save_pretrained), and give its '
-                      "folder: vpatch.create(base, adapter_folder, output)")
+        raise Refused(f'the model has an adapter ("{adapter}"); save it with PEFT (model.save_pretrained), and give '
+                      "its folder: vpatch.create(base, adapter_folder, output)")
     return create(
         base, trainable, output, recipe=recipe, partial=True, cast_to_base=True, map_keys=True, name=name, note=note,
         training=training, replace=replace, threads=threads)

@@ -58,7 +58,8 @@ class VPatchLM(HFLM):  # type: ignore[misc]
         """What the harness writes into "config" of its results."""
         return {
             "model_num_parameters": self._model.num_parameters(), "model_dtype": self._model.dtype,
-            "vpatch_root": self.vpatch_root, "vpatch_patches": self.vpatch_patches, "vpatch_version": _library.version(),
+            "vpatch_root": self.vpatch_root, "vpatch_patches": self.vpatch_patches,
+            "vpatch_version": _library.version(),
         }
 
 

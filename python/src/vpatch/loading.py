@@ -37,16 +37,16 @@ def load_model(
     names = getattr(config, "architectures", None) or []
     found = [getattr(transformers, name) for name in names if hasattr(transformers, name)]
     if not found:
-        raise Refused(f"{os.fspath(base)}: its config.json names no class of this transformers ({', '.join(names) or '-'}); "
-                      "load the model yourself, and call patch.apply_(model)")
+        raise Refused(f"{os.fspath(base)}: its config.json names no class of this transformers "
+                      f"({', '.join(names) or '-'}); load the model yourself, and call patch.apply_(model)")
     kwargs.setdefault("dtype", "auto")
     model = found[0].from_pretrained(base, **kwargs)
     for patch in applied:
         files = [name for name in patch.to_dict()["side_files"] if name != "README.md"]
         if files:
             warnings.warn(
-                f"{patch.name or patch.path} also changes {', '.join(files)}, which load_model does not: only the weights "
-                "are patched; 'vpatch apply' writes all of it", stacklevel=2)
+                f"{patch.name or patch.path} also changes {', '.join(files)}, which load_model does not: only the "
+                "weights are patched; 'vpatch apply' writes all of it", stacklevel=2)
         patch.apply_(model, threads=threads)
     return model
 
@@ -74,6 +74,6 @@ def root_of(
     for name, place in locate(entries, model).items():
         if name in expected and (
                 any(dtype_of(value) != place.dtype for value in place.values) or place.fingerprint() != expected[name]):
-            raise WrongBase(f'"{name}" has other bits in the model than in {os.fspath(base)} with its patches; load it in '
-                            "the files' dtype, and do not change it before")
+            raise WrongBase(f'"{name}" has other bits in the model than in {os.fspath(base)} with its patches; load it '
+                            "in the files' dtype, and do not change it before")
     return _library.call_hex("vpatch_root", _library.encoded(expected))

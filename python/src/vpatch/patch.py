@@ -218,7 +218,8 @@ class Patch:
         if is_there:
             if direction == FORWARD:
                 return WrongBase(f"{label}: the model holds this patch already, in {shown}; revert_ takes it out")
-            return WrongBase(f"{label}: the model does not hold this patch, but its base, in {shown}; nothing to revert")
+            return WrongBase(
+                f"{label}: the model does not hold this patch, but its base, in {shown}; nothing to revert")
         side = "the patch's base" if direction == FORWARD else "this patch's target"
         return WrongBase(
             f"{label}: the model does not hold {side}: other bits in {shown}; "

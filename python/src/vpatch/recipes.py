@@ -34,7 +34,8 @@ def freeze(model: Any, recipe: str) -> list[str]:
     parameters = dict(model.named_parameters())
     chosen = set(select(recipe, parameters))
     if not chosen:
-        raise Refused(f"the model has no tensor of the recipe {recipe}; vpatch.select shows what a recipe is in a model")
+        raise Refused(
+            f"the model has no tensor of the recipe {recipe}; vpatch.select shows what a recipe is in a model")
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in chosen)
     return [name for name in parameters if name in chosen]

@@ -82,4 +82,6 @@ class Store:
 
 
 # docs/exit-codes.md
-_ERRORS: dict[int, type[VPatchError]] = {1: IOFailure, 2: InvalidFile, 3: WrongBase, 4: Mismatch, 5: Refused, 64: Misuse}
+_ERRORS: dict[int, type[VPatchError]] = {
+    1: IOFailure, 2: InvalidFile, 3: WrongBase, 4: Mismatch, 5: Refused, 64: Misuse,
+}

@@ -4,8 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
+import transformers
 import vpatch
+
+TINY = Path(__file__).parents[3] / "fixtures" / "tiny-models"
+
+
+def moe_folder(folder: Path) -> Path:
+    """Qwen3-MoE in the hub's layout: experts apart in the files, fused in memory."""
+    config = transformers.Qwen3MoeConfig(
+        vocab_size=96, hidden_size=32, intermediate_size=48, moe_intermediate_size=24, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, num_experts=4, num_experts_per_tok=2,
+        decoder_sparse_step=1, tie_word_embeddings=False)
+    torch.manual_seed(1)
+    transformers.Qwen3MoeForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    return folder
 
 
 def bits(model: Any) -> dict[str, bytes]:

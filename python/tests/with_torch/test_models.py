@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from models import bits, trained
-from torch.utils.data import DataLoader, Dataset
-
 import vpatch
+from torch.utils.data import DataLoader, Dataset
 from vpatch.command import path_of_command
 
+from models import bits, trained
 
 FAMILIES = ["llama", "qwen2.5-vl", "qwen3-moe"]
 
@@ -187,7 +186,7 @@ def test_stack_in_a_model(folders: dict[str, Path], tmp_path: Path) -> None:
         vpatch.load_model(base, [later, one])
 
 
-class Identities(Dataset[bool]):
+class Identities(Dataset[bool]):  # type: ignore[misc]
     """Each worker opens the patch, and puts it into a model and out again."""
 
     def __init__(self, path: Path, base: Path) -> None:

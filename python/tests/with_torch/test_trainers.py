@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from models import bits
-
 import vpatch
 from vpatch.command import path_of_command
+
+from models import bits
 
 STEPS = 6
 
@@ -22,7 +22,7 @@ def rows(count: int = 24) -> list[dict[str, Any]]:
     return [{"input_ids": ids, "labels": [-100] * 4 + ids[4:]} for ids in made]
 
 
-class Rows(torch.utils.data.Dataset[dict[str, Any]]):
+class Rows(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
     def __init__(self) -> None:
         self.rows = rows()
 
@@ -145,9 +145,9 @@ def test_trl(base: Path, tmp_path: Path) -> None:
 
 def test_lm_eval(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("lm_eval")
-    from models import trained
-
     from vpatch.lm_eval import VPatchLM
+
+    from models import trained
 
     patch = vpatch.save_patch(trained(base, "sa-proj"), base, tmp_path / "a.vpatch", recipe="sa-proj")
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=_words(), eos_token="</s>", unk_token="<unk>")

@@ -3,7 +3,7 @@ import CVPatch
 import Checkpoints
 
 @_cdecl("vpatch_fingerprint")
-public func fingerprintTensor(
+package func fingerprintTensor(
   _ tensor: UnsafePointer<vpatch_tensor>?, _ hex: UnsafeMutablePointer<CChar>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -14,7 +14,7 @@ public func fingerprintTensor(
 }
 
 @_cdecl("vpatch_root")
-public func rootOfFingerprints(
+package func rootOfFingerprints(
   _ fingerprints: UnsafePointer<CChar>?, _ hex: UnsafeMutablePointer<CChar>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -31,7 +31,7 @@ public func rootOfFingerprints(
 }
 
 @_cdecl("vpatch_checkpoint")
-public func describeCheckpoint(
+package func describeCheckpoint(
   _ path: UnsafePointer<CChar>?, _ hashes: CInt, _ threads: CUnsignedInt,
   _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?

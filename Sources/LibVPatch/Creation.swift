@@ -7,7 +7,7 @@ import PatchFormat
 import Report
 
 @_cdecl("vpatch_create")
-public func createPatch(
+package func createPatch(
   _ base: UnsafePointer<CChar>?, _ tuned: UnsafePointer<CChar>?, _ output: UnsafePointer<CChar>?,
   _ options: UnsafePointer<CChar>?, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
@@ -38,7 +38,7 @@ final class Creation {
 }
 
 @_cdecl("vpatch_create_begin")
-public func beginCreation(
+package func beginCreation(
   _ base: UnsafePointer<CChar>?, _ output: UnsafePointer<CChar>?, _ options: UnsafePointer<CChar>?,
   _ creation: UnsafeMutablePointer<OpaquePointer?>?, _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -51,7 +51,7 @@ public func beginCreation(
 }
 
 @_cdecl("vpatch_create_add")
-public func addTensor(
+package func addTensor(
   _ creation: OpaquePointer?, _ tensor: UnsafePointer<vpatch_tensor>?, _ borrow: CInt,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -67,7 +67,7 @@ public func addTensor(
 }
 
 @_cdecl("vpatch_create_finish")
-public func finishCreation(
+package func finishCreation(
   _ creation: OpaquePointer?, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -81,7 +81,7 @@ public func finishCreation(
 }
 
 @_cdecl("vpatch_create_cancel")
-public func cancelCreation(_ creation: OpaquePointer?) { Handle.release(creation, of: Creation.self) }
+package func cancelCreation(_ creation: OpaquePointer?) { Handle.release(creation, of: Creation.self) }
 
 /// The options of a new patch, as a caller gives them.
 struct GivenOptions {

@@ -1,5 +1,5 @@
 import Base
-import CInterface
+import LibVPatch
 import CVPatch
 import Foundation
 import Testing
@@ -19,7 +19,7 @@ import Testing
     let declared = Set(header.matches(of: /\b(vpatch_[a-z_]+)\(/).map { String($0.1) })
     let exported = try Self.text("Sources/CVPatch/exports.map").matches(of: /\b(vpatch_[a-z_]+);/).map { String($0.1) }
     #expect(Set(exported) == declared && exported.count == declared.count)
-    let folder = Self.root.appending(path: "Sources/CInterface")
+    let folder = Self.root.appending(path: "Sources/LibVPatch")
     let sources = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
     let defined = try sources.flatMap { file in
       try String(contentsOf: file, encoding: .utf8).matches(of: /@_cdecl\("(vpatch_[a-z_]+)"\)/).map { String($0.1) }
@@ -62,7 +62,7 @@ import Testing
     for (request, reason) in [
       ("{", "request is not JSON"), ("[]", "request is not an object"), ("{}", "request has no \"base\""),
       (#"{"base": [["a"]], "tuned": []}"#, "base has an entry that is not [name, dtype, shape]"),
-      (#"{"base": [["a", "F32", [-1]]], "tuned": []}"#, "not known"),
+      (#"{"base": [["a", "F32", [-1]]], "tuned": []}"#, "that is not [name, dtype, shape]"),
       (#"{"base": [["a", "Q9", [1]]], "tuned": []}"#, "not known"),
     ] {
       let status = matchNames(request, &json, &message)

@@ -11,7 +11,7 @@ private final class OpenText: Sendable {
 }
 
 @_cdecl("vpatch_text_open")
-public func openText(
+package func openText(
   _ folder: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<OpaquePointer?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -24,10 +24,10 @@ public func openText(
 }
 
 @_cdecl("vpatch_text_close")
-public func closeText(_ text: OpaquePointer?) { Handle.release(text, of: OpenText.self) }
+package func closeText(_ text: OpaquePointer?) { Handle.release(text, of: OpenText.self) }
 
 @_cdecl("vpatch_text_encode")
-public func encodeText(
+package func encodeText(
   _ handle: OpaquePointer?, _ row: UnsafePointer<CChar>?, _ folder: UnsafePointer<CChar>?,
   _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?

@@ -88,9 +88,9 @@ enum Handle {
 }
 
 @_cdecl("vpatch_version")
-public func versionOfLibrary() -> UnsafePointer<CChar> { version }
+package func versionOfLibrary() -> UnsafePointer<CChar> { version }
 
 private nonisolated(unsafe) let version = UnsafePointer(strdup(vpatchVersion)!)
 
 @_cdecl("vpatch_free")
-public func freeText(_ text: UnsafeMutableRawPointer?) { free(text) }
+package func freeText(_ text: UnsafeMutableRawPointer?) { free(text) }

@@ -6,7 +6,7 @@ import PatchFormat
 import Report
 
 @_cdecl("vpatch_merge")
-public func mergePatches(
+package func mergePatches(
   _ base: UnsafePointer<CChar>?, _ stack: UnsafePointer<CChar>?, _ output: UnsafePointer<CChar>?,
   _ options: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?

@@ -5,7 +5,7 @@ import Checkpoints
 import Families
 
 @_cdecl("vpatch_select")
-public func selectNames(
+package func selectNames(
   _ recipe: UnsafePointer<CChar>?, _ names: UnsafePointer<CChar>?,
   _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
@@ -34,7 +34,7 @@ func knownRecipe(_ name: String) throws -> Recipe {
 }
 
 @_cdecl("vpatch_match")
-public func matchNames(
+package func matchNames(
   _ request: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {

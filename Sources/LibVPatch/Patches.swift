@@ -5,7 +5,7 @@ import PatchFormat
 import Report
 
 @_cdecl("vpatch_open")
-public func openPatch(
+package func openPatch(
   _ path: UnsafePointer<CChar>?, _ threads: CUnsignedInt, _ patch: UnsafeMutablePointer<OpaquePointer?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -15,10 +15,10 @@ public func openPatch(
 }
 
 @_cdecl("vpatch_close")
-public func closePatch(_ patch: OpaquePointer?) { Handle.release(patch, of: Patch.self) }
+package func closePatch(_ patch: OpaquePointer?) { Handle.release(patch, of: Patch.self) }
 
 @_cdecl("vpatch_describe")
-public func describePatch(
+package func describePatch(
   _ patch: OpaquePointer?, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
@@ -29,7 +29,7 @@ public func describePatch(
 }
 
 @_cdecl("vpatch_decode")
-public func decodeTensor(
+package func decodeTensor(
   _ patch: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ direction: vpatch_direction,
   _ input: UnsafeRawPointer?, _ inputBytes: Int, _ output: UnsafeMutableRawPointer?, _ outputBytes: Int,
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
