@@ -67,6 +67,9 @@ enum GivenTensor {
     let name = isNamed ? try string(tensor.name, "the tensor's name") : "tensor"
     guard TensorInfo.isValidName(name) else { throw Misuse("\"\(name.printable)\" cannot be a tensor's name") }
     let dtypeName = try string(tensor.dtype, "the tensor's dtype")
+    guard (0...64).contains(tensor.rank) else {
+      throw Misuse("\"\(name.printable)\" has \(tensor.rank) dimensions; at most 64 are read")
+    }
     let shape = UnsafeBufferPointer(start: tensor.shape, count: tensor.shape == nil ? 0 : tensor.rank).map(Int.init)
     guard shape.count == tensor.rank, shape.allSatisfy({ $0 >= 0 }) else {
       throw Misuse("\"\(name.printable)\" has an invalid shape")

@@ -40,6 +40,9 @@ package func decodeTensor(
     guard let tensor = patch.tensor(named: name) else {
       throw Misuse("the patch has no tensor \"\(name.printable)\"")
     }
+    guard inputBytes >= 0, outputBytes >= 0, input != nil || inputBytes == 0, output != nil || outputBytes == 0 else {
+      throw Misuse("input or output is NULL, or larger than memory")
+    }
     try patch.decode(
       tensor, direction == VPATCH_FORWARD ? .forward : .backward,
       from: UnsafeRawBufferPointer(start: input, count: inputBytes),

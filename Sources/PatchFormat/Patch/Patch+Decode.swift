@@ -9,15 +9,21 @@ extension Patch {
   /// - Parameters:
   ///   - input: the tensor on the other side; empty for one that the other side does not have.
   ///   - output: as many bytes as the tensor has on this side.
+  ///   - largestCopy: largest tensor in bytes that is decoded beside its own memory.
   /// - Throws: `refused` for a tensor that is not changed, or bytes of other lengths; `wrongBase` for an input that is
   ///   not the other side's; `mismatch`; `io`, after which bytes decoded in place may be of either side.
   package func decode(
     _ tensor: PatchTensor, _ direction: Direction, from input: UnsafeRawBufferPointer,
-    into output: UnsafeMutableRawBufferPointer
+    into output: UnsafeMutableRawBufferPointer, largestCopy: Int = 64 << 20
   ) throws {
     let (from, to) = direction == .forward ? (tensor.base, tensor.target) : (tensor.target, tensor.base)
     guard tensor.operation != .same, let to else {
       throw VPatchError(.refused, label, "does not make a tensor \"\(tensor.name.printable)\"")
+    }
+    if let copy = tensor.copy, from == nil {
+      throw VPatchError(
+        .refused, label, "makes \"\(tensor.name.printable)\" as a copy of \"\(copy.printable)\"",
+        remedy: "decode that one, and take the same bytes")
     }
     guard input.count == from?.info.byteCount ?? 0, output.count == to.info.byteCount else {
       throw VPatchError(
@@ -26,7 +32,7 @@ extension Patch {
           + "\(output.count) from \(input.count)")
     }
     let isInPlace = input.baseAddress == UnsafeRawPointer(output.baseAddress) && !input.isEmpty
-    guard isInPlace, input.count > Self.largestCopy, input.count == output.count else {
+    guard isInPlace, input.count > largestCopy, input.count == output.count else {
       guard isInPlace else { return try decodeChecked(tensor, direction, input, from, to, output) }
       let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: output.count, alignment: 64)
       defer { copy.deallocate() }
@@ -38,8 +44,6 @@ extension Patch {
     }
     try decodeInPlace(tensor, direction, from, to, output)
   }
-
-  private static var largestCopy: Int { 64 << 20 }
 
   private func decodeChecked(
     _ tensor: PatchTensor, _ direction: Direction, _ input: UnsafeRawBufferPointer, _ from: FingerprintedTensor?,
