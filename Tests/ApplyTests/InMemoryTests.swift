@@ -1,5 +1,6 @@
 import Foundation
 import PatchFormat
+import Synchronization
 import TestModels
 import Testing
 

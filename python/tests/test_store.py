@@ -50,6 +50,20 @@ def test_stack_of_the_store(store: vpatch.Store, patches: dict[str, Path], base:
         store.stack("none")
 
 
+def test_names_of_the_store(
+    store: vpatch.Store, patches: dict[str, Path], base: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names in place of files, as the command takes them."""
+    monkeypatch.setenv("VPATCH_STORE", str(store.path))
+    by_name = vpatch.merge(["sa-proj", ("gate-up", 0.5)], PAIR / "base.safetensors")
+    assert by_name.identity == store.stack("both").identity
+    resolved = vpatch.stacks.resolve(["both"], PAIR / "base.safetensors")
+    assert [patch.identity for patch in resolved] == [by_name.identity]
+    assert store.is_stack("both") and not store.is_stack("sa-proj")
+    with pytest.raises(vpatch.IOFailure, match="does not exist"):
+        vpatch.stacks.resolve(["nothing"], PAIR / "base.safetensors")
+
+
 def test_no_store(tmp_path: Path) -> None:
     with pytest.raises(vpatch.IOFailure, match="store"):
         vpatch.Store(tmp_path / "none").list()

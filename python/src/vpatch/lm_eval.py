@@ -5,27 +5,21 @@
 The results file has the root of the evaluated weights, so that `vpatch annotate` counts its numbers as measured.
 """
 
-import os
 from typing import Any
 
+import torch
+import transformers
 from lm_eval.api.registry import register_model
 from lm_eval.models.huggingface import HFLM
 
 from vpatch import _library, stacks
 from vpatch.loading import load_model, root_of
-from vpatch.patch import Patch
-from vpatch.patch import open as open_patch
-from vpatch.store import Store
 
 
-def members(text: str, base: str) -> list[stacks.Member]:
+def members(text: str) -> list[stacks.Member]:
     """Patches as typed: files, or names of the store, each with an optional scale, joined by "+"."""
-    found: list[stacks.Member] = []
-    for word in filter(None, text.split("+")):
-        name, _, scale = word.partition("@")
-        patch: Patch = open_patch(name) if os.path.exists(name) else Store()[name]
-        found.append((patch, float(scale) if scale else 1.0))
-    return found
+    parts = [word.partition("@") for word in text.split("+") if word]
+    return [(name, float(scale) if scale else 1.0) for name, _, scale in parts]
 
 
 @register_model("vpatch")
@@ -42,17 +36,16 @@ class VPatchLM(HFLM):  # type: ignore[misc]
         Raises:
             WrongBase: if the patches do not belong to the base, or the model was loaded in another dtype.
         """
-        import transformers  # noqa: PLC0415
-
-        applied = stacks.resolve([Store().stack(stack, base)] if stack else members(patches, base), base)
+        applied = stacks.resolve([stack] if stack else members(patches), base)
         model = load_model(base, applied, dtype=dtype)
         self.vpatch_root = root_of(model, base, applied)
         self.vpatch_patches = [patch.identity for patch in applied]
         if kwargs.get("tokenizer") is None:
             kwargs["tokenizer"] = transformers.AutoTokenizer.from_pretrained(base)
-        kwargs.setdefault("device", "cpu")
-        device = kwargs["device"]
-        super().__init__(pretrained=model.to(device) if device != "cpu" else model, **kwargs)
+        # The harness asks for a GPU by default, also where there is none.
+        wanted = str(kwargs.get("device") or "cuda")
+        kwargs["device"] = wanted if torch.cuda.is_available() or not wanted.startswith("cuda") else "cpu"
+        super().__init__(pretrained=model.to(kwargs["device"]), **kwargs)
 
     def get_model_info(self) -> dict[str, Any]:
         """What the harness writes into "config" of its results."""
@@ -65,8 +58,5 @@ class VPatchLM(HFLM):  # type: ignore[misc]
 
 if __name__ == "__main__":
     from lm_eval.__main__ import cli_evaluate
-
-    # The harness has to see the class that the registry knows, not this module's copy of it.
-    import vpatch.lm_eval  # noqa: F401
 
     cli_evaluate()

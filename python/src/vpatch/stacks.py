@@ -12,7 +12,24 @@ from vpatch.patch import Patch, default_threads
 from vpatch.patch import open as open_patch
 
 Member = str | os.PathLike[str] | Patch | tuple[str | os.PathLike[str] | Patch, float]
-"""A patch or its file, or one of them with a scale."""
+"""A patch, its file, or its name in the store; or one of them with a scale."""
+
+
+def named(text: str | os.PathLike[str], base: str | os.PathLike[str], *, threads: int | None = None) -> Patch:
+    """A patch by its file, or a patch or a stack by its name in the store.
+
+    Args:
+        base: where a stack's base is.
+
+    Raises:
+        IOFailure: for a name that nothing has.
+    """
+    from vpatch.store import Store  # noqa: PLC0415  (it uses this module)
+
+    if Path(text).exists() or not isinstance(text, str):
+        return open_patch(text, threads=threads)
+    store = Store()
+    return store.stack(text, base) if store.is_stack(text) else store[text]
 
 
 def merge(
@@ -36,7 +53,8 @@ def merge(
         Refused: for patches that cannot be combined.
     """
     pairs = [member if isinstance(member, tuple) else (member, 1.0) for member in members]
-    paths = [(patch.path if isinstance(patch, Patch) else os.fspath(patch), scale) for patch, scale in pairs]
+    paths = [((patch if isinstance(patch, Patch) else named(patch, base, threads=threads)).path, scale)
+             for patch, scale in pairs]
     if not paths:
         raise Refused("no patch was given; give at least one")
     if len(paths) == 1 and paths[0][1] == 1 and method is None and output is None:
@@ -63,7 +81,7 @@ def resolve(
         Refused: for patches that are neither.
     """
     pairs = [member if isinstance(member, tuple) else (member, 1.0) for member in patches]
-    opened = [(patch if isinstance(patch, Patch) else open_patch(patch, threads=threads), scale)
+    opened = [(patch if isinstance(patch, Patch) else named(patch, base, threads=threads), scale)
               for patch, scale in pairs]
     chain = [patch for patch, _ in opened]
     follows = all(later.base_root == earlier.target_root for earlier, later in zip(chain, chain[1:], strict=False))

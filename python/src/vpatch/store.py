@@ -55,6 +55,13 @@ class Store:
         """
         return open_patch(self._file(name))
 
+    def is_stack(self, name: str) -> bool:
+        """Whether the store has a stack of that name. False without a store."""
+        try:
+            return any(stack["name"] == name for stack in self._run("stack", "list"))
+        except IOFailure:
+            return False
+
     def stack(self, name: str, base: str | os.PathLike[str] | None = None) -> Patch:
         """A stack of the store as one patch: from its base to the result.
 

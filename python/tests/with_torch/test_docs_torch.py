@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from models import TINY
 from test_docs import PAGE, run
+
+from models import TINY
 
 
 def test_all_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

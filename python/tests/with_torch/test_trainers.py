@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import transformers
 import vpatch
 from vpatch.command import path_of_command
 
-from models import bits
+from models import bits, trained
 
 STEPS = 6
 
@@ -147,7 +148,6 @@ def test_lm_eval(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("lm_eval")
     from vpatch.lm_eval import VPatchLM
 
-    from models import trained
 
     patch = vpatch.save_patch(trained(base, "sa-proj"), base, tmp_path / "a.vpatch", recipe="sa-proj")
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=_words(), eos_token="</s>", unk_token="<unk>")
@@ -181,7 +181,39 @@ def test_lm_eval(base: Path, tmp_path: Path) -> None:
     assert wrong.returncode == 3 and "was measured on weights with the root" in wrong.stderr
 
 
-def _words() -> Any:
-    from tokenizers import Tokenizer, models
+def test_the_harness_itself(base: Path, tmp_path: Path) -> None:
+    """`python -m vpatch.lm_eval` on a task of its own, with and without the patch; then `annotate`."""
+    pytest.importorskip("lm_eval")
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=_words(), eos_token="</s>", unk_token="<unk>").save_pretrained(base)
+    patch = vpatch.save_patch(trained(base, "sa-proj"), base, tmp_path / "a.vpatch", recipe="sa-proj")
+    rows = [{"question": f"w{i} w{i + 1}", "choices": [f" w{i + 2}", f" w{i + 7}"], "label": 0} for i in range(12)]
+    (tmp_path / "toy.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "toy.yaml").write_text(json.dumps({
+        "task": "toy", "dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(tmp_path / "toy.jsonl")}},
+        "test_split": "test", "output_type": "multiple_choice", "doc_to_text": "{{question}}",
+        "doc_to_choice": "{{choices}}", "doc_to_target": "label",
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+        "metadata": {"version": 1.0}}))
+    results = []
+    for name, patches in (("tuned", f",patches={patch.path}"), ("base", "")):
+        done = subprocess.run(
+            [sys.executable, "-m", "vpatch.lm_eval", "run", "--model", "vpatch",
+             "--model_args", f"base={base}{patches}",
+             "--tasks", "toy", "--include_path", str(tmp_path), "--output_path", str(tmp_path / name)],
+            capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        results.append(next((tmp_path / name).rglob("results*.json")))
+    subprocess.run([path_of_command(), "annotate", patch.path, "--results", results[0], "--base-results", results[1],
+                    "--target", "toy"], check=True, capture_output=True)
+    record = vpatch.open(patch.path).records[0]
+    assert vpatch.open(patch.path).status == "measured" and record["task"] == "toy"
 
-    return Tokenizer(models.WordLevel({"<unk>": 0, "</s>": 2}, unk_token="<unk>"))
+
+def _words() -> Any:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = {"<unk>": 0, "</s>": 2, **{f"w{i}": 3 + i for i in range(30)}}
+    raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    return raw
