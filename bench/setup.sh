@@ -4,6 +4,8 @@
 #   bench/setup.sh            prints the path of the environment's python, and nothing else, on stdout
 #   bench/setup.sh mergekit   the same for bench/merge.py's other side, an environment of its own (about 1 GB)
 #   bench/setup.sh torch      the same for bench/models.py's other side (about 1 GB)
+#   bench/setup.sh NAME       the same for requirements-NAME.txt: ms-swift and llama-factory (bench/trainer_outputs.py)
+#   bench/setup.sh python-torch   the environment of scripts/test-python.sh torch, which has TRL
 #
 # Runs in a moment when everything is there already. Installs Debian packages only when it is root; otherwise it says
 # what to type and stops.
@@ -12,6 +14,7 @@ set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/${1:-venv}"
 requirements="$here/requirements${1:+-$1}.txt"
+if [ "${1:-}" = python-torch ]; then requirements="$here/../python/requirements-torch.txt"; fi
 
 missing=
 command -v zstd >/dev/null || missing="$missing zstd"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests that need real models, or other libraries to compare with. They download them (about 1.5 GB) and take an
-# hour. `make test` does not include them.
+# The tests that need real models, or other libraries to compare with. They download them (about 6 GB on disk) and take
+# more than an hour. `make test` does not include them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,8 @@ VPATCH_IMAGES=$work/images test PillowTests
 "$torch" bench/layouts.py "$work/zoo" --vpatch .build/release/vpatch
 "$torch" bench/adapters.py --check
 "$torch" -W ignore bench/trainer_settings.py --vpatch .build/release/vpatch
+# With the library beside the command, which `swift test` built.
+"$python" bench/trainer_outputs.py --vpatch .build-tests/release/vpatch
 "$python" bench/adapter_layer.py
 mkdir -p "$work/jinja"
 "$torch" bench/jinja_cases.py table "$work/jinja/table.jsonl"
