@@ -47,4 +47,4 @@ if "$work/decode" "$work/task.vpatch" "$tensor" "$work/tuned.bin" "$work/other.b
   echo "examples: a wrong base was accepted" >&2
   exit 1
 fi
-says "does not make the recorded tensor"
+says "does not fit the bytes of"

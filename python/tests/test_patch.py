@@ -1,6 +1,7 @@
 """Patches into arrays and out again, and what is refused."""
 
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -199,14 +200,30 @@ def test_interrupt(patch: vpatch.Patch, base: Arrays, monkeypatch: pytest.Monkey
         turn(*arguments)
         if not sent.is_set():
             sent.set()
-            import signal
-
             signal.pthread_kill(int(main or 0), signal.SIGINT)
 
     monkeypatch.setattr(_swap, "_turn", interrupting)
     with pytest.raises(KeyboardInterrupt):
         patch.apply_(base, threads=1)
     assert same(base, before)
+
+
+def test_own_handler(patch: vpatch.Patch, base: Arrays, tuned: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program whose own handler takes Ctrl-C gets what it asked for."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        turn = _swap._turn
+
+        def interrupting(*arguments: Any) -> None:
+            turn(*arguments)
+            signal.pthread_kill(int(threading.main_thread().ident or 0), signal.SIGINT)
+
+        monkeypatch.setattr(_swap, "_turn", interrupting)
+        patch.apply_(base)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen and same(base, tuned)
 
 
 def test_patch_file_replaced_meanwhile(damaged: Path, base: Arrays, tuned: Arrays) -> None:

@@ -61,8 +61,8 @@ void vpatch_close(vpatch_patch *patch);
 vpatch_status vpatch_describe(const vpatch_patch *patch, char **json, char **message);
 
 // Makes one tensor from the bytes that the other side has, and checks its fingerprint. `output` may be `input`: then a
-// failure leaves the bytes of `input` as they were, unless the status is VPATCH_IO. `input` is not checked: see
-// vpatch_fingerprint. Input and output have the byte counts of the tensor's two sides, and are aligned to 8 bytes.
+// failure leaves the bytes of `input` as they were, unless the status is VPATCH_IO. Bytes of another model are found:
+// VPATCH_WRONG_BASE. Input and output have the byte counts of the tensor's two sides, and are aligned to 8 bytes.
 vpatch_status vpatch_decode(
     const vpatch_patch *patch, const char *name, vpatch_direction direction, const void *input, size_t input_bytes,
     void *output, size_t output_bytes, char **message);

@@ -39,10 +39,8 @@ extension Patch {
       try decodeChecked(tensor, direction, input, from, to, copy)
       return output.copyMemory(from: UnsafeRawBufferPointer(copy))
     }
-    guard let from, try MemoryTensor(from.info, input).fingerprint() == from.fingerprint else {
-      throw VPatchError(.wrongBase, label, "does not fit the bytes of \"\(tensor.name.printable)\"")
-    }
-    try decodeInPlace(tensor, direction, from, to, output)
+    try requireSide(tensor, from!, input)
+    try decodeInPlace(tensor, direction, from!, to, output)
   }
 
   private func decodeChecked(
@@ -52,12 +50,28 @@ extension Patch {
     let source = from.map { MemoryTensor($0.info, input) }
     guard let patched = PatchedTensor(tensor, of: self, direction, over: { _ in source }) else { return }
     let hasher = to.info.fingerprintHasher()
-    for range in patched.pieceRanges {
-      let piece = UnsafeMutableRawBufferPointer(rebasing: output[range])
-      try patched.read(into: piece, at: range.lowerBound)
-      hasher.update(UnsafeRawBufferPointer(piece))
+    do {
+      for range in patched.pieceRanges {
+        let piece = UnsafeMutableRawBufferPointer(rebasing: output[range])
+        try patched.read(into: piece, at: range.lowerBound)
+        hasher.update(UnsafeRawBufferPointer(piece))
+      }
+      guard hasher.finalize() == to.fingerprint else { throw notMade(tensor) }
+    } catch {
+      // A wrong input can cause various errors. If that is the cause, this throws the right one.
+      if let from { try requireSide(tensor, from, input) }
+      throw error
     }
-    guard hasher.finalize() == to.fingerprint else { throw notMade(tensor) }
+  }
+
+  /// - Throws: `wrongBase` for bytes that are not a side's.
+  private func requireSide(
+    _ tensor: PatchTensor, _ side: FingerprintedTensor, _ bytes: UnsafeRawBufferPointer
+  ) throws {
+    guard try MemoryTensor(side.info, bytes).fingerprint() != side.fingerprint else { return }
+    throw VPatchError(
+      .wrongBase, label, "does not fit the bytes of \"\(tensor.name.printable)\"",
+      remedy: "give the bytes of the model that it belongs to")
   }
 
   /// Both sides have the same length and chunks, since a tensor that is changed in place keeps its shape.
@@ -90,7 +104,7 @@ extension Patch {
 
   private func notMade(_ tensor: PatchTensor) -> VPatchError {
     VPatchError(
-      .mismatch, label, "does not make the recorded tensor \"\(tensor.name.printable)\" from these bytes",
-      remedy: "give the bytes of the model that it belongs to")
+      .mismatch, label, "does not make the recorded tensor \"\(tensor.name.printable)\"",
+      remedy: "were the bytes changed meanwhile? If not, this is a bug in vpatch: please report it")
   }
 }

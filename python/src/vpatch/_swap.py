@@ -4,14 +4,16 @@ First every touched tensor is checked by its fingerprint. Then each is decoded a
 or Ctrl-C, takes back what is done by decoding the other way: no second copy of the weights is needed.
 """
 
+import signal
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vpatch._arrays import Bytes
 from vpatch._places import Place
-from vpatch.errors import Mismatch, MixedModel, VPatchError, WrongBase
+from vpatch.errors import Mismatch, MixedModel, WrongBase
 
 Decode = Callable[[str, int, Bytes, Bytes], None]
 
@@ -30,38 +32,54 @@ def _largest_first(changes: Sequence[Change]) -> list[Change]:
     return sorted(changes, key=lambda change: -change.place.byte_count)
 
 
-def _for_each(changes: Sequence[Change], threads: int, body: Callable[[Change], None]) -> None:
-    """Calls `body` on threads; after the first error, or Ctrl-C, no more begin. Returns when none runs any more."""
-    stop = threading.Event()
+@contextmanager
+def _deferred_interrupt() -> Iterator[threading.Event]:
+    """Holds Ctrl-C back for the length of a block, and tells whether it was pressed.
+
+    Only the main thread receives Ctrl-C, at any instruction. So this concerns that thread, and the handler that raises
+    KeyboardInterrupt; a program's own handler is left alone.
+    """
+    pressed = threading.Event()
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is not signal.default_int_handler:
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if pressed.is_set():
+            raise KeyboardInterrupt
+
+
+def _for_each(
+    changes: Sequence[Change], threads: int, stop: threading.Event, body: Callable[[Change], None]
+) -> None:
+    """Calls `body` on threads. After the first error, or when `stop` is set, no more begin.
+
+    Raises:
+        BaseException: the first error, when none runs any more.
+    """
+    failures: list[BaseException] = []
 
     def guarded(change: Change) -> None:
-        if not stop.is_set():
+        if stop.is_set() or failures:
+            return
+        try:
             body(change)
+        except BaseException as error:
+            failures.append(error)
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        futures: list[Future[None]] = []
-        try:
-            futures.extend(pool.submit(guarded, change) for change in _largest_first(changes))
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        finally:
-            stop.set()
-            _settle(futures)
+        for change in _largest_first(changes):
+            pool.submit(guarded, change)
+    if failures:
+        raise failures[0]
 
 
-def _settle(futures: Sequence[Future[None]]) -> None:
-    """Waits for running threads, also if Ctrl-C is pressed again: the model must be whole afterwards."""
-    while True:
-        try:
-            wait(futures)
-            return
-        except KeyboardInterrupt:
-            continue
-
-
-def wrong(changes: Sequence[Change], threads: int) -> tuple[list[str], list[str]]:
-    """The tensors that the model does not hold as before the change: all of them, and those that it holds as after."""
+def _others(changes: Sequence[Change], threads: int, stop: threading.Event) -> tuple[list[str], bool]:
+    """The tensors that the model does not hold as before the change, and whether it holds all as after it."""
     others: list[str] = []
     already: list[str] = []
 
@@ -69,11 +87,11 @@ def wrong(changes: Sequence[Change], threads: int) -> tuple[list[str], list[str]
         found = change.place.fingerprint()
         if found != change.before:
             others.append(change.place.name)
-            if found == change.after:
-                already.append(change.place.name)
+        if found == change.after:
+            already.append(change.place.name)
 
-    _for_each(changes, threads, check)
-    return sorted(others), sorted(already)
+    _for_each(changes, threads, stop, check)
+    return sorted(others), len(already) == len(changes)
 
 
 def swap(
@@ -93,20 +111,23 @@ def swap(
         WrongBase: if the model does not hold the side that the change starts from.
         MixedModel: if a failed change cannot be taken back.
     """
-    others, already = wrong(changes, threads)
-    if others:
-        raise explain(others, len(already) == len(changes))
     done: list[Change] = []
 
     def forward(change: Change) -> None:
         _turn(change.place, decode, direction, change.after)
         done.append(change)
 
-    try:
-        _for_each(changes, threads, forward)
-    except BaseException as error:
-        _take_back(done, decode, 1 - direction, threads, error)
-        raise
+    with _deferred_interrupt() as pressed:
+        others, is_there = _others(changes, threads, pressed)
+        if others and not pressed.is_set():
+            raise explain(others, is_there)
+        try:
+            _for_each(changes, threads, pressed, forward)
+        except BaseException as error:
+            _take_back(done, decode, 1 - direction, threads, error)
+            raise
+        if pressed.is_set():
+            _take_back(done, decode, 1 - direction, threads, KeyboardInterrupt())
 
 
 def _turn(place: Place, decode: Decode, direction: int, expected: str) -> None:
@@ -136,21 +157,10 @@ def _take_back(
     def back(change: Change) -> None:
         try:
             _turn(change.place, decode, direction, change.before)
-        except (VPatchError, RuntimeError) as error:
+        except Exception as error:
             failed.append(f'"{change.place.name}" ({error})')
 
-    def run() -> None:
-        _for_each(done, threads, back)
-
-    # In a thread of its own: Ctrl-C interrupts only the main thread.
-    worker = threading.Thread(target=run)
-    worker.start()
-    while True:
-        try:
-            worker.join()
-            break
-        except KeyboardInterrupt:
-            continue
+    _for_each(done, threads, threading.Event(), back)
     if failed:
         raise MixedModel(
             f"the change failed ({cause}), and could not be taken back in {', '.join(sorted(failed))}; load the model "
