@@ -3,12 +3,12 @@
 #
 #   scripts/test-python.sh FOLDER          without PyTorch; FOLDER holds libvpatchc.so and vpatch: .build-tests/release
 #   scripts/test-python.sh FOLDER torch    also those with PyTorch, transformers, TRL and lm-evaluation-harness (1 GB)
+#   scripts/test-python.sh --install [torch]    only makes the virtual environment
 #
 # Further arguments go to pytest. The virtual environments are in the user's cache folder.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=$(cd "$1" && pwd)
-kind=
+build=$1 kind=
 if [ "${2:-}" = torch ]; then kind=-torch; fi
 shift $((${#kind} ? 2 : 1))
 
@@ -22,6 +22,8 @@ if ! cmp -s "$requirements" "$venv/requirements.txt"; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
   cp "$requirements" "$venv/requirements.txt"
 fi
+if [ "$build" = --install ]; then exit 0; fi
+build=$(cd "$build" && pwd)
 cd "$root/python"
 export VPATCH_LIBRARY=$build/libvpatchc.so VPATCH_COMMAND=$build/vpatch PYTHONPATH=$root/python/src
 export PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1

@@ -11,7 +11,10 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d "${TMPDIR:-/tmp}/vpatch-tests-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 started= name=
-end_step() { [ -z "$name" ] || printf '%5d s  %s\n' $((SECONDS - started)) "$name" >>"$work/steps"; }
+end_step() {
+  [ -z "$name" ] || printf '%5d s  %s\n' $((SECONDS - started)) "$name" >>"$work/steps"
+  name=
+}
 step() {
   end_step
   started=$SECONDS name=$*
@@ -32,6 +35,8 @@ all=${1:-}
 # Steps that need no Swift run in parallel: a release build leaves a core idle for much of its time.
 beside() (
   set -e
+  step "environment of the Python package's tests"
+  scripts/test-python.sh --install ${all:+torch}
   if [ "$all" = all ]; then
     step "second reader: spec/reader/tests"
     (cd spec/reader && "$python" -m unittest discover -s tests)
@@ -64,8 +69,6 @@ step "swift test"
 swift test "${release[@]}" --skip-build --skip "$real" 2>&1 | tee "$work/swift"
 step "Examples/, on the product VPatch"
 scripts/examples.sh "${release[@]}"
-step "Python package: python/tests"
-scripts/test-python.sh .build-tests/release ${all:+torch}
 if [ "$all" = all ]; then
   step "short attacks: attack/run.py"
   attack/run.py --binary .build-tests/release/vpatch
@@ -73,6 +76,9 @@ fi
 end_step
 wait "$others" || { status=$?; cat "$work/beside"; exit "$status"; }
 cat "$work/beside"
+step "Python package: python/tests"
+scripts/test-python.sh .build-tests/release ${all:+torch}
+end_step
 
 # Names the tests that were skipped because the processor lacks something.
 if grep -E '^[^ ]+ Test .* skipped' "$work/swift" >"$work/skipped"; then

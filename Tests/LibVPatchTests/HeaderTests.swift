@@ -1,7 +1,7 @@
 import Base
-import LibVPatch
 import CVPatch
 import Foundation
+import LibVPatch
 import Testing
 
 /// The C interface as its header declares it.
