@@ -9,7 +9,7 @@ scripts/install-deps.sh >&2
 build=$PWD/.build-wheel
 # The linker takes the first libstdc++ that it finds: the archive, where a folder has nothing else.
 mkdir -p "$build/static"
-ln -sf "$(cc -print-file-name=libstdc++.a)" "$build/static/libstdc++.a"
+ln -sf "$("$(command -v cc || command -v clang)" -print-file-name=libstdc++.a)" "$build/static/libstdc++.a"
 # `--static-swift-stdlib` has no effect on dynamic libraries. For --wrap see Sources/CSystem/oldest_glibc.c.
 set -- "${1:-library}" -c release --scratch-path "$build" -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
   -Xlinker "-L$build/static" -Xlinker --wrap=hypot -Xlinker --wrap=hypotf -Xlinker -s

@@ -28,7 +28,8 @@ says "cannot be read: does not exist"
 
 # The C interface. The library is that of the given build.
 library=$(swift build "$@" --show-bin-path)
-cc -std=c11 -Wall -Wextra -Werror -ISources/CVPatch/include Examples/C/decode.c -L"$library" -lvpatchc \
+compiler=$(command -v cc || command -v clang)
+"$compiler" -std=c11 -Wall -Wextra -Werror -ISources/CVPatch/include Examples/C/decode.c -L"$library" -lvpatchc \
   -Wl,-rpath,"$library" -o "$work/decode"
 tensor=model.layers.29.self_attn.q_proj.weight
 python3 - fixtures/pair/base.safetensors "$tensor" "$work/base.bin" <<'END'
