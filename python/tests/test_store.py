@@ -51,7 +51,7 @@ def test_stack_of_the_store(store: vpatch.Store, patches: dict[str, Path], base:
 
 
 def test_names_of_the_store(
-    store: vpatch.Store, patches: dict[str, Path], base: Arrays, monkeypatch: pytest.MonkeyPatch
+    store: vpatch.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names in place of files, as the command takes them."""
     monkeypatch.setenv("VPATCH_STORE", str(store.path))
@@ -59,6 +59,8 @@ def test_names_of_the_store(
     assert by_name.identity == store.stack("both").identity
     resolved = vpatch.stacks.resolve(["both"], PAIR / "base.safetensors")
     assert [patch.identity for patch in resolved] == [by_name.identity]
+    third = vpatch.merge(["both"], PAIR / "base.safetensors", tmp_path / "both.vpatch", method="ties density=0.5")
+    assert third.base_root == by_name.base_root
     assert store.is_stack("both") and not store.is_stack("sa-proj")
     with pytest.raises(vpatch.IOFailure, match="does not exist"):
         vpatch.stacks.resolve(["nothing"], PAIR / "base.safetensors")

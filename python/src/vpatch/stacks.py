@@ -15,21 +15,33 @@ Member = str | os.PathLike[str] | Patch | tuple[str | os.PathLike[str] | Patch, 
 """A patch, its file, or its name in the store; or one of them with a scale."""
 
 
-def named(text: str | os.PathLike[str], base: str | os.PathLike[str], *, threads: int | None = None) -> Patch:
-    """A patch by its file, or a patch or a stack by its name in the store.
+def _found(
+    member: str | os.PathLike[str] | Patch, base: str | os.PathLike[str], threads: int | None
+) -> str | os.PathLike[str] | Patch:
+    """A patch or its file as it is; what the store has under another name.
 
-    Args:
-        base: where a stack's base is.
+    A stack of the store is merged into a temporary file, which lives as long as the patch that is returned.
 
     Raises:
         IOFailure: for a name that nothing has.
     """
     from vpatch.store import Store  # noqa: PLC0415  (it uses this module)
 
-    if Path(text).exists() or not isinstance(text, str):
-        return open_patch(text, threads=threads)
+    if isinstance(member, Patch) or not isinstance(member, str) or Path(member).exists():
+        return member
     store = Store()
-    return store.stack(text, base) if store.is_stack(text) else store[text]
+    return store.stack(member, base) if store.is_stack(member) else store[member]
+
+
+def _opened(member: str | os.PathLike[str] | Patch, threads: int | None) -> Patch:
+    return member if isinstance(member, Patch) else open_patch(member, threads=threads)
+
+
+def _scaled(
+    members: Iterable[Member], base: str | os.PathLike[str], threads: int | None
+) -> list[tuple[str | os.PathLike[str] | Patch, float]]:
+    pairs = [member if isinstance(member, tuple) else (member, 1.0) for member in members]
+    return [(_found(patch, base, threads), scale) for patch, scale in pairs]
 
 
 def merge(
@@ -52,13 +64,13 @@ def merge(
     Raises:
         Refused: for patches that cannot be combined.
     """
-    pairs = [member if isinstance(member, tuple) else (member, 1.0) for member in members]
-    paths = [((patch if isinstance(patch, Patch) else named(patch, base, threads=threads)).path, scale)
-             for patch, scale in pairs]
-    if not paths:
+    # Kept until the library has read them.
+    found = _scaled(members, base, threads)
+    if not found:
         raise Refused("no patch was given; give at least one")
-    if len(paths) == 1 and paths[0][1] == 1 and method is None and output is None:
-        return open_patch(paths[0][0], threads=threads)
+    if len(found) == 1 and found[0][1] == 1 and method is None and output is None:
+        return _opened(found[0][0], threads)
+    paths = [(patch.path if isinstance(patch, Patch) else os.fspath(patch), scale) for patch, scale in found]
     scratch = None if output is not None else tempfile.TemporaryDirectory(prefix="vpatch-")
     target = Path(output) if output is not None else Path(scratch.name if scratch else "") / "stack.vpatch"
     stack = {"members": paths, "method": method, "name": name}
@@ -80,9 +92,7 @@ def resolve(
     Raises:
         Refused: for patches that are neither.
     """
-    pairs = [member if isinstance(member, tuple) else (member, 1.0) for member in patches]
-    opened = [(patch if isinstance(patch, Patch) else named(patch, base, threads=threads), scale)
-              for patch, scale in pairs]
+    opened = [(_opened(patch, threads), scale) for patch, scale in _scaled(patches, base, threads)]
     chain = [patch for patch, _ in opened]
     follows = all(later.base_root == earlier.target_root for earlier, later in zip(chain, chain[1:], strict=False))
     if all(scale == 1 for _, scale in opened) and follows:
