@@ -78,7 +78,9 @@ def _for_each(
         raise failures[0]
 
 
-def _others(changes: Sequence[Change], threads: int, stop: threading.Event) -> tuple[list[str], bool]:
+def compare(
+    changes: Sequence[Change], threads: int, stop: threading.Event | None = None
+) -> tuple[list[str], bool]:
     """The tensors that the model does not hold as before the change, and whether it holds all as after it."""
     others: list[str] = []
     already: list[str] = []
@@ -90,7 +92,7 @@ def _others(changes: Sequence[Change], threads: int, stop: threading.Event) -> t
         if found == change.after:
             already.append(change.place.name)
 
-    _for_each(changes, threads, stop, check)
+    _for_each(changes, threads, stop or threading.Event(), check)
     return sorted(others), len(already) == len(changes)
 
 
@@ -118,7 +120,7 @@ def swap(
         done.append(change)
 
     with _deferred_interrupt() as pressed:
-        others, is_there = _others(changes, threads, pressed)
+        others, is_there = compare(changes, threads, pressed)
         if others and not pressed.is_set():
             raise explain(others, is_there)
         try:

@@ -71,7 +71,7 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
         if state.is_world_process_zero:
             self._data = self._data_sets(kwargs.get("train_dataloader"))
         if self._replaces_save:
-            _SmallSaves(self, model, state).begin()
+            _SmallSaves(model).begin()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Writes a patch every so many steps."""
@@ -92,11 +92,11 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
     # MARK: Patches
 
     def _require_recipe(self, model: Any) -> None:
-        trainable = {name for name, value in model.named_parameters() if value.requires_grad}
         if self._recipe is None:
             return
-        allowed = set(select(self._recipe, (name for name, _ in model.named_parameters())))
-        others = sorted(trainable - allowed)
+        parameters = dict(model.named_parameters())
+        allowed = set(select(self._recipe, parameters))
+        others = sorted(name for name, value in parameters.items() if value.requires_grad and name not in allowed)
         if others:
             raise Refused(
                 f'"{others[0]}" and {len(others) - 1} more parameters are trainable and not of the recipe '
@@ -111,19 +111,9 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
 
     # MARK: The training record (section 7.3 of the format)
 
-    def _record(self, args: Any, state: Any, model: Any) -> dict[str, Any] | None:
+    def _record(self, args: Any, state: Any, model: Any) -> dict[str, Any]:
         import torch  # noqa: PLC0415
 
-        steps = [entry for entry in state.log_history if "loss" in entry and entry.get("step", 0) > 0]
-        # A resumed run may have logged a step twice: the last one counts.
-        by_step = {int(entry["step"]): entry for entry in steps}
-        curve: dict[str, Any] = {
-            "step": sorted(by_step), "loss": [float(by_step[step]["loss"]) for step in sorted(by_step)],
-            "lr": [float(by_step[step].get("learning_rate", 0)) for step in sorted(by_step)],
-        }
-        norms = [by_step[step].get("grad_norm") for step in sorted(by_step)]
-        if norms and all(norm is not None for norm in norms):
-            curve["gradient_norm"] = [float(norm) for norm in norms if norm is not None]
         seconds = time.monotonic() - self._begin
         tokens = int(state.num_input_tokens_seen or 0)
         trained: dict[str, Any] = {"recipe": self._recipe} if self._recipe else {"only": ".*"}
@@ -144,7 +134,7 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
             "steps": max(1, int(state.global_step)), "tokens": tokens, "seconds": seconds,
             "tokens_per_second": tokens / seconds if seconds > 0 else 0.0,
             "stopped": None if state.global_step >= state.max_steps else "stopped early",
-            "curve": curve,
+            "curve": _curve(state.log_history),
         }
 
     def _data_sets(self, loader: Any) -> list[dict[str, Any]]:
@@ -152,6 +142,21 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
             return [_file(path) for path in self._data_files]
         dataset = getattr(loader, "dataset", None)
         return [] if dataset is None or not hasattr(dataset, "__len__") else [_rows(dataset)]
+
+
+def _curve(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Loss, rate and gradient norm by step, from the Trainer's log."""
+    # A resumed run may have logged a step twice: the last one counts.
+    by_step = {int(entry["step"]): entry for entry in history if "loss" in entry and entry.get("step", 0) > 0}
+    steps = sorted(by_step)
+    entries = [by_step[step] for step in steps]
+    curve: dict[str, Any] = {
+        "step": steps, "loss": [float(entry["loss"]) for entry in entries],
+        "lr": [float(entry.get("learning_rate", 0)) for entry in entries],
+    }
+    if entries and all(entry.get("grad_norm") is not None for entry in entries):
+        curve["gradient_norm"] = [float(entry["grad_norm"]) for entry in entries]
+    return curve
 
 
 def _file(path: Path) -> dict[str, Any]:
@@ -199,8 +204,8 @@ class _SmallSaves:
     The Trainer loads a checkpoint's weights without requiring all of them, so it resumes from such a one.
     """
 
-    def __init__(self, callback: PatchCallback, model: Any, state: Any) -> None:
-        self._callback, self._model, self._state = callback, model, state
+    def __init__(self, model: Any) -> None:
+        self._model = model
 
     def begin(self) -> None:
         self._model.save_pretrained = self._save

@@ -73,13 +73,13 @@ def create(
 def _create_from_memory(
     base: str | os.PathLike[str], tuned: Any, output: str | os.PathLike[str], options: dict[str, Any]
 ) -> None:
-    is_lasting = isinstance(tuned, Mapping) or callable(getattr(tuned, "state_dict", None))
+    tensors, is_lasting = _tensors(tuned, base)
     creation = _library.call_handle(
         "vpatch_create_begin", _library.path_bytes(base), _library.path_bytes(output), _library.encoded(options))
     # Borrowed tensors must stay until the patch is written.
     kept: list[Given] = []
     try:
-        for name, value in _named(base, tuned):
+        for name, value in tensors:
             tensor = given(name, value)
             if is_lasting:
                 kept.append(tensor)
@@ -90,14 +90,21 @@ def _create_from_memory(
     _library.call_json("vpatch_create_finish", creation)
 
 
-def _named(base: str | os.PathLike[str], tuned: Any) -> Iterable[tuple[str, Any]]:
-    if isinstance(tuned, Mapping) or callable(getattr(tuned, "state_dict", None)):
-        values = tensors_of(tuned)
-        return values.items() if isinstance(tuned, Mapping) else _without_ties(base, values)
-    if not isinstance(tuned, Iterable):
-        raise Refused(f"a {type(tuned).__name__} is not a model; give a path, a module, a dictionary of tensors, or an "
+def _tensors(model: Any, base: str | os.PathLike[str] | None = None) -> tuple[Iterable[tuple[str, Any]], bool]:
+    """The tensors of a model in memory, and whether they stay as long as the model does.
+
+    Args:
+        base: where a module's tied tensors are looked up; None: all are taken.
+    """
+    if isinstance(model, Mapping):
+        return tensors_of(model).items(), True
+    if callable(getattr(model, "state_dict", None)):
+        values = tensors_of(model)
+        return values.items() if base is None else _without_ties(base, values), True
+    if not isinstance(model, Iterable):
+        raise Refused(f"a {type(model).__name__} is not a model; give a path, a module, a dictionary of tensors, or an "
                       "iterator of (name, tensor)")
-    return tuned
+    return model, False
 
 
 def _without_ties(base: str | os.PathLike[str], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -116,12 +123,10 @@ def _without_ties(base: str | os.PathLike[str], values: Mapping[str, Any]) -> It
 def _written(model: Any, folder: Path) -> Path:
     """A model in memory as a safetensors file."""
     path = folder / "base.safetensors"
-    tensors = dict(_named("", model)) if isinstance(model, Mapping) or not callable(
-        getattr(model, "state_dict", None)) else tensors_of(model)
     header: dict[str, Any] = {}
     items: list[Given] = []
     end = 0
-    for name, value in tensors.items():
+    for name, value in _tensors(model)[0]:
         tensor = given(name, value)
         header[name] = {
             "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [end, end + tensor.data.nbytes]}

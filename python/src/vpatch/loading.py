@@ -8,6 +8,7 @@ from typing import Any
 from vpatch import _library, stacks
 from vpatch._arrays import dtype_of
 from vpatch._places import Entry, locate
+from vpatch._swap import Change, compare
 from vpatch.errors import Refused, WrongBase
 from vpatch.patch import Patch, default_threads
 
@@ -71,9 +72,12 @@ def root_of(
             expected.pop(tensor.name, None)
             if tensor.target is not None:
                 expected[tensor.name] = tensor.target
-    for name, place in locate(entries, model).items():
-        if name in expected and (
-                any(dtype_of(value) != place.dtype for value in place.values) or place.fingerprint() != expected[name]):
-            raise WrongBase(f'"{name}" has other bits in the model than in {os.fspath(base)} with its patches; load it '
-                            "in the files' dtype, and do not change it before")
+    places = [place for name, place in locate(entries, model).items() if name in expected]
+    others = [place.name for place in places if any(dtype_of(value) != place.dtype for value in place.values)]
+    if not others:
+        sides = [Change(place, expected[place.name], expected[place.name]) for place in places]
+        others, _ = compare(sides, threads or default_threads())
+    if others:
+        raise WrongBase(f'"{others[0]}" has other bits in the model than in {os.fspath(base)} with its patches; load '
+                        "it in the files' dtype, and do not change it before")
     return _library.call_hex("vpatch_root", _library.encoded(expected))

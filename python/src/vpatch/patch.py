@@ -11,7 +11,7 @@ from vpatch import _library
 from vpatch._arrays import Bytes
 from vpatch._library import BACKWARD, FORWARD
 from vpatch._places import Entry, find
-from vpatch._swap import Change, swap
+from vpatch._swap import Change, compare, swap
 from vpatch.errors import Refused, WrongBase
 
 
@@ -162,11 +162,8 @@ class Patch:
 
     def is_applied(self, model: Any, *, threads: int | None = None) -> bool | None:
         """Whether a model holds the target's bits (True), or the base's (False); None if neither."""
-        changes = self._changes(model, FORWARD)
-        found = [(change.place.fingerprint(), change) for change in changes]
-        if all(digest == change.after for digest, change in found):
-            return True
-        return False if all(digest == change.before for digest, change in found) else None
+        others, is_there = compare(self._changes(model, FORWARD), threads or self._threads)
+        return True if is_there else None if others else False
 
     def _swap(self, model: Any, direction: int, threads: int | None) -> None:
         swap(self._changes(model, direction), self._decode, direction, threads or self._threads,
