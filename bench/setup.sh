@@ -12,7 +12,6 @@
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/${1:-venv}"
 requirements="$here/requirements${1:+-$1}.txt"
 if [ "${1:-}" = python-torch ]; then requirements="$here/../python/requirements-torch.txt"; fi
 
@@ -32,13 +31,4 @@ if [ -n "$missing" ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >&2
 fi
 
-# The stamp is a copy of the requirements that were installed: another list, another installation.
-if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-  echo "making $venv" >&2
-  rm -rf "$venv"
-  mkdir -p "$(dirname "$venv")"
-  python3 -m venv "$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
-  cp "$requirements" "$venv/requirements.txt"
-fi
-echo "$venv/bin/python"
+exec "$here/../scripts/venv.sh" "${1:-venv}" "$requirements"

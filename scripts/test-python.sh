@@ -12,16 +12,7 @@ build=$1 kind=
 if [ "${2:-}" = torch ]; then kind=-torch; fi
 shift $((${#kind} ? 2 : 1))
 
-venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/python$kind"
-requirements="$root/python/requirements$kind.txt"
-# The stamp is a copy of the requirements that were installed.
-if ! cmp -s "$requirements" "$venv/requirements.txt"; then
-  echo "making $venv" >&2
-  rm -rf "$venv"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-  cp "$requirements" "$venv/requirements.txt"
-fi
+python=$("$root/scripts/venv.sh" "python$kind" "$root/python/requirements$kind.txt")
 if [ "$build" = --install ]; then exit 0; fi
 build=$(cd "$build" && pwd)
 cd "$root/python"
@@ -29,4 +20,4 @@ export VPATCH_LIBRARY=$build/libvpatchc.so VPATCH_COMMAND=$build/vpatch PYTHONPA
 export PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1
 if [ -n "$kind" ]; then tests=tests; else tests="tests --ignore tests/with_torch"; fi
 # shellcheck disable=SC2086  # a list of words, meant to be split
-exec "$venv/bin/python" -m pytest -q -p no:cacheprovider $tests "$@"
+exec "$python" -m pytest -q -p no:cacheprovider $tests "$@"

@@ -6,14 +6,7 @@ cd "$(dirname "$0")/.."
 library=$(scripts/build-library.sh)
 command=$(scripts/build-library.sh command)
 
-venv="${XDG_CACHE_HOME:-$HOME/.cache}/vpatch/wheel"
-# The stamp is a copy of the requirements that were installed.
-if ! cmp -s python/requirements-wheel.txt "$venv/requirements.txt"; then
-  rm -rf "$venv"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement python/requirements-wheel.txt >&2
-  cp python/requirements-wheel.txt "$venv/requirements.txt"
-fi
+python=$(scripts/venv.sh wheel python/requirements-wheel.txt)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/vpatch-wheel-XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -30,8 +23,8 @@ cat >"$work/setup.cfg" <<'END'
 plat_name = linux_x86_64
 python_tag = py3
 END
-(cd "$work" && "$venv/bin/python" -m build --no-isolation --wheel --outdir "$work/plain" . >&2)
-PATH="$venv/bin:$PATH" "$venv/bin/auditwheel" repair --plat manylinux_2_34_x86_64 --strip \
+(cd "$work" && "$python" -m build --no-isolation --wheel --outdir "$work/plain" . >&2)
+PATH="$(dirname "$python"):$PATH" auditwheel repair --plat manylinux_2_34_x86_64 --strip \
   --wheel-dir "$work/dist" "$work"/plain/*.whl >&2
 mkdir -p dist
 cp "$work"/dist/*.whl dist/

@@ -17,7 +17,6 @@ enum OwnThreads {
   static func run(_ count: Int, _ body: @Sendable (Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       var threads: [pthread_t] = []
-      var left = 0..<1
       for index in 1..<max(count, 1) {
         var thread = pthread_t()
         let task = Unmanaged.passRetained(Task(index, body))
@@ -30,13 +29,13 @@ enum OwnThreads {
           }, task.toOpaque())
         guard code == 0 else {
           task.release()
-          left = index..<count
           break
         }
         threads.append(thread)
       }
       body(0)
-      for index in left where index > 0 { body(index) }
+      // The parts that got no thread.
+      for index in (threads.count + 1)..<max(count, threads.count + 1) { body(index) }
       for thread in threads { pthread_join(thread, nil) }
     }
   }

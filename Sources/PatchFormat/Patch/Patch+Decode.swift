@@ -32,15 +32,15 @@ extension Patch {
           + "\(output.count) from \(input.count)")
     }
     let isInPlace = input.baseAddress == UnsafeRawPointer(output.baseAddress) && !input.isEmpty
-    guard isInPlace, input.count > largestCopy, input.count == output.count else {
-      guard isInPlace else { return try decodeChecked(tensor, direction, input, from, to, output) }
-      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: output.count, alignment: 64)
-      defer { copy.deallocate() }
-      try decodeChecked(tensor, direction, input, from, to, copy)
-      return output.copyMemory(from: UnsafeRawBufferPointer(copy))
+    guard isInPlace else { return try decodeChecked(tensor, direction, input, from, to, output) }
+    if let from, input.count > largestCopy, input.count == output.count {
+      try requireSide(tensor, from, input)
+      return try decodeInPlace(tensor, direction, from, to, output)
     }
-    try requireSide(tensor, from!, input)
-    try decodeInPlace(tensor, direction, from!, to, output)
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: output.count, alignment: 64)
+    defer { copy.deallocate() }
+    try decodeChecked(tensor, direction, input, from, to, copy)
+    output.copyMemory(from: UnsafeRawBufferPointer(copy))
   }
 
   private func decodeChecked(

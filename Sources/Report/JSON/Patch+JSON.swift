@@ -6,7 +6,8 @@ import PatchFormat
 extension Patch {
   /// What a patch says about itself: what `vpatch show --json` prints.
   package var json: JSON {
-    JSON.dictionary([
+    let summary = PatchSummary(header)
+    return JSON.dictionary([
       "identity": .string(identity.hex), "base": .string(header.baseRoot.hex),
       "target": .string(header.targetRoot.hex), "bytes": JSON(fileSize),
       "annotations": annotations,
@@ -18,9 +19,9 @@ extension Patch {
             "holds": .bool(signature.isValid(for: signedContent, annotations)),
           ])
         }),
-      "layout": .string(PatchSummary(header).layout.name),
-      "tensors": JSON(header.tensors.count), "changes": PatchSummary(header).json,
-      "flags": .array(header.flags.names.map { .string($0) }), "adapter": adapterJSON,
+      "layout": .string(summary.layout.name),
+      "tensors": JSON(header.tensors.count), "changes": summary.json,
+      "flags": .array(header.flags.names.map { .string($0) }), "adapter": adapterJSON(summary),
       "side_files": .array(annex.sideFiles.map { .string($0.name) }),
       "touched": .array(
         header.touched.map { tensor in
@@ -35,12 +36,12 @@ extension Patch {
   }
 
   /// What it has of an adapter; nil for nothing.
-  private var adapterJSON: JSON? {
+  private func adapterJSON(_ summary: PatchSummary) -> JSON? {
     guard !header.adapter.isEmpty else { return nil }
     let files = annex.adapter
     return .dictionary([
       "tensors": JSON(header.adapter.count), "whole": .bool(files != nil),
-      "stored_bytes": JSON(PatchSummary(header).adapter.storedBytes),
+      "stored_bytes": JSON(summary.adapter.storedBytes),
       "config": files.map { .string(SHA256Hasher.hash($0.config).hex) },
       "weights": files.map { .string($0.digest.hex) },
     ])

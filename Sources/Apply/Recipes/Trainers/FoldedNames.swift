@@ -1,3 +1,4 @@
+import Base
 import Families
 
 /// A regular expression for some names of a list and no others, short enough to be read.
@@ -58,7 +59,7 @@ struct FoldedNames {
   }
 
   private static func folded(_ items: [Item]) -> [Item] {
-    var items = unique(items)
+    var items = items.unique
     while true {
       let count = items.count
       let width = items.map(\.count).max() ?? 0
@@ -88,11 +89,6 @@ struct FoldedNames {
       }
     }
     return result
-  }
-
-  private static func unique(_ items: [Item]) -> [Item] {
-    var known: Set<Item> = []
-    return items.filter { known.insert($0).inserted }
   }
 
   // MARK: Text

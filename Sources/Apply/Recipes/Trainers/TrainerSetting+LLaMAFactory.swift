@@ -135,28 +135,21 @@ struct LLaMAFactoryRule {
 
   /// What it calls modules: the part of a path behind the first layers' numbers.
   private var hiddenModules: [String] {
-    unique(
-      names.compactMap { name in
-        let mark = [".0.", ".1."].first { name.contains($0) }
-        return mark.flatMap { name.ranges(of: $0).last }.flatMap { range in
-          name[range.upperBound...].split(separator: ".").first.map(String.init)
-        }
-      })
+    names.compactMap { name in
+      let mark = [".0.", ".1."].first { name.contains($0) }
+      return mark.flatMap { name.ranges(of: $0).last }.flatMap { range in
+        name[range.upperBound...].split(separator: ".").first.map(String.init)
+      }
+    }.unique
   }
 
   /// The modules outside of layers.
   private var otherModules: [String] {
-    unique(
-      names.compactMap { name in
-        let parts = name.split(separator: ".")
-        let isNumbered = parts.dropFirst().dropLast().contains { part in part.allSatisfy(\.isNumber) }
-        return isNumbered || parts.count < 2 ? nil : String(parts[parts.count - 2])
-      })
-  }
-
-  private func unique(_ all: [String]) -> [String] {
-    var seen: Set<String> = []
-    return all.filter { seen.insert($0).inserted }
+    names.compactMap { name in
+      let parts = name.split(separator: ".")
+      let isNumbered = parts.dropFirst().dropLast().contains { part in part.allSatisfy(\.isNumber) }
+      return isNumbered || parts.count < 2 ? nil : String(parts[parts.count - 2])
+    }.unique
   }
 
   /// Why no setting selects a parameter alone.

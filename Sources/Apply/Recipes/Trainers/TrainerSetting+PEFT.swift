@@ -117,15 +117,9 @@ extension RecipeParameters {
 
   /// The paths of all modules with parameters, and of those that contain them.
   fileprivate var modules: [String] {
-    var known: Set<String> = []
-    var found: [String] = []
-    for parameter in all {
+    all.flatMap { parameter in
       let parts = parameter.name.split(separator: ".")
-      for count in 1..<max(parts.count, 1) {
-        let path = parts[..<count].joined(separator: ".")
-        if known.insert(path).inserted { found.append(path) }
-      }
-    }
-    return found
+      return (1..<max(parts.count, 1)).map { parts[..<$0].joined(separator: ".") }
+    }.unique
   }
 }

@@ -78,18 +78,23 @@ package struct TrainerSetting: Sendable {
   private init(freezing recipe: RecipeParameters, _ tool: TrainingTool) throws {
     let pattern = FoldedNames(recipe.names, of: recipe.all.map(\.name)).expression()
     try recipe.require(tool, pattern: pattern, matching: pattern)
-    let lines = [
-      "import re", "",
-      "pattern = re.compile(r\"\(pattern)\")", "for name, parameter in model.named_parameters():",
-      "    parameter.requires_grad_(pattern.fullmatch(name) is not None)",
-    ]
     let note =
       tool == .trl
       ? "run it before SFTTrainer(model=model, …), which takes the model as it is"
       : "run it after from_pretrained, before the model is wrapped (FSDP, DDP, torch.compile) and the optimizer is made"
     self.init(
-      tool, text: lines.joined(separator: "\n"), values: .dictionary(["pattern": .string(pattern)]), notes: [note],
+      tool, text: Self.loop(pattern), values: .dictionary(["pattern": .string(pattern)]), notes: [note],
       tuned: recipe.names)
+  }
+
+  /// Freezes all parameters but those whose whole names match, in Python.
+  private static func loop(_ pattern: String, comment: String? = nil) -> String {
+    let lines = [
+      "import re", "", comment.map { "# " + $0 }, "pattern = re.compile(r\"\(pattern)\")",
+      "for name, parameter in model.named_parameters():",
+      "    parameter.requires_grad_(pattern.fullmatch(name) is not None)",
+    ]
+    return lines.compactMap(\.self).joined(separator: "\n")
   }
 
   /// axolotl matches from the start of a name and escapes dots itself, except before a plus sign.
@@ -130,13 +135,9 @@ package struct TrainerSetting: Sendable {
       throw recipe.cannot(.megatron, "vpatch knows no names of Megatron-Core for it")
     }
     let pattern = "(?:.*\\.)?" + names
-    let lines = [
-      "import re", "", "# Unchecked: vpatch does not know which names Megatron-Core gives this model's parameters.",
-      "pattern = re.compile(r\"\(pattern)\")", "for name, parameter in model.named_parameters():",
-      "    parameter.requires_grad_(pattern.fullmatch(name) is not None)",
-    ]
+    let comment = "Unchecked: vpatch does not know which names Megatron-Core gives this model's parameters."
     self.init(
-      .megatron, text: lines.joined(separator: "\n"), values: .dictionary(["pattern": .string(pattern)]),
+      .megatron, text: Self.loop(pattern, comment: comment), values: .dictionary(["pattern": .string(pattern)]),
       notes: ["unchecked: compare the names with those that your Megatron-Core prints"], tuned: recipe.names,
       isChecked: false)
   }
