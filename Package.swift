@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "CSystem"),
     .target(name: "CEdit", linkerSettings: [.linkedLibrary("edit")]),
     .target(name: "Base", dependencies: ["CCrypto", "CSystem", "CZstd"]),
-    .target(name: "Checkpoints", dependencies: ["Base"]),
+    .target(name: "Checkpoints", dependencies: ["Base", "CZlib"]),
     .target(name: "PatchFormat", dependencies: ["Base", "Checkpoints", "CKernels"]),
     .target(
       name: "CImages",

@@ -32,6 +32,10 @@ PYTHON
 seeds() {
   case $1 in
     safetensors) find fixtures -name '*.safetensors' -size -16k ;;
+    torchFile) find fixtures/torch fixtures/torch-2.4 \( -name '*.bin' -o -name '*.pt' \) -size -16k ;;
+    pickle) python3 fuzz/pickles.py .build-fuzz/pickles && find .build-fuzz/pickles -type f ;;
+    distributed) find fixtures/torch fixtures/torch-2.4 -name .metadata -size -16k ;;
+    distributedPart) find fixtures/torch fixtures/torch-2.4 -name '__1_0.distcp' -size -16k ;;
     patch) find fixtures/golden -name '*.vpatch' -size -16k ;;
     image) find fixtures/images -type f -size -16k ! -name '*.py' ! -name '*.jsonl' ;;
     json) find fixtures -name '*.json' -size -16k ;;

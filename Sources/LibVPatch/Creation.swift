@@ -15,9 +15,9 @@ package func createPatch(
   call(message) {
     let (options, output) = (try GivenOptions(options), try string(output, "output"))
     let base = try SafetensorsCheckpoint(path: string(base, "base"))
-    let (tuned, plan) = try AdapterPlan.tunedSide(string(tuned, "tuned"), adapter: options.adapter, over: base) {
-      try Containers.open($0)
-    }
+    let (tuned, plan) = try AdapterPlan.tunedSide(
+      string(tuned, "tuned"), adapter: options.adapter, prefix: options.prefix, over: base
+    ) { try Containers.open($0) }
     try give(options.create(base, tuned, plan, to: output), json)
   }
 }
@@ -88,6 +88,7 @@ struct GivenOptions {
   private var options = CreateOptions()
   private let training: JSON?
   let adapter: String?
+  let prefix: String?
   let replaces: Bool
   let work: WorkOptions
 
@@ -110,6 +111,7 @@ struct GivenOptions {
     options.name = try reader.optionalString("name")
     options.note = try reader.optionalString("note")
     adapter = try reader.optionalString("adapter")
+    prefix = try reader.optionalString("prefix")
     training = reader.optional("training")
     replaces = try reader.optionalBool("replace") ?? false
     work = WorkOptions(threads: try reader.optionalInt("threads", in: 1...64) ?? 2)

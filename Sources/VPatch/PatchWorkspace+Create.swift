@@ -53,6 +53,8 @@ public struct CreationOptions: Sendable {
   public var mapKeys = false
   /// The tuned side has the trained tensors alone; the others are unchanged.
   public var isPartial = false
+  /// In a checkpoint of a training run: what the names of the model's tensors begin with; nil to find it.
+  public var prefix: String?
   /// The folder of the LoRA adapter that was merged into the tuned checkpoint; nil for none.
   public var adapter: String?
   /// Keep the whole adapter in the patch, even if the patch is smaller without.
@@ -74,7 +76,8 @@ extension PatchWorkspace {
   /// Creates a patch from a base and a tuned checkpoint.
   /// - Parameters:
   ///   - base: the checkpoint before fine-tuning.
-  ///   - tuned: the checkpoint after it, or the folder of a LoRA adapter to merge.
+  ///   - tuned: the checkpoint after it (safetensors, distributed, or of torch.save), or the folder of a LoRA adapter
+  ///     to merge.
   ///   - output: the patch file, `.vpatch`.
   ///   - options: what may have changed, and where the patch is kept.
   /// - Returns: the patch as written. Applying it to `base` gives `tuned` bit for bit.
@@ -84,7 +87,7 @@ extension PatchWorkspace {
   ) throws(PatchError) -> PatchInfo {
     try withPatchError {
       let base = try workspace.checkpoint(base)
-      let (tuned, plan) = try workspace.tuned(tuned, adapter: options.adapter, over: base)
+      let (tuned, plan) = try workspace.tuned(tuned, adapter: options.adapter, prefix: options.prefix, over: base)
       var inner = CreateOptions()
       inner.selection = options.recipe.map { .recipe($0.inner) }
       inner.dropOthers = options.dropOthers

@@ -36,6 +36,10 @@ final class FuzzScene {
       ] {
         try Data((line + "\n").utf8).write(to: URL(filePath: "\(path)/suite/\(name)"))
       }
+      for name in ["distributed", "distributedPart"] {
+        try FileManager.default.copyItem(
+          atPath: "\(root)/fixtures/torch/fsdp2_uneven-2", toPath: "\(path)/\(name)")
+      }
       try Data().write(to: URL(filePath: "\(path)/store/lock"))
       checkpoint = try SafetensorsCheckpoint(path: "\(path)/model.safetensors")
       text = try ModelText(folder: "\(path)/tokenizer", chatTemplate: .init(source: "chatml"))

@@ -1,6 +1,7 @@
 /// Every parser and decoder that reads what comes from outside, by the name that fuzz/run.sh gives it.
 package enum FuzzTarget: String, CaseIterable, Sendable {
   case safetensors, patch, image
+  case torchFile, pickle, distributed, distributedPart
   case json, journal, provenance, stack, annotations, chunk, lowRank, adapter, key
   case suite, results
   case tokenizer, pattern, template, jinja, jinjaSyntax, config, processor, rows
@@ -27,6 +28,10 @@ extension FuzzTargets {
     case .safetensors: safetensors(bytes)
     case .patch: patch(bytes)
     case .image: image(bytes)
+    case .torchFile: torchFile(bytes)
+    case .pickle: pickle(bytes)
+    case .distributed: distributed(bytes)
+    case .distributedPart: distributedPart(bytes)
     case .json: json(bytes)
     case .journal: journal(bytes)
     case .provenance: provenance(bytes)

@@ -6,13 +6,15 @@ extension AdapterPlan {
   /// - Parameters:
   ///   - path: the checkpoint, or the adapter's folder.
   ///   - adapter: the folder of the adapter that was merged into the checkpoint; nil for none.
+  ///   - prefix: what the names of the model's tensors begin with in a checkpoint of a training run; nil to find it.
   ///   - open: opens a checkpoint.
   /// - Throws: `refused` for an adapter that does not fit the base, or a second one.
   package static func tunedSide(
-    _ path: String, adapter: String?, over base: SafetensorsCheckpoint, open: (String) throws -> any Checkpoint
+    _ path: String, adapter: String?, prefix: String? = nil, over base: SafetensorsCheckpoint,
+    open: (String) throws -> any Checkpoint
   ) throws -> (any Checkpoint, AdapterPlan?) {
     guard try PEFTAdapter.isOne(path) else {
-      let checkpoint = try open(path)
+      let checkpoint = try modelPart(open(path), over: base, prefix: prefix)
       return (checkpoint, try adapter.map { try AdapterPlan(PEFTAdapter(path: $0), over: base) })
     }
     if let adapter {
@@ -22,5 +24,19 @@ extension AdapterPlan {
     }
     let plan = try AdapterPlan(PEFTAdapter(path: path), over: base)
     return (AdaptedCheckpoint(plan), plan)
+  }
+
+  private static func modelPart(
+    _ checkpoint: any Checkpoint, over base: SafetensorsCheckpoint, prefix: String?
+  ) throws -> any Checkpoint {
+    if let saved = checkpoint as? AssembledCheckpoint {
+      return try TrainedModel.find(in: saved, over: base.tensors.map(\.info), prefix: prefix)
+    }
+    guard prefix == nil else {
+      throw VPatchError(
+        .refused, checkpoint.path, "is a model in safetensors form, from which no prefix is removed",
+        remedy: "leave out --prefix; --map-keys auto maps other names")
+    }
+    return checkpoint
   }
 }

@@ -14,7 +14,7 @@ package struct Create: Sendable {
   package init(base: SafetensorsCheckpoint, tuned: any Checkpoint, options: CreateOptions, work: WorkOptions) {
     self.base = base
     self.tuned = tuned
-    self.options = options
+    self.options = options.completed(for: tuned, over: base)
     self.work = work
     layout = ModelLayout.recognise(names: base.tensors.map(\.name))
   }

@@ -38,6 +38,16 @@ package struct CreateOptions: Sendable {
   package var training: JSON?
 
   package init() {}
+
+  /// With what follows from where the tuned side comes from. A training run saves those tensors alone that it trains,
+  /// and names them as the runtime does.
+  func completed(for tuned: any Checkpoint, over base: any Checkpoint) -> CreateOptions {
+    guard tuned.mayLackUnchanged else { return self }
+    var options = self
+    options.isPartial = isPartial || !allowsRemovals
+    options.mapKeys = mapKeys || tuned.tensors.contains { base.tensor(named: $0.name) == nil }
+    return options
+  }
 }
 
 /// The created patch and its contents.

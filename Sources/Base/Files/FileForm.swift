@@ -55,7 +55,7 @@ package enum FileForm: String, Sendable, CaseIterable {
   /// "is a GGUF file, a model converted for llama.cpp"
   package var what: String {
     switch self {
-    case .pickle: "is a PyTorch file (a pickle), which can run code when it is loaded: vpatch does not read it"
+    case .pickle: "is a PyTorch file (a pickle), not in safetensors form"
     case .gguf: "is a GGUF file, a model converted for llama.cpp"
     case .numpy: "is a NumPy file"
     case .hdf5: "is an HDF5 file (TensorFlow, Keras)"

@@ -16,3 +16,16 @@ extension Sequence<Int> {
     return sum
   }
 }
+
+extension [Int] {
+  /// The product of non-negative numbers; nil above `Limits.number`.
+  package func productWithinLimits() -> Int? {
+    var product = 1
+    for factor in self {
+      let (next, overflow) = product.multipliedReportingOverflow(by: factor)
+      guard !overflow, (0...Limits.number).contains(next) else { return nil }
+      product = next
+    }
+    return product
+  }
+}

@@ -20,6 +20,8 @@ struct CreateCommand: StoreCommand {
         vpatch create base/ tuned-f32/ -o task.vpatch --cast-to-base --map-keys auto
         vpatch create base/ trained.safetensors -o task.vpatch --partial
             the tuned checkpoint holds only the trained tensors; the others are unchanged
+        vpatch create base/ run/checkpoint-500/ -o task.vpatch --cast-to-base
+            a distributed checkpoint of PyTorch (FSDP), read as the ranks saved it; tensors that it lacks are unchanged
         vpatch create base/ adapter/ -o task.vpatch --keep-adapter
             a LoRA adapter as PEFT saves it, merged by vpatch; 'vpatch export' writes it again
         vpatch create base/ merged/ --adapter adapter/ -o task.vpatch
@@ -34,7 +36,9 @@ struct CreateCommand: StoreCommand {
   @Argument(help: "The base checkpoint.", completion: .file())
   var base: String
   @Argument(
-    help: "The tuned checkpoint, which the patch will reproduce; or the folder of a LoRA adapter (PEFT) to merge.",
+    help: ArgumentHelp(
+      "The tuned checkpoint, which the patch will reproduce: safetensors, a distributed checkpoint (DCP) or a file of "
+        + "torch.save; or the folder of a LoRA adapter (PEFT) to merge."),
     completion: .file())
   var tuned: String
   @Option(help: ArgumentHelp("Check that only the tensors of this recipe changed.", valueName: "name"))
@@ -52,6 +56,10 @@ struct CreateCommand: StoreCommand {
   var mapKeys: KeyMapping?
   @Flag(help: "Treat tensors that the tuned checkpoint lacks as unchanged: it holds only the trained ones.")
   var partial = false
+  @Option(
+    help: ArgumentHelp(
+      "In a checkpoint of a training run: what the names of the model's tensors begin with.", valueName: "text"))
+  var prefix: String?
   @Option(
     help: ArgumentHelp("The LoRA adapter that was merged into the tuned checkpoint.", valueName: "folder"),
     completion: .directory)
@@ -79,7 +87,7 @@ struct CreateCommand: StoreCommand {
 
   func run() throws {
     let base = try workspace.checkpoint(base)
-    let (tuned, plan) = try workspace.tuned(tuned, adapter: adapter, over: base)
+    let (tuned, plan) = try workspace.tuned(tuned, adapter: adapter, prefix: prefix, over: base)
     if keepAdapter, plan == nil {
       throw VPatchError(
         .refused, self.tuned, "is a model, and --keep-adapter keeps an adapter", remedy: "name it with --adapter FOLDER"

@@ -104,13 +104,15 @@ vpatch_status vpatch_match(const char *request, char **json, char **message);
 //   "adapter"              the folder of the LoRA adapter that was merged into the tuned side
 //   "keep_adapter"         keep the whole adapter in the patch
 //   "allow_removals", "allow_additions"
+//   "prefix"               what the names of the model's tensors begin with in a checkpoint of a training run
 //   "name", "note"         texts to keep in the patch
 //   "training"             a training record (spec/vpatch-format.md, section 7.3)
 //   "replace"              replace an existing file
 //   "threads"              a number
 // The result is what `vpatch create --json` prints.
 
-// Makes a patch of a base and a tuned model, each a file or a folder; the tuned side may be an adapter's folder.
+// Makes a patch of a base and a tuned model, each a file or a folder; the tuned side may be the folder of an
+// adapter or of a distributed checkpoint, or a file of torch.save.
 vpatch_status vpatch_create(
     const char *base, const char *tuned, const char *output, const char *options, char **json, char **message);
 

@@ -12,6 +12,8 @@ package protocol Checkpoint: Sendable {
   var tensors: [CheckpointTensor] { get }
   /// Size of all tensors in bytes: at most 2⁵³ − 1.
   var totalBytes: Int { get }
+  /// Whether tensors that it lacks are unchanged: training saves those alone that it trains.
+  var mayLackUnchanged: Bool { get }
   /// The files that are read.
   var inputs: [InputFile] { get }
 
@@ -44,6 +46,8 @@ package struct CheckpointTensor: Sendable {
 }
 
 extension Checkpoint {
+  package var mayLackUnchanged: Bool { false }
+
   /// The tensor of that name; nil where there is none.
   package func tensor(named name: String) -> CheckpointTensor? { tensors.element(named: name, by: \.name) }
 }

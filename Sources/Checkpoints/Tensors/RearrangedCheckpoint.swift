@@ -40,6 +40,7 @@ package struct RearrangedCheckpoint: Checkpoint {
   package var isDirectory: Bool { stored.isDirectory }
   package var totalBytes: Int { stored.totalBytes }
   package var inputs: [InputFile] { stored.inputs }
+  package var mayLackUnchanged: Bool { stored.mayLackUnchanged }
 
   package func source(of tensor: CheckpointTensor) -> any TensorSource {
     guard tensor.file == Self.noFile else { return stored.source(of: tensor) }

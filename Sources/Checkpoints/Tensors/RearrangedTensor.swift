@@ -147,9 +147,10 @@ package final class RearrangedTensor: TensorSource {
       return try tensor.read(into: bytes, at: first * width)
     }
     // Reads what lies between the elements too, unless that is far more.
-    let step = max(1, min(Self.tileSize / width / loop.source, loop.source * width > 4096 ? 1 : indexes.count))
+    let stride = max(loop.source, 1)
+    let step = max(1, min(Self.tileSize / width / stride, stride * width > 4096 ? 1 : indexes.count))
     try withScratch(((step - 1) * loop.source + 1) * width) { scratch in
-      for i in stride(from: indexes.lowerBound, to: indexes.upperBound, by: step) {
+      for i in Swift.stride(from: indexes.lowerBound, to: indexes.upperBound, by: step) {
         let count = min(step, indexes.upperBound - i)
         let span = UnsafeMutableRawBufferPointer(rebasing: scratch[..<(((count - 1) * loop.source + 1) * width)])
         try tensor.read(into: span, at: (source + i * loop.source) * width)

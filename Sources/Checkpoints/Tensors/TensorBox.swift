@@ -22,6 +22,12 @@ package struct TensorBox: Hashable, Sendable {
     }.reversed()
   }
 
+  /// A strided view of a storage, in elements. A stride of zero repeats elements.
+  package init(start: Int, shape: [Int], strides: [Int]) {
+    self.start = start
+    axes = zip(shape, strides).map { [Step(count: $0, stride: $1)] }
+  }
+
   package var shape: [Int] { axes.map { $0.reduce(1) { $0 * $1.count } } }
 
   /// The part at one index of an axis with one step. The axis is gone.

@@ -15,6 +15,15 @@ package struct TensorInfo: Hashable, Sendable {
     self.byteCount = byteCount
   }
 
+  /// A tensor whose elements have whole bytes. Nil where the size overflows.
+  package init?(name: String, dtype: DType, shape: [Int]) {
+    let elements = shape.contains(0) ? 0 : shape.productWithinLimits()
+    guard dtype.bitsPerElement % 8 == 0,
+      let count = elements.flatMap({ [$0, dtype.bitsPerElement / 8].productWithinLimits() })
+    else { return nil }
+    self.init(name: name, dtype: dtype, shape: shape, byteCount: count)
+  }
+
   /// "BF16 576×1536"
   package var typeDescription: String {
     shape.isEmpty ? "\(dtype) scalar" : "\(dtype) " + shape.map(String.init).joined(separator: "×")

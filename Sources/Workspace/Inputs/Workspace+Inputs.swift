@@ -25,12 +25,20 @@ extension Workspace {
   }
 
   /// The tuned side of a new patch: a checkpoint, or a LoRA adapter merged into the base.
-  /// - Parameter adapter: the folder of the adapter that was merged into the checkpoint; nil for none.
+  /// - Parameters:
+  ///   - adapter: the folder of the adapter that was merged into the checkpoint; nil for none.
+  ///   - prefix: what the names of the model's tensors begin with in a checkpoint of a training run; nil to find it.
   /// - Throws: `refused` for an adapter that does not fit the base.
   package func tuned(
-    _ path: String, adapter: String?, over base: SafetensorsCheckpoint
+    _ path: String, adapter: String?, prefix: String? = nil, over base: SafetensorsCheckpoint
   ) throws -> (any Checkpoint, AdapterPlan?) {
-    try AdapterPlan.tunedSide(path, adapter: adapter, over: base) { try readable($0) }
+    let (tuned, plan) = try AdapterPlan.tunedSide(path, adapter: adapter, prefix: prefix, over: base) {
+      try readable($0)
+    }
+    if let left = (tuned as? AssembledCheckpoint)?.leftOut, let first = left.first {
+      messages.note("\(Format.counted(left.count, "tensor")) left out that the model does not have, such as \(first)")
+    }
+    return (tuned, plan)
   }
 
   private func requireNoPatch(_ path: String) throws {

@@ -15,6 +15,7 @@ from vpatch.errors import (
     VPatchError,
     WrongBase,
 )
+from vpatch.checkpoints import from_checkpoint
 from vpatch.loading import load_model
 from vpatch.patch import Patch, TensorChange, open  # noqa: A004
 from vpatch.recipes import freeze, select
@@ -29,8 +30,8 @@ __version__ = _library.version()
 
 __all__ = [
     "EncodedRow", "IOFailure", "InvalidFile", "Mismatch", "Misuse", "MixedModel", "Patch", "PatchCallback", "Refused",
-    "Store", "TensorChange", "TextEncoder", "VPatchError", "WrongBase", "create", "fingerprint", "freeze", "load_model",
-    "merge", "open", "save_patch", "select",
+    "Store", "TensorChange", "TextEncoder", "VPatchError", "WrongBase", "create", "fingerprint", "freeze",
+    "from_checkpoint", "load_model", "merge", "open", "save_patch", "select",
 ]
 
 

@@ -22,15 +22,16 @@ def create(
     base: Model, tuned: Model, output: str | os.PathLike[str], *, recipe: str | None = None, only: str | None = None,
     partial: bool = False, adapter: str | os.PathLike[str] | None = None, keep_adapter: bool = False,
     drop_others: bool = False, cast_to_base: bool = False, map_keys: bool | None = None, allow_removals: bool = False,
-    allow_additions: bool = False, name: str | None = None, note: str | None = None,
+    allow_additions: bool = False, prefix: str | None = None, name: str | None = None, note: str | None = None,
     training: Mapping[str, Any] | None = None, replace: bool = False, threads: int | None = None,
 ) -> Patch:
     """Makes the patch from a base to a tuned model. Applying it gives the tuned model bit for bit.
 
     Args:
         base: the model before fine-tuning: a file or a folder. Tensors in memory are written to a temporary file first.
-        tuned: the model after it: a file, a folder, the folder of a LoRA adapter; a module or a mapping, which is not
-            copied; or an iterable of (name, tensor), of which one is in memory at a time.
+        tuned: the model after it: a file, a folder, the folder of a LoRA adapter or of a distributed checkpoint; a
+            module or a mapping, which is not copied; or an iterable of (name, tensor), of which one is in memory at a
+            time.
         output: the patch file, `.vpatch`.
         recipe: require that only this recipe's tensors changed.
         only: the same, for tensors whose whole name matches this regular expression.
@@ -42,6 +43,7 @@ def create(
         map_keys: find tensors whose names or arrangement follow another layout; None: for tensors in memory.
         allow_removals: accept that the tuned model lacks tensors that a fine-tune keeps.
         allow_additions: accept tensors that a fine-tune does not add.
+        prefix: what the names of the model's tensors begin with in a checkpoint of a training run; None to find it.
         name: the patch's name.
         note: a note to keep in it.
         training: a training record (section 7.3 of the format) to keep in it.
@@ -56,7 +58,7 @@ def create(
         "recipe": recipe, "only": only, "partial": partial, "adapter": None if adapter is None else os.fspath(adapter),
         "keep_adapter": keep_adapter, "drop_others": drop_others, "cast_to_base": cast_to_base,
         "map_keys": in_memory if map_keys is None else map_keys, "allow_removals": allow_removals,
-        "allow_additions": allow_additions, "name": name, "note": note, "training": training, "replace": replace,
+        "allow_additions": allow_additions, "prefix": prefix, "name": name, "note": note, "training": training, "replace": replace,
         "threads": threads or default_threads(),
     }
     with tempfile.TemporaryDirectory(prefix="vpatch-") as scratch:
