@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpatch import _library
 from vpatch._arrays import fingerprint
+from vpatch.checkpoints import from_checkpoint
 from vpatch.create import create, save_patch
 from vpatch.errors import (
     InvalidFile,
@@ -15,7 +16,6 @@ from vpatch.errors import (
     VPatchError,
     WrongBase,
 )
-from vpatch.checkpoints import from_checkpoint
 from vpatch.loading import load_model
 from vpatch.patch import Patch, TensorChange, open  # noqa: A004
 from vpatch.recipes import freeze, select
