@@ -58,8 +58,8 @@ def create(
         "recipe": recipe, "only": only, "partial": partial, "adapter": None if adapter is None else os.fspath(adapter),
         "keep_adapter": keep_adapter, "drop_others": drop_others, "cast_to_base": cast_to_base,
         "map_keys": in_memory if map_keys is None else map_keys, "allow_removals": allow_removals,
-        "allow_additions": allow_additions, "prefix": prefix, "name": name, "note": note, "training": training, "replace": replace,
-        "threads": threads or default_threads(),
+        "allow_additions": allow_additions, "prefix": prefix, "name": name, "note": note, "training": training,
+        "replace": replace, "threads": threads or default_threads(),
     }
     with tempfile.TemporaryDirectory(prefix="vpatch-") as scratch:
         base_path = base if isinstance(base, (str, os.PathLike)) else _written(base, Path(scratch))
