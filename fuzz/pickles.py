@@ -6,7 +6,7 @@ import zipfile
 
 out = pathlib.Path(sys.argv[1])
 out.mkdir(parents=True, exist_ok=True)
-for path in sorted(pathlib.Path("fixtures/torch").glob("*/*.bin")):
+for path in sorted(pathlib.Path("fixtures/torch").glob("*/pytorch_model*.bin")):
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
