@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 from vpatch import _library
 from vpatch._arrays import fingerprint
 from vpatch.checkpoints import from_checkpoint
-from vpatch.create import create, save_patch
+from vpatch.create import create
 from vpatch.errors import (
     InvalidFile,
     IOFailure,
     Mismatch,
     Misuse,
     MixedModel,
+    RankFailed,
     Refused,
     VPatchError,
     WrongBase,
@@ -19,6 +20,7 @@ from vpatch.errors import (
 from vpatch.loading import load_model
 from vpatch.patch import Patch, TensorChange, open  # noqa: A004
 from vpatch.recipes import freeze, select
+from vpatch.saving import save_patch
 from vpatch.stacks import merge
 from vpatch.store import Store
 from vpatch.text import EncodedRow, TextEncoder
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
 __version__ = _library.version()
 
 __all__ = [
-    "EncodedRow", "IOFailure", "InvalidFile", "Mismatch", "Misuse", "MixedModel", "Patch", "PatchCallback", "Refused",
-    "Store", "TensorChange", "TextEncoder", "VPatchError", "WrongBase", "create", "fingerprint", "freeze",
-    "from_checkpoint", "load_model", "merge", "open", "save_patch", "select",
+    "EncodedRow", "IOFailure", "InvalidFile", "Mismatch", "Misuse", "MixedModel", "Patch", "PatchCallback",
+    "RankFailed", "Refused", "Store", "TensorChange", "TextEncoder", "VPatchError", "WrongBase", "create",
+    "fingerprint", "freeze", "from_checkpoint", "load_model", "merge", "open", "save_patch", "select",
 ]
 
 

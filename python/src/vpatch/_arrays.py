@@ -47,17 +47,22 @@ def reason_against(value: Any) -> str | None:
         return None
     kind = type(value).__name__
     if kind == "DTensor":
-        return "is a DTensor, of which each rank holds a part; gather it first (DTensor.full_tensor)"
+        return ("is a DTensor, of which each rank holds a part; vpatch.save_patch gathers it; or gather it first "
+                "(DTensor.full_tensor)")
     if value.device.type == "meta":
         return "is on the meta device: its weights are offloaded or not loaded; load the whole model into memory"
     if hasattr(value, "ds_id") and value.numel() == 0:
-        return "is partitioned by ZeRO-3; gather it first (deepspeed.zero.GatheredParameters)"
+        return ("is partitioned by ZeRO-3; vpatch.save_patch gathers it; or gather it first "
+                "(deepspeed.zero.GatheredParameters)")
     if hasattr(value, "quant_state") or kind in ("Int8Params", "Params4bit") or "torchao" in type(value).__module__:
         return f"is quantised ({kind}); load the model without quantisation"
     if kind not in ("Tensor", "Parameter", "Buffer"):
         return f"is a {kind}, not a plain tensor; convert it first"
     if str(value.layout) != "torch.strided":
         return f"has the layout {value.layout}; make it dense first"
+    # FSDP frees the memory of whole tensors and keeps their shapes.
+    if value.numel() > 0 and value.untyped_storage().nbytes() == 0:
+        return "has no memory any more: FSDP freed it; copy the tensor while it is gathered"
     return None
 
 

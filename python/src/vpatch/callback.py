@@ -13,10 +13,10 @@ from transformers import TrainerCallback
 from transformers import __version__ as transformers_version
 
 from vpatch import _library
-from vpatch.create import save_patch
 from vpatch.errors import Refused
 from vpatch.patch import Patch
 from vpatch.recipes import select
+from vpatch.saving import save_patch
 
 
 class PatchCallback(TrainerCallback):  # type: ignore[misc]

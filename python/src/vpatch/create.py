@@ -141,35 +141,3 @@ def _written(model: Any, folder: Path) -> Path:
         for tensor in items:
             file.write(tensor.data.data)
     return path
-
-
-def save_patch(
-    model: Any, base: str | os.PathLike[str], output: str | os.PathLike[str], *, recipe: str | None = None,
-    name: str | None = None, note: str | None = None, training: Mapping[str, Any] | None = None, replace: bool = False,
-    threads: int | None = None,
-) -> Patch:
-    """Makes a patch of a model's trainable parameters; no checkpoint is written.
-
-    Parameters with `requires_grad=False` count as unchanged. Float32 masters of a base in another dtype are rounded to
-    the base's dtype, to nearest, ties to even; `Patch.to_dict()["annotations"]["made"]["cast"]` lists them.
-
-    Args:
-        model: the trained torch.nn.Module; also wrapped by torch.compile or DDP.
-        base: the file or folder that it was loaded from.
-        output: the patch file.
-        recipe: require that only this recipe's tensors changed.
-
-    Raises:
-        Refused: if nothing is trainable, or if the trained parameters are those of an adapter.
-    """
-    trainable = {key: value for key, value in model.named_parameters() if value.requires_grad}
-    if not trainable:
-        raise Refused("no parameter of the model is trainable (requires_grad), so there is nothing to save; "
-                      "vpatch.freeze(model, recipe) makes those of a recipe trainable")
-    adapter = next((key for key in trainable if ".lora_" in key or ".modules_to_save." in key), None)
-    if adapter is not None:
-        raise Refused(f'the model has an adapter ("{adapter}"); save it with PEFT (model.save_pretrained), and give '
-                      "its folder: vpatch.create(base, adapter_folder, output)")
-    return create(
-        base, trainable, output, recipe=recipe, partial=True, cast_to_base=True, map_keys=True, name=name, note=note,
-        training=training, replace=replace, threads=threads)

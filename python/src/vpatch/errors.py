@@ -31,3 +31,7 @@ class Misuse(VPatchError, ValueError):
 
 class MixedModel(VPatchError):
     """A failed change could not be taken back: some tensors are changed. The message names them."""
+
+
+class RankFailed(VPatchError):
+    """Another rank of a distributed run failed, ended or did not answer, while all worked together."""

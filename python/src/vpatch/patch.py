@@ -12,7 +12,7 @@ from vpatch._arrays import Bytes
 from vpatch._library import BACKWARD, FORWARD
 from vpatch._places import Entry, find
 from vpatch._swap import Change, compare, swap
-from vpatch.errors import Refused, WrongBase
+from vpatch.errors import InvalidFile, Refused, WrongBase
 
 
 class TensorChange(NamedTuple):
@@ -58,8 +58,28 @@ class Patch:
         """
         self.path = os.fspath(path)
         self._threads = threads or default_threads()
-        self._handle = _library.call_handle("vpatch_open", _library.path_bytes(path), self._threads)
-        self._closer = weakref.finalize(self, _library.close, "vpatch_close", self._handle)
+        _ = self._handle
+
+    @classmethod
+    def _known(cls, path: str | os.PathLike[str], facts: dict[str, Any], *, threads: int | None = None) -> "Patch":
+        """A patch that another process wrote and verified. The file is opened where it is put into a model."""
+        patch = cls.__new__(cls)
+        patch.path = os.fspath(path)
+        patch._threads = threads or default_threads()
+        patch._facts = facts
+        return patch
+
+    @cached_property
+    def _handle(self) -> int:
+        handle = _library.call_handle("vpatch_open", _library.path_bytes(self.path), self._threads)
+        self._closer = weakref.finalize(self, _library.close, "vpatch_close", handle)
+        # Of one that was known before it was opened.
+        if "_facts" in self.__dict__:
+            identity = _library.call_json("vpatch_describe", handle)["identity"]
+            if identity != self.identity:
+                raise InvalidFile(f"{self.path}: is another patch by now ({identity[:12]}, not {self.identity[:12]}); "
+                                  "open it again")
+        return handle
 
     def __repr__(self) -> str:
         return f"<vpatch.Patch {self.name or self.path} {self.identity[:12]}>"
