@@ -91,9 +91,21 @@ def bytes_in_place(value: Any) -> Bytes | None:
     return own
 
 
+class _Memory:
+    """The memory of a contiguous tensor, for NumPy.
+
+    Tensor.numpy() would do, but marks the storage for good as one that cannot be resized, which FSDP does.
+    """
+
+    def __init__(self, plain: Any) -> None:
+        self._keeps = plain
+        self.__array_interface__ = {
+            "data": (plain.data_ptr(), False), "shape": (plain.numel() * plain.element_size(),), "typestr": "|u1",
+            "version": 3}
+
+
 def _bytes_of_torch(plain: Any) -> Bytes:
-    torch = sys.modules["torch"]
-    view: Bytes = plain.reshape(-1).view(torch.uint8).numpy()
+    view: Bytes = np.asarray(_Memory(plain))
     return view
 
 

@@ -5,6 +5,7 @@ others hear from it again and again, so that its work may take longer than the g
 noticed by the group itself: at once with gloo, else at its timeout.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -92,10 +93,8 @@ class Ranks:
             yield
         # What the backends raise when a peer is gone or too late.
         except (RuntimeError, EOFError, ValueError) as error:
-            lines = str(error).strip().splitlines()
-            raise RankFailed(
-                "another rank ended or did not answer, so nothing was written; resume from the last checkpoint ("
-                f"{lines[0] if lines else type(error).__name__})") from error
+            raise RankFailed("another rank ended or did not answer, so nothing was written; resume from the last "
+                             f"checkpoint ({_brief(error)})") from error
 
     def share(self, value: Any) -> list[Any]:
         """Gives every rank the values of all, in the order of ranks."""
@@ -155,6 +154,12 @@ class Ranks:
         if error is not None:
             raise error
         return value  # type: ignore[return-value]
+
+
+def _brief(error: BaseException) -> str:
+    """The first sentence of a backend's message, without the place in its source."""
+    lines = re.sub(r"^\[[^]]*\] *", "", str(error).strip()).splitlines()
+    return lines[0].split(". ")[0] if lines else type(error).__name__
 
 
 def _is_done(future: Future[Any], seconds: float) -> bool:

@@ -39,19 +39,18 @@ def _fsdp1(model: Any) -> str | None:
     return None
 
 
-def prepare(model: Any) -> None:
-    """Puts a model into the state between two steps, in which its parameters are what the optimizer changes.
-
-    Raises:
-        Refused: for a model of FSDP's first version.
-    """
+def require_supported(model: Any) -> None:
+    """Refuses a model of FSDP's first version."""
     wrapped = _fsdp1(model)
     if wrapped is not None:
         raise Refused(
             f'"{wrapped}" is wrapped by FSDP1 (FullyShardedDataParallel), which hides the parameters; use FSDP2 '
-            "(fully_shard), or make the patch within FullyShardedDataParallel.summon_full_params(model, "
-            "writeback=False, offload_to_cpu=True, rank0_only=True), on rank 0: vpatch.create(base, model, output, "
-            "cast_to_base=True)")
+            "(fully_shard), or within FullyShardedDataParallel.summon_full_params(model, writeback=False) make it on "
+            "rank 0: vpatch.create(base, dict(model.named_parameters()), output, partial=True, cast_to_base=True)")
+
+
+def prepare(model: Any) -> None:
+    """Puts a model into the state between two steps, in which its parameters are what the optimizer changes."""
     for module in model.modules():
         # After an evaluation FSDP2 keeps whole copies of some parameters, in the dtype of the computation.
         if any(kind.__name__ == "FSDPModule" for kind in type(module).__mro__):

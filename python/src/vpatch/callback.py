@@ -12,15 +12,18 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers import __version__ as transformers_version
 
-from vpatch import _library
+from vpatch import _library, _shards
+from vpatch._ranks import Ranks, distributed
 from vpatch.errors import Refused
 from vpatch.patch import Patch
 from vpatch.recipes import select
-from vpatch.saving import save_patch
+from vpatch.saving import save_patch, trainable
 
 
 class PatchCallback(TrainerCallback):  # type: ignore[misc]
     """Writes a patch of the trained parameters at every save and at the end, without a full checkpoint.
+
+    With FSDP2, ZeRO-3 and DDP all ranks take part, rank 0 writes, and every rank gets the patches.
 
     Attributes:
         patches: what was written, in order.
@@ -63,13 +66,16 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Checks before the training what would fail after it."""
         model = kwargs["model"]
-        if self._output.exists() and not self._replace:
-            raise Refused(f"{self._output} exists; give another output, or PatchCallback(replace=True)")
-        self._output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        trainable(model)
         self._require_recipe(model)
+        if self._replaces_save:
+            self._require_whole_model(args, model)
         self._begin = time.monotonic()
-        if state.is_world_process_zero:
-            self._data = self._data_sets(kwargs.get("train_dataloader"))
+        ranks = _ranks()
+        if ranks is not None:
+            self._data = ranks.first(lambda: self._prepare(kwargs.get("train_dataloader")))
+        elif state.is_world_process_zero:
+            self._data = self._prepare(kwargs.get("train_dataloader"))
         if self._replaces_save:
             _SmallSaves(model).begin()
 
@@ -91,6 +97,21 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
 
     # MARK: Patches
 
+    def _prepare(self, loader: Any) -> list[dict[str, Any]]:
+        """Requires that the output is free, and describes the data."""
+        if self._output.exists() and not self._replace:
+            raise Refused(f"{self._output} exists; give another output, or PatchCallback(replace=True)")
+        self._output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        return self._data_sets(loader)
+
+    @staticmethod
+    def _require_whole_model(args: Any, model: Any) -> None:
+        if getattr(args, "deepspeed", None) or getattr(args, "fsdp", None) or _shards.is_sharded(model):
+            raise Refused(
+                "replaces_save=True needs the whole model on every rank, but with FSDP and DeepSpeed the checkpoints "
+                "of the Trainer hold what each rank has; leave replaces_save out: each checkpoint gets its patch also "
+                "then")
+
     def _require_recipe(self, model: Any) -> None:
         if self._recipe is None:
             return
@@ -103,11 +124,12 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
                 f'{self._recipe}; call vpatch.freeze(model, "{self._recipe}") before the Trainer is made')
 
     def _write(self, path: Path, args: Any, state: Any, model: Any) -> None:
-        if not state.is_world_process_zero:
+        ranks = _ranks()
+        if ranks is None and not state.is_world_process_zero:
             return
         self.patches.append(save_patch(
             model, self._base, path, recipe=self._recipe, name=self._name, note=self._note,
-            training=self._record(args, state, model), replace=True))
+            training=self._record(args, state, model), replace=True, group=None if ranks is None else ranks.group))
 
     # MARK: The training record (section 7.3 of the format)
 
@@ -142,6 +164,12 @@ class PatchCallback(TrainerCallback):  # type: ignore[misc]
             return [_file(path) for path in self._data_files]
         dataset = getattr(loader, "dataset", None)
         return [] if dataset is None or not hasattr(dataset, "__len__") else [_rows(dataset)]
+
+
+def _ranks() -> Ranks | None:
+    """All ranks, if there are several: the Trainer calls its callbacks on each."""
+    dist = distributed()
+    return Ranks(dist.group.WORLD) if dist is not None and dist.get_world_size() > 1 else None
 
 
 def _curve(history: list[dict[str, Any]]) -> dict[str, Any]:

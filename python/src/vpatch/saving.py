@@ -44,27 +44,33 @@ def save_patch(
             gathered.
         RankFailed: if another rank ended, did not answer, or failed by an error that is not vpatch's.
     """
-    options = {
+    options: dict[str, Any] = {
         "recipe": recipe, "partial": True, "cast_to_base": True, "map_keys": True, "name": name, "note": note,
         "training": training, "replace": replace}
     if group is None and not _shards.is_sharded(model):
-        return create(base, _trainable(model), output, threads=threads, **options)
+        return create(base, trainable(model), output, threads=threads, **options)
     ranks = Ranks(group)
     _require_all_ranks(model, ranks)
     options["threads"] = threads or default_threads()
     return _Save(ranks, base, output, options).run(model)
 
 
-def _trainable(model: Any) -> dict[str, Any]:
-    trainable = {key: value for key, value in model.named_parameters() if value.requires_grad}
-    if not trainable:
+def trainable(model: Any) -> dict[str, Any]:
+    """The parameters that `save_patch` saves.
+
+    Raises:
+        Refused: for a model that it does not save.
+    """
+    _shards.require_supported(model)
+    chosen = {key: value for key, value in model.named_parameters() if value.requires_grad}
+    if not chosen:
         raise Refused("no parameter of the model is trainable (requires_grad), so there is nothing to save; "
                       "vpatch.freeze(model, recipe) makes those of a recipe trainable")
-    adapter = next((key for key in trainable if ".lora_" in key or ".modules_to_save." in key), None)
+    adapter = next((key for key in chosen if ".lora_" in key or ".modules_to_save." in key), None)
     if adapter is not None:
         raise Refused(f'the model has an adapter ("{adapter}"); save it with PEFT (model.save_pretrained), and give '
                       "its folder: vpatch.create(base, adapter_folder, output)")
-    return trainable
+    return chosen
 
 
 def _require_all_ranks(model: Any, ranks: Ranks) -> None:
@@ -114,7 +120,7 @@ class _Save:
     def _plan(self, model: Any) -> tuple[list[_shards.Step], dict[str, Any]]:
         def describe() -> tuple[dict[str, Any], dict[str, _shards.Facts]]:
             _shards.prepare(model)
-            parameters = _trainable(model)
+            parameters = trainable(model)
             if self._ranks.is_first:
                 self._begin()
             return parameters, {key: _shards.facts(key, value, self._ranks) for key, value in parameters.items()}

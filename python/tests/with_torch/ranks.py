@@ -3,6 +3,7 @@
     python ranks.py    reads jobs from stdin, one JSON object a line, and answers each with one line
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -77,6 +78,7 @@ def _rank(function: Any, rank: int, job: dict[str, Any], folder: Path) -> None:
 
 
 def _serve(module: Any) -> None:
+    faulthandler.enable()
     import torch
 
     torch.set_num_threads(1)

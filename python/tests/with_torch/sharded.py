@@ -26,6 +26,7 @@ def warm_up() -> None:
     """Imports before the fork what every rank needs."""
     import torch._dynamo
     import torch.distributed.tensor.parallel  # noqa: F401
+    from transformers import Trainer  # noqa: F401
 
     model = vpatch.load_model(TINY / "tiny-qwen2")
     torch.optim.AdamW(model.parameters())
@@ -210,15 +211,12 @@ def refused(base: str, folder: str, kind: str) -> str:
             vpatch.save_patch(model, base, output)
         except vpatch.Refused as error:
             # The way out that the message names.
-            with FullyShardedDataParallel.summon_full_params(
-                    model, writeback=False, offload_to_cpu=True, rank0_only=True):
+            with FullyShardedDataParallel.summon_full_params(model, writeback=False):
                 if rank == 0:
                     with torch.no_grad():
                         model.get_parameter("_fsdp_wrapped_module." + first).mul_(2)
-                    vpatch.create(base, model, output, cast_to_base=True)
-            with FullyShardedDataParallel.summon_full_params(model, writeback=False):
-                # What FSDP1's own full state is in the processor's memory: freed already.
-                pass
+                    vpatch.create(base, dict(model.named_parameters()), output, partial=True, cast_to_base=True)
+                    assert len(vpatch.open(output).touched) == 1
             raise error
     if kind == "mesh":
         group = dist.new_group([0, 1])
@@ -248,6 +246,59 @@ def ddp(base: str, folder: str) -> dict[str, Any]:
     wrapped = torch.nn.parallel.DistributedDataParallel(model)
     step(wrapped)
     return both(wrapped, base, folder, group=dist.group.WORLD)
+
+
+class Rows(torch.utils.data.Dataset[dict[str, Any]]):  # type: ignore[misc]
+    """Rows of random tokens."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitem__(self, i: int) -> dict[str, Any]:
+        ids = torch.randint(3, 90, (12,), generator=torch.Generator().manual_seed(i)).tolist()
+        return {"input_ids": ids, "labels": ids}
+
+
+def trainer(base: str, folder: str, callback: Any, run: str, **settings: Any) -> Any:
+    """The Trainer under FSDP2. On the processor accelerate would make DDP of it, were it not for one line."""
+    import transformers
+    from accelerate.state import PartialState
+    from accelerate.utils import DistributedType
+
+    model = vpatch.load_model(base)
+    vpatch.freeze(model, "sa-proj")
+    arguments = transformers.TrainingArguments(
+        output_dir=str(Path(folder) / run), max_steps=4, per_device_train_batch_size=1, learning_rate=1e-2, save_steps=2,
+        logging_steps=1, use_cpu=True, report_to=[], disable_tqdm=True, ddp_backend="gloo", seed=1, fsdp=True,
+        fsdp_config={"version": 2, "transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"],
+                     "state_dict_type": "SHARDED_STATE_DICT"}, **settings)
+    _ = arguments.device
+    PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    return transformers.Trainer(model=model, args=arguments, train_dataset=Rows(), callbacks=[callback])
+
+
+def callbacks(base: str, folder: str) -> dict[str, Any]:
+    """PatchCallback under FSDP2: at saves, between them, at the end, and after a resumption."""
+    where, found = Path(folder), {}
+    callback = vpatch.PatchCallback(base=base, output=where / "task.vpatch", recipe="sa-proj", every=3, name="counting")
+    whole = trainer(base, folder, callback, "run")
+    whole.train()
+    assert whole.accelerator.is_fsdp2 and isinstance(next(whole.model.parameters()), DTensor)
+    found["identity"] = callback.patches[-1].identity
+    found["whole"] = saved_whole(whole.model, base, where / "whole.vpatch")
+    found["patches"] = [os.path.relpath(patch.path, where) for patch in callback.patches]
+    found["record"] = callback.patches[-1].to_dict()["annotations"]["training"]
+    again = vpatch.PatchCallback(base=base, output=where / "again.vpatch", recipe="sa-proj")
+    trainer(base, folder, again, "resumed").train(resume_from_checkpoint=str(where / "run" / "checkpoint-2"))
+    found["resumed"] = again.patches[-1].identity
+    found["refused"] = []
+    for options in ({}, {"replaces_save": True, "replace": True}, {"replace": True, "recipe": "gate-up"}):
+        late = vpatch.PatchCallback(base=base, output=where / "task.vpatch", **options)
+        try:
+            trainer(base, folder, late, "late").train()
+        except vpatch.Refused as error:
+            found["refused"].append(str(error))
+    return found
 
 
 # MARK: Failures
@@ -287,9 +338,12 @@ def failing(base: str, folder: str, phase: str, rank: int, how: str) -> str:
     plain_call = _library.call_json
     if dist.get_rank() == rank:
         if phase == "before":
-            saving._trainable = _after(1, saving._trainable, action)
+            saving.trainable = _after(1, saving.trainable, action)
         elif phase == "tensor":
-            _shards._flat_bytes = _after(4, _shards._flat_bytes, action)
+            if how == "killed":
+                _shards.Gathering._exchange = _after(4, _shards.Gathering._exchange, action)  # type: ignore[method-assign]
+            else:
+                _shards._flat_bytes = _after(4, _shards._flat_bytes, action)
         elif phase == "after":
             saving._Save._finish = _after(1, saving._Save._finish, action)  # type: ignore[method-assign]
             _ranks.Ranks.first = _after(1, _ranks.Ranks.first, action)  # type: ignore[method-assign]

@@ -65,6 +65,25 @@ def test_ddp(launcher: Launcher, tmp_path: Path) -> None:
     require_one_identity(values(launcher.run("ddp", 2, base=BASE, folder=tmp_path)))
 
 
+def test_trainer(launcher: Launcher, tmp_path: Path) -> None:
+    found = values(launcher.run("callbacks", 2, base=BASE, folder=tmp_path))
+    require_one_identity(found)
+    for side in found:
+        assert side["patches"] == ["run/checkpoint-2/task.vpatch", "task-step3.vpatch", "run/checkpoint-4/task.vpatch",
+                                   "task.vpatch"]
+        assert side["resumed"] == side["identity"]
+        exists, replaces, frozen = side["refused"]
+        assert "exists; give another output" in exists
+        assert "replaces_save=True needs the whole model on every rank" in replaces
+        assert "call vpatch.freeze" in frozen
+        assert side["record"]["steps"] == 4 and side["record"]["settings"]["batch"] == 2
+        assert side["record"]["data"][0]["rows"] == 16
+    patch = vpatch.open(tmp_path / "task.vpatch")
+    assert patch.recipe == "sa-proj" and patch.name == "counting"
+    # What replaces_save would do without: whole checkpoints, each with its patch.
+    assert vpatch.open(tmp_path / "run" / "checkpoint-4" / "task.vpatch").identity == patch.identity
+
+
 @pytest.mark.parametrize(("kind", "ranks", "words"), [
     ("FSDP1", 2, "wrapped by FSDP1"), ("mesh", 3, "sharded over 2 of the 3 ranks; give group="),
     ("names", 2, "is trainable on rank 0 and not on rank 1"), ("values", 2, "has other values on rank 1")])
@@ -77,7 +96,7 @@ def test_refused(launcher: Launcher, tmp_path: Path, kind: str, ranks: int, word
 
 
 def test_errors_of_the_first_rank(launcher: Launcher, tmp_path: Path) -> None:
-    first, second = values(launcher.run("errors", 2, base=BASE, folder=tmp_path, other=TINY / "tiny-qwen2.5-vl"))
+    first, second = values(launcher.run("errors", 2, base=BASE, folder=tmp_path, other=TINY / "tiny-llama"))
     assert first == second
     kinds = [text.split(":")[0] for text in first]
     assert kinds == ["Refused", "IOFailure", "Refused", "Misuse", "IOFailure", "saved", "Refused", "saved"], first
