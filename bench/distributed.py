@@ -112,7 +112,7 @@ def memory(python: Path, tensors: int, rows: int, columns: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=[[], "identity", "zero3", "memory"])
+    parser.add_argument("what", nargs="*", metavar="identity|zero3|memory")
     parser.add_argument("--smollm2", type=Path)
     parser.add_argument("--deepspeed", type=Path)
     parser.add_argument("--no-dcp", action="store_true")
@@ -121,6 +121,8 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=8192)
     options = parser.parse_args()
     what = options.what or ["identity", "memory"]
+    if unknown := set(what) - {"identity", "zero3", "memory"}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
     bases = [TINY] + ([options.smollm2] if options.smollm2 else [])
     held = True
     if "identity" in what:

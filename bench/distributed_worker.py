@@ -32,12 +32,8 @@ def sent() -> int:
     return 0
 
 
-def resident() -> int:
-    """What this process holds of memory, in bytes; files that are mapped do not count."""
-    return status("RssAnon") + status("RssShmem")
-
-
 def status(field: str) -> int:
+    """What the system says of this process's memory, in bytes."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field + ":"))
     return int(line.split()[1]) * 1024
 
@@ -73,6 +69,15 @@ def adamw(model: Any) -> torch.optim.Optimizer:
     return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
 
 
+def write(state: dict[str, Any], model: Any, out: Path) -> None:
+    """Writes a whole model as transformers does: a head that is tied to the embedding is left out."""
+    from safetensors.torch import save_file
+
+    if model.config.tie_word_embeddings:
+        state.pop("lm_head.weight", None)
+    save_file({name: value.contiguous() for name, value in state.items()}, out / "model.safetensors")
+
+
 def fsdp2(base: str, out: Path, recipe: str) -> dict[str, Any]:
     """Trains under FSDP2; saves the patch, the whole model, and a distributed checkpoint."""
     import torch.distributed.checkpoint as dcp
@@ -95,9 +100,7 @@ def fsdp2(base: str, out: Path, recipe: str) -> dict[str, Any]:
     with Cost() as full_cost:
         state = get_model_state_dict(model, options=FULL)
         if dist.get_rank() == 0:
-            from safetensors.torch import save_file
-
-            save_file({name: value.contiguous() for name, value in state.items()}, out / "model.safetensors")
+            write(state, model, out)
     with Cost() as dcp_cost:
         dcp.save(get_model_state_dict(model, options=StateDictOptions(ignore_frozen_params=True)),
                  checkpoint_id=out / "dcp")
@@ -127,9 +130,7 @@ def zero3(base: str, out: Path, recipe: str) -> dict[str, Any]:
     with Cost() as full_cost:
         state = engine._zero3_consolidated_16bit_state_dict()
         if dist.get_rank() == 0:
-            from safetensors.torch import save_file
-
-            save_file({name: value.contiguous() for name, value in state.items()}, out / "model.safetensors")
+            write(state, model, out)
     inner = vpatch.save_patch(engine.module, base, out / "inner.vpatch", recipe=recipe)
     if inner.identity != patch.identity:
         raise SystemExit("distributed_worker: the engine and its model make other patches")
@@ -140,7 +141,7 @@ def zero3(base: str, out: Path, recipe: str) -> dict[str, Any]:
             "full": full_cost.members(), "dcp": None}
 
 
-class Made(torch.nn.Module):
+class Made(torch.nn.Module):  # type: ignore[misc]
     """Large matrices that are all trained."""
 
     def __init__(self, tensors: int, rows: int, columns: int) -> None:

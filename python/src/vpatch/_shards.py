@@ -199,8 +199,9 @@ def _step(name: str, sides: Sequence[Facts]) -> Step:
             if side.home != sides[holder].home:
                 raise _differing(name, rank, holder)
             # Declared as copies, and a full save takes one of them too.
-            warnings.warn(f'"{name}": rank {rank} holds other values than rank {holder}, though they are copies of each '
-                          f"other; those of rank {holder} are taken", RuntimeWarning, stacklevel=5)
+            warnings.warn(
+                f'"{name}": rank {rank} holds other values than rank {holder}, though they are copies of each other; '
+                f"those of rank {holder} are taken", RuntimeWarning, stacklevel=5)
     if not tiles(first.shape, senders) or len({side.device for side in sides}) > 1:
         return Step(name, "whole", first.shape, first.device)
     return Step(name, "parts", first.shape, first.device, tuple(senders.items()))

@@ -21,8 +21,8 @@ class Launcher:
 
     def __init__(self, module: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__, module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "USE_LIBUV": "0"})
+            [sys.executable, "-W", "ignore", __file__, module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"})
 
     def close(self) -> None:
         assert self._process.stdin is not None

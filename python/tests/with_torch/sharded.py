@@ -21,7 +21,6 @@ from vpatch import _library, _ranks, _shards, saving
 from models import TINY
 
 
-
 def warm_up() -> None:
     """Imports before the fork what every rank needs."""
     import torch._dynamo
@@ -56,10 +55,15 @@ def both(model: Any, base: str, folder: str, **options: Any) -> dict[str, Any]:
             "touched": len(patch.touched), "same": target == patch.target_root, "recipe": patch.recipe}
 
 
+def step_ids() -> torch.Tensor:
+    """Other tokens on each rank."""
+    return torch.randint(3, 90, (2, 12), generator=torch.Generator().manual_seed(dist.get_rank()))
+
+
 def step(model: Any) -> None:
-    """One step of AdamW, on other tokens on each rank."""
+    """One step of AdamW."""
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    ids = torch.randint(3, 90, (2, 12), generator=torch.Generator().manual_seed(dist.get_rank()))
+    ids = step_ids()
     model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
     optimizer.step()
     optimizer.zero_grad()
@@ -79,7 +83,14 @@ def fsdp2(base: str, folder: str, recipe: str) -> dict[str, Any]:
     trained = get_model_state_dict(model, options=dataclasses.replace(FULL, ignore_frozen_params=True))
     if dist.get_rank() == 0:
         vpatch.create(base, trained, Path(folder) / "one.vpatch", recipe=recipe, partial=True, cast_to_base=True)
-    return both(model, base, folder, recipe=recipe)
+    found = both(model, base, folder, recipe=recipe)
+    # Every rank can use what it got.
+    patch = vpatch.save_patch(model, base, Path(folder) / "task.vpatch", replace=True, recipe=recipe)
+    served = vpatch.load_model(base, [patch])
+    assert patch.is_applied(served) and patch.path.endswith("task.vpatch")
+    patch.revert_(served)
+    dist.barrier()
+    return found
 
 
 def masters(base: str, folder: str) -> dict[str, Any]:
@@ -92,7 +103,8 @@ def masters(base: str, folder: str) -> dict[str, Any]:
     layers = model.model.layers
     for i in range(len(layers)):
         layers[i] = checkpoint_wrapper(layers[i])
-    shard(model, mp_policy=MixedPrecisionPolicy(param_dtype=torch.bfloat16), offload_policy=CPUOffloadPolicy(pin_memory=False))
+    shard(model, mp_policy=MixedPrecisionPolicy(param_dtype=torch.bfloat16),
+          offload_policy=CPUOffloadPolicy(pin_memory=False))
     step(model)
     with torch.no_grad():
         model(input_ids=torch.arange(3, 15).reshape(1, 12))
@@ -143,7 +155,8 @@ def placements(base: str, folder: str) -> dict[str, Any]:
             for name, p in model.named_parameters()}
     expected = {name: odd(shape, i, torch.bfloat16 if i % 2 else torch.float32)
                 for i, (name, (shape, _)) in enumerate(PLACEMENTS.items())}
-    expected |= {"views": whole.t(), "sums": odd((3, 4), 50), "plain": odd((3, 3), 52), "plain_view": odd((3, 5), 53).t()}
+    expected |= {"views": whole.t(), "sums": odd((3, 4), 50), "plain": odd((3, 3), 52)}
+    expected["plain_view"] = odd((3, 5), 53).t()
     identity = ""
     if dist.get_rank() == 0:
         assert all(torch.equal(full[name], value) for name, value in expected.items())
@@ -268,10 +281,10 @@ def trainer(base: str, folder: str, callback: Any, run: str, **settings: Any) ->
     model = vpatch.load_model(base)
     vpatch.freeze(model, "sa-proj")
     arguments = transformers.TrainingArguments(
-        output_dir=str(Path(folder) / run), max_steps=4, per_device_train_batch_size=1, learning_rate=1e-2, save_steps=2,
-        logging_steps=1, use_cpu=True, report_to=[], disable_tqdm=True, ddp_backend="gloo", seed=1, fsdp=True,
-        fsdp_config={"version": 2, "transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"],
-                     "state_dict_type": "SHARDED_STATE_DICT"}, **settings)
+        output_dir=str(Path(folder) / run), max_steps=4, per_device_train_batch_size=1, learning_rate=1e-2,
+        save_steps=2, logging_steps=1, use_cpu=True, report_to=[], disable_tqdm=True, ddp_backend="gloo", seed=1,
+        fsdp=True, fsdp_config={"version": 2, "transformer_layer_cls_to_wrap": ["Qwen2DecoderLayer"],
+                                "state_dict_type": "SHARDED_STATE_DICT"}, **settings)
     _ = arguments.device
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     return transformers.Trainer(model=model, args=arguments, train_dataset=Rows(), callbacks=[callback])

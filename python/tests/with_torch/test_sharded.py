@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import vpatch
-from models import TINY
 from ranks import Launcher
+
+from models import TINY
 
 BASE = TINY / "tiny-qwen2"
 
@@ -129,3 +130,33 @@ def test_a_rank_that_fails(launcher: Launcher, tmp_path: Path, phase: str, rank:
     assert results[rank]["error"] == "MemoryError" and results[1 - rank]["error"] == "RankFailed", results
     assert f"rank {rank} failed, so nothing was written: MemoryError: no memory" in results[1 - rank]["message"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_patch_that_was_known_before(tmp_path: Path) -> None:
+    """What another rank got: it opens the file when it needs it, and only the same one."""
+    import torch
+    from vpatch.patch import Patch
+
+    from models import trained
+
+    one, two = trained(BASE, "sa-proj"), trained(BASE, "gate-up")
+    path = tmp_path / "task.vpatch"
+    facts = vpatch.save_patch(one, BASE, path)._facts
+    known = Patch._known(path, facts)
+    assert known.identity == vpatch.open(path).identity and known.is_applied(one)
+    other = Patch._known(path, facts)
+    vpatch.save_patch(two, BASE, path, replace=True)
+    with pytest.raises(vpatch.InvalidFile, match="is another patch by now"):
+        other.is_applied(one)
+    path.unlink()
+    with pytest.raises(vpatch.IOFailure, match="does not exist"):
+        Patch._known(path, facts).is_applied(one)
+    # A tensor whose memory FSDP freed is refused, and not read.
+    freed = torch.ones(4)
+    freed.untyped_storage().resize_(0)
+    with pytest.raises(vpatch.Refused, match="has no memory any more"):
+        vpatch.fingerprint(freed)
+    # The bytes of a tensor are read without making its storage one that cannot be freed.
+    whole = torch.ones(4)
+    vpatch.fingerprint(whole)
+    whole.untyped_storage().resize_(0)
