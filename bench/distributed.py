@@ -13,6 +13,7 @@ its own. Prints tables in Markdown; the figures of docs/distributed.md are from 
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -65,15 +66,15 @@ def identities(mode: str, python: Path, bases: list[Path], *, dcp: bool) -> bool
           "patch | = of the full save | = of the DCP folder | save_patch | full save | sent | by a full save |\n"
           "|---|---|---|---|---|---|---|---|---|---|---|")
     is_same = True
-    for base in bases:
-        for ranks in WORLDS:
-            for recipe in RECIPES:
-                with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-                    out = Path(folder)
-                    found = run(python, ranks, mode, base, out, recipe, out=out)
-                    own = found["identity"]
-                    full = from_full_save(base, out, recipe) == own
-                    checkpoint = None if mode != "fsdp2" or not dcp else from_checkpoint(base, out, recipe) == own
+    for ranks in WORLDS:
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            made = run(python, ranks, mode, folder, ",".join(RECIPES), *bases, out=Path(folder))
+            for base, recipe in itertools.product(bases, RECIPES):
+                out = Path(folder) / f"{base.name}-{recipe}"
+                found = made[out.name]
+                own = found["identity"]
+                full = from_full_save(base, out, recipe) == own
+                checkpoint = None if mode != "fsdp2" or not dcp else from_checkpoint(base, out, recipe) == own
                 is_same = is_same and full and checkpoint is not False
                 patch, whole = found["patch"], found["full"]
                 print(f"| {base.name} | {ranks} | {recipe} | {found['touched']} | {own[:12]} | {words(full)} "
@@ -96,17 +97,19 @@ def memory(python: Path, tensors: int, rows: int, columns: int) -> bool:
                 f"save_file({{f'layers.{{i}}.weight': (torch.randn({rows}, {columns}) * 0.02).to(torch.bfloat16) "
                 f"for i in range({tensors})}}, sys.argv[1])")
         subprocess.run([str(python), "-c", make, out / "base.safetensors"], check=True)
-        found = run(python, 2, "memory", out / "base.safetensors", out, tensors, rows, columns, out=out)
+        found = run(python, 2, "memory", out, out / "base.safetensors", tensors, rows, columns, out=out)
     bar = LARGEST_TIMES * largest + BESIDE
     patch, parts = found["patch"], found["parts"]
     print(f"A made model of {tensors} matrices of {rows} x {columns} in bf16, all trained, 2 ranks, FSDP2\n\n"
           "| tuned | largest tensor | rank 0 above its own part of the model | bar | patch |\n|---|---|---|---|---|\n"
           f"| {total / 1e9:.2f} GB | {largest / 1e6:.0f} MB | {patch['peak'] / 1e6:.0f} MB | {bar / 1e6:.0f} MB "
           f"| {found['size'] / 1e9:.2f} GB |\n\n"
-          "| part of the time | |\n|---|---|\n"
-          f"| all | {patch['seconds']:.1f} s |\n| gathering | {parts['_exchange']:.1f} s |\n"
-          f"| comparing with the base and setting aside | {parts['_write']:.1f} s |\n"
-          f"| making and verifying the patch | {parts['_finish']:.1f} s |\n\nSent: {patch['bytes'] / 1e9:.2f} GB.\n")
+          f"It took {patch['seconds']:.0f} s on {os.cpu_count()} cores, beside other jobs; {patch['bytes'] / 1e9:.2f} "
+          "GB were sent.\n\n| part | time | of the processors, by GB |\n|---|---|---|\n"
+          + "".join(f"| {label} | {parts[key][0]:.1f} s | {parts[key][1] / total * 1e9:.2f} s |\n" for label, key in (
+              ("gathering", "_exchange"), ("comparing with the base and setting aside", "_write"),
+              ("making and verifying the patch", "_finish")))
+          + f"| hashing the base, a part of the last | | {found['hash'] / total * 1e9:.2f} s |\n")
     return bool(patch["peak"] <= bar)
 
 

@@ -1,9 +1,9 @@
 """One rank of bench/distributed.py; torchrun starts it.
 
-    torchrun --nproc-per-node N distributed_worker.py fsdp2|zero3 BASE OUT RECIPE
-    torchrun --nproc-per-node N distributed_worker.py memory BASE OUT TENSORS ROWS COLUMNS
+    torchrun --nproc-per-node N distributed_worker.py fsdp2|zero3 OUT RECIPE,RECIPE BASE…
+    torchrun --nproc-per-node N distributed_worker.py memory OUT BASE TENSORS ROWS COLUMNS
 
-Rank 0 prints one line of JSON.
+Rank 0 writes result.json. The patches and checkpoints of a base and a recipe are in OUT/NAME-RECIPE.
 """
 
 import gc
@@ -167,26 +167,37 @@ def memory(base: str, out: Path, tensors: str, rows: str, columns: str) -> dict[
             start = p.__create_chunk_list__()[0].offsets[0]
             local.copy_(file.get_slice(name)[start:start + local.shape[0]])
             local.add_(torch.randn(local.shape[1], generator=random).to(local.dtype) * 1e-4)
-    spent: dict[str, float] = {}
+    spent: dict[str, tuple[float, float]] = {}
     _time_parts(spent)
     with Cost() as cost:
         patch = vpatch.save_patch(model, base, out / "task.vpatch")
-    return {"identity": patch.identity, "patch": cost.members(), "parts": spent, "size": os.path.getsize(patch.path)}
+    return {"identity": patch.identity, "patch": cost.members(), "parts": spent, "size": os.path.getsize(patch.path),
+            "hash": _hashing(base) if dist.get_rank() == 0 else None}
 
 
-def _time_parts(spent: dict[str, float]) -> None:
-    """Notes how long the parts of a save take on this rank."""
+def _hashing(base: str) -> float:
+    """Processor seconds in which the base's tensors are hashed, which is a part of making any patch of it."""
+    from vpatch import _library
+
+    begin = time.process_time()
+    _library.call_json("vpatch_checkpoint", _library.path_bytes(base), 1, 2)
+    return time.process_time() - begin
+
+
+def _time_parts(spent: dict[str, tuple[float, float]]) -> None:
+    """Notes how long the parts of a save take on this rank: seconds, and seconds of the processors."""
     from vpatch import _shards, saving
 
     def timed(owner: Any, method: str) -> None:
         body = getattr(owner, method)
 
         def wrapped(*arguments: Any) -> Any:
-            begin = time.monotonic()
+            begin, begin_work = time.monotonic(), time.process_time()
             try:
                 return body(*arguments)
             finally:
-                spent[method] = spent.get(method, 0) + time.monotonic() - begin
+                before = spent.get(method, (0.0, 0.0))
+                spent[method] = (before[0] + time.monotonic() - begin, before[1] + time.process_time() - begin_work)
 
         setattr(owner, method, wrapped)
 
@@ -196,7 +207,7 @@ def _time_parts(spent: dict[str, float]) -> None:
 
 
 def main() -> None:
-    mode, base, out, *others = sys.argv[1:]
+    mode, out, *others = sys.argv[1:]
     torch.set_num_threads(1)
     if mode == "zero3":
         import deepspeed
@@ -204,8 +215,18 @@ def main() -> None:
         deepspeed.init_distributed(dist_backend="gloo", verbose=False)
     else:
         dist.init_process_group("gloo")
-    modes: dict[str, Any] = {"fsdp2": fsdp2, "zero3": zero3, "memory": memory}
-    found = modes[mode](base, Path(out), *others)
+    found: Any
+    if mode == "memory":
+        found = memory(others[0], Path(out), *others[1:])
+    else:
+        found = {}
+        for base in others[1:]:
+            for recipe in others[0].split(","):
+                name = f"{Path(base).name}-{recipe}"
+                place = Path(out) / name
+                place.mkdir(exist_ok=True)
+                found[name] = (fsdp2 if mode == "fsdp2" else zero3)(base, place, recipe)
+                dist.barrier()
     if dist.get_rank() == 0:
         (Path(out) / "result.json").write_text(json.dumps(found))
     dist.barrier()

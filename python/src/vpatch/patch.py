@@ -186,6 +186,8 @@ class Patch:
         return True if is_there else None if others else False
 
     def _swap(self, model: Any, direction: int, threads: int | None) -> None:
+        # Opened and checked before anything is changed.
+        _ = self._handle
         swap(self._changes(model, direction), self._decode, direction, threads or self._threads,
              lambda others, is_there: self._wrong(others, is_there, direction))
 

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 
+# Seconds until a rank counts as one that hangs.
+_PATIENCE = 300
+
+
 class Launcher:
     """The process from which ranks fork."""
 
@@ -29,15 +33,15 @@ class Launcher:
         self._process.stdin.close()
         self._process.wait(timeout=20)
 
-    def run(self, function: str, ranks: int, *, timeout: int = 60, **arguments: Any) -> list[dict[str, Any]]:
+    def run(self, function: str, ranks: int, *, timeout: int = 240, **arguments: Any) -> list[dict[str, Any]]:
         """Calls a function of the module on ranks.
 
         Args:
             timeout: of the process group, in seconds.
 
         Returns:
-            For each rank: "value"; or "error" (a class) and "message"; or "killed"; and "seconds". A rank that hangs
-            for longer than the timeout and five seconds is "hung".
+            For each rank: "value"; or "error" (a class) and "message"; or "killed"; and "seconds" since the start, or
+            since the module's BEGIN. A rank that runs for longer than `_PATIENCE` is "hung".
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         job = {"function": function, "ranks": ranks, "timeout": timeout, "arguments": arguments}
@@ -67,7 +71,7 @@ def _rank(function: Any, rank: int, job: dict[str, Any], folder: Path) -> None:
             import traceback
 
             traceback.print_exc()
-    answer["seconds"] = time.monotonic() - begin
+    answer["seconds"] = time.monotonic() - getattr(sys.modules[function.__module__], "BEGIN", begin)
     path = folder / f"{rank}.json"
     path.with_suffix(".part").write_text(json.dumps(answer, default=str))
     path.with_suffix(".part").rename(path)
@@ -95,7 +99,7 @@ def _serve(module: Any) -> None:
                 if child == 0:
                     _rank(getattr(module, job["function"]), rank, job, Path(folder))
                 children[child] = rank
-            ends = _ends(children, time.monotonic() + job["timeout"] + 5)
+            ends = _ends(children, time.monotonic() + _PATIENCE)
             results = []
             for rank in range(job["ranks"]):
                 path = Path(folder) / f"{rank}.json"

@@ -112,7 +112,7 @@ def masters(base: str, folder: str) -> dict[str, Any]:
     return both(torch.compile(model), base, folder)
 
 
-class Odd(torch.nn.Module):
+class Odd(torch.nn.Module):  # type: ignore[misc]
     """Parameters of odd shapes, placed as given."""
 
     def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
@@ -292,7 +292,8 @@ def trainer(base: str, folder: str, callback: Any, run: str, **settings: Any) ->
 
 def callbacks(base: str, folder: str) -> dict[str, Any]:
     """PatchCallback under FSDP2: at saves, between them, at the end, and after a resumption."""
-    where, found = Path(folder), {}
+    where = Path(folder)
+    found: dict[str, Any] = {}
     callback = vpatch.PatchCallback(base=base, output=where / "task.vpatch", recipe="sa-proj", every=3, name="counting")
     whole = trainer(base, folder, callback, "run")
     whole.train()
@@ -315,6 +316,9 @@ def callbacks(base: str, folder: str) -> dict[str, Any]:
 
 
 # MARK: Failures
+
+# When the save began that fails.
+BEGIN = time.monotonic()
 
 
 def _after(calls: int, body: Any, action: Any) -> Any:
@@ -375,13 +379,16 @@ def failing(base: str, folder: str, phase: str, rank: int, how: str) -> str:
             return plain_call(function, *arguments)
 
         _library.call_json = late
+    dist.barrier()
+    global BEGIN
+    BEGIN = time.monotonic()
     vpatch.save_patch(model, base, output)
     return "saved"
 
 
 def _shares(model: Any) -> int:
     """How often ranks talk before the patch is finished: twice for the plan, once a tensor, and once after them."""
-    return 3 + sum(p.requires_grad for p in model.parameters())
+    return 3 + len([p for p in model.parameters() if p.requires_grad])
 
 
 def _is_alive(pid: int) -> bool:

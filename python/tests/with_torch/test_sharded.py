@@ -11,6 +11,8 @@ from ranks import Launcher
 from models import TINY
 
 BASE = TINY / "tiny-qwen2"
+# Of the process group, in seconds. gloo notices a dead rank at once; the rest is for a machine with much to do.
+TIMEOUT = 30
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +113,10 @@ def test_a_rank_that_is_killed(launcher: Launcher, tmp_path: Path, phase: str, r
     if phase == "named" and rank == 1:
         pytest.skip("the first rank alone gives the name")
     results = launcher.run(
-        "failing", 2, timeout=10, base=BASE, folder=tmp_path, phase=phase, rank=rank, how="killed")
+        "failing", 2, timeout=TIMEOUT, base=BASE, folder=tmp_path, phase=phase, rank=rank, how="killed")
     assert results[rank] == {"killed": -9}, results
     other = results[1 - rank]
-    assert other["error"] == "RankFailed" and other["seconds"] < 11, results
+    assert other["error"] == "RankFailed" and other["seconds"] < TIMEOUT, results
     assert "another rank ended or did not answer" in other["message"]
     assert not (tmp_path / "task.vpatch").exists()
     if rank == 0:
@@ -147,10 +149,11 @@ def test_a_patch_that_was_known_before(tmp_path: Path) -> None:
     other = Patch._known(path, facts)
     vpatch.save_patch(two, BASE, path, replace=True)
     with pytest.raises(vpatch.InvalidFile, match="is another patch by now"):
-        other.is_applied(one)
+        other.revert_(one)
+    assert other.is_applied(one)
     path.unlink()
     with pytest.raises(vpatch.IOFailure, match="does not exist"):
-        Patch._known(path, facts).is_applied(one)
+        Patch._known(path, facts).revert_(one)
     # A tensor whose memory FSDP freed is refused, and not read.
     freed = torch.ones(4)
     freed.untyped_storage().resize_(0)
