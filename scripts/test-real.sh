@@ -30,6 +30,12 @@ VPATCH_IMAGES=$work/images test PillowTests
 # With the library beside the command, which `swift test` built.
 "$python" bench/trainer_outputs.py --vpatch .build-tests/release/vpatch
 "$python" bench/adapter_layer.py
+# Sharded models. The Python of these tests has vpatch's own package from the sources.
+deepspeed=$(bench/setup.sh deepspeed)
+scripts/test-zero3.sh .build-tests/release
+VPATCH_LIBRARY=$PWD/.build-tests/release/libvpatchc.so VPATCH_COMMAND=$PWD/.build-tests/release/vpatch \
+  PYTHONPATH=python/src "$(bench/setup.sh python-torch)" bench/distributed.py identity zero3 memory \
+  --smollm2 "$VPATCH_SMOLLM2" --deepspeed "$deepspeed"
 mkdir -p "$work/jinja"
 "$torch" bench/jinja_cases.py table "$work/jinja/table.jsonl"
 "$torch" bench/jinja_cases.py templates "$work/jinja" "$("$python" bench/jinja_templates.py "$work/templates")"

@@ -178,15 +178,20 @@ class _Save:
                 # Unlike a rename, it fails where a file has appeared meanwhile.
                 os.link(self._hidden, self._output)
             except FileExistsError as error:
-                raise Refused(f"{self._output}: already exists; give another output, or replace=True") from error
-            except OSError:
+                raise self._exists() from error
+            except OSError as error:
                 # A file system without hard links.
+                if os.path.lexists(self._output):
+                    raise self._exists() from error
                 os.rename(self._hidden, self._output)
         folder = os.open(self._output.absolute().parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _exists(self) -> Refused:
+        return Refused(f"{self._output}: already exists; give another output, or replace=True")
 
     def _clean(self) -> None:
         if not self._ranks.is_first:
