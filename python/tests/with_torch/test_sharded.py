@@ -152,7 +152,7 @@ def test_a_patch_that_was_known_before(tmp_path: Path) -> None:
         other.revert_(one)
     assert other.is_applied(one)
     path.unlink()
-    with pytest.raises(vpatch.IOFailure, match="does not exist"):
+    with pytest.raises(vpatch.IOFailure, match="cannot be opened"):
         Patch._known(path, facts).revert_(one)
     # A tensor whose memory FSDP freed is refused, and not read.
     freed = torch.ones(4)
