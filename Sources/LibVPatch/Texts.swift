@@ -16,11 +16,15 @@ package func openText(
   _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> vpatch_status {
   call(message) {
-    let folder = ModelFolder(try string(folder, "folder"))
-    // Text needs no more of a config than the tokenizer does; images need the model's family.
-    let takesImages = try folder.json("config.json")?["vision_config"]?.object != nil
-    try Handle.give(OpenText(takesImages ? ModelText(model: folder) : ModelText(folder)), result)
+    try Handle.give(OpenText(openedText(ModelFolder(string(folder, "folder")))), result)
   }
+}
+
+/// The text of a model's folder. Text needs no more of a config than the tokenizer does; images need the model's family.
+func openedText(_ folder: ModelFolder, _ template: ChatTemplate.Options = .init()) throws -> ModelText {
+  let takesImages = try folder.json("config.json")?["vision_config"]?.object != nil
+  return try takesImages
+    ? ModelText(model: folder, chatTemplate: template) : ModelText(folder, chatTemplate: template)
 }
 
 @_cdecl("vpatch_text_close")

@@ -78,6 +78,13 @@ import Testing
       let words = said()
       #expect(status == VPATCH_MISUSE && words.contains(reason), "\(options): \(words)")
     }
+    for (options, reason) in [
+      (#"{"vocabulary": 0}"#, "vocabulary"), (#"{"too_long": "x"}"#, "cut"), (#"{"recipe": "mlp"}"#, "unknown member"),
+    ] {
+      let status = readRows("a", "b", options, &json, &message)
+      let words = said()
+      #expect(status == VPATCH_MISUSE && words.contains(reason), "\(options): \(words)")
+    }
     closePatch(nil)
     cancelCreation(nil)
     closeText(nil)

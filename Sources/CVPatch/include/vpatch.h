@@ -155,6 +155,20 @@ void vpatch_text_close(vpatch_text *text);
 vpatch_status vpatch_text_encode(
     const vpatch_text *text, const char *row, const char *folder, char **json, char **message);
 
+// Reads a data file as `vpatch train` does, with every check, for a model's folder. The options, all optional:
+//   "vocabulary"                        number of ids that the model knows
+//   "max_length", "too_long"            tokens per row, and "cut" or "refuse"
+//   "learn_prompts", "allow_outside"    true or false
+//   "chat_template", "template_args", "template_date"    texts as for the command; the arguments are an array
+//   "threads"
+// The result: {"name", "sha256", "rows", "answer_tokens", "cut_rows", "cut_tokens", "left_out_rows", "merged_rows",
+// "endless_rows", "images", "uses_date", "date", "unread": [[key, rows], …], "lines": [line of each example],
+// "lengths": [tokens of each example], "tokens": "…"}. "tokens" has eight hexadecimal digits for each token, examples one
+// after the other: a little-endian 32-bit number whose highest bit says whether the token counts in the loss; the others
+// are its id.
+vpatch_status vpatch_rows(
+    const char *folder, const char *path, const char *options, char **json, char **message);
+
 #ifdef __cplusplus
 }
 #endif
