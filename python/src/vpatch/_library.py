@@ -54,6 +54,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "vpatch_merge": (_Name, _Name, _Name, _Name, _Result),
     "vpatch_text_open": (_Name, _HandleResult),
     "vpatch_text_encode": (_Handle, _Name, _Name, _Result),
+    "vpatch_rows": (_Name, _Name, _Name, _Result),
 }
 
 

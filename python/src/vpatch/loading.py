@@ -34,14 +34,8 @@ def load_model(
     import transformers  # noqa: PLC0415  (an optional dependency)
 
     applied = stacks.resolve(patches, base, threads=threads)
-    config = transformers.AutoConfig.from_pretrained(base)
-    names = getattr(config, "architectures", None) or []
-    found = [getattr(transformers, name) for name in names if hasattr(transformers, name)]
-    if not found:
-        raise Refused(f"{os.fspath(base)}: its config.json names no class of this transformers "
-                      f"({', '.join(names) or '-'}); load the model yourself, and call patch.apply_(model)")
     kwargs.setdefault("dtype", "auto")
-    model = found[0].from_pretrained(base, **kwargs)
+    model = class_of(base, transformers.AutoConfig.from_pretrained(base)).from_pretrained(base, **kwargs)
     for patch in applied:
         files = [name for name in patch.to_dict()["side_files"] if name != "README.md"]
         if files:
@@ -50,6 +44,22 @@ def load_model(
                 "weights are patched; 'vpatch apply' writes all of it", stacklevel=2)
         patch.apply_(model, threads=threads)
     return model
+
+
+def class_of(base: str | os.PathLike[str], config: Any) -> Any:
+    """The class of transformers that a base's config names.
+
+    Raises:
+        Refused: if this transformers has none of that name.
+    """
+    import transformers  # noqa: PLC0415
+
+    names = getattr(config, "architectures", None) or []
+    found = [getattr(transformers, name) for name in names if hasattr(transformers, name)]
+    if not found:
+        raise Refused(f"{os.fspath(base)}: its config.json names no class of this transformers "
+                      f"({', '.join(names) or '-'}); load the model yourself, and call patch.apply_(model)")
+    return found[0]
 
 
 def root_of(

@@ -84,7 +84,7 @@ class Store:
         command = [path_of_command(), *arguments, "--json"] + (["--store", self.path] if self.path else [])
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise _ERRORS.get(done.returncode, VPatchError)(done.stderr.strip().removeprefix("vpatch: "))
+            raise error_of(done.returncode, done.stderr)
         return json.loads(done.stdout)
 
 
@@ -92,3 +92,8 @@ class Store:
 _ERRORS: dict[int, type[VPatchError]] = {
     1: IOFailure, 2: InvalidFile, 3: WrongBase, 4: Mismatch, 5: Refused, 64: Misuse,
 }
+
+
+def error_of(code: int, message: str) -> VPatchError:
+    """The exception for a command that ended with an exit code and a message."""
+    return _ERRORS.get(code, VPatchError)(message.strip().removeprefix("vpatch: "))
