@@ -70,6 +70,13 @@ void vp_swish(const float *x, float *y, size_t n, float linear, float cubic) {
 void vp_swish_backward(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic) {
   kernels->swish_backward(x, dy, dx, n, linear, cubic);
 }
+void vp_swish_mul(const float *gate_up, float *h, size_t rows, size_t n, float linear, float cubic) {
+  kernels->swish_mul(gate_up, h, rows, n, linear, cubic);
+}
+void vp_swish_mul_backward(
+    const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n, float linear, float cubic) {
+  kernels->swish_mul_backward(gate_up, dh, d_gate_up, rows, n, linear, cubic);
+}
 void vp_rotate(
     float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines, float direction) {
   kernels->rotate(x, rows, stride, heads, half, cosines, sines, direction);

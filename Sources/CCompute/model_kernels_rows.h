@@ -174,6 +174,36 @@ static void NAME(swish_backward)(const float *x, const float *dy, float *dx, siz
   });
 }
 
+static void NAME(swish_mul)(const float *gate_up, float *h, size_t rows, size_t n, float linear, float cubic) {
+  floats a = splat(linear);
+  floats b = splat(cubic);
+  for (size_t r = 0; r < rows; r++, gate_up += 2 * n, h += n) {
+    const float *up = gate_up + n;
+    EACH(n, {
+      floats g = AT(gate_up);
+      PUT(h, g * sigmoid_lanes(g * (a + b * g * g)) * AT(up));
+    });
+  }
+}
+
+static void NAME(swish_mul_backward)(
+    const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n, float linear, float cubic) {
+  floats a = splat(linear);
+  floats b = splat(cubic);
+  for (size_t r = 0; r < rows; r++, gate_up += 2 * n, dh += n, d_gate_up += 2 * n) {
+    const float *up = gate_up + n;
+    float *d_up = d_gate_up + n;
+    EACH(n, {
+      floats g = AT(gate_up);
+      floats d = AT(dh);
+      floats s = sigmoid_lanes(g * (a + b * g * g));
+      floats slope = a + splat(3.0f) * b * g * g;
+      PUT(d_gate_up, d * AT(up) * (s + g * slope * s * (splat(1.0f) - s)));
+      PUT(d_up, d * g * s);
+    });
+  }
+}
+
 static void NAME(rotate)(
     float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines,
     float direction) {

@@ -93,16 +93,10 @@ package final class LanguageModel {
     return imageEncoder
   }
 
-  /// - Throws: `invalid` for a token outside the vocabulary, or images that do not match their tokens; `refused` for a
-  ///   text longer than the model's window, or images for a model that takes none.
+  /// - Throws: `invalid` for a token outside the vocabulary, or images that do not match their tokens; `refused` for
+  ///   images for a model that takes none.
   func check(_ sequences: [TokenSequence]) throws {
     for sequence in sequences {
-      if let window = config.window, sequence.count > window {
-        throw VPatchError(
-          .refused, weights.view.path,
-          "has a sliding window of \(Format.counted(window, "token")); a text has \(Format.grouped(sequence.count))",
-          remedy: "use shorter texts; texts longer than the window are not supported")
-      }
       let imageToken = sequence.images.isEmpty ? nil : try checkImages(sequence)
       if let id = sequence.ids.first(where: { ($0 < 0 || Int($0) >= config.vocabularySize) && $0 != imageToken }) {
         throw VPatchError(

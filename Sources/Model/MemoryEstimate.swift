@@ -38,8 +38,8 @@ package struct MemoryEstimate: Equatable, Sendable {
       : decoder.layers.firstIndex { layer in layer.parameters.contains { names.contains($0.name.bytesKey) } }
         ?? config.layers
     // Plus the stream after the last layer, its gradient, and the angles' cosines and sines.
-    let perToken =
-      config.activations.bytes(keeping, from: lowest) + 4 * (2 * config.hiddenSize + 2 * config.rotary.half)
+    let angles = 2 * config.rotary.half * config.activations.rotaries
+    let perToken = config.activations.bytes(keeping, from: lowest) + 4 * (2 * config.hiddenSize + angles)
     activations = tokens * perToken + models * (seen?.activations ?? 0)
     let wide = 3 * config.intermediateSize + config.hiddenSize + config.queryWidth + config.attentionWidth
     scratch =

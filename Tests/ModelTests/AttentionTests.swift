@@ -13,8 +13,10 @@ import Testing
   static let sequences = [0..<5, 5..<145, 145..<146, 146..<290]
   static let tokens = 290
 
-  static func run(_ shape: Attention.Shape, threads: Int) throws -> (input: [Float], upstream: [Float], Result) {
-    let attention = Attention(shape: shape, compute: try Compute(threads: threads))
+  static func run(_ shape: Attention.Shape, threads: Int, window: Int? = nil) throws -> (
+    input: [Float], upstream: [Float], Result
+  ) {
+    let attention = Attention(shape: shape, compute: try Compute(threads: threads), window: window)
     let qkv = Floats(randomFloats(tokens * shape.width, seed: 1))
     let upstream = Floats(randomFloats(tokens * shape.queryWidth, seed: 2))
     let output = Floats(tokens * shape.queryWidth)
@@ -30,9 +32,11 @@ import Testing
   }
 
   /// The same, number by number.
-  static func reference(_ shape: Attention.Shape, _ qkv: [Float], _ upstream: [Float]) -> Result {
+  static func reference(
+    _ shape: Attention.Shape, _ qkv: [Float], _ upstream: [Float], window: Int? = nil
+  ) -> Result {
     let (d, group) = (shape.headSize, shape.heads / shape.keyValueHeads)
-    let scale = 1 / Double(d).squareRoot()
+    let scale = shape.scale.map(Double.init) ?? 1 / Double(d).squareRoot()
     var result = Result(
       output: Array(repeating: 0, count: upstream.count), gradient: Array(repeating: 0, count: qkv.count))
     for range in sequences {
@@ -44,7 +48,8 @@ import Testing
           func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
           let key = shape.queryWidth + head / group * d
           let value = key + shape.keyValueWidth
-          let seen = shape.isCausal ? range.lowerBound..<token + 1 : range
+          let first = window.map { max(token - $0 + 1, range.lowerBound) } ?? range.lowerBound
+          let seen = shape.isCausal ? first..<token + 1 : range
           let query = row(token, head * d)
           var p = seen.map { exp(dot(query, row($0, key)) * scale) }
           let sum = p.reduce(0, +)
@@ -78,5 +83,14 @@ import Testing
     #expect(zip(result.gradient, expected.gradient).allSatisfy { abs($0 - $1) < 1e-4 })
     let (_, _, parallel) = try Self.run(shape, threads: 3)
     #expect(parallel.output == result.output && parallel.gradient == result.gradient)
+  }
+
+  /// Within a block of queries, across two, and as long as a sequence.
+  @Test("a window", arguments: [1, 2, 7, 100, 128, 130, 143, 144, 200]) func window(_ window: Int) throws {
+    let shape = Attention.Shape(heads: 4, keyValueHeads: 2, headSize: 6, isCausal: true, scale: 0.3)
+    let (input, upstream, result) = try Self.run(shape, threads: 2, window: window)
+    let expected = Self.reference(shape, input, upstream, window: window)
+    #expect(zip(result.output, expected.output).allSatisfy { abs($0 - $1) < 1e-5 })
+    #expect(zip(result.gradient, expected.gradient).allSatisfy { abs($0 - $1) < 1e-4 })
   }
 }

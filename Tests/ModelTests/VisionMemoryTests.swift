@@ -27,7 +27,7 @@ import Testing
   func projector() throws {
     let tiny = try TinyModel("tiny-llava-onevision")
     let model = try ParityTests.model(tiny)
-    let sequence = try ParityTests.example(tiny).sequence
+    let sequence = try ParityTests.examples(tiny)[0].sequence
     func estimate(_ recipe: Recipe, hasImages: Bool, models: Int = 1) throws -> MemoryEstimate {
       let tuned = model.weights.parameters.filter {
         Selection.recipe(recipe).contains($0.name, in: model.weights.layout)

@@ -2,17 +2,23 @@ import Base
 import Checkpoints
 import Foundation
 
-/// A small model of random weights, with what PyTorch makes of it (fixtures/tiny-models).
+/// A small model of random weights, with what PyTorch makes of it (fixtures/tiny-models, fixtures/tiny-families).
 package struct TinyModel: Sendable {
   package let folder: String
   private let reference: SafetensorsCheckpoint
 
   package static let languageModels = ["tiny-llama", "tiny-qwen2", "tiny-seed-oss"]
   package static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
-  package static let all = languageModels + visionLanguageModels
+  package static let families = [
+    "tiny-gemma3", "tiny-llama3-rope", "tiny-mistral-window", "tiny-olmo2", "tiny-phi3", "tiny-qwen2-yarn",
+    "tiny-qwen3",
+    "tiny-smollm3",
+  ]
+  package static let all = languageModels + families + visionLanguageModels
 
   package init(_ name: String) throws {
-    folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/tiny-models/\(name)"
+    let parent = Self.families.contains(name) ? "tiny-families" : "tiny-models"
+    folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/\(parent)/\(name)"
     reference = try SafetensorsCheckpoint(path: folder + "/reference.safetensors")
   }
 
@@ -26,7 +32,20 @@ package struct TinyModel: Sendable {
   /// A float32 tensor of the reference.
   package func floats(_ name: String) throws -> [Float] { try values(name) }
 
-  /// An int64 tensor of the reference, which has one row.
+  /// The rows of the reference, without their padding.
+  package func rows() throws -> [(ids: [Int32], labels: [Int32])] {
+    let width = reference.tensor(named: "input_ids")!.info.shape[1]
+    let (ids, labels, mask) = (try self.ids("input_ids"), try self.ids("labels"), try self.ids("attention_mask"))
+    return stride(from: 0, to: ids.count, by: width).map { start in
+      let count = mask[start..<start + width].count { $0 == 1 }
+      return (Array(ids[start..<start + count]), Array(labels[start..<start + count]))
+    }
+  }
+
+  /// How many tokens a row has with its padding.
+  package var paddedLength: Int { reference.tensor(named: "input_ids")!.info.shape[1] }
+
+  /// An int64 tensor of the reference.
   package func ids(_ name: String) throws -> [Int32] { try (values(name) as [Int64]).map(Int32.init) }
 
   private func values<T>(_ name: String) throws -> [T] {

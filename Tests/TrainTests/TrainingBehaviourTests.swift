@@ -139,7 +139,7 @@ import Text
     }
     let compute = try Compute(threads: 2, precision: .bf16)
     let model = try LanguageModel(ModelView(SafetensorsCheckpoint(path: tiny.folder)), compute: compute)
-    let example = try TrainingRunTests.example(tiny)
+    let example = try TrainingRunTests.examples(tiny)[0]
     for parameter in model.weights.parameters { parameter.beginTuning() }
     let loss = try model.addGradients([example], targets: example.answerTokens)
     #expect(abs(Float(loss.mean) - (try tiny.floats("loss")[0])) < 2e-2)

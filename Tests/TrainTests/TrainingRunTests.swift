@@ -24,15 +24,18 @@ import Text
     return options
   }
 
-  static func example(_ tiny: TinyModel) throws -> Example {
+  static func examples(_ tiny: TinyModel) throws -> [Example] {
     let images = try tiny.images.map { try #require(try ImageReader(ModelFolder(tiny.folder))).source(path: $0) }
-    return Example(ids: try tiny.ids("input_ids"), labels: try tiny.ids("labels"), images: images)
+    return try tiny.rows().map { Example(ids: $0.ids, labels: $0.labels, images: images) }
   }
 
   @Test("five AdamW steps as PyTorch's", arguments: TinyModel.all, [Recipe.saProj, .gateUp])
   func parity(name: String, recipe: Recipe) throws {
     let tiny = try TinyModel(name)
-    let run = try TrainingRun(Self.model(tiny), Self.options(recipe), examples: [Self.example(tiny)])
+    let examples = try Self.examples(tiny)
+    var options = Self.options(recipe)
+    options.batch = examples.count
+    let run = try TrainingRun(Self.model(tiny), options, examples: examples)
     var losses: [Float] = []
     try run.run { if case .step(let step) = $0 { losses.append(Float(step.loss)) } }
     #expect(largestDifference(losses, try tiny.floats("losses.\(recipe)")) < 1e-4)

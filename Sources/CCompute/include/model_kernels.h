@@ -56,6 +56,12 @@ void vp_swish(const float *x, float *y, size_t n, float linear, float cubic);
 /// dx = the gradient of x, given dy; it may be dy itself.
 void vp_swish_backward(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic);
 
+/// h = g · σ(linear·g + cubic·g³) · u, for each row of gate and up side by side, [rows, 2·n].
+void vp_swish_mul(const float *gate_up, float *h, size_t rows, size_t n, float linear, float cubic);
+/// The gradient of gate and up.
+void vp_swish_mul_backward(
+    const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n, float linear, float cubic);
+
 /// Rotates pairs (i, i + half) of each head of each row by the angles of the row's position (Su et al., arXiv
 /// 2104.09864, in the half-split order of LLaMA in Hugging Face's code). cosines, sines: a row of `half` for each row
 /// of x. direction: 1 forward, −1 back.

@@ -52,6 +52,8 @@ enum ConfigTypes {
   static let rotary: [String: ConfigKinds] = [
     "rope_theta": .number, "factor": .number, "low_freq_factor": .number, "high_freq_factor": .number,
     "original_max_position_embeddings": .number, "partial_rotary_factor": [.number, .null], "mrope_section": .list,
+    "beta_fast": [.number, .null], "beta_slow": [.number, .null], "mscale": [.number, .null],
+    "mscale_all_dim": [.number, .null], "attention_factor": [.number, .null],
   ]
 
   /// - Throws: `invalid` for a member of the wrong type, in the config or in a nested one.
@@ -61,8 +63,10 @@ enum ConfigTypes {
       guard let value = json[key], value != .null else { continue }
       guard value.object != nil else { throw wrong(key, value, "an object", path) }
       try check(value, rotary, path)
+      // One for each type of layers.
+      for member in value.object ?? [] where member.value.object != nil { try check(member.value, rotary, path) }
     }
-    for key in ["hidden_act", "projector_hidden_act", "model_type"] {
+    for key in ["hidden_act", "hidden_activation", "projector_hidden_act", "model_type"] {
       if let value = json[key], value.string == nil { throw wrong(key, value, "text", path) }
     }
     for key in ["text_config", "vision_config"] {

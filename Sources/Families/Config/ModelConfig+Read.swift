@@ -65,10 +65,8 @@ extension ModelConfig {
         "has bidirectional attention (is_causal: false), which is not supported",
         remedy: "give a causal language model")
     }
-    let activation = json["hidden_act"]?.string ?? "silu"
-    guard activation == "silu" else {
-      throw VPatchError(.refused, path, "has the activation \"\(activation.printable)\"; only silu is supported")
-    }
+    try family.refuseUnknown(json, path)
+    parts = try family.parts(json, path)
     vocabularySize = try positive("vocab_size")
     hiddenSize = try positive("hidden_size")
     intermediateSize = try positive("intermediate_size")
@@ -84,19 +82,21 @@ extension ModelConfig {
     }
     headSize = try positive("head_dim", ifMissing("head_dim") ?? hiddenSize / heads)
     guard headSize % 2 == 0 else { throw VPatchError(.invalid, path, "has an odd head_dim: \(headSize)") }
-    let epsilon = json["rms_norm_eps"]?.double ?? multimodal?.normEpsilon ?? 1e-6
+    let epsilon = json["rms_norm_eps"]?.double ?? multimodal?.normEpsilon ?? family.normEpsilon
     guard epsilon.isFinite, epsilon >= 0 else { throw missing("rms_norm_eps") }
     normEpsilon = Float(epsilon)
     // A vision-language model has tied embeddings if its config or its text_config says so. Only LLaVA-NeXT's class
     // ignores the latter (transformers 5.24).
     let asksInside = multimodal?.tiesByTextConfig ?? true
     isTied =
-      whole["tie_word_embeddings"]?.bool ?? false || asksInside && json["tie_word_embeddings"]?.bool ?? false
+      whole["tie_word_embeddings"]?.bool ?? (multimodal == nil && family.isTied)
+      || asksInside && json["tie_word_embeddings"]?.bool ?? false
     biases = family.biases(json)
     maximumLength = try positive("max_position_embeddings", standards["max_position_embeddings"] ?? 2048, most: 1 << 31)
-    window = try family.slidingWindow.size(in: json, path)
-    if let window { maximumLength = min(maximumLength, window) }
-    rotary = try RotaryEmbedding(json, headSize: headSize, standardTheta: multimodal?.ropeTheta ?? 1e4, path: path)
+    (layerKinds, window) = try family.layerKinds(json, count: layers, path)
+    (rotary, slidingRotary) = try family.rotaries(
+      json, headSize: headSize, standardTheta: multimodal?.ropeTheta ?? family.ropeTheta,
+      maximumLength: maximumLength, path)
     endTokens =
       Self.tokens(generation?["eos_token_id"]) ?? Self.tokens(whole["eos_token_id"]) ?? Self.tokens(
         json["eos_token_id"])

@@ -13,13 +13,17 @@ package struct ModelConfig: Equatable, Sendable {
   package var headSize: Int
   package var normEpsilon: Float
   package var rotary: RotaryEmbedding
+  /// That of the layers with a window, where it is another one.
+  package var slidingRotary: RotaryEmbedding?
   /// Whether the output head equals the embedding, unless the checkpoint has a head with other values.
   package var isTied: Bool
   package var biases: DecoderBiases
+  package var parts: DecoderParts
+  /// One for each layer.
+  package var layerKinds: [LayerKind]
   /// Maximum number of positions the model was trained on.
   package var maximumLength: Int
-  /// Sliding attention window in tokens; nil for full attention. Texts up to this length are not affected by it. Longer
-  /// ones are not supported.
+  /// How many tokens a token sees in layers with a window, itself included; nil where no layer has one.
   package var window: Int?
   /// Generation ends at any of these tokens.
   package var endTokens: [Int32]

@@ -15,6 +15,18 @@ package struct DecoderFamily: Sendable {
   let defaults: [String: Int]
   let biases: @Sendable (_ config: JSON) -> DecoderBiases
   let slidingWindow: SlidingWindow
+  /// Default of `rope_theta`.
+  let ropeTheta: Double
+  /// Default of `rms_norm_eps`.
+  let normEpsilon: Double
+  /// Whether the head is tied to the embedding if the config does not say.
+  let isTied: Bool
+  /// The parts of its layers.
+  let readParts: @Sendable (_ config: JSON) -> DecoderParts
+  /// Whether a layer has a window or a rotary embedding, if the config has no list of them.
+  let layerKind: @Sendable (_ layer: Int, _ config: JSON) -> LayerKind
+  /// Whether the layers with a window have a rotary embedding of their own.
+  let hasSlidingRotary: Bool
   /// Members of a config, besides those of all families, with their kinds of values (`ConfigTypes`).
   let configKinds: [String: ConfigKinds]
   /// The rules of its tokenizers.
@@ -29,10 +41,17 @@ package struct DecoderFamily: Sendable {
     case ifEnabled
   }
 
+  /// Layers that are all alike: each has the window, if there is one, and rotates.
+  static let sameKind: @Sendable (Int, JSON) -> LayerKind = { _, _ in LayerKind(isSliding: true, isRotary: true) }
+
   init(
     _ modelType: String, architecture: String? = nil, nestedDefaults: [String: Int] = [:],
-    defaults: [String: Int] = [:], slidingWindow: SlidingWindow = .never, tokenizer: TokenizerChoice,
-    configKinds: [String: ConfigKinds] = [:], biases: @escaping @Sendable (_ config: JSON) -> DecoderBiases
+    defaults: [String: Int] = [:], slidingWindow: SlidingWindow = .never, ropeTheta: Double = 1e4,
+    normEpsilon: Double = 1e-6, isTied: Bool = false, tokenizer: TokenizerChoice,
+    configKinds: [String: ConfigKinds] = [:], hasSlidingRotary: Bool = false,
+    parts: @escaping @Sendable (_ config: JSON) -> DecoderParts = { _ in DecoderParts() },
+    layerKind: @escaping @Sendable (_ layer: Int, _ config: JSON) -> LayerKind = DecoderFamily.sameKind,
+    biases: @escaping @Sendable (_ config: JSON) -> DecoderBiases
   ) {
     self.modelType = modelType
     self.architecture = architecture
@@ -43,39 +62,16 @@ package struct DecoderFamily: Sendable {
     self.tokenizer = tokenizer
     self.configKinds = configKinds
     self.biases = biases
+    (self.ropeTheta, self.normEpsilon, self.isTied) = (ropeTheta, normEpsilon, isTied)
+    (readParts, self.layerKind, self.hasSlidingRotary) = (parts, layerKind, hasSlidingRotary)
   }
 
   /// All that can be computed.
-  package static let all = llamas + mistrals + qwens
+  package static let all = llamas + mistrals + qwens + gemmas + olmos + phis
 
   package static func named(_ modelType: String) -> DecoderFamily? { all.first { $0.modelType == modelType } }
 }
 
 extension DecoderFamily: Equatable {
   package static func == (a: DecoderFamily, b: DecoderFamily) -> Bool { a.modelType == b.modelType }
-}
-
-extension DecoderFamily.SlidingWindow {
-  /// The window of a config in tokens; nil for full attention.
-  /// - Throws: `invalid` for a window that is not a positive number, or layers that contradict the rest.
-  func size(in config: JSON, _ path: String) throws -> Int? {
-    switch self {
-    case .never: return nil
-    case .always: break
-    case .ifEnabled:
-      guard config["use_sliding_window"]?.bool ?? false else {
-        guard config["layer_types"]?.array?.contains(.string("sliding_attention")) ?? false else { return nil }
-        throw VPatchError(
-          .invalid, path, "has layers of the type sliding_attention, and use_sliding_window is not true",
-          remedy: "use the original config.json of the model")
-      }
-    }
-    // The default of transformers' config classes that have a window.
-    guard let value = config["sliding_window"] else { return 4096 }
-    guard value != .null else { return nil }
-    guard let window = value.int, window > 0 else {
-      throw VPatchError(.invalid, path, "has no usable \"sliding_window\"")
-    }
-    return window
-  }
 }

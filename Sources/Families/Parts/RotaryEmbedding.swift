@@ -1,4 +1,5 @@
 import Base
+import Glibc
 
 /// Rotary position embedding (RoPE): pairs of numbers are rotated by angles proportional to the position (Su et al.,
 /// arXiv 2104.09864).
@@ -10,6 +11,20 @@ package struct RotaryEmbedding: Equatable, Sendable {
     case linear(factor: Double)
     /// Llama 3.1: low frequencies are divided, high ones are kept, those between are blended.
     case llama3(factor: Double, low: Double, high: Double, originalLength: Double)
+    /// YaRN (Peng et al., arXiv 2309.00071): frequencies between two numbers of rotations are blended.
+    case yarn(YaRN)
+  }
+
+  package struct YaRN: Equatable, Sendable {
+    package var factor: Double
+    package var originalLength: Double
+    /// Rotations within the original length above which a frequency is kept, and below which it is divided.
+    package var fast: Double
+    package var slow: Double
+    /// Whether the pairs between which frequencies are blended are whole numbers.
+    package var isTruncated: Bool
+    /// By which cosines and sines are multiplied.
+    package var attentionFactor: Double
   }
 
   package var theta: Double
@@ -20,8 +35,12 @@ package struct RotaryEmbedding: Equatable, Sendable {
   package var sections: [Int]?
 
   /// Reads a config, old (`rope_theta`, `rope_scaling`) or new (`rope_parameters`).
-  /// - Parameter standardTheta: default of the model's config class.
-  package init(_ json: JSON, headSize: Int, standardTheta: Double = 10_000, path: String) throws {
+  /// - Parameters:
+  ///   - standardTheta: default of the model's config class.
+  ///   - maximumLength: of the model's texts.
+  package init(
+    _ json: JSON, headSize: Int, standardTheta: Double = 10_000, maximumLength: Int, path: String
+  ) throws {
     let found = [json["rope_scaling"], json["rope_parameters"]].compactMap(\.self).filter {
       $0.object?.isEmpty == false
     }
@@ -41,6 +60,13 @@ package struct RotaryEmbedding: Equatable, Sendable {
         throw VPatchError(.invalid, path, "has no usable \"\(key)\" for its rotary embedding")
       }
       return value
+    }
+    // As transformers 5.24 standardises it: a member beside the rotary embedding's has precedence.
+    func originalLength() throws -> Double {
+      if let value = json["original_max_position_embeddings"]?.double { return value }
+      let key = "original_max_position_embeddings"
+      guard let value = parameters?[key], value != .null else { return Double(maximumLength) }
+      return try number(key)
     }
     half = headSize / 2
     theta = parameters?["rope_theta"]?.double ?? json["rope_theta"]?.double ?? standardTheta
@@ -63,11 +89,36 @@ package struct RotaryEmbedding: Equatable, Sendable {
     case "llama3":
       scaling = .llama3(
         factor: try number("factor"), low: try number("low_freq_factor"), high: try number("high_freq_factor"),
-        originalLength: try number("original_max_position_embeddings"))
+        originalLength: try originalLength())
+    case "yarn":
+      scaling = .yarn(
+        try YaRN(
+          parameters ?? .object([]), originalLength: originalLength(), maximumLength: maximumLength, number: number))
     default:
       throw VPatchError(
         .refused, path, "has the unknown rotary embedding \"\(type.printable)\"",
-        remedy: "known are default, linear, llama3")
+        remedy: "known are default, linear, llama3, yarn")
     }
+  }
+}
+
+extension RotaryEmbedding.YaRN {
+  /// As transformers 5.24 reads it (modeling_rope_utils.py, _compute_yarn_parameters).
+  fileprivate init(
+    _ parameters: JSON, originalLength: Double, maximumLength: Int, number: (String) throws -> Double
+  ) throws {
+    func optional(_ key: String) throws -> Double? {
+      guard let value = parameters[key], value != .null else { return nil }
+      return try number(key)
+    }
+    self.originalLength = originalLength
+    let factor = try optional("factor") ?? Double(maximumLength) / originalLength
+    func scale(_ weight: Double) -> Double { factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1 }
+    let (mscale, all) = (try optional("mscale"), try optional("mscale_all_dim"))
+    let standard = if let mscale, let all { scale(mscale) / scale(all) } else { scale(1) }
+    self.factor = factor
+    attentionFactor = try optional("attention_factor") ?? standard
+    (fast, slow) = (try optional("beta_fast") ?? 32, try optional("beta_slow") ?? 1)
+    isTruncated = parameters["truncate"]?.bool ?? true
   }
 }

@@ -69,6 +69,6 @@ package final class Compute: @unchecked Sendable {
 
   enum Scratch: Int {
     case weights, packing, normed, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
-    case gathered, gatheredGradient, patches, branch
+    case gathered, gatheredGradient, patches, branch, normWeights, queryKey
   }
 }

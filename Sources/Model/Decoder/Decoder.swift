@@ -4,12 +4,22 @@ import Families
 /// The parameters of a language model's decoder, by layer.
 struct Decoder: Sendable {
   struct Layer: Sendable {
-    let inputNorm: Norm
+    let kind: LayerKind
+    /// Before attention; nil for none.
+    let inputNorm: Norm?
     let attention: Linear
+    /// Of queries and of keys, before they are rotated; nil for none.
+    let queryNorm: Norm?
+    let keyNorm: Norm?
     let attentionOutput: Linear
-    let middleNorm: Norm
+    /// Behind attention, before the residual is added; nil for none.
+    let attentionNorm: Norm?
+    /// Before the MLP; nil for none.
+    let middleNorm: Norm?
     let gateUp: Linear
     let down: Linear
+    /// Behind the MLP, before the residual is added; nil for none.
+    let mlpNorm: Norm?
   }
 
   let config: ModelConfig
@@ -25,8 +35,11 @@ struct Decoder: Sendable {
     self.config = config
     let (hidden, inner) = (config.hiddenSize, config.intermediateSize)
     try Self.checkLayers(config, weights)
-    func norm(_ name: String) throws -> Norm {
-      Norm(weight: try weights.require("language_model.\(name).weight", [hidden]), epsilon: config.normEpsilon)
+    let parts = config.parts
+    func norm(_ name: String, width: Int? = nil) throws -> Norm {
+      Norm(
+        weight: try weights.require("language_model.\(name).weight", [width ?? hidden]), epsilon: config.normEpsilon,
+        offset: parts.normOffset)
     }
     embedding = try weights.require("language_model.embed_tokens.weight", [config.vocabularySize, hidden])
     layers = try (0..<config.layers).map { i in
@@ -40,19 +53,37 @@ struct Decoder: Sendable {
             )
           })
       }
+      func layerNorm(_ name: String, isThere: Bool, width: Int? = nil) throws -> Norm? {
+        isThere ? try norm("layers.\(i).\(name)", width: width) : nil
+      }
+      let (isBefore, isBehind) = (parts.norms != .after, parts.norms != .before)
+      let widths: (queries: Int, keys: Int) =
+        parts.queryKeyNorm == .whole ? (config.queryWidth, config.keyValueWidth) : (config.headSize, config.headSize)
+      let isNormed = parts.queryKeyNorm != .none
       return Layer(
-        inputNorm: try norm("layers.\(i).input_layernorm"),
+        kind: config.layerKinds[i],
+        inputNorm: try layerNorm("input_layernorm", isThere: isBefore),
         attention: try linear(
-          [
-            ("self_attn.q_proj", config.queryWidth), ("self_attn.k_proj", config.keyValueWidth),
-            ("self_attn.v_proj", config.keyValueWidth),
-          ], inputs: hidden, hasBias: config.biases.queries),
+          parts.isFused
+            ? [("self_attn.qkv_proj", config.attentionWidth)]
+            : [
+              ("self_attn.q_proj", config.queryWidth), ("self_attn.k_proj", config.keyValueWidth),
+              ("self_attn.v_proj", config.keyValueWidth),
+            ], inputs: hidden, hasBias: config.biases.queries),
+        queryNorm: try layerNorm("self_attn.q_norm", isThere: isNormed, width: widths.queries),
+        keyNorm: try layerNorm("self_attn.k_norm", isThere: isNormed, width: widths.keys),
         attentionOutput: try linear(
           [("self_attn.o_proj", hidden)], inputs: config.queryWidth, hasBias: config.biases.attentionOutput),
-        middleNorm: try norm("layers.\(i).post_attention_layernorm"),
+        attentionNorm: try layerNorm("post_attention_layernorm", isThere: isBehind),
+        // LLaMA's name for the norm between attention and MLP is that of a norm behind attention elsewhere.
+        middleNorm: try layerNorm(
+          parts.norms == .both ? "pre_feedforward_layernorm" : "post_attention_layernorm", isThere: isBefore),
         gateUp: try linear(
-          [("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden, hasBias: config.biases.mlp),
-        down: try linear([("mlp.down_proj", hidden)], inputs: inner, hasBias: config.biases.mlp))
+          parts.isFused
+            ? [("mlp.gate_up_proj", 2 * inner)] : [("mlp.gate_proj", inner), ("mlp.up_proj", inner)], inputs: hidden,
+          hasBias: config.biases.mlp),
+        down: try linear([("mlp.down_proj", hidden)], inputs: inner, hasBias: config.biases.mlp),
+        mlpNorm: try layerNorm("post_feedforward_layernorm", isThere: isBehind))
     }
     finalNorm = try norm("norm")
     let own =
@@ -94,12 +125,18 @@ extension Decoder {
 }
 
 extension Decoder.Layer {
+  private var attentionNorms: [Norm] { [inputNorm, queryNorm, keyNorm, attentionNorm].compactMap(\.self) }
+  private var mlpNorms: [Norm] { [middleNorm, mlpNorm].compactMap(\.self) }
+
   var parameters: [Parameter] {
-    inputNorm.parameters + middleNorm.parameters + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
+    (attentionNorms + mlpNorms).flatMap(\.parameters)
+      + [attention, attentionOutput, gateUp, down].flatMap(\.parameters)
   }
 
-  var isTuned: Bool { isAttentionTuned || middleNorm.isTuned || gateUp.isTuned || down.isTuned }
+  var isTuned: Bool { isAttentionTuned || mlpNorms.contains(where: \.isTuned) || gateUp.isTuned || down.isTuned }
 
   /// Whether any tensor before the attention's residual is tuned.
-  var isAttentionTuned: Bool { inputNorm.isTuned || attention.isTuned || attentionOutput.isTuned }
+  var isAttentionTuned: Bool {
+    attentionNorms.contains(where: \.isTuned) || attention.isTuned || attentionOutput.isTuned
+  }
 }

@@ -7,7 +7,8 @@ final class DecoderPass {
   let decoder: Decoder
   let compute: Compute
   let activations: Activations
-  private let rotary: RotaryTable
+  /// Of the layers without a window, and of those with one, if that is another.
+  private let rotaries: [RotaryTable]
   private var config: ModelConfig { decoder.config }
   private var hidden: Int { decoder.config.hiddenSize }
 
@@ -17,7 +18,7 @@ final class DecoderPass {
     self.decoder = decoder
     self.compute = compute
     activations = Activations(decoder.config.activations)
-    rotary = RotaryTable(decoder.config.rotary)
+    rotaries = [decoder.config.rotary, decoder.config.slidingRotary].compactMap { $0.map(RotaryTable.init) }
   }
 
   // MARK: Forward
@@ -32,7 +33,9 @@ final class DecoderPass {
     _ batch: TokenBatch, features: FloatPointer? = nil, keeping: Kept = .nothing, caches: [KeyValueCache]? = nil
   ) -> FloatPointer {
     activations.reserve(batch.count)
-    rotary.rows(batch.positions, cosines: activations.cosines.start, sines: activations.sines.start)
+    for (table, rotation) in zip(rotaries, activations.rotations) {
+      table.rows(batch.positions, cosines: rotation.cosines.start, sines: rotation.sines.start)
+    }
     embed(batch, features, into: activations.input(0, keeping))
     for i in decoder.layers.indices {
       runLayer(
@@ -45,10 +48,12 @@ final class DecoderPass {
 
   private func embed(_ batch: TokenBatch, _ features: FloatPointer?, into x: FloatPointer) {
     let (x, hidden, embedding, ids) = (Shared(x), hidden, decoder.embedding, batch.ids)
+    let scale = config.parts.embeddingScale
     for rows in batch.embedded {
       compute.split(rows.count, least: 16) { range in
         for i in range.lowerBound + rows.lowerBound..<range.upperBound + rows.lowerBound {
           embedding.widen(rows: Int(ids[i])..<Int(ids[i]) + 1, into: x.pointer + i * hidden)
+          if scale != 1 { vp_scale(x.pointer + i * hidden, scale, hidden) }
         }
       }
     }
@@ -64,29 +69,60 @@ final class DecoderPass {
     _ caches: [KeyValueCache]? = nil
   ) {
     let (layer, rows) = (decoder.layers[i], batch.count)
-    let normed = compute.scratch(.normed, rows * hidden)
-    compute.apply(layer.inputNorm, to: input, rows: rows, into: normed)
-    compute.apply(layer.attention, to: normed, rows: rows, into: kept.queryKeyValue.start)
-    compute.rotate(kept.queryKeyValue.start, rows: rows, activations, direction: 1)
-    let attention = Attention(shape: config.attention, compute: compute)
     let qkv = kept.queryKeyValue.start
+    compute.apply(layer.attention, to: normed(input, by: layer.inputNorm, rows), rows: rows, into: qkv)
+    normQueriesAndKeys(layer, kept, rows)
+    rotate(qkv, layer, rows, direction: 1)
+    let attention = attention(layer)
     attention.forward(
       caches.map { attention.spans(batch.sequences, in: qkv, after: $0, layer: i) }
         ?? attention.spans(batch.sequences, in: qkv),
       tokens: rows, qkv, output: kept.attended.start, logSums: caches == nil ? kept.logSums.start : nil)
-    compute.apply(layer.attentionOutput, to: kept.attended.start, rows: rows, into: kept.middle.start)
+    apply(
+      layer.attentionOutput, layer.attentionNorm, to: kept.attended.start, rows, branch: kept.attentionBranch,
+      into: kept.middle.start)
     compute.add(input, to: kept.middle.start, rows: rows, hidden)
-    compute.apply(layer.middleNorm, to: kept.middle.start, rows: rows, into: normed)
-    compute.apply(layer.gateUp, to: normed, rows: rows, into: kept.up.start)
-    guard let output else { return }
-    compute.apply(layer.down, to: activated(kept, rows), rows: rows, into: output)
-    compute.add(kept.middle.start, to: output, rows: rows, hidden)
+    compute.apply(
+      layer.gateUp, to: normed(kept.middle.start, by: layer.middleNorm, rows), rows: rows, into: kept.up.start)
+    // The backward pass needs what the last norm normed.
+    guard output != nil || layer.mlpNorm != nil else { return }
+    let out = output ?? compute.scratch(.normed, rows * hidden)
+    apply(layer.down, layer.mlpNorm, to: activated(kept, rows), rows, branch: kept.mlpBranch, into: out)
+    if output != nil { compute.add(kept.middle.start, to: out, rows: rows, hidden) }
+  }
+
+  /// The input of a product: normed, or as it is.
+  private func normed(_ x: FloatPointer, by norm: Norm?, _ rows: Int) -> FloatPointer {
+    guard let norm else { return x }
+    let normed = compute.scratch(.normed, rows * hidden)
+    compute.apply(norm, to: x, rows: rows, into: normed)
+    return normed
+  }
+
+  /// A product at the end of a branch, and the norm behind it, whose input is kept in `branch`.
+  private func apply(
+    _ linear: Linear, _ norm: Norm?, to x: FloatPointer, _ rows: Int, branch: Floats, into out: FloatPointer
+  ) {
+    guard let norm else { return compute.apply(linear, to: x, rows: rows, into: out) }
+    compute.apply(linear, to: x, rows: rows, into: branch.start)
+    compute.apply(norm, to: branch.start, rows: rows, into: out)
+  }
+
+  private func attention(_ layer: Decoder.Layer) -> Attention {
+    Attention(shape: config.attention, compute: compute, window: layer.kind.isSliding ? config.window : nil)
+  }
+
+  private func rotate(_ qkv: FloatPointer, _ layer: Decoder.Layer, _ rows: Int, direction: Float) {
+    guard layer.kind.isRotary else { return }
+    let rotary = layer.kind.isSliding && rotaries.count > 1 ? 1 : 0
+    compute.rotate(qkv, rows: rows, activations, rotary, direction: direction)
   }
 
   /// Input of the MLP's second product.
   private func activated(_ kept: Activations.Layer, _ rows: Int) -> FloatPointer {
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
-    compute.activate(.silu, isGated: true, kept.up.start, rows: rows, config.intermediateSize, into: inner)
+    compute.activate(
+      config.parts.activation, isGated: true, kept.up.start, rows: rows, config.intermediateSize, into: inner)
     return inner
   }
 
@@ -123,11 +159,13 @@ final class DecoderPass {
   private func backwardMLP(_ i: Int, _ rows: Int, _ kept: Activations.Layer, _ gradient: FloatPointer) {
     let layer = decoder.layers[i]
     let inner = compute.scratch(.inner, rows * config.intermediateSize)
-    if layer.down.isTuned { compute.addGradients(of: layer.down, x: activated(kept, rows), dy: gradient, rows: rows) }
-    compute.applyBack(layer.down, to: gradient, rows: rows, into: inner)
+    let dBranch = branchGradient(layer.mlpNorm, gradient, kept.mlpBranch, rows)
+    if layer.down.isTuned { compute.addGradients(of: layer.down, x: activated(kept, rows), dy: dBranch, rows: rows) }
+    compute.applyBack(layer.down, to: dBranch, rows: rows, into: inner)
     let dGateUp = compute.scratch(.innerGradient, rows * 2 * config.intermediateSize)
     compute.activateBack(
-      .silu, isGated: true, kept.up.start, dy: inner, rows: rows, config.intermediateSize, into: dGateUp)
+      config.parts.activation, isGated: true, kept.up.start, dy: inner, rows: rows, config.intermediateSize,
+      into: dGateUp)
     compute.applyBack(
       layer.gateUp, behind: layer.middleNorm, to: dGateUp, input: kept.middle.start, rows: rows, into: gradient)
   }
@@ -137,24 +175,28 @@ final class DecoderPass {
     isLast: Bool
   ) {
     let (layer, rows) = (decoder.layers[i], batch.count)
+    let dBranch = branchGradient(layer.attentionNorm, gradient, kept.attentionBranch, rows)
     if layer.attentionOutput.isTuned {
-      compute.addGradients(of: layer.attentionOutput, x: kept.attended.start, dy: gradient, rows: rows)
+      compute.addGradients(of: layer.attentionOutput, x: kept.attended.start, dy: dBranch, rows: rows)
     }
     let dOutput = compute.scratch(.attention, rows * config.queryWidth)
     let dqkv = compute.scratch(.queryKeyValue, rows * config.attentionWidth)
-    compute.applyBack(layer.attentionOutput, to: gradient, rows: rows, into: dOutput)
-    Attention(shape: config.attention, compute: compute).backward(
+    compute.applyBack(layer.attentionOutput, to: dBranch, rows: rows, into: dOutput)
+    attention(layer).backward(
       batch.sequences, tokens: rows, kept.queryKeyValue.start, output: kept.attended.start, logSums: kept.logSums.start,
       dOutput: dOutput, dqkv: dqkv)
-    compute.rotate(dqkv, rows: rows, activations, direction: -1)
+    rotate(dqkv, layer, rows, direction: -1)
+    backwardQueryKeyNorms(layer, kept, dqkv, rows)
     // Below the lowest tuned layer no gradient is needed.
-    let isWanted = !isLast || layer.inputNorm.isTuned
+    let isWanted = !isLast || layer.inputNorm?.isTuned ?? false
     compute.applyBack(
       layer.attention, behind: layer.inputNorm, to: dqkv, input: input, rows: rows, into: isWanted ? gradient : nil)
   }
 
   private func addEmbeddingGradient(_ batch: TokenBatch, _ gradient: FloatPointer) {
-    let sums = decoder.embedding.tuning!.gradient.start
-    for i in batch.embedded.joined() { vp_add(sums + Int(batch.ids[i]) * hidden, gradient + i * hidden, hidden) }
+    let (sums, scale) = (decoder.embedding.tuning!.gradient.start, config.parts.embeddingScale)
+    for i in batch.embedded.joined() {
+      vp_add_scaled(sums + Int(batch.ids[i]) * hidden, gradient + i * hidden, scale, hidden)
+    }
   }
 }

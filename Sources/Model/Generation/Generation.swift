@@ -27,12 +27,6 @@ final class Generation {
     if prompts.contains(where: \.isEmpty) {
       throw VPatchError(.invalid, nil, "the prompt has no tokens", remedy: "give a text that is not empty")
     }
-    if let window = model.config.window, let longest = prompts.map(\.count).max(), longest + limit > window {
-      throw VPatchError(
-        .refused, model.weights.view.path,
-        "has a sliding window of \(window) tokens, and the prompt with its answer may have \(longest + limit)",
-        remedy: "ask for fewer tokens")
-    }
     self.model = model
     width = model.config.hiddenSize
     caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + min(limit, 256)) }

@@ -28,13 +28,21 @@ final class Activations {
     let attention: Attention.Shape
     /// Width of the MLP's first product: fc1, or gate and up side by side.
     let up: Int
-    /// Whether queries and keys are rotated (rotary embedding).
-    let usesRotary: Bool
+    /// By how many rotary embeddings queries and keys are rotated, each in some of the layers.
+    let rotaries: Int
+    /// Whether queries and keys are kept before their norms, too.
+    var keepsUnnormed = false
+    /// Whether the outputs of attention and MLP are kept before their norms.
+    var keepsBranches = false
 
     /// Bytes per token of a layer that is kept whole.
     var layerBytes: Int {
-      4 * (2 * hidden + attention.width + attention.queryWidth + attention.heads + up)
+      4 * (2 * hidden + attention.width + attention.queryWidth + attention.heads + up + unnormed + 2 * branch)
     }
+
+    /// Widths of what some families keep in addition.
+    var unnormed: Int { keepsUnnormed ? attention.queryWidth + attention.keyValueWidth : 0 }
+    var branch: Int { keepsBranches ? hidden : 0 }
 
     /// Bytes per token of everything kept for the backward pass down to a layer.
     func bytes(_ keeping: ActivationCheckpointing, from lowest: Int) -> Int {
@@ -54,6 +62,11 @@ final class Activations {
     let logSums: Floats
     let middle: Floats
     let up: Floats
+    /// Queries and keys before their norms, [tokens, their widths].
+    let unnormed: Floats
+    /// The outputs of attention and MLP before their norms, [tokens, hidden].
+    let attentionBranch: Floats
+    let mlpBranch: Floats
   }
 
   let shape: Shape
@@ -63,9 +76,9 @@ final class Activations {
   private var shared: Layer?
   private var last = Floats(0)
   private var heldGradient = Floats(0)
-  /// Cosines of the angles by which queries and keys are rotated, [tokens, headSize / 2].
-  private(set) var cosines = Floats(0)
-  private(set) var sines = Floats(0)
+  /// Cosines and sines of the angles by which queries and keys are rotated, [tokens, headSize / 2], of each rotary
+  /// embedding.
+  private(set) var rotations: [(cosines: Floats, sines: Floats)] = []
 
   init(_ shape: Shape) { self.shape = shape }
 
@@ -78,8 +91,8 @@ final class Activations {
     capacity = tokens
     last = Floats(tokens * shape.hidden)
     heldGradient = Floats(0)
-    let pairs = shape.usesRotary ? shape.attention.headSize / 2 : 0
-    (cosines, sines) = (Floats(tokens * pairs), Floats(tokens * pairs))
+    let pairs = shape.attention.headSize / 2
+    rotations = (0..<shape.rotaries).map { _ in (Floats(tokens * pairs), Floats(tokens * pairs)) }
   }
 
   /// Buffer for the gradient of the residual stream; not initialised.
@@ -114,6 +127,7 @@ final class Activations {
     return Layer(
       input: Floats(hidden), queryKeyValue: Floats(capacity * attention.width),
       attended: Floats(capacity * attention.queryWidth), logSums: Floats(capacity * attention.heads),
-      middle: Floats(hidden), up: Floats(capacity * shape.up))
+      middle: Floats(hidden), up: Floats(capacity * shape.up), unnormed: Floats(capacity * shape.unnormed),
+      attentionBranch: Floats(capacity * shape.branch), mlpBranch: Floats(capacity * shape.branch))
   }
 }

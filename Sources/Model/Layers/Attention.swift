@@ -10,6 +10,8 @@ struct Attention {
     let headSize: Int
     /// Whether a token attends only to itself and those before it; otherwise to its whole sequence.
     let isCausal: Bool
+    /// By which products of queries and keys are multiplied; nil for one over the root of the head size.
+    var scale: Float?
 
     /// Width of the queries, and of the output.
     var queryWidth: Int { heads * headSize }
@@ -23,11 +25,13 @@ struct Attention {
 
   let shape: Shape
   let compute: Compute
+  /// How many tokens a token sees, itself included; nil for all before it.
+  var window: Int?
   /// Queries per block.
   static let block = 128
 
   private var width: Int { shape.width }
-  var scale: Float { 1 / Float(shape.headSize).squareRoot() }
+  var scale: Float { shape.scale ?? 1 / Float(shape.headSize).squareRoot() }
 
   /// Calls `body` for each sequence and each head of keys and values, with the query heads that it serves.
   private func eachHead(
@@ -45,11 +49,34 @@ struct Attention {
     }
   }
 
-  /// Number of keys that a block of queries attends to, and how many of them all queries of the block attend to: each
-  /// later query attends to one more.
-  private func view(_ span: AttentionSpan, _ first: Int, _ rows: Int) -> (columns: Int, visible: Int) {
+  /// The keys that a block of queries attends to.
+  private struct View {
+    /// The first key.
+    var start = 0
+    var columns: Int
+    /// How many of them all queries of the block attend to, but for a window: each later query attends to one more.
+    var visible: Int
+    /// How many keys after the first one the window of the block's first query begins; each later one begins one later.
+    /// Negative where the sequence begins within the window; nil without a window.
+    var hidden: Int?
+  }
+
+  private func view(_ span: AttentionSpan, _ first: Int, _ rows: Int) -> View {
     let before = span.before + first
-    return shape.isCausal ? (before + rows, before) : (span.length, span.length)
+    guard shape.isCausal else { return View(columns: span.length, visible: span.length) }
+    guard let window, before + rows > window else { return View(columns: before + rows, visible: before) }
+    let begin = before - window + 1
+    let start = max(begin, 0)
+    return View(start: start, columns: before + rows - start, visible: before - start, hidden: begin - start)
+  }
+
+  /// Removes the scores of keys in front of each query's window.
+  private func hide(_ view: View, _ rows: Int, _ scores: FloatPointer) {
+    guard let hidden = view.hidden else { return }
+    for row in 0..<rows where hidden + row > 0 {
+      // Finite, since the kernels subtract it.
+      (scores + row * view.columns).update(repeating: -1e30, count: min(hidden + row, view.columns))
+    }
   }
 
   /// Scratch memory of one thread: for scores, and for products.
@@ -105,10 +132,12 @@ struct Attention {
       let keys = Matrix(span.keys.pointer + keyValueHead * d, stride: span.stride)
       let values = Matrix(span.values.pointer + keyValueHead * d, stride: span.stride)
       /// Queries and outputs of `rows` rows, from this token and head on.
-      func attend(_ rows: Int, _ view: (columns: Int, visible: Int), token: Int, head: Int, stride: (Int, Int)) {
+      func attend(_ rows: Int, _ view: View, token: Int, head: Int, stride: (Int, Int)) {
+        let (keys, values) = (keys.dropping(rows: view.start), values.dropping(rows: view.start))
         products.multiply(
           rows, view.columns, d, Matrix(qkv.pointer + token * width + head * d, stride: stride.0), keys.transposed,
           into: scores, stride: view.columns)
+        hide(view, rows, scores)
         vp_causal_softmax(
           scores, logSums.pointer.map { $0 + head * count + token }, rows, view.columns, view.visible, scale)
         products.multiply(
@@ -117,8 +146,10 @@ struct Attention {
       }
       if span.tokens.count == 1, logSums.pointer == nil {
         // The rows are all heads of the group; each attends to all columns.
+        let start = window.map { max(span.length - $0, 0) } ?? 0
+        let view = View(start: start, columns: span.length - start, visible: span.length - start)
         return attend(
-          group, (span.length, span.length), token: span.tokens.lowerBound, head: keyValueHead * group, stride: (d, d))
+          group, view, token: span.tokens.lowerBound, head: keyValueHead * group, stride: (d, d))
       }
       for first in stride(from: 0, to: span.tokens.count, by: Self.block) {
         let rows = min(Self.block, span.tokens.count - first)
@@ -152,11 +183,21 @@ struct Attention {
       let dValues = dKeys + shape.keyValueWidth
       withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.block) { dots in
         let dots = dots.baseAddress!
-        // From the end: the last block covers all keys, so it initialises what the others add to.
-        var isFirst = true
+        // From the end: the last block covers all keys, so it initialises what the others add to. With a window it may
+        // not.
+        var isFirst = window.map { tokens.count <= $0 } ?? true
+        if !isFirst {
+          for row in 0..<tokens.count {
+            (dKeys + row * width).update(repeating: 0, count: d)
+            (dValues + row * width).update(repeating: 0, count: d)
+          }
+        }
         for first in stride(from: 0, to: tokens.count, by: Self.block).reversed() {
           let rows = min(Self.block, tokens.count - first)
-          let (columns, visible) = view(span, first, rows)
+          let view = view(span, first, rows)
+          let (columns, visible, start) = (view.columns, view.visible, view.start)
+          let (keys, values) = (keys.dropping(rows: start), values.dropping(rows: start))
+          let (dKeys, dValues) = (dKeys + start * width, dValues + start * width)
           let dScores = memory + Self.block * tokens.count
           for head in keyValueHead * group..<(keyValueHead + 1) * group {
             let token = tokens.lowerBound + first
@@ -167,6 +208,7 @@ struct Attention {
             products.multiply(
               rows, columns, d, Matrix(query, stride: width),
               keys.transposed, into: memory, stride: columns)
+            hide(view, rows, memory)
             vp_causal_softmax_again(
               memory, logSums.pointer + head * count + token, rows, columns, visible, scale)
             products.multiply(

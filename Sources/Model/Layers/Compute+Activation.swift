@@ -2,7 +2,7 @@ import CCompute
 import Families
 
 extension Compute {
-  /// y = f(x), element by element, [rows, n]; for a gated MLP silu(gate)·up, where x, [rows, 2·n], holds both side by
+  /// y = f(x), element by element, [rows, n]; for a gated MLP f(gate)·up, where x, [rows, 2·n], holds both side by
   /// side.
   func activate(
     _ f: Activation, isGated: Bool, _ x: FloatPointer, rows: Int, _ n: Int, into y: FloatPointer
@@ -10,7 +10,12 @@ extension Compute {
     let (x, y) = (Shared(x), Shared(y))
     split(rows, least: 8) { range in
       let (first, count) = (range.lowerBound * n, range.count * n)
-      if isGated { return vp_silu_mul(x.pointer + 2 * first, y.pointer + first, range.count, n) }
+      if isGated {
+        guard f != .silu, let (linear, cubic) = f.swish else {
+          return vp_silu_mul(x.pointer + 2 * first, y.pointer + first, range.count, n)
+        }
+        return vp_swish_mul(x.pointer + 2 * first, y.pointer + first, range.count, n, linear, cubic)
+      }
       if let (linear, cubic) = f.swish {
         vp_swish(x.pointer + first, y.pointer + first, count, linear, cubic)
       } else {
@@ -28,7 +33,11 @@ extension Compute {
     split(rows, least: 8) { range in
       let (first, count) = (range.lowerBound * n, range.count * n)
       if isGated {
-        return vp_silu_mul_backward(x.pointer + 2 * first, dy.pointer + first, dx.pointer + 2 * first, range.count, n)
+        let (x, dy, dx) = (x.pointer + 2 * first, dy.pointer + first, dx.pointer + 2 * first)
+        guard f != .silu, let (linear, cubic) = f.swish else {
+          return vp_silu_mul_backward(x, dy, dx, range.count, n)
+        }
+        return vp_swish_mul_backward(x, dy, dx, range.count, n, linear, cubic)
       }
       if let (linear, cubic) = f.swish {
         vp_swish_backward(x.pointer + first, dy.pointer + first, dx.pointer + first, count, linear, cubic)

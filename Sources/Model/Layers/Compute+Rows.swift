@@ -20,12 +20,12 @@ extension Compute {
 
   /// Rotates queries and keys (rotary embedding), [rows, width of queries, keys and values].
   /// - Parameters:
-  ///   - activations: has the angles' cosines and sines.
+  ///   - rotary: which of the activations' rotary embeddings.
   ///   - direction: −1 rotates a gradient back.
-  func rotate(_ x: FloatPointer, rows: Int, _ activations: Activations, direction: Float) {
+  func rotate(_ x: FloatPointer, rows: Int, _ activations: Activations, _ rotary: Int = 0, direction: Float) {
     let (x, shape) = (Shared(x), activations.shape.attention)
     let (width, half, heads) = (shape.width, shape.headSize / 2, shape.heads + shape.keyValueHeads)
-    let (cosines, sines) = (activations.cosines, activations.sines)
+    let (cosines, sines) = activations.rotations[rotary]
     split(rows, least: 8) { range in
       let first = range.lowerBound
       vp_rotate(

@@ -2,10 +2,13 @@ import Families
 
 extension ModelConfig {
   var attention: Attention.Shape {
-    Attention.Shape(heads: heads, keyValueHeads: keyValueHeads, headSize: headSize, isCausal: true)
+    Attention.Shape(
+      heads: heads, keyValueHeads: keyValueHeads, headSize: headSize, isCausal: true, scale: parts.attentionScale)
   }
   var activations: Activations.Shape {
     Activations.Shape(
-      layers: layers, hidden: hiddenSize, attention: attention, up: 2 * intermediateSize, usesRotary: true)
+      layers: layers, hidden: hiddenSize, attention: attention, up: 2 * intermediateSize,
+      rotaries: slidingRotary == nil ? 1 : 2, keepsUnnormed: parts.queryKeyNorm != .none,
+      keepsBranches: parts.norms != .before)
   }
 }

@@ -27,7 +27,10 @@ final class TowerPass {
   /// Writes the features of a batch, [features, featureWidth].
   func forward(_ batch: TowerBatch, keeping: Kept = .nothing, into features: FloatPointer) {
     activations.reserve(batch.tokens)
-    if config.windows != nil { batch.rotate(cosines: activations.cosines.start, sines: activations.sines.start) }
+    if config.windows != nil {
+      let rotation = activations.rotations[0]
+      batch.rotate(cosines: rotation.cosines.start, sines: rotation.sines.start)
+    }
     embed(batch, into: activations.input(0, keeping))
     for i in 0...tower.layers.count {
       let stream = activations.input(i, keeping)

@@ -7,6 +7,6 @@ extension VisionConfig.Tower {
   /// - Parameter layers: number of layers that are computed.
   func activations(layers: Int) -> Activations.Shape {
     Activations.Shape(
-      layers: layers, hidden: hiddenSize, attention: attention, up: upWidth, usesRotary: windows != nil)
+      layers: layers, hidden: hiddenSize, attention: attention, up: upWidth, rotaries: windows == nil ? 0 : 1)
   }
 }

@@ -104,7 +104,10 @@ import Testing
     #expect(try config("mistral").window == 4096 && config("mistral", ", \"sliding_window\": null").window == nil)
     #expect(try config("mistral", ", \"use_sliding_window\": false, \"sliding_window\": 9").window == 9)
     #expect(try config("llama", ", \"use_sliding_window\": true, \"sliding_window\": 9").window == nil)
-    #expect(try config("qwen2").window == nil && config("qwen2", ", \"use_sliding_window\": true").window == 4096)
+    // The window is that of the layers from max_window_layers on, 28 by default.
+    let upper = ", \"use_sliding_window\": true, \"max_window_layers\": 0"
+    #expect(try config("qwen2").window == nil && config("qwen2", upper).window == 4096)
+    #expect(try config("qwen2", ", \"use_sliding_window\": true").window == nil)
     let sliding = ", \"layer_types\": [\"sliding_attention\"]"
     #expect(throws: VPatchError.self) { try config("qwen2", sliding) }
     #expect(try config("qwen2", sliding + ", \"use_sliding_window\": true, \"sliding_window\": 8").window == 8)
