@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-
 # Seconds until a rank counts as one that hangs.
 _PATIENCE = 300
 
