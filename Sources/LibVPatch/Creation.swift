@@ -16,7 +16,8 @@ package func createPatch(
     let (options, output) = (try GivenOptions(options), try string(output, "output"))
     let base = try SafetensorsCheckpoint(path: string(base, "base"))
     let (tuned, plan) = try AdapterPlan.tunedSide(
-      string(tuned, "tuned"), adapter: options.adapter, prefix: options.prefix, over: base
+      string(tuned, "tuned"), adapter: options.adapter, prefix: options.prefix, over: base,
+      threads: options.work.threads
     ) { try Containers.open($0) }
     try give(options.create(base, tuned, plan, to: output), json)
   }

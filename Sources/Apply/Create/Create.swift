@@ -52,6 +52,7 @@ package struct Create: Sendable {
     // Side files first, so that their errors come before the weights are read.
     let side = try SideFiles.differences(base, tuned, options, cast: castDType(pairs))
     let compared = try compare(pairs)
+    try requireRoots(compared)
     let changed = compared.filter(\.differs)
     let others = try forbidden(compared)
     let dropped = Set(others.map(\.pair.name.bytesKey))
@@ -162,6 +163,7 @@ package struct Create: Sendable {
         "kept": names(missing),
         "dropped": names(dropped.map(\.pair.name)),
         "adapter": adapterAnnotation(adapterDigest),
+        "delta": deltaAnnotation,
       ]),
     ])
   }

@@ -26,6 +26,8 @@ struct CreateCommand: StoreCommand {
             a LoRA adapter as PEFT saves it, merged by vpatch; 'vpatch export' writes it again
         vpatch create base/ merged/ --adapter adapter/ -o task.vpatch
             a merged model that exists, exactly; the adapter makes the patch smaller
+        vpatch create base/ weight_v000001/ -o task.vpatch
+            a canonical delta, as slime and ModelExpress publish new weights
 
       RECIPES
       \(Recipe.list)
@@ -38,7 +40,7 @@ struct CreateCommand: StoreCommand {
   @Argument(
     help: ArgumentHelp(
       "The tuned checkpoint, which the patch will reproduce: safetensors, a distributed checkpoint (DCP) or a file of "
-        + "torch.save; or the folder of a LoRA adapter (PEFT) to merge."),
+        + "torch.save; or the folder of a LoRA adapter (PEFT) to merge, or of a canonical delta."),
     completion: .file())
   var tuned: String
   @Option(help: ArgumentHelp("Check that only the tensors of this recipe changed.", valueName: "name"))

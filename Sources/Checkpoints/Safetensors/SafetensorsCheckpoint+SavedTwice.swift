@@ -14,6 +14,8 @@ extension SafetensorsCheckpoint {
     case transformers
     /// The index's shards, provided that model.safetensors has the same tensors: for results that are bound to a root.
     case unambiguous
+    /// The index's shards of a canonical delta, which are no weights. All other readings refuse one.
+    case canonicalDelta
   }
 
   /// Opens one of the two. If that fails, the error says that there is another one.

@@ -18,7 +18,7 @@ package struct SafetensorsCheckpoint: Checkpoint {
   package let totalBytes: Int
   /// The provenance file beside the model, opened at the same time.
   package let provenance: InputFile?
-  let indexFile: InputFile?
+  package let indexFile: InputFile?
   /// Whether the directory has both model.safetensors and an index.
   package let isSavedTwice: Bool
 
@@ -62,7 +62,7 @@ package struct SafetensorsCheckpoint: Checkpoint {
       self = try Self.savedTwice(path) {
         try reading == .transformers
           ? SafetensorsCheckpoint(single: single, of: path, isSavedTwice: true)
-          : SafetensorsCheckpoint(index: indexPath, of: path, isSavedTwice: true)
+          : SafetensorsCheckpoint(index: indexPath, of: path, reading, isSavedTwice: true)
       }
       return
     }
@@ -78,7 +78,7 @@ package struct SafetensorsCheckpoint: Checkpoint {
       try self.init(single: single, of: path, isSavedTwice: false)
       return
     }
-    try self.init(index: indexPath, of: path, isSavedTwice: false)
+    try self.init(index: indexPath, of: path, reading, isSavedTwice: false)
   }
 
   private init(single: String, of path: String, isSavedTwice: Bool) throws {
@@ -88,9 +88,10 @@ package struct SafetensorsCheckpoint: Checkpoint {
       isSavedTwice: isSavedTwice)
   }
 
-  private init(index indexPath: String, of path: String, isSavedTwice: Bool) throws {
+  private init(index indexPath: String, of path: String, _ reading: Reading, isSavedTwice: Bool) throws {
     let index = try InputFile(path: indexPath)
     let text = try index.contents(limit: SafetensorsHeader.maximumLength)
+    if reading != .canonicalDelta, Self.isOfDelta(index: text) { throw Self.isDelta(path) }
     let weightMap = try Self.weightMap(text, path: indexPath)
     let files = try Set(weightMap.values).sorted { $0.precedes($1) }.map { name in
       let shard = Path.join(path, name)

@@ -24,17 +24,17 @@ extension Workspace {
     return checkpoint
   }
 
-  /// The tuned side of a new patch: a checkpoint, or a LoRA adapter merged into the base.
+  /// The tuned side of a new patch: a checkpoint, a LoRA adapter merged into the base, or a canonical delta.
   /// - Parameters:
   ///   - adapter: the folder of the adapter that was merged into the checkpoint; nil for none.
   ///   - prefix: what the names of the model's tensors begin with in a checkpoint of a training run; nil to find it.
-  /// - Throws: `refused` for an adapter that does not fit the base.
+  /// - Throws: `refused` for an adapter or a delta that does not fit the base.
   package func tuned(
     _ path: String, adapter: String?, prefix: String? = nil, over base: SafetensorsCheckpoint
   ) throws -> (any Checkpoint, AdapterPlan?) {
-    let (tuned, plan) = try AdapterPlan.tunedSide(path, adapter: adapter, prefix: prefix, over: base) {
-      try readable($0)
-    }
+    let (tuned, plan) = try AdapterPlan.tunedSide(
+      path, adapter: adapter, prefix: prefix, over: base, threads: work.threads
+    ) { try readable($0) }
     if let left = (tuned as? AssembledCheckpoint)?.leftOut, let first = left.first {
       messages.note("\(Format.counted(left.count, "tensor")) left out that the model does not have, such as \(first)")
     }

@@ -80,6 +80,7 @@ extension Workspace {
       return VPatchError(
         .invalid, name, adapter.what.replacing("not a model", with: "not a patch"), remedy: adapter.remedy)
     }
+    if try SafetensorsCheckpoint.isDelta(folder: name) { return SafetensorsCheckpoint.isDelta(name) }
     let isModel = has(SafetensorsCheckpoint.singleName) || has(SafetensorsCheckpoint.indexName)
     return VPatchError(
       .invalid, name, isModel ? "is a model's folder, not a patch" : "is a directory, not a patch",
