@@ -42,6 +42,8 @@ let package = Package(
       dependencies: [
         "Base", "Checkpoints", "CSQLite", "Measure", "PatchFormat", .product(name: "GRDB", package: "GRDB.swift"),
       ]),
+    .target(name: "HTTP", dependencies: ["Base", "CLoaded"]),
+    .target(name: "Serve", dependencies: ["Base", "HTTP", "PatchFormat"]),
     .target(name: "Report", dependencies: ["Apply", "Base", "Checkpoints", "Families", "Measure", "PatchFormat"]),
     .target(name: "Jinja", dependencies: ["Base"]),
     .target(name: "Text", dependencies: ["Base", "Checkpoints", "CZlib", "Families", "Images", "Jinja"]),
@@ -73,8 +75,8 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Apply", "Base", "Catalogue", "CEdit", "Checkpoints", "CSystem", "Evaluate", "Families", "Measure", "Model",
-        "ModelFiles", "PatchFormat", "Report", "Text", "Train", "Workspace",
+        "Apply", "Base", "Catalogue", "CEdit", "Checkpoints", "CSystem", "Evaluate", "Families", "HTTP", "Measure",
+        "Model", "ModelFiles", "PatchFormat", "Report", "Serve", "Text", "Train", "Workspace",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), "Rainbow",
       ]),
     .target(
@@ -123,11 +125,13 @@ let package = Package(
     .testTarget(
       name: "ApplyTests",
       dependencies: [
-        "Apply", "Base", "Checkpoints", "Families", "KernelChecks", "ModelFiles", "PatchFormat", "Report", "TestModels",
+        "Apply", "Base", "Checkpoints", "CZstd", "Families", "KernelChecks", "ModelFiles", "PatchFormat", "Report",
+        "TestModels",
       ]),
     .testTarget(
       name: "ReportTests",
       dependencies: ["Apply", "Base", "Checkpoints", "Measure", "PatchFormat", "Report", "TestModels"]),
+    .testTarget(name: "ServeTests", dependencies: ["Base", "HTTP", "PatchFormat", "Serve", "TestModels"]),
     .testTarget(name: "VPatchTests", dependencies: ["TestModels", "VPatch"]),
     .testTarget(name: "LibVPatchTests", dependencies: ["Base", "LibVPatch", "CVPatch"]),
     .testTarget(

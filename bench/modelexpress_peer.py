@@ -21,8 +21,10 @@ from modelexpress_rl import (
 )
 from modelexpress_rl.inference.plan import ObjectStorageUpdateSource
 from modelexpress_rl.train.methods.canonical_delta import CanonicalDeltaPublicationMethod
-from modelexpress_rl.utils import make_tensor_reader
+from modelexpress_rl.utils import compress_delta, make_tensor_reader
 from safetensors import safe_open
+
+__all__ = ["BASE_VERSION", "INDEX", "VERSION", "compress_delta", "publish", "receive"]
 
 MODEL = "model"
 INDEX = "model.safetensors.index.json"

@@ -36,7 +36,7 @@ struct Vpatch: ParsableCommand {
       RebaseCommand.self, StackCommand.self, AddCommand.self, ListCommand.self, LogCommand.self, AliasCommand.self,
       TagCommand.self, RemoveCommand.self, FsckCommand.self, GcCommand.self, TrainCommand.self, EvalCommand.self,
       GenerateCommand.self, ScoreCommand.self, AnnotateCommand.self, GateCommand.self, SignCommand.self,
-      ReportCommand.self, ExportCommand.self, RecipeCommand.self, DemoCommand.self,
+      ReportCommand.self, ExportCommand.self, RecipeCommand.self, ServeSwapCommand.self, DemoCommand.self,
     ])
 
   static func main() {

@@ -42,11 +42,14 @@ package struct DeltaExport: Sendable {
   /// - Throws: `refused` for a patch that does more than change values, or a folder that exists; `wrongBase`; `io`.
   package func write(to folder: String) throws -> Result {
     try requireChangesOnly()
-    let rebuild = Rebuild(base, [PatchStep(patch, .forward)], work)
-    try rebuild.checkNames(rebuild.steps[0])
     try OutputCheck.directory(folder)
     let directory = try OutputDirectory(path: folder)
-    let files = try write(rebuild, in: directory.temporaryPath)
+    let files: [ExportedFile]
+    do {
+      files = try write(Rebuild(base, [PatchStep(patch, .forward)], work), in: directory.temporaryPath)
+    } catch let error as VPatchError where error.code == .wrongBase {
+      throw error.advising("give the model with root \(patch.header.baseRoot.short), which the patch was made from")
+    }
     try directory.commit()
     let touched = patch.header.touched
     let head = touched.first { $0.name == "lm_head.weight" }
@@ -80,6 +83,7 @@ package struct DeltaExport: Sendable {
   }
 
   private func write(_ rebuild: Rebuild, in folder: String) throws -> [ExportedFile] {
+    try rebuild.checkNames(rebuild.steps[0])
     let scratch = try Scratch(OutputFile(path: Path.join(folder, "frames")))
     let touched = rebuild.touched
     let sizes = touched.map { $0.output?.info.byteCount ?? 0 }

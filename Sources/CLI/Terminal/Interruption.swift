@@ -6,7 +6,7 @@ import Synchronization
 enum Interruption {
   private struct State {
     var farewell: String?
-    var taker: (@Sendable () -> Void)?
+    var taker: (@Sendable (_ signal: CInt) -> Bool)?
   }
 
   private static let state = Mutex(State())
@@ -15,7 +15,18 @@ enum Interruption {
   static func setFarewell(_ text: String?) { state.withLock { $0.farewell = text } }
 
   /// Takes Ctrl-C instead of ending the process, until it is set to nil.
-  static func setTaker(_ taker: (@Sendable () -> Void)?) { state.withLock { $0.taker = taker } }
+  static func setTaker(_ taker: (@Sendable () -> Void)?) {
+    setStop(
+      taker.map { taker in
+        { signal in
+          if signal == SIGINT { taker() }
+          return signal == SIGINT
+        }
+      })
+  }
+
+  /// Called on each of the signals that end the process, until it is set to nil; true takes the signal.
+  static func setStop(_ stop: (@Sendable (_ signal: CInt) -> Bool)?) { state.withLock { $0.taker = stop } }
 
   /// To be called before other threads are started: they inherit the blocked signals.
   static func handle() {
@@ -44,10 +55,7 @@ enum Interruption {
       var number: CInt = 0
       guard sigwait(&asked, &number) == 0 else { continue }
       let (farewell, taker) = state.withLock { ($0.farewell, $0.taker) }
-      if number == SIGINT, let taker {
-        taker()
-        continue
-      }
+      if let taker, taker(number) { continue }
       ProgressBar.clear()
       TemporaryFiles.deleteAll(andExit: 128 + number) { missing in
         Terminal.note("vpatch: interrupted" + (farewell ?? Self.standard(missing)))
