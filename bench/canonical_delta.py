@@ -5,8 +5,8 @@
 On the tensors of fixtures/pair and on SmolLM2 with made fine-tunes (tune.py):
 
 * modelexpress's reader applies `vpatch export --canonical-delta`, and every tensor has the tuned bytes;
-* `vpatch create BASE DELTA` makes the patch of `vpatch create BASE TUNED` again, with the same identity, of vpatch's own
-  delta and of the one that modelexpress's writer publishes;
+* `vpatch create BASE DELTA` makes the patch of `vpatch create BASE TUNED` again, with the same identity: of vpatch's
+  own delta, and of the one that modelexpress's writer publishes;
 * with --slime, slime's reader does what modelexpress's does. FILE is `docker/patch/latest/sglang-pull_weights.patch` of
   its repository, which adds the reader to SGLang.
 
@@ -22,6 +22,7 @@ import tempfile
 import time
 import types
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,7 +99,7 @@ class Comparison:
         peer.publish(base, tuned, theirs)
         create_seconds = 0.0
         for folder, of in (ours, "vpatch"), (theirs, "modelexpress"):
-            (_, again), create_seconds = timed(lambda folder=folder: self.create(base, folder, "again"))
+            (_, again), create_seconds = timed(partial(self.create, base, folder, "again"))
             if again != identity:
                 raise BenchError(f"the patch of the delta by {of} has another identity than the patch of the models")
         if self.slime:

@@ -26,6 +26,7 @@ VPATCH_IMAGES=$work/images test PillowTests
 "$torch" bench/zoo.py check "$work/zoo" --vpatch .build/release/vpatch
 "$torch" bench/layouts.py "$work/zoo" --vpatch .build/release/vpatch
 "$torch" bench/adapters.py --check
+"$(bench/setup.sh modelexpress)" bench/canonical_delta.py
 "$torch" -W ignore bench/trainer_settings.py --vpatch .build/release/vpatch
 # With the library beside the command, which `swift test` built.
 "$python" bench/trainer_outputs.py --vpatch .build-tests/release/vpatch

@@ -8,7 +8,9 @@ package struct SGLangServer: InferenceServer {
   package let url: String
 
   package func ask(_ request: JSON, _ client: HTTPClient) throws -> ServerState {
-    do { return try send(request, isAborting: false, client) } catch let failure as HTTPFailure { throw failure.error() }
+    do { return try send(request, isAborting: false, client) } catch let failure as HTTPFailure {
+      throw failure.error()
+    }
   }
 
   package func facts(_ client: HTTPClient) throws -> [JSON.Member] {

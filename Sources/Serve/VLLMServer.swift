@@ -7,7 +7,8 @@ package struct VLLMServer: InferenceServer {
   package let name = "vLLM"
   package let url: String
 
-  private static let start = "start it as docs/serving.md says: VLLM_SERVER_DEV_MODE=1, --worker-extension-cls "
+  private static let start =
+    "start it as docs/serving.md says: VLLM_SERVER_DEV_MODE=1, --worker-extension-cls "
     + "vpatch.vllm.Extension and --weight-transfer-config '{\"backend\": \"vpatch\"}'"
 
   package func ask(_ request: JSON, _ client: HTTPClient) throws -> ServerState {

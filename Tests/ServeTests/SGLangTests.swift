@@ -49,12 +49,14 @@ import Testing
     #expect(try swap.status(.touched).state.applied.isEmpty)
   }
 
-  @Test("failures, with what to do", arguments: [
-    (message(#"{"ok": false, "error": {"kind": "wrong-base", "message": "other bits"}}"#, status: 400), "other bits"),
-    (message("update_weights_from_tensor must run between begin and end", status: 400), "pip install"),
-    (.reply(500, "Internal Server Error"), "pip install"), (.reply(403, ""), "VPATCH_SERVER_KEY"),
-    (.hangUp, "broke the connection"), (message("{}"), "same version"),
-  ] as [(FakeServer.Answer, String)])
+  @Test(
+    "failures, with what to do",
+    arguments: [
+      (message(#"{"ok": false, "error": {"kind": "wrong-base", "message": "other bits"}}"#, status: 400), "other bits"),
+      (message("update_weights_from_tensor must run between begin and end", status: 400), "pip install"),
+      (.reply(500, "Internal Server Error"), "pip install"), (.reply(403, ""), "VPATCH_SERVER_KEY"),
+      (.hangUp, "broke the connection"), (message("{}"), "same version"),
+    ] as [(FakeServer.Answer, String)])
   func failure(answer: FakeServer.Answer, word: String) throws {
     let server = try server { _ in answer }
     let swap = try ServerSwap(server.url, client())
@@ -72,10 +74,12 @@ import Testing
     #expect(error.remedy == "ask with: vpatch serve-swap \(server.url) --status")
   }
 
-  @Test("what is no server of these is refused", arguments: [
-    (FakeServer.Answer.reply(200, "<html>"), "neither vLLM nor SGLang"), (.reply(404, ""), "neither vLLM nor SGLang"),
-    (.reply(401, ""), "VPATCH_SERVER_KEY"), (.reply(301, ""), "redirects"), (.hangUp, "broke the connection"),
-  ])
+  @Test(
+    "what is no server of these is refused",
+    arguments: [
+      (FakeServer.Answer.reply(200, "<html>"), "neither vLLM nor SGLang"), (.reply(404, ""), "neither vLLM nor SGLang"),
+      (.reply(401, ""), "VPATCH_SERVER_KEY"), (.reply(301, ""), "redirects"), (.hangUp, "broke the connection"),
+    ])
   func noServer(answer: FakeServer.Answer, word: String) throws {
     let server = try FakeServer { _ in answer }
     let error = try #require(throws: VPatchError.self) { try ServerSwap(server.url, client()) }

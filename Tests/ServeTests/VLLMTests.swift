@@ -43,11 +43,16 @@ import Testing
     #expect(server.now.steps.contains("pause?mode=abort") && !server.now.isPaused)
   }
 
-  @Test("what a request says", arguments: [
-    (SwapRequest(.apply("p", replacing: true), full: true), #"{"action":"apply","patch":"p","full":true,"replace":true}"#),
-    (SwapRequest(.revert), #"{"action":"revert","all":false}"#),
-    (SwapRequest(.revertAll), #"{"action":"revert","all":true}"#),
-  ])
+  @Test(
+    "what a request says",
+    arguments: [
+      (
+        SwapRequest(.apply("p", replacing: true), full: true),
+        #"{"action":"apply","patch":"p","full":true,"replace":true}"#
+      ),
+      (SwapRequest(.revert), #"{"action":"revert","all":false}"#),
+      (SwapRequest(.revertAll), #"{"action":"revert","all":true}"#),
+    ])
   func request(request: SwapRequest, text: String) {
     #expect(request.json.compact() == text)
     #expect(request.check["action"] == .string("check") && request.check["of"] == request.json["action"])
@@ -88,24 +93,28 @@ import Testing
     #expect(server.now.isPaused == !isResumed, sourceLocation: line)
   }
 
-  @Test("what the check finds stops everything: the server is not paused", arguments: [
-    ("io", VPatchError.Code.io), ("invalid-file", .invalid), ("wrong-base", .wrongBase), ("mismatch", .mismatch),
-    ("refused", .refused), ("misuse", .refused), ("internal", .io), ("later-kind", .io),
-  ])
+  @Test(
+    "what the check finds stops everything: the server is not paused",
+    arguments: [
+      ("io", VPatchError.Code.io), ("invalid-file", .invalid), ("wrong-base", .wrongBase), ("mismatch", .mismatch),
+      ("refused", .refused), ("misuse", .refused), ("internal", .io), ("later-kind", .io),
+    ])
   func check(kind: String, code: VPatchError.Code) throws {
     let server = try FakeVLLM(failures: ["check": (kind, "task.vpatch is not right; do this")])
     try refused(server, code, "task.vpatch is not right; do this")
     #expect(server.now.steps == ["version", "check"])
   }
 
-  @Test("a server that was started in another way", arguments: [
-    (FakeServer.Answer.reply(404, "{\"detail\":\"Not Found\"}"), "VLLM_SERVER_DEV_MODE=1"),
-    (.reply(500, "'Worker' object has no attribute 'vpatch'"), "worker extension"),
-    (.reply(500, "Method 'vpatch' is not implemented"), "worker extension"),
-    (.reply(401, "no"), "VPATCH_SERVER_KEY"), (.reply(302, ""), "redirects"), (.reply(503, "busy"), "HTTP 503"),
-    (.reply(200, "{}"), "same version of vpatch"), (.reply(200, "{\"results\": [3]}"), "same version of vpatch"),
-    (.reply(200, "{\"results\": [{\"ok\": false}]}"), "see its log"), (.hangUp, "broke the connection"),
-  ])
+  @Test(
+    "a server that was started in another way",
+    arguments: [
+      (FakeServer.Answer.reply(404, "{\"detail\":\"Not Found\"}"), "VLLM_SERVER_DEV_MODE=1"),
+      (.reply(500, "'Worker' object has no attribute 'vpatch'"), "worker extension"),
+      (.reply(500, "Method 'vpatch' is not implemented"), "worker extension"),
+      (.reply(401, "no"), "VPATCH_SERVER_KEY"), (.reply(302, ""), "redirects"), (.reply(503, "busy"), "HTTP 503"),
+      (.reply(200, "{}"), "same version of vpatch"), (.reply(200, "{\"results\": [3]}"), "same version of vpatch"),
+      (.reply(200, "{\"results\": [{\"ok\": false}]}"), "see its log"), (.hangUp, "broke the connection"),
+    ])
   func start(answer: FakeServer.Answer, word: String) throws {
     let server = try FakeVLLM(answers: ["collective_rpc": answer])
     let swap = try swap(server)
@@ -116,9 +125,11 @@ import Testing
     #expect(!server.now.steps.contains { $0.hasPrefix("pause") })
   }
 
-  @Test("a step fails: the server is resumed", arguments: [
-    "pause?mode=wait", "start_weight_update", "finish_weight_update",
-  ])
+  @Test(
+    "a step fails: the server is resumed",
+    arguments: [
+      "pause?mode=wait", "start_weight_update", "finish_weight_update",
+    ])
   func stepFails(step: String) throws {
     let server = try FakeVLLM(answers: [step: .reply(500, "out of order")])
     try refused(server, .io, "out of order", "HTTP 500")
@@ -161,7 +172,8 @@ import Testing
 
   @Test("a server that cannot be resumed: the command that does it is named") func resumeFails() throws {
     let server = try FakeVLLM(answers: ["resume": .reply(500, "no")])
-    try refused(server, .io, "has the new weights and is still paused", "curl -X POST \(server.url)/resume", isResumed: false)
+    try refused(
+      server, .io, "has the new weights and is still paused", "curl -X POST \(server.url)/resume", isResumed: false)
     let both = try FakeVLLM(
       answers: ["resume": .reply(500, "no")], failures: ["update": ("mismatch", "was taken back")])
     try refused(both, .mismatch, "was taken back", "still paused", "curl -X POST \(both.url)/resume", isResumed: false)

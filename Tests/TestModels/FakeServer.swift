@@ -42,10 +42,11 @@ package final class FakeServer: Sendable {
     }
     guard code == 0 else { throw POSIXError(.EADDRNOTAVAIL) }
     url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
-    let (listener, seen) = (listener, { [weak self] (request: Request) in self?.seen.withLock { $0.append(request) } })
+    let accepting = listener
+    let seen: @Sendable (Request) -> Void = { [weak self] request in self?.seen.withLock { $0.append(request) } }
     Thread.detachNewThread {
       while true {
-        let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+        let connection = accept(accepting, nil, nil)
         guard connection >= 0 else { return }
         Thread.detachNewThread {
           Self.serve(connection, seen, answer)
@@ -61,10 +62,10 @@ package final class FakeServer: Sendable {
   package func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
   private static func serve(
-    _ connection: Int32, _ seen: (Request) -> Void?, _ answer: @Sendable (Request) -> Answer
+    _ connection: Int32, _ seen: @Sendable (Request) -> Void, _ answer: @Sendable (Request) -> Answer
   ) {
     guard let request = read(connection) else { return }
-    _ = seen(request)
+    seen(request)
     switch answer(request) {
     case .hangUp: break
     case .silence:
@@ -76,7 +77,7 @@ package final class FakeServer: Sendable {
       var sent = 0
       while sent < text.count {
         let n = text.withUnsafeBytes {
-          send(connection, $0.baseAddress! + sent, text.count - sent, Int32(MSG_NOSIGNAL.rawValue))
+          send(connection, $0.baseAddress! + sent, text.count - sent, Int32(MSG_NOSIGNAL))
         }
         guard n > 0 else { return }
         sent += n

@@ -145,14 +145,17 @@ struct ServeSwapCommand: ParsableCommand {
   private func lines(_ result: ServerSwap.Result, _ server: any InferenceServer) -> [String] {
     let state = result.state
     func fact(_ key: String) -> JSON? { result.facts.first { $0.key == key }?.value }
-    var lines = ["server    \(server.name) at \(server.url.printable)\(fact("paused") == .bool(true) ? ", paused" : "")"]
+    var lines = [
+      "server    \(server.name) at \(server.url.printable)\(fact("paused") == .bool(true) ? ", paused" : "")"
+    ]
     if let model = state.model { lines.append("model     \(model.printable)") }
     lines.append("root      \(state.root?.printable ?? "unknown until a patch was put in")")
     if state.applied.isEmpty { lines.append("patches   none: the weights are the base's") }
     for (i, patch) in state.applied.reversed().enumerated() {
       let name = patch.name.map { "  \($0.printable)" } ?? ""
       let touched = patch.touched.map { "  \(Format.counted($0, "tensor"))" } ?? ""
-      lines.append("\(i == 0 ? "patches   " : "          ")\(patch.identity.prefix(12).description.printable)\(name)\(touched)")
+      lines.append(
+        "\(i == 0 ? "patches   " : "          ")\(patch.identity.prefix(12).description.printable)\(name)\(touched)")
     }
     let version = fact("server_weight_version")?.string ?? state.weightVersion
     lines.append("version   \(version?.printable ?? "unknown")")

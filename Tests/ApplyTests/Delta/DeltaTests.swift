@@ -7,9 +7,11 @@ import Testing
 @testable import Checkpoints
 
 @Suite("Canonical deltas, as slime and ModelExpress have them") struct DeltaTests {
-  @Test("a delta by modelexpress 0.7.0, and one with slime's checksums: the patch of the two models", arguments: [
-    "modelexpress", "slime",
-  ])
+  @Test(
+    "a delta by modelexpress 0.7.0, and one with slime's checksums: the patch of the two models",
+    arguments: [
+      "modelexpress", "slime",
+    ])
   func fixture(name: String) throws {
     let scene = try DeltaScene()
     let base = "\(DeltaScene.fixtures)/base.safetensors"
