@@ -30,23 +30,23 @@ package final class FakeServer: Sendable {
 
   /// - Parameter answer: called for each request, from a thread of its own.
   package init(_ answer: @escaping @Sendable (Request) -> Answer) throws {
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
     let code = withUnsafeMutablePointer(to: &address) { address in
-      address.withMemoryRebound(to: sockaddr.self, capacity: 1) { [listener] address in
+      address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
         bind(listener, address, size) == 0 && listen(listener, 16) == 0 ? getsockname(listener, address, &size) : -1
       }
     }
     guard code == 0 else { throw POSIXError(.EADDRNOTAVAIL) }
     url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
-    let accepting = listener
+    self.listener = listener
     let seen: @Sendable (Request) -> Void = { [weak self] request in self?.seen.withLock { $0.append(request) } }
     Thread.detachNewThread {
       while true {
-        let connection = accept(accepting, nil, nil)
+        let connection = accept(listener, nil, nil)
         guard connection >= 0 else { return }
         Thread.detachNewThread {
           Self.serve(connection, seen, answer)

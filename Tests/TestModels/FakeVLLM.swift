@@ -5,13 +5,20 @@ import Synchronization
 /// vLLM with vpatch inside, as far as its HTTP interface goes. It has no weights: patches are names.
 package final class FakeVLLM: Sendable {
   package struct State: Sendable {
-    package var applied: [String] = []
-    package var isPaused = false
-    package var isSessionOpen = false
-    package var weightVersion: String? = "default"
+    package var applied: [String]
+    package var isPaused: Bool
+    package var isSessionOpen: Bool
+    package var weightVersion: String?
     package var lastError: JSON?
     /// The steps in their order: a path with its query, or what vpatch inside was asked for.
     package var steps: [String] = []
+
+    package init(
+      applied: [String] = [], isPaused: Bool = false, isSessionOpen: Bool = false, weightVersion: String? = "default"
+    ) {
+      (self.applied, self.isPaused, self.isSessionOpen) = (applied, isPaused, isSessionOpen)
+      self.weightVersion = weightVersion
+    }
   }
 
   private let state = Mutex(State())
