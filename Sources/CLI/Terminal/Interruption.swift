@@ -16,13 +16,11 @@ enum Interruption {
 
   /// Takes Ctrl-C instead of ending the process, until it is set to nil.
   static func setTaker(_ taker: (@Sendable () -> Void)?) {
-    setStop(
-      taker.map { taker in
-        { signal in
-          if signal == SIGINT { taker() }
-          return signal == SIGINT
-        }
-      })
+    guard let taker else { return setStop(nil) }
+    setStop { signal in
+      if signal == SIGINT { taker() }
+      return signal == SIGINT
+    }
   }
 
   /// Called on each of the signals that end the process, until it is set to nil; true takes the signal.
