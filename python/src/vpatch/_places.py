@@ -2,6 +2,7 @@
 parts of fused and transposed parameters."""
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -134,6 +135,22 @@ class Place:
         return (*keys, self.blocks)
 
 
+class Located(ABC):
+    """A model that finds the tensors of a checkpoint itself, such as one that a server has loaded."""
+
+    @abstractmethod
+    def places(self, entries: Iterable[Entry]) -> dict[str, Place]:
+        """Where the tensors are, as far as the model has them."""
+
+    @abstractmethod
+    def missing(self, name: str) -> str:
+        """Why the model lacks a tensor, and what to do."""
+
+    @abstractmethod
+    def unusable(self, place: Place) -> str | None:
+        """Why a tensor cannot be changed where it is, beyond what holds for all models; None if it can."""
+
+
 def tensors_of(model: Any) -> dict[str, Any]:
     """The tensors of a model, by name: those of a mapping, or the parameters and saved buffers of a module.
 
@@ -180,8 +197,10 @@ def locate(entries: Iterable[Entry], model: Any) -> dict[str, Place]:
 
     Args:
         entries: all tensors of the checkpoint.
-        model: a module, or a mapping of tensors.
+        model: a module, a mapping of tensors, or a model that finds them itself.
     """
+    if isinstance(model, Located):
+        return model.places(entries)
     values = tensors_of(model)
     listed = {entry[0]: entry for entry in entries}
     if all(name in values and shape_of(values[name]) == entry[2] for name, entry in listed.items()):
@@ -226,12 +245,16 @@ def find(
         for owner, value in zip(place.owners, place.values, strict=True):
             if reason := _unusable(place, value):
                 raise say(owner, reason)
+        if isinstance(model, Located) and (reason := model.unusable(place)):
+            raise say(name, reason)
         places[name] = place
     return places
 
 
 def _missing(name: str, model: Any) -> str:
     """Why a model may lack a tensor."""
+    if isinstance(model, Located):
+        return model.missing(name)
     state = model if isinstance(model, Mapping) else model.state_dict()
     stem = name.removesuffix(".weight") + "."
     other = next((key for key in state if stem in str(key) and not str(key).endswith(name)), None)

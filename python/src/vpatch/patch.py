@@ -182,21 +182,22 @@ class Patch:
 
     def is_applied(self, model: Any, *, threads: int | None = None) -> bool | None:
         """Whether a model holds the target's bits (True), or the base's (False); None if neither."""
-        others, is_there = compare(self._changes(model, FORWARD), threads or self._threads)
+        others, is_there = compare(self.changes(model, FORWARD), threads or self._threads)
         return True if is_there else None if others else False
 
     def _swap(self, model: Any, direction: int, threads: int | None) -> None:
         # Opened and checked before anything is changed.
         _ = self._handle
-        swap(self._changes(model, direction), self._decode, direction, threads or self._threads,
-             lambda others, is_there: self._wrong(others, is_there, direction))
+        swap(self.changes(model, direction), self._decode, direction, threads or self._threads,
+             lambda others, is_there: self.wrong(others, is_there, direction))
 
     def _decode(self, name: str, direction: int, source: Bytes, target: Bytes) -> None:
         _library.call(
             "vpatch_decode", self._handle, name.encode(), direction, source.ctypes.data, source.nbytes,
             target.ctypes.data, target.nbytes)
 
-    def _changes(self, model: Any, direction: int) -> list[Change]:
+    def changes(self, model: Any, direction: int) -> list[Change]:
+        """The tensors to change in a model, each once; for this package's own use."""
         fitting = [tensor for tensor in self.touched if tensor.operation == "change"]
         self._require_same_shapes(model)
         entries: list[Entry] = [
@@ -230,7 +231,8 @@ class Patch:
                 tensor.name, f"{verb}, which a model in memory cannot follow; write the model with 'vpatch apply' and "
                              "load that")
 
-    def _wrong(self, others: list[str], is_there: bool, direction: int) -> WrongBase:
+    def wrong(self, others: list[str], is_there: bool, direction: int) -> WrongBase:
+        """What to say when a model holds other bits; for this package's own use."""
         label = self.name or self.path
         shown = ", ".join(f'"{name}"' for name in others[:3]) + (
             f" and {len(others) - 3} more" if len(others) > 3 else "")
