@@ -45,6 +45,10 @@ _KEYS = {
 }
 
 
+class _Busy(Refused):
+    """Requests are in flight: the same request may succeed a moment later."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A server's model.
@@ -149,7 +153,7 @@ class Served:
         kind = next((kind for known, kind in _KINDS if isinstance(error, known)), "internal")
         message = str(error) if kind != "internal" else f"{type(error).__name__}: {error}"
         self._last_error = {"kind": kind, "message": " ".join(message.split())}
-        return {**self._state(), "ok": False, "error": self._last_error}
+        return {**self._state(), "ok": False, "error": self._last_error, "busy": isinstance(error, _Busy)}
 
     def _root(self, stack: list[Patch]) -> str | None:
         if stack:
@@ -177,7 +181,7 @@ class Served:
         if busy is None:
             return {**self._state(), "weight_version": self._version(after, bottom), "verified": verified}
         if reason := busy():
-            raise Refused(reason)
+            raise _Busy(reason)
         begin = time.perf_counter()
         self._run(model, steps)
         self._stack, self._base, self._last_error = after, bottom, None
@@ -302,6 +306,27 @@ class Served:
         if len(digests) < len(tensors):
             digests = {name: digests.get(name, digest) for name, _, _, digest in listed(1)}
         return _library.call_hex("vpatch_root", _library.encoded(digests))
+
+
+def change_request(patch: str | None, *, revert: bool, everything: bool, full: bool) -> Json:
+    """The request of a `swap` function.
+
+    Raises:
+        Misuse: if nothing is asked.
+    """
+    if patch is not None:
+        return {"action": "apply", "patch": str(patch), "full": full, "replace": revert}
+    if not revert:
+        raise Misuse("give a patch to put in, or revert=True to take one out")
+    return {"action": "revert", "all": everything}
+
+
+def raised(reply: Json) -> Json:
+    """A reply; a failure as its exception."""
+    if reply["ok"]:
+        return reply
+    error = reply["error"]
+    raise ERRORS.get(error["kind"], VPatchError)(error["message"])
 
 
 def _turn(model: EngineModel, patch: Patch, direction: int) -> None:

@@ -24,9 +24,9 @@ from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
 from vllm.model_executor.layers import utils as layer_utils
 
 from vpatch._engines import EngineModel
-from vpatch._serving import ERRORS, Engine, Json, Served
+from vpatch._serving import Engine, Json, Served, change_request, raised
 from vpatch._vllm_core import CORE
-from vpatch.errors import Misuse, Refused, VPatchError
+from vpatch.errors import Misuse, Refused
 
 _served: "weakref.WeakKeyDictionary[Any, Served]" = weakref.WeakKeyDictionary()
 
@@ -126,7 +126,7 @@ class TransferEngine(WeightTransferEngine[InitInfo, UpdateInfo]):  # type: ignor
         request = update_info.request
         if request.get("action") not in ("apply", "revert"):
             raise Misuse(f'the action of an update must be apply or revert, not {request.get("action")!r}')
-        _raised(_handle(self._patches(), request))
+        raised(_handle(self._patches(), request))
 
     def finish_weight_update(self) -> None:
         """Ends the session."""
@@ -152,12 +152,7 @@ def swap(llm: Any, patch: str | None = None, *, revert: bool = False, everything
     Raises:
         VPatchError: if it was refused, or failed and was taken back.
     """
-    request: Json = {"action": "apply", "patch": str(patch), "full": full, "replace": revert}
-    if patch is None:
-        if not revert:
-            raise Refused("give a patch to put in, or revert=True to take one out")
-        request = {"action": "revert", "all": everything}
-    return _asked(llm, request)
+    return _asked(llm, change_request(patch, revert=revert, everything=everything, full=full))
 
 
 def status(llm: Any, *, verify: str = "touched") -> Json:
@@ -176,15 +171,7 @@ def _asked(llm: Any, request: Json) -> Json:
     config = llm.llm_engine.vllm_config.parallel_config
     if config.worker_extension_cls != f"{Extension.__module__}.{Extension.__name__}":
         raise Refused('the LLM was made without vpatch; make it with worker_extension_cls="vpatch.vllm.Extension"')
-    return _raised(llm.collective_rpc("vpatch", args=(request,))[0])
-
-
-def _raised(reply: Json) -> Json:
-    """A reply; a failure as its exception."""
-    if reply["ok"]:
-        return reply
-    error = reply["error"]
-    raise ERRORS.get(error["kind"], VPatchError)(error["message"])
+    return raised(llm.collective_rpc("vpatch", args=(request,))[0])
 
 
 def _register() -> None:
