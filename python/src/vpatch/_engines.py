@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vpatch._arrays import shape_of
+from vpatch._arrays import is_torch, shape_of
 from vpatch._places import Entry, Located, Place
 
 # Those of nearly all models; a model's class may name others (`packed_modules_mapping`).
@@ -41,6 +41,8 @@ class EngineModel(Located):
         self._packed = {
             owner.weight.data_ptr() for owner in self._modules.values()
             if _computes_from_a_copy(owner) and owner.weight.numel()}
+        self._derived = {
+            name: attribute for name, owner in self._modules.items() if name and (attribute := _derived_tensor(owner))}
 
     def places(self, entries: Iterable[Entry]) -> dict[str, Place]:
         """Where the tensors are, as far as the model has them."""
@@ -69,6 +71,9 @@ class EngineModel(Located):
         owner = place.owners[0]
         if self._values[owner].data_ptr() in self._packed:
             return _PACKED
+        if derived := self._derived_from(owner):
+            return (f"is one of which the server keeps a product ({derived}), and would not see a change; write the tuned "
+                    "model with 'vpatch apply', and serve that")
         if self._is_rearranged(owner):
             return ("is rearranged for the processor's kernels, as vLLM does with experts on CPU; write the tuned model "
                     "with 'vpatch apply', and serve that")
@@ -160,6 +165,14 @@ class EngineModel(Located):
                         parts[str(part)].append(slot)
         return parts
 
+    def _derived_from(self, owner: str) -> str | None:
+        """What the server computed from a parameter when it loaded it, and uses in its place."""
+        path = owner.split(".")
+        if path[-2:-1] == ["kv_b_proj"]:
+            return "the matrices of multi-head latent attention"
+        inside = (".".join(path[:length]) for length in range(len(path) - 1, 0, -1))
+        return next((self._derived[name] for name in inside if name in self._derived), None)
+
     def _is_rearranged(self, owner: str) -> bool:
         # vLLM packs experts on CPU in their place, at the same shape. SGLang marks what it packs for AMX.
         module = self._owner(owner)
@@ -178,6 +191,14 @@ def _plain(value: Any) -> Any:
     import torch  # noqa: PLC0415  (an optional dependency)
 
     return value.data.as_subclass(torch.Tensor)
+
+
+def _derived_tensor(module: Any) -> str | None:
+    """The name of a matrix that a module with parameters holds beside them, other than its keys and values."""
+    for name, value in vars(module).items():
+        if name != "kv_cache" and is_torch(value) and value.is_floating_point() and value.ndim > 1:
+            return name if any(True for _ in module.parameters()) else None
+    return None
 
 
 def _computes_from_a_copy(module: Any) -> bool:

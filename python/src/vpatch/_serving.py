@@ -6,6 +6,7 @@ whole side of each patch, before and after it.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ class Served:
             "applied": [{
                 "identity": patch.identity, "name": patch.name, "path": patch.path, "base": patch.base_root,
                 "target": patch.target_root, "touched": len(patch.touched)} for patch in self._stack],
-            "weight_version": self._version(self._stack), "verified": "none", "session_open": self.session_open,
+            "weight_version": self._version(self._stack), "verified": "none", "not_held": [], "session_open": self.session_open,
             "seconds": 0.0, "last_error": self._last_error,
         }
 
@@ -277,7 +278,7 @@ class Served:
             return {"verified": "none"}
         model = EngineModel(self._engine.module)
         if self._base is None:
-            return {"verified": "all", "root": self._measured_root(model)}
+            return {"verified": "all", **self._measured_root(model)}
         expected: dict[str, TensorChange] = {tensor.name: tensor for tensor in self._base.tensors}
         digests = {tensor.name: tensor.base for tensor in self._base.tensors if tensor.base is not None}
         touched = {tensor.name for tensor in self._base.touched}
@@ -291,10 +292,10 @@ class Served:
         if others:
             raise WrongBase(f"the model no longer holds what was put in: other bits in {_listed(others)}; something else "
                             "has changed the weights since; start the server again: it serves the base")
-        return {"verified": verify}
+        return {"verified": verify, "not_held": sorted(set(wanted) - places.keys())}
 
-    def _measured_root(self, model: EngineModel) -> str:
-        """The root of the model in memory. Tensors that the server does not load count as the files have them."""
+    def _measured_root(self, model: EngineModel) -> Json:
+        """The root of the model in memory. Tensors that are not found in it count as the files have them."""
         def listed(hashed: int) -> list[Any]:
             found: list[Any] = _library.call_json(
                 "vpatch_checkpoint", _library.path_bytes(self._engine.path), hashed, default_threads())["tensors"]
@@ -303,9 +304,10 @@ class Served:
         tensors = listed(0)
         places = model.places([(name, dtype, tuple(shape)) for name, dtype, shape, *_ in tensors])
         digests = _fingerprints(places.values())
-        if len(digests) < len(tensors):
+        missing = sorted({name for name, *_ in tensors} - digests.keys())
+        if missing:
             digests = {name: digests.get(name, digest) for name, _, _, digest in listed(1)}
-        return _library.call_hex("vpatch_root", _library.encoded(digests))
+        return {"root": _library.call_hex("vpatch_root", _library.encoded(digests)), "not_held": missing}
 
 
 def change_request(patch: str | None, *, revert: bool, everything: bool, full: bool) -> Json:
@@ -355,8 +357,6 @@ def _fingerprints(places: Iterable[Place]) -> dict[str, str]:
 
     def read(place: Place) -> None:
         digests[place.name] = place.fingerprint()
-
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     with ThreadPoolExecutor(max_workers=default_threads()) as pool:
         list(pool.map(read, places))
