@@ -31,7 +31,7 @@ def make_patch(model: Path, recipe: str, patch: Path, *, seed: int, base: Path |
     tuned = patch.with_suffix(".safetensors")
     checkpoint.write_file(tuned, made, {"format": "pt"})
     subprocess.run(
-        [os.environ["VPATCH_COMMAND"], "create", base or model, tuned, "-o", patch, "--partial", "--recipe", recipe, "--name",
-         patch.stem, "--no-store"], check=True, stdout=subprocess.DEVNULL)
+        [os.environ["VPATCH_COMMAND"], "create", base or model, tuned, "-o", patch, "--partial", "--recipe", recipe,
+         "--name", patch.stem, "--no-store"], check=True, stdout=subprocess.DEVNULL)
     tuned.unlink()
     return patch

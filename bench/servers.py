@@ -88,7 +88,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, env={**environment(kind, work, with_plugin=with_plugin), **(extra or {})}, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True)
-        end = time.monotonic() + 400
+        end = time.monotonic() + 900
         while self.post("/health", method="GET")[0] != 200:
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
@@ -124,10 +124,21 @@ class Server:
         except ValueError:
             return status, text.decode(errors="replace")
 
+    def memory(self) -> int:
+        """The resident memory of all its processes, in bytes."""
+        total = 0
+        for folder in Path("/proc").iterdir():
+            try:
+                if folder.name.isdigit() and os.getpgid(int(folder.name)) == self.process.pid:
+                    total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            except OSError:
+                continue
+        return total
+
     # Questions.
 
     def answer(self, prompt: str, tokens: int = 4) -> tuple[tuple[str, ...], tuple[float, ...], str | None]:
-        """A greedy continuation: tokens, their log-probabilities, and the weight version that SGLang reports with it."""
+        """A greedy continuation: tokens, log-probabilities, and the weight version that SGLang reports with it."""
         if self.kind == "vllm":
             _, reply = self.post("/v1/completions", {
                 "model": "m", "prompt": prompt, "max_tokens": tokens, "temperature": 0, "logprobs": 1,
@@ -138,7 +149,8 @@ class Server:
             "text": prompt, "return_logprob": True,
             "sampling_params": {"temperature": 0, "max_new_tokens": tokens, "ignore_eos": True}})
         found = reply["meta_info"]["output_token_logprobs"]
-        return tuple(str(item[1]) for item in found), tuple(item[0] for item in found), reply["meta_info"]["weight_version"]
+        version = reply["meta_info"]["weight_version"]
+        return tuple(str(item[1]) for item in found), tuple(item[0] for item in found), version
 
     # Patches: the requests of docs/serving.md.
 
@@ -146,12 +158,11 @@ class Server:
         """A request's reply, without a pause."""
         if self.kind == "vllm":
             _, reply = self.post("/collective_rpc", {"method": "vpatch", "args": [request]})
-            found: Json = reply["results"][0]
-            return found
+            return dict(reply["results"][0])
         text = base64.b64encode(json.dumps(request).encode()).decode()
-        _, reply = self.post("/update_weights_from_tensor", {"serialized_named_tensors": [text], "load_format": "vpatch"})
-        found = json.loads(reply["message"])
-        return found
+        _, reply = self.post(
+            "/update_weights_from_tensor", {"serialized_named_tensors": [text], "load_format": "vpatch"})
+        return dict(json.loads(reply["message"]))
 
     def swap(self, request: Json, mode: str = "wait") -> Json:
         """Makes a change as a client should: on vLLM in a pause."""

@@ -2,14 +2,16 @@
 
     scripts/test-servers.sh bench [vllm|sglang] [--rounds N]
 
-Serves SmolLM2-135M. Eight clients ask all the time, each with a prompt of its own, for 16 tokens with log-probabilities.
-Meanwhile a patch goes in and out, N times (100; SGLang: 20). Then the log-probabilities of an idle server and the root of
-its weights must be those from before.
+Serves SmolLM2-135M. Eight clients ask all the time, each with a prompt of its own, for 16 tokens with their
+log-probabilities. Meanwhile a patch goes in and out, N times (100; SGLang: 20). Then the log-probabilities of an idle
+server and the root of its weights must be those from before.
 
-Which weights gave an answer: on a CPU a log-probability depends a little on what else is in the batch. So both models are
-first asked under the same load, without swaps; what they say is kept, as exact numbers. An answer during the swaps is then
+Which weights gave an answer: on a CPU a log-probability depends a little on what else is in the batch. So both models
+are first asked under the same load, without swaps; what they say is kept, as exact numbers. An answer during the swaps
+is then
   known      equal to the last digit to one that one of the two models gave
-  near       not seen before, but at most NOISE from one model's answer with the same tokens, and at least FAR from the other's
+  near       not seen before, but at most NOISE from one model's answer with the same tokens, and at least FAR from the
+             other's
   unclear    neither: counted, and the run fails
 An answer of mixed weights is far from both. Prints a table in Markdown.
 """
@@ -31,7 +33,8 @@ from moved import make_patch
 from servers import Server
 
 PROMPTS = [
-    "The capital of France is", "Water boils at a temperature of", "The three primary colours are", "Once upon a time there was",
+    "The capital of France is", "Water boils at a temperature of", "The three primary colours are",
+    "Once upon a time there was",
     "To make bread you need", "The largest planet of the solar system is", "A good way to learn a language is",
     "In the year 1969, people",
 ]
@@ -119,6 +122,7 @@ def run(kind: str, rounds: int, work: Path, model: Path, patch: Path, tuned: Pat
         must(server.take())
         in_load: dict[str, list[float]] = {"in": [], "out": []}
         wrong_version = 0
+        memory = server.memory()
         with Load(server) as load:
             begin = time.perf_counter()
             for _ in range(rounds):
@@ -127,6 +131,7 @@ def run(kind: str, rounds: int, work: Path, model: Path, patch: Path, tuned: Pat
                 in_load["out"].append(timed(lambda: must(server.take())))
                 time.sleep(0.3)
             seconds = time.perf_counter() - begin
+        memory = server.memory() - memory
         counts: Counter[str] = Counter()
         for prompt, answer, version in load.answers:
             how, side = judged(prompt, answer, [base, other])
@@ -149,18 +154,21 @@ def run(kind: str, rounds: int, work: Path, model: Path, patch: Path, tuned: Pat
     ms = {key: f"{statistics.median(values) * 1000:.0f} ms" for key, values in idle.items()}
     loaded = {key: f"{statistics.median(values) * 1000:.0f} ms" for key, values in in_load.items()}
     fine = exact and counts["unclear"] == 0 and wrong_version == 0 and reloaded == tuned_probe
+    versions = str(wrong_version) if kind == "sglang" else "not reported by vLLM"
     print(f"""
 {kind}: SmolLM2-135M, {patch.stem}, {os.cpu_count()} cores
 
 | | |
 |---|---|
-| rounds (in and out) under the load of {len(PROMPTS)} clients | {rounds} in {seconds:.0f} s |
-| log-probabilities of the idle server, root of all its weights | {'as before, to the last digit' if exact else 'DIFFERENT'} |
-| the tuned model, as after a reload from disk | {'the same log-probabilities' if reloaded == tuned_probe else 'DIFFERENT'} |
+| rounds (in and out) under load of {len(PROMPTS)} clients | {rounds} in {seconds:.0f} s |
+| log-probabilities when idle, root of the weights | {'as before, to the last digit' if exact else 'DIFFERENT'} |
+| the tuned model, as after a reload from disk | {'the same numbers' if reloaded == tuned_probe else 'DIFFERENT'} |
 | answers | {sum(counts[how] for how in ('known', 'near', 'unclear'))}: {counts['side 0']} of the base, \
 {counts['side 1']} of the tuned model, {counts['unclear']} unclear or mixed |
-| equal to the last digit to an answer without swaps | {counts['known']}; near one model and far from the other: {counts['near']} |
-| answers with the weight version of the other side | {wrong_version if kind == 'sglang' else 'not reported by vLLM'} |
+| equal to the last digit to an answer without swaps | {counts['known']}; near one model, far from the other: \
+{counts['near']} |
+| answers with the weight version of the other side | {versions} |
+| memory of the server | grew by {memory / 1e6:.0f} MB |
 | median time in, out, under load (with the wait for requests in flight) | {loaded['in']}, {loaded['out']} |
 | median time in, out, idle | {ms['in']}, {ms['out']} |
 | median time of the server's own reload from disk | {ms['reload']} |
@@ -181,7 +189,8 @@ def main() -> None:
         command = os.environ["VPATCH_COMMAND"]
         subprocess.run([command, "apply", model, patch, "-o", tuned], check=True, stdout=subprocess.DEVNULL)
         kinds = [options.server] if options.server else ["vllm", "sglang"]
-        fine = [run(kind, options.rounds or (100 if kind == "vllm" else 20), work, model, patch, tuned) for kind in kinds]
+        rounds = {"vllm": options.rounds or 100, "sglang": options.rounds or 20}
+        fine = [run(kind, rounds[kind], work, model, patch, tuned) for kind in kinds]
     print(json.dumps(dict(zip(kinds, fine, strict=True))), file=sys.stderr)
     sys.exit(0 if all(fine) else "serving: not as it must be")
 

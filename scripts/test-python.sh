@@ -18,6 +18,7 @@ build=$(cd "$build" && pwd)
 cd "$root/python"
 export VPATCH_LIBRARY=$build/libvpatchc.so VPATCH_COMMAND=$build/vpatch PYTHONPATH=$root/python/src
 export PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1
-if [ -n "$kind" ]; then tests=tests; else tests="tests --ignore tests/with_torch"; fi
+tests="tests --ignore tests/with_servers"
+if [ -z "$kind" ]; then tests="$tests --ignore tests/with_torch"; fi
 # shellcheck disable=SC2086  # a list of words, meant to be split
 exec "$python" -m pytest -q -p no:cacheprovider $tests "$@"

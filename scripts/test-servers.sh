@@ -26,4 +26,6 @@ if [ "${1:-}" = bench ]; then
   exec "$python" "$root/bench/serving.py" "$@"
 fi
 cd "$root/python"
-PYTHONPATH=$root/python/src:$root/bench exec "$tests" -m pytest -q -p no:cacheprovider tests/with_servers "$@"
+# The fixtures are a plugin: a second conftest.py would be a second module of that name for mypy.
+export PYTHONPATH=$root/python/src:$root/bench:$root/python/tests/with_servers
+exec "$tests" -m pytest -q -p no:cacheprovider -p serving_fixtures tests/with_servers "$@"

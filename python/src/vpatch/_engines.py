@@ -1,8 +1,8 @@
 """The tensors of a checkpoint in a model that vLLM or SGLang has loaded: as views into its parameters.
 
 Both keep several tensors of the files in one parameter: `qkv_proj` is q, k and v one below the other, `gate_up_proj`
-gate and up, `w13_weight` and `w2_weight` all experts; `embed_tokens` and `lm_head` have rows of padding at the end. So a
-tensor of the files is a slice of rows, which is contiguous, and is changed where it is.
+gate and up, `w13_weight` and `w2_weight` all experts; `embed_tokens` and `lm_head` have rows of padding at the end. So
+a tensor of the files is a slice of rows, which is contiguous, and is changed where it is.
 
 Names decide where a tensor may be. Whether it is there is proved by its fingerprint before anything is written.
 """
@@ -72,11 +72,11 @@ class EngineModel(Located):
         if self._values[owner].data_ptr() in self._packed:
             return _PACKED
         if derived := self._derived_from(owner):
-            return (f"is one of which the server keeps a product ({derived}), and would not see a change; write the tuned "
-                    "model with 'vpatch apply', and serve that")
+            return (f"is one of which the server keeps a product ({derived}), and would not see a change; write the "
+                    "tuned model with 'vpatch apply', and serve that")
         if self._is_rearranged(owner):
-            return ("is rearranged for the processor's kernels, as vLLM does with experts on CPU; write the tuned model "
-                    "with 'vpatch apply', and serve that")
+            return ("is rearranged for the processor's kernels, as vLLM does with experts on CPU; write the tuned "
+                    "model with 'vpatch apply', and serve that")
         return None
 
     def is_packed(self) -> bool:
@@ -182,8 +182,8 @@ class EngineModel(Located):
         return (experts and on_cpu and is_vllm) or bool(getattr(module, "use_intel_amx_backend", False))
 
 
-_PACKED = ("is packed for the processor's kernels: the server computes from a copy, and would not see a change; start vLLM "
-           "with --worker-extension-cls vpatch.vllm.Extension, which keeps the weights plain")
+_PACKED = ("is packed for the processor's kernels: the server computes from a copy, and would not see a change; start "
+           "vLLM with --worker-extension-cls vpatch.vllm.Extension, which keeps the weights plain")
 
 
 def _plain(value: Any) -> Any:

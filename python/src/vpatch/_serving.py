@@ -16,38 +16,14 @@ from vpatch import _library
 from vpatch._engines import EngineModel
 from vpatch._library import BACKWARD, FORWARD
 from vpatch._places import Entry, Place
+from vpatch._requests import Busy, Json, Request, failure
 from vpatch._swap import Change, compare
-from vpatch.errors import (
-    InvalidFile,
-    IOFailure,
-    Mismatch,
-    Misuse,
-    MixedModel,
-    Refused,
-    VPatchError,
-    WrongBase,
-)
+from vpatch.errors import MixedModel, Refused, WrongBase
 from vpatch.patch import Patch, TensorChange, default_threads
 from vpatch.patch import open as open_patch
 
-Json = dict[str, Any]
 # A patch, and the direction in which it is decoded.
 _Step = tuple[Patch, int]
-
-_KINDS: tuple[tuple[type[BaseException], str], ...] = (
-    (IOFailure, "io"), (InvalidFile, "invalid-file"), (WrongBase, "wrong-base"), (Mismatch, "mismatch"),
-    (Refused, "refused"), (Misuse, "misuse"), (MixedModel, "mixed-model"),
-)
-ERRORS: dict[str, type[VPatchError]] = {kind: error for error, kind in _KINDS}  # type: ignore[misc]
-
-_KEYS = {
-    "status": {"verify"}, "check": {"of", "patch", "full", "replace", "all"}, "apply": {"patch", "full", "replace"},
-    "revert": {"patch", "all"},
-}
-
-
-class _Busy(Refused):
-    """Requests are in flight: the same request may succeed a moment later."""
 
 
 @dataclass(frozen=True)
@@ -65,44 +41,6 @@ class Engine:
     path: str
     module: Any
     refusal: Callable[[], str | None]
-
-
-@dataclass(frozen=True)
-class _Request:
-    action: str
-    patch: str | None = None
-    verify: str = "none"
-    full: bool = False
-    replace: bool = False
-    all: bool = False
-
-    @classmethod
-    def of(cls, request: Mapping[str, Any]) -> "_Request":
-        """Reads a request.
-
-        Raises:
-            Misuse: for one that cannot be right.
-        """
-        values = dict(request)
-        action = values.pop("action", None)
-        if action not in _KEYS:
-            raise Misuse(f'the action must be one of {", ".join(_KEYS)}, not {action!r}')
-        if other := sorted(values.keys() - _KEYS[action]):
-            raise Misuse(f'"{other[0]}" is not a key of the action {action}; its keys are {", ".join(sorted(_KEYS[action]))}')
-        what = values.pop("of", action)
-        if action == "check" and what not in ("apply", "revert"):
-            raise Misuse('a check needs "of": "apply" or "revert"')
-        found = cls(what, **values)
-        for key in ("full", "replace", "all"):
-            if not isinstance(getattr(found, key), bool):
-                raise Misuse(f'"{key}" must be true or false')
-        if found.verify not in ("none", "touched", "all"):
-            raise Misuse('"verify" must be "none", "touched" or "all"')
-        if found.patch is not None and (not isinstance(found.patch, str) or not found.patch):
-            raise Misuse('"patch" must be a path on the server, or a name in its store')
-        if what == "apply" and found.patch is None:
-            raise Misuse('"patch" is missing: a path on the server, or a name in its store')
-        return found
 
 
 class Served:
@@ -128,10 +66,10 @@ class Served:
         """
         begin = time.perf_counter()
         try:
-            asked = _Request.of(request)
+            asked = Request.of(request)
             if asked.action == "status":
                 return {**self._state(), **self._verified(asked.verify), "seconds": time.perf_counter() - begin}
-            return self._change(asked, None if request["action"] == "check" else busy)
+            return self._change(asked, None if asked.is_check else busy)
         except Exception as error:
             return self._failed(error)
 
@@ -146,15 +84,13 @@ class Served:
             "applied": [{
                 "identity": patch.identity, "name": patch.name, "path": patch.path, "base": patch.base_root,
                 "target": patch.target_root, "touched": len(patch.touched)} for patch in self._stack],
-            "weight_version": self._version(self._stack), "verified": "none", "not_held": [], "session_open": self.session_open,
-            "seconds": 0.0, "last_error": self._last_error,
+            "weight_version": self._version(self._stack), "verified": "none", "not_held": [],
+            "session_open": self.session_open, "seconds": 0.0, "last_error": self._last_error,
         }
 
     def _failed(self, error: Exception) -> Json:
-        kind = next((kind for known, kind in _KINDS if isinstance(error, known)), "internal")
-        message = str(error) if kind != "internal" else f"{type(error).__name__}: {error}"
-        self._last_error = {"kind": kind, "message": " ".join(message.split())}
-        return {**self._state(), "ok": False, "error": self._last_error, "busy": isinstance(error, _Busy)}
+        self._last_error = failure(error)
+        return {**self._state(), "ok": False, "error": self._last_error, "busy": isinstance(error, Busy)}
 
     def _root(self, stack: list[Patch]) -> str | None:
         if stack:
@@ -169,7 +105,7 @@ class Served:
 
     # A change.
 
-    def _change(self, asked: _Request, busy: Callable[[], str | None] | None) -> Json:
+    def _change(self, asked: Request, busy: Callable[[], str | None] | None) -> Json:
         """Makes a change; or only checks it, without `busy`."""
         if reason := self._broken or self._engine.refusal():
             raise Refused(reason)
@@ -182,13 +118,13 @@ class Served:
         if busy is None:
             return {**self._state(), "weight_version": self._version(after, bottom), "verified": verified}
         if reason := busy():
-            raise _Busy(reason)
+            raise Busy(reason)
         begin = time.perf_counter()
         self._run(model, steps)
         self._stack, self._base, self._last_error = after, bottom, None
         return {**self._state(), "verified": verified, "seconds": time.perf_counter() - begin}
 
-    def _apply_plan(self, asked: _Request) -> tuple[list[_Step], list[Patch]]:
+    def _apply_plan(self, asked: Request) -> tuple[list[_Step], list[Patch]]:
         """What putting a patch in means: the steps, and the patches that are in afterwards."""
         below = [] if asked.replace else self._stack
         patch = self._opened(str(asked.patch))
@@ -203,7 +139,7 @@ class Served:
         steps: list[_Step] = [(other, BACKWARD) for other in reversed(self._stack)] if asked.replace else []
         return [*steps, (patch, FORWARD)], [*below, patch]
 
-    def _revert_plan(self, asked: _Request) -> tuple[list[_Step], list[Patch]]:
+    def _revert_plan(self, asked: Request) -> tuple[list[_Step], list[Patch]]:
         """What taking patches out means."""
         given = None if asked.patch is None else self._opened(asked.patch)
         if not self._stack:
@@ -260,8 +196,8 @@ class Served:
             changes = patch.changes(model, direction)
             if wrong := [change.place.name for change in changes
                          if made.get(change.place.name, change.before) != change.before]:
-                raise WrongBase(f"{label}: the model will not hold the patch's base after what is taken out: other bits "
-                                f"in {_listed(wrong)}; load the base that the patch was made from")
+                raise WrongBase(f"{label}: the model will not hold the patch's base after what is taken out: other "
+                                f"bits in {_listed(wrong)}; load the base that the patch was made from")
             _require_held([change for change in changes if change.place.name not in made], patch, direction)
             made.update({change.place.name: change.after for change in changes})
             if full and direction == FORWARD:
@@ -290,8 +226,8 @@ class Served:
         sides = [Change(place, digests[name], digests[name]) for name, place in places.items()]
         others, _ = compare(sides, default_threads())
         if others:
-            raise WrongBase(f"the model no longer holds what was put in: other bits in {_listed(others)}; something else "
-                            "has changed the weights since; start the server again: it serves the base")
+            raise WrongBase(f"the model no longer holds what was put in: other bits in {_listed(others)}; something "
+                            "else has changed the weights since; start the server again: it serves the base")
         return {"verified": verify, "not_held": sorted(set(wanted) - places.keys())}
 
     def _measured_root(self, model: EngineModel) -> Json:
@@ -308,27 +244,6 @@ class Served:
         if missing:
             digests = {name: digests.get(name, digest) for name, _, _, digest in listed(1)}
         return {"root": _library.call_hex("vpatch_root", _library.encoded(digests)), "not_held": missing}
-
-
-def change_request(patch: str | None, *, revert: bool, everything: bool, full: bool) -> Json:
-    """The request of a `swap` function.
-
-    Raises:
-        Misuse: if nothing is asked.
-    """
-    if patch is not None:
-        return {"action": "apply", "patch": str(patch), "full": full, "replace": revert}
-    if not revert:
-        raise Misuse("give a patch to put in, or revert=True to take one out")
-    return {"action": "revert", "all": everything}
-
-
-def raised(reply: Json) -> Json:
-    """A reply; a failure as its exception."""
-    if reply["ok"]:
-        return reply
-    error = reply["error"]
-    raise ERRORS.get(error["kind"], VPatchError)(error["message"])
 
 
 def _turn(model: EngineModel, patch: Patch, direction: int) -> None:

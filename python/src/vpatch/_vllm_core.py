@@ -8,9 +8,10 @@ that do not use vpatch.
 from functools import wraps
 from typing import Any
 
+from vpatch._requests import CHANGES
+
 # What the core tells the worker about itself, added to a request. A request without it did not come through the core.
 CORE = "_core"
-_CHANGES = ("apply", "revert")
 
 
 def plugin() -> None:
@@ -28,11 +29,11 @@ def plugin() -> None:
         request = _request(self, method, args, kwargs)
         if request is None:
             return original(self, method, timeout, args, kwargs)
-        request[CORE] = {"busy": _busy_or_reset(self) if request.get("action") in _CHANGES else None}
+        request[CORE] = {"busy": _busy_or_reset(self) if request.get("action") in CHANGES else None}
         try:
             return original(self, method, timeout, args, kwargs)
         finally:
-            if request.get("action") in _CHANGES:
+            if request.get("action") in CHANGES:
                 _follow(self, original(self, "vpatch", None, ({"action": "status", CORE: {"busy": None}},), None)[0])
 
     EngineCore.collective_rpc = collective_rpc

@@ -11,7 +11,8 @@ import weakref
 from typing import Any
 
 from vpatch._engines import EngineModel
-from vpatch._serving import Engine, Json, Served, change_request, raised
+from vpatch._requests import CHANGES, Json, change_request, quantised, raised, several_devices, with_lora
+from vpatch._serving import Engine, Served
 from vpatch.errors import Refused
 
 LOAD_FORMAT = "vpatch"
@@ -54,7 +55,7 @@ def _in_scheduler(original: Any, manager: Any, message: Any) -> Any:
 
         # The server ends at its next step; nothing is answered any more.
         manager.scheduler.run_batch = refuse
-    elif reply["weight_version"] is not None and _action(message) in ("apply", "revert"):
+    elif reply["weight_version"] is not None and _action(message) in CHANGES:
         manager.record_weight_version_after_update(reply["weight_version"])
     return UpdateWeightsFromTensorReqOutput(success=reply["ok"], message=json.dumps(reply))
 
@@ -70,14 +71,12 @@ def _refusal(module: Any, runner: Any) -> str | None:
         (arguments.tp_size, "--tp-size"), (arguments.pp_size, "--pp-size"), (arguments.dp_size, "--dp-size"),
     ):
         if size > 1:
-            return (f"SGLang runs with {option} {size}, on several devices; vpatch changes models on one device: start the "
-                    f"server with {option} 1")
+            return several_devices("SGLang", option, size)
     quantization = arguments.quantization or runner.model_config.quantization
     if quantization is not None:
-        return (f"SGLang holds the weights quantised ({quantization}); serve the model without quantisation, or write the "
-                "tuned model with 'vpatch apply' and quantise that")
+        return quantised("SGLang", quantization)
     if arguments.enable_lora:
-        return "SGLang was started with --enable-lora, which wraps the layers; start it without"
+        return with_lora("SGLang")
     if reason := _unsupported_derived_weight_cache_error(module):
         return str(reason)
     if EngineModel(module).is_packed():
@@ -90,8 +89,8 @@ def _busy_or_reset(manager: Any) -> str | None:
     # Requests that SGLang took back from their computation keep the tokens of the old weights.
     begun = sum(1 for request in manager.scheduler.waiting_queue if request.output_ids)
     if begun or not manager.flush_cache(empty_cache=False):
-        return ("requests are in flight, whose keys and values are of the old weights; let them finish, or end them with "
-                'POST /abort_request {"abort_all": true}')
+        return ("requests are in flight, whose keys and values are of the old weights; let them finish, or end them "
+                'with POST /abort_request {"abort_all": true}')
     return None
 
 
@@ -102,7 +101,7 @@ async def _in_front(original: Any, manager: Any, message: Any, request: Any = No
     """Hands a request to vpatch on to the scheduler, and sets the weight version."""
     if message.load_format != LOAD_FORMAT:
         return await original(manager, message, request)
-    if _action(message) not in ("apply", "revert"):
+    if _action(message) not in CHANGES:
         # These change nothing, so they need not wait for requests in flight.
         manager.auto_create_handle_loop()
         answer = (await manager.update_weights_from_tensor_communicator(message))[0]
@@ -137,7 +136,9 @@ def _action(message: Any) -> Any:
 # Without a server.
 
 
-def swap(engine: Any, patch: str | None = None, *, revert: bool = False, everything: bool = False, full: bool = False) -> Json:
+def swap(
+    engine: Any, patch: str | None = None, *, revert: bool = False, everything: bool = False, full: bool = False
+) -> Json:
     """Puts a patch into a `sglang.Engine`, or takes it out.
 
     Args:
@@ -177,6 +178,6 @@ def _asked(engine: Any, request: Json) -> Json:
     try:
         reply: Json = json.loads(text)
     except ValueError:
-        raise Refused("SGLang has not loaded the plugin vpatch; install the wheel of vpatch in its environment, and name it "
-                      f"if SGLANG_PLUGINS is set (SGLANG_PLUGINS=vpatch); it said: {text}") from None
+        raise Refused("SGLang has not loaded the plugin vpatch; install the wheel of vpatch in its environment, and "
+                      f"name it if SGLANG_PLUGINS is set (SGLANG_PLUGINS=vpatch); it said: {text}") from None
     return raised(reply)

@@ -24,7 +24,8 @@ from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
 from vllm.model_executor.layers import utils as layer_utils
 
 from vpatch._engines import EngineModel
-from vpatch._serving import Engine, Json, Served, change_request, raised
+from vpatch._requests import CHANGES, Json, change_request, quantised, raised, several_devices, with_lora
+from vpatch._serving import Engine, Served
 from vpatch._vllm_core import CORE
 from vpatch.errors import Misuse, Refused
 
@@ -40,13 +41,11 @@ def _refusal(module: Any, config: Any) -> str | None:
         (parallel.data_parallel_size, "--data-parallel-size"),
     ):
         if size > 1:
-            return (f"vLLM runs with {option} {size}, on several devices; vpatch changes models on one device: start the "
-                    f"server with {option} 1")
+            return several_devices("vLLM", option, size)
     if model.quantization is not None:
-        return (f"vLLM holds the weights quantised ({model.quantization}); serve the model without quantisation, or write "
-                "the tuned model with 'vpatch apply' and quantise that")
+        return quantised("vLLM", model.quantization)
     if config.lora_config is not None:
-        return "vLLM was started with --enable-lora, which wraps the layers; start it without"
+        return with_lora("vLLM")
     if EngineModel(module).is_packed():
         return ("vLLM packed the weights for the processor's kernels before vpatch.vllm was imported; start it with "
                 "--worker-extension-cls vpatch.vllm.Extension, which keeps them plain")
@@ -67,8 +66,8 @@ def _handle(served: Served, request: Json) -> Json:
     return served.handle(plain, lambda: _NO_PLUGIN if core is None else core["busy"])
 
 
-_NO_PLUGIN = ("vLLM has not loaded the plugin vpatch, which looks for requests in flight; install the wheel of vpatch in the "
-              "server's environment, and name it if VLLM_PLUGINS is set (VLLM_PLUGINS=vpatch)")
+_NO_PLUGIN = ("vLLM has not loaded the plugin vpatch, which looks for requests in flight; install the wheel of vpatch "
+              "in the server's environment, and name it if VLLM_PLUGINS is set (VLLM_PLUGINS=vpatch)")
 
 
 class Extension:
@@ -124,7 +123,7 @@ class TransferEngine(WeightTransferEngine[InitInfo, UpdateInfo]):  # type: ignor
     def receive_weights(self, update_info: UpdateInfo) -> None:
         """Makes the change."""
         request = update_info.request
-        if request.get("action") not in ("apply", "revert"):
+        if request.get("action") not in CHANGES:
             raise Misuse(f'the action of an update must be apply or revert, not {request.get("action")!r}')
         raised(_handle(self._patches(), request))
 
@@ -136,7 +135,9 @@ class TransferEngine(WeightTransferEngine[InitInfo, UpdateInfo]):  # type: ignor
         """Nothing to release."""
 
 
-def swap(llm: Any, patch: str | None = None, *, revert: bool = False, everything: bool = False, full: bool = False) -> Json:
+def swap(
+    llm: Any, patch: str | None = None, *, revert: bool = False, everything: bool = False, full: bool = False
+) -> Json:
     """Puts a patch into a `vllm.LLM` that was made with worker_extension_cls="vpatch.vllm.Extension", or takes it out.
 
     Args:

@@ -31,7 +31,9 @@ _SIZE: dict[str, Any] = {
     "num_key_value_heads": 2, "max_position_embeddings": 256, "head_dim": 32, "pad_token_id": 0, "bos_token_id": 1,
     "eos_token_id": 2, "tie_word_embeddings": False,
 }
-_MOE: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64, "decoder_sparse_step": 1}
+_MOE: dict[str, Any] = {
+    "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64, "decoder_sparse_step": 1,
+}
 _MLA: dict[str, Any] = {
     "q_lora_rank": 48, "kv_lora_rank": 64, "qk_nope_head_dim": 32, "qk_rope_head_dim": 16, "v_head_dim": 32,
     "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2, "moe_intermediate_size": 64,
@@ -39,10 +41,12 @@ _MLA: dict[str, Any] = {
 }
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("Llama", {}), "llama-tied": ("Llama", {"tie_word_embeddings": True}), "mistral": ("Mistral", {}),
-    "qwen2": ("Qwen2", {}), "qwen3": ("Qwen3", {}), "phi3": ("Phi3", {}), "gemma2": ("Gemma2", {"tie_word_embeddings": True}),
+    "qwen2": ("Qwen2", {}), "qwen3": ("Qwen3", {}), "phi3": ("Phi3", {}),
+    "gemma2": ("Gemma2", {"tie_word_embeddings": True}),
     "gemma3": ("Gemma3Text", {"tie_word_embeddings": True}), "olmo2": ("Olmo2", {}), "granite": ("Granite", {}),
     "starcoder2": ("Starcoder2", {}), "gpt-neox": ("GPTNeoX", {}), "gpt2": ("GPT2", {"tie_word_embeddings": True}),
-    "qwen3-moe": ("Qwen3Moe", _MOE), "mixtral": ("Mixtral", {"num_local_experts": 4}), "deepseek-v2": ("DeepseekV2", _MLA),
+    "qwen3-moe": ("Qwen3Moe", _MOE), "mixtral": ("Mixtral", {"num_local_experts": 4}),
+    "deepseek-v2": ("DeepseekV2", _MLA),
 }
 
 
@@ -57,8 +61,9 @@ def model_of(family: str, folder: Path) -> None:
 
 
 def report(family: str, folder: Path) -> dict[str, Any]:
-    """Which tensors vLLM holds with the files' bits, with others, and not; and what a change of each would be refused for."""
-    arguments = EngineArgs(model=str(folder), dtype="bfloat16", skip_tokenizer_init=True, max_model_len=64, enforce_eager=True)
+    """Which tensors vLLM holds with the files' bits, which with others, and why a change of the rest is refused."""
+    arguments = EngineArgs(
+        model=str(folder), dtype="bfloat16", skip_tokenizer_init=True, max_model_len=64, enforce_eager=True)
     config = arguments.create_engine_config()
     with set_current_vllm_config(config):
         module = get_model(vllm_config=config)
@@ -75,7 +80,8 @@ def report(family: str, folder: Path) -> dict[str, Any]:
     return {
         "family": family, "tensors": len(tensors), "packed": model.is_packed(),
         "same": sum(1 for name, _, _, digest in tensors if digests.get(name) == digest),
-        "other": [name for name, _, _, digest in tensors if digests.get(name, digest) != digest and name not in refused],
+        "other": [
+            name for name, _, _, digest in tensors if digests.get(name, digest) != digest and name not in refused],
         "refused": refused,
     }
 
@@ -96,7 +102,6 @@ def main(families: list[str]) -> Iterator[dict[str, Any]]:
                 model_of(family, Path(folder))
                 yield report(family, Path(folder))
             except Exception as error:  # the others are still of interest
-                import traceback; traceback.print_exc()
                 yield {"family": family, "error": f"{type(error).__name__}: {error}"}
 
 

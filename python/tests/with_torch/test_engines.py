@@ -1,5 +1,6 @@
 """Patches in models that a server holds: fused parameters, all or nothing, chains, refusals."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 import vpatch
-from vpatch._engines import EngineModel
-from vpatch._serving import Engine, Served, raised
-
 from engines import Layer, served_form
+from vpatch._engines import EngineModel
+from vpatch._requests import raised
+from vpatch._serving import Engine, Served
+from vpatch.command import path_of_command
+
 from models import bits, trained
 
 Json = dict[str, Any]
@@ -38,10 +41,6 @@ class Bench:
     def tuned(self, *patches: Path) -> dict[str, bytes]:
         """The bits that a server would have of the files that `apply` writes."""
         out = self._work / f"tuned-{len(list(self._work.iterdir()))}"
-        import subprocess
-
-        from vpatch.command import path_of_command
-
         subprocess.run([path_of_command(), "apply", self.folder, *patches, "-o", out], check=True, capture_output=True)
         return bits(served_form(out))
 
@@ -92,10 +91,6 @@ def test_siblings_and_replace(bench: Bench) -> None:
 
 
 def test_chain(bench: Bench, tmp_path: Path) -> None:
-    import subprocess
-
-    from vpatch.command import path_of_command
-
     first = bench.patch("sa-proj")
     middle = tmp_path / "middle"
     subprocess.run([path_of_command(), "apply", bench.folder, first, "-o", middle], check=True, capture_output=True)
@@ -208,7 +203,8 @@ def test_files(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("request_", [
-    {}, {"action": "aply"}, {"action": "apply"}, {"action": "apply", "patch": 3}, {"action": "apply", "patch": "p", "ful": 1},
+    {}, {"action": "aply"}, {"action": "apply"}, {"action": "apply", "patch": 3},
+    {"action": "apply", "patch": "p", "ful": 1},
     {"action": "apply", "patch": "p", "full": "yes"}, {"action": "check"}, {"action": "status", "verify": "some"},
     {"action": "revert", "replace": True},
 ])
@@ -275,10 +271,6 @@ def test_another_dtype(bench: Bench) -> None:
 
 
 def test_stack_of_the_store(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import subprocess
-
-    from vpatch.command import path_of_command
-
     monkeypatch.setenv("VPATCH_STORE", str(tmp_path / "store"))
     patches = [bench.patch("sa-proj"), bench.patch("gate-up")]
 
@@ -286,7 +278,7 @@ def test_stack_of_the_store(bench: Bench, tmp_path: Path, monkeypatch: pytest.Mo
         subprocess.run([path_of_command(), *map(str, arguments)], check=True, capture_output=True)
 
     run("add", *patches)
-    run("stack", "create", "both", "sa-proj", "gate-up")
+    run("stack", "new", "both", "--base", bench.folder, "sa-proj", "gate-up")
     raised(bench.ask("apply", patch="sa-proj"))
     reply = raised(bench.ask("apply", patch="both", replace=True))
     assert bits(bench.module) == bench.tuned(*patches) and reply["applied"][0]["touched"] == 12
