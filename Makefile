@@ -4,6 +4,7 @@
 # make test-all              also the second reader, sanitizers, attacks, the scripts, and the packages in a clean Debian
 #                            (root, network); what CI runs
 # make test-real             tests with real models and other libraries, which it downloads: about an hour
+# make test-servers          tests with vLLM and SGLang on this machine, which it downloads; docs/serving.md
 # make attack                faults, signals, races, hostile files for hours; docs/design/attacks.md
 # make attack ATTACK="faults --count 5000"   a single attack
 # make bench                 size, speed and memory, compared with other tools; docs/benchmarks.md
@@ -28,7 +29,7 @@ ATTACK ?= --long
 VPATCH = .build/release/vpatch
 DEMO = .build/demo
 
-.PHONY: help build demo test test-all test-real attack bench study fuzz lint docs docc install wheel dist deps clean
+.PHONY: help build demo test test-all test-real test-servers attack bench study fuzz lint docs docc install wheel dist deps clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -62,6 +63,10 @@ wheel: deps
 
 test-real: build
 	@scripts/test-real.sh
+
+test-servers: deps
+	@scripts/build-library.sh command >&2
+	@scripts/test-servers.sh "$$(dirname "$$(scripts/build-library.sh)")"
 
 attack: deps
 	@scripts/attack.sh $(ATTACK)

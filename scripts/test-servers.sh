@@ -3,6 +3,7 @@
 # take about 15 minutes. `make test` does not include them.
 #
 #   scripts/test-servers.sh FOLDER [pytest's arguments]    FOLDER holds libvpatchc.so and vpatch: .build-tests/release
+#   scripts/test-servers.sh FOLDER session [vllm|sglang]    the session of docs/serving.md
 #   scripts/test-servers.sh FOLDER bench [vllm|sglang] [--rounds N]    bench/serving.py: swaps under load, measured
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,4 +29,8 @@ fi
 cd "$root/python"
 # The fixtures are a plugin: a second conftest.py would be a second module of that name for mypy.
 export PYTHONPATH=$root/python/src:$root/bench:$root/python/tests/with_servers
+if [ "${1:-}" = session ]; then
+  shift
+  PYTHONPATH=$root/bench exec "$python" tests/with_servers/session.py "$@"
+fi
 exec "$tests" -m pytest -q -p no:cacheprovider -p serving_fixtures tests/with_servers "$@"
