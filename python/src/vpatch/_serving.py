@@ -100,7 +100,7 @@ class Served:
     def _version(self, stack: list[Patch], base: Patch | None = None) -> str | None:
         if stack:
             return stack[-1].identity
-        known = self._base or base
+        known = base or self._base
         return None if known is None else known.base_root
 
     # A change.

@@ -24,7 +24,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def patches(model: Path, work: Path) -> dict[str, Path]:
+def tunes(model: Path, work: Path) -> dict[str, Path]:
     """Two siblings, a patch on top of the first, one of another base, a truncated one."""
     made = {recipe: make_patch(model, recipe, work / f"{recipe}.vpatch", seed=seed)
             for seed, recipe in enumerate(("sa-proj", "gate-up"))}

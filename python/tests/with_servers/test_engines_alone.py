@@ -22,9 +22,9 @@ def lines(kind: str, work: Path, script: str, *arguments: object) -> list[dict[s
 
 
 @pytest.mark.parametrize("kind", ["vllm", "sglang"])
-def test_swap(kind: str, model: Path, work: Path, patches: dict[str, Path]) -> None:
-    said = lines(kind, work, "engine.py", kind, model, patches["sa-proj"], patches["gate-up"])[-1]
-    first, second = vpatch.open(patches["sa-proj"]), vpatch.open(patches["gate-up"])
+def test_swap(kind: str, model: Path, work: Path, tunes: dict[str, Path]) -> None:
+    said = lines(kind, work, "engine.py", kind, model, tunes["sa-proj"], tunes["gate-up"])[-1]
+    first, second = vpatch.open(tunes["sa-proj"]), vpatch.open(tunes["gate-up"])
     assert (said["version"], said["other"], said["root"]) == (first.identity, second.identity, first.base_root)
     assert said["base"] == said["again"] != said["tuned"]
     assert "was made from" in said["refused"]

@@ -16,11 +16,12 @@ LONG = "The history of the city begins long ago. " * 24
 ASK = "The capital of France is"
 
 
-def test_in_and_out(server: Server, patches: dict[str, Path]) -> None:
+def test_in_and_out(server: Server, tunes: dict[str, Path]) -> None:
     base = server.answer(ASK, 8)[:2]
-    patch = vpatch.open(patches["sa-proj"])
-    reply = server.put(patches["sa-proj"])
-    assert reply["ok"] and reply["root"] == patch.target_root
+    patch = vpatch.open(tunes["sa-proj"])
+    reply = server.put(tunes["sa-proj"])
+    assert reply["ok"], reply
+    assert reply["root"] == patch.target_root
     assert [item["identity"] for item in reply["applied"]] == [patch.identity]
     assert server.weight_version() == reply["weight_version"] == patch.identity
     tuned = server.answer(ASK, 8)[:2]
@@ -30,20 +31,20 @@ def test_in_and_out(server: Server, patches: dict[str, Path]) -> None:
     assert reply["ok"] and reply["applied"] == [] and server.weight_version() == patch.base_root
     assert server.answer(ASK, 8)[:2] == base
     # Again, by its name in the server's store, all tensors of the base checked.
-    assert server.put("gate-up", full=True)["applied"][0]["identity"] == vpatch.open(patches["gate-up"]).identity
+    assert server.put("gate-up", full=True)["applied"][0]["identity"] == vpatch.open(tunes["gate-up"]).identity
     assert server.answer(ASK, 8)[1] not in (base[1], tuned[1])
 
 
-def test_no_old_keys_and_values(server: Server, patches: dict[str, Path]) -> None:
+def test_no_old_keys_and_values(server: Server, tunes: dict[str, Path]) -> None:
     """The prefix cache of the base must not serve the tuned model, nor the other way round."""
     cold = server.answer(LONG)[:2]
     server.answer(LONG)
-    assert server.put(patches["sa-proj"])["ok"]
+    assert server.put(tunes["sa-proj"])["ok"]
     tuned = server.answer(LONG)[:2]
     server.answer(LONG)
     assert server.take()["ok"]
     assert server.answer(LONG)[:2] == cold
-    assert server.put(patches["sa-proj"])["ok"]
+    assert server.put(tunes["sa-proj"])["ok"]
     assert server.answer(LONG)[:2] == tuned != cold
 
 
@@ -51,30 +52,30 @@ def test_no_old_keys_and_values(server: Server, patches: dict[str, Path]) -> Non
     ("on-top", "wrong-base", "the model does not hold the patch's base: other bits in"),
     ("truncated", "invalid-file", "truncated.vpatch"), ("missing", "io", "missing"),
 ])
-def test_wrong_patches(server: Server, patches: dict[str, Path], name: str, kind: str, words: str) -> None:
+def test_wrong_patches(server: Server, tunes: dict[str, Path], name: str, kind: str, words: str) -> None:
     before = server.answer(ASK)[:2]
-    reply = server.put(patches.get(name, Path("/nowhere/missing.vpatch")))
+    reply = server.put(tunes.get(name, Path("/nowhere/missing.vpatch")))
     assert reply["error"]["kind"] == kind and words in reply["error"]["message"]
     assert reply["applied"] == [] and reply["last_error"] == reply["error"]
     assert server.answer(ASK)[:2] == before
     assert server.ask({"action": "status", "verify": "touched"})["ok"]
 
 
-def test_siblings_and_chains(server: Server, patches: dict[str, Path]) -> None:
-    assert server.put(patches["sa-proj"])["ok"]
+def test_siblings_and_chains(server: Server, tunes: dict[str, Path]) -> None:
+    assert server.put(tunes["sa-proj"])["ok"]
     first = server.answer(ASK)[:2]
-    refused = server.put(patches["gate-up"])
+    refused = server.put(tunes["gate-up"])
     assert refused["error"]["kind"] == "refused" and "--revert" in refused["error"]["message"]
-    assert server.put(patches["gate-up"], replace=True)["ok"]
-    assert server.put(patches["sa-proj"], replace=True)["ok"]
+    assert server.put(tunes["gate-up"], replace=True)["ok"]
+    assert server.put(tunes["sa-proj"], replace=True)["ok"]
     assert server.answer(ASK)[:2] == first
-    assert len(server.put(patches["on-top"])["applied"]) == 2
+    assert len(server.put(tunes["on-top"])["applied"]) == 2
     assert server.answer(ASK)[:2] != first
     assert len(server.take()["applied"]) == 1
     assert server.answer(ASK)[:2] == first
 
 
-def test_under_load(server: Server, patches: dict[str, Path]) -> None:
+def test_under_load(server: Server, tunes: dict[str, Path]) -> None:
     """Requests in flight are waited for, and those that wait are answered by the new weights."""
     stop = threading.Event()
     failures: list[object] = []
@@ -91,7 +92,7 @@ def test_under_load(server: Server, patches: dict[str, Path]) -> None:
         thread.start()
     try:
         for _ in range(3):
-            assert server.put(patches["sa-proj"])["ok"]
+            assert server.put(tunes["sa-proj"])["ok"]
             assert server.take()["ok"]
     finally:
         stop.set()
@@ -100,14 +101,14 @@ def test_under_load(server: Server, patches: dict[str, Path]) -> None:
     assert not failures
 
 
-def test_killed_in_a_swap(running: Server, model: Path, work: Path, patches: dict[str, Path]) -> None:
+def test_killed_in_a_swap(running: Server, model: Path, work: Path, tunes: dict[str, Path]) -> None:
     """Nothing on disk is touched: a server that is started again holds the base, whole."""
     expected = running.answer(ASK)[:2]
     with Server(running.kind, model, work) as server:
 
         def put() -> None:
             with contextlib.suppress(Exception):
-                server.put(patches["gate-up"])
+                server.put(tunes["gate-up"])
 
         swap = threading.Thread(target=put)
         swap.start()
@@ -116,15 +117,15 @@ def test_killed_in_a_swap(running: Server, model: Path, work: Path, patches: dic
         swap.join()
     with Server(running.kind, model, work) as server:
         status = server.ask({"action": "status", "verify": "all"})
-        assert status["root"] == vpatch.open(patches["gate-up"]).base_root and status["applied"] == []
+        assert status["root"] == vpatch.open(tunes["gate-up"]).base_root and status["applied"] == []
         assert server.answer(ASK)[:2] == expected
-        assert server.put(patches["gate-up"])["ok"]
+        assert server.put(tunes["gate-up"])["ok"]
 
 
-def test_without_the_plugin(running: Server, model: Path, work: Path, patches: dict[str, Path]) -> None:
+def test_without_the_plugin(running: Server, model: Path, work: Path, tunes: dict[str, Path]) -> None:
     with Server(running.kind, model, work, with_plugin=False) as server:
         if server.kind == "vllm":
-            reply = server.put(patches["sa-proj"])
+            reply = server.put(tunes["sa-proj"])
             assert reply["error"]["kind"] == "refused" and "install the wheel of vpatch" in reply["error"]["message"]
         else:
             status, reply = server.post("/update_weights_from_tensor", {
@@ -140,9 +141,9 @@ def vllm(server: Server) -> Server:
     return server
 
 
-def test_requests_in_flight_are_seen(vllm: Server, patches: dict[str, Path]) -> None:
+def test_requests_in_flight_are_seen(vllm: Server, tunes: dict[str, Path]) -> None:
     """Without a pause, and in a pause that keeps requests, a change is refused while one is in flight."""
-    request = {"action": "apply", "patch": str(patches["sa-proj"])}
+    request = {"action": "apply", "patch": str(tunes["sa-proj"])}
     thread = threading.Thread(target=lambda: vllm.answer(ASK, 300))
     thread.start()
     time.sleep(1.5)
@@ -159,9 +160,9 @@ def test_requests_in_flight_are_seen(vllm: Server, patches: dict[str, Path]) -> 
     assert vllm.ask(request)["ok"]
 
 
-def test_dead_clients(vllm: Server, patches: dict[str, Path]) -> None:
+def test_dead_clients(vllm: Server, tunes: dict[str, Path]) -> None:
     """A client that dies after any of its requests: the next call heals the server."""
-    update = {"update_info": {"action": "apply", "patch": str(patches["sa-proj"])}}
+    update = {"update_info": {"action": "apply", "patch": str(tunes["sa-proj"])}}
     steps: list[tuple[str, object]] = [
         ("/pause?mode=wait", None), ("/start_weight_update", None), ("/update_weights", update)]
     for made in range(1, len(steps) + 1):
@@ -170,23 +171,23 @@ def test_dead_clients(vllm: Server, patches: dict[str, Path]) -> None:
         assert vllm.post("/is_paused", method="GET")[1]["is_paused"]
         status = vllm.ask({"action": "status", "verify": "touched"})
         assert status["ok"] and status["session_open"] == (made > 1)
-        reply = vllm.put(patches["gate-up"], replace=True)
+        reply = vllm.put(tunes["gate-up"], replace=True)
         assert reply["ok"] and vllm.weight_version() == reply["weight_version"]
         assert not vllm.post("/is_paused", method="GET")[1]["is_paused"]
         assert vllm.take()["ok"]
 
 
-def test_weight_version_without_the_client(vllm: Server, patches: dict[str, Path]) -> None:
+def test_weight_version_without_the_client(vllm: Server, tunes: dict[str, Path]) -> None:
     """A user of curl who leaves the version out of /finish_weight_update gets it all the same."""
     vllm.post("/pause?mode=abort")
     vllm.post("/start_weight_update")
-    vllm.post("/update_weights", {"update_info": {"action": "apply", "patch": str(patches["sa-proj"])}})
+    vllm.post("/update_weights", {"update_info": {"action": "apply", "patch": str(tunes["sa-proj"])}})
     vllm.post("/finish_weight_update", {})
     vllm.post("/resume")
-    assert vllm.weight_version() == vpatch.open(patches["sa-proj"]).identity
+    assert vllm.weight_version() == vpatch.open(tunes["sa-proj"]).identity
 
 
-def test_the_command(server: Server, patches: dict[str, Path]) -> None:
+def test_the_command(server: Server, tunes: dict[str, Path]) -> None:
     """`vpatch serve-swap`, as users call it."""
     if subprocess.run([COMMAND, "serve-swap", "--help"], capture_output=True, check=False).returncode:
         pytest.skip("this command has no serve-swap")
@@ -197,14 +198,14 @@ def test_the_command(server: Server, patches: dict[str, Path]) -> None:
         return done.returncode, done.stdout + done.stderr
 
     base = server.answer(ASK)[:2]
-    assert run(patches["sa-proj"])[0] == 0
-    assert server.weight_version() == vpatch.open(patches["sa-proj"]).identity
+    assert run(tunes["sa-proj"])[0] == 0
+    assert server.weight_version() == vpatch.open(tunes["sa-proj"]).identity
     code, text = run("--status")
-    assert code == 0 and vpatch.open(patches["sa-proj"]).identity[:12] in text
-    code, text = run(patches["gate-up"])
+    assert code == 0 and vpatch.open(tunes["sa-proj"]).identity[:12] in text
+    code, text = run(tunes["gate-up"])
     assert code == 5 and "--revert" in text
-    assert run(patches["gate-up"], "--revert")[0] == 0
-    assert server.weight_version() == vpatch.open(patches["gate-up"]).identity
+    assert run(tunes["gate-up"], "--revert")[0] == 0
+    assert server.weight_version() == vpatch.open(tunes["gate-up"]).identity
     assert run("--revert")[0] == 0 and server.answer(ASK)[:2] == base
-    assert run(patches["on-top"])[0] == 3 and run(patches["truncated"])[0] == 2
+    assert run(tunes["on-top"])[0] == 3 and run(tunes["truncated"])[0] == 2
     assert run("--revert")[0] == 5
