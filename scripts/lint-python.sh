@@ -13,5 +13,8 @@ done
 # The package, which supports older versions of Python than the scripts.
 cd "$root/python"
 "$python" -m ruff check --quiet --no-cache --config "$settings" --target-version py310 src tests
-MYPYPATH=src:tests:tests/with_torch:tests/with_servers:../bench "$python" -m mypy --no-error-summary --cache-dir=/dev/null \
-  --config-file "$settings" --python-version 3.10 src tests
+MYPYPATH=src:tests:tests/with_torch "$python" -m mypy --no-error-summary --cache-dir=/dev/null \
+  --config-file "$settings" --python-version 3.10 --exclude with_servers src tests
+# The tests with servers use modules of the bench.
+MYPYPATH=src:tests/with_servers "$python" -m mypy --no-error-summary --cache-dir=/dev/null \
+  --config-file "$settings" tests/with_servers

@@ -125,7 +125,7 @@ class EngineModel(Located):
         with_shard = getattr(rule, "_map_name_with_shard", None)
         if with_shard is not None and (result := with_shard(name)) is not None:
             mapped, shard = result
-            number = _SHARDS.get(shard, shard) if isinstance(shard, (str, int)) else None
+            number = _SHARDS.get(shard) if isinstance(shard, str) else shard
             if shard is None or isinstance(number, int):
                 yield mapped, number
         yield name, None

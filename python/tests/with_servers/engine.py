@@ -1,16 +1,17 @@
 """A swap in an engine without a server. Run in the environment of vLLM or SGLang: engine.py KIND MODEL PATCH OTHER."""
 
+import importlib
 import json
 import sys
 from typing import Any
 
+from vpatch.errors import Refused
+
 
 def main(kind: str, model: str, patch: str, other: str) -> dict[str, Any]:
-    import vpatch
-
+    side = importlib.import_module(f"vpatch.{kind}")
     if kind == "vllm":
         import vllm
-        import vpatch.vllm as side
 
         engine = vllm.LLM(model=model, dtype="bfloat16", max_model_len=256, enforce_eager=True, max_num_seqs=4,
                           worker_extension_cls="vpatch.vllm.Extension")
@@ -21,7 +22,6 @@ def main(kind: str, model: str, patch: str, other: str) -> dict[str, Any]:
             return [place[token].logprob for place, token in zip(found.logprobs, found.token_ids, strict=True)]
     else:
         import sglang
-        import vpatch.sglang as side
 
         engine = sglang.Engine(
             model_path=model, device="cpu", attention_backend="torch_native", sampling_backend="pytorch",
@@ -38,7 +38,7 @@ def main(kind: str, model: str, patch: str, other: str) -> dict[str, Any]:
     said["tuned"] = answer()
     try:
         side.swap(engine, other)
-    except vpatch.Refused as error:
+    except Refused as error:
         said["refused"] = str(error)
     said["other"] = side.swap(engine, other, revert=True)["weight_version"]
     side.swap(engine, revert=True)

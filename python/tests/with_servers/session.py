@@ -32,7 +32,8 @@ def main(kind: str) -> None:
                 if not reply["ok"]:
                     sys.exit(f"session: {reply['error']}")
                 names = ", ".join(item["name"] for item in reply["applied"]) or "the base"
-                print(f"$ {text}\nholds {names}; root {reply['root'][:12]}; weight version {server.weight_version()[:12]}")
+                version = server.weight_version()[:12]
+                print(f"$ {text}\nholds {names}; root {reply['root'][:12]}; weight version {version}")
 
             print(f"# {kind} holds SmolLM2-135M; {time.strftime('%d %B %Y')}")
             first = ask()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
 
-class Layer(torch.nn.Module):
+class Layer(torch.nn.Module):  # type: ignore[misc]
     """A layer with one weight or several."""
 
     output_sizes: list[int]
@@ -54,11 +54,11 @@ def served_form(folder: Path) -> torch.nn.Module:
         elif leaf == FUSED[fused][0]:
             parts = [tensors[".".join([*path, part, kind])] for part in FUSED[fused]]
             _put(root, ".".join([*path, fused, kind]), torch.cat(parts)).output_sizes = [len(part) for part in parts]
-    for owner, parts in experts.items():
-        numbers = range(1 + max(number for number, _ in parts))
+    for owner, known in experts.items():
+        numbers = range(1 + max(number for number, _ in known))
         _put(root, f"{owner}.w13_weight", torch.stack([
-            torch.cat([parts[number, "gate_proj"], parts[number, "up_proj"]]) for number in numbers]))
-        _put(root, f"{owner}.w2_weight", torch.stack([parts[number, "down_proj"] for number in numbers]))
+            torch.cat([known[number, "gate_proj"], known[number, "up_proj"]]) for number in numbers]))
+        _put(root, f"{owner}.w2_weight", torch.stack([known[number, "down_proj"] for number in numbers]))
     if "lm_head.weight" not in tensors:
         head = Layer()
         head.weight = root.get_parameter("model.embed_tokens.weight")

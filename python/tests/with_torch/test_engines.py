@@ -258,7 +258,7 @@ def test_unknown_arrangement(bench: Bench) -> None:
 
 
 def test_derived_matrices(bench: Bench) -> None:
-    bench.module.get_submodule("model.layers.1.self_attn").w_vc = torch.zeros((2, 2))  # type: ignore[assignment]
+    bench.module.get_submodule("model.layers.1.self_attn").w_vc = torch.zeros((2, 2))
     message = _refused(bench, "sa-proj")
     assert "w_vc" in message and "model.layers.1.self_attn" in message
     raised(bench.ask("apply", patch=str(bench.patch("gate-up"))))
