@@ -4,13 +4,9 @@
 #   bench/setup.sh            prints the path of the environment's python, and nothing else, on stdout
 #   bench/setup.sh mergekit   the same for bench/merge.py's other side, an environment of its own (about 1 GB)
 #   bench/setup.sh torch      the same for bench/models.py's other side (about 1 GB)
-<<<<<<< HEAD
-#   bench/setup.sh NAME       the same for requirements-NAME.txt: ms-swift and llama-factory (bench/trainer_outputs.py)
-#   bench/setup.sh deepspeed  the same with DeepSpeed, for ZeRO-3 (scripts/test-zero3.sh, bench/distributed.py)
-=======
 #   bench/setup.sh NAME       the same for requirements-NAME.txt: ms-swift and llama-factory (bench/trainer_outputs.py),
 #                             modelexpress (bench/canonical_delta.py)
->>>>>>> ad75f8d (tests of serve-swap and canonical deltas, docs (in progress))
+#   bench/setup.sh deepspeed  the same with DeepSpeed, for ZeRO-3 (scripts/test-zero3.sh, bench/distributed.py)
 #   bench/setup.sh python-torch   the environment of scripts/test-python.sh torch, which has TRL
 #
 # Runs in a moment when everything is there already. Installs Debian packages only when it is root; otherwise it says

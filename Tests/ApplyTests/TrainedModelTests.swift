@@ -22,7 +22,7 @@ import Testing
     _ change: (inout CreateOptions) -> Void = { _ in }
   ) throws -> (Patch, CreateResult) {
     let base = try SafetensorsCheckpoint(path: base)
-    let (tuned, _) = try AdapterPlan.tunedSide(tuned, adapter: nil, prefix: prefix, over: base) {
+    let (tuned, _) = try AdapterPlan.tunedSide(tuned, adapter: nil, prefix: prefix, over: base, threads: 2) {
       try Containers.open($0)
     }
     var options = CreateOptions()
@@ -87,7 +87,7 @@ import Testing
       [("model.\(embedding.name)", values(embedding)), ("model.lm_head.weight", values(head))], to: folder["run.pt"],
       shape: embedding.shape)
     let base = try SafetensorsCheckpoint(path: folder["base"])
-    let (tuned, _) = try AdapterPlan.tunedSide(saved, adapter: nil, over: base) { try Containers.open($0) }
+    let (tuned, _) = try AdapterPlan.tunedSide(saved, adapter: nil, over: base, threads: 2) { try Containers.open($0) }
     #expect(tuned.tensors.map(\.name) == (isTied ? [embedding.name] : ["lm_head.weight", embedding.name]))
   }
 }

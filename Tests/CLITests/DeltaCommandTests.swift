@@ -63,7 +63,7 @@ import Testing
     // A delta where a patch or a model is expected.
     #expect(try create("\(fixtures)/slime", "p.vpatch").code == 0)
     for arguments in [["show", "\(fixtures)/slime"], ["add", "\(fixtures)/slime"], ["status", "\(fixtures)/slime"]] {
-      let refused = try Command(Command.path, arguments + (arguments[0] == "add" ? ["--store", folder.store] : []))
+      let refused = try Command(Command.path, arguments + (arguments[0] == "status" ? [] : ["--store", folder.store]))
       #expect(refused.code == 2 && refused.errors.contains("canonical delta"), "\(arguments): \(refused.errors)")
       #expect(refused.errors.contains("vpatch create BASE \(fixtures)/slime"), "\(refused.errors)")
     }

@@ -102,8 +102,9 @@ import Testing
   ]
 
   static let foreign: [Case] = [
-    Case("create base.safetensors model.bin -o x.vpatch", 2, "is a PyTorch file", "torch.load", "model.safetensors"),
-    Case("create base.safetensors model.pt -o x.vpatch", 2, "is a PyTorch file", "weights_only=True"),
+    Case("create model.bin base.safetensors -o x.vpatch", 2, "is a PyTorch file", "torch.load", "model.safetensors"),
+    Case("create model.pt base.safetensors -o x.vpatch", 2, "is a PyTorch file", "weights_only=True"),
+    Case("create base.safetensors model.bin -o x.vpatch", 2, "is not a valid file of torch.save", "cut short?"),
     Case("create base.safetensors model.gguf -o x.vpatch", 2, "is a GGUF file", "before it was converted"),
     Case("create base.safetensors model.onnx -o x.vpatch", 2, "is an ONNX file", "before it was exported"),
     Case("create base.safetensors pointer.safetensors -o x.vpatch", 2, "is a Git LFS pointer", "lfs pull"),
