@@ -99,7 +99,7 @@ def test_losses_are_those_of_the_command(
         runs.append(line(moe_folder(tmp_path / "moe"), small_rows(tmp_path), tmp_path / "moe.vpatch", "--recipe",
                          "experts", "--compute", "bf16"))
     process = started(ranks, [*runs, resumed[0], [], resumed[1]], tmp_path)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors
     for name in CASES:
         made, wanted = steps(tmp_path / f"{name}.log"), expected[name]
@@ -187,7 +187,7 @@ def test_a_failing_rank_ends_all_with_one_message(what: str, data: Path, tmp_pat
     arguments = line(TINY / "tiny-llama", data, output, "--recipe", "sa-proj", "--resume", str(state), "--save-every",
                      "2")
     process = started(2, [arguments], tmp_path, what, "1", "3", str(tmp_path / "ready"))
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode != 0
     said = [text for text in errors.splitlines() if text.startswith("vpatch: ")]
     assert len(said) == 1, errors
@@ -205,7 +205,7 @@ def test_interrupted(data: Path, tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     said = [text for text in errors.splitlines() if text.startswith("vpatch: ")]
     assert said == [f"vpatch: interrupted after step 3 of 5: the state after step 2 is in {state}, and the same "
                     "command goes on from it"], errors
