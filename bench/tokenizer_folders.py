@@ -44,6 +44,11 @@ TYPES = [
     "llava_qwen",
     "",
     "seed_oss",
+    "smollm3",
+    "qwen3",
+    "gemma3_text",
+    "olmo2",
+    "phi3",
 ]
 # The names by which files call a class.
 CLASSES = {

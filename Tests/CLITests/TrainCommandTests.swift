@@ -183,7 +183,7 @@ import Testing
   @Test("models that cannot be trained") func badModels() throws {
     let config = try folder.text("model/config.json")
     for (old, new, code, words) in [
-      (#""llama""#, #""gpt_neox""#, Int32(5), "\"gpt_neox\"; known are llama, seed_oss, mistral, qwen2"),
+      (#""llama""#, #""gpt_neox""#, Int32(5), "\"gpt_neox\"; known are llama, seed_oss, smollm3, mistral, qwen2"),
       (#""hidden_size": 16"#, #""hidden_size": 128"#, 2, "its config.json requires 64×128"),
       (#""num_hidden_layers": 2"#, #""num_hidden_layers": 3"#, 2, "lacks the tensor"),
       (#""num_hidden_layers": 2"#, #""num_hidden_layers": 1"#, 2, "its config.json has 1 layer, from 0"),

@@ -12,7 +12,7 @@ extension DecoderFamily {
       "vocab_size": 262_208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
       "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131_072,
     ], defaults: ["head_dim": 256, "num_key_value_heads": 4], slidingWindow: .always, ropeTheta: 1e6, isTied: true,
-    tokenizer: .always(.gemma),
+    tokenizer: .named(otherwise: .gemma),
     configKinds: [
       "query_pre_attn_scalar": .number, "attn_logit_softcapping": [.number, .null],
       "final_logit_softcapping": [.number, .null], "rope_local_base_freq": .number,

@@ -8,7 +8,7 @@ extension DecoderFamily {
   private static let olmo2 = DecoderFamily(
     "olmo2",
     nestedDefaults: ["vocab_size": 50304, "intermediate_size": 11008, "max_position_embeddings": 2048],
-    normEpsilon: 1e-5, tokenizer: .named(otherwise: .backend),
+    normEpsilon: 1e-5, tokenizer: .always(.backend),
     parts: { _ in
       var parts = DecoderParts()
       parts.queryKeyNorm = .whole

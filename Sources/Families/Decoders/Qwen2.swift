@@ -19,7 +19,7 @@ extension DecoderFamily {
     nestedDefaults: [
       "vocab_size": 151_936, "intermediate_size": 22016, "num_key_value_heads": 32, "max_position_embeddings": 32768,
       "head_dim": 128,
-    ], defaults: ["head_dim": 128], slidingWindow: .ifEnabled, tokenizer: .always(.qwen2),
+    ], defaults: ["head_dim": 128], slidingWindow: .ifEnabled, tokenizer: .named(otherwise: .qwen2),
     parts: { _ in
       var parts = DecoderParts()
       parts.queryKeyNorm = .heads
