@@ -90,6 +90,22 @@ import Testing
     let (tuned, _) = try AdapterPlan.tunedSide(saved, adapter: nil, over: base, threads: 2) { try Containers.open($0) }
     #expect(tuned.tensors.map(\.name) == (isTied ? [embedding.name] : ["lm_head.weight", embedding.name]))
   }
+
+  /// PyTorch leaves out the frozen embedding, and saves it all the same as the head that is tied to it.
+  @Test(arguments: [false, true]) func frozenHead(isFrozen: Bool) throws {
+    let model = TestModel.llama().filter { !$0.name.hasPrefix("lm_head") }
+    try folder.file("base", model)
+    let embedding = try #require(model.first { $0.name.contains("embed_tokens") })
+    let head = isFrozen ? embedding : embedding.tuned()
+    func values(_ tensor: TestTensor) -> [UInt16] {
+      tensor.bytes.withUnsafeBytes { Array($0.bindMemory(to: UInt16.self)) }
+    }
+    let saved = try LegacyTorchWriter.write([("lm_head.weight", values(head))], to: folder["run.pt"], shape: head.shape)
+    let base = try SafetensorsCheckpoint(path: folder["base"])
+    let found = try Containers.open(saved)
+    let part = try TrainedModel.find(in: #require(found as? AssembledCheckpoint), over: base, prefix: "")
+    #expect(part.tensors.map(\.name) == (isFrozen ? [] : ["lm_head.weight"]))
+  }
 }
 
 /// Writes a state dict in the older form of torch.save.

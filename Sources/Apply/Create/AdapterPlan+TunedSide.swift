@@ -34,7 +34,7 @@ extension AdapterPlan {
     _ checkpoint: any Checkpoint, over base: SafetensorsCheckpoint, prefix: String?
   ) throws -> any Checkpoint {
     if let saved = checkpoint as? AssembledCheckpoint {
-      return try TrainedModel.find(in: saved, over: base.tensors.map(\.info), prefix: prefix)
+      return try TrainedModel.find(in: saved, over: base, prefix: prefix)
     }
     guard prefix == nil else {
       throw VPatchError(

@@ -5,13 +5,13 @@ import Families
 /// The model's tensors in what a training run saved, which may hold the optimizer's too: those under one prefix.
 package enum TrainedModel {
   /// - Parameters:
-  ///   - base: names of the base's tensors, which tell the prefix.
+  ///   - base: the names of its tensors tell the prefix.
   ///   - prefix: the prefix that the user chose; nil to find it.
   /// - Throws: `refused` where several prefixes lead to a model, or none to the given one.
   package static func find(
-    in checkpoint: AssembledCheckpoint, over base: [TensorInfo], prefix: String?
+    in checkpoint: AssembledCheckpoint, over base: any Checkpoint, prefix: String?
   ) throws -> AssembledCheckpoint {
-    let names = Set(base.map(\.name.bytesKey))
+    let names = Set(base.tensors.map(\.name.bytesKey))
     let part: AssembledCheckpoint
     if let prefix {
       part = checkpoint.selecting { $0.name.utf8.starts(with: prefix.utf8) ? $0.name.dropping(prefix) : nil }
@@ -32,7 +32,7 @@ package enum TrainedModel {
       // What is left is for errors that say what it is instead.
       guard !part.tensors.isEmpty else { return checkpoint }
     }
-    return try withoutTies(part, names)
+    return try withoutTies(part, base)
   }
 
   private static func isOptimizer(_ name: String) -> Bool { OptimizerTensors.contains(name) }
@@ -70,22 +70,29 @@ package enum TrainedModel {
 
   // MARK: Ties
 
-  /// Without the heads that the base does not have and that equal an embedding: a state dict has a tied tensor under
-  /// both names, and the base under one.
+  /// Without the heads that the base does not have and that equal an embedding, the checkpoint's or, where that has
+  /// none, the base's: a state dict has a tied tensor under both names, and the base under one. PyTorch saves a frozen
+  /// one under its second name even where it leaves out what is frozen.
   private static func withoutTies(
-    _ checkpoint: AssembledCheckpoint, _ names: Set<String>
+    _ checkpoint: AssembledCheckpoint, _ base: any Checkpoint
   ) throws -> AssembledCheckpoint {
+    let embeddings = base.tensors.filter { isEnd($0.name) }
     var ties: Set<String> = []
-    let embeddings = checkpoint.tensors.filter { names.contains($0.name.bytesKey) && isEnd($0.name) }
-    for head in checkpoint.tensors where !names.contains(head.name.bytesKey) && isEnd(head.name) {
-      let same = embeddings.filter { $0.info.dtype == head.info.dtype && $0.info.shape == head.info.shape }
-      guard !same.isEmpty else { continue }
-      let digest = try checkpoint.source(of: head).fingerprint()
-      if try same.contains(where: { try checkpoint.source(of: $0).fingerprint() == digest }) {
-        ties.insert(head.name.bytesKey)
+    for head in checkpoint.tensors where isEnd(head.name) && base.tensor(named: head.name) == nil {
+      for embedding in embeddings where embedding.info.shape == head.info.shape {
+        let own = checkpoint.tensor(named: embedding.name).map { checkpoint.source(of: $0) }
+        if try isSame(checkpoint.source(of: head), own ?? base.source(of: embedding)) {
+          ties.insert(head.name.bytesKey)
+        }
       }
     }
     return ties.isEmpty ? checkpoint : checkpoint.selecting { ties.contains($0.name.bytesKey) ? nil : $0.name }
+  }
+
+  /// Whether two tensors have the same values, once the first has the second's dtype.
+  private static func isSame(_ a: any TensorSource, _ b: any TensorSource) throws -> Bool {
+    let cast: (any TensorSource)? = a.info.dtype == b.info.dtype ? a : CastTensor(a, to: b.info.dtype)
+    return try cast?.fingerprint() == b.fingerprint()
   }
 
   private static func isEnd(_ name: String) -> Bool {
