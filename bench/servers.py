@@ -63,7 +63,7 @@ class Server:
 
     def __init__(
         self, kind: str, model: Path, work: Path, *, options: list[str] | None = None, with_plugin: bool = True,
-        extra: dict[str, str] | None = None,
+        port: int = 0, extra: dict[str, str] | None = None,
     ) -> None:
         """Starts a server and waits until it answers.
 
@@ -73,10 +73,11 @@ class Server:
             work: for the log and the store.
             options: instead of those that load vpatch.
             with_plugin: whether the package counts as installed.
+            port: 0 for a free one.
             extra: environment variables.
         """
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind(("127.0.0.1", port))
             port = free.getsockname()[1]
         self.kind = kind
         self.url = f"http://127.0.0.1:{port}"

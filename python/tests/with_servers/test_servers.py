@@ -1,6 +1,5 @@
-"""Patches in and out of vLLM and SGLang over HTTP: bits, refusals, dead clients, killed servers."""
+"""Patches in and out of vLLM and SGLang over HTTP: bits, refusals, dead clients."""
 
-import contextlib
 import subprocess
 import threading
 import time
@@ -99,39 +98,6 @@ def test_under_load(server: Server, tunes: dict[str, Path]) -> None:
         for thread in threads:
             thread.join()
     assert not failures
-
-
-def test_killed_in_a_swap(running: Server, model: Path, work: Path, tunes: dict[str, Path]) -> None:
-    """Nothing on disk is touched: a server that is started again holds the base, whole."""
-    expected = running.answer(ASK)[:2]
-    with Server(running.kind, model, work) as server:
-
-        def put() -> None:
-            with contextlib.suppress(Exception):
-                server.put(tunes["gate-up"])
-
-        swap = threading.Thread(target=put)
-        swap.start()
-        time.sleep(0.7)
-        server.stop()
-        swap.join()
-    with Server(running.kind, model, work) as server:
-        status = server.ask({"action": "status", "verify": "all"})
-        assert status["root"] == vpatch.open(tunes["gate-up"]).base_root and status["applied"] == []
-        assert server.answer(ASK)[:2] == expected
-        assert server.put(tunes["gate-up"])["ok"]
-
-
-def test_without_the_plugin(running: Server, model: Path, work: Path, tunes: dict[str, Path]) -> None:
-    with Server(running.kind, model, work, with_plugin=False) as server:
-        if server.kind == "vllm":
-            reply = server.put(tunes["sa-proj"])
-            assert reply["error"]["kind"] == "refused" and "install the wheel of vpatch" in reply["error"]["message"]
-        else:
-            status, reply = server.post("/update_weights_from_tensor", {
-                "serialized_named_tensors": ["e30="], "load_format": "vpatch"})
-            assert status == 400 and not reply["success"]
-        assert server.answer(ASK)[0]
 
 
 @pytest.fixture
