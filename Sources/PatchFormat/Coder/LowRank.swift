@@ -82,15 +82,3 @@ package struct LowRank: Hashable, Sendable {
     return nil
   }
 }
-
-extension [Int] {
-  fileprivate func productWithinLimits() -> Int? {
-    var product = 1
-    for factor in self {
-      let (next, overflow) = product.multipliedReportingOverflow(by: factor)
-      guard !overflow, (0...Limits.number).contains(next) else { return nil }
-      product = next
-    }
-    return product
-  }
-}
