@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,14 @@ ssize_t vp_copy_file_range(int source, off_t *source_offset, int target, off_t *
 void vp_begin_writeback(int descriptor, off_t offset, off_t length) {
   sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
 }
+
+static int forked = 0;
+
+static void in_child(void) { forked = 1; }
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+int vp_is_forked(void) { return forked; }
 
 void vp_keep_freed_memory(void) {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);

@@ -8,8 +8,14 @@ struct Misuse: Error {
   init(_ reason: String) { self.reason = reason }
 }
 
-/// Runs the body of a function of the C interface: errors become a status and a message.
+/// Runs the body of a function of the C interface, also in the child of a fork: errors become a status and a message.
 func call(_ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ body: () throws -> Void) -> vpatch_status {
+  ForkedChild.run { outcome(message, body) }
+}
+
+private func outcome(
+  _ message: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?, _ body: () throws -> Void
+) -> vpatch_status {
   message?.pointee = nil
   do {
     try body()
@@ -83,7 +89,8 @@ enum Handle {
   }
 
   static func release<T: AnyObject>(_ pointer: OpaquePointer?, of type: T.Type) {
-    if let pointer { Unmanaged<T>.fromOpaque(UnsafeRawPointer(pointer)).release() }
+    guard let pointer else { return }
+    ForkedChild.run { Unmanaged<T>.fromOpaque(UnsafeRawPointer(pointer)).release() }
   }
 }
 

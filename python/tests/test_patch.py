@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -261,6 +263,29 @@ def test_open_patch_after_fork(patch: vpatch.Patch, base: Arrays, tuned: Arrays)
         except BaseException:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_first_work_after_a_fork(tmp_path: Path) -> None:
+    """What several threads do for the first time in the child. Swift remembers the number of the thread that forked,
+    which is another in the child: without care it waits there for ever."""
+    # Equal tensors, so that the threads come to each place at the same time.
+    script = """
+import os, signal, sys
+import numpy as np
+import vpatch
+
+rng = np.random.default_rng(0)
+base, tuned = ({f"{i}": rng.standard_normal((64, 64)).astype(np.float16) for i in range(8)} for _ in range(2))
+vpatch.fingerprint(base["0"])
+for child in range(30):
+    if os.fork() == 0:
+        signal.alarm(20)
+        vpatch.create(base, tuned, f"{sys.argv[1]}/{child}.vpatch")
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    assert status == 0, f"the child {child} ended with {status}"
+"""
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=True)
 
 
 def test_many_threads(patches: dict[str, Path]) -> None:

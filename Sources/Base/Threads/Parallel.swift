@@ -46,15 +46,12 @@ package enum Parallel {
     }
   }
 
-  /// Calls `body` once on each of several threads.
+  /// Calls `body` once on each of several threads. Dispatch's threads do not survive a fork: a child that uses its
+  /// queues would wait for ever.
   private static func onThreads(_ count: Int, _ body: @Sendable (Int) -> Void) {
-    guard getpid() == processOfQueues else { return OwnThreads.run(count, body) }
+    guard !ForkedChild.isOne else { return OwnThreads.run(count, body) }
     DispatchQueue.concurrentPerform(iterations: count, execute: body)
   }
-
-  /// The process that uses Dispatch. Its threads do not survive a fork, and a child that uses its queues would wait for
-  /// ever. A program that has this library inside may fork.
-  private static let processOfQueues = getpid()
 
   /// The results of `body` for 0 ..< count, in order.
   package static func map<T: Sendable>(

@@ -13,6 +13,9 @@ void vp_begin_writeback(int descriptor, off_t offset, off_t length);
 /// page of the next one: a quarter of a fast decoder's time.
 void vp_keep_freed_memory(void);
 
+/// Whether this process is the child of a fork that happened after this code was loaded.
+int vp_is_forked(void);
+
 /// renameat2(2) with RENAME_NOREPLACE: EEXIST where the new name is taken, EINVAL or ENOSYS where the file system or
 /// the kernel does not support it.
 int vp_rename_no_replace(const char *from, const char *to);
