@@ -2,6 +2,7 @@
 import json
 import random
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -60,7 +61,9 @@ def speeds(found: Trained) -> list[float]:
     return [tokens / seconds for tokens, seconds in list(zip(found["tokens"], found["seconds"], strict=True))[1:]]
 
 
-def training(context: "Context") -> Section:
+def training(context: "Context", of: str = "SmolLM2-135M", faster: Mapping[str, float] = FASTER,
+             peak: Mapping[str, float] = PEAK) -> Section:
+    """`of`: what the context's model is. `faster`, `peak`: the bars of each precision and each recipe."""
     rows = write_rows(context.scratch / "rows.jsonl")
     runs: defaultdict[tuple[str, tuple[str, str]], list[tuple[float, Run]]] = defaultdict(list)
     kernels: set[str] = set()
@@ -87,7 +90,7 @@ def training(context: "Context") -> Section:
     def between(pair: tuple[float, float]) -> str:
         return f"{pair[0]:.0f}–{pair[1]:.0f}"
 
-    table = Table(f"Training: SmolLM2-135M, batch {BATCH} × {LENGTH}, {context.threads} threads", [
+    table = Table(f"Training: {of}, batch {BATCH} × {LENGTH}, {context.threads} threads", [
         Column("recipe", "recipe", right=False), Column("compute", "compute", right=False),
         Column("vpatch", "vpatch, tokens/s", fixed(0)), Column("vpatch_range", "rounds", between),
         Column("torch", "PyTorch, tokens/s", fixed(0)), Column("torch_range", "rounds", between),
@@ -100,9 +103,9 @@ def training(context: "Context") -> Section:
         "busy during the run, in the worst round that counts.")
     bars = []
     for found in table.rows:
-        name, least, most = f"{found['recipe']}, {found['compute']}", FASTER[found["compute"]], PEAK[found["recipe"]]
+        name, least, most = f"{found['recipe']}, {found['compute']}", faster[found["compute"]], peak[found["recipe"]]
         bars += [Bar(f"training, {name}", f"{found['ratio']:.2f} × PyTorch",
-                     f"≥ {least:.0f} × PyTorch {found['compute']}", found["ratio"] >= least),
+                     f"≥ {least:g} × PyTorch {found['compute']}", found["ratio"] >= least),
                  Bar(f"peak memory, {name}", f"{found['memory']:.2f} × PyTorch f32", f"≤ {most} × PyTorch f32",
                      found["memory"] <= most)]
     return Section("Training", [table], bars)

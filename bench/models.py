@@ -23,6 +23,7 @@ import measure
 import model_determinism
 import model_parity
 import model_speed
+import qwen3_size
 import report
 import tools
 from measure import BenchError, Run
@@ -31,7 +32,8 @@ HERE = Path(__file__).parent
 Found = TypeVar("Found")
 Sections = Mapping[str, Callable[["Context"], report.Section]]
 SECTIONS: Sections = {"training": model_speed.training, "generation": model_speed.generation,
-                      "parity": model_parity.section, "determinism": model_determinism.section}
+                      "qwen3": qwen3_size.section, "window": qwen3_size.window, "parity": model_parity.section,
+                      "determinism": model_determinism.section}
 
 
 class Torch:

@@ -141,7 +141,7 @@ class Ranks:
                 if outcome is not None:
                     if outcome.error is not None:
                         raise outcome.exception(0)
-                    return outcome.value  # type: ignore[no-any-return]
+                    return self._of_first(None)  # type: ignore[no-any-return]
         # The pool ends only when the work has ended, however this is left.
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(attempt, work)
@@ -150,10 +150,17 @@ class Ranks:
                 self.share(None)
                 silence = min(2 * silence, _LONGEST_SILENCE)
         value, error = future.result()
-        self.share(Outcome(value) if error is None else Outcome.of(error))
+        self.share(Outcome() if error is None else Outcome.of(error))
         if error is not None:
             raise error
-        return value  # type: ignore[return-value]
+        return self._of_first(value)  # type: ignore[no-any-return]
+
+    def _of_first(self, value: Any) -> Any:
+        """The first rank's value, on every rank. It may be large, so it is not shared by all with all."""
+        values = [value]
+        with self.talking():
+            _dist().broadcast_object_list(values, src=self.global_rank(0), group=self.group)
+        return values[0]
 
 
 def _brief(error: BaseException) -> str:

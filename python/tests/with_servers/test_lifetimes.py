@@ -1,45 +1,38 @@
 """Servers that are killed, and servers without vpatch. Each test starts servers of its own, one at a time."""
 
 import contextlib
+import os
+import signal
 import subprocess
-import threading
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import vpatch
 from serving_fixtures import COMMAND
 
-from servers import Server
+from servers import Server, environment
 
+# What makes a server kill itself.
+KILLED = Path(__file__).parent / "killed"
 ASK = "The capital of France is"
 pytestmark = pytest.mark.parametrize("kind", ["vllm", "sglang"])
 
 
 def test_killed_in_a_swap(kind: str, model: Path, work: Path, tunes: dict[str, Path]) -> None:
     """Nothing on disk is touched: a server that is started again holds the base, whole."""
-    replies: list[dict[str, Any]] = []
-    with Server(kind, model, work) as server:
+    patch = vpatch.open(tunes["gate-up"])
+    half = len(patch.touched) // 2
+    path = os.pathsep.join([str(KILLED), environment(kind, work)["PYTHONPATH"]])
+    with Server(kind, model, work, extra={"PYTHONPATH": path, "VPATCH_KILLED_AFTER": str(half)}) as server:
         expected = server.answer(ASK)[:2]
-
-        def put() -> None:
-            with contextlib.suppress(Exception):
-                replies.append(server.put(tunes["gate-up"], full=True))
-
-        swap = threading.Thread(target=put)
-        swap.start()
-        while kind == "vllm" and swap.is_alive() and not server.post("/is_paused", method="GET")[1]["is_paused"]:
-            time.sleep(0.01)
-        # The change itself takes a quarter of a second in vLLM; it begins when the server is paused.
-        time.sleep(0.02 if kind == "vllm" else 0.2)
-        server.stop()
-        swap.join()
-    # Without a reply, the server was killed before the end of the change.
-    assert not any(reply.get("ok") for reply in replies), "the change was too quick to be killed"
+        assert half > 10 and server.process.poll() is None
+        with contextlib.suppress(Exception):
+            reply = server.put(tunes["gate-up"], full=True)
+            pytest.fail(f"the server was not killed: {reply}")
+        assert server.process.wait(60) == -signal.SIGKILL
     with Server(kind, model, work) as server:
         status = server.ask({"action": "status", "verify": "all"})
-        assert status["root"] == vpatch.open(tunes["gate-up"]).base_root and status["applied"] == []
+        assert status["root"] == patch.base_root and status["applied"] == []
         assert server.answer(ASK)[:2] == expected
         assert server.put(tunes["gate-up"])["ok"]
 

@@ -68,18 +68,7 @@ class Ranks:
         Raises:
             VPatchError: on every rank, if it failed.
         """
-        if self._talk is None:
-            return work()
-        made: list[Any] = [None]
-
-        def keep() -> None:
-            made[0] = work()
-
-        self._talk.first(keep)
-        # Not as the answer of all ranks to all: it may be a whole data set.
-        dist.broadcast_object_list(made, src=0, device=torch.device("cpu"))
-        result: Value = made[0]
-        return result
+        return work() if self._talk is None else self._talk.first(work)
 
     def sum(self, *numbers: float) -> list[float]:
         """The sums of numbers over all ranks, in float64."""
