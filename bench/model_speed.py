@@ -50,10 +50,10 @@ def train(context: "Context", rows: Path, recipe: str, compute: str, *more: obje
 
 
 def train_torch(context: "Context", rows: Path, recipe: str, compute: str, steps: int = STEPS, rate: float = RATE,
-                batch: int = BATCH) -> tuple[Trained, Run]:
-    """The same of PyTorch."""
+                batch: int = BATCH, lora: int = 0) -> tuple[Trained, Run]:
+    """The same of PyTorch; with PEFT where `lora` is a rank."""
     return context.torch.run("train", model=str(context.model), rows=str(rows), recipe=recipe, compute=compute,
-                             steps=steps, rate=rate, batch=batch, threads=context.threads)
+                             steps=steps, rate=rate, batch=batch, threads=context.threads, lora=lora)
 
 
 def speeds(found: Trained) -> list[float]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cache
+import lora_speed
 import machine
 import measure
 import model_determinism
@@ -32,8 +33,8 @@ HERE = Path(__file__).parent
 Found = TypeVar("Found")
 Sections = Mapping[str, Callable[["Context"], report.Section]]
 SECTIONS: Sections = {"training": model_speed.training, "generation": model_speed.generation,
-                      "qwen3": qwen3_size.section, "window": qwen3_size.window, "parity": model_parity.section,
-                      "determinism": model_determinism.section}
+                      "lora": lora_speed.section, "qwen3": qwen3_size.section, "window": qwen3_size.window,
+                      "parity": model_parity.section, "determinism": model_determinism.section}
 
 
 class Torch:

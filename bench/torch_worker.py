@@ -75,8 +75,13 @@ def train(job: Job) -> dict[str, Any]:
     The rows' images are made into pixel values before the clock runs, and go through the tower once a step.
     """
     model = load(job).train()
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(is_tuned(name, job["recipe"]))
+    if rank := job.get("lora"):
+        from peft import LoraConfig, get_peft_model
+        targets = list(TUNED[job["recipe"]])
+        model = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets))
+    else:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(is_tuned(name, job["recipe"]))
     pictures = Pictures(job, model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=job["rate"], weight_decay=0.0)
     rows = itertools.cycle([json.loads(line) for line in Path(job["rows"]).read_text().splitlines()])

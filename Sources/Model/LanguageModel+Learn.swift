@@ -42,10 +42,11 @@ extension LanguageModel {
   /// - Parameters:
   ///   - examples: a batch, or a part of one.
   ///   - targets: number of tokens that count in the whole batch.
+  ///   - dropout: of the inputs of factors, and the number of the first example in the whole batch.
   /// - Returns: the loss of these examples.
   package func addGradients(
     _ examples: [Example], targets count: Int, keeping: ActivationCheckpointing = .activations,
-    distillation: Distillation? = nil
+    dropout: (Dropout, first: Int)? = nil, distillation: Distillation? = nil
   ) throws -> Loss {
     let sequences = examples.map(\.sequence)
     try check(sequences)
@@ -64,6 +65,8 @@ extension LanguageModel {
     guard batch.count > 0, !targets.isEmpty else { return loss }
     let lowest = pass.lowest(isInputWanted: isInputWanted)
     let kept = Activations.Kept(keeping, from: lowest)
+    compute.dropout = dropout.map { $0.rows(batch.sequences, first: $1) }
+    defer { compute.dropout = nil }
     let stream = pass.forward(batch, features: features, keeping: kept)
     let other = try distillation.map {
       let (_, features) = try $0.base.batch(sequences)

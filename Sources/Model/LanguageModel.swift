@@ -68,6 +68,11 @@ package final class LanguageModel {
   /// used, its last norm, buffers of old files.
   package var used: [Parameter] { pass.decoder.parameters + (imageEncoder?.parameters ?? []) }
 
+  /// The matrices of the decoder's layers, which factors can tune.
+  package var matrices: [Parameter] {
+    pass.decoder.layers.flatMap { [$0.attention, $0.attentionOutput, $0.gateUp, $0.down] }.flatMap(\.parts).map(\.weight)
+  }
+
   /// The token that stands for an image; nil for a model that takes none.
   package var imageToken: Int32? { imageEncoder?.reader.token }
 

@@ -35,7 +35,7 @@ package struct AdaptedCheckpoint: Checkpoint {
 }
 
 /// One tensor of a base with an adapter merged into it.
-private final class AdaptedTensor: TensorSource {
+final class AdaptedTensor: TensorSource {
   let info: TensorInfo
   private let base: any TensorSource
   private let change: AdapterPlan.Change

@@ -18,6 +18,13 @@ package struct AdapterContext: Sendable {
     return try adapter.factors(rule, of: tensor)
   }
 
+  /// The tensors of an adapter, hashed.
+  static func fingerprints(of adapter: PEFTAdapter, _ work: WorkOptions) throws -> [FingerprintedTensor] {
+    let checkpoint = adapter.checkpoint
+    let digests = try checkpoint.fingerprints(of: checkpoint.tensors, work, phase: "hashing the adapter")
+    return zip(checkpoint.tensors, digests).map { FingerprintedTensor($0.info, $1) }
+  }
+
   /// What a patch keeps of the adapter.
   struct Kept {
     let entries: [PatchWriter.AdapterEntry]

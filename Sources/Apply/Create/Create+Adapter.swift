@@ -39,8 +39,6 @@ extension Create {
   /// The adapter as context of the changes that the patch has; nil without an adapter.
   func adapterContext(_ kept: [Compared]) throws -> AdapterContext? {
     guard let plan = options.adapter else { return nil }
-    let checkpoint = plan.adapter.checkpoint
-    let digests = try checkpoint.fingerprints(of: checkpoint.tensors, work, phase: "hashing the adapter")
     var rules: [String: (tensor: TensorInfo, rule: LowRank)] = [:]
     for item in kept {
       guard case .lowRank(let rule)? = plan.change(of: item.pair.name), let base = item.pair.base?.info,
@@ -49,8 +47,7 @@ extension Create {
       rules[item.pair.name.bytesKey] = (base, isMerging ? rule : try rounded(rule, item.pair, base, plan.adapter))
     }
     return AdapterContext(
-      adapter: plan.adapter, tensors: zip(checkpoint.tensors, digests).map { FingerprintedTensor($0.info, $1) },
-      rules: rules, keepsAll: options.keepsAdapter)
+      adapter: plan.adapter, tensors: try AdapterContext.fingerprints(of: plan.adapter, work), rules: rules, keepsAll: options.keepsAdapter)
   }
 
   /// Whether the target is the base with the adapter merged by vpatch.
@@ -84,22 +81,14 @@ extension Create {
   /// - Parameter digest: of the adapter's weights.
   func adapterFiles(_ encoded: PatchBuilder.Encoded, _ digest: ContentDigest?) -> Annex.AdapterFiles? {
     guard encoded.isAdapterWhole, let adapter = options.adapter?.adapter, let digest else { return nil }
-    return Annex.AdapterFiles(
-      config: adapter.configText, header: adapter.checkpoint.files[0].header.text, digest: digest)
+    return adapter.files(digest)
   }
 
   /// The member `adapter` of the annotation `made`.
   /// - Parameter digest: of the adapter's weights.
   func adapterAnnotation(_ digest: ContentDigest?) -> JSON? {
     guard let adapter = options.adapter?.adapter, let digest else { return nil }
-    return .dictionary([
-      "config": .string(adapter.configDigest.hex),
-      "weights": .string(digest.hex),
-      // No adapter names its base by content.
-      "base": .string("declared"),
-      "base_model": adapter.config.baseModel.map { .string($0) },
-      "merged": .string(isMerging ? "vpatch" : "given"),
-    ])
+    return adapter.annotation(digest, base: .declared, isMerging ? .byVpatch : .given)
   }
 
   func adapterSummary(_ encoded: PatchBuilder.Encoded, _ kept: [Compared]) -> AdapterSummary? {

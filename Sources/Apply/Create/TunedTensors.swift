@@ -39,12 +39,14 @@ package struct TunedTensors: Sendable {
   /// Encodes and writes.
   /// - Parameters:
   ///   - fingerprints: those of the base.
+  ///   - trained: factors from which some changes follow; these are added to the changes.
   ///   - annotations: of the patch. Recipe, layout and writer are added.
   /// - Throws: `refused` where nothing differs.
   package func write(
-    _ changes: [Change], over fingerprints: [FingerprintedTensor], annotations: JSON, recipe: Recipe?, to path: String,
-    replacing: Bool = false
+    _ changes: [Change], _ trained: TrainedAdapter? = nil, over fingerprints: [FingerprintedTensor], annotations: JSON,
+    recipe: Recipe?, to path: String, replacing: Bool = false
   ) throws -> PatchHeader {
+    let changes = changes + (trained?.changes(of: base) ?? [])
     let changeOf = Dictionary(uniqueKeysWithValues: changes.map { ($0.name.bytesKey, $0) })
     let changing = fingerprints.filter { changeOf[$0.info.name.bytesKey] != nil }
     work.progress.begin("hashing", total: changing.reduce(0) { $0 + $1.info.byteCount })
@@ -67,14 +69,23 @@ package struct TunedTensors: Sendable {
         remedy: "use a higher learning rate, or more steps")
     }
     let writer = try PatchWriter(path: path, replacing: replacing)
-    let entries = try PatchBuilder(base: base.path, target: path, work: work).entries(tensors, writer)
+    let encoded = try PatchBuilder(
+      base: base.path, target: path, work: work, adapter: try trained?.context(work)
+    ).encoded(tensors, writer)
     let layout = try base.layout().0
-    let annex = Annex(base: layout, target: layout, sideFiles: [])
+    let digest = try trained?.adapter.weightsDigest
+    let files = encoded.isAdapterWhole ? digest.flatMap { trained?.adapter.files($0) } : nil
+    let annex = Annex(base: layout, target: layout, sideFiles: [], adapter: files)
     let (layoutName, recognised) = tensors.annotated
     let all = annotations.setting("recipe", to: recipe.map { .string($0.rawValue) } ?? recognised)
       .setting("layout", to: layoutName)
-      .setting("made", to: .dictionary(["writer": .string("vpatch \(vpatchVersion)")]))
+      .setting(
+        "made",
+        to: .dictionary([
+          "writer": .string("vpatch \(vpatchVersion)"),
+          "adapter": digest.flatMap { trained?.adapter.annotation($0, base: .trained, .byVpatch) },
+        ]))
     try base.checkpoint.requireSameBytes()
-    return try writer.finish(entries, annex: annex, annotations: all)
+    return try writer.finish(encoded.entries, adapter: encoded.adapter, annex: annex, annotations: all)
   }
 }

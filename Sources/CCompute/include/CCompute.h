@@ -2,6 +2,7 @@
 #define CCOMPUTE_H
 
 #include "convert.h"
+#include "dropout.h"
 #include "gemm.h"
 #include "gemv.h"
 #include "isa.h"

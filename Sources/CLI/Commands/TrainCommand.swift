@@ -30,6 +30,9 @@ struct TrainCommand: StoreCommand {
             --data second.jsonl -o second.vpatch
             trains on top of another patch
         vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch \\
+            --lora 16 --keep-adapter
+            trains a LoRA adapter, and keeps it in the patch for PEFT
+        vpatch train model/ --recipe sa-proj --data train.jsonl -o task.vpatch \\
             --resume run/ --log run.jsonl
 
       RECIPES
@@ -49,6 +52,7 @@ struct TrainCommand: StoreCommand {
   var data: [String]
   @OptionGroup var images: ImageOptions
   @OptionGroup var settings: TrainingSettings
+  @OptionGroup(title: "LoRA") var lora: LoRASettings
   @OptionGroup(title: "Drift") var drift: DriftSettings
   @Option(
     help: ArgumentHelp(
@@ -135,6 +139,7 @@ struct TrainCommand: StoreCommand {
     var options = TrainingOptions(selection: try selection())
     options.layers = try layers.map(Self.range)
     try settings.fill(&options)
+    options.lora = try lora.options()
     options.drift = drift.options
     options.compute = model.compute
     return options

@@ -15,6 +15,8 @@ package final class Compute: @unchecked Sendable {
 
   package let threads: Int
   package let precision: Precision
+  /// Of the pass that runs; nil for none.
+  var dropout: Dropout.Rows?
   private var scratch: [Int: Floats] = [:]
 
   /// - Throws: `refused` if the processor does not support the precision.
@@ -70,5 +72,6 @@ package final class Compute: @unchecked Sendable {
   enum Scratch: Int {
     case weights, packing, normed, inner, innerGradient, attention, attentionScores, queryKeyValue, logits
     case gathered, gatheredGradient, patches, branch, normWeights, queryKey
+    case dropped, lowRank, lowRankGradient
   }
 }

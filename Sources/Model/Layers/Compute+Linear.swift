@@ -23,6 +23,7 @@ extension Compute {
           multiply(Matrix(x, stride: inputs), rows: rows, weights, into: out + block.lowerBound, stride: outputs)
         }
       }
+      if let factors = part.weight.activeFactors { addProduct(of: factors, to: x, rows: rows, into: out, stride: outputs) }
       guard let bias = part.bias.map({ Shared($0.values) }) else { continue }
       let shared = Shared(out)
       split(rows, least: 8) { range in
@@ -56,6 +57,10 @@ extension Compute {
           accumulate: first > 0)
       }
     }
+    for part in linear.parts {
+      guard let factors = part.weight.activeFactors else { continue }
+      addInputGradient(of: factors, dy: Matrix(dy + part.outputs.lowerBound, stride: linear.outputs), rows: rows, to: dx)
+    }
   }
 
   /// Adds dyᵀ·x to the gradients of the tuned parts, and the sums of dy's rows to those of their biases.
@@ -72,6 +77,10 @@ extension Compute {
       if let gradient = part.bias?.tuning?.gradient {
         vp_sum_rows(dy + part.outputs.lowerBound, gradient.start, rows, part.outputs.count, linear.outputs)
       }
+    }
+    for part in linear.parts {
+      guard let factors = part.weight.activeFactors else { continue }
+      addGradients(of: factors, x: x, dy: Matrix(dy + part.outputs.lowerBound, stride: linear.outputs), rows: rows)
     }
   }
 

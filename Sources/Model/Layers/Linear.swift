@@ -24,5 +24,5 @@ struct Linear: Sendable {
   init(_ weight: Parameter, bias: Parameter? = nil) { self.init([(weight, bias)]) }
 
   var parameters: [Parameter] { parts.flatMap { [$0.weight, $0.bias].compactMap(\.self) } }
-  var isTuned: Bool { parameters.contains { $0.tuning != nil } }
+  var isTuned: Bool { parameters.contains { $0.tuning != nil || $0.factors != nil } }
 }

@@ -113,12 +113,3 @@ package final class ModelWeights: Sendable {
     has(canonicalName) ? try require(canonicalName, shape) : nil
   }
 }
-
-/// A decoded tensor's bytes.
-private final class HeldBytes: @unchecked Sendable {
-  let bytes: UnsafeMutableRawBufferPointer
-
-  init(_ count: Int) { bytes = .allocate(byteCount: max(count, 64), alignment: 64) }
-
-  deinit { bytes.deallocate() }
-}

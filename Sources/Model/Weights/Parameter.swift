@@ -15,6 +15,10 @@ package final class Parameter: @unchecked Sendable {
   private let owner: AnyObject
   /// Set while the tensor is tuned; products then use its master.
   package private(set) var tuning: Tuning?
+  /// Set while the tensor is tuned by factors; products then add theirs.
+  package private(set) var factors: LowRankFactors?
+  /// The tensor with the change of its factors, while `isMerged`.
+  private var merged: HeldBytes?
   /// Values of a vector as float32. Norms and biases are small and used often.
   private let vector: Floats?
 
@@ -62,6 +66,7 @@ package final class Parameter: @unchecked Sendable {
   /// The matrix in place.
   var matrix: Matrix {
     if let tuning { return Matrix(tuning.master.start, stride: columns) }
+    let bytes = merged.map { UnsafeRawPointer($0.bytes.baseAddress!) } ?? bytes
     switch info.dtype {
     case .bf16: return Matrix(bytes, VP_TYPE_BF16, stride: columns)
     case .f16: return Matrix(bytes, VP_TYPE_F16, stride: columns)
@@ -122,6 +127,28 @@ package final class Parameter: @unchecked Sendable {
       vp_widen_f16(narrow, master.start, count)
     }
   }
+
+  // MARK: Factors
+
+  /// Tunes the matrix by factors.
+  package func attach(_ factors: LowRankFactors) { self.factors = factors }
+
+  /// Ends that: the tensor is as in the file again.
+  package func detach() { (factors, merged) = (nil, nil) }
+
+  /// Factors that products have to add.
+  var activeFactors: LowRankFactors? { merged == nil ? factors : nil }
+
+  /// Lets products use the matrix with its factors' change, rounded to its dtype, as a patch has it.
+  package func merge() {
+    guard let factors else { return }
+    let held = HeldBytes(info.byteCount)
+    factors.merge(info, from: bytes, into: UnsafeMutableRawBufferPointer(rebasing: held.bytes[..<info.byteCount]))
+    merged = held
+  }
+
+  /// Lets products use matrix and factors again.
+  package func unmerge() { merged = nil }
 
   /// The same tensor as in the file.
   var frozen: Parameter { Parameter(info, bytes: bytes, owner: owner) }

@@ -105,7 +105,7 @@ package struct TrainingJob {
     let trained = examples.indices.filter { !heldOut.contains($0) }
     defaults = TrainingDefaults(
       weights: plan.modelWeights, rows: trained.count, selection: options.selection,
-      batch: options.chosen.contains(.batch) ? nil : options.batch)
+      isByFactors: options.lora != nil, batch: options.chosen.contains(.batch) ? nil : options.batch)
     let options = options.choosing(defaults)
     self.options = options
     var neutral: [TokenSequence] = []

@@ -23,9 +23,11 @@ package struct TrainingDefaults: Equatable, Sendable {
   /// - Parameters:
   ///   - weights: of the whole model.
   ///   - rows: to train on.
+  ///   - isByFactors: whether LoRA's factors are tuned.
   ///   - batch: rows per step, where it is given.
-  package init(weights: Int, rows: Int, selection: Selection, batch given: Int? = nil) {
-    let (rate, why) = Self.rate(weights, selection)
+  package init(weights: Int, rows: Int, selection: Selection, isByFactors: Bool = false, batch given: Int? = nil) {
+    let (rate, why) =
+      isByFactors ? (2e-4, "the rate of QLoRA (arXiv 2305.14314) for factors") : Self.rate(weights, selection)
     learningRate = rate
     batch = given ?? (rows < Self.fewRows ? 8 : 16)
     let epoch = (rows + batch - 1) / max(1, batch)

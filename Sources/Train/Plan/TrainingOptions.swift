@@ -34,6 +34,8 @@ package struct TrainingOptions: Equatable, Sendable {
   /// Recompute activations in the backward pass instead of keeping them (gradient checkpointing).
   package var recomputes = false
   package var distillation: DistillationStrength?
+  /// Tune factors of the selected matrices instead of the matrices.
+  package var lora: LoRAOptions?
   /// Settings that vpatch chooses by the model and the data (`TrainingDefaults`), whatever they are here.
   package var chosen: Set<TrainingDefaults.Choice> = []
   /// Stop after this many measurements of the validation loss without a new minimum, and take the weights of the

@@ -3,14 +3,22 @@ import Base
 import Families
 import Model
 
-/// The tensors to tune, and the memory that takes.
+/// The tensors to tune: whole, or by factors.
 package struct TuningPlan: Sendable {
-  package let parameters: [Parameter]
+  /// Tensors of the model that change.
+  package let targets: [Parameter]
+  /// Their factors, where these are tuned instead (LoRA), in the same order; otherwise empty.
+  package let factors: [LowRankFactors]
+  /// Selected tensors that have no factors and stay as they are: norms, biases.
+  package let leftOut: [String]
   /// Number of weights in the whole model.
   package let modelWeights: Int
   package let layout: ModelLayout
 
-  package var names: [String] { parameters.map(\.name) }
+  /// What the optimizer tunes.
+  package var parameters: [Parameter] { factors.isEmpty ? targets : factors.flatMap(\.parameters) }
+  package var names: [String] { targets.map(\.name) }
+  /// Number of weights that the optimizer tunes.
   package var weights: Int { parameters.reduce(0) { $0 + $1.count } }
   package var share: Double { Double(weights) / Double(max(1, modelWeights)) }
 
@@ -45,7 +53,14 @@ package struct TuningPlan: Sendable {
           remedy: found.isEmpty ? nil : "\(options.selection) is in layers \(found.min()!) to \(found.max()!)")
       }
     }
-    parameters = chosen
+    guard let lora = options.lora else {
+      (targets, factors, leftOut) = (chosen, [], [])
+      return
+    }
+    let places = try FactorPlaces(model, chosen, lora)
+    targets = places.targets
+    leftOut = places.leftOut
+    factors = places.factors(lora, seed: options.seed)
   }
 
   private static func remedy(_ selection: Selection, _ all: [Parameter], _ layout: ModelLayout) -> String {
@@ -59,28 +74,30 @@ package struct TuningPlan: Sendable {
 
   /// Whether everything that is tuned processes images only.
   var tunesVisionOnly: Bool {
-    parameters.allSatisfy { [.visionTower, .projector].contains(layout.component(of: $0.name).region) }
+    targets.allSatisfy { [.visionTower, .projector].contains(layout.component(of: $0.name).region) }
   }
 
   /// Factor of the learning rate for each tensor: 1, except in the vision tower.
   func learningRateShares(_ options: TrainingOptions) -> [Double] {
+    // Factors are in the decoder only.
+    guard factors.isEmpty else { return parameters.map { _ in 1 } }
     let share = (options.visionLearningRate ?? 0.4 * options.learningRate) / options.learningRate
-    return parameters.map { layout.component(of: $0.name).region == .visionTower ? share : 1 }
+    return targets.map { layout.component(of: $0.name).region == .visionTower ? share : 1 }
   }
 
   /// Tensors and weights per module, with their layers.
   package var groups: [Group] {
     var order: [String] = []
     var groups: [String: Group] = [:]
-    for parameter in parameters {
-      let component = layout.component(of: parameter.name)
+    for (i, target) in targets.enumerated() {
+      let component = layout.component(of: target.name)
       let key = "\(component.region) \(component.name)"
       if groups[key] == nil {
         order.append(key)
         groups[key] = Group(name: component.name, tensors: 0, weights: 0, layers: [])
       }
       groups[key]!.tensors += 1
-      groups[key]!.weights += parameter.count
+      groups[key]!.weights += factors.isEmpty ? target.count : factors[i].a.count + factors[i].b.count
       if let layer = component.layer, !groups[key]!.layers.contains(layer) { groups[key]!.layers.append(layer) }
     }
     return order.map { groups[$0]! }

@@ -36,29 +36,35 @@ extension TrainingRun {
     to path: String, replacing: Bool = false, over fingerprints: [FingerprintedTensor], annotations: JSON,
     work: WorkOptions
   ) throws -> PatchHeader {
-    var changes = plan.parameters.map { parameter in
+    let recipe: Recipe? = if case .recipe(let recipe) = options.selection { recipe } else { nil }
+    let tensors = TunedTensors(base: model.weights.view, work: work)
+    if let lora = options.lora {
+      return try withAdapter(lora, beside: path) { trained in
+        try tensors.write(
+          [], trained, over: fingerprints, annotations: annotations, recipe: recipe, to: path, replacing: replacing)
+      }
+    }
+    var changes = plan.targets.map { parameter in
       TunedTensors.Change(name: parameter.name) { TunedMaster.source(parameter) }
     }
     // A checkpoint that stores a tied head twice gets both, so that loading it gives the trained model.
     if let (embedding, head) = model.storedTwice, embedding.tuning != nil {
       changes.append(TunedTensors.Change(name: head.name) { TunedMaster.source(embedding, as: head) })
     }
-    let recipe: Recipe? = if case .recipe(let recipe) = options.selection { recipe } else { nil }
-    return try TunedTensors(base: model.weights.view, work: work).write(
+    return try tensors.write(
       changes, over: fingerprints, annotations: annotations, recipe: recipe, to: path, replacing: replacing)
   }
 
   /// Upper bound of the patch's size in bytes: the tuned tensors, a header line for each tensor of the model, and the
   /// training record.
   package var largestPatch: Int {
-    let tuned = plan.parameters.reduce(model.storedTwice?.head.info.byteCount ?? 0) { $0 + $1.info.byteCount }
-    return tuned + 512 * model.weights.view.checkpoint.tensors.count + 256 << 10
+    let tuned = plan.targets.reduce(model.storedTwice?.head.info.byteCount ?? 0) { $0 + $1.info.byteCount }
+    let factors = plan.factors.isEmpty ? 0 : 2 * plan.parameters.reduce(0) { $0 + $1.info.byteCount }
+    return tuned + factors + 512 * model.weights.view.checkpoint.tensors.count + 256 << 10
   }
 
   /// Drops masters, gradients and moments: the model is the base again.
-  func endTuning() {
-    for parameter in plan.parameters { parameter.endTuning() }
-  }
+  func endTuning() { plan.endTuning() }
 }
 
 /// A tuned tensor's float32 master as a source of bytes.

@@ -74,7 +74,7 @@ package final class TrainingRun {
     store = try stateFolder.map { try TrainingStateFile(folder: $0, identity: identity) }
     state = TrainingState()
     memory = try MemoryEstimate(
-      model, tuned: self.plan.parameters,
+      model, tuned: self.plan.parameters, changing: self.plan.targets, isByFactors: !self.plan.factors.isEmpty,
       tokens: MicroBatches.largest(examples, batch: order.batch, rows: options.microBatch),
       images: MicroBatches.richest(examples, rows: options.microBatch, token: model.imageToken).map(\.sequence),
       keeping: options.recomputes ? .inputs : .activations,
@@ -93,7 +93,7 @@ package final class TrainingRun {
   /// - Throws: `mismatch` if loss or drift is not finite; the folder keeps the state saved last, or gets the one before
   ///   that step if none was saved.
   package func run(_ observe: (TrainingEvent) throws -> Void) throws {
-    for parameter in plan.parameters { parameter.beginTuning() }
+    plan.beginTuning()
     if let store, let saved = try store.read(into: plan.parameters) {
       state = saved
       try observe(.resumed(step: state.step))
@@ -156,9 +156,15 @@ package final class TrainingRun {
     let distillation = try options.distillation.map {
       LanguageModel.Distillation(base: try base.get(), weight: Float($0.weight), temperature: Float($0.temperature))
     }
+    let dropout = options.lora.flatMap { lora in
+      lora.dropout > 0 ? Dropout(probability: lora.dropout, seed: options.seed, step: state.step) : nil
+    }
+    var first = 0
     for portion in MicroBatches.split(batch, rows: options.microBatch) {
       loss += try model.addGradients(
-        portion, targets: targets, keeping: options.recomputes ? .inputs : .activations, distillation: distillation)
+        portion, targets: targets, keeping: options.recomputes ? .inputs : .activations,
+        dropout: dropout.map { ($0, first) }, distillation: distillation)
+      first += portion.count
     }
     let norm = try optimizer.gradientNorm(plan.parameters)
     guard loss.mean.isFinite else {
@@ -197,12 +203,8 @@ package final class TrainingRun {
 
   // MARK: Drift
 
-  /// Runs `body` with the weights rounded to the base's dtype, as the patch stores them.
   private func rounded<T>(_ body: () throws -> T) rethrows -> T {
-    let exact = TunedSnapshot(plan.parameters, step: state.step)
-    defer { exact.restore(plan.parameters) }
-    model.compute.each(plan.parameters.count) { [plan] _, i in plan.parameters[i].roundMaster() }
-    return try body()
+    try plan.rounded(step: state.step, model.compute, body)
   }
 
   /// Notes the loss on the validation rows and decides whether to stop.

@@ -68,6 +68,11 @@ struct TrainingSession {
     if settings.steps != nil, settings.epochs != nil {
       notes.append("--steps decides the length of the run: --epochs is ignored")
     }
+    if let first = job.run.plan.leftOut.first {
+      notes.append(
+        "\(Format.counted(job.run.plan.leftOut.count, "selected tensor")) without factors, which LoRA leaves as they are, "
+          + "such as \(first.printable)")
+    }
     if job.run.totalSteps < TrainingDefaults.leastSteps {
       notes.append(
         "\(Format.counted(job.run.totalSteps, "step")): fewer than \(TrainingDefaults.leastSteps) seldom teach a skill")
@@ -98,6 +103,7 @@ struct TrainingSession {
     let (plan, memory) = (job.run.plan, job.run.memory)
     return .dictionary([
       "base": .string(job.inputs.base.path), "tensors": .array(plan.names.map { .string($0) }),
+      "lora": job.options.lora.map { .dictionary(["rank": JSON($0.rank), "alpha": JSON($0.alpha)]) },
       "weights": JSON(plan.weights), "share": JSON(plan.share), "steps": JSON(job.run.totalSteps),
       "rows": JSON(job.data.reduce(0) { $0 + $1.rows }),
       "tokens": JSON(job.data.reduce(0) { $0 + $1.tokens }),
@@ -119,14 +125,18 @@ struct TrainingSession {
       ])
     }
     table.setTotals([
-      "all", Format.grouped(plan.parameters.count), Format.grouped(plan.weights), "",
+      "all", Format.grouped(plan.targets.count), Format.grouped(plan.weights), "",
     ])
     let rows = job.data.reduce(0) { $0 + $1.rows }
     let examples = job.data.reduce(0) { $0 + $1.examples.count }
     let (tokens, answers) = job.data.reduce((0, 0)) { ($0.0 + $1.tokens, $0.1 + $1.answerTokens) }
     let steps = job.run.totalSteps
+    let lora = job.options.lora.map { lora in
+      "\nlora      factors of rank \(lora.rank), scale \(Format.significant(lora.scale))"
+        + (lora.dropout > 0 ? ", dropout \(Format.plain(lora.dropout))" : "")
+    }
     return """
-      \(table.text(width: command.common.width))
+      \(table.text(width: command.common.width))\(lora ?? "")
       share     \(Format.percent(plan.share)) of the model's \(Format.grouped(plan.modelWeights)) weights
       data      \(Format.counted(rows, "row")), \(examples == rows ? "" : "\(Format.counted(examples, "example")), ")\
       \(Format.counted(tokens, "token")), of which \
@@ -180,13 +190,13 @@ struct TrainingSession {
       lines = [report.table(width: command.common.width)] + report.lines.map { $0.key.padded(10) + $0.value }
     }
     let losses = record.curve.losses
-    let unchanged = job.run.plan.parameters.count - result.header.touched.count
+    let unchanged = job.run.plan.targets.count - result.header.touched.count
     lines.append(
       """
       learned   loss \(Format.fixed(losses.first ?? 0, 3)) → \(Format.fixed(losses.last ?? 0, 3)) in \
       \(Format.counted(record.steps, "step")), \(Format.duration(record.seconds)), \
       \(Format.grouped(Int(record.tokensPerSecond))) tokens/s
-      proved    nothing outside the \(Format.counted(job.run.plan.parameters.count, "tuned tensor")) changed
+      proved    nothing outside the \(Format.counted(job.run.plan.targets.count, "tuned tensor")) changed
       """)
     if let validation = record.validation, let first = validation.points.first, let last = validation.points.last {
       lines.append(

@@ -1,3 +1,5 @@
+import CCompute
+
 /// Pseudorandom numbers that depend on the seed only, on every machine: SplitMix64 (Steele, Lea and Flood, OOPSLA
 /// 2014).
 package struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
@@ -7,10 +9,7 @@ package struct SeededRandom: RandomNumberGenerator, Equatable, Sendable {
 
   package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
+    return vp_mix64(state)
   }
 
   /// Uniform in 0 ..< 1.
