@@ -23,9 +23,11 @@ FASTER, MEMORY = 2.0, 0.5
 
 def section(context: "Context") -> Section:
     rows = model_speed.write_rows(context.scratch / "rows.jsonl")
-    sides: dict[str, Callable[..., tuple[dict[str, Any], Run]]] = {
-        "vpatch": lambda *case: model_speed.train(context, rows, *case, "--lora", RANK, rate=RATE),
-        "peft": lambda *case: model_speed.train_torch(context, rows, *case, rate=RATE, lora=RANK)}
+    sides: dict[str, Callable[[str, str], tuple[dict[str, Any], Run]]] = {
+        "vpatch": lambda recipe, compute: model_speed.train(
+            context, rows, recipe, compute, "--lora", RANK, rate=RATE),
+        "peft": lambda recipe, compute: model_speed.train_torch(
+            context, rows, recipe, compute, rate=RATE, lora=RANK)}
     runs: defaultdict[tuple[str, tuple[str, str]], list[tuple[float, Run]]] = defaultdict(list)
     for number in range(context.rounds):
         for case in CASES:

@@ -70,7 +70,8 @@ package final class LanguageModel {
 
   /// The matrices of the decoder's layers, which factors can tune.
   package var matrices: [Parameter] {
-    pass.decoder.layers.flatMap { [$0.attention, $0.attentionOutput, $0.gateUp, $0.down] }.flatMap(\.parts).map(\.weight)
+    pass.decoder.layers.flatMap { [$0.attention, $0.attentionOutput, $0.gateUp, $0.down] }.flatMap(\.parts).map(
+      \.weight)
   }
 
   /// The token that stands for an image; nil for a model that takes none.

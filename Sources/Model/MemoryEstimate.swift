@@ -23,7 +23,8 @@ package struct MemoryEstimate: Equatable, Sendable {
   ///   - models: number of models that compute: 2 if the base is computed too.
   ///   - copies: additional copies of the masters.
   package init(
-    _ model: LanguageModel, tuned: [Parameter], changing: [Parameter], isByFactors: Bool = false, tokens: Int, images: [TokenSequence] = [],
+    _ model: LanguageModel, tuned: [Parameter], changing: [Parameter], isByFactors: Bool = false, tokens: Int,
+    images: [TokenSequence] = [],
     keeping: ActivationCheckpointing, models: Int = 1, copies: Int = 0
   ) throws {
     let config = model.config

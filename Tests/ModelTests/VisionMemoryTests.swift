@@ -33,7 +33,8 @@ import Testing
         Selection.recipe(recipe).contains($0.name, in: model.weights.layout)
       }
       return try MemoryEstimate(
-        model, tuned: tuned, changing: tuned, tokens: sequence.count, images: hasImages ? [sequence] : [], keeping: .activations,
+        model, tuned: tuned, changing: tuned, tokens: sequence.count, images: hasImages ? [sequence] : [],
+        keeping: .activations,
         models: models)
     }
     let text = try estimate(.projector, hasImages: false)

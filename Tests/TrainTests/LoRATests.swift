@@ -41,7 +41,8 @@ import Text
     "five AdamW steps as PEFT's",
     arguments: [
       "llama-sa-proj", "qwen2-gate-up", "qwen3-sa-proj", "phi3-sa-proj", "phi3-gate-up", "gemma3-mlp",
-    ]) func parity(name: String) throws {
+    ]) func parity(name: String) throws
+  {
     let known = try Case(name)
     let examples = try TrainingRunTests.examples(known.tiny)
     var options = known.options
@@ -168,7 +169,8 @@ import Text
     try run.run { _ in }
     let last = try #require(run.state.validation.last)
     _ = try Self.write(run, to: folder["task.vpatch"])
-    let view = ModelView(run.model.weights.view.checkpoint, [PatchStep(try Patch(path: folder["task.vpatch"]), .forward)])
+    let view = ModelView(
+      run.model.weights.view.checkpoint, [PatchStep(try Patch(path: folder["task.vpatch"]), .forward)])
     let tuned = try LanguageModel(view, compute: Compute(threads: 2))
     #expect(last.step == run.state.step)
     #expect(try ValidationMeter(ResumeTests.examples(3)).measure(tuned) == last.loss)
@@ -209,7 +211,8 @@ import Text
 
   // MARK: Dropout
 
-  @Test("dropout drops its share, keeps the mean, and differs by step, row, position and matrix") func dropout() throws {
+  @Test("dropout drops its share, keeps the mean, and differs by step, row, position and matrix") func dropout() throws
+  {
     let n = 4096
     let x = [Float](repeating: 1, count: n)
     func dropped(_ probability: Double, seed: UInt64 = 1, step: Int = 0, row: Int = 0, position: Int = 0) -> [Float] {

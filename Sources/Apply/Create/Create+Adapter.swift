@@ -47,7 +47,8 @@ extension Create {
       rules[item.pair.name.bytesKey] = (base, isMerging ? rule : try rounded(rule, item.pair, base, plan.adapter))
     }
     return AdapterContext(
-      adapter: plan.adapter, tensors: try AdapterContext.fingerprints(of: plan.adapter, work), rules: rules, keepsAll: options.keepsAdapter)
+      adapter: plan.adapter, tensors: try AdapterContext.fingerprints(of: plan.adapter, work), rules: rules,
+      keepsAll: options.keepsAdapter)
   }
 
   /// Whether the target is the base with the adapter merged by vpatch.

@@ -23,7 +23,9 @@ extension Compute {
           multiply(Matrix(x, stride: inputs), rows: rows, weights, into: out + block.lowerBound, stride: outputs)
         }
       }
-      if let factors = part.weight.activeFactors { addProduct(of: factors, to: x, rows: rows, into: out, stride: outputs) }
+      if let factors = part.weight.activeFactors {
+        addProduct(of: factors, to: x, rows: rows, into: out, stride: outputs)
+      }
       guard let bias = part.bias.map({ Shared($0.values) }) else { continue }
       let shared = Shared(out)
       split(rows, least: 8) { range in
@@ -59,7 +61,8 @@ extension Compute {
     }
     for part in linear.parts {
       guard let factors = part.weight.activeFactors else { continue }
-      addInputGradient(of: factors, dy: Matrix(dy + part.outputs.lowerBound, stride: linear.outputs), rows: rows, to: dx)
+      addInputGradient(
+        of: factors, dy: Matrix(dy + part.outputs.lowerBound, stride: linear.outputs), rows: rows, to: dx)
     }
   }
 

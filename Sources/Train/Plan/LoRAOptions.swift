@@ -31,7 +31,8 @@ package struct LoRAOptions: Equatable, Sendable {
         "give a number greater than 0, such as \(2 * rank)")
     }
     try require(
-      0...Dropout.most ~= dropout, "--dropout", Format.plain(dropout), "give a number from 0 to less than 1, such as 0.05"
+      0...Dropout.most ~= dropout, "--dropout", Format.plain(dropout),
+      "give a number from 0 to less than 1, such as 0.05"
     )
     self.rank = rank
     self.alpha = alpha ?? Double(2 * rank)

@@ -19,7 +19,8 @@ extension TrainingRun {
       (
         tensor: target.info,
         rule: factors.rule(
-          a: indices[factors.savedName(of: factors.a).bytesKey]!, b: indices[factors.savedName(of: factors.b).bytesKey]!)
+          a: indices[factors.savedName(of: factors.a).bytesKey]!, b: indices[factors.savedName(of: factors.b).bytesKey]!
+        )
       )
     }
     return try body(TrainedAdapter(adapter, rules: rules, keepsAll: lora.keepsAdapter))

@@ -8,13 +8,15 @@ struct LoRASettings: ParsableArguments {
     help: ArgumentHelp(
       "Train a LoRA adapter of this rank on the recipe's matrices, and merge it into the patch.", valueName: "rank"))
   var lora: Int?
-  @Option(help: ArgumentHelp("LoRA's alpha: the change is alpha / rank · B · A. (default: twice the rank)", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("LoRA's alpha: the change is alpha / rank · B · A. (default: twice the rank)", valueName: "x"))
   var alpha: Double?
   @Flag(help: "Rank-stabilized LoRA: the change is alpha / √rank · B · A.")
   var rslora = false
   @Option(help: ArgumentHelp("Dropout of the adapter's inputs during training, 0 to less than 1.", valueName: "p"))
   var dropout: Double?
-  @Flag(help: "Keep the whole adapter in the patch, for 'vpatch export --peft', even if the patch is smaller without it.")
+  @Flag(
+    help: "Keep the whole adapter in the patch, for 'vpatch export --peft', even if the patch is smaller without it.")
   var keepAdapter = false
 
   func validate() throws {

@@ -132,12 +132,12 @@ struct TrainingSession {
     let (tokens, answers) = job.data.reduce((0, 0)) { ($0.0 + $1.tokens, $0.1 + $1.answerTokens) }
     let steps = job.run.totalSteps
     let lora = job.options.lora.map { lora in
-      "\nlora      factors of rank \(lora.rank), scale \(Format.significant(lora.scale))"
-        + (lora.dropout > 0 ? ", dropout \(Format.plain(lora.dropout))" : "")
+      "lora      factors of rank \(lora.rank), scale \(Format.significant(lora.scale))"
+        + (lora.dropout > 0 ? ", dropout \(Format.plain(lora.dropout))" : "") + "\n"
     }
     return """
-      \(table.text(width: command.common.width))\(lora ?? "")
-      share     \(Format.percent(plan.share)) of the model's \(Format.grouped(plan.modelWeights)) weights
+      \(table.text(width: command.common.width))
+      \(lora ?? "")share     \(Format.percent(plan.share)) of the model's \(Format.grouped(plan.modelWeights)) weights
       data      \(Format.counted(rows, "row")), \(examples == rows ? "" : "\(Format.counted(examples, "example")), ")\
       \(Format.counted(tokens, "token")), of which \
       \(Format.grouped(answers)) are answers
