@@ -78,8 +78,9 @@ void vp_swish_mul_backward(
   kernels->swish_mul_backward(gate_up, dh, d_gate_up, rows, n, linear, cubic);
 }
 void vp_rotate(
-    float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines, float direction) {
-  kernels->rotate(x, rows, stride, heads, half, cosines, sines, direction);
+    float *x, size_t rows, size_t stride, size_t heads, size_t head_size, size_t half, const float *cosines,
+    const float *sines, float direction) {
+  kernels->rotate(x, rows, stride, heads, head_size, half, cosines, sines, direction);
 }
 void vp_causal_softmax(float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale) {
   kernels->causal_softmax(scores, log_sums, rows, columns, first, scale);

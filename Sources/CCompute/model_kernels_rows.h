@@ -205,12 +205,12 @@ static void NAME(swish_mul_backward)(
 }
 
 static void NAME(rotate)(
-    float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines,
-    float direction) {
+    float *x, size_t rows, size_t stride, size_t heads, size_t head_size, size_t half, const float *cosines,
+    const float *sines, float direction) {
   floats sign = splat(direction);
   for (size_t r = 0; r < rows; r++, x += stride, cosines += half, sines += half)
     for (size_t head = 0; head < heads; head++) {
-      float *a = x + head * 2 * half;
+      float *a = x + head * head_size;
       float *b = a + half;
       EACH(half, {
         floats c = AT(cosines);

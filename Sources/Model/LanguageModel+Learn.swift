@@ -42,16 +42,18 @@ extension LanguageModel {
   /// - Parameters:
   ///   - examples: a batch, or a part of one.
   ///   - targets: number of tokens that count in the whole batch.
+  ///   - length: of the longest text of the whole batch: PyTorch chooses some rotary embeddings by it.
   ///   - dropout: of the inputs of factors, and the number of the first example in the whole batch.
   /// - Returns: the loss of these examples.
   package func addGradients(
-    _ examples: [Example], targets count: Int, keeping: ActivationCheckpointing = .activations,
+    _ examples: [Example], targets count: Int, length: Int = 0, keeping: ActivationCheckpointing = .activations,
     dropout: (Dropout, first: Int)? = nil, distillation: Distillation? = nil
   ) throws -> Loss {
     let sequences = examples.map(\.sequence)
     try check(sequences)
     let isImageEncoderTuned = imageEncoder?.isTuned ?? false
-    let (batch, features) = try batch(sequences, keeping: isImageEncoderTuned ? keeping : nil)
+    let (batch, features) = try batch(
+      sequences, length: max(length, sequences.map(\.count).max() ?? 0), keeping: isImageEncoderTuned ? keeping : nil)
     let isInputWanted = isImageEncoderTuned && features != nil
     let targets = zip(examples, batch.sequences).flatMap { example, tokens in
       example.labels.indices.dropFirst().compactMap { i in

@@ -78,16 +78,20 @@ package final class LanguageModel {
   package var imageToken: Int32? { imageEncoder?.reader.token }
 
   /// Sequences as a batch, with the features of their images.
-  /// - Parameter keeping: activations of a tuned vision tower that are kept for the backward pass.
+  /// - Parameters:
+  ///   - length: at least this long all texts count as.
+  ///   - keeping: activations of a tuned vision tower that are kept for the backward pass.
   /// - Throws: for images that cannot be read.
   func batch(
-    _ sequences: [TokenSequence], keeping: ActivationCheckpointing? = nil
+    _ sequences: [TokenSequence], length: Int = 0, keeping: ActivationCheckpointing? = nil
   ) throws -> (TokenBatch, features: FloatPointer?) {
-    guard sequences.contains(where: { !$0.images.isEmpty }) else { return (TokenBatch(sequences), nil) }
+    guard sequences.contains(where: { !$0.images.isEmpty }) else {
+      return (TokenBatch(sequences, length: length), nil)
+    }
     let imageEncoder = try requireImageEncoder()
     let images = try sequences.flatMap(imageEncoder.plans)
     let grids = try images.map { try imageEncoder.reader.grid($0.plan) }
-    let batch = TokenBatch(sequences, imageToken: imageEncoder.reader.token, grids: grids)
+    let batch = TokenBatch(sequences, imageToken: imageEncoder.reader.token, grids: grids, length: length)
     return (batch, try imageEncoder.features(of: images, keeping: keeping))
   }
 

@@ -116,7 +116,7 @@ static void run_rows(const struct vp_model_kernels *kernels, size_t rows, size_t
   kernels->silu_mul_backward(gate_up, y, guarded(a, 2 * all * sizeof(float)), rows, n);
   size_t heads = 1 + below(random, 3), row = heads * 2 * n + below(random, 4);
   float *heads_of = guarded_floats(a, rows && n ? (rows - 1) * row + heads * 2 * n : 0, random);
-  kernels->rotate(heads_of, rows, row, heads, n, x, z, -1);
+  kernels->rotate(heads_of, rows, row, heads, 2 * n, n, x, z, -1);
 }
 
 /// The kernels for scores and logits.

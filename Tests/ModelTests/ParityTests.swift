@@ -22,8 +22,10 @@ import Text
     let tiny = try TinyModel(name)
     let model = try Self.model(tiny)
     let expected = try tiny.floats("logits")
-    for (i, example) in try Self.examples(tiny).enumerated() {
-      let (batch, features) = try model.batch([example.sequence])
+    let examples = try Self.examples(tiny)
+    for (i, example) in examples.enumerated() {
+      // The reference's rows are in one batch.
+      let (batch, features) = try model.batch([example.sequence], length: examples.map(\.ids.count).max()!)
       let stream = model.pass.forward(batch, features: features)
       var logits: [Float] = []
       model.pass.forEachLogits(stream, rows: Array(batch.ids.indices)) { which, _, _, memory in
@@ -82,7 +84,7 @@ import Text
       let model = try Self.model(tiny)
       let tuned = model.weights.parameters.filter { $0.name.contains(wanted) }
       // Not each has each.
-      #expect(!tuned.isEmpty || (ofFamilies + ofVision).contains(wanted) || name == "tiny-phi3")
+      #expect(!tuned.isEmpty || (ofFamilies + ofVision).contains(wanted) || name.hasPrefix("tiny-phi3"))
       guard !tuned.isEmpty else { continue }
       for parameter in tuned { parameter.beginTuning() }
       _ = try model.addGradients(examples, targets: examples.reduce(0) { $0 + $1.answerTokens })
@@ -113,9 +115,12 @@ import Text
     let texts = try model.continueGreedily(sequences, stop: [], limit: 12, observe: nil)
     for (prompt, text) in zip(sequences, texts) {
       #expect(text.count == 12)
-      // What was generated is what the model finds most probable when it sees all of it at once.
-      let greedy = try model.scores(of: [TokenSequence(prompt.ids + text)])[0].suffix(12).map(\.isGreedy)
-      #expect(!greedy.contains(false))
+      // What was generated is what the model finds most probable when it sees all of it at once. Some rotary embeddings
+      // depend on how much it sees.
+      if !TinyModel.byLength.contains(name) {
+        let greedy = try model.scores(of: [TokenSequence(prompt.ids + text)])[0].suffix(12).map(\.isGreedy)
+        #expect(!greedy.contains(false))
+      }
       var one: [Int32] = []
       try model.generate(prompt, limit: 12, .greedy, stop: []) {
         one.append($0)

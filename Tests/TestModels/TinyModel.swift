@@ -9,17 +9,20 @@ package struct TinyModel: Sendable {
 
   package static let languageModels = ["tiny-llama", "tiny-qwen2", "tiny-seed-oss"]
   package static let visionLanguageModels = ["tiny-qwen2.5-vl", "tiny-llava-onevision", "tiny-llava-next"]
-  package static let families = [
-    "tiny-gemma3", "tiny-llama3-rope", "tiny-mistral-window", "tiny-olmo2", "tiny-phi3", "tiny-qwen2-yarn",
-    "tiny-qwen3",
-    "tiny-smollm3",
-  ]
+  /// Their rotary embeddings depend on the length of a text; their references have a short text, too.
+  package static let byLength = ["tiny-llama-dynamic", "tiny-phi3-longrope", "tiny-phi3-partial"]
+  package static let families =
+    [
+      "tiny-gemma3", "tiny-llama3-rope", "tiny-mistral-window", "tiny-olmo2", "tiny-phi3", "tiny-qwen2-yarn",
+      "tiny-qwen3", "tiny-smollm3",
+    ] + byLength
   package static let all = languageModels + families + visionLanguageModels
 
-  package init(_ name: String) throws {
+  /// - Parameter reference: the name of the file with what PyTorch makes of it.
+  package init(_ name: String, reference file: String = "reference") throws {
     let parent = Self.families.contains(name) ? "tiny-families" : "tiny-models"
     folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../fixtures/\(parent)/\(name)"
-    reference = try SafetensorsCheckpoint(path: folder + "/reference.safetensors")
+    reference = try SafetensorsCheckpoint(path: folder + "/\(file).safetensors")
   }
 
   /// The images of its reference, in order.

@@ -64,10 +64,10 @@ void vp_swish_mul_backward(
 
 /// Rotates pairs (i, i + half) of each head of each row by the angles of the row's position (Su et al., arXiv
 /// 2104.09864, in the half-split order of LLaMA in Hugging Face's code). cosines, sines: a row of `half` for each row
-/// of x. direction: 1 forward, −1 back.
+/// of x. direction: 1 forward, −1 back. Of a head's head_size numbers those after the first 2 · half stay as they are.
 void vp_rotate(
-    float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines,
-    float direction);
+    float *x, size_t rows, size_t stride, size_t heads, size_t head_size, size_t half, const float *cosines,
+    const float *sines, float direction);
 
 /// Turns rows of attention scores into probabilities; row i attends to columns 0 … first + i. log_sums gets, per row,
 /// the logarithm of the sum of exp(scale · score). The other columns become 0.

@@ -24,7 +24,7 @@ struct vp_model_kernels {
   void (*swish_backward)(const float *x, const float *dy, float *dx, size_t n, float linear, float cubic);
   void (*swish_mul)(const float *gate_up, float *h, size_t rows, size_t n, float linear, float cubic);
   void (*swish_mul_backward)(const float *gate_up, const float *dh, float *d_gate_up, size_t rows, size_t n, float linear, float cubic);
-  void (*rotate)(float *x, size_t rows, size_t stride, size_t heads, size_t half, const float *cosines, const float *sines, float direction);
+  void (*rotate)(float *x, size_t rows, size_t stride, size_t heads, size_t head_size, size_t half, const float *cosines, const float *sines, float direction);
   void (*causal_softmax)(float *scores, float *log_sums, size_t rows, size_t columns, size_t first, float scale);
   void (*causal_softmax_again)(float *scores, const float *log_sums, size_t rows, size_t columns, size_t first, float scale);
   void (*softmax_backward)(const float *p, float *dp, const float *dots, size_t rows, size_t columns, float scale);

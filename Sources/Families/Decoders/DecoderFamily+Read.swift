@@ -73,7 +73,7 @@ extension DecoderFamily {
   ) throws -> (RotaryEmbedding, RotaryEmbedding?) {
     guard hasSlidingRotary else {
       let rotary = try RotaryEmbedding(
-        config, headSize: headSize, standardTheta: standardTheta, maximumLength: maximumLength, path: path)
+        config, headSize: headSize, standardTheta: standardTheta, maximumLength: maximumLength, rotaryRules, path: path)
       return (rotary, nil)
     }
     // The scaling of an older config is that of the layers without a window.
@@ -83,7 +83,7 @@ extension DecoderFamily {
     func embedding(_ parameters: JSON, _ theta: JSON?, _ standard: Double) throws -> RotaryEmbedding {
       let members: JSON = .dictionary(["rope_parameters": parameters == .null ? nil : parameters, "rope_theta": theta])
       return try RotaryEmbedding(
-        members, headSize: headSize, standardTheta: standard, maximumLength: maximumLength, path: path)
+        members, headSize: headSize, standardTheta: standard, maximumLength: maximumLength, rotaryRules, path: path)
     }
     return (
       try embedding(full, config["rope_theta"], standardTheta),

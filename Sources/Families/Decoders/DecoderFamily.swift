@@ -27,6 +27,8 @@ package struct DecoderFamily: Sendable {
   let layerKind: @Sendable (_ layer: Int, _ config: JSON) -> LayerKind
   /// Whether the layers with a window have a rotary embedding of their own.
   let hasSlidingRotary: Bool
+  /// What its configs may say of rotary embeddings.
+  let rotaryRules: RotaryRules
   /// Members of a config, besides those of all families, with their kinds of values (`ConfigTypes`).
   let configKinds: [String: ConfigKinds]
   /// The rules of its tokenizers.
@@ -49,6 +51,7 @@ package struct DecoderFamily: Sendable {
     defaults: [String: Int] = [:], slidingWindow: SlidingWindow = .never, ropeTheta: Double = 1e4,
     normEpsilon: Double = 1e-6, isTied: Bool = false, tokenizer: TokenizerChoice,
     configKinds: [String: ConfigKinds] = [:], hasSlidingRotary: Bool = false,
+    rotary rotaryRules: RotaryRules = RotaryRules(),
     parts: @escaping @Sendable (_ config: JSON) -> DecoderParts = { _ in DecoderParts() },
     layerKind: @escaping @Sendable (_ layer: Int, _ config: JSON) -> LayerKind = DecoderFamily.sameKind,
     biases: @escaping @Sendable (_ config: JSON) -> DecoderBiases
@@ -64,6 +67,7 @@ package struct DecoderFamily: Sendable {
     self.biases = biases
     (self.ropeTheta, self.normEpsilon, self.isTied) = (ropeTheta, normEpsilon, isTied)
     (readParts, self.layerKind, self.hasSlidingRotary) = (parts, layerKind, hasSlidingRotary)
+    self.rotaryRules = rotaryRules
   }
 
   /// All that can be computed.

@@ -12,6 +12,14 @@ extension DecoderFamily {
     ], defaults: ["max_position_embeddings": 4096], slidingWindow: .always, normEpsilon: 1e-5,
     tokenizer: .always(.backend),
     configKinds: ["resid_pdrop": .number, "embd_pdrop": .number, "original_max_position_embeddings": .integer],
+    rotary: {
+      var rules = RotaryRules()
+      rules.known = ["default", "longrope"]
+      rules.renamed = ["su": "longrope", "yarn": "longrope"]
+      rules.canBePartial = true
+      rules.originalLength = 4096
+      return rules
+    }(),
     parts: { _ in
       var parts = DecoderParts()
       parts.isFused = true

@@ -34,7 +34,7 @@ final class DecoderPass {
   ) -> FloatPointer {
     activations.reserve(batch.count)
     for (table, rotation) in zip(rotaries, activations.rotations) {
-      table.rows(batch.positions, cosines: rotation.cosines.start, sines: rotation.sines.start)
+      table.rows(batch, cosines: rotation.cosines.start, sines: rotation.sines.start)
     }
     embed(batch, features, into: activations.input(0, keeping))
     for i in decoder.layers.indices {

@@ -5,6 +5,8 @@ import Text
 final class Generation {
   private let model: LanguageModel
   private var caches: [KeyValueCache]
+  /// The texts so far.
+  private var texts: [TokenSequence]
   /// Position of each text's next token.
   private var positions: [Int]
   /// The residual stream after each text's last token.
@@ -32,13 +34,18 @@ final class Generation {
     caches = prompts.map { KeyValueCache(model.config, capacity: $0.count + min(limit, 256)) }
     last = Floats(prompts.count * width)
     positions = prompts.map { _ in 0 }
-    for (i, prompt) in prompts.enumerated() {
-      let (batch, features) = try model.batch([prompt])
-      positions[i] = batch.positions.next(after: 0..<batch.count)
-      // Long prompts in parts: only keys and values have to be kept.
-      for start in stride(from: 0, to: batch.count, by: LanguageModel.portion) {
-        run([i], batch.part(start..<min(start + LanguageModel.portion, batch.count)), features)
-      }
+    texts = prompts
+    for i in prompts.indices { try read(i) }
+  }
+
+  /// Processes a whole text.
+  private func read(_ text: Int) throws {
+    let (batch, features) = try model.batch([texts[text]])
+    positions[text] = batch.positions.next(after: 0..<batch.count)
+    caches[text].count = 0
+    // Long texts in parts: only keys and values have to be kept.
+    for start in stride(from: 0, to: batch.count, by: LanguageModel.portion) {
+      run([text], batch.part(start..<min(start + LanguageModel.portion, batch.count)), features)
     }
   }
 
@@ -48,10 +55,27 @@ final class Generation {
   }
 
   /// Appends a token to some of the texts.
-  func append(_ tokens: [(text: Int, id: Int32)]) {
-    let batch = TokenBatch(tokens.map { TokenSequence([$0.id]) }, from: tokens.map { positions[$0.text] })
-    for (text, _) in tokens { positions[text] += 1 }
-    run(tokens.map(\.text), batch, nil)
+  ///
+  /// Some rotary embeddings depend on the text's length. Where a token changes its frequencies, the whole text is
+  /// processed again: the cache has keys of the old ones.
+  func append(_ tokens: [(text: Int, id: Int32)]) throws {
+    for (text, id) in tokens { texts[text] = TokenSequence(texts[text].ids + [id], images: texts[text].images) }
+    let (again, next) = (
+      tokens.filter { hasOtherFrequencies($0.text) }, tokens.filter { !hasOtherFrequencies($0.text) }
+    )
+    if !next.isEmpty {
+      let batch = TokenBatch(next.map { TokenSequence([$0.id]) }, from: next.map { positions[$0.text] })
+      for (text, _) in next { positions[text] += 1 }
+      run(next.map(\.text), batch, nil)
+    }
+    for (text, _) in again { try read(text) }
+  }
+
+  /// Whether the next position changes the rotary embedding's frequencies.
+  private func hasOtherFrequencies(_ text: Int) -> Bool {
+    [model.config.rotary, model.config.slidingRotary].compactMap(\.self).contains {
+      $0.variant(ofLength: positions[text]) != $0.variant(ofLength: positions[text] + 1)
+    }
   }
 
   private func run(_ texts: [Int], _ batch: TokenBatch, _ features: FloatPointer?) {

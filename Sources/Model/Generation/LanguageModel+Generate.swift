@@ -15,7 +15,7 @@ extension LanguageModel {
       var next: Int32 = 0
       generation.forEachDistribution([0]) { _, distribution in next = sampling.choose(distribution, &random) }
       guard !stop.contains(next), try each(next) else { return }
-      if step + 1 < limit { generation.append([(0, next)]) }
+      if step + 1 < limit { try generation.append([(0, next)]) }
     }
   }
 
@@ -40,7 +40,7 @@ extension LanguageModel {
         }
         for (i, id) in chosen { texts[start + i].append(id) }
         active = chosen.map(\.text)
-        if step + 1 < limit, !chosen.isEmpty { generation.append(chosen) }
+        if step + 1 < limit, !chosen.isEmpty { try generation.append(chosen) }
       }
     }
     return texts

@@ -30,6 +30,8 @@ final class Activations {
     let up: Int
     /// By how many rotary embeddings queries and keys are rotated, each in some of the layers.
     let rotaries: Int
+    /// Pairs per head that are rotated; nil for all.
+    var rotaryPairs: Int?
     /// Whether queries and keys are kept before their norms, too.
     var keepsUnnormed = false
     /// Whether the outputs of attention and MLP are kept before their norms.
@@ -91,7 +93,7 @@ final class Activations {
     capacity = tokens
     last = Floats(tokens * shape.hidden)
     heldGradient = Floats(0)
-    let pairs = shape.attention.headSize / 2
+    let pairs = shape.rotaryPairs ?? shape.attention.headSize / 2
     rotations = (0..<shape.rotaries).map { _ in (Floats(tokens * pairs), Floats(tokens * pairs)) }
   }
 

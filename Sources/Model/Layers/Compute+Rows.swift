@@ -24,12 +24,13 @@ extension Compute {
   ///   - direction: −1 rotates a gradient back.
   func rotate(_ x: FloatPointer, rows: Int, _ activations: Activations, _ rotary: Int = 0, direction: Float) {
     let (x, shape) = (Shared(x), activations.shape.attention)
-    let (width, half, heads) = (shape.width, shape.headSize / 2, shape.heads + shape.keyValueHeads)
+    let (width, heads) = (shape.width, shape.heads + shape.keyValueHeads)
+    let half = activations.shape.rotaryPairs ?? shape.headSize / 2
     let (cosines, sines) = activations.rotations[rotary]
     split(rows, least: 8) { range in
       let first = range.lowerBound
       vp_rotate(
-        x.pointer + first * width, range.count, width, heads, half, cosines.start + first * half,
+        x.pointer + first * width, range.count, width, heads, shape.headSize, half, cosines.start + first * half,
         sines.start + first * half, direction)
     }
   }

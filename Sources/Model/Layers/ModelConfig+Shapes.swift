@@ -8,7 +8,7 @@ extension ModelConfig {
   var activations: Activations.Shape {
     Activations.Shape(
       layers: layers, hidden: hiddenSize, attention: attention, up: 2 * intermediateSize,
-      rotaries: slidingRotary == nil ? 1 : 2, keepsUnnormed: parts.queryKeyNorm != .none,
+      rotaries: slidingRotary == nil ? 1 : 2, rotaryPairs: rotary.half, keepsUnnormed: parts.queryKeyNorm != .none,
       keepsBranches: parts.norms != .before)
   }
 }

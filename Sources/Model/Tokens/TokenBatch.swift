@@ -7,6 +7,8 @@ struct TokenBatch: Equatable, Sendable {
   let sequences: [Range<Int>]
   /// Position of each token in its sequence.
   let positions: TokenPositions
+  /// The length of each sequence's text, in positions: some rotary embeddings depend on it.
+  let lengths: [Int]
   /// Rows that are image features, in order.
   let images: [ImageRows]
 
@@ -19,7 +21,11 @@ struct TokenBatch: Equatable, Sendable {
   /// - Parameters:
   ///   - grids: of the images of all sequences, in order.
   ///   - first: position of each sequence's first token, if tokens precede it.
-  init(_ sequences: [TokenSequence], imageToken: Int32? = nil, grids: [ImageGrid] = [], from first: [Int]? = nil) {
+  ///   - length: at least this long all texts count as; each counts as long as it is.
+  init(
+    _ sequences: [TokenSequence], imageToken: Int32? = nil, grids: [ImageGrid] = [], from first: [Int]? = nil,
+    length: Int = 0
+  ) {
     ids = sequences.flatMap(\.ids)
     var (images, rest, positions) = ([ImageRows](), grids[...], TokenPositions())
     var (start, feature) = (0, 0)
@@ -39,6 +45,7 @@ struct TokenBatch: Equatable, Sendable {
     }
     self.images = images
     self.positions = positions
+    lengths = self.sequences.map { max(length, positions.next(after: $0)) }
   }
 
   var count: Int { ids.count }
@@ -57,7 +64,7 @@ struct TokenBatch: Equatable, Sendable {
   func part(_ rows: Range<Int>) -> TokenBatch {
     precondition(sequences.count == 1, "the batch has several sequences")
     return TokenBatch(
-      ids: Array(ids[rows]), sequences: [0..<rows.count], positions: positions[rows],
+      ids: Array(ids[rows]), sequences: [0..<rows.count], positions: positions[rows], lengths: lengths,
       images: images.compactMap { image in
         let kept = image.rows.clamped(to: rows)
         guard !kept.isEmpty else { return nil }
@@ -67,10 +74,13 @@ struct TokenBatch: Equatable, Sendable {
       })
   }
 
-  private init(ids: [Int32], sequences: [Range<Int>], positions: TokenPositions, images: [ImageRows]) {
+  private init(
+    ids: [Int32], sequences: [Range<Int>], positions: TokenPositions, lengths: [Int], images: [ImageRows]
+  ) {
     self.ids = ids
     self.sequences = sequences
     self.positions = positions
+    self.lengths = lengths
     self.images = images
   }
 }

@@ -159,10 +159,11 @@ package final class TrainingRun {
     let dropout = options.lora.flatMap { lora in
       lora.dropout > 0 ? Dropout(probability: lora.dropout, seed: options.seed, step: state.step) : nil
     }
+    let longest = batch.map(\.ids.count).max() ?? 0
     var first = 0
     for portion in MicroBatches.split(batch, rows: options.microBatch) {
       loss += try model.addGradients(
-        portion, targets: targets, keeping: options.recomputes ? .inputs : .activations,
+        portion, targets: targets, length: longest, keeping: options.recomputes ? .inputs : .activations,
         dropout: dropout.map { ($0, first) }, distillation: distillation)
       first += portion.count
     }

@@ -39,7 +39,7 @@ import Testing
       ("head_dim", "5", "odd head_dim"), ("vocab_size", "-1", "no usable \"vocab_size\""),
       ("hidden_size", "null", "\"hidden_size\": null, which is not a whole number"),
       ("hidden_size", "1e99", "\"hidden_size\": 1e99, which is not a whole number"),
-      ("rope_scaling", "{\"type\": \"dynamic\", \"factor\": 4.0}", "the unknown rotary embedding \"dynamic\""),
+      ("rope_scaling", "{\"type\": \"magic\", \"factor\": 4.0}", "the unknown rotary embedding \"magic\""),
       ("rope_scaling", "{\"type\": \"yarn\", \"factor\": -4.0}", "no usable \"factor\""),
       ("final_logit_softcapping", "30.0", "has final_logit_softcapping"),
       ("rope_scaling", "{\"type\": \"linear\"}", "no usable \"factor\""),
@@ -64,13 +64,13 @@ import Testing
     let scaled = try ModelConfig(json, generation: nil, path: "config.json").rotary
     var plain = scaled
     plain.scaling = .none
-    let ratios = zip(scaled.frequencies, plain.frequencies).map { $0 / $1 }
+    let ratios = zip(scaled.frequencies(0), plain.frequencies(0)).map { $0 / $1 }
     #expect(ratios.first == 1 && abs(ratios.last! - 1.0 / 8) < 1e-6)
     #expect(zip(ratios, ratios.dropFirst()).allSatisfy { $0 >= $1 })
     #expect(ratios.contains { $0 > 0.13 && $0 < 0.99 })
     // What transformers 5.23 makes of the same numbers (ROPE_INIT_FUNCTIONS["llama3"]), pairs 14 to 19 of 32.
     let expected: [Float] = [0.003211446, 0.0013718937, 0.000524846, 0.00017850779, 7.7846555e-05, 5.165907e-05]
-    for (a, b) in zip(scaled.frequencies[14...], expected) { #expect(abs(a - b) < 1e-6 * b) }
+    for (a, b) in zip(scaled.frequencies(0)[14...], expected) { #expect(abs(a - b) < 1e-6 * b) }
   }
 
   @Test("a sliding window is no limit of a text's length") func window() throws {

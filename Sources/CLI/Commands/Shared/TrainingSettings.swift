@@ -49,7 +49,9 @@ struct TrainingSettings: ParsableArguments {
   var betas: [String] = []
   @Option(help: ArgumentHelp("AdamW epsilon.", valueName: "x"))
   var eps = 1e-8
-  @Option(help: ArgumentHelp("Random seed: the order of the rows, rows held out, LoRA's factors and dropout.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Random seed: the order of the rows, rows held out, LoRA's factors and dropout.", valueName: "n")
+  )
   var seed: UInt64 = 0
   @Flag(help: "Do not shuffle: keep the order of the file.")
   var noShuffle = false
