@@ -22,7 +22,8 @@ let package = Package(
     .target(name: "CKernels"),
     .target(name: "CSystem"),
     .target(name: "CEdit", linkerSettings: [.linkedLibrary("edit")]),
-    .target(name: "Base", dependencies: ["CCrypto", "CSystem", "CZstd"]),
+    .target(name: "CLoaded"),
+    .target(name: "Base", dependencies: ["CCrypto", "CLoaded", "CSystem", "CZstd"]),
     .target(name: "Checkpoints", dependencies: ["Base", "CZlib"]),
     .target(name: "PatchFormat", dependencies: ["Base", "Checkpoints", "CKernels"]),
     .target(
@@ -31,7 +32,6 @@ let package = Package(
     .target(name: "Images", dependencies: ["Base", "Checkpoints", "CImages"]),
     .target(name: "Families", dependencies: ["Base", "Checkpoints", "Images"]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CLoaded"),
     .target(
       name: "Apply", dependencies: ["Base", "Checkpoints", "CKernels", "CLoaded", "CZlib", "Families", "PatchFormat"]),
     .target(name: "ModelFiles", dependencies: ["Apply", "Base", "Checkpoints", "PatchFormat"]),

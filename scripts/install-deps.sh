@@ -32,6 +32,8 @@ pkg-config --exists zlib 2>/dev/null || missing="$missing zlib1g-dev"
 pkg-config --exists libjpeg 2>/dev/null || missing="$missing libjpeg62-turbo-dev"
 pkg-config --exists libwebp 2>/dev/null || missing="$missing libwebp-dev"
 pkg-config --exists libedit 2>/dev/null || missing="$missing libedit-dev"
+# Loaded at run time, for 'export --rank' and '--blas openblas', and their tests.
+/sbin/ldconfig -p 2>/dev/null | grep -q 'libopenblas\.so\.0' || missing="$missing libopenblas0-pthread"
 command -v python3 >/dev/null || missing="$missing python3"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0

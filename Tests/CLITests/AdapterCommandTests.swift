@@ -51,6 +51,27 @@ import Testing
     #expect(identities[0] == identities[1])
   }
 
+  @Test("any patch as an approximate adapter: what is said, and what the options need") func extracted() throws {
+    _ = try create("all-linear")
+    let patch = folder["all-linear.vpatch"]
+    let run = try run("export", patch, "--base", base, "--peft", folder["near"], "--rank", "3", "--json")
+    #expect(run.code == 0, "\(run.errors)")
+    let json = try JSON.parse(Array(run.output.utf8))
+    #expect(json["exact"] == .bool(false) && json["matrices"]?.array?.count == 7)
+    let readme = String(decoding: try folder.bytes("near/README.md"), as: UTF8.self)
+    #expect(readme.contains("It is not the fine-tune") && readme.contains("down_proj"))
+    let text = try self.run("export", patch, "--base", base, "--peft", folder["half"], "--error", "0.5")
+    #expect(text.code == 0 && text.output.contains("of the change; at most"), "\(text.errors)")
+    #expect(text.errors.contains("is not exact"))
+    for (more, words) in [
+      (["--rank", "3"], "--rank and --error require --base"), (["--base", base], "--base belongs to"),
+      (["--base", base, "--rank", "3", "--error", "0.1"], "not both"),
+    ] {
+      let run = try Command(Command.path, ["export", patch, "--peft", folder["x"]] + more)
+      #expect(run.code == 64 && run.errors.contains(words), "\(run.errors)")
+    }
+  }
+
   @Test("what cannot be exported is refused, and the remedy works") func notKept() throws {
     _ = try create("modules-to-save")
     let patch = folder["modules-to-save.vpatch"]

@@ -30,15 +30,36 @@ package struct NewAdapter: Sendable {
     }
   }
 
+  /// A tensor that replaces the model's: an embedding, a norm, a bias.
+  package struct Whole: Sendable {
+    /// The parameter's name in transformers' model.
+    package let parameter: String
+    package let source: @Sendable () throws -> any TensorSource
+
+    /// Whether it is the bias of a linear layer, which PEFT saves without the layer's weight.
+    package let isBias: Bool
+
+    package init(
+      parameter: String, isBias: Bool, source: @escaping @Sendable () throws -> any TensorSource
+    ) {
+      self.parameter = parameter
+      self.isBias = isBias
+      self.source = source
+    }
+
+    var module: String { parameter.split(separator: ".").dropLast().joined(separator: ".") }
+  }
+
   /// Members of the config.
   package struct Settings: Sendable {
     package var rank: Int
-    package var alpha: Double
+    /// Nil: that of each layer is its rank, so that the scale is 1.
+    package var alpha: Double?
     package var isRankStabilized = false
     package var dropout = 0.0
     package var baseModel: String?
 
-    package init(rank: Int, alpha: Double) {
+    package init(rank: Int, alpha: Double?) {
       self.rank = rank
       self.alpha = alpha
     }
@@ -46,12 +67,14 @@ package struct NewAdapter: Sendable {
 
   package let settings: Settings
   package let layers: [Layer]
+  package let whole: [Whole]
   /// Names of all linear layers of the model, so that the config names none that has no factors.
   private let modules: [String]
 
   /// - Parameter modules: names of the modules of all matrices of the model.
-  package init(_ settings: Settings, layers: [Layer], modules: [String]) {
+  package init(_ settings: Settings, layers: [Layer], whole: [Whole] = [], modules: [String]) {
     self.settings = settings
+    self.whole = whole
     self.layers = layers.sorted { $0.module.precedes($1.module) }
     self.modules = modules
   }
@@ -63,31 +86,52 @@ package struct NewAdapter: Sendable {
     try config.write(Array((json.pretty() + "\n").utf8), at: 0)
     try config.commit()
     let weights = try OutputFile(path: Path.join(folder, PEFTAdapter.weightsName))
-    let tensors = tensors
+    let tensors = try tensors()
     let header = SafetensorsHeader.text(
       for: tensors.map(\.info), metadata: [JSON.Member("format", .string("pt"))])
     try weights.write([UInt8](littleEndian: UInt64(header.count)) + header, at: 0)
     var offset = 8 + header.count
-    for (info, fill) in tensors {
-      let values = UnsafeMutablePointer<Float>.allocate(capacity: max(info.elementCount, 1))
-      defer { values.deallocate() }
-      try fill(values)
-      try weights.write(UnsafeRawBufferPointer(start: values, count: info.byteCount), at: offset)
-      offset += info.byteCount
+    for (_, write) in tensors {
+      try write { bytes in
+        try weights.write(bytes, at: offset)
+        offset += bytes.count
+      }
+      precondition(offset - 8 - header.count <= tensors.reduce(0) { $0 + $1.info.byteCount }, "more bytes than said")
     }
     try weights.commit()
   }
 
+  private typealias Write = (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+
   /// In ascending order of name.
-  private var tensors: [(info: TensorInfo, fill: @Sendable (UnsafeMutablePointer<Float>) throws -> Void)] {
-    layers.flatMap { layer in
+  private func tensors() throws -> [(info: TensorInfo, write: Write)] {
+    var all: [(info: TensorInfo, write: Write)] = layers.flatMap { layer in
       [
         (Self.name(layer.module, "A"), [layer.rank, layer.inputs], layer.a),
         (Self.name(layer.module, "B"), [layer.outputs, layer.rank], layer.b),
       ].map { name, shape, fill in
-        (TensorInfo(name: name, dtype: .f32, shape: shape, byteCount: 4 * shape.reduce(1, *)), fill)
+        let count = shape.reduce(1, *)
+        let info = TensorInfo(name: name, dtype: .f32, shape: shape, byteCount: 4 * count)
+        return (
+          info,
+          { append in
+            let values = UnsafeMutablePointer<Float>.allocate(capacity: max(count, 1))
+            defer { values.deallocate() }
+            try fill(values)
+            try append(UnsafeRawBufferPointer(start: values, count: info.byteCount))
+          }
+        )
       }
-    }.sorted { $0.info.name.precedes($1.info.name) }
+    }
+    let wrapped = Set(layers.map(\.module))
+    for tensor in whole {
+      let source = try tensor.source()
+      let last = tensor.parameter.split(separator: ".").last ?? ""
+      let name = wrapped.contains(tensor.module) ? "\(tensor.module).base_layer.\(last)" : tensor.parameter
+      all.append(
+        (source.info.named("base_model.model.\(name)"), { append in try source.forEachPiece { try append($1) } }))
+    }
+    return all.sorted { $0.info.name.precedes($1.info.name) }
   }
 
   /// - Parameter factor: "A" or "B".
@@ -98,14 +142,28 @@ package struct NewAdapter: Sendable {
   private var json: JSON {
     let others = layers.filter { $0.rank != settings.rank }
     return .dictionary([
-      "alpha_pattern": .object([]), "bias": .string("none"), "fan_in_fan_out": .bool(false),
+      "alpha_pattern": .object(settings.alpha == nil ? others.map { JSON.Member($0.module, JSON($0.rank)) } : []),
+      "bias": .string(bias), "fan_in_fan_out": .bool(false),
       "base_model_name_or_path": settings.baseModel.map { .string($0) } ?? .null, "inference_mode": .bool(true),
-      "init_lora_weights": .bool(true), "lora_alpha": JSON(settings.alpha), "lora_dropout": JSON(settings.dropout),
-      "modules_to_save": .null, "peft_type": .string("LORA"), "r": JSON(settings.rank),
+      "init_lora_weights": .bool(true), "lora_alpha": settings.alpha.map { JSON($0) } ?? JSON(settings.rank),
+      "lora_dropout": JSON(settings.dropout),
+      "modules_to_save": saved.isEmpty ? .null : .array(saved.map { .string($0) }), "peft_type": .string("LORA"),
+      "r": JSON(settings.rank),
       "rank_pattern": .object(others.map { JSON.Member($0.module, JSON($0.rank)) }),
       "target_modules": .array(targets.map { .string($0) }), "task_type": .string("CAUSAL_LM"),
       "use_dora": .bool(false), "use_rslora": .bool(settings.isRankStabilized),
     ])
+  }
+
+  /// Which biases PEFT has to load.
+  private var bias: String {
+    let wrapped = Set(layers.map(\.module))
+    let biases = whole.filter(\.isBias)
+    return biases.isEmpty ? "none" : biases.allSatisfy { wrapped.contains($0.module) } ? "lora_only" : "all"
+  }
+
+  private var saved: [String] {
+    whole.filter { !$0.isBias }.map(\.module).unique.sorted { $0.precedes($1) }
   }
 
   /// The last parts of the modules' names, where PEFT finds exactly these modules by them; otherwise the whole names.

@@ -6,10 +6,14 @@ import Workspace
 struct ExportCommand: StoreCommand {
   static let configuration = CommandConfiguration(
     commandName: "export",
-    abstract: "Write a patch in another form: the adapter that it was made from, or a canonical delta.",
+    abstract: "Write a patch in another form: as a LoRA adapter, or as a canonical delta.",
     discussion: """
       --peft: a patch that was created from a LoRA adapter holds it, if that makes the patch smaller or with \
       --keep-adapter. The two files are those that PEFT saved; their SHA-256 is checked.
+
+      --peft with --rank or --error: any patch, approximated. Each changed matrix becomes the nearest product of two \
+      factors (singular value decomposition, by LAPACK); embeddings, norms and biases are saved whole. The output and \
+      the folder's README.md say what error is left.
 
       --canonical-delta: the folder with which slime and ModelExpress bring new weights to inference servers: the XOR \
       of old and new bytes of each changed tensor, compressed with zstd. 'vpatch create BASE FOLDER' makes the same \
@@ -17,6 +21,9 @@ struct ExportCommand: StoreCommand {
 
       EXAMPLES
         vpatch export task.vpatch --peft adapter/
+        vpatch export task.vpatch --base base/ --peft adapter/ --rank 32
+        vpatch export task.vpatch --base base/ --peft adapter/ --error 0.1
+            the smallest ranks that leave a tenth of each change
         vpatch export task.vpatch --base base/ --canonical-delta weight_v000001/
         vpatch export task.vpatch --base base/ --canonical-delta weight_v000007/ \\
             --weight-version 000007 --base-version 000006
@@ -28,8 +35,16 @@ struct ExportCommand: StoreCommand {
   var peft: String?
   @Option(help: ArgumentHelp("The new folder for the canonical delta.", valueName: "folder"), completion: .directory)
   var canonicalDelta: String?
+  @Option(help: ArgumentHelp("Approximate the patch by factors of this rank.", valueName: "n"))
+  var rank: Int?
   @Option(
-    help: ArgumentHelp("The base, whose bytes the canonical delta refers to.", valueName: "model"),
+    help: ArgumentHelp(
+      "Approximate the patch by factors that leave at most this share of each matrix's change.", valueName: "share"))
+  var error: Double?
+  @Option(
+    help: ArgumentHelp(
+      "The base: a canonical delta refers to its bytes, and factors approximate the change from it.", valueName: "model"
+    ),
     completion: .file())
   var base: String?
   @Option(
@@ -51,8 +66,15 @@ struct ExportCommand: StoreCommand {
     }
     let isDelta = canonicalDelta != nil
     if isDelta, base == nil { throw ValidationError("--canonical-delta requires --base MODEL.") }
-    if !isDelta, base != nil || weightVersion != nil || baseVersion != nil {
-      throw ValidationError("--base, --weight-version and --base-version belong to --canonical-delta.")
+    if !isDelta, weightVersion != nil || baseVersion != nil {
+      throw ValidationError("--weight-version and --base-version belong to --canonical-delta.")
+    }
+    if rank != nil, error != nil { throw ValidationError("Give --rank or --error, not both.") }
+    let isApproximate = rank != nil || error != nil
+    if isDelta, isApproximate { throw ValidationError("--rank and --error belong to --peft.") }
+    if isApproximate, base == nil { throw ValidationError("--rank and --error require --base MODEL.") }
+    if !isDelta, !isApproximate, base != nil {
+      throw ValidationError("--base belongs to --canonical-delta, or to --peft with --rank or --error.")
     }
     guard !versions.new.isEmpty, !versions.base.isEmpty, versions.new != versions.base else {
       throw ValidationError("--weight-version and --base-version must be two different names.")
@@ -61,6 +83,10 @@ struct ExportCommand: StoreCommand {
 
   func run() throws {
     let patch = try workspace.patch(patch)
+    if let peft, let base, let size = rank.map(AdapterExtraction.Size.rank) ?? error.map(AdapterExtraction.Size.error) {
+      return try extract(
+        AdapterExtraction(patch, over: workspace.checkpoint(base), size, work: common.work), to: peft)
+    }
     if let peft {
       let files = try patch.exportAdapter(to: peft)
       return common.report(json(files, in: peft, patch.identity), text: lines(files, in: peft))
@@ -91,6 +117,45 @@ struct ExportCommand: StoreCommand {
     if let head = result.tiedHead {
       common.note(
         "ModelExpress does not read \(head) of a model with tied embeddings and refuses the delta; slime applies it")
+    }
+  }
+
+  private func extract(_ extraction: AdapterExtraction, to folder: String) throws {
+    let result = try extraction.write(to: folder)
+    let matrices = result.matrices
+    let ranks = matrices.map(\.rank)
+    let worst = matrices.max { $0.relativeError < $1.relativeError }
+    let json = json(result.files, in: folder, extraction.patch.identity).adding([
+      JSON.Member("exact", .bool(false)), JSON.Member("error", JSON(result.relativeError)),
+      JSON.Member(
+        "matrices",
+        .array(
+          matrices.map {
+            .dictionary([
+              "name": .string($0.name), "rank": JSON($0.rank), "norm": JSON($0.norm), "error": JSON($0.relativeError),
+            ])
+          })), JSON.Member("whole", .array(result.whole.map { .string($0) })),
+    ])
+    var text: [String] = []
+    if let worst, let least = ranks.min(), let most = ranks.max() {
+      text.append(
+        "factors   \(Format.counted(matrices.count, "matrix", plural: "matrices")), rank "
+          + (least == most ? "\(least)" : "\(least) to \(most)"))
+      text.append(
+        "error     \(Format.percent(result.relativeError)) of the change; at most "
+          + "\(Format.percent(worst.relativeError)), in \(worst.name.printable)")
+    }
+    if !result.whole.isEmpty {
+      text.append("whole     \(Format.counted(result.whole.count, "tensor")) without factors")
+    }
+    common.report(json, text: (text + [lines(result.files, in: folder)]).joined(separator: "\n"))
+    common.note(
+      "the adapter approximates the patch, and is not exact; \(Path.join(folder, "README.md").printable) has the errors"
+    )
+    for (name, rows) in result.resized {
+      common.note(
+        "\(name.printable) has \(Format.grouped(rows)) rows, another number than in the base: resize the model before "
+          + "PEFT loads the adapter, model.resize_token_embeddings(\(rows))")
     }
   }
 

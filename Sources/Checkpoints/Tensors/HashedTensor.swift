@@ -5,7 +5,8 @@ package final class HashedTensor: TensorSource {
   package var info: TensorInfo { source.info }
   private let source: any TensorSource
   private let hasher: SHA256Hasher
-  private var position = 0
+  /// Bytes that were hashed.
+  package private(set) var position = 0
 
   package init(_ source: any TensorSource) {
     self.source = source

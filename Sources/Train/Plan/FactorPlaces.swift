@@ -1,6 +1,5 @@
 import Apply
 import Base
-import Families
 import Model
 
 /// The matrices of a selection that factors can tune, and the names that their modules have in transformers.
@@ -28,9 +27,9 @@ struct FactorPlaces {
         "has \"\(small.name.printable)\" of \(small.info.typeDescription), and a rank of \(lora.rank) is larger than "
           + "its smaller side", remedy: "use --lora \(targets.map { min($0.rows, $0.columns) }.min()!) or less")
     }
-    let names = Self.modules(model)
+    let names = AdapterModules(model.weights.view.checkpoint)
     modules = try targets.map { target in
-      guard let module = names[target.name.bytesKey] else {
+      guard let module = names.module(of: target.name) else {
         throw VPatchError(
           .refused, path,
           "has \"\(target.name.printable)\", which is a part of a larger parameter in transformers, so that no adapter "
@@ -46,21 +45,5 @@ struct FactorPlaces {
     targets.indices.map { i in
       LowRankFactors(of: targets[i], module: modules[i], rank: lora.rank, scale: lora.scale, number: i, seed: seed)
     }
-  }
-
-  /// Names of modules in transformers, by the bytes of the names of their weights in the files.
-  static func modules(_ model: LanguageModel) -> [String: String] {
-    let view = model.weights.view
-    let infos = view.checkpoint.tensors.map(\.info)
-    let runtime = RuntimeModel(infos, config: view.checkpoint.config ?? .object([]))
-    let uses = Dictionary(grouping: runtime.parameters.flatMap(\.tensors), by: \.self).mapValues(\.count)
-    var found: [String: String] = [:]
-    for parameter in runtime.parameters {
-      guard parameter.tensors.count == 1, let index = parameter.tensors.first, uses[index] == 1, parameter.rank == 2,
-        parameter.name.hasSuffix(".weight")
-      else { continue }
-      found[infos[index].name.bytesKey] = String(parameter.name.dropLast(".weight".count))
-    }
-    return found
   }
 }

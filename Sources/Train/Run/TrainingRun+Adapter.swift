@@ -38,7 +38,7 @@ extension TrainingRun {
           module: factors.module, rank: factors.rank, inputs: factors.a.columns, outputs: factors.b.rows,
           a: { $0.update(from: factors.a.tuning!.master.start, count: factors.a.count) },
           b: { $0.update(from: factors.b.tuning!.master.start, count: factors.b.count) })
-      }, modules: Array(FactorPlaces.modules(model).values))
+      }, modules: AdapterModules(model.weights.view.checkpoint).all)
   }
 }
 
