@@ -50,7 +50,9 @@ let package = Package(
     .target(name: "CCompute"),
     .target(
       name: "Model",
-      dependencies: ["Apply", "Base", "CCompute", "Checkpoints", "Families", "Images", "PatchFormat", "Text"]),
+      dependencies: [
+        "Apply", "Base", "CCompute", "CLoaded", "Checkpoints", "Families", "Images", "PatchFormat", "Text",
+      ]),
     .target(
       name: "Evaluate", dependencies: ["Apply", "Base", "Checkpoints", "Measure", "Model", "PatchFormat", "Text"]),
     .target(

@@ -35,7 +35,7 @@ def write_rows(path: Path) -> Path:
 
 
 def train(context: "Context", rows: Path, recipe: str, compute: str, *more: object, steps: int = STEPS,
-          rate: float = RATE, batch: int = BATCH) -> tuple[Trained, Run]:
+          rate: float = RATE, batch: int = BATCH, env: Mapping[str, str] | None = None) -> tuple[Trained, Run]:
     """Steps of vpatch, `more` options added: {"losses", "seconds", "tokens", "kernels"}, and the Run."""
     patch, log = context.scratch / "trained.vpatch", context.scratch / "log.jsonl"
     for path in (patch, log):
@@ -43,7 +43,7 @@ def train(context: "Context", rows: Path, recipe: str, compute: str, *more: obje
     run = context.vpatch.train(
         context.model, rows, patch, "--recipe", recipe, "--compute", compute, "--steps", steps, "--batch", batch,
         "--lr", rate, "--schedule", "constant", "--warmup", 0, "--clip", 0, "--no-shuffle",
-        "--threads", context.threads, "--log", log, *more)
+        "--threads", context.threads, "--log", log, *more, env=env)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     return {"losses": [line["loss"] for line in lines], "seconds": [line["seconds"] for line in lines],
             "tokens": [line["tokens"] for line in lines], "kernels": lines[0]["kernels"]}, run

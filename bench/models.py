@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import blas_speed
 import cache
 import lora_speed
 import machine
@@ -33,8 +34,9 @@ HERE = Path(__file__).parent
 Found = TypeVar("Found")
 Sections = Mapping[str, Callable[["Context"], report.Section]]
 SECTIONS: Sections = {"training": model_speed.training, "generation": model_speed.generation,
-                      "lora": lora_speed.section, "qwen3": qwen3_size.section, "window": qwen3_size.window,
-                      "parity": model_parity.section, "determinism": model_determinism.section}
+                      "blas": blas_speed.section, "lora": lora_speed.section,
+                      "qwen3": qwen3_size.section, "window": qwen3_size.window, "parity": model_parity.section,
+                      "determinism": model_determinism.section}
 
 
 class Torch:

@@ -60,7 +60,7 @@ package final class LanguageModel {
   package func frozen() throws -> LanguageModel {
     try LanguageModel(
       config: config, weights: weights.frozen(),
-      compute: Compute(threads: compute.threads, precision: compute.precision), images: imageEncoder?.reader,
+      compute: compute.another(), images: imageEncoder?.reader,
       features: imageEncoder?.cache)
   }
 

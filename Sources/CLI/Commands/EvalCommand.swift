@@ -208,7 +208,7 @@ private struct Evaluator {
     _ common: CommonOptions
   ) throws {
     self.common = common
-    let compute = try Compute(threads: common.work.threads, precision: options.compute)
+    let compute = try Compute(threads: common.work.threads, precision: options.compute, blas: options.blas)
     let cache = try options.features.cache(common)
     self.tuned = (try LanguageModel(tuned.view, compute: compute, features: cache), tuned)
     self.reference = try reference.map { (try LanguageModel($0.view, compute: compute, features: cache), $0) }

@@ -142,6 +142,7 @@ struct TrainCommand: StoreCommand {
     options.lora = try lora.options()
     options.drift = drift.options
     options.compute = model.compute
+    options.blas = model.blas
     return options
   }
 

@@ -7,12 +7,18 @@ extension Compute {
   /// A packed right-hand side.
   struct Packed: @unchecked Sendable {
     fileprivate let data: UnsafeMutableRawPointer
+    /// For OpenBLAS, which packs matrices itself.
+    fileprivate var plain: Matrix?
     let rows: Int
     let columns: Int
   }
 
   /// Packs a matrix of rows × columns; valid until the next call.
   func pack(_ matrix: Matrix, rows: Int, columns: Int) -> Packed {
+    guard library == nil else {
+      let plain = plain(matrix, rows: rows, columns: columns)
+      return Packed(data: UnsafeMutableRawPointer(mutating: plain.data), plain: plain, rows: rows, columns: columns)
+    }
     let bytes = packedBytes(columns, rows)
     let memory = Packed(data: UnsafeMutableRawPointer(scratch(.weights, bytes / 4 + 16)), rows: rows, columns: columns)
     let unit = Int(VP_GEMM_COLUMNS)
@@ -38,6 +44,13 @@ extension Compute {
     _ a: Matrix, rows: Int, _ b: Packed, into c: FloatPointer, stride: Int, accumulate: Bool = false
   ) {
     let c = Shared(c)
+    if let library, let plain = b.plain {
+      return splitNumbered(rows, least: 8) { _, range in
+        library.multiply(
+          range.count, b.columns, b.rows, a.dropping(rows: range.lowerBound), plain,
+          into: c.pointer + range.lowerBound * stride, stride: stride, accumulate: accumulate)
+      }
+    }
     let bytes = precision == .f32 ? vp_gemm_f32_packed_scratch(rows, b.rows) : vp_gemm_bf16_packed_scratch(rows, b.rows)
     let size = bytes / 4 + 16
     let memory = Shared(scratch(.packing, size * threads))
@@ -68,6 +81,9 @@ extension Compute {
     _ m: Int, _ n: Int, _ k: Int, _ a: Matrix, _ b: Matrix, into c: FloatPointer, stride: Int, accumulate: Bool = false,
     scratch: FloatPointer
   ) {
+    if let library {
+      return library.multiply(m, n, k, a, b, into: c, stride: stride, accumulate: accumulate)
+    }
     switch precision {
     case .f32:
       vp_gemm_f32(

@@ -15,12 +15,17 @@ package final class Compute: @unchecked Sendable {
 
   package let threads: Int
   package let precision: Precision
+  /// The choice that was made; nil for the default.
+  let blas: BLAS?
+  /// Nil for the kernels in this program.
+  let library: OpenBLAS?
   /// Of the pass that runs; nil for none.
   var dropout: Dropout.Rows?
   private var scratch: [Int: Floats] = [:]
 
-  /// - Throws: `refused` if the processor does not support the precision.
-  package init(threads: Int, precision: Precision = .f32) throws {
+  /// - Parameter blas: nil for what is fastest on this processor.
+  /// - Throws: `refused` if the processor does not support the precision; `io` where OpenBLAS was chosen and is missing.
+  package init(threads: Int, precision: Precision = .f32, blas: BLAS? = nil) throws {
     guard precision == .f32 || vp_has_bf16() else {
       throw VPatchError(
         .refused, nil, "bf16 products need a processor with AVX512-BF16",
@@ -28,15 +33,21 @@ package final class Compute: @unchecked Sendable {
     }
     self.threads = max(1, threads)
     self.precision = precision
+    self.blas = blas
+    library = try Self.library(blas, precision)
   }
 
   /// Description of precision and kernels. In float32, AVX2 and AVX-512 give identical results with any number of
   /// threads; processors without fused multiply-add, and bf16 products, give different results.
-  package var kernels: String { "\(precision.rawValue) products, \(String(cString: vp_compute_isa()))" }
+  package var kernels: String {
+    "\(precision.rawValue) products, \(library?.description ?? String(cString: vp_compute_isa()))"
+  }
 
   /// The same for all kernels that give identical results.
   package var arithmetic: String {
-    precision == .f32 && kernels.contains("AVX") ? "f32 products, fused" : kernels
+    // How OpenBLAS rounds depends on how many rows it gets at a time.
+    if library != nil { return "\(kernels), \(Format.counted(threads, "thread"))" }
+    return precision == .f32 && kernels.contains("AVX") ? "f32 products, fused" : kernels
   }
 
   /// Splits 0 ..< count over the threads, in ranges of at least `least`.

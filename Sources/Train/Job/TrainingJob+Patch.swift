@@ -155,7 +155,8 @@ extension TrainingJob {
   private func tunedModel(_ patch: Patch) throws -> LanguageModel {
     let view = ModelView(inputs.base.checkpoint, inputs.base.steps + [PatchStep(patch, .forward)])
     return try LanguageModel(
-      view, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
+      view, compute: Compute(threads: work.threads, precision: options.compute, blas: options.blas),
+      features: inputs.features)
   }
 
   private func measure(

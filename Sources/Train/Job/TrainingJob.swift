@@ -77,7 +77,8 @@ package struct TrainingJob {
   package init(_ inputs: Inputs, _ options: TrainingOptions, _ work: WorkOptions) throws {
     self.work = work
     model = try LanguageModel(
-      inputs.base, compute: Compute(threads: work.threads, precision: options.compute), features: inputs.features)
+      inputs.base, compute: Compute(threads: work.threads, precision: options.compute, blas: options.blas),
+      features: inputs.features)
     // The plan first: a recipe without matches should fail before data and model are read.
     let plan = try TuningPlan(model, options)
     let text = try ModelText(model: inputs.base.folder(), chatTemplate: inputs.chatTemplate)

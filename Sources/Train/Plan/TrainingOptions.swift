@@ -31,6 +31,8 @@ package struct TrainingOptions: Equatable, Sendable {
   /// Whether each epoch's rows are shuffled, by the seed.
   package var isShuffled = true
   package var compute = Compute.Precision.f32
+  /// What computes float32 products; nil for what is fastest on this processor.
+  package var blas: Compute.BLAS?
   /// Recompute activations in the backward pass instead of keeping them (gradient checkpointing).
   package var recomputes = false
   package var distillation: DistillationStrength?

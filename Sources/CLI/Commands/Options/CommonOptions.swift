@@ -75,6 +75,7 @@ struct CommonOptions: ParsableArguments {
 }
 
 extension Compute.Precision: ExpressibleByArgument {}
+extension Compute.BLAS: ExpressibleByArgument {}
 
 /// The options of commands that write a model.
 struct OutputOptions: ParsableArguments {

@@ -10,6 +10,11 @@ struct ModelOptions: ParsableArguments {
   @OptionGroup var overlay: OverlayOptions
   @Option(help: ArgumentHelp("Precision of matrix products.", valueName: "precision"))
   var compute: Compute.Precision = .f32
+  @Option(
+    help: ArgumentHelp(
+      "What computes float32 products: vpatch, or openblas. (default: vpatch where the processor has AVX2)",
+      valueName: "library"))
+  var blas: Compute.BLAS?
   @OptionGroup var template: TemplateOptions
   @OptionGroup(title: "Image features") var features: FeatureOptions
 
@@ -26,7 +31,8 @@ struct ModelOptions: ParsableArguments {
 
   func model(_ view: ModelView, _ common: CommonOptions) throws -> LanguageModel {
     let model = try LanguageModel(
-      view, compute: Compute(threads: common.work.threads, precision: compute), features: features.cache(common))
+      view, compute: Compute(threads: common.work.threads, precision: compute, blas: blas),
+      features: features.cache(common))
     for warning in model.warnings { common.warn(warning) }
     return model
   }
