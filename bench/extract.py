@@ -74,8 +74,9 @@ def fixture(path: Path) -> None:
 def by_mergekit(case: Case, rank: int, out: Path) -> dict[str, float]:
     """The errors of mergekit's adapter, by tensor."""
     setup = subprocess.run([HERE / "setup.sh", "mergekit"], check=True, text=True, stdout=subprocess.PIPE)
-    subprocess.run([Path(setup.stdout.strip()).parent / "mergekit-extract-lora", "--model", case.tuned, "--base-model", case.base,
-                    "--out-path", out, "--max-rank", str(rank)], check=True, capture_output=True)
+    program = Path(setup.stdout.strip()).parent / "mergekit-extract-lora"
+    subprocess.run([program, "--model", case.tuned, "--base-model", case.base, "--out-path", out, "--max-rank",
+                    str(rank)], check=True, capture_output=True)
     return errors_of(out, case)
 
 
