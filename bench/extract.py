@@ -26,7 +26,7 @@ import measure
 import model_speed
 import smollm2
 from lowrank import Adapter
-from report import Column, Table, fixed, megabytes, seconds
+from report import Column, Row, Table, fixed, megabytes, seconds
 
 HERE = Path(__file__).parent
 PAIR = HERE.parent / "fixtures" / "pair"
@@ -121,7 +121,8 @@ def main() -> int:
     if options.fixture:
         fixture(options.fixture)
         return 0
-    rows, isNear = [], True
+    rows: list[Row] = []
+    isNear = True
     with tempfile.TemporaryDirectory(prefix="vpatch-extract-") as name:
         scratch = Path(name)
         os.environ["VPATCH_STORE"] = str(scratch / "store")
@@ -137,8 +138,8 @@ def main() -> int:
                 assert said.keys() == own.keys() == best.keys()
                 assert all(abs(said[tensor] - own[tensor]) < 1e-6 for tensor in own), "the README has other errors"
                 ratio = max(own[tensor] / best[tensor][rank] for tensor in own)
-                row = {"case": case.name, "rank": rank, "tensors": len(own), "ratio": ratio, "seconds": done.seconds,
-                       "peak": done.peak, "error": float(np.mean(list(own.values())))}
+                row: Row = {"case": case.name, "rank": rank, "tensors": len(own), "ratio": ratio,
+                            "seconds": done.seconds, "peak": done.peak, "error": float(np.mean(list(own.values())))}
                 if not options.without_mergekit and case.base.is_dir():
                     theirs = by_mergekit(case, rank, scratch / f"mergekit-{len(rows)}")
                     row["mergekit"] = max(theirs[tensor] / best[tensor][rank] for tensor in theirs)
