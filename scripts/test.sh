@@ -42,7 +42,7 @@ beside() (
     (cd spec/reader && "$python" -m unittest discover -s tests)
     step "C kernels with sanitizers"
     scripts/sanitize.sh
-    step "low-rank kernels on Arm, under qemu"
+    step "C kernels on Arm, under qemu"
     scripts/test-arm.sh
     step "tests of the bench: bench/tests"
     "$python" -m unittest discover bench/tests

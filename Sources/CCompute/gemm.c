@@ -48,15 +48,15 @@ static const vp_gemm_kernels *f32(void) { return vp_gemm_f32_kernels(vp_chosen_i
 
 static const vp_gemm_kernels *bf16(void) {
 #if defined(__x86_64__)
-  return &vp_gemm_kernels_bf16;
-#else
-  __builtin_trap();
+  if (vp_has_bf16()) return &vp_gemm_kernels_bf16;
 #endif
+  return &vp_gemm_kernels_bf16_portable;
 }
 
 static size_t numbers(size_t k) { return k; }
 
-static size_t pairs(size_t k) { return (k + 1) / 2; }
+/// The portable kernels have one number in a word.
+static size_t pairs(size_t k) { return vp_has_bf16() ? (k + 1) / 2 : k; }
 
 #define DEFINE_PRODUCT(kind, steps)                                                                                  \
   void vp_gemm_##kind(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a,               \

@@ -3,6 +3,7 @@
 //   LANES, HAS_FMA     see vectors.h
 //   ROWS, VECTORS      size of a tile of C: ROWS is a divisor of LANES, VECTORS at most 3
 //   PAIRS              1 if a 32-bit word holds two bf16 of adjacent k, 0 if it holds one float32
+//   ROUNDED            1 if operands are rounded to bf16 although a word holds one float32; may be undefined
 //
 // The words of a row of op(A) along k, and of a column of op(B), are called steps. When packed, the steps of ROWS rows,
 // or of TILE columns, are adjacent: (panel, step, row or column). A tile of ROWS x TILE sums stays in registers over
@@ -51,10 +52,24 @@ INLINE floats multiply_add(floats sum, words a, words b) {
 
 #else
 
-INLINE words load_along(vp_type type, const void *p, size_t count) { return (words)load_some_floats(type, p, count); }
+#if ROUNDED
+/// Rounds to the nearest bf16, ties to even. Subnormal numbers become zero, and a NaN is quieted.
+INLINE words operand(floats v) {
+  words bits = (words)v, magnitude = bits & 0x7fffffff;
+  words rounded = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  words is_nan = (words)(magnitude > 0x7f800000), is_small = (words)(magnitude < 0x00800000);
+  return (~is_nan & ~is_small & rounded) | (is_nan & ((bits | 0x00400000) & 0xffff0000)) | (is_small & bits & 0x80000000);
+}
+#else
+INLINE words operand(floats v) { return (words)v; }
+#endif
+
+INLINE words load_along(vp_type type, const void *p, size_t count) {
+  return operand(load_some_floats(type, p, count));
+}
 
 INLINE words load_across(vp_type type, const void *p, size_t count, size_t next, bool has_second) {
-  return (words)load_some_floats(type, p, count);
+  return operand(load_some_floats(type, p, count));
 }
 
 INLINE floats multiply_add(floats sum, words a, words b) {

@@ -62,6 +62,8 @@ import Testing
       ] + (["steps", "epochs"].contains(option.name) ? [] : ["--steps", "2"])
         + (drift ? ["--neutral", folder["rows.jsonl"]] : []) + (option.name == "drift-every" ? ["--drift"] : [])
         + (option.name == "save-every" ? ["--resume", folder["state"]] : [])
+        + (["alpha", "dropout"].contains(option.name) ? ["--lora", "2"] : [])
+    case "export": return [scene.saPatch, "--base", model, "--peft", folder["adapter"]]
     default: return nil
     }
   }

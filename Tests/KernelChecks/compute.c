@@ -68,7 +68,7 @@ const char *vp_check_products(uint64_t seed, vp_guard guard) {
     kernels->multiply_packed(p.transpose_a, p.m, p.n, p.k, p.a, p.a_type, p.lda, packed, p.c, p.ldc, p.accumulate,
                              scratch);
   }
-  if (vp_has_bf16()) {
+  {
     vp_gemm_bf16(p.transpose_a, p.transpose_b, p.m, p.n, p.k, p.a, p.a_type, p.lda, p.b, p.b_type, p.ldb, p.c, p.ldc,
                  p.accumulate, guarded(&a, vp_gemm_bf16_scratch(p.m, p.n, p.k)));
     void *pairs = guarded(&a, vp_packed_b_bf16(p.n, p.k));

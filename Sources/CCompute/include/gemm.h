@@ -24,7 +24,8 @@ typedef enum { VP_TYPE_F32 = 0, VP_TYPE_BF16 = 1, VP_TYPE_F16 = 2 } vp_type;
 /// `vp_packed_*(first, k)` bytes from the start.
 enum { VP_GEMM_COLUMNS = 48 };
 
-/// Product of bf16 numbers. Requires `vp_has_bf16`.
+/// Product of bf16 numbers. Without `vp_has_bf16` it is slow, and its sums have other bits: numbers are added one by one
+/// in float32, not in pairs.
 void vp_gemm_bf16(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const void *a, vp_type a_type,
                   size_t lda, const void *b, vp_type b_type, size_t ldb, float *c, size_t ldc, bool accumulate,
                   void *scratch);

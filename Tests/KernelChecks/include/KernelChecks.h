@@ -32,6 +32,8 @@ const char *vp_check_lowrank(uint64_t seed, vp_guard guard);
 /// A digest of the same results for many seeds, to compare processors. Table 0 is the code for every processor, 1 that for
 /// AVX2, 2 that for AVX-512. 0: this processor cannot run it.
 uint64_t vp_digest_lowrank(uint64_t seeds, size_t table);
+/// The same of the merge engine: table 0 for every processor, 1 for AVX2.
+uint64_t vp_digest_merge(uint64_t seeds, size_t table);
 const char *vp_check_conversions(uint64_t seed, vp_guard guard);
 /// Matrix products, packed and not, and products with vectors.
 const char *vp_check_products(uint64_t seed, vp_guard guard);
