@@ -16,6 +16,8 @@ _MEASURE_DRIFT = ("measure the patch afterwards: 'vpatch eval BASE --patch PATCH
 _PATCHED_BASE = "write the patched model first: 'vpatch apply BASE PATCH -o FOLDER', and train on that folder"
 _NO_IMAGES = f"rows with images cannot be trained on here; {ONE_MACHINE}"
 
+_LORA = ("'vpatch train --lora' trains an adapter; or train one with PEFT: 'vpatch create BASE ADAPTER' makes a patch "
+         "of it")
 REFUSED: dict[str, tuple[int, str]] = {
     "--vision-lr": (1, _NO_IMAGES),
     "--features": (1, _NO_IMAGES),
@@ -32,6 +34,12 @@ REFUSED: dict[str, tuple[int, str]] = {
     "--stack": (1, _PATCHED_BASE),
     "--any-scale": (0, _PATCHED_BASE),
     "--wide": (0, "there are no tables here; leave it out"),
+    "--blas": (1, "PyTorch chooses what computes products; leave it out"),
+    "--lora": (1, _LORA),
+    "--alpha": (1, _LORA),
+    "--rslora": (0, _LORA),
+    "--dropout": (1, _LORA),
+    "--keep-adapter": (0, _LORA),
 }
 """Options of `vpatch train` that are refused here: the number of values, and the way out."""
 
