@@ -1,4 +1,6 @@
 import CLoaded
+import CSystem
+import Glibc
 
 /// Matrix products and LAPACK, by OpenBLAS, which is loaded when it is first needed.
 package struct OpenBLAS: Sendable {
@@ -16,6 +18,11 @@ package struct OpenBLAS: Sendable {
   private static let loaded = Result { try OpenBLAS() }
 
   private init() throws {
+    // OpenBLAS goes by the processor's model, and takes the slowest kernels for one that it does not know.
+    let variable = "OPENBLAS_CORETYPE"
+    let core = getenv(variable) == nil ? vp_openblas_core() : nil
+    if let core { setenv(variable, core, 1) }
+    defer { if core != nil { unsetenv(variable) } }
     let library = try SystemLibrary("libopenblas.so.0", package: "libopenblas0", for: "to compute with matrices")
     let config: vp_openblas_text = try library.function("openblas_get_config")
     let words = String(cString: config()!).split(separator: " ").map(String.init)
@@ -24,8 +31,8 @@ package struct OpenBLAS: Sendable {
         .refused, "libopenblas.so.0", "was built with integers of 64 bits",
         remedy: "install the build with integers of 32 bits: apt-get install libopenblas0")
     }
-    let core: vp_openblas_text = try library.function("openblas_get_corename")
-    description = "OpenBLAS \(words.dropFirst().first ?? ""), \(String(cString: core()!)) kernels"
+    let name: vp_openblas_text = try library.function("openblas_get_corename")
+    description = "OpenBLAS \(words.dropFirst().first ?? ""), \(String(cString: name()!)) kernels"
     sgemm = try library.function("cblas_sgemm")
     dgemm = try library.function("cblas_dgemm")
     dsyrk = try library.function("cblas_dsyrk")

@@ -16,6 +16,10 @@ void vp_keep_freed_memory(void);
 /// Whether this process is the child of a fork that happened after this code was loaded.
 int vp_is_forked(void);
 
+/// OpenBLAS's name for the kernels that this processor's vector instructions can run, for $OPENBLAS_CORETYPE; NULL where
+/// it has none of AVX2 and AVX-512, or is no x86.
+const char *vp_openblas_core(void);
+
 /// renameat2(2) with RENAME_NOREPLACE: EEXIST where the new name is taken, EINVAL or ENOSYS where the file system or
 /// the kernel does not support it.
 int vp_rename_no_replace(const char *from, const char *to);
