@@ -30,7 +30,7 @@ extension DecoderFamily {
 
   /// - Returns: the kind of each layer; the window's size, nil where no layer has one.
   func layerKinds(_ config: JSON, count: Int, _ path: String) throws -> (kinds: [LayerKind], window: Int?) {
-    let window = try slidingWindow.size(in: config, path)
+    let window = try slidingWindow.size(in: config, standard: standardWindow, path)
     var kinds = (0..<count).map { layerKind($0, config) }
     if let list = config["no_rope_layers"], list != .null {
       guard let values = list.array?.map(\.int), values.count >= count, values.allSatisfy({ $0 == 0 || $0 == 1 }) else {
@@ -95,14 +95,13 @@ extension DecoderFamily {
 extension DecoderFamily.SlidingWindow {
   /// The window of a config in tokens; nil for full attention.
   /// - Throws: `invalid` for a window that is not a positive number, or layers that contradict the rest.
-  func size(in config: JSON, _ path: String) throws -> Int? {
+  func size(in config: JSON, standard: Int?, _ path: String) throws -> Int? {
     switch self {
     case .never: return nil
     case .always: break
     case .ifEnabled: guard config["use_sliding_window"]?.bool ?? false else { return nil }
     }
-    // The default of transformers' config classes that have a window.
-    guard let value = config["sliding_window"] else { return 4096 }
+    guard let value = config["sliding_window"] else { return standard }
     guard value != .null else { return nil }
     guard let window = value.int, window > 0 else {
       throw VPatchError(.invalid, path, "has no usable \"sliding_window\"")

@@ -15,6 +15,8 @@ package struct DecoderFamily: Sendable {
   let defaults: [String: Int]
   let biases: @Sendable (_ config: JSON) -> DecoderBiases
   let slidingWindow: SlidingWindow
+  /// Default of `sliding_window`; nil: no window.
+  let standardWindow: Int?
   /// Default of `rope_theta`.
   let ropeTheta: Double
   /// Default of `rms_norm_eps`.
@@ -48,7 +50,8 @@ package struct DecoderFamily: Sendable {
 
   init(
     _ modelType: String, architecture: String? = nil, nestedDefaults: [String: Int] = [:],
-    defaults: [String: Int] = [:], slidingWindow: SlidingWindow = .never, ropeTheta: Double = 1e4,
+    defaults: [String: Int] = [:], slidingWindow: SlidingWindow = .never,
+    standardWindow: Int? = 4096, ropeTheta: Double = 1e4,
     normEpsilon: Double = 1e-6, isTied: Bool = false, tokenizer: TokenizerChoice,
     configKinds: [String: ConfigKinds] = [:], hasSlidingRotary: Bool = false,
     rotary rotaryRules: RotaryRules = RotaryRules(),
@@ -62,6 +65,7 @@ package struct DecoderFamily: Sendable {
     self.nestedDefaults = shared.merging(nestedDefaults) { $1 }
     self.defaults = defaults
     self.slidingWindow = slidingWindow
+    self.standardWindow = standardWindow
     self.tokenizer = tokenizer
     self.configKinds = configKinds
     self.biases = biases

@@ -34,6 +34,7 @@ extension DecoderFamily {
       "vocab_size": 128_256, "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36,
       "num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 32768,
     ], defaults: ["num_key_value_heads": 4, "max_position_embeddings": 32768], slidingWindow: .ifEnabled,
+    standardWindow: nil,
     ropeTheta: 2e6, isTied: true, tokenizer: .named(otherwise: .backend),
     configKinds: ["no_rope_layer_interval": .integer, "no_rope_layers": [.list, .null]],
     layerKind: { layer, config in

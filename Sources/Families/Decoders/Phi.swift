@@ -9,7 +9,7 @@ extension DecoderFamily {
     "phi3",
     nestedDefaults: [
       "vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192, "max_position_embeddings": 4096,
-    ], defaults: ["max_position_embeddings": 4096], slidingWindow: .always, normEpsilon: 1e-5,
+    ], defaults: ["max_position_embeddings": 4096], slidingWindow: .always, standardWindow: nil, normEpsilon: 1e-5,
     tokenizer: .always(.backend),
     configKinds: ["resid_pdrop": .number, "embd_pdrop": .number, "original_max_position_embeddings": .integer],
     rotary: {

@@ -60,6 +60,15 @@ import Testing
     }
   }
 
+  @Test("a window that the config does not give is that of the family's config class") func windows() throws {
+    for (type, more, window) in [
+      ("phi3", "", nil), ("smollm3", #", "use_sliding_window": true"#, nil), ("mistral", "", 4096),
+      ("qwen2", #", "use_sliding_window": true, "max_window_layers": 0"#, 4096), ("phi3", #", "sliding_window": 7"#, 7),
+    ] as [(String, String, Int?)] {
+      #expect(try Self.config(type, #""rope_theta": 1e4"# + more).window == window, "\(type)\(more)")
+    }
+  }
+
   @Test("a share of each head is rotated") func partial() throws {
     let config = try Self.config("phi3", #""partial_rotary_factor": 0.75"#)
     #expect(config.rotary.half == 6 && config.activations.rotaryPairs == 6)
